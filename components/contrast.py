@@ -1,0 +1,38 @@
+"""Contrastive learning over gene pairs: what pulls encodings of edges together and away from non-edges."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from components.registry import register
+from components.settings import Settings
+
+__all__ = ["Contrast", "NoContrast"]
+
+
+class Contrast(nn.Module):
+    """Base of every contrastive term: built for pair encodings ``[pairs, width]``."""
+
+    class Settings(Settings):
+        """What every contrastive term can be asked."""
+
+    def __init__(self, settings: Settings, width: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.width = width
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        """Return the term to add to the loss of a batch: a scalar."""
+        raise NotImplementedError
+
+
+@register("contrast", "off")
+class NoContrast(Contrast):
+    """Adds no contrastive loss: pair encodings ``[pairs, width]`` learn from cross-entropy alone.
+
+    Source: scUniGP eq 8; the arm 'without contrastive learning' of GP-DHT.
+    """
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        """Return zero, a scalar on the device of ``z`` ``[pairs, width]``."""
+        return z.new_zeros(())

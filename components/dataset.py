@@ -1,0 +1,70 @@
+"""What every part is given: expression, regulators and known edges of one data set, checked once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Dataset", "Floats", "Ints", "pair_keys"]
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """One GRN benchmark: log-scale expression, the genes that count as TFs, and the known regulations.
+
+    Attributes
+    ----------
+    name
+        Name of the data set in tables.
+    genes
+        Gene names, in the row order of ``expression``.
+    expression
+        ``[genes, cells]``, log-scale values, finite.
+    tfs
+        ``[tfs]``, sorted row indices of the regulators.
+    edges
+        ``[edges, 2]``, distinct (TF, target) row indices, no self-regulation, in file order.
+    block
+        The independent unit for statistics: the cell type.
+    network
+        Where the edges come from (STRING, Specific ...).
+    """
+
+    name: str
+    genes: tuple[str, ...]
+    expression: Floats
+    tfs: Ints
+    edges: Ints
+    block: str = ""
+    network: str = ""
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes, the rows of ``expression``."""
+        return len(self.genes)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells, the columns of ``expression``."""
+        return int(self.expression.shape[1])
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of everything that can change a result: values, names, order. Not of the data set's name."""
+        sha = hashlib.sha256("\x1f".join(self.genes).encode())
+        for array in (self.expression, self.tfs, self.edges):
+            sha.update(str(array.shape).encode())
+            sha.update(np.ascontiguousarray(array).tobytes())
+        return sha.hexdigest()[:16]
+
+
+def pair_keys(pairs: Ints, n_genes: int) -> Ints:
+    """Turn ``[pairs, 2]`` gene indices into one integer each, so that sets of pairs are fast to compare."""
+    return pairs[:, 0] * np.int64(n_genes) + pairs[:, 1]

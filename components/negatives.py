@@ -1,0 +1,107 @@
+"""What a model is told is not an edge: samplers of training negatives.
+
+Every sampler draws from the pool that the split leaves for training, never from validation or test pairs, and from
+the ``negatives`` stream, which does not depend on the arm.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from components.dataset import Ints
+from components.registry import register
+from components.settings import Settings, setting
+from components.splits import Split
+
+__all__ = ["AllNegatives", "NegativeSampler", "SameTF", "Uniform"]
+
+
+class NegativeSampler(ABC):
+    """Base of every sampler of training negatives."""
+
+    class Settings(Settings):
+        """What every sampler can be asked."""
+
+        ratio: float = setting(
+            1.0, "negatives per training positive", ge=0.1, le=50.0, search=(1.0, 10.0), log=True
+        )
+        fresh: bool = setting(True, "draw anew in every epoch instead of once per training")
+
+    def __init__(self, settings: Settings, split: Split) -> None:
+        self.settings = settings
+        self.split = split
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator) -> Ints:
+        """Return ``[negatives, 2]`` (TF, target) pairs of the split's pool for one epoch."""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether a new draw is wanted in every epoch."""
+        return self.settings.fresh
+
+
+@register("negatives", "uniform")
+class Uniform(NegativeSampler):
+    """Draws training negatives uniformly over all candidate pairs, whatever their TF.
+
+    Returns ``[negatives, 2]`` pairs without repetition.
+
+    Source: common practice; the test negatives of GENELink's protocol are drawn so (protocol.md rule 5).
+    """
+
+    def draw(self, rng: np.random.Generator) -> Ints:
+        """Return ``[negatives, 2]`` pairs, each pool pair equally likely."""
+        wanted = round(self.settings.ratio * len(self.split.train))
+        chosen = rng.choice(len(self.split.pool), size=min(wanted, len(self.split.pool)), replace=False)
+        return self.split.pool[chosen]
+
+
+@register("negatives", "same_tf")
+class SameTF(NegativeSampler):
+    """Draws for every training positive non-targets of the same TF: out-degree then tells nothing in training.
+
+    Returns ``[negatives, 2]`` pairs; a TF with fewer free genes than asked gives all it has.
+
+    Source: scUniGP 4.2 (hard negative sampling, 'a negative pair with the same TF is uniformly drawn'); protocol.md
+    rule 3.
+    """
+
+    def __init__(self, settings: NegativeSampler.Settings, split: Split) -> None:
+        super().__init__(settings, split)
+        tfs, counts = np.unique(split.train[:, 0], return_counts=True)
+        self._wanted = np.ceil(settings.ratio * counts).astype(int)
+        self._start = np.searchsorted(split.pool[:, 0], tfs, side="left")
+        self._stop = np.searchsorted(split.pool[:, 0], tfs, side="right")
+
+    def draw(self, rng: np.random.Generator) -> Ints:
+        """Return ``[negatives, 2]`` pairs, as many per TF as ``ratio`` times its training positives."""
+        rows = [
+            start + rng.permutation(stop - start)[:wanted]
+            for start, stop, wanted in zip(self._start, self._stop, self._wanted, strict=True)
+        ]
+        return self.split.pool[np.concatenate(rows)]
+
+
+@register("negatives", "all")
+class AllNegatives(NegativeSampler):
+    """Takes every pair that the split leaves for training, at natural prevalence.
+
+    Returns ``[negatives, 2]``, the whole pool. Meant for the hard-negative split, whose rule 8 trains on all of it.
+
+    Source: protocol.md rule 8 (GENELink on Specific networks, scGREAT).
+    """
+
+    class Settings(Settings):
+        """The whole pool leaves nothing to choose."""
+
+    def draw(self, rng: np.random.Generator) -> Ints:
+        """Return the whole pool ``[negatives, 2]``."""
+        return self.split.pool
+
+    @property
+    def fresh(self) -> bool:
+        """The pool never changes."""
+        return False

@@ -1,0 +1,66 @@
+"""How weights are fitted: optimiser and learning-rate schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from components.registry import register
+from components.settings import Settings, setting
+
+__all__ = ["Adam", "Fitter"]
+
+
+@dataclass(frozen=True)
+class Fitter:
+    """An optimiser with its schedule, stepped once per batch and once per epoch."""
+
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+
+    def step(self, loss: torch.Tensor) -> None:
+        """Take one gradient step down a scalar loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+
+
+@register("optimizer", "adam")
+class Adam:
+    """Fits all weights ``[...]`` of the model with Adam and a step schedule.
+
+    Source: scUniGP 4.2 (Adam, weight decay 1e-5, step scheduler gamma 0.999, step size 10) and appendix C (graph
+    stage: learning rate 3e-3).
+    """
+
+    class Settings(Settings):
+        """Learning rates and their schedule."""
+
+        learning_rate: float = setting(
+            5e-6, "learning rate of the joint stage", ge=1e-7, le=1.0, search=(1e-5, 1e-2), log=True
+        )
+        graph_learning_rate: float = setting(
+            3e-3, "learning rate of the graph's pre-training", ge=1e-7, le=1.0, search=(1e-4, 1e-2), log=True
+        )
+        weight_decay: float = setting(1e-5, "L2 penalty", ge=0.0, le=1.0, search=(1e-7, 1e-2), log=True)
+        gamma: float = setting(0.999, "factor on the learning rate at each step", ge=0.01, le=1.0)
+        step_size: int = setting(10, "epochs between two steps of the schedule", ge=1, le=10_000, unit="epochs")
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def joint(self, parameters: Iterable[nn.Parameter]) -> Fitter:
+        """Return the fitter of the joint stage."""
+        return self._fitter(parameters, self.settings.learning_rate)
+
+    def graph(self, parameters: Iterable[nn.Parameter]) -> Fitter:
+        """Return the fitter of the graph's pre-training."""
+        return self._fitter(parameters, self.settings.graph_learning_rate)
+
+    def _fitter(self, parameters: Iterable[nn.Parameter], rate: float) -> Fitter:
+        adam = torch.optim.Adam(parameters, lr=rate, weight_decay=self.settings.weight_decay)
+        schedule = torch.optim.lr_scheduler.StepLR(adam, self.settings.step_size, self.settings.gamma)
+        return Fitter(adam, schedule)

@@ -1,0 +1,110 @@
+"""The one place of a parameter: its type, default, bounds, search range, unit and meaning."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from components.errors import KnockoutError, UnknownNameError
+
+__all__ = ["Settings", "describe", "parse_settings", "setting"]
+
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseModel):
+    """Frozen, typed settings of one level; unknown keys and strings in place of numbers are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def setting(
+    default: Any,
+    meaning: str,
+    *,
+    ge: float | None = None,
+    le: float | None = None,
+    unit: str = "",
+    search: tuple[Any, ...] | None = None,
+    log: bool = False,
+) -> Any:
+    """Declare one parameter of a level.
+
+    Parameters
+    ----------
+    default
+        Value of the published model, or the most common one in the field.
+    meaning
+        One line for ``knockout components`` and the docs.
+    ge, le
+        Bounds that validation enforces, both inclusive.
+    unit
+        Unit, where there is one.
+    search
+        ``(low, high)`` for numbers, or the choices; None keeps the parameter out of searches.
+    log
+        Whether a search draws on a logarithmic scale.
+    """
+    extra = {"unit": unit, "search": list(search) if search else None, "log": log}
+    return Field(default, description=meaning, ge=ge, le=le, json_schema_extra=extra)
+
+
+def parse_settings(cls: type[S], given: dict[str, Any], *, owner: str, where: str = "") -> S:
+    """Validate the settings a user gave for one level.
+
+    Raises
+    ------
+    UnknownNameError
+        For a key that the level does not declare.
+    KnockoutError
+        For a value of the wrong type or out of bounds.
+    """
+    for key in given:
+        if key not in cls.model_fields:
+            raise UnknownNameError.of(f"setting of {owner}", key, cls.model_fields, where=where)
+    try:
+        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        message = f"{owner}.{key}: {first['msg'].lower()}, got {first['input']!r}."
+        raise KnockoutError(message, where=where) from None
+
+
+def describe(cls: type[Settings]) -> list[dict[str, str]]:
+    """List each setting of a level with type, default, range, search range, unit and meaning."""
+    rows = []
+    schema = cls.model_json_schema().get("properties", {})
+    for name, field in cls.model_fields.items():
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        rows.append(
+            {
+                "setting": name,
+                "default": str(field.default),
+                "range": _range(schema[name]),
+                "search": _search(extra),
+                "unit": str(extra.get("unit", "")),
+                "meaning": field.description or "",
+            }
+        )
+    return rows
+
+
+def _range(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    item = schema.get("items", {}) if schema.get("type") == "array" else schema
+    low, high = item.get("minimum"), item.get("maximum")
+    kind = str(schema.get("type", "any"))
+    if low is None and high is None:
+        return kind
+    return f"{kind} in [{'-inf' if low is None else low}, {'inf' if high is None else high}]"
+
+
+def _search(extra: dict[str, Any]) -> str:
+    search = extra.get("search")
+    if not search:
+        return ""
+    scale = " (log)" if extra.get("log") else ""
+    return "{" + ", ".join(map(str, search)) + "}" + scale

@@ -1,0 +1,47 @@
+"""One random stream per role, from (data set, repeat) and never from the arm: what makes arms paired."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+
+__all__ = ["ROLES", "Role", "Streams"]
+
+Role = Literal["split", "negatives", "init", "batches", "dropout", "noise"]
+ROLES: tuple[str, ...] = get_args(Role)
+
+
+class Streams:
+    """The random streams of one repeat on one data set.
+
+    Parameters
+    ----------
+    data_digest
+        Digest of the data set, so that two data sets do not share draws.
+    repeat
+        Paired index: the same for every arm.
+    """
+
+    def __init__(self, data_digest: str, repeat: int) -> None:
+        self.data_digest = data_digest
+        self.repeat = repeat
+
+    def seed(self, role: Role, part: str = "") -> int:
+        """Return the 63-bit seed of a role.
+
+        ``part`` names a piece of a model ("gnn", "fusion") so that swapping one piece leaves the initial
+        weights of the others as they were.
+        """
+        key = f"{self.data_digest}/{self.repeat}/{role}/{part}".encode()
+        return int.from_bytes(hashlib.sha256(key).digest()[:8], "big") >> 1
+
+    def numpy(self, role: Role, part: str = "") -> np.random.Generator:
+        """Return a fresh NumPy generator at the start of a role's stream."""
+        return np.random.default_rng(self.seed(role, part))
+
+    def torch(self, role: Role, part: str = "", device: str | torch.device = "cpu") -> torch.Generator:
+        """Return a fresh torch generator at the start of a role's stream."""
+        return torch.Generator(device=device).manual_seed(self.seed(role, part))

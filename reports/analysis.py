@@ -1,0 +1,79 @@
+"""From a tidy table to everything a report of a GRN study states. Pure computation: no wording, no files."""
+
+from __future__ import annotations
+
+from reports.blocks import block_means, ordered_arms
+from reports.comparisons import families, findings, global_test
+from reports.glossary import METRICS
+from reports.refusals import design, forbidding, outcome
+from reports.results import Analysis
+from reports.summaries import completeness, costs, provenance, scores
+from reports.tables import Table
+from reports.within import gains, paired_differences
+
+__all__ = ["analyse"]
+
+
+def analyse(table: Table, *, alpha: float = 0.05) -> Analysis:
+    """Work out what a study found, and what it must not claim.
+
+    Parameters
+    ----------
+    table
+        The tidy table, see :func:`reports.tables.load`.
+    alpha
+        Level of every family of tests, in (0, 1); intervals are at ``1 - alpha``.
+    """
+    if not 0.0 < alpha < 1.0:
+        raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
+    frame, reference = table.frame, table.reference
+    metrics = _metrics(table)
+    forbidden = forbidding(frame)
+    asked = families(frame, reference)
+    found = [
+        finding
+        for metric in metrics
+        for family in asked
+        for finding in findings(frame, metric, family, alpha=alpha, tests=not forbidden)
+    ]
+    tests = [t for t in (global_test(frame, metric, tests=not forbidden) for metric in metrics) if t]
+    # on a data set whose arms sat different exams, even a plain difference would mislead
+    stale = {refusal.subject for refusal in forbidden if refusal.rule == "mixed digests"}
+    sound = frame[~frame["dataset"].isin(stale)]
+    one_by_one = [m for m in metrics if reference is not None and m in set(sound["metric"])]
+    blocks = tuple(block_means(frame, table.metric).index)
+    roles = ordered_arms(frame)
+    return Analysis(
+        source=str(table.source),
+        reference=reference,
+        metric=table.metric,
+        metrics=metrics,
+        alpha=alpha,
+        arms=tuple(roles),
+        roles=roles,
+        blocks=blocks,
+        datasets=tuple(sorted(frame["dataset"].unique())),
+        repeats=int(frame.groupby(["dataset", "metric"])["repeat"].nunique().max()),
+        scores=scores(frame, metrics),
+        gains=tuple(g for m in one_by_one for g in gains(sound, m, str(reference), alpha=alpha)),
+        paired=tuple(
+            p for m in one_by_one for p in paired_differences(sound, m, str(reference), alpha=alpha)
+        ),
+        findings=tuple(found),
+        globals=tuple(tests),
+        refusals=(
+            *forbidden,
+            *design(frame, reference, asked, alpha, table.metric),
+            *outcome(found, tests, len(blocks) if not forbidden else 0),
+        ),
+        completeness=completeness(frame, metrics),
+        costs=costs(frame),
+        provenance=provenance(frame),
+    )
+
+
+def _metrics(table: Table) -> tuple[str, ...]:
+    """Put the primary metric first, then the known ones in their usual order, then the rest."""
+    there = sorted(table.frame["metric"].unique())
+    usual = [m for m in METRICS if m in there]
+    return tuple(dict.fromkeys([table.metric, *usual, *there]))

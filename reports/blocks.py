@@ -1,0 +1,63 @@
+"""From cells to independent blocks: repeats are averaged inside data sets, data sets inside blocks, never across.
+
+A cell that failed is -inf here and one that was never run is NaN, so that neither can slip into a mean: any mean
+over a failed cell is -inf (the worst rank), any mean over a missing one stays NaN (left out, and named).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from reports.results import Dropped
+
+__all__ = ["block_means", "cells", "complete", "dropped", "ordered_arms"]
+
+_ORDER = {"reference": 0, "arm": 1, "baseline": 2, "control": 3}
+
+
+def ordered_arms(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the arms of a study and their roles: reference, knock-outs, baselines, controls."""
+    roles = frame.drop_duplicates("arm").set_index("arm")["role"].to_dict()
+    return dict(sorted(roles.items(), key=lambda pair: (_ORDER[pair[1]], pair[0].lower(), pair[0])))
+
+
+def cells(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Lay one metric of a study out as ``[(block, dataset, repeat), arm]``; failed is -inf, never run is NaN.
+
+    A repeat that any arm ran is expected of all of them: arms are paired by repeat or not compared.
+    """
+    rows = frame[frame["metric"] == metric]
+    rows = rows.assign(value=rows["value"].where(rows["status"] == "ok", -np.inf))
+    wide = rows.pivot(index=["block", "dataset", "repeat"], columns="arm", values="value")
+    names = [arm for arm in ordered_arms(frame) if arm in wide]
+    return wide[names].sort_index()
+
+
+def _mean(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Average without forgiving anything: NaN and -inf both survive, NaN first."""
+    return values.groupby(level=by).agg(lambda column: float(np.mean(column.to_numpy())))
+
+
+def block_means(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Average one metric of a study into independent units, ``[blocks, arms]``."""
+    return _mean(_mean(cells(frame, metric), ["block", "dataset"]), ["block"])
+
+
+def complete(means: pd.DataFrame, *, failures_worst: bool) -> pd.DataFrame:
+    """Keep the blocks that every arm here has finished (or, second pass, at least tried)."""
+    bad = means.isna() if failures_worst else ~np.isfinite(means)
+    return means[~bad.any(axis=1)]
+
+
+def dropped(means: pd.DataFrame) -> tuple[Dropped, ...]:
+    """Name the blocks that :func:`complete` leaves out of the first pass, with the arms to blame."""
+    out = []
+    for block, row in means.iterrows():
+        failed = tuple(str(a) for a in row.index[np.isneginf(row)])
+        missing = tuple(str(a) for a in row.index[row.isna()])
+        if failed:
+            out.append(Dropped(str(block), failed, "failed"))
+        if missing:
+            out.append(Dropped(str(block), missing, "not run"))
+    return tuple(out)

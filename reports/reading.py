@@ -1,0 +1,201 @@
+"""From a file to canonical rows: finds the columns of a result table and says in words what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reports.errors import ReportError
+from reports.glossary import METRICS
+
+__all__ = ["canonical", "read"]
+
+Columns = str | Sequence[str] | None
+FAILED = ("oom", "diverged", "timeout", "error", "killed")
+# Read for costs, provenance and refusals when the table has them; nothing else of a user's file is kept.
+KEPT = (
+    *("scorer", "bucketing", "gnn", "pair_encoder", "fusion", "contrast", "negatives", "optimizer"),
+    *("study", "arm_digest", "network", "split", "cell", "seconds", "peak_memory_mb", "parameters"),
+    *("data_digest", "split_digest", "code_digest", "protocol", "versions", "trial"),
+)
+
+
+def read(source: Path) -> pd.DataFrame:
+    """Read the table of a study from CSV or parquet, as it stands."""
+    if not source.is_file():
+        beside = [p.name for p in source.parent.glob("*")] if source.parent.is_dir() else []
+        raise ReportError.unknown("table", source.name, beside, where=str(source.parent))
+    try:
+        if source.suffix == ".parquet":
+            raw = pd.read_parquet(source)
+        elif source.suffix == ".csv":
+            # "none" and "NA" are names of levels here; only an empty field is a missing one
+            raw = pd.read_csv(source, keep_default_na=False, na_values=[""])
+        else:
+            raise ReportError(
+                f"cannot read {source.suffix or 'a file without suffix'!r}; give .csv or .parquet"
+            )
+    except (ValueError, OSError) as error:
+        raise ReportError(f"not a readable table: {error}", where=str(source)) from error
+    if raw.empty:
+        raise ReportError("the table has no rows", where=str(source))
+    return raw
+
+
+def canonical(
+    raw: pd.DataFrame,
+    source: Path,
+    *,
+    arm: str | None,
+    block: Columns,
+    metric: str | None,
+    dataset: Columns,
+) -> pd.DataFrame:
+    """Return the rows of a study as arm, role, dataset, block, repeat, metric, value, status and what it kept."""
+    long = {"metric", "value"} <= set(raw.columns)
+    raw = raw.assign(row=np.arange(2, len(raw) + 2))
+    if "part" in raw:
+        raw = _test_part(raw, source)
+    # the same defaults serve both layouts: a study's table simply has all the columns
+    arm_column = _pick(raw, arm, ("arm", "method"), "arm", source)
+    blocks = _names(raw, block, ("block", "dataset"), "block", source)
+    inside = _names(raw, dataset, ("dataset",), "dataset", source) if dataset or "dataset" in raw else []
+    units = _joined(raw, blocks)
+    frame = pd.DataFrame(
+        {
+            "row": raw["row"],
+            "arm": _text(raw, arm_column, source),
+            "role": raw["role"].astype(str) if "role" in raw else "arm",
+            "dataset": _datasets(_joined(raw, inside), units) if inside else units,
+            "block": units,
+            "repeat": _repeats(raw, source),
+            "status": raw["status"].fillna("ok").astype(str) if "status" in raw else "ok",
+            "reason": raw["reason"].fillna("").astype(str) if "reason" in raw else "",
+        }
+    )
+    for name in [*blocks, *inside]:
+        _text(raw, name, source)
+    kept = raw[[c for c in KEPT if c in raw and c != arm_column]]
+    frame = frame.join(kept)
+    return _long(frame, raw, source) if long else _melted(frame, raw, metric, (arm_column, *blocks), source)
+
+
+def _test_part(raw: pd.DataFrame, source: Path) -> pd.DataFrame:
+    part = raw[raw["part"] == "test"]
+    if part.empty:
+        raise ReportError.unknown("part", "test", raw["part"].dropna().astype(str), where=str(source))
+    return part
+
+
+def _pick(raw: pd.DataFrame, given: str | None, usual: Sequence[str], what: str, source: Path) -> str:
+    columns = [str(c) for c in raw.columns if c != "row"]
+    if given is not None:
+        if given not in columns:
+            raise ReportError.unknown(f"{what} column", given, columns, where=str(source))
+        return given
+    for name in usual:
+        if name in columns:
+            return name
+    raise ReportError(
+        f"no column {' or '.join(map(repr, usual))}; say which one names the {what} with {what}=. "
+        f"Columns: {', '.join(columns)}.",
+        where=str(source),
+    )
+
+
+def _names(raw: pd.DataFrame, given: Columns, usual: Sequence[str], what: str, source: Path) -> list[str]:
+    if given is None or isinstance(given, str):
+        return [_pick(raw, given, usual, what, source)]
+    return [_pick(raw, name, usual, what, source) for name in given]
+
+
+def _joined(raw: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    return raw[list(columns)].astype(str).agg(" / ".join, axis=1)
+
+
+def _datasets(inside: pd.Series, units: pd.Series) -> pd.Series:
+    """Name data sets so that one name never stands for data of two blocks (``STRING`` of hESC and of mESC)."""
+    shared = units.groupby(inside).nunique().max() > 1
+    return inside + " / " + units if shared else inside
+
+
+def _text(raw: pd.DataFrame, column: str, source: Path) -> pd.Series:
+    empty = raw[column].isna()
+    if empty.any():
+        raise ReportError(
+            f"column {column!r} is empty", where=f"{source}, row {raw.loc[empty, 'row'].iloc[0]}"
+        )
+    return raw[column].astype(str)
+
+
+def _repeats(raw: pd.DataFrame, source: Path) -> pd.Series:
+    if "repeat" not in raw:
+        return pd.Series(0, index=raw.index)
+    numbers = pd.to_numeric(raw["repeat"], errors="coerce")
+    wrong = numbers.isna() | (numbers % 1 != 0)
+    if wrong.any():
+        first = raw[wrong].iloc[0]
+        raise ReportError(
+            f"repeat {first['repeat']!r} is not a whole number", where=f"{source}, row {first['row']}"
+        )
+    return numbers.astype(int)
+
+
+def _numbers(column: pd.Series, rows: pd.Series, failed: pd.Series, name: str, source: Path) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    wrong = ~np.isfinite(numbers) & ~failed
+    if wrong.any():
+        at = wrong.idxmax()
+        given = "is empty" if pd.isna(column[at]) else f"is {column[at]!r}, not a finite number"
+        raise ReportError(
+            f"{name} {given}; a failed run needs a column 'status' that says so ({', '.join(FAILED)})",
+            where=f"{source}, row {rows[at]}",
+        )
+    return numbers.where(~failed)
+
+
+def _long(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> pd.DataFrame:
+    frame = frame.assign(metric=raw["metric"], value=raw["value"])
+    # a metric can be undefined on a finished cell (no TF with both classes): that is a gap, not a typing error
+    undefined = (frame["status"] == "ok") & frame["value"].isna() & ("cell" in raw)
+    frame["status"] = frame["status"].where(~undefined, "undefined")
+    frame["reason"] = frame["reason"].where(~undefined, "the metric is undefined on this cell")
+    failed = frame["status"] != "ok"
+    frame["value"] = _numbers(frame["value"], frame["row"], failed, "value", source)
+    nameless = frame["metric"].isna()
+    if (nameless & ~failed).any():
+        raise ReportError(
+            "column 'metric' is empty", where=f"{source}, row {frame.loc[nameless, 'row'].iloc[0]}"
+        )
+    metrics = list(dict.fromkeys(frame.loc[~nameless, "metric"].astype(str)))
+    if not metrics:
+        raise ReportError("no cell of this study was finished: there is nothing to report", where=str(source))
+    # a cell that died before it was scored failed on every metric, whichever way the ledger wrote it down
+    died = frame[nameless].drop(columns="metric").merge(pd.DataFrame({"metric": metrics}), how="cross")
+    known = frame[~nameless].assign(metric=frame.loc[~nameless, "metric"].astype(str))
+    return pd.concat([known, died], ignore_index=True) if len(died) else known.reset_index(drop=True)
+
+
+def _melted(
+    frame: pd.DataFrame, raw: pd.DataFrame, metric: str | None, keys: Sequence[str], source: Path
+) -> pd.DataFrame:
+    columns = [str(c) for c in raw.columns if c not in ("row", "repeat", *keys)]
+    if metric is not None:
+        metrics = [_pick(raw, metric, (), "metric", source)]
+    else:
+        metrics = [name for name in METRICS if name in columns]
+    if not metrics:
+        raise ReportError(
+            f"no column is a known metric ({', '.join(METRICS)}); say which with metric=. "
+            f"Columns: {', '.join(columns)}.",
+            where=str(source),
+        )
+    failed = frame["status"] != "ok"
+    parts = [
+        frame.assign(metric=name, value=_numbers(raw[name], frame["row"], failed, name, source))
+        for name in metrics
+    ]
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,116 @@
+"""What a report states: findings, or why it will not state them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pandas as pd
+
+from reports.statistics import Effect, Friedman, Signed
+
+__all__ = ["Analysis", "Dropped", "Finding", "GlobalTest", "Paired", "Refusal"]
+
+Verdict = Literal["higher", "lower", "not established", "not tested"]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A claim the study's design cannot carry, and what it would take.
+
+    ``weight`` is ``refused`` where a number was withheld, ``warning`` where it is shown but must be read with care.
+    """
+
+    rule: str
+    subject: str
+    message: str
+    weight: Literal["refused", "warning"] = "refused"
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A block left out of a comparison because a cell of it is not there."""
+
+    block: str
+    arms: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What knocking one part out of a GRN model did, over independent blocks: ``arm`` minus ``against``.
+
+    ``test``, ``p_holm`` and the sensitivities are None where a refusal forbids them; ``p_holm_failures`` is the
+    adjusted p of the second pass, in which failed cells are the worst of their block.
+    """
+
+    metric: str
+    family: str
+    arm: str
+    against: str
+    effect: Effect | None
+    test: Signed | None
+    p_holm: float | None
+    p_holm_failures: float | None
+    failures: int
+    p_paired_t: float | None
+    p_pratt: float | None
+    verdict: Verdict
+    dropped: tuple[Dropped, ...] = ()
+
+
+@dataclass(frozen=True)
+class GlobalTest:
+    """Whether any arm of the study differs on one metric; ``second`` scores failed cells as worst."""
+
+    metric: str
+    test: Friedman
+    ranks: pd.Series
+    second: Friedman | None
+    nemenyi: pd.DataFrame | None
+    dropped: tuple[Dropped, ...] = ()
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Arm minus ``against`` on ONE data set, paired over repeats: not evidence across data sets."""
+
+    metric: str
+    dataset: str
+    block: str
+    arm: str
+    against: str
+    repeats: int
+    mean: float
+    low: float
+    high: float
+    superior: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything a report of one study says, computed once and worded elsewhere.
+
+    ``scores`` has one row per arm x data set x metric (mean, sd, cells ok / failed / missing).
+    """
+
+    source: str
+    reference: str | None
+    metric: str
+    metrics: tuple[str, ...]
+    alpha: float
+    arms: tuple[str, ...]
+    roles: dict[str, str]
+    blocks: tuple[str, ...]
+    datasets: tuple[str, ...]
+    repeats: int
+    scores: pd.DataFrame
+    gains: tuple[Paired, ...]
+    paired: tuple[Paired, ...]
+    findings: tuple[Finding, ...]
+    globals: tuple[GlobalTest, ...]
+    refusals: tuple[Refusal, ...]
+    completeness: pd.DataFrame
+    costs: pd.DataFrame
+    provenance: dict[str, tuple[str, ...]] = field(default_factory=dict)

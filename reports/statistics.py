@@ -1,0 +1,215 @@
+"""One function per statistic of a study; every one takes block means and nothing that could hide a repeat.
+
+Literature: [1] Demšar 2006 JMLR 7 (Friedman, Nemenyi, Holm over data sets); [2] Iman & Davenport 1980; [3] Hodges &
+Lehmann 1963; [4] Kerby 2014 (rank-biserial); [5] García & Herrera 2008 (comparisons with a reference).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scikit_posthocs
+from numpy.typing import NDArray
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from reports.attainability import blocks_needed, smallest_p
+
+__all__ = [
+    "DECIMALS",
+    "Effect",
+    "Friedman",
+    "Signed",
+    "block_ranks",
+    "blocks_needed",
+    "effect",
+    "friedman",
+    "holm",
+    "mean_interval",
+    "nemenyi",
+    "sign_test",
+    "smallest_p",
+    "wilcoxon",
+]
+
+Values = NDArray[np.float64]
+DECIMALS = 6  # two scores closer than this are equal: no network's AUROC is known to a millionth
+_EXACT_UP_TO = 13  # 2**13 sign patterns are all visited by 9,999 resamples, 2**14 are not
+
+
+@dataclass(frozen=True)
+class Friedman:
+    """Whether any arm of a study differs, over N blocks and k arms [1, 2]."""
+
+    blocks: int
+    arms: int
+    chi2: float
+    p_chi2: float
+    f: float
+    p_f: float
+    p_permutation: float | None
+    kendalls_w: float
+
+    @property
+    def p(self) -> float:
+        """The p this N allows: by permutation below 10 blocks, Iman-Davenport F from 10."""
+        return self.p_f if self.p_permutation is None else self.p_permutation
+
+    @property
+    def method(self) -> str:
+        """How :attr:`p` was computed, in words."""
+        return "Iman–Davenport F" if self.p_permutation is None else "Friedman by permutation"
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A two-sided test on the paired block differences of two arms."""
+
+    statistic: float
+    p: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How far one arm of a study lies from another, block by block [3, 4]; metric units unless noted."""
+
+    n: int
+    mean: float
+    low: float
+    high: float
+    hodges_lehmann: float
+    rank_biserial: float
+    cohens_d: float
+    superior: float
+
+
+def block_ranks(blocks: pd.DataFrame) -> pd.DataFrame:
+    """Rank the arms of a study inside each block: 1 is best, ties share, -inf (a failure) is worst.
+
+    Parameters
+    ----------
+    blocks
+        Block means, ``[blocks, arms]``, higher is better.
+    """
+    return blocks.round(DECIMALS).rank(axis=1, ascending=False, method="average")
+
+
+def friedman(blocks: pd.DataFrame) -> Friedman:
+    """Ask whether any arm of a study differs from the others, from complete block means ``[blocks, arms]``."""
+    ranks = block_ranks(blocks).sort_index(axis=0).sort_index(axis=1).to_numpy()
+    n, k = ranks.shape
+    if n < 2 or k < 3:
+        raise ValueError(f"Friedman needs at least 2 blocks and 3 arms, got {n} and {k}")
+    if np.ptp(ranks, axis=1).max() == 0.0:
+        return Friedman(n, k, 0.0, 1.0, 0.0, 1.0, 1.0 if n < 10 else None, 0.0)
+    test = stats.friedmanchisquare(*ranks.T)
+    chi2, rest = float(test.statistic), n * (k - 1) - float(test.statistic)
+    f = np.inf if rest <= 1e-9 else (n - 1) * chi2 / rest
+    p_f = float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
+    permuted = _permutation_p(ranks) if n < 10 else None
+    return Friedman(n, k, chi2, float(test.pvalue), float(f), p_f, permuted, chi2 / (n * (k - 1)))
+
+
+def _permutation_p(ranks: Values) -> float:
+    """Shuffle ranks inside blocks; the sum of squared rank totals orders outcomes exactly as chi2 does."""
+
+    def spread(*columns: Values, axis: int = -1) -> Values:
+        return sum((c.sum(axis=axis) ** 2 for c in columns), start=np.float64(0.0))
+
+    test = stats.permutation_test(
+        tuple(ranks.T),
+        spread,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=9_999,
+        alternative="greater",
+        rng=np.random.default_rng(0),
+    )
+    return float(test.pvalue)
+
+
+def _rounded(difference: Values) -> Values:
+    return np.round(np.sort(np.asarray(difference, dtype=float)), DECIMALS)
+
+
+def wilcoxon(difference: Values, *, zeros: str = "wilcox") -> Signed:
+    """Test whether an arm differs from another over blocks, exactly wherever that can be done.
+
+    Parameters
+    ----------
+    difference
+        Arm minus reference, ``[blocks]``; at least 6.
+    zeros
+        ``wilcox`` leaves blocks without a difference out, ``pratt`` ranks them along.
+    """
+    d = _rounded(difference)
+    if len(d) < 6:
+        raise ValueError(f"an exact two-sided Wilcoxon test needs at least 6 blocks, got {len(d)}")
+    if not d.any():
+        return Signed(0.0, 1.0, "no block differs")
+    plain = bool(np.all(d != 0.0)) and len(np.unique(np.abs(d))) == len(d)
+    if plain and len(d) <= 50:
+        method, name = "exact", "exact"
+    elif len(d) <= _EXACT_UP_TO:
+        method, name = stats.PermutationMethod(n_resamples=9_999), "exact by permutation (ties or zeros)"
+    else:
+        method, name = "asymptotic", "normal approximation, tie-corrected"
+    test = stats.wilcoxon(d, zero_method=zeros, method=method, alternative="two-sided")
+    return Signed(float(test.statistic), min(1.0, float(test.pvalue)), f"Wilcoxon, {name}")
+
+
+def sign_test(difference: Values) -> Signed:
+    """Test whether an arm wins more blocks than another, where differences have no common scale (raw AUPRC)."""
+    d = _rounded(difference)
+    wins, losses = int((d > 0).sum()), int((d < 0).sum())
+    p = float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+    return Signed(float(min(wins, losses)), p, "sign test, exact")
+
+
+def holm(p: Values) -> Values:
+    """Correct the p-values of one family of comparisons of a study (Holm, step-down)."""
+    return np.asarray(multipletests(p, method="holm")[1], dtype=float)
+
+
+def nemenyi(blocks: pd.DataFrame) -> pd.DataFrame:
+    """Compare all pairs of mean ranks of a study; complete block means ``[blocks, arms]`` to p ``[arms, arms]``."""
+    n, k = blocks.shape
+    if n < 5 or k < 3 or blocks.isna().any().any():
+        raise ValueError(f"Nemenyi needs 5 complete blocks and 3 arms, got {n} and {k}")
+    ordered = blocks.round(DECIMALS).sort_index(axis=0).sort_index(axis=1)
+    p = scikit_posthocs.posthoc_nemenyi_friedman(ordered.to_numpy())
+    return pd.DataFrame(p.to_numpy(), index=ordered.columns, columns=ordered.columns)
+
+
+def mean_interval(difference: Values, level: float = 0.95) -> tuple[float, float]:
+    """Return the t interval of a mean paired difference; NaN where one value cannot give one."""
+    d = np.asarray(difference, dtype=float)
+    if len(d) < 2:
+        return float("nan"), float("nan")
+    half = float(stats.t.ppf(0.5 + level / 2, len(d) - 1) * stats.sem(d))
+    return float(d.mean()) - half, float(d.mean()) + half
+
+
+def effect(difference: Values, level: float = 0.95) -> Effect:
+    """Size the paired difference between two arms of a study, ``[blocks]`` arm minus reference."""
+    d = _rounded(difference)
+    low, high = mean_interval(d, level)
+    upper = np.triu_indices(len(d))
+    walsh = (d[:, None] + d[None, :])[upper] / 2
+    moved = d[d != 0]
+    ranks = stats.rankdata(np.abs(moved))
+    biserial = float((np.sign(moved) * ranks).sum() / ranks.sum()) if len(moved) else 0.0
+    sd = float(d.std(ddof=1)) if len(d) > 1 else float("nan")
+    return Effect(
+        n=len(d),
+        mean=float(d.mean()),
+        low=low,
+        high=high,
+        hodges_lehmann=float(np.median(walsh)),
+        rank_biserial=biserial,
+        cohens_d=float(d.mean()) / sd if sd > 0 else float("nan"),
+        superior=float(((d > 0) + 0.5 * (d == 0)).mean()),
+    )

@@ -1,0 +1,90 @@
+"""The plain tables of a study: scores, what is missing and why, what each arm cost, what it was computed with."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from reports.blocks import cells, ordered_arms
+
+__all__ = ["completeness", "costs", "provenance", "scores"]
+
+
+def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
+    """Average every arm of a study over repeats, per data set and metric; incomplete means stay empty."""
+    roles = ordered_arms(frame)
+    rows = []
+    for metric in metrics:
+        wide = cells(frame, metric)
+        for (block, dataset), part in wide.groupby(level=["block", "dataset"]):
+            for arm in wide:
+                values = part[arm].to_numpy()
+                whole = bool(np.isfinite(values).all())
+                rows.append(
+                    {
+                        "metric": metric,
+                        "arm": arm,
+                        "role": roles[str(arm)],
+                        "block": block,
+                        "dataset": dataset,
+                        "mean": values.mean() if whole else np.nan,
+                        "sd": values.std(ddof=1) if whole and len(values) > 1 else np.nan,
+                        "finished": int(np.isfinite(values).sum()),
+                        "failed": int(np.isneginf(values).sum()),
+                        "missing": int(np.isnan(values).sum()),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def completeness(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
+    """Count finished, failed and never-run cells of a study per arm and data set, with the reasons."""
+    table = scores(frame, metrics).groupby(["arm", "dataset"], sort=False)
+    counts = table.agg(finished=("finished", "min"), failed=("failed", "max"), missing=("missing", "max"))
+    bad = frame[frame["status"] != "ok"]
+    said = bad["status"] + bad["reason"].map(lambda reason: f": {reason}" if reason else "")
+    reasons = said.groupby([bad["arm"], bad["dataset"]]).agg(lambda texts: "; ".join(sorted(set(texts))))
+    out = counts.join(reasons.rename("reasons")).fillna({"reasons": ""})
+    return out.reset_index()
+
+
+def costs(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sum up what every arm of a study cost: seconds, peak memory, parameters; empty where nothing was recorded."""
+    recorded = [
+        c for c in ("seconds", "peak_memory_mb", "parameters") if c in frame and frame[c].notna().any()
+    ]
+    if not recorded:
+        return pd.DataFrame()
+    once = frame.drop_duplicates(["arm", "dataset", "repeat"])
+    by_arm = once.assign(**{c: pd.to_numeric(once[c], errors="coerce") for c in recorded}).groupby("arm")
+    out = pd.DataFrame({"cells": by_arm.size()})
+    if "seconds" in recorded:
+        out["median seconds"] = by_arm["seconds"].median()
+        out["total seconds"] = by_arm["seconds"].sum()
+    if "peak_memory_mb" in recorded:
+        out["peak memory (MB)"] = by_arm["peak_memory_mb"].max()
+    if "parameters" in recorded:
+        out["parameters"] = by_arm["parameters"].max()
+    return out.reindex(list(ordered_arms(frame))).rename_axis("arm").reset_index()
+
+
+def provenance(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """List the digests, budgets and library versions a study's numbers were computed with."""
+    out: dict[str, tuple[str, ...]] = {}
+    for column in ("study", "data_digest", "split_digest", "code_digest", "protocol", "split"):
+        if column in frame and frame[column].notna().any():
+            out[column] = tuple(sorted(frame[column].dropna().astype(str).unique()))
+    if "versions" in frame:
+        found = {line for text in frame["versions"].dropna().unique() for line in _versions(str(text))}
+        out["versions"] = tuple(sorted(found))
+    return out
+
+
+def _versions(text: str) -> list[str]:
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return [text]
+    return [f"{name} {version}" for name, version in parsed.items()] if isinstance(parsed, dict) else [text]

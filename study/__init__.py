@@ -1,0 +1,1 @@
+"""Runs a study: plan, lanes, pool, training of one cell, ledger, MLflow, command line."""
