@@ -7,9 +7,10 @@ et al. 2017; expert heads as in GENELink, Chen & Liu 2022.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.nn import GATConv, GCNConv, SAGEConv
@@ -19,6 +20,9 @@ from components.registry import register
 from components.settings import Settings, setting
 
 __all__ = ["GAT", "GCN", "SAGE", "GraphBranch", "GraphEmbedding", "NoGraph", "PlainMLP", "training_graph"]
+
+
+Width = Annotated[int, Field(ge=1, le=4096)]
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,13 @@ class GraphBranch(nn.Module):
     class Settings(Settings):
         """What every global branch can be asked; defaults are the paper's."""
 
-        widths: tuple[int, ...] = setting(
+        widths: Annotated[tuple[Width, ...], Field(min_length=1)] = setting(
             (128, 64), "width of each layer; one level of multi-scale fusion per layer", search=((128, 64), (64, 32), (128, 64, 32))
         )
         expert: Literal["roles", "shared"] = setting(
             "roles", "final embedding: one head per role, 32 then 16 wide (appendix C), or one shared (eq 5 to the letter)"
         )
-        expert_widths: tuple[int, int] = setting((32, 16), "widths of the expert heads (appendix C)")
+        expert_widths: tuple[Width, Width] = setting((32, 16), "widths of the expert heads (appendix C)")
         dropout: float = setting(0.01, "share of activations dropped between layers", ge=0.0, le=0.9, search=(0.0, 0.5))
         hide_batch: bool = setting(
             False,

@@ -105,7 +105,7 @@ def register(factor_name: str, level_name: str) -> Callable[[T], T]:
         settings = getattr(cls, "Settings", None)
         if not (inspect.isclass(settings) and issubclass(settings, Settings)):
             raise KnockoutError(f"{owner}: {cls.__qualname__} needs a nested class Settings(Settings).")
-        if not inspect.getdoc(cls):
+        if not cls.__doc__:  # inspect.getdoc would take the base's
             raise KnockoutError(f"{owner}: {cls.__qualname__} needs a docstring; it becomes the documentation.")
         taken = _LEVELS[factor_name].get(level_name)
         if taken is not None and _origin(taken) != _origin(cls):

@@ -1,14 +1,17 @@
 """Simulated single-cell data with a known GRN: a demo that needs no download and an exam with a true answer.
 
-The network is hub-heavy on the side of the TFs and even on the side of the targets. Expression follows from it:
-saturating (Hill) activation and repression, steady-state mRNA with bursts (a gamma law: Friedman et al. 2006, Phys.
-Rev. Lett. 97, 168302), Poisson sampling at a cell's own depth, dropout, log-normalisation.
+The network is hub-heavy on the side of the TFs and even on the side of the targets. Expression follows from
+it: saturating (Hill) activation and repression, steady-state mRNA with bursts (a gamma law: Friedman et al.
+2006, Phys. Rev. Lett. 97, 168302), Poisson sampling at a cell's own depth, dropout, log-normalisation.
+
+A TF acts through its protein, which its mRNA shows only roughly (``hidden``): the TF's expression alone
+does not tell everything, and the known targets of a TF help to find new ones, as in real data.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,21 +41,22 @@ class SimulatorSettings(Settings):
     """Size, wiring and noise of a simulated GRN and of the cells it is seen in."""
 
     genes: int = setting(500, "genes, TFs included", ge=20)
-    tfs: int = setting(40, "genes that regulate others", ge=4)
+    tfs: int = setting(30, "genes that regulate others", ge=4)
     cells: int = setting(400, "cells, spread over three branching lineages", ge=20)
-    regulators: float = setting(2.0, "mean number of TFs per regulated gene (at most 4)", ge=1.0, le=4.0)
-    hubs: float = setting(0.8, "exponent of the power law of TF out-degrees; 0 makes all TFs alike", ge=0.0, le=3.0)
-    repression: float = setting(0.25, "share of edges that repress", ge=0.0, le=1.0)
-    variation: float = setting(0.8, "sd of each TF's own slow variation", ge=0.0, le=3.0, unit="log activity")
-    noise: float = setting(0.3, "sd of each gene's own variation that no TF explains", ge=0.0, le=3.0, unit="log rate")
-    burst: float = setting(2.0, "mean transcripts per burst: intrinsic noise", ge=0.01, le=100.0, unit="mRNA")
-    depth: float = setting(4000.0, "mean counts per cell", ge=100.0, unit="counts")
-    dropout: float = setting(0.5, "expected count at which half of the readings are lost", ge=0.0, unit="counts")
+    regulators: float = setting(1.6, "mean number of TFs per regulated gene (at most 4)", ge=1.0, le=4.0)
+    hubs: float = setting(0.8, "exponent of the power law of TF out-degrees; 0: no hubs", ge=0.0, le=3.0)
+    repression: float = setting(0.12, "share of edges that repress", ge=0.0, le=1.0)
+    variation: float = setting(1.0, "sd of each TF's own slow variation", ge=0.0, le=3.0, unit="log activity")
+    noise: float = setting(0.2, "sd of what no TF explains in a gene", ge=0.0, le=3.0, unit="log rate")
+    hidden: float = setting(1.2, "sd of a TF's mRNA around its activity", ge=0.0, le=3.0, unit="log rate")
+    burst: float = setting(1.0, "mean transcripts per burst: intrinsic noise", ge=0.01, le=100.0, unit="mRNA")
+    depth: float = setting(8000.0, "mean counts per cell", ge=100.0, unit="counts")
+    dropout: float = setting(0.3, "expected count at which half are lost", ge=0.0, unit="counts")
 
 
 @dataclass(frozen=True)
 class _Wiring:
-    """Edges of a GRN whose TFs are the first genes, each TF regulated by earlier ones only; one value per edge."""
+    """Edges of a GRN whose TFs are the first genes, in an order without cycles; one value per edge."""
 
     genes: int
     tf: Ints
@@ -75,7 +79,7 @@ def simulate(settings: SimulatorSettings | None = None, seed: int = 0) -> Datase
     Returns
     -------
     Dataset
-        Expression ``[genes, cells]`` in log1p of counts per 10,000; TFs are called TF01 ..., other genes G001 ...
+        Expression ``[genes, cells]`` in log1p of counts per 10,000; TFs are called TF01 ..., others G001 ...
 
     Raises
     ------
@@ -84,14 +88,13 @@ def simulate(settings: SimulatorSettings | None = None, seed: int = 0) -> Datase
     """
     settings = settings or SimulatorSettings()
     if settings.genes < 2 * settings.tfs:
-        raise KnockoutError(
-            f"simulated data with {settings.tfs} TFs need at least {2 * settings.tfs} genes, got {settings.genes}."
-        )
+        need = 2 * settings.tfs
+        raise KnockoutError(f"{settings.tfs} simulated TFs need at least {need} genes, got {settings.genes}.")
     rng = np.random.default_rng(seed)
     wiring = _wire(settings, rng)
     counts = _sequence(_run(wiring, settings, rng), settings, rng)
     expression = np.log1p(1e4 * counts / counts.sum(axis=0)).astype(np.float32)
-    return _shuffled(expression, wiring, settings, rng)
+    return _shuffled(expression, wiring, settings.tfs, rng)
 
 
 def write_beeline(dataset: Dataset, folder: Path) -> None:
@@ -112,10 +115,11 @@ def write_beeline(dataset: Dataset, folder: Path) -> None:
     _write(folder / "Target.csv", ["", "Gene", "index"], ([i, gene, i] for i, gene in enumerate(genes)))
     _write(folder / "TF.csv", ["", "TF", "index"], ([i, genes[tf], tf] for i, tf in enumerate(dataset.tfs)))
     _write(folder / "Label.csv", ["", "TF", "Target"], ([i, *edge] for i, edge in enumerate(dataset.edges)))
-    _write(folder / "BL--network.csv", ["Gene1", "Gene2"], ([genes[tf], genes[to]] for tf, to in dataset.edges))
+    named = ([genes[tf], genes[target]] for tf, target in dataset.edges)
+    _write(folder / "BL--network.csv", ["Gene1", "Gene2"], named)
 
 
-def _write(path: Path, header: list[str], rows: Iterable[list[object]]) -> None:
+def _write(path: Path, header: list[str], rows: Iterable[Sequence[object]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
@@ -123,12 +127,13 @@ def _write(path: Path, header: list[str], rows: Iterable[list[object]]) -> None:
 
 
 def _wire(settings: SimulatorSettings, rng: np.random.Generator) -> _Wiring:
-    """Give each gene 1 to 4 TFs drawn by hub weight; a TF may only get TFs that stand before it (no cycles)."""
+    """Give each gene 1 to 4 TFs drawn by hub weight; a TF only gets TFs that stand before it: no cycles."""
     n_genes, n_tfs = settings.genes, settings.tfs
     weight = rng.permutation(np.arange(1, n_tfs + 1) ** -settings.hubs)
-    score = np.log(weight) + rng.gumbel(size=(n_genes, n_tfs))  # the k highest are k draws without replacement
+    score = np.log(weight) + rng.gumbel(size=(n_genes, n_tfs))  # k highest: k draws without replacement
     score[np.arange(n_genes)[:, None] <= np.arange(n_tfs)] = -np.inf
-    wanted = 1 + rng.binomial(MAX_REGULATORS - 1, (settings.regulators - 1) / (MAX_REGULATORS - 1), size=n_genes)
+    more = MAX_REGULATORS - 1
+    wanted = 1 + rng.binomial(more, (settings.regulators - 1) / more, size=n_genes)
     wanted[rng.random(n_genes) < UNREGULATED] = 0
     rank = np.argsort(np.argsort(-score, axis=1), axis=1)
     target, tf = np.nonzero((rank < wanted[:, None]) & np.isfinite(score))
@@ -153,11 +158,12 @@ def _run(wiring: _Wiring, settings: SimulatorSettings, rng: np.random.Generator)
         activity[tf] = _response(wiring, wiring.target == tf, activity)[tf] * own[tf]
         activity[tf] /= np.median(activity[tf])
     rate = _response(wiring, wiring.target >= n_tfs, activity) * own
-    rate[:n_tfs] = activity
+    rate[:n_tfs] = activity * np.exp(settings.hidden * rng.standard_normal(activity.shape))
     transcription, decay = rng.lognormal(0.0, 0.6, size=(2, settings.genes, 1))
     mean = transcription / decay * rate / rate.mean(axis=1, keepdims=True)
     mean *= settings.depth / mean.sum(axis=0).mean()
-    return rng.gamma(mean / settings.burst, settings.burst)
+    transcripts: Reals = rng.gamma(mean / settings.burst, settings.burst)
+    return transcripts
 
 
 def _response(wiring: _Wiring, which: NDArray[np.bool_], activity: Reals) -> Reals:
@@ -178,7 +184,7 @@ def _response(wiring: _Wiring, which: NDArray[np.bool_], activity: Reals) -> Rea
 
 
 def _programmes(settings: SimulatorSettings, rng: np.random.Generator) -> Reals:
-    """Return ``[tfs, cells]`` what drives each TF besides other TFs: lineage programmes and its own slow waves."""
+    """Return ``[tfs, cells]`` what drives each TF besides other TFs: lineage programmes and its own waves."""
     n_tfs, n_cells = settings.tfs, settings.cells
     time, lineage = rng.random(n_cells), rng.integers(LINEAGES, size=n_cells)
     lineage[time < TRUNK] = -1
@@ -191,11 +197,12 @@ def _programmes(settings: SimulatorSettings, rng: np.random.Generator) -> Reals:
     home, onset = rng.integers(LINEAGES, size=(n_tfs, 1)), rng.uniform(TRUNK, 1.0, size=(n_tfs, 1))
     masters = rng.random((n_tfs, 1)) < MASTERS
     switched = masters * (lineage == home) / (1 + np.exp(-(time - onset) / 0.05))
-    return np.exp(settings.variation * waves + SWITCH * switched)
+    drive: Reals = np.exp(settings.variation * waves + SWITCH * switched)
+    return drive
 
 
 def _sequence(transcripts: Reals, settings: SimulatorSettings, rng: np.random.Generator) -> Reals:
-    """Return ``[genes, cells]`` counts: each cell at its own depth, low readings lost more often than high ones."""
+    """Return ``[genes, cells]`` counts: each cell at its own depth, low readings lost more often."""
     expected = transcripts * rng.lognormal(0.0, 0.3, size=transcripts.shape[1])
     counts = rng.poisson(expected).astype(np.float64)
     counts[rng.random(counts.shape) < settings.dropout / (settings.dropout + expected + 1e-12)] = 0.0
@@ -206,13 +213,13 @@ def _sequence(transcripts: Reals, settings: SimulatorSettings, rng: np.random.Ge
     return counts
 
 
-def _shuffled(expression: Floats, wiring: _Wiring, settings: SimulatorSettings, rng: np.random.Generator) -> Dataset:
+def _shuffled(expression: Floats, wiring: _Wiring, n_tfs: int, rng: np.random.Generator) -> Dataset:
     """Put the genes and the edges in random order, so that no index gives a role away."""
-    order = rng.permutation(settings.genes)  # row -> gene as wired
+    order = rng.permutation(wiring.genes)  # row -> gene as wired
     row = np.argsort(order)
     edges = np.stack([row[wiring.tf], row[wiring.target]], axis=1)
-    tfs = np.sort(row[: settings.tfs])
-    is_tf = np.isin(np.arange(settings.genes), tfs)
+    tfs = np.sort(row[:n_tfs])
+    is_tf = np.isin(np.arange(wiring.genes), tfs)
     number = np.where(is_tf, np.cumsum(is_tf), np.cumsum(~is_tf))
     return Dataset(
         name="simulated",

@@ -10,7 +10,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -62,6 +62,8 @@ class Split:
 class Splitter(ABC):
     """Base of every split protocol: assigns positives by TF, then draws the pairs that stand against them."""
 
+    targets_to_validate: ClassVar[int]  # fewest targets of a TF of which one reaches validation
+
     class Settings(Settings):
         """What every protocol can be asked."""
 
@@ -84,7 +86,7 @@ class Splitter(ABC):
         self._assign_positives(part, dataset, rng)
         negative = self._assign_negatives(part, dataset, rng)
         split = _collect(dataset, part, negative, self._pool(part, negative, dataset))
-        _refuse_empty(split, dataset, type(self).__name__)
+        _refuse_empty(split, dataset, type(self).__name__, self.targets_to_validate)
         return split
 
     def _assign_positives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> None:
@@ -127,6 +129,8 @@ class PerTF(Splitter):
 
     Source: Chen & Liu 2022 (GENELink), public code; scUniGP appendix B.
     """
+
+    targets_to_validate = 8
 
     class Settings(Splitter.Settings):
         """Settings of the per-TF protocol."""
@@ -220,6 +224,8 @@ class HardNegative(Splitter):
     Source: Chen & Liu 2022 (GENELink), Wang et al. 2024 (scGREAT), public code.
     """
 
+    targets_to_validate = 4
+
     class Settings(Splitter.Settings):
         """Settings of the hard-negative protocol."""
 
@@ -295,7 +301,7 @@ def _collect(dataset: Dataset, part: np.ndarray, negative: np.ndarray, pool: np.
     )
 
 
-def _refuse_empty(split: Split, dataset: Dataset, protocol: str) -> None:
+def _refuse_empty(split: Split, dataset: Dataset, protocol: str, needed: int) -> None:
     lacking = [
         name
         for name, labels in (("validation", split.validation_labels), ("test", split.test_labels))
@@ -306,6 +312,6 @@ def _refuse_empty(split: Split, dataset: Dataset, protocol: str) -> None:
         raise KnockoutError(
             f"the network is too small for {protocol}: with {len(dataset.edges)} edges of "
             f"{len(np.unique(dataset.edges[:, 0]))} TFs the {' and '.join(lacking)} part lacks positives or negatives. "
-            "A TF needs at least 5 targets to reach validation.",
+            f"A TF needs at least {needed} targets to reach validation.",
             where=f"data set {dataset.name}",
         )

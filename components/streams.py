@@ -32,8 +32,8 @@ class Streams:
     def seed(self, role: Role, part: str = "") -> int:
         """Return the 63-bit seed of a role.
 
-        ``part`` names a piece of a model ("gnn", "fusion") so that swapping one piece leaves the initial
-        weights of the others as they were.
+        ``part`` names a piece of a model ("gnn", "fusion") or a stage of training ("graph", "joint"), so that
+        swapping one piece leaves the initial weights of the others, and the draws of the other stage, as they were.
         """
         key = f"{self.data_digest}/{self.repeat}/{role}/{part}".encode()
         return int.from_bytes(hashlib.sha256(key).digest()[:8], "big") >> 1

@@ -7,7 +7,7 @@ from reports.comparisons import families, findings, global_test
 from reports.glossary import METRICS
 from reports.refusals import design, forbidding, outcome
 from reports.results import Analysis
-from reports.summaries import completeness, costs, provenance, scores
+from reports.summaries import completeness, costs, points, provenance, scores
 from reports.tables import Table
 from reports.within import gains, paired_differences
 
@@ -55,6 +55,7 @@ def analyse(table: Table, *, alpha: float = 0.05) -> Analysis:
         datasets=tuple(sorted(frame["dataset"].unique())),
         repeats=int(frame.groupby(["dataset", "metric"])["repeat"].nunique().max()),
         scores=scores(frame, metrics),
+        points=points(frame, metrics),
         gains=tuple(g for m in one_by_one for g in gains(sound, m, str(reference), alpha=alpha)),
         paired=tuple(
             p for m in one_by_one for p in paired_differences(sound, m, str(reference), alpha=alpha)

@@ -1,7 +1,8 @@
 """What a study's design can prove at best, known before anything is trained. Needs the standard library only.
 
-The exact two-sided Wilcoxon test over N independent blocks has 2**N equally likely sign patterns, so no outcome,
-however good, has p below 2 / 2**N; Holm multiplies the smallest p by the number of comparisons (Demšar 2006).
+The exact two-sided Wilcoxon test over N independent blocks has 2**N equally likely sign patterns, so no
+outcome, however good, has p below 2 / 2**N; Holm multiplies the smallest p by the number of comparisons
+(Demšar 2006).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""From cells to independent blocks: repeats are averaged inside data sets, data sets inside blocks, never across.
+"""From cells to independent blocks: repeats averaged inside data sets, data sets inside blocks.
 
-A cell that failed is -inf here and one that was never run is NaN, so that neither can slip into a mean: any mean
-over a failed cell is -inf (the worst rank), any mean over a missing one stays NaN (left out, and named).
+A cell that failed is -inf here and one that was never run is NaN, so that neither can slip into a mean: any
+mean over a failed cell is -inf (the worst rank), any mean over a missing one stays NaN (left out, and named).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _ORDER = {"reference": 0, "arm": 1, "baseline": 2, "control": 3}
 
 def ordered_arms(frame: pd.DataFrame) -> dict[str, str]:
     """Return the arms of a study and their roles: reference, knock-outs, baselines, controls."""
-    roles = frame.drop_duplicates("arm").set_index("arm")["role"].to_dict()
+    once = frame.drop_duplicates("arm")
+    roles = dict(zip(once["arm"].astype(str), once["role"].astype(str), strict=True))
     return dict(sorted(roles.items(), key=lambda pair: (_ORDER[pair[1]], pair[0].lower(), pair[0])))
 
 
@@ -29,14 +30,16 @@ def cells(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """
     rows = frame[frame["metric"] == metric]
     rows = rows.assign(value=rows["value"].where(rows["status"] == "ok", -np.inf))
-    wide = rows.pivot(index=["block", "dataset", "repeat"], columns="arm", values="value")
+    wide = rows.pivot_table(
+        index=["block", "dataset", "repeat"], columns="arm", values="value", aggfunc="first"
+    )
     names = [arm for arm in ordered_arms(frame) if arm in wide]
     return wide[names].sort_index()
 
 
 def _mean(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Average without forgiving anything: NaN and -inf both survive, NaN first."""
-    return values.groupby(level=by).agg(lambda column: float(np.mean(column.to_numpy())))
+    return values.groupby(level=by).mean().mask(values.isna().groupby(level=by).any())
 
 
 def block_means(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -47,7 +50,7 @@ def block_means(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 def complete(means: pd.DataFrame, *, failures_worst: bool) -> pd.DataFrame:
     """Keep the blocks that every arm here has finished (or, second pass, at least tried)."""
     bad = means.isna() if failures_worst else ~np.isfinite(means)
-    return means[~bad.any(axis=1)]
+    return means.loc[bad.sum(axis=1) == 0]
 
 
 def dropped(means: pd.DataFrame) -> tuple[Dropped, ...]:

@@ -40,7 +40,7 @@ class Family:
 
 
 def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
-    """Group the comparisons of a study by the question they answer; without a reference, all pairs are one."""
+    """Group the comparisons of a study by question; without a reference, all pairs are one family."""
     roles = ordered_arms(frame)
     if reference is None:
         pairs = tuple(combinations(roles, 2))
@@ -55,11 +55,10 @@ def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
 
 def findings(frame: pd.DataFrame, metric: str, family: Family, *, alpha: float, tests: bool) -> list[Finding]:
     """Compare the pairs of one family on one metric and correct them together (Holm)."""
-    arms = {arm for pair in family.pairs for arm in pair}
     first = [
         _finding(frame[frame["arm"].isin(pair)], metric, family, pair, tests=tests, level=1 - alpha)
         for pair in family.pairs
-        if arms <= set(frame.loc[frame["metric"] == metric, "arm"]) or _measured(frame, metric, pair)
+        if _measured(frame, metric, pair)
     ]
     if not first:
         return []
@@ -106,6 +105,7 @@ def _finding(
         failures=failures,
         p_paired_t=_paired_t(d) if able else None,
         p_pratt=wilcoxon(d, zeros="pratt").p if able and measure is wilcoxon else None,
+        p_unrounded=wilcoxon(d, decimals=None).p if able and measure is wilcoxon else None,
         verdict="not tested",
         dropped=dropped(means),
     )

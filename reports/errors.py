@@ -1,4 +1,4 @@
-"""Mistakes in a result table that its owner can mend: what was given, what exists, the nearest match, where."""
+"""Mistakes in a result table that its owner can mend, worded so that they can."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a file to canonical rows: finds the columns of a result table and says in words what is wrong with them."""
+"""From a file to canonical rows: finds the columns of a result table, or says what is wrong."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def canonical(
     metric: str | None,
     dataset: Columns,
 ) -> pd.DataFrame:
-    """Return the rows of a study as arm, role, dataset, block, repeat, metric, value, status and what it kept."""
+    """Return the rows of a study under canonical names, with the metrics in one column."""
     long = {"metric", "value"} <= set(raw.columns)
     raw = raw.assign(row=np.arange(2, len(raw) + 2))
     if "part" in raw:
@@ -117,7 +117,7 @@ def _joined(raw: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
 
 
 def _datasets(inside: pd.Series, units: pd.Series) -> pd.Series:
-    """Name data sets so that one name never stands for data of two blocks (``STRING`` of hESC and of mESC)."""
+    """Name data sets so that ``STRING`` of hESC and ``STRING`` of mESC stay two."""
     shared = units.groupby(inside).nunique().max() > 1
     return inside + " / " + units if shared else inside
 
@@ -146,20 +146,22 @@ def _repeats(raw: pd.DataFrame, source: Path) -> pd.Series:
 
 def _numbers(column: pd.Series, rows: pd.Series, failed: pd.Series, name: str, source: Path) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    wrong = ~np.isfinite(numbers) & ~failed
+    wrong = ~numbers.abs().lt(np.inf) & ~failed
     if wrong.any():
-        at = wrong.idxmax()
-        given = "is empty" if pd.isna(column[at]) else f"is {column[at]!r}, not a finite number"
+        at = int(np.flatnonzero(wrong)[0])
+        given = column.iloc[at]
+        said = "is empty" if pd.isna(given) else f"is {given!r}, not a finite number"
         raise ReportError(
-            f"{name} {given}; a failed run needs a column 'status' that says so ({', '.join(FAILED)})",
-            where=f"{source}, row {rows[at]}",
+            f"{name} {said}; a failed run needs a column 'status' that says so ({', '.join(FAILED)})",
+            where=f"{source}, row {rows.iloc[at]}",
         )
     return numbers.where(~failed)
 
 
 def _long(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> pd.DataFrame:
     frame = frame.assign(metric=raw["metric"], value=raw["value"])
-    # a metric can be undefined on a finished cell (no TF with both classes): that is a gap, not a typing error
+    # a metric can be undefined on a finished cell (no TF with both classes): that is a gap, not a typing
+    # error
     undefined = (frame["status"] == "ok") & frame["value"].isna() & ("cell" in raw)
     frame["status"] = frame["status"].where(~undefined, "undefined")
     frame["reason"] = frame["reason"].where(~undefined, "the metric is undefined on this cell")

@@ -1,4 +1,4 @@
-"""What the design of a study forbids its report to claim (statistics.md E.6), each with what it would take."""
+"""What the design of a study forbids its report to claim, each with what it would take."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["design", "forbidding", "outcome"]
 
 
 def forbidding(frame: pd.DataFrame) -> list[Refusal]:
-    """Name what makes every test of a study meaningless: another exam for some arms, or trials as replicates."""
+    """Name what makes every test of a study meaningless: arms that sat different exams, or were searched."""
     out = []
     for column, keys, what in (
         ("data_digest", ["dataset"], "different versions of the data"),
@@ -26,7 +26,8 @@ def forbidding(frame: pd.DataFrame) -> list[Refusal]:
                 Refusal(
                     "mixed digests",
                     where,
-                    f"Cells of {where} were computed on {what} ({column}). Their differences are not the arms'. "
+                    f"Cells of {where} were computed on {what} ({column}). Their differences are not the "
+                    f"arms'. "
                     "Run the stale cells again; until then nothing is tested.",
                 )
             )
@@ -35,7 +36,8 @@ def forbidding(frame: pd.DataFrame) -> list[Refusal]:
             Refusal(
                 "search trials",
                 "all arms",
-                "The table holds trials of a hyperparameter search. They were chosen by their scores and are not "
+                "The table holds trials of a hyperparameter search. They were chosen by their scores and "
+                "are not "
                 "replicates. Confirm the chosen settings on fresh repeats and report those.",
             )
         )
@@ -84,7 +86,10 @@ def _blocks(n: int, asked: tuple[Family, ...], alpha: float) -> list[Refusal]:
         message += "instead; they are not evidence across data sets."
         return [Refusal("blocks", "all tests across data sets", message)]
     if n < MIN_SIGNED:
-        message = f"{units}: the exact two-sided test cannot fall below {smallest_p(n, 1):.3f}; it needs {MIN_SIGNED}."
+        message = (
+            f"{units}: the exact two-sided test cannot fall below {smallest_p(n, 1):.3f}; it needs "
+            f"{MIN_SIGNED}."
+        )
         return [Refusal("blocks", "pairwise tests", message)]
     out = []
     for family in asked:
@@ -94,7 +99,10 @@ def _blocks(n: int, asked: tuple[Family, ...], alpha: float) -> list[Refusal]:
             message = (
                 f"{units} and {m} comparisons: the smallest Holm p any outcome could reach is {floor:.3f}. "
             )
-            message += f"A p above {alpha:g} here says nothing about the arms; {blocks_needed(m, alpha)} blocks are needed."
+            message += (
+                f"A p above {alpha:g} here says nothing about the arms; {blocks_needed(m, alpha)} "
+                f"blocks are needed."
+            )
             out.append(Refusal("attainability", family.question, message))
     return out
 
@@ -109,7 +117,10 @@ def _kinship(frame: pd.DataFrame) -> list[Refusal]:
     shared = distinct[(distinct > 1) & (distinct < len(names))]
     if shared.empty:
         return []
-    message = f"The {len(names)} blocks combine {' and '.join(f'{c} names' for c in shared)}. Blocks that share a name "
+    message = (
+        f"The {len(names)} blocks combine {' and '.join(f'{c} names' for c in shared)}. Blocks that "
+        f"share a name "
+    )
     message += (
         "(a cell type seen through several networks) are not independent, so every p here is too small; take "
     )
@@ -133,7 +144,10 @@ def _budgets(frame: pd.DataFrame) -> list[Refusal]:
     tuned = frame[frame["role"].isin(["reference", "arm"])]
     if tuned["protocol"].nunique() < 2:
         return []
-    message = f"{tuned['protocol'].nunique()} training budgets among the arms: a better-tuned arm may win by its budget."
+    message = (
+        f"{tuned['protocol'].nunique()} training budgets among the arms: a better-tuned arm may win "
+        f"by its budget."
+    )
     return [Refusal("budget", "reference and knocked-out arms", message, "warning")]
 
 
@@ -148,7 +162,10 @@ def outcome(found: list[Finding], tests: list[GlobalTest], blocks: int) -> list[
                 Refusal("incomplete", f"{label(finding.metric)}: {finding.arm} – {finding.against}", message)
             )
         elif finding.failures:
-            message = f"{finding.failures} of {blocks} blocks hold failed cells; scored as worst in the second pass."
+            message = (
+                f"{finding.failures} of {blocks} blocks hold failed cells; scored as worst in the "
+                f"second pass."
+            )
             subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
             out.append(Refusal("failures", subject, message, "warning"))
     for test in tests:

@@ -18,7 +18,8 @@ Verdict = Literal["higher", "lower", "not established", "not tested"]
 class Refusal:
     """A claim the study's design cannot carry, and what it would take.
 
-    ``weight`` is ``refused`` where a number was withheld, ``warning`` where it is shown but must be read with care.
+    ``weight`` is ``refused`` where a number was withheld, ``warning`` where it is shown but must be read with
+    care.
     """
 
     rule: str
@@ -40,8 +41,9 @@ class Dropped:
 class Finding:
     """What knocking one part out of a GRN model did, over independent blocks: ``arm`` minus ``against``.
 
-    ``test``, ``p_holm`` and the sensitivities are None where a refusal forbids them; ``p_holm_failures`` is the
-    adjusted p of the second pass, in which failed cells are the worst of their block.
+    ``test``, ``p_holm`` and the sensitivities are None where a refusal forbids them; ``p_holm_failures`` is
+    the adjusted p of the second pass, in which failed cells are the worst of their block. ``p_unrounded``
+    ranks the raw floats, whose last bits break ties at random: it is what most papers print.
     """
 
     metric: str
@@ -55,6 +57,7 @@ class Finding:
     failures: int
     p_paired_t: float | None
     p_pratt: float | None
+    p_unrounded: float | None
     verdict: Verdict
     dropped: tuple[Dropped, ...] = ()
 
@@ -92,7 +95,8 @@ class Paired:
 class Analysis:
     """Everything a report of one study says, computed once and worded elsewhere.
 
-    ``scores`` has one row per arm x data set x metric (mean, sd, cells ok / failed / missing).
+    ``scores`` has one row per arm x data set x metric (mean, sd, cells ok / failed / missing);
+    ``points`` is what the distribution plots show.
     """
 
     source: str
@@ -106,6 +110,7 @@ class Analysis:
     datasets: tuple[str, ...]
     repeats: int
     scores: pd.DataFrame
+    points: pd.DataFrame
     gains: tuple[Paired, ...]
     paired: tuple[Paired, ...]
     findings: tuple[Finding, ...]

@@ -1,12 +1,14 @@
 """One function per statistic of a study; every one takes block means and nothing that could hide a repeat.
 
-Literature: [1] Demšar 2006 JMLR 7 (Friedman, Nemenyi, Holm over data sets); [2] Iman & Davenport 1980; [3] Hodges &
-Lehmann 1963; [4] Kerby 2014 (rank-biserial); [5] García & Herrera 2008 (comparisons with a reference).
+Literature: [1] Demšar 2006 JMLR 7 (Friedman, Nemenyi, Holm over data sets); [2] Iman & Davenport 1980; [3]
+Hodges & Lehmann 1963; [4] Kerby 2014 (rank-biserial); [5] García & Herrera 2008 (comparisons with a
+reference).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -98,7 +100,7 @@ def block_ranks(blocks: pd.DataFrame) -> pd.DataFrame:
 
 
 def friedman(blocks: pd.DataFrame) -> Friedman:
-    """Ask whether any arm of a study differs from the others, from complete block means ``[blocks, arms]``."""
+    """Ask whether any arm of a study differs, from complete block means ``[blocks, arms]``."""
     ranks = block_ranks(blocks).sort_index(axis=0).sort_index(axis=1).to_numpy()
     n, k = ranks.shape
     if n < 2 or k < 3:
@@ -117,7 +119,7 @@ def _permutation_p(ranks: Values) -> float:
     """Shuffle ranks inside blocks; the sum of squared rank totals orders outcomes exactly as chi2 does."""
 
     def spread(*columns: Values, axis: int = -1) -> Values:
-        return sum((c.sum(axis=axis) ** 2 for c in columns), start=np.float64(0.0))
+        return np.sum([c.sum(axis=axis) ** 2 for c in columns], axis=0)
 
     test = stats.permutation_test(
         tuple(ranks.T),
@@ -131,11 +133,14 @@ def _permutation_p(ranks: Values) -> float:
     return float(test.pvalue)
 
 
-def _rounded(difference: Values) -> Values:
-    return np.round(np.sort(np.asarray(difference, dtype=float)), DECIMALS)
+def _rounded(difference: Values, decimals: int | None = DECIMALS) -> Values:
+    ordered = np.sort(np.asarray(difference, dtype=float))
+    return ordered if decimals is None else np.round(ordered, decimals)
 
 
-def wilcoxon(difference: Values, *, zeros: str = "wilcox") -> Signed:
+def wilcoxon(
+    difference: Values, *, zeros: Literal["wilcox", "pratt"] = "wilcox", decimals: int | None = DECIMALS
+) -> Signed:
     """Test whether an arm differs from another over blocks, exactly wherever that can be done.
 
     Parameters
@@ -144,12 +149,15 @@ def wilcoxon(difference: Values, *, zeros: str = "wilcox") -> Signed:
         Arm minus reference, ``[blocks]``; at least 6.
     zeros
         ``wilcox`` leaves blocks without a difference out, ``pratt`` ranks them along.
+    decimals
+        Differences equal to so many decimals are ties; None trusts the last bit of every float.
     """
-    d = _rounded(difference)
+    d = _rounded(difference, decimals)
     if len(d) < 6:
         raise ValueError(f"an exact two-sided Wilcoxon test needs at least 6 blocks, got {len(d)}")
     if not d.any():
         return Signed(0.0, 1.0, "no block differs")
+    method: Any  # scipy takes a word or an object here
     plain = bool(np.all(d != 0.0)) and len(np.unique(np.abs(d))) == len(d)
     if plain and len(d) <= 50:
         method, name = "exact", "exact"
@@ -162,7 +170,7 @@ def wilcoxon(difference: Values, *, zeros: str = "wilcox") -> Signed:
 
 
 def sign_test(difference: Values) -> Signed:
-    """Test whether an arm wins more blocks than another, where differences have no common scale (raw AUPRC)."""
+    """Test whether an arm wins more blocks than another, where differences share no scale (raw AUPRC)."""
     d = _rounded(difference)
     wins, losses = int((d > 0).sum()), int((d < 0).sum())
     p = float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
@@ -175,7 +183,7 @@ def holm(p: Values) -> Values:
 
 
 def nemenyi(blocks: pd.DataFrame) -> pd.DataFrame:
-    """Compare all pairs of mean ranks of a study; complete block means ``[blocks, arms]`` to p ``[arms, arms]``."""
+    """Compare all pairs of mean ranks of a study: block means ``[blocks, arms]`` to p ``[arms, arms]``."""
     n, k = blocks.shape
     if n < 5 or k < 3 or blocks.isna().any().any():
         raise ValueError(f"Nemenyi needs 5 complete blocks and 3 arms, got {n} and {k}")

@@ -1,4 +1,4 @@
-"""The plain tables of a study: scores, what is missing and why, what each arm cost, what it was computed with."""
+"""The plain tables of a study: scores, missing cells, costs, and what it was computed with."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pandas as pd
 
-from reports.blocks import cells, ordered_arms
+from reports.blocks import block_means, cells, ordered_arms
 
-__all__ = ["completeness", "costs", "provenance", "scores"]
+__all__ = ["completeness", "costs", "points", "provenance", "scores"]
 
 
 def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
@@ -39,6 +39,18 @@ def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def points(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
+    """List what a distribution over a study is drawn from: block means, or the repeats of the only block."""
+    parts = []
+    for metric in metrics:
+        means = block_means(frame, metric)
+        wide = means if len(means) > 1 else cells(frame, metric)
+        where = [" / ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in wide.index]
+        tidy = wide.set_axis(where).rename_axis("where").reset_index().melt("where", var_name="arm")
+        parts.append(tidy[np.isfinite(tidy["value"])].assign(metric=metric))
+    return pd.concat(parts, ignore_index=True)[["metric", "arm", "where", "value"]]
+
+
 def completeness(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     """Count finished, failed and never-run cells of a study per arm and data set, with the reasons."""
     table = scores(frame, metrics).groupby(["arm", "dataset"], sort=False)
@@ -51,7 +63,7 @@ def completeness(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
 
 
 def costs(frame: pd.DataFrame) -> pd.DataFrame:
-    """Sum up what every arm of a study cost: seconds, peak memory, parameters; empty where nothing was recorded."""
+    """Sum up what every arm of a study cost; empty where nothing was recorded."""
     recorded = [
         c for c in ("seconds", "peak_memory_mb", "parameters") if c in frame and frame[c].notna().any()
     ]

@@ -1,7 +1,8 @@
 """The one tidy table a report is made of, read from a study's ``cells.parquet`` or from anyone's CSV.
 
-Canonical form: one row per arm x dataset x repeat x metric. Reading refuses whatever would make a later number
-wrong without a sound: text among the scores, empty cells nobody explained, rows that repeat a measurement.
+Canonical form: one row per arm x dataset x repeat x metric. Reading refuses whatever would make a later
+number wrong without a sound: text among the scores, empty cells nobody explained, rows that repeat a
+measurement.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ class Table:
     Attributes
     ----------
     frame
-        One row per arm x dataset x repeat x metric: ``arm, role, dataset, block, repeat, metric, value, status``
-        and, where the study wrote them, factors, digests and costs. ``value`` is NaN exactly where ``status`` is
-        not ``ok``.
+        One row per arm x dataset x repeat x metric: ``arm, role, dataset, block, repeat, metric, value,
+        status`` and, where the study wrote them, factors, digests and costs. ``value`` is NaN exactly where
+        ``status`` is not ``ok``.
     reference
         Name of the full model the other arms are compared with; None compares all pairs.
     metric
@@ -60,8 +61,8 @@ def load(
     Parameters
     ----------
     path
-        CSV or parquet. A table with the columns ``metric`` and ``value`` is long, any other has one column per
-        metric.
+        CSV or parquet. A table with the columns ``metric`` and ``value`` is long, any other has one column
+        per metric.
     arm
         Column that names the method (default ``arm``, or ``method``).
     block

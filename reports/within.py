@@ -1,4 +1,4 @@
-"""What one data set alone can say of an arm: paired differences over repeats, labelled as this data set only."""
+"""What one data set alone can say of an arm: paired differences over its repeats."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ LOSES = "the reference arm loses to a rule that never reads expression"
 def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
     """Return the reference arm's gain over the strongest control of a study, on every data set.
 
-    Strongest is the control with the highest mean over repeats on that data set and metric; choosing it after the
-    fact favours the control, never the model.
+    Strongest is the control with the highest mean over repeats on that data set and metric; choosing it after
+    the fact favours the control, never the model.
     """
     roles = ordered_arms(frame)
     wide = cells(frame, metric)
-    controls = [arm for arm in wide if roles[str(arm)] == "control"]
+    controls = [str(arm) for arm in wide if roles[str(arm)] == "control"]
     if not controls or reference not in wide:
         return []
     out = []
     for (block, dataset), rows in wide.groupby(level=["block", "dataset"]):
-        finished = rows[controls].loc[:, np.isfinite(rows[controls]).all(axis=0)]
-        if finished.empty or finished.shape[1] == 0:
+        means = {arm: float(np.mean(rows[arm].to_numpy())) for arm in controls}
+        finished = {arm: mean for arm, mean in means.items() if np.isfinite(mean)}
+        if not finished:
             continue
-        strongest = str(finished.mean().idxmax())
+        strongest = max(finished, key=lambda arm: finished[arm])
         pair = _pair(rows, metric, (str(block), str(dataset)), (reference, strongest), 1 - alpha)
         out.append(pair)
     return out

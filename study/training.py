@@ -76,18 +76,19 @@ class _Trainer:
         self.positives = self._tensor(split.train)
         self.graph = training_graph(self.positives)
         self.validation = self._tensor(split.validation)
-        self.negatives_rng = streams.numpy("negatives")
-        self.batches = streams.torch("batches")
+        self.streams = streams
         self.curves = Curves()
 
     def run(self, stage: _Stage) -> int:
         """Train one stage, leave the model at its best epoch, and return that epoch (1-based)."""
+        # each stage starts its own streams: how long the graph was trained must not change what the joint stage draws
+        draws, batches = self.streams.numpy("negatives", stage.name), self.streams.torch("batches", stage.name)
         best, best_epoch, best_state = -np.inf, 0, copy.deepcopy(self.model.state_dict())
-        negatives = self._tensor(self.sampler.draw(self.negatives_rng))
+        negatives = self._tensor(self.sampler.draw(draws))
         for epoch in range(1, stage.epochs + 1):
             if epoch > 1 and self.sampler.fresh:
-                negatives = self._tensor(self.sampler.draw(self.negatives_rng))
-            loss = self._epoch(stage, negatives)
+                negatives = self._tensor(self.sampler.draw(draws))
+            loss = self._epoch(stage, negatives, batches)
             stage.fitter.scheduler.step()
             value = self._validate(stage)
             self.curves.add(**{f"{stage.name}_loss": loss, f"{stage.name}_validation_{self.budget.choose_by}": value})
@@ -98,10 +99,10 @@ class _Trainer:
         self.model.load_state_dict(best_state)
         return best_epoch
 
-    def _epoch(self, stage: _Stage, negatives: Tensor) -> float:
+    def _epoch(self, stage: _Stage, negatives: Tensor, batches: torch.Generator) -> float:
         self.model.train()
         total, count = 0.0, 0
-        for rows in self._batches(len(self.positives) + len(negatives), stage.batch_size):
+        for rows in self._batches(len(self.positives) + len(negatives), stage.batch_size, batches):
             is_positive = rows < len(self.positives)
             pairs = torch.where(
                 is_positive.unsqueeze(1),
@@ -119,8 +120,8 @@ class _Trainer:
             total, count = total + loss.item() * len(rows), count + len(rows)
         return total / count
 
-    def _batches(self, n: int, size: int) -> Iterator[Tensor]:
-        order = torch.randperm(n, generator=self.batches).to(self.device)
+    def _batches(self, n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+        order = torch.randperm(n, generator=generator).to(self.device)
         chunks = list(order.split(size))
         if len(chunks) > 1 and len(chunks[-1]) < 2:  # batch normalisation needs two rows
             chunks[-2:] = [torch.cat(chunks[-2:])]

@@ -1,0 +1,229 @@
+"""What the page of a study shows, as plain rows of text for the template: all wording, no markup."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.exports import best_two
+from reports.figures import critical_difference, differences, distribution, svg
+from reports.glossary import METRICS, STATISTICS, label
+from reports.results import Analysis, Dropped, Finding, Paired
+from reports.sentences import summary
+from reports.wording import count, interval, number, p_value, signed
+
+__all__ = ["Picture", "context", "pictures"]
+
+Picture = dict[str, Any]
+_LIBRARIES = ("pandas", "scipy", "statsmodels", "scikit-posthocs", "matplotlib")
+_TALL = 8  # with more data sets than this a table is turned: data sets down, arms across
+
+
+def context(a: Analysis, drawn: list[Picture], command: str) -> dict[str, Any]:
+    """Gather everything the template of a study's page needs."""
+    return {
+        "a": a,
+        "sentences": summary(a),
+        "gains": _gains(a),
+        "paired": [_paired(pair) for pair in a.paired],
+        "scores": [_scores(a, metric) for metric in a.metrics],
+        "families": _families(a.findings),
+        "tests": [_global(test) for test in a.globals],
+        "refused": [r for r in a.refusals if r.weight == "refused"],
+        "warnings": [r for r in a.refusals if r.weight == "warning"],
+        "completeness": _completeness(a),
+        "pictures": drawn,
+        "costs": _costs(a.costs),
+        "command": command,
+        "libraries": [f"{name} {version(name)}" for name in _LIBRARIES],
+        "metrics": [
+            METRICS.get(m, f"{m}: a metric of this table; higher is read as better.") for m in a.metrics
+        ],
+        "statistics": STATISTICS,
+        "level": f"{100 * (1 - a.alpha):g} %",
+        "blocks": count(len(a.blocks), "independent block"),
+        "datasets": count(len(a.datasets), "data set"),
+        "repeats": count(a.repeats, "repeat"),
+    }
+
+
+def pictures(a: Analysis) -> list[Picture]:
+    """Draw every figure of a study once: SVG, the numbers behind it, a caption and a text alternative."""
+    unit = "block mean" if len(a.blocks) > 1 else "repeat of the one block"
+    out = []
+    for metric in a.metrics:
+        name = label(metric)
+        changed = differences(a, metric)
+        if changed is not None:
+            over = changed[1]["over"].iloc[0]
+            caption = f"{name}: what each arm changes against {a.reference}, mean and t interval over {over}."
+            out.append(_picture(f"differences_{metric}", *changed, caption))
+        caption = f"{name} per arm. Each point is one {unit}; boxes (five points or more) show quartiles, "
+        caption += "whiskers at most 1.5 times the box. Failed cells have no point."
+        out.append(_picture(f"distribution_{metric}", *distribution(a, metric), caption))
+    for test in a.globals:
+        ranked = critical_difference(a, test)
+        if ranked is not None:
+            caption = (
+                f"Critical differences on {label(test.metric)}: mean ranks over {test.test.blocks} "
+                f"blocks; a bar "
+            )
+            caption += f"joins arms of which no two differ (Nemenyi, {a.alpha:g})."
+            out.append(_picture(f"critical_difference_{test.metric}", *ranked, caption))
+    return out
+
+
+def _picture(name: str, figure: Any, numbers: pd.DataFrame, caption: str) -> Picture:
+    heads = [c for c in ("arm", "mean", "mean_rank", "value") if c in numbers]
+    told = numbers[heads].groupby("arm", sort=False).mean().iloc[:, 0]
+    alt = f"{caption} Means: " + ", ".join(f"{arm} {number(value)}" for arm, value in told.items()) + "."
+    return {"name": name, "svg": svg(figure), "numbers": numbers, "caption": caption, "alt": alt}
+
+
+def _gains(a: Analysis) -> dict[str, Any]:
+    """Lay gains out with data sets down and metrics across: a reviewer reads along one data set."""
+    shown = {(g.dataset, g.metric): _paired(g) for g in a.gains}
+    metrics = [m for m in a.metrics if any(metric == m for _, metric in shown)]
+    datasets = sorted({dataset for dataset, _ in shown})
+    rows = [{"name": d, "cells": [shown.get((d, m)) for m in metrics]} for d in datasets]
+    return {"heads": [label(m) for m in metrics], "rows": rows}
+
+
+def _paired(pair: Paired) -> dict[str, str]:
+    lost = pair.mean < 0
+    return {
+        "metric": label(pair.metric),
+        "dataset": pair.dataset,
+        "arm": pair.arm,
+        "against": pair.against,
+        "mean": signed(pair.mean),
+        "interval": interval(pair),
+        "superior": number(pair.superior, 2),
+        "repeats": str(pair.repeats),
+        "lost": "yes" if lost else "",
+        "note": pair.note,
+    }
+
+
+def _scores(a: Analysis, metric: str) -> dict[str, Any]:
+    data = a.scores[a.scores["metric"] == metric]
+    arms = [arm for arm in a.arms if arm in set(data["arm"])]
+    datasets = sorted(data["dataset"].unique())
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for dataset, rows in data.groupby("dataset"):
+        marks = best_two(rows.set_index("arm")["mean"])
+        for row in rows.to_dict("records"):
+            cells[row["arm"], str(dataset)] = _cell(row, marks.get(row["arm"], ""))
+    named = {arm: {"name": arm, "role": "" if a.roles[arm] == "arm" else a.roles[arm]} for arm in arms}
+    if len(datasets) > _TALL:
+        heads = list(named.values())
+        body = [{"name": d, "role": "", "cells": [cells[arm, d] for arm in arms]} for d in datasets]
+    else:
+        heads = [{"name": d, "role": ""} for d in datasets]
+        body = [{**named[arm], "cells": [cells[arm, d] for d in datasets]} for arm in arms]
+    return {"metric": label(metric), "heads": heads, "rows": body}
+
+
+def _cell(row: dict[Hashable, Any], mark: str) -> dict[str, str]:
+    if np.isfinite(row["mean"]):
+        spread = f" ± {number(row['sd'])}" if np.isfinite(row["sd"]) else ""
+        return {"text": number(row["mean"]), "spread": spread, "mark": mark}
+    total = row["finished"] + row["failed"] + row["missing"]
+    what = f"{row['failed']} of {total} failed" if row["failed"] else f"{row['missing']} of {total} not run"
+    return {"text": what, "spread": "", "mark": "gap"}
+
+
+def _families(found: tuple[Finding, ...]) -> list[dict[str, Any]]:
+    out: dict[str, list[dict[str, str]]] = {}
+    for f in found:
+        out.setdefault(f.family, []).append(_finding(f))
+    return [
+        {"name": name, "rows": rows, "failures": any(r["second"] for r in rows)} for name, rows in out.items()
+    ]
+
+
+def _finding(f: Finding) -> dict[str, str]:
+    size = f.effect
+    return {
+        "pair": f"{f.arm} − {f.against}",
+        "n": str(size.n if size else 0),
+        "mean": signed(size.mean) if size else "–",
+        "interval": interval(size) if size else "–",
+        "shift": signed(size.hodges_lehmann) if size else "–",
+        "biserial": signed(size.rank_biserial, 2) if size else "–",
+        "d": signed(size.cohens_d, 2) if size else "–",
+        "superior": number(size.superior, 2) if size else "–",
+        "statistic": f"{f.test.statistic:g}" if f.test else "–",
+        "p": p_value(f.test.p if f.test else None),
+        "holm": p_value(f.p_holm),
+        "second": p_value(f.p_holm_failures) if f.failures else "",
+        "method": f.test.method if f.test else "not tested",
+        "sensitivity": _sensitivity(f),
+        "verdict": f.verdict,
+        "dropped": _left_out(f.dropped),
+    }
+
+
+def _sensitivity(f: Finding) -> str:
+    """Other defensible p-values, shown where they are not the same number."""
+    said = [("paired t", f.p_paired_t), ("zeros kept (Pratt)", f.p_pratt), ("unrounded", f.p_unrounded)]
+    main = p_value(f.test.p if f.test else None)
+    return "; ".join(
+        f"{name} {p_value(p)}" for name, p in said if p is not None and p_value(p) not in (main, "–")
+    )
+
+
+def _left_out(dropped: tuple[Dropped, ...]) -> str:
+    return "; ".join(f"{d.block}: {', '.join(d.arms)} {d.why}" for d in dropped)
+
+
+def _global(test: Any) -> dict[str, Any]:
+    t, second = test.test, test.second
+    return {
+        "metric": label(test.metric),
+        "n": t.blocks,
+        "k": t.arms,
+        "chi2": number(t.chi2, 2),
+        # below 10 blocks the chi-squared p is refused: its permutation p stands alone
+        "p_chi2": p_value(t.p_chi2) if t.blocks >= 10 else "refused (N < 10)",
+        "f": number(t.f, 2),
+        "p": p_value(t.p),
+        "method": t.method,
+        "w": number(t.kendalls_w),
+        "second": f"{second.method}, N = {second.blocks}: p = {p_value(second.p)}" if second else "",
+        "ranks": [(arm, number(rank, 2)) for arm, rank in test.ranks.items()],
+        "dropped": _left_out(test.dropped),
+    }
+
+
+def _completeness(a: Analysis) -> dict[str, Any]:
+    table = a.completeness
+    bad = table[(table["failed"] > 0) | (table["missing"] > 0)]
+    rows = [
+        {
+            "arm": r.arm,
+            "dataset": r.dataset,
+            "counts": f"{r.finished} finished, {r.failed} failed, {r.missing} not run",
+            "reasons": r.reasons or "no row in the table",
+        }
+        for r in bad.itertuples()
+    ]
+    return {"total": len(table), "rows": rows}
+
+
+def _costs(costs: pd.DataFrame) -> dict[str, Any]:
+    if costs.empty:
+        return {}
+    heads = [str(c) for c in costs.columns[1:]]
+    rows = [{"arm": row["arm"], "cells": [_amount(row[h]) for h in heads]} for _, row in costs.iterrows()]
+    return {"heads": heads, "rows": rows}
+
+
+def _amount(value: float) -> str:
+    if pd.isna(value):
+        return "–"
+    return f"{value:,.0f}" if value >= 100 or float(value).is_integer() else f"{value:.2f}"

@@ -1,0 +1,179 @@
+"""The three plain sentences a report of a study opens with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from reports.attainability import blocks_needed, smallest_p
+from reports.comparisons import MIN_BLOCKS, MIN_SIGNED
+from reports.glossary import label
+from reports.results import Analysis, Finding, Paired
+from reports.wording import count, interval, joined, number, p_value, signed
+
+__all__ = ["summary"]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A difference from the reference, and how it is told."""
+
+    value: float
+    told: str
+
+
+_FORBIDDING = ("mixed digests", "search trials")
+
+
+def summary(analysis: Analysis) -> list[str]:
+    """Say in three sentences what a study found: gain over controls, worth of parts, what N carries."""
+    return [_controls(analysis), _parts(analysis), _design(analysis)]
+
+
+def _controls(a: Analysis) -> str:
+    if a.reference is None:
+        return "No reference arm is named in this table, so there is no gain over a control to state."
+    if "control" not in a.roles.values():
+        return (
+            f"There is no control arm in this table, so nothing here shows that {a.reference} needs "
+            "expression data to reach its scores."
+        )
+    second = next((m for m in ("auprc", "auprc_ratio", "auroc") if m in a.metrics and m != a.metric), None)
+    said = [_gain(a, m) for m in (a.metric, second) if m is not None]
+    told = "; ".join(text for text in said if text)
+    return (
+        f"Over the strongest control, {a.reference} {told or 'cannot be placed: its cells are incomplete'}."
+    )
+
+
+def _gain(a: Analysis, metric: str) -> str:
+    found = [g for g in a.gains if g.metric == metric and not g.note]
+    if not found:
+        return ""
+    lost = [g for g in found if g.mean < 0]
+    changes = [g.mean for g in found]
+    mean = sum(changes) / len(changes)
+    change = f"{'gains' if mean >= 0 else 'loses'} {number(abs(mean))} {label(metric)}"
+    if len(found) == 1:
+        g = found[0]
+        text = (
+            f"{change} (difference {signed(g.mean)} {interval(g)} to {g.against}; {_repeats(g)} on "
+            f"{g.dataset})"
+        )
+    else:
+        text = f"{change} on average over {count(len(found), 'data set')}"
+        text += f" (from {signed(min(changes))} to {signed(max(changes))})"
+    if not lost:
+        return text
+    where = "every one of them" if len(lost) == len(found) > 1 else joined([g.dataset for g in lost])
+    return f"{text}, and loses to a rule that never reads expression on {where}"
+
+
+def _repeats(pair: Paired) -> str:
+    return count(pair.repeats, "paired repeat")
+
+
+def _parts(a: Analysis) -> str:
+    forbidding = [r for r in a.refusals if r.rule in _FORBIDDING]
+    if forbidding:
+        return f"No arm is compared with another: {forbidding[0].message}"
+    if a.reference is None:
+        return _ladder(a)
+    role = "arm" if "arm" in a.roles.values() else "baseline"
+    others = [arm for arm in a.arms if a.roles[arm] == role]
+    if not others:
+        return f"No arm without a part of {a.reference} was run, so no part's worth is known."
+    changes = _over_blocks(a, others) if len(a.blocks) > 1 else _over_repeats(a, others)
+    left_out = [arm for arm in others if arm not in changes]
+    suffix = f"; {joined(left_out)} failed or lacks cells and is left out of this order" if left_out else ""
+    if not changes:
+        return f"No arm finished every cell beside {a.reference}, so no part's worth is stated."
+    order = sorted(changes, key=lambda arm: (changes[arm].value, arm))
+    name, most, least = label(a.metric), order[0], order[-1]
+    text = f"Going from {a.reference} to {most} changes {name} by {changes[most].told}"
+    among = f" of {count(len(order), 'arm')}" if len(order) > 1 else ""
+    if changes[most].value < 0:
+        text += f", the largest loss{among}" if among else ""
+    else:
+        text += f": no arm{among} scores below the reference on average"
+    if len(order) > 1:
+        text += f"; going to {least} changes it by {changes[least].told}"
+        text += (
+            ", the smallest loss"
+            if changes[least].value < 0
+            else ", so that part does not earn its keep here"
+        )
+    return text + suffix + "."
+
+
+def _over_blocks(a: Analysis, others: list[str]) -> dict[str, _Change]:
+    out = {}
+    for f in a.findings:
+        if f.metric == a.metric and f.arm in others and f.effect and not f.dropped:
+            told = f"{signed(f.effect.mean)} {interval(f.effect)} over {count(f.effect.n, 'block')}"
+            out[f.arm] = _Change(f.effect.mean, told)
+    return out
+
+
+def _over_repeats(a: Analysis, others: list[str]) -> dict[str, _Change]:
+    out = {}
+    for f in a.findings:
+        if f.metric == a.metric and f.arm in others and f.effect and not f.dropped:
+            out[f.arm] = _Change(f.effect.mean, f"{signed(f.effect.mean)} on one block, without interval")
+    mine = [p for p in a.paired if p.metric == a.metric and p.arm in others and not p.note]
+    if len(a.datasets) > 1:
+        return out
+    for p in mine:
+        told = f"{signed(p.mean)} {interval(p)} over {_repeats(p)} (this data set only)"
+        out[p.arm] = _Change(p.mean, told)
+    return out
+
+
+def _ladder(a: Analysis) -> str:
+    found = [f for f in a.findings if f.metric == a.metric and f.effect]
+    if not found:
+        return "No two arms share a complete block, so no difference is stated."
+    f = max(found, key=lambda f: abs(f.effect.mean) if f.effect else 0.0)
+    size = f.effect
+    if size is None or size.mean == 0:
+        return f"No two arms differ in mean {label(a.metric)} on the complete blocks."
+    up, down = (f.arm, f.against) if size.mean > 0 else (f.against, f.arm)
+    low, high = (size.low, size.high) if size.mean > 0 else (-size.high, -size.low)
+    spread = f"[{signed(low)}, {signed(high)}]" if math.isfinite(low) else "without interval"
+    return (
+        f"The widest gap is between {up} and {down}: {number(abs(size.mean))} {label(a.metric)} "
+        f"{spread} over {count(size.n, 'block')}."
+    )
+
+
+def _design(a: Analysis) -> str:
+    n = len(a.blocks)
+    units = f"With N = {count(n, 'independent block')}"
+    if any(r.rule in _FORBIDDING for r in a.refusals):
+        return "Nothing is tested, and no number here should be quoted, until that is mended."
+    if n < MIN_BLOCKS:
+        only = "this data set" if len(a.datasets) == 1 else "these data sets"
+        needed = f"one comparison needs at least {blocks_needed(1, a.alpha)} blocks"
+        return f"{units} no claim beyond {only} is possible, whatever the number of repeats; {needed}."
+    main = _main_family(a)
+    if n < MIN_SIGNED or not main:
+        return f"{units} pairwise tests are refused: one comparison needs {blocks_needed(1, a.alpha)} blocks."
+    m = len(main)
+    floor, enough = smallest_p(n, m), blocks_needed(m, a.alpha)
+    head = (
+        f"{units} and {count(m, 'comparison')} the smallest Holm p any outcome could reach is "
+        f"{p_value(floor)}"
+    )
+    if floor >= a.alpha:
+        return f"{head}, so this design cannot establish any difference; {enough} blocks are needed."
+    sure = [f for f in main if f.verdict in ("higher", "lower")]
+    if not sure:
+        return f"{head}; no difference is established, which is not evidence that there is none."
+    told = [f"{f.arm} {f.verdict} than {f.against} (p = {p_value(f.p_holm)})" for f in sure]
+    return f"{head}; established at {a.alpha:g}, {len(sure)} of {m}: {joined(told)}."
+
+
+def _main_family(a: Analysis) -> list[Finding]:
+    """Return the first family asked on the primary metric: knock-outs where there are any."""
+    mine = [f for f in a.findings if f.metric == a.metric]
+    return [f for f in mine if f.family == mine[0].family]

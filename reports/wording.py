@@ -1,0 +1,48 @@
+"""How numbers of a study are written, once for the page, the sentences and the LaTeX tables."""
+
+from __future__ import annotations
+
+import math
+
+from reports.results import Paired
+from reports.statistics import Effect
+
+__all__ = ["count", "interval", "joined", "number", "p_value", "signed"]
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Write a score of a study, or a dash where there is none."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Write a difference between two arms with its sign, never as minus zero."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:+.{digits}f}"
+    return ("0." + "0" * digits if float(text) == 0 else text).replace("-", "−")
+
+
+def interval(size: Effect | Paired) -> str:
+    """Write the interval of a paired difference, or that one value cannot give one."""
+    if not math.isfinite(size.low):
+        return "no interval"
+    return f"[{signed(size.low)}, {signed(size.high)}]"
+
+
+def p_value(p: float | None) -> str:
+    """Write a p of a study with two digits that mean something; never 'p = 0.000'."""
+    if p is None or math.isnan(p):
+        return "–"
+    return f"{p:.2g}" if p < 0.0995 else f"{p:.2f}"
+
+
+def count(n: int, one: str) -> str:
+    """Write '1 block' or '7 blocks'."""
+    return f"{n} {one}" if n == 1 else f"{n} {one}s"
+
+
+def joined(names: list[str], most: int = 4) -> str:
+    """Write a list of arms or data sets, shortened where it would drown the sentence."""
+    shown = names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

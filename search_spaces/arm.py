@@ -1,0 +1,167 @@
+"""An arm: one level per factor with settings, in canonical form, with a digest.
+
+Canonical means that factors which cannot act beside the chosen levels are left out (``gnn=none`` leaves ``fusion``
+nothing to fuse), so that two ways to write one model are one arm, trained once and counted once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from components import registry
+from components.errors import KnockoutError
+from components.settings import Settings
+
+__all__ = ["INACTIVE", "Arm", "Choice", "arm_factors", "canonical_json", "parse_choice"]
+
+INACTIVE = "-"  # what stands in tables for a factor that cannot act
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A level of one factor with its validated settings."""
+
+    factor: str
+    level: str
+    settings: Settings
+
+    @property
+    def canonical(self) -> dict[str, Any]:
+        """Level and every setting, defaults included, as plain JSON values."""
+        return {"level": self.level, "settings": self.settings.model_dump(mode="json")}
+
+    def label(self, beside: Choice | None = None) -> str:
+        """Name the level, and the settings in which it differs from another choice of the same level."""
+        if beside is None or beside.level != self.level:
+            return self.level
+        ours, theirs = self.settings.model_dump(), beside.settings.model_dump()
+        changed = ", ".join(f"{key}={value}" for key, value in ours.items() if theirs[key] != value)
+        return f"{self.level}({changed})" if changed else self.level
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A full model or control of a study.
+
+    Attributes
+    ----------
+    name
+        Short name in tables: the reference's own name, or what differs from it.
+    choices
+        Factor to choice, for every factor that an arm may vary.
+    role
+        ``reference``, ``arm``, ``control`` or ``baseline``.
+    """
+
+    name: str
+    choices: Mapping[str, Choice]
+    role: str = "arm"
+
+    @cached_property
+    def silenced(self) -> frozenset[str]:
+        """Factors that cannot act in this arm."""
+        silent: set[str] = set()
+        for name, choice in self.choices.items():
+            if name not in silent:
+                silent |= registry.silenced_by(name, choice.level)
+        return frozenset(silent)
+
+    @cached_property
+    def canonical(self) -> dict[str, Any]:
+        """Acting factors with level and settings."""
+        return {name: c.canonical for name, c in sorted(self.choices.items()) if name not in self.silenced}
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the canonical form: two arms with one digest are one arm, whatever their names."""
+        return hashlib.sha256(canonical_json(self.canonical).encode()).hexdigest()[:16]
+
+    def levels(self) -> dict[str, str]:
+        """Return factor to level for the tidy table, '-' where the factor cannot act."""
+        return {name: INACTIVE if name in self.silenced else c.level for name, c in self.choices.items()}
+
+    def acting(self) -> tuple[tuple[str, str], ...]:
+        """Return the (factor, level) pairs that act: whose code this arm runs."""
+        return tuple((name, c.level) for name, c in sorted(self.choices.items()) if name not in self.silenced)
+
+    def vary(self, changes: Mapping[str, Choice], *, name: str = "", role: str = "arm") -> Arm:
+        """Return this arm with some choices replaced, named by what differs unless a name is given."""
+        choices = {**self.choices, **changes}
+        return Arm(name or _difference(self, choices), choices, role)
+
+
+def arm_factors() -> list[str]:
+    """Return the factors that an arm may vary: all but those of the exam."""
+    return [name for name, factor in registry.FACTORS.items() if not factor.exam]
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of a value: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def parse_choice(factor: str, given: Any, *, beside: Choice | None = None, where: str = "") -> Choice:
+    """Read a choice as a user writes it: ``gat`` or ``{gat: {heads: 4}}``.
+
+    Parameters
+    ----------
+    factor
+        Name of the factor.
+    given
+        What stands in the file.
+    beside
+        Choice of the reference arm. Settings that both levels declare are taken over from it, so that arms differ
+        in the part and not in its size.
+    where
+        Key path for messages.
+
+    Raises
+    ------
+    KnockoutError
+        If the factor, level or a setting is unknown or out of range.
+    """
+    registry.factor(factor, where=where)
+    if isinstance(given, str):
+        level, settings = given, {}
+    elif isinstance(given, Mapping) and len(given) == 1:
+        level, settings = next(iter(given.items()))
+        settings = {} if settings is None else settings
+    else:
+        raise KnockoutError(
+            f"{given!r} is no choice for {factor}; write a level, or one level with settings: {{level: {{setting: value}}}}.",
+            where=where,
+        )
+    if not isinstance(level, str) or not isinstance(settings, Mapping):
+        raise KnockoutError(f"{given!r} is no choice for {factor}; settings are a mapping.", where=where)
+    registry.parse(factor, level, dict(settings), where=where)  # what the user wrote must be right by itself
+    merged = {**_inherited(factor, level, beside), **settings}
+    return Choice(factor, level, registry.parse(factor, level, merged, where=where))
+
+
+def _inherited(factor: str, level: str, beside: Choice | None) -> dict[str, Any]:
+    """Return the reference's own settings that this level declares too and allows."""
+    if beside is None:
+        return {}
+    taken: dict[str, Any] = {}
+    for key in beside.settings.model_fields_set:
+        value = getattr(beside.settings, key)
+        try:
+            registry.parse(factor, level, {key: value})
+        except KnockoutError:
+            continue
+        taken[key] = value
+    return taken
+
+
+def _difference(reference: Arm, choices: Mapping[str, Choice]) -> str:
+    changed = [
+        f"{name}={choice.label(reference.choices[name])}"
+        for name, choice in choices.items()
+        if choice.canonical != reference.choices[name].canonical
+    ]
+    return ", ".join(changed) or reference.name

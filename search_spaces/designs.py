@@ -1,0 +1,165 @@
+"""Designs: which arms an ablation trains, given a reference arm and the levels to vary."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from components import registry
+from components.errors import KnockoutError, UnknownNameError
+from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
+
+__all__ = ["CONTROLS", "DESIGNS", "Arms", "controls", "expand"]
+
+CONTROLS = ("degree", "reverse_degree", "identity", "noise")
+
+Levels = Mapping[str, Sequence[Choice]]
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The arms of a design, each once.
+
+    Attributes
+    ----------
+    arms
+        Distinct arms, the reference first.
+    aliases
+        Name of a design point that turned out to be another arm, to that arm's name.
+    """
+
+    arms: tuple[Arm, ...]
+    aliases: Mapping[str, str]
+
+
+def full_factorial(reference: Arm, levels: Levels) -> Iterator[Arm]:
+    """Cross every level of every factor."""
+    for point in itertools.product(*levels.values()):
+        yield reference.vary(dict(zip(levels, point, strict=True)))
+
+
+def one_factor_at_a_time(reference: Arm, levels: Levels) -> Iterator[Arm]:
+    """Take each factor through its levels, the others staying at the reference."""
+    for name, choices in levels.items():
+        for choice in choices:
+            yield reference.vary({name: choice})
+
+
+def leave_one_out(reference: Arm, levels: Levels) -> Iterator[Arm]:
+    """Knock one factor out of the reference at a time, putting the registry's 'absent' level in its place.
+
+    Levels given for a factor stand in place of the registry's.
+    """
+    for name, choices in levels.items():
+        absent = parse_choice(name, registry.factor(name).absent, beside=reference.choices[name])
+        for choice in choices or [absent]:
+            yield reference.vary({name: choice})
+
+
+DESIGNS: dict[str, Callable[[Arm, Levels], Iterator[Arm]]] = {
+    "full_factorial": full_factorial,
+    "leave_one_out": leave_one_out,
+    "one_factor_at_a_time": one_factor_at_a_time,
+}
+
+
+def expand(
+    reference: Arm, kind: str, factors: Mapping[str, Any], explicit: Sequence[Mapping[str, Any]] = (), *, where: str = "design"
+) -> Arms:
+    """Return the distinct arms of a design, aliases taken together.
+
+    Parameters
+    ----------
+    reference
+        The full model that others are compared with.
+    kind
+        ``full_factorial``, ``leave_one_out``, ``one_factor_at_a_time`` or ``explicit``.
+    factors
+        Factor to list of levels as a user writes them.
+    explicit
+        Arms of an explicit design: factor to level, and optionally ``name``.
+    where
+        Key path for messages.
+
+    Raises
+    ------
+    KnockoutError
+        For an unknown kind, factor, level or setting, or a design with nothing to compare.
+    """
+    if kind == "explicit":
+        points: Iterator[Arm] = _explicit(reference, explicit, where)
+    elif kind in DESIGNS:
+        points = DESIGNS[kind](reference, _parse_levels(reference, kind, factors, where))
+    else:
+        raise UnknownNameError.of("design", kind, [*DESIGNS, "explicit"], where=f"{where}.kind")
+    arms, aliases = _distinct([reference, *points])
+    if len(arms) < 2:
+        raise KnockoutError("the design has no arm besides the reference; name levels that differ from it.", where=where)
+    return Arms(tuple(arms), aliases)
+
+
+def controls(reference: Arm, names: Sequence[str], *, where: str = "controls") -> list[Arm]:
+    """Return control arms that never see true expression: rules, and the reference on noise."""
+    arms = []
+    for position, name in enumerate(names):
+        at = f"{where}[{position}]"
+        choice = parse_choice("scorer", name, where=at)
+        if not getattr(registry.level("scorer", name), "control", False):
+            known = [n for n, cls in registry.levels("scorer").items() if getattr(cls, "control", False)]
+            raise UnknownNameError.of("control arm", name, known, where=at)
+        arms.append(reference.vary({"scorer": choice}, name=name, role="control"))
+    return arms
+
+
+def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any], where: str) -> dict[str, list[Choice]]:
+    if not factors:
+        raise KnockoutError(f"{kind} needs factors: a mapping of factor to list of levels.", where=f"{where}.factors")
+    parsed: dict[str, list[Choice]] = {}
+    for name, given in factors.items():
+        at = f"{where}.factors.{name}"
+        _refuse_exam(name, at)
+        values = given if isinstance(given, list) else [] if given is None else [given]
+        if not values and kind != "leave_one_out":
+            raise KnockoutError("no level is listed.", where=at)
+        parsed[name] = [
+            parse_choice(name, value, beside=reference.choices[name], where=f"{at}[{i}]") for i, value in enumerate(values)
+        ]
+    return parsed
+
+
+def _explicit(reference: Arm, arms: Sequence[Mapping[str, Any]], where: str) -> Iterator[Arm]:
+    if not arms:
+        raise KnockoutError("an explicit design needs arms: a list of factor-to-level mappings.", where=f"{where}.arms")
+    for position, given in enumerate(arms):
+        at = f"{where}.arms[{position}]"
+        changes = {}
+        for name, value in given.items():
+            if name != "name":
+                _refuse_exam(name, f"{at}.{name}")
+                changes[name] = parse_choice(name, value, beside=reference.choices[name], where=f"{at}.{name}")
+        yield reference.vary(changes, name=str(given.get("name", "")))
+
+
+def _refuse_exam(name: str, where: str) -> None:
+    factor = registry.factor(name, where=where)
+    if factor.exam:
+        raise KnockoutError(
+            f"{name!r} cannot be varied between arms: it is the exam, the same for all. Set it per data set. "
+            f"Factors that can: {', '.join(arm_factors())}.",
+            where=where,
+        )
+
+
+def _distinct(points: Sequence[Arm]) -> tuple[list[Arm], dict[str, str]]:
+    by_digest: dict[str, Arm] = {}
+    names: dict[str, str] = {}
+    aliases: dict[str, str] = {}
+    for arm in points:
+        kept = by_digest.setdefault(arm.digest, arm)
+        if kept.name != arm.name:
+            aliases[arm.name] = kept.name
+        elif names.setdefault(arm.name, arm.digest) != arm.digest:
+            raise KnockoutError(f"two different arms are named {arm.name!r}; give them names of their own.", where="design")
+    return list(by_digest.values()), aliases

@@ -1,0 +1,162 @@
+"""The life of a cell: arm x dataset x repeat, the smallest thing that is trained and paid for."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from components import registry
+from components.budget import Budget
+from components.dataset import Dataset
+from components.metrics import METRICS, Scores, evaluate
+from components.model import Parts, assemble
+from components.splits import Split
+from components.streams import Streams
+from search_spaces.arm import Arm, Choice, canonical_json
+from study.config import DatasetSpec
+from study.lanes import Lane
+from study.memory import PeakMemory
+from study.sources import load_dataset
+from study.training import DivergedError, predict, train
+from study.versions import versions
+
+__all__ = ["CODE", "Cell", "Result", "cell_digest", "make_split", "run_cell", "score_arm"]
+
+# modules whose code every trained cell runs, beside those of its levels
+CODE = (
+    "components.dataset",
+    "components.metrics",
+    "components.model",
+    "components.streams",
+    "study.training",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm on one data set in one repeat, ready to be sent to a worker."""
+
+    arm: Arm
+    dataset: DatasetSpec
+    split: Choice
+    repeat: int
+    budget: Budget
+    root: Path
+    digest: str
+
+    @property
+    def label(self) -> str:
+        """Name for progress and logs."""
+        return f"{self.arm.name} / {self.dataset.name or self.dataset.path or 'simulated'} / repeat {self.repeat}"
+
+
+@dataclass
+class Result:
+    """What became of a cell; plain values, so that it can be written as JSON."""
+
+    cell: str
+    status: str = "ok"
+    reason: str = ""
+    scores: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    best_epoch: int = 0
+    parameters: int = 0
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+    device: str = "cpu"
+    facts: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    predictions: dict[str, Any] | None = None  # arrays; saved beside the record, not in it
+
+
+def cell_digest(arm: Arm, data_digest: str, split: Choice, repeat: int, budget: Budget) -> str:
+    """Identify a cell by everything that can change its numbers, and by nothing else (no names, no paths)."""
+    trains = getattr(registry.level("scorer", arm.choices["scorer"].level), "trains", False)
+    content = {
+        "arm": arm.canonical,
+        "data": data_digest,
+        "split": split.canonical,
+        "repeat": repeat,
+        "budget": budget.model_dump(mode="json") if trains else None,
+        "code": registry.code_digest((*arm.acting(), ("split", split.level)), CODE),
+    }
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:20]
+
+
+def make_split(dataset: Dataset, choice: Choice, repeat: int) -> Split:
+    """Set the exam of a data set in one repeat: the same for every arm."""
+    splitter = registry.level("split", choice.level)(choice.settings)
+    return splitter.split(dataset, Streams(dataset.digest, repeat).numpy("split"))
+
+
+def run_cell(cell: Cell, lane: Lane) -> Result:
+    """Train and score one cell; whatever goes wrong becomes the result's status and reason."""
+    torch.set_num_threads(lane.threads)
+    result = Result(cell.digest, device=lane.device, versions=versions())
+    started, memory = time.perf_counter(), PeakMemory(lane.device)
+    try:
+        _fill(result, cell, lane)
+    except DivergedError as error:
+        result.status, result.reason = "diverged", str(error)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        result.status, result.reason = "oom", str(error).split("\n")[0] or "out of memory"
+    except Exception as error:
+        trace = traceback.extract_tb(error.__traceback__)[-1]
+        result.status = "error"
+        result.reason = f"{type(error).__name__}: {error} ({Path(trace.filename).name}:{trace.lineno})"
+    if result.status != "ok":
+        result.scores, result.predictions = {}, None
+    result.seconds = time.perf_counter() - started
+    result.peak_memory_mb = memory.read_mb()
+    return result
+
+
+def _fill(result: Result, cell: Cell, lane: Lane) -> None:
+    dataset = load_dataset(cell.dataset, cell.root)
+    split = make_split(dataset, cell.split, cell.repeat)
+    result.facts = {"data_digest": dataset.digest, "split_digest": split.digest}
+    validation, test = score_arm(cell.arm, dataset, split, cell.repeat, cell.budget, lane.device, result)
+    for scores in (validation, test):
+        if not np.isfinite(scores).all():
+            raise DivergedError("scores became NaN or infinite")
+    result.scores = {
+        "validation": _plain(evaluate(validation, split.validation_labels, split.validation)),
+        "test": _plain(evaluate(test, split.test_labels, split.test)),
+    }
+    result.predictions = {
+        "tf": np.asarray(dataset.genes)[split.test[:, 0]],
+        "target": np.asarray(dataset.genes)[split.test[:, 1]],
+        "label": split.test_labels.astype(np.int8),
+        "score": test.astype(np.float32),
+    }
+
+
+def score_arm(
+    arm: Arm, dataset: Dataset, split: Split, repeat: int, budget: Budget, device: str, result: Result
+) -> tuple[Scores, Scores]:
+    """Return an arm's scores of the validation and the test pairs, training its model if it has one."""
+    streams = Streams(dataset.digest, repeat)
+    choice = arm.choices["scorer"]
+    cls: Any = registry.level("scorer", choice.level)
+    if not cls.trains:
+        rule = cls(choice.settings, split, streams.numpy("negatives"))
+        return rule.score(split.validation), rule.score(split.test)
+    parts = Parts({name: (c.level, c.settings) for name, c in arm.choices.items()})
+    shown = cls(choice.settings).expression(dataset.expression, streams.numpy("noise"))
+    model = assemble(parts, torch.from_numpy(shown).to(device), streams).to(device)
+    result.parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    sampler, optimizer = parts.build("negatives", split), parts.build("optimizer")
+    trained = train(model, split, sampler, optimizer, streams, budget)
+    result.curves, result.best_epoch = trained.curves.values, trained.best_epoch
+    return predict(trained, split.validation), predict(trained, split.test)
+
+
+def _plain(values: dict[str, float]) -> dict[str, float | None]:
+    return {name: values[name] if np.isfinite(values[name]) else None for name in METRICS}

@@ -1,0 +1,163 @@
+"""The plan: arms x data sets x repeats minus what the ledger holds, known before anything is spent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.dataset import Dataset
+from components.errors import KnockoutError
+from search_spaces.arm import Arm, Choice
+from study.cells import Cell, Result, cell_digest
+from study.config import DatasetSpec, Study
+from study.ledger import Ledger, write_atomically
+from study.sources import load_dataset
+
+__all__ = ["PLAN", "Plan", "Row", "make_plan", "read_plan"]
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One planned cell with what the tidy table says of it."""
+
+    study: str
+    arm: str
+    arm_digest: str
+    role: str
+    levels: dict[str, str]
+    settings: dict[str, Any]
+    dataset: str
+    network: str
+    block: str
+    split: str
+    repeat: int
+    data_digest: str
+    code_digest: str
+    protocol: str
+    cell: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every cell of a study, in the order in which they are run.
+
+    Attributes
+    ----------
+    study
+        The validated study.
+    cells, rows
+        Cells to run and their table rows, position by position.
+    datasets
+        The data sets, in the study's order.
+    """
+
+    study: Study
+    cells: tuple[Cell, ...]
+    rows: tuple[Row, ...]
+    datasets: tuple[Dataset, ...]
+
+    def missing(self, ledger: Ledger) -> list[Cell]:
+        """Return the cells that have no record yet."""
+        done = ledger.read_all(cell.digest for cell in self.cells)
+        return [cell for cell in self.cells if cell.digest not in done]
+
+    def failed(self, ledger: Ledger) -> list[Cell]:
+        """Return the cells whose record is a failure."""
+        done = ledger.read_all(cell.digest for cell in self.cells)
+        return [cell for cell in self.cells if cell.digest in done and done[cell.digest].status != "ok"]
+
+    def save(self, out: Path) -> None:
+        """Write the plan beside the ledger, so that status and report need no study file."""
+        content = {"metric": self.study.metric, "rows": [vars(row) for row in self.rows]}
+        text = json.dumps(content, indent=1)
+        write_atomically(out / PLAN, lambda path: path.write_text(text))
+
+
+def make_plan(study: Study) -> Plan:
+    """Lay out every cell of a study: repeats outermost, so that an early stop leaves whole repeats.
+
+    Raises
+    ------
+    KnockoutError
+        If a data set cannot be read, or two share a name.
+    """
+    datasets = tuple(load_dataset(spec, study.root) for spec in study.datasets)
+    _refuse_same_names(datasets)
+    cells: list[Cell] = []
+    rows: list[Row] = []
+    for repeat, spec, dataset, split, arm in _points(study, datasets):
+        digest = cell_digest(arm, dataset.digest, split, repeat, study.budget)
+        cells.append(Cell(arm, spec, split, repeat, study.budget, study.root, digest))
+        rows.append(_row(study, arm, dataset, split, repeat, digest))
+    return Plan(study, tuple(cells), tuple(rows), datasets)
+
+
+def read_plan(out: Path) -> tuple[str, list[Row]]:
+    """Return the metric and the rows of the study last run in ``out``.
+
+    Raises
+    ------
+    KnockoutError
+        If ``out`` holds no study.
+    """
+    try:
+        content = json.loads((out / PLAN).read_text())
+        return content["metric"], [Row(**row) for row in content["rows"]]
+    except FileNotFoundError:
+        raise KnockoutError(
+            f"no study was run here: there is no {PLAN}. Give the folder that --out named.", where=str(out)
+        ) from None
+    except (ValueError, TypeError, KeyError, NotADirectoryError) as error:
+        raise KnockoutError(f"the plan cannot be read ({error}).", where=str(out / PLAN)) from None
+
+
+def _points(study: Study, datasets: tuple[Dataset, ...]) -> Iterator[tuple[int, DatasetSpec, Dataset, Choice, Arm]]:
+    for repeat in range(study.repeats):
+        for spec, dataset, split in zip(study.datasets, datasets, study.splits, strict=True):
+            for arm in study.arms:
+                yield repeat, spec, dataset, split, arm
+
+
+def _row(study: Study, arm: Arm, dataset: Dataset, split: Choice, repeat: int, digest: str) -> Row:
+    from components import registry
+    from study.cells import CODE
+
+    return Row(
+        study=study.name,
+        arm=arm.name,
+        arm_digest=arm.digest,
+        role=arm.role,
+        levels=arm.levels(),
+        settings=arm.canonical,
+        dataset=dataset.name,
+        network=dataset.network,
+        block=dataset.block,
+        split=split.label(Choice("split", split.level, type(split.settings)())),
+        repeat=repeat,
+        data_digest=dataset.digest,
+        code_digest=registry.code_digest((*arm.acting(), ("split", split.level)), CODE),
+        protocol=json.dumps(study.budget.model_dump(mode="json"), sort_keys=True),
+        cell=digest,
+    )
+
+
+def _refuse_same_names(datasets: tuple[Dataset, ...]) -> None:
+    seen: dict[str, int] = {}
+    for position, dataset in enumerate(datasets):
+        if dataset.name in seen:
+            raise KnockoutError(
+                f"two data sets are named {dataset.name!r} (positions {seen[dataset.name]} and {position}); "
+                "give one a 'name' of its own.",
+                where=f"datasets[{position}]",
+            )
+        seen[dataset.name] = position
+
+
+def results_of(rows: list[Row], ledger: Ledger) -> dict[str, Result]:
+    """Return the records there are of planned rows."""
+    return ledger.read_all(row.cell for row in rows)

@@ -1,0 +1,69 @@
+"""The tidy table: one row per cell, part and metric; everything a report needs and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from components.metrics import METRICS
+from study.cells import Result
+from study.ledger import write_atomically
+from study.plan import Row
+
+__all__ = ["TABLE", "tidy", "write_table"]
+
+TABLE = "cells.parquet"
+
+
+def tidy(rows: Sequence[Row], results: Mapping[str, Result]) -> pd.DataFrame:
+    """Return the table of all finished cells, failures included with missing values."""
+    records = [
+        {**_identity(row), **_outcome(results[row.cell]), "part": part, "metric": metric, "value": value}
+        for row in rows
+        if row.cell in results
+        for part, metric, value in _values(results[row.cell])
+    ]
+    return pd.DataFrame(records)
+
+
+def write_table(rows: Sequence[Row], results: Mapping[str, Result], out: Path) -> Path:
+    """Write ``OUT/cells.parquet`` and return its path."""
+    frame = tidy(rows, results)
+    path = out / TABLE
+    write_atomically(path, lambda temporary: frame.to_parquet(temporary, index=False))
+    return path
+
+
+def _identity(row: Row) -> dict[str, Any]:
+    named = asdict(row)
+    levels, _ = named.pop("levels"), named.pop("settings")
+    return {**named, **levels}
+
+
+def _outcome(result: Result) -> dict[str, Any]:
+    return {
+        "status": result.status,
+        "reason": result.reason,
+        "seconds": result.seconds,
+        "peak_memory_mb": result.peak_memory_mb,
+        "parameters": result.parameters,
+        "best_epoch": result.best_epoch,
+        "device": result.device,
+        "split_digest": result.facts.get("split_digest", ""),
+        "versions": json.dumps(result.versions, sort_keys=True),
+    }
+
+
+def _values(result: Result) -> list[tuple[str, str, float]]:
+    if result.status != "ok":
+        return [(part, metric, float("nan")) for part in ("validation", "test") for metric in METRICS]
+    return [
+        (part, metric, float("nan") if value is None else value)
+        for part, scores in result.scores.items()
+        for metric, value in scores.items()
+    ]

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from component_cases import make_dataset, make_split
+from components.dataset import Dataset
+from components.splits import Split
+from hypothesis import settings
+
+BEELINE = Path(__file__).parents[3] / "shared" / "data" / "beeline"
+
+settings.register_profile("knockout", max_examples=25, deadline=None, derandomize=True, print_blob=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "knockout"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Dataset:
+    return make_dataset()
+
+
+@pytest.fixture(scope="session")
+def split(dataset: Dataset) -> Split:
+    return make_split(dataset)
+
+
+@pytest.fixture(scope="session")
+def beeline():
+    """Read one network of mDC TFs+500; expression is left out, since splits and controls may not need it."""
+
+    def read(network: str) -> Dataset:
+        folder = BEELINE / network / "mDC" / "TFs+500"
+        if not folder.is_dir():
+            pytest.skip(f"the published data are not here: {folder}")
+        genes = tuple(pd.read_csv(folder / "Target.csv")["Gene"])
+        tfs = np.sort(pd.read_csv(folder / "TF.csv")["index"].to_numpy(dtype=np.int64))
+        edges = pd.read_csv(folder / "Label.csv")[["TF", "Target"]].to_numpy(dtype=np.int64)
+        return Dataset(network, genes, np.zeros((len(genes), 2), dtype=np.float32), tfs, edges, "mDC", network)
+
+    return read

@@ -1,0 +1,129 @@
+import sys
+
+import numpy as np
+import pytest
+from components.errors import KnockoutError
+from components.readers import read
+from scipy import sparse
+
+anndata = pytest.importorskip(
+    "anndata", reason="reading .h5ad is an optional extra: pip install 'knockout[h5ad]'"
+)
+
+
+@pytest.fixture
+def write(small, tmp_path):
+    def write_h5ad(matrix=None, genes=small.genes, kind=np.asarray):
+        values = small.expression.T if matrix is None else matrix
+        data = anndata.AnnData(kind(values))
+        data.var_names = list(genes)
+        data.obs_names = [f"cell_{cell}" for cell in range(values.shape[0])]
+        data.write_h5ad(tmp_path / "study.h5ad")
+        return tmp_path / "study.h5ad"
+
+    return write_h5ad
+
+
+@pytest.mark.parametrize(
+    "kind", [np.asarray, sparse.csr_matrix, sparse.csc_matrix], ids=["dense", "csr", "csc"]
+)
+def test_dense_and_sparse_files_read_alike(write, small, network_csv, same, kind):
+    dataset = read(write(kind=kind), network_file=network_csv)
+    same(dataset, small)
+    assert (dataset.name, dataset.block, dataset.network) == ("study", "study", "edges")
+
+
+@pytest.mark.parametrize("header", ["TF,Target", "source,target", "Gene1,Gene2,Score"])
+def test_networks_of_every_known_header_are_read(write, small, network_csv, change, header):
+    lines = network_csv.read_text().splitlines()
+    extra = ",1" if header.count(",") == 2 else ""
+    network_csv.write_text("\n".join([header, *(line + extra for line in lines[1:])]))
+    np.testing.assert_array_equal(read(write(), network_file=network_csv).edges, small.edges)
+
+
+@pytest.mark.parametrize(
+    "text", ["TF\nTRUE\n{}", "TRUE\n{}", ",TF,index\n0,TRUE,6\n0,SOX2,0\n0,SEPT7,3\n0,GATA4,5\n"]
+)
+def test_a_list_of_tfs_adds_regulators_without_targets(write, network_csv, tmp_path, text):
+    (tmp_path / "tfs.csv").write_text(text.format("SOX2\nSEPT7\nGATA4\n"))
+    dataset = read(write(), network_file=network_csv, tfs_file=tmp_path / "tfs.csv")
+    assert dataset.tfs.tolist() == [0, 3, 5, 6]
+
+
+def test_an_unknown_or_empty_list_of_tfs_is_refused(write, network_csv, tmp_path):
+    (tmp_path / "tfs.csv").write_text("TF\nSOX22\n")
+    with pytest.raises(KnockoutError, match=r"tfs.csv, row 2.*'SOX22'.*Did you mean 'SOX2'"):
+        read(write(), network_file=network_csv, tfs_file=tmp_path / "tfs.csv")
+    (tmp_path / "tfs.csv").write_text("TF\n")
+    with pytest.raises(KnockoutError, match="no TFs"):
+        read(write(), network_file=network_csv, tfs_file=tmp_path / "tfs.csv")
+
+
+def test_a_regulator_that_is_not_in_the_list_of_tfs_is_refused(write, network_csv, tmp_path):
+    (tmp_path / "tfs.csv").write_text("SOX2\nSEPT7\n")
+    with pytest.raises(KnockoutError, match=r"edges.csv, row 5.*'GATA4' -> 'SOX2'.*not listed"):
+        read(write(), network_file=network_csv, tfs_file=tmp_path / "tfs.csv")
+
+
+def test_raw_counts_are_refused_with_the_scanpy_lines(write, small, network_csv):
+    with pytest.raises(
+        KnockoutError, match=r"study.h5ad: raw counts.*sc\.pp\.normalize_total.*sc\.pp\.log1p"
+    ):
+        read(write((small.expression.T * 80).round()), network_file=network_csv)
+
+
+def test_small_whole_numbers_are_taken_as_log_values(write, small, network_csv):
+    whole = (small.expression.T * 8).round()
+    np.testing.assert_array_equal(read(write(whole), network_file=network_csv).expression, whole.T)
+
+
+def test_faults_of_the_matrix_are_named_by_gene_and_cell(write, small, network_csv):
+    small.expression[1, 2] = np.nan
+    with pytest.raises(KnockoutError, match=r"study.h5ad: gene 'NA', cell 'cell_2'.*finite"):
+        read(write(), network_file=network_csv)
+    small.expression[1] = 0.0
+    with pytest.raises(KnockoutError, match=r"1 gene\(s\).*'NA'.*Remove"):
+        read(write(), network_file=network_csv)
+
+
+@pytest.mark.filterwarnings("ignore:Variable names are not unique")
+def test_duplicate_genes_are_refused(write, small, network_csv):
+    with pytest.raises(KnockoutError, match="gene 'NA' stands twice"):
+        read(write(genes=("SOX2", "NA", "NA", *small.genes[3:])), network_file=network_csv)
+
+
+def test_a_file_without_values_is_refused(write, network_csv, tmp_path):
+    anndata.AnnData(shape=(4, 8)).write_h5ad(tmp_path / "bare.h5ad")
+    with pytest.raises(KnockoutError, match="X holds no numbers"):
+        read(tmp_path / "bare.h5ad", network_file=network_csv)
+
+
+def test_a_damaged_or_absent_file_is_refused(write, network_csv, tmp_path):
+    path = write()
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(KnockoutError, match="not readable as .h5ad"):
+        read(path, network_file=network_csv)
+    with pytest.raises(KnockoutError, match="no such file"):
+        read(tmp_path / "none.h5ad", network_file=network_csv)
+
+
+def test_a_network_is_required(write):
+    with pytest.raises(KnockoutError, match="needs a network file"):
+        read(write())
+
+
+def test_an_absent_or_foreign_network_is_refused(write, network_csv, tmp_path):
+    with pytest.raises(KnockoutError, match=r"edge.csv: no such file. Did you mean 'edges.csv'"):
+        read(write(), network_file=tmp_path / "edge.csv")
+    network_csv.write_text("regulator,regulated\nSOX2,NA\n")
+    with pytest.raises(
+        KnockoutError, match=r"no column 'Gene1' or 'TF' or 'source'.*'regulator', 'regulated'"
+    ):
+        read(write(), network_file=network_csv)
+
+
+def test_without_anndata_the_error_says_how_to_get_it(write, network_csv, monkeypatch):
+    path = write()
+    monkeypatch.setitem(sys.modules, "anndata", None)
+    with pytest.raises(KnockoutError, match=r"pip install 'knockout\[h5ad\]'"):
+        read(path, network_file=network_csv)

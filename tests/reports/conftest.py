@@ -1,0 +1,96 @@
+"""A synthetic study table whose truth is known: the worth of each arm, the shift of each block, who fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.tables import Table, load
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "published"
+ARMS = {
+    "full": ("reference", 0.80),
+    "gnn=none": ("arm", 0.74),
+    "fusion=early": ("arm", 0.79),
+    "pcc": ("baseline", 0.60),
+    "degree": ("control", 0.70),
+    "noise": ("control", 0.50),
+}
+METRICS = {"auroc": 1.0, "auprc": 0.5, "auprc_ratio": 3.0}
+
+
+def study_frame(
+    blocks: int = 7,
+    repeats: int = 3,
+    arms: Mapping[str, tuple[str, float]] = ARMS,
+    failed: set[tuple[str, str]] = frozenset(),
+    noise: float = 0.01,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """One row per cell x part x metric, as ``study`` writes it; ``failed`` holds (arm, block) pairs."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for b in range(blocks):
+        block, shift = f"cell{b}", rng.normal(0, 0.03)
+        for network in ("STRING", "Specific"):
+            for repeat in range(repeats):
+                luck = rng.normal(0, 0.01)
+                for arm, (role, level) in arms.items():
+                    value = level + shift + luck + rng.normal(0, noise)
+                    dead = (arm, block) in failed
+                    for metric, scale in METRICS.items():
+                        for part, bonus in (("test", 0.0), ("validation", 0.1)):
+                            rows.append(
+                                {
+                                    "study": "demo",
+                                    "arm": arm,
+                                    "arm_digest": f"d-{arm}",
+                                    "role": role,
+                                    "gnn": "none" if arm == "gnn=none" else "gat",
+                                    "dataset": f"{network}-{block}",
+                                    "network": network,
+                                    "block": block,
+                                    "split": "pairs",
+                                    "repeat": repeat,
+                                    "part": part,
+                                    "metric": metric,
+                                    "value": np.nan if dead else value * scale + bonus,
+                                    "status": "oom" if dead else "ok",
+                                    "reason": "out of memory on lane 0" if dead else "",
+                                    "seconds": 12.5 + repeat,
+                                    "peak_memory_mb": 300.0,
+                                    "parameters": 120_000,
+                                    "cell": f"{arm}-{network}-{block}-{repeat}",
+                                    "data_digest": f"data-{network}-{block}",
+                                    "split_digest": f"split-{network}-{block}-{repeat}",
+                                    "code_digest": f"code-{arm}",
+                                    "protocol": "budget-1",
+                                    "versions": '{"torch": "2.15.0", "knockout": "0.1.0"}',
+                                }
+                            )
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Callable[..., Table]:
+    """Write a synthetic study to ``cells.parquet`` and read it as the command line does."""
+
+    def make(change: Callable[[pd.DataFrame], pd.DataFrame] | None = None, **how: object) -> Table:
+        frame = study_frame(**how)
+        path = tmp_path / "cells.parquet"
+        (change(frame) if change else frame).to_parquet(path)
+        return load(path)
+
+    return make
+
+
+def published(name: str) -> Path:
+    """Find a table of the two papers, or skip the test that needs it."""
+    path = SHARED / name
+    if not path.is_file():
+        pytest.skip(f"published numbers are not beside this checkout: {path}")
+    return path

@@ -1,0 +1,98 @@
+"""The numbers of two published papers come out as a correct report must print them."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import published
+from scipy import stats
+
+from reports.analysis import analyse
+from reports.results import Analysis, Finding
+from reports.tables import load
+
+
+def table(name: str, arm: str, reference: str | None = None) -> Analysis:
+    path = published(name)
+    return analyse(load(path, arm=arm, block=("network", "cell"), metric="auroc", reference=reference))
+
+
+def pair(analysis: Analysis, one: str, other: str) -> Finding:
+    return next(f for f in analysis.findings if {f.arm, f.against} == {one, other})
+
+
+def test_table_1_friedman_and_the_gap_to_the_runner_up() -> None:
+    analysis = table("scunigp_table1_auroc.csv", "method", "scUniGP")
+    (test,) = analysis.globals
+    assert (test.test.blocks, test.test.arms) == (22, 10)
+    assert test.test.chi2 == pytest.approx(159.15, abs=0.005)
+    assert test.test.p_chi2 == pytest.approx(1.12e-29, rel=0.005)
+    assert test.test.kendalls_w == pytest.approx(0.804, abs=0.0005)
+    runner_up = pair(analysis, "scUniGP", "scGREAT")
+    assert runner_up.effect is not None and runner_up.test is not None
+    assert -runner_up.effect.cohens_d == pytest.approx(1.163, abs=0.0005)
+    assert runner_up.test.statistic == 0.0
+    assert runner_up.verdict == "lower"
+
+
+def test_table_2_graph_branch() -> None:
+    analysis = table("scunigp_table2_gnn_auroc.csv", "gnn")
+    (test,) = analysis.globals
+    assert test.test.blocks == 14
+    assert test.test.chi2 == pytest.approx(15.81, abs=0.005)
+    assert test.test.p_chi2 == pytest.approx(3.7e-4, rel=0.02)
+    for one, other, p in (("gat", "none", 0.016), ("gat", "gcn", 0.0057), ("gcn", "none", 0.27)):
+        found = pair(analysis, one, other)
+        assert found.test is not None
+        assert found.test.p == pytest.approx(p, rel=0.02), (one, other)
+    assert pair(analysis, "gcn", "none").verdict == "not established"
+
+
+def test_table_2_average_of_no_graph_on_string_is_not_the_printed_one() -> None:
+    scores = table("scunigp_table2_gnn_auroc.csv", "gnn").scores
+    on_string = scores[(scores["arm"] == "none") & scores["dataset"].str.startswith("STRING")]
+    assert len(on_string) == 7
+    assert round(on_string["mean"].mean(), 3) == 0.929
+
+
+def test_table_3_fusion() -> None:
+    analysis = table("scunigp_table3_fusion_auroc.csv", "fusion")
+    (test,) = analysis.globals
+    assert test.test.chi2 == pytest.approx(24.14, abs=0.005)
+    assert test.test.p_chi2 == pytest.approx(5.7e-6, rel=0.005)
+    early = pair(analysis, "multiscale", "early")
+    assert early.test is not None
+    assert early.test.p == pytest.approx(0.00012, rel=0.02)
+
+
+def test_table_3_late_fusion_with_and_without_the_last_bits() -> None:
+    """The .0052 in circulation ranks raw floats, in which -0.006 and 0.006 are not tied; tied, it is .0047."""
+    analysis = table("scunigp_table3_fusion_auroc.csv", "fusion")
+    late = pair(analysis, "multiscale", "late")
+    assert late.test is not None
+    assert late.p_unrounded == pytest.approx(0.0052, rel=0.01)
+    values = analysis.scores.pivot_table(index="block", columns="arm", values="mean")
+    tied = (values["multiscale"] - values["late"]).round(6)
+    assert late.test.p == pytest.approx(stats.wilcoxon(tied, method="asymptotic").pvalue)
+
+
+def test_blocks_that_share_a_cell_type_are_called_dependent() -> None:
+    analysis = table("scunigp_table2_gnn_auroc.csv", "gnn")
+    (warned,) = [r for r in analysis.refusals if r.rule == "independence"]
+    assert warned.weight == "warning"
+
+
+def test_cell_types_as_blocks_average_networks_inside() -> None:
+    path = published("scunigp_table2_gnn_auroc.csv")
+    analysis = analyse(load(path, arm="gnn", block="cell", dataset="network", metric="auroc"))
+    assert len(analysis.blocks) == 7
+    assert len(analysis.datasets) == 14
+    assert all(f.effect is not None and f.effect.n == 7 for f in analysis.findings)
+
+
+def test_bucketing_table_reads_both_metrics() -> None:
+    path = published("gpdht_table2_bucketing.csv")
+    analysis = analyse(load(path, arm="bucketing", block="cell", dataset="genes"))
+    assert analysis.metrics == ("auroc", "auprc")
+    by_metric = {f.metric: f for f in analysis.findings}
+    assert by_metric["auroc"].test is not None and "Wilcoxon" in by_metric["auroc"].test.method
+    assert by_metric["auprc"].test is not None and "sign test" in by_metric["auprc"].test.method
