@@ -148,7 +148,7 @@ def _refuse_other_layouts(path: Path) -> None:
         hint = f" Data sets below it: {listed}." if below else ""
         raise KnockoutError(f"not a data set.{hint} Known layouts: {LAYOUTS}.", where=where)
     if missing:
-        near = nearest(missing[0], [file for file in present if file not in (EXPRESSION, TFS, TARGETS)])
+        near = nearest(missing[0], sorted(set(present) - {EXPRESSION, TFS, TARGETS, LABELS, NETWORK}))
         hint = f" Did you mean to rename {near!r}?" if near else ""
         raise KnockoutError(f"missing file(s): {', '.join(missing)}.{hint}", where=where)
 

@@ -31,6 +31,7 @@ TRUNK = 0.3  # share of pseudotime before the lineages part
 MAX_REGULATORS = 4
 HILL = 2.0
 UNREGULATED = 0.06  # share of genes without a TF of this network
+OUTSIDE = 3  # TFs that the network does not know and that those genes follow
 MASTERS = 0.25  # share of TFs that a lineage programme switches on
 SWITCH = 2.0  # log fold change of a lineage programme
 WAVE = 0.5  # share of a TF's own variation that follows pseudotime; the rest is each cell's own
@@ -43,14 +44,14 @@ class SimulatorSettings(Settings):
     genes: int = setting(500, "genes, TFs included", ge=20)
     tfs: int = setting(30, "genes that regulate others", ge=4)
     cells: int = setting(400, "cells, spread over three branching lineages", ge=20)
-    regulators: float = setting(1.6, "mean number of TFs per regulated gene (at most 4)", ge=1.0, le=4.0)
+    regulators: float = setting(1.5, "mean number of TFs per regulated gene (at most 4)", ge=1.0, le=4.0)
     hubs: float = setting(0.8, "exponent of the power law of TF out-degrees; 0: no hubs", ge=0.0, le=3.0)
     repression: float = setting(0.12, "share of edges that repress", ge=0.0, le=1.0)
     variation: float = setting(1.0, "sd of each TF's own slow variation", ge=0.0, le=3.0, unit="log activity")
-    noise: float = setting(0.2, "sd of what no TF explains in a gene", ge=0.0, le=3.0, unit="log rate")
-    hidden: float = setting(1.2, "sd of a TF's mRNA around its activity", ge=0.0, le=3.0, unit="log rate")
+    noise: float = setting(0.15, "sd of what no TF explains in a gene", ge=0.0, le=3.0, unit="log rate")
+    hidden: float = setting(2.0, "sd of a TF's mRNA around its activity", ge=0.0, le=3.0, unit="log rate")
     burst: float = setting(1.0, "mean transcripts per burst: intrinsic noise", ge=0.01, le=100.0, unit="mRNA")
-    depth: float = setting(8000.0, "mean counts per cell", ge=100.0, unit="counts")
+    depth: float = setting(10000.0, "mean counts per cell", ge=100.0, unit="counts")
     dropout: float = setting(0.3, "expected count at which half are lost", ge=0.0, unit="counts")
 
 
@@ -152,7 +153,11 @@ def _run(wiring: _Wiring, settings: SimulatorSettings, rng: np.random.Generator)
     """Return ``[genes, cells]`` transcripts per cell at steady state, the TFs run before their targets."""
     n_tfs = settings.tfs
     own = np.exp(settings.noise * rng.standard_normal((settings.genes, settings.cells)))
-    own[:n_tfs] = _programmes(settings, rng)
+    drive = _programmes(n_tfs + OUTSIDE, settings, rng)
+    own[:n_tfs] = drive[:n_tfs]
+    alone = np.setdiff1d(np.arange(n_tfs, settings.genes), wiring.target)
+    outside = n_tfs + rng.integers(OUTSIDE, size=len(alone))
+    own[alone] *= LEAK + (1.0 - LEAK) * _bound(drive[outside], 1.0)
     activity = np.ones((n_tfs, settings.cells))  # of the TF proteins; 1 is the median cell
     for tf in range(n_tfs):
         activity[tf] = _response(wiring, wiring.target == tf, activity)[tf] * own[tf]
@@ -172,8 +177,7 @@ def _response(wiring: _Wiring, which: NDArray[np.bool_], activity: Reals) -> Rea
     ``which`` selects edges; a gene without a selected activation stands at full rate.
     """
     tf, target, represses = wiring.tf[which], wiring.target[which], wiring.represses[which]
-    powered = activity[tf] ** HILL
-    bound = powered / (powered + wiring.half[which, None] ** HILL)
+    bound = _bound(activity[tf], wiring.half[which, None])
     shape = (wiring.genes, activity.shape[1])
     activated, kept = np.zeros(shape), np.ones(shape)
     np.add.at(activated, target[~represses], bound[~represses])
@@ -183,9 +187,14 @@ def _response(wiring: _Wiring, which: NDArray[np.bool_], activity: Reals) -> Rea
     return (LEAK + (1.0 - LEAK) * level) * kept
 
 
-def _programmes(settings: SimulatorSettings, rng: np.random.Generator) -> Reals:
+def _bound(activity: Reals, half: Reals | float) -> Reals:
+    """Return the share of time that a promoter is bound, by Hill's law."""
+    return 1.0 / (1.0 + (half / activity) ** HILL)
+
+
+def _programmes(n_tfs: int, settings: SimulatorSettings, rng: np.random.Generator) -> Reals:
     """Return ``[tfs, cells]`` what drives each TF besides other TFs: lineage programmes and its own waves."""
-    n_tfs, n_cells = settings.tfs, settings.cells
+    n_cells = settings.cells
     time, lineage = rng.random(n_cells), rng.integers(LINEAGES, size=n_cells)
     lineage[time < TRUNK] = -1
     waves = np.zeros((n_tfs, n_cells))

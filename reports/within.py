@@ -68,7 +68,8 @@ def _pair(
 
 def _trouble(rows: pd.DataFrame, arm: str) -> str:
     """Say why no difference is given: a mean over the repeats that survived would flatter whoever crashes."""
-    failed, missing = int(np.isneginf(rows[arm]).sum()), int(rows[arm].isna().sum())
+    values = rows[arm].to_numpy()
+    failed, missing = int(np.isneginf(values).sum()), int(np.isnan(values).sum())
     if failed:
         return f"{arm} failed {failed} of {len(rows)} repeats"
     return f"{arm} has {missing} of {len(rows)} repeats not run" if missing else ""

@@ -58,7 +58,7 @@ class DesignSpec(_Strict):
 class _StudyFile(_Strict):
     name: str = Field(description="name of the study, the experiment in MLflow", min_length=1, max_length=120)
     datasets: list[str | DatasetSpec] = Field(min_length=1)
-    preset: str = "scunigp-small"
+    preset: str = "knockout-small"
     reference: dict[str, Any] = Field(default_factory=dict)
     design: DesignSpec = DesignSpec()
     controls: bool | list[str] = True

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from components.dataset import Dataset
 from components.simulator import write_beeline
 

@@ -2,9 +2,10 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import sparse
+
 from components.errors import KnockoutError
 from components.readers import read
-from scipy import sparse
 
 anndata = pytest.importorskip(
     "anndata", reason="reading .h5ad is an optional extra: pip install 'knockout[h5ad]'"
@@ -101,7 +102,7 @@ def test_a_file_without_values_is_refused(write, network_csv, tmp_path):
 def test_a_damaged_or_absent_file_is_refused(write, network_csv, tmp_path):
     path = write()
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(KnockoutError, match="not readable as .h5ad"):
+    with pytest.raises(KnockoutError, match=r"not readable as \.h5ad"):
         read(path, network_file=network_csv)
     with pytest.raises(KnockoutError, match="no such file"):
         read(tmp_path / "none.h5ad", network_file=network_csv)

@@ -65,7 +65,7 @@ def test_table_3_fusion() -> None:
 
 
 def test_table_3_late_fusion_with_and_without_the_last_bits() -> None:
-    """The .0052 in circulation ranks raw floats, in which -0.006 and 0.006 are not tied; tied, it is .0047."""
+    """The .0052 in circulation ranks raw floats, where -0.006 and 0.006 are not tied; tied: .0047."""
     analysis = table("scunigp_table3_fusion_auroc.csv", "fusion")
     late = pair(analysis, "multiscale", "late")
     assert late.test is not None

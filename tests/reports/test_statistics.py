@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from reports.figures import cliques
 from reports.statistics import effect, friedman, holm, nemenyi, sign_test, wilcoxon
@@ -83,19 +84,25 @@ def test_holm_steps_down() -> None:
     assert holm(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.06, 0.06])
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_agrees_with_statsmodels(p: list[float]) -> None:
+    assert holm(np.array(p)) == pytest.approx(multipletests(p, method="holm")[1])
+
+
 def test_sign_test_counts_blocks_only() -> None:
     assert sign_test(np.array([1e-3, 5.0, 0.1, 0.2, 9.0, 0.3])).p == pytest.approx(2 / 2**6)
     assert sign_test(np.zeros(6)).p == 1.0
 
 
 def test_effect_against_hand_computation() -> None:
-    size = effect(np.array([0.1, 0.3, -0.2, 0.4]))
-    assert size.mean == pytest.approx(0.15)
-    assert size.cohens_d == pytest.approx(0.15 / np.std([0.1, 0.3, -0.2, 0.4], ddof=1))
-    assert size.rank_biserial == pytest.approx((1 + 3 + 4 - 2) / 10)
+    size = effect(np.array([0.1, 0.3, -0.3, 0.4]))
+    assert size.mean == pytest.approx(0.125)
+    assert size.cohens_d == pytest.approx(0.125 / np.std([0.1, 0.3, -0.3, 0.4], ddof=1))
+    assert size.rank_biserial == pytest.approx((1 + 2.5 + 4 - 2.5) / 10)
     assert size.superior == pytest.approx(0.75)
-    assert size.hodges_lehmann == pytest.approx(0.175)
-    low, high = stats.ttest_1samp([0.1, 0.3, -0.2, 0.4], 0).confidence_interval(0.95)
+    assert size.hodges_lehmann == pytest.approx(0.15)
+    low, high = stats.ttest_1samp([0.1, 0.3, -0.3, 0.4], 0).confidence_interval(0.95)
     assert (size.low, size.high) == (pytest.approx(low), pytest.approx(high))
 
 

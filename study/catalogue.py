@@ -1,0 +1,44 @@
+"""Prints what can be swapped: read from the registry, so that it cannot be out of date."""
+
+from __future__ import annotations
+
+import inspect
+
+from components import registry
+from components.budget import Budget
+from components.settings import describe
+from search_spaces.presets import PRESETS
+from study.display import make_console, show_table
+
+__all__ = ["show", "show_presets"]
+
+COLUMNS = ("setting", "default", "range", "search", "unit", "meaning")
+
+
+def show(factor: str | None = None) -> None:
+    """Print every level of one factor, or of all, with its settings."""
+    console = make_console()
+    names = [registry.factor(factor).name] if factor else list(registry.FACTORS)
+    for name in names:
+        about = registry.FACTORS[name]
+        where = "set per data set" if about.exam else f"absent: {about.absent}"
+        console.print(f"[bold]{name}[/bold]: {about.meaning} ({where})\n")
+        for level, cls in registry.levels(name).items():
+            first_line = (inspect.getdoc(cls) or "").split("\n")[0]
+            rows = [[row[column] for column in COLUMNS] for row in describe(cls.Settings)]  # type: ignore[attr-defined]
+            if rows:
+                show_table(console, f"{name}.{level}  {first_line}", COLUMNS, rows)
+            else:
+                console.print(f"[bold]{name}.{level}[/bold]  {first_line}\n")
+    if not factor:
+        rows = [[row[column] for column in COLUMNS] for row in describe(Budget)]
+        show_table(console, "training  Budget of every trained cell", COLUMNS, rows)
+
+
+def show_presets() -> None:
+    """Print every preset with its choices."""
+    console = make_console()
+    for name, preset in PRESETS.items():
+        choices = [(factor, str(choice)) for factor, choice in preset.reference.items()]
+        choices.append(("training", str(preset.budget)))
+        show_table(console, f"{name}  {preset.meaning}", ("factor", "choice"), choices)

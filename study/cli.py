@@ -1,0 +1,142 @@
+"""The command line: the one place that sees components, search spaces, the study and the reports.
+
+Heavy libraries are imported inside the commands, so that help answers at once.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from components.errors import KnockoutError
+from reports.errors import ReportError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="knockout",
+    help="Knock out one part of a gene-regulatory-network model at a time, and say with honest statistics what it was worth.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Look at data sets before they are used.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="study file")]
+DataRoot = Annotated[Path | None, typer.Option("--data", help="folder that data set paths start from")]
+Out = Annotated[Path, typer.Option("--out", help="output folder; may hold earlier results, which are kept")]
+Lanes = Annotated[str | None, typer.Option(help="workers: auto, cpu:2, cuda:0, cuda:0,cuda:1x3")]
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    out: Out,
+    data: DataRoot = None,
+    lanes: Lanes = None,
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow store; default: sqlite in OUT")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="run failed cells again")] = False,
+) -> None:
+    """Run what is missing of a study, then write its report. Stop it at any time; run it again to go on."""
+    from study import commands
+
+    raise typer.Exit(
+        commands.run(study, out, data=data, lanes=lanes, tracking_uri=tracking_uri, retry_failed=retry_failed)
+    )
+
+
+@app.command()
+def plan(
+    study: StudyFile,
+    data: DataRoot = None,
+    out: Annotated[Path | None, typer.Option("--out", help="output folder, to see what is done already")] = None,
+    lanes: Lanes = None,
+    cost: Annotated[bool, typer.Option(help="time one epoch of each arm to estimate the cost")] = True,
+) -> None:
+    """Show what a study would run, cost and be able to prove, before anything is spent."""
+    from study import commands
+
+    commands.plan(study, out, data=data, lanes=lanes, cost=cost)
+
+
+@app.command()
+def status(out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of a study")]) -> None:
+    """Show which cells of a study are done, missing or failed, and why."""
+    from study import commands
+
+    commands.status(out)
+
+
+@app.command()
+def report(
+    source: Annotated[Path, typer.Argument(metavar="OUT|TABLE", help="output folder, or any tidy CSV or parquet")],
+    out: Annotated[Path | None, typer.Option("--out", help="folder of the report")] = None,
+    arm: Annotated[str | None, typer.Option(help="column that names the arm or method")] = None,
+    block: Annotated[str | None, typer.Option(help="columns of the independent unit, e.g. network,cell")] = None,
+    metric: Annotated[str | None, typer.Option(help="primary metric")] = None,
+    reference: Annotated[str | None, typer.Option(help="arm that the others are compared with")] = None,
+    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="level of the tests")] = 0.05,
+) -> None:
+    """Write findings, figures, HTML, CSV and LaTeX from a study or from anybody's table."""
+    from study import commands
+
+    columns = tuple(c.strip() for c in block.split(",")) if block else None
+    commands.report(
+        source, out, arm=arm, block=columns, metric=metric, reference=reference, alpha=alpha, command=_typed()
+    )
+
+
+@app.command()
+def components(
+    factor: Annotated[str | None, typer.Argument(help="one factor; all if not given")] = None,
+    presets: Annotated[bool, typer.Option("--presets", help="list the presets instead")] = False,
+) -> None:
+    """List every factor, level and setting with default, range and meaning."""
+    from study import catalogue
+
+    catalogue.show_presets() if presets else catalogue.show(factor)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="output folder")] = Path("demo"),
+    lanes: Lanes = None,
+) -> None:
+    """Run a real ablation study on simulated data: a few minutes on two cores, nothing to download."""
+    from study import commands
+
+    raise typer.Exit(commands.demo(out, lanes=lanes))
+
+
+@data_app.command("check")
+def data_check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a data set, or a folder of data sets")],
+    split: Annotated[str, typer.Option(help="exam protocol to audit")] = "per_tf",
+    network_file: Annotated[Path | None, typer.Option(help="network CSV, beside an .h5ad file")] = None,
+) -> None:
+    """Check data sets, and audit what their exam gives away without expression."""
+    from study import commands
+
+    commands.data_check(folder, split, network_file)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with one message and exit code 2."""
+    try:
+        app()
+    except (KnockoutError, ReportError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; run the same command again to go on\n")
+        sys.exit(130)
+
+
+def _typed() -> str:
+    return shlex.join(["knockout", *sys.argv[1:]])

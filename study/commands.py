@@ -1,0 +1,236 @@
+"""What the commands do: plan, run, report, in terms of the rooms below."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from rich.console import Console
+
+from components import readers, registry
+from components.audit import AUDIT, audit
+from components.dataset import Dataset
+from components.errors import KnockoutError
+from reports.analysis import analyse
+from reports.attainability import blocks_needed, smallest_p
+from reports.build import build
+from reports.results import Analysis
+from reports.sentences import summary
+from reports.tables import Table, load
+from search_spaces.arm import Choice
+from study.cells import make_split
+from study.config import Study, load_study
+from study.cost import estimate
+from study.display import LiveProgress, counts, duration, make_console, show_table
+from study.engine import Outcome, run_plan
+from study.lanes import describe as describe_lanes
+from study.ledger import Ledger
+from study.plan import Plan, make_plan, read_plan, results_of
+from study.table import write_table
+
+__all__ = ["data_check", "demo", "plan", "report", "run", "status"]
+
+EXIT_INCOMPLETE = 3  # some cells failed or were not run; the report says which
+
+
+def run(
+    study_file: Path,
+    out: Path,
+    *,
+    data: Path | None = None,
+    lanes: str | None = None,
+    tracking_uri: str | None = None,
+    retry_failed: bool = False,
+) -> int:
+    """Run what is missing of a study and report; return the exit code."""
+    console = make_console()
+    planned = make_plan(load_study(study_file, data=data, lanes=lanes))
+    outcome = _run(planned, out, console, tracking_uri, retry_failed)
+    command = f"knockout run {study_file} --out {out}" + (f" --data {data}" if data else "")
+    _close(outcome, out, console, command)
+    return 0 if outcome.complete and not outcome.failed else EXIT_INCOMPLETE
+
+
+def demo(out: Path, *, lanes: str | None = None) -> int:
+    """Run the embedded study and report; return the exit code."""
+    with resources.as_file(resources.files("study") / "demo.yaml") as study_file:
+        console = make_console()
+        started = time.perf_counter()
+        planned = make_plan(load_study(study_file, lanes=lanes))
+        console.print(f"{planned.study.name}: {len(planned.cells)} cells on {describe_lanes(planned.study.lanes)}")
+        outcome = _run(planned, out, console, None, False)
+        console.print(f"The study took {duration(time.perf_counter() - started)}.\n")
+        _close(outcome, out, console, "knockout demo")
+    return 0 if outcome.complete and not outcome.failed else EXIT_INCOMPLETE
+
+
+def plan(study_file: Path, out: Path | None, *, data: Path | None, lanes: str | None, cost: bool) -> None:
+    """Print what a study would run, what is done, what it costs and what it can prove."""
+    console = make_console()
+    planned = make_plan(load_study(study_file, data=data, lanes=lanes))
+    study, ledger = planned.study, Ledger(out or Path(study_file.stem))
+    _show_arms(console, planned, ledger)
+    for alias, arm in study.aliases.items():
+        console.print(f"'{alias}' is the same model as '{arm}': trained once, counted once.")
+    console.print(f"metric {study.metric}, {study.repeats} repeats, lanes: {describe_lanes(study.lanes)}\n")
+    _show_audit(console, planned.datasets, study.splits)
+    console.print(_attainable(study, {d.block for d in planned.datasets}))
+    missing = len(planned.missing(ledger))
+    if cost and missing:
+        found = estimate(planned, ledger)
+        lanes_n = len(study.lanes)
+        console.print(
+            f"{missing} cells to run: about {duration(found.seconds / lanes_n)} on {lanes_n} lanes "
+            f"({duration(found.at_most / lanes_n)} if no cell stops early)."
+        )
+
+
+def status(out: Path) -> None:
+    """Print how far a study is, and why cells failed."""
+    console = make_console()
+    metric, rows = read_plan(out)
+    results = results_of(rows, Ledger(out))
+    arms = dict.fromkeys(row.arm for row in rows)
+    datasets = dict.fromkeys(row.dataset for row in rows)
+    lines = []
+    for arm in arms:
+        cells = {d: [r for r in rows if r.arm == arm and r.dataset == d] for d in datasets}
+        lines.append([arm, *(f"{sum(r.cell in results for r in of)}/{len(of)}" for of in cells.values())])
+    show_table(console, f"{rows[0].study}: {len(results)} of {len(rows)} cells ({counts(results)})", ["arm", *datasets], lines)
+    for row in rows:
+        if row.cell in results and results[row.cell].status != "ok":
+            failed = results[row.cell]
+            console.print(f"{failed.status}: {row.arm} / {row.dataset} / repeat {row.repeat}: {failed.reason}", soft_wrap=True)
+
+
+def report(
+    source: Path,
+    out: Path | None,
+    *,
+    arm: str | None,
+    block: Sequence[str] | None,
+    metric: str | None,
+    reference: str | None,
+    alpha: float,
+    command: str,
+) -> None:
+    """Write the report of a study's folder or of any tidy table, and print what it finds."""
+    console = make_console()
+    if source.is_dir():
+        metric_of_study, rows = read_plan(source)
+        results = results_of(rows, Ledger(source))
+        if not results:
+            raise KnockoutError("no cell has ended yet; there is nothing to report.", where=str(source))
+        table_file = write_table(rows, results, source)
+        metric, out = metric or metric_of_study, out or source / "report"
+    else:
+        table_file, out = source, out or Path(f"report-{source.stem}")
+    table = load(table_file, arm=arm, block=block, metric=metric, reference=reference)
+    page = build(table, out, alpha=alpha, command=command)
+    _show_findings(console, table, analyse(table, alpha=alpha))
+    console.print(f"report: {page.resolve()}", soft_wrap=True)
+
+
+def data_check(folder: Path, split: str, network_file: Path | None) -> None:
+    """Print what data sets hold, and what their exam gives away."""
+    console = make_console()
+    choice = Choice("split", split, registry.parse("split", split, where="--split"))
+    if folder.suffix == ".h5ad" or (folder / "BL--ExpressionData.csv").exists():
+        paths = [folder]
+    else:
+        paths = readers.find(folder) or [folder]
+    datasets = [readers.read(path, network_file=network_file) for path in paths]
+    summaries = [readers.summary(dataset) for dataset in datasets]
+    show_table(console, "data sets", ["data set", *summaries[0]], [[d.name, *s.values()] for d, s in zip(datasets, summaries, strict=True)])
+    _show_audit(console, tuple(datasets), (choice,) * len(datasets))
+
+
+def _run(planned: Plan, out: Path, console: Console, tracking_uri: str | None, retry_failed: bool) -> Outcome:
+    with LiveProgress(console, len(planned.study.lanes)) as progress:
+        return run_plan(planned, out, progress, tracking_uri=tracking_uri, retry_failed=retry_failed)
+
+
+def _close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
+    """Write the report of what there is, and say where everything lies."""
+    if not outcome.done:
+        console.print("stopped before any cell ended; run the same command again to go on")
+        return
+    metric, _ = read_plan(out)
+    table = load(outcome.table, metric=metric)
+    page = build(table, out / "report", command=command)
+    for sentence in summary(analyse(table)):
+        console.print(sentence, soft_wrap=True)
+    if not outcome.complete:
+        console.print(f"\n{outcome.planned - outcome.done} of {outcome.planned} cells are missing; run the same command again to go on.")
+    if outcome.failed:
+        console.print(f"\n{outcome.failed} cells failed: knockout status {out} says why; --retry-failed runs them again.")
+    console.print(f"\nreport:  {page.resolve()}", soft_wrap=True)
+    console.print(f"table:   {outcome.table.resolve()}", soft_wrap=True)
+    console.print(f"MLflow:  mlflow ui --backend-store-uri {outcome.tracking_uri}", soft_wrap=True)
+
+
+def _show_arms(console: Console, planned: Plan, ledger: Ledger) -> None:
+    done = ledger.read_all(row.cell for row in planned.rows)
+    lines = []
+    for arm in planned.study.arms:
+        cells = [row for row in planned.rows if row.arm_digest == arm.digest and row.arm == arm.name]
+        acting = ", ".join(f"{f}={level}" for f, level in arm.levels().items() if level != "-" and f != "optimizer")
+        finished = sum(row.cell in done for row in cells)
+        lines.append([arm.name, arm.role, acting, len(cells), finished, len(cells) - finished])
+    title = f"{planned.study.name}: {len(planned.rows)} cells, {len(done)} done"
+    show_table(console, title, ["arm", "role", "parts", "cells", "done", "missing"], lines)
+
+
+def _show_audit(console: Console, datasets: Sequence[Dataset], splits: Sequence[Choice]) -> None:
+    columns = [audit(d, make_split(d, s, 0)) for d, s in zip(datasets, splits, strict=True)]
+    rows = [[name, *(column[name] for column in columns)] for name in AUDIT]
+    names = [f"{d.name} ({s.level})" for d, s in zip(datasets, splits, strict=True)]
+    show_table(console, "leak audit (repeat 0)", ["", *names], rows)
+
+
+def _attainable(study: Study, blocks: set[str]) -> str:
+    comparisons = sum(arm.role == "arm" for arm in study.arms)
+    n, family = len(blocks), max(comparisons, 1)
+    if not comparisons:
+        return f"{n} independent blocks; no arm is compared with the reference but controls, which are described, not tested."
+    least = smallest_p(n, family)
+    needed = blocks_needed(family)
+    verdict = "so this design can reach .05." if least <= 0.05 else f"so this design cannot reach .05; it would take {needed} blocks."
+    return (
+        f"{n} independent blocks ({', '.join(sorted(blocks))}), {comparisons} comparisons with the reference: the smallest "
+        f"p that an exact Wilcoxon test with Holm can give is {least:.3g}, {verdict}"
+    )
+
+
+def _show_findings(console: Console, table: Table, found: Analysis) -> None:
+    for sentence in summary(found):
+        console.print(sentence, soft_wrap=True)
+    console.print()
+    for overall in (g for g in found.globals if g.metric == found.metric):
+        test = overall.test
+        console.print(
+            f"{overall.metric}: Friedman chi2 = {test.chi2:.2f} over {test.blocks} blocks and {test.arms} arms, "
+            f"p = {test.p_chi2:.3g} (chi2), {test.p:.3g} ({test.method}); Kendall's W = {test.kendalls_w:.3f}\n"
+        )
+    lines = [
+        [
+            f"{f.arm} - {f.against}",
+            f"{f.effect.mean:+.4f} [{f.effect.low:+.4f}, {f.effect.high:+.4f}]" if f.effect else "-",
+            f"{f.effect.cohens_d:+.3f}" if f.effect else "-",
+            f"{f.test.statistic:g}" if f.test else "-",
+            f"{f.test.p:.2g}" if f.test else "-",
+            f"{f.p_holm:.2g}" if f.p_holm is not None else "-",
+            f.verdict,
+        ]
+        for f in found.findings
+        if f.metric == found.metric
+    ]
+    if lines:
+        columns = ["pair", "difference [95 % t interval]", "Cohen's d", "W", "p", "Holm p", "verdict"]
+        show_table(console, f"{found.metric}: paired over blocks", columns, lines)
+    for refusal in found.refusals:
+        console.print(f"{refusal.weight}: {refusal.subject}: {refusal.message}", soft_wrap=True)
+
+

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from component_cases import (
+    GRAPH_WIDTHS,
+    PAIR_WIDTH,
+    all_levels,
+    assert_gradients_reach_all,
+    make_model,
+    make_parts,
+    same_state,
+    small,
+)
+from components import registry
+from components.fusion import Fusion, PairOnly
+from components.gnn import training_graph
+
+LEVELS = [level for _, level in all_levels("fusion")]
+PAIRS = 6
+
+
+def build(level: str, seed: int = 0, **settings) -> Fusion:
+    torch.manual_seed(seed)
+    return registry.level("fusion", level)(small("fusion", level, **settings), PAIR_WIDTH, GRAPH_WIDTHS)
+
+
+def inputs(seed: int = 0):
+    g = torch.Generator().manual_seed(seed)
+    z, score = torch.randn(PAIRS, PAIR_WIDTH, generator=g), torch.randn(PAIRS, generator=g)
+    tf, target = ([torch.randn(PAIRS, w, generator=g) for w in GRAPH_WIDTHS] for _ in range(2))
+    return z, tf, target, score
+
+
+@pytest.mark.parametrize("level", LEVELS)
+class TestEveryFusion:
+    def test_gives_one_logit_per_pair(self, level):
+        assert build(level)(*inputs()).shape == (PAIRS,)
+
+    def test_encoder_input_is_as_wide_as_announced(self, level):
+        part, genes = build(level), 5
+        layers = [torch.zeros(genes, w) for w in GRAPH_WIDTHS]
+        features = torch.zeros(genes, 11)
+        assert part.encoder_input(features, layers).shape == (genes, part.encoder_width(11, GRAPH_WIDTHS))
+
+    def test_same_seed_gives_the_same_bits(self, level):
+        one, two = build(level, 3).eval(), build(level, 3).eval()
+        assert same_state(one, two)
+        assert torch.equal(one(*inputs()), two(*inputs()))
+
+    def test_gradients_reach_every_weight(self, level):
+        part = build(level)
+        target = torch.randn(PAIRS, generator=torch.Generator().manual_seed(1))
+        assert_gradients_reach_all(part, (part(*inputs()) - target).square().sum())
+
+    def test_graph_reaches_the_logit(self, level, dataset, split):
+        model = make_model(dataset, make_parts(fusion=level)).eval()
+        positives, pairs = torch.from_numpy(split.train), torch.from_numpy(split.test)
+        full = model.score(model.encode(training_graph(positives)), pairs)[0]
+        half = model.score(model.encode(training_graph(positives[::2])), pairs)[0]
+        assert not torch.allclose(full, half)
+
+    def test_one_layer_of_graph_is_enough(self, level):
+        part = registry.level("fusion", level)(small("fusion", level), PAIR_WIDTH, GRAPH_WIDTHS[:1])
+        z, tf, target, score = inputs()
+        assert part(z, tf[:1], target[:1], score).shape == (PAIRS,)
+
+
+class TestEarly:
+    def test_lays_features_and_all_layers_side_by_side(self):
+        features, layers = torch.randn(5, 11), [torch.randn(5, w) for w in GRAPH_WIDTHS]
+        assert torch.equal(build("early").encoder_input(features, layers), torch.cat([features, *layers], dim=1))
+
+    def test_decides_on_the_fused_encoding_alone(self):
+        part = build("early").eval()
+        z, tf, target, score = inputs()
+        assert torch.equal(part(z, tf, target, score), part.classifier(z))
+
+
+class TestLate:
+    def test_starts_as_the_mean_of_both_decisions(self):
+        part = build("late").eval()
+        z, tf, target, score = inputs()
+        torch.testing.assert_close(part(z, tf, target, score), (part.classifier(z) + score) / 2)
+
+    def test_leaves_the_embeddings_of_single_layers_out(self):
+        part = build("late").eval()
+        z, tf, target, score = inputs()
+        _, other_tf, other_target, _ = inputs(9)
+        assert torch.equal(part(z, tf, target, score), part(z, other_tf, other_target, score))
+
+
+class TestMultiscale:
+    """Equation 7: layer l of both genes enters at step l, the expert score at the last step alone."""
+
+    def steps_see(self, part, *given):
+        seen = []
+        hooks = [s.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach())) for s in part.steps]
+        part(*given)
+        for hook in hooks:
+            hook.remove()
+        return seen
+
+    def test_each_step_reads_its_layer(self):
+        part = build("multiscale").eval()
+        z, tf, target, score = inputs()
+        seen = self.steps_see(part, z, tf, target, score)
+        assert len(seen) == len(GRAPH_WIDTHS)
+        assert torch.equal(seen[0], torch.cat([z, tf[0], target[0]], dim=1))
+        assert torch.equal(seen[1][:, -10:], torch.cat([tf[1], target[1]], dim=1))
+        assert torch.equal(seen[2][:, -9:], torch.cat([tf[2], target[2], score.unsqueeze(1)], dim=1))
+
+    def test_expert_score_enters_at_the_last_step_alone(self):
+        part = build("multiscale").eval()
+        z, tf, target, score = inputs()
+        before, after = (self.steps_see(part, z, tf, target, s) for s in (score, score + 1.0))
+        assert all(map(torch.equal, before[:-1], after[:-1]))
+        assert torch.equal(before[-1][:, :-1], after[-1][:, :-1])
+        assert torch.equal(before[-1][:, -1] + 1.0, after[-1][:, -1])
+
+    def test_step_reads_what_the_step_before_it_gave(self):
+        part = build("multiscale").eval()
+        z, tf, target, score = inputs()
+        seen = self.steps_see(part, z, tf, target, score)
+        first = part.steps[0](seen[0])
+        assert torch.equal(seen[1][:, : first.shape[1]], first)
+        assert torch.equal(seen[2][:, : first.shape[1]], part.steps[1](seen[1]) + first)
+
+
+class TestWithoutGraph:
+    def test_pair_alone_gives_one_logit(self):
+        assert PairOnly(PAIR_WIDTH)(torch.randn(PAIRS, PAIR_WIDTH)).shape == (PAIRS,)
+
+    def test_named_fusion_changes_nothing(self, dataset):
+        models = [make_model(dataset, make_parts(gnn="none", fusion=level)) for level in LEVELS]
+        assert all(same_state(models[0], model) for model in models[1:])
+        assert registry.silenced_by("gnn", "none") == {"fusion"}

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from component_cases import all_levels, keys, make_dataset, make_split, small
+from components import registry
+from components.splits import Split
+
+LEVELS = [level for _, level in all_levels("negatives")]
+SPLITS = [level for _, level in all_levels("split")]
+
+
+def build(level: str, split: Split, **settings):
+    fields = registry.level("negatives", level).Settings.model_fields
+    return registry.level("negatives", level)(small("negatives", level, **{k: settings[k] for k in settings if k in fields}), split)
+
+
+@pytest.fixture(scope="module", params=SPLITS)
+def any_split(request) -> Split:
+    return make_split(make_dataset(4, genes=50, tfs=10, edges=110), request.param)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+class TestEverySampler:
+    def test_draws_from_the_pool_without_repetition(self, level, any_split):
+        drawn = build(level, any_split, ratio=2.0).draw(np.random.default_rng(0))
+        n = any_split.n_genes
+        assert drawn.dtype == np.int64
+        assert len(keys(drawn, n)) == len(drawn) > 0
+        assert keys(drawn, n) <= keys(any_split.pool, n)
+
+    @pytest.mark.parametrize("honest", ["per_tf", "hard_negative"])
+    def test_never_draws_an_edge_or_a_held_out_pair(self, level, honest, dataset):
+        split = make_split(dataset, honest)
+        forbidden = np.concatenate([dataset.edges, split.validation, split.test])
+        for seed in range(5):
+            drawn = build(level, split, ratio=10.0).draw(np.random.default_rng(seed))
+            assert not keys(drawn, split.n_genes) & keys(forbidden, split.n_genes)
+
+    def test_same_stream_same_draw(self, level, split):
+        sampler = build(level, split)
+        one, two = (sampler.draw(np.random.default_rng(7)) for _ in range(2))
+        assert np.array_equal(one, two)
+
+    def test_fresh_draws_differ(self, level, split):
+        sampler, rng = build(level, split), np.random.default_rng(7)
+        assert np.array_equal(sampler.draw(rng), sampler.draw(rng)) is not sampler.fresh
+
+    def test_leaves_the_split_as_it_was(self, level, dataset):
+        split = make_split(dataset)
+        build(level, split).draw(np.random.default_rng(0))
+        assert split.digest == make_split(dataset).digest
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0])
+def test_uniform_draws_ratio_times_the_positives(ratio, split):
+    drawn = build("uniform", split, ratio=ratio).draw(np.random.default_rng(0))
+    assert len(drawn) == round(ratio * len(split.train))
+
+
+def test_uniform_reaches_the_whole_pool_and_stops_there(split):
+    drawn = build("uniform", split, ratio=50.0).draw(np.random.default_rng(0))
+    assert keys(drawn, split.n_genes) == keys(split.pool, split.n_genes)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 3.0])
+def test_same_tf_matches_the_positives_of_each_tf(ratio, split):
+    drawn = build("same_tf", split, ratio=ratio).draw(np.random.default_rng(0))
+    for tf in np.unique(np.concatenate([split.pool, split.train])[:, 0]):
+        wanted = int(np.ceil(ratio * np.sum(split.train[:, 0] == tf)))
+        assert np.sum(drawn[:, 0] == tf) == min(wanted, np.sum(split.pool[:, 0] == tf))
+
+
+def test_same_tf_gives_every_free_gene_its_chance(split):
+    sampler, rng = build("same_tf", split), np.random.default_rng(0)
+    seen = set().union(*(keys(sampler.draw(rng), split.n_genes) for _ in range(60)))
+    of_trained = split.pool[np.isin(split.pool[:, 0], split.train[:, 0])]
+    assert len(seen) > 0.9 * len(of_trained)
+
+
+def test_all_is_the_whole_pool(split):
+    assert np.array_equal(build("all", split).draw(np.random.default_rng(0)), split.pool)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from component_cases import all_levels, small
+from components import registry
+from components.budget import Budget
+from components.errors import KnockoutError
+from components.settings import describe, parse_settings
+from torch import nn
+
+LEVELS = [level for _, level in all_levels("optimizer")]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("stage", ["joint", "graph"])
+class TestEveryOptimizer:
+    def test_goes_downhill(self, level, stage):
+        weight = nn.Parameter(torch.tensor([3.0, -2.0]))
+        fitter = getattr(registry.level("optimizer", level)(small("optimizer", level)), stage)([weight])
+        before = weight.square().sum().item()
+        for _ in range(20):
+            fitter.step(weight.square().sum())
+            fitter.scheduler.step()
+        assert weight.square().sum().item() < before
+
+    def test_weight_without_gradient_stays(self, level, stage):
+        used, unused = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+        fitter = getattr(registry.level("optimizer", level)(small("optimizer", level)), stage)([used, unused])
+        fitter.step(used.square().sum())
+        assert torch.equal(unused, torch.ones(2))
+
+
+class TestAdam:
+    def test_each_stage_has_its_own_rate(self):
+        adam = registry.level("optimizer", "adam")(registry.parse("optimizer", "adam"))
+        weight = nn.Parameter(torch.ones(1))
+        assert adam.joint([weight]).optimizer.param_groups[0]["lr"] == 5e-6
+        assert adam.graph([weight]).optimizer.param_groups[0]["lr"] == 3e-3
+        assert adam.joint([weight]).optimizer.param_groups[0]["weight_decay"] == 1e-5
+
+    def test_rate_falls_at_each_step_of_the_schedule(self):
+        settings = registry.parse("optimizer", "adam", {"learning_rate": 0.1, "gamma": 0.5, "step_size": 2})
+        fitter = registry.level("optimizer", "adam")(settings).joint([nn.Parameter(torch.ones(1))])
+        rates = []
+        for _ in range(5):
+            fitter.optimizer.step()
+            fitter.scheduler.step()
+            rates.append(fitter.optimizer.param_groups[0]["lr"])
+        assert rates == pytest.approx([0.1, 0.05, 0.05, 0.025, 0.025])
+
+
+class TestBudget:
+    def test_defaults_are_the_papers(self):
+        budget = Budget()
+        assert (budget.epochs, budget.patience, budget.batch_size) == (200, 8, 512)
+        assert (budget.graph_epochs, budget.graph_patience, budget.graph_batch_size) == (30, 5, 256)
+        assert budget.choose_by == "auroc"
+
+    def test_every_setting_is_explained(self):
+        assert all(row["meaning"] for row in describe(Budget))
+
+    @pytest.mark.parametrize("given", [{"epochs": 0}, {"graph_epochs": -1}, {"batch_size": 1}, {"epochs": "3"}])
+    def test_impossible_budget_is_refused(self, given):
+        with pytest.raises(KnockoutError, match=rf"budget\.{next(iter(given))}"):
+            parse_settings(Budget, given, owner="budget")

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from component_cases import IN_WIDTH, all_levels, assert_gradients_reach_all, same_state, small
+from components import registry
+from components.errors import KnockoutError
+
+LEVELS = [level for _, level in all_levels("pair_encoder")]
+GENES = 9
+PAIRS = torch.tensor([[0, 5], [5, 0], [3, 8], [3, 3]])
+
+
+def build(level: str, seed: int = 0, **settings):
+    torch.manual_seed(seed)
+    return registry.level("pair_encoder", level)(small("pair_encoder", level, **settings), IN_WIDTH)
+
+
+def encode(part, x: torch.Tensor, pairs: torch.Tensor = PAIRS) -> torch.Tensor:
+    as_tf, as_target = part.project(x)
+    return part(as_tf[pairs[:, 0]], as_target[pairs[:, 1]])
+
+
+@pytest.fixture(scope="module")
+def x() -> torch.Tensor:
+    return torch.randn(GENES, IN_WIDTH, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+class TestEveryPairEncoder:
+    def test_shapes_are_as_documented(self, level, x):
+        part = build(level)
+        as_tf, as_target = part.project(x)
+        assert as_tf.shape == as_target.shape
+        assert len(as_tf) == GENES
+        assert encode(part, x).shape == (len(PAIRS), part.width)
+
+    def test_same_seed_gives_the_same_bits(self, level, x):
+        one, two = build(level, 3).eval(), build(level, 3).eval()
+        assert same_state(one, two)
+        assert torch.equal(encode(one, x), encode(two, x))
+
+    def test_permuting_genes_permutes_projections(self, level, x):
+        part = build(level).eval()
+        order = torch.randperm(GENES, generator=torch.Generator().manual_seed(1))
+        for plain, permuted in zip(part.project(x), part.project(x[order]), strict=True):
+            torch.testing.assert_close(permuted, plain[order])
+
+    def test_roles_tell_a_pair_from_its_reverse(self, level, x):
+        encoded = encode(build(level).eval(), x)
+        assert not torch.allclose(encoded[0], encoded[1])
+
+    def test_pair_is_encoded_alike_in_any_batch(self, level, x):
+        part = build(level).eval()
+        torch.testing.assert_close(encode(part, x, PAIRS[:1]), encode(part, x)[:1])
+
+    def test_both_genes_matter(self, level, x):
+        part = build(level).eval()
+        for column in (0, 1):
+            other = x.clone()
+            other[PAIRS[0, column]] += 1.0
+            assert not torch.allclose(encode(part, other)[0], encode(part, x)[0])
+
+    def test_gradients_reach_every_weight(self, level, x):
+        part = build(level)
+        direction = torch.randn(part.width, generator=torch.Generator().manual_seed(2))
+        assert_gradients_reach_all(part, (encode(part, x) @ direction).square().sum())
+
+
+def test_transformer_roles_start_as_zeros_and_ones():
+    part = build("transformer")
+    assert torch.equal(part.roles, torch.stack([torch.zeros(32), torch.ones(32)]))
+
+
+def test_transformer_reads_both_tokens_of_equation_b(x):
+    part = build("transformer").eval()
+    tokens = torch.stack([part.linear(x[PAIRS[:, 0]]), part.linear(x[PAIRS[:, 1]]) + 1.0], dim=1)
+    torch.testing.assert_close(encode(part, x), part.encoder(tokens).flatten(1))
+
+
+def test_heads_must_divide_the_width():
+    with pytest.raises(KnockoutError, match=r"heads \(3\) must divide dim \(32\)"):
+        build("transformer", heads=3)

@@ -1,0 +1,268 @@
+"""The exam, against the rules of protocol.md and on random small networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from component_cases import all_levels, dataset_of, keys, make_dataset, make_split
+from components.dataset import Dataset
+from components.errors import KnockoutError
+from components.splits import Split
+from components.streams import Streams
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+LEVELS = [level for _, level in all_levels("split")]
+OVERLAPPING = {"per_tf_as_published"}
+HONEST = [level for level in LEVELS if level not in OVERLAPPING]
+RECIPROCAL = ["free", "together"]
+
+
+@st.composite
+def networks(draw) -> Dataset:
+    """Draw TFs with no target, one, two or many; about half of the TFs' own pairs come out reciprocal."""
+    genes = draw(st.integers(20, 36))
+    degrees = draw(st.lists(st.sampled_from([0, 1, 2, 3, 5, 9, 12]), min_size=2, max_size=6))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    tfs = np.sort(rng.choice(genes, len(degrees) + 2, replace=False))
+    edges = []
+    for tf, degree in zip(tfs, [14, 10, *degrees], strict=True):
+        others = np.setdiff1d(np.arange(genes), tf)
+        weight = np.where(np.isin(others, tfs), 6.0, 1.0)
+        edges += [(tf, target) for target in rng.choice(others, degree, replace=False, p=weight / weight.sum())]
+    return dataset_of(rng.permutation(np.array(edges)), tfs, genes)
+
+
+def set_exam(network: Dataset, level: str, seed: int, **settings) -> Split:
+    try:
+        return make_split(network, level, seed=seed, **settings)
+    except KnockoutError as error:
+        assert "too small" in str(error)
+        assume(False)
+        raise
+
+
+def parts_of(split: Split) -> dict[str, set[int]]:
+    n = split.n_genes
+    return {
+        "train": keys(split.train, n),
+        "pool": keys(split.pool, n),
+        "validation": keys(split.validation, n),
+        "test": keys(split.test, n),
+    }
+
+
+def positives_of(split: Split) -> list[set[int]]:
+    held_out = [(split.validation, split.validation_labels), (split.test, split.test_labels)]
+    return [keys(split.train, split.n_genes), *(keys(pairs[labels == 1], split.n_genes) for pairs, labels in held_out)]
+
+
+def count_by_tf(pairs: np.ndarray, tf: int) -> int:
+    return int(np.sum(pairs[:, 0] == tf))
+
+
+def counts(split: Split, tf: int, label: int) -> tuple[int, int, int]:
+    train = split.train if label else split.pool
+    validation = split.validation[split.validation_labels == label]
+    return tuple(count_by_tf(p, tf) for p in (train, validation, split.test[split.test_labels == label]))
+
+
+seeds = st.integers(0, 1000)
+
+
+@pytest.mark.parametrize("reciprocal", RECIPROCAL)
+@pytest.mark.parametrize("level", LEVELS)
+class TestEverySplit:
+    @given(network=networks(), seed=seeds)
+    def test_every_positive_stands_in_exactly_one_part(self, level, reciprocal, network, seed):
+        split = set_exam(network, level, seed, reciprocal=reciprocal)
+        parts = positives_of(split)
+        assert sum(map(len, parts)) == len(network.edges)
+        assert set().union(*parts) == keys(network.edges, network.n_genes)
+
+    @given(network=networks(), seed=seeds)
+    def test_pairs_are_candidates_and_appear_once(self, level, reciprocal, network, seed):
+        split = set_exam(network, level, seed, reciprocal=reciprocal)
+        for name, pairs in (("train", split.train), ("pool", split.pool), ("v", split.validation), ("t", split.test)):
+            assert pairs.dtype == np.int64
+            assert len(keys(pairs, network.n_genes)) == len(pairs), name
+            assert np.isin(pairs[:, 0], network.tfs).all(), name
+            assert (pairs[:, 0] != pairs[:, 1]).all(), name
+        assert not keys(split.pool, network.n_genes) & keys(network.edges, network.n_genes)
+        assert (np.diff(split.pool[:, 0]) >= 0).all()
+
+    def test_same_seed_same_exam(self, level, reciprocal, dataset):
+        once, again = (make_split(dataset, level, seed=5, reciprocal=reciprocal) for _ in range(2))
+        assert once.digest == again.digest
+        assert np.array_equal(once.test, again.test)
+
+    def test_each_repeat_is_another_exam(self, level, reciprocal, dataset):
+        seeds = [Streams(dataset.digest, repeat).seed("split") for repeat in range(4)]
+        assert len({make_split(dataset, level, seed=s, reciprocal=reciprocal).digest for s in seeds}) == 4
+
+    def test_network_too_small_is_refused_with_a_reason(self, level, reciprocal):
+        tiny = dataset_of(np.array([[0, 1], [0, 2], [3, 1]]), np.array([0, 3]), 6)
+        with pytest.raises(KnockoutError, match=r"data set tiny: the network is too small .* 3 edges of 2 TFs"):
+            make_split(tiny, level, reciprocal=reciprocal)
+
+    def test_expression_is_not_looked_at(self, level, reciprocal):
+        one, two = make_dataset(0), make_dataset(0)
+        two.expression[:] = 0.0
+        digests = {make_split(d, level, seed=1, reciprocal=reciprocal).digest for d in (one, two)}
+        assert len(digests) == 1
+
+
+@pytest.mark.parametrize("reciprocal", RECIPROCAL)
+@pytest.mark.parametrize("level", HONEST)
+class TestHonestSplit:
+    @given(network=networks(), seed=seeds)
+    def test_no_pair_stands_in_two_parts(self, level, reciprocal, network, seed):
+        parts = parts_of(set_exam(network, level, seed, reciprocal=reciprocal))
+        assert len(set().union(*parts.values())) == sum(map(len, parts.values()))
+
+    @given(network=networks(), seed=seeds)
+    def test_labels_tell_edges_from_others(self, level, reciprocal, network, seed):
+        split = set_exam(network, level, seed, reciprocal=reciprocal)
+        edges = keys(network.edges, network.n_genes)
+        for pairs, labels in ((split.validation, split.validation_labels), (split.test, split.test_labels)):
+            assert [int(bool(keys(pair[None], network.n_genes) & edges)) for pair in pairs] == labels.tolist()
+
+
+@pytest.mark.parametrize("level", HONEST)
+@given(network=networks(), seed=seeds)
+def test_together_keeps_both_directions_in_one_part(level, network, seed):
+    split = set_exam(network, level, seed, reciprocal="together")
+    n = split.n_genes
+    sides = [np.concatenate([split.train, split.pool]), split.validation, split.test]
+    for k, side in enumerate(sides):
+        mirrored = keys(side[:, ::-1], n)
+        for other, pairs in enumerate(sides):
+            assert other == k or not mirrored & keys(pairs, n)
+
+
+@pytest.mark.parametrize("level", [level for level in LEVELS if level != "hard_negative"])
+class TestRulesOneToFive:
+    @given(network=networks(), seed=seeds)
+    def test_positives_of_each_tf_are_cut_by_rules_1_and_2(self, level, network, seed):
+        split = set_exam(network, level, seed)
+        for tf in np.unique(network.edges[:, 0]):
+            n = count_by_tf(network.edges, tf)
+            train, validation, test = counts(split, tf, 1)
+            if n == 1:
+                assert (train, validation, test) in {(1, 0, 0), (0, 0, 1)}
+                continue
+            if n == 2:
+                first, second = network.edges[network.edges[:, 0] == tf]
+                assert first.tolist() in split.train.tolist()
+                assert second.tolist() in split.test[split.test_labels == 1].tolist()
+                continue
+            learn = 2 * n // 3
+            assert (train, validation, test) == (learn - learn // 5, learn // 5, n - learn)
+
+    @given(network=networks(), seed=seeds)
+    def test_validation_has_one_negative_per_positive_of_the_tf(self, level, network, seed):
+        split = set_exam(network, level, seed)
+        for tf in network.tfs:
+            positive = count_by_tf(split.validation[split.validation_labels == 1], tf)
+            free = network.n_genes - 1 - count_by_tf(network.edges, tf)
+            assert count_by_tf(split.validation[split.validation_labels == 0], tf) == min(positive, free)
+
+    @given(network=networks(), seed=seeds, validation=st.sampled_from(["matched", "natural"]))
+    def test_test_prevalence_is_the_density(self, level, network, seed, validation):
+        split = set_exam(network, level, seed, validation=validation)
+        tfs, targets = (len(np.unique(column)) for column in network.edges.T)
+        positive = int(split.test_labels.sum())
+        wanted = int(positive / (len(network.edges) / (tfs * targets)) - positive)
+        open_pairs = len(network.tfs) * (network.n_genes - 1) - len(split.validation)
+        open_pairs -= positive + (len(split.train) if level == "per_tf" else 0) + 0
+        assert len(split.test) - positive == min(wanted, open_pairs)
+
+    def test_single_target_falls_either_way(self, level):
+        edges = np.array([[0, t] for t in range(1, 15)] + [[20, 3]])
+        network = dataset_of(edges, np.array([0, 20, 21, 22]), 30)
+        trained = {make_split(network, level, seed=s).train.tolist().count([20, 3]) for s in range(12)}
+        assert trained == {0, 1}
+
+    def test_natural_validation_has_the_prevalence_of_the_test(self, level):
+        network = make_dataset(1, genes=80, tfs=20, edges=200)
+        split = make_split(network, level, validation="natural")
+        assert split.validation_labels.mean() == pytest.approx(split.test_labels.mean(), rel=0.05)
+        assert split.test_labels.mean() == pytest.approx(len(network.edges) / (20 * 80), rel=0.15)
+
+    def test_tfs_without_targets_stand_in_the_test(self, level):
+        edges = np.array([[0, t] for t in range(1, 15)])
+        network = dataset_of(edges, np.arange(0, 30, 3), 30)
+        split = make_split(network, level)
+        assert set(split.test[split.test_labels == 0][:, 0]) | set(split.pool[:, 0]) == set(network.tfs)
+
+
+class TestRulesSevenAndEight:
+    @given(network=networks(), seed=seeds)
+    def test_positives_and_negatives_of_each_tf_are_cut_alike(self, network, seed):
+        split = set_exam(network, "hard_negative", seed)
+        for tf in np.unique(network.edges[:, 0]):
+            n = count_by_tf(network.edges, tf)
+            if n > 2:
+                a, b = int(0.67 * n), int(0.77 * n)
+                assert counts(split, tf, 1) == (a, b - a, n - b)
+            else:
+                assert counts(split, tf, 1) in ({(1, 0, 0), (0, 0, 1)} if n == 1 else {(1, 0, 1)})
+            m = network.n_genes - 1 - n
+            a, b = int(0.67 * m), int(0.77 * m)
+            assert counts(split, tf, 0) == (a, b - a, m - b)
+
+    @given(network=networks(), seed=seeds)
+    def test_only_tfs_with_a_target_take_part(self, network, seed):
+        split = set_exam(network, "hard_negative", seed)
+        taking_part = np.unique(np.concatenate([split.train, split.pool, split.validation, split.test])[:, 0])
+        assert set(taking_part) == set(network.edges[:, 0])
+
+    def test_two_targets_are_shuffled(self):
+        edges = np.array([[0, t] for t in range(1, 15)] + [[20, 3], [20, 4]])
+        network = dataset_of(edges, np.array([0, 20]), 30)
+        trained = {make_split(network, "hard_negative", seed=s).train.tolist().count([20, 3]) for s in range(12)}
+        assert trained == {0, 1}
+
+
+class TestAsPublished:
+    """Rule 6 as shipped: kept for comparison with old numbers, so its overlap is part of the contract."""
+
+    @pytest.fixture(scope="class")
+    def published(self) -> Split:
+        return make_split(make_dataset(2, genes=60, tfs=15, edges=220), "per_tf_as_published")
+
+    def test_training_positives_stand_in_the_test_with_label_0(self, published):
+        against = keys(published.test[published.test_labels == 0], published.n_genes)
+        assert len(against & keys(published.train, published.n_genes)) > 20
+
+    def test_training_negatives_may_be_test_negatives(self, published):
+        assert keys(published.pool, published.n_genes) & keys(published.test, published.n_genes)
+
+    def test_validation_and_test_positives_stay_apart(self, published):
+        parts = parts_of(published)
+        assert not parts["validation"] & (parts["test"] | parts["train"] | parts["pool"])
+        _, _, test_positives = positives_of(published)
+        assert not test_positives & (parts["train"] | parts["pool"])
+
+
+# protocol.md, 'Sizes, mDC TFs+500, one seed': positives/negatives in training | validation | test
+PUBLISHED = {
+    "STRING": ("per_tf", (2600, 526, 526, 1689, 42758)),
+    "Non-Specific": ("per_tf", (1661, 316, 316, 1090, 56278)),
+    "Specific": ("hard_negative", (498, 74, 1566, 184, 3608)),
+}
+
+
+@pytest.mark.parametrize("network", PUBLISHED)
+def test_sizes_on_published_data(network, beeline):
+    level, (train, validation, against_validation, test, against_test) = PUBLISHED[network]
+    split = make_split(beeline(network), level)
+    n_validation, n_test = int(split.validation_labels.sum()), int(split.test_labels.sum())
+    assert n_validation == validation  # does not depend on the seed
+    assert len(split.validation) - n_validation == against_validation
+    assert len(split.train) == pytest.approx(train, rel=0.02)  # rule 1 is a coin
+    assert n_test == pytest.approx(test, rel=0.02)
+    assert len(split.train) + n_test == train + test
+    assert len(split.test) - n_test == pytest.approx(against_test, rel=0.04)
+    if level == "hard_negative":
+        assert len(split.pool) == 10470

@@ -1,0 +1,219 @@
+"""What a study may claim: pairing, independent blocks, failures that stay visible, refusals that fire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ARMS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reports.analysis import analyse
+from reports.blocks import block_means
+from reports.results import Analysis, Finding
+from reports.sentences import summary
+from reports.tables import Table
+
+Study = Callable[..., Table]
+
+
+def finding(analysis: Analysis, arm: str, metric: str = "auroc") -> Finding:
+    return next(f for f in analysis.findings if f.arm == arm and f.metric == metric)
+
+
+def rules(analysis: Analysis, weight: str = "refused") -> set[str]:
+    return {r.rule for r in analysis.refusals if r.weight == weight}
+
+
+def test_a_real_loss_is_found_and_its_family_named(study: Study) -> None:
+    found = finding(analyse(study()), "gnn=none")
+    assert found.verdict == "lower"
+    assert found.effect is not None and found.effect.mean == pytest.approx(-0.06, abs=0.01)
+    assert found.effect.n == 7
+    assert found.family == "AUROC; knocked-out arms against full; 2 comparisons"
+
+
+def test_repeats_do_not_become_blocks(study: Study) -> None:
+    few, many = analyse(study(repeats=2)), analyse(study(repeats=8))
+    sizes = [finding(a, "gnn=none").effect for a in (few, many)]
+    assert [s.n for s in sizes if s] == [7, 7]
+
+
+def test_pairing_is_by_repeat_not_by_row(study: Study) -> None:
+    """Repeats share luck: paired by index the interval is far narrower than the spread of scores."""
+
+    def lucky(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(value=frame["value"] + 0.1 * frame["repeat"])
+
+    (pair,) = [
+        p
+        for p in analyse(study(lucky, blocks=1, repeats=5, noise=0.001)).paired
+        if (p.metric, p.arm, p.dataset) == ("auroc", "gnn=none", "STRING-cell0")
+    ]
+    assert pair.repeats == 5
+    assert pair.high - pair.low < 0.02
+
+
+def test_row_order_changes_no_number(study: Study) -> None:
+    table = study(blocks=6, repeats=2)
+    one = analyse(table)
+
+    @settings(max_examples=5, deadline=None)
+    @given(seed=st.integers(0, 10_000))
+    def shuffled_is_the_same(seed: int) -> None:
+        other = analyse(study(lambda frame: frame.sample(frac=1, random_state=seed), blocks=6, repeats=2))
+        assert [repr(f) for f in one.findings] == [repr(f) for f in other.findings]
+        assert [g.test for g in one.globals] == [g.test for g in other.globals]
+        assert one.gains == other.gains and one.paired == other.paired
+        pd.testing.assert_frame_equal(one.scores, other.scores)
+
+    shuffled_is_the_same()
+
+
+def test_an_arm_that_fails_its_worst_cells_does_not_win(study: Study) -> None:
+    """'lucky' beats the reference wherever it finishes, and dies on two blocks of eight."""
+    arms = {**ARMS, "lucky": ("arm", 0.85)}
+    whole = analyse(study(blocks=8, arms=arms, noise=0.001))
+    assert finding(whole, "lucky").verdict == "higher"
+    dies = {("lucky", "cell0"), ("lucky", "cell1")}
+    analysis = analyse(study(blocks=8, arms=arms, failed=dies, noise=0.001))
+    found = finding(analysis, "lucky")
+    assert found.verdict != "higher"
+    assert found.effect is not None and found.effect.n == 6 and found.failures == 2
+    assert found.p_holm_failures is not None and found.p_holm_failures > 0.05
+    assert {d.block for d in found.dropped} == {"cell0", "cell1"}
+    assert "failures" in rules(analysis, "warning")
+    assert "lucky failed or lacks cells" in summary(analysis)[1]
+
+
+def test_a_failed_repeat_leaves_no_mean_behind(study: Study) -> None:
+    def crash(frame: pd.DataFrame) -> pd.DataFrame:
+        hit = frame["arm"].eq("gnn=none") & frame["repeat"].eq(0) & frame["dataset"].eq("STRING-cell0")
+        return frame.assign(status=frame["status"].where(~hit, "diverged"))
+
+    analysis = analyse(study(crash))
+    row = analysis.scores.query("arm == 'gnn=none' and dataset == 'STRING-cell0' and metric == 'auroc'").iloc[
+        0
+    ]
+    assert np.isnan(row["mean"]) and row["failed"] == 1 and row["finished"] == 2
+    assert finding(analysis, "gnn=none").effect.n == 6  # type: ignore[union-attr]
+
+
+def test_a_cell_never_run_is_missing_not_failed(study: Study) -> None:
+    table = study(lambda frame: frame[~(frame["arm"].eq("gnn=none") & frame["block"].eq("cell2"))])
+    found = finding(analyse(table), "gnn=none")
+    assert found.failures == 0
+    assert [(d.block, d.why) for d in found.dropped] == [("cell2", "not run")]
+
+
+def test_networks_weigh_the_same_inside_a_block(study: Study) -> None:
+    """A network with more rows must not pull the block's mean."""
+    table = study(blocks=6)
+    means = block_means(table.frame, "auroc")
+    by_hand = (
+        table.frame[table.frame["metric"] == "auroc"]
+        .groupby(["block", "dataset", "arm"])["value"]
+        .mean()
+        .groupby(["block", "arm"])
+        .mean()
+    )
+    assert means.loc["cell0", "full"] == pytest.approx(by_hand["cell0", "full"])
+
+
+@pytest.mark.parametrize(
+    ("blocks", "refused", "kept"),
+    [
+        (1, {"blocks", "global test"}, set()),
+        (4, {"blocks", "global test"}, set()),
+        (5, {"blocks"}, {"global"}),
+        (6, {"attainability"}, {"global", "pairs"}),
+        (7, set(), {"global", "pairs"}),
+    ],
+)
+def test_refusals_follow_the_number_of_blocks(
+    study: Study, blocks: int, refused: set[str], kept: set[str]
+) -> None:
+    analysis = analyse(study(blocks=blocks))
+    assert rules(analysis) == refused
+    assert bool(analysis.globals) == ("global" in kept)
+    assert any(f.test is not None for f in analysis.findings) == ("pairs" in kept)
+    assert any(f.verdict != "not tested" for f in analysis.findings) == ("pairs" in kept)
+
+
+def test_two_arms_have_no_critical_difference(study: Study) -> None:
+    arms = {name: ARMS[name] for name in ("full", "gnn=none")}
+    analysis = analyse(study(arms=arms))
+    assert "global test" in rules(analysis) and not analysis.globals
+
+
+@pytest.mark.parametrize("column", ["data_digest", "split_digest", "code_digest"])
+def test_mixed_digests_stop_every_test(study: Study, column: str) -> None:
+    def stale(frame: pd.DataFrame) -> pd.DataFrame:
+        hit = frame["arm"].eq("gnn=none") & frame["dataset"].eq("STRING-cell0") & frame["repeat"].eq(1)
+        return frame.assign(**{column: frame[column].where(~hit, "older")})
+
+    analysis = analyse(study(stale))
+    assert [r.subject for r in analysis.refusals if r.rule == "mixed digests"] == ["STRING-cell0"]
+    assert all(f.test is None for f in analysis.findings) and not analysis.globals
+    assert "STRING-cell0" not in {g.dataset for g in analysis.gains}
+    assert "No arm is compared" in summary(analysis)[1]
+
+
+def test_search_trials_are_not_replicates(study: Study) -> None:
+    analysis = analyse(study(lambda frame: frame.assign(trial=frame["repeat"])))
+    assert "search trials" in rules(analysis)
+    assert all(f.test is None for f in analysis.findings)
+
+
+def test_unequal_budgets_are_warned_about(study: Study) -> None:
+    def tuned(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(protocol=np.where(frame["arm"] == "full", "long", "short"))
+
+    assert "budget" in rules(analyse(study(tuned)), "warning")
+    assert "budget" not in rules(analyse(study()), "warning")
+
+
+def test_raw_auprc_is_tested_by_blocks_won(study: Study) -> None:
+    analysis = analyse(study())
+    assert "sign test" in finding(analysis, "gnn=none", "auprc").test.method  # type: ignore[union-attr]
+    assert "Wilcoxon" in finding(analysis, "gnn=none", "auprc_ratio").test.method  # type: ignore[union-attr]
+    assert "scale" in rules(analysis, "warning")
+
+
+def test_an_untested_comparison_still_counts_in_the_family(study: Study) -> None:
+    arms = {**ARMS, "broken": ("arm", 0.7)}
+    analysis = analyse(study(arms=arms, failed={("broken", f"cell{i}") for i in range(7)}))
+    tested = finding(analysis, "gnn=none")
+    assert tested.test is not None and tested.p_holm == pytest.approx(3 * tested.test.p)
+    assert finding(analysis, "broken").test is None
+    assert "incomplete" in rules(analysis)
+
+
+def test_the_strongest_control_is_chosen_per_data_set_and_metric(study: Study) -> None:
+    def turn(frame: pd.DataFrame) -> pd.DataFrame:
+        up = frame["arm"].eq("noise") & frame["dataset"].eq("STRING-cell1") & frame["metric"].eq("auprc")
+        return frame.assign(value=frame["value"] + 2.0 * up)
+
+    gains = {(g.dataset, g.metric): g for g in analyse(study(turn, blocks=2)).gains}
+    assert gains["STRING-cell1", "auprc"].against == "noise"
+    assert gains["STRING-cell1", "auprc"].mean < -1
+    assert gains["STRING-cell1", "auroc"].against == "degree"
+    assert gains["STRING-cell1", "auroc"].repeats == 3
+
+
+def test_alpha_outside_its_range(study: Study) -> None:
+    with pytest.raises(ValueError, match="alpha"):
+        analyse(study(blocks=1), alpha=1.0)
+
+
+def test_without_reference_all_pairs_are_one_family(study: Study) -> None:
+    table = study()
+    frame = table.frame.assign(role=table.frame["role"].replace("reference", "arm"))
+    analysis = analyse(replace(table, reference=None, frame=frame))
+    assert len([f for f in analysis.findings if f.metric == "auroc"]) == 15
+    assert analysis.gains == ()
+    assert "no reference" in rules(analysis, "warning")

@@ -1,0 +1,149 @@
+"""The report as files: one self-contained page, tables and figures with their numbers, all or nothing."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ARMS
+
+import reports.build as build_module
+from reports.build import build
+from reports.tables import Table
+
+Study = Callable[..., Table]
+HOSTILE = "<script>alert(1)</script> & 50%_$x$"
+
+
+class Page(HTMLParser):
+    """Collects what a browser would load, the headings and the text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.headings: list[str] = []
+        self.tags: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loads += [
+            v
+            for k, v in attrs
+            if v and k in ("src", "href", "xlink:href", "srcset", "data") and not v.startswith("#")
+        ]
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] == "h2" and data.strip():
+            self.headings.append(data.strip())
+        self.text += data
+
+
+def read(path: Path) -> Page:
+    page = Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    return page
+
+
+@pytest.fixture
+def built(study: Study, tmp_path: Path) -> Path:
+    return build(study(failed={("fusion=early", "cell3")}), tmp_path / "out", command="knockout report out")
+
+
+def test_the_page_loads_nothing(built: Path) -> None:
+    page = read(built)
+    assert page.loads == []
+    assert not {"script", "link", "iframe", "img", "object"} & set(page.tags)
+    assert not re.search(r"url\(\s*['\"]?(?!#)", built.read_text(encoding="utf-8"))
+    assert "@import" not in built.read_text(encoding="utf-8")
+
+
+def test_the_page_opens_with_the_gain_over_the_strongest_control(built: Path) -> None:
+    page = read(built)
+    assert page.headings[0] == "Gain over the strongest control"
+    lead = page.text[: page.text.index("Gain over the strongest control")]
+    assert "Over the strongest control, full gains" in lead
+
+
+def test_the_page_shows_failures_with_reasons_and_the_command(built: Path) -> None:
+    text = read(built).text
+    assert "oom: out of memory on lane 0" in text
+    assert "3 of 3 failed" in text
+    assert "knockout report out" in text
+    assert "torch 2.15.0" in text and "budget-1" in text
+
+
+def test_every_figure_has_words_and_numbers(built: Path) -> None:
+    html = built.read_text(encoding="utf-8")
+    drawn = sorted((built.parent / "figures").glob("*.svg"))
+    assert len(drawn) >= 6
+    assert html.count('<figure role="img" aria-label="') == len(drawn)
+    for figure in drawn:
+        assert not pd.read_csv(figure.with_suffix(".csv")).empty
+
+
+def test_critical_difference_only_where_allowed(study: Study, tmp_path: Path) -> None:
+    enough = build(study(blocks=7), tmp_path / "seven").parent
+    few = build(study(blocks=4), tmp_path / "four").parent
+    assert (enough / "figures" / "critical_difference_auroc.svg").is_file()
+    assert not list((few / "figures").glob("critical*")) and not list((few / "tables").glob("nemenyi*"))
+
+
+def test_tables_are_written_for_machines_and_papers(built: Path) -> None:
+    folder = built.parent / "tables"
+    findings = pd.read_csv(folder / "findings.csv")
+    assert {"blocks", "statistic", "p", "p_holm", "family", "mean_difference", "low", "high"} <= set(findings)
+    tex = (folder / "scores_auroc.tex").read_text(encoding="utf-8")
+    for part in (r"\toprule", r"\bottomrule", r"\textbf{", r"\underline{", r"$\pm$", "failed"):
+        assert part in tex
+
+
+def test_the_same_table_gives_the_same_page(study: Study, tmp_path: Path) -> None:
+    one = build(study(blocks=2), tmp_path / "a").read_text(encoding="utf-8")
+    other = build(study(blocks=2), tmp_path / "b").read_text(encoding="utf-8")
+    assert one == other
+
+
+def test_hostile_names_are_text_everywhere(study: Study, tmp_path: Path) -> None:
+    arms = {**ARMS, HOSTILE: ("arm", 0.7)}
+    page = build(study(arms=arms), tmp_path / "out", command=HOSTILE)
+    assert "script" not in read(page).tags
+    assert HOSTILE in read(page).text
+    tex = (page.parent / "tables" / "scores_auroc.tex").read_text(encoding="utf-8")
+    assert r"\& 50\%\_\$x\$" in tex
+
+
+def test_a_crash_leaves_the_old_report_whole(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    before = build(study(blocks=2), out).read_bytes()
+    (out / "keep.txt").write_text("the ledger lives here")
+    monkeypatch.setattr(build_module, "_render", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        build(study(blocks=3), out)
+    assert (out / "report.html").read_bytes() == before
+    assert sorted(p.name for p in out.iterdir()) == ["figures", "keep.txt", "report.html", "tables"]
+
+
+def test_a_second_report_replaces_the_first(study: Study, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    build(study(blocks=7), out)
+    build(study(blocks=2), out)
+    assert not (out / "figures" / "critical_difference_auroc.svg").exists()
+
+
+def test_reporting_needs_neither_torch_nor_optuna_nor_mlflow() -> None:
+    code = (
+        "import sys, reports, reports.build, reports.sentences\n"
+        "bad = {'torch', 'optuna', 'mlflow', 'components', 'study', 'search_spaces'} & set(sys.modules)\n"
+        "sys.exit(', '.join(bad))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

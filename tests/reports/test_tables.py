@@ -1,0 +1,148 @@
+"""A table that cannot be analysed is refused in words: what was given, what exists, where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import study_frame
+
+from reports.errors import ReportError
+from reports.tables import Table, load
+
+WIDE = "method,cell,auroc\na,x,0.7\na,y,0.8\nb,x,0.6\nb,y,0.5\n"
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "mine.csv"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_wide_table_becomes_canonical(csv: Callable[[str], Path]) -> None:
+    table = load(csv(WIDE), arm="method", block="cell", metric="auroc", reference="a")
+    assert table.reference == "a" and table.metric == "auroc"
+    assert table.frame.groupby("arm")["value"].mean().to_dict() == pytest.approx({"a": 0.75, "b": 0.55})
+    assert table.frame.set_index("arm")["role"].to_dict() == {"a": "reference", "b": "arm"}
+
+
+def test_several_columns_name_a_block(csv: Callable[[str], Path]) -> None:
+    path = csv("net,cell,method,auroc\nS,x,a,0.7\nS,y,a,0.8\nN,x,a,0.6\n")
+    assert set(load(path, block=("net", "cell"), metric="auroc").frame["block"]) == {
+        "S / x",
+        "S / y",
+        "N / x",
+    }
+
+
+def test_a_level_called_none_is_a_name(csv: Callable[[str], Path]) -> None:
+    table = load(csv(WIDE.replace("a,", "none,")), block="cell")
+    assert set(table.frame["arm"]) == {"none", "b"}
+
+
+def test_the_study_layout_needs_no_words(study: Callable[..., Table]) -> None:
+    table = study()
+    assert (table.reference, table.metric) == ("full", "auroc")
+    assert set(table.frame["block"]) == {f"cell{i}" for i in range(7)}
+    assert (
+        table.frame.loc[table.frame["metric"] == "auroc", "value"].max() < 0.95
+    )  # validation rows are higher
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"arm": "metod"}, r"unknown arm column 'metod'. Did you mean 'method'\? Known: auroc, cell, method"),
+        ({"arm": "method", "block": "cel"}, "unknown block column 'cel'. Did you mean 'cell'"),
+        ({"block": "cell", "metric": "aurok"}, "unknown metric column 'aurok'. Did you mean 'auroc'"),
+        ({"block": "cell", "reference": "A"}, "unknown reference arm 'A'. Did you mean 'a'"),
+        ({}, "no column 'block' or 'dataset'; say which one names the block with block="),
+    ],
+)
+def test_unknown_names(csv: Callable[[str], Path], how: dict[str, str], said: str) -> None:
+    with pytest.raises(ReportError, match=said):
+        load(csv(WIDE), **how)
+
+
+def test_unknown_metric_of_a_study(tmp_path: Path) -> None:
+    study_frame(blocks=1).to_parquet(tmp_path / "cells.parquet")
+    with pytest.raises(ReportError, match=r"unknown metric 'auprk'. Did you mean 'auprc'"):
+        load(tmp_path / "cells.parquet", metric="auprk")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("b,x,0.6", "b,x,high", r"mine.csv, row 4: auroc is 'high', not a finite number"),
+        ("b,x,0.6", "b,x,", r"mine.csv, row 4: auroc is empty"),
+        ("b,x,0.6", "b,x,inf", r"row 4: auroc is .*not a finite number"),
+        ("b,x,0.6", ",x,0.6", r"mine.csv, row 4: column 'method' is empty"),
+        ("b,x,0.6", "b,,0.6", r"mine.csv, row 4: column 'cell' is empty"),
+        ("b,y,0.5", "b,x,0.5", r"row 5: 2 rows measure the same thing: arm 'b' on 'x'.*\(rows 4, 5\)"),
+    ],
+)
+def test_wrong_rows_are_named(csv: Callable[[str], Path], old: str, new: str, said: str) -> None:
+    with pytest.raises(ReportError, match=said):
+        load(csv(WIDE.replace(old, new)), arm="method", block="cell", metric="auroc")
+
+
+def test_a_table_without_metric(csv: Callable[[str], Path]) -> None:
+    with pytest.raises(ReportError, match="no column is a known metric"):
+        load(csv(WIDE.replace("auroc", "score")), block="cell")
+
+
+def test_a_failed_row_may_be_empty(csv: Callable[[str], Path]) -> None:
+    text = "method,cell,auroc,status\na,x,0.7,ok\nb,x,,oom\n"
+    frame = load(csv(text), block="cell").frame
+    assert frame.loc[frame["arm"] == "b", "value"].isna().all()
+
+
+def test_a_score_beside_a_failure_is_not_believed(csv: Callable[[str], Path]) -> None:
+    text = "method,cell,auroc,status\na,x,0.7,ok\nb,x,0.99,diverged\n"
+    frame = load(csv(text), block="cell").frame
+    assert frame.loc[frame["arm"] == "b", "value"].isna().all()
+
+
+def test_a_cell_that_died_without_metric_failed_on_all(tmp_path: Path) -> None:
+    frame = study_frame(blocks=1, repeats=1)
+    dead = frame["arm"].eq("pcc")
+    one = frame[dead].drop_duplicates("cell").assign(metric=None, value=float("nan"), status="killed")
+    pd.concat([frame[~dead], one]).to_parquet(tmp_path / "cells.parquet")
+    read = load(tmp_path / "cells.parquet").frame
+    assert sorted(read.loc[(read["arm"] == "pcc") & (read["network"] == "STRING"), "metric"]) == [
+        "auprc",
+        "auprc_ratio",
+        "auroc",
+    ]
+
+
+def test_one_name_for_two_models(study: Callable[..., Table]) -> None:
+    def swap(frame: pd.DataFrame) -> pd.DataFrame:
+        other = frame["arm"].eq("pcc") & frame["block"].eq("cell0")
+        return frame.assign(arm_digest=frame["arm_digest"].where(~other, "another"))
+
+    with pytest.raises(ReportError, match="arm 'pcc' stands for 2 different models"):
+        study(swap)
+
+
+def test_two_references(study: Callable[..., Table]) -> None:
+    with pytest.raises(ReportError, match="2 arms have the role 'reference'"):
+        study(lambda frame: frame.assign(role=frame["role"].replace("baseline", "reference")))
+
+
+def test_no_file(tmp_path: Path) -> None:
+    (tmp_path / "cells.parquet").touch()
+    with pytest.raises(ReportError, match=r"unknown table 'cell.parquet'. Did you mean 'cells.parquet'"):
+        load(tmp_path / "cell.parquet")
+
+
+def test_not_a_table(tmp_path: Path) -> None:
+    (tmp_path / "cells.parquet").write_text("not parquet")
+    with pytest.raises(ReportError, match="not a readable table"):
+        load(tmp_path / "cells.parquet")
