@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from components.registry import register
-from components.settings import Settings, setting
+from components.settings import Settings as BaseSettings
+from components.settings import setting
 
 __all__ = ["Bucketing", "NoBucketing"]
 
@@ -18,7 +18,7 @@ class Bucketing(nn.Module):
 
     width: int
 
-    class Settings(Settings):
+    class Settings(BaseSettings):
         """What every gene encoder can be asked."""
 
     def forward(self) -> Tensor:
@@ -39,7 +39,9 @@ class NoBucketing(Bucketing):
         """Settings of the plain profile."""
 
         scale: Literal["gene", "cell", "none"] = setting(
-            "gene", "standardise each gene over cells, each cell over genes, or not at all", search=("gene", "cell", "none")
+            "gene",
+            "standardise each gene over cells, each cell over genes, or not at all",
+            search=("gene", "cell", "none"),
         )
 
     def __init__(self, settings: Settings, expression: Tensor) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from components.registry import register
-from components.settings import Settings
+from components.settings import Settings as BaseSettings
 
 __all__ = ["Contrast", "NoContrast"]
 
@@ -13,7 +13,7 @@ __all__ = ["Contrast", "NoContrast"]
 class Contrast(nn.Module):
     """Base of every contrastive term: built for pair encodings ``[pairs, width]``."""
 
-    class Settings(Settings):
+    class Settings(BaseSettings):
         """What every contrastive term can be asked."""
 
     def __init__(self, settings: Settings, width: int) -> None:

@@ -107,9 +107,7 @@ def rows_of(path: Path) -> Iterator[tuple[int, list[str]]]:
                 raise KnockoutError(message, where=f"{path}, row {reader.line_num}")
             yield reader.line_num, row
     except csv.Error as error:
-        raise KnockoutError(
-            f"not readable as CSV: {error}.", where=f"{path}, row {reader.line_num}"
-        ) from None
+        raise KnockoutError(f"not readable as CSV: {error}.", where=f"{path}, row {reader.line_num}") from None
     if not width:
         raise KnockoutError("the file is empty; expected a header row and data below it.", where=str(path))
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from components.registry import register
-from components.settings import Settings, setting
+from components.settings import Settings as BaseSettings
+from components.settings import setting
 
 __all__ = ["Classifier", "Early", "Fusion", "Late", "Multiscale", "PairOnly"]
 
@@ -41,7 +42,7 @@ class Fusion(nn.Module):
     ``[pairs, pair_width]``; logits ``[pairs]``.
     """
 
-    class Settings(Settings):
+    class Settings(BaseSettings):
         """What every fusion can be asked."""
 
         width: int = setting(128, "width of the fused encoding", ge=8, le=4096, search=(32, 512), log=True)
@@ -61,7 +62,7 @@ class Fusion(nn.Module):
         return features
 
     def forward(self, z: Tensor, tf: Sequence[Tensor], target: Sequence[Tensor], score: Tensor) -> Tensor:
-        """Join pair encodings ``[pairs, pair_width]`` with layers ``[pairs, width_l]`` of both genes and s_ij ``[pairs]``."""
+        """Join pair encodings ``[pairs, pair_width]``, layers ``[pairs, width_l]`` of both genes and s_ij ``[pairs]``."""
         raise NotImplementedError
 
 

@@ -17,7 +17,8 @@ from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 from torch_geometric.utils import coalesce
 
 from components.registry import register
-from components.settings import Settings, setting
+from components.settings import Settings as BaseSettings
+from components.settings import setting
 
 __all__ = ["GAT", "GCN", "SAGE", "GraphBranch", "GraphEmbedding", "NoGraph", "PlainMLP", "training_graph"]
 
@@ -54,14 +55,17 @@ class GraphBranch(nn.Module):
 
     passes_messages = True
 
-    class Settings(Settings):
+    class Settings(BaseSettings):
         """What every global branch can be asked; defaults are the paper's."""
 
         widths: Annotated[tuple[Width, ...], Field(min_length=1)] = setting(
-            (128, 64), "width of each layer; one level of multi-scale fusion per layer", search=((128, 64), (64, 32), (128, 64, 32))
+            (128, 64),
+            "width of each layer; one level of multi-scale fusion per layer",
+            search=((128, 64), (64, 32), (128, 64, 32)),
         )
         expert: Literal["roles", "shared"] = setting(
-            "roles", "final embedding: one head per role, 32 then 16 wide (appendix C), or one shared (eq 5 to the letter)"
+            "roles",
+            "final embedding: one head per role, 32 then 16 wide (appendix C), or one shared (eq 5 to the letter)",
         )
         expert_widths: tuple[Width, Width] = setting((32, 16), "widths of the expert heads (appendix C)")
         dropout: float = setting(0.01, "share of activations dropped between layers", ge=0.0, le=0.9, search=(0.0, 0.5))
@@ -128,7 +132,7 @@ class NoGraph(nn.Module):
     passes_messages = False
     widths: tuple[int, ...] = ()
 
-    class Settings(Settings):
+    class Settings(BaseSettings):
         """Nothing to set."""
 
     def __init__(self, settings: Settings, in_width: int) -> None:
@@ -175,6 +179,8 @@ class GCN(GraphBranch):
 
         self_loops: bool = setting(True, "let a gene keep its own features (Kipf & Welling's renormalisation)")
 
+    settings: Settings
+
     def layer(self, in_width: int, width: int) -> nn.Module:
         """Return a graph convolution."""
         return GCNConv(in_width, width, add_self_loops=self.settings.self_loops)
@@ -196,6 +202,8 @@ class GAT(GraphBranch):
         heads: int = setting(3, "attention heads", ge=1, le=16, search=(1, 8))
         concat: bool = setting(True, "concatenate the heads, each as wide as the layer, instead of averaging them")
         self_loops: bool = setting(True, "let a gene attend to itself")
+
+    settings: Settings
 
     def layer(self, in_width: int, width: int) -> nn.Module:
         """Return an attention layer."""
@@ -226,6 +234,8 @@ class SAGE(GraphBranch):
         aggregation: Literal["mean", "sum", "max"] = setting(
             "mean", "how neighbours are joined; a sum keeps the degree", search=("mean", "sum", "max")
         )
+
+    settings: Settings
 
     def layer(self, in_width: int, width: int) -> nn.Module:
         """Return a GraphSAGE layer."""

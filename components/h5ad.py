@@ -58,9 +58,7 @@ def _matrix(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Floats]:
     if hasattr(matrix, "toarray"):  # every kind of sparse matrix
         matrix = matrix.toarray()
     if matrix is None or np.asarray(matrix).dtype.kind not in "fiu":
-        raise KnockoutError(
-            "X holds no numbers; expected log-scale expression [cells, genes].", where=str(path)
-        )
+        raise KnockoutError("X holds no numbers; expected log-scale expression [cells, genes].", where=str(path))
     with np.errstate(over="ignore"):
         return genes, cells, np.ascontiguousarray(np.asarray(matrix).T, dtype=np.float32)
 

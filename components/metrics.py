@@ -75,8 +75,16 @@ METRICS: dict[str, Metric] = {
         Metric("auroc", "chance that an edge outranks a non-edge (0.5 is a guess)", auroc),
         Metric("auprc", "average precision (the positive rate is a guess)", auprc),
         Metric("auprc_ratio", "AUPRC over the positive rate (1 is a guess)", auprc_ratio),
-        Metric("epr", "early precision ratio: precision of the top k over the positive rate (1 is a guess)", early_precision_ratio),
-        Metric("within_tf_auroc", "mean over TFs of the AUROC among one TF's candidate targets (0.5 is a guess)", within_tf_auroc),
+        Metric(
+            "epr",
+            "early precision ratio: precision of the top k over the positive rate (1 is a guess)",
+            early_precision_ratio,
+        ),
+        Metric(
+            "within_tf_auroc",
+            "mean over TFs of the AUROC among one TF's candidate targets (0.5 is a guess)",
+            within_tf_auroc,
+        ),
     )
 }
 

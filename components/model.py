@@ -78,7 +78,7 @@ class GRNModel(nn.Module):
         return self.fused and bool(self.gnn.settings.hide_batch)
 
     def embed_graph(self, edges: Tensor) -> GraphEmbedding | None:
-        """Run the global branch alone over ``[2, edges]`` (None without one): the graph's pre-training needs no more."""
+        """Run the global branch alone over ``[2, edges]``, None without one: pre-training needs no more."""
         return self.gnn(self.bucketing(), edges) if self.fused else None
 
     def encode(self, edges: Tensor) -> Encoded:

@@ -12,7 +12,8 @@ import numpy as np
 
 from components.dataset import Ints
 from components.registry import register
-from components.settings import Settings, setting
+from components.settings import Settings as BaseSettings
+from components.settings import setting
 from components.splits import Split
 
 __all__ = ["AllNegatives", "NegativeSampler", "SameTF", "Uniform"]
@@ -21,12 +22,10 @@ __all__ = ["AllNegatives", "NegativeSampler", "SameTF", "Uniform"]
 class NegativeSampler(ABC):
     """Base of every sampler of training negatives."""
 
-    class Settings(Settings):
+    class Settings(BaseSettings):
         """What every sampler can be asked."""
 
-        ratio: float = setting(
-            1.0, "negatives per training positive", ge=0.1, le=50.0, search=(1.0, 10.0), log=True
-        )
+        ratio: float = setting(1.0, "negatives per training positive", ge=0.1, le=50.0, search=(1.0, 10.0), log=True)
         fresh: bool = setting(True, "draw anew in every epoch instead of once per training")
 
     def __init__(self, settings: Settings, split: Split) -> None:
@@ -94,7 +93,7 @@ class AllNegatives(NegativeSampler):
     Source: protocol.md rule 8 (GENELink on Specific networks, scGREAT).
     """
 
-    class Settings(Settings):
+    class Settings(BaseSettings):
         """The whole pool leaves nothing to choose."""
 
     def draw(self, rng: np.random.Generator) -> Ints:

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from components.registry import register
-from components.settings import Settings, setting
+from components.settings import Settings as BaseSettings
+from components.settings import setting
 
 __all__ = ["Adam", "Fitter"]
 
@@ -36,7 +37,7 @@ class Adam:
     stage: learning rate 3e-3).
     """
 
-    class Settings(Settings):
+    class Settings(BaseSettings):
         """Learning rates and their schedule."""
 
         learning_rate: float = setting(

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from components.errors import KnockoutError
 from components.registry import register
-from components.settings import Settings, setting
+from components.settings import Settings as BaseSettings
+from components.settings import setting
 
 __all__ = ["MLPPairEncoder", "PairEncoder", "TransformerPairEncoder"]
 
@@ -24,7 +25,7 @@ class PairEncoder(nn.Module):
 
     width: int
 
-    class Settings(Settings):
+    class Settings(BaseSettings):
         """What every pair encoder can be asked."""
 
         dim: int = setting(128, "width of a gene's token", ge=8, le=4096, search=(32, 512), log=True)

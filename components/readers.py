@@ -67,9 +67,7 @@ def read(
         defaults = (path.stem, "", Path(network_file).stem)
     else:
         if network_file or tfs_file:
-            raise KnockoutError(
-                "a folder brings its own network and TFs; give no other file.", where=str(path)
-            )
+            raise KnockoutError("a folder brings its own network and TFs; give no other file.", where=str(path))
         _refuse_other_layouts(path)
         genes, expression = read_expression(path / EXPRESSION)
         _check_gene_list(path / TARGETS, genes)
@@ -133,9 +131,7 @@ def _refuse_other_layouts(path: Path) -> None:
     if not path.exists():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = nearest(path.name, siblings)
-        raise KnockoutError(
-            "no such file or folder." + (f" Did you mean {hint!r}?" if hint else ""), where=where
-        )
+        raise KnockoutError("no such file or folder." + (f" Did you mean {hint!r}?" if hint else ""), where=where)
     if not path.is_dir():
         raise KnockoutError(f"neither a folder nor an .h5ad file. Known layouts: {LAYOUTS}.", where=where)
     present = sorted(p.name for p in path.iterdir())
@@ -161,9 +157,7 @@ def _check_gene_list(path: Path, genes: tuple[str, ...]) -> None:
     wrong = np.flatnonzero(index != np.arange(len(index)))
     if len(wrong):
         row = int(wrong[0])
-        message = (
-            f"gene {listed.values[row]!r}, index {index[row]}, stands at place {row}; expected the row order"
-        )
+        message = f"gene {listed.values[row]!r}, index {index[row]}, stands at place {row}; expected the row order"
         raise KnockoutError(f"{message} of {EXPRESSION}: {genes[row]!r}.", where=listed.where(row))
     if len(index) != len(genes):
         message = f"lists {len(index)} genes, {EXPRESSION} has {len(genes)}; missing: {genes[len(index)]!r}."

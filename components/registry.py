@@ -66,7 +66,12 @@ class Factor:
 FACTORS: dict[str, Factor] = {
     f.name: f
     for f in (
-        Factor("scorer", "what gives a pair its score: the assembled model, or a control", "components.scorers", "assembled"),
+        Factor(
+            "scorer",
+            "what gives a pair its score: the assembled model, or a control",
+            "components.scorers",
+            "assembled",
+        ),
         Factor("bucketing", "what a gene carries in", "components.bucketing", "none"),
         Factor("gnn", "reads gene features over the graph of training positives", "components.gnn", "none"),
         Factor("pair_encoder", "encodes the two genes of a candidate pair", "components.pair_encoder", "mlp"),
@@ -74,7 +79,13 @@ FACTORS: dict[str, Factor] = {
         Factor("contrast", "contrastive loss over gene pairs", "components.contrast", "off"),
         Factor("negatives", "draws the training negatives", "components.negatives", "uniform"),
         Factor("optimizer", "fits the weights", "components.optimizer", "adam"),
-        Factor("split", "the exam: which pairs train, validate and test", "components.splits", "per_tf", exam=True),
+        Factor(
+            "split",
+            "the exam: which pairs train, validate and test",
+            "components.splits",
+            "per_tf",
+            exam=True,
+        ),
     )
 }
 
@@ -175,5 +186,6 @@ def _load_plugins() -> None:
             raise KnockoutError(error.message, where=f"plug-in {entry.name} ({entry.value})") from error
         except Exception as error:
             raise KnockoutError(
-                f"could not be loaded: {type(error).__name__}: {error}", where=f"plug-in {entry.name} ({entry.value})"
+                f"could not be loaded: {type(error).__name__}: {error}",
+                where=f"plug-in {entry.name} ({entry.value})",
             ) from error

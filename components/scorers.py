@@ -16,7 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from components.dataset import Floats, Ints, pair_keys
 from components.metrics import Scores
 from components.registry import register
-from components.settings import Settings, setting
+from components.settings import Settings as BaseSettings
+from components.settings import setting
 from components.splits import Split
 
 __all__ = ["Assembled", "Degree", "Identity", "Noise", "ReverseDegree", "Rule", "TrainedScorer"]
@@ -30,7 +31,7 @@ class TrainedScorer(ABC):
     trains: ClassVar[bool] = True
     control: ClassVar[bool]
 
-    class Settings(Settings):
+    class Settings(BaseSettings):
         """Nothing to set: the other factors describe the model."""
 
     def __init__(self, settings: Settings) -> None:
@@ -48,7 +49,7 @@ class Rule(ABC):
     control: ClassVar[bool] = True
     silences: ClassVar[tuple[str, ...]] = MODEL_FACTORS
 
-    class Settings(Settings):
+    class Settings(BaseSettings):
         """Nothing to set."""
 
     def __init__(self, settings: Settings, split: Split, rng: np.random.Generator) -> None:
@@ -123,9 +124,7 @@ class ReverseDegree(Degree):
         """Return degree products ``[pairs]``, lifted above all others where the reverse edge is known."""
         degree = super().score(pairs)
         ceiling = (self.out_degree.max() + 1.0) * (self.in_degree.max() + 1.0)
-        known = np.isin(
-            pair_keys(pairs[:, ::-1], self.split.n_genes), pair_keys(self.split.train, self.split.n_genes)
-        )
+        known = np.isin(pair_keys(pairs[:, ::-1], self.split.n_genes), pair_keys(self.split.train, self.split.n_genes))
         return degree + ceiling * known
 
 
@@ -133,7 +132,8 @@ class ReverseDegree(Degree):
 class Identity(Rule):
     """Learns how likely each gene regulates and is regulated, by logistic regression on one-hot gene identities.
 
-    ``[pairs, 2]`` to ``[pairs]``. Trains on all training positives and every pair of the pool, so that it is as strong as it can be.
+    ``[pairs, 2]`` to ``[pairs]``. Trains on all training positives and every pair of the pool, so that
+    it is as strong as it can be.
 
     Source: protocol.md, control arms ('logistic regression on one-hot gene identities').
     """

@@ -46,7 +46,7 @@ def setting(
     log
         Whether a search draws on a logarithmic scale.
     """
-    extra = {"unit": unit, "search": list(search) if search else None, "log": log}
+    extra: dict[str, Any] = {"unit": unit, "search": list(search) if search else None, "log": log}
     return Field(default, description=meaning, ge=ge, le=le, json_schema_extra=extra)
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from components.dataset import Dataset, Ints, pair_keys
 from components.errors import KnockoutError
 from components.registry import register
-from components.settings import Settings, setting
+from components.settings import Settings as BaseSettings
+from components.settings import setting
 
 __all__ = ["HardNegative", "PerTF", "PerTFAsPublished", "Split", "Splitter"]
 
@@ -54,7 +55,14 @@ class Split:
     def digest(self) -> str:
         """Digest of every pair of the exam, to prove that two arms sat the same one."""
         sha = hashlib.sha256()
-        for array in (self.train, self.validation, self.validation_labels, self.test, self.test_labels, self.pool):
+        for array in (
+            self.train,
+            self.validation,
+            self.validation_labels,
+            self.test,
+            self.test_labels,
+            self.pool,
+        ):
             sha.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return sha.hexdigest()[:16]
 
@@ -64,11 +72,12 @@ class Splitter(ABC):
 
     targets_to_validate: ClassVar[int]  # fewest targets of a TF of which one reaches validation
 
-    class Settings(Settings):
+    class Settings(BaseSettings):
         """What every protocol can be asked."""
 
         reciprocal: Literal["free", "together"] = setting(
-            "free", "'together' keeps both directions of a pair in one part, so that A->B cannot give B->A away"
+            "free",
+            "'together' keeps both directions of a pair in one part, so that A->B cannot give B->A away",
         )
 
     def __init__(self, settings: Settings) -> None:
@@ -163,7 +172,12 @@ class PerTF(Splitter):
         return negative
 
     def _draw_validation(
-        self, negative: np.ndarray, free: np.ndarray, part: np.ndarray, dataset: Dataset, rng: np.random.Generator
+        self,
+        negative: np.ndarray,
+        free: np.ndarray,
+        part: np.ndarray,
+        dataset: Dataset,
+        rng: np.random.Generator,
     ) -> None:
         allowed = free & ~_mirror(self, (part == TRAIN) | (part == TEST))
         if self.settings.validation == "natural":
@@ -180,7 +194,9 @@ class PerTF(Splitter):
         validation = (part == VALIDATION) | (negative == VALIDATION)
         return (negative == VALIDATION) | _mirror(self, validation | (part == TRAIN))
 
-    def _draw(self, negative: np.ndarray, allowed: np.ndarray, into: int, wanted: int, rng: np.random.Generator) -> None:
+    def _draw(
+        self, negative: np.ndarray, allowed: np.ndarray, into: int, wanted: int, rng: np.random.Generator
+    ) -> None:
         choice = np.flatnonzero(allowed)
         negative.flat[rng.choice(choice, size=min(wanted, len(choice)), replace=False)] = into
 

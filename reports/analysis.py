@@ -6,7 +6,7 @@ from reports.blocks import block_means, ordered_arms
 from reports.comparisons import families, findings, global_test
 from reports.glossary import METRICS
 from reports.refusals import design, forbidding, outcome
-from reports.results import Analysis
+from reports.results import Analysis, Paired, Refusal
 from reports.summaries import completeness, costs, points, provenance, scores
 from reports.tables import Table
 from reports.within import gains, paired_differences
@@ -37,10 +37,7 @@ def analyse(table: Table, *, alpha: float = 0.05) -> Analysis:
         for finding in findings(frame, metric, family, alpha=alpha, tests=not forbidden)
     ]
     tests = [t for t in (global_test(frame, metric, tests=not forbidden) for metric in metrics) if t]
-    # on a data set whose arms sat different exams, even a plain difference would mislead
-    stale = {refusal.subject for refusal in forbidden if refusal.rule == "mixed digests"}
-    sound = frame[~frame["dataset"].isin(stale)]
-    one_by_one = [m for m in metrics if reference is not None and m in set(sound["metric"])]
+    gained, paired = _by_data_set(table, metrics, forbidden, alpha)
     blocks = tuple(block_means(frame, table.metric).index)
     roles = ordered_arms(frame)
     return Analysis(
@@ -56,10 +53,8 @@ def analyse(table: Table, *, alpha: float = 0.05) -> Analysis:
         repeats=int(frame.groupby(["dataset", "metric"])["repeat"].nunique().max()),
         scores=scores(frame, metrics),
         points=points(frame, metrics),
-        gains=tuple(g for m in one_by_one for g in gains(sound, m, str(reference), alpha=alpha)),
-        paired=tuple(
-            p for m in one_by_one for p in paired_differences(sound, m, str(reference), alpha=alpha)
-        ),
+        gains=gained,
+        paired=paired,
         findings=tuple(found),
         globals=tuple(tests),
         refusals=(
@@ -71,6 +66,23 @@ def analyse(table: Table, *, alpha: float = 0.05) -> Analysis:
         costs=costs(frame),
         provenance=provenance(frame),
     )
+
+
+def _by_data_set(
+    table: Table, metrics: tuple[str, ...], forbidden: list[Refusal], alpha: float
+) -> tuple[tuple[Paired, ...], tuple[Paired, ...]]:
+    """Take gains over controls and paired differences where every arm sat the same exam.
+
+    On a data set with mixed digests even a plain difference would mislead.
+    """
+    if table.reference is None:
+        return (), ()
+    stale = {refusal.subject for refusal in forbidden if refusal.rule == "mixed digests"}
+    sound = table.frame[~table.frame["dataset"].isin(stale)]
+    measured = [m for m in metrics if m in set(sound["metric"])]
+    gained = [g for m in measured for g in gains(sound, m, table.reference, alpha=alpha)]
+    paired = [p for m in measured for p in paired_differences(sound, m, table.reference, alpha=alpha)]
+    return tuple(gained), tuple(paired)
 
 
 def _metrics(table: Table) -> tuple[str, ...]:

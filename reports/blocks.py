@@ -30,9 +30,7 @@ def cells(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """
     rows = frame[frame["metric"] == metric]
     rows = rows.assign(value=rows["value"].where(rows["status"] == "ok", -np.inf))
-    wide = rows.pivot_table(
-        index=["block", "dataset", "repeat"], columns="arm", values="value", aggfunc="first"
-    )
+    wide = rows.pivot_table(index=["block", "dataset", "repeat"], columns="arm", values="value", aggfunc="first")
     names = [arm for arm in ordered_arms(frame) if arm in wide]
     return wide[names].sort_index()
 

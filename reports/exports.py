@@ -13,9 +13,12 @@ import pandas as pd
 from reports.glossary import label
 from reports.results import Analysis, Finding
 from reports.statistics import DECIMALS
-from reports.wording import interval, number, p_value, signed
+from reports.wording import amount, interval, number, p_value, signed
 
-__all__ = ["Export", "best_two", "exports", "file_name", "finding_rows", "latex"]
+__all__ = ["TALL", "Export", "best_two", "exports", "file_name", "finding_rows", "latex"]
+
+
+TALL = 8  # with more data sets than this a table is turned: data sets down, arms across
 
 
 @dataclass(frozen=True)
@@ -37,22 +40,18 @@ def exports(analysis: Analysis) -> list[Export]:
     out = [_scores(analysis, metric) for metric in analysis.metrics]
     out += [
         _findings(analysis),
-        Export(
-            "gain_over_strongest_control", pd.DataFrame([asdict(g) for g in analysis.gains]), _gains(analysis)
-        ),
+        Export("gain_over_strongest_control", pd.DataFrame([asdict(g) for g in analysis.gains]), _gains(analysis)),
         Export("paired_over_repeats", pd.DataFrame([asdict(p) for p in analysis.paired])),
         _globals(analysis),
         Export("refusals", pd.DataFrame([asdict(r) for r in analysis.refusals])),
         Export("completeness", analysis.completeness),
     ]
     if not analysis.costs.empty:
-        text = analysis.costs.set_index("arm").map(lambda v: number(float(v), 0 if abs(v) >= 100 else 2))
+        text = analysis.costs.set_index("arm").rename_axis(None).map(amount)
         out.append(Export("costs", analysis.costs, latex(text, "What every arm cost.", "costs")))
     for test in analysis.globals:
         if test.nemenyi is not None:
-            out.append(
-                Export(f"nemenyi_{file_name(test.metric)}", test.nemenyi.rename_axis("arm").reset_index())
-            )
+            out.append(Export(f"nemenyi_{file_name(test.metric)}", test.nemenyi.rename_axis("arm").reset_index()))
     return out
 
 
@@ -60,8 +59,10 @@ def latex(text: pd.DataFrame, caption: str, name: str) -> str:
     """Set strings of a study as a booktabs table; names are escaped here, cells are already LaTeX."""
     style = text.map(_minus).style
     style = style.format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
-    columns = "l" + "r" * text.shape[1]
-    made = style.to_latex(hrules=True, column_format=columns, caption=caption, label=f"tab:{name}")
+    columns = "l" * text.index.nlevels + "r" * text.shape[1]
+    made = style.to_latex(
+        hrules=True, column_format=columns, caption=caption, label=f"tab:{name}", multirow_align="naive"
+    )
     return f"% \\usepackage{{booktabs}}\n{made}"
 
 
@@ -83,6 +84,7 @@ def _scores(a: Analysis, metric: str) -> Export:
         marks = best_two(rows.set_index("arm")["mean"])
         by_arm = {row["arm"]: row for row in rows.to_dict("records")}
         text[dataset] = [_scored(by_arm[arm], marks.get(arm, "")) for arm in arms]
+    text = text.T if text.shape[1] > TALL else text
     caption = f"{label(metric)}, mean $\\pm$ sd over repeats; best bold, second underlined."
     name = f"scores_{file_name(metric)}"
     return Export(name, data, latex(text, caption, name))

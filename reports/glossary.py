@@ -36,8 +36,7 @@ STATISTICS: dict[str, str] = {
     "both passes agree. Cells never run are left out of both.",
     "Mean difference": "Mean over blocks of arm minus reference, in metric units, with a t interval.",
     "Hodges–Lehmann": "Median of all pairwise averages of the block differences.",
-    "Rank-biserial": "(Sum of positive ranks − sum of negative ranks) / sum of all ranks of the "
-    "differences; −1 to 1.",
+    "Rank-biserial": "(Sum of positive ranks − sum of negative ranks) / sum of all ranks of the differences; −1 to 1.",
     "Cohen's d (paired)": "Mean difference divided by the standard deviation of the differences.",
     "P(A>B)": "Share of blocks (or repeats) on which the arm scores above the reference; ties count half.",
     "Wilcoxon": "Two-sided signed-rank test on block differences rounded to 6 decimals; zero differences "
@@ -50,8 +49,7 @@ STATISTICS: dict[str, str] = {
     "Sign test": "Exact two-sided binomial test on the number of blocks won; used for raw AUPRC, whose "
     "differences have "
     "another scale on every network.",
-    "Holm": "Step-down correction over the family printed with each finding: one table × one metric × one "
-    "question.",
+    "Holm": "Step-down correction over the family printed with each finding: one table × one metric × one question.",
     "Friedman": "Test on ranks within blocks that any arm differs; the p used is by permutation below 10 "
     "blocks, by the "
     "Iman–Davenport F from 10. The χ² is printed for comparison with the literature.",

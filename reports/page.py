@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.exports import best_two
+from reports.exports import TALL, best_two
 from reports.figures import critical_difference, differences, distribution, svg
 from reports.glossary import METRICS, STATISTICS, label
 from reports.results import Analysis, Dropped, Finding, Paired
 from reports.sentences import summary
-from reports.wording import count, interval, number, p_value, signed
+from reports.wording import amount, count, interval, number, p_value, signed
 
 __all__ = ["Picture", "context", "pictures"]
 
 Picture = dict[str, Any]
 _LIBRARIES = ("pandas", "scipy", "statsmodels", "scikit-posthocs", "matplotlib")
-_TALL = 8  # with more data sets than this a table is turned: data sets down, arms across
 
 
 def context(a: Analysis, drawn: list[Picture], command: str) -> dict[str, Any]:
@@ -30,7 +29,7 @@ def context(a: Analysis, drawn: list[Picture], command: str) -> dict[str, Any]:
         "sentences": summary(a),
         "gains": _gains(a),
         "paired": [_paired(pair) for pair in a.paired],
-        "scores": [_scores(a, metric) for metric in a.metrics],
+        "scores": _score_tables(a),
         "families": _families(a.findings),
         "tests": [_global(test) for test in a.globals],
         "refused": [r for r in a.refusals if r.weight == "refused"],
@@ -40,9 +39,7 @@ def context(a: Analysis, drawn: list[Picture], command: str) -> dict[str, Any]:
         "costs": _costs(a.costs),
         "command": command,
         "libraries": [f"{name} {version(name)}" for name in _LIBRARIES],
-        "metrics": [
-            METRICS.get(m, f"{m}: a metric of this table; higher is read as better.") for m in a.metrics
-        ],
+        "metrics": [METRICS.get(m, f"{m}: a metric of this table; higher is read as better.") for m in a.metrics],
         "statistics": STATISTICS,
         "level": f"{100 * (1 - a.alpha):g} %",
         "blocks": count(len(a.blocks), "independent block"),
@@ -60,7 +57,8 @@ def pictures(a: Analysis) -> list[Picture]:
         changed = differences(a, metric)
         if changed is not None:
             over = changed[1]["over"].iloc[0]
-            caption = f"{name}: what each arm changes against {a.reference}, mean and t interval over {over}."
+            caption = f"{name}: what each arm changes against {a.reference}, mean and t interval over {over}"
+            caption += " (blocks with failed or missing cells left out)." if _gaps(a, metric) else "."
             out.append(_picture(f"differences_{metric}", *changed, caption))
         caption = f"{name} per arm. Each point is one {unit}; boxes (five points or more) show quartiles, "
         caption += "whiskers at most 1.5 times the box. Failed cells have no point."
@@ -68,13 +66,14 @@ def pictures(a: Analysis) -> list[Picture]:
     for test in a.globals:
         ranked = critical_difference(a, test)
         if ranked is not None:
-            caption = (
-                f"Critical differences on {label(test.metric)}: mean ranks over {test.test.blocks} "
-                f"blocks; a bar "
-            )
+            caption = f"Critical differences on {label(test.metric)}: mean ranks over {test.test.blocks} blocks; a bar "
             caption += f"joins arms of which no two differ (Nemenyi, {a.alpha:g})."
             out.append(_picture(f"critical_difference_{test.metric}", *ranked, caption))
     return out
+
+
+def _gaps(a: Analysis, metric: str) -> bool:
+    return any(f.dropped for f in a.findings if f.metric == metric)
 
 
 def _picture(name: str, figure: Any, numbers: pd.DataFrame, caption: str) -> Picture:
@@ -109,6 +108,19 @@ def _paired(pair: Paired) -> dict[str, str]:
     }
 
 
+def _score_tables(a: Analysis) -> list[dict[str, Any]]:
+    """Give every metric its table; with one data set the metrics share one, as columns."""
+    tables = [_scores(a, metric) for metric in a.metrics]
+    measured = {tuple(row["name"] for row in table["rows"]) for table in tables}
+    if len(a.datasets) > 1 or len(measured) > 1:
+        return tables
+    rows = [
+        {**first, "cells": [table["rows"][i]["cells"][0] for table in tables]}
+        for i, first in enumerate(tables[0]["rows"])
+    ]
+    return [{"metric": "", "heads": [{"name": t["metric"], "role": ""} for t in tables], "rows": rows}]
+
+
 def _scores(a: Analysis, metric: str) -> dict[str, Any]:
     data = a.scores[a.scores["metric"] == metric]
     arms = [arm for arm in a.arms if arm in set(data["arm"])]
@@ -119,7 +131,7 @@ def _scores(a: Analysis, metric: str) -> dict[str, Any]:
         for row in rows.to_dict("records"):
             cells[row["arm"], str(dataset)] = _cell(row, marks.get(row["arm"], ""))
     named = {arm: {"name": arm, "role": "" if a.roles[arm] == "arm" else a.roles[arm]} for arm in arms}
-    if len(datasets) > _TALL:
+    if len(datasets) > TALL:
         heads = list(named.values())
         body = [{"name": d, "role": "", "cells": [cells[arm, d] for arm in arms]} for d in datasets]
     else:
@@ -141,9 +153,7 @@ def _families(found: tuple[Finding, ...]) -> list[dict[str, Any]]:
     out: dict[str, list[dict[str, str]]] = {}
     for f in found:
         out.setdefault(f.family, []).append(_finding(f))
-    return [
-        {"name": name, "rows": rows, "failures": any(r["second"] for r in rows)} for name, rows in out.items()
-    ]
+    return [{"name": name, "rows": rows, "failures": any(r["second"] for r in rows)} for name, rows in out.items()]
 
 
 def _finding(f: Finding) -> dict[str, str]:
@@ -172,9 +182,7 @@ def _sensitivity(f: Finding) -> str:
     """Other defensible p-values, shown where they are not the same number."""
     said = [("paired t", f.p_paired_t), ("zeros kept (Pratt)", f.p_pratt), ("unrounded", f.p_unrounded)]
     main = p_value(f.test.p if f.test else None)
-    return "; ".join(
-        f"{name} {p_value(p)}" for name, p in said if p is not None and p_value(p) not in (main, "–")
-    )
+    return "; ".join(f"{name} {p_value(p)}" for name, p in said if p is not None and p_value(p) not in (main, "–"))
 
 
 def _left_out(dropped: tuple[Dropped, ...]) -> str:
@@ -219,11 +227,5 @@ def _costs(costs: pd.DataFrame) -> dict[str, Any]:
     if costs.empty:
         return {}
     heads = [str(c) for c in costs.columns[1:]]
-    rows = [{"arm": row["arm"], "cells": [_amount(row[h]) for h in heads]} for _, row in costs.iterrows()]
+    rows = [{"arm": row["arm"], "cells": [amount(row[h]) for h in heads]} for _, row in costs.iterrows()]
     return {"heads": heads, "rows": rows}
-
-
-def _amount(value: float) -> str:
-    if pd.isna(value):
-        return "–"
-    return f"{value:,.0f}" if value >= 100 or float(value).is_integer() else f"{value:.2f}"

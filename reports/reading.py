@@ -35,9 +35,7 @@ def read(source: Path) -> pd.DataFrame:
             # "none" and "NA" are names of levels here; only an empty field is a missing one
             raw = pd.read_csv(source, keep_default_na=False, na_values=[""])
         else:
-            raise ReportError(
-                f"cannot read {source.suffix or 'a file without suffix'!r}; give .csv or .parquet"
-            )
+            raise ReportError(f"cannot read {source.suffix or 'a file without suffix'!r}; give .csv or .parquet")
     except (ValueError, OSError) as error:
         raise ReportError(f"not a readable table: {error}", where=str(source)) from error
     if raw.empty:
@@ -63,21 +61,19 @@ def canonical(
     arm_column = _pick(raw, arm, ("arm", "method"), "arm", source)
     blocks = _names(raw, block, ("block", "dataset"), "block", source)
     inside = _names(raw, dataset, ("dataset",), "dataset", source) if dataset or "dataset" in raw else []
-    units = _joined(raw, blocks)
+    units = _joined(raw, blocks, source)
     frame = pd.DataFrame(
         {
             "row": raw["row"],
             "arm": _text(raw, arm_column, source),
             "role": raw["role"].astype(str) if "role" in raw else "arm",
-            "dataset": _datasets(_joined(raw, inside), units) if inside else units,
+            "dataset": _datasets(_joined(raw, inside, source), units) if inside else units,
             "block": units,
             "repeat": _repeats(raw, source),
             "status": raw["status"].fillna("ok").astype(str) if "status" in raw else "ok",
             "reason": raw["reason"].fillna("").astype(str) if "reason" in raw else "",
         }
     )
-    for name in [*blocks, *inside]:
-        _text(raw, name, source)
     kept = raw[[c for c in KEPT if c in raw and c != arm_column]]
     frame = frame.join(kept)
     return _long(frame, raw, source) if long else _melted(frame, raw, metric, (arm_column, *blocks), source)
@@ -112,8 +108,11 @@ def _names(raw: pd.DataFrame, given: Columns, usual: Sequence[str], what: str, s
     return [_pick(raw, name, usual, what, source) for name in given]
 
 
-def _joined(raw: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
-    return raw[list(columns)].astype(str).agg(" / ".join, axis=1)
+def _joined(raw: pd.DataFrame, columns: Sequence[str], source: Path) -> pd.Series:
+    name, *more = (_text(raw, column, source) for column in columns)
+    for part in more:
+        name = name + " / " + part
+    return name
 
 
 def _datasets(inside: pd.Series, units: pd.Series) -> pd.Series:
@@ -125,9 +124,7 @@ def _datasets(inside: pd.Series, units: pd.Series) -> pd.Series:
 def _text(raw: pd.DataFrame, column: str, source: Path) -> pd.Series:
     empty = raw[column].isna()
     if empty.any():
-        raise ReportError(
-            f"column {column!r} is empty", where=f"{source}, row {raw.loc[empty, 'row'].iloc[0]}"
-        )
+        raise ReportError(f"column {column!r} is empty", where=f"{source}, row {raw.loc[empty, 'row'].iloc[0]}")
     return raw[column].astype(str)
 
 
@@ -138,9 +135,7 @@ def _repeats(raw: pd.DataFrame, source: Path) -> pd.Series:
     wrong = numbers.isna() | (numbers % 1 != 0)
     if wrong.any():
         first = raw[wrong].iloc[0]
-        raise ReportError(
-            f"repeat {first['repeat']!r} is not a whole number", where=f"{source}, row {first['row']}"
-        )
+        raise ReportError(f"repeat {first['repeat']!r} is not a whole number", where=f"{source}, row {first['row']}")
     return numbers.astype(int)
 
 
@@ -169,9 +164,7 @@ def _long(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> pd.DataFrame:
     frame["value"] = _numbers(frame["value"], frame["row"], failed, "value", source)
     nameless = frame["metric"].isna()
     if (nameless & ~failed).any():
-        raise ReportError(
-            "column 'metric' is empty", where=f"{source}, row {frame.loc[nameless, 'row'].iloc[0]}"
-        )
+        raise ReportError("column 'metric' is empty", where=f"{source}, row {frame.loc[nameless, 'row'].iloc[0]}")
     metrics = list(dict.fromkeys(frame.loc[~nameless, "metric"].astype(str)))
     if not metrics:
         raise ReportError("no cell of this study was finished: there is nothing to report", where=str(source))
@@ -197,7 +190,6 @@ def _melted(
         )
     failed = frame["status"] != "ok"
     parts = [
-        frame.assign(metric=name, value=_numbers(raw[name], frame["row"], failed, name, source))
-        for name in metrics
+        frame.assign(metric=name, value=_numbers(raw[name], frame["row"], failed, name, source)) for name in metrics
     ]
     return pd.concat(parts, ignore_index=True)

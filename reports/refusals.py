@@ -64,12 +64,8 @@ def design(
         out.append(Refusal("global test", "Friedman, Nemenyi, critical-difference diagram", message))
     repeats = int(frame.groupby(["arm", "dataset", "metric"])["repeat"].nunique().max())
     if repeats < 3:
-        message = (
-            f"{repeats} repeat{'s' * (repeats != 1)} per cell: how far another seed would move a number is "
-        )
-        out.append(
-            Refusal("repeats", "all arms", message + "not visible; run at least 3, better 5.", "warning")
-        )
+        message = f"{repeats} repeat{'s' * (repeats != 1)} per cell: how far another seed would move a number is "
+        out.append(Refusal("repeats", "all arms", message + "not visible; run at least 3, better 5.", "warning"))
     out += _auprc(frame, n)
     if reference is None and k > 1:
         message = "No reference arm: all pairs are compared, which costs power. Name one with reference=."
@@ -80,28 +76,20 @@ def design(
 def _blocks(n: int, asked: tuple[Family, ...], alpha: float) -> list[Refusal]:
     units = f"N = {n} independent block{'s' * (n != 1)}"
     if n < MIN_BLOCKS:
-        message = (
-            f"{units}: no test across data sets with fewer than {MIN_BLOCKS}. Tables per data set are shown "
-        )
+        message = f"{units}: no test across data sets with fewer than {MIN_BLOCKS}. Tables per data set are shown "
         message += "instead; they are not evidence across data sets."
         return [Refusal("blocks", "all tests across data sets", message)]
     if n < MIN_SIGNED:
-        message = (
-            f"{units}: the exact two-sided test cannot fall below {smallest_p(n, 1):.3f}; it needs "
-            f"{MIN_SIGNED}."
-        )
+        message = f"{units}: the exact two-sided test cannot fall below {smallest_p(n, 1):.3f}; it needs {MIN_SIGNED}."
         return [Refusal("blocks", "pairwise tests", message)]
     out = []
     for family in asked:
         m = len(family.pairs)
         floor = smallest_p(n, m)
         if floor >= alpha:
-            message = (
-                f"{units} and {m} comparisons: the smallest Holm p any outcome could reach is {floor:.3f}. "
-            )
+            message = f"{units} and {m} comparisons: the smallest Holm p any outcome could reach is {floor:.3f}. "
             message += (
-                f"A p above {alpha:g} here says nothing about the arms; {blocks_needed(m, alpha)} "
-                f"blocks are needed."
+                f"A p above {alpha:g} here says nothing about the arms; {blocks_needed(m, alpha)} blocks are needed."
             )
             out.append(Refusal("attainability", family.question, message))
     return out
@@ -117,13 +105,8 @@ def _kinship(frame: pd.DataFrame) -> list[Refusal]:
     shared = distinct[(distinct > 1) & (distinct < len(names))]
     if shared.empty:
         return []
-    message = (
-        f"The {len(names)} blocks combine {' and '.join(f'{c} names' for c in shared)}. Blocks that "
-        f"share a name "
-    )
-    message += (
-        "(a cell type seen through several networks) are not independent, so every p here is too small; take "
-    )
+    message = f"The {len(names)} blocks combine {' and '.join(f'{c} names' for c in shared)}. Blocks that share a name "
+    message += "(a cell type seen through several networks) are not independent, so every p here is too small; take "
     message += "the cell type as the block to be safe."
     return [Refusal("independence", "all tests across data sets", message, "warning")]
 
@@ -131,9 +114,7 @@ def _kinship(frame: pd.DataFrame) -> list[Refusal]:
 def _auprc(frame: pd.DataFrame, n: int) -> list[Refusal]:
     if "auprc" not in set(frame["metric"]) or n < 2:
         return []
-    message = (
-        "Guessing earns another AUPRC on every network, so raw differences are not averaged into a test; "
-    )
+    message = "Guessing earns another AUPRC on every network, so raw differences are not averaged into a test; "
     message += "the sign test (blocks won) is used here, and AUPRC ratio is the one to quote."
     return [Refusal("scale", label("auprc"), message, "warning")]
 
@@ -145,8 +126,7 @@ def _budgets(frame: pd.DataFrame) -> list[Refusal]:
     if tuned["protocol"].nunique() < 2:
         return []
     message = (
-        f"{tuned['protocol'].nunique()} training budgets among the arms: a better-tuned arm may win "
-        f"by its budget."
+        f"{tuned['protocol'].nunique()} training budgets among the arms: a better-tuned arm may win by its budget."
     )
     return [Refusal("budget", "reference and knocked-out arms", message, "warning")]
 
@@ -158,14 +138,9 @@ def outcome(found: list[Finding], tests: list[GlobalTest], blocks: int) -> list[
         n = finding.effect.n if finding.effect else 0
         if finding.test is None and blocks >= MIN_SIGNED and n < MIN_SIGNED:
             message = f"Only {n} of {blocks} blocks are complete for both arms; the test needs {MIN_SIGNED}."
-            out.append(
-                Refusal("incomplete", f"{label(finding.metric)}: {finding.arm} – {finding.against}", message)
-            )
+            out.append(Refusal("incomplete", f"{label(finding.metric)}: {finding.arm} – {finding.against}", message))
         elif finding.failures:
-            message = (
-                f"{finding.failures} of {blocks} blocks hold failed cells; scored as worst in the "
-                f"second pass."
-            )
+            message = f"{finding.failures} of {blocks} blocks hold failed cells; scored as worst in the second pass."
             subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
             out.append(Refusal("failures", subject, message, "warning"))
     for test in tests:

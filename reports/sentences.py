@@ -41,9 +41,7 @@ def _controls(a: Analysis) -> str:
     second = next((m for m in ("auprc", "auprc_ratio", "auroc") if m in a.metrics and m != a.metric), None)
     said = [_gain(a, m) for m in (a.metric, second) if m is not None]
     told = "; ".join(text for text in said if text)
-    return (
-        f"Over the strongest control, {a.reference} {told or 'cannot be placed: its cells are incomplete'}."
-    )
+    return f"Over the strongest control, {a.reference} {told or 'cannot be placed: its cells are incomplete'}."
 
 
 def _gain(a: Analysis, metric: str) -> str:
@@ -56,10 +54,7 @@ def _gain(a: Analysis, metric: str) -> str:
     change = f"{'gains' if mean >= 0 else 'loses'} {number(abs(mean))} {label(metric)}"
     if len(found) == 1:
         g = found[0]
-        text = (
-            f"{change} (difference {signed(g.mean)} {interval(g)} to {g.against}; {_repeats(g)} on "
-            f"{g.dataset})"
-        )
+        text = f"{change} (difference {signed(g.mean)} {interval(g)} to {g.against}; {_repeats(g)} on {g.dataset})"
     else:
         text = f"{change} on average over {count(len(found), 'data set')}"
         text += f" (from {signed(min(changes))} to {signed(max(changes))})"
@@ -98,11 +93,7 @@ def _parts(a: Analysis) -> str:
         text += f": no arm{among} scores below the reference on average"
     if len(order) > 1:
         text += f"; going to {least} changes it by {changes[least].told}"
-        text += (
-            ", the smallest loss"
-            if changes[least].value < 0
-            else ", so that part does not earn its keep here"
-        )
+        text += ", the smallest loss" if changes[least].value < 0 else ", so that part does not earn its keep here"
     return text + suffix + "."
 
 
@@ -160,12 +151,11 @@ def _design(a: Analysis) -> str:
         return f"{units} pairwise tests are refused: one comparison needs {blocks_needed(1, a.alpha)} blocks."
     m = len(main)
     floor, enough = smallest_p(n, m), blocks_needed(m, a.alpha)
-    head = (
-        f"{units} and {count(m, 'comparison')} the smallest Holm p any outcome could reach is "
-        f"{p_value(floor)}"
-    )
+    head = f"{units} and {count(m, 'comparison')} the smallest Holm p any outcome could reach is {p_value(floor)}"
     if floor >= a.alpha:
         return f"{head}, so this design cannot establish any difference; {enough} blocks are needed."
+    if all(f.test is None for f in main):
+        return f"{head}, but no comparison has the {MIN_SIGNED} complete blocks a test needs."
     sure = [f for f in main if f.verdict in ("higher", "lower")]
     if not sure:
         return f"{head}; no difference is established, which is not evidence that there is none."

@@ -64,9 +64,7 @@ def completeness(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
 
 def costs(frame: pd.DataFrame) -> pd.DataFrame:
     """Sum up what every arm of a study cost; empty where nothing was recorded."""
-    recorded = [
-        c for c in ("seconds", "peak_memory_mb", "parameters") if c in frame and frame[c].notna().any()
-    ]
+    recorded = [c for c in ("seconds", "peak_memory_mb", "parameters") if c in frame and frame[c].notna().any()]
     if not recorded:
         return pd.DataFrame()
     once = frame.drop_duplicates(["arm", "dataset", "repeat"])

@@ -52,9 +52,7 @@ def paired_differences(frame: pd.DataFrame, metric: str, reference: str, *, alph
     return out
 
 
-def _pair(
-    rows: pd.DataFrame, metric: str, where: tuple[str, str], arms: tuple[str, str], level: float
-) -> Paired:
+def _pair(rows: pd.DataFrame, metric: str, where: tuple[str, str], arms: tuple[str, str], level: float) -> Paired:
     arm, against = arms
     both = rows[[arm, against]].dropna(how="all")
     block, dataset = where

@@ -7,7 +7,7 @@ import math
 from reports.results import Paired
 from reports.statistics import Effect
 
-__all__ = ["count", "interval", "joined", "number", "p_value", "signed"]
+__all__ = ["amount", "count", "interval", "joined", "number", "p_value", "signed"]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -35,6 +35,13 @@ def p_value(p: float | None) -> str:
     if p is None or math.isnan(p):
         return "–"
     return f"{p:.2g}" if p < 0.0995 else f"{p:.2f}"
+
+
+def amount(value: float) -> str:
+    """Write what a cell of a study cost: whole numbers whole, small ones with two digits."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if value >= 100 or float(value).is_integer() else f"{value:.2f}"
 
 
 def count(n: int, one: str) -> str:

@@ -126,14 +126,17 @@ def parse_choice(factor: str, given: Any, *, beside: Choice | None = None, where
         If the factor, level or a setting is unknown or out of range.
     """
     registry.factor(factor, where=where)
+    level: Any
+    settings: Any = {}
     if isinstance(given, str):
-        level, settings = given, {}
+        level = given
     elif isinstance(given, Mapping) and len(given) == 1:
         level, settings = next(iter(given.items()))
         settings = {} if settings is None else settings
     else:
         raise KnockoutError(
-            f"{given!r} is no choice for {factor}; write a level, or one level with settings: {{level: {{setting: value}}}}.",
+            f"{given!r} is no choice for {factor}; write a level, or one level with settings: "
+            "{level: {setting: value}}.",
             where=where,
         )
     if not isinstance(level, str) or not isinstance(settings, Mapping):

@@ -66,7 +66,12 @@ DESIGNS: dict[str, Callable[[Arm, Levels], Iterator[Arm]]] = {
 
 
 def expand(
-    reference: Arm, kind: str, factors: Mapping[str, Any], explicit: Sequence[Mapping[str, Any]] = (), *, where: str = "design"
+    reference: Arm,
+    kind: str,
+    factors: Mapping[str, Any],
+    explicit: Sequence[Mapping[str, Any]] = (),
+    *,
+    where: str = "design",
 ) -> Arms:
     """Return the distinct arms of a design, aliases taken together.
 
@@ -96,7 +101,9 @@ def expand(
         raise UnknownNameError.of("design", kind, [*DESIGNS, "explicit"], where=f"{where}.kind")
     arms, aliases = _distinct([reference, *points])
     if len(arms) < 2:
-        raise KnockoutError("the design has no arm besides the reference; name levels that differ from it.", where=where)
+        raise KnockoutError(
+            "the design has no arm besides the reference; name levels that differ from it.", where=where
+        )
     return Arms(tuple(arms), aliases)
 
 
@@ -124,7 +131,8 @@ def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any], where: 
         if not values and kind != "leave_one_out":
             raise KnockoutError("no level is listed.", where=at)
         parsed[name] = [
-            parse_choice(name, value, beside=reference.choices[name], where=f"{at}[{i}]") for i, value in enumerate(values)
+            parse_choice(name, value, beside=reference.choices[name], where=f"{at}[{i}]")
+            for i, value in enumerate(values)
         ]
     return parsed
 
@@ -161,5 +169,7 @@ def _distinct(points: Sequence[Arm]) -> tuple[list[Arm], dict[str, str]]:
         if kept.name != arm.name:
             aliases[arm.name] = kept.name
         elif names.setdefault(arm.name, arm.digest) != arm.digest:
-            raise KnockoutError(f"two different arms are named {arm.name!r}; give them names of their own.", where="design")
+            raise KnockoutError(
+                f"two different arms are named {arm.name!r}; give them names of their own.", where="design"
+            )
     return list(by_digest.values()), aliases

@@ -57,7 +57,10 @@ PRESETS: dict[str, Preset] = {
                     "concat": True,  # appendix C: 'with LeakyReLU activation and concatenation'
                     "dropout": 0.01,  # appendix C: 'Dropout with a rate of 0.01 is used between layers'
                     "self_loops": False,  # appendix C: 'undirected edges and without self-loops'
-                    "expert_widths": [32, 16],  # appendix C: 'dimensions 128, 64, and 32 ... final embeddings of 16'
+                    "expert_widths": [
+                        32,
+                        16,
+                    ],  # appendix C: 'dimensions 128, 64, and 32 ... final embeddings of 16'
                 }
             },
             "pair_encoder": {
@@ -105,8 +108,8 @@ PRESETS: dict[str, Preset] = {
         {
             "scorer": "assembled",
             "bucketing": "none",
-            # With the published graph a training edge always links its own pair, which a test edge never does: the model
-            # learns to see the link. Left out while they are predicted, training edges look like test edges.
+            # With the published graph a training edge always links its own pair, which a test edge never does: the
+            # model learns to see the link. Left out while they are predicted, training edges look like test edges.
             "gnn": {"gat": {"widths": [128, 64], "hide_batch": True}},
             "pair_encoder": {"transformer": {"dim": 128, "layers": 2, "heads": 4}},
             "fusion": "multiscale",

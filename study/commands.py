@@ -98,11 +98,19 @@ def status(out: Path) -> None:
     for arm in arms:
         cells = {d: [r for r in rows if r.arm == arm and r.dataset == d] for d in datasets}
         lines.append([arm, *(f"{sum(r.cell in results for r in of)}/{len(of)}" for of in cells.values())])
-    show_table(console, f"{rows[0].study}: {len(results)} of {len(rows)} cells ({counts(results)})", ["arm", *datasets], lines)
+    show_table(
+        console,
+        f"{rows[0].study}: {len(results)} of {len(rows)} cells ({counts(results)})",
+        ["arm", *datasets],
+        lines,
+    )
     for row in rows:
         if row.cell in results and results[row.cell].status != "ok":
             failed = results[row.cell]
-            console.print(f"{failed.status}: {row.arm} / {row.dataset} / repeat {row.repeat}: {failed.reason}", soft_wrap=True)
+            console.print(
+                f"{failed.status}: {row.arm} / {row.dataset} / repeat {row.repeat}: {failed.reason}",
+                soft_wrap=True,
+            )
 
 
 def report(
@@ -143,7 +151,12 @@ def data_check(folder: Path, split: str, network_file: Path | None) -> None:
         paths = readers.find(folder) or [folder]
     datasets = [readers.read(path, network_file=network_file) for path in paths]
     summaries = [readers.summary(dataset) for dataset in datasets]
-    show_table(console, "data sets", ["data set", *summaries[0]], [[d.name, *s.values()] for d, s in zip(datasets, summaries, strict=True)])
+    show_table(
+        console,
+        "data sets",
+        ["data set", *summaries[0]],
+        [[d.name, *s.values()] for d, s in zip(datasets, summaries, strict=True)],
+    )
     _show_audit(console, tuple(datasets), (choice,) * len(datasets))
 
 
@@ -163,9 +176,13 @@ def _close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     for sentence in summary(analyse(table)):
         console.print(sentence, soft_wrap=True)
     if not outcome.complete:
-        console.print(f"\n{outcome.planned - outcome.done} of {outcome.planned} cells are missing; run the same command again to go on.")
+        console.print(
+            f"\n{outcome.planned - outcome.done} of {outcome.planned} cells are missing; run the same command again to go on."
+        )
     if outcome.failed:
-        console.print(f"\n{outcome.failed} cells failed: knockout status {out} says why; --retry-failed runs them again.")
+        console.print(
+            f"\n{outcome.failed} cells failed: knockout status {out} says why; --retry-failed runs them again."
+        )
     console.print(f"\nreport:  {page.resolve()}", soft_wrap=True)
     console.print(f"table:   {outcome.table.resolve()}", soft_wrap=True)
     console.print(f"MLflow:  mlflow ui --backend-store-uri {outcome.tracking_uri}", soft_wrap=True)
@@ -197,7 +214,11 @@ def _attainable(study: Study, blocks: set[str]) -> str:
         return f"{n} independent blocks; no arm is compared with the reference but controls, which are described, not tested."
     least = smallest_p(n, family)
     needed = blocks_needed(family)
-    verdict = "so this design can reach .05." if least <= 0.05 else f"so this design cannot reach .05; it would take {needed} blocks."
+    verdict = (
+        "so this design can reach .05."
+        if least <= 0.05
+        else f"so this design cannot reach .05; it would take {needed} blocks."
+    )
     return (
         f"{n} independent blocks ({', '.join(sorted(blocks))}), {comparisons} comparisons with the reference: the smallest "
         f"p that an exact Wilcoxon test with Holm can give is {least:.3g}, {verdict}"
@@ -232,5 +253,3 @@ def _show_findings(console: Console, table: Table, found: Analysis) -> None:
         show_table(console, f"{found.metric}: paired over blocks", columns, lines)
     for refusal in found.refusals:
         console.print(f"{refusal.weight}: {refusal.subject}: {refusal.message}", soft_wrap=True)
-
-

@@ -14,7 +14,7 @@ from components.budget import Budget
 from components.errors import KnockoutError, UnknownNameError
 from components.settings import parse_settings
 from components.simulator import SimulatorSettings
-from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
+from search_spaces.arm import Arm, Choice, parse_choice
 from search_spaces.designs import CONTROLS, Arms, controls, expand
 from search_spaces.presets import preset
 from study.lanes import Lane, parse_lanes
@@ -142,13 +142,13 @@ def _validated(source: YamlFile, root: Path, lanes: str | None) -> Study:
     chosen = preset(raw.preset, where="preset")
     for factor in raw.reference:
         if registry.factor(factor, where=f"reference.{factor}").exam:
-            raise KnockoutError("the exam is no part of an arm; write it at the top level.", where=f"reference.{factor}")
+            raise KnockoutError(
+                "the exam is no part of an arm; write it at the top level.", where=f"reference.{factor}"
+            )
     reference = chosen.arm(raw.preset if not raw.reference else "reference", raw.reference)
     design = raw.design
     given = source.values.get("design") or {}
-    expanded = (
-        expand(reference, design.kind, design.factors, design.arms) if given else Arms((reference,), {})
-    )
+    expanded = expand(reference, design.kind, design.factors, design.arms) if given else Arms((reference,), {})
     names = list(CONTROLS) if raw.controls is True else raw.controls or []
     arms = (*expanded.arms, *controls(reference, names))
     if len(arms) < 2:
@@ -205,5 +205,3 @@ def _dataset(given: str | DatasetSpec, at: str) -> DatasetSpec:
 def _split(given: Any, spec: DatasetSpec, position: int) -> Choice:
     where = f"datasets[{position}].split" if spec.split is not None else "split"
     return parse_choice("split", given, where=where)
-
-

@@ -85,8 +85,8 @@ def run_plan(
         refuse_silent_arms(plan.study.arms)
     plan.save(out)
     rows = {row.cell: row for row in plan.rows}
-    for cell, result in results_of(list(plan.rows), ledger).items():
-        tracker.log(rows[cell], result)
+    for digest, result in results_of(list(plan.rows), ledger).items():
+        tracker.log(rows[digest], result)
     _run_cells(missing, Pool(plan.study.lanes, out), tracker, rows, listener)
     results = results_of(list(plan.rows), ledger)
     tracker.close(plan.rows, results)
@@ -94,9 +94,7 @@ def run_plan(
     return Outcome(write_table(plan.rows, results, out), tracker.uri, len(plan.rows), len(results), failed)
 
 
-def _run_cells(
-    cells: list[Cell], pool: Pool, tracker: Tracker, rows: dict[str, Row], listener: Listener
-) -> None:
+def _run_cells(cells: list[Cell], pool: Pool, tracker: Tracker, rows: dict[str, Row], listener: Listener) -> None:
     by_digest = {cell.digest: cell for cell in cells}
     with _stopped_by_signal(pool, listener):
         for result in pool.run(cells, listener.started):

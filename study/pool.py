@@ -60,7 +60,11 @@ class Pool:
                 yield self._run_alone(cell, started)
 
     def _run_until_broken(
-        self, waiting: list[Cell], lanes: Sequence[Lane], suspects: list[Cell], started: Callable[[Cell], None]
+        self,
+        waiting: list[Cell],
+        lanes: Sequence[Lane],
+        suspects: list[Cell],
+        started: Callable[[Cell], None],
     ) -> Iterator[Result]:
         flying: dict[Future[Result], Cell] = {}
         with _executor(lanes, self.out) as executor:
@@ -110,7 +114,10 @@ def _executor(lanes: Sequence[Lane], out: Path) -> ProcessPoolExecutor:
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     return ProcessPoolExecutor(
-        max_workers=len(lanes), initializer=_start_worker, initargs=(tuple(lanes), slots, os.getpid()), env=env
+        max_workers=len(lanes),
+        initializer=_start_worker,
+        initargs=(tuple(lanes), slots, os.getpid()),
+        env=env,
     )
 
 

@@ -64,7 +64,10 @@ class Tracker:
         tags = {"knockout.arm": row.arm, "knockout.role": row.role, "knockout.cell": row.cell}
         tags |= {"knockout.data_digest": row.data_digest, "knockout.code_digest": row.code_digest}
         tags |= {f"version.{k}": v for k, v in result.versions.items() if k != "git_commit"}
-        tags |= {"mlflow.source.git.commit": result.versions.get("git_commit", ""), "knockout.reason": result.reason}
+        tags |= {
+            "mlflow.source.git.commit": result.versions.get("git_commit", ""),
+            "knockout.reason": result.reason,
+        }
         run = self._create(key, f"{row.dataset} · repeat {row.repeat}", self._arm(row), tags)
         self._batch(run.info.run_id, _params(row), _metrics(result))
         predictions = Ledger(self.out).predictions_of(row.cell)
@@ -110,7 +113,8 @@ class Tracker:
 
     @cached_property
     def _known(self) -> dict[str, Run]:
-        found, token = {}, None
+        found: dict[str, Run] = {}
+        token = None
         while True:
             page = self._client.search_runs([self._experiment], max_results=1000, page_token=token)
             found |= {run.data.tags[KEY]: run for run in page if KEY in run.data.tags}
@@ -174,7 +178,13 @@ def _arm_params(row: Row) -> dict[str, str]:
 
 
 def _params(row: Row) -> dict[str, str]:
-    cell = {"arm": row.arm, "dataset": row.dataset, "block": row.block, "split": row.split, "repeat": str(row.repeat)}
+    cell = {
+        "arm": row.arm,
+        "dataset": row.dataset,
+        "block": row.block,
+        "split": row.split,
+        "repeat": str(row.repeat),
+    }
     training: dict[str, Any] = json.loads(row.protocol)
     return {**_arm_params(row), **cell, **{f"training.{key}": str(value) for key, value in training.items()}}
 
@@ -186,7 +196,9 @@ def _metrics(result: Result) -> list[tuple[str, float, int]]:
         for name, value in scores.items()
         if value is not None
     ]
-    found += [(name, value, step) for name, values in result.curves.items() for step, value in enumerate(values, start=1)]
+    found += [
+        (name, value, step) for name, values in result.curves.items() for step, value in enumerate(values, start=1)
+    ]
     costs = {"seconds": result.seconds, "peak_memory_mb": result.peak_memory_mb}
     costs |= {"parameters": float(result.parameters), "best_epoch": float(result.best_epoch)}
     return found + [(name, value, 0) for name, value in costs.items()]

@@ -82,7 +82,10 @@ class _Trainer:
     def run(self, stage: _Stage) -> int:
         """Train one stage, leave the model at its best epoch, and return that epoch (1-based)."""
         # each stage starts its own streams: how long the graph was trained must not change what the joint stage draws
-        draws, batches = self.streams.numpy("negatives", stage.name), self.streams.torch("batches", stage.name)
+        draws, batches = (
+            self.streams.numpy("negatives", stage.name),
+            self.streams.torch("batches", stage.name),
+        )
         best, best_epoch, best_state = -np.inf, 0, copy.deepcopy(self.model.state_dict())
         negatives = self._tensor(self.sampler.draw(draws))
         for epoch in range(1, stage.epochs + 1):
@@ -177,6 +180,8 @@ def predict(trained: Trained, pairs: Ints) -> Scores:
 def _graph_stage(model: GRNModel, optimizer: Any, budget: Budget) -> _Stage:
     def logits(edges: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
         graph = model.embed_graph(edges)
+        if graph is None:
+            raise RuntimeError("there is no graph stage without a graph")
         score = graph.expert_score(pairs)
         return score, score
 

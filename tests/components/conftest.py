@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import torch
 from component_cases import make_dataset, make_split
+from hypothesis import settings
+
 from components.dataset import Dataset
 from components.splits import Split
-from hypothesis import settings
 
 BEELINE = Path(__file__).parents[3] / "shared" / "data" / "beeline"
 
@@ -47,6 +48,8 @@ def beeline():
         genes = tuple(pd.read_csv(folder / "Target.csv")["Gene"])
         tfs = np.sort(pd.read_csv(folder / "TF.csv")["index"].to_numpy(dtype=np.int64))
         edges = pd.read_csv(folder / "Label.csv")[["TF", "Target"]].to_numpy(dtype=np.int64)
-        return Dataset(network, genes, np.zeros((len(genes), 2), dtype=np.float32), tfs, edges, "mDC", network)
+        return Dataset(
+            network, genes, np.zeros((len(genes), 2), dtype=np.float32), tfs, edges, "mDC", network
+        )
 
     return read

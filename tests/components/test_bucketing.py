@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from component_cases import all_levels, assert_gradients_reach_all, same_state, small
+
 from components import registry
 
 LEVELS = [level for _, level in all_levels("bucketing")]
@@ -11,7 +12,9 @@ LEVELS = [level for _, level in all_levels("bucketing")]
 
 def build(level: str, expression: np.ndarray, seed: int = 0, **settings):
     torch.manual_seed(seed)
-    return registry.level("bucketing", level)(small("bucketing", level, **settings), torch.from_numpy(expression))
+    return registry.level("bucketing", level)(
+        small("bucketing", level, **settings), torch.from_numpy(expression)
+    )
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -59,4 +62,6 @@ def test_profile_is_standardised_over_the_named_axis(scale, axis, dataset):
 
 
 def test_profile_may_be_left_as_it_is(dataset):
-    np.testing.assert_array_equal(build("none", dataset.expression, scale="none")().numpy(), dataset.expression)
+    np.testing.assert_array_equal(
+        build("none", dataset.expression, scale="none")().numpy(), dataset.expression
+    )

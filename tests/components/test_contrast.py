@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from component_cases import PAIR_WIDTH, all_levels, small
+
 from components import registry
 
 LEVELS = [level for _, level in all_levels("contrast")]
@@ -16,7 +17,9 @@ def build(level: str, seed: int = 0):
 
 @pytest.fixture
 def z() -> torch.Tensor:
-    return torch.randn(len(LABELS), PAIR_WIDTH, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    return torch.randn(
+        len(LABELS), PAIR_WIDTH, generator=torch.Generator().manual_seed(0), requires_grad=True
+    )
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from annotated_types import Ge, Le
 from component_cases import all_levels, construct, own_doc, small
+
 from components import registry
 from components.settings import describe
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
-from components.metrics import METRICS, evaluate
 from hypothesis import given
 from hypothesis import strategies as st
+
+from components.metrics import METRICS, evaluate
 
 NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
 
@@ -37,7 +38,11 @@ def slow_average_precision(scores, labels) -> float:
 
 def slow_epr(scores, labels) -> float:
     k = int(labels.sum())
-    orders = (p for p in permutations(range(len(labels))) if all(scores[a] >= scores[b] for a, b in zip(p, p[1:], strict=False)))
+    orders = (
+        p
+        for p in permutations(range(len(labels)))
+        if all(scores[a] >= scores[b] for a, b in pairwise(p))
+    )
     return float(np.mean([labels[list(p[:k])].mean() for p in orders])) / labels.mean()
 
 
@@ -53,7 +58,9 @@ def test_auroc_is_the_chance_that_an_edge_outranks_a_non_edge(ranking):
 @given(rankings())
 def test_auprc_is_average_precision(ranking):
     assert compute("auprc", *ranking) == pytest.approx(slow_average_precision(*ranking))
-    assert compute("auprc_ratio", *ranking) == pytest.approx(slow_average_precision(*ranking) / ranking[1].mean())
+    assert compute("auprc_ratio", *ranking) == pytest.approx(
+        slow_average_precision(*ranking) / ranking[1].mean()
+    )
 
 
 @given(rankings(most=6))
@@ -66,7 +73,11 @@ def test_within_tf_is_the_mean_of_the_tfs_that_have_an_auroc(ranking, seed):
     scores, labels = ranking
     tfs = np.random.default_rng(seed).integers(0, 3, len(labels))
     pairs = np.stack([tfs, np.arange(len(labels)) + 3], axis=1)
-    each = [slow_auroc(scores[tfs == t], labels[tfs == t]) for t in range(3) if 0 < labels[tfs == t].sum() < (tfs == t).sum()]
+    each = [
+        slow_auroc(scores[tfs == t], labels[tfs == t])
+        for t in range(3)
+        if 0 < labels[tfs == t].sum() < (tfs == t).sum()
+    ]
     found = compute("within_tf_auroc", scores, labels, pairs)
     assert found == pytest.approx(np.mean(each)) if each else np.isnan(found)
 
@@ -76,7 +87,9 @@ def test_metrics_see_order_alone(ranking):
     scores, labels = ranking
     pairs = np.stack([np.arange(len(labels)) % 2, np.arange(len(labels)) + 2], axis=1)
     for before, after in zip(
-        evaluate(scores, labels, pairs).values(), evaluate(np.exp(scores), labels, pairs).values(), strict=True
+        evaluate(scores, labels, pairs).values(),
+        evaluate(np.exp(scores), labels, pairs).values(),
+        strict=True,
     ):
         assert before == pytest.approx(after, nan_ok=True)
 
@@ -85,14 +98,18 @@ def test_constant_score_is_a_guess():
     labels = np.array([1, 0, 0, 0] * 5)
     pairs = np.stack([np.arange(20) // 4, np.arange(20) + 20], axis=1)
     found = evaluate(np.zeros(20), labels, pairs)
-    assert found == pytest.approx({"auroc": 0.5, "auprc": 0.25, "auprc_ratio": 1.0, "epr": 1.0, "within_tf_auroc": 0.5})
+    assert found == pytest.approx(
+        {"auroc": 0.5, "auprc": 0.25, "auprc_ratio": 1.0, "epr": 1.0, "within_tf_auroc": 0.5}
+    )
 
 
 def test_perfect_score_is_the_best():
     labels = np.array([1, 0, 0, 0] * 5)
     pairs = np.stack([np.arange(20) // 4, np.arange(20) + 20], axis=1)
     found = evaluate(labels.astype(float), labels, pairs)
-    assert found == pytest.approx({"auroc": 1.0, "auprc": 1.0, "auprc_ratio": 4.0, "epr": 4.0, "within_tf_auroc": 1.0})
+    assert found == pytest.approx(
+        {"auroc": 1.0, "auprc": 1.0, "auprc_ratio": 4.0, "epr": 4.0, "within_tf_auroc": 1.0}
+    )
 
 
 def test_out_degree_cannot_help_within_tfs():

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from component_cases import all_levels, keys, make_dataset, make_split, small
+
 from components import registry
 from components.splits import Split
 
@@ -12,7 +13,9 @@ SPLITS = [level for _, level in all_levels("split")]
 
 def build(level: str, split: Split, **settings):
     fields = registry.level("negatives", level).Settings.model_fields
-    return registry.level("negatives", level)(small("negatives", level, **{k: settings[k] for k in settings if k in fields}), split)
+    return registry.level("negatives", level)(
+        small("negatives", level, **{k: settings[k] for k in settings if k in fields}), split
+    )
 
 
 @pytest.fixture(scope="module", params=SPLITS)

@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 from component_cases import all_levels, small
+from torch import nn
+
 from components import registry
 from components.budget import Budget
 from components.errors import KnockoutError
 from components.settings import describe, parse_settings
-from torch import nn
 
 LEVELS = [level for _, level in all_levels("optimizer")]
 
@@ -60,7 +61,9 @@ class TestBudget:
     def test_every_setting_is_explained(self):
         assert all(row["meaning"] for row in describe(Budget))
 
-    @pytest.mark.parametrize("given", [{"epochs": 0}, {"graph_epochs": -1}, {"batch_size": 1}, {"epochs": "3"}])
+    @pytest.mark.parametrize(
+        "given", [{"epochs": 0}, {"graph_epochs": -1}, {"batch_size": 1}, {"epochs": "3"}]
+    )
     def test_impossible_budget_is_refused(self, given):
         with pytest.raises(KnockoutError, match=rf"budget\.{next(iter(given))}"):
             parse_settings(Budget, given, owner="budget")

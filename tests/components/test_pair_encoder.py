@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from component_cases import IN_WIDTH, all_levels, assert_gradients_reach_all, same_state, small
+
 from components import registry
 from components.errors import KnockoutError
 

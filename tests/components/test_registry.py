@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from components import registry
 from components.errors import KnockoutError, UnknownNameError, nearest
 from components.settings import Settings, describe, parse_settings, setting
@@ -91,7 +92,12 @@ class TestWhatIsNotAllowed:
             ("negatives", "uniform", {"ratio": "2"}, ("negatives.uniform.ratio", "number", "'2'")),
             ("negatives", "uniform", {"fresh": 1}, ("negatives.uniform.fresh", "boolean")),
             ("optimizer", "adam", {"learning_rate": "1e-5"}, ("optimizer.adam.learning_rate", "'1e-5'")),
-            ("split", "per_tf", {"validation": "match"}, ("split.per_tf.validation", "'matched'", "'natural'")),
+            (
+                "split",
+                "per_tf",
+                {"validation": "match"},
+                ("split.per_tf.validation", "'matched'", "'natural'"),
+            ),
             ("gnn", "gcn", {"widths": []}, ("gnn.gcn.widths", "at least 1")),
             ("gnn", "gcn", {"widths": [8, 0]}, ("gnn.gcn.widths.1", "got 0")),
             ("gnn", "gat", {"heads": 2.5}, ("gnn.gat.heads", "integer", "2.5")),
@@ -149,7 +155,9 @@ class TestRegistering:
         class Bare:
             """Has no settings."""
 
-        with pytest.raises(KnockoutError, match=r"contrast level 'bare': .*Bare needs a nested class Settings"):
+        with pytest.raises(
+            KnockoutError, match=r"contrast level 'bare': .*Bare needs a nested class Settings"
+        ):
             registry.register("contrast", "bare")(Bare)
 
     def test_docstring_of_the_base_does_not_count(self, empty_factor):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from component_cases import all_levels, make_split
+
 from components import registry
 from components.metrics import evaluate
 from components.splits import Split
@@ -67,11 +68,11 @@ class TestEveryRule:
 
 class TestByDefinition:
     def test_degree_multiplies_out_degree_and_in_degree_plus_one(self, by_hand):
-        assert rule("degree", by_hand).score(by_hand.test).tolist() == [12.0, 4.0, 6.0, 3.0, 2.0]
+        assert rule("degree", by_hand).score(by_hand.test).tolist() == [12.0, 1.0, 6.0, 3.0, 2.0]
 
     def test_reverse_edge_lifts_above_every_degree(self, by_hand):
         scores = rule("reverse_degree", by_hand).score(by_hand.test)
-        assert scores.tolist() == [12.0, 4.0 + 12.0, 6.0, 3.0, 2.0]
+        assert scores.tolist() == [12.0, 1.0 + 12.0, 6.0, 3.0, 2.0]
         assert scores[1] == scores.max()
 
     def test_identity_is_a_logistic_regression_on_both_genes(self, by_hand):
@@ -84,7 +85,9 @@ class TestByDefinition:
 
     def test_identity_learns_from_training_and_pool_alone(self, by_hand):
         emptied = dataclasses.replace(by_hand, pool=by_hand.pool[:2])
-        assert not np.allclose(rule("identity", by_hand).score(by_hand.test), rule("identity", emptied).score(by_hand.test))
+        assert not np.allclose(
+            rule("identity", by_hand).score(by_hand.test), rule("identity", emptied).score(by_hand.test)
+        )
 
     def test_assembled_leaves_expression_untouched(self, dataset):
         scorer = registry.level("scorer", "assembled")(registry.parse("scorer", "assembled"))

@@ -96,9 +96,7 @@ def test_a_failed_repeat_leaves_no_mean_behind(study: Study) -> None:
         return frame.assign(status=frame["status"].where(~hit, "diverged"))
 
     analysis = analyse(study(crash))
-    row = analysis.scores.query("arm == 'gnn=none' and dataset == 'STRING-cell0' and metric == 'auroc'").iloc[
-        0
-    ]
+    row = analysis.scores.query("arm == 'gnn=none' and dataset == 'STRING-cell0' and metric == 'auroc'").iloc[0]
     assert np.isnan(row["mean"]) and row["failed"] == 1 and row["finished"] == 2
     assert finding(analysis, "gnn=none").effect.n == 6  # type: ignore[union-attr]
 
@@ -134,9 +132,7 @@ def test_networks_weigh_the_same_inside_a_block(study: Study) -> None:
         (7, set(), {"global", "pairs"}),
     ],
 )
-def test_refusals_follow_the_number_of_blocks(
-    study: Study, blocks: int, refused: set[str], kept: set[str]
-) -> None:
+def test_refusals_follow_the_number_of_blocks(study: Study, blocks: int, refused: set[str], kept: set[str]) -> None:
     analysis = analyse(study(blocks=blocks))
     assert rules(analysis) == refused
     assert bool(analysis.globals) == ("global" in kept)

@@ -34,9 +34,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.loads += [
-            v
-            for k, v in attrs
-            if v and k in ("src", "href", "xlink:href", "srcset", "data") and not v.startswith("#")
+            v for k, v in attrs if v and k in ("src", "href", "xlink:href", "srcset", "data") and not v.startswith("#")
         ]
 
     def handle_data(self, data: str) -> None:
@@ -104,6 +102,17 @@ def test_tables_are_written_for_machines_and_papers(built: Path) -> None:
         assert part in tex
 
 
+def test_every_latex_row_has_the_columns_it_declares(built: Path) -> None:
+    for path in sorted((built.parent / "tables").glob("*.tex")):
+        text = path.read_text(encoding="utf-8")
+        declared = re.search(r"\\begin\{tabular\}\{([lr]+)\}", text)
+        assert declared is not None, path
+        rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+        assert len(rows) >= 2
+        assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(declared.group(1))}, path
+        assert "multirow" not in text
+
+
 def test_the_same_table_gives_the_same_page(study: Study, tmp_path: Path) -> None:
     one = build(study(blocks=2), tmp_path / "a").read_text(encoding="utf-8")
     other = build(study(blocks=2), tmp_path / "b").read_text(encoding="utf-8")
@@ -119,9 +128,7 @@ def test_hostile_names_are_text_everywhere(study: Study, tmp_path: Path) -> None
     assert r"\& 50\%\_\$x\$" in tex
 
 
-def test_a_crash_leaves_the_old_report_whole(
-    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_crash_leaves_the_old_report_whole(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     before = build(study(blocks=2), out).read_bytes()
     (out / "keep.txt").write_text("the ledger lives here")
@@ -143,7 +150,14 @@ def test_reporting_needs_neither_torch_nor_optuna_nor_mlflow() -> None:
     code = (
         "import sys, reports, reports.build, reports.sentences\n"
         "bad = {'torch', 'optuna', 'mlflow', 'components', 'study', 'search_spaces'} & set(sys.modules)\n"
-        "sys.exit(', '.join(bad))"
+        "sys.exit(', '.join(bad) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_one_block_shows_its_repeats_and_no_table_over_blocks(study: Study, tmp_path: Path) -> None:
+    text = read(build(study(blocks=1), tmp_path / "out")).text
+    assert "There is one independent block" in text
+    assert "not evidence across data sets" in text
+    assert "Holm p" not in text[: text.index("Refused")]

@@ -59,6 +59,13 @@ def test_a_null_result_is_not_turned_into_evidence(study: Study) -> None:
     assert "no difference is established, which is not evidence that there is none" in carried
 
 
+def test_a_reference_that_never_finished_is_not_called_a_null_result(study: Study) -> None:
+    gain, parts, carried = summary(analyse(study(failed={("full", f"cell{i}") for i in range(7)})))
+    assert "cannot be placed" in gain
+    assert "no part's worth is stated" in parts
+    assert "no comparison has the 6 complete blocks" in carried
+
+
 def test_an_unattainable_design_says_how_many_blocks_it_needs(study: Study) -> None:
     carried = summary(analyse(study(blocks=6)))[2]
     assert "cannot establish any difference; 7 blocks are needed" in carried

@@ -50,9 +50,7 @@ def test_the_study_layout_needs_no_words(study: Callable[..., Table]) -> None:
     table = study()
     assert (table.reference, table.metric) == ("full", "auroc")
     assert set(table.frame["block"]) == {f"cell{i}" for i in range(7)}
-    assert (
-        table.frame.loc[table.frame["metric"] == "auroc", "value"].max() < 0.95
-    )  # validation rows are higher
+    assert table.frame.loc[table.frame["metric"] == "auroc", "value"].max() < 0.95  # validation rows are higher
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+# Two commands are all a person needs: make demo, make test. Both set everything up, in .venv, with pinned versions.
+#
+#   PYTHON=python3.12     another interpreter (>= 3.11)
+#   TORCH=cpu|cu130|auto  another build of PyTorch (on Linux, TORCH=cpu saves gigabytes of CUDA)
+
+PYTHON ?= python3
+TORCH ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# uv does not read pip's settings: hand it the folders of local wheels that pip knows of, if any
+export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $(if $(TORCH),--torch-backend $(TORCH))
+SOURCES := components reports search_spaces study tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format clean
+
+help: ## say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/run ## set up, then run a real ablation study on simulated data
+	@$(BIN)/knockout demo
+
+test: $(VENV)/dev ## set up, then run every test
+	@$(BIN)/python -m pytest -n auto --cov --cov-report=term $(ARGS)
+
+lint: $(VENV)/dev ## check format, lint, layers and types
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy
+
+format: $(VENV)/dev ## put the sources in format
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix $(SOURCES)
+
+clean: ## remove what make made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo
+
+$(VENV)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit("knockout needs Python 3.11 or newer; this is %d.%d (set PYTHON=...)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "this Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	@touch $@
+
+$(VENV)/run: $(VENV)/uv pyproject.toml constraints.txt
+	@echo "setting up .venv ..."
+	@$(INSTALL) -e '.[h5ad]'
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run
+	@$(INSTALL) -e '.[h5ad,dev]'
+	@touch $@
