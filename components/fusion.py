@@ -62,7 +62,7 @@ class Fusion(nn.Module):
         return features
 
     def forward(self, z: Tensor, tf: Sequence[Tensor], target: Sequence[Tensor], score: Tensor) -> Tensor:
-        """Join pair encodings ``[pairs, pair_width]``, layers ``[pairs, width_l]`` of both genes and s_ij ``[pairs]``."""
+        """Join pair encodings ``[pairs, pair_width]``, layers ``[pairs, width_l]`` of both and s_ij ``[pairs]``."""
         raise NotImplementedError
 
 

@@ -19,7 +19,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="knockout",
-    help="Knock out one part of a gene-regulatory-network model at a time, and say with honest statistics what it was worth.",
+    help="Knock out one part of a gene-regulatory-network model at a time, and say honestly what it was worth.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -90,7 +90,7 @@ def plan(study_file: Path, out: Path | None, *, data: Path | None, lanes: str | 
 def status(out: Path) -> None:
     """Print how far a study is, and why cells failed."""
     console = make_console()
-    metric, rows = read_plan(out)
+    _, rows = read_plan(out)
     results = results_of(rows, Ledger(out))
     arms = dict.fromkeys(row.arm for row in rows)
     datasets = dict.fromkeys(row.dataset for row in rows)
@@ -177,7 +177,8 @@ def _close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
         console.print(sentence, soft_wrap=True)
     if not outcome.complete:
         console.print(
-            f"\n{outcome.planned - outcome.done} of {outcome.planned} cells are missing; run the same command again to go on."
+            f"\n{outcome.planned - outcome.done} of {outcome.planned} cells are missing; "
+            "run the same command again to go on."
         )
     if outcome.failed:
         console.print(
@@ -211,7 +212,7 @@ def _attainable(study: Study, blocks: set[str]) -> str:
     comparisons = sum(arm.role == "arm" for arm in study.arms)
     n, family = len(blocks), max(comparisons, 1)
     if not comparisons:
-        return f"{n} independent blocks; no arm is compared with the reference but controls, which are described, not tested."
+        return f"{n} independent blocks; only controls are compared with the reference: described, not tested."
     least = smallest_p(n, family)
     needed = blocks_needed(family)
     verdict = (
@@ -220,8 +221,8 @@ def _attainable(study: Study, blocks: set[str]) -> str:
         else f"so this design cannot reach .05; it would take {needed} blocks."
     )
     return (
-        f"{n} independent blocks ({', '.join(sorted(blocks))}), {comparisons} comparisons with the reference: the smallest "
-        f"p that an exact Wilcoxon test with Holm can give is {least:.3g}, {verdict}"
+        f"{n} independent blocks ({', '.join(sorted(blocks))}), {comparisons} comparisons with the reference: the "
+        f"smallest p that an exact Wilcoxon test with Holm can give is {least:.3g}, {verdict}"
     )
 
 

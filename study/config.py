@@ -105,10 +105,6 @@ class Study:
         """The arm that others are compared with."""
         return self.arms[0]
 
-    def digest_source(self) -> dict[str, Any]:
-        """What identifies the study beyond its name, for the run record."""
-        return {"arms": [a.canonical for a in self.arms], "budget": self.budget.model_dump(mode="json")}
-
 
 def load_study(path: Path, *, data: Path | None = None, lanes: str | None = None) -> Study:
     """Read and validate a study file; nothing is run or written.
