@@ -11,8 +11,8 @@ import numpy as np
 
 from components import registry
 from components.dataset import Dataset, Ints, pair_keys
+from components.exam import Split
 from components.metrics import auprc, auroc
-from components.splits import Split
 
 __all__ = ["AUDIT", "audit"]
 

@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from components.dataset import Ints
+from components.exam import Split
 from components.registry import register
 from components.settings import Settings as BaseSettings
 from components.settings import setting
-from components.splits import Split
 
 __all__ = ["AllNegatives", "NegativeSampler", "SameTF", "Uniform"]
 

@@ -14,11 +14,11 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from components.dataset import Floats, Ints, pair_keys
+from components.exam import Split
 from components.metrics import Scores
 from components.registry import register
 from components.settings import Settings as BaseSettings
 from components.settings import setting
-from components.splits import Split
 
 __all__ = ["Assembled", "Degree", "Identity", "Noise", "ReverseDegree", "Rule", "TrainedScorer"]
 

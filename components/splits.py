@@ -6,65 +6,19 @@ free of pairs that stand in two parts unless the name says otherwise.
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from components.dataset import Dataset, Ints, pair_keys
 from components.errors import KnockoutError
+from components.exam import NONE, TEST, TRAIN, VALIDATION, Split, collect
 from components.registry import register
 from components.settings import Settings as BaseSettings
 from components.settings import setting
 
-__all__ = ["HardNegative", "PerTF", "PerTFAsPublished", "Split", "Splitter"]
-
-NONE, TRAIN, VALIDATION, TEST = 0, 1, 2, 3
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """One exam on one data set: the same for every arm.
-
-    Attributes
-    ----------
-    n_genes
-        Number of genes, to turn pairs into keys.
-    train
-        ``[n, 2]`` training positives: the only edges that message passing and controls may see.
-    validation, validation_labels
-        ``[n, 2]`` and ``[n]``: pairs that choose the epoch.
-    test, test_labels
-        ``[n, 2]`` and ``[n]``: pairs that are scored once.
-    pool
-        ``[n, 2]`` pairs that a negative sampler may draw for training, sorted by TF.
-    """
-
-    n_genes: int
-    train: Ints
-    validation: Ints
-    validation_labels: Ints
-    test: Ints
-    test_labels: Ints
-    pool: Ints
-
-    @cached_property
-    def digest(self) -> str:
-        """Digest of every pair of the exam, to prove that two arms sat the same one."""
-        sha = hashlib.sha256()
-        for array in (
-            self.train,
-            self.validation,
-            self.validation_labels,
-            self.test,
-            self.test_labels,
-            self.pool,
-        ):
-            sha.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
-        return sha.hexdigest()[:16]
+__all__ = ["HardNegative", "PerTF", "PerTFAsPublished", "Splitter"]
 
 
 class Splitter(ABC):
@@ -94,7 +48,7 @@ class Splitter(ABC):
         part = np.zeros((dataset.n_genes, dataset.n_genes), dtype=np.int8)  # of each positive
         self._assign_positives(part, dataset, rng)
         negative = self._assign_negatives(part, dataset, rng)
-        split = _collect(dataset, part, negative, self._pool(part, negative, dataset))
+        split = collect(dataset, part, negative, self._pool(part, negative, dataset))
         _refuse_empty(split, dataset, type(self).__name__, self.targets_to_validate)
         return split
 
@@ -223,6 +177,7 @@ class PerTFAsPublished(PerTF):
         allowed[dataset.tfs] = True
         np.fill_diagonal(allowed, False)
         allowed &= (part != VALIDATION) & (part != TEST) & (negative != VALIDATION)
+        allowed &= ~_mirror(self, (part == TRAIN) | (part == VALIDATION) | (negative == VALIDATION))
         self._draw(negative, allowed, TEST, _n_test_negatives(part, dataset), rng)
         return negative
 
@@ -296,25 +251,6 @@ def _n_test_negatives(part: np.ndarray, dataset: Dataset) -> int:
     density = len(dataset.edges) / (tfs * targets)
     n_test = int(np.sum(part == TEST))
     return int(n_test / density - n_test)
-
-
-def _collect(dataset: Dataset, part: np.ndarray, negative: np.ndarray, pool: np.ndarray) -> Split:
-    def pairs_of(which: int) -> tuple[Ints, Ints]:
-        positive, against = np.argwhere(part == which), np.argwhere(negative == which)
-        labels = np.repeat(np.array([1, 0], dtype=np.int64), [len(positive), len(against)])
-        return np.concatenate([positive, against]), labels
-
-    validation, validation_labels = pairs_of(VALIDATION)
-    test, test_labels = pairs_of(TEST)
-    return Split(
-        n_genes=dataset.n_genes,
-        train=np.argwhere(part == TRAIN),
-        validation=validation,
-        validation_labels=validation_labels,
-        test=test,
-        test_labels=test_labels,
-        pool=np.argwhere(pool),
-    )
 
 
 def _refuse_empty(split: Split, dataset: Dataset, protocol: str, needed: int) -> None:

@@ -30,13 +30,9 @@ def analyse(table: Table, *, alpha: float = 0.05) -> Analysis:
     metrics = _metrics(table)
     forbidden = forbidding(frame)
     asked = families(frame, reference)
-    found = [
-        finding
-        for metric in metrics
-        for family in asked
-        for finding in findings(frame, metric, family, alpha=alpha, tests=not forbidden)
-    ]
-    tests = [t for t in (global_test(frame, metric, tests=not forbidden) for metric in metrics) if t]
+    able = not forbidden
+    found = [f for m in metrics for q in asked for f in findings(frame, m, q, alpha=alpha, tests=able)]
+    tests = [t for t in (global_test(frame, metric, tests=able) for metric in metrics) if t]
     gained, paired = _by_data_set(table, metrics, forbidden, alpha)
     blocks = tuple(block_means(frame, table.metric).index)
     roles = ordered_arms(frame)

@@ -43,7 +43,9 @@ def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
     """Group the comparisons of a study by question; without a reference, all pairs are one family."""
     roles = ordered_arms(frame)
     if reference is None:
-        pairs = tuple(combinations(roles, 2))
+        # the better of two comes first, so that differences read as gains
+        ranked = frame.groupby("arm")["value"].mean().sort_values(ascending=False, kind="stable").index
+        pairs = tuple(combinations([arm for arm in ranked if arm in roles], 2))
         return (Family("all pairs of arms", pairs),) if pairs else ()
     out = []
     for role, name in _QUESTIONS.items():

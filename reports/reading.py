@@ -22,20 +22,22 @@ KEPT = (
     *("data_digest", "split_digest", "code_digest", "protocol", "versions", "trial"),
 )
 
+SUFFIXES = (".csv", ".parquet")
+
 
 def read(source: Path) -> pd.DataFrame:
     """Read the table of a study from CSV or parquet, as it stands."""
     if not source.is_file():
-        beside = [p.name for p in source.parent.glob("*")] if source.parent.is_dir() else []
+        beside = sorted(p.name for p in source.parent.glob("*") if p.suffix in SUFFIXES)[:12]
         raise ReportError.unknown("table", source.name, beside, where=str(source.parent))
+    if source.suffix not in SUFFIXES:
+        raise ReportError("not a table; give a .csv or .parquet file, or the folder of a study.", where=str(source))
     try:
         if source.suffix == ".parquet":
             raw = pd.read_parquet(source)
-        elif source.suffix == ".csv":
+        else:
             # "none" and "NA" are names of levels here; only an empty field is a missing one
             raw = pd.read_csv(source, keep_default_na=False, na_values=[""])
-        else:
-            raise ReportError(f"cannot read {source.suffix or 'a file without suffix'!r}; give .csv or .parquet")
     except (ValueError, OSError) as error:
         raise ReportError(f"not a readable table: {error}", where=str(source)) from error
     if raw.empty:

@@ -36,10 +36,12 @@ class Choice:
         return {"level": self.level, "settings": self.settings.model_dump(mode="json")}
 
     def label(self, beside: Choice | None = None) -> str:
-        """Name the level, and the settings in which it differs from another choice of the same level."""
-        if beside is None or beside.level != self.level:
+        """Name the level, and the settings in which it differs from what its name alone would give beside another."""
+        if beside is None:
             return self.level
-        ours, theirs = self.settings.model_dump(), beside.settings.model_dump()
+        same = beside.level == self.level
+        plain = beside.settings if same else _plain(self.factor, self.level, beside)
+        ours, theirs = self.settings.model_dump(), plain.model_dump()
         changed = ", ".join(f"{key}={value}" for key, value in ours.items() if theirs[key] != value)
         return f"{self.level}({changed})" if changed else self.level
 
@@ -144,6 +146,11 @@ def parse_choice(factor: str, given: Any, *, beside: Choice | None = None, where
     registry.parse(factor, level, dict(settings), where=where)  # what the user wrote must be right by itself
     merged = {**_inherited(factor, level, beside), **settings}
     return Choice(factor, level, registry.parse(factor, level, merged, where=where))
+
+
+def _plain(factor: str, level: str, beside: Choice) -> Settings:
+    """Return the settings of a level that is named beside a reference, and nothing more said."""
+    return registry.parse(factor, level, _inherited(factor, level, beside))
 
 
 def _inherited(factor: str, level: str, beside: Choice | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from components import registry
 from components.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
 
-__all__ = ["CONTROLS", "DESIGNS", "Arms", "controls", "expand"]
+__all__ = ["CONTROLS", "DESIGNS", "Arms", "controls", "distinct", "expand"]
 
 CONTROLS = ("degree", "reverse_degree", "identity", "noise")
 
@@ -99,12 +99,37 @@ def expand(
         points = DESIGNS[kind](reference, _parse_levels(reference, kind, factors, where))
     else:
         raise UnknownNameError.of("design", kind, [*DESIGNS, "explicit"], where=f"{where}.kind")
-    arms, aliases = _distinct([reference, *points])
-    if len(arms) < 2:
+    unread = ("factors" if factors else "") if kind == "explicit" else ("arms" if explicit else "")
+    if unread:
+        raise KnockoutError(f"a design of kind {kind!r} does not read {unread!r}; drop one.", where=f"{where}.{unread}")
+    arms = distinct([reference, *points])
+    if len(arms.arms) < 2:
         raise KnockoutError(
             "the design has no arm besides the reference; name levels that differ from it.", where=where
         )
-    return Arms(tuple(arms), aliases)
+    return arms
+
+
+def distinct(points: Sequence[Arm], *, where: str = "design") -> Arms:
+    """Return each arm once, the first of its kind, with the names of the others as aliases.
+
+    Raises
+    ------
+    KnockoutError
+        If two different arms share a name: a report tells arms apart by name.
+    """
+    by_digest: dict[str, Arm] = {}
+    names: dict[str, str] = {}
+    aliases: dict[str, str] = {}
+    for arm in points:
+        if names.setdefault(arm.name, arm.digest) != arm.digest:
+            raise KnockoutError(
+                f"two different arms are named {arm.name!r}; give them names of their own.", where=where
+            )
+        kept = by_digest.setdefault(arm.digest, arm)
+        if kept.name != arm.name:
+            aliases[arm.name] = kept.name
+    return Arms(tuple(by_digest.values()), aliases)
 
 
 def controls(reference: Arm, names: Sequence[str], *, where: str = "controls") -> list[Arm]:
@@ -158,18 +183,3 @@ def _refuse_exam(name: str, where: str) -> None:
             f"Factors that can: {', '.join(arm_factors())}.",
             where=where,
         )
-
-
-def _distinct(points: Sequence[Arm]) -> tuple[list[Arm], dict[str, str]]:
-    by_digest: dict[str, Arm] = {}
-    names: dict[str, str] = {}
-    aliases: dict[str, str] = {}
-    for arm in points:
-        kept = by_digest.setdefault(arm.digest, arm)
-        if kept.name != arm.name:
-            aliases[arm.name] = kept.name
-        elif names.setdefault(arm.name, arm.digest) != arm.digest:
-            raise KnockoutError(
-                f"two different arms are named {arm.name!r}; give them names of their own.", where="design"
-            )
-    return list(by_digest.values()), aliases

@@ -15,9 +15,9 @@ import torch
 from components import registry
 from components.budget import Budget
 from components.dataset import Dataset
+from components.exam import Split
 from components.metrics import METRICS, Scores, evaluate
 from components.model import Parts, assemble
-from components.splits import Split
 from components.streams import Streams
 from search_spaces.arm import Arm, Choice, canonical_json
 from study.config import DatasetSpec
@@ -29,9 +29,12 @@ from study.versions import versions
 
 __all__ = ["CODE", "Cell", "Result", "cell_digest", "make_split", "run_cell", "score_arm"]
 
-# modules whose code every trained cell runs, beside those of its levels
+# modules whose code a cell runs beside those of its levels (gnn: the training graph; fusion: the classifier)
 CODE = (
     "components.dataset",
+    "components.exam",
+    "components.fusion",
+    "components.gnn",
     "components.metrics",
     "components.model",
     "components.streams",

@@ -19,6 +19,7 @@ from reports.build import build
 from reports.results import Analysis
 from reports.sentences import summary
 from reports.tables import Table, load
+from reports.wording import count
 from search_spaces.arm import Choice
 from study.cells import make_split
 from study.config import Study, load_study
@@ -155,9 +156,13 @@ def data_check(folder: Path, split: str, network_file: Path | None) -> None:
         console,
         "data sets",
         ["data set", *summaries[0]],
-        [[d.name, *s.values()] for d, s in zip(datasets, summaries, strict=True)],
+        [[d.name, *map(_plain, s.values())] for d, s in zip(datasets, summaries, strict=True)],
     )
     _show_audit(console, tuple(datasets), (choice,) * len(datasets))
+
+
+def _plain(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _run(planned: Plan, out: Path, console: Console, tracking_uri: str | None, retry_failed: bool) -> Outcome:
@@ -221,8 +226,8 @@ def _attainable(study: Study, blocks: set[str]) -> str:
         else f"so this design cannot reach .05; it would take {needed} blocks."
     )
     return (
-        f"{n} independent blocks ({', '.join(sorted(blocks))}), {comparisons} comparisons with the reference: the "
-        f"smallest p that an exact Wilcoxon test with Holm can give is {least:.3g}, {verdict}"
+        f"{count(n, 'independent block')} ({', '.join(sorted(blocks))}), {count(comparisons, 'comparison')} with the "
+        f"reference: the smallest p that an exact Wilcoxon test with Holm can give is {least:.3g}, {verdict}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +16,14 @@ from components.errors import KnockoutError, UnknownNameError
 from components.settings import parse_settings
 from components.simulator import SimulatorSettings
 from search_spaces.arm import Arm, Choice, parse_choice
-from search_spaces.designs import CONTROLS, Arms, controls, expand
+from search_spaces.designs import CONTROLS, Arms, controls, distinct, expand
 from search_spaces.presets import preset
 from study.lanes import Lane, parse_lanes
 from study.yamlfile import YamlFile
 
 __all__ = ["DatasetSpec", "Study", "load_study"]
 
-METRIC_NAMES = ("auroc", "auprc", "auprc_ratio", "epr", "within_tf_auroc")
+ALTERNATIVES = ("str", "DatasetSpec", "bool", "list[str]")  # pydantic names the member of a union that it tried
 
 
 class _Strict(BaseModel):
@@ -127,7 +128,7 @@ def load_study(path: Path, *, data: Path | None = None, lanes: str | None = None
     try:
         return _validated(source, data or path.parent, lanes)
     except KnockoutError as error:
-        if str(source.path) in error.where:
+        if str(source.path) in error.where or error.where.startswith("--"):
             raise
         raise type(error)(error.message, where=source.where(error.where)) from None
 
@@ -146,16 +147,16 @@ def _validated(source: YamlFile, root: Path, lanes: str | None) -> Study:
     given = source.values.get("design") or {}
     expanded = expand(reference, design.kind, design.factors, design.arms) if given else Arms((reference,), {})
     names = list(CONTROLS) if raw.controls is True else raw.controls or []
-    arms = (*expanded.arms, *controls(reference, names))
-    if len(arms) < 2:
+    arms = distinct([*expanded.arms, *controls(reference, names)], where="controls")
+    if len(arms.arms) < 2:
         raise KnockoutError("nothing to compare: give a design, or leave the controls on.", where="design")
     budget = chosen.budget.model_dump() | raw.training
     return Study(
         name=raw.name,
         datasets=datasets,
         splits=tuple(_split(d.split if d.split is not None else raw.split, d, i) for i, d in enumerate(datasets)),
-        arms=arms,
-        aliases=expanded.aliases,
+        arms=arms.arms,
+        aliases={**expanded.aliases, **arms.aliases},
         repeats=raw.repeats,
         metric=raw.metric,
         budget=parse_settings(Budget, budget, owner="training", where="training"),
@@ -168,8 +169,9 @@ def _parse(cls: type[Any], given: Any, at: str) -> Any:
     try:
         return cls.model_validate(given)
     except ValidationError as error:
-        for problem in error.errors():
-            loc = [part for part in problem["loc"] if not (isinstance(part, str) and part in ("str", "DatasetSpec"))]
+        # a misspelt key comes before the key that is missing because of it
+        for problem in sorted(error.errors(), key=lambda problem: problem["type"] == "missing"):
+            loc = [part for part in problem["loc"] if part not in ALTERNATIVES]
             key_path = at + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in loc)
             key_path = key_path.lstrip(".")
             if problem["type"] == "extra_forbidden":
@@ -177,8 +179,12 @@ def _parse(cls: type[Any], given: Any, at: str) -> Any:
                 raise UnknownNameError.of("key", loc[-1], known, where=key_path) from None
             if problem["type"] == "missing":
                 raise KnockoutError(f"the key {loc[-1]!r} is missing.", where=key_path) from None
-            if "DatasetSpec" in problem["loc"] or "str" not in problem["loc"]:
-                raise KnockoutError(f"{problem['msg'].lower()}, got {problem['input']!r}.", where=key_path) from None
+            if problem["type"] == "literal_error":
+                known = re.findall(r"'(.*?)'", problem["ctx"]["expected"])
+                raise UnknownNameError.of(str(loc[-1]), problem["input"], known, where=key_path) from None
+            if not {"str", "bool"} & set(problem["loc"]):
+                message = re.sub(" or instance of .*", "", problem["msg"].lower()).replace("dictionary", "mapping")
+                raise KnockoutError(f"{message}, got {problem['input']!r}.", where=key_path) from None
         raise KnockoutError(str(error.errors()[0]["msg"]), where=at) from None
 
 
@@ -195,6 +201,8 @@ def _dataset(given: str | DatasetSpec, at: str) -> DatasetSpec:
         raise KnockoutError("a data set is either a 'path' or 'simulate'.", where=at)
     if spec.simulate is not None:
         parse_settings(SimulatorSettings, spec.simulate, owner="simulate", where=f"{at}.simulate")
+        if spec.network_file or spec.tfs_file:
+            raise KnockoutError("a simulated data set brings its own network and TFs; give no file.", where=at)
     return spec
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from components.budget import Budget
-from components.splits import Split
+from components.exam import Split
 from study.cells import Cell, Result, make_split, score_arm
 from study.ledger import Ledger
 from study.plan import Plan

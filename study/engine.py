@@ -76,13 +76,15 @@ def run_plan(
         If ``out`` cannot be written, or two arms behave alike (see :mod:`study.probe`).
     """
     ledger, tracker = Ledger(out), Tracker(plan.study.name, out, tracking_uri)
-    _make_folder(out)
-    for cell in plan.failed(ledger) if retry_failed else []:
-        ledger.forget(cell.digest)
-    missing = plan.missing(ledger)
+    again = {cell.digest for cell in plan.failed(ledger)} if retry_failed else set()
+    recorded = ledger.read_all(cell.digest for cell in plan.cells).keys() - again
+    missing = [cell for cell in plan.cells if cell.digest not in recorded]
     listener.planned(len(plan.cells) - len(missing), len(missing))
     if missing:
-        refuse_silent_arms(plan.study.arms)
+        refuse_silent_arms(plan.study.arms, plan.study.budget)
+    _make_folder(out)  # nothing is written, and no record forgotten, before the study is known to be sound
+    for digest in again:
+        ledger.forget(digest)
     plan.save(out)
     rows = {row.cell: row for row in plan.rows}
     for digest, result in results_of(list(plan.rows), ledger).items():

@@ -76,5 +76,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
         write(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:  # a full disk, most of all
+        raise KnockoutError(f"the file cannot be written: {error.strerror or error}.", where=str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)

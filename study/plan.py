@@ -10,7 +10,7 @@ from typing import Any
 
 from components.dataset import Dataset
 from components.errors import KnockoutError
-from search_spaces.arm import Arm, Choice
+from search_spaces.arm import Arm, Choice, canonical_json
 from study.cells import Cell, Result, cell_digest
 from study.config import DatasetSpec, Study
 from study.ledger import Ledger, write_atomically
@@ -88,6 +88,7 @@ def make_plan(study: Study) -> Plan:
     """
     datasets = tuple(load_dataset(spec, study.root) for spec in study.datasets)
     _refuse_same_names(datasets)
+    _refuse_same_exam(study, datasets)
     cells: list[Cell] = []
     rows: list[Row] = []
     for repeat, spec, dataset, split, arm in _points(study, datasets):
@@ -156,6 +157,18 @@ def _refuse_same_names(datasets: tuple[Dataset, ...]) -> None:
                 where=f"datasets[{position}]",
             )
         seen[dataset.name] = position
+
+
+def _refuse_same_exam(study: Study, datasets: tuple[Dataset, ...]) -> None:
+    """Refuse the same data under two names: they would share every cell, and count as two in the statistics."""
+    seen: dict[tuple[str, str], str] = {}
+    for position, (dataset, split) in enumerate(zip(datasets, study.splits, strict=True)):
+        twin = seen.setdefault((dataset.digest, canonical_json(split.canonical)), dataset.name)
+        if twin != dataset.name:
+            raise KnockoutError(
+                f"data sets {twin!r} and {dataset.name!r} hold the same data and set the same exam; drop one.",
+                where=f"datasets[{position}]",
+            )
 
 
 def results_of(rows: list[Row], ledger: Ledger) -> dict[str, Result]:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from joblib.externals.loky import ProcessPoolExecutor
@@ -67,7 +69,7 @@ class Pool:
         started: Callable[[Cell], None],
     ) -> Iterator[Result]:
         flying: dict[Future[Result], Cell] = {}
-        with _executor(lanes, self.out) as executor:
+        with _executor(lanes) as executor:
             while flying or (waiting and not self.stopping.is_set()):
                 try:
                     while waiting and len(flying) < len(lanes) and not self.stopping.is_set():
@@ -80,7 +82,7 @@ class Pool:
                 except (BrokenProcessPool, TerminatedWorkerError):
                     yield from self._salvage(flying.values(), suspects)
                     return
-                except KeyboardInterrupt:  # the second Ctrl-C: do not wait for what is in flight
+                except (KeyboardInterrupt, GeneratorExit):  # the second Ctrl-C, here or in who asked: wait no more
                     executor.shutdown(wait=False, kill_workers=True)
                     raise
 
@@ -105,20 +107,18 @@ class Pool:
         return result
 
 
-def _executor(lanes: Sequence[Lane], out: Path) -> ProcessPoolExecutor:
-    slots = tempfile.mkdtemp(prefix="knockout-lanes-")
+@contextmanager
+def _executor(lanes: Sequence[Lane]) -> Iterator[ProcessPoolExecutor]:
     env = {
         "OMP_NUM_THREADS": str(lanes[0].threads),
         "MKL_NUM_THREADS": str(lanes[0].threads),
         "OMP_WAIT_POLICY": "passive",  # two spinning pools on two cores cost up to 32 times the time
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    return ProcessPoolExecutor(
-        max_workers=len(lanes),
-        initializer=_start_worker,
-        initargs=(tuple(lanes), slots, os.getpid()),
-        env=env,
-    )
+    with tempfile.TemporaryDirectory(prefix="knockout-lanes-", ignore_cleanup_errors=True) as slots:
+        arguments = (tuple(lanes), slots, os.getpid())
+        with ProcessPoolExecutor(len(lanes), initializer=_start_worker, initargs=arguments, env=env) as executor:
+            yield executor
 
 
 def _start_worker(lanes: tuple[Lane, ...], slots: str, driver: int) -> None:
@@ -135,8 +135,10 @@ def _take_slot(slots: Path, n: int) -> int:
             os.close(os.open(slots / str(index), os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             continue
+        # loky replaces a worker whose memory has grown; its successor must find the lane free
+        Finalize(None, (slots / str(index)).unlink, kwargs={"missing_ok": True}, exitpriority=0)
         return index
-    return os.getpid() % n  # a replaced worker: its predecessor's slot is not known
+    raise RuntimeError(f"a worker was started beyond the {n} lanes")
 
 
 def _end_with(driver: int) -> None:

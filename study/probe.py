@@ -20,19 +20,18 @@ from components import registry
 from components.budget import Budget
 from components.dataset import Dataset
 from components.errors import KnockoutError
+from components.exam import Split
 from components.simulator import SimulatorSettings, simulate
-from components.splits import Split
 from search_spaces.arm import Arm, Choice
 from study.cells import Result, make_split, score_arm
 
 __all__ = ["behaviour", "refuse_silent_arms"]
 
 BUDGET = Budget(epochs=2, patience=2, batch_size=64, graph_epochs=2, graph_patience=2, graph_batch_size=64)
-HORIZON = 1000  # epochs over which the learning-rate schedule is compared
 
 
-def refuse_silent_arms(arms: Iterable[Arm]) -> None:
-    """Refuse arms that are written differently and behave alike.
+def refuse_silent_arms(arms: Iterable[Arm], budget: Budget) -> None:
+    """Refuse arms that are written differently and behave alike within a study's budget.
 
     Raises
     ------
@@ -41,7 +40,7 @@ def refuse_silent_arms(arms: Iterable[Arm]) -> None:
     """
     seen: dict[str, Arm] = {}
     for arm in arms:
-        twin = seen.setdefault(behaviour(arm), arm)
+        twin = seen.setdefault(behaviour(arm, budget), arm)
         if twin.digest != arm.digest:
             raise KnockoutError(
                 f"arms {twin.name!r} and {arm.name!r} are written differently ({_difference(twin, arm)}) but behave "
@@ -51,25 +50,27 @@ def refuse_silent_arms(arms: Iterable[Arm]) -> None:
             )
 
 
-def behaviour(arm: Arm) -> str:
-    """Digest what an arm does on the probe data set."""
+def behaviour(arm: Arm, budget: Budget) -> str:
+    """Digest what an arm does on the probe data set, and how it would go on for the epochs of a budget."""
+    # what the study leaves out cannot tell two of its arms apart
+    short = Budget(**{**BUDGET.model_dump(), "graph_epochs": min(BUDGET.graph_epochs, budget.graph_epochs)})
     dataset, split = _probe()
     result = Result(cell="probe")
     with torch.random.fork_rng(devices=[]):
-        validation, test = score_arm(arm, dataset, split, 0, BUDGET, "cpu", result)
+        validation, test = score_arm(arm, dataset, split, 0, short, "cpu", result)
     sha = hashlib.sha256(np.concatenate([validation, test]).tobytes())
     sha.update(repr(sorted(result.curves.items())).encode())
     if "optimizer" not in arm.silenced:
-        sha.update(repr(_learning_rates(arm.choices["optimizer"])).encode())
+        sha.update(repr(_learning_rates(arm.choices["optimizer"], budget.epochs)).encode())
     return sha.hexdigest()
 
 
-def _learning_rates(choice: Choice) -> list[float]:
+def _learning_rates(choice: Choice, epochs: int) -> list[float]:
     """Return the learning rate of every epoch to come: a schedule may act long after the probe has ended."""
     optimizer: Any = registry.level("optimizer", choice.level)(choice.settings)
     fitter = optimizer.joint([nn.Parameter(torch.zeros(1))])
     rates = []
-    for _ in range(HORIZON):
+    for _ in range(epochs - 1):
         fitter.optimizer.step()
         fitter.scheduler.step()
         rates.append(fitter.scheduler.get_last_lr()[0])

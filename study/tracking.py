@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
+from components.errors import KnockoutError
 from study.cells import Result
 from study.ledger import Ledger
 from study.plan import Row
@@ -96,12 +97,16 @@ class Tracker:
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read at import; only the word 'true' counts
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+        from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 
         for name in ("alembic", "mlflow"):
             logging.getLogger(name).setLevel(logging.WARNING)
 
-        return MlflowClient(self.uri)
+        try:
+            return MlflowClient(self.uri)
+        except MlflowException as error:
+            raise KnockoutError(f"MLflow cannot use this store: {str(error).strip()}", where=self.uri) from None
 
     @cached_property
     def _experiment(self) -> str:

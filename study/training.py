@@ -17,10 +17,10 @@ from torch.nn import functional as F
 
 from components.budget import Budget
 from components.dataset import Ints
+from components.exam import Split
 from components.gnn import training_graph
 from components.metrics import METRICS, Scores
 from components.model import Encoded, GRNModel
-from components.splits import Split
 from components.streams import Streams
 
 __all__ = ["Curves", "DivergedError", "Trained", "predict", "train"]
@@ -140,7 +140,8 @@ class _Trainer:
     @torch.no_grad()
     def _validate(self, stage: _Stage) -> float:
         self.model.eval()
-        scores = stage.logits(self.graph, self.validation)[0].double().cpu().numpy()
+        logits = [stage.logits(self.graph, chunk)[0] for chunk in self.validation.split(CHUNK)]
+        scores = torch.cat(logits).double().cpu().numpy()
         if not np.isfinite(scores).all():
             raise DivergedError(f"the {stage.name} scores became NaN or infinite")
         metric = METRICS[self.budget.choose_by]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,24 @@ import yaml
 from components.errors import KnockoutError
 
 __all__ = ["YamlFile"]
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads plain words as YAML 1.2 does: ``off`` and ``no`` are words, ``1e-3`` is a number, no word is a date."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag.rpartition(":")[2] not in ("bool", "float", "timestamp")]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.\d+|\d+\.\d*|\d+(?=[eE]))([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
+    list("-+.0123456789"),
+)
 
 
 class YamlFile:
@@ -25,22 +44,26 @@ class YamlFile:
         self.path = path
         try:
             text = path.read_text(encoding="utf-8")
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-            self.values = yaml.safe_load(text)
+            node = yaml.compose(text, Loader=_Loader)
+            self.values = yaml.load(text, Loader=_Loader)  # a SafeLoader, in essence
+            self._lines: dict[str, int] = {}
+            self._walk(node, "")
         except FileNotFoundError:
             raise KnockoutError("there is no such study file.", where=str(path)) from None
         except IsADirectoryError:
             raise KnockoutError("this is a folder; a study file is a YAML file.", where=str(path)) from None
+        except OSError as error:
+            raise KnockoutError(f"the file cannot be read: {error.strerror}.", where=str(path)) from None
         except UnicodeDecodeError:
             raise KnockoutError("the file is not UTF-8 text.", where=str(path)) from None
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             at = f"{path}, line {mark.line + 1}" if mark else str(path)
             raise KnockoutError(f"not valid YAML: {getattr(error, 'problem', error)}.", where=at) from None
+        except RecursionError:
+            raise KnockoutError("an alias holds itself.", where=str(path)) from None
         if not isinstance(self.values, dict):
             raise KnockoutError("a study file is a mapping of keys such as 'datasets' and 'design'.", where=str(path))
-        self._lines: dict[str, int] = {}
-        self._walk(node, "")
 
     def where(self, key_path: str) -> str:
         """Say where a key path stands: file, line, key."""

@@ -11,9 +11,9 @@ import torch
 from components import registry
 from components.budget import Budget
 from components.dataset import Dataset, Ints, pair_keys
+from components.exam import Split
 from components.model import GRNModel, Parts, assemble
 from components.settings import Settings
-from components.splits import Split
 from components.streams import Streams
 from study.training import Trained, train
 
@@ -69,9 +69,7 @@ def construct(factor: str, level: str, settings: Settings, dataset: Dataset, spl
     return cls(settings, *arguments[factor])
 
 
-def make_dataset(
-    seed: int = 0, *, genes: int = 40, tfs: int = 8, cells: int = 25, edges: int = 80
-) -> Dataset:
+def make_dataset(seed: int = 0, *, genes: int = 40, tfs: int = 8, cells: int = 25, edges: int = 80) -> Dataset:
     """Return a random network in which some edges are listed both ways."""
     rng = np.random.default_rng(seed)
     regulators = np.sort(rng.choice(genes, tfs, replace=False))
@@ -112,9 +110,7 @@ def make_model(dataset: Dataset, parts: Parts, repeat: int = 0) -> GRNModel:
     return assemble(parts, torch.from_numpy(dataset.expression), Streams(dataset.digest, repeat))
 
 
-def fit(
-    dataset: Dataset, split: Split, parts: Parts | None = None, budget: Budget = BUDGET, **given: Any
-) -> Trained:
+def fit(dataset: Dataset, split: Split, parts: Parts | None = None, budget: Budget = BUDGET, **given: Any) -> Trained:
     """Train a small model; ``model``, ``sampler`` and ``optimizer`` may be given to be watched."""
     parts = parts or make_parts()
     model = given.get("model") or make_model(dataset, parts)

@@ -11,7 +11,7 @@ from component_cases import make_dataset, make_split
 from hypothesis import settings
 
 from components.dataset import Dataset
-from components.splits import Split
+from components.exam import Split
 
 BEELINE = Path(__file__).parents[3] / "shared" / "data" / "beeline"
 
@@ -48,8 +48,6 @@ def beeline():
         genes = tuple(pd.read_csv(folder / "Target.csv")["Gene"])
         tfs = np.sort(pd.read_csv(folder / "TF.csv")["index"].to_numpy(dtype=np.int64))
         edges = pd.read_csv(folder / "Label.csv")[["TF", "Target"]].to_numpy(dtype=np.int64)
-        return Dataset(
-            network, genes, np.zeros((len(genes), 2), dtype=np.float32), tfs, edges, "mDC", network
-        )
+        return Dataset(network, genes, np.zeros((len(genes), 2), dtype=np.float32), tfs, edges, "mDC", network)
 
     return read

@@ -12,9 +12,7 @@ LEVELS = [level for _, level in all_levels("bucketing")]
 
 def build(level: str, expression: np.ndarray, seed: int = 0, **settings):
     torch.manual_seed(seed)
-    return registry.level("bucketing", level)(
-        small("bucketing", level, **settings), torch.from_numpy(expression)
-    )
+    return registry.level("bucketing", level)(small("bucketing", level, **settings), torch.from_numpy(expression))
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -62,6 +60,4 @@ def test_profile_is_standardised_over_the_named_axis(scale, axis, dataset):
 
 
 def test_profile_may_be_left_as_it_is(dataset):
-    np.testing.assert_array_equal(
-        build("none", dataset.expression, scale="none")().numpy(), dataset.expression
-    )
+    np.testing.assert_array_equal(build("none", dataset.expression, scale="none")().numpy(), dataset.expression)

@@ -17,9 +17,7 @@ def build(level: str, seed: int = 0):
 
 @pytest.fixture
 def z() -> torch.Tensor:
-    return torch.randn(
-        len(LABELS), PAIR_WIDTH, generator=torch.Generator().manual_seed(0), requires_grad=True
-    )
+    return torch.randn(len(LABELS), PAIR_WIDTH, generator=torch.Generator().manual_seed(0), requires_grad=True)
 
 
 @pytest.mark.parametrize("level", LEVELS)

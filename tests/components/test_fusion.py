@@ -70,9 +70,7 @@ class TestEveryFusion:
 class TestEarly:
     def test_lays_features_and_all_layers_side_by_side(self):
         features, layers = torch.randn(5, 11), [torch.randn(5, w) for w in GRAPH_WIDTHS]
-        assert torch.equal(
-            build("early").encoder_input(features, layers), torch.cat([features, *layers], dim=1)
-        )
+        assert torch.equal(build("early").encoder_input(features, layers), torch.cat([features, *layers], dim=1))
 
     def test_decides_on_the_fused_encoding_alone(self):
         part = build("early").eval()
@@ -98,9 +96,7 @@ class TestMultiscale:
 
     def steps_see(self, part, *given):
         seen = []
-        hooks = [
-            s.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach())) for s in part.steps
-        ]
+        hooks = [s.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach())) for s in part.steps]
         part(*given)
         for hook in hooks:
             hook.remove()

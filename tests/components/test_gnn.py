@@ -8,9 +8,7 @@ from component_cases import IN_WIDTH, all_levels, assert_gradients_reach_all, sa
 from components import registry
 from components.gnn import training_graph
 
-LEVELS = [
-    level for _, level in all_levels("gnn") if registry.level("gnn", level)(small("gnn", level), 3).widths
-]
+LEVELS = [level for _, level in all_levels("gnn") if registry.level("gnn", level)(small("gnn", level), 3).widths]
 GENES = 12
 POSITIVES = torch.tensor([[0, 1], [1, 0], [0, 2], [3, 4], [4, 5], [6, 7], [0, 8], [8, 9], [9, 10], [3, 0]])
 PAIRS = torch.tensor([[0, 5], [5, 0], [3, 11], [2, 2]])
@@ -49,18 +47,14 @@ class TestEveryGraphBranch:
         place = torch.argsort(order)  # where each gene went
         plain = part(x, training_graph(POSITIVES))
         permuted = part(x[order], training_graph(place[POSITIVES]))
-        for before, after in zip(
-            (*plain.layers, plain.as_tf), (*permuted.layers, permuted.as_tf), strict=True
-        ):
+        for before, after in zip((*plain.layers, plain.as_tf), (*permuted.layers, permuted.as_tf), strict=True):
             torch.testing.assert_close(after, before[order])
         torch.testing.assert_close(permuted.expert_score(place[PAIRS]), plain.expert_score(PAIRS))
 
     def test_gradients_reach_every_weight(self, level, expert, x):
         part = build(level, expert=expert)
         graph = part(x, training_graph(POSITIVES))
-        assert_gradients_reach_all(
-            part, graph.expert_score(PAIRS).sum() + sum(h.square().sum() for h in graph.layers)
-        )
+        assert_gradients_reach_all(part, graph.expert_score(PAIRS).sum() + sum(h.square().sum() for h in graph.layers))
 
     def test_edge_acts_only_where_messages_pass(self, level, expert, x):
         part = build(level, expert=expert).eval()
@@ -130,9 +124,7 @@ def test_gat_is_a_weighted_mean_by_attention(x):
         weight = np.exp(np.where(energy > 0, energy, 0.2 * energy))
         mean = ((weight / weight.sum(0))[:, :, None] * projected[neighbours]).sum(0).ravel()
         out = mean + conv.bias.detach().numpy()
-        np.testing.assert_allclose(
-            found[i].detach().numpy(), np.where(out > 0, out, 0.2 * out), rtol=1e-3, atol=1e-5
-        )
+        np.testing.assert_allclose(found[i].detach().numpy(), np.where(out > 0, out, 0.2 * out), rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(("aggregation", "join"), [("mean", np.mean), ("sum", np.sum), ("max", np.max)])

@@ -22,14 +22,12 @@ from component_cases import (
 from components import registry
 from components.budget import Budget
 from components.dataset import Dataset
+from components.exam import Split
 from components.gnn import GraphEmbedding
 from components.metrics import evaluate
-from components.splits import Split
 from study.training import predict
 
-GRAPHS = [
-    level for _, level in all_levels("gnn") if getattr(registry.level("gnn", level), "passes_messages", True)
-]
+GRAPHS = [level for _, level in all_levels("gnn") if getattr(registry.level("gnn", level), "passes_messages", True)]
 SPLITS = [level for _, level in all_levels("split")]
 NO_CHOICE = Budget(epochs=1, batch_size=32, graph_epochs=1, graph_batch_size=32)
 
@@ -74,9 +72,7 @@ def held_out_positives(split: Split) -> np.ndarray:
     return np.concatenate([pairs[labels == 1] for pairs, labels in parts])
 
 
-def rewired(
-    pairs: np.ndarray, labels: np.ndarray, dataset: Dataset, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def rewired(pairs: np.ndarray, labels: np.ndarray, dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Put other pairs in the place of a held-out part, half of them called edges."""
     rng = np.random.default_rng(seed)
     tfs, targets = rng.choice(dataset.tfs, len(pairs)), rng.integers(0, dataset.n_genes, len(pairs))
@@ -96,11 +92,7 @@ class TestVisibleGraph:
         allowed = closure(split.train, split.n_genes)
         assert seen.edges
         assert all(keys(edges, split.n_genes) <= allowed for edges in seen.edges)
-        assert all(
-            keys(e, split.n_genes) == allowed
-            for e, on in zip(seen.edges, seen.training, strict=True)
-            if not on
-        )
+        assert all(keys(e, split.n_genes) == allowed for e, on in zip(seen.edges, seen.training, strict=True) if not on)
 
     def test_held_out_edge_is_linked_only_through_its_trained_reverse(self, dataset, split, watch):
         parts = make_parts()
@@ -150,9 +142,7 @@ class TestHiddenBatch:
         assert all(keys(e, split.n_genes) == closure(split.train, split.n_genes) for e in seen.edges)
 
     def test_hiding_changes_what_is_learnt(self, dataset, split):
-        plain, hidden = (
-            fit(dataset, split, make_parts(gnn=("gcn", {"hide_batch": h}))).model for h in (False, True)
-        )
+        plain, hidden = (fit(dataset, split, make_parts(gnn=("gcn", {"hide_batch": h}))).model for h in (False, True))
         assert not same_state(plain, hidden)
 
 
@@ -216,7 +206,7 @@ def test_network_without_signal_is_not_learnt():
 @pytest.mark.parametrize("level", [level for level in SPLITS if level != "per_tf_as_published"])
 @pytest.mark.parametrize("rule", ["degree", "identity"])
 def test_what_is_left_out_of_the_pool_gives_nothing_away(level, rule):
-    """The pool lacks all held-out pairs, positive or not: on a random network even identities stay at chance."""
+    """The pool lacks all held-out pairs, positive or not: on random networks identities stay at chance."""
     found = []
     for seed in range(20):
         rng, tfs = np.random.default_rng(seed), np.arange(12)

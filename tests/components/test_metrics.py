@@ -38,11 +38,7 @@ def slow_average_precision(scores, labels) -> float:
 
 def slow_epr(scores, labels) -> float:
     k = int(labels.sum())
-    orders = (
-        p
-        for p in permutations(range(len(labels)))
-        if all(scores[a] >= scores[b] for a, b in pairwise(p))
-    )
+    orders = (p for p in permutations(range(len(labels))) if all(scores[a] >= scores[b] for a, b in pairwise(p)))
     return float(np.mean([labels[list(p[:k])].mean() for p in orders])) / labels.mean()
 
 
@@ -58,9 +54,7 @@ def test_auroc_is_the_chance_that_an_edge_outranks_a_non_edge(ranking):
 @given(rankings())
 def test_auprc_is_average_precision(ranking):
     assert compute("auprc", *ranking) == pytest.approx(slow_average_precision(*ranking))
-    assert compute("auprc_ratio", *ranking) == pytest.approx(
-        slow_average_precision(*ranking) / ranking[1].mean()
-    )
+    assert compute("auprc_ratio", *ranking) == pytest.approx(slow_average_precision(*ranking) / ranking[1].mean())
 
 
 @given(rankings(most=6))
@@ -98,18 +92,14 @@ def test_constant_score_is_a_guess():
     labels = np.array([1, 0, 0, 0] * 5)
     pairs = np.stack([np.arange(20) // 4, np.arange(20) + 20], axis=1)
     found = evaluate(np.zeros(20), labels, pairs)
-    assert found == pytest.approx(
-        {"auroc": 0.5, "auprc": 0.25, "auprc_ratio": 1.0, "epr": 1.0, "within_tf_auroc": 0.5}
-    )
+    assert found == pytest.approx({"auroc": 0.5, "auprc": 0.25, "auprc_ratio": 1.0, "epr": 1.0, "within_tf_auroc": 0.5})
 
 
 def test_perfect_score_is_the_best():
     labels = np.array([1, 0, 0, 0] * 5)
     pairs = np.stack([np.arange(20) // 4, np.arange(20) + 20], axis=1)
     found = evaluate(labels.astype(float), labels, pairs)
-    assert found == pytest.approx(
-        {"auroc": 1.0, "auprc": 1.0, "auprc_ratio": 4.0, "epr": 4.0, "within_tf_auroc": 1.0}
-    )
+    assert found == pytest.approx({"auroc": 1.0, "auprc": 1.0, "auprc_ratio": 4.0, "epr": 4.0, "within_tf_auroc": 1.0})
 
 
 def test_out_degree_cannot_help_within_tfs():

@@ -31,9 +31,7 @@ def test_every_mixture_of_levels_is_a_model(gnn, pair_encoder, fusion, dataset, 
 @pytest.mark.parametrize("fusion", ["late", "multiscale"])
 def test_joint_loss_reaches_every_weight(fusion, dataset, split):
     model = make_model(dataset, make_parts(fusion=fusion))
-    logits, _ = model.score(
-        model.encode(training_graph(torch.from_numpy(split.train))), torch.from_numpy(split.test)
-    )
+    logits, _ = model.score(model.encode(training_graph(torch.from_numpy(split.train))), torch.from_numpy(split.test))
     target = torch.from_numpy(split.test_labels).float()
     loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target)
     assert_gradients_reach_all(model, loss)

@@ -5,7 +5,7 @@ import pytest
 from component_cases import all_levels, keys, make_dataset, make_split, small
 
 from components import registry
-from components.splits import Split
+from components.exam import Split
 
 LEVELS = [level for _, level in all_levels("negatives")]
 SPLITS = [level for _, level in all_levels("split")]

@@ -61,9 +61,7 @@ class TestBudget:
     def test_every_setting_is_explained(self):
         assert all(row["meaning"] for row in describe(Budget))
 
-    @pytest.mark.parametrize(
-        "given", [{"epochs": 0}, {"graph_epochs": -1}, {"batch_size": 1}, {"epochs": "3"}]
-    )
+    @pytest.mark.parametrize("given", [{"epochs": 0}, {"graph_epochs": -1}, {"batch_size": 1}, {"epochs": "3"}])
     def test_impossible_budget_is_refused(self, given):
         with pytest.raises(KnockoutError, match=rf"budget\.{next(iter(given))}"):
             parse_settings(Budget, given, owner="budget")

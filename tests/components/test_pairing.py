@@ -70,6 +70,24 @@ def test_length_of_pretraining_leaves_the_negatives_of_the_joint_stage(dataset, 
     assert all(map(np.array_equal, ours, theirs))
 
 
+def test_length_of_pretraining_leaves_the_dropout_of_the_joint_stage(dataset, split, monkeypatch):
+    states: list[torch.Tensor] = []
+    original = GRNModel.encode
+
+    def note(self, edges):
+        states.append(torch.random.get_rng_state())
+        return original(self, edges)
+
+    monkeypatch.setattr(GRNModel, "encode", note)
+    first = []
+    for graph_epochs in (0, 1, 3):
+        states.clear()
+        fit(dataset, split, budget=BUDGET.model_copy(update={"graph_epochs": graph_epochs}))
+        first.append(states[0])
+    assert torch.equal(first[0], first[1])
+    assert torch.equal(first[0], first[2])
+
+
 def test_negatives_are_fresh_in_every_epoch_unless_told_otherwise(dataset, split):
     drawn = draws_of_joint_stage(dataset, split)
     assert not np.array_equal(drawn[0], drawn[1])
@@ -86,9 +104,7 @@ def test_swapping_the_fusion_leaves_the_graph(fusion, dataset):
 
 
 def test_swapping_the_fusion_leaves_the_pretrained_graph(dataset, split):
-    losses = [
-        fit(dataset, split, make_parts(fusion=f)).curves.values for f in ("multiscale", "late", "early")
-    ]
+    losses = [fit(dataset, split, make_parts(fusion=f)).curves.values for f in ("multiscale", "late", "early")]
     assert losses[0]["graph_loss"] == losses[1]["graph_loss"] == losses[2]["graph_loss"]
 
 

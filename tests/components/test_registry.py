@@ -155,9 +155,7 @@ class TestRegistering:
         class Bare:
             """Has no settings."""
 
-        with pytest.raises(
-            KnockoutError, match=r"contrast level 'bare': .*Bare needs a nested class Settings"
-        ):
+        with pytest.raises(KnockoutError, match=r"contrast level 'bare': .*Bare needs a nested class Settings"):
             registry.register("contrast", "bare")(Bare)
 
     def test_docstring_of_the_base_does_not_count(self, empty_factor):

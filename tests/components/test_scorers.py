@@ -7,8 +7,8 @@ import pytest
 from component_cases import all_levels, make_split
 
 from components import registry
+from components.exam import Split
 from components.metrics import evaluate
-from components.splits import Split
 
 SCORERS = [level for _, level in all_levels("scorer")]
 RULES = [level for level in SCORERS if not registry.level("scorer", level).trains]

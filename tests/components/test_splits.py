@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from components.dataset import Dataset
 from components.errors import KnockoutError
-from components.splits import Split
+from components.exam import Split
 from components.streams import Streams
 
 LEVELS = [level for _, level in all_levels("split")]
@@ -30,9 +30,7 @@ def networks(draw) -> Dataset:
     for tf, degree in zip(tfs, [14, 10, *degrees], strict=True):
         others = np.setdiff1d(np.arange(genes), tf)
         weight = np.where(np.isin(others, tfs), 6.0, 1.0)
-        edges += [
-            (tf, target) for target in rng.choice(others, degree, replace=False, p=weight / weight.sum())
-        ]
+        edges += [(tf, target) for target in rng.choice(others, degree, replace=False, p=weight / weight.sum())]
     return dataset_of(rng.permutation(np.array(edges)), tfs, genes)
 
 
@@ -113,9 +111,7 @@ class TestEverySplit:
 
     def test_network_too_small_is_refused_with_a_reason(self, level, reciprocal):
         tiny = dataset_of(np.array([[0, 1], [0, 2], [3, 1]]), np.array([0, 3]), 6)
-        with pytest.raises(
-            KnockoutError, match=r"data set tiny: the network is too small .* 3 edges of 2 TFs"
-        ):
+        with pytest.raises(KnockoutError, match=r"data set tiny: the network is too small .* 3 edges of 2 TFs"):
             make_split(tiny, level, reciprocal=reciprocal)
 
     def test_expression_is_not_looked_at(self, level, reciprocal):
@@ -233,9 +229,7 @@ class TestRulesSevenAndEight:
     def test_two_targets_are_shuffled(self):
         edges = np.array([[0, t] for t in range(1, 15)] + [[20, 3], [20, 4]])
         network = dataset_of(edges, np.array([0, 20]), 30)
-        trained = {
-            make_split(network, "hard_negative", seed=s).train.tolist().count([20, 3]) for s in range(12)
-        }
+        trained = {make_split(network, "hard_negative", seed=s).train.tolist().count([20, 3]) for s in range(12)}
         assert trained == {0, 1}
 
 

@@ -95,9 +95,7 @@ class TestChoiceOfEpoch:
         script(0.9, 0.6, 0.7, 0.5)
         best = fit(dataset, split, budget=budget)
         script(0.9, 0.5)
-        assert same_state(
-            best.model, fit(dataset, split, budget=budget.model_copy(update={"graph_epochs": 1})).model
-        )
+        assert same_state(best.model, fit(dataset, split, budget=budget.model_copy(update={"graph_epochs": 1})).model)
 
     def test_first_of_equals_is_kept(self, dataset, split, script):
         script(0.7, 0.7, 0.7)
@@ -123,9 +121,7 @@ class TestChoiceOfEpoch:
 
 
 class TestDivergence:
-    @pytest.mark.parametrize(
-        ("part", "stage"), [("gnn", "graph"), ("pair_encoder", "joint"), ("fusion", "joint")]
-    )
+    @pytest.mark.parametrize(("part", "stage"), [("gnn", "graph"), ("pair_encoder", "joint"), ("fusion", "joint")])
     def test_loss_that_is_no_number_is_reported_with_its_stage(self, part, stage, dataset, split):
         model = make_model(dataset, make_parts())
         with torch.no_grad():
@@ -135,12 +131,8 @@ class TestDivergence:
 
     def test_scores_that_are_no_numbers_are_reported(self, dataset, split):
         model = make_model(dataset, make_parts(gnn="none"))
-        next(m for m in model.fusion.modules() if isinstance(m, torch.nn.BatchNorm1d)).running_var.fill_(
-            float("inf")
-        )
-        next(m for m in model.fusion.modules() if isinstance(m, torch.nn.BatchNorm1d)).running_mean.fill_(
-            float("inf")
-        )
+        next(m for m in model.fusion.modules() if isinstance(m, torch.nn.BatchNorm1d)).running_var.fill_(float("inf"))
+        next(m for m in model.fusion.modules() if isinstance(m, torch.nn.BatchNorm1d)).running_mean.fill_(float("inf"))
         with pytest.raises(DivergedError, match="the joint scores became NaN"):
             fit(dataset, split, make_parts(gnn="none"), model=model)
 
@@ -193,9 +185,7 @@ def test_planted_signal_is_learnt_from_expression(pair_encoder):
     assert reached[True] > reached[False] + 0.15
 
 
-@pytest.mark.parametrize(
-    "gnn", [g for g in registry.levels("gnn") if registry.level("gnn", g).passes_messages]
-)
+@pytest.mark.parametrize("gnn", [g for g in registry.levels("gnn") if registry.level("gnn", g).passes_messages])
 def test_graph_learns_communities_that_expression_does_not_show(gnn):
     dataset = planted(0, signal=False)
     split = make_split(dataset)

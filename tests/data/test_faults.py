@@ -116,9 +116,7 @@ def test_a_file_without_the_content_needed_is_refused(folder, fault):
 def test_genes_that_never_vary_are_named_with_the_remedy(small, tmp_path, level):
     small.expression[[1, 4]] = level
     write_beeline(small, tmp_path / "flat")
-    with pytest.raises(
-        KnockoutError, match=rf"2 gene\(s\).*'NA', '1810037I17RIK'.*is {level:g} every.*Remove"
-    ):
+    with pytest.raises(KnockoutError, match=rf"2 gene\(s\).*'NA', '1810037I17RIK'.*is {level:g} every.*Remove"):
         read(tmp_path / "flat")
 
 
@@ -145,9 +143,7 @@ def test_without_any_edge_file_both_names_are_given(folder):
 
 def test_a_folder_of_data_sets_lists_them_and_the_layouts(small, tmp_path):
     write_beeline(small, tmp_path / "STRING" / "mDC" / "TFs+500")
-    with pytest.raises(
-        KnockoutError, match=r"Data sets below it: STRING/mDC/TFs\+500\. Known layouts: .*h5ad"
-    ):
+    with pytest.raises(KnockoutError, match=r"Data sets below it: STRING/mDC/TFs\+500\. Known layouts: .*h5ad"):
         read(tmp_path)
 
 
@@ -163,9 +159,7 @@ def test_a_folder_takes_no_other_network(folder):
         read(folder, network_file=folder / NETWORK)
 
 
-JUNK = st.binary(min_size=0, max_size=6) | st.sampled_from(
-    [b",", b"\n", b'"', b"\r", b"\0", b"-1", b"nan", b"1e999"]
-)
+JUNK = st.binary(min_size=0, max_size=6) | st.sampled_from([b",", b"\n", b'"', b"\r", b"\0", b"-1", b"nan", b"1e999"])
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -7,9 +7,7 @@ from scipy import sparse
 from components.errors import KnockoutError
 from components.readers import read
 
-anndata = pytest.importorskip(
-    "anndata", reason="reading .h5ad is an optional extra: pip install 'knockout[h5ad]'"
-)
+anndata = pytest.importorskip("anndata", reason="reading .h5ad is an optional extra: pip install 'knockout[h5ad]'")
 
 
 @pytest.fixture
@@ -25,9 +23,7 @@ def write(small, tmp_path):
     return write_h5ad
 
 
-@pytest.mark.parametrize(
-    "kind", [np.asarray, sparse.csr_matrix, sparse.csc_matrix], ids=["dense", "csr", "csc"]
-)
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_matrix], ids=["dense", "csr", "csc"])
 def test_dense_and_sparse_files_read_alike(write, small, network_csv, same, kind):
     dataset = read(write(kind=kind), network_file=network_csv)
     same(dataset, small)
@@ -42,9 +38,7 @@ def test_networks_of_every_known_header_are_read(write, small, network_csv, chan
     np.testing.assert_array_equal(read(write(), network_file=network_csv).edges, small.edges)
 
 
-@pytest.mark.parametrize(
-    "text", ["TF\nTRUE\n{}", "TRUE\n{}", ",TF,index\n0,TRUE,6\n0,SOX2,0\n0,SEPT7,3\n0,GATA4,5\n"]
-)
+@pytest.mark.parametrize("text", ["TF\nTRUE\n{}", "TRUE\n{}", ",TF,index\n0,TRUE,6\n0,SOX2,0\n0,SEPT7,3\n0,GATA4,5\n"])
 def test_a_list_of_tfs_adds_regulators_without_targets(write, network_csv, tmp_path, text):
     (tmp_path / "tfs.csv").write_text(text.format("SOX2\nSEPT7\nGATA4\n"))
     dataset = read(write(), network_file=network_csv, tfs_file=tmp_path / "tfs.csv")
@@ -67,9 +61,7 @@ def test_a_regulator_that_is_not_in_the_list_of_tfs_is_refused(write, network_cs
 
 
 def test_raw_counts_are_refused_with_the_scanpy_lines(write, small, network_csv):
-    with pytest.raises(
-        KnockoutError, match=r"study.h5ad: raw counts.*sc\.pp\.normalize_total.*sc\.pp\.log1p"
-    ):
+    with pytest.raises(KnockoutError, match=r"study.h5ad: raw counts.*sc\.pp\.normalize_total.*sc\.pp\.log1p"):
         read(write((small.expression.T * 80).round()), network_file=network_csv)
 
 
@@ -117,9 +109,7 @@ def test_an_absent_or_foreign_network_is_refused(write, network_csv, tmp_path):
     with pytest.raises(KnockoutError, match=r"edge.csv: no such file. Did you mean 'edges.csv'"):
         read(write(), network_file=tmp_path / "edge.csv")
     network_csv.write_text("regulator,regulated\nSOX2,NA\n")
-    with pytest.raises(
-        KnockoutError, match=r"no column 'Gene1' or 'TF' or 'source'.*'regulator', 'regulated'"
-    ):
+    with pytest.raises(KnockoutError, match=r"no column 'Gene1' or 'TF' or 'source'.*'regulator', 'regulated'"):
         read(write(), network_file=network_csv)
 
 

@@ -122,6 +122,4 @@ def test_published_folders_hold_what_their_table_says(row):
 def test_every_published_folder_is_found():
     if not published():
         pytest.skip("the published data are not beside this checkout (shared/data)")
-    assert {str(path.relative_to(BEELINE.parent)) for path in find(BEELINE)} == {
-        r["folder"] for r in published()
-    }
+    assert {str(path.relative_to(BEELINE.parent)) for path in find(BEELINE)} == {r["folder"] for r in published()}

@@ -119,9 +119,7 @@ class Exam:
 
     def within_tf(self, score: np.ndarray) -> float:
         tfs = np.flatnonzero((self.known & self.test).any(axis=1))
-        return float(
-            np.mean([roc_auc_score(self.known[t][self.test[t]], score[t][self.test[t]]) for t in tfs])
-        )
+        return float(np.mean([roc_auc_score(self.known[t][self.test[t]], score[t][self.test[t]]) for t in tfs]))
 
     def matched(self, score: np.ndarray) -> float:
         """Share of test edges that beat another gene of the same TF and the same training in-degree."""
