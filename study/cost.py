@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import mean
 
@@ -49,7 +50,7 @@ def estimate(plan: Plan, ledger: Ledger) -> Estimate:
             expected, at_most, measured = expected + known[key], at_most + known[key], measured + 1
             continue
         if key not in timed:
-            timed[key] = _time_epochs(cell)
+            timed[key] = _time_epochs(cell, plan.study.lanes[0].device)
         at_most += timed[key]
         expected += timed[key] * _likely_share(cell.budget)
     return Estimate(expected, at_most, measured / max(len(missing), 1))
@@ -64,7 +65,7 @@ def _known_seconds(plan: Plan, ledger: Ledger) -> dict[tuple[str, str], float]:
     return {key: mean(values) for key, values in seconds.items()}
 
 
-def _time_epochs(cell: Cell) -> float:
+def _time_epochs(cell: Cell, device: str) -> float:
     """Return the seconds of the whole budget, from one epoch of either stage (the first epoch is the slowest)."""
     dataset = load_dataset(cell.dataset, cell.root)
     split: Split = make_split(dataset, cell.split, cell.repeat)
@@ -73,7 +74,8 @@ def _time_epochs(cell: Cell) -> float:
         changes = {"graph_epochs": graph_epochs, "epochs": epochs}
         budget = Budget(**{**cell.budget.model_dump(), **changes})
         started = time.perf_counter()
-        score_arm(cell.arm, dataset, split, cell.repeat, budget, "cpu", Result(cell="estimate"))
+        with suppress(Exception):  # an arm that fails costs the time until it does
+            score_arm(cell.arm, dataset, split, cell.repeat, budget, device, Result(cell="estimate"))
         return time.perf_counter() - started
 
     joint = seconds(0, 1)

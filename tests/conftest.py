@@ -1,0 +1,205 @@
+"""A study whose cells take a tenth of a second, the command line run in this process, and levels that misbehave."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "datasets": [{"simulate": {"genes": 64, "tfs": 8, "cells": 40}, "seed": 1, "name": "net"}],
+    "preset": "knockout-small",
+    "reference": {
+        "gnn": {"gat": {"widths": [8, 4], "heads": 2}},
+        "pair_encoder": {"transformer": {"dim": 16, "layers": 1, "heads": 2}},
+        "fusion": {"multiscale": {"width": 16}},
+    },
+    "design": {"kind": "one_factor_at_a_time", "factors": {"gnn": ["none"]}},
+    "controls": ["degree"],
+    "repeats": 2,
+    "training": {"epochs": 2, "graph_epochs": 1},
+    "lanes": "cpu:2",
+}
+
+# rules of this plug-in let the probe (60 genes) pass and act on the study's data; its contrasts act always
+LEVELS = '''
+import os, signal, time
+import numpy as np
+import torch
+from components.contrast import Contrast
+from components.registry import register
+from components.scorers import Degree, Rule
+from components.settings import setting
+
+class Acting(Degree):
+    def score(self, pairs):
+        if self.split.n_genes != 60:
+            self.act()
+        return super().score(pairs)
+
+@register("scorer", "boom")
+class Boom(Acting):
+    """Raises."""
+    def act(self):
+        raise ValueError("boom went off")
+
+@register("scorer", "suicide")
+class Suicide(Acting):
+    """Kills its worker, as the kernel does when memory runs out."""
+    def act(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+@register("scorer", "slow")
+class Slow(Acting):
+    """Takes half a second for either part of the exam."""
+    def act(self):
+        time.sleep(0.5)
+
+@register("scorer", "hungry")
+class Hungry(Acting):
+    """Runs out of memory."""
+    def act(self):
+        raise MemoryError
+
+@register("scorer", "blank")
+class Blank(Rule):
+    """Scores everything NaN."""
+    def score(self, pairs):
+        return np.full(len(pairs), np.nan)
+
+@register("contrast", "nan")
+class NaNLoss(Contrast):
+    """Makes the loss NaN."""
+    def forward(self, z, labels):
+        return z.sum() * float("nan")
+
+@register("contrast", "silent")
+class Silent(Contrast):
+    """Declares a strength and ignores it."""
+    class Settings(Contrast.Settings):
+        """A setting that nothing reads."""
+        strength: float = setting(1.0, "ignored")
+    def forward(self, z, labels):
+        return 0.1 * z.square().mean()
+'''
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command ended with."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def study_file(tmp_path: Path) -> Callable[..., Path]:
+    """Write the tiny study with some keys replaced."""
+
+    def write(**changes: Any) -> Path:
+        path = tmp_path / "tiny.yaml"
+        path.write_text(yaml.safe_dump({**TINY, **changes}, sort_keys=False))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def knockout(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
+    """Run the command line as its entry point does, in this process."""
+
+    def call(*arguments: object) -> Finished:
+        from study.cli import main
+
+        monkeypatch.setattr(sys, "argv", ["knockout", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Finished(int(ended.value.code or 0), *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork workers instead of starting them afresh, which takes as long as importing torch."""
+    fork_workers(monkeypatch)
+
+
+def fork_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    from study import pool
+
+    torch.set_num_threads(1)
+    forking = functools.partial(ProcessPoolExecutor, context=multiprocessing.get_context("fork"))
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", forking)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated sqlite store without a run; making one takes longer than a study."""
+    from study.tracking import Tracker
+
+    folder = tmp_path_factory.mktemp("store")
+    assert not Tracker("nobody", folder)._client.search_experiments(filter_string="name = 'tiny'")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def out(tmp_path: Path, empty_store: Path) -> Path:
+    """An output folder that holds nothing but a migrated MLflow store."""
+    (tmp_path / "out").mkdir()
+    shutil.copy(empty_store, tmp_path / "out" / "mlflow.db")
+    return tmp_path / "out"
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """The output folder of the tiny study, complete. Read it; copy it before changing it."""
+    from study import commands
+
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY, sort_keys=False))
+    (folder / "out").mkdir()
+    shutil.copy(empty_store, folder / "out" / "mlflow.db")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        fork_workers(monkeypatch)
+        assert commands.run(folder / "tiny.yaml", folder / "out") == 0
+    return folder / "out"
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Install levels that misbehave, through the entry point that plug-ins use; gone after the test."""
+    from components import registry
+
+    folder = tmp_path / "plugin"
+    info = folder / "knockout_misbehaving-1.0.dist-info"
+    info.mkdir(parents=True)
+    (folder / "knockout_misbehaving.py").write_text(LEVELS)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: knockout-misbehaving\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[knockout.levels]\nmisbehaving = knockout_misbehaving\n")
+    for name in registry.FACTORS:
+        registry.levels(name)
+    before = {name: dict(levels) for name, levels in registry._LEVELS.items()}
+    monkeypatch.syspath_prepend(str(folder))
+    registry._load_plugins.cache_clear()
+    yield folder
+    for name, levels in before.items():
+        registry._LEVELS[name].clear()
+        registry._LEVELS[name].update(levels)
+    sys.modules.pop("knockout_misbehaving", None)
+    registry._load_plugins.cache_clear()
+    registry.code_digest.cache_clear()

@@ -1,0 +1,142 @@
+import itertools
+from math import prod
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.errors import KnockoutError
+from search_spaces.arm import Arm, parse_choice
+from search_spaces.designs import CONTROLS, DESIGNS, controls, distinct, expand
+from search_spaces.presets import preset
+
+REFERENCE = preset("knockout-small").arm("reference")
+LEVELS: dict[str, list[Any]] = {
+    "gnn": ["none", "gcn", "gat", {"gat": {"heads": 1}}],
+    "fusion": ["early", "late", "multiscale"],
+    "pair_encoder": ["transformer", "mlp"],
+    "negatives": ["uniform", "same_tf"],
+    "scorer": ["assembled", "degree"],
+}
+
+
+def names(kind: str, factors: dict[str, Any], explicit: list[dict[str, Any]] | None = None) -> list[str]:
+    return [arm.name for arm in expand(REFERENCE, kind, factors, explicit or []).arms]
+
+
+def test_one_factor_at_a_time_changes_one_thing():
+    found = names("one_factor_at_a_time", {"gnn": ["gat", "none"], "fusion": ["late"]})
+    assert found == ["reference", "gnn=none", "fusion=late"]
+
+
+def test_leave_one_out_puts_the_absent_level_in_place():
+    arms = expand(REFERENCE, "leave_one_out", {"gnn": None, "fusion": []}).arms
+    assert [arm.levels()["gnn"] for arm in arms] == ["gat", "none", "gat"]
+    assert arms[2].levels()["fusion"] == "late"
+
+
+def test_leave_one_out_takes_given_levels_in_place_of_the_absent_one():
+    assert names("leave_one_out", {"gnn": ["mlp"]}) == ["reference", "gnn=mlp"]
+
+
+def test_full_factorial_counts_aliases_once():
+    found = expand(REFERENCE, "full_factorial", {"gnn": ["gat", "none"], "fusion": ["multiscale", "late", "early"]})
+    assert [arm.name for arm in found.arms] == ["reference", "fusion=late", "fusion=early", "gnn=none"]
+    assert dict(found.aliases) == {
+        "gnn=none, fusion=late": "gnn=none",
+        "gnn=none, fusion=early": "gnn=none",
+    }
+
+
+def test_explicit_arms_keep_their_names():
+    arms = [{"name": "bare", "gnn": "none"}, {"gnn": "gcn", "fusion": "late"}]
+    assert names("explicit", {}, arms) == ["reference", "bare", "gnn=gcn, fusion=late"]
+
+
+def test_two_sizes_of_another_level_are_two_arms():
+    assert names("one_factor_at_a_time", {"gnn": ["gcn", {"gcn": {"widths": [16, 8]}}]}) == [
+        "reference",
+        "gnn=gcn",
+        "gnn=gcn(widths=(16, 8))",
+    ]
+
+
+@given(
+    kind=st.sampled_from(sorted(DESIGNS)),
+    factors=st.fixed_dictionaries(
+        {}, optional={f: st.lists(st.sampled_from(v), min_size=1, unique_by=str) for f, v in LEVELS.items()}
+    ).filter(bool),
+)
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_every_arm_is_trained_once_and_every_point_is_accounted_for(kind: str, factors: dict[str, list[Any]]):
+    try:
+        found = expand(REFERENCE, kind, factors)
+    except KnockoutError as error:
+        assert "no arm besides the reference" in error.message
+        return
+    assert found.arms[0] is REFERENCE
+    assert len({arm.digest for arm in found.arms}) == len({arm.name for arm in found.arms}) == len(found.arms)
+    assert set(found.aliases.values()) <= {arm.name for arm in found.arms}
+    assert not set(found.aliases) & {arm.name for arm in found.arms}
+    if kind == "full_factorial":
+        choices = [[parse_choice(f, v, beside=REFERENCE.choices[f]) for v in values] for f, values in factors.items()]
+        points = [REFERENCE.vary(dict(zip(factors, point, strict=True))) for point in itertools.product(*choices)]
+        assert {arm.digest for arm in found.arms} == {p.digest for p in points} | {REFERENCE.digest}
+        assert len(found.arms) + len(found.aliases) == prod(map(len, choices)) + (
+            REFERENCE.name not in {p.name for p in points}
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "factors", "explicit", "said", "place"),
+    [
+        ("full_factorail", {}, [], "Did you mean 'full_factorial'", "design.kind"),
+        ("full_factorial", {}, [], "needs factors", "design.factors"),
+        ("explicit", {}, [], "needs arms", "design.arms"),
+        ("explicit", {"gnn": ["none"]}, [{"gnn": "gcn"}], "does not read 'factors'", "design.factors"),
+        ("full_factorial", {"gnn": ["none"]}, [{"gnn": "gcn"}], "does not read 'arms'", "design.arms"),
+        ("full_factorial", {"gnn": []}, [], "no level", "design.factors.gnn"),
+        ("full_factorial", {"gnn": ["gat"]}, [], "no arm besides the reference", "design"),
+        ("full_factorial", {"split": ["per_tf"]}, [], "it is the exam", "design.factors.split"),
+        ("explicit", {}, [{"split": "per_tf"}], "it is the exam", "design.arms[0].split"),
+        ("leave_one_out", {"gn": None}, [], "Did you mean 'gnn'", "design.factors.gn"),
+        ("full_factorial", {"gnn": ["none", "gta"]}, [], "Did you mean 'gat'", "design.factors.gnn[1]"),
+        ("explicit", {}, [{"gnn": "none", "name": "a"}, {"gnn": "gcn", "name": "a"}], "two different arms", "design"),
+        ("explicit", {}, [{"gnn": "gat", "name": "a"}, {"gnn": "gcn", "name": "a"}], "two different arms", "design"),
+        ("explicit", {}, [{"gnn": "gcn", "name": "reference"}], "two different arms", "design"),
+    ],
+)
+def test_a_design_that_cannot_be_run_is_refused_with_its_place(
+    kind: str, factors: dict[str, Any], explicit: list[dict[str, Any]], said: str, place: str
+):
+    with pytest.raises(KnockoutError) as refused:
+        expand(REFERENCE, kind, factors, explicit)
+    assert said in refused.value.message
+    assert refused.value.where == place
+
+
+def test_controls_are_the_reference_with_another_scorer():
+    arms = controls(REFERENCE, CONTROLS)
+    assert [arm.name for arm in arms] == list(CONTROLS)
+    assert {arm.role for arm in arms} == {"control"}
+    noise = arms[CONTROLS.index("noise")]
+    assert noise.canonical | {"scorer": None} == REFERENCE.canonical | {"scorer": None}
+
+
+@pytest.mark.parametrize(("name", "said"), [("degre", "Did you mean 'degree'"), ("assembled", "unknown control arm")])
+def test_what_is_no_control_is_refused(name: str, said: str):
+    with pytest.raises(KnockoutError, match=said) as refused:
+        controls(REFERENCE, ["noise", name])
+    assert refused.value.where == "controls[1]"
+
+
+def test_a_control_named_twice_is_one_arm():
+    found = distinct([REFERENCE, *controls(REFERENCE, ["degree", "degree"])])
+    assert [arm.name for arm in found.arms] == ["reference", "degree"]
+
+
+def test_an_arm_and_a_control_of_one_name_are_refused():
+    arm = Arm("degree", {**REFERENCE.choices, "gnn": parse_choice("gnn", "none")})
+    with pytest.raises(KnockoutError, match="two different arms are named 'degree'"):
+        distinct([REFERENCE, arm, *controls(REFERENCE, ["degree"])])

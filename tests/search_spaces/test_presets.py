@@ -1,0 +1,48 @@
+import pytest
+
+from components.errors import UnknownNameError
+from search_spaces.arm import arm_factors
+from search_spaces.presets import PRESETS, preset
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_names_every_factor_and_parses(name: str):
+    arm = preset(name).arm(name)
+    assert set(arm.choices) == set(arm_factors())
+    assert arm.role == "reference"
+    assert arm.levels()["scorer"] == "assembled"
+
+
+def test_presets_are_different_models():
+    assert len({preset(name).arm("x").digest for name in PRESETS}) == len(PRESETS)
+
+
+def test_scunigp_holds_the_numbers_of_the_paper():
+    # scUniGP.txt, 4.2 and appendix C; where the text contradicts itself (two layers or three), 4.2 is followed
+    choices = preset("scunigp").arm("x").choices
+    gnn = choices["gnn"].settings.model_dump()
+    assert choices["gnn"].level == "gat"
+    assert (gnn["widths"], gnn["heads"], gnn["concat"], gnn["dropout"]) == ((128, 64), 3, True, 0.01)
+    assert (gnn["self_loops"], gnn["expert_widths"]) == (False, (32, 16))
+    pair = choices["pair_encoder"].settings.model_dump()
+    assert (pair["dim"], pair["layers"], pair["heads"]) == (1024, 4, 8)
+    adam = choices["optimizer"].settings.model_dump()
+    assert (adam["learning_rate"], adam["graph_learning_rate"], adam["weight_decay"]) == (5e-6, 3e-3, 1e-5)
+    assert (adam["gamma"], adam["step_size"]) == (0.999, 10)
+    assert choices["negatives"].level == "same_tf" and choices["negatives"].settings.model_dump()["ratio"] == 1.0
+    assert choices["fusion"].level == "multiscale"
+    budget = preset("scunigp").budget
+    assert (budget.epochs, budget.patience, budget.choose_by) == (200, 8, "auroc")
+    assert (budget.graph_epochs, budget.graph_patience, budget.graph_batch_size) == (30, 5, 256)
+
+
+def test_a_users_settings_are_laid_over_the_presets_own():
+    arm = preset("scunigp").arm("mine", {"gnn": {"gat": {"heads": 1}}, "optimizer": {"adam": {"gamma": 0.5}}})
+    gnn, adam = (arm.choices[name].settings.model_dump() for name in ("gnn", "optimizer"))
+    assert (gnn["heads"], gnn["self_loops"]) == (1, False)
+    assert (adam["gamma"], adam["learning_rate"]) == (0.5, 5e-6)
+
+
+def test_a_misspelt_preset_is_refused_with_the_nearest():
+    with pytest.raises(UnknownNameError, match="Did you mean 'scunigp'"):
+        preset("scunipg")
