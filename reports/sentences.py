@@ -83,18 +83,22 @@ def _parts(a: Analysis) -> str:
     suffix = f"; {joined(left_out)} failed or lacks cells and is left out of this order" if left_out else ""
     if not changes:
         return f"No arm finished every cell beside {a.reference}, so no part's worth is stated."
+    return _extremes(a, changes) + suffix + "."
+
+
+def _extremes(a: Analysis, changes: dict[str, _Change]) -> str:
+    """Name the change that costs the reference most and the one that costs it least."""
     order = sorted(changes, key=lambda arm: (changes[arm].value, arm))
     name, most, least = label(a.metric), order[0], order[-1]
-    text = f"Going from {a.reference} to {most} changes {name} by {changes[most].told}"
-    among = f" of {count(len(order), 'arm')}" if len(order) > 1 else ""
-    if changes[most].value < 0:
-        text += f", the largest loss{among}" if among else ""
-    else:
-        text += f": no arm{among} scores below the reference on average"
+    text = f"Changing {a.reference} to {most} moves {name} by {changes[most].told}"
     if len(order) > 1:
-        text += f"; going to {least} changes it by {changes[least].told}"
-        text += ", the smallest loss" if changes[least].value < 0 else ", so that part does not earn its keep here"
-    return text + suffix + "."
+        text += f", to {least} by {changes[least].told}"
+    others = f" (the extremes of {len(order)} changes)" if len(order) > 2 else ""
+    if changes[most].value >= 0:
+        return f"{text}{others}: nothing here shows that what {a.reference} has instead earns its keep"
+    if changes[least].value >= 0:
+        return f"{text}{others}: what {most} replaces is worth most here, what {least} replaces is not shown to be"
+    return text + others
 
 
 def _over_blocks(a: Analysis, others: list[str]) -> dict[str, _Change]:

@@ -27,7 +27,7 @@ from study.sources import load_dataset
 from study.training import DivergedError, predict, train
 from study.versions import versions
 
-__all__ = ["CODE", "Cell", "Result", "cell_digest", "make_split", "run_cell", "score_arm"]
+__all__ = ["Cell", "Result", "cell_digest", "code_version", "make_split", "run_cell", "score_arm"]
 
 # modules whose code a cell runs beside those of its levels (gnn: the training graph; fusion: the classifier)
 CODE = (
@@ -88,9 +88,14 @@ def cell_digest(arm: Arm, data_digest: str, split: Choice, repeat: int, budget: 
         "split": split.canonical,
         "repeat": repeat,
         "budget": budget.model_dump(mode="json") if trains else None,
-        "code": registry.code_digest((*arm.acting(), ("split", split.level)), CODE),
+        "code": code_version(arm, split),
     }
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:20]
+
+
+def code_version(arm: Arm, split: Choice) -> str:
+    """Digest the source of everything a cell runs: its levels, its exam, and what every cell shares."""
+    return registry.code_digest((*arm.acting(), ("split", split.level)), CODE)
 
 
 def make_split(dataset: Dataset, choice: Choice, repeat: int) -> Split:

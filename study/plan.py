@@ -11,7 +11,7 @@ from typing import Any
 from components.dataset import Dataset
 from components.errors import KnockoutError
 from search_spaces.arm import Arm, Choice, canonical_json
-from study.cells import Cell, Result, cell_digest
+from study.cells import Cell, Result, cell_digest, code_version
 from study.config import DatasetSpec, Study
 from study.ledger import Ledger, write_atomically
 from study.sources import load_dataset
@@ -125,9 +125,6 @@ def _points(study: Study, datasets: tuple[Dataset, ...]) -> Iterator[tuple[int, 
 
 
 def _row(study: Study, arm: Arm, dataset: Dataset, split: Choice, repeat: int, digest: str) -> Row:
-    from components import registry
-    from study.cells import CODE
-
     return Row(
         study=study.name,
         arm=arm.name,
@@ -141,7 +138,7 @@ def _row(study: Study, arm: Arm, dataset: Dataset, split: Choice, repeat: int, d
         split=split.label(Choice("split", split.level, type(split.settings)())),
         repeat=repeat,
         data_digest=dataset.digest,
-        code_digest=registry.code_digest((*arm.acting(), ("split", split.level)), CODE),
+        code_digest=code_version(arm, split),
         protocol=json.dumps(study.budget.model_dump(mode="json"), sort_keys=True),
         cell=digest,
     )

@@ -48,7 +48,7 @@ def test_no_controls_is_said(study: Study) -> None:
 
 def test_the_most_and_the_least_useful_part(study: Study) -> None:
     parts = summary(analyse(study()))[1]
-    assert "to gnn=none changes AUROC by −0.06" in parts or "to gnn=none changes AUROC by −0.05" in parts
+    assert "to gnn=none moves AUROC by −0.06" in parts or "to gnn=none moves AUROC by −0.05" in parts
     assert "over 7 blocks, the largest loss of 2 arms" in parts
     assert "going to fusion=early" in parts
 

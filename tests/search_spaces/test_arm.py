@@ -26,7 +26,13 @@ def test_digest_ignores_name_role_and_order_of_factors(reference: Arm):
 
 
 def test_digest_changes_with_level_and_with_setting(reference: Arm, with_gnn: Callable[..., Arm]):
-    arms = [reference, with_gnn("gcn"), with_gnn("none"), with_gnn({"gat": {"heads": 5}}), with_gnn({"gat": {"heads": 6}})]
+    arms = [
+        reference,
+        with_gnn("gcn"),
+        with_gnn("none"),
+        with_gnn({"gat": {"heads": 5}}),
+        with_gnn({"gat": {"heads": 6}}),
+    ]
     assert len({arm.digest for arm in arms}) == len(arms)
 
 
@@ -56,7 +62,8 @@ def test_arm_factors_leave_the_exam_out():
 def test_another_level_takes_over_what_the_user_set_on_the_reference(with_gnn: Callable[..., Arm]):
     settings = with_gnn("gcn").choices["gnn"].settings.model_dump()
     assert settings["widths"] == (8, 4) and settings["dropout"] == 0.25
-    assert settings["hide_batch"] is False  # replaced as a whole: the preset's own choice stood for another level text
+    assert settings["hide_batch"] is True  # of the preset, on which the user's settings are laid
+    assert settings["self_loops"] is True  # nobody set it: the level's own default
 
 
 def test_own_settings_win_over_those_taken_over(with_gnn: Callable[..., Arm]):

@@ -1,0 +1,228 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from components import registry
+from components.simulator import SimulatorSettings, simulate, write_beeline
+from search_spaces.presets import PRESETS
+
+ROOT = Path(__file__).parents[2]
+TABLE1 = ROOT.parent / "shared" / "published" / "scunigp_table1_auroc.csv"
+
+Knockout = Callable[..., Any]
+
+
+def refused(ended: Any, *said: str) -> None:
+    assert ended.code == 2
+    assert "Traceback" not in ended.err + ended.out
+    for words in said:
+        assert words in " ".join(ended.err.split()), ended.err
+
+
+def one_error(ended: Any, *said: str) -> None:
+    refused(ended, *said)
+    assert ended.err.startswith("error: ") and ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["rnu"],
+        ["run"],
+        ["run", "a.yaml"],
+        ["run", "a.yaml", "--out"],
+        ["plan"],
+        ["status"],
+        ["report"],
+        ["report", "x.csv", "--alpha", "2"],
+        ["report", "x.csv", "--alpha", "small"],
+        ["components", "--presents"],
+        ["demo", "extra"],
+        ["data", "chekc", "x"],
+        ["data", "check"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_call_ends_with_how_to_call(knockout: Knockout, arguments: list[str]):
+    refused(knockout(*arguments), "Usage: knockout", "Error")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "missing.yaml", "--out", "o"], "missing.yaml: there is no such study file"),
+        (["run", ".", "--out", "o"], "this is a folder"),
+        (["plan", "missing.yaml"], "no such study file"),
+        (["status", "missing"], "missing: no study was run here"),
+        (["status", "."], "no study was run here"),
+        (["report", "missing.csv"], "missing.csv"),
+        (["report", "."], "no study was run here"),
+        (["components", "gn"], "unknown factor 'gn'. Did you mean 'gnn'"),
+        (["demo", "--lanes", "gpu", "--out", "o"], "'gpu' is no lane"),
+        (["data", "check", "missing"], "no such folder"),
+        (["data", "check", ".", "--split", "per_tff"], "Did you mean 'per_tf'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_users_mistake_ends_with_one_line_and_writes_nothing(
+    knockout: Knockout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    one_error(knockout(*arguments), said)
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_mistake_in_the_study_file_is_placed_and_writes_nothing(
+    knockout: Knockout, study_file: Callable[..., Path], tmp_path: Path, command: str
+):
+    study = study_file(design={"factors": {"gnn": ["gta"]}})
+    one_error(knockout(command, study, "--out", tmp_path / "o"), f"{study}, line", "design.factors.gnn[0]", "'gat'")
+    one_error(knockout(command, study_file(), "--out", tmp_path / "o", "--lanes", "gpu"), "--lanes", "no lane")
+    study = study_file(datasets=["nowhere"])
+    one_error(knockout(command, study, "--out", tmp_path / "o"), "there is no data set", "nowhere")
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_silent_arms_are_refused_before_anything_is_written(
+    plugin: Path, knockout: Knockout, study_file: Callable[..., Path], tmp_path: Path
+):
+    arms = [{"contrast": {"silent": {"strength": value}}} for value in (1.0, 2.0)]
+    study = study_file(design={"kind": "explicit", "arms": arms})
+    one_error(knockout("run", study, "--out", tmp_path / "o"), "never reaches the model")
+    assert not (tmp_path / "o").exists()
+
+
+def test_an_output_folder_that_cannot_be_made_is_refused(
+    knockout: Knockout, study_file: Callable[..., Path], tmp_path: Path
+):
+    (tmp_path / "file").write_text("")
+    one_error(knockout("run", study_file(), "--out", tmp_path / "file"), "cannot be made")
+
+
+def test_a_study_ran_to_its_end_has_everything_and_is_not_run_again(
+    knockout: Knockout, finished: Path, tmp_path: Path, forked: None
+):
+    shutil.copytree(finished, tmp_path / "out")
+    out, study = tmp_path / "out", finished.parent / "tiny.yaml"
+    assert (out / "report" / "report.html").stat().st_size > 1000
+    assert len(pd.read_parquet(out / "cells.parquet")["cell"].unique()) == 6
+    before = {path: path.stat().st_mtime_ns for path in (out / "ledger").iterdir()}
+    (out / "report" / "report.html").unlink()
+    again = knockout("run", study, "--out", out)
+    assert again.code == 0 and "6 cells are in the ledger already; 0 to run" in again.out
+    assert {path: path.stat().st_mtime_ns for path in (out / "ledger").iterdir()} == before
+    assert (out / "report" / "report.html").exists()
+
+
+def test_status_and_plan_say_what_is_done(knockout: Knockout, finished: Path):
+    status = knockout("status", finished)
+    assert status.code == 0 and "6 of 6 cells (6 ok)" in status.out and "2/2" in status.out
+    plan = knockout("plan", finished.parent / "tiny.yaml", "--out", finished)
+    assert plan.code == 0 and "6 cells, 6 done" in plan.out and "cells to run" not in plan.out
+    assert "cannot reach .05" in plan.out
+
+
+def test_plan_estimates_the_cost_and_writes_nothing(
+    knockout: Knockout, study_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    done = knockout("plan", study_file())
+    assert done.code == 0 and "6 cells to run: about" in done.out and "leak audit" in done.out
+    assert "cells to run" not in knockout("plan", study_file(), "--no-cost").out
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_failed_cells_give_exit_code_3_are_explained_and_run_again_when_asked(
+    plugin: Path, knockout: Knockout, study_file: Callable[..., Path], out: Path, forked: None
+):
+    study = study_file(design={"kind": "explicit", "arms": [{"scorer": "boom"}]}, repeats=1)
+    done = knockout("run", study, "--out", out)
+    assert done.code == 3 and "1 cells failed" in done.out
+    status = knockout("status", out)
+    assert status.code == 0 and "error: scorer=boom / net / repeat 0: ValueError: boom went off" in status.out
+    level = plugin / "knockout_misbehaving.py"
+    assert "0 to run" in knockout("run", study, "--out", out).out
+    again = knockout("run", study, "--out", out, "--retry-failed")
+    assert again.code == 3 and "2 cells are in the ledger already; 1 to run" in again.out
+    assert level.exists()
+
+
+def test_report_of_a_study_is_written_where_asked(knockout: Knockout, finished: Path, tmp_path: Path):
+    done = knockout("report", finished, "--out", tmp_path / "page")
+    assert done.code == 0 and (tmp_path / "page" / "report.html").exists()
+
+
+def test_report_of_anybodys_table(knockout: Knockout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        (m, f"c{b}", 0.7 + 0.01 * b + 0.1 * (m == "a") + 0.001 * b * b * (m == "c")) for m in "abc" for b in range(8)
+    ]
+    pd.DataFrame(rows, columns=["method", "cell", "auroc"]).to_csv("mine.csv", index=False)
+    columns = ["--arm", "method", "--block", "cell", "--metric", "auroc"]
+    done = knockout("report", "mine.csv", *columns, "--reference", "a")
+    assert done.code == 0 and "Friedman chi2" in done.out
+    assert (tmp_path / "report-mine" / "report.html").exists()
+    one_error(knockout("report", "mine.csv", *columns, "--reference", "z"), "z")
+    one_error(knockout("report", "mine.csv", "--arm", "methdo", "--block", "cell", "--metric", "auroc"), "method")
+
+
+def test_report_of_the_published_table_gives_the_published_test(knockout: Knockout, tmp_path: Path):
+    if not TABLE1.exists():
+        pytest.skip(f"the published table is not here: {TABLE1}")
+    columns = ["--arm", "method", "--block", "network,cell", "--metric", "auroc"]
+    done = knockout("report", TABLE1, *columns, "--out", tmp_path / "page")
+    assert done.code == 0
+    for number in ("159.15", "0.804", "1.163"):
+        assert number in done.out
+
+
+def test_data_check_shows_sizes_and_leaks(knockout: Knockout, tmp_path: Path):
+    for seed in (1, 2):
+        write_beeline(simulate(SimulatorSettings(genes=64, tfs=8, cells=40), seed=seed), tmp_path / f"net-{seed}")
+    done = knockout("data", "check", tmp_path)
+    assert done.code == 0 and "leak audit" in done.out
+    assert "net-1 (per_tf)" in done.out and "net-2 (per_tf)" in done.out
+    alone = knockout("data", "check", tmp_path / "net-1", "--split", "per_tf_as_published")
+    assert alone.code == 0 and "net-1 (per_tf_as_published)" in alone.out and "net-2" not in alone.out
+
+
+def test_data_check_of_what_is_no_data_set_says_why(knockout: Knockout, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    one_error(knockout("data", "check", tmp_path / "empty"), "not a data set", "Known layouts")
+    write_beeline(simulate(SimulatorSettings(genes=64, tfs=8, cells=40)), tmp_path / "broken")
+    (tmp_path / "broken" / "TF.csv").unlink()
+    one_error(knockout("data", "check", tmp_path / "broken"), "missing file(s): TF.csv")
+    (tmp_path / "x.h5ad").write_text("")
+    one_error(knockout("data", "check", tmp_path / "x.h5ad"), "needs a network file")
+
+
+def test_components_lists_every_level_and_preset(plugin: Path, knockout: Knockout):
+    done = knockout("components")
+    assert done.code == 0
+    for factor in registry.FACTORS:
+        for level, cls in registry.levels(factor).items():
+            assert f"{factor}.{level}" in done.out
+            for setting in cls.Settings.model_fields:
+                assert setting in done.out
+    assert "contrast.silent" in done.out, "plug-ins are listed too"
+    only = knockout("components", "gnn")
+    assert "gnn.gat" in only.out and "fusion.late" not in only.out
+    presets = knockout("components", "--presets")
+    assert presets.code == 0 and all(name in presets.out for name in PRESETS)
+
+
+def test_the_demo_study_is_sound_and_large_enough_for_its_test():
+    from reports.attainability import smallest_p
+    from study.config import load_study
+
+    study = load_study(ROOT / "study" / "demo.yaml")
+    blocks = {spec.block for spec in study.datasets}
+    assert smallest_p(len(blocks), sum(arm.role == "arm" for arm in study.arms)) <= 0.05
+    assert yaml.safe_load((ROOT / "study" / "demo.yaml").read_text())["name"] == study.name

@@ -1,0 +1,182 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from components.dataset import Dataset
+from components.simulator import SimulatorSettings, simulate, write_beeline
+from study.cells import Cell, Result, cell_digest, run_cell
+from study.config import load_study
+from study.lanes import Lane
+from study.plan import Plan, make_plan
+from study.pool import Pool
+
+LANE = Lane("cpu", 1)
+
+
+@pytest.fixture
+def plan(study_file: Callable[..., Path]) -> Callable[..., Plan]:
+    return lambda **changes: make_plan(load_study(study_file(**changes)))
+
+
+def digests(plan: Plan) -> dict[tuple[str, int], str]:
+    return {(row.arm, row.repeat): row.cell for row in plan.rows}
+
+
+def test_every_cell_has_a_digest_of_its_own(plan: Callable[..., Plan]):
+    two = [{"simulate": {"genes": 64, "tfs": 8, "cells": 40}, "seed": seed} for seed in (1, 2)]
+    cells = plan(datasets=two, controls=True, repeats=3).cells
+    assert len({cell.digest for cell in cells}) == len(cells) == 2 * 3 * 6
+
+
+def test_digest_ignores_names_and_places(plan: Callable[..., Plan]):
+    before = digests(plan())
+    renamed = {"simulate": {"genes": 64, "tfs": 8, "cells": 40}, "seed": 1, "name": "x", "block": "b", "network": "n"}
+    assert digests(plan(name="renamed", datasets=[renamed], lanes="cpu:1", metric="auprc")) == before
+    more = digests(plan(repeats=4, controls=["noise", "degree"]))
+    assert more.items() >= before.items()
+
+
+def test_a_data_set_moved_to_another_folder_keeps_its_cells(plan: Callable[..., Plan], tmp_path: Path):
+    dataset = simulate(SimulatorSettings(genes=64, tfs=8, cells=40), seed=1)
+    for folder in ("here", "there"):
+        write_beeline(dataset, tmp_path / folder)
+    here, there = (digests(plan(datasets=[folder])) for folder in ("here", "there"))
+    assert here == there
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training": {"epochs": 3, "graph_epochs": 1}},
+        {"split": {"per_tf": {"validation": "natural"}}},
+        {"datasets": [{"simulate": {"genes": 64, "tfs": 8, "cells": 41}, "seed": 1}]},
+        {"datasets": [{"simulate": {"genes": 64, "tfs": 8, "cells": 40}, "seed": 2}]},
+        {"reference": {"gnn": {"gat": {"widths": [8, 4], "heads": 1}}}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_digest_of_the_reference_changes_with_what_changes_its_numbers(
+    plan: Callable[..., Plan], change: dict[str, Any]
+):
+    assert plan().cells[0].arm.role == plan(**change).cells[0].arm.role == "reference"
+    assert plan().cells[0].digest != plan(**change).cells[0].digest
+
+
+def test_digest_changes_with_arm_and_repeat(plan: Callable[..., Plan]):
+    found = digests(plan())
+    assert len({found["reference", 0], found["reference", 1], found["gnn=none", 0], found["degree", 0]}) == 4
+
+
+def test_a_rule_does_not_depend_on_the_training_budget(plan: Callable[..., Plan]):
+    short, long = digests(plan()), digests(plan(training={"epochs": 3}))
+    assert short["degree", 0] == long["degree", 0]
+    assert short["gnn=none", 0] != long["gnn=none", 0]
+
+
+def test_digest_changes_with_the_code_of_the_parts_it_uses(plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch):
+    cell = plan().cells[0]
+    data = plan().datasets[0].digest
+    asked: list[Any] = []
+
+    def other_code(parts: Any, extra: Any) -> str:
+        asked.append((dict(parts), extra))
+        return "another version"
+
+    monkeypatch.setattr("components.registry.code_digest", other_code)
+    assert cell_digest(cell.arm, data, cell.split, cell.repeat, cell.budget) != cell.digest
+    parts, extra = asked[0]
+    assert parts["gnn"] == "gat" and parts["split"] == "per_tf" and "study.training" in extra
+
+
+def test_all_arms_of_a_repeat_sit_one_exam(plan: Callable[..., Plan]):
+    cells = plan(controls=["degree", "identity", "noise"], design={"factors": {"gnn": ["none", "gcn"]}}).cells
+    results = [run_cell(cell, LANE) for cell in cells]
+    assert {result.status for result in results} == {"ok"}
+    first, second = results[:6], results[6:]
+    for of_repeat in (first, second):
+        assert len({result.facts["split_digest"] for result in of_repeat}) == 1
+        for result in of_repeat:
+            for column in ("tf", "target", "label"):
+                np.testing.assert_array_equal(result.predictions[column], of_repeat[0].predictions[column])
+    assert first[0].facts["split_digest"] != second[0].facts["split_digest"]
+
+
+def same(one: Result, other: Result) -> None:
+    assert one.status == other.status == "ok"
+    assert (one.scores, one.curves, one.best_epoch, one.facts) == (
+        other.scores,
+        other.curves,
+        other.best_epoch,
+        other.facts,
+    )
+    for key, values in one.predictions.items():
+        np.testing.assert_array_equal(values, other.predictions[key])
+
+
+def test_a_cell_run_twice_is_the_same_to_the_last_bit(plan: Callable[..., Plan]):
+    cell = plan().cells[0]
+    first = run_cell(cell, LANE)
+    torch.rand(7), np.random.rand(7)  # noqa: NPY002  whatever global generators were at
+    run_cell(plan().cells[1], LANE)
+    same(first, run_cell(cell, LANE))
+
+
+def test_a_worker_gives_what_this_process_gives(plan: Callable[..., Plan], tmp_path: Path, forked: None):
+    import pandas as pd
+
+    cells = plan().cells[:2]
+    pool = Pool([LANE, LANE], tmp_path / "out")
+    list(pool.run(cells))
+    for cell in cells:
+        here, there = run_cell(cell, LANE), pool.ledger.read(cell.digest)
+        there.predictions = dict(pd.read_parquet(pool.ledger.predictions_of(cell.digest)))
+        same(here, there)
+
+
+def test_predictions_are_the_test_pairs_with_their_scores(plan: Callable[..., Plan]):
+    made = plan()
+    result = run_cell(made.cells[0], LANE)
+    edges = {(made.datasets[0].genes[a], made.datasets[0].genes[b]) for a, b in made.datasets[0].edges}
+    found = result.predictions
+    assert [(tf, target) in edges for tf, target in zip(found["tf"], found["target"], strict=True)] == list(
+        found["label"] == 1
+    )
+    from sklearn.metrics import roc_auc_score
+
+    assert roc_auc_score(found["label"], found["score"]) == pytest.approx(result.scores["test"]["auroc"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arm", "status", "reason"),
+    [
+        ({"scorer": "boom"}, "error", "ValueError: boom went off (knockout_misbehaving.py:"),
+        ({"scorer": "hungry"}, "oom", "out of memory"),
+        ({"scorer": "blank"}, "diverged", "NaN"),
+        ({"contrast": "nan"}, "diverged", "joint loss became nan"),
+    ],
+)
+def test_a_failure_is_recorded_with_its_kind_and_without_scores(
+    plugin: Path, plan: Callable[..., Plan], arm: dict[str, str], status: str, reason: str
+):
+    cell = next(c for c in plan(design={"kind": "explicit", "arms": [arm]}).cells if c.arm.role == "arm")
+    result = run_cell(cell, LANE)
+    assert (result.status, result.scores, result.predictions) == (status, {}, None)
+    assert reason in result.reason
+
+
+def test_a_data_set_too_small_for_the_exam_is_an_error_of_its_cells(plan: Callable[..., Plan], tmp_path: Path):
+    tiny = Dataset("t", ("A", "B", "C"), np.eye(3, dtype=np.float32), np.array([0]), np.array([[0, 1], [0, 2]]))
+    write_beeline(tiny, tmp_path / "small")
+    result = run_cell(plan(datasets=["small"]).cells[0], LANE)
+    assert result.status == "error" and result.reason
+
+
+def test_a_cell_has_a_label_for_people(plan: Callable[..., Plan]):
+    cell: Cell = plan().cells[0]
+    assert cell.label == "reference / net / repeat 0"
+    assert replace(cell, repeat=3).label.endswith("repeat 3")

@@ -1,0 +1,103 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components.errors import KnockoutError
+from study.cells import Result
+from study.config import load_study
+from study.cost import estimate
+from study.ledger import Ledger
+from study.plan import Plan, make_plan, read_plan, results_of
+
+SIMULATED = {"simulate": {"genes": 64, "tfs": 8, "cells": 40}}
+
+
+@pytest.fixture
+def plan(study_file: Callable[..., Path]) -> Callable[..., Plan]:
+    return lambda **changes: make_plan(load_study(study_file(**changes)))
+
+
+def test_repeats_are_outermost_so_that_a_stop_leaves_whole_repeats(plan: Callable[..., Plan]):
+    made = plan(datasets=[{**SIMULATED, "seed": 1}, {**SIMULATED, "seed": 2}])
+    assert [(row.repeat, row.dataset, row.arm) for row in made.rows] == [
+        (repeat, f"simulated-{seed}", arm)
+        for repeat in (0, 1)
+        for seed in (1, 2)
+        for arm in ("reference", "gnn=none", "degree")
+    ]
+    assert [cell.digest for cell in made.cells] == [row.cell for row in made.rows]
+
+
+def test_missing_and_failed_cells_are_told_apart(plan: Callable[..., Plan], tmp_path: Path):
+    made, ledger = plan(), Ledger(tmp_path / "out")
+    assert made.missing(ledger) == list(made.cells) and made.failed(ledger) == []
+    ledger.write(Result(made.cells[0].digest))
+    ledger.write(Result(made.cells[2].digest, status="diverged", reason="NaN"))
+    ledger.write(Result("of another study"))
+    assert made.missing(ledger) == [made.cells[1], *made.cells[3:]]
+    assert made.failed(ledger) == [made.cells[2]]
+    assert set(results_of(list(made.rows), ledger)) == {made.cells[0].digest, made.cells[2].digest}
+
+
+def test_two_data_sets_of_one_name_are_refused(plan: Callable[..., Plan]):
+    with pytest.raises(KnockoutError, match="two data sets are named 'a' \\(positions 0 and 2\\)") as refused:
+        plan(datasets=[{**SIMULATED, "seed": s, "name": n} for s, n in ((1, "a"), (2, "b"), (3, "a"))])
+    assert refused.value.where == "datasets[2]"
+
+
+def test_one_data_set_under_two_names_is_refused(plan: Callable[..., Plan]):
+    twice = [{**SIMULATED, "seed": 1, "name": name, "block": name} for name in "ab"]
+    with pytest.raises(KnockoutError, match="'a' and 'b' hold the same data") as refused:
+        plan(datasets=twice)
+    assert refused.value.where == "datasets[1]"
+    twice[1]["split"] = {"per_tf": {"validation": "natural"}}
+    assert len(plan(datasets=twice).cells) == 12
+
+
+def test_a_data_set_that_is_not_there_is_refused(plan: Callable[..., Plan]):
+    with pytest.raises(KnockoutError, match="there is no data set .*nowhere.*Paths are relative to --data"):
+        plan(datasets=["nowhere"])
+
+
+def test_a_saved_plan_is_read_back(plan: Callable[..., Plan], tmp_path: Path):
+    made = plan(metric="auprc")
+    made.save(tmp_path)
+    metric, rows = read_plan(tmp_path)
+    assert metric == "auprc"
+    assert [row.cell for row in rows] == [row.cell for row in made.rows]
+    assert [json.loads(json.dumps(vars(row))) for row in made.rows] == [vars(row) for row in rows]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"metric": "auroc", "rows": [{"study": "x"}]}'])
+def test_a_damaged_plan_is_named(tmp_path: Path, content: str):
+    (tmp_path / "plan.json").write_text(content)
+    with pytest.raises(KnockoutError, match="cannot be read") as refused:
+        read_plan(tmp_path)
+    assert refused.value.where == str(tmp_path / "plan.json")
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path: Path):
+    with pytest.raises(KnockoutError, match="no study was run here"):
+        read_plan(tmp_path)
+
+
+def test_cost_is_measured_where_nothing_is_known_and_read_where_cells_have_ended(
+    plan: Callable[..., Plan], tmp_path: Path
+):
+    made, ledger = plan(training={"epochs": 200, "graph_epochs": 1, "patience": 1}), Ledger(tmp_path)
+    unknown = estimate(made, ledger)
+    assert 0 < unknown.seconds < unknown.at_most and unknown.measured == 0.0
+    for cell in made.cells[:3]:
+        ledger.write(Result(cell.digest, seconds=100.0))
+    known = estimate(made, ledger)
+    assert (known.seconds, known.at_most, known.measured) == (300.0, 300.0, 1.0)
+    for cell in made.cells[3:]:
+        ledger.write(Result(cell.digest, seconds=1.0))
+    assert estimate(made, ledger).seconds == 0.0
+
+
+def test_cost_of_an_arm_that_fails_is_still_estimated(plugin: Path, plan: Callable[..., Plan], tmp_path: Path):
+    made = plan(design={"kind": "explicit", "arms": [{"contrast": "nan"}, {"scorer": "boom"}]})
+    assert estimate(made, Ledger(tmp_path)).seconds > 0

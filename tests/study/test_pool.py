@@ -1,0 +1,139 @@
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study import pool as pool_module
+from study.cells import Cell, Result
+from study.config import load_study
+from study.lanes import Lane
+from study.ledger import Ledger
+from study.plan import make_plan
+from study.pool import Pool
+
+LANES = (Lane("cpu", 1), Lane("cpu", 2))
+
+
+@pytest.fixture
+def cells(study_file: Callable[..., Path]) -> Callable[..., list[Cell]]:
+    def plan(*arms: dict[str, str], **changes: Any) -> list[Cell]:
+        design = {"kind": "explicit", "arms": list(arms)}
+        return list(make_plan(load_study(study_file(design=design, **changes))).cells)
+
+    return plan
+
+
+def by_label(cells: list[Cell], results: list[Result]) -> dict[str, str]:
+    labels = {cell.digest: f"{cell.arm.name} {cell.repeat}" for cell in cells}
+    assert len(results) == len(cells), "a result for every cell, and one only"
+    return {labels[result.cell]: result.status for result in results}
+
+
+def test_a_failure_costs_its_cell_and_nothing_else(
+    plugin: Path, forked: None, cells: Callable[..., list[Cell]], tmp_path: Path
+):
+    planned = cells({"scorer": "boom"}, {"scorer": "suicide"}, {"contrast": "nan"}, {"scorer": "hungry"})
+    pool = Pool(LANES, tmp_path / "out")
+    found = by_label(planned, list(pool.run(planned)))
+    ends = {"boom": "error", "suicide": "killed", "hungry": "oom"}
+    for repeat in (0, 1):
+        assert found[f"reference {repeat}"] == found[f"degree {repeat}"] == "ok"
+        assert found[f"contrast=nan {repeat}"] == "diverged"
+        for name, status in ends.items():
+            assert found[f"scorer={name} {repeat}"] == status
+    records = Ledger(tmp_path / "out").read_all(cell.digest for cell in planned)
+    assert len(records) == len(planned)
+    assert all(record.reason for record in records.values() if record.status != "ok")
+    assert all(record.scores and not record.reason for record in records.values() if record.status == "ok")
+    assert not list((tmp_path / "out").rglob("*.tmp"))
+
+
+def test_each_worker_owns_a_lane_with_its_threads(
+    plugin: Path, forked: None, cells: Callable[..., list[Cell]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def report(cell: Cell, lane: Lane) -> Result:
+        time.sleep(0.3)  # long enough that the other worker takes the next
+        return Result(cell.digest, facts={"threads": lane.threads, "worker": os.getpid()})
+
+    monkeypatch.setattr(pool_module, "run_cell", report)
+    planned = cells({"gnn": "none"})
+    facts = [result.facts for result in Pool(LANES, tmp_path / "out").run(planned)]
+    lane_of = {fact["worker"]: fact["threads"] for fact in facts}
+    assert sorted(lane_of.values()) == [1, 2]
+    assert all(lane_of[fact["worker"]] == fact["threads"] for fact in facts)
+
+
+def test_a_lane_is_free_again_when_its_worker_has_left(tmp_path: Path):
+    import multiprocessing
+
+    def take(queue: Any, hold: float) -> None:
+        queue.put(pool_module._take_slot(tmp_path, 2))
+        time.sleep(hold)
+
+    fork = multiprocessing.get_context("fork")
+    queue = fork.Queue()
+    stays = fork.Process(target=take, args=(queue, 5.0))
+    stays.start()
+    held = queue.get(timeout=5)
+    for _ in range(3):
+        leaves = fork.Process(target=take, args=(queue, 0.0))
+        leaves.start()
+        assert queue.get(timeout=5) == 1 - held
+        leaves.join()
+    stays.kill()
+    stays.join()
+
+
+def test_the_ledger_spares_a_cell_that_another_driver_has_finished(
+    forked: None, cells: Callable[..., list[Cell]], tmp_path: Path
+):
+    planned = cells({"gnn": "none"})
+    Ledger(tmp_path / "out").write(Result(planned[0].digest, reason="of another driver"))
+    found = {result.cell: result.reason for result in Pool(LANES, tmp_path / "out").run(planned)}
+    assert found.pop(planned[0].digest) == "of another driver"
+    assert set(found.values()) == {""}
+
+
+def test_a_stopped_pool_finishes_what_flies_and_starts_nothing(
+    plugin: Path, forked: None, cells: Callable[..., list[Cell]], tmp_path: Path
+):
+    planned = cells({"scorer": "slow"}, repeats=3)
+    pool, started = Pool(LANES, tmp_path / "out"), []
+
+    def start(cell: Cell) -> None:
+        started.append(cell.digest)
+        if len(started) == 2:
+            pool.stop()
+
+    results = list(pool.run(planned, start))
+    assert [result.cell for result in results] and {r.cell for r in results} == set(started)
+    assert len(started) == 2 < len(planned)
+    assert len(list((tmp_path / "out" / "ledger").glob("*.json"))) == 2
+
+
+def test_leaving_the_loop_does_not_wait_for_cells_in_flight(
+    plugin: Path, forked: None, cells: Callable[..., list[Cell]], tmp_path: Path
+):
+    planned = [cell for cell in cells({"scorer": "slow"}, repeats=4) if cell.arm.name == "scorer=slow"]
+    running = Pool(LANES, tmp_path / "out").run(planned)
+    next(running)
+    left = time.monotonic()
+    running.close()
+    assert time.monotonic() - left < 0.8  # a slow cell takes a second
+    assert len(list((tmp_path / "out" / "ledger").glob("*.json"))) < len(planned)
+
+
+def test_a_damaged_record_stops_the_study_and_names_the_file(
+    forked: None, cells: Callable[..., list[Cell]], tmp_path: Path
+):
+    from components.errors import KnockoutError
+
+    planned = cells({"gnn": "none"})
+    (tmp_path / "out" / "ledger").mkdir(parents=True)
+    (tmp_path / "out" / "ledger" / f"{planned[0].digest}.json").write_text(json.dumps([]))
+    with pytest.raises(KnockoutError, match=planned[0].digest):
+        list(Pool(LANES, tmp_path / "out").run(planned))

@@ -1,0 +1,72 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.metrics import METRICS
+from components.registry import FACTORS
+from study.cells import Result, run_cell
+from study.config import load_study
+from study.lanes import Lane
+from study.plan import Plan, make_plan
+from study.table import TABLE, tidy, write_table
+
+NAMED = {"study", "arm", "arm_digest", "role", "dataset", "network", "block", "split", "repeat", "protocol", "cell"}
+NAMED |= {"data_digest", "code_digest", "split_digest", "status", "reason", "seconds", "peak_memory_mb"}
+NAMED |= {"parameters", "best_epoch", "device", "versions", "part", "metric", "value"}
+
+
+@pytest.fixture
+def plan(study_file: Callable[..., Path]) -> Plan:
+    return make_plan(load_study(study_file(name="table", repeats=1)))
+
+
+@pytest.fixture
+def results(plan: Plan) -> dict[str, Result]:
+    found = {cell.digest: run_cell(cell, Lane("cpu", 1)) for cell in plan.cells[:2]}
+    failed = Result(plan.cells[2].digest, status="killed", reason="out of memory, it seems")
+    return {**found, failed.cell: failed}
+
+
+def test_one_row_per_cell_part_and_metric_failures_included(plan: Plan, results: dict[str, Result]):
+    frame = tidy(plan.rows, results)
+    assert set(frame) == NAMED | {name for name in FACTORS}
+    assert not frame.duplicated(["cell", "part", "metric"]).any()
+    assert len(frame) == 3 * 2 * len(METRICS)
+    failed = frame[frame["arm"] == "degree"]
+    assert set(failed["status"]) == {"killed"} and set(failed["reason"]) == {"out of memory, it seems"}
+    assert failed["value"].isna().all() and len(failed) == 2 * len(METRICS)
+    assert frame[frame["status"] == "ok"]["value"].notna().all()
+
+
+def test_values_are_those_of_the_records(plan: Plan, results: dict[str, Result]):
+    frame = tidy(plan.rows, results).set_index(["cell", "part", "metric"])["value"]
+    for cell, result in results.items():
+        for part, scores in result.scores.items():
+            for metric, value in scores.items():
+                assert frame[cell, part, metric] == value
+
+
+def test_a_cell_without_record_has_no_row(plan: Plan, results: dict[str, Result]):
+    results.pop(plan.cells[0].digest)
+    assert set(tidy(plan.rows, results)["arm"]) == {"gnn=none", "degree"}
+
+
+def test_a_metric_that_is_undefined_is_missing_and_the_cell_still_ok(plan: Plan, results: dict[str, Result]):
+    cell = plan.cells[0].digest
+    results[cell].scores["test"]["within_tf_auroc"] = None
+    frame = tidy(plan.rows, results)
+    row = frame[(frame["cell"] == cell) & (frame["part"] == "test") & (frame["metric"] == "within_tf_auroc")]
+    assert row["value"].isna().all() and set(row["status"]) == {"ok"}
+
+
+def test_the_file_gives_back_the_table_in_plain_columns(plan: Plan, results: dict[str, Result], tmp_path: Path):
+    path = write_table(plan.rows, results, tmp_path)
+    assert path == tmp_path / TABLE and [p.name for p in tmp_path.glob("cells*")] == [TABLE]
+    read = pd.read_parquet(path)
+    pd.testing.assert_frame_equal(read, tidy(plan.rows, results), check_dtype=False)
+    for column in read:
+        values = read[column].dropna()
+        assert values.map(lambda value: isinstance(value, str | int | float | np.number)).all(), column

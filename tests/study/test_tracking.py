@@ -1,0 +1,159 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.errors import KnockoutError
+from study.cells import Result, run_cell
+from study.config import load_study
+from study.lanes import Lane
+from study.ledger import Ledger
+from study.plan import Plan, make_plan
+from study.tracking import Tracker, default_uri
+
+KEY, PARENT = "knockout.key", "mlflow.parentRunId"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def plan(study_file: Callable[..., Path]) -> Plan:
+    return make_plan(load_study(study_file()))
+
+
+@pytest.fixture
+def results(plan: Plan) -> dict[str, Result]:
+    return {cell.digest: run_cell(cell, Lane("cpu", 1)) for cell in plan.cells}
+
+
+def record(plan: Plan, results: dict[str, Result], out: Path) -> None:
+    """What a run does: a tracker of its own, every cell logged, everything closed."""
+    tracker = Tracker(plan.study.name, out)
+    for row in plan.rows:
+        if row.cell in results:
+            Ledger(out).write(results[row.cell])
+            tracker.log(row, results[row.cell])
+    tracker.close(plan.rows, results)
+
+
+def runs(out: Path) -> dict[str, Any]:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(default_uri(out))
+    experiment = client.get_experiment_by_name("tiny")
+    found = client.search_runs([experiment.experiment_id], max_results=1000)
+    assert len({run.data.tags[KEY] for run in found}) == len(found), "a run stands twice"
+    return {run.data.tags[KEY]: run for run in found}
+
+
+def history(out: Path, run_id: str, metric: str) -> list[tuple[int, float]]:
+    from mlflow.tracking import MlflowClient
+
+    return [(m.step, m.value) for m in MlflowClient(default_uri(out)).get_metric_history(run_id, metric)]
+
+
+def test_runs_are_nested_study_arm_cell_and_hold_everything(plan: Plan, results: dict[str, Result], out: Path):
+    record(plan, results, out)
+    found = runs(out)
+    assert len(found) == 1 + 3 + 6
+    study = found["tiny/study"]
+    assert PARENT not in study.data.tags
+    for row, cell in zip(plan.rows, plan.cells, strict=True):
+        arm, run = found[f"tiny/arm/{row.arm_digest}"], found[f"tiny/cell/{row.cell}/{row.arm_digest}"]
+        assert arm.data.tags[PARENT] == study.info.run_id
+        assert run.data.tags[PARENT] == arm.info.run_id
+        assert (run.info.status, arm.info.status, study.info.status) == ("FINISHED",) * 3
+        result = results[row.cell]
+        assert run.data.metrics["test.auroc"] == result.scores["test"]["auroc"]
+        assert run.data.params["repeat"] == str(row.repeat) and run.data.params["arm"] == row.arm
+        assert run.data.params["training.epochs"] == str(cell.budget.epochs)
+        assert run.data.tags["knockout.code_digest"] == row.code_digest
+        assert run.data.tags["mlflow.source.git.commit"] == result.versions["git_commit"]
+        for name, values in result.curves.items():
+            assert history(out, run.info.run_id, name) == list(enumerate(values, start=1))
+        artifacts = Path(run.info.artifact_uri.removeprefix("file://")) / "predictions" / f"{row.cell}.parquet"
+        assert artifacts.read_bytes() == Ledger(out).predictions_of(row.cell).read_bytes()
+    reference = found[f"tiny/arm/{plan.rows[0].arm_digest}"]
+    values = [results[row.cell].scores["test"]["auroc"] for row in plan.rows if row.arm == "reference"]
+    assert reference.data.metrics["test.auroc.mean"] == pytest.approx(sum(values) / 2)
+    assert reference.data.params["gnn.gat.heads"] == "2"
+
+
+def test_recording_again_adds_nothing(plan: Plan, results: dict[str, Result], out: Path):
+    record(plan, results, out)
+    before = {key: run.info.run_id for key, run in runs(out).items()}
+    record(plan, results, out)
+    after = runs(out)
+    assert {key: run.info.run_id for key, run in after.items()} == before
+    assert {run.info.status for run in after.values()} == {"FINISHED"}
+
+
+def test_a_study_that_was_stopped_is_taken_up_in_the_same_runs(plan: Plan, results: dict[str, Result], out: Path):
+    some = {row.cell: results[row.cell] for row in plan.rows[:2]}
+    record(plan, some, out)
+    stopped = runs(out)
+    assert stopped["tiny/study"].info.status == "KILLED"
+    record(plan, results, out)
+    assert {k: r.info.run_id for k, r in runs(out).items()}.items() >= {
+        k: r.info.run_id for k, r in stopped.items()
+    }.items()
+    assert {run.info.status for run in runs(out).values()} == {"FINISHED"}
+
+
+def test_a_failed_cell_takes_the_mean_from_its_arm_and_a_retry_gives_it_back(
+    plan: Plan, results: dict[str, Result], out: Path
+):
+    row = plan.rows[0]
+    cell, arm = f"tiny/cell/{row.cell}/{row.arm_digest}", f"tiny/arm/{row.arm_digest}"
+    record(plan, results | {row.cell: Result(row.cell, status="diverged", reason="NaN")}, out)
+    found = runs(out)
+    assert found[cell].info.status == "FAILED" and found[cell].data.tags["knockout.reason"] == "NaN"
+    assert "test.auroc" not in found[cell].data.metrics
+    assert found[arm].data.metrics["cells_failed"] == 1.0 and "test.auroc.mean" not in found[arm].data.metrics
+    record(plan, results, out)
+    found = runs(out)
+    assert len(found) == 10
+    assert found[cell].info.status == "FINISHED" and found[cell].data.metrics["test.auroc"]
+    assert found[arm].data.metrics["cells_failed"] == 0.0 and "test.auroc.mean" in found[arm].data.metrics
+
+
+def test_a_cell_left_open_by_a_killed_driver_is_written_anew(plan: Plan, results: dict[str, Result], out: Path):
+    record(plan, results, out)
+    row = plan.rows[0]
+    cell = f"tiny/cell/{row.cell}/{row.arm_digest}"
+    tracker = Tracker("tiny", out)
+    tracker._client.update_run(runs(out)[cell].info.run_id, status="RUNNING")
+    record(plan, results, out)
+    assert len(runs(out)) == 10 and runs(out)[cell].info.status == "FINISHED"
+
+
+def test_a_store_that_mlflow_does_not_know_is_the_users_mistake(tmp_path: Path):
+    tracker = Tracker("tiny", tmp_path, "foo://bar")
+    with pytest.raises(KnockoutError, match="MLflow cannot use this store") as refused:
+        tracker._known  # noqa: B018
+    assert refused.value.where == "foo://bar"
+
+
+def test_telemetry_is_off_before_mlflow_is_imported(tmp_path: Path):
+    script = f"""
+import os, sys, types
+from pathlib import Path
+for name, member in (("cells", "Result"), ("ledger", "Ledger"), ("plan", "Row")):  # spare the import of torch
+    module = sys.modules["study." + name] = types.ModuleType("study." + name)
+    setattr(module, member, object)
+from study.tracking import Tracker
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "mlflow":
+            print(name, os.environ.get("MLFLOW_DISABLE_TELEMETRY"))
+            sys.exit()
+assert "mlflow" not in sys.modules
+sys.meta_path.insert(0, Watch())
+Tracker("x", Path({str(tmp_path)!r}))._client
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")} | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "mlflow true\n"
