@@ -20,6 +20,7 @@ class _Change:
 
     value: float
     told: str
+    high: float = math.nan  # upper end of the interval, if there is one
 
 
 _FORBIDDING = ("mixed digests", "search trials")
@@ -94,11 +95,10 @@ def _extremes(a: Analysis, changes: dict[str, _Change]) -> str:
     if len(order) > 1:
         text += f", to {least} by {changes[least].told}"
     others = f" (the extremes of {len(order)} changes)" if len(order) > 2 else ""
-    if changes[most].value >= 0:
-        return f"{text}{others}: nothing here shows that what {a.reference} has instead earns its keep"
-    if changes[least].value >= 0:
-        return f"{text}{others}: what {most} replaces is worth most here, what {least} replaces is not shown to be"
-    return text + others
+    highs = [change.high for change in changes.values()]
+    if any(high < 0 for high in highs) or any(math.isnan(high) for high in highs):
+        return text + others
+    return f"{text}{others}: no interval lies below zero, so nothing here shows that a part earns its keep"
 
 
 def _over_blocks(a: Analysis, others: list[str]) -> dict[str, _Change]:
@@ -106,7 +106,7 @@ def _over_blocks(a: Analysis, others: list[str]) -> dict[str, _Change]:
     for f in a.findings:
         if f.metric == a.metric and f.arm in others and f.effect and not f.dropped:
             told = f"{signed(f.effect.mean)} {interval(f.effect)} over {count(f.effect.n, 'block')}"
-            out[f.arm] = _Change(f.effect.mean, told)
+            out[f.arm] = _Change(f.effect.mean, told, f.effect.high)
     return out
 
 
@@ -120,7 +120,7 @@ def _over_repeats(a: Analysis, others: list[str]) -> dict[str, _Change]:
         return out
     for p in mine:
         told = f"{signed(p.mean)} {interval(p)} over {_repeats(p)} (this data set only)"
-        out[p.arm] = _Change(p.mean, told)
+        out[p.arm] = _Change(p.mean, told, p.high)
     return out
 
 

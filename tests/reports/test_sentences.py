@@ -48,9 +48,15 @@ def test_no_controls_is_said(study: Study) -> None:
 
 def test_the_most_and_the_least_useful_part(study: Study) -> None:
     parts = summary(analyse(study()))[1]
-    assert "to gnn=none moves AUROC by −0.06" in parts or "to gnn=none moves AUROC by −0.05" in parts
-    assert "over 7 blocks, the largest loss of 2 arms" in parts
-    assert "going to fusion=early" in parts
+    assert "Changing full to gnn=none moves AUROC by −0.05" in parts
+    assert "over 7 blocks, to fusion=early by −0.00" in parts
+    assert "nothing here shows" not in parts
+
+
+def test_parts_that_are_not_missed_are_said_not_to_earn_their_keep(study: Study) -> None:
+    arms = {"full": ("reference", 0.8), "gnn=none": ("arm", 0.83), "fusion=late": ("arm", 0.82)}
+    parts = summary(analyse(study(arms=arms)))[1]
+    assert "no interval lies below zero, so nothing here shows that a part earns its keep" in parts
 
 
 def test_a_null_result_is_not_turned_into_evidence(study: Study) -> None:
