@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -14,9 +14,13 @@ __all__ = ["Bucketing", "NoBucketing"]
 
 
 class Bucketing(nn.Module):
-    """Base of every gene encoder: built from expression ``[genes, cells]``, gives ``[genes, width]``."""
+    """Base of every gene encoder: built from expression ``[genes, cells]``, gives ``[genes, width]``.
+
+    ``per_gene`` names the weights that have one row per gene: those of an encoder that knows genes by their index.
+    """
 
     width: int
+    per_gene: ClassVar[tuple[str, ...]] = ()
 
     class Settings(BaseSettings):
         """What every gene encoder can be asked."""

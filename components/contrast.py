@@ -21,6 +21,11 @@ class Contrast(nn.Module):
         self.settings = settings
         self.width = width
 
+    @property
+    def bce_weight(self) -> float:
+        """Factor on the cross-entropy beside this term; 1 leaves it alone."""
+        return 1.0
+
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         """Return the term to add to the loss of a batch: a scalar."""
         raise NotImplementedError

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from components.dataset import Ints
+from components.dataset import Floats, Ints
 from components.exam import Split
 from components.registry import register
 from components.settings import Settings as BaseSettings
@@ -20,7 +20,10 @@ __all__ = ["AllNegatives", "NegativeSampler", "SameTF", "Uniform"]
 
 
 class NegativeSampler(ABC):
-    """Base of every sampler of training negatives."""
+    """Base of every sampler of training negatives: built from an exam and the expression ``[genes, cells]``.
+
+    The expression is what the model is shown, so a control that hides it from the model hides it here, too.
+    """
 
     class Settings(BaseSettings):
         """What every sampler can be asked."""
@@ -28,7 +31,7 @@ class NegativeSampler(ABC):
         ratio: float = setting(1.0, "negatives per training positive", ge=0.1, le=50.0, search=(1.0, 10.0), log=True)
         fresh: bool = setting(True, "draw anew in every epoch instead of once per training")
 
-    def __init__(self, settings: Settings, split: Split) -> None:
+    def __init__(self, settings: Settings, split: Split, expression: Floats) -> None:
         self.settings = settings
         self.split = split
 
@@ -68,8 +71,8 @@ class SameTF(NegativeSampler):
     rule 3.
     """
 
-    def __init__(self, settings: NegativeSampler.Settings, split: Split) -> None:
-        super().__init__(settings, split)
+    def __init__(self, settings: NegativeSampler.Settings, split: Split, expression: Floats) -> None:
+        super().__init__(settings, split, expression)
         tfs, counts = np.unique(split.train[:, 0], return_counts=True)
         self._wanted = np.ceil(settings.ratio * counts).astype(int)
         self._start = np.searchsorted(split.pool[:, 0], tfs, side="left")

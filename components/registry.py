@@ -48,8 +48,8 @@ class Factor:
         Word used in study files, tables and MLflow.
     meaning
         One line for ``knockout components``.
-    module
-        Module that registers the built-in levels; imported when first asked for.
+    modules
+        Modules that register the built-in levels; imported when first asked for.
     absent
         Level that stands for 'without this part' in a leave-one-out design.
     exam
@@ -58,7 +58,7 @@ class Factor:
 
     name: str
     meaning: str
-    module: str
+    modules: tuple[str, ...]
     absent: str
     exam: bool = False
 
@@ -69,20 +69,35 @@ FACTORS: dict[str, Factor] = {
         Factor(
             "scorer",
             "what gives a pair its score: the assembled model, or a control",
-            "components.scorers",
+            ("components.scorers",),
             "assembled",
         ),
-        Factor("bucketing", "what a gene carries in", "components.bucketing", "none"),
-        Factor("gnn", "reads gene features over the graph of training positives", "components.gnn", "none"),
-        Factor("pair_encoder", "encodes the two genes of a candidate pair", "components.pair_encoder", "mlp"),
-        Factor("fusion", "joins pair encoding and graph embeddings", "components.fusion", "late"),
-        Factor("contrast", "contrastive loss over gene pairs", "components.contrast", "off"),
-        Factor("negatives", "draws the training negatives", "components.negatives", "uniform"),
-        Factor("optimizer", "fits the weights", "components.optimizer", "adam"),
+        Factor("bucketing", "what a gene carries in", ("components.bucketing", "components.gene_cell"), "none"),
+        Factor(
+            "gnn",
+            "reads gene features over the graph of training positives",
+            ("components.gnn", "components.gnn_more"),
+            "none",
+        ),
+        Factor(
+            "pair_encoder",
+            "encodes the two genes of a candidate pair",
+            ("components.pair_encoder", "components.pair_gpdht"),
+            "mlp",
+        ),
+        Factor("fusion", "joins pair encoding and graph embeddings", ("components.fusion",), "late"),
+        Factor("contrast", "contrastive loss over gene pairs", ("components.contrast", "components.supcon"), "off"),
+        Factor(
+            "negatives",
+            "draws the training negatives",
+            ("components.negatives", "components.cooccurrence", "components.degree_matched"),
+            "uniform",
+        ),
+        Factor("optimizer", "fits the weights", ("components.optimizer",), "adam"),
         Factor(
             "split",
             "the exam: which pairs train, validate and test",
-            "components.splits",
+            ("components.splits",),
             "per_tf",
             exam=True,
         ),
@@ -136,7 +151,8 @@ def factor(name: str, *, where: str = "") -> Factor:
 
 def levels(factor_name: str) -> dict[str, type]:
     """Return every registered level of a factor, built-in and plug-in, by name."""
-    importlib.import_module(factor(factor_name).module)
+    for module in factor(factor_name).modules:
+        importlib.import_module(module)
     _load_plugins()
     return dict(_LEVELS[factor_name])
 
@@ -163,9 +179,14 @@ def silenced_by(factor_name: str, level_name: str) -> frozenset[str]:
 
 @cache
 def code_digest(parts: tuple[tuple[str, str], ...], extra: tuple[str, ...] = ()) -> str:
-    """Digest the source files of the named levels and of the ``extra`` modules: the code version of a cell."""
-    modules = {inspect.getmodule(level(f, name)) for f, name in parts}
-    modules |= {importlib.import_module(name) for name in extra}
+    """Digest the source files of the named levels and of the ``extra`` modules: the code version of a cell.
+
+    What a level inherits from other levels and bases counts; further modules it leaves work to it names in ``uses``.
+    """
+    classes = [level(f, name) for f, name in parts]
+    modules = {inspect.getmodule(base) for cls in classes for base in cls.__mro__ if hasattr(base, "Settings")}
+    used = {name for cls in classes for name in getattr(cls, "uses", ())}
+    modules |= {importlib.import_module(name) for name in (*used, *extra)}
     sha = hashlib.sha256()
     for path in sorted(str(m.__file__) for m in modules if m is not None and m.__file__):
         sha.update(Path(path).name.encode())

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from components.buckets import Edges
 from components.dataset import Ints
 
-__all__ = ["GeneCellLayer", "Neighbours", "RelationalAttention"]
+__all__ = ["GeneCellLayer", "Neighbours", "RelationalAttention", "Similarity", "both_ways"]
 
 GROUP = 8192  # neighbours looked up at once: what fits into a core's cache gains nothing from being larger
 

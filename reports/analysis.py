@@ -37,7 +37,7 @@ def analyse(table: Table, *, alpha: float = 0.05) -> Analysis:
     blocks = tuple(block_means(frame, table.metric).index)
     roles = ordered_arms(frame)
     return Analysis(
-        source=str(table.source),
+        source="/".join(table.source.parts[-2:]),  # the whole path names the machine, not the study
         reference=reference,
         metric=table.metric,
         metrics=metrics,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from reports.results import Dropped
 
-__all__ = ["block_means", "cells", "complete", "dropped", "ordered_arms"]
+__all__ = ["averaged", "block_means", "cells", "complete", "dropped", "ordered_arms"]
 
 _ORDER = {"reference": 0, "arm": 1, "baseline": 2, "control": 3}
 
@@ -35,14 +35,14 @@ def cells(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     return wide[names].sort_index()
 
 
-def _mean(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+def averaged(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Average without forgiving anything: NaN and -inf both survive, NaN first."""
     return values.groupby(level=by).mean().mask(values.isna().groupby(level=by).any())
 
 
 def block_means(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Average one metric of a study into independent units, ``[blocks, arms]``."""
-    return _mean(_mean(cells(frame, metric), ["block", "dataset"]), ["block"])
+    return averaged(averaged(cells(frame, metric), ["block", "dataset"]), ["block"])
 
 
 def complete(means: pd.DataFrame, *, failures_worst: bool) -> pd.DataFrame:

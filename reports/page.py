@@ -50,7 +50,8 @@ def context(a: Analysis, drawn: list[Picture], command: str) -> dict[str, Any]:
 
 def pictures(a: Analysis) -> list[Picture]:
     """Draw every figure of a study once: SVG, the numbers behind it, a caption and a text alternative."""
-    unit = "block mean" if len(a.blocks) > 1 else "repeat of the one block"
+    unit = "repeat of the one data set" if len(a.datasets) == 1 else "data set of the one block (mean over repeats)"
+    unit = "block mean" if len(a.blocks) > 1 else unit
     out = []
     for metric in a.metrics:
         name = label(metric)

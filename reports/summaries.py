@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from reports.blocks import block_means, cells, ordered_arms
+from reports.blocks import averaged, block_means, cells, ordered_arms
 
 __all__ = ["completeness", "costs", "points", "provenance", "scores"]
 
@@ -40,11 +40,18 @@ def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
 
 
 def points(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
-    """List what a distribution over a study is drawn from: block means, or the repeats of the only block."""
+    """List what a distribution over a study is drawn from: the means of its blocks.
+
+    With one block the means of its data sets, with one data set its repeats: points of one plot must have one spread.
+    """
     parts = []
     for metric in metrics:
         means = block_means(frame, metric)
-        wide = means if len(means) > 1 else cells(frame, metric)
+        wide = means
+        if len(means) == 1:
+            wide = cells(frame, metric)
+            if frame["dataset"].nunique() > 1:
+                wide = averaged(wide, ["dataset"])
         where = [" / ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in wide.index]
         tidy = wide.set_axis(where).rename_axis("where").reset_index().melt("where", var_name="arm")
         parts.append(tidy[np.isfinite(tidy["value"])].assign(metric=metric))

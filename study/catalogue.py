@@ -22,14 +22,14 @@ def show(factor: str | None = None) -> None:
     for name in names:
         about = registry.FACTORS[name]
         where = "set per data set" if about.exam else f"absent: {about.absent}"
-        console.print(f"[bold]{name}[/bold]: {about.meaning} ({where})\n")
+        console.print(f"{name}: {about.meaning} ({where})\n", style="bold")
         for level, cls in registry.levels(name).items():
             first_line = (inspect.getdoc(cls) or "").split("\n")[0]
             rows = [[row[column] for column in COLUMNS] for row in describe(cls.Settings)]  # type: ignore[attr-defined]
             if rows:
                 show_table(console, f"{name}.{level}  {first_line}", COLUMNS, rows)
             else:
-                console.print(f"[bold]{name}.{level}[/bold]  {first_line}\n")
+                console.print(f"{name}.{level}  {first_line}\n", style="bold")
     if not factor:
         rows = [[row[column] for column in COLUMNS] for row in describe(Budget)]
         show_table(console, "training  Budget of every trained cell", COLUMNS, rows)

@@ -130,6 +130,8 @@ def _fill(result: Result, cell: Cell, lane: Lane) -> None:
     dataset = load_dataset(cell.dataset, cell.root)
     split = make_split(dataset, cell.split, cell.repeat)
     result.facts = {"data_digest": dataset.digest, "split_digest": split.digest}
+    if cell_digest(cell.arm, dataset.digest, cell.split, cell.repeat, cell.budget) != cell.digest:
+        raise RuntimeError("the data or the code changed since this run was planned; run the same command again")
     validation, test = score_arm(cell.arm, dataset, split, cell.repeat, cell.budget, lane.device, result)
     for scores in (validation, test):
         if not np.isfinite(scores).all():
@@ -160,7 +162,7 @@ def score_arm(
     shown = cls(choice.settings).expression(dataset.expression, streams.numpy("noise"))
     model = assemble(parts, torch.from_numpy(shown).to(device), streams).to(device)
     result.parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    sampler, optimizer = parts.build("negatives", split), parts.build("optimizer")
+    sampler, optimizer = parts.build("negatives", split, shown), parts.build("optimizer")
     trained = train(model, split, sampler, optimizer, streams, budget)
     result.curves, result.best_epoch = trained.curves.values, trained.best_epoch
     return predict(trained, split.validation), predict(trained, split.test)

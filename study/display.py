@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from study.cells import Cell, Result
 
@@ -16,14 +17,15 @@ __all__ = ["LiveProgress", "duration", "make_console", "show_table"]
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """Return a console that keeps lines whole where output is not a terminal."""
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=160)
+    """Return a console that prints text as it is, and keeps lines whole where output is not a terminal."""
+    console = Console(stderr=stderr, highlight=False, markup=False)  # an error may say '[/tmp/x]', which is no markup
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, markup=False, width=160)
 
 
 def show_table(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="", show_edge=False)
+    console.print(title, style="bold", soft_wrap=True)  # a table would fold its title to its own width
+    table = Table(header_style="", show_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -49,7 +51,7 @@ class LiveProgress:
     def __init__(self, console: Console, lanes: int) -> None:
         self.console, self.lanes = console, lanes
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -84,7 +86,8 @@ class LiveProgress:
         self.flying.pop(cell.digest, None)
         self.ended_count += 1
         if result.status != "ok":
-            self.console.print(f"[red]{result.status}[/red] {cell.label}: {result.reason}", soft_wrap=True)
+            said = Text.assemble((result.status, "red"), f" {cell.label}: {result.reason}")
+            self.console.print(said, soft_wrap=True)
         self.progress.advance(self.task)
         self._refresh()
         step = max(1, self.missing // 10)

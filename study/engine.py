@@ -82,6 +82,8 @@ def run_plan(
     listener.planned(len(plan.cells) - len(missing), len(missing))
     if missing:
         refuse_silent_arms(plan.study.arms, plan.study.budget)
+    if tracking_uri is not None:
+        tracker.reach()
     _make_folder(out)  # nothing is written, and no record forgotten, before the study is known to be sound
     for digest in again:
         ledger.forget(digest)

@@ -10,7 +10,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from statistics import mean, stdev
@@ -37,7 +38,7 @@ def default_uri(out: Path) -> str:
 
 
 class Tracker:
-    """The only writer of a study's MLflow record; nothing is opened before the first cell is logged.
+    """The only writer of a study's MLflow record; the store is opened by :meth:`reach` or the first cell.
 
     Parameters
     ----------
@@ -54,11 +55,48 @@ class Tracker:
         self.uri = uri or default_uri(out)
         self.own_store = uri is None
 
+    def reach(self) -> None:
+        """Open the store, so that one which does not answer is known before anything is trained.
+
+        Raises
+        ------
+        KnockoutError
+            If MLflow cannot use the store.
+        """
+        with self._store():
+            _ = self._known
+
     def log(self, row: Row, result: Result) -> None:
         """Record one cell below its arm, unless it is there already."""
+        with self._store():
+            self._log(row, result)
+
+    def close(self, rows: Sequence[Row], results: Mapping[str, Result]) -> None:
+        """Put each arm's mean and standard deviation on its run, and end the arms' and the study's runs."""
+        with self._store():
+            self._close(rows, results)
+
+    @contextmanager
+    def _store(self) -> Iterator[None]:
+        _ = self._client  # MLflow is imported there, after its telemetry is switched off
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as error:
+            raise KnockoutError(
+                f"the MLflow store does not answer: {str(error).strip()[:300]} "
+                "Finished cells are safe in the ledger; run the same command again to go on.",
+                where=self.uri,
+            ) from None
+
+    def _log(self, row: Row, result: Result) -> None:
         key = f"{self.name}/cell/{row.cell}/{row.arm_digest}"
         known = self._known.get(key)
-        if known is not None and known.info.status == _status(result):
+        if known is not None and (known.info.status, known.data.tags.get("knockout.reason")) == (
+            _status(result),
+            result.reason,
+        ):
             return
         if known is not None:  # left unfinished by a crash, or a failure that was retried
             self._client.delete_run(known.info.run_id)
@@ -76,8 +114,7 @@ class Tracker:
             self._client.log_artifact(run.info.run_id, str(predictions), "predictions")
         self._client.set_terminated(run.info.run_id, _status(result))
 
-    def close(self, rows: Sequence[Row], results: Mapping[str, Result], report: Path | None = None) -> None:
-        """Put each arm's mean and standard deviation on its run, and end the arms' and the study's runs."""
+    def _close(self, rows: Sequence[Row], results: Mapping[str, Result]) -> None:
         by_arm: dict[str, list[Row]] = {}
         for row in rows:
             by_arm.setdefault(row.arm_digest, []).append(row)
@@ -87,8 +124,6 @@ class Tracker:
                 run_id = self._arm(of_arm[0])
                 self._batch(run_id, {}, _summary(done))
                 self._client.set_terminated(run_id, "FINISHED" if len(done) == len(of_arm) else "KILLED")
-        if report is not None and report.exists():
-            self._client.log_artifact(self._study, str(report))
         complete = all(row.cell in results for row in rows)
         self._client.set_terminated(self._study, "FINISHED" if complete else "KILLED")
 
@@ -97,6 +132,7 @@ class Tracker:
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read at import; only the word 'true' counts
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seven of them take four minutes
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 

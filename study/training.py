@@ -116,7 +116,7 @@ class _Trainer:
             logits, z = stage.logits(self._visible(rows[is_positive]), pairs)
             loss = F.binary_cross_entropy_with_logits(logits, labels)
             if stage.name == "joint":
-                loss = loss + self.model.contrast(z, labels)
+                loss = self.model.contrast.bce_weight * loss + self.model.contrast(z, labels)
             if not torch.isfinite(loss):
                 raise DivergedError(f"the {stage.name} loss became {loss.item()}")
             stage.fitter.step(loss)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import multiprocessing
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -50,7 +52,7 @@ class Acting(Degree):
 class Boom(Acting):
     """Raises."""
     def act(self):
-        raise ValueError("boom went off")
+        raise ValueError("boom went off [/at all]")
 
 @register("scorer", "suicide")
 class Suicide(Acting):
@@ -140,21 +142,39 @@ def fork_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
     from joblib.externals.loky import ProcessPoolExecutor
 
-    from study import pool
+    from study import lanes, pool
 
+    # a forked process hangs in OpenMP's second thread, which was not forked along: one thread everywhere
     torch.set_num_threads(1)
+    monkeypatch.setattr(lanes, "cores", lambda: 1)
     forking = functools.partial(ProcessPoolExecutor, context=multiprocessing.get_context("fork"))
     monkeypatch.setattr(pool, "ProcessPoolExecutor", forking)
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Make a folder once for all workers of pytest-xdist, which share a parent of their temporary folders."""
+    root = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
+    folder = root / name
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (folder / "made").touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated sqlite store without a run; making one takes longer than a study."""
-    from study.tracking import Tracker
 
-    folder = tmp_path_factory.mktemp("store")
-    assert not Tracker("nobody", folder)._client.search_experiments(filter_string="name = 'tiny'")
-    return folder / "mlflow.db"
+    def make(folder: Path) -> None:
+        from study.tracking import Tracker
+
+        assert not Tracker("nobody", folder)._client.search_experiments(filter_string="name = 'tiny'")
+
+    return once(tmp_path_factory, "store", make) / "mlflow.db"
 
 
 @pytest.fixture
@@ -168,16 +188,18 @@ def out(tmp_path: Path, empty_store: Path) -> Path:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """The output folder of the tiny study, complete. Read it; copy it before changing it."""
-    from study import commands
 
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY, sort_keys=False))
-    (folder / "out").mkdir()
-    shutil.copy(empty_store, folder / "out" / "mlflow.db")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        fork_workers(monkeypatch)
-        assert commands.run(folder / "tiny.yaml", folder / "out") == 0
-    return folder / "out"
+    def make(folder: Path) -> None:
+        from study import commands
+
+        (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY, sort_keys=False))
+        (folder / "out").mkdir()
+        shutil.copy(empty_store, folder / "out" / "mlflow.db")
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            fork_workers(monkeypatch)
+            assert commands.run(folder / "tiny.yaml", folder / "out") == 0
+
+    return once(tmp_path_factory, "finished", make) / "out"
 
 
 @pytest.fixture

@@ -48,8 +48,8 @@ def one_error(ended: Any, *said: str) -> None:
     ],
     ids=" ".join,
 )
-def test_a_wrong_call_ends_with_how_to_call(knockout: Knockout, arguments: list[str]):
-    refused(knockout(*arguments), "Usage: knockout", "Error")
+def test_a_wrong_call_ends_with_exit_code_2_and_what_is_wrong(knockout: Knockout, arguments: list[str]):
+    refused(knockout(*arguments), "Error")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_status_and_plan_say_what_is_done(knockout: Knockout, finished: Path):
     assert status.code == 0 and "6 of 6 cells (6 ok)" in status.out and "2/2" in status.out
     plan = knockout("plan", finished.parent / "tiny.yaml", "--out", finished)
     assert plan.code == 0 and "6 cells, 6 done" in plan.out and "cells to run" not in plan.out
-    assert "cannot reach .05" in plan.out
+    assert "cannot reach .05" in " ".join(plan.out.split())
 
 
 def test_plan_estimates_the_cost_and_writes_nothing(
@@ -142,16 +142,15 @@ def test_plan_estimates_the_cost_and_writes_nothing(
 def test_failed_cells_give_exit_code_3_are_explained_and_run_again_when_asked(
     plugin: Path, knockout: Knockout, study_file: Callable[..., Path], out: Path, forked: None
 ):
-    study = study_file(design={"kind": "explicit", "arms": [{"scorer": "boom"}]}, repeats=1)
+    # with what the console could take for markup in the message
+    study = study_file(design={"kind": "explicit", "arms": [{"scorer": "boom"}]}, controls=False, repeats=1)
     done = knockout("run", study, "--out", out)
-    assert done.code == 3 and "1 cells failed" in done.out
+    assert done.code == 3 and "1 cells failed" in done.out and "boom went off [/at all]" in done.out
     status = knockout("status", out)
-    assert status.code == 0 and "error: scorer=boom / net / repeat 0: ValueError: boom went off" in status.out
-    level = plugin / "knockout_misbehaving.py"
+    assert status.code == 0 and "error: scorer=boom / net / repeat 0: ValueError: boom went off [/at all]" in status.out
     assert "0 to run" in knockout("run", study, "--out", out).out
     again = knockout("run", study, "--out", out, "--retry-failed")
-    assert again.code == 3 and "2 cells are in the ledger already; 1 to run" in again.out
-    assert level.exists()
+    assert again.code == 3 and "1 cells are in the ledger already; 1 to run" in again.out
 
 
 def test_report_of_a_study_is_written_where_asked(knockout: Knockout, finished: Path, tmp_path: Path):

@@ -61,7 +61,7 @@ def construct(factor: str, level: str, settings: Settings, dataset: Dataset, spl
         "pair_encoder": (IN_WIDTH,),
         "fusion": (PAIR_WIDTH, GRAPH_WIDTHS),
         "contrast": (PAIR_WIDTH,),
-        "negatives": (split,),
+        "negatives": (split, dataset.expression),
         "optimizer": (),
         "split": (),
         "scorer": () if getattr(cls, "trains", True) else (split, np.random.default_rng(0)),
@@ -114,7 +114,7 @@ def fit(dataset: Dataset, split: Split, parts: Parts | None = None, budget: Budg
     """Train a small model; ``model``, ``sampler`` and ``optimizer`` may be given to be watched."""
     parts = parts or make_parts()
     model = given.get("model") or make_model(dataset, parts)
-    sampler = given.get("sampler") or parts.build("negatives", split)
+    sampler = given.get("sampler") or parts.build("negatives", split, dataset.expression)
     optimizer = given.get("optimizer") or parts.build("optimizer")
     return train(model, split, sampler, optimizer, Streams(dataset.digest, 0), budget)
 

@@ -11,11 +11,13 @@ LEVELS = [level for _, level in all_levels("negatives")]
 SPLITS = [level for _, level in all_levels("split")]
 
 
+EXPRESSION = make_dataset(genes=60).expression  # of any network here: fewer genes use the first rows
+
+
 def build(level: str, split: Split, **settings):
     fields = registry.level("negatives", level).Settings.model_fields
-    return registry.level("negatives", level)(
-        small("negatives", level, **{k: settings[k] for k in settings if k in fields}), split
-    )
+    given = small("negatives", level, **{k: settings[k] for k in settings if k in fields})
+    return registry.level("negatives", level)(given, split, EXPRESSION[: split.n_genes])
 
 
 @pytest.fixture(scope="module", params=SPLITS)

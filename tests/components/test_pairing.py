@@ -28,7 +28,7 @@ class Watched:
 
 def draws_of_joint_stage(dataset, split, budget=BUDGET, **levels) -> list[np.ndarray]:
     parts = make_parts(**levels)
-    watched = Watched(parts.build("negatives", split))
+    watched = Watched(parts.build("negatives", split, dataset.expression))
     fit(dataset, split, parts, budget, sampler=watched)
     return watched.drawn[-budget.epochs :]
 
@@ -92,7 +92,7 @@ def test_negatives_are_fresh_in_every_epoch_unless_told_otherwise(dataset, split
     drawn = draws_of_joint_stage(dataset, split)
     assert not np.array_equal(drawn[0], drawn[1])
     parts = make_parts(negatives=("same_tf", {"fresh": False}))
-    once = Watched(parts.build("negatives", split))
+    once = Watched(parts.build("negatives", split, dataset.expression))
     fit(dataset, split, parts, sampler=once)
     assert len(once.drawn) == 2  # one per stage
 

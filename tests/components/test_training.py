@@ -146,7 +146,9 @@ def test_rate_follows_the_step_schedule_by_epoch(dataset, split):
 
 
 def test_last_batch_of_one_pair_is_not_left_alone(dataset, split):
-    n = len(split.train) + len(make_parts().build("negatives", split).draw(np.random.default_rng(0)))
+    n = len(split.train) + len(
+        make_parts().build("negatives", split, dataset.expression).draw(np.random.default_rng(0))
+    )
     size = next(size for size in range(8, n) if n % size == 1)
     budget = BUDGET.model_copy(update={"batch_size": size, "graph_batch_size": size})
     assert np.isfinite(fit(dataset, split, budget=budget).curves.values["joint_loss"]).all()

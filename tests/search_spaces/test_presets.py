@@ -46,3 +46,20 @@ def test_a_users_settings_are_laid_over_the_presets_own():
 def test_a_misspelt_preset_is_refused_with_the_nearest():
     with pytest.raises(UnknownNameError, match="Did you mean 'scunigp'"):
         preset("scunipg")
+
+
+def test_gpdht_holds_the_numbers_of_the_paper():
+    # GP-DHT.txt, 2.1, 2.3 and 3; what the paper leaves out is ours, and the preset says so line by line
+    choices = preset("gp-dht").arm("x").choices
+    assert choices["bucketing"].level == "uniform" and choices["gnn"].level == "none"
+    bucketing = choices["bucketing"].settings.model_dump()
+    assert (bucketing["width"], bucketing["layers"], bucketing["log"]) == (256, 1, "ln")
+    pair = choices["pair_encoder"].settings.model_dump()
+    assert (choices["pair_encoder"].level, pair["layers"], pair["width"]) == ("gpdht", 3, 256)
+    contrast = choices["contrast"].settings.model_dump()
+    assert (choices["contrast"].level, contrast["bce_weight"], contrast["weight"]) == ("supcon", 0.6, 0.4)
+    negatives = choices["negatives"].settings.model_dump()
+    assert choices["negatives"].level == "cooccurrence"
+    assert 5.0 <= negatives["ratio"] <= 10.0 and negatives["joint"] == 0.05
+    budget = preset("gp-dht").budget
+    assert (budget.epochs, budget.patience, budget.batch_size, budget.graph_epochs) == (200, 10, 512, 0)

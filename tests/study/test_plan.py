@@ -42,7 +42,7 @@ def test_missing_and_failed_cells_are_told_apart(plan: Callable[..., Plan], tmp_
 
 
 def test_two_data_sets_of_one_name_are_refused(plan: Callable[..., Plan]):
-    with pytest.raises(KnockoutError, match="two data sets are named 'a' \\(positions 0 and 2\\)") as refused:
+    with pytest.raises(KnockoutError, match=r"two data sets are named 'a' \(positions 0 and 2\)") as refused:
         plan(datasets=[{**SIMULATED, "seed": s, "name": n} for s, n in ((1, "a"), (2, "b"), (3, "a"))])
     assert refused.value.where == "datasets[2]"
 
@@ -57,7 +57,7 @@ def test_one_data_set_under_two_names_is_refused(plan: Callable[..., Plan]):
 
 
 def test_a_data_set_that_is_not_there_is_refused(plan: Callable[..., Plan]):
-    with pytest.raises(KnockoutError, match="there is no data set .*nowhere.*Paths are relative to --data"):
+    with pytest.raises(KnockoutError, match=r"there is no data set .*nowhere.*Paths are relative to --data"):
         plan(datasets=["nowhere"])
 
 

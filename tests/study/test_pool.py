@@ -15,7 +15,7 @@ from study.ledger import Ledger
 from study.plan import make_plan
 from study.pool import Pool
 
-LANES = (Lane("cpu", 1), Lane("cpu", 2))
+LANES = (Lane("cpu", 1),) * 2  # forked workers stand no second thread
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_each_worker_owns_a_lane_with_its_threads(
 
     monkeypatch.setattr(pool_module, "run_cell", report)
     planned = cells({"gnn": "none"})
-    facts = [result.facts for result in Pool(LANES, tmp_path / "out").run(planned)]
+    facts = [result.facts for result in Pool((Lane("cpu", 1), Lane("cpu", 2)), tmp_path / "out").run(planned)]
     lane_of = {fact["worker"]: fact["threads"] for fact in facts}
     assert sorted(lane_of.values()) == [1, 2]
     assert all(lane_of[fact["worker"]] == fact["threads"] for fact in facts)

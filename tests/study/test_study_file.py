@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,4 +182,4 @@ def test_an_arm_may_not_take_the_name_of_a_control(load: Callable[..., Any]):
 def test_relative_paths_start_from_data_or_from_the_file(load: Callable[..., Any], tmp_path: Path):
     assert load(data=tmp_path / "else").root == tmp_path / "else"
     assert load().root == tmp_path
-    assert os.listdir(tmp_path) == ["tiny.yaml"]
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]

@@ -32,7 +32,7 @@ def results(plan: Plan) -> dict[str, Result]:
 
 def test_one_row_per_cell_part_and_metric_failures_included(plan: Plan, results: dict[str, Result]):
     frame = tidy(plan.rows, results)
-    assert set(frame) == NAMED | {name for name in FACTORS}
+    assert set(frame) == NAMED | set(FACTORS)
     assert not frame.duplicated(["cell", "part", "metric"]).any()
     assert len(frame) == 3 * 2 * len(METRICS)
     failed = frame[frame["arm"] == "degree"]
