@@ -9,18 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.nn import GATConv, GCNConv, SAGEConv
-from torch_geometric.utils import coalesce
 
 from components.registry import register
 from components.settings import Settings as BaseSettings
 from components.settings import setting
 
-__all__ = ["GAT", "GCN", "SAGE", "GraphBranch", "GraphEmbedding", "NoGraph", "PlainMLP", "training_graph"]
+__all__ = ["GAT", "GCN", "SAGE", "GraphBranch", "GraphEmbedding", "NoGraph", "PlainMLP"]
 
 
 Width = Annotated[int, Field(ge=1, le=4096)]
@@ -240,19 +238,6 @@ class SAGE(GraphBranch):
     def layer(self, in_width: int, width: int) -> nn.Module:
         """Return a GraphSAGE layer."""
         return SAGEConv(in_width, width, aggr=self.settings.aggregation)
-
-
-def training_graph(positives: Tensor, hidden: Tensor | None = None) -> Tensor:
-    """Turn training positives ``[positives, 2]`` into the undirected graph ``[2, edges]`` that messages pass over.
-
-    ``hidden`` is ``[positives]`` bool: rows to leave out, because they are being predicted right now. A reverse edge
-    that is itself a training positive, and not hidden, keeps the two genes linked.
-
-    Source: scUniGP appendix C ('positive TF-target pairs in the training set, with undirected edges and without
-    self-loops').
-    """
-    shown = positives if hidden is None else positives[~hidden]
-    return coalesce(torch.cat([shown, shown.flip(1)]).t().contiguous())
 
 
 def _head(in_width: int, widths: tuple[int, int]) -> nn.Sequential:

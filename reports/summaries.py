@@ -50,7 +50,7 @@ def points(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
         wide = means
         if len(means) == 1:
             wide = cells(frame, metric)
-            if frame["dataset"].nunique() > 1:
+            if len(frame["dataset"].unique()) > 1:
                 wide = averaged(wide, ["dataset"])
         where = [" / ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in wide.index]
         tidy = wide.set_axis(where).rename_axis("where").reset_index().melt("where", var_name="arm")

@@ -29,12 +29,12 @@ from study.versions import versions
 
 __all__ = ["Cell", "Result", "cell_digest", "code_version", "make_split", "run_cell", "score_arm"]
 
-# modules whose code a cell runs beside those of its levels (gnn: the training graph; fusion: the classifier)
+# modules whose code a cell runs beside those of its levels (fusion holds the classifier of arms without a graph)
 CODE = (
     "components.dataset",
     "components.exam",
     "components.fusion",
-    "components.gnn",
+    "components.graph",
     "components.metrics",
     "components.model",
     "components.streams",

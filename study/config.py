@@ -142,7 +142,7 @@ def _validated(source: YamlFile, root: Path, lanes: str | None) -> Study:
             raise KnockoutError(
                 "the exam is no part of an arm; write it at the top level.", where=f"reference.{factor}"
             )
-    reference = chosen.arm(raw.preset if not raw.reference else "reference", raw.reference)
+    reference = chosen.arm(raw.preset if not raw.reference else "full model", raw.reference)
     design = raw.design
     given = source.values.get("design") or {}
     expanded = expand(reference, design.kind, design.factors, design.arms) if given else Arms((reference,), {})

@@ -18,8 +18,11 @@ __all__ = ["LiveProgress", "duration", "make_console", "show_table"]
 
 def make_console(*, stderr: bool = False) -> Console:
     """Return a console that prints text as it is, and keeps lines whole where output is not a terminal."""
-    console = Console(stderr=stderr, highlight=False, markup=False)  # an error may say '[/tmp/x]', which is no markup
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, markup=False, width=160)
+    # markup off: an error may say '[/tmp/x]', which is none
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 160
+    return console
 
 
 def show_table(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -91,7 +91,7 @@ def run_plan(
     rows = {row.cell: row for row in plan.rows}
     for digest, result in results_of(list(plan.rows), ledger).items():
         tracker.log(rows[digest], result)
-    _run_cells(missing, Pool(plan.study.lanes, out), tracker, rows, listener)
+    _run_cells(missing, Pool(plan.study.lanes, out, listener.stopping), tracker, rows, listener)
     results = results_of(list(plan.rows), ledger)
     tracker.close(plan.rows, results)
     failed = sum(result.status != "ok" for result in results.values())
@@ -100,7 +100,7 @@ def run_plan(
 
 def _run_cells(cells: list[Cell], pool: Pool, tracker: Tracker, rows: dict[str, Row], listener: Listener) -> None:
     by_digest = {cell.digest: cell for cell in cells}
-    with _stopped_by_signal(pool, listener):
+    with _stopped_by_signal(pool):
         for result in pool.run(cells, listener.started):
             if result.status == "stopped":
                 continue
@@ -109,8 +109,11 @@ def _run_cells(cells: list[Cell], pool: Pool, tracker: Tracker, rows: dict[str, 
 
 
 @contextmanager
-def _stopped_by_signal(pool: Pool, listener: Listener) -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM finish what is in flight, the second end it."""
+def _stopped_by_signal(pool: Pool) -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM finish what is in flight, the second end it.
+
+    The handler sets a flag and does no more: it may be called in the middle of anything, an import or a print.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -119,7 +122,6 @@ def _stopped_by_signal(pool: Pool, listener: Listener) -> Iterator[None]:
         if pool.stopping.is_set():
             raise KeyboardInterrupt
         pool.stop()
-        listener.stopping()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

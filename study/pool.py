@@ -36,13 +36,16 @@ class Pool:
         One worker each.
     out
         The study's output folder; workers write the ledger there.
+    on_stop
+        Called once, outside of any signal handler, when :meth:`stop` was asked for.
     """
 
-    def __init__(self, lanes: Sequence[Lane], out: Path) -> None:
+    def __init__(self, lanes: Sequence[Lane], out: Path, on_stop: Callable[[], None] = lambda: None) -> None:
         self.lanes = tuple(lanes)
         self.out = out
         self.ledger = Ledger(out)
         self.stopping = threading.Event()
+        self.on_stop: Callable[[], None] | None = on_stop
 
     def stop(self) -> None:
         """Start no more cells; those in flight are finished."""
@@ -60,6 +63,7 @@ class Pool:
             yield from self._run_until_broken(waiting, self.lanes, suspects, started)
             for cell in suspects:
                 yield self._run_alone(cell, started)
+        self._tell_of_stop()
 
     def _run_until_broken(
         self,
@@ -72,6 +76,7 @@ class Pool:
         with _executor(lanes) as executor:
             while flying or (waiting and not self.stopping.is_set()):
                 try:
+                    self._tell_of_stop()
                     while waiting and len(flying) < len(lanes) and not self.stopping.is_set():
                         flying[executor.submit(_work, waiting[0], self.out)] = waiting[0]
                         started(waiting.pop(0))
@@ -85,6 +90,11 @@ class Pool:
                 except (KeyboardInterrupt, GeneratorExit):  # the second Ctrl-C, here or in who asked: wait no more
                     executor.shutdown(wait=False, kill_workers=True)
                     raise
+
+    def _tell_of_stop(self) -> None:
+        if self.stopping.is_set() and self.on_stop is not None:
+            tell, self.on_stop = self.on_stop, None
+            tell()
 
     def _salvage(self, cells: Iterable[Cell], suspects: list[Cell]) -> Iterator[Result]:
         """Take from the ledger what was finished before the pool broke; the rest is suspect."""

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from components.budget import Budget
 from components.dataset import Ints
 from components.exam import Split
-from components.gnn import training_graph
+from components.graph import training_graph
 from components.metrics import METRICS, Scores
 from components.model import Encoded, GRNModel
 from components.streams import Streams

@@ -52,11 +52,9 @@ def test_search_spaces_know_settings_and_no_parts():
 
 def test_the_study_knows_parts_by_name_only():
     exam = ("components.splits",)  # the exam is no part: cells are handed its type
-    concrete = [m for factor in FACTORS.values() for m in factor.modules if m not in (*exam, "components.gnn")]
+    concrete = [m for factor in FACTORS.values() for m in factor.modules if m not in exam]
     assert "components.fusion" in concrete
     assert [pair for pair in imports("study") if below(pair[1], *concrete)] == []
-    of_gnn = {(module, name) for module, name in imports("study") if below(name, "components.gnn")}
-    assert of_gnn <= {("study.training", "components.gnn.training_graph")}
 
 
 def test_only_the_command_line_sees_the_reports():

@@ -15,7 +15,7 @@ from component_cases import (
 
 from components import registry
 from components.fusion import Fusion, PairOnly
-from components.gnn import training_graph
+from components.graph import training_graph
 
 LEVELS = [level for _, level in all_levels("fusion")]
 PAIRS = 6

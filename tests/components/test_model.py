@@ -9,7 +9,7 @@ from component_cases import all_levels, assert_gradients_reach_all, fit, make_da
 
 from components import registry
 from components.dataset import Dataset, pair_keys
-from components.gnn import training_graph
+from components.graph import training_graph
 from components.streams import ROLES, Streams
 from study.training import predict
 

@@ -69,7 +69,7 @@ def test_digest_of_the_reference_changes_with_what_changes_its_numbers(
 
 def test_digest_changes_with_arm_and_repeat(plan: Callable[..., Plan]):
     found = digests(plan())
-    assert len({found["reference", 0], found["reference", 1], found["gnn=none", 0], found["degree", 0]}) == 4
+    assert len({found["full model", 0], found["full model", 1], found["gnn=none", 0], found["degree", 0]}) == 4
 
 
 def test_a_rule_does_not_depend_on_the_training_budget(plan: Callable[..., Plan]):
@@ -178,5 +178,5 @@ def test_a_data_set_too_small_for_the_exam_is_an_error_of_its_cells(plan: Callab
 
 def test_a_cell_has_a_label_for_people(plan: Callable[..., Plan]):
     cell: Cell = plan().cells[0]
-    assert cell.label == "reference / net / repeat 0"
+    assert cell.label == "full model / net / repeat 0"
     assert replace(cell, repeat=3).label.endswith("repeat 3")

@@ -25,7 +25,7 @@ def test_repeats_are_outermost_so_that_a_stop_leaves_whole_repeats(plan: Callabl
         (repeat, f"simulated-{seed}", arm)
         for repeat in (0, 1)
         for seed in (1, 2)
-        for arm in ("reference", "gnn=none", "degree")
+        for arm in ("full model", "gnn=none", "degree")
     ]
     assert [cell.digest for cell in made.cells] == [row.cell for row in made.rows]
 

@@ -141,7 +141,7 @@ def test_lanes_of_the_command_line_win_and_are_blamed(load: Callable[..., Any]):
 
 def test_a_right_file_becomes_a_study(load: Callable[..., Any], tmp_path: Path):
     study = load()
-    assert [arm.name for arm in study.arms] == ["reference", "gnn=none", "degree"]
+    assert [arm.name for arm in study.arms] == ["full model", "gnn=none", "degree"]
     assert [arm.role for arm in study.arms] == ["reference", "arm", "control"]
     assert (study.repeats, study.metric, study.root) == (2, "auroc", tmp_path)
     assert study.budget.epochs == 2 and study.budget.patience == 8  # the preset's, where the file is silent
@@ -170,7 +170,7 @@ def test_words_and_numbers_are_read_as_they_look(tmp_path: Path, written: str, r
 
 def test_a_design_point_that_is_another_arm_is_an_alias(load: Callable[..., Any]):
     study = load(FACTORS, "factors: {gnn: [none], scorer: [degree]}")
-    assert [arm.name for arm in study.arms] == ["reference", "gnn=none", "scorer=degree"]
+    assert [arm.name for arm in study.arms] == ["full model", "gnn=none", "scorer=degree"]
     assert dict(study.aliases) == {"degree": "scorer=degree"}
 
 

@@ -77,7 +77,7 @@ def test_runs_are_nested_study_arm_cell_and_hold_everything(plan: Plan, results:
         artifacts = Path(run.info.artifact_uri.removeprefix("file://")) / "predictions" / f"{row.cell}.parquet"
         assert artifacts.read_bytes() == Ledger(out).predictions_of(row.cell).read_bytes()
     reference = found[f"tiny/arm/{plan.rows[0].arm_digest}"]
-    values = [results[row.cell].scores["test"]["auroc"] for row in plan.rows if row.arm == "reference"]
+    values = [results[row.cell].scores["test"]["auroc"] for row in plan.rows if row.arm == "full model"]
     assert reference.data.metrics["test.auroc.mean"] == pytest.approx(sum(values) / 2)
     assert reference.data.params["gnn.gat.heads"] == "2"
 
