@@ -5,11 +5,10 @@ Sources: GIN, Xu et al. 2019; GATv2, Brody et al. 2022.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 from torch_geometric.nn import GATv2Conv, GINConv
 
-from components.gnn import GraphBranch
+from components.gnn import GAT, GraphBranch
 from components.registry import register
 from components.settings import setting
 
@@ -39,7 +38,7 @@ class GIN(GraphBranch):
 
 
 @register("gnn", "gatv2")
-class GATv2(GraphBranch):
+class GATv2(GAT):
     """Lets each gene choose anew which neighbours to attend to: the ranking may differ from gene to gene.
 
     ``[genes, in_width]`` and ``[2, edges]`` to one ``[genes, heads * width_l]`` (or ``[genes, width_l]``) per layer.
@@ -47,12 +46,8 @@ class GATv2(GraphBranch):
     Source: Brody et al. 2022 eq 7; heads and activation as in scUniGP appendix C.
     """
 
-    class Settings(GraphBranch.Settings):
-        """Settings of dynamic graph attention."""
-
-        heads: int = setting(3, "attention heads", ge=1, le=16, search=(1, 8))
-        concat: bool = setting(True, "concatenate the heads, each as wide as the layer, instead of averaging them")
-        self_loops: bool = setting(True, "let a gene attend to itself")
+    class Settings(GAT.Settings):
+        """Settings of dynamic graph attention: those of GAT."""
 
     settings: Settings
 
@@ -60,11 +55,3 @@ class GATv2(GraphBranch):
         """Return a layer whose attention is computed after the non-linearity."""
         s = self.settings
         return GATv2Conv(in_width, width, heads=s.heads, concat=s.concat, add_self_loops=s.self_loops)
-
-    def out_width(self, width: int) -> int:
-        """Return the width after the heads are joined."""
-        return width * self.settings.heads if self.settings.concat else width
-
-    def activation(self, h: Tensor) -> Tensor:
-        """Apply LeakyReLU, as the paper does for GAT."""
-        return F.leaky_relu(h, 0.2)
