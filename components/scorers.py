@@ -20,7 +20,7 @@ from components.registry import register
 from components.settings import Settings as BaseSettings
 from components.settings import setting
 
-__all__ = ["Assembled", "Degree", "Identity", "Noise", "ReverseDegree", "Rule", "TrainedScorer"]
+__all__ = ["Assembled", "Degree", "Identity", "Noise", "Permuted", "ReverseDegree", "Rule", "TrainedScorer"]
 
 MODEL_FACTORS = ("bucketing", "gnn", "pair_encoder", "fusion", "contrast", "negatives", "optimizer")
 
@@ -90,6 +90,23 @@ class Noise(TrainedScorer):
     def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
         """Return noise of the same shape ``[genes, cells]``."""
         return rng.standard_normal(expression.shape, dtype=np.float32)
+
+
+@register("scorer", "permuted")
+class Permuted(TrainedScorer):
+    """Trains the reference model on expression whose rows, ``[genes, cells]``, are permuted between genes.
+
+    Profiles and their correlations stay real, but no gene has its own: what it still reaches, owes nothing to which
+    gene is expressed where.
+
+    Source: protocol.md, control arms.
+    """
+
+    control = True
+
+    def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
+        """Return the rows of ``[genes, cells]`` in an order drawn for the repeat."""
+        return rng.permutation(expression, axis=0)
 
 
 @register("scorer", "degree")

@@ -42,7 +42,7 @@ class SimulatorSettings(Settings):
     """Size, wiring and noise of a simulated GRN and of the cells it is seen in."""
 
     genes: int = setting(500, "genes, TFs included", ge=20)
-    tfs: int = setting(30, "genes that regulate others", ge=4)
+    tfs: int = setting(40, "genes that regulate others", ge=4)
     cells: int = setting(400, "cells, spread over three branching lineages", ge=20)
     regulators: float = setting(1.5, "mean number of TFs per regulated gene (at most 4)", ge=1.0, le=4.0)
     hubs: float = setting(0.8, "exponent of the power law of TF out-degrees; 0: no hubs", ge=0.0, le=3.0)

@@ -101,6 +101,12 @@ class TestByDefinition:
         assert abs(shown.mean()) < 0.15
         assert shown.std() == pytest.approx(1.0, abs=0.1)
 
+    def test_permuted_keeps_every_profile_and_gives_it_to_another_gene(self, dataset):
+        scorer = registry.level("scorer", "permuted")(registry.parse("scorer", "permuted"))
+        shown = scorer.expression(dataset.expression, np.random.default_rng(0))
+        assert np.array_equal(np.sort(shown.sum(axis=1)), np.sort(dataset.expression.sum(axis=1)))
+        assert np.mean((shown == dataset.expression).all(axis=1)) < 0.2
+
 
 @pytest.mark.parametrize("level", TRAINED)
 def test_trained_scorer_keeps_shape_and_type_of_expression(level, dataset):

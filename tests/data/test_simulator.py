@@ -47,7 +47,7 @@ def test_extreme_settings_still_give_readable_data(tmp_path, same, changed):
 
 
 def test_settings_that_make_no_sense_are_refused():
-    with pytest.raises(KnockoutError, match="30 simulated TFs need at least 60 genes, got 40"):
+    with pytest.raises(KnockoutError, match="40 simulated TFs need at least 80 genes, got 40"):
         simulate(SimulatorSettings(genes=40))
     with pytest.raises(ValidationError):
         SimulatorSettings(regulators=5.0)
@@ -60,7 +60,7 @@ def test_few_hubs_hold_many_edges_and_targets_are_even(seed):
     into = np.bincount(dataset.edges[:, 1], minlength=500)
     assert out[0] > 4 * np.median(out)
     assert out[:6].sum() > 0.4 * out.sum()
-    assert out[-1] >= 2
+    assert np.mean(out >= 2) > 0.9  # as in real data, a listed TF may have no known target
     assert into.max() <= 4
     assert np.mean(into > 0) > 0.9
 
