@@ -81,5 +81,4 @@ class Cooccurrence(NegativeSampler):
                 f"negatives.cooccurrence: all {len(self.split.pool)} candidate pairs are highly expressed together in "
                 f"at least {s.joint:g} of the cells; raise joint or quantile ({s.quantile:g})."
             )
-        wanted = min(round(s.ratio * len(self.split.train)), len(self.candidates))
-        return self.candidates[rng.choice(len(self.candidates), size=wanted, replace=False)]
+        return self._uniformly(self.candidates, rng)

@@ -39,6 +39,11 @@ class NegativeSampler(ABC):
     def draw(self, rng: np.random.Generator) -> Ints:
         """Return ``[negatives, 2]`` (TF, target) pairs of the split's pool for one epoch."""
 
+    def _uniformly(self, candidates: Ints, rng: np.random.Generator) -> Ints:
+        """Draw ``ratio`` times as many of the candidates as there are positives, or all if there are fewer."""
+        wanted = min(round(self.settings.ratio * len(self.split.train)), len(candidates))
+        return candidates[rng.choice(len(candidates), size=wanted, replace=False)]
+
     @property
     def fresh(self) -> bool:
         """Whether a new draw is wanted in every epoch."""
@@ -56,9 +61,7 @@ class Uniform(NegativeSampler):
 
     def draw(self, rng: np.random.Generator) -> Ints:
         """Return ``[negatives, 2]`` pairs, each pool pair equally likely."""
-        wanted = round(self.settings.ratio * len(self.split.train))
-        chosen = rng.choice(len(self.split.pool), size=min(wanted, len(self.split.pool)), replace=False)
-        return self.split.pool[chosen]
+        return self._uniformly(self.split.pool, rng)
 
 
 @register("negatives", "same_tf")

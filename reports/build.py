@@ -14,7 +14,7 @@ from reports.page import Picture, context, pictures
 from reports.results import Analysis
 from reports.tables import Table
 
-__all__ = ["build"]
+__all__ = ["build", "write"]
 
 
 def build(table: Table, out: Path, *, alpha: float = 0.05, command: str = "") -> Path:
@@ -32,9 +32,12 @@ def build(table: Table, out: Path, *, alpha: float = 0.05, command: str = "") ->
     command
         What was typed to make this report, printed on the page.
     """
-    out = Path(out)
+    return write(analyse(table, alpha=alpha), Path(out), command=command)
+
+
+def write(analysis: Analysis, out: Path, *, command: str = "") -> Path:
+    """Write the report of a study that is analysed already; otherwise as :func:`build`."""
     out.mkdir(parents=True, exist_ok=True)
-    analysis = analyse(table, alpha=alpha)
     drawn = pictures(analysis)
     stage = Path(tempfile.mkdtemp(dir=out, prefix=".report-"))
     try:

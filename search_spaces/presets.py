@@ -44,6 +44,16 @@ class Preset:
         return Arm(name, {**base, **given}, role="reference")
 
 
+# what the scUniGP-shaped presets for CPUs share
+SMALL: Mapping[str, Any] = {
+    "scorer": "assembled",
+    "bucketing": "none",
+    "pair_encoder": {"transformer": {"dim": 128, "layers": 2, "heads": 4}},
+    "fusion": "multiscale",
+    "contrast": "off",
+    "optimizer": {"adam": {"learning_rate": 3e-4}},
+}
+
 PRESETS: dict[str, Preset] = {
     "scunigp": Preset(
         "scUniGP with the settings of the paper (for GPUs)",
@@ -91,33 +101,20 @@ PRESETS: dict[str, Preset] = {
     ),
     "scunigp-small": Preset(
         "scUniGP's recipe in a size for CPUs",
-        {
-            "scorer": "assembled",
-            "bucketing": "none",
-            "gnn": {"gat": {"widths": [128, 64], "self_loops": False}},
-            "pair_encoder": {"transformer": {"dim": 128, "layers": 2, "heads": 4}},
-            "fusion": "multiscale",
-            "contrast": "off",
-            "negatives": "same_tf",
-            "optimizer": {"adam": {"learning_rate": 3e-4}},
-        },
+        {**SMALL, "gnn": {"gat": {"widths": [128, 64], "self_loops": False}}, "negatives": "same_tf"},
         Budget(epochs=40, patience=8),
     ),
     "knockout-small": Preset(
         "the same size, mended: what is asked in training looks like what is asked in the test",
         {
-            "scorer": "assembled",
-            "bucketing": "none",
+            **SMALL,
             # With the published graph a training edge always links its own pair, which a test edge never does: the
             # model learns to see the link. Left out while they are predicted, training edges look like test edges.
+            # Self-loops (PyG's default) let a gene whose edges are all left out keep its own features.
             "gnn": {"gat": {"widths": [128, 64], "hide_batch": True}},
-            "pair_encoder": {"transformer": {"dim": 128, "layers": 2, "heads": 4}},
-            "fusion": "multiscale",
-            "contrast": "off",
             # Negatives of the same TF alone hide from the model that TFs differ in their number of targets, on which
             # the test, whose negatives are drawn over all TFs, depends.
             "negatives": {"uniform": {"ratio": 5.0}},
-            "optimizer": {"adam": {"learning_rate": 3e-4}},
         },
         Budget(epochs=40, patience=8),
     ),

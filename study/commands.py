@@ -9,18 +9,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from components import readers, registry
+from components import readers
 from components.audit import AUDIT, audit
 from components.dataset import Dataset
 from components.errors import KnockoutError
 from reports.analysis import analyse
 from reports.attainability import blocks_needed, smallest_p
-from reports.build import build
+from reports.build import write
 from reports.results import Analysis
 from reports.sentences import summary
-from reports.tables import Table, load
+from reports.tables import load
 from reports.wording import count
-from search_spaces.arm import Choice
+from search_spaces.arm import Choice, parse_choice
 from study.cells import make_split
 from study.config import Study, load_study
 from study.cost import estimate
@@ -137,15 +137,16 @@ def report(
     else:
         table_file, out = source, out or Path(f"report-{source.stem}")
     table = load(table_file, arm=arm, block=block, metric=metric, reference=reference)
-    page = build(table, out, alpha=alpha, command=command)
-    _show_findings(console, table, analyse(table, alpha=alpha))
+    found = analyse(table, alpha=alpha)
+    page = write(found, out, command=command)
+    _show_findings(console, found)
     console.print(f"report: {page.resolve()}", soft_wrap=True)
 
 
 def data_check(folder: Path, split: str, network_file: Path | None) -> None:
     """Print what data sets hold, and what their exam gives away."""
     console = make_console()
-    choice = Choice("split", split, registry.parse("split", split, where="--split"))
+    choice = parse_choice("split", split, where="--split")
     if folder.suffix == ".h5ad" or (folder / "BL--ExpressionData.csv").exists():
         paths = [folder]
     else:
@@ -166,7 +167,7 @@ def _plain(value: object) -> str:
 
 
 def _run(planned: Plan, out: Path, console: Console, tracking_uri: str | None, retry_failed: bool) -> Outcome:
-    with LiveProgress(console, len(planned.study.lanes)) as progress:
+    with LiveProgress(console) as progress:
         return run_plan(planned, out, progress, tracking_uri=tracking_uri, retry_failed=retry_failed)
 
 
@@ -177,8 +178,9 @@ def _close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
         return
     metric, _ = read_plan(out)
     table = load(outcome.table, metric=metric)
-    page = build(table, out / "report", command=command)
-    for sentence in summary(analyse(table)):
+    found = analyse(table)
+    page = write(found, out / "report", command=command)
+    for sentence in summary(found):
         console.print(sentence, soft_wrap=True)
     if not outcome.complete:
         console.print(
@@ -231,7 +233,7 @@ def _attainable(study: Study, blocks: set[str]) -> str:
     )
 
 
-def _show_findings(console: Console, table: Table, found: Analysis) -> None:
+def _show_findings(console: Console, found: Analysis) -> None:
     for sentence in summary(found):
         console.print(sentence, soft_wrap=True)
     console.print()

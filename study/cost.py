@@ -1,4 +1,4 @@
-"""What a study will cost, measured: finished cells of the same arm and data set, or one timed batch of each."""
+"""What a study will cost, measured: finished cells of the same arm and data set, or one timed epoch of each."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ class LiveProgress:
     On a terminal a live bar; elsewhere (a log, CI) one line per tenth of the way.
     """
 
-    def __init__(self, console: Console, lanes: int) -> None:
-        self.console, self.lanes = console, lanes
+    def __init__(self, console: Console) -> None:
+        self.console = console
         self.progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),

@@ -77,7 +77,7 @@ def run_plan(
     """
     ledger, tracker = Ledger(out), Tracker(plan.study.name, out, tracking_uri)
     again = {cell.digest for cell in plan.failed(ledger)} if retry_failed else set()
-    recorded = ledger.read_all(cell.digest for cell in plan.cells).keys() - again
+    recorded = {cell: done for cell, done in results_of(plan.rows, ledger).items() if cell not in again}
     missing = [cell for cell in plan.cells if cell.digest not in recorded]
     listener.planned(len(plan.cells) - len(missing), len(missing))
     if missing:
@@ -89,10 +89,10 @@ def run_plan(
         ledger.forget(digest)
     plan.save(out)
     rows = {row.cell: row for row in plan.rows}
-    for digest, result in results_of(list(plan.rows), ledger).items():
+    for digest, result in recorded.items():
         tracker.log(rows[digest], result)
     _run_cells(missing, Pool(plan.study.lanes, out, listener.stopping), tracker, rows, listener)
-    results = results_of(list(plan.rows), ledger)
+    results = results_of(plan.rows, ledger)
     tracker.close(plan.rows, results)
     failed = sum(result.status != "ok" for result in results.values())
     return Outcome(write_table(plan.rows, results, out), tracker.uri, len(plan.rows), len(results), failed)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from components.dataset import Dataset
 from components.errors import KnockoutError
-from search_spaces.arm import Arm, Choice, canonical_json
+from search_spaces.arm import Arm, Choice, canonical_json, parse_choice
 from study.cells import Cell, Result, cell_digest, code_version
 from study.config import DatasetSpec, Study
 from study.ledger import Ledger, write_atomically
@@ -135,7 +135,7 @@ def _row(study: Study, arm: Arm, dataset: Dataset, split: Choice, repeat: int, d
         dataset=dataset.name,
         network=dataset.network,
         block=dataset.block,
-        split=split.label(Choice("split", split.level, type(split.settings)())),
+        split=split.label(parse_choice("split", split.level)),
         repeat=repeat,
         data_digest=dataset.digest,
         code_digest=code_version(arm, split),
@@ -168,6 +168,6 @@ def _refuse_same_exam(study: Study, datasets: tuple[Dataset, ...]) -> None:
             )
 
 
-def results_of(rows: list[Row], ledger: Ledger) -> dict[str, Result]:
+def results_of(rows: Sequence[Row], ledger: Ledger) -> dict[str, Result]:
     """Return the records there are of planned rows."""
     return ledger.read_all(row.cell for row in rows)

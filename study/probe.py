@@ -22,7 +22,7 @@ from components.dataset import Dataset
 from components.errors import KnockoutError
 from components.exam import Split
 from components.simulator import SimulatorSettings, simulate
-from search_spaces.arm import Arm, Choice
+from search_spaces.arm import Arm, Choice, parse_choice
 from study.cells import Result, make_split, score_arm
 
 __all__ = ["behaviour", "refuse_silent_arms"]
@@ -85,7 +85,7 @@ def _learning_rates(choice: Choice, epochs: int) -> list[float]:
 @cache
 def _probe() -> tuple[Dataset, Split]:
     dataset = simulate(SimulatorSettings(genes=60, tfs=8, cells=40), seed=7)
-    return dataset, make_split(dataset, Choice("split", "per_tf", registry.parse("split", "per_tf")), 0)
+    return dataset, make_split(dataset, parse_choice("split", "per_tf"), 0)
 
 
 def _difference(one: Arm, other: Arm) -> str:

@@ -54,6 +54,7 @@ class Tracker:
         self.name, self.out = name, out.resolve()
         self.uri = uri or default_uri(out)
         self.own_store = uri is None
+        self._arms: dict[str, str] = {}  # arm digest to run
 
     def reach(self) -> None:
         """Open the store, so that one which does not answer is known before anything is trained.
@@ -166,10 +167,6 @@ class Tracker:
     @cached_property
     def _study(self) -> str:
         return self._find_or_create(f"{self.name}/study", self.name, None, {"knockout.level": "study"}, {})
-
-    @cached_property
-    def _arms(self) -> dict[str, str]:
-        return {}
 
     def _arm(self, row: Row) -> str:
         if row.arm_digest not in self._arms:
