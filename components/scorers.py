@@ -1,4 +1,4 @@
-"""What gives a candidate pair its score: the assembled model, or a control that never sees true expression.
+"""What gives a candidate pair its score: the assembled model, a known method, or a control without true expression.
 
 The controls answer 'how much of this could be had without looking at expression?' (protocol.md: on two of three
 networks, as much as the published state of the art).
@@ -7,7 +7,7 @@ networks, as much as the published state of the art).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from scipy import sparse
@@ -20,7 +20,7 @@ from components.registry import register
 from components.settings import Settings as BaseSettings
 from components.settings import setting
 
-__all__ = ["Assembled", "Degree", "Identity", "Noise", "Permuted", "ReverseDegree", "Rule", "TrainedScorer"]
+__all__ = ["Assembled", "Baseline", "Degree", "Identity", "Noise", "Permuted", "ReverseDegree", "Rule", "TrainedScorer"]
 
 MODEL_FACTORS = ("bucketing", "gnn", "pair_encoder", "fusion", "contrast", "negatives", "optimizer")
 
@@ -60,6 +60,50 @@ class Rule(ABC):
     @abstractmethod
     def score(self, pairs: Ints) -> Scores:
         """Return one score per pair: ``[pairs, 2]`` to ``[pairs]``, higher is more likely an edge."""
+
+
+class Baseline(ABC):
+    """Base of known methods that are run as they are, beside the assembled model, on true expression.
+
+    Whatever a method fits, it fits in its constructor. A method that cannot learn from known edges leaves ``split``
+    unread; one that does reads ``split.train`` and draws from ``split.pool``, never the held-out pairs.
+
+    Parameters
+    ----------
+    settings
+        Its own settings.
+    split
+        The exam.
+    expression
+        ``[genes, cells]``, log scale.
+    tfs
+        ``[tfs]`` sorted gene indices: the candidate regulators.
+    rng
+        Stream of the repeat: the same repeat gives the same scores.
+    """
+
+    trains: ClassVar[bool] = False
+    control: ClassVar[bool] = False
+    silences: ClassVar[tuple[str, ...]] = MODEL_FACTORS
+
+    class Settings(BaseSettings):
+        """Nothing to set."""
+
+    def __init__(
+        self, settings: Settings, split: Split, expression: Floats, tfs: Ints, rng: np.random.Generator
+    ) -> None:
+        self.settings, self.split, self.expression, self.tfs, self.rng = settings, split, expression, tfs, rng
+
+    @abstractmethod
+    def score(self, pairs: Ints) -> Scores:
+        """Return one score per pair: ``[pairs, 2]`` to ``[pairs]``, higher is more likely an edge."""
+
+    def on(self, expression: Floats) -> Self:
+        """Return the method for other cells of the same genes, ``[genes, other cells]``: fitted anew unless it learns.
+
+        A method that learns from known edges overrides this, and keeps what it learnt.
+        """
+        return type(self)(self.settings, self.split, expression, self.tfs, self.rng)
 
 
 @register("scorer", "assembled")

@@ -156,8 +156,9 @@ def score_arm(
     choice = arm.choices["scorer"]
     cls: Any = registry.level("scorer", choice.level)
     if not cls.trains:
-        rule = cls(choice.settings, split, streams.numpy("negatives"))
-        return rule.score(split.validation), rule.score(split.test)
+        given = () if cls.control else (dataset.expression, dataset.tfs)  # a rule never meets expression
+        scorer = cls(choice.settings, split, *given, streams.numpy("negatives"))
+        return scorer.score(split.validation), scorer.score(split.test)
     parts = Parts({name: (c.level, c.settings) for name, c in arm.choices.items()})
     shown = cls(choice.settings).expression(dataset.expression, streams.numpy("noise"))
     model = assemble(parts, torch.from_numpy(shown).to(device), streams).to(device)
