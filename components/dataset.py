@@ -35,6 +35,8 @@ class Dataset:
         The independent unit for statistics: the cell type.
     network
         Where the edges come from (STRING, Specific ...).
+    target
+        Another data set of the same genes, in the same order, on which the test is sat (transfer); None for this one.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Dataset:
     edges: Ints
     block: str = ""
     network: str = ""
+    target: Dataset | None = None
 
     @property
     def n_genes(self) -> int:
@@ -62,6 +65,8 @@ class Dataset:
         for array in (self.expression, self.tfs, self.edges):
             sha.update(str(array.shape).encode())
             sha.update(np.ascontiguousarray(array).tobytes())
+        if self.target is not None:
+            sha.update(self.target.digest.encode())
         return sha.hexdigest()[:16]
 
 

@@ -6,6 +6,7 @@ Sources: scUniGP eq 7, Algorithm 1 (multiscale), 4.3 Q3 and Table 3 (early, late
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from components.registry import register
 from components.settings import Settings as BaseSettings
 from components.settings import setting
 
-__all__ = ["Classifier", "Early", "Fusion", "Late", "Multiscale", "PairOnly"]
+__all__ = ["Classifier", "Early", "Expert", "Fusion", "Late", "Multiscale", "PairOnly"]
 
 
 class Classifier(nn.Module):
@@ -41,6 +42,8 @@ class Fusion(nn.Module):
     ``graph_widths`` are the widths of the global branch's layers, shallow to deep. Pair encodings are
     ``[pairs, pair_width]``; logits ``[pairs]``.
     """
+
+    reads_pairs: ClassVar[bool] = True  # whether there must be a pair encoding at all
 
     class Settings(BaseSettings):
         """What every fusion can be asked."""
@@ -133,6 +136,26 @@ class Late(Fusion):
     def forward(self, z: Tensor, tf: Sequence[Tensor], target: Sequence[Tensor], score: Tensor) -> Tensor:
         """Return the weighted sum of both decisions, ``[pairs]``."""
         return self.weights[0] * self.classifier(z) + self.weights[1] * score
+
+
+@register("fusion", "expert")
+class Expert(Fusion):
+    """Lets the graph decide alone: the logit is the expert score s_ij, ``[pairs]``, and no pair is encoded.
+
+    So the pair encoder, and a contrastive loss over its encodings, cannot act.
+
+    Source: the decoder of GENELink, Chen & Liu 2022, and GNNLink, Mao et al. 2023; scUniGP eq 5.
+    """
+
+    reads_pairs = False
+    silences: ClassVar[tuple[str, ...]] = ("pair_encoder", "contrast")
+
+    class Settings(BaseSettings):
+        """Nothing to set: the heads that give s_ij are the graph branch's."""
+
+    def forward(self, z: Tensor, tf: Sequence[Tensor], target: Sequence[Tensor], score: Tensor) -> Tensor:
+        """Return s_ij, ``[pairs]``."""
+        return score
 
 
 @register("fusion", "multiscale")

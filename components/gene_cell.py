@@ -48,6 +48,7 @@ class GeneCellBucketing(Bucketing):
     """
 
     bucket: ClassVar[str]
+    tied_to: ClassVar[str] = "the genes and cells it was trained on"
     per_gene: ClassVar[tuple[str, ...]] = ("genes",)
     uses: ClassVar[tuple[str, ...]] = ("components.buckets", "components.relations")
 

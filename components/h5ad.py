@@ -13,7 +13,7 @@ from components.csvfile import Column, read_table, rows_of
 from components.dataset import Floats, Ints
 from components.errors import KnockoutError
 
-__all__ = ["read_h5ad"]
+__all__ = ["open_h5ad", "read_h5ad", "tf_list"]
 
 TF_TITLES = ("tf", "tfs", "gene", "genes", "gene1", "source", "name", "symbol")
 
@@ -47,14 +47,15 @@ def read_h5ad(
     table = read_table(network_file)
     ends = [table.column("Gene1", "TF", "source"), table.column("Gene2", "Target")]
     edges = np.stack([rows_of_genes(end, genes) for end in ends], axis=1)
-    regulators = edges[:, 0] if tfs_file is None else rows_of_genes(_tf_list(tfs_file, genes), genes)
+    regulators = edges[:, 0] if tfs_file is None else rows_of_genes(tf_list(tfs_file, genes), genes)
     tfs = np.unique(regulators)
     check_edges(edges, ends[0], genes, tfs)
     return genes, expression, tfs, edges
 
 
 def _matrix(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Floats]:
-    matrix, genes, cells = _contents(path)
+    data = open_h5ad(path)
+    matrix, genes, cells = data.X, tuple(map(str, data.var_names)), tuple(map(str, data.obs_names))
     if hasattr(matrix, "toarray"):  # every kind of sparse matrix
         matrix = matrix.toarray()
     if matrix is None or np.asarray(matrix).dtype.kind not in "fiu":
@@ -63,7 +64,14 @@ def _matrix(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Floats]:
         return genes, cells, np.ascontiguousarray(np.asarray(matrix).T, dtype=np.float32)
 
 
-def _contents(path: Path) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
+def open_h5ad(path: Path) -> Any:
+    """Load an AnnData file of a GRN data set as it is, cells x genes.
+
+    Raises
+    ------
+    KnockoutError
+        If anndata is not installed, or the file is absent or damaged.
+    """
     try:
         import anndata
     except ImportError:
@@ -74,15 +82,14 @@ def _contents(path: Path) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on duplicate names, which are refused later
-            data = anndata.read_h5ad(path)
-        return data.X, tuple(map(str, data.var_names)), tuple(map(str, data.obs_names))
+            return anndata.read_h5ad(path)
     except Exception as error:  # a damaged file raises whatever HDF5 meets first
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise KnockoutError(f"not readable as .h5ad: {first}", where=str(path)) from None
 
 
-def _tf_list(path: Path, genes: tuple[str, ...]) -> Column:
-    """Return the TFs of a file of one column, whose first line may or may not be a title."""
+def tf_list(path: Path, genes: tuple[str, ...]) -> Column:
+    """Read the TFs of a file of one column, whose first line may or may not be a title, or of a column TF."""
     rows = list(rows_of(path))
     width = len(rows[0][1])
     if width > 1:

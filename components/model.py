@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from components import registry
+from components.context import Neighbours
 from components.fusion import PairOnly
 from components.gnn import GraphEmbedding
+from components.pair_encoder import LocalContext
 from components.settings import Settings
 from components.streams import Streams
 
@@ -32,6 +34,11 @@ class Parts:
         name, settings = self.chosen[factor]
         return registry.level(factor, name)(settings, *args)
 
+    def absent(self, factor: str, *args: Any) -> Any:
+        """Construct the level that stands for 'without this part'."""
+        cls: Any = registry.level(factor, registry.factor(factor).absent)
+        return cls(cls.Settings(), *args)
+
     def cls(self, factor: str) -> Any:
         """Return the class of the level chosen for a factor."""
         return registry.level(factor, self.chosen[factor][0])
@@ -41,9 +48,9 @@ class Parts:
 class Encoded:
     """What the model knows of every gene before it looks at a pair: computed once per pass."""
 
-    as_tf: Tensor
-    as_target: Tensor
+    tokens: tuple[Tensor, Tensor] | None  # every gene as TF and as target; None where the graph decides alone
     graph: GraphEmbedding | None
+    neighbours: Neighbours | None = None  # only where the pair encoder reads local context
 
 
 class GRNModel(nn.Module):
@@ -59,18 +66,22 @@ class GRNModel(nn.Module):
         with _seeded(streams, "gnn"):
             self.gnn = parts.build("gnn", self.bucketing.width)
         self.fused = bool(self.gnn.widths)
-        in_width = self.bucketing.width
+        self.paired = not self.fused or parts.cls("fusion").reads_pairs
+        in_width, pair_width = self.bucketing.width, 1  # s_ij stands for the encoding where no pair is encoded
         if self.fused:
             in_width = parts.cls("fusion").encoder_width(in_width, self.gnn.widths)
         with _seeded(streams, "pair_encoder"):
-            self.pair_encoder = parts.build("pair_encoder", in_width)
+            if self.paired:
+                self.pair_encoder = parts.build("pair_encoder", in_width)
+                pair_width = self.pair_encoder.width
         with _seeded(streams, "fusion"):
             if self.fused:
-                self.fusion = parts.build("fusion", self.pair_encoder.width, self.gnn.widths)
+                self.fusion = parts.build("fusion", pair_width, self.gnn.widths)
             else:
-                self.fusion = PairOnly(self.pair_encoder.width)
+                self.fusion = PairOnly(pair_width)
         with _seeded(streams, "contrast"):
-            self.contrast = parts.build("contrast", self.pair_encoder.width)
+            contrast = parts.build if self.paired else parts.absent
+            self.contrast = contrast("contrast", pair_width)
 
     @property
     def hides_batch(self) -> bool:
@@ -85,19 +96,33 @@ class GRNModel(nn.Module):
         """Look at every gene once: features, graph over ``[2, edges]``, projection into either role."""
         features = self.bucketing()
         graph = self.gnn(features, edges) if self.fused else None
+        if not self.paired:
+            return Encoded(None, graph)
         inputs = features if graph is None else self.fusion.encoder_input(features, graph.layers)
-        as_tf, as_target = self.pair_encoder.project(inputs)
-        return Encoded(as_tf, as_target, graph)
+        neighbours = Neighbours(edges, len(features)) if self.pair_encoder.context else None
+        return Encoded(self.pair_encoder.project(inputs), graph, neighbours)
 
     def score(self, encoded: Encoded, pairs: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits ``[pairs]`` and pair encodings ``[pairs, width]`` of ``[pairs, 2]`` gene indices."""
         i, j = pairs[:, 0], pairs[:, 1]
-        z = self.pair_encoder(encoded.as_tf[i], encoded.as_target[j])
         graph = encoded.graph
         if graph is None:
+            z = self._encode_pairs(encoded, pairs)
             return self.fusion(z), z
+        score = graph.expert_score(pairs)
+        z = self._encode_pairs(encoded, pairs) if self.paired else score.unsqueeze(1)
         tf, target = [h[i] for h in graph.layers], [h[j] for h in graph.layers]
-        return self.fusion(z, tf, target, graph.expert_score(pairs)), z
+        return self.fusion(z, tf, target, score), z
+
+    def _encode_pairs(self, encoded: Encoded, pairs: Tensor) -> Tensor:
+        if encoded.tokens is None:
+            raise RuntimeError("there is no pair to encode where the graph decides alone")
+        as_tf, as_target = encoded.tokens
+        tf, target = as_tf[pairs[:, 0]], as_target[pairs[:, 1]]
+        if encoded.neighbours is None:
+            return self.pair_encoder(tf, target)
+        near = encoded.neighbours.of(pairs, self.pair_encoder.context, draw=self.training)
+        return self.pair_encoder(tf, target, LocalContext(as_tf[near.tf], as_target[near.target], near.absent))
 
 
 def assemble(parts: Parts, expression: Tensor, streams: Streams) -> GRNModel:

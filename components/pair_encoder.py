@@ -5,25 +5,39 @@ Sources: scUniGP (eqs 6, b; 4.2; appendix C); scGREAT, Wang et al. 2024.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from components.errors import KnockoutError
 from components.registry import register
 from components.settings import Settings as BaseSettings
 from components.settings import setting
 
-__all__ = ["MLPPairEncoder", "PairEncoder", "TransformerPairEncoder"]
+__all__ = ["LocalContext", "MLPPairEncoder", "PairEncoder", "TransformerPairEncoder"]
+
+
+@dataclass(frozen=True)
+class LocalContext:
+    """Projected neighbouring pairs: two ``[pairs, k, dim]`` (TFs, targets) and ``absent``, ``[pairs, k]`` bool."""
+
+    tf: Tensor
+    target: Tensor
+    absent: Tensor
 
 
 class PairEncoder(nn.Module):
     """Base of every pair encoder: projects each gene once, then encodes pairs.
 
     :meth:`project` takes ``[genes, in_width]`` to two ``[genes, dim]`` (as TF, as target); :meth:`forward` takes rows
-    of these, two ``[pairs, dim]``, to ``[pairs, width]``.
+    of these, two ``[pairs, dim]``, to ``[pairs, width]``. An encoder that sets ``context`` above zero is handed that
+    many neighbouring pairs as :class:`LocalContext` as well.
     """
 
     width: int
+    context: int = 0
 
     class Settings(BaseSettings):
         """What every pair encoder can be asked."""
@@ -45,9 +59,11 @@ class TransformerPairEncoder(PairEncoder):
     """Encodes a pair as a sequence of two tokens with role embeddings, by a transformer encoder.
 
     Two ``[pairs, dim]`` to ``[pairs, 2 * dim]``: both tokens, TF first. Role embeddings p_0 and p_1 start as vectors
-    of zeros and ones.
+    of zeros and ones. With ``context``, each neighbouring pair of the training graph is one more token that the two can
+    attend to: the mean of its genes' tokens plus a role embedding of its own (how it enters is in no sentence of the
+    paper).
 
-    Source: scUniGP eq b and 4.2 (four layers, 8 heads, embedding size 1024).
+    Source: scUniGP eq b, 4.2 (four layers, 8 heads, embedding size 1024), appendix C (up to five neighbouring pairs).
     """
 
     class Settings(PairEncoder.Settings):
@@ -57,6 +73,7 @@ class TransformerPairEncoder(PairEncoder):
         layers: int = setting(4, "transformer layers", ge=1, le=12, search=(1, 4))
         heads: int = setting(8, "attention heads; must divide dim", ge=1, le=32, search=(2, 4, 8))
         hidden: float = setting(2.0, "width of the feed-forward part, in units of dim", ge=0.5, le=8.0)
+        context: int = setting(0, "neighbouring pairs of the training graph read as local context", ge=0, le=20)
 
     def __init__(self, settings: Settings, in_width: int) -> None:
         super().__init__()
@@ -70,15 +87,23 @@ class TransformerPairEncoder(PairEncoder):
             s.dim, s.heads, round(s.hidden * s.dim), s.dropout, activation="gelu", batch_first=True
         )
         self.encoder = nn.TransformerEncoder(block, s.layers, enable_nested_tensor=False)
+        self.context = s.context
+        if s.context:
+            self.context_role = nn.Parameter(torch.zeros(s.dim))
 
     def project(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Project ``[genes, in_width]`` by one shared linear map and add the role embeddings."""
         token = self.linear(features)
         return token + self.roles[0], token + self.roles[1]
 
-    def forward(self, tf: Tensor, target: Tensor) -> Tensor:
+    def forward(self, tf: Tensor, target: Tensor, context: LocalContext | None = None) -> Tensor:
         """Encode two ``[pairs, dim]`` tokens jointly as ``[pairs, 2 * dim]``."""
-        return self.encoder(torch.stack([tf, target], dim=1)).flatten(1)
+        tokens, absent = torch.stack([tf, target], dim=1), None
+        if context is not None:
+            around = (context.tf + context.target) / 2 + self.context_role
+            tokens = torch.cat([tokens, around], dim=1)
+            absent = F.pad(context.absent, (2, 0))  # the pair itself is always there
+        return self.encoder(tokens, src_key_padding_mask=absent)[:, :2].flatten(1)
 
 
 @register("pair_encoder", "mlp")

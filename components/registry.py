@@ -68,11 +68,22 @@ FACTORS: dict[str, Factor] = {
     for f in (
         Factor(
             "scorer",
-            "what gives a pair its score: the assembled model, or a control",
-            ("components.scorers",),
+            "what gives a pair its score: the assembled model, a known method, or a control",
+            (
+                "components.scorers",
+                "components.correlation",
+                "components.tree_ensembles",
+                "components.cnnc",
+                "components.deepsem",
+            ),
             "assembled",
         ),
-        Factor("bucketing", "what a gene carries in", ("components.bucketing", "components.gene_cell"), "none"),
+        Factor(
+            "bucketing",
+            "what a gene carries in",
+            ("components.bucketing", "components.coexpression", "components.gene_cell"),
+            "none",
+        ),
         Factor(
             "gnn",
             "reads gene features over the graph of training positives",
@@ -97,7 +108,7 @@ FACTORS: dict[str, Factor] = {
         Factor(
             "split",
             "the exam: which pairs train, validate and test",
-            ("components.splits",),
+            ("components.splits", "components.kfold", "components.honest_splits", "components.transfer"),
             "per_tf",
             exam=True,
         ),

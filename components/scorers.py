@@ -65,8 +65,8 @@ class Rule(ABC):
 class Baseline(ABC):
     """Base of known methods that are run as they are, beside the assembled model, on true expression.
 
-    Whatever a method fits, it fits in its constructor. A method that cannot learn from known edges leaves ``split``
-    unread; one that does reads ``split.train`` and draws from ``split.pool``, never the held-out pairs.
+    Whatever a method fits, it fits once, when a score is first asked for. A method that cannot learn from known edges
+    leaves ``split`` unread; one that does reads ``split.train`` and draws from ``split.pool``, never the held-out pairs.
 
     Parameters
     ----------

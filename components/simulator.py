@@ -98,19 +98,21 @@ def simulate(settings: SimulatorSettings | None = None, seed: int = 0) -> Datase
     return _shuffled(expression, wiring, settings.tfs, rng)
 
 
-def write_beeline(dataset: Dataset, folder: Path) -> None:
+def write_beeline(dataset: Dataset, folder: Path, cells: Sequence[str] = ()) -> None:
     """Write a data set as the five CSV files of the BEELINE layout, which ``read`` gives back unchanged.
 
     Parameters
     ----------
     dataset
-        Expression ``[genes, cells]``, TFs and edges; cells are called cell_0000 and so on.
+        Expression ``[genes, cells]``, TFs and edges.
     folder
         Made if it does not exist; files of these names in it are replaced.
+    cells
+        Names of the cells; cell_0000 and so on if there are none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     genes = dataset.genes
-    cells = [f"cell_{cell:04d}" for cell in range(dataset.n_cells)]
+    cells = cells or [f"cell_{cell:04d}" for cell in range(dataset.n_cells)]
     rows = ([gene, *map(str, values)] for gene, values in zip(genes, dataset.expression, strict=True))
     _write(folder / "BL--ExpressionData.csv", ["", *cells], rows)
     _write(folder / "Target.csv", ["", "Gene", "index"], ([i, gene, i] for i, gene in enumerate(genes)))

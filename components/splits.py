@@ -18,13 +18,28 @@ from components.registry import register
 from components.settings import Settings as BaseSettings
 from components.settings import setting
 
-__all__ = ["HardNegative", "PerTF", "PerTFAsPublished", "Splitter"]
+__all__ = [
+    "Cut",
+    "HardNegative",
+    "PerTF",
+    "PerTFAsPublished",
+    "Splitter",
+    "candidates",
+    "mirrored",
+    "one_direction",
+    "parts_of_one_tf",
+    "refuse_empty",
+]
 
 
 class Splitter(ABC):
-    """Base of every split protocol: assigns positives by TF, then draws the pairs that stand against them."""
+    """Base of every split protocol: sets the exam of a GRN, or one exam per fold.
 
-    targets_to_validate: ClassVar[int]  # fewest targets of a TF of which one reaches validation
+    An exam's parts are disjoint, and every positive stands in exactly one of them.
+    """
+
+    across: ClassVar[bool] = False  # whether its test asks another data set (transfer)
+    needs: ClassVar[str]  # what a network must have to fill every part: ends the refusal of one that has not
 
     class Settings(BaseSettings):
         """What every protocol can be asked."""
@@ -37,25 +52,37 @@ class Splitter(ABC):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    @abstractmethod
     def split(self, dataset: Dataset, rng: np.random.Generator) -> Split:
-        """Set the exam of one data set.
+        """Set the exam of one data set; of several folds, the first.
 
         Raises
         ------
         KnockoutError
             If the network is too small for the protocol to fill every part.
         """
+
+    def folds(self, dataset: Dataset, rng: np.random.Generator) -> tuple[Split, ...]:
+        """Set every exam of one data set: an arm is trained on each, and their test pairs are scored as one test."""
+        return (self.split(dataset, rng),)
+
+
+class Cut(Splitter):
+    """Base of protocols with one exam: assigns the positives, then draws the pairs that stand against them."""
+
+    def split(self, dataset: Dataset, rng: np.random.Generator) -> Split:
+        """Set the exam of one data set."""
         part = np.zeros((dataset.n_genes, dataset.n_genes), dtype=np.int8)  # of each positive
         self._assign_positives(part, dataset, rng)
         negative = self._assign_negatives(part, dataset, rng)
         split = collect(dataset, part, negative, self._pool(part, negative, dataset))
-        _refuse_empty(split, dataset, type(self).__name__, self.targets_to_validate)
+        refuse_empty(split, dataset, self)
         return split
 
     def _assign_positives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> None:
         edges = dataset.edges
         if self.settings.reciprocal == "together":
-            edges = _one_direction(edges, dataset.n_genes, rng)
+            edges = one_direction(edges, dataset.n_genes, rng)
         for tf in np.unique(edges[:, 0]):
             targets = edges[edges[:, 0] == tf, 1]
             part[tf, targets] = self._parts_of_one_tf(len(targets), rng)
@@ -75,16 +102,14 @@ class Splitter(ABC):
     def _pool(self, part: np.ndarray, negative: np.ndarray, dataset: Dataset) -> np.ndarray:
         """Return ``[genes, genes]`` bool: pairs that may be drawn as training negatives."""
 
-    def _candidates(self, part: np.ndarray, tfs: Ints) -> np.ndarray:
-        """Return ``[genes, genes]`` bool: pairs of these TFs that are no known edge and no self-regulation."""
-        free = np.zeros(part.shape, dtype=bool)
-        free[tfs] = part[tfs] == NONE
-        np.fill_diagonal(free, False)
-        return free
+    def _unused(self, part: np.ndarray, negative: np.ndarray, dataset: Dataset) -> np.ndarray:
+        """Return ``[genes, genes]`` bool: pairs of all listed TFs that validation and test leave for training."""
+        held_out = (negative != NONE) | mirrored(self, (negative != NONE) | (part == VALIDATION) | (part == TEST))
+        return candidates(part, dataset.tfs) & ~held_out
 
 
 @register("split", "per_tf")
-class PerTF(Splitter):
+class PerTF(Cut):
     """Splits each TF's targets 53/13/33 and tests at the network's density over all listed TFs.
 
     GENELink's default protocol (protocol.md rules 1-6) with rule 6 mended: no pair stands in two parts. Pairs are
@@ -93,7 +118,7 @@ class PerTF(Splitter):
     Source: Chen & Liu 2022 (GENELink), public code; scUniGP appendix B.
     """
 
-    targets_to_validate = 8
+    needs = "A TF needs at least 8 targets to reach validation."
 
     class Settings(Splitter.Settings):
         """Settings of the per-TF protocol."""
@@ -106,20 +131,11 @@ class PerTF(Splitter):
     settings: Settings
 
     def _parts_of_one_tf(self, n: int, rng: np.random.Generator) -> Ints:
-        if n == 1:
-            return np.array([TRAIN if rng.random() <= 0.5 else TEST])
-        if n == 2:
-            return np.array([TRAIN, TEST])
-        order = rng.permutation(n)
-        n_learn = 2 * n // 3
-        parts = np.full(n, TEST)
-        parts[order[:n_learn]] = TRAIN
-        parts[order[: n_learn // 5]] = VALIDATION
-        return parts
+        return parts_of_one_tf(n, rng)
 
     def _assign_negatives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
         negative = np.zeros_like(part)
-        free = self._candidates(part, dataset.tfs)
+        free = candidates(part, dataset.tfs)
         self._draw_validation(negative, free, part, dataset, rng)
         allowed = free & ~self._closed_to_test(part, negative)
         self._draw(negative, allowed, TEST, _n_test_negatives(part, dataset), rng)
@@ -133,7 +149,7 @@ class PerTF(Splitter):
         dataset: Dataset,
         rng: np.random.Generator,
     ) -> None:
-        allowed = free & ~_mirror(self, (part == TRAIN) | (part == TEST))
+        allowed = free & ~mirrored(self, (part == TRAIN) | (part == TEST))
         if self.settings.validation == "natural":
             n_validation, n_test = np.sum(part == VALIDATION), np.sum(part == TEST)
             wanted = _n_test_negatives(part, dataset) * int(n_validation) // max(int(n_test), 1)
@@ -146,7 +162,7 @@ class PerTF(Splitter):
 
     def _closed_to_test(self, part: np.ndarray, negative: np.ndarray) -> np.ndarray:
         validation = (part == VALIDATION) | (negative == VALIDATION)
-        return (negative == VALIDATION) | _mirror(self, validation | (part == TRAIN))
+        return (negative == VALIDATION) | mirrored(self, validation | (part == TRAIN))
 
     def _draw(
         self, negative: np.ndarray, allowed: np.ndarray, into: int, wanted: int, rng: np.random.Generator
@@ -155,8 +171,7 @@ class PerTF(Splitter):
         negative.flat[rng.choice(choice, size=min(wanted, len(choice)), replace=False)] = into
 
     def _pool(self, part: np.ndarray, negative: np.ndarray, dataset: Dataset) -> np.ndarray:
-        held_out = (negative != NONE) | _mirror(self, (negative != NONE) | (part == VALIDATION) | (part == TEST))
-        return self._candidates(part, dataset.tfs) & ~held_out
+        return self._unused(part, negative, dataset)
 
 
 @register("split", "per_tf_as_published")
@@ -172,21 +187,21 @@ class PerTFAsPublished(PerTF):
 
     def _assign_negatives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
         negative = np.zeros_like(part)
-        self._draw_validation(negative, self._candidates(part, dataset.tfs), part, dataset, rng)
+        self._draw_validation(negative, candidates(part, dataset.tfs), part, dataset, rng)
         allowed = np.zeros(part.shape, dtype=bool)
         allowed[dataset.tfs] = True
         np.fill_diagonal(allowed, False)
         allowed &= (part != VALIDATION) & (part != TEST) & (negative != VALIDATION)
-        allowed &= ~_mirror(self, (part == TRAIN) | (part == VALIDATION) | (negative == VALIDATION))
+        allowed &= ~mirrored(self, (part == TRAIN) | (part == VALIDATION) | (negative == VALIDATION))
         self._draw(negative, allowed, TEST, _n_test_negatives(part, dataset), rng)
         return negative
 
     def _pool(self, part: np.ndarray, negative: np.ndarray, dataset: Dataset) -> np.ndarray:
-        return self._candidates(part, dataset.tfs) & (negative != VALIDATION)
+        return candidates(part, dataset.tfs) & (negative != VALIDATION)
 
 
 @register("split", "hard_negative")
-class HardNegative(Splitter):
+class HardNegative(Cut):
     """Splits positives and all other genes of each TF alike, 67/10/23: every part keeps the natural prevalence.
 
     GENELink's protocol for Specific networks and scGREAT's for all (protocol.md rules 7-8). Only TFs with a positive
@@ -195,7 +210,7 @@ class HardNegative(Splitter):
     Source: Chen & Liu 2022 (GENELink), Wang et al. 2024 (scGREAT), public code.
     """
 
-    targets_to_validate = 4
+    needs = "A TF needs at least 4 targets to reach validation."
 
     class Settings(Splitter.Settings):
         """Settings of the hard-negative protocol."""
@@ -209,7 +224,7 @@ class HardNegative(Splitter):
 
     def _assign_negatives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
         negative = np.zeros_like(part)
-        free = self._candidates(part, np.unique(dataset.edges[:, 0]))
+        free = candidates(part, np.unique(dataset.edges[:, 0]))
         for tf in np.unique(dataset.edges[:, 0]):
             genes = np.flatnonzero(free[tf])
             negative[tf, genes] = _cut(len(genes), rng)
@@ -231,21 +246,6 @@ def _cut(n: int, rng: np.random.Generator) -> Ints:
     return parts
 
 
-def _one_direction(edges: Ints, n_genes: int, rng: np.random.Generator) -> Ints:
-    """Keep one direction, drawn by coin, of every pair that the network lists both ways."""
-    keys, mirrored = pair_keys(edges, n_genes), pair_keys(edges[:, ::-1], n_genes)
-    reciprocal = np.isin(keys, mirrored)
-    coin = rng.random((n_genes, n_genes)) < 0.5
-    upper = edges[:, 0] < edges[:, 1]
-    low, high = edges.min(axis=1), edges.max(axis=1)
-    return edges[~reciprocal | (upper == coin[low, high])]
-
-
-def _mirror(splitter: Splitter, pairs: np.ndarray) -> np.ndarray:
-    """Return the reversed pairs where both directions must stay together, no pair otherwise."""
-    return pairs.T if splitter.settings.reciprocal == "together" else np.zeros_like(pairs)
-
-
 def _n_test_negatives(part: np.ndarray, dataset: Dataset) -> int:
     tfs, targets = (len(np.unique(column)) for column in dataset.edges.T)
     density = len(dataset.edges) / (tfs * targets)
@@ -253,7 +253,51 @@ def _n_test_negatives(part: np.ndarray, dataset: Dataset) -> int:
     return int(n_test / density - n_test)
 
 
-def _refuse_empty(split: Split, dataset: Dataset, protocol: str, needed: int) -> None:
+def parts_of_one_tf(n: int, rng: np.random.Generator) -> Ints:
+    """Return the part of each of a TF's ``n`` targets, ``[n]``, by protocol.md rules 1 and 2: 53/13/33 %."""
+    if n == 1:
+        return np.array([TRAIN if rng.random() <= 0.5 else TEST])
+    if n == 2:
+        return np.array([TRAIN, TEST])
+    order = rng.permutation(n)
+    n_learn = 2 * n // 3
+    parts = np.full(n, TEST)
+    parts[order[:n_learn]] = TRAIN
+    parts[order[: n_learn // 5]] = VALIDATION
+    return parts
+
+
+def candidates(part: np.ndarray, tfs: Ints) -> np.ndarray:
+    """Return ``[genes, genes]`` bool: pairs of these TFs that are no known edge and no self-regulation."""
+    free = np.zeros(part.shape, dtype=bool)
+    free[tfs] = part[tfs] == NONE
+    np.fill_diagonal(free, False)
+    return free
+
+
+def one_direction(edges: Ints, n_genes: int, rng: np.random.Generator) -> Ints:
+    """Keep one direction, drawn by coin, of every pair that the network lists both ways: ``[edges, 2]`` to fewer."""
+    keys, reversed_keys = pair_keys(edges, n_genes), pair_keys(edges[:, ::-1], n_genes)
+    reciprocal = np.isin(keys, reversed_keys)
+    coin = rng.random((n_genes, n_genes)) < 0.5
+    upper = edges[:, 0] < edges[:, 1]
+    low, high = edges.min(axis=1), edges.max(axis=1)
+    return edges[~reciprocal | (upper == coin[low, high])]
+
+
+def mirrored(splitter: Splitter, pairs: np.ndarray) -> np.ndarray:
+    """Return the reversed pairs ``[genes, genes]`` where both directions must stay together, no pair otherwise."""
+    return pairs.T if splitter.settings.reciprocal == "together" else np.zeros_like(pairs)
+
+
+def refuse_empty(split: Split, dataset: Dataset, splitter: Splitter) -> None:
+    """Refuse a network that leaves a part of the exam without positives or negatives.
+
+    Raises
+    ------
+    KnockoutError
+        Naming the parts, and what the protocol needs.
+    """
     lacking = [
         name
         for name, labels in (("validation", split.validation_labels), ("test", split.test_labels))
@@ -262,8 +306,8 @@ def _refuse_empty(split: Split, dataset: Dataset, protocol: str, needed: int) ->
     lacking += ["training"] if not len(split.train) or not len(split.pool) else []
     if lacking:
         raise KnockoutError(
-            f"the network is too small for {protocol}: with {len(dataset.edges)} edges of "
+            f"the network is too small for {type(splitter).__name__}: with {len(dataset.edges)} edges of "
             f"{len(np.unique(dataset.edges[:, 0]))} TFs the {' and '.join(lacking)} part lacks positives or negatives. "
-            f"A TF needs at least {needed} targets to reach validation.",
+            f"{splitter.needs}",
             where=f"data set {dataset.name}",
         )

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from components import registry
+from components.budget import Budget
 from components.errors import KnockoutError
 from components.settings import Settings
 
@@ -58,19 +59,22 @@ class Arm:
         Factor to choice, for every factor that an arm may vary.
     role
         ``reference``, ``arm``, ``control`` or ``baseline``.
+    budget
+        Training budget of its own, as a published system brings one; None for the study's, which its arms share.
     """
 
     name: str
     choices: Mapping[str, Choice]
     role: str = "arm"
+    budget: Budget | None = None
 
     @cached_property
     def silenced(self) -> frozenset[str]:
         """Factors that cannot act in this arm."""
         silent: set[str] = set()
-        for name, choice in self.choices.items():
+        for name in arm_factors():  # in the order of the model: a part that is silent itself silences nothing
             if name not in silent:
-                silent |= registry.silenced_by(name, choice.level)
+                silent |= registry.silenced_by(name, self.choices[name].level)
         return frozenset(silent)
 
     @cached_property

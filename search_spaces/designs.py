@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import registry
+from components.budget import Budget
 from components.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
 
@@ -118,15 +119,16 @@ def distinct(points: Sequence[Arm], *, where: str = "design") -> Arms:
     KnockoutError
         If two different arms share a name: a report tells arms apart by name.
     """
-    by_digest: dict[str, Arm] = {}
-    names: dict[str, str] = {}
+    by_digest: dict[tuple[str, Budget | None], Arm] = {}
+    names: dict[str, tuple[str, Budget | None]] = {}
     aliases: dict[str, str] = {}
     for arm in points:
-        if names.setdefault(arm.name, arm.digest) != arm.digest:
+        identity = (arm.digest, arm.budget)
+        if names.setdefault(arm.name, identity) != identity:
             raise KnockoutError(
                 f"two different arms are named {arm.name!r}; give them names of their own.", where=where
             )
-        kept = by_digest.setdefault(arm.digest, arm)
+        kept = by_digest.setdefault(identity, arm)
         if kept.name != arm.name:
             aliases[arm.name] = kept.name
     return Arms(tuple(by_digest.values()), aliases)

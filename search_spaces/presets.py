@@ -6,43 +6,14 @@ Numbers stand beside the sentence of the paper they are from.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from components.budget import Budget
 from components.errors import UnknownNameError
-from search_spaces.arm import Arm, arm_factors, parse_choice
+from search_spaces.preset import Preset
+from search_spaces.systems import SYSTEMS
 
 __all__ = ["PRESETS", "Preset", "preset"]
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A full model with its budget.
-
-    Attributes
-    ----------
-    meaning
-        One line for ``knockout components``.
-    reference
-        Factor to choice, as a user would write it.
-    budget
-        Training budget.
-    """
-
-    meaning: str
-    reference: Mapping[str, Any]
-    budget: Budget
-
-    def arm(self, name: str, changes: Mapping[str, Any] | None = None, *, where: str = "reference") -> Arm:
-        """Return the reference arm, with a user's changes laid over the preset's choices."""
-        base = {factor: parse_choice(factor, self.reference[factor]) for factor in arm_factors()}
-        given = {
-            factor: parse_choice(factor, value, beside=base.get(factor), where=f"{where}.{factor}")
-            for factor, value in (changes or {}).items()
-        }
-        return Arm(name, {**base, **given}, role="reference")
-
 
 # what the scUniGP-shaped presets for CPUs share
 SMALL: Mapping[str, Any] = {
@@ -74,8 +45,13 @@ PRESETS: dict[str, Preset] = {
                 }
             },
             "pair_encoder": {
-                # 4.2: 'four-layer Transformer encoder (8 heads, embedding size 1024)'; appendix C: 'dropout rate 0.2'
-                "transformer": {"dim": 1024, "layers": 4, "heads": 8, "dropout": 0.2}
+                "transformer": {
+                    "dim": 1024,  # 4.2: 'four-layer Transformer encoder (8 heads, embedding size 1024)'
+                    "layers": 4,
+                    "heads": 8,
+                    "dropout": 0.2,  # appendix C: 'dropout rate 0.2'
+                    "context": 5,  # appendix C: 'up to five neighboring gene pairs are sampled from the graph'
+                }
             },
             "fusion": {"multiscale": {"dropout": 0.2}},
             "contrast": "off",
@@ -188,6 +164,7 @@ PRESETS: dict[str, Preset] = {
         },
         Budget(epochs=40, patience=10, graph_epochs=0),
     ),
+    **SYSTEMS,
 }
 
 

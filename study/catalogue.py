@@ -8,9 +8,10 @@ from components import registry
 from components.budget import Budget
 from components.settings import describe
 from search_spaces.presets import PRESETS
+from search_spaces.studies import named_studies, named_study
 from study.display import make_console, show_table
 
-__all__ = ["show", "show_presets"]
+__all__ = ["show", "show_presets", "show_studies"]
 
 COLUMNS = ("setting", "default", "range", "search", "unit", "meaning")
 
@@ -42,3 +43,12 @@ def show_presets() -> None:
         choices = [(factor, str(choice)) for factor, choice in preset.reference.items()]
         choices.append(("training", str(preset.budget)))
         show_table(console, f"{name}  {preset.meaning}", ("factor", "choice"), choices)
+
+
+def show_studies() -> None:
+    """Print every ready-made study, what it asks, and the file to copy from."""
+    console = make_console()
+    rows = [[name, meaning] for name, meaning in named_studies().items()]
+    show_table(console, "knockout run NAME --data DIR --out OUT [--scale cpu|paper]", ("name", "question"), rows)
+    example = next(iter(named_studies()))
+    console.print(f"To make one your own, copy its file from {named_study(example).parent}", soft_wrap=True)

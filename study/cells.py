@@ -18,6 +18,7 @@ from components.dataset import Dataset
 from components.exam import Split
 from components.metrics import METRICS, Scores, evaluate
 from components.model import Parts, assemble
+from components.settings import Settings
 from components.streams import Streams
 from search_spaces.arm import Arm, Choice, canonical_json
 from study.config import DatasetSpec
@@ -27,16 +28,18 @@ from study.sources import load_dataset
 from study.training import DivergedError, predict, train
 from study.versions import versions
 
-__all__ = ["Cell", "Result", "cell_digest", "code_version", "make_split", "run_cell", "score_arm"]
+__all__ = ["Cell", "Result", "cell_digest", "code_version", "make_folds", "make_split", "run_cell", "score_arm"]
 
 # modules whose code a cell runs beside those of its levels (fusion holds the classifier of arms without a graph)
 CODE = (
+    "components.context",
     "components.dataset",
     "components.exam",
     "components.fusion",
     "components.graph",
     "components.metrics",
     "components.model",
+    "components.pair_encoder",
     "components.streams",
     "study.training",
 )
@@ -62,7 +65,11 @@ class Cell:
 
 @dataclass
 class Result:
-    """What became of a cell; plain values, so that it can be written as JSON."""
+    """What became of a cell; plain values, so that it can be written as JSON.
+
+    Where the exam has folds, scores and predictions are those of all folds' pairs pooled, curves of fold k > 1 are
+    named ``fold_k/...``, ``best_epoch`` is the mean over folds, rounded, and ``parameters`` those of one model.
+    """
 
     cell: str
     status: str = "ok"
@@ -98,10 +105,16 @@ def code_version(arm: Arm, split: Choice) -> str:
     return registry.code_digest((*arm.acting(), ("split", split.level)), CODE)
 
 
-def make_split(dataset: Dataset, choice: Choice, repeat: int) -> Split:
-    """Set the exam of a data set in one repeat: the same for every arm."""
+def make_folds(dataset: Dataset, choice: Choice, repeat: int) -> tuple[Split, ...]:
+    """Set the exam of a data set in one repeat, fold by fold (one, in most protocols): the same for every arm."""
     splitter = registry.level("split", choice.level)(choice.settings)
-    return splitter.split(dataset, Streams(dataset.digest, repeat).numpy("split"))
+    folds: tuple[Split, ...] = splitter.folds(dataset, Streams(dataset.digest, repeat).numpy("split"))
+    return folds
+
+
+def make_split(dataset: Dataset, choice: Choice, repeat: int) -> Split:
+    """Set the first fold of an exam: enough to see what it gives away and what it costs."""
+    return make_folds(dataset, choice, repeat)[0]
 
 
 def run_cell(cell: Cell, lane: Lane) -> Result:
@@ -128,24 +141,56 @@ def run_cell(cell: Cell, lane: Lane) -> Result:
 
 def _fill(result: Result, cell: Cell, lane: Lane) -> None:
     dataset = load_dataset(cell.dataset, cell.root)
-    split = make_split(dataset, cell.split, cell.repeat)
-    result.facts = {"data_digest": dataset.digest, "split_digest": split.digest}
+    folds = make_folds(dataset, cell.split, cell.repeat)
+    result.facts = {"data_digest": dataset.digest, "split_digest": _digest(folds)}
     if cell_digest(cell.arm, dataset.digest, cell.split, cell.repeat, cell.budget) != cell.digest:
         raise RuntimeError("the data or the code changed since this run was planned; run the same command again")
-    validation, test = score_arm(cell.arm, dataset, split, cell.repeat, cell.budget, lane.device, result)
-    for scores in (validation, test):
-        if not np.isfinite(scores).all():
-            raise DivergedError("scores became NaN or infinite")
+    validation, test = (
+        np.concatenate(of_folds) for of_folds in _score_folds(result, cell, dataset, folds, lane.device)
+    )
+    pairs, labels = np.concatenate([f.test for f in folds]), np.concatenate([f.test_labels for f in folds])
+    asked, answers = (np.concatenate([getattr(f, name) for f in folds]) for name in ("validation", "validation_labels"))
     result.scores = {
-        "validation": _plain(evaluate(validation, split.validation_labels, split.validation)),
-        "test": _plain(evaluate(test, split.test_labels, split.test)),
+        "validation": _plain(evaluate(validation, answers, asked)),
+        "test": _plain(evaluate(test, labels, pairs)),
     }
     result.predictions = {
-        "tf": np.asarray(dataset.genes)[split.test[:, 0]],
-        "target": np.asarray(dataset.genes)[split.test[:, 1]],
-        "label": split.test_labels.astype(np.int8),
+        "tf": np.asarray(dataset.genes)[pairs[:, 0]],
+        "target": np.asarray(dataset.genes)[pairs[:, 1]],
+        "label": labels.astype(np.int8),
         "score": test.astype(np.float32),
     }
+
+
+def _score_folds(
+    result: Result, cell: Cell, dataset: Dataset, folds: tuple[Split, ...], device: str
+) -> tuple[list[Scores], list[Scores]]:
+    """Fit and score the arm anew on each fold; return the scores of the folds' validation and of their test pairs."""
+    validation: list[Scores] = []
+    test: list[Scores] = []
+    best_epochs: list[int] = []
+    for number, split in enumerate(folds, start=1):
+        of_fold = result if number == 1 else Result(cell.digest)
+        for part, scores in zip(
+            (validation, test),
+            score_arm(cell.arm, dataset, split, cell.repeat, cell.budget, device, of_fold),
+            strict=True,
+        ):
+            if not np.isfinite(scores).all():
+                raise DivergedError("scores became NaN or infinite")
+            part.append(scores)
+        best_epochs.append(of_fold.best_epoch)
+        if number > 1:
+            result.curves |= {f"fold_{number}/{name}": values for name, values in of_fold.curves.items()}
+    result.best_epoch = round(float(np.mean(best_epochs)))
+    return validation, test
+
+
+def _digest(folds: tuple[Split, ...]) -> str:
+    """Digest the exam: the split's own digest, or one over those of its folds."""
+    if len(folds) == 1:
+        return folds[0].digest
+    return hashlib.sha256("".join(split.digest for split in folds).encode()).hexdigest()[:16]
 
 
 def score_arm(
@@ -156,17 +201,35 @@ def score_arm(
     choice = arm.choices["scorer"]
     cls: Any = registry.level("scorer", choice.level)
     if not cls.trains:
-        given = () if cls.control else (dataset.expression, dataset.tfs)  # a rule never meets expression
-        scorer = cls(choice.settings, split, *given, streams.numpy("negatives"))
-        return scorer.score(split.validation), scorer.score(split.test)
+        return _score_by_method(cls, choice.settings, dataset, split, streams)
+    scorer = cls(choice.settings)
     parts = Parts({name: (c.level, c.settings) for name, c in arm.choices.items()})
-    shown = cls(choice.settings).expression(dataset.expression, streams.numpy("noise"))
+    shown = scorer.expression(dataset.expression, streams.numpy("noise"))
     model = assemble(parts, torch.from_numpy(shown).to(device), streams).to(device)
     result.parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     sampler, optimizer = parts.build("negatives", split, shown), parts.build("optimizer")
     trained = train(model, split, sampler, optimizer, streams, budget)
     result.curves, result.best_epoch = trained.curves.values, trained.best_epoch
-    return predict(trained, split.validation), predict(trained, split.test)
+    validation = predict(trained, split.validation)
+    if dataset.target is not None:
+        tested = scorer.expression(dataset.target.expression, streams.numpy("noise", "tested"))
+        model.bucketing.show(torch.from_numpy(tested).to(device))
+    return validation, predict(trained, split.test)
+
+
+def _score_by_method(
+    cls: Any, settings: Settings, dataset: Dataset, split: Split, streams: Streams
+) -> tuple[Scores, Scores]:
+    """Return the scores of a rule, which never meets expression, or of a method that is run as it is."""
+    rng = streams.numpy("negatives")
+    if cls.control:
+        rule = cls(settings, split, rng)
+        return rule.score(split.validation), rule.score(split.test)
+    target = dataset.target
+    tfs = dataset.tfs if target is None else np.union1d(dataset.tfs, target.tfs)
+    method = cls(settings, split, dataset.expression, tfs, rng)
+    validation = method.score(split.validation)
+    return validation, (method if target is None else method.on(target.expression)).score(split.test)
 
 
 def _plain(values: dict[str, float]) -> dict[str, float | None]:

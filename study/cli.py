@@ -8,11 +8,12 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from components.errors import KnockoutError
+from components.prepare_settings import PrepareSettings
 from reports.errors import ReportError
 
 __all__ = ["app", "main"]
@@ -25,12 +26,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Look at data sets before they are used.", no_args_is_help=True)
+data_app = typer.Typer(help="Fetch data sets, and look at them before they are used.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="study file")]
+StudyFile = Annotated[
+    str, typer.Argument(metavar="STUDY", help="study file, or a ready-made study: knockout components --studies")
+]
 DataRoot = Annotated[Path | None, typer.Option("--data", help="folder that data set paths start from")]
 Out = Annotated[Path, typer.Option("--out", help="output folder; may hold earlier results, which are kept")]
+Scale = Annotated[str | None, typer.Option(help="cpu or paper, where a study offers both; default: cpu")]
+Only = Annotated[
+    list[str] | None, typer.Option(help="only data sets that fit this pattern, e.g. '*/mDC/*'; repeatable")
+]
 Lanes = Annotated[str | None, typer.Option(help="workers: auto, cpu:2, cuda:0, cuda:0,cuda:1x3")]
 
 
@@ -39,6 +46,8 @@ def run(
     study: StudyFile,
     out: Out,
     data: DataRoot = None,
+    scale: Scale = None,
+    only: Only = None,
     lanes: Lanes = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow store; default: sqlite in OUT")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="run failed cells again")] = False,
@@ -46,9 +55,8 @@ def run(
     """Run what is missing of a study, then write its report. Stop it at any time; run it again to go on."""
     from study import commands
 
-    raise typer.Exit(
-        commands.run(study, out, data=data, lanes=lanes, tracking_uri=tracking_uri, retry_failed=retry_failed)
-    )
+    source = commands.Source(study, data, scale, tuple(only or ()), lanes)
+    raise typer.Exit(commands.run(source, out, tracking_uri=tracking_uri, retry_failed=retry_failed, command=_typed()))
 
 
 @app.command()
@@ -56,13 +64,15 @@ def plan(
     study: StudyFile,
     data: DataRoot = None,
     out: Annotated[Path | None, typer.Option("--out", help="output folder, to see what is done already")] = None,
+    scale: Scale = None,
+    only: Only = None,
     lanes: Lanes = None,
     cost: Annotated[bool, typer.Option(help="time one epoch of each arm to estimate the cost")] = True,
 ) -> None:
     """Show what a study would run, cost and be able to prove, before anything is spent."""
     from study import commands
 
-    commands.plan(study, out, data=data, lanes=lanes, cost=cost)
+    commands.plan(commands.Source(study, data, scale, tuple(only or ()), lanes), out, cost=cost)
 
 
 @app.command()
@@ -96,11 +106,17 @@ def report(
 def components(
     factor: Annotated[str | None, typer.Argument(help="one factor; all if not given")] = None,
     presets: Annotated[bool, typer.Option("--presets", help="list the presets instead")] = False,
+    studies: Annotated[bool, typer.Option("--studies", help="list the ready-made studies instead")] = False,
 ) -> None:
     """List every factor, level and setting with default, range and meaning."""
     from study import catalogue
 
-    catalogue.show_presets() if presets else catalogue.show(factor)
+    if studies:
+        catalogue.show_studies()
+    elif presets:
+        catalogue.show_presets()
+    else:
+        catalogue.show(factor)
 
 
 @app.command()
@@ -124,6 +140,65 @@ def data_check(
     from study import commands
 
     commands.data_check(folder, split, network_file)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="what to fetch: beeline")],
+    network: Annotated[list[str] | None, typer.Option(help="e.g. STRING; repeat for more; default: all")] = None,
+    cell: Annotated[list[str] | None, typer.Option(help="cell type, e.g. mDC; repeat for more; default: all")] = None,
+    genes: Annotated[list[str] | None, typer.Option(help="500 or 1000; default: both")] = None,
+    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="default: in the user's cache")] = None,
+    source: Annotated[str | None, typer.Option(metavar="URL", help="a copy of the GENELink repository")] = None,
+) -> None:
+    """Download published data sets, check every file, and go on where an earlier call stopped."""
+    from study import fetch
+
+    fetch.fetch(
+        collection,
+        networks=network or (),
+        cells=cell or (),
+        genes=genes or (),
+        to=to,
+        source=source or fetch.SOURCE,
+    )
+
+
+PREPARE = PrepareSettings()
+
+
+def _setting(name: str, *flags: str) -> Any:
+    """Show a setting as an option; what it means and allows is written in :class:`PrepareSettings` alone."""
+    return typer.Option(*flags, help=PrepareSettings.model_fields[name].description)
+
+
+@data_app.command("prepare")
+def data_prepare(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help=".h5ad, CSV of genes x cells, or BEELINE's folder")],
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="folder to make")],
+    network: Annotated[Path | None, typer.Option(help="CSV of regulator, target; default: the one beside")] = None,
+    tfs: Annotated[Path | None, typer.Option(help="TF list; default: every regulator of the network")] = None,
+    synonyms: Annotated[Path | None, typer.Option(help="CSV of alias, symbol")] = None,
+    gene_ordering: Annotated[Path | None, typer.Option(help="BEELINE's GeneOrdering.csv: gene, p, variance")] = None,
+    name: Annotated[str, typer.Option(help="network's name; the set is made at DIR/NAME/CELL/TFs+N")] = "",
+    cell: Annotated[str, typer.Option(help="cell type, the block of the statistics; with --name")] = "",
+    genes: Annotated[int, _setting("genes")] = PREPARE.genes,
+    min_cells_share: Annotated[float, _setting("min_cells_share")] = PREPARE.min_cells_share,
+    counts: Annotated[str, _setting("counts")] = PREPARE.counts,
+    library_size: Annotated[float, _setting("library_size")] = PREPARE.library_size,
+    p_value: Annotated[float, _setting("p_value")] = PREPARE.p_value,
+    layer: Annotated[str, _setting("layer")] = PREPARE.layer,
+    gene_column: Annotated[str, _setting("gene_column")] = PREPARE.gene_column,
+    repair_dates: Annotated[bool, _setting("repair_dates", "--repair-dates")] = PREPARE.repair_dates,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the data set that lies there")] = False,
+) -> None:
+    """Make a data set of your own expression and network, and say what was left out and why."""
+    from components.prepare import LabFiles
+    from study import prepare
+
+    files = LabFiles(source, network, tfs, synonyms, gene_ordering)
+    given = {key: value for key, value in locals().items() if key in PrepareSettings.model_fields}
+    prepare.prepare(files, to, given, name=name, cell=cell, overwrite=overwrite)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -31,25 +32,32 @@ from study.ledger import Ledger
 from study.plan import Plan, make_plan, read_plan, results_of
 from study.table import write_table
 
-__all__ = ["data_check", "demo", "plan", "report", "run", "status"]
+__all__ = ["Source", "data_check", "demo", "plan", "report", "run", "status"]
 
 EXIT_INCOMPLETE = 3  # some cells failed or were not run; the report says which
 
 
+@dataclass(frozen=True)
+class Source:
+    """A study as the command line names it: file or name, and what :func:`study.config.load_study` takes beside it."""
+
+    study: str
+    data: Path | None = None
+    scale: str | None = None
+    only: tuple[str, ...] = ()
+    lanes: str | None = None
+
+    def load(self) -> Study:
+        """Read and validate the study."""
+        return load_study(self.study, data=self.data, lanes=self.lanes, scale=self.scale, only=self.only)
+
+
 def run(
-    study_file: Path,
-    out: Path,
-    *,
-    data: Path | None = None,
-    lanes: str | None = None,
-    tracking_uri: str | None = None,
-    retry_failed: bool = False,
+    source: Source, out: Path, *, tracking_uri: str | None = None, retry_failed: bool = False, command: str = ""
 ) -> int:
     """Run what is missing of a study and report; return the exit code."""
     console = make_console()
-    planned = make_plan(load_study(study_file, data=data, lanes=lanes))
-    outcome = _run(planned, out, console, tracking_uri, retry_failed)
-    command = f"knockout run {study_file} --out {out}" + (f" --data {data}" if data else "")
+    outcome = _run(make_plan(source.load()), out, console, tracking_uri, retry_failed)
     _close(outcome, out, console, command)
     return 0 if outcome.complete and not outcome.failed else EXIT_INCOMPLETE
 
@@ -67,11 +75,11 @@ def demo(out: Path, *, lanes: str | None = None) -> int:
     return 0 if outcome.complete and not outcome.failed else EXIT_INCOMPLETE
 
 
-def plan(study_file: Path, out: Path | None, *, data: Path | None, lanes: str | None, cost: bool) -> None:
+def plan(source: Source, out: Path | None, *, cost: bool) -> None:
     """Print what a study would run, what is done, what it costs and what it can prove."""
     console = make_console()
-    planned = make_plan(load_study(study_file, data=data, lanes=lanes))
-    study, ledger = planned.study, Ledger(out or Path(study_file.stem))
+    planned = make_plan(source.load())
+    study, ledger = planned.study, Ledger(out or Path(Path(source.study).stem))
     _show_arms(console, planned, ledger)
     for alias, arm in study.aliases.items():
         console.print(f"'{alias}' is the same model as '{arm}': trained once, counted once.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,23 @@ from components.metrics import METRICS
 from components.settings import parse_settings
 from components.simulator import SimulatorSettings
 from search_spaces.arm import Arm, Choice, parse_choice
+from search_spaces.baselines import baselines
 from search_spaces.designs import CONTROLS, Arms, controls, distinct, expand
 from search_spaces.presets import preset
+from search_spaces.studies import named_study
+from study.choosing import at_scale, choose
 from study.lanes import Lane, parse_lanes
 from study.yamlfile import YamlFile
 
 __all__ = ["DatasetSpec", "Study", "load_study"]
 
-ALTERNATIVES = ("str", "DatasetSpec", "bool", "list[str]")  # pydantic names the member of a union that it tried
+ALTERNATIVES = (
+    "str",
+    "DatasetSpec",
+    "DesignSpec",
+    "bool",
+    "list[str]",
+)  # pydantic names the member of a union that it tried
 
 
 class _Strict(BaseModel):
@@ -34,11 +43,11 @@ class _Strict(BaseModel):
 class DatasetSpec(_Strict):
     """Where one data set of a study comes from, and the exam it sets.
 
-    Either ``path`` (a folder in BEELINE layout, or an ``.h5ad`` file with ``network_file``) or ``simulate`` (settings
-    of the simulator, ``{}`` for its defaults) with ``seed``.
+    Either ``path`` (a folder in BEELINE layout, or an ``.h5ad`` file with ``network_file``; ``STRING/*/TFs+500`` stands
+    for every such folder) or ``simulate`` (settings of the simulator, ``{}`` for its defaults) with ``seed``.
     """
 
-    path: str | None = Field(None, description="folder or .h5ad file, relative to --data or to the study file")
+    path: str | None = Field(None, description="folder, pattern or .h5ad file, from --data or the study file on")
     simulate: dict[str, Any] | None = Field(None, description="settings of the simulator")
     seed: int = Field(0, description="seed of the simulated network and cells", ge=0)
     name: str = Field("", description="name in tables")
@@ -46,6 +55,8 @@ class DatasetSpec(_Strict):
     network: str = Field("", description="where the edges come from; default: read from the path")
     network_file: str | None = Field(None, description="CSV of regulator and target, beside an .h5ad")
     tfs_file: str | None = Field(None, description="list of regulators, beside an .h5ad")
+    train_on: str | list[str] | None = Field(None, description="data sets to train on; this one is the test (transfer)")
+    orthologs: str | None = Field(None, description="CSV: symbol in train_on, symbol here; default: the same symbol")
     split: Any = Field(None, description="exam protocol; default: the study's")
 
 
@@ -64,6 +75,7 @@ class _StudyFile(_Strict):
     reference: dict[str, Any] = Field(default_factory=dict)
     design: DesignSpec = DesignSpec()
     controls: bool | list[str] = True
+    baselines: list[Any] = Field(default_factory=list)
     split: Any = "per_tf"
     repeats: int = Field(3, ge=1, le=1000)
     metric: str = "auroc"
@@ -107,38 +119,69 @@ class Study:
         """The arm that others are compared with."""
         return self.arms[0]
 
+    def budget_of(self, arm: Arm) -> Budget:
+        """Return the training budget of an arm: the study's, unless the arm is a system that brings its own."""
+        return arm.budget or self.budget
 
-def load_study(path: Path, *, data: Path | None = None, lanes: str | None = None) -> Study:
-    """Read and validate a study file; nothing is run or written.
+
+def load_study(
+    source: str | Path,
+    *,
+    data: Path | None = None,
+    lanes: str | None = None,
+    scale: str | None = None,
+    only: Sequence[str] = (),
+) -> Study:
+    """Read and validate a study; nothing is run or written.
 
     Parameters
     ----------
-    path
-        YAML file.
+    source
+        YAML file, or the name of a ready-made study (``scunigp-table3``).
     data
         Folder that data set paths are relative to; the study file's own folder if not given.
     lanes
         Overrides the file's lanes.
+    scale
+        Which of ``{cpu: ..., paper: ...}`` is meant wherever the file offers both; ``cpu`` if not given.
+    only
+        Patterns: data sets whose path or name fits none of them are left out.
 
     Raises
     ------
     KnockoutError
         For anything wrong in the file, with file, line and key path.
     """
-    source = YamlFile(path)
+    named = _is_name(source)
+    if named and data is None:
+        named_study(str(source))  # a misspelt name comes first
+        raise KnockoutError(
+            f"{str(source)!r} is a ready-made study: say where the data are, a folder of <network>/<cell>/TFs+<n>. "
+            "`knockout data fetch beeline` brings the published ones.",
+            where="--data",
+        )
+    file = YamlFile(named_study(str(source)) if named else Path(source))
     try:
-        return _validated(source, data or path.parent, lanes)
+        raw = _parse(_StudyFile, at_scale(file.values, scale), "")
+        entries = [_entry(raw, given, i) for i, given in enumerate(raw.datasets)]
+        root = data or file.path.parent
+        exams = choose(entries, root, only, may_miss=named)
+        return _study(raw, exams, root, parse_lanes(lanes or raw.lanes, where="--lanes" if lanes else "lanes"))
     except KnockoutError as error:
-        if str(source.path) in error.where or error.where.startswith("--"):
+        if str(file.path) in error.where or error.where.startswith("--"):
             raise
-        raise type(error)(error.message, where=source.where(error.where)) from None
+        raise type(error)(error.message, where=file.where(error.where)) from None
 
 
-def _validated(source: YamlFile, root: Path, lanes: str | None) -> Study:
-    raw = _parse(_StudyFile, source.values, "")
+def _is_name(source: str | Path) -> bool:
+    """Tell the name of a ready-made study from a path."""
+    path = Path(source)
+    return not path.suffix and path.name == str(source) and not path.exists()
+
+
+def _study(raw: _StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Path, lanes: tuple[Lane, ...]) -> Study:
     if raw.metric not in METRICS:
         raise UnknownNameError.of("metric", raw.metric, METRICS, where="metric")
-    datasets = tuple(_dataset(d, f"datasets[{i}]") for i, d in enumerate(raw.datasets))
     chosen = preset(raw.preset, where="preset")
     for factor in raw.reference:
         if registry.factor(factor, where=f"reference.{factor}").exam:
@@ -147,23 +190,25 @@ def _validated(source: YamlFile, root: Path, lanes: str | None) -> Study:
             )
     reference = chosen.arm(raw.preset if not raw.reference else "full model", raw.reference)
     design = raw.design
-    given = source.values.get("design") or {}
-    expanded = expand(reference, design.kind, design.factors, design.arms) if given else Arms((reference,), {})
+    expanded = Arms((reference,), {})
+    if "design" in raw.model_fields_set:
+        expanded = expand(reference, design.kind, design.factors, design.arms)
     names = list(CONTROLS) if raw.controls is True else raw.controls or []
-    arms = distinct([*expanded.arms, *controls(reference, names)], where="controls")
+    budget = parse_settings(Budget, chosen.budget.model_dump() | raw.training, owner="training", where="training")
+    known = baselines(reference, budget, raw.training, raw.baselines)
+    arms = distinct([*expanded.arms, *known, *controls(reference, names)], where="controls")
     if len(arms.arms) < 2:
         raise KnockoutError("nothing to compare: give a design, or leave the controls on.", where="design")
-    budget = chosen.budget.model_dump() | raw.training
     return Study(
         name=raw.name,
-        datasets=datasets,
-        splits=tuple(_split(d.split if d.split is not None else raw.split, d, i) for i, d in enumerate(datasets)),
+        datasets=tuple(spec for spec, _ in exams),
+        splits=tuple(split for _, split in exams),
         arms=arms.arms,
         aliases={**expanded.aliases, **arms.aliases},
         repeats=raw.repeats,
         metric=raw.metric,
-        budget=parse_settings(Budget, budget, owner="training", where="training"),
-        lanes=parse_lanes(lanes or raw.lanes, where="--lanes" if lanes else "lanes"),
+        budget=budget,
+        lanes=lanes,
         root=root,
     )
 
@@ -193,19 +238,39 @@ def _known_keys(cls: type[BaseModel], loc: list[Any]) -> list[str]:
     return list((nested[loc[0]] if loc else cls).model_fields)
 
 
+def _entry(raw: _StudyFile, given: str | DatasetSpec, position: int) -> tuple[DatasetSpec, Choice]:
+    at = f"datasets[{position}]"
+    spec = _dataset(given, at)
+    if spec.train_on is not None:
+        return spec, _transfer_exam(raw, spec, at)
+    if spec.split is None:
+        return spec, parse_choice("split", raw.split, where="split")
+    return spec, parse_choice("split", spec.split, where=f"{at}.split")
+
+
+def _transfer_exam(raw: _StudyFile, spec: DatasetSpec, at: str) -> Choice:
+    """Return the exam of an entry that trains on other data sets: the study's is about one data set."""
+    choice = parse_choice("split", "transfer" if spec.split is None else spec.split, where=f"{at}.split")
+    if choice.level != "transfer":
+        raise KnockoutError(
+            f"{choice.level!r} cuts one data set; an entry with train_on is examined by 'transfer'.",
+            where=f"{at}.split",
+        )
+    return choice
+
+
 def _dataset(given: str | DatasetSpec, at: str) -> DatasetSpec:
     if given == "simulated":
         return DatasetSpec(simulate={})
     spec = DatasetSpec(path=given) if isinstance(given, str) else given
     if (spec.path is None) == (spec.simulate is None):
         raise KnockoutError("a data set is either a 'path' or 'simulate'.", where=at)
+    if spec.orthologs and spec.train_on is None:
+        raise KnockoutError("orthologs match genes with those of train_on; name that, too.", where=f"{at}.orthologs")
     if spec.simulate is not None:
+        if spec.train_on is not None:
+            raise KnockoutError("a simulated data set shares no genes with another.", where=f"{at}.train_on")
         parse_settings(SimulatorSettings, spec.simulate, owner="simulate", where=f"{at}.simulate")
         if spec.network_file or spec.tfs_file:
             raise KnockoutError("a simulated data set brings its own network and TFs; give no file.", where=at)
     return spec
-
-
-def _split(given: Any, spec: DatasetSpec, position: int) -> Choice:
-    where = f"datasets[{position}].split" if spec.split is not None else "split"
-    return parse_choice("split", given, where=where)

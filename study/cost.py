@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from components.budget import Budget
-from components.exam import Split
-from study.cells import Cell, Result, make_split, score_arm
+from study.cells import Cell, Result, make_folds, score_arm
 from study.ledger import Ledger
 from study.plan import Plan
 from study.sources import load_dataset
@@ -66,21 +65,21 @@ def _known_seconds(plan: Plan, ledger: Ledger) -> dict[tuple[str, str], float]:
 
 
 def _time_epochs(cell: Cell, device: str) -> float:
-    """Return the seconds of the whole budget, from one epoch of either stage (the first epoch is the slowest)."""
+    """Return the seconds of the whole budget, from one epoch (the slowest) of either stage on the first fold."""
     dataset = load_dataset(cell.dataset, cell.root)
-    split: Split = make_split(dataset, cell.split, cell.repeat)
+    folds = make_folds(dataset, cell.split, cell.repeat)
 
     def seconds(graph_epochs: int, epochs: int) -> float:
         changes = {"graph_epochs": graph_epochs, "epochs": epochs}
         budget = Budget(**{**cell.budget.model_dump(), **changes})
         started = time.perf_counter()
         with suppress(Exception):  # an arm that fails costs the time until it does
-            score_arm(cell.arm, dataset, split, cell.repeat, budget, device, Result(cell="estimate"))
+            score_arm(cell.arm, dataset, folds[0], cell.repeat, budget, device, Result(cell="estimate"))
         return time.perf_counter() - started
 
     joint = seconds(0, 1)
     graph = max(seconds(1, 1) - joint, 0.0) if cell.budget.graph_epochs else 0.0
-    return joint * cell.budget.epochs + graph * cell.budget.graph_epochs
+    return len(folds) * (joint * cell.budget.epochs + graph * cell.budget.graph_epochs)
 
 
 def _likely_share(budget: Budget) -> float:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from study.cells import Cell, Result
+if TYPE_CHECKING:  # a table is shown without waiting for torch
+    from study.cells import Cell, Result
 
 __all__ = ["LiveProgress", "duration", "make_console", "show_table"]
 

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from components.errors import KnockoutError, UnknownNameError
+from study.display import make_console
 
 __all__ = ["SOURCE", "RemoteFile", "blob_id", "choose", "download", "fetch", "listed"]
 
@@ -104,8 +105,7 @@ def fetch(
         raise KnockoutError(f"{source!r} is no http:// or https:// address; the default is {SOURCE}.", where="--source")
     wanted = choose(listed() if files is None else files, networks, cells, genes)
     folder = Path(pooch.os_cache("knockout")) / "beeline" if to is None else Path(to).expanduser()
-    # not make_console of study.display: that one loads torch, which takes longer than a small download
-    console = console or Console(highlight=False, markup=False, emoji=False)
+    console = console or make_console()
     console.print(NOTICE, soft_wrap=True)
     _bring_all(wanted, folder, source, console)
     first = shlex.quote(str(folder / wanted[0].network / wanted[0].cell))

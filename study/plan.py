@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components import registry
 from components.dataset import Dataset
 from components.errors import KnockoutError
 from search_spaces.arm import Arm, Choice, canonical_json, parse_choice
@@ -89,11 +90,13 @@ def make_plan(study: Study) -> Plan:
     datasets = tuple(load_dataset(spec, study.root) for spec in study.datasets)
     _refuse_same_names(datasets)
     _refuse_same_exam(study, datasets)
+    _refuse_tied_arms(study, datasets)
     cells: list[Cell] = []
     rows: list[Row] = []
     for repeat, spec, dataset, split, arm in _points(study, datasets):
-        digest = cell_digest(arm, dataset.digest, split, repeat, study.budget)
-        cells.append(Cell(arm, spec, split, repeat, study.budget, study.root, digest))
+        budget = study.budget_of(arm)
+        digest = cell_digest(arm, dataset.digest, split, repeat, budget)
+        cells.append(Cell(arm, spec, split, repeat, budget, study.root, digest))
         rows.append(_row(study, arm, dataset, split, repeat, digest))
     return Plan(study, tuple(cells), tuple(rows), datasets)
 
@@ -139,7 +142,7 @@ def _row(study: Study, arm: Arm, dataset: Dataset, split: Choice, repeat: int, d
         repeat=repeat,
         data_digest=dataset.digest,
         code_digest=code_version(arm, split),
-        protocol=json.dumps(study.budget.model_dump(mode="json"), sort_keys=True),
+        protocol=json.dumps(study.budget_of(arm).model_dump(mode="json"), sort_keys=True),
         cell=digest,
     )
 
@@ -166,6 +169,23 @@ def _refuse_same_exam(study: Study, datasets: tuple[Dataset, ...]) -> None:
                 f"data sets {twin!r} and {dataset.name!r} hold the same data and set the same exam; drop one.",
                 where=f"datasets[{position}]",
             )
+
+
+def _refuse_tied_arms(study: Study, datasets: tuple[Dataset, ...]) -> None:
+    """Refuse arms whose input another data set does not have, where a data set is tested by transfer."""
+    across = [(position, dataset) for position, dataset in enumerate(datasets) if dataset.target is not None]
+    for arm in study.arms if across else ():
+        bucketing = arm.choices["bucketing"]
+        tied_to = getattr(registry.level("bucketing", bucketing.level), "tied_to", "")
+        if "bucketing" in arm.silenced or not tied_to:
+            continue
+        free = [name for name, cls in registry.levels("bucketing").items() if not getattr(cls, "tied_to", "")]
+        position, dataset = across[0]
+        raise KnockoutError(
+            f"arm {arm.name!r} cannot be tested on another data set: bucketing={bucketing.level} is tied to {tied_to}. "
+            f"Levels that are not: {', '.join(free)} (reference: {{bucketing: {free[0]}}}).",
+            where=f"datasets[{position}].train_on, {dataset.name}",
+        )
 
 
 def results_of(rows: Sequence[Row], ledger: Ledger) -> dict[str, Result]:

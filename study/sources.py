@@ -10,6 +10,7 @@ from pathlib import Path
 from components import readers
 from components.dataset import Dataset
 from components.errors import KnockoutError
+from components.orthologs import read_orthologs, transfer
 from components.simulator import SimulatorSettings, simulate
 from study.config import DatasetSpec
 
@@ -37,11 +38,22 @@ def _load(spec_json: str, root: str) -> Dataset:
             labels["name"] = f"{dataset.name}-{spec.seed}"
         return dataclasses.replace(dataset, **labels)
     base = Path(root)
-    path = base / str(spec.path)
+    tested = _read(spec, base, str(spec.path))
+    if spec.train_on is None:
+        return tested
+    named = [spec.train_on] if isinstance(spec.train_on, str) else spec.train_on
+    orthologs = read_orthologs(base / spec.orthologs) if spec.orthologs else None
+    plain = DatasetSpec(path=spec.path)
+    dataset = transfer([_read(plain, base, path) for path in named], tested, orthologs)
+    return dataclasses.replace(dataset, name=spec.name) if spec.name else dataset
+
+
+def _read(spec: DatasetSpec, base: Path, place: str) -> Dataset:
+    path = base / place
     if not path.exists():
         raise KnockoutError(
             f"there is no data set {str(path)!r}. Paths are relative to --data, or to the study file without it.",
-            where=f"data set {spec.name or spec.path}",
+            where=f"data set {spec.name or place}",
         )
     return readers.read(
         path,

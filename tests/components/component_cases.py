@@ -42,8 +42,12 @@ ARM = {
 
 
 def all_levels(*factors: str) -> list[tuple[str, str]]:
-    """Return every (factor, level), so that a new level is tested by merely existing."""
-    return [(name, level) for name in factors or registry.FACTORS for level in registry.levels(name)]
+    """Return every (factor, level), so that a new level is tested by merely existing.
+
+    A split that asks a second data set cannot sit with those that cut one; test_transfer.py is its suite.
+    """
+    named = [(name, level) for name in factors or registry.FACTORS for level in registry.levels(name)]
+    return [(name, level) for name, level in named if not getattr(registry.level(name, level), "across", False)]
 
 
 def small(factor: str, level: str, **given: Any) -> Settings:
@@ -64,9 +68,19 @@ def construct(factor: str, level: str, settings: Settings, dataset: Dataset, spl
         "negatives": (split, dataset.expression),
         "optimizer": (),
         "split": (),
-        "scorer": () if getattr(cls, "trains", True) else (split, np.random.default_rng(0)),
+        "scorer": scorer_arguments(cls, dataset, split) if factor == "scorer" else (),
     }
     return cls(settings, *arguments[factor])
+
+
+def scorer_arguments(
+    cls: Any, dataset: Dataset, split: Split, rng: np.random.Generator | None = None
+) -> tuple[Any, ...]:
+    """Return what a scorer is given beside its settings: a rule no expression, the assembled model nothing."""
+    if cls.trains:
+        return ()
+    given = () if cls.control else (dataset.expression, dataset.tfs)
+    return (split, *given, rng or np.random.default_rng(0))
 
 
 def make_dataset(seed: int = 0, *, genes: int = 40, tfs: int = 8, cells: int = 25, edges: int = 80) -> Dataset:

@@ -51,6 +51,8 @@ class TestEveryFusion:
 
     def test_gradients_reach_every_weight(self, level):
         part = build(level)
+        if not any(True for _ in part.parameters()):
+            pytest.skip("it has no weights: the graph decides alone")
         target = torch.randn(PAIRS, generator=torch.Generator().manual_seed(1))
         assert_gradients_reach_all(part, (part(*inputs()) - target).square().sum())
 
@@ -89,6 +91,23 @@ class TestLate:
         z, tf, target, score = inputs()
         _, other_tf, other_target, _ = inputs(9)
         assert torch.equal(part(z, tf, target, score), part(z, other_tf, other_target, score))
+
+
+class TestExpert:
+    def test_the_expert_score_is_the_logit(self):
+        z, tf, target, score = inputs()
+        assert torch.equal(build("expert")(z, tf, target, score), score)
+
+    def test_no_pair_is_encoded_and_no_contrast_acts(self, dataset, split):
+        parts = make_parts(fusion="expert", contrast="supcon")
+        model = make_model(dataset, parts)
+        assert {name.split(".")[0] for name, _ in model.named_parameters()} == {"gnn"}
+        logits, z = model.score(
+            model.encode(training_graph(torch.from_numpy(split.train))), torch.from_numpy(split.test)
+        )
+        assert torch.equal(z.squeeze(1), logits)
+        assert model.contrast(z, torch.ones(len(z))) == 0
+        assert registry.silenced_by("fusion", "expert") == {"pair_encoder", "contrast"}
 
 
 class TestMultiscale:

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from components import registry
 from components.cooccurrence import highly_expressed, joint_share
-from components.degree_matched import matched_probabilities, systematic
+from components.matching import matched_probabilities, systematic
 
 
 def build(level: str, split, expression, **settings):

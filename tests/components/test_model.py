@@ -24,7 +24,7 @@ def test_every_mixture_of_levels_is_a_model(gnn, pair_encoder, fusion, dataset, 
     pairs = torch.from_numpy(split.test)
     logits, z = model.score(model.encode(training_graph(torch.from_numpy(split.train))), pairs)
     assert logits.shape == (len(pairs),)
-    assert z.shape == (len(pairs), model.pair_encoder.width)
+    assert z.shape == (len(pairs), model.pair_encoder.width if model.paired else 1)
     assert torch.isfinite(logits).all()
 
 

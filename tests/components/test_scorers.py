@@ -1,18 +1,31 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pytest
-from component_cases import all_levels, make_split
+import torch
+from annotated_types import Ge, Le
+from component_cases import all_levels, make_dataset, make_split, scorer_arguments
+from sklearn.metrics import mutual_info_score
 
 from components import registry
+from components.dataset import Dataset
 from components.exam import Split
 from components.metrics import evaluate
+from components.networks import Network
+from components.scorers import Baseline
 
 SCORERS = [level for _, level in all_levels("scorer")]
-RULES = [level for level in SCORERS if not registry.level("scorer", level).trains]
 TRAINED = [level for level in SCORERS if registry.level("scorer", level).trains]
+BASELINES = [level for level in SCORERS if issubclass(registry.level("scorer", level), Baseline)]
+RULES = [level for level in SCORERS if level not in TRAINED + BASELINES]
+UNSUPERVISED = [level for level in BASELINES if issubclass(registry.level("scorer", level), Network)]
+LEARNING = [level for level in BASELINES if level not in UNSUPERVISED]
+
+# only size is shrunk
+FAST: dict[str, Any] = {"trees": 5, "epochs": 3, "hidden": 4}
 
 
 def pairs(*listed: tuple[int, int]) -> np.ndarray:
@@ -64,6 +77,300 @@ class TestEveryRule:
     def test_same_pair_same_score_in_any_order(self, level, split):
         scorer = rule(level, split)
         assert np.array_equal(scorer.score(split.test)[::-1], scorer.score(split.test[::-1]))
+
+
+@pytest.fixture(scope="module")
+def shapes() -> Dataset:
+    """Twenty genes, a few of them constant: a TF at zero, a target at zero and a target at one value."""
+    dataset = make_dataset(genes=20, tfs=5, cells=30, edges=50)
+    values = dataset.expression.copy()
+    targets = np.setdiff1d(np.arange(20), dataset.tfs)
+    values[[dataset.tfs[1], targets[0]]] = 0.0
+    values[targets[1]] = np.float32(1.7)
+    return dataclasses.replace(dataset, expression=values)
+
+
+@pytest.fixture(scope="module")
+def its_split(shapes) -> Split:
+    return make_split(shapes)
+
+
+def every_pair(dataset: Dataset) -> np.ndarray:
+    return np.argwhere(~np.eye(dataset.n_genes, dtype=bool))
+
+
+def baseline(level: str, dataset: Dataset, split: Split, seed: int = 0, **given: Any) -> Baseline:
+    cls = registry.level("scorer", level)
+    small = {name: value for name, value in FAST.items() if name in cls.Settings.model_fields}
+    settings = registry.parse("scorer", level, small | given)
+    return cls(settings, *scorer_arguments(cls, dataset, split, np.random.default_rng(seed)))
+
+
+@pytest.mark.parametrize("level", BASELINES)
+class TestEveryBaseline:
+    def test_gives_one_finite_score_per_pair_though_genes_are_constant(self, level, shapes, its_split):
+        scorer = baseline(level, shapes, its_split)
+        for asked in (every_pair(shapes), its_split.test, its_split.test[:1]):
+            scores = scorer.score(asked)
+            assert (scores.shape, scores.dtype) == ((len(asked),), np.dtype(np.float64))
+            assert np.isfinite(scores).all()
+        assert len(np.unique(scorer.score(its_split.test))) > 1
+
+    def test_same_pair_same_score_in_any_order_and_whichever_others_are_asked(self, level, shapes, its_split):
+        asked, order = every_pair(shapes), np.random.default_rng(1).permutation(380)
+        scores = baseline(level, shapes, its_split).score(asked)
+        scorer = baseline(level, shapes, its_split)
+        np.testing.assert_allclose(scorer.score(asked[order][:37]), scores[order][:37], atol=1e-6)
+        np.testing.assert_allclose(scorer.score(asked[::-1]), scores[::-1], atol=1e-6)
+        np.testing.assert_allclose(scorer.score(asked.astype(np.int32)), scores, atol=1e-6)
+
+    def test_held_out_labels_and_pairs_change_nothing(self, level, shapes, its_split):
+        swapped = dataclasses.replace(
+            its_split,
+            validation=its_split.validation[::-2],
+            validation_labels=1 - its_split.validation_labels[::-2],
+            test=its_split.test[::2],
+            test_labels=1 - its_split.test_labels[::2],
+        )
+        asked = every_pair(shapes)
+        told, untold = (baseline(level, shapes, exam).score(asked) for exam in (its_split, swapped))
+        assert np.array_equal(told, untold)
+
+    def test_same_stream_same_scores_and_the_arrays_it_was_given_stay(self, level, shapes, its_split):
+        before = shapes.expression.copy()
+        asked = every_pair(shapes)
+        first, second = (baseline(level, shapes, its_split, seed=3).score(asked) for _ in range(2))
+        assert np.array_equal(first, second)
+        assert np.array_equal(shapes.expression, before)
+
+    def test_is_fitted_once_for_validation_and_test(self, level, shapes, its_split):
+        scorer = baseline(level, shapes, its_split)
+        first = scorer.score(its_split.validation)
+        scorer.rng = scorer.split = None  # what another fit would need
+        assert np.array_equal(scorer.score(its_split.validation), first)
+        assert len(scorer.score(its_split.test)) == len(its_split.test)
+
+    def test_layout_and_type_of_expression_do_not_matter(self, level, shapes, its_split):
+        asked = every_pair(shapes)
+        plain = baseline(level, shapes, its_split).score(asked)
+        for given in (np.asfortranarray(shapes.expression), shapes.expression.astype(np.float64)):
+            other = dataclasses.replace(shapes, expression=given)
+            np.testing.assert_allclose(baseline(level, other, its_split).score(asked), plain, atol=1e-6)
+
+    def test_a_gene_that_is_no_tf_regulates_nothing(self, level, shapes, its_split):
+        asked = every_pair(shapes)
+        by_tf = np.isin(asked[:, 0], shapes.tfs)
+        scores = baseline(level, shapes, its_split).score(asked)
+        assert not scores[~by_tf].any()
+        assert scores[by_tf].any()
+        assert (scores >= 0).all(), "or such a pair would not rank last"
+
+    def test_reads_expression(self, level, shapes, its_split):
+        other = dataclasses.replace(shapes, expression=shapes.expression[::-1].copy())
+        asked = its_split.test
+        assert not np.allclose(
+            baseline(level, shapes, its_split).score(asked), baseline(level, other, its_split).score(asked)
+        )
+
+    def test_is_a_baseline_that_silences_the_model(self, level, shapes, its_split):
+        assert not registry.level("scorer", level).control
+        assert not registry.level("scorer", level).trains
+        assert registry.silenced_by("scorer", level) == set(registry.FACTORS) - {"scorer", "split"}
+
+    def test_global_random_state_stays_and_does_not_matter(self, level, shapes, its_split):
+        found = []
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+            before, drawn = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+            found.append(baseline(level, shapes, its_split).score(its_split.test))
+            assert torch.equal(before, torch.get_rng_state())
+            assert np.array_equal(drawn, np.random.get_state()[1])  # noqa: NPY002
+        assert np.array_equal(*found)
+
+    def test_every_setting_acts_and_every_extreme_scores(self, level, shapes, its_split):
+        fields = registry.level("scorer", level).Settings.model_fields
+        enough = {name: value for name, value in {"trees": 40, "epochs": 5}.items() if name in fields}
+        plain = baseline(level, shapes, its_split, **enough).score(its_split.test)
+        for name, field in fields.items():
+            values = list(get_args(field.annotation)) if get_origin(field.annotation) is Literal else []
+            values += [type(field.default)(bound.ge) for bound in field.metadata if isinstance(bound, Ge)]
+            values += [bound.le for bound in field.metadata if isinstance(bound, Le) and name == "max_features"]
+            found = [baseline(level, shapes, its_split, **enough | {name: v}).score(its_split.test) for v in values]
+            assert np.isfinite(found).all(), name
+            assert any(not np.array_equal(scores, plain) for scores in found), f"{name} changes nothing"
+
+    def test_scores_where_nothing_varies_or_one_tf_is_listed(self, level, shapes, its_split):
+        flat = dataclasses.replace(shapes, expression=np.ones_like(shapes.expression))
+        assert len(np.unique(baseline(level, flat, its_split).score(its_split.train))) == 1
+        lonely = dataclasses.replace(shapes, tfs=shapes.tfs[:1])
+        assert np.isfinite(baseline(level, lonely, its_split).score(every_pair(shapes))).all()
+
+
+@pytest.mark.parametrize("level", UNSUPERVISED)
+class TestEveryBaselineWithoutKnownEdges:
+    def test_other_cells_give_what_a_fresh_method_gives(self, level, shapes, its_split):
+        other = dataclasses.replace(shapes, expression=shapes.expression[:, ::2] * 2)
+        asked = every_pair(shapes)
+        first = baseline(level, shapes, its_split)
+        first.score(asked[:3])
+        assert np.array_equal(first.on(other.expression).score(asked), baseline(level, other, its_split).score(asked))
+
+    def test_known_edges_change_nothing(self, level, shapes, its_split):
+        fewer = dataclasses.replace(its_split, train=its_split.train[:1], pool=its_split.pool[:1])
+        asked = every_pair(shapes)
+        assert np.array_equal(*(baseline(level, shapes, exam).score(asked) for exam in (its_split, fewer)))
+
+    def test_constant_genes_score_zero(self, level, shapes, its_split):
+        flat = np.flatnonzero(np.ptp(shapes.expression, axis=1) == 0)
+        assert len(flat) == 3
+        asked = every_pair(shapes)
+        assert not baseline(level, shapes, its_split).score(asked[np.isin(asked, flat).any(axis=1)]).any()
+
+
+@pytest.mark.parametrize("level", LEARNING)
+class TestEveryBaselineThatLearns:
+    def test_training_positives_matter(self, level, shapes, its_split):
+        fewer = dataclasses.replace(its_split, train=its_split.train[::2])
+        asked = its_split.test
+        assert not np.array_equal(*(baseline(level, shapes, exam).score(asked) for exam in (its_split, fewer)))
+
+    def test_keeps_what_it_learnt_on_other_cells(self, level, shapes, its_split):
+        scorer = baseline(level, shapes, its_split)
+        here = scorer.score(its_split.test)
+        shuffled = shapes.expression[:, np.random.default_rng(0).permutation(shapes.expression.shape[1])]
+        np.testing.assert_allclose(scorer.on(shuffled).score(its_split.test), here, atol=1e-6)
+        assert not np.allclose(scorer.on(shapes.expression[::-1].copy()).score(its_split.test), here)
+
+
+class TestBaselinesByDefinition:
+    @staticmethod
+    def planted(values: np.ndarray, tfs: list[int]) -> tuple[Dataset, Split]:
+        """Wrap expression with a network that no baseline here may read."""
+        edges = pairs(*((tf, gene) for tf in tfs for gene in range(len(values)) if gene != tf))
+        genes = tuple(map(str, range(len(values))))
+        dataset = Dataset("planted", genes, values.astype(np.float32), np.array(tfs), edges)
+        nothing = np.zeros(0, dtype=np.int64)
+        return dataset, Split(len(values), edges[:1], edges[:0], nothing, edges[:0], nothing, edges[1:2])
+
+    def test_pcc_is_the_absolute_correlation(self):
+        values = np.array([[1, 2, 3, 4], [4, 3, 2, 1], [1, 0, 0, 1], [0, 0, 1, 5]])
+        scorer = baseline("pcc", *self.planted(values, [0, 3]))
+        asked = pairs((0, 1), (0, 2), (0, 3), (3, 0), (3, 2), (1, 0))
+        expected = [1.0, 0.0, np.corrcoef(values)[0, 3], np.corrcoef(values)[0, 3], np.corrcoef(values)[3, 2], 0.0]
+        np.testing.assert_allclose(scorer.score(asked), np.abs(expected), atol=1e-12)
+
+    def test_mi_is_the_mutual_information_of_the_bins(self, dataset):
+        values = np.where(dataset.expression < 0.7, 0.0, dataset.expression)
+        scorer = baseline("mi", *self.planted(values, [0, 1, 2]), bins=5)
+        binned = scorer.binned(values)
+        asked = pairs(*((tf, gene) for tf in (0, 1, 2) for gene in range(40) if gene != tf))
+        np.testing.assert_allclose(
+            scorer.score(asked), [mutual_info_score(binned[i], binned[j]) for i, j in asked], atol=1e-9
+        )
+
+    def test_mi_cuts_bins_of_equal_frequency_and_keeps_zeros_together(self):
+        scorer = baseline("mi", *self.planted(np.eye(3), [0]), bins=4)
+        full, half = np.arange(8)[::-1], np.array([0, 0, 0, 0, 5, 6, 7, 8])
+        assert scorer.binned(np.stack([full, half])).tolist() == [[3, 3, 2, 2, 1, 1, 0, 0], [0, 0, 0, 0, 2, 2, 3, 3]]
+
+    def test_mi_sees_what_correlation_does_not(self):
+        x = np.linspace(-1, 1, 200)
+        noise = np.random.default_rng(0).standard_normal(200)
+        planted = self.planted(np.stack([x, x**2, noise]), [0])
+        curve, nothing = baseline("mi", *planted).score(pairs((0, 1), (0, 2)))
+        assert curve > 3 * nothing
+        assert baseline("pcc", *planted).score(pairs((0, 1)))[0] < 1e-6
+
+    @pytest.mark.parametrize(
+        ("level", "given"),
+        [("genie3", {}), ("genie3", {"method": "extra_trees"}), ("grnboost2", {"learning_rate": 0.1})],
+    )
+    def test_trees_find_the_planted_regulator(self, level, given):
+        rng = np.random.default_rng(0)
+        tfs = rng.standard_normal((6, 150))
+        targets = np.stack([np.tanh(tfs[k]) + 0.3 * rng.standard_normal(150) for k in range(6)])
+        planted = self.planted(np.concatenate([tfs, targets]), list(range(6)))
+        scores = baseline(level, *planted, **(given | {"trees": 60})).weights[:6, 6:]
+        assert (scores.argmax(axis=0) == np.arange(6)).all()
+        assert np.diag(scores).min() > 2 * scores[~np.eye(6, dtype=bool)].mean()
+
+    @pytest.mark.parametrize("level", ["genie3", "grnboost2"])
+    def test_trees_do_not_depend_on_the_threads_of_the_lane(self, level, shapes, its_split):
+        alone = baseline(level, shapes, its_split).weights
+        torch.set_num_threads(3)
+        try:
+            assert np.array_equal(baseline(level, shapes, its_split).weights, alone)
+        finally:
+            torch.set_num_threads(1)
+
+    def test_genie3_shares_out_the_variance_of_the_target(self, dataset, split):
+        total = baseline("genie3", dataset, split, trees=20).weights.sum(axis=0)
+        assert ((total > 0.5) & (total < 1.3)).all()
+
+    def test_grnboost2_sums_to_the_number_of_trees_and_stops_when_trees_no_longer_help(self):
+        rng = np.random.default_rng(1)
+        tfs = rng.standard_normal((4, 120))
+        planted = self.planted(np.concatenate([tfs, tfs[:1] * 2, rng.standard_normal((1, 120))]), [0, 1, 2, 3])
+        copied, alone = baseline("grnboost2", *planted, trees=400).weights.sum(axis=0)[4:]
+        assert copied == pytest.approx(round(copied))
+        assert 25 <= alone < 100 < copied
+
+    def test_grnboost2_compares_the_same_cells_before_and_after_a_tree(self, dataset, split, monkeypatch):
+        from components import tree_ensembles
+
+        seen = []
+
+        class Watched(tree_ensembles._OutOfBag):
+            def __call__(self, tree, model, state):
+                guess = np.full(25, state["y"].mean())
+                for (grown,) in model.estimators_[:tree]:
+                    guess += 0.01 * grown.predict(state["X"])
+                after = guess + 0.01 * model.estimators_[tree, 0].predict(state["X"])
+                out = ~state["sample_mask"]
+                stop = super().__call__(tree, model, state)
+                error = [((state["y"] - p)[out] ** 2).mean() for p in (guess, after)]
+                seen.append((self.improvements[-1], error[0] - error[1]))
+                return stop
+
+        monkeypatch.setattr(tree_ensembles, "_OutOfBag", Watched)
+        tfs = np.ascontiguousarray(dataset.expression[:4].T)
+        baseline("grnboost2", dataset, split, trees=10).importances(tfs, dataset.expression[5], seed=0)
+        assert len(seen) == 10
+        np.testing.assert_allclose(*zip(*seen, strict=True), atol=1e-9)
+
+    def test_cnnc_reads_the_joint_histogram_on_a_log_scale(self):
+        values = np.array([[0, 0, 1, 8], [0, 8, 8, 8.0]])
+        (image,) = baseline("cnnc", *self.planted(values, [0]), bins=8).histograms(pairs((0, 1)))
+        expected = np.zeros((8, 8))
+        for place in ((0, 0), (0, 7), (1, 7), (7, 7)):
+            expected[place] = (np.log10(0.25 + 1e-4) + 4) / 4
+        np.testing.assert_allclose(image[0], expected, atol=1e-6)
+
+    def test_cnnc_learns_what_edges_look_like(self):
+        rng = np.random.default_rng(0)
+        tfs = rng.gamma(2.0, 1.0, (30, 150))
+        targets = np.repeat(tfs, 10, axis=0) + 0.3 * rng.standard_normal((300, 150))  # ten of each TF
+        dataset, _ = self.planted(np.concatenate([tfs, targets]), list(range(30)))
+        candidates = pairs(*((tf, gene) for tf in range(30) for gene in range(30, 330)))
+        label = (candidates[:, 1] - 30) // 10 == candidates[:, 0]
+        unseen = candidates[:, 1] % 2 == 0  # targets whose edges were never shown
+        nothing = np.zeros(0, dtype=np.int64)
+        empty = candidates[:0]
+        split = Split(330, candidates[label & ~unseen], empty, nothing, empty, nothing, candidates[~label & ~unseen])
+        scores = baseline("cnnc", dataset, split, epochs=10, bins=8, dropout=0.1).score(candidates[unseen])
+        assert evaluate(scores, label[unseen].astype(np.int64), candidates[unseen])["auroc"] > 0.8
+
+    def test_deepsem_recovers_structural_equations(self):
+        rng = np.random.default_rng(0)
+        tfs = rng.standard_normal((8, 300))
+        parents = rng.integers(8, size=32)
+        targets = 0.9 * tfs[parents] + 0.4 * rng.standard_normal((32, 300))
+        dataset, split = self.planted(np.concatenate([tfs, targets]), list(range(8)))
+        scorer = baseline("deepsem", dataset, split, epochs=60, hidden=16, learning_rate=1e-2, alpha=1.0)
+        asked = pairs(*((tf, gene) for tf in range(8) for gene in range(8, 40)))
+        labels = (parents[asked[:, 1] - 8] == asked[:, 0]).astype(np.int64)
+        assert evaluate(scorer.score(asked), labels, asked)["auroc"] > 0.8
 
 
 class TestByDefinition:

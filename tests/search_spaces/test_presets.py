@@ -14,7 +14,11 @@ def test_every_preset_names_every_factor_and_parses(name: str):
 
 
 def test_presets_are_different_models():
-    assert len({preset(name).arm("x").digest for name in PRESETS}) == len(PRESETS)
+    # three published systems are small as they are: their name with '-small' is the same arm
+    again = {"gne-small": "gne", "genelink-small": "genelink", "gnnlink-small": "gnnlink"}
+    digests = {name: preset(name).arm("x").digest for name in PRESETS}
+    assert all(digests[small] == digests[name] for small, name in again.items())
+    assert len(set(digests.values())) == len(PRESETS) - len(again)
 
 
 def test_scunigp_holds_the_numbers_of_the_paper():
@@ -63,3 +67,26 @@ def test_gpdht_holds_the_numbers_of_the_paper():
     assert 5.0 <= negatives["ratio"] <= 10.0 and negatives["joint"] == 0.05
     budget = preset("gp-dht").budget
     assert (budget.epochs, budget.patience, budget.batch_size, budget.graph_epochs) == (200, 10, 512, 0)
+
+
+def test_published_systems_hold_the_numbers_of_their_code():
+    # zpliulab/GENELink main.py, sdesignates/GNNLink, WangyuchenCS/scGREAT demo.py, kckishan/GNE run_GNE.py
+    genelink = preset("genelink").arm("x").choices
+    gnn = genelink["gnn"].settings.model_dump()
+    assert (genelink["gnn"].level, gnn["widths"], gnn["heads"], gnn["expert_widths"]) == ("gat", (128, 64), 3, (32, 16))
+    assert genelink["negatives"].level == "same_tf" and not genelink["negatives"].settings.model_dump()["fresh"]
+    gnnlink = preset("gnnlink").arm("x").choices
+    gnn = gnnlink["gnn"].settings.model_dump()
+    assert (gnnlink["gnn"].level, gnn["widths"], gnn["expert"]) == ("gcn", (128, 64), "shared")
+    pair = preset("scgreat").arm("x").choices["pair_encoder"].settings.model_dump()
+    assert (pair["dim"], pair["layers"], pair["heads"], round(pair["hidden"] * pair["dim"])) == (768, 2, 4, 2048)
+    pair = preset("gne").arm("x").choices["pair_encoder"].settings.model_dump()
+    assert (pair["dim"], pair["layers"], pair["dropout"]) == (128, 1, 0.5)
+    rates = {name: _adam(name)["learning_rate"] for name in ("gne", "genelink", "gnnlink", "scgreat")}
+    assert rates == {"gne": 5e-3, "genelink": 3e-3, "gnnlink": 1e-3, "scgreat": 1e-5}
+    budgets = [preset(name).budget for name in rates]
+    assert [(b.epochs, b.batch_size) for b in budgets] == [(20, 256), (20, 256), (100, 1_000_000), (80, 32)]
+
+
+def _adam(name: str) -> dict[str, float]:
+    return preset(name).arm("x").choices["optimizer"].settings.model_dump()

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from components.dataset import Dataset
+from components.metrics import evaluate
 from components.simulator import SimulatorSettings, simulate, write_beeline
-from study.cells import Cell, Result, cell_digest, run_cell
+from study import cost
+from study.cells import Cell, Result, cell_digest, make_folds, make_split, run_cell
 from study.config import load_study
 from study.lanes import Lane
 from study.plan import Plan, make_plan
@@ -180,3 +182,66 @@ def test_a_cell_has_a_label_for_people(plan: Callable[..., Plan]):
     cell: Cell = plan().cells[0]
     assert cell.label == "full model / net / repeat 0"
     assert replace(cell, repeat=3).label.endswith("repeat 3")
+
+
+@pytest.fixture
+def in_folds(plan: Callable[..., Plan]) -> Plan:
+    return plan(split="kfold_pooled", repeats=1, datasets=[{"simulate": {"genes": 64, "tfs": 8, "cells": 40}}])
+
+
+class TestFolds:
+    def test_predictions_are_every_pair_of_a_tf_with_targets_once(self, in_folds: Plan):
+        dataset = in_folds.datasets[0]
+        result = run_cell(in_folds.cells[0], LANE)
+        pairs = set(zip(result.predictions["tf"], result.predictions["target"], strict=True))
+        asked = len(np.unique(dataset.edges[:, 0])) * (dataset.n_genes - 1)
+        assert len(result.predictions["score"]) == len(pairs) == asked
+        assert result.predictions["label"].sum() == len(dataset.edges)
+
+    def test_metrics_are_those_of_all_folds_in_one_heap(self, in_folds: Plan):
+        folds = make_folds(in_folds.datasets[0], in_folds.cells[0].split, 0)
+        degree = next(cell for cell in in_folds.cells if cell.arm.name == "degree")
+        result, scores = run_cell(degree, LANE), []
+        for split in folds:  # the rule is fitted on the training edges of each fold
+            out_degree, in_degree = (np.bincount(column, minlength=64) + 1.0 for column in split.train.T)
+            scores.append(out_degree[split.test[:, 0]] * in_degree[split.test[:, 1]])
+        labels, pairs = np.concatenate([s.test_labels for s in folds]), np.concatenate([s.test for s in folds])
+        assert result.scores["test"] == pytest.approx(evaluate(np.concatenate(scores), labels, pairs))
+        np.testing.assert_array_equal(result.predictions["score"], np.concatenate(scores).astype(np.float32))
+
+    def test_curves_epochs_and_exam_are_recorded_of_all_folds(self, in_folds: Plan):
+        cell = in_folds.cells[0]
+        result = run_cell(cell, LANE)
+        names = {name for name in result.curves if "/" not in name}
+        expected = names | {f"fold_{k}/{name}" for k in (2, 3) for name in names}
+        assert set(result.curves) == expected
+        assert "joint_loss" in names
+        best = [1 + int(np.argmax(result.curves[f"{p}joint_validation_auroc"])) for p in ("", "fold_2/", "fold_3/")]
+        assert result.best_epoch == round(np.mean(best))
+        digests = {split.digest for split in make_folds(in_folds.datasets[0], cell.split, 0)}
+        assert len(digests) == 3 and result.facts["split_digest"] not in digests
+        same(result, run_cell(cell, LANE))
+
+    def test_a_protocol_with_one_fold_keeps_the_digest_of_its_split(self, plan: Callable[..., Plan]):
+        made = plan(repeats=1)
+        result = run_cell(made.cells[-1], LANE)
+        assert result.facts["split_digest"] == make_split(made.datasets[0], made.cells[0].split, 0).digest
+
+    def test_a_failure_in_a_later_fold_is_the_cells(self, in_folds: Plan, monkeypatch: pytest.MonkeyPatch):
+        calls: list[int] = []
+
+        def second_blank(arm: Any, dataset: Any, split: Any, *rest: Any) -> Any:
+            calls.append(1)
+            fill = np.nan if len(calls) == 2 else 0.5
+            return np.full(len(split.validation), fill), np.full(len(split.test), fill)
+
+        monkeypatch.setattr("study.cells.score_arm", second_blank)
+        result = run_cell(in_folds.cells[0], LANE)
+        assert (result.status, result.scores, result.predictions, len(calls)) == ("diverged", {}, None, 2)
+
+    def test_cost_counts_every_fold(self, in_folds: Plan, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(cost, "score_arm", lambda *given: None)
+        clock = iter(range(1000))
+        monkeypatch.setattr(cost.time, "perf_counter", lambda: next(clock))
+        cell = in_folds.cells[0]
+        assert cost._time_epochs(cell, "cpu") == 3 * cell.budget.epochs  # one second an epoch

@@ -55,6 +55,16 @@ def history(out: Path, run_id: str, metric: str) -> list[tuple[int, float]]:
     return [(m.step, m.value) for m in MlflowClient(default_uri(out)).get_metric_history(run_id, metric)]
 
 
+def test_curves_of_later_folds_are_recorded_under_their_own_names(study_file: Callable[..., Path], out: Path):
+    made = make_plan(load_study(study_file(split="kfold_pooled", repeats=1, controls=False)))
+    results = {cell.digest: run_cell(cell, Lane("cpu", 1)) for cell in made.cells}
+    record(made, results, out)
+    row = made.rows[0]
+    run = runs(out)[f"tiny/cell/{row.cell}/{row.arm_digest}"]
+    losses = results[row.cell].curves["fold_2/joint_loss"]
+    assert losses and history(out, run.info.run_id, "fold_2/joint_loss") == list(enumerate(losses, start=1))
+
+
 def test_runs_are_nested_study_arm_cell_and_hold_everything(plan: Plan, results: dict[str, Result], out: Path):
     record(plan, results, out)
     found = runs(out)

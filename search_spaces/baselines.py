@@ -1,0 +1,68 @@
+"""Baseline arms: known methods run as they are, and published systems assembled from the same parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components import registry
+from components.budget import Budget
+from components.errors import UnknownNameError
+from components.settings import parse_settings
+from search_spaces.arm import Arm, Choice, parse_choice
+from search_spaces.presets import PRESETS
+
+__all__ = ["baselines"]
+
+
+def baselines(
+    reference: Arm, budget: Budget, training: Mapping[str, Any], given: Sequence[Any], *, where: str = "baselines"
+) -> list[Arm]:
+    """Return the arms of known systems that a study sets beside its own.
+
+    Parameters
+    ----------
+    reference
+        The study's reference arm; a method that is run as it is takes its place whole.
+    budget
+        The study's training budget.
+    training
+        What the study changes in a preset's budget: it changes the budgets of assembled systems, too.
+    given
+        Scorers (``genie3``, ``{genie3: {trees: 500}}``) and presets (``genelink-small``).
+    where
+        Key path for messages.
+
+    Raises
+    ------
+    KnockoutError
+        If a name is neither, or a setting is wrong.
+    """
+    arms = []
+    for position, value in enumerate(given):
+        at = f"{where}[{position}]"
+        if isinstance(value, str) and value in PRESETS:
+            arms.append(_system(value, budget, training, at))
+        else:
+            choice = _method(value, at)
+            name = choice.label(parse_choice("scorer", choice.level))
+            arms.append(reference.vary({"scorer": choice}, name=name, role="baseline"))
+    return arms
+
+
+def _system(name: str, budget: Budget, training: Mapping[str, Any], where: str) -> Arm:
+    preset = PRESETS[name]
+    own = parse_settings(Budget, preset.budget.model_dump() | dict(training), owner="training", where="training")
+    return Arm(name, preset.arm(name).choices, "baseline", None if own == budget else own)
+
+
+def _method(value: Any, where: str) -> Choice:
+    known = [name for name, cls in registry.levels("scorer").items() if _is_method(cls)]
+    named = next(iter(value), None) if isinstance(value, Mapping) and len(value) == 1 else value
+    if named not in known:
+        raise UnknownNameError.of("baseline", named, [*known, *PRESETS], where=where)
+    return parse_choice("scorer", value, where=where)
+
+
+def _is_method(cls: Any) -> bool:
+    return not cls.trains and not cls.control
