@@ -66,7 +66,7 @@ class Baseline(ABC):
     """Base of known methods that are run as they are, beside the assembled model, on true expression.
 
     Whatever a method fits, it fits once, when a score is first asked for. A method that cannot learn from known edges
-    leaves ``split`` unread; one that does reads ``split.train`` and draws from ``split.pool``, never the held-out pairs.
+    leaves ``split`` unread; one that does reads ``split.train`` and draws from ``split.pool``, never held-out pairs.
 
     Parameters
     ----------
