@@ -18,11 +18,13 @@ class Bucketing(nn.Module):
 
     ``per_gene`` names the weights that have one row per gene: those of an encoder that knows genes by their index.
     ``tied_to`` says what of the data set it was trained on an encoder cannot do without; an encoder tied to nothing can
-    be shown other cells of the same genes (:meth:`show`), and so be tested on another data set.
+    be shown other cells of the same genes (:meth:`show`), and so be tested on another data set. ``over_genes`` says
+    whether its features, too, are one per gene, in the data set's order.
     """
 
     width: int
     tied_to: ClassVar[str] = "the cells it was trained on"
+    over_genes: ClassVar[bool] = False
     per_gene: ClassVar[tuple[str, ...]] = ()
 
     class Settings(BaseSettings):

@@ -22,6 +22,7 @@ class Coexpression(Bucketing):
     """
 
     tied_to = ""
+    over_genes = True
 
     class Settings(Bucketing.Settings):
         """Nothing to set."""
