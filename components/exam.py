@@ -31,6 +31,8 @@ class Split:
         ``[n, 2]`` and ``[n]``: pairs that are scored once.
     pool
         ``[n, 2]`` pairs that a negative sampler may draw for training, sorted by TF.
+    whole_pool
+        Whether the protocol trains on all of the pool (protocol.md rule 8), and not on a draw from it (rule 3).
     """
 
     n_genes: int
@@ -40,6 +42,7 @@ class Split:
     test: Ints
     test_labels: Ints
     pool: Ints
+    whole_pool: bool = False
 
     @cached_property
     def digest(self) -> str:
@@ -57,7 +60,9 @@ class Split:
         return sha.hexdigest()[:16]
 
 
-def collect(dataset: Dataset, part: np.ndarray, negative: np.ndarray, pool: np.ndarray) -> Split:
+def collect(
+    dataset: Dataset, part: np.ndarray, negative: np.ndarray, pool: np.ndarray, *, whole_pool: bool = False
+) -> Split:
     """Read an exam off matrices ``[genes, genes]``: part of each positive, part of each negative, pool of pairs."""
 
     def pairs_of(which: int) -> tuple[Ints, Ints]:
@@ -75,4 +80,5 @@ def collect(dataset: Dataset, part: np.ndarray, negative: np.ndarray, pool: np.n
         test=test,
         test_labels=test_labels,
         pool=np.argwhere(pool),
+        whole_pool=whole_pool,
     )

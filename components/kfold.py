@@ -85,7 +85,7 @@ class KFoldPooled(Splitter):
             part[tuple(rows.T)] = np.where(validates, VALIDATION, TRAIN)
         part = _follow(part, known | free)
         negative = np.where(free, part, 0)
-        split = collect(dataset, np.where(known, part, 0), negative, negative == TRAIN)
+        split = collect(dataset, np.where(known, part, 0), negative, negative == TRAIN, whole_pool=True)
         refuse_empty(split, dataset, self)
         return split
 

@@ -16,7 +16,7 @@ from components.registry import register
 from components.settings import Settings as BaseSettings
 from components.settings import setting
 
-__all__ = ["AllNegatives", "NegativeSampler", "SameTF", "Uniform"]
+__all__ = ["AllNegatives", "NegativeSampler", "Protocol", "SameTF", "Uniform"]
 
 
 class NegativeSampler(ABC):
@@ -88,6 +88,28 @@ class SameTF(NegativeSampler):
             for start, stop, wanted in zip(self._start, self._stop, self._wanted, strict=True)
         ]
         return self.split.pool[np.concatenate(rows)]
+
+
+@register("negatives", "protocol")
+class Protocol(SameTF):
+    """Takes the training negatives that the exam's own protocol prescribes.
+
+    Returns ``[negatives, 2]``: the whole pool where the protocol cuts all other genes of a TF like its targets
+    (``hard_negative``, ``kfold_pooled``), else as ``same_tf`` draws. So a published recipe can be asked about networks
+    that its paper splits in different ways.
+
+    Source: GENELink's public code (protocol.md rules 3 and 8); scUniGP appendix B ('negative samples are partitioned in
+    the same proportion').
+    """
+
+    def draw(self, rng: np.random.Generator) -> Ints:
+        """Return ``[negatives, 2]``: the pool, or as many pairs per TF as ``ratio`` times its training positives."""
+        return self.split.pool if self.split.whole_pool else super().draw(rng)
+
+    @property
+    def fresh(self) -> bool:
+        """A whole pool never changes."""
+        return self.settings.fresh and not self.split.whole_pool
 
 
 @register("negatives", "all")

@@ -39,6 +39,7 @@ class Splitter(ABC):
     """
 
     across: ClassVar[bool] = False  # whether its test asks another data set (transfer)
+    whole_pool: ClassVar[bool] = False  # whether its training set holds every negative of the pool (rule 8)
     needs: ClassVar[str]  # what a network must have to fill every part: ends the refusal of one that has not
 
     class Settings(BaseSettings):
@@ -75,7 +76,7 @@ class Cut(Splitter):
         part = np.zeros((dataset.n_genes, dataset.n_genes), dtype=np.int8)  # of each positive
         self._assign_positives(part, dataset, rng)
         negative = self._assign_negatives(part, dataset, rng)
-        split = collect(dataset, part, negative, self._pool(part, negative, dataset))
+        split = collect(dataset, part, negative, self._pool(part, negative, dataset), whole_pool=self.whole_pool)
         refuse_empty(split, dataset, self)
         return split
 
@@ -210,6 +211,7 @@ class HardNegative(Cut):
     Source: Chen & Liu 2022 (GENELink), Wang et al. 2024 (scGREAT), public code.
     """
 
+    whole_pool = True
     needs = "A TF needs at least 4 targets to reach validation."
 
     class Settings(Splitter.Settings):

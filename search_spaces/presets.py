@@ -55,7 +55,9 @@ PRESETS: dict[str, Preset] = {
             },
             "fusion": {"multiscale": {"dropout": 0.2}},
             "contrast": "off",
-            "negatives": "same_tf",  # 4.2: 'for each positive ... a negative pair with the same TF is uniformly drawn'
+            # 4.2: 'for each positive ... a negative pair with the same TF is uniformly drawn'; appendix B, of networks
+            # that are split by hard negatives: 'negative samples are partitioned in the same proportion'
+            "negatives": "protocol",
             "optimizer": {
                 "adam": {
                     "learning_rate": 5e-6,  # 4.2: 'Adam with a learning rate of 5x10^-6'
@@ -77,7 +79,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "scunigp-small": Preset(
         "scUniGP's recipe in a size for CPUs",
-        {**SMALL, "gnn": {"gat": {"widths": [128, 64], "self_loops": False}}, "negatives": "same_tf"},
+        {**SMALL, "gnn": {"gat": {"widths": [128, 64], "self_loops": False}}, "negatives": "protocol"},
         Budget(epochs=40, patience=8),
     ),
     "knockout-small": Preset(

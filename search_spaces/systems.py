@@ -24,8 +24,9 @@ PAIRS: Mapping[str, Any] = {**PLAIN, "gnn": "none", "fusion": "late"}
 # the graph decides alone: no pair is encoded
 GRAPH: Mapping[str, Any] = {**PLAIN, "fusion": "expert", "pair_encoder": "mlp"}
 
-# GENELink's Train_Test_Split.py draws negatives once, one per positive and of its TF; GNNLink reads the sets it wrote
-PUBLISHED_NEGATIVES: Mapping[str, Any] = {"same_tf": {"ratio": 1.0, "fresh": False}}
+# GENELink's Train_Test_Split.py draws negatives once, one per positive and of its TF, and on Specific networks takes
+# all; GNNLink reads the sets it wrote
+PUBLISHED_NEGATIVES: Mapping[str, Any] = {"protocol": {"ratio": 1.0, "fresh": False}}
 
 
 def _for_cpus(system: Preset, name: str) -> Preset:

@@ -85,3 +85,19 @@ def test_same_tf_gives_every_free_gene_its_chance(split):
 
 def test_all_is_the_whole_pool(split):
     assert np.array_equal(build("all", split).draw(np.random.default_rng(0)), split.pool)
+
+
+@pytest.mark.parametrize("protocol", ["per_tf", "per_tf_as_published", "balanced", "unseen_tf"])
+def test_protocol_draws_as_same_tf_where_the_exam_trains_on_a_draw(protocol):
+    split = make_split(make_dataset(4, genes=50, tfs=10, edges=110), protocol)
+    one, other = (build(level, split).draw(np.random.default_rng(3)) for level in ("protocol", "same_tf"))
+    assert np.array_equal(one, other)
+    assert build("protocol", split).fresh and not build("protocol", split, fresh=False).fresh
+
+
+@pytest.mark.parametrize("protocol", ["hard_negative", "kfold_pooled"])
+def test_protocol_takes_the_whole_pool_where_the_exam_trains_on_it(protocol):
+    split = make_split(make_dataset(4, genes=50, tfs=10, edges=110), protocol)
+    sampler = build("protocol", split)
+    assert np.array_equal(sampler.draw(np.random.default_rng(3)), split.pool)
+    assert not sampler.fresh

@@ -33,7 +33,7 @@ def test_scunigp_holds_the_numbers_of_the_paper():
     adam = choices["optimizer"].settings.model_dump()
     assert (adam["learning_rate"], adam["graph_learning_rate"], adam["weight_decay"]) == (5e-6, 3e-3, 1e-5)
     assert (adam["gamma"], adam["step_size"]) == (0.999, 10)
-    assert choices["negatives"].level == "same_tf" and choices["negatives"].settings.model_dump()["ratio"] == 1.0
+    assert choices["negatives"].level == "protocol" and choices["negatives"].settings.model_dump()["ratio"] == 1.0
     assert choices["fusion"].level == "multiscale"
     budget = preset("scunigp").budget
     assert (budget.epochs, budget.patience, budget.choose_by) == (200, 8, "auroc")
@@ -74,7 +74,7 @@ def test_published_systems_hold_the_numbers_of_their_code():
     genelink = preset("genelink").arm("x").choices
     gnn = genelink["gnn"].settings.model_dump()
     assert (genelink["gnn"].level, gnn["widths"], gnn["heads"], gnn["expert_widths"]) == ("gat", (128, 64), 3, (32, 16))
-    assert genelink["negatives"].level == "same_tf" and not genelink["negatives"].settings.model_dump()["fresh"]
+    assert genelink["negatives"].level == "protocol" and not genelink["negatives"].settings.model_dump()["fresh"]
     gnnlink = preset("gnnlink").arm("x").choices
     gnn = gnnlink["gnn"].settings.model_dump()
     assert (gnnlink["gnn"].level, gnn["widths"], gnn["expert"]) == ("gcn", (128, 64), "shared")
