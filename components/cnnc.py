@@ -16,6 +16,7 @@ from components.metrics import Scores
 from components.registry import register
 from components.scorers import Baseline
 from components.settings import setting
+from components.streams import seeded
 
 __all__ = ["CNNC"]
 
@@ -86,8 +87,7 @@ class CNNC(Baseline):
         pairs = np.concatenate([self.split.train, self.split.pool[drawn]])
         labels = np.repeat([1.0, 0.0], [len(self.split.train), len(drawn)]).astype(np.float32)
         order = rng.permutation(len(pairs))
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(int(rng.integers(2**63 - 1)))
+        with seeded(int(rng.integers(2**63 - 1))):
             return self._trained(self.histograms(pairs[order]), torch.from_numpy(labels[order]))
 
     def _trained(self, x: Tensor, labels: Tensor) -> nn.Module:

@@ -23,7 +23,7 @@ class Context:
     tf, target
         ``[pairs, k]`` gene indices.
     absent
-        ``[pairs, k]`` bool: slots that hold no pair, since there is no neighbour or it is the candidate itself.
+        ``[pairs, k]`` bool: slots that hold no pair: the gene has no neighbour besides its partner.
     """
 
     tf: Tensor
@@ -40,7 +40,7 @@ class Neighbours:
 
     def __init__(self, edges: Tensor, n_genes: int) -> None:
         self.n_genes = n_genes
-        self.keys = (edges[0] * n_genes + edges[1]).unique()  # sorted by gene, then by neighbour
+        self.keys = edges[0] * n_genes + edges[1]  # the graph comes sorted by gene, then by neighbour, each edge once
         self.degree = torch.bincount(self.keys // n_genes, minlength=n_genes)
         self.start = self.degree.cumsum(0) - self.degree
 

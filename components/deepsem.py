@@ -12,6 +12,7 @@ from components.metrics import Scores
 from components.networks import Network
 from components.registry import register
 from components.settings import setting
+from components.streams import seeded
 
 __all__ = ["DeepSEM"]
 
@@ -51,8 +52,7 @@ class DeepSEM(Network):
         """Return absolute weights ``[tfs, genes]``."""
         mean, sd = (f(expression, axis=1, keepdims=True, dtype=np.float64) for f in (np.mean, np.std))
         cells = torch.from_numpy(((expression - mean) / sd).astype(np.float32).T.copy())
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(int(rng.integers(2**63 - 1)))
+        with seeded(int(rng.integers(2**63 - 1))):
             w = self._train(_VAE(cells.shape[1], self.settings.hidden), cells)
         return w[:, torch.from_numpy(tfs)].abs().T.numpy().astype(np.float64)
 

@@ -12,7 +12,7 @@ from components.exam import NONE, TEST, TRAIN, VALIDATION, Split, collect
 from components.matching import draw_matched, matched_probabilities
 from components.registry import register
 from components.settings import setting
-from components.splits import Cut, Splitter, candidates, mirrored, parts_of_one_tf, refuse_empty
+from components.splitter import Cut, Splitter, candidates, mirrored, refuse_empty
 
 __all__ = ["Balanced", "Unseen", "UnseenTF", "UnseenTarget"]
 
@@ -38,7 +38,6 @@ class Balanced(Cut):
     """
 
     uses = ("components.matching",)
-    needs = "A TF needs at least 8 targets to reach validation."
 
     class Settings(Splitter.Settings):
         """Settings of the degree-matched exam."""
@@ -48,9 +47,6 @@ class Balanced(Cut):
         )
 
     settings: Settings
-
-    def _parts_of_one_tf(self, n: int, rng: np.random.Generator) -> Ints:
-        return parts_of_one_tf(n, rng)
 
     def _assign_negatives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
         negative = np.zeros_like(part)
@@ -78,9 +74,6 @@ class Balanced(Cut):
             _take_nearest(drawn[tf], allowed[tf], short[:missing], in_degree, rng)
             short = short[missing:]
         return drawn
-
-    def _pool(self, part: np.ndarray, negative: np.ndarray, dataset: Dataset) -> np.ndarray:
-        return self._unused(part, negative, dataset)
 
 
 def _take_nearest(drawn: Bools, allowed: Bools, wanted: Ints, degrees: Ints, rng: np.random.Generator) -> None:
@@ -110,10 +103,8 @@ class Unseen(Splitter):
         np.fill_diagonal(asked, False)
         part = np.where(asked, self._deal(dataset, rng), np.int8(NONE))
         part[mirrored(self, part) > part] = NONE  # of two directions in two parts, the one held out longer is kept
-        known = np.zeros_like(asked)
-        known[tuple(dataset.edges.T)] = True
-        negative = np.where(known, NONE, part)
-        split = collect(dataset, np.where(known, part, NONE), negative, negative == TRAIN)
+        negative = np.where(dataset.known, NONE, part)
+        split = collect(dataset, np.where(dataset.known, part, NONE), negative, negative == TRAIN)
         refuse_empty(split, dataset, self)
         return split
 

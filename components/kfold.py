@@ -9,7 +9,7 @@ from components.exam import TEST, TRAIN, VALIDATION, Split, collect
 from components.matching import systematic
 from components.registry import register
 from components.settings import setting
-from components.splits import Splitter, candidates, one_direction, refuse_empty
+from components.splitter import Splitter, candidates, one_direction, refuse_empty
 
 __all__ = ["KFoldPooled"]
 
@@ -54,8 +54,7 @@ class KFoldPooled(Splitter):
         KnockoutError
             If the network is too small to fill every part of every fold.
         """
-        known = np.zeros((dataset.n_genes, dataset.n_genes), dtype=bool)
-        known[tuple(dataset.edges.T)] = True
+        known = dataset.known
         free = candidates(known.astype(np.int8), np.unique(dataset.edges[:, 0]))
         leading = self._leading(known, free, dataset, rng)
         fold = np.zeros(known.shape, dtype=np.int8)

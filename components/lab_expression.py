@@ -14,10 +14,11 @@ from components.checks import RAW_COUNT, read_expression
 from components.csvfile import rows_of
 from components.errors import KnockoutError, UnknownNameError, nearest
 from components.h5ad import open_h5ad
+from components.readers import EXPRESSION
 
 __all__ = ["LabExpression", "find_expression", "log_values", "read_lab_expression"]
 
-FILES = ("ExpressionData.csv", "BL--ExpressionData.csv")
+FILES = ("ExpressionData.csv", EXPRESSION)
 
 
 @dataclass(frozen=True)

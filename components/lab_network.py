@@ -11,12 +11,13 @@ import pandas as pd
 
 from components.csvfile import Table, read_table
 from components.errors import KnockoutError
+from components.readers import NETWORK
 
 __all__ = ["LabNetwork", "find_network", "read_lab_network", "read_ordering", "read_synonyms"]
 
 REGULATORS = ("gene1", "tf", "source", "regulator", "from")
 TARGETS = ("gene2", "target", "targetgene", "target_gene", "to")
-FILES = ("GroundTruthNetwork.csv", "refNetwork.csv", "BL--network.csv")
+FILES = ("GroundTruthNetwork.csv", "refNetwork.csv", NETWORK)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from components import registry
@@ -16,7 +13,7 @@ from components.fusion import PairOnly
 from components.gnn import GraphEmbedding
 from components.pair_encoder import LocalContext
 from components.settings import Settings
-from components.streams import Streams
+from components.streams import Streams, seeded
 
 __all__ = ["GRNModel", "Parts", "assemble"]
 
@@ -61,25 +58,25 @@ class GRNModel(nn.Module):
 
     def __init__(self, parts: Parts, expression: Tensor, streams: Streams) -> None:
         super().__init__()
-        with _seeded(streams, "bucketing"):
+        with seeded(streams.seed("init", "bucketing")):
             self.bucketing = parts.build("bucketing", expression)
-        with _seeded(streams, "gnn"):
+        with seeded(streams.seed("init", "gnn")):
             self.gnn = parts.build("gnn", self.bucketing.width)
         self.fused = bool(self.gnn.widths)
         self.paired = not self.fused or parts.cls("fusion").reads_pairs
         in_width, pair_width = self.bucketing.width, 1  # s_ij stands for the encoding where no pair is encoded
         if self.fused:
             in_width = parts.cls("fusion").encoder_width(in_width, self.gnn.widths)
-        with _seeded(streams, "pair_encoder"):
+        with seeded(streams.seed("init", "pair_encoder")):
             if self.paired:
                 self.pair_encoder = parts.build("pair_encoder", in_width)
                 pair_width = self.pair_encoder.width
-        with _seeded(streams, "fusion"):
+        with seeded(streams.seed("init", "fusion")):
             if self.fused:
                 self.fusion = parts.build("fusion", pair_width, self.gnn.widths)
             else:
                 self.fusion = PairOnly(pair_width)
-        with _seeded(streams, "contrast"):
+        with seeded(streams.seed("init", "contrast")):
             contrast = parts.build if self.paired else parts.absent
             self.contrast = contrast("contrast", pair_width)
 
@@ -131,10 +128,3 @@ def assemble(parts: Parts, expression: Tensor, streams: Streams) -> GRNModel:
     So swapping the GNN leaves the initial weights of every other part of the same shape as they were.
     """
     return GRNModel(parts, expression, streams)
-
-
-@contextmanager
-def _seeded(streams: Streams, part: str) -> Iterator[None]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(streams.seed("init", part))
-        yield

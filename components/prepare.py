@@ -120,10 +120,10 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
         "values": said,
         **account.counts(),
         "symbols": symbols.counts(),
-        "network symbols not in the expression, with their edges": symbols.missing(),
+        "network symbols not in the expression, with their edges": symbols.missing,
         "notes": notes,
     }
-    made = write(dataset, to, cells, record, account.table(), symbols.table())
+    made = write(dataset, to, cells, record, account.table(), symbols.table)
     return Prepared(to, made, account, record)
 
 

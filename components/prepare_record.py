@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,12 @@ import pandas as pd
 
 from components.dataset import Dataset
 from components.errors import KnockoutError
-from components.readers import read, summary
+from components.readers import FILES, read, summary
 from components.simulator import write_beeline
 from components.symbols import Matches, likely_symbols, looks_like_number
 
 __all__ = ["SymbolReport", "refuse_occupied", "write"]
 
-LAYOUT = ("BL--ExpressionData.csv", "Target.csv", "TF.csv", "Label.csv", "BL--network.csv")
 RECORDS = ("summary.json", "dropped.csv", "symbols.csv")
 EXAMPLES = 5
 MISSING = 20  # of the symbols that the expression lacks, those with most edges
@@ -54,8 +54,9 @@ class SymbolReport:
     edges: pd.DataFrame
     unclear: Sequence[str]
 
+    @cached_property
     def table(self) -> pd.DataFrame:
-        """Return columns where, name, symbol, remark: names that were changed, matched otherwise or are suspicious."""
+        """Columns where, name, symbol, remark: names that were changed, matched otherwise or are suspicious."""
         rows = [("expression", name, symbol, "spreadsheet date, repaired") for name, symbol in self.repaired.items()]
         rows += [
             ("network", name, self.matches.found[name], f"matched by {way}") for name, way in self.matches.how.items()
@@ -73,24 +74,24 @@ class SymbolReport:
         return pd.DataFrame(rows, columns=["where", "name", "symbol", "remark"])
 
     def counts(self) -> dict[str, int]:
-        """Count the remarks of :meth:`table`."""
-        table = self.table()
-        return {f"{where}: {remark}": number for (where, remark), number in _sizes(table).items()}
+        """Count the remarks of :attr:`table`."""
+        return {f"{where}: {remark}": number for (where, remark), number in _sizes(self.table).items()}
 
+    @cached_property
     def missing(self) -> dict[str, int]:
-        """Return the symbols of the network that the expression lacks, most edges first, with their edges."""
+        """The symbols of the network that the expression lacks, most edges first, with their edges."""
         lost = [symbol for symbol in self.edges.to_numpy().ravel() if symbol not in self.matches.found]
         return dict(Counter(lost).most_common(MISSING))
 
     def notes(self) -> list[str]:
         """Return what a person should know, a sentence each."""
-        table, notes = self.table(), []
+        table, notes = self.table, []
         for (where, remark), number in _sizes(table).items():
             rows = table[(table["where"] == where) & (table["remark"] == remark)][:EXAMPLES]
             pairs = [f"{n} = {s}" if s else n for n, s in zip(rows["name"], rows["symbol"], strict=True)]
             listed = ", ".join(pairs) + (", ..." if number > EXAMPLES else "")
             notes.append(f"{where}: {number} x {remark} ({listed})")
-        lost, known = self.missing(), pd.unique(self.edges.to_numpy().ravel())
+        lost, known = self.missing, pd.unique(self.edges.to_numpy().ravel())
         if lost:
             number = sum(symbol not in self.matches.found for symbol in known)
             top = ", ".join(f"{symbol} {edges}" for symbol, edges in list(lost.items())[: 2 * EXAMPLES])
@@ -132,7 +133,7 @@ def refuse_occupied(folder: Path, overwrite: bool) -> None:
     if folder == Path.cwd():
         raise KnockoutError("this is the folder you are in; give one below it.", where=str(folder))
     present = sorted(path.name for path in folder.iterdir())
-    foreign = [name for name in present if name not in (*LAYOUT, *RECORDS)]
+    foreign = [name for name in present if name not in (*FILES, *RECORDS)]
     if foreign:
         listed = ", ".join(foreign[:EXAMPLES]) + (", ..." if len(foreign) > EXAMPLES else "")
         message = f"the folder holds what is no part of a data set ({listed}); give another, or an empty one."

@@ -20,6 +20,7 @@ __all__ = ["find", "read", "summary"]
 
 EXPRESSION, TARGETS, TFS = "BL--ExpressionData.csv", "Target.csv", "TF.csv"
 LABELS, NETWORK = "Label.csv", "BL--network.csv"
+FILES = (EXPRESSION, TARGETS, TFS, LABELS, NETWORK)
 LAYOUTS = (
     f"a folder with {EXPRESSION}, {TFS}, {TARGETS} and {LABELS} or {NETWORK}; "
     "or an .h5ad file with a network CSV (columns Gene1,Gene2)"

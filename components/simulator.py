@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from components.dataset import Dataset, Floats, Ints
 from components.errors import KnockoutError
+from components.readers import EXPRESSION, LABELS, NETWORK, TARGETS, TFS
 from components.settings import Settings, setting
 
 __all__ = ["SimulatorSettings", "simulate", "write_beeline"]
@@ -114,12 +115,12 @@ def write_beeline(dataset: Dataset, folder: Path, cells: Sequence[str] = ()) -> 
     genes = dataset.genes
     cells = cells or [f"cell_{cell:04d}" for cell in range(dataset.n_cells)]
     rows = ([gene, *map(str, values)] for gene, values in zip(genes, dataset.expression, strict=True))
-    _write(folder / "BL--ExpressionData.csv", ["", *cells], rows)
-    _write(folder / "Target.csv", ["", "Gene", "index"], ([i, gene, i] for i, gene in enumerate(genes)))
-    _write(folder / "TF.csv", ["", "TF", "index"], ([i, genes[tf], tf] for i, tf in enumerate(dataset.tfs)))
-    _write(folder / "Label.csv", ["", "TF", "Target"], ([i, *edge] for i, edge in enumerate(dataset.edges)))
+    _write(folder / EXPRESSION, ["", *cells], rows)
+    _write(folder / TARGETS, ["", "Gene", "index"], ([i, gene, i] for i, gene in enumerate(genes)))
+    _write(folder / TFS, ["", "TF", "index"], ([i, genes[tf], tf] for i, tf in enumerate(dataset.tfs)))
+    _write(folder / LABELS, ["", "TF", "Target"], ([i, *edge] for i, edge in enumerate(dataset.edges)))
     named = ([genes[tf], genes[target]] for tf, target in dataset.edges)
-    _write(folder / "BL--network.csv", ["Gene1", "Gene2"], named)
+    _write(folder / NETWORK, ["Gene1", "Gene2"], named)
 
 
 def _write(path: Path, header: list[str], rows: Iterable[Sequence[object]]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, get_args
 
 import numpy as np
 import torch
 
-__all__ = ["ROLES", "Role", "Streams"]
+__all__ = ["ROLES", "Role", "Streams", "seeded"]
 
 Role = Literal["split", "negatives", "init", "batches", "dropout", "noise"]
 ROLES: tuple[str, ...] = get_args(Role)
@@ -45,3 +47,11 @@ class Streams:
     def torch(self, role: Role, part: str = "", device: str | torch.device = "cpu") -> torch.Generator:
         """Return a fresh torch generator at the start of a role's stream."""
         return torch.Generator(device=device).manual_seed(self.seed(role, part))
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Let torch's own CPU stream start at a seed, and leave it where it was: modules draw their weights from it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield

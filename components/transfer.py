@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.dataset import Dataset, Ints
+from components.dataset import Dataset
 from components.errors import KnockoutError
 from components.exam import NONE, TRAIN, VALIDATION, Split
 from components.registry import register
 from components.settings import setting
-from components.splits import Splitter, candidates, mirrored, refuse_empty
+from components.splitter import Splitter, candidates, mirrored, refuse_empty
 
 __all__ = ["Transfer"]
 
@@ -48,20 +48,19 @@ class Transfer(Splitter):
                 "the split 'transfer' needs a data set to train on beside the tested one: write train_on in its entry.",
                 where=f"data set {dataset.name}",
             )
-        known = _matrix(dataset.edges, dataset.n_genes)
+        known = dataset.known
         free = candidates(known.astype(np.int8), np.unique(dataset.edges[:, 0]))
         part = np.zeros(known.shape, dtype=np.int8)
         for pairs in (known, free):
             self._deal(part, pairs, rng)
         asked = self._asked(part, known, dataset.target)
-        truth = _matrix(dataset.target.edges, dataset.n_genes)
         split = Split(
             n_genes=dataset.n_genes,
             train=np.argwhere(known & (part == TRAIN)),
             validation=np.argwhere(part == VALIDATION),
             validation_labels=known[part == VALIDATION].astype(np.int64),
             test=np.argwhere(asked),
-            test_labels=truth[asked].astype(np.int64),
+            test_labels=dataset.target.known[asked].astype(np.int64),
             pool=np.argwhere(free & (part == TRAIN)),
         )
         refuse_empty(split, dataset, self)
@@ -84,9 +83,3 @@ class Transfer(Splitter):
             seen = known | (part == VALIDATION)
             asked &= ~(seen | mirrored(self, seen))
         return asked
-
-
-def _matrix(edges: Ints, n_genes: int) -> np.ndarray:
-    known = np.zeros((n_genes, n_genes), dtype=bool)
-    known[tuple(edges.T)] = True
-    return known

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from components.errors import KnockoutError, UnknownNameError
+from components.readers import FILES
 from study.display import make_console
 
 __all__ = ["SOURCE", "RemoteFile", "blob_id", "choose", "download", "fetch", "listed"]
@@ -40,7 +41,7 @@ TIMEOUT = 30  # seconds without a byte
 PASSING = (408, 425, 429)  # of the client's errors, those that another try may mend
 PATH = re.compile(
     r"Dataset/Benchmark Dataset/(?P<network>[A-Za-z][A-Za-z-]*) Dataset/(?P<cell>[A-Za-z][A-Za-z0-9-]*)/"
-    r"TFs\+(?P<genes>[0-9]+)/(?P<name>BL--ExpressionData\.csv|BL--network\.csv|Label\.csv|TF\.csv|Target\.csv)"
+    r"TFs\+(?P<genes>[0-9]+)/(?P<name>" + "|".join(map(re.escape, FILES)) + ")"
 )
 
 

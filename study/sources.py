@@ -38,22 +38,13 @@ def _load(spec_json: str, root: str) -> Dataset:
             labels["name"] = f"{dataset.name}-{spec.seed}"
         return dataclasses.replace(dataset, **labels)
     base = Path(root)
-    tested = _read(spec, base, str(spec.path))
-    if spec.train_on is None:
-        return tested
-    named = [spec.train_on] if isinstance(spec.train_on, str) else spec.train_on
-    orthologs = read_orthologs(base / spec.orthologs) if spec.orthologs else None
-    plain = DatasetSpec(path=spec.path)
-    dataset = transfer([_read(plain, base, path) for path in named], tested, orthologs)
-    return dataclasses.replace(dataset, name=spec.name) if spec.name else dataset
-
-
-def _read(spec: DatasetSpec, base: Path, place: str) -> Dataset:
-    path = base / place
+    if spec.train_on is not None:
+        return _transferred(spec, spec.train_on, base)
+    path = base / str(spec.path)
     if not path.exists():
         raise KnockoutError(
             f"there is no data set {str(path)!r}. Paths are relative to --data, or to the study file without it.",
-            where=f"data set {spec.name or place}",
+            where=f"data set {spec.name or spec.path}",
         )
     return readers.read(
         path,
@@ -63,3 +54,12 @@ def _read(spec: DatasetSpec, base: Path, place: str) -> Dataset:
         network_file=base / spec.network_file if spec.network_file else None,
         tfs_file=base / spec.tfs_file if spec.tfs_file else None,
     )
+
+
+def _transferred(spec: DatasetSpec, train_on: str | list[str], base: Path) -> Dataset:
+    """Return the data sets that train, with the one that is tested as their target."""
+    sources = [DatasetSpec(path=path) for path in ([train_on] if isinstance(train_on, str) else train_on)]
+    tested = spec.model_copy(update={"train_on": None, "orthologs": None})
+    orthologs = read_orthologs(base / spec.orthologs) if spec.orthologs else None
+    dataset = transfer([load_dataset(source, base) for source in sources], load_dataset(tested, base), orthologs)
+    return dataclasses.replace(dataset, name=spec.name) if spec.name else dataset
