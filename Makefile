@@ -10,10 +10,10 @@ BIN := $(VENV)/bin
 # uv does not read pip's settings: hand it the folders of local wheels that pip knows of, if any
 export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $(if $(TORCH),--torch-backend $(TORCH))
-SOURCES := components reports search_spaces study tests
+SOURCES := bench components reports search_spaces study tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test bench lint format clean
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,7 +22,10 @@ demo: $(VENV)/run ## set up, then run a real ablation study on simulated data
 	@$(BIN)/knockout demo
 
 test: $(VENV)/dev ## set up, then run every test
-	@$(BIN)/python -m pytest -n auto --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n auto -p no:benchmark --cov --cov-report=term $(ARGS)
+
+bench: $(VENV)/dev ## measure speed and overhead in a few minutes, and print one table
+	@$(BIN)/python -m pytest -c bench/pytest.ini bench $(ARGS)
 
 lint: $(VENV)/dev ## check format, lint, layers and types
 	@$(BIN)/ruff format --check $(SOURCES)

@@ -71,7 +71,7 @@ class Dataset:
         sha = hashlib.sha256("\x1f".join(self.genes).encode())
         for array in (self.expression, self.tfs, self.edges):
             sha.update(str(array.shape).encode())
-            sha.update(np.ascontiguousarray(array).tobytes())
+            sha.update(np.ascontiguousarray(array).data)
         if self.target is not None:
             sha.update(self.target.digest.encode())
         return sha.hexdigest()[:16]

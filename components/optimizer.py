@@ -50,6 +50,8 @@ class Adam:
         gamma: float = setting(0.999, "factor on the learning rate at each step", ge=0.01, le=1.0)
         step_size: int = setting(10, "epochs between two steps of the schedule", ge=1, le=10_000, unit="epochs")
 
+    joint_only = ("learning_rate",)  # what the graph's pre-training never reads: arms may share it
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 

@@ -6,17 +6,18 @@ Sources: scUniGP (eqs 6, b; 4.2; appendix C); scGREAT, Wang et al. 2024.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from components.errors import KnockoutError
 from components.registry import register
 from components.settings import Settings as BaseSettings
 from components.settings import setting
 
-__all__ = ["LocalContext", "MLPPairEncoder", "PairEncoder", "TransformerPairEncoder"]
+__all__ = ["LocalContext", "MLPPairEncoder", "PairEncoder", "TransformerPairEncoder", "check_heads"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ class PairEncoder(nn.Module):
         raise NotImplementedError
 
 
+def check_heads(heads: int, dim: int) -> None:
+    """Refuse attention heads that cannot share a token's width evenly."""
+    if dim % heads:
+        raise ValueError(f"heads ({heads}) must divide dim ({dim})")
+
+
 @register("pair_encoder", "transformer")
 class TransformerPairEncoder(PairEncoder):
     """Encodes a pair as a sequence of two tokens with role embeddings, by a transformer encoder.
@@ -75,11 +82,14 @@ class TransformerPairEncoder(PairEncoder):
         hidden: float = setting(2.0, "width of the feed-forward part, in units of dim", ge=0.5, le=8.0)
         context: int = setting(0, "neighbouring pairs of the training graph read as local context", ge=0, le=20)
 
+        @model_validator(mode="after")
+        def _heads_divide_dim(self) -> Self:
+            check_heads(self.heads, self.dim)
+            return self
+
     def __init__(self, settings: Settings, in_width: int) -> None:
         super().__init__()
         s = settings
-        if s.dim % s.heads:
-            raise KnockoutError(f"pair_encoder.transformer: heads ({s.heads}) must divide dim ({s.dim}).")
         self.width = 2 * s.dim
         self.linear = nn.Linear(in_width, s.dim)
         self.roles = nn.Parameter(torch.stack([torch.zeros(s.dim), torch.ones(s.dim)]))

@@ -5,11 +5,13 @@ Source: GP-DHT 2.3.2, eqs 17-20.
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
-from components.errors import KnockoutError
-from components.pair_encoder import PairEncoder
+from components.pair_encoder import PairEncoder, check_heads
 from components.registry import register
 from components.settings import setting
 
@@ -38,11 +40,14 @@ class GPDHTPairEncoder(PairEncoder):
         hidden: float = setting(2.0, "width of the feed-forward part, in units of dim", ge=0.5, le=8.0)
         width: int = setting(256, "width of the pair encoding f (eq 20)", ge=4, le=4096, search=(64, 512), log=True)
 
+        @model_validator(mode="after")
+        def _heads_divide_dim(self) -> Self:
+            check_heads(self.heads, self.dim)
+            return self
+
     def __init__(self, settings: Settings, in_width: int) -> None:
         super().__init__()
         s = settings
-        if s.dim % s.heads:
-            raise KnockoutError(f"pair_encoder.gpdht: heads ({s.heads}) must divide dim ({s.dim}).")
         self.width = s.width
         self.linear = nn.Linear(in_width, s.dim)
         block = nn.TransformerEncoderLayer(

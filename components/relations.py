@@ -79,7 +79,7 @@ class _Strongest(torch.autograd.Function):
             if graph.weights is None or factor is None:
                 best, which = heard.max(dim=1)
             else:
-                weights = graph.weights[asked].view(size, longest)
+                weights = graph.weights[asked].view(size, longest).to(messages.dtype)
                 best, which = (heard * weights.unsqueeze(2)).max(dim=1)
                 factor[mine] = weights.gather(1, which)
             out[graph.rows[mine]] = best

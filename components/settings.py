@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from components.errors import KnockoutError, UnknownNameError
 
-__all__ = ["Settings", "describe", "parse_settings", "setting"]
+__all__ = ["Search", "Settings", "describe", "parse_settings", "parse_value", "search_range", "setting"]
 
 S = TypeVar("S", bound="Settings")
 
@@ -67,9 +69,55 @@ def parse_settings(cls: type[S], given: dict[str, Any], *, owner: str, where: st
         return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()})
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # a validator of the class: each setting is right, together they are not
+            raise KnockoutError(f"{owner}: {first['msg'].removeprefix('Value error, ')}.", where=where) from None
         key = ".".join(str(part) for part in first["loc"])
         message = f"{owner}.{key}: {first['msg'].lower()}, got {first['input']!r}."
         raise KnockoutError(message, where=where) from None
+
+
+def parse_value(cls: type[Settings], name: str, given: Any, *, owner: str, where: str = "") -> Any:
+    """Validate one setting by itself, whatever the others are, and return it as the settings would hold it.
+
+    Raises
+    ------
+    KnockoutError
+        For a value of the wrong type or out of bounds.
+    """
+    try:
+        return _validator(cls, name).validate_python(tuple(given) if isinstance(given, list) else given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in (name, *first["loc"]))
+        message = f"{owner}.{key}: {first['msg'].lower()}, got {first['input']!r}."
+        raise KnockoutError(message, where=where) from None
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search may do with one setting.
+
+    Attributes
+    ----------
+    number
+        ``int`` or ``float``, for a setting that may be drawn from a range; None for one that has choices only.
+    values
+        ``(low, high)`` of a number, or the choices, as declared; empty if a search leaves the setting alone.
+    log
+        Whether numbers are drawn on a logarithmic scale.
+    """
+
+    number: type | None
+    values: tuple[Any, ...]
+    log: bool
+
+
+def search_range(cls: type[Settings], name: str) -> Search:
+    """Return what a search may do with one setting of a level."""
+    field = cls.model_fields[name]
+    extra: Any = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    kind: Any = field.annotation
+    return Search(kind if kind in (int, float) else None, tuple(extra.get("search") or ()), bool(extra.get("log")))
 
 
 def describe(cls: type[Settings]) -> list[dict[str, str]]:
@@ -89,6 +137,13 @@ def describe(cls: type[Settings]) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+@cache
+def _validator(cls: type[Settings], name: str) -> TypeAdapter[Any]:
+    field = cls.model_fields[name]
+    kind: Any = Annotated[field.annotation, field]
+    return TypeAdapter(kind, config=cls.model_config)
 
 
 def _range(schema: dict[str, Any]) -> str:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports.analysis import analyse
-from reports.exports import exports, file_name
-from reports.page import Picture, context, pictures
+from reports.errors import ReportError
+from reports.exports import Export, exports, file_name
+from reports.page import Picture, context, pictures, search_only
 from reports.results import Analysis
+from reports.search import Search, read_search
+from reports.search_page import search_exports, search_pictures
+from reports.search_sentences import search_refusals
 from reports.tables import Table
+from reports.tuning import tuning_exports, tuning_refusals
 
-__all__ = ["build", "write"]
+__all__ = ["build", "build_search", "write"]
 
 
 def build(table: Table, out: Path, *, alpha: float = 0.05, command: str = "") -> Path:
@@ -35,16 +44,73 @@ def build(table: Table, out: Path, *, alpha: float = 0.05, command: str = "") ->
     return write(analyse(table, alpha=alpha), Path(out), command=command)
 
 
-def write(analysis: Analysis, out: Path, *, command: str = "") -> Path:
-    """Write the report of a study that is analysed already; otherwise as :func:`build`."""
+def write(
+    analysis: Analysis,
+    out: Path,
+    *,
+    command: str = "",
+    search: Search | None = None,
+    tuning: pd.DataFrame | None = None,
+) -> Path:
+    """Write the report of a study that is analysed already; otherwise as :func:`build`.
+
+    Parameters
+    ----------
+    analysis
+        What the study found.
+    out, command
+        As in :func:`build`.
+    search
+        The search whose arms the study confirmed, see :func:`reports.search.read_search`.
+    tuning
+        What tuning every arm got before the comparison, see :func:`reports.search.read_tuning`.
+    """
+    drawn, searched = pictures(analysis), search_pictures(search) if search else []
+    tables = exports(analysis)
+    if search:
+        analysis = replace(analysis, refusals=(*analysis.refusals, *search_refusals(search)))
+        tables += search_exports(search)
+    if tuning is not None:
+        analysis = replace(analysis, refusals=(*analysis.refusals, *tuning_refusals(tuning)))
+        tables += tuning_exports(tuning)
+    shown = context(analysis, drawn, command, search=search, searched=searched, tuning=tuning)
+    return _publish(out, tables, [*drawn, *searched], "report.html.j2", shown)
+
+
+def build_search(folder_out: Path, page_out: Path, *, command: str = "") -> Path:
+    """Write the page of a search alone, before its test is opened, and return it.
+
+    Parameters
+    ----------
+    folder_out
+        Folder of the study; the search lies in ``search/`` below it.
+    page_out
+        Folder for ``report.html``, ``tables/`` and ``figures/``, replaced as by :func:`build`.
+    command
+        What was typed to make this page, printed on it.
+
+    Raises
+    ------
+    ReportError
+        If there is no search, or a file of it is damaged.
+    """
+    search = read_search(Path(folder_out) / "search")
+    if search is None:
+        raise ReportError("no search has been run here: there is no search/search.json.", where=str(folder_out))
+    drawn = search_pictures(search)
+    shown = search_only(search, drawn, command)
+    return _publish(Path(page_out), search_exports(search), drawn, "search_page.html.j2", shown)
+
+
+def _publish(
+    out: Path, tables: Sequence[Export], drawn: Sequence[Picture], template: str, shown: dict[str, Any]
+) -> Path:
     out.mkdir(parents=True, exist_ok=True)
-    drawn = pictures(analysis)
     stage = Path(tempfile.mkdtemp(dir=out, prefix=".report-"))
     try:
-        _tables(analysis, stage / "tables")
+        _tables(tables, stage / "tables")
         _figures(drawn, stage / "figures")
-        page = _render(analysis, drawn, command)
-        (stage / "report.html").write_text(page, encoding="utf-8")
+        (stage / "report.html").write_text(_render(template, shown), encoding="utf-8")
         # the page goes last: whoever sees it new finds its tables and figures beside it
         for name in ("tables", "figures", "report.html"):
             _replace(stage / name, out / name, stage / f"old-{name}")
@@ -59,15 +125,15 @@ def _replace(new: Path, target: Path, aside: Path) -> None:
     new.replace(target)
 
 
-def _tables(analysis: Analysis, folder: Path) -> None:
+def _tables(tables: Sequence[Export], folder: Path) -> None:
     folder.mkdir()
-    for export in exports(analysis):
+    for export in tables:
         export.numbers.to_csv(folder / f"{export.name}.csv", index=False)
         if export.tex:
             (folder / f"{export.name}.tex").write_text(export.tex, encoding="utf-8")
 
 
-def _figures(drawn: list[Picture], folder: Path) -> None:
+def _figures(drawn: Sequence[Picture], folder: Path) -> None:
     folder.mkdir()
     for picture in drawn:
         name = file_name(picture["name"])
@@ -75,7 +141,7 @@ def _figures(drawn: list[Picture], folder: Path) -> None:
         picture["numbers"].to_csv(folder / f"{name}.csv", index=False)
 
 
-def _render(analysis: Analysis, drawn: list[Picture], command: str) -> str:
+def _render(template: str, shown: dict[str, Any]) -> str:
     pages = Environment(
         loader=PackageLoader("reports"),
         autoescape=True,
@@ -83,4 +149,4 @@ def _render(analysis: Analysis, drawn: list[Picture], command: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return pages.get_template("report.html.j2").render(context(analysis, drawn, command))
+    return pages.get_template(template).render(shown)

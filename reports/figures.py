@@ -15,15 +15,15 @@ from scipy import stats
 from reports.glossary import label
 from reports.results import Analysis, GlobalTest
 
-__all__ = ["cliques", "critical_difference", "differences", "distribution", "styles", "svg"]
+__all__ = ["COLOURS", "STYLE", "cliques", "critical_difference", "differences", "distribution", "styles", "svg"]
 
 # Okabe & Ito 2008, then Tol's muted set: told apart by readers who do not see red and green
-_COLOURS = (
+COLOURS = (
     *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"),
     *("#882255", "#999933", "#332288", "#44AA99", "#AA4499", "#661100"),
 )
 _MARKERS = "osD^vPX*"
-_SIZE: Any = {"font.size": 10, "svg.fonttype": "path", "svg.hashsalt": "knockout", "axes.axisbelow": True}
+STYLE: Any = {"font.size": 10, "svg.fonttype": "path", "svg.hashsalt": "knockout", "axes.axisbelow": True}
 
 
 def styles(analysis: Analysis) -> dict[str, tuple[str, str]]:
@@ -31,7 +31,7 @@ def styles(analysis: Analysis) -> dict[str, tuple[str, str]]:
     out: dict[str, tuple[str, str]] = {}
     coloured = [arm for arm in analysis.arms if analysis.roles[arm] != "control"]
     for i, arm in enumerate(coloured):
-        out[arm] = (_COLOURS[i % len(_COLOURS)], _MARKERS[(i // len(_COLOURS) + i) % len(_MARKERS)])
+        out[arm] = (COLOURS[i % len(COLOURS)], _MARKERS[(i // len(COLOURS) + i) % len(_MARKERS)])
     for i, arm in enumerate(a for a in analysis.arms if a not in out):
         out[arm] = ("#6b6b6b", _MARKERS[i % len(_MARKERS)])
     return out
@@ -41,14 +41,14 @@ def svg(figure: Figure) -> str:
     """Return a figure of a study as SVG that can stand inside a page: no prolog, date or metadata."""
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     buffer = io.StringIO()
-    with matplotlib.rc_context(_SIZE):
+    with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=nothing)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
 
 
 def _axes(rows: int, width: float = 7.2) -> tuple[Figure, Axes]:
-    with matplotlib.rc_context(_SIZE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, 1.1 + 0.34 * rows), layout="constrained")
         axes = figure.subplots()
     axes.spines[["top", "right", "left"]].set_visible(False)

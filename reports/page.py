@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -12,39 +12,82 @@ import pandas as pd
 from reports.exports import TALL, best_two
 from reports.figures import critical_difference, differences, distribution, svg
 from reports.glossary import METRICS, STATISTICS, label
-from reports.results import Analysis, Dropped, Finding, Paired
+from reports.results import Analysis, Dropped, Finding, Paired, Refusal
+from reports.search import Search
+from reports.search_page import TERMS, search_context, search_provenance
+from reports.search_sentences import search_refusals
 from reports.sentences import summary
+from reports.tuning import tuning_context
 from reports.wording import amount, count, interval, number, p_value, signed
 
-__all__ = ["Picture", "context", "pictures"]
+__all__ = ["Picture", "context", "pictures", "search_only"]
 
 Picture = dict[str, Any]
 _LIBRARIES = ("pandas", "scipy", "statsmodels", "scikit-posthocs", "matplotlib")
 
 
-def context(a: Analysis, drawn: list[Picture], command: str) -> dict[str, Any]:
+def context(
+    a: Analysis,
+    drawn: list[Picture],
+    command: str,
+    *,
+    search: Search | None = None,
+    searched: Sequence[Picture] = (),
+    tuning: pd.DataFrame | None = None,
+) -> dict[str, Any]:
     """Gather everything the template of a study's page needs."""
     return {
         "a": a,
         "sentences": summary(a),
         "gains": _gains(a),
+        "tuning": {} if tuning is None else tuning_context(tuning, a.metric),
         "paired": [_paired(pair) for pair in a.paired],
         "scores": _score_tables(a),
         "families": _families(a.findings),
         "tests": [_global(test) for test in a.globals],
-        "refused": [r for r in a.refusals if r.weight == "refused"],
-        "warnings": [r for r in a.refusals if r.weight == "warning"],
+        "search": search_context(search, searched) if search else {},
+        **_refusals(a.refusals),
         "completeness": _completeness(a),
         "pictures": drawn,
         "costs": _costs(a.costs),
-        "command": command,
-        "libraries": [f"{name} {version(name)}" for name in _LIBRARIES],
-        "metrics": [METRICS.get(m, f"{m}: a metric of this table; higher is read as better.") for m in a.metrics],
-        "statistics": STATISTICS,
+        **_how(command, a.metrics),
+        "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
+        "statistics": {**STATISTICS, **(TERMS if search else {})},
         "level": f"{100 * (1 - a.alpha):g} %",
         "blocks": count(len(a.blocks), "independent block"),
         "datasets": count(len(a.datasets), "data set"),
         "repeats": count(a.repeats, "repeat"),
+    }
+
+
+def search_only(search: Search, drawn: list[Picture], command: str) -> dict[str, Any]:
+    """Gather everything the template of a search's own page needs."""
+    sets = f"{count(len(search.datasets), 'data set')} · {count(search.repeats, 'repeat')}"
+    run = f"sampler {search.sampler} · primary metric {search.metric}"
+    metrics = dict.fromkeys([search.metric, *(o.name for o in search.objectives if o.sign > 0)])
+    return {
+        "study": search.study,
+        "meta": f"{count(len(search.trials), 'trial')} · {sets} · {run}",
+        "search": search_context(search, drawn),
+        **_refusals(search_refusals(search)),
+        **_how(command, tuple(metrics)),
+        "provenance": search_provenance(search),
+        "statistics": TERMS,
+    }
+
+
+def _refusals(refusals: Sequence[Refusal]) -> dict[str, Any]:
+    return {
+        "refused": [r for r in refusals if r.weight == "refused"],
+        "warnings": [r for r in refusals if r.weight == "warning"],
+    }
+
+
+def _how(command: str, metrics: Sequence[str]) -> dict[str, Any]:
+    return {
+        "command": command,
+        "libraries": [f"{name} {version(name)}" for name in _LIBRARIES],
+        "metrics": [METRICS.get(m, f"{m}: a metric of this table; higher is read as better.") for m in metrics],
     }
 
 

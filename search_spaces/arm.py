@@ -16,7 +16,7 @@ from typing import Any
 from components import registry
 from components.budget import Budget
 from components.errors import KnockoutError
-from components.settings import Settings
+from components.settings import Settings, parse_value
 
 __all__ = ["INACTIVE", "Arm", "Choice", "arm_factors", "canonical_json", "parse_choice"]
 
@@ -147,7 +147,7 @@ def parse_choice(factor: str, given: Any, *, beside: Choice | None = None, where
         )
     if not isinstance(level, str) or not isinstance(settings, Mapping):
         raise KnockoutError(f"{given!r} is no choice for {factor}; settings are a mapping.", where=where)
-    registry.parse(factor, level, dict(settings), where=where)  # what the user wrote must be right by itself
+    registry.level(factor, level, where=where)
     merged = {**_inherited(factor, level, beside), **settings}
     return Choice(factor, level, registry.parse(factor, level, merged, where=where))
 
@@ -161,11 +161,12 @@ def _inherited(factor: str, level: str, beside: Choice | None) -> dict[str, Any]
     """Return the reference's own settings that this level declares too and allows."""
     if beside is None:
         return {}
+    cls: Any = registry.level(factor, level)
     taken: dict[str, Any] = {}
-    for key in beside.settings.model_fields_set:
+    for key in beside.settings.model_fields_set & cls.Settings.model_fields.keys():
         value = getattr(beside.settings, key)
         try:
-            registry.parse(factor, level, {key: value})
+            parse_value(cls.Settings, key, value, owner=f"{factor}.{level}")
         except KnockoutError:
             continue
         taken[key] = value

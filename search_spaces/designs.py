@@ -12,7 +12,7 @@ from components.budget import Budget
 from components.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
 
-__all__ = ["CONTROLS", "DESIGNS", "Arms", "controls", "distinct", "expand"]
+__all__ = ["CONTROLS", "DESIGNS", "Arms", "controls", "distinct", "expand", "refuse_exam"]
 
 CONTROLS = ("degree", "reverse_degree", "identity", "noise")
 
@@ -153,7 +153,7 @@ def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any], where: 
     parsed: dict[str, list[Choice]] = {}
     for name, given in factors.items():
         at = f"{where}.factors.{name}"
-        _refuse_exam(name, at)
+        refuse_exam(name, at)
         values = given if isinstance(given, list) else [] if given is None else [given]
         if not values and kind != "leave_one_out":
             raise KnockoutError("no level is listed.", where=at)
@@ -172,12 +172,13 @@ def _explicit(reference: Arm, arms: Sequence[Mapping[str, Any]], where: str) -> 
         changes = {}
         for name, value in given.items():
             if name != "name":
-                _refuse_exam(name, f"{at}.{name}")
+                refuse_exam(name, f"{at}.{name}")
                 changes[name] = parse_choice(name, value, beside=reference.choices[name], where=f"{at}.{name}")
         yield reference.vary(changes, name=str(given.get("name", "")))
 
 
-def _refuse_exam(name: str, where: str) -> None:
+def refuse_exam(name: str, where: str) -> None:
+    """Refuse a factor that is unknown, or that is the exam and so the same for every arm."""
     factor = registry.factor(name, where=where)
     if factor.exam:
         raise KnockoutError(

@@ -6,6 +6,7 @@ import hashlib
 import time
 import traceback
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,26 @@ from components.model import Parts, assemble
 from components.settings import Settings
 from components.streams import Streams
 from search_spaces.arm import Arm, Choice, canonical_json
+from study.checkpoint import Checkpoint, drop_checkpoints
 from study.config import DatasetSpec
 from study.lanes import Lane
 from study.memory import PeakMemory
+from study.shared import SharedStage, graph_stage_of
 from study.sources import load_dataset
-from study.training import DivergedError, predict, train
+from study.training import DivergedError, encode, predict, train
 from study.versions import versions
 
-__all__ = ["Cell", "Result", "cell_digest", "code_version", "make_folds", "make_split", "run_cell", "score_arm"]
+__all__ = [
+    "Cell",
+    "Result",
+    "cell_digest",
+    "cell_identity",
+    "code_version",
+    "make_folds",
+    "make_split",
+    "run_cell",
+    "score_arm",
+]
 
 # modules whose code a cell runs beside those of its levels (fusion holds the classifier of arms without a graph)
 CODE = (
@@ -82,14 +95,15 @@ class Result:
     peak_memory_mb: float = 0.0
     device: str = "cpu"
     facts: dict[str, Any] = field(default_factory=dict)
+    identity: dict[str, Any] = field(default_factory=dict)  # what the cell's digest is the digest of
     versions: dict[str, str] = field(default_factory=dict)
     predictions: dict[str, Any] | None = None  # arrays; saved beside the record, not in it
 
 
-def cell_digest(arm: Arm, data_digest: str, split: Choice, repeat: int, budget: Budget) -> str:
-    """Identify a cell by everything that can change its numbers, and by nothing else (no names, no paths)."""
+def cell_identity(arm: Arm, data_digest: str, split: Choice, repeat: int, budget: Budget) -> dict[str, Any]:
+    """Return everything that can change a cell's numbers, and nothing else (no names, no paths), as plain values."""
     trains = getattr(registry.level("scorer", arm.choices["scorer"].level), "trains", False)
-    content = {
+    return {
         "arm": arm.canonical,
         "data": data_digest,
         "split": split.canonical,
@@ -97,7 +111,16 @@ def cell_digest(arm: Arm, data_digest: str, split: Choice, repeat: int, budget: 
         "budget": budget.model_dump(mode="json") if trains else None,
         "code": code_version(arm, split),
     }
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:20]
+
+
+def cell_digest(arm: Arm, data_digest: str, split: Choice, repeat: int, budget: Budget) -> str:
+    """Identify a cell by everything that can change its numbers."""
+    return digest_of(cell_identity(arm, data_digest, split, repeat, budget))
+
+
+def digest_of(identity: dict[str, Any]) -> str:
+    """Digest a cell's identity, as the ledger names it."""
+    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:20]
 
 
 def code_version(arm: Arm, split: Choice) -> str:
@@ -105,10 +128,31 @@ def code_version(arm: Arm, split: Choice) -> str:
     return registry.code_digest((*arm.acting(), ("split", split.level)), CODE)
 
 
+@dataclass(frozen=True)
+class _Exam:
+    """An exam to be set, known by what it depends on."""
+
+    data_digest: str
+    split: str
+    splitter: type
+    repeat: int
+    dataset: Dataset = field(compare=False)
+    choice: Choice = field(compare=False)
+
+
 def make_folds(dataset: Dataset, choice: Choice, repeat: int) -> tuple[Split, ...]:
-    """Set the exam of a data set in one repeat, fold by fold (one, in most protocols): the same for every arm."""
-    splitter = registry.level("split", choice.level)(choice.settings)
-    folds: tuple[Split, ...] = splitter.folds(dataset, Streams(dataset.digest, repeat).numpy("split"))
+    """Set the exam of a data set in one repeat, fold by fold (one, in most protocols): the same for every arm.
+
+    Set once per process: the arms of a repeat follow one another, and nobody writes into a split.
+    """
+    splitter = registry.level("split", choice.level)
+    return _set(_Exam(dataset.digest, canonical_json(choice.canonical), splitter, repeat, dataset, choice))
+
+
+@lru_cache(maxsize=4)
+def _set(exam: _Exam) -> tuple[Split, ...]:
+    rng = Streams(exam.data_digest, exam.repeat).numpy("split")
+    folds: tuple[Split, ...] = exam.splitter(exam.choice.settings).folds(exam.dataset, rng)
     return folds
 
 
@@ -117,13 +161,17 @@ def make_split(dataset: Dataset, choice: Choice, repeat: int) -> Split:
     return make_folds(dataset, choice, repeat)[0]
 
 
-def run_cell(cell: Cell, lane: Lane) -> Result:
-    """Train and score one cell; whatever goes wrong becomes the result's status and reason."""
+def run_cell(cell: Cell, lane: Lane, out: Path | None = None) -> Result:
+    """Train and score one cell; whatever goes wrong becomes the result's status and reason.
+
+    In a study's output folder, ``out``, a cell that was killed goes on at its last checkpoint, and arms share what they
+    can. Its seconds are what it would have cost alone and in one go.
+    """
     torch.set_num_threads(lane.threads)
     result = Result(cell.digest, device=lane.device, versions=versions())
     started, memory = time.perf_counter(), PeakMemory(lane.device)
     try:
-        _fill(result, cell, lane)
+        _fill(result, cell, lane, out)
     except DivergedError as error:
         result.status, result.reason = "diverged", str(error)
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -134,19 +182,23 @@ def run_cell(cell: Cell, lane: Lane) -> Result:
         result.reason = f"{type(error).__name__}: {error} ({Path(trace.filename).name}:{trace.lineno})"
     if result.status != "ok":
         result.scores, result.predictions = {}, None
-    result.seconds = time.perf_counter() - started
+    result.seconds += time.perf_counter() - started
     result.peak_memory_mb = memory.read_mb()
+    if out is not None and result.status in ("ok", "diverged"):
+        drop_checkpoints(out, cell.digest)
     return result
 
 
-def _fill(result: Result, cell: Cell, lane: Lane) -> None:
+def _fill(result: Result, cell: Cell, lane: Lane, out: Path | None) -> None:
     dataset = load_dataset(cell.dataset, cell.root)
+    identity = cell_identity(cell.arm, dataset.digest, cell.split, cell.repeat, cell.budget)
+    if digest_of(identity) != cell.digest:
+        raise RuntimeError("the data or the code changed since this run was planned; run the same command again")
+    result.identity = identity
     folds = make_folds(dataset, cell.split, cell.repeat)
     result.facts = {"data_digest": dataset.digest, "split_digest": _digest(folds)}
-    if cell_digest(cell.arm, dataset.digest, cell.split, cell.repeat, cell.budget) != cell.digest:
-        raise RuntimeError("the data or the code changed since this run was planned; run the same command again")
     validation, test = (
-        np.concatenate(of_folds) for of_folds in _score_folds(result, cell, dataset, folds, lane.device)
+        np.concatenate(of_folds) for of_folds in _score_folds(result, cell, dataset, folds, lane.device, out)
     )
     pairs, labels = np.concatenate([f.test for f in folds]), np.concatenate([f.test_labels for f in folds])
     asked, answers = (np.concatenate([getattr(f, name) for f in folds]) for name in ("validation", "validation_labels"))
@@ -163,7 +215,7 @@ def _fill(result: Result, cell: Cell, lane: Lane) -> None:
 
 
 def _score_folds(
-    result: Result, cell: Cell, dataset: Dataset, folds: tuple[Split, ...], device: str
+    result: Result, cell: Cell, dataset: Dataset, folds: tuple[Split, ...], device: str, out: Path | None
 ) -> tuple[list[Scores], list[Scores]]:
     """Fit and score the arm anew on each fold; return the scores of the folds' validation and of their test pairs."""
     validation: list[Scores] = []
@@ -171,19 +223,51 @@ def _score_folds(
     best_epochs: list[int] = []
     for number, split in enumerate(folds, start=1):
         of_fold = result if number == 1 else Result(cell.digest)
-        for part, scores in zip(
-            (validation, test),
-            score_arm(cell.arm, dataset, split, cell.repeat, cell.budget, device, of_fold),
-            strict=True,
-        ):
-            if not np.isfinite(scores).all():
-                raise DivergedError("scores became NaN or infinite")
-            part.append(scores)
+        fold = number if len(folds) > 1 else 0
+        checkpoint = Checkpoint.of(out, cell.digest, fold)
+        shared = graph_stage_of(cell.arm, dataset.digest, cell.split, cell.repeat, fold, cell.budget, device, out)
+        try:
+            scores = _score_fold(of_fold, cell, dataset, split, device, checkpoint, shared)
+        finally:
+            result.seconds += checkpoint.clock.elsewhere
+            if checkpoint.clock.shared:
+                result.facts["shared_s"] = result.facts.get("shared_s", 0.0) + checkpoint.clock.shared
+        validation.append(scores[0])
+        test.append(scores[1])
         best_epochs.append(of_fold.best_epoch)
         if number > 1:
             result.curves |= {f"fold_{number}/{name}": values for name, values in of_fold.curves.items()}
     result.best_epoch = round(float(np.mean(best_epochs)))
     return validation, test
+
+
+def _score_fold(
+    result: Result,
+    cell: Cell,
+    dataset: Dataset,
+    split: Split,
+    device: str,
+    checkpoint: Checkpoint,
+    shared: SharedStage,
+) -> tuple[Scores, Scores]:
+    """Fit and score the arm on one fold, unless a predecessor that was killed had finished it."""
+    done = checkpoint.finished()
+    if done is not None:
+        result.curves, result.best_epoch, result.parameters = done["curves"], done["best_epoch"], done["parameters"]
+        return done["validation"].numpy(), done["test"].numpy()
+    scores = score_arm(cell.arm, dataset, split, cell.repeat, cell.budget, device, result, checkpoint, shared)
+    if not all(np.isfinite(part).all() for part in scores):
+        raise DivergedError("scores became NaN or infinite")
+    checkpoint.finish(
+        {
+            "validation": torch.from_numpy(np.ascontiguousarray(scores[0])),
+            "test": torch.from_numpy(np.ascontiguousarray(scores[1])),
+            "curves": result.curves,
+            "best_epoch": result.best_epoch,
+            "parameters": result.parameters,
+        }
+    )
+    return scores
 
 
 def _digest(folds: tuple[Split, ...]) -> str:
@@ -194,7 +278,15 @@ def _digest(folds: tuple[Split, ...]) -> str:
 
 
 def score_arm(
-    arm: Arm, dataset: Dataset, split: Split, repeat: int, budget: Budget, device: str, result: Result
+    arm: Arm,
+    dataset: Dataset,
+    split: Split,
+    repeat: int,
+    budget: Budget,
+    device: str,
+    result: Result,
+    checkpoint: Checkpoint | None = None,
+    shared: SharedStage | None = None,
 ) -> tuple[Scores, Scores]:
     """Return an arm's scores of the validation and the test pairs, training its model if it has one."""
     streams = Streams(dataset.digest, repeat)
@@ -208,13 +300,15 @@ def score_arm(
     model = assemble(parts, torch.from_numpy(shown).to(device), streams).to(device)
     result.parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     sampler, optimizer = parts.build("negatives", split, shown), parts.build("optimizer")
-    trained = train(model, split, sampler, optimizer, streams, budget)
+    trained = train(model, split, sampler, optimizer, streams, budget, checkpoint, shared)
     result.curves, result.best_epoch = trained.curves.values, trained.best_epoch
-    validation = predict(trained, split.validation)
+    encoded = encode(trained)
+    validation = predict(trained, split.validation, encoded)
     if dataset.target is not None:
         tested = scorer.expression(dataset.target.expression, streams.numpy("noise", "tested"))
         model.bucketing.show(torch.from_numpy(tested).to(device))
-    return validation, predict(trained, split.test)
+        encoded = encode(trained)
+    return validation, predict(trained, split.test, encoded)
 
 
 def _score_by_method(

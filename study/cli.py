@@ -39,6 +39,9 @@ Only = Annotated[
     list[str] | None, typer.Option(help="only data sets that fit this pattern, e.g. '*/mDC/*'; repeatable")
 ]
 Lanes = Annotated[str | None, typer.Option(help="workers: auto, cpu:2, cuda:0, cuda:0,cuda:1x3")]
+Cluster = Annotated[str | None, typer.Option(metavar="URL", help="dask://host:port: cells go to a Dask cluster")]
+Storage = Annotated[str | None, typer.Option(metavar="URL", help="Optuna RDB of a search; default: a file in OUT")]
+Tracking = Annotated[str | None, typer.Option(help="MLflow store; default: sqlite in OUT")]
 
 
 @app.command()
@@ -49,14 +52,40 @@ def run(
     scale: Scale = None,
     only: Only = None,
     lanes: Lanes = None,
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow store; default: sqlite in OUT")] = None,
+    cluster: Cluster = None,
+    storage: Storage = None,
+    tracking_uri: Tracking = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="run failed cells again")] = False,
 ) -> None:
     """Run what is missing of a study, then write its report. Stop it at any time; run it again to go on."""
     from study import commands
 
     source = commands.Source(study, data, scale, tuple(only or ()), lanes)
-    raise typer.Exit(commands.run(source, out, tracking_uri=tracking_uri, retry_failed=retry_failed, command=_typed()))
+    means = commands.Means(tracking_uri, storage, cluster, retry_failed)
+    raise typer.Exit(commands.run(source, out, means, command=_typed()))
+
+
+@app.command()
+def confirm(
+    study: StudyFile,
+    out: Out,
+    top: Annotated[int, typer.Option(min=1, help="how many of the best arms")] = 1,
+    again: Annotated[bool, typer.Option("--again", help="open the test once more, for other arms")] = False,
+    data: DataRoot = None,
+    scale: Scale = None,
+    only: Only = None,
+    lanes: Lanes = None,
+    cluster: Cluster = None,
+    tracking_uri: Tracking = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="run failed cells again")] = False,
+) -> None:
+    """Retrain a search's best arm and the reference on fresh repeats, and open the test once."""
+    from study import commands, search_commands
+
+    source = commands.Source(study, data, scale, tuple(only or ()), lanes)
+    means = commands.Means(tracking_uri, None, cluster, retry_failed)
+    code = search_commands.confirm(source.load(), out, means, top=top, again=again, command=_typed())
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -76,11 +105,18 @@ def plan(
 
 
 @app.command()
-def status(out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of a study")]) -> None:
-    """Show which cells of a study are done, missing or failed, and why."""
-    from study import commands
+def status(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of a study")],
+    watch: Annotated[bool, typer.Option("--watch", help="go on until the study is complete, or Ctrl-C")] = False,
+    every: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="with --watch: time between looks")] = 2.0,
+) -> None:
+    """Show which cells of a study are done, running, missing or failed, and why; from any terminal."""
+    from study import status as of_folder
 
-    commands.status(out)
+    if watch:
+        of_folder.watch(out, every)
+    else:
+        of_folder.show(out)
 
 
 @app.command()

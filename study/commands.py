@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -18,6 +19,8 @@ from reports.analysis import analyse
 from reports.attainability import blocks_needed, smallest_p
 from reports.build import write
 from reports.results import Analysis
+from reports.search import read_search, read_tuning
+from reports.search_sentences import search_summary
 from reports.sentences import summary
 from reports.tables import load
 from reports.wording import count
@@ -25,14 +28,14 @@ from search_spaces.arm import Choice, parse_choice
 from study.cells import make_split
 from study.config import Study, load_study
 from study.cost import estimate
-from study.display import LiveProgress, counts, duration, make_console, show_table
-from study.engine import Outcome, run_plan
+from study.display import LiveProgress, duration, make_console, show_table
+from study.engine import Means, Outcome, run_plan
 from study.lanes import describe as describe_lanes
 from study.ledger import Ledger
-from study.plan import Plan, make_plan, read_plan, results_of
+from study.plan import PLAN, SEARCHED, TUNED, Plan, kind_of_plan, make_plan, read_plan, results_of
 from study.table import write_table
 
-__all__ = ["Source", "data_check", "demo", "plan", "report", "run", "status"]
+__all__ = ["Source", "data_check", "demo", "plan", "report", "run"]
 
 EXIT_INCOMPLETE = 3  # some cells failed or were not run; the report says which
 
@@ -52,14 +55,30 @@ class Source:
         return load_study(self.study, data=self.data, lanes=self.lanes, scale=self.scale, only=self.only)
 
 
-def run(
-    source: Source, out: Path, *, tracking_uri: str | None = None, retry_failed: bool = False, command: str = ""
-) -> int:
+def run(source: Source, out: Path, means: Means | None = None, *, command: str = "") -> int:
     """Run what is missing of a study and report; return the exit code."""
+    study, means = source.load(), means or Means()
+    if study.search is not None:
+        from study import search_commands
+
+        return search_commands.search(study, out, means, command=command)
     console = make_console()
-    outcome = _run(make_plan(source.load()), out, console, tracking_uri, retry_failed)
-    _close(outcome, out, console, command)
+    tuned = _tune(study, out, console, means)
+    if tuned is None:
+        console.print("stopped before every arm was tuned; run the same command again to go on")
+        return EXIT_INCOMPLETE
+    outcome = run_planned(make_plan(tuned), out, console, means)
+    close(outcome, out, console, command)
     return 0 if outcome.complete and not outcome.failed else EXIT_INCOMPLETE
+
+
+def _tune(study: Study, out: Path, console: Console, means: Means) -> Study | None:
+    if study.tune is None:
+        return study
+    from study.searches import tune
+
+    with LiveProgress(console) as progress:
+        return tune(study, out, progress, means)
 
 
 def demo(out: Path, *, lanes: str | None = None) -> int:
@@ -69,17 +88,20 @@ def demo(out: Path, *, lanes: str | None = None) -> int:
         started = time.perf_counter()
         planned = make_plan(load_study(study_file, lanes=lanes))
         console.print(f"{planned.study.name}: {len(planned.cells)} cells on {describe_lanes(planned.study.lanes)}")
-        outcome = _run(planned, out, console, None, False)
+        outcome = run_planned(planned, out, console, Means())
         console.print(f"The study took {duration(time.perf_counter() - started)}.\n")
-        _close(outcome, out, console, "knockout demo")
+        close(outcome, out, console, "knockout demo")
     return 0 if outcome.complete and not outcome.failed else EXIT_INCOMPLETE
 
 
 def plan(source: Source, out: Path | None, *, cost: bool) -> None:
     """Print what a study would run, what is done, what it costs and what it can prove."""
-    console = make_console()
-    planned = make_plan(source.load())
-    study, ledger = planned.study, Ledger(out or Path(Path(source.study).stem))
+    console, study, out = make_console(), source.load(), out or Path(Path(source.study).stem)
+    if study.search is not None:
+        from study import search_commands
+
+        return search_commands.plan(study, out)
+    planned, ledger = make_plan(study), Ledger(out)
     _show_arms(console, planned, ledger)
     for alias, arm in study.aliases.items():
         console.print(f"'{alias}' is the same model as '{arm}': trained once, counted once.")
@@ -96,32 +118,6 @@ def plan(source: Source, out: Path | None, *, cost: bool) -> None:
         )
 
 
-def status(out: Path) -> None:
-    """Print how far a study is, and why cells failed."""
-    console = make_console()
-    _, rows = read_plan(out)
-    results = results_of(rows, Ledger(out))
-    arms = dict.fromkeys(row.arm for row in rows)
-    datasets = dict.fromkeys(row.dataset for row in rows)
-    lines = []
-    for arm in arms:
-        cells = {d: [r for r in rows if r.arm == arm and r.dataset == d] for d in datasets}
-        lines.append([arm, *(f"{sum(r.cell in results for r in of)}/{len(of)}" for of in cells.values())])
-    show_table(
-        console,
-        f"{rows[0].study}: {len(results)} of {len(rows)} cells ({counts(results)})",
-        ["arm", *datasets],
-        lines,
-    )
-    for row in rows:
-        if row.cell in results and results[row.cell].status != "ok":
-            failed = results[row.cell]
-            console.print(
-                f"{failed.status}: {row.arm} / {row.dataset} / repeat {row.repeat}: {failed.reason}",
-                soft_wrap=True,
-            )
-
-
 def report(
     source: Path,
     out: Path | None,
@@ -135,6 +131,10 @@ def report(
 ) -> None:
     """Write the report of a study's folder or of any tidy table, and print what it finds."""
     console = make_console()
+    if (source / SEARCHED / "search.json").exists() and not (source / PLAN).exists():
+        from study import search_commands
+
+        return search_commands.report(source, out or source / SEARCHED / "report", console, command)
     if source.is_dir():
         metric_of_study, rows = read_plan(source)
         results = results_of(rows, Ledger(source))
@@ -146,7 +146,7 @@ def report(
         table_file, out = source, out or Path(f"report-{source.stem}")
     table = load(table_file, arm=arm, block=block, metric=metric, reference=reference)
     found = analyse(table, alpha=alpha)
-    page = write(found, out, command=command)
+    page = write(found, out, command=command, **_beside(source))
     _show_findings(console, found)
     console.print(f"report: {page.resolve()}", soft_wrap=True)
 
@@ -174,21 +174,22 @@ def _plain(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _run(planned: Plan, out: Path, console: Console, tracking_uri: str | None, retry_failed: bool) -> Outcome:
+def run_planned(planned: Plan, out: Path, console: Console, means: Means) -> Outcome:
+    """Run a plan with a progress display."""
     with LiveProgress(console) as progress:
-        return run_plan(planned, out, progress, tracking_uri=tracking_uri, retry_failed=retry_failed)
+        return run_plan(planned, out, progress, means)
 
 
-def _close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
+def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     """Write the report of what there is, and say where everything lies."""
     if not outcome.done:
         console.print("stopped before any cell ended; run the same command again to go on")
         return
     metric, _ = read_plan(out)
     table = load(outcome.table, metric=metric)
-    found = analyse(table)
-    page = write(found, out / "report", command=command)
-    for sentence in summary(found):
+    found, beside = analyse(table), _beside(out)
+    page = write(found, out / "report", command=command, **beside)
+    for sentence in [*summary(found), *(search_summary(beside["search"]) if beside.get("search") else ())]:
         console.print(sentence, soft_wrap=True)
     if not outcome.complete:
         console.print(
@@ -202,6 +203,14 @@ def _close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     console.print(f"\nreport:  {page.resolve()}", soft_wrap=True)
     console.print(f"table:   {outcome.table.resolve()}", soft_wrap=True)
     console.print(f"MLflow:  mlflow ui --backend-store-uri {outcome.tracking_uri}", soft_wrap=True)
+
+
+def _beside(out: Path) -> dict[str, Any]:
+    """Return what the report of a study says beside its findings: how its arms were searched or tuned."""
+    kind = kind_of_plan(out) if out.is_dir() else ""
+    if kind == SEARCHED:
+        return {"search": read_search(out / SEARCHED)}
+    return {"tuning": read_tuning(out / TUNED / "tuning.csv")} if kind == TUNED else {}
 
 
 def _show_arms(console: Console, planned: Plan, ledger: Ledger) -> None:

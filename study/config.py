@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,7 +23,11 @@ from search_spaces.presets import preset
 from search_spaces.studies import named_study
 from study.choosing import at_scale, choose
 from study.lanes import Lane, parse_lanes
+from study.search_config import SearchSpec, TuneSpec, check_search
 from study.yamlfile import YamlFile
+
+if TYPE_CHECKING:  # a design is read without waiting for optuna
+    from search_spaces.space import Space
 
 __all__ = ["DatasetSpec", "Study", "load_study"]
 
@@ -31,6 +35,8 @@ ALTERNATIVES = (
     "str",
     "DatasetSpec",
     "DesignSpec",
+    "SearchSpec",
+    "TuneSpec",
     "bool",
     "list[str]",
 )  # pydantic names the member of a union that it tried
@@ -66,6 +72,7 @@ class DesignSpec(_Strict):
     kind: str = Field("one_factor_at_a_time", description="how the levels are combined")
     factors: dict[str, Any] = Field(default_factory=dict, description="factor to list of levels")
     arms: list[dict[str, Any]] = Field(default_factory=list, description="arms of an explicit design")
+    tune: TuneSpec | None = Field(None, description="a search of equal size for every arm, before it is compared")
 
 
 class _StudyFile(_Strict):
@@ -74,6 +81,7 @@ class _StudyFile(_Strict):
     preset: str = "knockout-small"
     reference: dict[str, Any] = Field(default_factory=dict)
     design: DesignSpec = DesignSpec()
+    search: SearchSpec | None = None
     controls: bool | list[str] = True
     baselines: list[Any] = Field(default_factory=list)
     split: Any = "per_tf"
@@ -101,6 +109,14 @@ class Study:
         As in the file.
     root
         Folder that relative paths start from.
+    search, space
+        The search that the file asks for, and what it varies; None for a design.
+    tune
+        The search that every arm of the design gets before it is compared, if any.
+    lanes_asked
+        Lanes as they were written; ``auto`` is fitted to memory when it is known what will be run.
+    first_repeat
+        Index of the first repeat: what was searched or tuned is compared on repeats that the search has not seen.
     """
 
     name: str
@@ -113,6 +129,11 @@ class Study:
     budget: Budget
     lanes: tuple[Lane, ...]
     root: Path
+    search: SearchSpec | None = None
+    space: Space | None = None
+    tune: TuneSpec | None = None
+    lanes_asked: str = "auto"
+    first_repeat: int = 0
 
     @property
     def reference(self) -> Arm:
@@ -166,7 +187,8 @@ def load_study(
         entries = [_entry(raw, given, i) for i, given in enumerate(raw.datasets)]
         root = data or file.path.parent
         exams = choose(entries, root, only, may_miss=named)
-        return _study(raw, exams, root, parse_lanes(lanes or raw.lanes, where="--lanes" if lanes else "lanes"))
+        parse_lanes(lanes or raw.lanes, where="--lanes" if lanes else "lanes")
+        return _study(raw, exams, root, lanes or raw.lanes)
     except KnockoutError as error:
         if str(file.path) in error.where or error.where.startswith("--"):
             raise
@@ -179,7 +201,7 @@ def _is_name(source: str | Path) -> bool:
     return not path.suffix and path.name == str(source) and not path.exists()
 
 
-def _study(raw: _StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Path, lanes: tuple[Lane, ...]) -> Study:
+def _study(raw: _StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Path, lanes: str) -> Study:
     if raw.metric not in METRICS:
         raise UnknownNameError.of("metric", raw.metric, METRICS, where="metric")
     chosen = preset(raw.preset, where="preset")
@@ -190,6 +212,8 @@ def _study(raw: _StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: P
             )
     reference = chosen.arm(raw.preset if not raw.reference else "full model", raw.reference)
     design = raw.design
+    if raw.search and "design" in raw.model_fields_set:
+        raise KnockoutError("a study compares the arms of a design or searches for the best; drop one.", where="search")
     expanded = Arms((reference,), {})
     if "design" in raw.model_fields_set:
         expanded = expand(reference, design.kind, design.factors, design.arms)
@@ -197,7 +221,11 @@ def _study(raw: _StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: P
     budget = parse_settings(Budget, chosen.budget.model_dump() | raw.training, owner="training", where="training")
     known = baselines(reference, budget, raw.training, raw.baselines)
     arms = distinct([*expanded.arms, *known, *controls(reference, names)], where="controls")
-    if len(arms.arms) < 2:
+    if raw.search:
+        check_search(raw.search, raw.metric, where="search")
+    if design.tune:
+        check_search(design.tune, raw.metric, where="design.tune")
+    if len(arms.arms) < 2 and not raw.search:
         raise KnockoutError("nothing to compare: give a design, or leave the controls on.", where="design")
     return Study(
         name=raw.name,
@@ -208,9 +236,20 @@ def _study(raw: _StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: P
         repeats=raw.repeats,
         metric=raw.metric,
         budget=budget,
-        lanes=lanes,
+        lanes=parse_lanes(lanes),
+        lanes_asked=lanes,
         root=root,
+        search=raw.search,
+        space=_space(reference, raw.search) if raw.search else None,
+        tune=design.tune,
+        first_repeat=design.tune.repeats if design.tune else 0,
     )
+
+
+def _space(reference: Arm, search: SearchSpec) -> Space:
+    from search_spaces.space import parse_space
+
+    return parse_space(reference, search.vary, search.fixed)
 
 
 def _parse(cls: type[Any], given: Any, at: str) -> Any:
@@ -234,8 +273,9 @@ def _parse(cls: type[Any], given: Any, at: str) -> Any:
 
 
 def _known_keys(cls: type[BaseModel], loc: list[Any]) -> list[str]:
-    nested: dict[str, type[BaseModel]] = {"datasets": DatasetSpec, "design": DesignSpec}
-    return list((nested[loc[0]] if loc else cls).model_fields)
+    nested: dict[str, type[BaseModel]] = {"datasets": DatasetSpec, "design": DesignSpec, "search": SearchSpec}
+    named = "tune" in loc[1:]
+    return list((TuneSpec if named else nested[loc[0]] if loc else cls).model_fields)
 
 
 def _entry(raw: _StudyFile, given: str | DatasetSpec, position: int) -> tuple[DatasetSpec, Choice]:

@@ -12,10 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from study.remaining import Ended, Key, costs_of, key_of, seconds_left
+
 if TYPE_CHECKING:  # a table is shown without waiting for torch
     from study.cells import Cell, Result
 
-__all__ = ["LiveProgress", "duration", "make_console", "show_table"]
+__all__ = ["LiveProgress", "counts", "duration", "make_console", "make_table", "show_table"]
+
+FRESH_S = 1.0  # for so long an estimate of the time left is shown before it is made anew
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -30,13 +34,18 @@ def make_console(*, stderr: bool = False) -> Console:
 def show_table(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table."""
     console.print(title, style="bold", soft_wrap=True)  # a table would fold its title to its own width
+    console.print(make_table(columns, rows))
+    console.print()
+
+
+def make_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Return a table as all of them look."""
     table = Table(header_style="", show_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str(value) for value in row))
-    console.print(table)
-    console.print()
+    return table
 
 
 def duration(seconds: float) -> str:
@@ -64,8 +73,11 @@ class LiveProgress:
             console=console,
             disable=not console.is_terminal,
         )
-        self.flying: dict[str, str] = {}
+        self.flying: dict[str, tuple[Cell, float]] = {}  # with the time of its start
         self.missing, self.ended_count, self.began = 0, 0, time.monotonic()
+        self.finished: list[tuple[str, str, float]] = []
+        self.todo: Counter[Key] = Counter()  # empty in a search, which has yet to say what it will run
+        self.lanes, self.estimate = 1, (float("-inf"), "")
 
     def __enter__(self) -> LiveProgress:
         self.progress.start()
@@ -81,15 +93,23 @@ class LiveProgress:
             self.console.print(f"{done} cells are in the ledger already; {missing} to run.")
         self.task = self.progress.add_task("cells", total=missing, left="", visible=missing > 0)
 
+    def costs(self, finished: Sequence[tuple[str, str, float]], missing: Sequence[Key], lanes: int) -> None:
+        """Hear what the time left is estimated from: see :func:`study.remaining.seconds_left`."""
+        self.finished, self.todo, self.lanes = list(finished), Counter(missing), lanes
+
     def started(self, cell: Cell) -> None:
         """Show a cell in flight."""
-        self.flying[cell.digest] = cell.label
+        self.flying[cell.digest] = (cell, time.monotonic())
         self._refresh()
 
     def ended(self, cell: Cell, result: Result) -> None:
         """Count a cell; say why if it failed."""
         self.flying.pop(cell.digest, None)
         self.ended_count += 1
+        key = key_of(cell)
+        if self.todo[key] > 0:
+            self.todo[key] -= 1
+        self.finished += costs_of({cell.digest: key}, {cell.digest: result})
         if result.status != "ok":
             said = Text.assemble((result.status, "red"), f" {cell.label}: {result.reason}")
             self.console.print(said, soft_wrap=True)
@@ -99,24 +119,40 @@ class LiveProgress:
         if not self.console.is_terminal and (self.ended_count % step == 0 or self.ended_count == self.missing):
             self.console.print(f"{self.ended_count}/{self.missing} cells, {self._left()}")
 
+    def said(self, text: str) -> None:
+        """Print a line about the way of a search."""
+        self.console.print(text, soft_wrap=True)
+
     def stopping(self) -> None:
         """Say that cells in flight are being finished."""
         self.console.print(f"stopping after the {len(self.flying)} cells in flight; once more to stop now")
 
     def _refresh(self) -> None:
-        names = Counter(label.split(" / ")[0] for label in self.flying.values())
-        self.progress.update(self.task, description=", ".join(names) or "cells", left=self._left())
+        names = Counter(cell.arm.name for cell, _ in self.flying.values())
+        stale = time.monotonic() - self.estimate[0] > FRESH_S or self.ended_count >= self.missing
+        if self.console.is_terminal and stale:
+            self.estimate = (time.monotonic(), self._left())
+        self.progress.update(self.task, description=", ".join(names) or "cells", left=self.estimate[1])
 
     def _left(self) -> str:
         spent = time.monotonic() - self.began
-        if not self.ended_count:
+        if self.ended_count >= self.missing:
+            return f"took {duration(spent)}"
+        seconds = self._seconds_left(spent)
+        if seconds is None:
             return "measuring"
-        rate = self.ended_count / spent
-        left = (self.missing - self.ended_count) / rate
-        return f"{3600 * rate:.0f} cells/h, {duration(left)} left" if left else f"took {duration(spent)}"
+        left = f"{duration(seconds)} left"
+        return f"{3600 * self.ended_count / spent:.0f} cells/h, {left}" if self.ended_count else left
+
+    def _seconds_left(self, spent: float) -> float | None:
+        if not self.todo:
+            return (self.missing - self.ended_count) * spent / self.ended_count if self.ended_count else None
+        now = time.monotonic()
+        running = [(*key_of(cell), now - since) for cell, since in self.flying.values()]
+        return seconds_left(list(self.todo.elements()), self.finished, self.lanes, running)
 
 
-def counts(results: Mapping[str, Result]) -> str:
+def counts(results: Mapping[str, Ended]) -> str:
     """Write how cells ended: '40 ok, 2 diverged'."""
     found = Counter(result.status for result in results.values())
     return ", ".join(f"{n} {status}" for status, n in found.most_common()) or "none"

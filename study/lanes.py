@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.errors import KnockoutError
 
-__all__ = ["Lane", "parse_lanes"]
+__all__ = ["Lane", "cores", "describe", "is_auto", "parse_lanes"]
 
 PATTERN = re.compile(r"^(cpu|cuda)(?::(\d+))?(?:x(\d+))?$")
 
@@ -30,8 +31,18 @@ class Lane:
     threads: int
 
 
-def parse_lanes(text: str, *, where: str = "lanes") -> tuple[Lane, ...]:
+def parse_lanes(text: str, *, where: str = "lanes", auto: Sequence[str] | None = None) -> tuple[Lane, ...]:
     """Read lanes as ``auto``, ``cpu:2`` (two CPU workers) or ``cuda:0,cuda:1x3`` (three workers on GPU 1).
+
+    Parameters
+    ----------
+    text
+        One or several of these, by commas.
+    where
+        What an error names.
+    auto
+        Devices that ``auto`` stands for, one per worker; one worker on every GPU, or on every core if not given.
+        :func:`study.packing.size_lanes` gives as many as memory holds.
 
     Raises
     ------
@@ -41,7 +52,7 @@ def parse_lanes(text: str, *, where: str = "lanes") -> tuple[Lane, ...]:
     devices: list[str] = []
     for part in (p.strip() for p in text.split(",")):
         if part == "auto":
-            devices += _all_devices()
+            devices += _all_devices() if auto is None else auto
             continue
         match = PATTERN.match(part)
         if not match or (match[1] == "cpu" and match[3]):
@@ -56,6 +67,11 @@ def parse_lanes(text: str, *, where: str = "lanes") -> tuple[Lane, ...]:
             devices += [_cuda(int(number or 0), where)] * count
     threads = max(1, cores() // len(devices))
     return tuple(Lane(device, threads) for device in devices)
+
+
+def is_auto(text: str) -> bool:
+    """Tell whether a text leaves the number of workers, or some of it, to what memory holds."""
+    return "auto" in (part.strip() for part in text.split(","))
 
 
 def describe(lanes: tuple[Lane, ...]) -> str:

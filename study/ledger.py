@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,9 @@ import pandas as pd
 
 from components.errors import KnockoutError
 from study.cells import Result
+from study.files import write_atomically
 
-__all__ = ["Ledger", "write_atomically"]
+__all__ = ["Ledger"]
 
 
 class Ledger:
@@ -57,6 +56,11 @@ class Ledger:
         found = {cell: self.read(cell) for cell in cells if cell in there}
         return {cell: record for cell, record in found.items() if record is not None}
 
+    def identities(self) -> list[dict[str, Any]]:
+        """Return what every recorded cell is: arm, data, split, repeat, budget and code."""
+        found = (self.read(path.stem) for path in sorted(self.records.glob("*.json")))
+        return [record.identity for record in found if record is not None]
+
     def forget(self, cell: str) -> None:
         """Drop a record, so that the cell is run again."""
         (self.records / f"{cell}.json").unlink(missing_ok=True)
@@ -64,19 +68,3 @@ class Ledger:
     def predictions_of(self, cell: str) -> Path:
         """Return where a cell's test predictions lie: TF, target, label, score."""
         return self.predictions / f"{cell}.parquet"
-
-
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file under a temporary name in its folder, then rename it: readers see all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:  # a full disk, most of all
-        raise KnockoutError(f"the file cannot be written: {error.strerror or error}.", where=str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)

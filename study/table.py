@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 
 from components.metrics import METRICS
 from study.cells import Result
-from study.ledger import write_atomically
+from study.files import write_atomically
 from study.plan import Row
 
 __all__ = ["TABLE", "tidy", "write_table"]
@@ -22,12 +21,11 @@ TABLE = "cells.parquet"
 
 def tidy(rows: Sequence[Row], results: Mapping[str, Result]) -> pd.DataFrame:
     """Return the table of all finished cells, failures included with missing values."""
-    records = [
-        {**_identity(row), **_outcome(results[row.cell]), "part": part, "metric": metric, "value": value}
-        for row in rows
-        if row.cell in results
-        for part, metric, value in _values(results[row.cell])
-    ]
+    records: list[dict[str, Any]] = []
+    for row in rows:
+        if (result := results.get(row.cell)) is not None:
+            known = {**_identity(row), **_outcome(result)}
+            records += [{**known, "part": p, "metric": metric, "value": value} for p, metric, value in _values(result)]
     return pd.DataFrame(records)
 
 
@@ -40,9 +38,8 @@ def write_table(rows: Sequence[Row], results: Mapping[str, Result], out: Path) -
 
 
 def _identity(row: Row) -> dict[str, Any]:
-    named = asdict(row)
-    levels, _ = named.pop("levels"), named.pop("settings")
-    return {**named, **levels}
+    named = {name: value for name, value in vars(row).items() if name not in ("levels", "settings")}
+    return {**named, **row.levels}
 
 
 def _outcome(result: Result) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Writes a study to MLflow: study > arm > cell, by the driver alone.
 
-Runs are found by their tag ``knockout.key`` and never doubled: a study that is resumed, or run again, adds what is
-missing. MLflow is imported here only; its telemetry is switched off before that.
+Runs are found by their tag ``knockout.key`` and never doubled: a study that is resumed, or run again, or by two drivers
+at once, adds what is missing. MLflow is imported here only; its telemetry is switched off before that.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
 
 from components.errors import KnockoutError
 from study.cells import Result
@@ -48,11 +50,14 @@ class Tracker:
         Output folder: holds the default store, artifacts and predictions.
     uri
         Any MLflow tracking URI; the sqlite store in ``out`` by default.
+    sealed
+        Keep test scores and predictions out, as those of a search, which nobody may look at while it chooses.
     """
 
-    def __init__(self, name: str, out: Path, uri: str | None = None) -> None:
-        self.name, self.out = name, out.resolve()
+    def __init__(self, name: str, out: Path, uri: str | None = None, *, sealed: bool = False) -> None:
+        self.name, self.out, self.sealed = name, out.resolve(), sealed
         self.uri = uri or default_uri(out)
+        self._lock = FileLock(self.out / ".mlflow.lock")
         self.own_store = uri is None
         self._arms: dict[str, str] = {}  # arm digest to run
 
@@ -79,6 +84,11 @@ class Tracker:
 
     @contextmanager
     def _store(self) -> Iterator[None]:
+        """Answer for MLflow's mistakes, and keep another driver of this folder from writing the same run."""
+        with self._lock if self.out.exists() else nullcontext():
+            yield from self._answering()
+
+    def _answering(self) -> Iterator[None]:
         _ = self._client  # MLflow is imported there, after its telemetry is switched off
         from mlflow.exceptions import MlflowException
 
@@ -93,7 +103,7 @@ class Tracker:
 
     def _log(self, row: Row, result: Result) -> None:
         key = f"{self.name}/cell/{row.cell}/{row.arm_digest}"
-        known = self._known.get(key)
+        known = self._find(key)
         if known is not None and (known.info.status, known.data.tags.get("knockout.reason")) == (
             _status(result),
             result.reason,
@@ -109,9 +119,9 @@ class Tracker:
             "knockout.reason": result.reason,
         }
         run = self._create(key, f"{row.dataset} · repeat {row.repeat}", self._arm(row), tags)
-        self._batch(run.info.run_id, _params(row), _metrics(result))
+        self._batch(run.info.run_id, _params(row), self._shown(_metrics(result)))
         predictions = Ledger(self.out).predictions_of(row.cell)
-        if result.status == "ok" and predictions.exists():
+        if result.status == "ok" and predictions.exists() and not self.sealed:
             self._client.log_artifact(run.info.run_id, str(predictions), "predictions")
         self._client.set_terminated(run.info.run_id, _status(result))
 
@@ -123,9 +133,9 @@ class Tracker:
             done = [results[r.cell] for r in of_arm if r.cell in results]
             if done:
                 run_id = self._arm(of_arm[0])
-                self._batch(run_id, {}, _summary(done))
+                self._batch(run_id, {}, self._shown(_summary(done)))
                 self._client.set_terminated(run_id, "FINISHED" if len(done) == len(of_arm) else "KILLED")
-        complete = all(row.cell in results for row in rows)
+        complete = self.sealed or all(row.cell in results for row in rows)  # a search prunes
         self._client.set_terminated(self._study, "FINISHED" if complete else "KILLED")
 
     @cached_property
@@ -164,6 +174,18 @@ class Tracker:
             if not token:
                 return found
 
+    def _find(self, key: str) -> Run | None:
+        """Return a run by its key; the store is asked, too, for another driver may have made it a moment ago."""
+        if key not in self._known:
+            quote = '"' if "'" in key else "'"
+            asked = f"tags.`{KEY}` = {quote}{key}{quote}"
+            for run in self._client.search_runs([self._experiment], asked, max_results=1):
+                self._known[key] = run
+        return self._known.get(key)
+
+    def _shown(self, metrics: list[tuple[str, float, int]]) -> list[tuple[str, float, int]]:
+        return [metric for metric in metrics if not (self.sealed and metric[0].startswith("test."))]
+
     @cached_property
     def _study(self) -> str:
         return self._find_or_create(f"{self.name}/study", self.name, None, {"knockout.level": "study"}, {})
@@ -178,10 +200,10 @@ class Tracker:
     def _find_or_create(
         self, key: str, name: str, parent: str | None, tags: dict[str, str], params: dict[str, str]
     ) -> str:
-        if key in self._known:
-            run_id = self._known[key].info.run_id
-            self._client.update_run(run_id, status="RUNNING")
-            return str(run_id)
+        found = self._find(key)
+        if found is not None:
+            self._client.update_run(found.info.run_id, status="RUNNING")
+            return str(found.info.run_id)
         run = self._create(key, name, parent, tags)
         self._batch(run.info.run_id, params, [])
         return str(run.info.run_id)

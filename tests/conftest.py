@@ -142,13 +142,13 @@ def fork_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
     from joblib.externals.loky import ProcessPoolExecutor
 
-    from study import lanes, pool
+    from study import lanes, workers
 
     # a forked process hangs in OpenMP's second thread, which was not forked along: one thread everywhere
     torch.set_num_threads(1)
     monkeypatch.setattr(lanes, "cores", lambda: 1)
     forking = functools.partial(ProcessPoolExecutor, context=multiprocessing.get_context("fork"))
-    monkeypatch.setattr(pool, "ProcessPoolExecutor", forking)
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", forking)
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

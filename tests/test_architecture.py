@@ -59,7 +59,7 @@ def test_the_study_knows_parts_by_name_only():
 
 def test_only_the_command_line_sees_the_reports():
     seen = {module for module, name in imports("study") if below(name, "reports")}
-    assert seen <= {"study.cli", "study.commands", "study.catalogue"}
+    assert seen <= {"study.cli", "study.commands", "study.search_commands", "study.catalogue"}
 
 
 def test_mlflow_is_known_in_one_file():

@@ -79,6 +79,21 @@ def test_transformer_reads_both_tokens_of_equation_b(x):
     torch.testing.assert_close(encode(part, x), part.encoder(tokens).flatten(1))
 
 
-def test_heads_must_divide_the_width():
-    with pytest.raises(KnockoutError, match=r"heads \(3\) must divide dim \(32\)"):
-        build("transformer", heads=3)
+@pytest.mark.parametrize("level", ["transformer", "gpdht"])
+class TestHeads:
+    def test_that_do_not_divide_the_width_are_refused_before_anything_is_built(self, level):
+        with pytest.raises(KnockoutError) as refused:
+            registry.parse("pair_encoder", level, {"dim": 32, "heads": 3}, where="reference")
+        assert refused.value.message == f"pair_encoder.{level}: heads (3) must divide dim (32)."
+        assert refused.value.where == "reference"
+
+    def test_are_checked_against_the_width_that_is_not_given(self, level):
+        with pytest.raises(KnockoutError, match=r"heads \(3\) must divide dim"):
+            registry.parse("pair_encoder", level, {"heads": 3})
+
+    def test_that_divide_the_width_are_built(self, level, x):
+        assert encode(build(level, dim=33, heads=3), x).shape[0] == len(PAIRS)
+
+    def test_out_of_bounds_are_the_first_to_be_named(self, level):
+        with pytest.raises(KnockoutError, match=r"heads: input should be greater than or equal to 1, got 0"):
+            registry.parse("pair_encoder", level, {"dim": 32, "heads": 0})

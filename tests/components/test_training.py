@@ -10,7 +10,7 @@ from component_cases import BUDGET, dataset_of, fit, make_model, make_parts, mak
 from components import registry
 from components.budget import Budget
 from components.metrics import METRICS, Metric, evaluate
-from study.training import DivergedError, predict
+from study.training import DivergedError, encode, predict
 
 
 @pytest.fixture
@@ -129,12 +129,38 @@ class TestDivergence:
         with pytest.raises(DivergedError, match=f"the {stage} loss became nan"):
             fit(dataset, split, model=model)
 
+    def test_a_loss_that_is_no_number_in_one_batch_is_not_averaged_away(self, dataset, split):
+        parts, calls = make_parts(gnn="none"), []
+        model = make_model(dataset, parts)
+
+        def spoil(z, labels):
+            calls.append(1)
+            return z.sum() * 0.0 + (float("inf") if len(calls) == 2 else 0.0)
+
+        model.contrast.forward = spoil
+        with pytest.raises(DivergedError, match="the joint loss became"):
+            fit(dataset, split, parts, model=model)
+        assert len(calls) == -(-2 * len(split.train) // BUDGET.batch_size)  # told at the end of the first epoch
+
     def test_scores_that_are_no_numbers_are_reported(self, dataset, split):
         model = make_model(dataset, make_parts(gnn="none"))
         next(m for m in model.fusion.modules() if isinstance(m, torch.nn.BatchNorm1d)).running_var.fill_(float("inf"))
         next(m for m in model.fusion.modules() if isinstance(m, torch.nn.BatchNorm1d)).running_mean.fill_(float("inf"))
         with pytest.raises(DivergedError, match="the joint scores became NaN"):
             fit(dataset, split, make_parts(gnn="none"), model=model)
+
+
+def test_a_pass_looks_at_every_gene_once(dataset, split, monkeypatch):
+    monkeypatch.setattr("study.training.CHUNK", 7)
+    model, looked = make_model(dataset, make_parts()), []
+    encode_all = model.encode
+    monkeypatch.setattr(model, "encode", lambda edges: looked.append(model.training) or encode_all(edges))
+    trained = fit(dataset, split, model=model)
+    assert looked.count(False) == len(trained.curves.values["joint_loss"])  # one for each validation
+    looked.clear()
+    known = encode(trained)
+    np.testing.assert_array_equal(predict(trained, split.test, known), predict(trained, split.test))
+    assert looked == [False, False]
 
 
 def test_rate_follows_the_step_schedule_by_epoch(dataset, split):

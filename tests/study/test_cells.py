@@ -1,3 +1,5 @@
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +12,11 @@ import torch
 from components.dataset import Dataset
 from components.metrics import evaluate
 from components.simulator import SimulatorSettings, simulate, write_beeline
+from search_spaces.arm import canonical_json
 from study import cost
-from study.cells import Cell, Result, cell_digest, make_folds, make_split, run_cell
+from study.cells import Cell, Result, cell_digest, cell_identity, make_folds, make_split, run_cell
 from study.config import load_study
+from study.engine import make_workers
 from study.lanes import Lane
 from study.plan import Plan, make_plan
 from study.pool import Pool
@@ -74,6 +78,16 @@ def test_digest_changes_with_arm_and_repeat(plan: Callable[..., Plan]):
     assert len({found["full model", 0], found["full model", 1], found["gnn=none", 0], found["degree", 0]}) == 4
 
 
+def test_a_record_says_what_its_digest_is_the_digest_of(plugin: Path, plan: Callable[..., Plan]):
+    made = plan(design={"kind": "explicit", "arms": [{"scorer": "boom"}]})
+    for cell in made.cells[:3]:
+        result = run_cell(cell, LANE)
+        assert result.identity == cell_identity(cell.arm, made.datasets[0].digest, cell.split, cell.repeat, cell.budget)
+        text = canonical_json(json.loads(json.dumps(result.identity)))
+        assert hashlib.sha256(text.encode()).hexdigest().startswith(cell.digest)
+        assert (result.status == "error") == (cell.arm.name != "full model" and cell.arm.role == "arm")
+
+
 def test_a_rule_does_not_depend_on_the_training_budget(plan: Callable[..., Plan]):
     short, long = digests(plan()), digests(plan(training={"epochs": 3}))
     assert short["degree", 0] == long["degree", 0]
@@ -131,9 +145,11 @@ def test_a_cell_run_twice_is_the_same_to_the_last_bit(plan: Callable[..., Plan])
 def test_a_worker_gives_what_this_process_gives(plan: Callable[..., Plan], tmp_path: Path, forked: None):
     import pandas as pd
 
-    cells = plan().cells[:2]
-    pool = Pool([LANE, LANE], tmp_path / "out")
-    list(pool.run(cells))
+    made = plan()
+    cells, out = made.cells[:2], tmp_path / "out"
+    waiting = iter(cells)
+    pool = Pool(make_workers(made.study, cells, out), out)
+    list(pool.run(lambda: next(waiting, None)))
     for cell in cells:
         here, there = run_cell(cell, LANE), pool.ledger.read(cell.digest)
         there.predictions = dict(pd.read_parquet(pool.ledger.predictions_of(cell.digest)))

@@ -114,8 +114,10 @@ class Silence:
     def planned(self, done: int, missing: int) -> None:
         self.heard = (done, missing)
 
+    def costs(self, finished: Any, missing: Any, lanes: int) -> None: ...
     def started(self, cell: Any) -> None: ...
     def ended(self, cell: Any, result: Any) -> None: ...
+    def said(self, text: str) -> None: ...
     def stopping(self) -> None: ...
 
 
@@ -124,9 +126,12 @@ import sys
 from pathlib import Path
 from study.config import load_study
 from study.plan import make_plan
+from study.engine import make_workers
 from study.pool import Pool
-plan = make_plan(load_study(Path(sys.argv[1])))
-list(Pool(plan.study.lanes, Path(sys.argv[2])).run(plan.cells))
+plan, out = make_plan(load_study(Path(sys.argv[1]))), Path(sys.argv[2])
+waiting = iter(plan.cells)
+workers = make_workers(plan.study, plan.cells, out)
+list(Pool(workers, out).run(lambda: next(waiting, None)))
 """
 
 

@@ -33,3 +33,9 @@ def test_lanes_are_described_by_kind():
     assert lanes.describe((Lane("cpu", 2), Lane("cpu", 2), Lane("cuda:0", 2))) == (
         "2 x cpu (2 threads), 1 x cuda:0 (2 threads)"
     )
+
+
+def test_auto_stands_for_the_devices_it_is_given_and_threads_are_shared_with_the_rest(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lanes, "cores", lambda: 8)
+    assert parse_lanes("auto, cpu:1", auto=["cuda:0"] * 3) == (Lane("cuda:0", 2),) * 3 + (Lane("cpu", 2),)
+    assert lanes.is_auto("cpu:1, auto") and not lanes.is_auto("cpu:1")

@@ -8,7 +8,8 @@ import pytest
 
 from components.errors import KnockoutError
 from study.cells import Result
-from study.ledger import Ledger, write_atomically
+from study.files import write_atomically
+from study.ledger import Ledger
 
 
 def result(cell: str = "c", **changes: object) -> Result:

@@ -7,6 +7,7 @@ import torch
 
 from components.budget import Budget
 from components.errors import KnockoutError
+from study import probe
 from study.config import Study, load_study
 from study.probe import behaviour, refuse_silent_arms
 
@@ -68,9 +69,15 @@ def test_an_arm_that_fails_on_the_probe_is_left_to_its_cells(plugin: Path, study
     refuse_silent_arms(made.arms, made.budget)
 
 
-def test_a_users_mistake_that_shows_on_the_probe_is_the_users(study: Callable[..., Study]):
-    made = study({"pair_encoder": {"transformer": {"heads": 3}}})
-    with pytest.raises(KnockoutError, match="must divide"):
+def test_a_users_mistake_that_shows_on_the_probe_is_the_users(
+    study: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
+):
+    def complain(*_: object) -> None:
+        raise KnockoutError("this part wants more genes")
+
+    made = study({"gnn": "none"})
+    monkeypatch.setattr(probe, "score_arm", complain)
+    with pytest.raises(KnockoutError, match="more genes"):
         refuse_silent_arms(made.arms, made.budget)
 
 

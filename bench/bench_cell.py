@@ -1,0 +1,48 @@
+"""What a cell costs beside its training."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+from cases import data
+
+from study.ledger import Ledger
+
+
+def bench_own_share(trained, once, tell):
+    """Everything of a cell that is not forward, loss, backward or step: exam, draws, metrics, ledger, MLflow."""
+    cell = once(lambda: trained)
+    share = 1 - cell.model_seconds / cell.seconds
+    epochs = sum(len(values) for name, values in cell.result.curves.items() if name.endswith("_loss"))
+    told = f"harness's own share of a cell ({data()[1]}, scunigp-small, {epochs} epochs, {cell.seconds:.0f} s)"
+    tell(told, f"{100 * share:.1f} %", "< 5 %", share < 0.05)
+
+
+def bench_records(trained, once, tell, tmp_path: Path):
+    """The ledger's write, predictions included, and the MLflow run of a cell."""
+    predictions = {
+        "tf": np.repeat(["TF1", "TF2"], 7500),
+        "target": np.array([f"G{i % 900}" for i in range(15_000)]),
+        "label": np.zeros(15_000, dtype=np.int8),
+        "score": np.linspace(0, 1, 15_000, dtype=np.float32),
+    }
+    n, row, out = 20, trained.plan.rows[0], trained.tracker.out
+
+    def measure() -> tuple[float, float]:
+        results = [dataclasses.replace(trained.result, cell=f"{i:020d}", predictions=predictions) for i in range(n)]
+        started = time.perf_counter()
+        for result in results:
+            Ledger(out).write(result)
+        written = time.perf_counter()
+        for result in results:
+            trained.tracker.log(dataclasses.replace(row, cell=result.cell), result)
+        return (written - started) / n, (time.perf_counter() - written) / n
+
+    ledger, mlflow = once(measure)
+    tell("ledger per cell (record and predictions of 15,000 pairs)", f"{1000 * ledger:.1f} ms")
+    tell("MLflow per cell (sqlite; metrics, curves, parameters, predictions)", f"{1000 * mlflow:.1f} ms")
+    shutil.rmtree(out / "predictions", ignore_errors=True)

@@ -1,0 +1,512 @@
+"""What reports say of a search and of tuned arms: numbers as in the files, the test sealed, every warning in sight."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_build import read
+
+from reports.analysis import analyse
+from reports.build import build_search, write
+from reports.errors import ReportError
+from reports.search import Search, best_so_far, best_trials, changes, expected_maximum, read_search, read_tuning
+from reports.search_sentences import search_refusals, search_summary
+from reports.tables import Table
+from reports.tuning import tuning_refusals, tuning_sentence
+
+Made = Callable[..., Path]
+WARM, ASKED = 3, 32
+RATE, HEADS, DIM = "optimizer.adam.learning_rate", "gnn.gat.heads", "pair_encoder.transformer.dim"
+SPACE = [
+    {"name": "gnn", "range": "gat | gcn | none"},
+    {"name": HEADS, "range": "1 .. 8"},
+    {"name": "fusion", "range": "multiscale | late | early"},
+    {"name": RATE, "range": "0.0001 .. 0.01 (log)"},
+    {"name": DIM, "range": "32 .. 64"},
+]
+
+
+def trial_frame(objectives: tuple[str, ...] = ("auroc",), asked: int = ASKED, seed: int = 1) -> pd.DataFrame:
+    """Trials as a search writes them: warm ones first, then the reference; fusion acts beside a graph alone."""
+    rng = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    for number in range(WARM + asked):
+        warm, of_reference = number < WARM, number == WARM
+        gnn = "gat" if of_reference else str(rng.choice(["gat", "gcn", "none"]))
+        rate = 0.001 if of_reference else float(10 ** rng.uniform(-4, -2))
+        score = {"gat": 0.86, "gcn": 0.84, "none": 0.8}[gnn] - 0.02 * abs(np.log10(rate) + 3) + rng.normal(0, 0.008)
+        drawn = (
+            "complete" if warm or of_reference else str(rng.choice(["complete", "pruned", "failed"], p=[0.6, 0.3, 0.1]))
+        )
+        drawn = "complete" if drawn == "pruned" and len(objectives) > 1 else drawn
+        cells = {"complete": 6, "pruned": int(rng.integers(2, 5)), "failed": 1}[drawn]
+        seconds = cells * float(rng.uniform(2, 9)) * {"gat": 2.0, "gcn": 1.5, "none": 0.3}[gnn]
+        row = {
+            **{"number": number, "state": drawn, "warm": warm, "arm": f"trial {number}", "arm_digest": f"d{number}"},
+            **{"cells": cells, "seconds": round(seconds, 3)},
+            **{
+                "param:gnn": gnn,
+                f"param:{RATE}": rate,
+                f"param:{DIM}": 32 if of_reference else int(rng.integers(32, 65)),
+            },
+            f"param:{HEADS}": (4 if of_reference else int(rng.integers(1, 9))) if gnn == "gat" else None,
+            "param:fusion": None
+            if gnn == "none"
+            else "multiscale"
+            if of_reference
+            else str(rng.choice(["late", "early"])),
+        }
+        values = {"auroc": score, "seconds": seconds / cells, "parameters": float(rng.integers(10_000, 90_000))}
+        if drawn != "failed":
+            row |= {f"objective:{name}": values[name] for name in objectives}
+        rows.append(row)
+    columns = ["number", "state", "warm", "arm", "arm_digest", "cells", "seconds"]
+    columns += [f"objective:{name}" for name in objectives] + [f"param:{entry['name']}" for entry in SPACE]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def search_record(trials: pd.DataFrame, objectives: tuple[str, ...]) -> dict[str, Any]:
+    complete = trials[trials["state"] == "complete"]
+    table = complete[[f"objective:{name}" for name in objectives]].to_numpy() * [
+        -1 if o == "auroc" else 1 for o in objectives
+    ]
+    front = [
+        n
+        for n, row in zip(complete["number"], table, strict=True)
+        if not ((table <= row).all(1) & (table < row).any(1)).any()
+    ]
+    worth = {
+        "gnn": (0.41, ""),
+        RATE: (0.22, ""),
+        DIM: (0.03, ""),
+        HEADS: (0.18, "gnn=gat"),
+        "fusion": (0.02, "fusion acts"),
+    }
+    having = {name: int(complete[f"param:{name}"].notna().sum()) for name in worth}
+    return {
+        **{
+            "study": "demo",
+            "metric": "auroc",
+            "sampler": "tpe",
+            "pruner": "none" if len(objectives) > 1 else "wilcoxon",
+        },
+        "objectives": [{"name": o, "direction": "maximize" if o == "auroc" else "minimize"} for o in objectives],
+        **{"trials": int((~trials["warm"]).sum()), "hours": None, "exhausted": False, "parallel": 4, "seed": 0},
+        **{"repeats": 3, "datasets": ["STRING/mDC", "STRING/hHEP"], "reference": "full model"},
+        **{"reference_digest": f"d{WARM}", "space": SPACE, "pareto": front if len(objectives) > 1 else []},
+        "storage": "/home/somebody/out/search/optuna.log",
+        "importances": [
+            {"objective": o, "parameter": name, "importance": value, "trials": having[name], "given": condition}
+            for o in objectives
+            for name, (value, condition) in worth.items()
+            if having[name] >= 10
+        ],
+    }
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    """Write the folder of a study with a search, changed as a test needs it; returns OUT."""
+
+    def make(
+        objectives: tuple[str, ...] = ("auroc",),
+        asked: int = ASKED,
+        openings: int = 0,
+        change: Callable[[pd.DataFrame], pd.DataFrame] = lambda trials: trials,
+        **record: Any,
+    ) -> Path:
+        folder = tmp_path / "out" / "search"
+        folder.mkdir(parents=True, exist_ok=True)
+        trials = change(trial_frame(objectives, asked))
+        trials.to_csv(folder / "trials.csv", index=False)
+        (folder / "search.json").write_text(json.dumps(search_record(trials, objectives) | record))
+        if openings:
+            confirmed_frame(trials, openings).to_csv(folder / "confirmed.csv", index=False)
+        return tmp_path / "out"
+
+    return make
+
+
+def confirmed_frame(trials: pd.DataFrame, openings: int) -> pd.DataFrame:
+    complete = trials[trials["state"] == "complete"].sort_values("objective:auroc", ascending=False)
+    picked = [("full model", "reference", trials.iloc[WARM])]
+    picked += [(row["arm"], "arm", row) for _, row in complete.head(2).iterrows()]
+    rows = [
+        {"arm": arm, "number": row["number"], "role": role, "metric": "auroc", "search": row["objective:auroc"]}
+        | {"validation": row["objective:auroc"] - loss, "test": row["objective:auroc"] - loss - 0.01, "cells": 10}
+        for (arm, role, row), loss in zip(picked, (0.002, 0.015, 0.012), strict=True)
+    ]
+    rows.append(
+        {
+            "arm": "degree",
+            "number": None,
+            "role": "control",
+            "metric": "auroc",
+            "validation": 0.7,
+            "test": 0.69,
+            "cells": 10,
+        }
+    )
+    return pd.DataFrame(rows).assign(openings=openings).astype({"number": "Int64"})
+
+
+def searched(out: Path) -> Search:
+    found = read_search(out / "search")
+    assert found is not None
+    return found
+
+
+class TestReading:
+    def test_no_search_is_none(self, tmp_path: Path) -> None:
+        assert read_search(tmp_path) is None
+        assert read_tuning(tmp_path / "tuning.csv") is None
+
+    def test_levels_called_none_stay_levels(self, made: Made) -> None:
+        search = searched(made())
+        assert "none" in set(search.trials["param:gnn"])
+        without = search.trials[search.trials["param:gnn"] == "none"]
+        assert without[f"param:{HEADS}"].isna().all()
+
+    @pytest.mark.parametrize(
+        ("name", "damage", "said"),
+        [
+            ("search.json", lambda text: text[:-20], "not readable JSON"),
+            ("search.json", lambda text: text.replace('"importances"', '"weights"'), "lacks 'importances'"),
+            ("search.json", lambda text: text.replace("maximize", "maximise"), "Did you mean 'maximize'"),
+            ("search.json", lambda text: text.replace('"parallel": 4', '"parallel": "4"'), "not a number"),
+            (
+                "search.json",
+                lambda text: text.replace('"pareto": []', '"pareto": [999]'),
+                "not a list of complete trials",
+            ),
+            ("trials.csv", lambda text: text.replace("state,", "outcome,", 1), "lacks the column 'state'"),
+            (
+                "trials.csv",
+                lambda text: text.replace("pruned", "prund"),
+                "unknown state 'prund'. Did you mean 'pruned'",
+            ),
+            ("trials.csv", lambda text: text.replace("objective:auroc", "objective:auprc"), "'objective:auroc'"),
+            ("trials.csv", lambda text: text + text.splitlines()[-1] + "\n", "stands twice"),
+            (
+                "trials.csv",
+                lambda text: re.sub(r"(0,complete,.*?,6,[\d.]+),[\d.]+", r"\1,", text),
+                "trial 0 is complete",
+            ),
+            ("trials.csv", lambda text: text.replace(",True,", ",yes,"), "'warm'"),
+            (
+                "trials.csv",
+                lambda text: re.sub(r",6,[\d.]+,", ",6,fast,", text, count=1),
+                "'fast', not a finite number",
+            ),
+            ("trials.csv", lambda _: "", "not a readable table"),
+            ("confirmed.csv", lambda text: text.replace("openings", "opened"), "'openings'"),
+        ],
+    )
+    def test_a_damaged_file_is_named(self, made: Made, name: str, damage: Callable[[str], str], said: str) -> None:
+        file = made(openings=1) / "search" / name
+        before = file.read_text()
+        file.write_text(damage(before))
+        assert file.read_text() != before
+        with pytest.raises(ReportError) as refused:
+            read_search(file.parent)
+        assert said in str(refused.value)
+        assert str(file) in str(refused.value)
+
+    def test_a_missing_table_is_named(self, made: Made) -> None:
+        out = made()
+        (out / "search" / "trials.csv").unlink()
+        with pytest.raises(ReportError, match=r"trials\.csv.*missing"):
+            read_search(out / "search")
+
+
+class TestNumbers:
+    def test_the_best_so_far_is_that_of_complete_trials(self, made: Made) -> None:
+        out = made()
+        raw = pd.read_csv(out / "search" / "trials.csv")
+        done = raw["objective:auroc"].where(raw["state"] == "complete")
+        wanted = [done.iloc[: i + 1].max() for i in range(len(raw))]
+        np.testing.assert_allclose(best_so_far(searched(out))["best_so_far"], wanted)
+
+    def test_a_cost_is_best_where_it_is_least(self, made: Made) -> None:
+        out = made(("seconds", "auroc"))
+        raw = pd.read_csv(out / "search" / "trials.csv")
+        done = raw[raw["state"] == "complete"].sort_values("objective:seconds")
+        assert list(best_trials(searched(out), 5)["number"]) == list(done["number"].head(5))
+        assert best_so_far(searched(out))["best_so_far"].is_monotonic_decreasing
+
+    def test_a_pruned_trial_is_never_the_best(self, made: Made) -> None:
+        def flatter(trials: pd.DataFrame) -> pd.DataFrame:
+            pruned = trials["state"] == "pruned"
+            return trials.assign(**{"objective:auroc": trials["objective:auroc"].where(~pruned, 0.999)})
+
+        search = searched(made(change=flatter))
+        assert best_trials(search).iloc[0]["state"] == "complete"
+        assert best_so_far(search)["best_so_far"].max() < 0.99
+
+    def test_arms_outside_of_the_space_are_not_compared_by_parameters(self, made: Made) -> None:
+        def outside(trials: pd.DataFrame) -> pd.DataFrame:
+            columns = [c for c in trials if c.startswith("param:")]
+            trials.loc[trials["number"].isin([0, WARM]), columns] = None
+            return trials
+
+        out = made(change=outside)
+        search = searched(out)
+        assert changes(search, search.trials.loc[0]) is None
+        assert changes(search, search.trials.loc[WARM]) == []
+        assert any(said.startswith("gnn=") for said in changes(search, search.trials.loc[1]) or [])
+        assert "The reference lies outside of the space" in read(build_search(out, out / "report")).text
+
+    def test_only_acting_parameters_that_differ_are_changes(self, made: Made) -> None:
+        search = searched(made())
+        reference = search.of_reference
+        assert reference is not None and reference["number"] == WARM
+        assert changes(search, reference) == []
+        for _, trial in search.trials.iterrows():
+            said = dict(change.split("=", 1) for change in changes(search, trial) or [])
+            assert ("gnn" in said) == (trial["param:gnn"] != "gat")
+            assert not ({HEADS, "fusion"} & said.keys()) or trial["param:gnn"] != "none"
+            if HEADS in said:
+                assert int(said[HEADS]) == int(float(trial[f"param:{HEADS}"])) != 4
+
+    @given(st.integers(2, 300))
+    def test_more_trials_flatter_more(self, n: int) -> None:
+        assert 0 < expected_maximum(n) < expected_maximum(n + 1)
+
+    def test_flattery_is_what_drawing_shows(self) -> None:
+        drawn = np.random.default_rng(0).normal(size=(20_000, 50)).max(axis=1)
+        assert expected_maximum(50) == pytest.approx(drawn.mean(), abs=0.02)
+        assert expected_maximum(50) == pytest.approx(2.25, abs=0.01)
+        assert expected_maximum(1) == 0
+
+
+class TestSentences:
+    def test_before_confirmation_the_test_is_sealed_and_the_best_no_result(self, made: Made) -> None:
+        said = search_summary(searched(made()))
+        assert 2 <= len(said) <= 4
+        text = " ".join(said)
+        assert "The test is sealed: `knockout confirm` opens it once." in text
+        assert "not a result: it is the maximum of" in text
+        assert "optimism" not in text
+
+    def test_trials_are_counted_as_they_ended(self, made: Made) -> None:
+        out = made(trials=40)
+        states = pd.read_csv(out / "search" / "trials.csv")["state"].value_counts()
+        text = search_summary(searched(out))[0]
+        assert f"{ASKED} of 40 trials asked for ended" in text
+        assert f"{states['complete']} complete, {states['pruned']} pruned, {states['failed']} failed" in text
+        assert f"{WARM} of them warm" in text
+
+    def test_after_confirmation_the_gap_stands_beside_the_test(self, made: Made) -> None:
+        out = made(openings=1)
+        best = pd.read_csv(out / "search" / "confirmed.csv").iloc[1]
+        text = " ".join(search_summary(searched(out)))
+        assert "sealed" not in text and "Warning" not in text
+        assert "optimism gap of +0.015" in text
+        assert f"{best['test']:.3f} on the test" in text
+        assert "its own gap, without having been chosen: +0.002" in text
+
+    def test_a_second_opening_is_told(self, made: Made) -> None:
+        search = searched(made(openings=3))
+        assert "the test was opened 3 times" in search_summary(search)[-1]
+        assert [r.weight for r in search_refusals(search) if r.rule == "test opened"] == ["warning"]
+
+    def test_a_best_arm_found_after_the_confirmation_is_not_called_confirmed(self, made: Made) -> None:
+        out = made(openings=1)
+        confirmed = pd.read_csv(out / "search" / "confirmed.csv").drop(index=1)
+        confirmed.to_csv(out / "search" / "confirmed.csv", index=False)
+        assert "was not confirmed" in search_summary(searched(out))[2]
+
+    def test_an_unfinished_confirmation_has_no_score(self, made: Made) -> None:
+        out = made(openings=1)
+        confirmed = pd.read_csv(out / "search" / "confirmed.csv")
+        confirmed[["validation", "test"]] = np.nan
+        confirmed.to_csv(out / "search" / "confirmed.csv", index=False)
+        assert "has no score" in search_summary(searched(out))[2]
+        assert "nan" not in read(build_search(out, out / "report")).text.lower()
+
+    def test_an_exhausted_space_and_hours_are_told(self, made: Made) -> None:
+        assert "2.5 h) ended" in search_summary(searched(made(trials=None, hours=2.5)))[0]
+        assert "the space holds no more arms" in search_summary(searched(made(exhausted=True)))[0]
+
+    def test_without_a_complete_trial_there_is_no_best(self, made: Made) -> None:
+        out = made(change=lambda trials: trials[trials["state"] == "failed"])
+        assert "No trial is complete" in search_summary(searched(out))[1]
+        assert "No trial is complete" in read(build_search(out, out / "report")).text
+
+
+class TestThePageOfASearch:
+    @pytest.fixture
+    def page(self, made: Made) -> Path:
+        out = made()
+        return build_search(out, out / "report", command="knockout search study.yaml")
+
+    def test_it_loads_nothing_and_names_no_machine(self, page: Path) -> None:
+        html = page.read_text(encoding="utf-8")
+        assert read(page).loads == []
+        assert "somebody" not in html
+        assert "search/optuna.log" in html
+        assert "knockout search study.yaml" in html
+
+    def test_it_shows_the_search_alone(self, page: Path) -> None:
+        assert read(page).headings == ["Search", "Refused", "How it was computed"]
+
+    def test_every_figure_has_words_and_numbers(self, page: Path) -> None:
+        html = page.read_text(encoding="utf-8")
+        drawn = sorted(p.stem for p in (page.parent / "figures").glob("*.svg"))
+        assert drawn == ["search_best_so_far", "search_importances_auroc"]
+        assert html.count('<figure role="img" aria-label="') == len(drawn)
+        assert "gnn 0.41" in html
+        assert f"Left out, with fewer than 10 complete trials: {HEADS}." in html
+        for name in drawn:
+            assert not pd.read_csv(page.parent / "figures" / f"{name}.csv").empty
+
+    def test_it_ranks_the_ten_best(self, page: Path) -> None:
+        raw = pd.read_csv(page.parents[1] / "search" / "trials.csv")
+        done = raw[raw["state"] == "complete"].sort_values("objective:auroc", ascending=False, kind="stable")
+        told = pd.read_csv(page.parent / "tables" / "search_best_trials.csv")
+        assert list(told["number"]) == list(done["number"].head(10))
+        assert f"{done['objective:auroc'].iloc[9]:.3f}" in read(page).text
+
+    def test_the_space_is_listed(self, page: Path) -> None:
+        text = read(page).text
+        assert all(entry["name"] in text and entry["range"] in text for entry in SPACE)
+
+    def test_importances_of_few_trials_are_withheld(self, made: Made) -> None:
+        out = made(change=lambda trials: trials[trials["number"] < 9])
+        page = build_search(out, out / "report")
+        complete = searched(out).count("complete")
+        assert complete < 10
+        assert f"Needs at least 10 complete trials; here {complete}." in read(page).text
+        assert not list((page.parent / "figures").glob("*importances*"))
+
+    def test_a_search_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(ReportError, match=r"search/search\.json"):
+            build_search(tmp_path, tmp_path / "report")
+
+    def test_a_search_without_trials_has_a_page(self, made: Made) -> None:
+        out = made(change=lambda trials: trials.iloc[:0])
+        assert "No trial is complete" in read(build_search(out, out / "report")).text
+
+    def test_hostile_names_are_text(self, made: Made) -> None:
+        name = "<script>alert(1)</script> $x$"
+        out = made(openings=1, reference=name, storage="postgresql://me:secret@host/db")
+        confirmed = pd.read_csv(out / "search" / "confirmed.csv").replace("full model", name)
+        confirmed.to_csv(out / "search" / "confirmed.csv", index=False)
+        page = build_search(out, out / "report")
+        assert "script" not in read(page).tags
+        assert name in read(page).text
+        assert "secret" not in page.read_text() and "postgresql://host/db" in page.read_text()
+
+    def test_the_same_search_gives_the_same_page(self, made: Made, tmp_path: Path) -> None:
+        out = made(("auroc", "seconds"))
+        assert build_search(out, tmp_path / "a").read_bytes() == build_search(out, tmp_path / "b").read_bytes()
+
+
+class TestSeveralObjectives:
+    def test_the_front_is_drawn_and_listed(self, made: Made) -> None:
+        out = made(("auroc", "seconds", "parameters"))
+        page = build_search(out, out / "report")
+        search = searched(out)
+        told = pd.read_csv(page.parent / "tables" / "search_pareto.csv")
+        assert set(told["number"]) == set(search.front)
+        assert told["objective:auroc"].is_monotonic_decreasing
+        points = pd.read_csv(page.parent / "figures" / "search_pareto_seconds.csv")
+        assert len(points) == search.count("complete")
+        assert set(points[points["front"]]["number"]) == set(search.front)
+        assert (page.parent / "figures" / "search_pareto_parameters.svg").is_file()
+        assert f"{len(search.front)} trials on the Pareto front" in read(page).text
+
+
+class TestInsideTheReportOfAStudy:
+    def test_findings_come_first_then_the_search(self, study: Callable[..., Table], made: Made, tmp_path: Path) -> None:
+        page = write(analyse(study(blocks=2)), tmp_path / "page", search=searched(made(openings=2)))
+        headings = read(page).headings
+        assert headings.index("Findings over independent blocks") < headings.index("Search") < headings.index("Refused")
+        assert read(page).text.count("The test was opened 2 times") == 2  # where it is read, and among the warnings
+        told = pd.read_csv(page.parent / "tables" / "search_confirmed.csv")
+        np.testing.assert_allclose(told["gap"], told["search"] - told["validation"])
+        tex = (page.parent / "tables" / "search_confirmed.tex").read_text()
+        assert r"\toprule" in tex and "+0.015" in tex
+
+    def test_tuning_stands_before_the_details(self, study: Callable[..., Table], tmp_path: Path) -> None:
+        file = tuning_file(tmp_path)
+        page = write(analyse(study(blocks=2)), tmp_path / "page", tuning=read_tuning(file))
+        headings = read(page).headings
+        assert headings.index("Tuning") < headings.index("Findings over independent blocks")
+        assert (page.parent / "tables" / "tuning.csv").is_file()
+        assert "it kept its untuned settings" in read(page).text
+
+    def test_without_a_search_nothing_is_added(self, study: Callable[..., Table], tmp_path: Path) -> None:
+        page = write(analyse(study(blocks=2)), tmp_path / "page")
+        assert not {"Search", "Tuning"} & set(read(page).headings)
+        assert not list((page.parent / "tables").glob("search*"))
+
+
+def tuning_file(folder: Path, **changes: dict[str, Any]) -> Path:
+    """Write a tuning of equal budgets; ``changes`` holds columns by arm."""
+    rows = {
+        "full": ("reference", 20, 20, 14, 5, 1, 0.871, 0.842, f"{HEADS}=5, {RATE}=0.003"),
+        "gnn=none": ("arm", 20, 20, 15, 4, 1, 0.812, 0.803, f"{RATE}=0.0021"),
+        "fusion=early": ("arm", 20, 20, 0, 0, 20, None, None, ""),
+        "noise": ("control", 20, 20, 20, 0, 0, 0.52, 0.5, f"{RATE}=0.01"),
+        "degree": ("control", 0, 0, 0, 0, 0, None, None, None),
+    }
+    columns = ["role", "budget", "trials", "complete", "pruned", "failed", "score", "default", "settings"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("arm")
+    for arm, change in changes.items():
+        for column, value in change.items():
+            table.loc[arm, column] = value
+    table.reset_index().to_csv(folder / "tuning.csv", index=False)
+    return folder / "tuning.csv"
+
+
+class TestTuning:
+    def tuned(self, folder: Path, **changes: dict[str, Any]) -> pd.DataFrame:
+        table = read_tuning(tuning_file(folder, **changes))
+        assert table is not None
+        return table
+
+    def test_equal_budgets_need_no_warning(self, tmp_path: Path) -> None:
+        table = self.tuned(tmp_path)
+        assert tuning_refusals(table) == ()
+        assert "4 arms got a budget of 20 trials each" in tuning_sentence(table)
+        assert "1 arm had nothing to tune" in tuning_sentence(table)
+
+    @pytest.mark.parametrize("change", [{"trials": 12}, {"budget": 40}])
+    def test_unequal_tuning_is_warned_of(self, tmp_path: Path, change: dict[str, Any]) -> None:
+        (warning,) = tuning_refusals(self.tuned(tmp_path, **{"gnn=none": change}))
+        assert (warning.rule, warning.weight) == ("unequal tuning", "warning")
+        assert f"{next(iter(change.values()))} (gnn=none)" in warning.message
+
+    def test_an_untuned_arm_beside_a_tuned_reference_is_warned_of(self, tmp_path: Path) -> None:
+        (warning,) = tuning_refusals(self.tuned(tmp_path, **{"gnn=none": {"budget": 0, "trials": 0}}))
+        assert "gnn=none was not" in warning.message
+
+    def test_a_budget_in_hours_has_no_number(self, tmp_path: Path) -> None:
+        hours = {arm: {"budget": None} for arm in ("full", "gnn=none", "fusion=early", "noise")}
+        table = self.tuned(tmp_path, **hours)
+        assert "a budget of hours" in tuning_sentence(table)
+        assert tuning_refusals(table) == ()
+
+    def test_rules_alone_are_tuned_by_nobody(self, tmp_path: Path) -> None:
+        file = tmp_path / "tuning.csv"
+        file.write_text("arm,role,budget,trials,complete,pruned,failed\npcc,reference,0,0,0,0,0\n")
+        table = read_tuning(file)
+        assert table is not None
+        assert tuning_sentence(table).startswith("No arm was tuned")
+        assert tuning_refusals(table) == ()
+
+    def test_a_damaged_file_is_named(self, tmp_path: Path) -> None:
+        file = tuning_file(tmp_path)
+        file.write_text(file.read_text().replace(",20,20,14", ",20,many,14"))
+        with pytest.raises(ReportError, match=r"tuning\.csv, row 2: trials is 'many'"):
+            read_tuning(file)

@@ -1,0 +1,86 @@
+"""What a study file may say of a search, and how it is told that it may not."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.errors import KnockoutError
+from study.config import load_study
+
+
+@pytest.fixture
+def load(study_file: Callable[..., Path]) -> Callable[..., Any]:
+    def write(search: dict[str, Any] | None = None, **changes: Any) -> Any:
+        path = study_file(**changes)
+        content = yaml.safe_load(path.read_text())
+        if search is not None:
+            content = {**content, "search": {"trials": 3, **search}}
+            content.pop("design") if "design" not in changes else None
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        return load_study(path)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("search", "said", "where"),
+    [
+        ({"trils": 4}, "Did you mean 'trials'", "search.trils"),
+        ({"trials": "many"}, "got 'many'", "search.trials"),
+        ({"trials": 0}, "greater than or equal to 1", "search.trials"),
+        ({"sampler": "tp"}, "Did you mean 'tpe'", "search.sampler"),
+        ({"pruner": "wilcoxn"}, "Did you mean 'wilcoxon'", "search.pruner"),
+        ({"objectives": ["auroc", "second"]}, "Did you mean 'seconds'", "search.objectives[1]"),
+        ({"objectives": ["auroc", "auroc"]}, "stands twice", "search.objectives"),
+        ({"objectives": ["auroc", "seconds"], "pruner": "median"}, "pruner: none", "search.pruner"),
+        ({"sampler": "nsga2"}, "several objectives", "search.sampler"),
+        ({"trials": None}, "'trials' or after 'hours'", "search"),
+        ({"hours": 2.0}, "'trials' or after 'hours'", "search"),
+        ({"vary": {"gn": ["gat"]}}, "Did you mean 'gnn'", "search.vary.gn"),
+        ({"vary": {"gnn": ["gatt"]}}, "Did you mean 'gat'", "search.vary.gnn[0]"),
+        ({"vary": {"gnn": [{"gat": {"head": [1, 2]}}]}}, "Did you mean 'heads'", "search.vary.gnn[0].gat.head"),
+        ({"fixed": ["gnn.gat.hedas"]}, "Did you mean 'heads'", "search.fixed[0]"),
+        ({"vary": {"split": ["per_tf"]}}, "it is the exam", "search.vary.split"),
+        ({"vary": {"gnn": ["gat"]}, "fixed": ["gnn.gat"]}, "unknown setting of gnn", "search"),
+    ],
+)
+def test_a_mistake_in_a_search_names_its_key(load: Any, search: dict[str, Any], said: str, where: str):
+    with pytest.raises(KnockoutError, match=said.replace("[", r"\[")) as caught:
+        load(search)
+    assert where in caught.value.where and "tiny.yaml" in caught.value.where
+
+
+def test_a_study_has_a_design_or_a_search(load: Any):
+    with pytest.raises(KnockoutError, match="drop one"):
+        load({}, design={"factors": {"gnn": ["none"]}})
+
+
+@pytest.mark.parametrize(
+    ("tune", "said"),
+    [
+        ({"trials": 3, "repets": 1}, "Did you mean 'repeats'"),
+        ({"trials": 3, "sampler": "gpp"}, "Did you mean 'gp'"),
+        ({"hours": 1.0}, "equal budgets"),
+        ({"trials": 3, "vary": {}}, "unknown key 'vary'"),
+    ],
+)
+def test_a_mistake_in_tuning_names_its_key(load: Any, tune: dict[str, Any], said: str):
+    with pytest.raises(KnockoutError, match=said) as caught:
+        load(design={"factors": {"gnn": ["none"]}, "tune": tune})
+    assert "design.tune" in caught.value.where
+
+
+def test_what_is_not_said_is_searched_as_the_registry_declares(load: Any):
+    study = load({})
+    named = {parameter.name for parameter in study.space.parameters}
+    assert {"bucketing", "gnn", "fusion", "contrast", "negatives", "pair_encoder", "gnn.gat.heads"} <= named
+    assert "scorer" not in named and not any(name.startswith("split") for name in named)
+    assert study.search.sampler == "tpe" and study.search.pruner == "wilcoxon"
+
+
+def test_a_tuned_study_is_compared_on_other_repeats_than_it_is_tuned_on(load: Any):
+    study = load(design={"factors": {"gnn": ["none"]}, "tune": {"trials": 3, "repeats": 4}})
+    assert study.first_repeat == 4
