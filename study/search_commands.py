@@ -31,7 +31,6 @@ def search(study: Study, out: Path, means: Means, *, command: str) -> int:
     if not found.over:
         console.print("\nthe search is not over; run the same command again to go on")
         return EXIT_INCOMPLETE
-    console.print("\nThe test is still sealed: `knockout confirm` with the same arguments opens it, once.")
     return 0
 
 

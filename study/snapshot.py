@@ -246,4 +246,4 @@ def _best(table: pd.DataFrame) -> str:
         return ""
     name = column.removeprefix("objective:")
     trial = complete.sort_values([column, "number"], ascending=[name in COSTS, True]).iloc[0]
-    return f"{name} {trial[column]:.4g} on validation, trial {trial['number']} ({trial['arm']})"
+    return f"{name} {trial[column]:.4g} on validation, {trial['arm']}"

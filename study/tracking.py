@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -18,6 +20,7 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
+from sqlalchemy.exc import SQLAlchemyError
 
 from components.errors import KnockoutError
 from study.cells import Result
@@ -30,13 +33,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Tracker", "default_uri"]
 
-KEY = "knockout.key"
+KEY, DATABASE = "knockout.key", "mlflow.db"
 MAX_METRICS, MAX_PARAMS = 1000, 100  # of one log_batch call
 
 
 def default_uri(out: Path) -> str:
     """Return the address of the sqlite store inside an output folder."""
-    return f"sqlite:///{out.resolve() / 'mlflow.db'}"
+    return f"sqlite:///{out.resolve() / DATABASE}"
 
 
 class Tracker:
@@ -94,7 +97,7 @@ class Tracker:
 
         try:
             yield
-        except MlflowException as error:
+        except (MlflowException, SQLAlchemyError) as error:
             raise KnockoutError(
                 f"the MLflow store does not answer: {str(error).strip()[:300]} "
                 "Finished cells are safe in the ledger; run the same command again to go on.",
@@ -151,9 +154,23 @@ class Tracker:
             logging.getLogger(name).setLevel(logging.WARNING)
 
         try:
+            if self.own_store:
+                self._make_store(MlflowClient)
             return MlflowClient(self.uri)
-        except MlflowException as error:
-            raise KnockoutError(f"MLflow cannot use this store: {str(error).strip()}", where=self.uri) from None
+        except (MlflowException, SQLAlchemyError) as error:
+            message = str(error).strip().split("\n")[0]
+            raise KnockoutError(f"MLflow cannot use this store: {message}", where=self.uri) from None
+
+    def _make_store(self, client: type[MlflowClient]) -> None:
+        """Make the sqlite store aside: a kill amid MLflow's migrations would leave one that nobody can open."""
+        for ruin in self.out.glob(".mlflow-*"):
+            shutil.rmtree(ruin, ignore_errors=True)
+        file = self.out / DATABASE
+        if not file.exists():
+            with tempfile.TemporaryDirectory(dir=self.out, prefix=".mlflow-") as folder:
+                made = Path(folder) / DATABASE
+                client(f"sqlite:///{made}").search_experiments(max_results=1)
+                made.replace(file)
 
     @cached_property
     def _experiment(self) -> str:

@@ -167,3 +167,27 @@ Tracker("x", Path({str(tmp_path)!r}))._client
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")} | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "mlflow true\n"
+
+
+def test_a_kill_while_the_store_is_made_leaves_no_ruin(plan: Plan, results: dict[str, Result], tmp_path: Path):
+    script = (
+        "import os, signal, sys; from pathlib import Path; from alembic.runtime.migration import MigrationContext\n"
+        "from study.tracking import Tracker\n"
+        "MigrationContext.run_migrations = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Tracker('tiny', Path(sys.argv[1])).reach()\n"
+    )
+    died = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert died.returncode == -9
+    assert list(tmp_path.glob(".mlflow-*/mlflow.db")) and not (tmp_path / "mlflow.db").exists()
+    record(plan, results, tmp_path)
+    assert len([key for key in runs(tmp_path) if "/cell/" in key]) == len(results)
+    assert not list(tmp_path.glob(".mlflow-*"))
+
+
+def test_a_store_that_is_broken_is_one_message(plan: Plan, results: dict[str, Result], tmp_path: Path):
+    (tmp_path / "mlflow.db").write_bytes(b"no database " * 100)
+    with pytest.raises(KnockoutError) as caught:
+        record(plan, results, tmp_path)
+    assert "mlflow.db" in caught.value.where
