@@ -108,6 +108,12 @@ def plan(source: Source, out: Path | None, *, cost: bool) -> None:
     console.print(f"metric {study.metric}, {study.repeats} repeats, lanes: {describe_lanes(study.lanes)}\n")
     _show_audit(console, planned.datasets, study.splits)
     console.print(_attainable(study, {d.block for d in planned.datasets}))
+    if study.tune is not None:
+        cells = study.tune.repeats * len(study.datasets)
+        console.print(
+            f"before that every trained arm is tuned: {study.tune.trials} trials of {count(cells, 'cell')} each, on "
+            f"repeats 0 to {study.tune.repeats - 1}; arms are compared on later ones"
+        )
     missing = len(planned.missing(ledger))
     if cost and missing:
         found = estimate(planned, ledger)
