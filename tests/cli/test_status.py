@@ -144,9 +144,8 @@ def test_status_of_a_search_counts_its_trials_and_names_the_best(knockout: Knock
         "1,complete,False,t1,b,4,30,0.7,30,gat",
         "2,pruned,False,t2,c,1,10,0.9,10,",
     )
-    assert (
-        "search: 2 trials (1 complete, 1 pruned, 1 more found finished); best: auroc 0.8 on validation, old"
-        in (knockout("status", out).out)
+    assert "search: 2 trials (1 complete, 1 pruned, 1 more found finished); best: auroc 0.8 on validation, old" in (
+        knockout("status", out).out
     )
     trials(out, "0,complete,False,t0,a,4,30,0.7,30,gat", "1,failed,False,t1,b,1,10,,,", trials=4)
     said = knockout("status", out).out
