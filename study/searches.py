@@ -26,6 +26,7 @@ from study.pool import Pool
 from study.search import Search
 from study.search_record import write_search, write_trials, write_tuning
 from study.tracking import Tracker
+from study.trials import Trial
 
 __all__ = ["confirmation", "make_search", "run_search", "tune", "write_confirmed"]
 
@@ -215,6 +216,8 @@ class _Follower:
         self.name = name if search.folder.name == SEARCHED else f"{name}/{search.space.reference.name}"
         self.store = OptunaStore(self.name, search.folder, means.storage)
         self.told = {trial.number for trial in search.finished}
+        for trial in search.finished:  # the last driver may have died between a trial's end and its record in MLflow
+            self._log(trial)
         self._write(whole=False)
 
     def follow(self) -> None:
@@ -224,9 +227,7 @@ class _Follower:
             return
         for trial in new:
             self.told.add(trial.number)
-            for row in trial.rows:
-                if row.cell in trial.results:
-                    self.tracker.log(row, trial.results[row.cell])
+            self._log(trial)
             self.listener.said(self._line(trial.number))
         write_trials(self.search)
         self._sync()
@@ -246,6 +247,11 @@ class _Follower:
         front = pareto(*judged) if len(search.objectives) > 1 else []
         write_search(search, name=self.name, storage=self.store.address, importances=importances(*judged), front=front)
         write_trials(search)
+
+    def _log(self, trial: Trial) -> None:
+        for row in trial.rows:
+            if row.cell in trial.results:
+                self.tracker.log(row, trial.results[row.cell])
 
     def _sync(self) -> None:
         finished = self.search.finished
