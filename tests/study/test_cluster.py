@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import socket
@@ -31,6 +30,8 @@ distributed = pytest.importorskip("distributed")
 @pytest.fixture(scope="module")
 def start() -> Iterator[Callable[..., Any]]:
     """Start a cluster of worker processes that fork from one in which everything is imported."""
+    import multiprocessing.popen_forkserver  # two nannies would import it at once, which Python 3.11 does not stand
+
     import dask
     from distributed.utils import get_mp_context
 
