@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from reports.blocks import block_means, ordered_arms
 from reports.comparisons import families, findings, global_test
+from reports.conclusions import conclude, crossed
+from reports.equivalence import MARGIN
 from reports.glossary import METRICS
+from reports.levels import arm_levels
 from reports.refusals import design, forbidding, outcome
 from reports.results import Analysis, Paired, Refusal
 from reports.summaries import completeness, costs, points, provenance, scores
@@ -14,7 +17,7 @@ from reports.within import gains, paired_differences
 __all__ = ["analyse"]
 
 
-def analyse(table: Table, *, alpha: float = 0.05) -> Analysis:
+def analyse(table: Table, *, alpha: float = 0.05, margin: float = MARGIN) -> Analysis:
     """Work out what a study found, and what it must not claim.
 
     Parameters
@@ -23,6 +26,8 @@ def analyse(table: Table, *, alpha: float = 0.05) -> Analysis:
         The tidy table, see :func:`reports.tables.load`.
     alpha
         Level of every family of tests, in (0, 1); intervals are at ``1 - alpha``.
+    margin
+        Differences below it do not matter, on metrics between 0 and 1; to be stated before the scores are seen.
     """
     if not 0.0 < alpha < 1.0:
         raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
@@ -61,6 +66,9 @@ def analyse(table: Table, *, alpha: float = 0.05) -> Analysis:
         completeness=completeness(frame, metrics),
         costs=costs(frame),
         provenance=provenance(frame),
+        conclusions=conclude(frame, found, alpha=alpha, tests=able, margin=margin),
+        factorials=crossed(frame, metrics, tests=able),
+        levels=arm_levels(frame),
     )
 
 

@@ -13,9 +13,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports.analysis import analyse
+from reports.audit import audit, audit_exports, audit_refusals
+from reports.conclusions_page import conclusion_exports
 from reports.errors import ReportError
 from reports.exports import Export, exports, file_name
 from reports.page import Picture, context, pictures, search_only
+from reports.plots.canvas import pdf
+from reports.plots.gather import edge_pictures
+from reports.predictions import Predictions
 from reports.results import Analysis
 from reports.search import Search, read_search
 from reports.search_page import search_exports, search_pictures
@@ -51,6 +56,7 @@ def write(
     command: str = "",
     search: Search | None = None,
     tuning: pd.DataFrame | None = None,
+    predictions: Predictions | None = None,
 ) -> Path:
     """Write the report of a study that is analysed already; otherwise as :func:`build`.
 
@@ -64,9 +70,14 @@ def write(
         The search whose arms the study confirmed, see :func:`reports.search.read_search`.
     tuning
         What tuning every arm got before the comparison, see :func:`reports.search.read_tuning`.
+    predictions
+        The edges that the cells of the study predicted, see :func:`reports.predictions.read_predictions`.
     """
     drawn, searched = pictures(analysis), search_pictures(search) if search else []
-    tables = exports(analysis)
+    drawn += edge_pictures(analysis, predictions) if predictions else []
+    audited = audit(analysis)
+    analysis = replace(analysis, refusals=(*analysis.refusals, *audit_refusals(audited)))
+    tables = [*exports(analysis), *conclusion_exports(analysis), *audit_exports(audited)]
     if search:
         analysis = replace(analysis, refusals=(*analysis.refusals, *search_refusals(search)))
         tables += search_exports(search)
@@ -74,7 +85,7 @@ def write(
         analysis = replace(analysis, refusals=(*analysis.refusals, *tuning_refusals(tuning)))
         tables += tuning_exports(tuning)
     shown = context(analysis, drawn, command, search=search, searched=searched, tuning=tuning)
-    return _publish(out, tables, [*drawn, *searched], "report.html.j2", shown)
+    return _publish(out, tables, [*drawn, *searched], "report.html.j2", shown, paragraph=shown["methods"])
 
 
 def build_search(folder_out: Path, page_out: Path, *, command: str = "") -> Path:
@@ -103,12 +114,20 @@ def build_search(folder_out: Path, page_out: Path, *, command: str = "") -> Path
 
 
 def _publish(
-    out: Path, tables: Sequence[Export], drawn: Sequence[Picture], template: str, shown: dict[str, Any]
+    out: Path,
+    tables: Sequence[Export],
+    drawn: Sequence[Picture],
+    template: str,
+    shown: dict[str, Any],
+    *,
+    paragraph: dict[str, str] | None = None,
 ) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(dir=out, prefix=".report-"))
     try:
         _tables(tables, stage / "tables")
+        if paragraph is not None:
+            _paragraph(paragraph, stage / "tables" / "methods")
         _figures(drawn, stage / "figures")
         (stage / "report.html").write_text(_render(template, shown), encoding="utf-8")
         # the page goes last: whoever sees it new finds its tables and figures beside it
@@ -133,11 +152,19 @@ def _tables(tables: Sequence[Export], folder: Path) -> None:
             (folder / f"{export.name}.tex").write_text(export.tex, encoding="utf-8")
 
 
+def _paragraph(methods: dict[str, str], folder: Path) -> None:
+    folder.mkdir()
+    (folder / "methods.txt").write_text(methods["text"] + "\n", encoding="utf-8")
+    (folder / "methods.tex").write_text(methods["latex"] + "\n", encoding="utf-8")
+
+
 def _figures(drawn: Sequence[Picture], folder: Path) -> None:
     folder.mkdir()
     for picture in drawn:
         name = file_name(picture["name"])
         (folder / f"{name}.svg").write_text(picture["svg"], encoding="utf-8")
+        if "figure" in picture:
+            (folder / f"{name}.pdf").write_bytes(pdf(picture["figure"]))
         picture["numbers"].to_csv(folder / f"{name}.csv", index=False)
 
 

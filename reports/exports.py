@@ -18,6 +18,7 @@ from reports.wording import amount, interval, number, p_value, signed
 __all__ = ["TALL", "Export", "best_two", "exports", "file_name", "finding_rows", "latex"]
 
 
+STAR = "\u2217"  # behind an arm's name: established at alpha, .01, .001
 TALL = 8  # with more data sets than this a table is turned: data sets down, arms across
 
 
@@ -58,12 +59,17 @@ def exports(analysis: Analysis) -> list[Export]:
 def latex(text: pd.DataFrame, caption: str, name: str) -> str:
     """Set strings of a study as a booktabs table; names are escaped here, cells are already LaTeX."""
     style = text.map(_minus).style
-    style = style.format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
+    for axis in (0, 1):  # marks are set after the names are escaped
+        style = style.format_index(_starred, escape="latex", axis=axis)
     columns = "l" * text.index.nlevels + "r" * text.shape[1]
     made = style.to_latex(
         hrules=True, column_format=columns, caption=caption, label=f"tab:{name}", multirow_align="naive"
     )
     return f"% \\usepackage{{booktabs}}\n{made}"
+
+
+def _starred(name: object) -> str:
+    return re.sub(f"{STAR}+", lambda found: f"$^{{{'*' * len(found.group())}}}$", str(name))
 
 
 def _minus(cell: str) -> str:
@@ -84,10 +90,26 @@ def _scores(a: Analysis, metric: str) -> Export:
         marks = best_two(rows.set_index("arm")["mean"])
         by_arm = {row["arm"]: row for row in rows.to_dict("records")}
         text[dataset] = [_scored(by_arm[arm], marks.get(arm, "")) for arm in arms]
+    stars, told = _stars(a, metric)
+    text = text.rename(index={arm: f"{arm}{mark}" for arm, mark in stars.items()})
     text = text.T if text.shape[1] > TALL else text
-    caption = f"{label(metric)}, mean $\\pm$ sd over repeats; best bold, second underlined."
+    caption = f"{label(metric)}, mean $\\pm$ sd over repeats; best bold, second underlined.{told}"
     name = f"scores_{file_name(metric)}"
     return Export(name, data, latex(text, caption, name))
+
+
+def _stars(a: Analysis, metric: str) -> tuple[dict[str, str], str]:
+    """Mark the arms that are established to differ from the reference, over blocks; and say what marks mean."""
+    if a.reference is None:
+        return {}, ""
+    levels = [a.alpha, *(level for level in (0.01, 0.001) if level < a.alpha)]
+    found = [f for f in a.findings if f.metric == metric and f.verdict in ("higher", "lower")]
+    # the weaker of both passes: the verdict rests on the two
+    weaker = {f.arm: max(p for p in (f.p_holm, f.p_holm_failures) if p is not None) for f in found}
+    stars = {arm: STAR * max(1, sum(p < level for level in levels)) for arm, p in weaker.items()}
+    used = range(1, max(map(len, stars.values()), default=0) + 1)
+    meaning = ", ".join(f"$^{{{'*' * n}}}$ $p < {levels[n - 1]:g}$" for n in used)
+    return stars, f" Differs from the reference over blocks, Holm: {meaning}." if stars else ""
 
 
 def _scored(row: dict[Hashable, Any], mark: str) -> str:

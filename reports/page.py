@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.audit import audit, audit_context
+from reports.conclusions_page import CONCLUSIONS, conclusions_context
 from reports.exports import TALL, best_two
 from reports.figures import critical_difference, differences, distribution, svg
 from reports.glossary import METRICS, STATISTICS, label
+from reports.methods import as_latex, methods
+from reports.plots.gather import grouped, more_pictures, unit
+from reports.plots.violin import violin
 from reports.results import Analysis, Dropped, Finding, Paired, Refusal
 from reports.search import Search
 from reports.search_page import TERMS, search_context, search_provenance
@@ -39,7 +44,10 @@ def context(
     return {
         "a": a,
         "sentences": summary(a),
+        **conclusions_context(a),
         "gains": _gains(a),
+        "audit": audit_context(audit(a), a),
+        "methods": {"text": methods(a), "latex": as_latex(methods(a))},
         "tuning": {} if tuning is None else tuning_context(tuning, a.metric),
         "paired": [_paired(pair) for pair in a.paired],
         "scores": _score_tables(a),
@@ -48,11 +56,11 @@ def context(
         "search": search_context(search, searched) if search else {},
         **_refusals(a.refusals),
         "completeness": _completeness(a),
-        "pictures": drawn,
+        "pictures": grouped(drawn),
         "costs": _costs(a.costs),
         **_how(command, a.metrics),
         "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
-        "statistics": {**STATISTICS, **(TERMS if search else {})},
+        "statistics": {**STATISTICS, **CONCLUSIONS, **(TERMS if search else {})},
         "level": f"{100 * (1 - a.alpha):g} %",
         "blocks": count(len(a.blocks), "independent block"),
         "datasets": count(len(a.datasets), "data set"),
@@ -93,8 +101,6 @@ def _how(command: str, metrics: Sequence[str]) -> dict[str, Any]:
 
 def pictures(a: Analysis) -> list[Picture]:
     """Draw every figure of a study once: SVG, the numbers behind it, a caption and a text alternative."""
-    unit = "repeat of the one data set" if len(a.datasets) == 1 else "data set of the one block (mean over repeats)"
-    unit = "block mean" if len(a.blocks) > 1 else unit
     out = []
     for metric in a.metrics:
         name = label(metric)
@@ -103,28 +109,42 @@ def pictures(a: Analysis) -> list[Picture]:
             over = changed[1]["over"].iloc[0]
             caption = f"{name}: what each arm changes against {a.reference}, mean and t interval over {over}"
             caption += " (blocks with failed or missing cells left out)." if _gaps(a, metric) else "."
-            out.append(_picture(f"differences_{metric}", *changed, caption))
-        caption = f"{name} per arm. Each point is one {unit}; boxes (five points or more) show quartiles, "
+            out.append(_picture(f"differences_{metric}", *changed, caption, _fold(a, metric)))
+        shaped = violin(a, metric)
+        caption = (
+            f"{name} per arm. Each point is one {unit(a)}; {'violins and ' if shaped else ''}boxes (five points or "
+        )
+        caption += "more) show density and quartiles, " if shaped else "more) show quartiles, "
         caption += "whiskers at most 1.5 times the box. Failed cells have no point."
-        out.append(_picture(f"distribution_{metric}", *distribution(a, metric), caption))
+        if shaped and shaped[1]["mark"].any():
+            caption += f" Marks: difference to {a.reference} over blocks established, failures counted in; Holm p < "
+            caption += f"{a.alpha:g} *, < 0.01 **, < 0.001 ***."
+        shown = shaped or distribution(a, metric)
+        out.append(_picture(f"distribution_{metric}", *shown, caption, _fold(a, metric)))
     for test in a.globals:
         ranked = critical_difference(a, test)
         if ranked is not None:
             caption = f"Critical differences on {label(test.metric)}: mean ranks over {test.test.blocks} blocks; a bar "
             caption += f"joins arms of which no two differ (Nemenyi, {a.alpha:g})."
-            out.append(_picture(f"critical_difference_{test.metric}", *ranked, caption))
-    return out
+            out.append(_picture(f"critical_difference_{test.metric}", *ranked, caption, _fold(a, test.metric)))
+    return out + more_pictures(a)
+
+
+def _fold(a: Analysis, metric: str) -> str:
+    """Keep the figures of the primary metric open and fold the others away: a page must end."""
+    return "" if metric == a.metric else "Other metrics"
 
 
 def _gaps(a: Analysis, metric: str) -> bool:
     return any(f.dropped for f in a.findings if f.metric == metric)
 
 
-def _picture(name: str, figure: Any, numbers: pd.DataFrame, caption: str) -> Picture:
+def _picture(name: str, figure: Any, numbers: pd.DataFrame, caption: str, group: str) -> Picture:
     heads = [c for c in ("arm", "mean", "mean_rank", "value") if c in numbers]
     told = numbers[heads].groupby("arm", sort=False).mean().iloc[:, 0]
     alt = f"{caption} Means: " + ", ".join(f"{arm} {number(value)}" for arm, value in told.items()) + "."
-    return {"name": name, "svg": svg(figure), "numbers": numbers, "caption": caption, "alt": alt}
+    drawn = {"name": name, "svg": svg(figure), "numbers": numbers, "caption": caption, "alt": alt}
+    return {**drawn, "figure": figure, "group": group}
 
 
 def _gains(a: Analysis) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from reports.errors import ReportError
 from reports.glossary import METRICS
+from reports.levels import FACTORS
 
 __all__ = ["canonical", "read"]
 
@@ -17,7 +18,7 @@ Columns = str | Sequence[str] | None
 FAILED = ("oom", "diverged", "timeout", "error", "killed")
 # Read for costs, provenance and refusals when the table has them; nothing else of a user's file is kept.
 KEPT = (
-    *("scorer", "bucketing", "gnn", "pair_encoder", "fusion", "contrast", "negatives", "optimizer"),
+    *FACTORS,
     *("study", "arm_digest", "network", "split", "cell", "seconds", "peak_memory_mb", "parameters"),
     *("data_digest", "split_digest", "code_digest", "protocol", "versions", "trial"),
 )

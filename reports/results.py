@@ -7,9 +7,12 @@ from typing import Literal
 
 import pandas as pd
 
+from reports.equivalence import Equivalence, Word
+from reports.factorial import Factorial
+from reports.power import Power
 from reports.statistics import Effect, Friedman, Signed
 
-__all__ = ["Analysis", "Dropped", "Finding", "GlobalTest", "Paired", "Refusal"]
+__all__ = ["Analysis", "Conclusion", "Dropped", "Finding", "GlobalTest", "Paired", "Refusal"]
 
 Verdict = Literal["higher", "lower", "not established", "not tested"]
 
@@ -63,6 +66,22 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Conclusion:
+    """What a study says of one comparison in the end: a word, what equality rests on, and what it would take.
+
+    ``p_equal`` is the p of the two one-sided tests after Holm over the family of ``finding``; ``why`` says what
+    kept equality from being tested, or is empty.
+    """
+
+    finding: Finding
+    word: Word
+    equivalence: Equivalence | None
+    p_equal: float | None
+    power: Power | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class GlobalTest:
     """Whether any arm of the study differs on one metric; ``second`` scores failed cells as worst."""
 
@@ -96,7 +115,7 @@ class Analysis:
     """Everything a report of one study says, computed once and worded elsewhere.
 
     ``scores`` has one row per arm x data set x metric (mean, sd, cells ok / failed / missing);
-    ``points`` is what the distribution plots show.
+    ``points`` is what the distribution plots show; ``levels`` holds the factors that vary, ``[arm, factor]``.
     """
 
     source: str
@@ -119,3 +138,6 @@ class Analysis:
     completeness: pd.DataFrame
     costs: pd.DataFrame
     provenance: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    levels: pd.DataFrame = field(default_factory=pd.DataFrame)
+    conclusions: tuple[Conclusion, ...] = ()
+    factorials: tuple[Factorial, ...] = ()

@@ -41,6 +41,10 @@ Only = Annotated[
 Lanes = Annotated[str | None, typer.Option(help="workers: auto, cpu:2, cuda:0, cuda:0,cuda:1x3")]
 Cluster = Annotated[str | None, typer.Option(metavar="URL", help="dask://host:port: cells go to a Dask cluster")]
 Storage = Annotated[str | None, typer.Option(metavar="URL", help="Optuna RDB of a search; default: a file in OUT")]
+Block = Annotated[str | None, typer.Option(help="columns of the independent unit, e.g. network,cell")]
+Metric = Annotated[str | None, typer.Option(help="primary metric")]
+Reference = Annotated[str | None, typer.Option(help="arm that the others are compared with")]
+Alpha = Annotated[float, typer.Option(min=0.0001, max=0.5, help="level of the tests")]
 Tracking = Annotated[str | None, typer.Option(help="MLflow store; default: sqlite in OUT")]
 
 
@@ -121,21 +125,47 @@ def status(
 
 @app.command()
 def report(
-    source: Annotated[Path, typer.Argument(metavar="OUT|TABLE", help="output folder, or any tidy CSV or parquet")],
+    source: Annotated[
+        Path | None, typer.Argument(metavar="OUT|TABLE", help="output folder, or any tidy CSV or parquet")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="folder of the report")] = None,
+    mlflow: Annotated[str | None, typer.Option(metavar="URI", help="MLflow store to read, in place of OUT")] = None,
+    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="with --mlflow: the study's name")] = None,
     arm: Annotated[str | None, typer.Option(help="column that names the arm or method")] = None,
-    block: Annotated[str | None, typer.Option(help="columns of the independent unit, e.g. network,cell")] = None,
-    metric: Annotated[str | None, typer.Option(help="primary metric")] = None,
-    reference: Annotated[str | None, typer.Option(help="arm that the others are compared with")] = None,
-    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="level of the tests")] = 0.05,
+    block: Block = None,
+    metric: Metric = None,
+    reference: Reference = None,
+    alpha: Alpha = 0.05,
 ) -> None:
     """Write findings, figures, HTML, CSV and LaTeX from a study or from anybody's table."""
-    from study import commands
+    if (source is None) == (mlflow is None):
+        raise typer.BadParameter("give either an output folder or table, or --mlflow URI --experiment NAME")
+    if (mlflow is None) != (experiment is None):
+        raise typer.BadParameter("--mlflow and --experiment go together")
+    from study import commands, report_commands
 
-    columns = tuple(c.strip() for c in block.split(",")) if block else None
-    commands.report(
-        source, out, arm=arm, block=columns, metric=metric, reference=reference, alpha=alpha, command=_typed()
-    )
+    how: dict[str, Any] = {"arm": arm, "block": _columns(block), "metric": metric, "reference": reference}
+    how |= {"alpha": alpha, "command": _typed()}
+    if mlflow is not None and experiment is not None:
+        report_commands.of_experiment(mlflow, experiment, out, **how)
+    elif source is not None:
+        commands.report(source, out, **how)
+
+
+@app.command()
+def compare(
+    outs: Annotated[list[Path], typer.Argument(metavar="OUT1 OUT2...", help="output folders of studies")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder of the report")],
+    block: Block = None,
+    metric: Metric = None,
+    reference: Reference = None,
+    alpha: Alpha = 0.05,
+) -> None:
+    """Report stored studies side by side, each arm named '<study>: <arm>'; same data and splits only."""
+    from study import report_commands
+
+    how: dict[str, Any] = {"block": _columns(block), "alpha": alpha, "command": _typed()}
+    report_commands.compare(outs, out, metric=metric, reference=reference, **how)
 
 
 @app.command()
@@ -247,6 +277,10 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("stopped; run the same command again to go on\n")
         sys.exit(130)
+
+
+def _columns(given: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in given.split(",")) if given else None
 
 
 def _typed() -> str:

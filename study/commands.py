@@ -18,6 +18,7 @@ from components.errors import KnockoutError
 from reports.analysis import analyse
 from reports.attainability import blocks_needed, smallest_p
 from reports.build import write
+from reports.predictions import read_predictions
 from reports.results import Analysis
 from reports.search import read_search, read_tuning
 from reports.search_sentences import search_summary
@@ -212,11 +213,13 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
 
 
 def _beside(out: Path) -> dict[str, Any]:
-    """Return what the report of a study says beside its findings: how its arms were searched or tuned."""
-    kind = kind_of_plan(out) if out.is_dir() else ""
+    """Return what the report of a study says beside its findings: its edges, how its arms were searched or tuned."""
+    if not out.is_dir():
+        return {}
+    kind, edges = kind_of_plan(out), {"predictions": read_predictions(out)}
     if kind == SEARCHED:
-        return {"search": read_search(out / SEARCHED)}
-    return {"tuning": read_tuning(out / TUNED / "tuning.csv")} if kind == TUNED else {}
+        return {**edges, "search": read_search(out / SEARCHED)}
+    return {**edges, "tuning": read_tuning(out / TUNED / "tuning.csv")} if kind == TUNED else edges
 
 
 def _show_arms(console: Console, planned: Plan, ledger: Ledger) -> None:

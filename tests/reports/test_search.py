@@ -331,7 +331,10 @@ class TestSentences:
         confirmed[["validation", "test"]] = np.nan
         confirmed.to_csv(out / "search" / "confirmed.csv", index=False)
         assert "has no score" in search_summary(searched(out))[2]
-        assert "nan" not in read(build_search(out, out / "report")).text.lower()
+        words = re.findall(
+            r"\w+", re.sub(r"(?s)<script.*?</script>", "", build_search(out, out / "report").read_text())
+        )
+        assert "nan" not in [word.lower() for word in words]
 
     def test_an_exhausted_space_and_hours_are_told(self, made: Made) -> None:
         assert "2.5 h) ended" in search_summary(searched(made(trials=None, hours=2.5)))[0]
@@ -402,7 +405,7 @@ class TestThePageOfASearch:
         confirmed = pd.read_csv(out / "search" / "confirmed.csv").replace("full model", name)
         confirmed.to_csv(out / "search" / "confirmed.csv", index=False)
         page = build_search(out, out / "report")
-        assert "script" not in read(page).tags
+        assert read(page).tags.count("script") == 1  # the page's own
         assert name in read(page).text
         assert "secret" not in page.read_text() and "postgresql://host/db" in page.read_text()
 

@@ -1,0 +1,44 @@
+"""Means per arm as bars with t intervals and the points they are means of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reports.figures import styles
+from reports.glossary import label
+from reports.plots.canvas import INK, guessing, horizontal, measured
+from reports.results import Analysis
+from reports.statistics import mean_interval
+from reports.wording import number
+
+__all__ = ["bars"]
+
+
+def bars(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame] | None:
+    """Draw the mean of every arm of a study, its t interval and a dot per block; None with one point per arm.
+
+    Bars begin at what guessing scores, so that their length is what was gained over it.
+    """
+    arms, data = measured(analysis, metric)
+    values = {arm: data.loc[data["arm"] == arm, "value"].to_numpy() for arm in arms}
+    if max((len(v) for v in values.values()), default=0) < 2:
+        return None
+    look, start = styles(analysis), guessing(metric)
+    figure, axes = horizontal(arms, analysis)
+    rng = np.random.default_rng(0)
+    rows = []
+    for y, arm in enumerate(arms):
+        mean, (low, high) = float(values[arm].mean()), mean_interval(values[arm], 1 - analysis.alpha)
+        colour, marker = look[arm]
+        axes.barh(y, mean - start, left=start, height=0.62, color=colour, alpha=0.35, edgecolor=colour)
+        jitter = y + rng.uniform(-0.12, 0.12, len(values[arm]))
+        axes.scatter(values[arm], jitter, s=14, c=colour, marker=marker, linewidths=0, zorder=3)
+        if np.isfinite(low):
+            axes.errorbar(mean, y, xerr=[[mean - low], [high - mean]], color=INK, capsize=3, linewidth=1.4, zorder=4)
+        axes.text(1.01, y, number(mean), transform=axes.get_yaxis_transform(), va="center", fontsize=9, color=INK)
+        rows.append((metric, arm, mean, low, high, len(values[arm])))
+    axes.axvline(start, color=INK, linewidth=1)
+    axes.set_xlabel(label(metric) + (f" (bars begin at guessing, {start:g})" if start else ""))
+    return figure, pd.DataFrame(rows, columns=["metric", "arm", "mean", "low", "high", "n"])

@@ -1,0 +1,95 @@
+"""Paper, ink and names that all further figures of a study share."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.figures import STYLE
+from reports.results import Analysis
+
+__all__ = [
+    "GREY",
+    "INK",
+    "SHADES",
+    "WIDTH",
+    "guessing",
+    "horizontal",
+    "measured",
+    "named",
+    "panels",
+    "pdf",
+    "plain",
+    "short",
+]
+
+WIDTH = 7.2  # inches: two columns of a journal; at half of it the smallest letters are still 4.5 pt
+# with 50 colours or more matplotlib makes the colour bar a bitmap, in SVG and PDF too
+SHADES = matplotlib.colormaps["cividis"].resampled(40)
+INK, GREY = "#333333", "#8c8c8c"
+_GUESSING = {"auroc": 0.5, "within_tf_auroc": 0.5, "auprc_ratio": 1.0, "epr": 1.0}
+
+
+def pdf(figure: Figure) -> bytes:
+    """Return a figure of a study as PDF with real letters (type 42) and without a date."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({**STYLE, "pdf.fonttype": 42}):
+        figure.savefig(
+            buffer, format="pdf", bbox_inches="tight", metadata=dict.fromkeys(("Creator", "Producer", "CreationDate"))
+        )
+    return buffer.getvalue()
+
+
+def panels(rows: int, columns: int, height: float, **how: Any) -> tuple[Figure, list[Axes]]:
+    """Lay out the panels of a figure, all of one height in inches; the axes come row by row."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, rows * height), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(rows, columns, **how)).ravel().tolist()
+    for one in axes:
+        one.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def horizontal(arms: list[str], analysis: Analysis) -> tuple[Figure, Axes]:
+    """Lay out one line per arm of a study, the first on top, its name at the left."""
+    figure, (axes,) = panels(1, 1, 1.1 + 0.36 * len(arms))
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.7)
+    axes.set_yticks(range(len(arms)), [named(analysis, arm) for arm in arms])
+    axes.set_ylim(len(arms) - 0.4, -0.6)
+    return figure, axes
+
+
+def plain(text: str) -> str:
+    """Keep matplotlib from reading the name of an arm or a gene as maths."""
+    return text.replace("$", r"\$")
+
+
+def named(analysis: Analysis, arm: str) -> str:
+    """Write who an arm of a study is, so that colour is not needed to know it."""
+    role = analysis.roles[arm]
+    return plain(arm) if role == "arm" else f"{plain(arm)} ({role})"
+
+
+def short(text: str, most: int = 24) -> str:
+    """Cut a name of a study that would leave no room for the drawing."""
+    return plain(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
+def guessing(metric: str) -> float:
+    """Return what guessing scores on a metric; 0 where that depends on the data set."""
+    return _GUESSING.get(metric, 0.0)
+
+
+def measured(analysis: Analysis, metric: str) -> tuple[list[str], pd.DataFrame]:
+    """Return the arms of a study that have points on a metric, in their order, and those points."""
+    data = analysis.points[analysis.points["metric"] == metric]
+    there = set(data["arm"])
+    return [arm for arm in analysis.arms if arm in there], data

@@ -1,0 +1,113 @@
+"""Which further figures the report of a study has, in what order, with captions and text alternatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reports.figures import svg
+from reports.glossary import label
+from reports.plots.bars import bars
+from reports.plots.cost import gain_per_cost
+from reports.plots.heatmap import heatmap
+from reports.plots.interaction import interaction
+from reports.plots.network import mean_scores, network, score_heatmap, subject
+from reports.plots.precision_recall import MOST_DATASETS, precision_recall
+from reports.predictions import Predictions
+from reports.results import Analysis
+from reports.wording import count, joined, number, signed
+
+__all__ = ["edge_pictures", "grouped", "more_pictures", "unit"]
+
+SCORES, FACTORS, EDGES = "Scores, means and costs", "Factors together", "Predicted edges"
+MOST_NETWORKS = 1  # data sets whose edges are drawn: the first, others look alike and each takes half a second
+
+
+def unit(a: Analysis) -> str:
+    """Say what one point of a study's figures is."""
+    if len(a.blocks) > 1:
+        return "block mean"
+    return "repeat of the one data set" if len(a.datasets) == 1 else "data set of the one block (mean over repeats)"
+
+
+def more_pictures(a: Analysis) -> list[dict[str, Any]]:
+    """Draw what further figures the primary metric of a study allows."""
+    metric, name, level = a.metric, label(a.metric), f"{100 * (1 - a.alpha):g} %"
+    out = []
+    if (drawn := heatmap(a, metric)) is not None:
+        caption = f"{name} of every arm on every data set, mean over repeats; * and bold: best of its data set."
+        caption += " A dash: cells failed or not run."
+        best = drawn[1].loc[drawn[1]["best"], "arm"].value_counts(sort=False)
+        told = ", ".join(f"{arm} on {n}" for arm, n in best.items())
+        out.append(_picture(f"heatmap_{metric}", drawn, caption, f"Best: {told or 'none'}.", SCORES))
+    if (drawn := bars(a, metric)) is not None:
+        caption = f"{name}: mean per arm with {level} t interval; each dot is one {unit(a)}. Arms are paired: whether "
+        caption += "two differ is said by their difference, never by intervals that overlap."
+        out.append(_picture(f"bars_{metric}", drawn, caption, f"Means: {_told(drawn[1])}.", SCORES))
+    if (drawn := gain_per_cost(a, metric)) is not None:
+        caption = f"What an arm costs and what it is worth: {name} minus that of {a.reference}, mean and {level} t "
+        caption += "interval, over its cost."
+        told = ", ".join(f"{r['arm']} {signed(r['mean'])}" for r in drawn[1].to_dict("records"))
+        out.append(_picture(f"gain_per_cost_{metric}", drawn, caption, f"Differences: {told}.", SCORES))
+    if (drawn := interaction(a, metric)) is not None:
+        caption = f"Marginal means of {name} for two factors at a time, over all arms that share the two levels, with "
+        caption += f"{level} t interval over points (each one {unit(a)}). Parallel lines: the factors do not act on "
+        caption += "each other."
+        pairs = drawn[1][["factor", "by"]].drop_duplicates().agg(" and ".join, axis=1).tolist()
+        out.append(_picture(f"interaction_{metric}", drawn, caption, f"Pairs: {'; '.join(pairs)}.", FACTORS))
+    return out
+
+
+def edge_pictures(a: Analysis, predictions: Predictions) -> list[dict[str, Any]]:
+    """Draw what the saved predictions of a study show; nothing where they are of other arms."""
+    out = []
+    if (drawn := precision_recall(a, predictions)) is not None:
+        left = len(set(predictions.cells["dataset"])) - MOST_DATASETS
+        caption = "Precision over recall of test pairs: reference, strongest control of each data set and the best "
+        caption += f"other arms; mean over repeats, shaded {100 * (1 - a.alpha):g} % t interval (three repeats or more)"
+        caption += f"; {count(left, 'more data set')} not drawn." if left > 0 else "."
+        half = drawn[1][drawn[1]["recall"] == 0.5].groupby("arm", sort=False)["precision"].mean()
+        told = ", ".join(f"{arm} {number(value)}" for arm, value in half.items())
+        out.append(_picture("precision_recall", drawn, caption, f"Mean precision at recall 0.5: {told}.", EDGES))
+    arm = subject(a)
+    for dataset in a.datasets[:MOST_NETWORKS]:
+        scores = mean_scores(predictions, arm, dataset)
+        if (drawn := network(scores)) is not None:
+            edges = drawn[1]
+            caption = f"The {len(edges)} test pairs on {dataset} that {arm} scores highest (mean over the repeats that "
+            caption += "asked for the pair); the regulators with most of them are named."
+            hubs = edges["tf"].value_counts()
+            first = sorted(hubs.index, key=lambda tf: (-hubs[tf], tf))
+            told = f"{int(edges['label'].sum())} of {len(edges)} are known; most edges: {joined(first)}."
+            out.append(_picture(f"top_edges_{dataset}", drawn, caption, told, EDGES))
+        if (drawn := score_heatmap(scores)) is not None:
+            shown = drawn[1]
+            caption = f"Mean scores of {arm} on {dataset} for the regulators and targets with most top edges. A dot: "
+            caption += "known edge; empty: pair not in the test."
+            told = f"{len(shown)} pairs, {int(shown['label'].sum())} known."
+            out.append(_picture(f"edge_scores_{dataset}", drawn, caption, told, EDGES))
+    return out
+
+
+def grouped(drawn: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Sort the pictures of a study by the fold they stand in; those under '' stand open."""
+    out: dict[str, list[dict[str, Any]]] = {"": []}
+    for picture in drawn:
+        out.setdefault(picture.get("group", ""), []).append(picture)
+    return out
+
+
+def _told(numbers: pd.DataFrame) -> str:
+    return ", ".join(f"{r['arm']} {number(r['mean'])}" for r in numbers.to_dict("records"))
+
+
+def _picture(name: str, drawn: tuple[Figure, pd.DataFrame], caption: str, told: str, group: str) -> dict[str, Any]:
+    figure, numbers = drawn
+    alt = f"{caption} {told}"
+    return {
+        **{"name": name, "svg": svg(figure), "numbers": numbers, "caption": caption, "alt": alt},
+        **{"figure": figure, "group": group},
+    }

@@ -1,0 +1,85 @@
+"""How a metric spreads per arm as violins with box, points and marks against the reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.figures import styles
+from reports.glossary import label
+from reports.plots.canvas import INK, horizontal, measured
+from reports.results import Analysis
+
+__all__ = ["FEWEST", "violin"]
+
+FEWEST = 5  # points; under fewer a violin has a shape nobody measured
+_LEVELS = ((0.001, "***"), (0.01, "**"))
+
+
+def violin(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame] | None:
+    """Draw how one metric of a study spreads per arm; None where no arm has the points for a violin.
+
+    The marks are those of the findings over independent blocks (Holm), never of repeats: an arm is marked only
+    if its difference is established, failures counted in.
+    """
+    arms, data = measured(analysis, metric)
+    values = {arm: data.loc[data["arm"] == arm, "value"].to_numpy() for arm in arms}
+    if not any(_has_shape(v) for v in values.values()):
+        return None
+    look, marks = styles(analysis), _marks(analysis, metric)
+    figure, axes = horizontal(arms, analysis)
+    rng = np.random.default_rng(0)
+    for y, arm in enumerate(arms):
+        colour, marker = look[arm]
+        if _has_shape(values[arm]):
+            _shape(axes, y, values[arm], colour)
+        jitter = y + rng.uniform(-0.1, 0.1, len(values[arm]))
+        axes.scatter(values[arm], jitter, s=16, c=colour, marker=marker, alpha=0.8, linewidths=0, zorder=3)
+    for y, arm in enumerate(arms):
+        # right of the frame: no mark may be taken for a point
+        axes.text(1.01, y, marks.get(arm, ("", 0.0))[0], transform=axes.get_yaxis_transform(), va="center", color=INK)
+    axes.set_xlabel(label(metric))
+    numbers = data[["metric", "arm", "where", "value"]].assign(
+        p_holm=data["arm"].map({arm: p for arm, (_, p) in marks.items()}).astype(float),
+        mark=data["arm"].map({arm: mark for arm, (mark, _) in marks.items()}).fillna(""),
+    )
+    return figure, numbers
+
+
+def _has_shape(values: np.ndarray) -> bool:
+    return len(values) >= FEWEST and float(np.ptp(values)) > 0.0
+
+
+def _shape(axes: Axes, y: int, values: np.ndarray, colour: str) -> None:
+    drawn = axes.violinplot(
+        values, positions=[y], orientation="horizontal", widths=0.8, showextrema=False, bw_method="scott"
+    )
+    for body in drawn["bodies"]:  # type: ignore[attr-defined]
+        body.set(facecolor=colour, edgecolor=colour, alpha=0.22)
+    line = {"color": colour}
+    axes.boxplot(
+        values,
+        positions=[y],
+        orientation="horizontal",
+        widths=0.3,
+        showfliers=False,
+        manage_ticks=False,
+        boxprops=line,
+        whiskerprops=line,
+        capprops=line,
+        medianprops={**line, "linewidth": 2},
+    )
+
+
+def _marks(analysis: Analysis, metric: str) -> dict[str, tuple[str, float]]:
+    """Return per arm its mark and the adjusted p behind it."""
+    out = {}
+    for f in analysis.findings:
+        if f.metric != metric or f.against != analysis.reference or f.p_holm is None:
+            continue
+        found = f.verdict in ("higher", "lower")
+        stars = next((mark for level, mark in _LEVELS if f.p_holm < min(level, analysis.alpha)), "*")
+        out[f.arm] = (stars if found else "", f.p_holm)
+    return out

@@ -1,0 +1,107 @@
+// Comfort only: the page says everything without it.
+(function () {
+  "use strict";
+
+  function button(text, label, act) {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = text;
+    if (label) made.setAttribute("aria-label", label);
+    made.addEventListener("click", act);
+    return made;
+  }
+
+  // "−0.012 ± 0.003", "[+0.01, +0.02]", "1,204" and "85 % +0.04" sort by their first number
+  function numeric(text) {
+    const plain = text.replace(/−/g, "-").replace(/^\[/, "");
+    const found = /^[<+]?\s*(-?(?:\d+(?:,\d{3})*\.?\d*|\.\d+)(?:e[+-]?\d+)?)(?=$|[\s,;%±\]\/([])/i.exec(plain);
+    return found ? parseFloat(found[1].replace(/,/g, "")) : NaN;
+  }
+
+  function sortBy(table, column, down) {
+    const body = table.tBodies[0];
+    const rows = Array.from(body.rows, function (row) {
+      const text = row.cells[column] ? row.cells[column].textContent.trim() : "";
+      const empty = row.cells[column] && row.cells[column].querySelector(".gap"); // "3 of 3 failed" is no score of 3
+      return { row: row, text: text, value: empty ? NaN : numeric(text) };
+    });
+    const said = rows.filter((r) => r.text !== "" && r.text !== "–");
+    const asNumbers = said.filter((r) => !isNaN(r.value)).length * 2 > said.length;
+    const gap = (r) => (asNumbers ? isNaN(r.value) : r.text === "" || r.text === "–");
+    rows.sort(function (a, b) {
+      if (gap(a) || gap(b)) return gap(a) - gap(b); // gaps stay below, whichever way
+      const order = asNumbers ? a.value - b.value : a.text.localeCompare(b.text, "en", { numeric: true });
+      return down ? -order : order;
+    });
+    for (const r of rows) body.appendChild(r.row);
+  }
+
+  for (const table of document.querySelectorAll("main table")) {
+    if (!table.tHead || !table.tBodies.length || table.tBodies[0].rows.length < 2) continue;
+    const heads = Array.from(table.tHead.rows[0].cells);
+    heads.forEach(function (head, column) {
+      const sorter = button("", "", function () {
+        const down = head.getAttribute("aria-sort") === "ascending";
+        for (const other of heads) other.setAttribute("aria-sort", "none");
+        head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        sortBy(table, column, down);
+      });
+      while (head.firstChild) sorter.appendChild(head.firstChild);
+      if (!sorter.textContent.trim()) sorter.setAttribute("aria-label", "Name");
+      head.appendChild(sorter);
+      head.setAttribute("aria-sort", "none");
+    });
+  }
+
+  const dialog = document.createElement("dialog");
+  const shown = document.createElement("div");
+  dialog.append(button("Close", "", () => dialog.close()), shown);
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.firstChild.className = "small";
+  document.body.appendChild(dialog);
+  for (const figure of document.querySelectorAll("figure")) {
+    const drawing = figure.querySelector("svg");
+    if (!drawing) continue;
+    const enlarge = function () {
+      const copy = drawing.cloneNode(true);
+      copy.removeAttribute("width");
+      copy.removeAttribute("height");
+      shown.replaceChildren(copy);
+      dialog.setAttribute("aria-label", figure.getAttribute("aria-label") || "Figure");
+      dialog.showModal();
+    };
+    drawing.style.cursor = "zoom-in";
+    drawing.addEventListener("click", enlarge);
+    const opener = button("Enlarge", "Enlarge the figure", enlarge);
+    opener.className = "small enlarge";
+    figure.after(opener);
+  }
+
+  function copyOld(text) {
+    const field = document.createElement("textarea");
+    field.value = text;
+    document.body.appendChild(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    return done ? Promise.resolve() : Promise.reject(new Error("the browser forbids it"));
+  }
+
+  function copy(text) {
+    if (!navigator.clipboard) return copyOld(text);
+    return navigator.clipboard.writeText(text).catch(() => copyOld(text));
+  }
+
+  for (const item of document.querySelectorAll(".define")) {
+    const term = item.dataset.term;
+    const text = (term ? term + ": " : "") + item.textContent.trim();
+    const copier = button("Copy", "Copy: " + (term || text.slice(0, 40)), function () {
+      copy(text).then(
+        () => { copier.textContent = "Copied"; },
+        () => { copier.textContent = "Not copied"; }
+      );
+    });
+    copier.className = "small copy";
+    item.append(" ", copier);
+  }
+})();

@@ -1,0 +1,196 @@
+"""Factors together: the ANOVA against its definition, and designs that have no interactions to speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.anova import AnovaRM
+
+from reports.analysis import analyse
+from reports.build import _render
+from reports.conclusions_page import conclusion_exports, conclusions_context
+from reports.factor_sentences import questions
+from reports.factorial import factorial
+from reports.levels import arm_levels
+from reports.tables import Table
+
+Study = Callable[..., Table]
+GNN, FUSION = ("gat", "gcn", "none"), ("early", "late")
+
+
+def crossed(gnn: tuple[str, ...] = GNN, fusion: tuple[str, ...] = FUSION) -> pd.DataFrame:
+    rows = [{"arm": f"{g}+{f}", "gnn": g, "fusion": f} for g, f in product(gnn, fusion)]
+    return pd.DataFrame(rows).set_index("arm")
+
+
+def scores(
+    levels: pd.DataFrame, blocks: int = 8, effect: float = 0.0, mixed: float = 0.0, seed: int = 0
+) -> pd.DataFrame:
+    """Block means in which ``gat`` is worth ``effect``, and ``mixed`` more together with early fusion."""
+    rng = np.random.default_rng(seed)
+    block = rng.normal(0.7, 0.05, size=(blocks, 1))
+    worth = effect * levels["gnn"].eq("gat") + mixed * (levels["gnn"].eq("gat") & levels["fusion"].eq("early"))
+    values = block + worth.to_numpy() + rng.normal(0, 0.01, size=(blocks, len(levels)))
+    return pd.DataFrame(values, index=[f"cell{i}" for i in range(blocks)], columns=levels.index)
+
+
+def row(table: pd.DataFrame, effect: str) -> pd.Series:
+    return table.set_index("effect").loc[effect]
+
+
+def test_two_levels_each_are_squared_paired_t_tests() -> None:
+    levels = crossed(("gat", "none"))
+    means = scores(levels, effect=0.01)
+    found = factorial(means, levels, "auroc")
+    assert found is not None and found.message == ""
+    main = means[["gat+early", "gat+late"]].mean(axis=1) - means[["none+early", "none+late"]].mean(axis=1)
+    both = means["gat+early"] - means["gat+late"] - means["none+early"] + means["none+late"]
+    for effect, d in (("gnn", main), ("gnn × fusion", both)):
+        t = stats.ttest_1samp(d, 0.0)
+        assert row(found.effects, effect)["f"] == pytest.approx(t.statistic**2)
+        assert row(found.effects, effect)["p"] == pytest.approx(t.pvalue)
+        assert row(found.effects, effect)["epsilon"] == pytest.approx(1.0)
+
+
+def test_uncorrected_p_is_that_of_statsmodels_and_the_correction_only_raises_it() -> None:
+    levels = crossed()
+    means = scores(levels, effect=0.004)
+    found = factorial(means, levels, "auroc")
+    assert found is not None
+    long = means.rename_axis("block").reset_index().melt("block", var_name="arm").join(levels, on="arm")
+    direct = AnovaRM(long, "value", "block", within=["gnn", "fusion"]).fit().anova_table["Pr > F"]
+    assert found.effects["p_uncorrected"].tolist() == pytest.approx(direct.tolist())
+    assert 0.5 <= row(found.effects, "gnn")["epsilon"] <= 1.0
+    assert (found.effects["p"] >= 0.0).all() and (found.effects["p_holm"] >= found.effects["p"]).all()
+
+
+def test_epsilon_is_that_of_the_textbook() -> None:
+    """For one factor: Greenhouse & Geisser's formula on the double-centred covariance of its levels."""
+    levels = crossed()
+    means = scores(levels, seed=3)
+    found = factorial(means, levels, "auroc")
+    assert found is not None
+    by_level = means.T.groupby(levels["gnn"]).mean().T
+    s = by_level.cov().to_numpy()
+    centred = s - s.mean(axis=0) - s.mean(axis=1)[:, None] + s.mean()
+    expected = np.trace(centred) ** 2 / (2 * (centred**2).sum())
+    assert row(found.effects, "gnn")["epsilon"] == pytest.approx(expected)
+
+
+def test_an_interaction_is_found_where_there_is_one_and_only_there() -> None:
+    levels = crossed()
+    alone = factorial(scores(levels, effect=0.05), levels, "auroc")
+    together = factorial(scores(levels, effect=0.05, mixed=0.05), levels, "auroc")
+    assert alone is not None and together is not None
+    assert row(alone.effects, "gnn")["p_holm"] < 0.001 < 0.05 < row(alone.effects, "gnn × fusion")["p_holm"]
+    assert row(together.effects, "gnn × fusion")["p_holm"] < 0.001
+
+
+def test_marginal_means_average_over_the_other_factor() -> None:
+    levels = crossed()
+    means = scores(levels)
+    found = factorial(means, levels, "auroc")
+    assert found is not None
+    table = found.means.set_index(["effect", "level"])["mean"]
+    assert table["gnn", "gat"] == pytest.approx(means[["gat+early", "gat+late"]].to_numpy().mean())
+    assert table["gnn × fusion", "none, late"] == pytest.approx(means["none+late"].mean())
+
+
+def test_order_of_arms_and_blocks_changes_nothing() -> None:
+    levels = crossed()
+    means = scores(levels)
+    one = factorial(means, levels, "auroc")
+    other = factorial(means.iloc[::-1, ::-1], levels.sample(frac=1, random_state=1), "auroc")
+    assert one is not None and other is not None
+    numbers = one.effects.columns[1:]
+    pd.testing.assert_frame_equal(one.effects[numbers], other.effects[numbers])
+
+
+def test_one_factor_at_a_time_has_no_interactions() -> None:
+    levels = crossed().loc[["gat+early", "gcn+early", "none+early", "gat+late"]]
+    found = factorial(scores(levels), levels, "auroc")
+    assert found is not None and "one-factor-at-a-time designs have no interactions" in found.message
+    assert found.effects.empty
+
+
+def test_a_missing_combination_is_refused_and_counted() -> None:
+    levels = crossed().drop(index="none+late")
+    found = factorial(scores(levels), levels, "auroc")
+    assert found is not None and "5 of the 6 combinations" in found.message
+
+
+def test_arms_that_share_a_combination_are_refused() -> None:
+    levels = pd.concat([crossed(), pd.DataFrame({"gnn": ["gat"], "fusion": ["late"]}, index=["gat+late, wide"])])
+    found = factorial(scores(levels), levels, "auroc")
+    assert found is not None and "7 arms share 6 combinations" in found.message
+
+
+def test_an_arm_in_which_a_factor_cannot_act_is_left_out_and_named() -> None:
+    levels = pd.concat([crossed(("gat", "gcn")), pd.DataFrame({"gnn": ["none"], "fusion": ["-"]}, index=["bare"])])
+    found = factorial(scores(levels), levels, "auroc")
+    assert found is not None and found.message == "" and found.left_out == ("bare",)
+    assert found.factors == {"gnn": ("gat", "gcn"), "fusion": ("early", "late")}
+
+
+@pytest.mark.parametrize("gap", [np.nan, -np.inf])
+def test_incomplete_blocks_are_left_out_and_five_must_remain(gap: float) -> None:
+    levels = crossed()
+    means = scores(levels, blocks=6)
+    means.iloc[0, 0] = gap
+    found = factorial(means, levels, "auroc")
+    assert found is not None and found.blocks == 5 and found.message == ""
+    means.iloc[1, 2] = gap
+    found = factorial(means, levels, "auroc")
+    assert found is not None and "at least 5" in found.message and found.effects.empty
+
+
+def test_raw_auprc_is_not_averaged_over_networks() -> None:
+    found = factorial(scores(crossed()), crossed(), "auprc")
+    assert found is not None and "AUPRC ratio" in found.message
+
+
+def test_one_varied_factor_is_no_factorial() -> None:
+    levels = crossed(fusion=("early",))[["gnn"]]
+    assert factorial(scores(levels.assign(fusion="early")), levels, "auroc") is None
+
+
+def factors(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the arms of a synthetic study the levels that their names speak of."""
+    named = frame["arm"].str.contains
+    gnn = np.where(named("gnn=none"), "none", "gat")
+    return frame.assign(gnn=gnn, fusion=np.where(named("fusion=early"), "early", "multiscale"))
+
+
+GRID = {
+    "full": ("reference", 0.80),
+    "gnn=none": ("arm", 0.74),
+    "fusion=early": ("arm", 0.79),
+    "gnn=none, fusion=early": ("arm", 0.70),
+    "degree": ("control", 0.70),
+}
+
+
+def test_a_crossed_study_reports_main_effects_and_interaction(study: Study) -> None:
+    table = study(factors, arms=GRID)
+    assert set(arm_levels(table.frame)) == {"gnn", "fusion"}
+    analysis = analyse(table)
+    assert {f.metric for f in analysis.factorials if not f.message} == {"auroc", "auprc_ratio"}
+    asked = {q.name: q for q in questions(analysis)}
+    assert list(asked) == ["gnn", "fusion", "Combinations"]
+    assert asked["gnn"].tail.startswith("Averaged over the other factors: F(1, 6) = ")
+    assert "gnn × fusion adjusted p = " in asked["gnn"].tail
+    assert "Factors together" in _render("conclusions.html.j2", {**conclusions_context(analysis), "a": analysis})
+    tables = {table.name: table for table in conclusion_exports(analysis)}
+    assert set(tables["factorial"].numbers["effect"]) == {"gnn", "fusion", "gnn × fusion"}
+    assert r"\toprule" in tables["factorial"].tex
+    assert len(tables["marginal_means"].numbers) == 2 * (2 + 2 + 4)
+
+
+def test_mixed_digests_stop_the_factorial_too(study: Study) -> None:
+    table = study(lambda f: factors(f).assign(data_digest=f["arm"]), arms=GRID)
+    assert analyse(table).factorials == ()

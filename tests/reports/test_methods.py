@@ -1,0 +1,72 @@
+"""The paragraph for a methods section says what was computed, and the LaTeX tables mark what was established."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from conftest import ARMS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.analysis import analyse
+from reports.build import build
+from reports.exports import exports
+from reports.methods import as_latex, methods
+from reports.tables import Table
+
+Study = Callable[..., Table]
+
+
+def test_it_states_design_unit_tests_correction_and_versions(study: Study) -> None:
+    text = methods(analyse(study()))
+    assert "full was compared with 2 arms, 1 baseline and 2 controls on 14 data sets with 3 repeats" in text
+    assert "The independent unit was the block (N = 7); repeats within data sets and data sets within blocks" in text
+    assert "Friedman test (p by permutation)" in text and "Wilcoxon, exact" in text and "sign test, exact" in text
+    assert "Holm's correction within each metric and question (1 to 2 comparisons each), at the level 0.05" in text
+    assert "margin of ±0.01" in text
+    assert "knockout 0.1.0 and torch 2.15.0" in text and "SciPy " in text
+
+
+def test_it_names_no_test_that_was_refused(study: Study) -> None:
+    text = methods(analyse(study(blocks=3)))
+    assert "No pairwise test was made: that takes at least 6 blocks." in text
+    assert not re.search("Friedman|Nemenyi|Wilcoxon|Holm", text)
+
+
+def test_one_block_is_said_to_be_one(study: Study) -> None:
+    assert "there was one independent block, hence no test across data sets" in methods(analyse(study(blocks=1)))
+
+
+def test_failures_and_their_second_pass_are_told_only_where_there_are_any(study: Study) -> None:
+    assert "second pass" not in methods(analyse(study()))
+    assert "second pass" in methods(analyse(study(failed={("fusion=early", "cell3")})))
+
+
+def test_it_lies_beside_the_tables_as_text_and_as_latex(study: Study, tmp_path: Path) -> None:
+    folder = build(study(blocks=2, arms={**ARMS, "full": ("reference", 0.8)}), tmp_path / "out").parent / "tables"
+    plain = (folder / "methods" / "methods.txt").read_text(encoding="utf-8")
+    assert "95 % t intervals" in plain
+    assert (folder / "methods" / "methods.tex").read_text(encoding="utf-8") == as_latex(plain)
+
+
+@given(st.text(alphabet="ab\\&%$#_{}~^ ±–"))
+def test_no_character_stays_a_command_in_latex(text: str) -> None:
+    made = as_latex(text)
+    for known in (r"\textbackslash{}", r"\textasciitilde{}", r"\textasciicircum{}", r"$\pm$"):
+        made = made.replace(known, "")
+    assert not re.search(r"(?<!\\)[&%$#_{}~^]", made)
+    assert "\\" not in re.sub(r"\\[&%$#_{}]", "", made)
+
+
+def test_score_tables_mark_the_arms_that_are_established_to_differ(study: Study) -> None:
+    a = analyse(study(blocks=9))
+    tex = next(e.tex for e in exports(a) if e.name == "scores_auroc")
+    marked = set(re.findall(r"([\w=]+)\$\^\{\*+\}\$ &", tex)) | set(re.findall(r"& ([\w=]+)\$\^\{\*+\}\$", tex))
+    assert marked == {f.arm for f in a.findings if f.metric == "auroc" and f.verdict in ("higher", "lower")} != set()
+    assert r"Holm: $^{*}$ $p < 0.05$" in tex
+
+
+def test_score_tables_without_a_finding_have_no_marks(study: Study) -> None:
+    assert all("$^{*" not in e.tex for e in exports(analyse(study(blocks=3))))

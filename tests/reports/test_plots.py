@@ -1,0 +1,327 @@
+"""Every figure shows the numbers that a direct computation gives, and none is drawn where it would mislead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ARMS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import precision_recall_curve
+
+from reports.analysis import analyse
+from reports.build import write
+from reports.errors import ReportError
+from reports.figures import styles, svg
+from reports.plots.bars import bars
+from reports.plots.canvas import pdf
+from reports.plots.cost import gain_per_cost
+from reports.plots.gather import edge_pictures, more_pictures
+from reports.plots.heatmap import heatmap
+from reports.plots.interaction import crossed, interaction
+from reports.plots.network import mean_scores, network, score_heatmap, subject
+from reports.plots.precision_recall import GRID, curve, precision_recall
+from reports.plots.violin import violin
+from reports.predictions import Predictions, read_predictions
+from reports.tables import Table
+
+Study = Callable[..., Table]
+FACTORIAL = {
+    f"{gnn}/{fusion}": ("reference" if (gnn, fusion) == ("gat", "multi") else "arm", level)
+    for (gnn, fusion), level in {
+        ("gat", "multi"): 0.80,
+        ("gat", "early"): 0.78,
+        ("none", "multi"): 0.70,
+        ("none", "early"): 0.60,
+    }.items()
+}
+
+
+def by_factor(frame: pd.DataFrame) -> pd.DataFrame:
+    parts = frame["arm"].str.split("/", expand=True)
+    return frame.assign(gnn=parts[0], fusion=parts[1])
+
+
+def block_means(table: Table, metric: str = "auroc") -> pd.DataFrame:
+    rows = table.frame[table.frame["metric"] == metric]
+    by_data_set = rows.groupby(["block", "dataset", "arm"], as_index=False)["value"].mean()
+    return by_data_set.pivot_table(index="block", columns="arm", values="value")
+
+
+def test_the_heatmap_holds_the_mean_of_every_arm_and_the_best_of_every_data_set(study: Study) -> None:
+    table = study(blocks=2)
+    _, numbers = heatmap(analyse(table), "auroc")  # type: ignore[misc]
+    rows = table.frame[table.frame["metric"] == "auroc"]
+    truth = rows.groupby(["arm", "dataset"])["value"].mean()
+    shown = numbers.set_index(["arm", "dataset"])
+    pd.testing.assert_series_equal(shown["value"].sort_index(), truth, check_names=False)
+    best = truth.groupby("dataset").idxmax().tolist()
+    assert set(shown.index[shown["best"]]) == set(best)
+
+
+def test_a_failed_arm_is_never_best_and_has_a_dash(study: Study) -> None:
+    arms = {**ARMS, "lucky": ("arm", 0.95)}
+    drawn = heatmap(analyse(study(blocks=2, arms=arms, failed={("lucky", "cell0")})), "auroc")
+    assert drawn is not None
+    hit = drawn[1].query("arm == 'lucky' and dataset.str.endswith('cell0')")
+    assert hit["value"].isna().all() and not hit["best"].any()
+    assert [t.get_text() for t in drawn[0].axes[0].texts].count("–") == len(hit) == 2
+
+
+def test_many_data_sets_turn_the_heatmap(study: Study) -> None:
+    few, many = (heatmap(analyse(study(blocks=n)), "auroc") for n in (2, 6))
+    assert few is not None and many is not None
+    assert len(few[0].axes[0].get_yticklabels()) == len(ARMS)
+    assert len(many[0].axes[0].get_yticklabels()) == 12
+
+
+def test_marks_are_the_holm_p_of_the_findings(study: Study) -> None:
+    analysis = analyse(study(blocks=10))
+    _, numbers = violin(analysis, "auroc")  # type: ignore[misc]
+    shown = numbers.drop_duplicates("arm").set_index("arm")
+    for f in (f for f in analysis.findings if f.metric == "auroc"):
+        assert shown.loc[f.arm, "p_holm"] == f.p_holm
+        assert bool(shown.loc[f.arm, "mark"]) == (f.verdict in ("higher", "lower"))
+    assert shown.loc["gnn=none", "mark"] == "**"  # 10 blocks, two comparisons: p = 2 * 2 / 2**10
+    assert shown.loc["full", "mark"] == ""
+
+
+def test_repeats_of_one_data_set_earn_no_mark(study: Study) -> None:
+    one = study(lambda f: f[f["network"] == "STRING"], blocks=1, repeats=9, noise=0.0001)
+    drawn = violin(analyse(one), "auroc")
+    assert drawn is not None and not drawn[1]["mark"].any()
+
+
+def test_a_violin_needs_five_points(study: Study) -> None:
+    assert violin(analyse(study(blocks=4)), "auroc") is None
+    some = violin(analyse(study(blocks=6, failed={("pcc", "cell0"), ("pcc", "cell1")})), "auroc")
+    assert some is not None
+    shapes = [c for c in some[0].axes[0].collections if type(c).__name__ == "FillBetweenPolyCollection"]
+    assert len(shapes) == len(ARMS) - 1
+
+
+@pytest.mark.parametrize("metric", ["auroc", "auprc"])
+def test_bars_are_means_over_blocks_with_t_intervals(study: Study, metric: str) -> None:
+    table = study(blocks=7)
+    _, numbers = bars(analyse(table), metric)  # type: ignore[misc]
+    for row in numbers.to_dict("records"):
+        values = block_means(table, metric)[row["arm"]]
+        low, high = stats.t.interval(0.95, 6, loc=values.mean(), scale=stats.sem(values))
+        assert (row["mean"], row["low"], row["high"], row["n"]) == pytest.approx((values.mean(), low, high, 7))
+
+
+def test_a_bar_begins_at_guessing(study: Study) -> None:
+    figure, numbers = bars(analyse(study()), "auroc")  # type: ignore[misc]
+    assert {p.get_x() for p in figure.axes[0].patches} == {0.5}
+    assert [p.get_x() + p.get_width() for p in figure.axes[0].patches] == pytest.approx(numbers["mean"].tolist())
+
+
+def test_costs_stand_beside_the_difference_to_the_reference(study: Study) -> None:
+    def dear(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(seconds=frame["arm"].map(len) * 10.0, parameters=np.where(frame["role"] == "control", 0, 9))
+
+    table = study(dear)
+    figure, numbers = gain_per_cost(analyse(table), "auroc")  # type: ignore[misc]
+    means = block_means(table)
+    for row in numbers.to_dict("records"):
+        assert row["mean"] == pytest.approx((means[row["arm"]] - means["full"]).mean(), abs=1e-6)
+        assert row["median seconds"] == len(row["arm"]) * 10.0
+    assert set(numbers["arm"]) == set(ARMS) and len(figure.axes) == 2
+
+
+def test_without_costs_or_with_one_cost_for_all_nothing_is_drawn(study: Study) -> None:
+    assert gain_per_cost(analyse(study()), "auroc") is None
+    bare = study(lambda f: f.drop(columns=["seconds", "parameters"]))
+    assert gain_per_cost(analyse(bare), "auroc") is None
+
+
+def test_marginal_means_of_crossed_factors(study: Study) -> None:
+    table = study(by_factor, arms=FACTORIAL)
+    _, numbers = interaction(analyse(table), "auroc")  # type: ignore[misc]
+    means = block_means(table)
+    assert len(numbers) == 4
+    for row in numbers.to_dict("records"):
+        levels = {row["factor"]: row["level"], row["by"]: row["by_level"]}
+        values = means[f"{levels['gnn']}/{levels['fusion']}"]
+        low, high = stats.t.interval(0.95, 6, loc=values.mean(), scale=stats.sem(values))
+        assert (row["mean"], row["low"], row["high"]) == pytest.approx((values.mean(), low, high))
+
+
+def test_one_factor_at_a_time_shows_no_interaction(study: Study) -> None:
+    arms = {name: arm for name, arm in FACTORIAL.items() if name != "none/early"}
+    assert interaction(analyse(study(by_factor, arms=arms)), "auroc") is None
+    assert interaction(analyse(study()), "auroc") is None
+
+
+def test_factors_with_unlike_rests_are_not_crossed() -> None:
+    levels = pd.DataFrame(
+        {"gnn": ["a", "a", "b", "b"], "fusion": ["x", "y", "x", "y"], "contrast": ["1", "1", "1", "2"]}
+    )
+    assert not crossed(levels, "gnn", "fusion")
+    assert crossed(levels.assign(contrast="1"), "gnn", "fusion")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    labels=st.lists(st.booleans(), min_size=4, max_size=40).filter(lambda v: 0 < sum(v) < len(v)),
+    seed=st.integers(0, 1000),
+    ties=st.booleans(),
+)
+def test_precision_at_a_recall_is_that_of_the_strictest_cut_off_reaching_it(
+    labels: list[bool], seed: int, ties: bool
+) -> None:
+    score = np.random.default_rng(seed).normal(size=len(labels))
+    score = score.round() if ties else score
+    table = pd.DataFrame({"label": np.array(labels, dtype=int), "score": score})
+    precision, recall, thresholds = precision_recall_curve(table["label"], table["score"])
+    by_hand = []
+    for r in GRID:
+        strict = max(i for i in range(len(thresholds)) if recall[i] >= r - 1e-12)
+        by_hand.append(precision[strict])
+    assert curve(table) == pytest.approx(by_hand)
+
+
+def predicted(table: Table, folder: Path, *, seed: int = 0) -> Predictions:
+    """Give every finished cell of a study predictions as the ledger writes them: better arms score edges higher."""
+    rng, out = np.random.default_rng(seed), folder / "predictions"
+    out.mkdir()
+    pairs = pd.MultiIndex.from_product([[f"TF{i}" for i in range(8)], [f"G{i:02}" for i in range(30)]])
+    truth = rng.random(len(pairs)) < 0.2
+    for cell, arm in table.frame[["cell", "arm"]].drop_duplicates().itertuples(index=False):
+        asked = np.sort(rng.choice(len(pairs), 150, replace=False))
+        score = truth[asked] * 4 * (ARMS[arm][1] - 0.4) + rng.normal(size=150)
+        frame = pairs[asked].to_frame(index=False, name=["tf", "target"])
+        frame.assign(label=truth[asked].astype(np.int8), score=score.astype(np.float32)).to_parquet(
+            out / f"{cell}.parquet", index=False
+        )
+    found = read_predictions(folder)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def small(study: Study, tmp_path: Path) -> tuple[Table, Predictions]:
+    table = study(blocks=1, repeats=3)
+    return table, predicted(table, tmp_path)
+
+
+def test_curves_are_means_over_repeats_with_t_bands(small: tuple[Table, Predictions]) -> None:
+    table, predictions = small
+    _, numbers = precision_recall(analyse(table), predictions)  # type: ignore[misc]
+    rows = numbers.query("arm == 'full' and dataset == 'STRING-cell0'")
+    curves = np.array([curve(t) for t in predictions.of("full", "STRING-cell0")])
+    assert len(curves) == 3
+    assert rows["precision"].to_numpy() == pytest.approx(curves.mean(axis=0))
+    half = stats.t.ppf(0.975, 2) * stats.sem(curves, axis=0)
+    assert rows["high"].to_numpy() == pytest.approx(np.minimum(curves.mean(axis=0) + half, 1))
+
+
+def test_curves_show_the_reference_and_only_the_strongest_control(small: tuple[Table, Predictions]) -> None:
+    table, predictions = small
+    _, numbers = precision_recall(analyse(table), predictions)  # type: ignore[misc]
+    assert set(numbers["arm"]) == {"full", "gnn=none", "fusion=early", "pcc", "degree"}
+
+
+def test_two_repeats_have_no_band(study: Study, tmp_path: Path) -> None:
+    table = study(blocks=1, repeats=2)
+    _, numbers = precision_recall(analyse(table), predicted(table, tmp_path))  # type: ignore[misc]
+    assert numbers["low"].isna().all() and numbers["precision"].notna().all()
+
+
+def test_top_edges_are_the_highest_means_over_repeats(small: tuple[Table, Predictions]) -> None:
+    table, predictions = small
+    analysis = analyse(table)
+    assert subject(analysis) == "full"
+    scores = mean_scores(predictions, "full", "STRING-cell0")
+    every = pd.concat(predictions.of("full", "STRING-cell0"))
+    truth = every.groupby(["tf", "target"])["score"].mean().sort_values(ascending=False)
+    figure, edges = network(scores)  # type: ignore[misc]
+    assert len(edges) == 100
+    assert edges["score"].to_numpy() == pytest.approx(truth.head(100).to_numpy())
+    hubs = edges["tf"].value_counts()
+    assert {t.get_text() for t in figure.axes[0].texts} <= set(hubs.index)
+    assert hubs.idxmax() in {t.get_text() for t in figure.axes[0].texts}
+
+
+def test_the_score_heatmap_shows_scores_as_they_are(small: tuple[Table, Predictions]) -> None:
+    scores = mean_scores(small[1], "full", "STRING-cell0")
+    _, numbers = score_heatmap(scores)  # type: ignore[misc]
+    both = numbers.merge(scores, on=["tf", "target"], suffixes=("", "_true"))
+    assert len(both) == len(numbers) and (both["score"] == both["score_true"]).all()
+
+
+def test_too_few_pairs_are_no_network() -> None:
+    few = pd.DataFrame({"tf": ["A"], "target": ["B"], "label": [1], "score": [1.0], "repeats": [1]})
+    assert network(few) is None and score_heatmap(few) is None
+
+
+def test_predictions_outside_the_table_are_not_read(small: tuple[Table, Predictions], tmp_path: Path) -> None:
+    (tmp_path / "predictions" / "searched.parquet").write_text("of a search trial")
+    found = read_predictions(tmp_path)
+    assert found is not None and "searched" not in set(found.cells["cell"])
+    assert read_predictions(tmp_path / "predictions") is None
+
+
+def test_damaged_predictions_are_named(small: tuple[Table, Predictions], tmp_path: Path) -> None:
+    _, predictions = small
+    cell = predictions.cells["cell"].iloc[0]
+    (tmp_path / "predictions" / f"{cell}.parquet").write_text("not parquet")
+    with pytest.raises(ReportError, match=r"not readable predictions"):
+        predictions.of(predictions.cells["arm"].iloc[0], predictions.cells["dataset"].iloc[0])
+    pd.DataFrame({"tf": ["A"]}).to_parquet(tmp_path / "predictions" / f"{cell}.parquet")
+    with pytest.raises(ReportError, match="lack target, label, score"):
+        predictions.of(predictions.cells["arm"].iloc[0], predictions.cells["dataset"].iloc[0])
+
+
+def test_predictions_of_other_arms_draw_nothing(small: tuple[Table, Predictions]) -> None:
+    table, predictions = small
+    strange = Predictions(predictions.folder, predictions.cells.assign(arm="somebody else"))
+    assert edge_pictures(analyse(table), strange) == []
+
+
+def test_every_picture_is_valid_has_words_and_stays_the_same(small: tuple[Table, Predictions]) -> None:
+    table, predictions = small
+    one, two = (more_pictures(a) + edge_pictures(a, predictions) for a in (analyse(table), analyse(table)))
+    assert [p["name"].split("_")[0] for p in one] == ["heatmap", "bars", "precision", "top", "edge"]
+    for first, second in zip(one, two, strict=True):
+        assert ElementTree.fromstring(first["svg"]).tag.endswith("svg")
+        assert first["svg"] == second["svg"] and "<image" not in first["svg"]
+        assert len(first["alt"]) > len(first["caption"]) > 60 and not first["numbers"].empty
+    assert pdf(one[0]["figure"]) == pdf(two[0]["figure"])
+
+
+def test_pdfs_hold_real_letters_and_no_date(study: Study) -> None:
+    drawn = bars(analyse(study(blocks=2)), "auroc")
+    assert drawn is not None
+    text = pdf(drawn[0])
+    assert text.startswith(b"%PDF") and b"/Type3" not in text and b"CreationDate" not in text
+    assert b"/CIDFontType2" in text or b"/TrueType" in text
+
+
+def test_an_arm_has_one_colour_in_all_figures(study: Study) -> None:
+    analysis = analyse(study(blocks=6))
+    wanted = styles(analysis)["gnn=none"][0].lower()
+    for draw in (bars, violin):
+        drawn = draw(analysis, "auroc")
+        assert drawn is not None and wanted in svg(drawn[0]).lower()
+
+
+def test_the_report_writes_svg_pdf_and_numbers_of_every_figure(
+    small: tuple[Table, Predictions], tmp_path: Path
+) -> None:
+    table, predictions = small
+    page = write(analyse(table), tmp_path / "report", predictions=predictions)
+    names = {path.stem for path in (page.parent / "figures").glob("*.svg")}
+    assert {"precision_recall", "heatmap_auroc", "bars_auroc"} <= names
+    for name in names:
+        assert (page.parent / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (page.parent / "figures" / f"{name}.csv").is_file()
+    html = page.read_text(encoding="utf-8")
+    assert html.count('<figure role="img"') == len(names)
+    assert "Predicted edges" in html and "Other metrics" in html
