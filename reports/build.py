@@ -163,8 +163,7 @@ def _figures(drawn: Sequence[Picture], folder: Path) -> None:
     for picture in drawn:
         name = file_name(picture["name"])
         (folder / f"{name}.svg").write_text(picture["svg"], encoding="utf-8")
-        if "figure" in picture:
-            (folder / f"{name}.pdf").write_bytes(pdf(picture["figure"]))
+        (folder / f"{name}.pdf").write_bytes(pdf(picture["figure"]))
         picture["numbers"].to_csv(folder / f"{name}.csv", index=False)
 
 

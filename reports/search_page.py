@@ -112,6 +112,7 @@ def _progress(s: Search, figure: Any, numbers: pd.DataFrame) -> dict[str, Any]:
     return {
         "name": "search_best_so_far",
         "svg": svg(figure),
+        "figure": figure,
         "numbers": numbers,
         "caption": caption,
         "alt": f"{caption}{reached} {', '.join(f'{s.count(state)} {state}' for state in STATES)}.",
@@ -132,6 +133,7 @@ def _pareto(s: Search, other: Objective, figure: Any, numbers: pd.DataFrame) -> 
     return {
         "name": f"search_pareto_{file_name(other.name)}",
         "svg": svg(figure),
+        "figure": figure,
         "numbers": numbers,
         "caption": caption[0].upper() + caption[1:],
         "alt": f"{caption} Front: {', '.join(told) or 'none recorded'}.",
@@ -153,6 +155,7 @@ def _importances(s: Search, objective: Objective, figure: Any, numbers: pd.DataF
     return {
         "name": f"search_importances_{file_name(objective.name)}",
         "svg": svg(figure),
+        "figure": figure,
         "numbers": numbers,
         "caption": caption,
         "alt": f"{caption} {', '.join(told)}.",
