@@ -87,6 +87,11 @@ class Arm:
         """Digest of the canonical form: two arms with one digest are one arm, whatever their names."""
         return hashlib.sha256(canonical_json(self.canonical).encode()).hexdigest()[:16]
 
+    @property
+    def trains(self) -> bool:
+        """Whether it is a model that is fitted, not a rule or a method run as it is."""
+        return bool(getattr(registry.level("scorer", self.choices["scorer"].level), "trains", False))
+
     def levels(self) -> dict[str, str]:
         """Return factor to level for the tidy table, '-' where the factor cannot act."""
         return {name: INACTIVE if name in self.silenced else c.level for name, c in self.choices.items()}

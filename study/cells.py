@@ -102,13 +102,12 @@ class Result:
 
 def cell_identity(arm: Arm, data_digest: str, split: Choice, repeat: int, budget: Budget) -> dict[str, Any]:
     """Return everything that can change a cell's numbers, and nothing else (no names, no paths), as plain values."""
-    trains = getattr(registry.level("scorer", arm.choices["scorer"].level), "trains", False)
     return {
         "arm": arm.canonical,
         "data": data_digest,
         "split": split.canonical,
         "repeat": repeat,
-        "budget": budget.model_dump(mode="json") if trains else None,
+        "budget": budget.model_dump(mode="json") if arm.trains else None,
         "code": code_version(arm, split),
     }
 

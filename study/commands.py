@@ -192,8 +192,7 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     if not outcome.done:
         console.print("stopped before any cell ended; run the same command again to go on")
         return
-    metric, _ = read_plan(out)
-    table = load(outcome.table, metric=metric)
+    table = load(outcome.table, metric=outcome.metric)
     found, beside = analyse(table), _beside(out)
     page = write(found, out / "report", command=command, **beside)
     for sentence in [*summary(found), *(search_summary(beside["search"]) if beside.get("search") else ())]:

@@ -63,6 +63,8 @@ class Outcome:
         Where MLflow holds the runs.
     planned, done, failed
         Number of cells.
+    metric
+        The study's primary metric.
     """
 
     table: Path
@@ -70,6 +72,7 @@ class Outcome:
     planned: int
     done: int
     failed: int
+    metric: str
 
     @property
     def complete(self) -> bool:
@@ -141,7 +144,8 @@ def run_plan(
         tracker.log(rows[digest], result)
     tracker.close(plan.rows, results)
     failures = sum(result.status != "ok" for result in results.values())
-    return Outcome(write_table(plan.rows, results, out), tracker.uri, len(plan.rows), len(results), failures)
+    table = write_table(plan.rows, results, out)
+    return Outcome(table, tracker.uri, len(plan.rows), len(results), failures, plan.study.metric)
 
 
 def drive(take: Take, pool: Pool, listener: Listener) -> Iterator[tuple[Cell, Result]]:

@@ -50,7 +50,7 @@ def probe_peak(cells: Sequence[Cell], device: str) -> float | None:
 
 def _dearest(cells: Sequence[Cell]) -> list[Cell]:
     """Return one cell of each arm that trains, on the largest data set."""
-    training = [cell for cell in cells if getattr(_scorer(cell.arm), "trains", False)]
+    training = [cell for cell in cells if cell.arm.trains]
     if not training:
         return []
     sizes = {cell.digest: load_dataset(cell.dataset, cell.root).expression.size for cell in training}

@@ -140,8 +140,7 @@ def lay_out(study: Study, datasets: Sequence[Dataset], arms: Sequence[Arm]) -> t
 
 def kind_of_plan(out: Path) -> str:
     """Say whether the arms of the study last run in ``out`` were searched, tuned, or neither."""
-    read_plan(out)
-    return str(json.loads((out / PLAN).read_text()).get("kind", ""))
+    return str(_content(out).get("kind", ""))
 
 
 def read_plan(out: Path) -> tuple[str, list[Row]]:
@@ -152,15 +151,29 @@ def read_plan(out: Path) -> tuple[str, list[Row]]:
     KnockoutError
         If ``out`` holds no study.
     """
+    content = _content(out)
+    try:
+        return content["metric"], [Row(**row) for row in content["rows"]]
+    except (TypeError, KeyError) as error:
+        raise _unreadable(out, error) from None
+
+
+def _content(out: Path) -> dict[str, Any]:
     try:
         content = json.loads((out / PLAN).read_text())
-        return content["metric"], [Row(**row) for row in content["rows"]]
     except FileNotFoundError:
         raise KnockoutError(
             f"no study was run here: there is no {PLAN}. Give the folder that --out named.", where=str(out)
         ) from None
-    except (ValueError, TypeError, KeyError, NotADirectoryError) as error:
-        raise KnockoutError(f"the plan cannot be read ({error}).", where=str(out / PLAN)) from None
+    except (ValueError, NotADirectoryError) as error:
+        raise _unreadable(out, error) from None
+    if not isinstance(content, dict):
+        raise _unreadable(out, TypeError("it is no mapping"))
+    return content
+
+
+def _unreadable(out: Path, error: Exception) -> KnockoutError:
+    return KnockoutError(f"the plan cannot be read ({error}).", where=str(out / PLAN))
 
 
 def _row(study: Study, arm: Arm, dataset: Dataset, split: Choice, repeat: int, digest: str) -> Row:

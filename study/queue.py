@@ -19,7 +19,7 @@ class Queue:
     def __init__(self, cells: Sequence[Cell]) -> None:
         self._waiting = list(cells)
         self._groups: dict[str, str] = {}  # by arm
-        self._busy: dict[str, str] = {}  # stage to the cell that trains it
+        self._busy: set[str] = set()  # stages that are being trained
         self._trained: set[str] = set()
 
     def take(self) -> Cell | None:
@@ -30,7 +30,7 @@ class Queue:
         cell = self._waiting.pop(next(free, 0))
         stage = self._stage(cell)
         if stage and stage not in self._trained:
-            self._busy.setdefault(stage, cell.digest)
+            self._busy.add(stage)
         return cell
 
     def ended(self, cell: Cell) -> None:
@@ -38,7 +38,7 @@ class Queue:
         stage = self._stage(cell)
         if stage:
             self._trained.add(stage)
-            self._busy.pop(stage, None)
+            self._busy.discard(stage)
 
     def _stage(self, cell: Cell) -> str:
         if cell.arm.digest not in self._groups:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import time
@@ -18,7 +19,7 @@ from study.ledger import Ledger
 from study.plan import lay_out
 from study.proposals import Proposal, Proposer
 from study.search_config import COSTS, Budgeted, objectives_of
-from study.trials import State, Trial, TrialFiles, finish, objective, read_arm, warm_arms
+from study.trials import State, Trial, TrialFiles, finish, objective, read_arm, take_recorded, warm_arms
 
 if TYPE_CHECKING:
     from search_spaces.arm import Arm
@@ -131,9 +132,8 @@ class Search:
             return False
         trial = self._new(number, proposal.arm)
         self.trials[number], self._proposals[number] = trial, proposal
-        for digest, result in self.ledger.read_all(cell.digest for cell in trial.cells).items():
-            trial.results[digest] = result
-            trial.sent.add(digest)
+        take_recorded(trial, self.ledger)
+        trial.sent |= trial.results.keys()
         self._open |= {cell.digest: trial for cell in trial.cells if cell.digest not in trial.results}
         self._advance(trial)
         return True
@@ -189,9 +189,8 @@ class Search:
             self.trials[number] = trial
         if not self.trials:
             self._warm_up()
-        self.trials = {
-            n: self.trials[n] for n in range(len(self.trials)) if all(i in self.trials for i in range(n + 1))
-        }
+        unbroken = itertools.takewhile(self.trials.__contains__, itertools.count())
+        self.trials = {number: self.trials[number] for number in unbroken}
 
     def _warm_up(self) -> None:
         """Count arms as trials whose every cell the ledger holds, whichever study computed them."""

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from components import registry
 from components.errors import KnockoutError
 from search_spaces.arm import Arm, parse_choice
 from search_spaces.designs import distinct
@@ -68,7 +67,7 @@ def tune(study: Study, out: Path, listener: Listener, means: Means) -> Study | N
         folder = out / TUNED / arm.digest
         if means.retry_failed:
             forget_failed(folder, Ledger(out))
-        space = settings_space(arm, spec.fixed, where="design.tune") if trains(arm) else None
+        space = settings_space(arm, spec.fixed, where="design.tune") if arm.trains else None
         tunable = space is not None and bool(space.parameters)
         own = replace(on, budget=on.budget_of(arm))
         searches.append((arm, Search(own, datasets, space, spec, Ledger(out), folder) if space and tunable else None))
@@ -78,11 +77,6 @@ def tune(study: Study, out: Path, listener: Listener, means: Means) -> Study | N
         return None
     arms = distinct([_tuned(arm, search) for arm, search in searches])
     return replace(study, arms=arms.arms, aliases={**study.aliases, **arms.aliases})
-
-
-def trains(arm: Arm) -> bool:
-    """Tell whether an arm has settings to tune: a model, not a rule or a method run as it is."""
-    return bool(getattr(registry.level("scorer", arm.choices["scorer"].level), "trains", False))
 
 
 def _tuned(arm: Arm, search: Search | None) -> Arm:

@@ -95,8 +95,7 @@ def graph_stage_of(
 
 def stage_group(arm: Arm, budget: Budget) -> str:
     """Name what decides an arm's graph stage on one data set and repeat; empty where the arm has no such stage."""
-    trains = getattr(registry.level("scorer", arm.choices["scorer"].level), "trains", False)
-    if not trains or not budget.graph_epochs or "fusion" in arm.silenced:
+    if not arm.trains or not budget.graph_epochs or "fusion" in arm.silenced:
         return ""
     return canonical_json({"arm": _read_by_stage(arm), "budget": {name: getattr(budget, name) for name in BUDGET}})
 

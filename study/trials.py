@@ -148,9 +148,16 @@ def read_arm(choices: Mapping[str, Any], reference: Arm, name: str) -> Arm:
     return replace(reference.vary(given, name=name), budget=reference.budget)
 
 
+def take_recorded(trial: Trial, ledger: Ledger) -> None:
+    """Give a trial what the ledger holds of its cells; each is asked for, since the ledger may hold far more."""
+    for cell in trial.cells:
+        if (result := ledger.read(cell.digest)) is not None:
+            trial.results[cell.digest] = result
+
+
 def finish(trial: Trial, ledger: Ledger) -> bool:
     """Fill a recorded trial with its cells' results; say whether the ledger still holds all that count."""
-    trial.results = ledger.read_all(cell.digest for cell in trial.cells)
+    take_recorded(trial, ledger)
     return all(cell.digest in trial.results for cell in trial.cells[: trial.steps])
 
 
