@@ -18,7 +18,7 @@ from reports.statistics import (
     block_ranks,
     effect,
     friedman,
-    holm,
+    holm_of,
     nemenyi,
     sign_test,
     wilcoxon,
@@ -65,8 +65,8 @@ def findings(frame: pd.DataFrame, metric: str, family: Family, *, alpha: float, 
     if not first:
         return []
     found = [f for f, _ in first]
-    adjusted = _adjusted([f.test for f in found])
-    second = _adjusted([test for _, (test, _) in first])
+    adjusted = holm_of([f.test for f in found])
+    second = holm_of([test for _, (test, _) in first])
     out = []
     for finding, p, p_second, (_, (_, lean)) in zip(found, adjusted, second, first, strict=True):
         shown = replace(finding, p_holm=p, p_holm_failures=p_second)
@@ -76,12 +76,6 @@ def findings(frame: pd.DataFrame, metric: str, family: Family, *, alpha: float, 
 
 def _measured(frame: pd.DataFrame, metric: str, pair: tuple[str, str]) -> bool:
     return set(pair) <= set(frame.loc[frame["metric"] == metric, "arm"])
-
-
-def _adjusted(tests: list[Signed | None]) -> list[float | None]:
-    """Holm over the whole family: a comparison that could not be tested still counts, as p = 1."""
-    p = holm(np.array([1.0 if test is None else test.p for test in tests]))
-    return [None if test is None else float(value) for test, value in zip(tests, p, strict=True)]
 
 
 def _finding(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import numpy as np
 import pandas as pd
 
 from reports.blocks import block_means, cells, complete
@@ -13,7 +12,7 @@ from reports.factorial import Factorial, factorial
 from reports.levels import arm_levels
 from reports.power import Power, power
 from reports.results import Conclusion, Finding
-from reports.statistics import holm
+from reports.statistics import holm_of
 
 __all__ = ["conclude", "crossed"]
 
@@ -38,12 +37,14 @@ def conclude(
     """
     sizes = Counter(f.family for f in found)
     raw = [_measured(frame, f, sizes[f.family], alpha, tests, margin) for f in found]
-    out = []
-    for finding, (equal, plan, why) in zip(found, raw, strict=True):
-        family = [e for f, (e, _, _) in zip(found, raw, strict=True) if f.family == finding.family]
-        p = _adjusted(equal, family)
-        out.append(Conclusion(finding, word(finding.verdict, p, alpha), equal, p, plan, why))
-    return tuple(out)
+    adjusted: dict[int, float | None] = {}
+    for family in sizes:
+        members = [i for i, f in enumerate(found) if f.family == family]
+        adjusted |= dict(zip(members, holm_of([raw[i][0] for i in members]), strict=True))
+    return tuple(
+        Conclusion(finding, word(finding.verdict, adjusted[i], alpha), equal, adjusted[i], plan, why)
+        for i, (finding, (equal, plan, why)) in enumerate(zip(found, raw, strict=True))
+    )
 
 
 def crossed(frame: pd.DataFrame, metrics: tuple[str, ...], *, tests: bool) -> tuple[Factorial, ...]:
@@ -54,14 +55,6 @@ def crossed(frame: pd.DataFrame, metrics: tuple[str, ...], *, tests: bool) -> tu
     arms = frame[frame["arm"].isin(table.index)]
     found = [factorial(block_means(arms, metric), table, metric) for metric in metrics]
     return tuple(f for f in found if f is not None)
-
-
-def _adjusted(mine: Equivalence | None, family: list[Equivalence | None]) -> float | None:
-    """Correct over the whole family: a comparison that could not be tested still counts, as p = 1."""
-    if mine is None:
-        return None
-    p = holm(np.array([1.0 if e is None else e.p for e in family]))
-    return float(next(q for q, e in zip(p, family, strict=True) if e is mine))
 
 
 def _measured(

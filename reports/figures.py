@@ -15,7 +15,19 @@ from scipy import stats
 from reports.glossary import label
 from reports.results import Analysis, GlobalTest
 
-__all__ = ["COLOURS", "STYLE", "cliques", "critical_difference", "differences", "distribution", "styles", "svg"]
+__all__ = [
+    "COLOURS",
+    "STYLE",
+    "box",
+    "cliques",
+    "critical_difference",
+    "differences",
+    "distribution",
+    "named",
+    "plain",
+    "styles",
+    "svg",
+]
 
 # Okabe & Ito 2008, then Tol's muted set: told apart by readers who do not see red and green
 COLOURS = (
@@ -68,24 +80,30 @@ def distribution(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame]
         values = data.loc[data["arm"] == arm, "value"].to_numpy()
         colour, marker = look[arm]
         if len(values) >= 5:  # a box over fewer points draws quartiles nobody measured
-            axes.boxplot(
-                values,
-                positions=[y],
-                orientation="horizontal",
-                widths=0.55,
-                showfliers=False,
-                manage_ticks=False,
-                boxprops={"color": colour},
-                whiskerprops={"color": colour},
-                capprops={"color": colour},
-                medianprops={"color": colour, "linewidth": 2},
-            )
+            box(axes, y, values, colour, width=0.55)
         jitter = y + rng.uniform(-0.14, 0.14, len(values))
         axes.scatter(values, jitter, s=20, c=colour, marker=marker, alpha=0.75, linewidths=0, zorder=3)
-    axes.set_yticks(range(len(arms)), [_named(analysis, arm) for arm in arms])
+    axes.set_yticks(range(len(arms)), [named(analysis, arm) for arm in arms])
     axes.set_ylim(-0.6, len(arms) - 0.4)
     axes.set_xlabel(label(metric))
     return figure, data
+
+
+def box(axes: Axes, y: int, values: np.ndarray, colour: str, *, width: float) -> None:
+    """Draw the quartiles of one arm of a study as a lying box, whiskers at most 1.5 times as long, no outliers."""
+    line = {"color": colour}
+    axes.boxplot(
+        values,
+        positions=[y],
+        orientation="horizontal",
+        widths=width,
+        showfliers=False,
+        manage_ticks=False,
+        boxprops=line,
+        whiskerprops=line,
+        capprops=line,
+        medianprops={**line, "linewidth": 2},
+    )
 
 
 def differences(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame] | None:
@@ -102,7 +120,7 @@ def differences(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame] 
         if np.isfinite(row["low"]):
             axes.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=2)
         axes.plot([row["mean"]], [y], marker=marker, color=colour, markersize=7)
-    axes.set_yticks(range(len(shown)), [_named(analysis, arm) for arm in shown["arm"]])
+    axes.set_yticks(range(len(shown)), [named(analysis, arm) for arm in shown["arm"]])
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.set_xlabel(f"{label(metric)}: arm minus {analysis.reference}")
     return figure, data
@@ -164,7 +182,7 @@ def critical_difference(analysis: Analysis, test: GlobalTest) -> tuple[Figure, p
         axes.plot([x, x], [first - 0.2, last + 0.2], color="#333333", linewidth=3, solid_capstyle="butt")
     axes.plot([1, 1 + width], [-1, -1], color="#333333", linewidth=2, marker="|")
     axes.annotate(f"CD = {width:.2f}", (1 + width, -1), (6, 0), textcoords="offset points", va="center")
-    axes.set_yticks(range(k), [_named(analysis, str(arm)) for arm in ranks.index])
+    axes.set_yticks(range(k), [named(analysis, str(arm)) for arm in ranks.index])
     axes.set_ylim(k - 0.4, -1.6)
     axes.set_xticks(range(1, k + 1))
     axes.set_xlabel(f"mean rank on {label(test.metric)} over {n} blocks (1 = best)")
@@ -172,8 +190,12 @@ def critical_difference(analysis: Analysis, test: GlobalTest) -> tuple[Figure, p
     return figure, numbers
 
 
-def _named(analysis: Analysis, arm: str) -> str:
-    """Mark who is who without colour; dollars would switch matplotlib into maths."""
+def plain(text: str) -> str:
+    """Keep matplotlib from reading the name of an arm or a gene as maths."""
+    return text.replace("$", r"\$")
+
+
+def named(analysis: Analysis, arm: str) -> str:
+    """Write who an arm of a study is, so that colour is not needed to know it."""
     role = analysis.roles[arm]
-    plain = arm.replace("$", r"\$")
-    return plain if role == "arm" else f"{plain} ({role})"
+    return plain(arm) if role == "arm" else f"{plain(arm)} ({role})"

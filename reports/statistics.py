@@ -7,8 +7,9 @@ reference).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ __all__ = [
     "effect",
     "friedman",
     "holm",
+    "holm_of",
     "mean_interval",
     "nemenyi",
     "sign_test",
@@ -184,6 +186,20 @@ def holm(p: Values) -> Values:
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted
+
+
+class Tested(Protocol):
+    """A comparison that was tested."""
+
+    @property
+    def p(self) -> float:
+        """Its p-value, not corrected."""
+
+
+def holm_of(family: Sequence[Tested | None]) -> list[float | None]:
+    """Correct the comparisons of one family of a study; one that could not be tested still counts, as p = 1."""
+    p = holm(np.array([1.0 if test is None else test.p for test in family]))
+    return [None if test is None else float(value) for test, value in zip(family, p, strict=True)]
 
 
 def nemenyi(blocks: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures import STYLE
+from reports.figures import STYLE, named, plain
 from reports.results import Analysis
 
 __all__ = [
@@ -22,10 +22,8 @@ __all__ = [
     "guessing",
     "horizontal",
     "measured",
-    "named",
     "panels",
     "pdf",
-    "plain",
     "short",
 ]
 
@@ -65,17 +63,6 @@ def horizontal(arms: list[str], analysis: Analysis) -> tuple[Figure, Axes]:
     axes.set_yticks(range(len(arms)), [named(analysis, arm) for arm in arms])
     axes.set_ylim(len(arms) - 0.4, -0.6)
     return figure, axes
-
-
-def plain(text: str) -> str:
-    """Keep matplotlib from reading the name of an arm or a gene as maths."""
-    return text.replace("$", r"\$")
-
-
-def named(analysis: Analysis, arm: str) -> str:
-    """Write who an arm of a study is, so that colour is not needed to know it."""
-    role = analysis.roles[arm]
-    return plain(arm) if role == "arm" else f"{plain(arm)} ({role})"
 
 
 def short(text: str, most: int = 24) -> str:

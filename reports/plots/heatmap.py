@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.exports import TALL, best_two
+from reports.figures import named
 from reports.glossary import label
-from reports.plots.canvas import SHADES, named, panels, short
+from reports.plots.canvas import SHADES, panels, short
 from reports.results import Analysis
 from reports.wording import number
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.figures import COLOURS
+from reports.figures import COLOURS, plain
 from reports.glossary import label
-from reports.plots.canvas import panels, plain
+from reports.plots.canvas import panels
 from reports.results import Analysis
 from reports.statistics import mean_interval
 

@@ -14,7 +14,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.plots.canvas import INK, SHADES, panels, plain
+from reports.figures import plain
+from reports.plots.canvas import INK, SHADES, panels
 from reports.predictions import Predictions
 from reports.results import Analysis
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import precision_recall_curve
 
-from reports.figures import styles
-from reports.plots.canvas import GREY, named, panels, short
+from reports.figures import named, styles
+from reports.plots.canvas import GREY, panels, short
 from reports.predictions import Predictions
 from reports.results import Analysis
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures import styles
+from reports.figures import box, styles
 from reports.glossary import label
 from reports.plots.canvas import INK, horizontal, measured
 from reports.results import Analysis
@@ -58,19 +58,7 @@ def _shape(axes: Axes, y: int, values: np.ndarray, colour: str) -> None:
     )
     for body in drawn["bodies"]:  # type: ignore[attr-defined]
         body.set(facecolor=colour, edgecolor=colour, alpha=0.22)
-    line = {"color": colour}
-    axes.boxplot(
-        values,
-        positions=[y],
-        orientation="horizontal",
-        widths=0.3,
-        showfliers=False,
-        manage_ticks=False,
-        boxprops=line,
-        whiskerprops=line,
-        capprops=line,
-        medianprops={**line, "linewidth": 2},
-    )
+    box(axes, y, values, colour, width=0.3)
 
 
 def _marks(analysis: Analysis, metric: str) -> dict[str, tuple[str, float]]:
