@@ -18,7 +18,7 @@ from components.budget import Budget
 from components.errors import KnockoutError
 from components.settings import Settings, parse_value
 
-__all__ = ["INACTIVE", "Arm", "Choice", "arm_factors", "canonical_json", "parse_choice"]
+__all__ = ["INACTIVE", "Arm", "Choice", "arm_factors", "canonical_json", "json_digest", "parse_choice"]
 
 INACTIVE = "-"  # what stands in tables for a factor that cannot act
 
@@ -85,7 +85,7 @@ class Arm:
     @cached_property
     def digest(self) -> str:
         """Digest of the canonical form: two arms with one digest are one arm, whatever their names."""
-        return hashlib.sha256(canonical_json(self.canonical).encode()).hexdigest()[:16]
+        return json_digest(self.canonical)
 
     @property
     def trains(self) -> bool:
@@ -114,6 +114,11 @@ def arm_factors() -> list[str]:
 def canonical_json(value: Any) -> str:
     """Return the one JSON text of a value: sorted keys, no spaces, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def json_digest(value: Any, length: int = 16) -> str:
+    """Return the digest of a value's one JSON text, so many hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
 
 
 def parse_choice(factor: str, given: Any, *, beside: Choice | None = None, where: str = "") -> Choice:

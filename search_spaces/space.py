@@ -6,7 +6,6 @@ of parameters, and back.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,7 +13,7 @@ from typing import Any
 
 from components import registry
 from components.errors import KnockoutError, UnknownNameError
-from search_spaces.arm import Arm, arm_factors, canonical_json
+from search_spaces.arm import Arm, arm_factors, json_digest
 from search_spaces.options import FactorOptions, all_levels, factor_options, parse_fixed, parse_vary
 from search_spaces.ranges import Parameter, Trial
 
@@ -54,7 +53,7 @@ class Space:
         ]
         budget = self.reference.budget
         value = {"factors": described, "budget": budget and budget.model_dump(mode="json")}
-        return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+        return json_digest(value)
 
     def describe(self) -> list[dict[str, str]]:
         """List the name and range of every parameter."""

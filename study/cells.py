@@ -18,17 +18,16 @@ from components.budget import Budget
 from components.dataset import Dataset
 from components.exam import Split
 from components.metrics import METRICS, Scores, evaluate
-from components.model import Parts, assemble
-from components.settings import Settings
 from components.streams import Streams
-from search_spaces.arm import Arm, Choice, canonical_json
+from search_spaces.arm import Arm, Choice, canonical_json, json_digest
 from study.checkpoint import Checkpoint, drop_checkpoints
 from study.config import DatasetSpec
 from study.lanes import Lane
 from study.memory import PeakMemory
+from study.scoring import score_arm
 from study.shared import SharedStage, graph_stage_of
 from study.sources import load_dataset
-from study.training import DivergedError, encode, predict, train
+from study.training import DivergedError
 from study.versions import versions
 
 __all__ = [
@@ -73,7 +72,7 @@ class Cell:
     @property
     def label(self) -> str:
         """Name for progress and logs."""
-        return f"{self.arm.name} / {self.dataset.name or self.dataset.path or 'simulated'} / repeat {self.repeat}"
+        return f"{self.arm.name} / {self.dataset.label} / repeat {self.repeat}"
 
 
 @dataclass
@@ -119,7 +118,7 @@ def cell_digest(arm: Arm, data_digest: str, split: Choice, repeat: int, budget: 
 
 def digest_of(identity: dict[str, Any]) -> str:
     """Digest a cell's identity, as the ledger names it."""
-    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:20]
+    return json_digest(identity, 20)
 
 
 def code_version(arm: Arm, split: Choice) -> str:
@@ -274,55 +273,6 @@ def _digest(folds: tuple[Split, ...]) -> str:
     if len(folds) == 1:
         return folds[0].digest
     return hashlib.sha256("".join(split.digest for split in folds).encode()).hexdigest()[:16]
-
-
-def score_arm(
-    arm: Arm,
-    dataset: Dataset,
-    split: Split,
-    repeat: int,
-    budget: Budget,
-    device: str,
-    result: Result,
-    checkpoint: Checkpoint | None = None,
-    shared: SharedStage | None = None,
-) -> tuple[Scores, Scores]:
-    """Return an arm's scores of the validation and the test pairs, training its model if it has one."""
-    streams = Streams(dataset.digest, repeat)
-    choice = arm.choices["scorer"]
-    cls: Any = registry.level("scorer", choice.level)
-    if not cls.trains:
-        return _score_by_method(cls, choice.settings, dataset, split, streams)
-    scorer = cls(choice.settings)
-    parts = Parts({name: (c.level, c.settings) for name, c in arm.choices.items()})
-    shown = scorer.expression(dataset.expression, streams.numpy("noise"))
-    model = assemble(parts, torch.from_numpy(shown).to(device), streams).to(device)
-    result.parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    sampler, optimizer = parts.build("negatives", split, shown), parts.build("optimizer")
-    trained = train(model, split, sampler, optimizer, streams, budget, checkpoint, shared)
-    result.curves, result.best_epoch = trained.curves.values, trained.best_epoch
-    encoded = encode(trained)
-    validation = predict(trained, split.validation, encoded)
-    if dataset.target is not None:
-        tested = scorer.expression(dataset.target.expression, streams.numpy("noise", "tested"))
-        model.bucketing.show(torch.from_numpy(tested).to(device))
-        encoded = encode(trained)
-    return validation, predict(trained, split.test, encoded)
-
-
-def _score_by_method(
-    cls: Any, settings: Settings, dataset: Dataset, split: Split, streams: Streams
-) -> tuple[Scores, Scores]:
-    """Return the scores of a rule, which never meets expression, or of a method that is run as it is."""
-    rng = streams.numpy("negatives")
-    if cls.control:
-        rule = cls(settings, split, rng)
-        return rule.score(split.validation), rule.score(split.test)
-    target = dataset.target
-    tfs = dataset.tfs if target is None else np.union1d(dataset.tfs, target.tfs)
-    method = cls(settings, split, dataset.expression, tfs, rng)
-    validation = method.score(split.validation)
-    return validation, (method if target is None else method.on(target.expression)).score(split.test)
 
 
 def _plain(values: dict[str, float]) -> dict[str, float | None]:

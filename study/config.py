@@ -65,6 +65,11 @@ class DatasetSpec(_Strict):
     orthologs: str | None = Field(None, description="CSV: symbol in train_on, symbol here; default: the same symbol")
     split: Any = Field(None, description="exam protocol; default: the study's")
 
+    @property
+    def label(self) -> str:
+        """Name for progress and logs: as the study file says it."""
+        return self.name or self.path or "simulated"
+
 
 class DesignSpec(_Strict):
     """Which arms are trained beside the reference."""

@@ -13,17 +13,15 @@ import numpy as np
 import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from components import registry
 from components.budget import Budget
-from components.dataset import Dataset
 from components.exam import Split
 from components.graph import training_graph
-from components.model import GRNModel, Parts, assemble
+from components.model import GRNModel
 from components.streams import Streams
-from search_spaces.arm import Arm
 from study.cells import Cell, make_split
 from study.devices import in_child
 from study.memory import PeakMemory
+from study.scoring import assemble_arm
 from study.sources import load_dataset
 from study.training import CHUNK, train
 
@@ -97,14 +95,14 @@ def _one_step(cell: Cell, device: str) -> None:
     dataset = load_dataset(cell.dataset, cell.root)
     split = make_split(dataset, cell.split, cell.repeat)
     streams = Streams(dataset.digest, cell.repeat)
-    model, shown = _assemble(cell.arm, dataset, streams, device)
-    parts = _parts(cell.arm)
-    optimizer, sampler = _OneStep(parts.build("optimizer")), parts.build("negatives", split, shown)
+    made = assemble_arm(cell.arm, dataset, streams, device)
+    optimizer = _OneStep(made.parts.build("optimizer"))
+    sampler = made.parts.build("negatives", split, made.shown)
     for graph_epochs in {cell.budget.graph_epochs, 0}:
         budget = Budget(**{**cell.budget.model_dump(), "graph_epochs": graph_epochs})
         with suppress(_EnoughError):
-            train(model, split, sampler, optimizer, streams, budget)
-    _score_chunk(model, split)
+            train(made.model, split, sampler, optimizer, streams, budget)
+    _score_chunk(made.model, split)
 
 
 @torch.no_grad()
@@ -115,25 +113,10 @@ def _score_chunk(model: GRNModel, split: Split) -> None:
     model.score(model.eval().encode(training_graph(positives)), chunk)
 
 
-def _assemble(arm: Arm, dataset: Dataset, streams: Streams, device: str) -> tuple[GRNModel, np.ndarray]:
-    """Return an arm's untrained model, and the expression that it is shown."""
-    scorer: Any = _scorer(arm)(arm.choices["scorer"].settings)
-    shown = scorer.expression(dataset.expression, streams.numpy("noise"))
-    return assemble(_parts(arm), torch.from_numpy(shown).to(device), streams).to(device), shown
-
-
 def _parameters(cell: Cell) -> int:
     dataset = load_dataset(cell.dataset, cell.root)
     try:
-        model, _ = _assemble(cell.arm, dataset, Streams(dataset.digest, cell.repeat), "cpu")
+        made = assemble_arm(cell.arm, dataset, Streams(dataset.digest, cell.repeat), "cpu")
     except Exception:  # its cell will say why
         return 0
-    return sum(p.numel() for p in model.parameters())
-
-
-def _parts(arm: Arm) -> Parts:
-    return Parts({name: (c.level, c.settings) for name, c in arm.choices.items()})
-
-
-def _scorer(arm: Arm) -> Any:
-    return registry.level("scorer", arm.choices["scorer"].level)
+    return sum(p.numel() for p in made.model.parameters())

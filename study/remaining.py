@@ -87,7 +87,7 @@ def costs_of(keys: Mapping[str, Key], results: Mapping[str, Ended]) -> list[tupl
 
 def key_of(cell: Cell) -> Key:
     """Return what cells of the same cost share: the arm, and the data set as the study file names it."""
-    return cell.arm.digest, cell.dataset.name or cell.dataset.path or "simulated"
+    return cell.arm.digest, cell.dataset.label
 
 
 def _cost(finished: Iterable[tuple[str, str, float]]) -> Callable[[Key], float]:

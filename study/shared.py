@@ -7,7 +7,6 @@ fusion, pair encoder or contrast leave it with the same weights to the last bit.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from components import registry
 from components.budget import Budget
-from search_spaces.arm import Arm, Choice, canonical_json
+from search_spaces.arm import Arm, Choice, canonical_json, json_digest
 from study.checkpoint import read_tensors, same_shapes, write_tensors
 
 __all__ = ["SharedStage", "graph_stage_of", "stage_group"]
@@ -89,8 +88,7 @@ def graph_stage_of(
         "device": torch.device(device).type,
         "threads": torch.get_num_threads(),  # they change the order of sums, and so the last bit
     }
-    key = hashlib.sha256(canonical_json(content).encode()).hexdigest()[:20]
-    return SharedStage(out / "shared" / f"{key}.pt")
+    return SharedStage(out / "shared" / f"{json_digest(content, 20)}.pt")
 
 
 def stage_group(arm: Arm, budget: Budget) -> str:

@@ -126,7 +126,7 @@ def test_a_training_that_had_spent_its_patience_trains_no_further(cell, epochs: 
     whole = epochs.run(made)
     assert len(epochs.trained) < GRAPH + 30
     with monkeypatch.context() as patch:
-        patch.setattr("study.cells.encode", lambda trained: (_ for _ in ()).throw(KilledError()))
+        patch.setattr("study.scoring.encode", lambda trained: (_ for _ in ()).throw(KilledError()))
         assert epochs.run(made, tmp_path) is None
     same(whole, epochs.run(made, tmp_path))
     assert epochs.trained == []
@@ -171,7 +171,7 @@ def test_files_go_when_the_cell_has_ended_and_stay_when_it_may_be_tried_again(
     made = cell()
     if status != "ok":
         error = training.DivergedError("at the end") if status == "diverged" else OSError("at the end")
-        monkeypatch.setattr("study.cells.predict", lambda *given: (_ for _ in ()).throw(error))
+        monkeypatch.setattr("study.scoring.predict", lambda *given: (_ for _ in ()).throw(error))
     result = epochs.run(made, tmp_path)
     assert result is not None and result.status == status
     assert files(tmp_path) == ([f"{made.digest}.pt"] if status == "error" else [])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from study import display
+from study.config import DatasetSpec
 from study.display import LiveProgress
 from study.remaining import costs_of, seconds_left
 
@@ -94,7 +95,7 @@ def test_failed_cells_are_costs_only_where_nothing_else_is_known():
 
 
 def cell(digest: str, arm: str = "reference", **dataset: Any) -> Any:
-    spec = SimpleNamespace(**{"name": "", "path": None, **dataset})
+    spec = DatasetSpec(**dataset)
     return SimpleNamespace(digest=digest, label=digest, arm=SimpleNamespace(digest=arm, name=arm), dataset=spec)
 
 

@@ -1,0 +1,102 @@
+"""What an arm makes of one fold of an exam: a model assembled, trained and asked, or a rule or method asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from components import registry
+from components.budget import Budget
+from components.dataset import Dataset, Floats
+from components.exam import Split
+from components.metrics import Scores
+from components.model import GRNModel, Parts, assemble
+from components.settings import Settings
+from components.streams import Streams
+from search_spaces.arm import Arm
+from study.checkpoint import Checkpoint
+from study.shared import SharedStage
+from study.training import encode, predict, train
+
+if TYPE_CHECKING:  # a result is filled here, and defined with the cell that it is of
+    from study.cells import Result
+
+__all__ = ["Assembled", "assemble_arm", "score_arm"]
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """The untrained model of an arm.
+
+    Attributes
+    ----------
+    model
+        On its device.
+    parts
+        What it was built of; builds its sampler and optimiser, too.
+    shown
+        ``[genes, cells]``, the expression that it is shown: the data set's, or a control's.
+    """
+
+    model: GRNModel
+    parts: Parts
+    shown: Floats
+
+
+def assemble_arm(arm: Arm, dataset: Dataset, streams: Streams, device: str) -> Assembled:
+    """Assemble the model of an arm that trains, on what its scorer shows of a data set."""
+    choice = arm.choices["scorer"]
+    scorer: Any = registry.level("scorer", choice.level)
+    shown = scorer(choice.settings).expression(dataset.expression, streams.numpy("noise"))
+    parts = Parts({name: (c.level, c.settings) for name, c in arm.choices.items()})
+    return Assembled(assemble(parts, torch.from_numpy(shown).to(device), streams).to(device), parts, shown)
+
+
+def score_arm(
+    arm: Arm,
+    dataset: Dataset,
+    split: Split,
+    repeat: int,
+    budget: Budget,
+    device: str,
+    result: Result,
+    checkpoint: Checkpoint | None = None,
+    shared: SharedStage | None = None,
+) -> tuple[Scores, Scores]:
+    """Return an arm's scores of the validation and the test pairs, training its model if it has one."""
+    streams = Streams(dataset.digest, repeat)
+    choice = arm.choices["scorer"]
+    cls: Any = registry.level("scorer", choice.level)
+    if not arm.trains:
+        return _score_by_method(cls, choice.settings, dataset, split, streams)
+    made = assemble_arm(arm, dataset, streams, device)
+    model = made.model
+    result.parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    sampler, optimizer = made.parts.build("negatives", split, made.shown), made.parts.build("optimizer")
+    trained = train(model, split, sampler, optimizer, streams, budget, checkpoint, shared)
+    result.curves, result.best_epoch = trained.curves.values, trained.best_epoch
+    encoded = encode(trained)
+    validation = predict(trained, split.validation, encoded)
+    if dataset.target is not None:
+        tested = cls(choice.settings).expression(dataset.target.expression, streams.numpy("noise", "tested"))
+        model.bucketing.show(torch.from_numpy(tested).to(device))
+        encoded = encode(trained)
+    return validation, predict(trained, split.test, encoded)
+
+
+def _score_by_method(
+    cls: Any, settings: Settings, dataset: Dataset, split: Split, streams: Streams
+) -> tuple[Scores, Scores]:
+    """Return the scores of a rule, which never meets expression, or of a method that is run as it is."""
+    rng = streams.numpy("negatives")
+    if cls.control:
+        rule = cls(settings, split, rng)
+        return rule.score(split.validation), rule.score(split.test)
+    target = dataset.target
+    tfs = dataset.tfs if target is None else np.union1d(dataset.tfs, target.tfs)
+    method = cls(settings, split, dataset.expression, tfs, rng)
+    validation = method.score(split.validation)
+    return validation, (method if target is None else method.on(target.expression)).score(split.test)
