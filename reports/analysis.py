@@ -10,7 +10,7 @@ from reports.glossary import METRICS
 from reports.levels import arm_levels
 from reports.refusals import design, forbidding, outcome
 from reports.results import Analysis, Paired, Refusal
-from reports.summaries import completeness, costs, points, provenance, scores
+from reports.summaries import averages, completeness, costs, points, provenance, scores
 from reports.tables import Table
 from reports.within import gains, paired_differences
 
@@ -41,6 +41,7 @@ def analyse(table: Table, *, alpha: float = 0.05, margin: float = MARGIN) -> Ana
     gained, paired = _by_data_set(table, metrics, forbidden, alpha)
     blocks = tuple(block_means(frame, table.metric).index)
     roles = ordered_arms(frame)
+    scored = scores(frame, metrics)
     return Analysis(
         source="/".join(table.source.parts[-2:]),  # the whole path names the machine, not the study
         reference=reference,
@@ -52,7 +53,8 @@ def analyse(table: Table, *, alpha: float = 0.05, margin: float = MARGIN) -> Ana
         blocks=blocks,
         datasets=tuple(sorted(frame["dataset"].unique())),
         repeats=int(frame.groupby(["dataset", "metric"])["repeat"].nunique().max()),
-        scores=scores(frame, metrics),
+        scores=scored,
+        averages=averages(frame, scored),
         points=points(frame, metrics),
         gains=gained,
         paired=paired,
@@ -65,9 +67,9 @@ def analyse(table: Table, *, alpha: float = 0.05, margin: float = MARGIN) -> Ana
         ),
         completeness=completeness(frame, metrics),
         costs=costs(frame),
-        provenance=provenance(frame),
+        provenance={**provenance(frame), **({"table_sha256": (table.digest,)} if table.digest else {})},
         conclusions=conclude(frame, found, alpha=alpha, tests=able, margin=margin),
-        factorials=crossed(frame, metrics, tests=able),
+        factorials=crossed(frame, metrics, reference=reference, alpha=alpha, tests=able),
         levels=arm_levels(frame),
     )
 

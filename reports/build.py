@@ -15,11 +15,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from reports.analysis import analyse
 from reports.audit import audit, audit_exports, audit_refusals
 from reports.conclusions_page import conclusion_exports
+from reports.curves import Curves
+from reports.embeddings import Embeddings
+from reports.equivalence import MARGIN
 from reports.errors import ReportError
 from reports.exports import Export, exports, file_name
+from reports.made import Made
 from reports.page import Picture, context, pictures, search_only
 from reports.plots.canvas import pdf
-from reports.plots.gather import edge_pictures
+from reports.plots.gather import edge_pictures, embedding_pictures, training_pictures
 from reports.predictions import Predictions
 from reports.results import Analysis
 from reports.search import Search, read_search
@@ -30,8 +34,10 @@ from reports.tuning import tuning_exports, tuning_refusals
 
 __all__ = ["build", "build_search", "write"]
 
+NOT_SAID = Made()
 
-def build(table: Table, out: Path, *, alpha: float = 0.05, command: str = "") -> Path:
+
+def build(table: Table, out: Path, *, alpha: float = 0.05, margin: float = MARGIN, made: Made = NOT_SAID) -> Path:
     """Write what a study found to ``out``, whole or not at all, and return the page.
 
     Parameters
@@ -43,20 +49,24 @@ def build(table: Table, out: Path, *, alpha: float = 0.05, command: str = "") ->
         everything else in the folder is left alone.
     alpha
         Level of every family of tests.
-    command
-        What was typed to make this report, printed on the page.
+    margin
+        Differences below it do not matter.
+    made
+        How the study and this report came to be, printed on the page.
     """
-    return write(analyse(table, alpha=alpha), Path(out), command=command)
+    return write(analyse(table, alpha=alpha, margin=margin), Path(out), made=made)
 
 
 def write(
     analysis: Analysis,
     out: Path,
     *,
-    command: str = "",
+    made: Made = NOT_SAID,
     search: Search | None = None,
     tuning: pd.DataFrame | None = None,
     predictions: Predictions | None = None,
+    curves: Curves | None = None,
+    embeddings: Embeddings | None = None,
 ) -> Path:
     """Write the report of a study that is analysed already; otherwise as :func:`build`.
 
@@ -64,7 +74,7 @@ def write(
     ----------
     analysis
         What the study found.
-    out, command
+    out, made
         As in :func:`build`.
     search
         The search whose arms the study confirmed, see :func:`reports.search.read_search`.
@@ -72,9 +82,15 @@ def write(
         What tuning every arm got before the comparison, see :func:`reports.search.read_tuning`.
     predictions
         The edges that the cells of the study predicted, see :func:`reports.predictions.read_predictions`.
+    curves
+        How its cells were trained, see :func:`reports.curves.read_curves`.
+    embeddings
+        What its models make of test pairs, see :func:`reports.embeddings.read_embeddings`.
     """
     drawn, searched = pictures(analysis), search_pictures(search) if search else []
     drawn += edge_pictures(analysis, predictions) if predictions else []
+    drawn += training_pictures(analysis, curves) if curves else []
+    drawn += embedding_pictures(analysis, embeddings) if embeddings else []
     audited = audit(analysis)
     analysis = replace(analysis, refusals=(*analysis.refusals, *audit_refusals(audited)))
     tables = [*exports(analysis), *conclusion_exports(analysis), *audit_exports(audited)]
@@ -84,11 +100,11 @@ def write(
     if tuning is not None:
         analysis = replace(analysis, refusals=(*analysis.refusals, *tuning_refusals(tuning)))
         tables += tuning_exports(tuning)
-    shown = context(analysis, drawn, command, search=search, searched=searched, tuning=tuning)
+    shown = context(analysis, drawn, made, search=search, searched=searched, tuning=tuning)
     return _publish(out, tables, [*drawn, *searched], "report.html.j2", shown, paragraph=shown["methods"])
 
 
-def build_search(folder_out: Path, page_out: Path, *, command: str = "") -> Path:
+def build_search(folder_out: Path, page_out: Path, *, made: Made = NOT_SAID) -> Path:
     """Write the page of a search alone, before its test is opened, and return it.
 
     Parameters
@@ -97,8 +113,8 @@ def build_search(folder_out: Path, page_out: Path, *, command: str = "") -> Path
         Folder of the study; the search lies in ``search/`` below it.
     page_out
         Folder for ``report.html``, ``tables/`` and ``figures/``, replaced as by :func:`build`.
-    command
-        What was typed to make this page, printed on it.
+    made
+        How the search and this page came to be, printed on it.
 
     Raises
     ------
@@ -109,7 +125,7 @@ def build_search(folder_out: Path, page_out: Path, *, command: str = "") -> Path
     if search is None:
         raise ReportError("no search has been run here: there is no search/search.json.", where=str(folder_out))
     drawn = search_pictures(search)
-    shown = search_only(search, drawn, command)
+    shown = search_only(search, drawn, made)
     return _publish(Path(page_out), search_exports(search), drawn, "search_page.html.j2", shown)
 
 
@@ -175,4 +191,5 @@ def _render(template: str, shown: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    pages.filters["file_name"] = file_name
     return pages.get_template(template).render(shown)

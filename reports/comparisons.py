@@ -16,6 +16,7 @@ from reports.statistics import (
     Effect,
     Signed,
     block_ranks,
+    conover,
     effect,
     friedman,
     holm_of,
@@ -156,5 +157,6 @@ def global_test(frame: pd.DataFrame, metric: str, *, tests: bool) -> GlobalTest 
         ranks=block_ranks(scored).mean().sort_values(kind="stable"),
         second=friedman(scored) if failed else None,
         nemenyi=None if failed else nemenyi(kept),
+        conover=None if failed else conover(kept),
         dropped=dropped(means),
     )

@@ -47,13 +47,17 @@ def conclude(
     )
 
 
-def crossed(frame: pd.DataFrame, metrics: tuple[str, ...], *, tests: bool) -> tuple[Factorial, ...]:
-    """Say what the factors that a study varied did together, on each metric."""
+def crossed(
+    frame: pd.DataFrame, metrics: tuple[str, ...], *, reference: str | None, alpha: float, tests: bool
+) -> tuple[Factorial, ...]:
+    """Say what the factors that a study varied did together, on each metric; simple effects are told at ``alpha``."""
     table = arm_levels(frame)
     if not tests or table.shape[1] < 2:
         return ()
     arms = frame[frame["arm"].isin(table.index)]
-    found = [factorial(block_means(arms, metric), table, metric) for metric in metrics]
+    found = [
+        factorial(block_means(arms, metric), table, metric, reference=reference, alpha=alpha) for metric in metrics
+    ]
     return tuple(f for f in found if f is not None)
 
 

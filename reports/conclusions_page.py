@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from reports.equivalence import Equivalence
-from reports.exports import Export, latex
+from reports.exports import Export
 from reports.factor_sentences import questions
-from reports.factorial import Factorial
+from reports.factorial_page import FACTORIALS, factorial_exports, factorials_context
 from reports.glossary import label
 from reports.power import MIN_REPEATS, POWER, Power
 from reports.results import Analysis, Conclusion
-from reports.wording import count, joined, number, p_value, signed
+from reports.wording import count, number, p_value, signed
 
 __all__ = ["CONCLUSIONS", "conclusion_exports", "conclusions_context"]
 
@@ -28,8 +28,7 @@ CONCLUSIONS: dict[str, str] = {
     "Blocks needed": "Independent blocks at which a paired t test would see a difference as large as the margin "
     "with power 0.8, at the standard deviation of block differences seen here; never fewer than the exact test "
     "needs. In brackets, at the ends of the 95 % interval of that standard deviation.",
-    "RM-ANOVA": "Analysis of variance over block means with blocks as subjects; p after Greenhouse and Geisser, "
-    "Holm over all effects of one metric.",
+    **FACTORIALS,
 }
 
 
@@ -44,7 +43,7 @@ def conclusions_context(a: Analysis) -> dict[str, Any]:
         "aim": f"{POWER:g}",
         "few_repeats": any(c.power.repeats < MIN_REPEATS for c in a.conclusions if c.power),
         "least_repeats": count(MIN_REPEATS, "repeat"),
-        "factorials": _factorials(a.factorials),
+        "factorials": factorials_context(a),
     }
 
 
@@ -55,15 +54,7 @@ def conclusion_exports(a: Analysis) -> list[Export]:
     plans = [{**_names(c), "power": POWER, **asdict(c.power)} for c in a.conclusions if c.power]
     if plans:
         out.append(Export("power", pd.DataFrame(plans)))
-    able = [f for f in a.factorials if not f.message]
-    if able:
-        effects = pd.concat([f.effects.assign(metric=f.metric, blocks=f.blocks) for f in able])
-        text = pd.DataFrame.from_dict({(label(f.metric), r["name"]): r for f in able for r in _effects(f)}, "index")
-        named = text.drop(columns="name").rename(columns={"f": "F", "holm": "Holm p", "eta2": "partial eta2"})
-        caption = "Repeated-measures ANOVA over block means (Greenhouse--Geisser); Holm over the effects of a metric."
-        out.append(Export("factorial", effects, latex(named, caption, "factorial")))
-        out.append(Export("marginal_means", pd.concat([f.means.assign(metric=f.metric) for f in able])))
-    return out
+    return [*out, *factorial_exports(a.factorials)]
 
 
 def _names(c: Conclusion) -> dict[str, str]:
@@ -121,35 +112,3 @@ def _power(c: Conclusion, p: Power) -> dict[str, str]:
 
 def _blocks(needed: int | None) -> str:
     return "> 100,000" if needed is None else f"{needed:,}"
-
-
-def _factorials(found: tuple[Factorial, ...]) -> list[dict[str, Any]]:
-    """Show every analysis once; metrics refused for the same reason share one line."""
-    out: list[dict[str, Any]] = []
-    for message in dict.fromkeys(f.message for f in found if f.message):
-        mine = [f for f in found if f.message == message]
-        names = "" if len(mine) == len(found) else joined([label(f.metric) for f in mine], 8)
-        out.append({"metric": names, "message": message, "left_out": "", "rows": [], "means": []})
-    for f in found:
-        if not f.message:
-            left = f"Left out, because a factor cannot act there: {joined(list(f.left_out))}." if f.left_out else ""
-            crossed = " × ".join(f"{factor} ({', '.join(names)})" for factor, names in f.factors.items())
-            lead = f"{label(f.metric)}: {crossed}, {count(f.blocks, 'complete block')}"
-            means = [{**row, "mean": number(row["mean"])} for row in f.means.to_dict("records")]
-            out.append({"metric": lead, "message": "", "left_out": left, "rows": _effects(f), "means": means})
-    return out
-
-
-def _effects(f: Factorial) -> list[dict[str, str]]:
-    return [
-        {
-            "name": str(r["effect"]),
-            "df": f"{r['df']:g}, {r['df_error']:g}",
-            "f": number(r["f"], 2),
-            "epsilon": number(r["epsilon"], 2),
-            "p": p_value(r["p"]),
-            "holm": p_value(r["p_holm"]),
-            "eta2": number(r["partial_eta2"], 2),
-        }
-        for r in f.effects.to_dict("records")
-    ]

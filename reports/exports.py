@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from reports.glossary import label
-from reports.results import Analysis, Finding
+from reports.results import Analysis, Finding, Paired
 from reports.statistics import DECIMALS
 from reports.wording import amount, interval, number, p_value, signed
 
@@ -41,18 +41,21 @@ def exports(analysis: Analysis) -> list[Export]:
     out = [_scores(analysis, metric) for metric in analysis.metrics]
     out += [
         _findings(analysis),
-        Export("gain_over_strongest_control", pd.DataFrame([asdict(g) for g in analysis.gains]), _gains(analysis)),
-        Export("paired_over_repeats", pd.DataFrame([asdict(p) for p in analysis.paired])),
+        Export("gain_over_strongest_control", _pair_rows(analysis.gains), _gains(analysis)),
+        Export("paired_over_repeats", _pair_rows(analysis.paired), _paired(analysis)),
         _globals(analysis),
         Export("refusals", pd.DataFrame([asdict(r) for r in analysis.refusals])),
         Export("completeness", analysis.completeness),
     ]
+    if len(analysis.averages):
+        out.append(Export("averages", analysis.averages))
     if not analysis.costs.empty:
         text = analysis.costs.set_index("arm").rename_axis(None).map(amount)
         out.append(Export("costs", analysis.costs, latex(text, "What every arm cost.", "costs")))
     for test in analysis.globals:
-        if test.nemenyi is not None:
-            out.append(Export(f"nemenyi_{file_name(test.metric)}", test.nemenyi.rename_axis("arm").reset_index()))
+        for name, p in (("nemenyi", test.nemenyi), ("conover", test.conover)):
+            if p is not None:
+                out.append(Export(f"{name}_{file_name(test.metric)}", p.rename_axis("arm").reset_index()))
     return out
 
 
@@ -164,6 +167,34 @@ def _findings(a: Analysis) -> Export:
     text = pd.DataFrame.from_dict(rows, orient="index")
     caption = "Paired differences over independent blocks; Holm within each metric and question."
     return Export("findings", finding_rows(a.findings), latex(text, caption, "findings") if rows else "")
+
+
+def _pair_rows(found: Sequence[Paired]) -> pd.DataFrame:
+    """Spread what single data sets of a study show over columns, the test of each difference included."""
+    rows = []
+    for pair in found:
+        row = {**asdict(pair), "test": pair.test.method if pair.test else ""}
+        row["p"] = pair.test.p if pair.test else np.nan
+        rows.append({**row, "statistic": pair.test.statistic if pair.test else np.nan})
+    return pd.DataFrame(rows)
+
+
+def _paired(a: Analysis) -> str:
+    rows = {
+        (label(p.metric), p.dataset, f"{p.arm} - {p.against}"): {
+            "difference": signed(p.mean),
+            "interval": interval(p),
+            "repeats": str(p.repeats),
+            "p": p_value(p.test.p if p.test else None),
+            "Holm p": p_value(p.p_holm),
+        }
+        for p in a.paired
+        if not p.note
+    }
+    if len(a.blocks) > 1 or not rows:
+        return ""
+    caption = "Paired differences over repeats of one data set; they say nothing about another data set."
+    return latex(pd.DataFrame.from_dict(rows, orient="index"), caption, "paired")
 
 
 def _gains(a: Analysis) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.factorial import IDLE
+from reports.factorial_sentences import analysed, interactions, main_effect, method_of
 from reports.glossary import label
-from reports.results import Analysis, Conclusion
+from reports.results import Analysis, Conclusion, Finding
 from reports.wording import count, interval, joined, number, p_value, signed
 
 __all__ = ["MOST", "Answer", "Question", "questions"]
@@ -42,14 +43,25 @@ def questions(a: Analysis) -> list[Question]:
         return []
     by_factor, several = _by_factor(a, mine)
     if not by_factor:
-        return [_plain(a, mine)]
+        return [_plain(a, mine), *_together(a)]
     out = [_factor(a, factor, told) for factor, told in by_factor.items()]
     if several:
         verb = "changes" if len(several) == 1 else "change"
         lead = f"{count(len(several), 'arm')} {verb} several parts at once: "
         lead += f"{_tally(several)}. They stand with all comparisons below."
         out.append(Question("Combinations", lead, ()))
-    return out
+    return [*out, *_together(a)]
+
+
+def _together(a: Analysis) -> list[Question]:
+    """Ask whether what one factor is worth depends on another, where a study's design can tell."""
+    whole, found = analysed(a), interactions(a)
+    if whole is None or not found:
+        return []
+    lead = f"Does what one factor is worth depend on another? On {label(a.metric)}, {method_of(whole)}."
+    unsure = any(word == "cannot tell" for _, word, _ in found)
+    tail = "An interaction that is not established is not shown to be absent." if unsure else ""
+    return [Question("Factors together", lead, tuple(Answer(*one) for one in found), tail)]
 
 
 def _main(a: Analysis) -> list[Conclusion]:
@@ -93,7 +105,7 @@ def _factor(a: Analysis, factor: str, told: list[Conclusion]) -> Question:
     with_what = joined(list(names.values()), MOST)
     lead = f"{with_what} in place of {base}: {_units(a, told)}, paired difference in {label(a.metric)}."
     answers, tail = _answers(a, told, names)
-    return Question(factor, lead, answers, " ".join(text for text in (tail, _main_effect(a, factor)) if text))
+    return Question(factor, lead, answers, " ".join(text for text in (tail, main_effect(a, factor)) if text))
 
 
 def _plain(a: Analysis, mine: list[Conclusion]) -> Question:
@@ -144,6 +156,9 @@ def _answer(a: Analysis, c: Conclusion, names: dict[str, str], *, quiet: bool) -
     name = names.get(f.arm, f"{f.arm} − {f.against}")
     if f.effect is None:
         return Answer(f"{name}: no complete block", c.word, "")
+    if alone := _alone(a, f):
+        beyond = " beyond this data set" if c.word == "cannot tell" else ""
+        return Answer(f"{name} {signed(f.effect.mean)} ({alone})", c.word, beyond)
     p = f"adjusted p = {p_value(f.p_holm)}" if f.test else "not tested"
     spread = interval(f.effect)
     spread = f"{100 * (1 - a.alpha):g} % interval {spread}" if spread.startswith("[") else spread
@@ -151,6 +166,16 @@ def _answer(a: Analysis, c: Conclusion, names: dict[str, str], *, quiet: bool) -
     if f.effect.n > 1:
         text += f"; probability of improvement {number(f.effect.superior, 2)}"
     return Answer(f"{text})", c.word, _note(c, a.alpha, quiet=quiet))
+
+
+def _alone(a: Analysis, f: Finding) -> str:
+    """Say what repeats show where there is one data set and nothing else to go by; no verdict rests on it."""
+    key = (f.metric, f.arm, f.against)
+    found = [p for p in a.paired if (p.metric, p.arm, p.against) == key and p.test]
+    if len(a.datasets) > 1 or not found:
+        return ""
+    level, p = f"{100 * (1 - a.alpha):g} %", f"adjusted p = {p_value(found[0].p_holm)}"
+    return f"on this data set alone: {level} interval {interval(found[0])}; {p}; {count(found[0].repeats, 'repeat')}"
 
 
 def _note(c: Conclusion, alpha: float, *, quiet: bool) -> str:
@@ -164,16 +189,3 @@ def _note(c: Conclusion, alpha: float, *, quiet: bool) -> str:
     if equal is None:
         return f" ({c.why})"
     return f" (neither a difference nor equality within ±{equal.margin:g} is shown)"
-
-
-def _main_effect(a: Analysis, factor: str) -> str:
-    whole = next((f for f in a.factorials if f.metric == a.metric and not f.message), None)
-    if whole is None or factor not in whole.factors:
-        return ""
-    rows = {str(row["effect"]): row for row in whole.effects.to_dict("records")}
-    mine = rows[factor]
-    text = f"Averaged over the other factors: F({mine['df']:g}, {mine['df_error']:g}) = {number(mine['f'], 2)}, "
-    text += f"adjusted p = {p_value(mine['p_holm'])} over {count(whole.blocks, 'block')}"
-    mixed = [e for e in rows if e != factor and factor in e.split(" × ")]
-    with_others = [f"{e} adjusted p = {p_value(rows[e]['p_holm'])}" for e in mixed]
-    return f"{text}; interactions: {', '.join(with_others)}." if with_others else f"{text}."

@@ -1,146 +1,145 @@
-"""Factors of a study at once: main effects and interactions, where every combination of levels was run.
+"""Factors of a study at once: main effects and interactions, by the test that the study's design allows.
 
-Literature: repeated-measures ANOVA on block means with the Greenhouse-Geisser correction (Greenhouse &
-Geisser 1959), for differences between levels that do not all have the same variance.
+Where every combination of levels was run in every block: analysis of variance (:mod:`reports.anova`). Where some
+were not: flipped signs and a mixed model (:mod:`reports.mixed`). The design alone decides, never a result.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from itertools import combinations, product
-from typing import Any
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import stats
 
-from reports.statistics import holm
+from reports.anova import marginal_means, rm_anova
+from reports.flips import MIN_FLIPPED
+from reports.mixed import adjusted_means, mixed, rows_of, separated
+from reports.simple_effects import simple_effects
 
 __all__ = ["IDLE", "MIN_FACTORIAL", "Factorial", "factorial"]
 
 IDLE = "-"  # stands where a factor cannot act in an arm
 MIN_FACTORIAL = 5
-_EFFECTS = ("effect", "df", "df_error", "f", "p_uncorrected", "epsilon", "p", "p_holm", "partial_eta2")
+Method = Literal["RM-ANOVA", "mixed model"]
 
 
 @dataclass(frozen=True)
 class Factorial:
     """Main effects and interactions of a study's factors on one metric, or in ``message`` why there are none.
 
-    ``effects`` has one row per effect (p after Greenhouse-Geisser, Holm over all effects), ``means`` the
-    marginal means of every factor and of every two factors together. ``left_out`` are arms in which a factor
-    cannot act.
+    ``effects`` has one row per effect (see :func:`reports.anova.rm_anova` and :func:`reports.mixed.mixed`), ``means``
+    the marginal means of every factor and of every two factors together (of every factor, adjusted, where the design
+    has gaps), ``simple`` the simple effects after an interaction. ``left_out`` are arms in which a factor cannot act,
+    ``failed`` blocks left out because a cell of theirs failed, ``not_run`` combinations that no block has, ``gaps``
+    further cells that were not run; ``note`` says why a mixed model is missing.
     """
 
     metric: str
     factors: dict[str, tuple[str, ...]]
     blocks: int
     message: str = ""
-    effects: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_EFFECTS)))
+    effects: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["effect"]))
     means: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["effect", "level", "mean"]))
     left_out: tuple[str, ...] = ()
+    method: Method = "RM-ANOVA"
+    simple: pd.DataFrame = field(default_factory=pd.DataFrame)
+    failed: tuple[str, ...] = ()
+    not_run: tuple[str, ...] = ()
+    gaps: int = 0
+    note: str = ""
 
 
-def factorial(means: pd.DataFrame, levels: pd.DataFrame, metric: str) -> Factorial | None:
+def factorial(
+    means: pd.DataFrame, levels: pd.DataFrame, metric: str, *, reference: str | None = None, alpha: float = 0.05
+) -> Factorial | None:
     """Analyse the factors of a study together, or say why that cannot be; None with fewer than two factors.
 
     Parameters
     ----------
     means
-        Block means ``[blocks, arms]`` of the arms in ``levels``; blocks with a cell that failed (-inf) or was not
-        run (NaN) are left out.
+        Block means ``[blocks, arms]`` of the arms in ``levels``. A block with a cell that failed (-inf) is left out
+        whole: failures are not missing at random. A cell that was not run (NaN) is a gap in the design.
     levels
         Which level of every varied factor each arm has, ``[arms, factors]``, see
         :func:`reports.levels.arm_levels`.
     metric
         Name of the metric.
+    reference
+        Arm whose levels simple effects are compared with; all levels are compared with each other without it.
+    alpha
+        Level below which an interaction is followed by simple effects.
     """
     levels = levels[[f for f in levels if len(set(levels[f]) - {IDLE}) > 1]]
     if levels.shape[1] < 2:
         return None
     idle = (levels == IDLE).any(axis=1)
-    acting = levels[~idle]
-    left_out = tuple(str(arm) for arm in levels.index[idle])
+    acting = levels[[not out and arm in means and means[arm].notna().any() for arm, out in idle.items()]]
     factors = {str(f): tuple(sorted(acting[f].unique())) for f in acting}
     factors = {f: found for f, found in factors.items() if len(found) > 1}
     design = acting[list(factors)]
-    measured = [arm for arm in design.index if arm in means]
-    bad = ~np.isfinite(means[measured])
-    kept = means[measured].loc[bad.sum(axis=1) == 0]
-    message = _refusal(metric, factors, design, levels, len(measured), len(kept))
-    if message:
-        return Factorial(metric, factors, len(kept), message, left_out=left_out)
-    effects, marginal = _effects(kept, design, factors), _means(kept, design)
-    return Factorial(metric, factors, len(kept), "", effects, marginal, left_out)
+    values = means[design.index]
+    failed = np.isneginf(values.to_numpy(float)).any(axis=1)
+    several = values.notna().to_numpy().sum(axis=1) > 1  # an arm alone in its block tells nothing
+    kept = values[pd.Series(~failed & several, index=values.index)]
+    plain = Factorial(
+        metric,
+        factors,
+        len(kept),
+        _refusal(metric, factors, design, levels),
+        left_out=tuple(str(arm) for arm, out in idle.items() if out),
+        failed=tuple(str(block) for block in values.index[failed.tolist()]),
+    )
+    if plain.message:
+        return plain
+    if len(design) == _all_of(factors) and not kept.isna().to_numpy().any():
+        return _complete(plain, kept, design, reference, alpha)
+    return _incomplete(plain, kept, design)
 
 
-def _refusal(
-    metric: str, factors: dict[str, tuple[str, ...]], design: pd.DataFrame, levels: pd.DataFrame, arms: int, n: int
-) -> str:
-    all_of = int(np.prod([len(found) for found in factors.values()])) if factors else 0
+def _all_of(factors: dict[str, tuple[str, ...]]) -> int:
+    return int(np.prod([len(found) for found in factors.values()]))
+
+
+def _refusal(metric: str, factors: dict[str, tuple[str, ...]], design: pd.DataFrame, levels: pd.DataFrame) -> str:
     run = len(design.drop_duplicates())
-    if len(factors) < 2 or run < all_of:
+    if len(factors) < 2 or run <= 1 + sum(len(found) - 1 for found in factors.values()):
         told = " and ".join(levels.columns) if levels.shape[1] < 3 else f"{levels.shape[1]} factors"
-        if len(factors) < 2 or run <= 1 + sum(len(found) - 1 for found in factors.values()):
-            return f"{told} were not crossed: one-factor-at-a-time designs have no interactions."
-        return f"Only {run} of the {all_of} combinations of {told} were run; run all of them to see interactions."
+        return f"{told} were not crossed: one-factor-at-a-time designs have no interactions."
     if len(design) > run:
         return f"{len(design)} arms share {run} combinations of levels: they differ in more than these factors."
-    if arms < len(design):
-        return f"{len(design) - arms} of {len(design)} arms were not measured on this metric."
     if metric == "auprc":
         return "Raw AUPRC has another scale on every network; see AUPRC ratio."
-    if n < MIN_FACTORIAL:
-        return f"{n} complete blocks; needs at least {MIN_FACTORIAL}."
     return ""
 
 
-def _effects(kept: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[str, ...]]) -> pd.DataFrame:
-    # here, not above: formulas and all of statsmodels' models take a second to load, which most reports do not need
-    from statsmodels.stats.anova import AnovaRM
-
-    plain = {f"factor{i}": f for i, f in enumerate(factors)}  # no factor's name can be read as a formula
-    rows = kept.rename_axis("block").reset_index().melt("block", var_name="arm", value_name="value")
-    rows = rows.join(design.set_axis(list(plain), axis=1), on="arm")
-    fitted = AnovaRM(rows, "value", "block", within=list(plain)).fit().anova_table
-    out = []
-    for name, row in fitted.iterrows():
-        parts = [plain[part] for part in str(name).split(":")]
-        f, df, error = (float(row[c]) for c in ("F Value", "Num DF", "Den DF"))
-        epsilon = _epsilon(kept, design, factors, parts)
-        p = float(stats.f.sf(f, epsilon * df, epsilon * error))
-        eta2 = f * df / (f * df + error)
-        out.append((" × ".join(parts), df, error, f, float(row["Pr > F"]), epsilon, p, np.nan, eta2))
-    table = pd.DataFrame(out, columns=list(_EFFECTS))
-    return table.assign(p_holm=holm(table["p"].fillna(1.0).to_numpy()))
+def _complete(
+    plain: Factorial, kept: pd.DataFrame, design: pd.DataFrame, reference: str | None, alpha: float
+) -> Factorial:
+    if len(kept) < MIN_FACTORIAL:
+        return replace(plain, message=f"{_blocks(plain)}; an analysis of variance needs at least {MIN_FACTORIAL}.")
+    effects = rm_anova(kept, design, plain.factors).assign(blocks=plain.blocks)
+    established = [tuple(name.split(" × ")) for name in effects.loc[effects["p_holm"] < alpha, "effect"]]
+    pairs = [(one[0], one[1]) for one in established if len(one) == 2]
+    base = {str(f): str(one) for f, one in design.loc[reference].items()} if reference in design.index else {}
+    simple = simple_effects(kept, design, plain.factors, pairs, base, level=1 - alpha)
+    return replace(plain, effects=effects, means=marginal_means(kept, design), simple=simple)
 
 
-def _epsilon(kept: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[str, ...]], parts: list[str]) -> float:
-    """Return Greenhouse and Geisser's epsilon: 1 where all contrasts of an effect vary alike, less otherwise."""
-    by_level = {tuple(row): arm for arm, row in zip(design.index, design.to_numpy(), strict=True)}
-    ordered = kept[[by_level[combination] for combination in product(*factors.values())]].to_numpy()
-    contrasts: NDArray[Any] = np.ones((1, 1))
-    for factor, found in factors.items():
-        contrasts = np.kron(contrasts, _contrasts(len(found)) if factor in parts else np.ones((1, len(found))))
-    covariance = np.atleast_2d(np.cov(ordered @ contrasts.T, rowvar=False))
-    size = len(covariance) * float((covariance**2).sum())
-    return float(np.trace(covariance) ** 2 / size) if size > 0 else 1.0
+def _incomplete(plain: Factorial, kept: pd.DataFrame, design: pd.DataFrame) -> Factorial:
+    there = set(design.itertuples(index=False, name=None))
+    not_run = tuple(", ".join(one) for one in product(*plain.factors.values()) if one not in there)
+    shown = replace(plain, method="mixed model", not_run=not_run, gaps=int(kept.isna().to_numpy().sum()))
+    if len(kept) < MIN_FLIPPED:
+        why = f"with combinations or cells that were not run, a test needs at least {MIN_FLIPPED}"
+        return replace(shown, message=f"{_blocks(plain)}; {why}.")
+    rows = rows_of(kept, design, plain.factors)
+    effects, note = mixed(rows)
+    if not separated(rows) or effects.empty:
+        return replace(shown, message="The cells that were run do not tell the factors apart: run more combinations.")
+    return replace(shown, effects=effects, means=adjusted_means(rows, plain.factors), note=note)
 
 
-def _contrasts(n: int) -> NDArray[np.float64]:
-    """Return ``n - 1`` orthonormal contrasts of ``n`` levels (Helmert)."""
-    rows = [[1.0] * i + [-float(i)] + [0.0] * (n - i - 1) for i in range(1, n)]
-    return np.array([np.array(row) / np.linalg.norm(row) for row in rows])
-
-
-def _means(kept: pd.DataFrame, design: pd.DataFrame) -> pd.DataFrame:
-    of_arm = kept.mean().rename("mean")
-    out = []
-    factors = [str(f) for f in design]
-    for names in (*combinations(factors, 1), *combinations(factors, 2)):
-        by = design.join(of_arm).groupby(list(names))["mean"].mean()
-        for level, mean in by.items():
-            shown = ", ".join(level) if isinstance(level, tuple) else str(level)
-            out.append((" × ".join(names), shown, float(mean)))
-    return pd.DataFrame(out, columns=["effect", "level", "mean"])
+def _blocks(plain: Factorial) -> str:
+    return f"{plain.blocks} blocks without failed cells" if plain.failed else f"{plain.blocks} blocks"

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 
 from reports.comparisons import MIN_SIGNED
+from reports.factorial_sentences import together
 from reports.glossary import label
 from reports.results import Analysis
 from reports.wording import count, joined
@@ -38,7 +39,7 @@ _ESCAPES = {
 
 def methods(a: Analysis) -> str:
     """Say how a study was made and analysed, in words that can be pasted into a paper."""
-    parts = (_design(a), _units(a), _globals(a), _pairs(a), _equality(a), _failures(a), _software(a))
+    parts = (_design(a), _units(a), _globals(a), _pairs(a), together(a), _equality(a), _failures(a), _software(a))
     return " ".join(part for part in parts if part)
 
 
@@ -63,12 +64,22 @@ def _design(a: Analysis) -> str:
 def _units(a: Analysis) -> str:
     n, level = len(a.blocks), _level(a)
     if n == 1:
-        text = f"Differences are means over the repeats of each data set with {level} t intervals"
+        text = f"Differences are means over the repeats of each data set with {level} t intervals{_overlap(a)}"
         return f"{text}; there was one independent block, hence no test across data sets."
     inside = ["repeats within data sets"] * (a.repeats > 1) + ["data sets within blocks"] * (len(a.datasets) > n)
     averaged = f"; {joined(inside)} were averaged before any comparison" if inside else ""
     text = f"The independent unit was the block (N = {n}){averaged}. "
     return text + f"Differences are paired means over blocks with {level} t intervals."
+
+
+def _overlap(a: Analysis) -> str:
+    """Say how repeats that split the same edges anew were treated."""
+    known = [p for p in a.paired if p.ratio]
+    if not known:
+        plain = any(p.uncorrected for p in a.paired)
+        return ", not corrected for edges that repeats may share" if plain else ""
+    tested = " and p, Holm-corrected within each data set and metric," if any(p.test for p in known) else ""
+    return f"; these{tested} are corrected for the edges that re-split repeats share (Nadeau and Bengio, 2003)"
 
 
 def _level(a: Analysis) -> str:

@@ -22,13 +22,15 @@ __all__ = ["read_experiment"]
 _CELL, _TRAINING, _VERSION = "knockout.cell", "training.", "version."
 _PARAMS = ("arm", "dataset", "block", "split")
 _TAGS = {"role": "knockout.role", "data_digest": "knockout.data_digest", "code_digest": "knockout.code_digest"}
+_LATER = {"network": "knockout.network", "split_digest": "knockout.split_digest"}  # stores of before have none
+_SHARE = "knockout.test_share"
 _PARTS = ("validation", "test")
 
 
 def read_experiment(uri: str, name: str) -> pd.DataFrame:
     """Return the cells of a study that was tracked, one row per cell x part x metric.
 
-    MLflow keeps neither the network nor the device of a cell, nor how a cell failed beyond its reason: such cells
+    MLflow keeps neither the device of a cell nor how a cell failed beyond its reason: such cells
     have the status ``error``.
 
     Parameters
@@ -131,6 +133,8 @@ def _known(run: Run) -> dict[str, Any]:
         "arm_digest": arm_digest,
         **{name: params[name] for name in _PARAMS},
         **{name: tags[tag] for name, tag in _TAGS.items()},
+        **{name: tags.get(tag) or None for name, tag in _LATER.items()},
+        "test_share": float(tags.get(_SHARE) or "nan"),
         "repeat": int(params["repeat"]),
         "protocol": json.dumps(training, sort_keys=True),
         "cell": tags[_CELL],

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,15 @@ import pandas as pd
 
 from reports.audit import audit, audit_context
 from reports.conclusions_page import CONCLUSIONS, conclusions_context
-from reports.exports import TALL, best_two
 from reports.figures import critical_difference, differences, distribution, svg
-from reports.glossary import METRICS, STATISTICS, label
+from reports.glossary import HEADS, METRICS, STATISTICS, label
+from reports.made import Made
 from reports.methods import as_latex, methods
+from reports.pairs_page import gain_table, pair_notes, pair_rows, rank_pairs
 from reports.plots.gather import grouped, more_pictures, unit
 from reports.plots.violin import violin
-from reports.results import Analysis, Dropped, Finding, Paired, Refusal
+from reports.results import Analysis, Dropped, Finding, Refusal
+from reports.score_tables import score_tables
 from reports.search import Search
 from reports.search_page import TERMS, search_context, search_provenance
 from reports.search_sentences import search_refusals
@@ -28,13 +29,12 @@ from reports.wording import amount, count, interval, number, p_value, signed
 __all__ = ["Picture", "context", "pictures", "search_only"]
 
 Picture = dict[str, Any]
-_LIBRARIES = ("pandas", "scipy", "statsmodels", "scikit-posthocs", "matplotlib")
 
 
 def context(
     a: Analysis,
     drawn: list[Picture],
-    command: str,
+    made: Made,
     *,
     search: Search | None = None,
     searched: Sequence[Picture] = (),
@@ -45,20 +45,24 @@ def context(
         "a": a,
         "sentences": summary(a),
         **conclusions_context(a),
-        "gains": _gains(a),
+        "gains": gain_table(a),
+        "gain_notes": pair_notes(a.gains),
         "audit": audit_context(audit(a), a),
         "methods": {"text": methods(a), "latex": as_latex(methods(a))},
         "tuning": {} if tuning is None else tuning_context(tuning, a.metric),
-        "paired": [_paired(pair) for pair in a.paired],
-        "scores": _score_tables(a),
-        "families": _families(a.findings),
+        "paired": pair_rows(a.paired),
+        "pair_notes": pair_notes(a.paired),
+        "primary": label(a.metric),
+        "scores": score_tables(a),
+        "averaged": len(a.averages) > 0,
+        "families": _families(a),
         "tests": [_global(test) for test in a.globals],
         "search": search_context(search, searched) if search else {},
         **_refusals(a.refusals),
         "completeness": _completeness(a),
         "pictures": grouped(drawn),
         "costs": _costs(a.costs),
-        **_how(command, a.metrics),
+        **_how(made, a.metrics),
         "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
         "statistics": {**STATISTICS, **CONCLUSIONS, **(TERMS if search else {})},
         "level": f"{100 * (1 - a.alpha):g} %",
@@ -68,7 +72,7 @@ def context(
     }
 
 
-def search_only(search: Search, drawn: list[Picture], command: str) -> dict[str, Any]:
+def search_only(search: Search, drawn: list[Picture], made: Made) -> dict[str, Any]:
     """Gather everything the template of a search's own page needs."""
     sets = f"{count(len(search.datasets), 'data set')} · {count(search.repeats, 'repeat')}"
     run = f"sampler {search.sampler} · primary metric {search.metric}"
@@ -78,7 +82,7 @@ def search_only(search: Search, drawn: list[Picture], command: str) -> dict[str,
         "meta": f"{count(len(search.trials), 'trial')} · {sets} · {run}",
         "search": search_context(search, drawn),
         **_refusals(search_refusals(search)),
-        **_how(command, tuple(metrics)),
+        **_how(made, tuple(metrics)),
         "provenance": search_provenance(search),
         "statistics": TERMS,
     }
@@ -91,11 +95,13 @@ def _refusals(refusals: Sequence[Refusal]) -> dict[str, Any]:
     }
 
 
-def _how(command: str, metrics: Sequence[str]) -> dict[str, Any]:
+def _how(made: Made, metrics: Sequence[str]) -> dict[str, Any]:
+    unknown = "A metric of this table; higher is read as better."
     return {
-        "command": command,
-        "libraries": [f"{name} {version(name)}" for name in _LIBRARIES],
-        "metrics": [METRICS.get(m, f"{m}: a metric of this table; higher is read as better.") for m in metrics],
+        "commands": [*filter(None, made.commands)],
+        "libraries": made.versions,
+        "metrics": [{"name": label(m), "meaning": METRICS.get(m, unknown)} for m in metrics],
+        "heads": HEADS,
     }
 
 
@@ -147,77 +153,20 @@ def _picture(name: str, figure: Any, numbers: pd.DataFrame, caption: str, group:
     return {**drawn, "figure": figure, "group": group}
 
 
-def _gains(a: Analysis) -> dict[str, Any]:
-    """Lay gains out with data sets down and metrics across: a reviewer reads along one data set."""
-    shown = {(g.dataset, g.metric): _paired(g) for g in a.gains}
-    metrics = [m for m in a.metrics if any(metric == m for _, metric in shown)]
-    datasets = sorted({dataset for dataset, _ in shown})
-    rows = [{"name": d, "cells": [shown.get((d, m)) for m in metrics]} for d in datasets]
-    return {"heads": [label(m) for m in metrics], "rows": rows}
-
-
-def _paired(pair: Paired) -> dict[str, str]:
-    lost = pair.mean < 0
-    return {
-        "metric": label(pair.metric),
-        "dataset": pair.dataset,
-        "arm": pair.arm,
-        "against": pair.against,
-        "mean": signed(pair.mean),
-        "interval": interval(pair),
-        "superior": number(pair.superior, 2),
-        "repeats": str(pair.repeats),
-        "lost": "yes" if lost else "",
-        "note": pair.note,
-    }
-
-
-def _score_tables(a: Analysis) -> list[dict[str, Any]]:
-    """Give every metric its table; with one data set the metrics share one, as columns."""
-    tables = [_scores(a, metric) for metric in a.metrics]
-    measured = {tuple(row["name"] for row in table["rows"]) for table in tables}
-    if len(a.datasets) > 1 or len(measured) > 1:
-        return tables
-    rows = [
-        {**first, "cells": [table["rows"][i]["cells"][0] for table in tables]}
-        for i, first in enumerate(tables[0]["rows"])
+def _families(a: Analysis) -> list[dict[str, Any]]:
+    out: dict[str, list[Finding]] = {}
+    for f in a.findings:
+        out.setdefault(f.family, []).append(f)
+    return [
+        {
+            "name": name,
+            "metric": label(members[0].metric),
+            "primary": members[0].metric == a.metric,
+            "rows": [_finding(f) for f in members],
+            "failures": any(f.failures for f in members),
+        }
+        for name, members in out.items()
     ]
-    return [{"metric": "", "heads": [{"name": t["metric"], "role": ""} for t in tables], "rows": rows}]
-
-
-def _scores(a: Analysis, metric: str) -> dict[str, Any]:
-    data = a.scores[a.scores["metric"] == metric]
-    arms = [arm for arm in a.arms if arm in set(data["arm"])]
-    datasets = sorted(data["dataset"].unique())
-    cells: dict[tuple[str, str], dict[str, str]] = {}
-    for dataset, rows in data.groupby("dataset"):
-        marks = best_two(rows.set_index("arm")["mean"])
-        for row in rows.to_dict("records"):
-            cells[row["arm"], str(dataset)] = _cell(row, marks.get(row["arm"], ""))
-    named = {arm: {"name": arm, "role": "" if a.roles[arm] == "arm" else a.roles[arm]} for arm in arms}
-    if len(datasets) > TALL:
-        heads = list(named.values())
-        body = [{"name": d, "role": "", "cells": [cells[arm, d] for arm in arms]} for d in datasets]
-    else:
-        heads = [{"name": d, "role": ""} for d in datasets]
-        body = [{**named[arm], "cells": [cells[arm, d] for d in datasets]} for arm in arms]
-    return {"metric": label(metric), "heads": heads, "rows": body}
-
-
-def _cell(row: dict[Hashable, Any], mark: str) -> dict[str, str]:
-    if np.isfinite(row["mean"]):
-        spread = f" ± {number(row['sd'])}" if np.isfinite(row["sd"]) else ""
-        return {"text": number(row["mean"]), "spread": spread, "mark": mark}
-    total = row["finished"] + row["failed"] + row["missing"]
-    what = f"{row['failed']} of {total} failed" if row["failed"] else f"{row['missing']} of {total} not run"
-    return {"text": what, "spread": "", "mark": "gap"}
-
-
-def _families(found: tuple[Finding, ...]) -> list[dict[str, Any]]:
-    out: dict[str, list[dict[str, str]]] = {}
-    for f in found:
-        out.setdefault(f.family, []).append(_finding(f))
-    return [{"name": name, "rows": rows, "failures": any(r["second"] for r in rows)} for name, rows in out.items()]
 
 
 def _finding(f: Finding) -> dict[str, str]:
@@ -236,17 +185,12 @@ def _finding(f: Finding) -> dict[str, str]:
         "holm": p_value(f.p_holm),
         "second": p_value(f.p_holm_failures) if f.failures else "",
         "method": f.test.method if f.test else "not tested",
-        "sensitivity": _sensitivity(f),
+        "paired_t": p_value(f.p_paired_t),
+        "pratt": p_value(f.p_pratt),
+        "unrounded": p_value(f.p_unrounded),
         "verdict": f.verdict,
         "dropped": _left_out(f.dropped),
     }
-
-
-def _sensitivity(f: Finding) -> str:
-    """Other defensible p-values, shown where they are not the same number."""
-    said = [("paired t", f.p_paired_t), ("zeros kept (Pratt)", f.p_pratt), ("unrounded", f.p_unrounded)]
-    main = p_value(f.test.p if f.test else None)
-    return "; ".join(f"{name} {p_value(p)}" for name, p in said if p is not None and p_value(p) not in (main, "–"))
 
 
 def _left_out(dropped: tuple[Dropped, ...]) -> str:
@@ -262,12 +206,13 @@ def _global(test: Any) -> dict[str, Any]:
         "chi2": number(t.chi2, 2),
         # below 10 blocks the chi-squared p is refused: its permutation p stands alone
         "p_chi2": p_value(t.p_chi2) if t.blocks >= 10 else "refused (N < 10)",
-        "f": number(t.f, 2),
+        "f": "∞" if np.isinf(t.f) else number(t.f, 2),
         "p": p_value(t.p),
         "method": t.method,
         "w": number(t.kendalls_w),
         "second": f"{second.method}, N = {second.blocks}: p = {p_value(second.p)}" if second else "",
         "ranks": [(arm, number(rank, 2)) for arm, rank in test.ranks.items()],
+        "pairs": rank_pairs(test),
         "dropped": _left_out(test.dropped),
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports.beside import cells_beside
 from reports.errors import ReportError
 
 __all__ = ["COLUMNS", "Predictions", "read_predictions"]
@@ -28,18 +29,9 @@ class Predictions:
 
 
 def read_predictions(out: Path) -> Predictions | None:
-    """Find the predictions of the cells in a study's ``OUT/cells.parquet``; None where there are none.
-
-    Files of cells that the table does not hold are left alone: it may have been searched with them.
-    """
-    folder, table = Path(out) / "predictions", Path(out) / "cells.parquet"
-    if not folder.is_dir() or not table.is_file():
-        return None
-    cells = pd.read_parquet(table, columns=["arm", "dataset", "repeat", "cell", "status"])
-    cells = cells[cells["status"] == "ok"].drop(columns="status").drop_duplicates()
-    there = {path.stem for path in folder.glob("*.parquet")}
-    cells = cells[cells["cell"].isin(there)].reset_index(drop=True)
-    return None if cells.empty else Predictions(folder, cells)
+    """Find the predictions of the cells in a study's ``OUT/cells.parquet``; None where there are none."""
+    cells = cells_beside(out, "predictions", ".parquet")
+    return None if cells.empty else Predictions(Path(out) / "predictions", cells)
 
 
 def _read(path: Path) -> pd.DataFrame:

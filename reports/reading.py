@@ -20,10 +20,12 @@ FAILED = ("oom", "diverged", "timeout", "error", "killed")
 KEPT = (
     *FACTORS,
     *("study", "arm_digest", "network", "split", "cell", "seconds", "peak_memory_mb", "parameters"),
-    *("data_digest", "split_digest", "code_digest", "protocol", "versions", "trial"),
+    *("data_digest", "split_digest", "test_share", "code_digest", "protocol", "versions", "trial"),
 )
 
 SUFFIXES = (".csv", ".parquet")
+# how benchmark tables say where a score was measured: networks and gene sets of one cell type share its cells
+CELL_TYPE, WITHIN = ("cell",), ("network", "genes")
 
 
 def read(source: Path) -> pd.DataFrame:
@@ -61,9 +63,10 @@ def canonical(
     if "part" in raw:
         raw = _test_part(raw, source)
     # the same defaults serve both layouts: a study's table simply has all the columns
-    arm_column = _pick(raw, arm, ("arm", "method"), "arm", source)
-    blocks = _names(raw, block, ("block", "dataset"), "block", source)
-    inside = _names(raw, dataset, ("dataset",), "dataset", source) if dataset or "dataset" in raw else []
+    arm_column = _pick(raw, arm, ("arm", "method", *_varied_factor(raw)), "arm", source)
+    blocks = _places(raw, block, ("block", "dataset", *CELL_TYPE), "block", source)
+    inside = _places(raw, dataset, ("dataset",), "dataset", source) if dataset or "dataset" in raw else []
+    inside = inside or [c for c in WITHIN if c not in blocks and _varies(raw, c)]
     units = _joined(raw, blocks, source)
     frame = pd.DataFrame(
         {
@@ -99,16 +102,28 @@ def _pick(raw: pd.DataFrame, given: str | None, usual: Sequence[str], what: str,
         if name in columns:
             return name
     raise ReportError(
-        f"no column {' or '.join(map(repr, usual))}; say which one names the {what} with {what}=. "
+        f"no column {' or '.join(map(repr, usual))}; say which one names the {what} with --{what} ({what}=). "
         f"Columns: {', '.join(columns)}.",
         where=str(source),
     )
 
 
-def _names(raw: pd.DataFrame, given: Columns, usual: Sequence[str], what: str, source: Path) -> list[str]:
-    if given is None or isinstance(given, str):
-        return [_pick(raw, given, usual, what, source)]
-    return [_pick(raw, name, usual, what, source) for name in given]
+def _varied_factor(raw: pd.DataFrame) -> list[str]:
+    """Return the factor that a table without named arms varies: its levels are the arms."""
+    varied = [factor for factor in FACTORS if _varies(raw, factor)]
+    return varied if len(varied) == 1 else []
+
+
+def _varies(raw: pd.DataFrame, column: str) -> bool:
+    return column in raw and len(raw[column].unique()) > 1
+
+
+def _places(raw: pd.DataFrame, given: Columns, usual: Sequence[str], what: str, source: Path) -> list[str]:
+    named = [given] if given is None or isinstance(given, str) else given
+    if {"cell", "block", "arm_digest"} <= set(raw.columns):
+        # in a study's own table 'cell' is what was trained; whoever asks for the cell type means its block
+        named = ["block" if name in CELL_TYPE else name for name in named]
+    return [_pick(raw, name, usual, what, source) for name in named]
 
 
 def _joined(raw: pd.DataFrame, columns: Sequence[str], source: Path) -> pd.Series:
@@ -187,7 +202,7 @@ def _melted(
         metrics = [name for name in METRICS if name in columns]
     if not metrics:
         raise ReportError(
-            f"no column is a known metric ({', '.join(METRICS)}); say which with metric=. "
+            f"no column is a known metric ({', '.join(METRICS)}); say which with --metric (metric=). "
             f"Columns: {', '.join(columns)}.",
             where=str(source),
         )

@@ -61,14 +61,14 @@ def design(
     if k < 3 or n < MIN_BLOCKS:
         why = f"N = {n} block{'s' * (n != 1)}, k = {k} arm{'s' * (k != 1)}"
         message = f"Needs at least {MIN_BLOCKS} blocks and 3 arms; here {why}."
-        out.append(Refusal("global test", "Friedman, Nemenyi, critical-difference diagram", message))
+        out.append(Refusal("global test", "Friedman, Nemenyi, Conover, critical-difference diagram", message))
     repeats = int(frame.groupby(["arm", "dataset", "metric"])["repeat"].nunique().max())
     if repeats < 3:
         message = f"{repeats} repeat{'s' * (repeats != 1)} per cell: how far another seed would move a number is "
         out.append(Refusal("repeats", "all arms", message + "not visible; run at least 3, better 5.", "warning"))
     out += _auprc(frame, n)
     if reference is None and k > 1:
-        message = "No reference arm: all pairs are compared, which costs power. Name one with reference=."
+        message = "No reference arm: all pairs are compared, which costs power. Name one with --reference."
         out.append(Refusal("no reference", "all arms", message, "warning"))
     return out + _budgets(frame)
 
@@ -105,9 +105,12 @@ def _kinship(frame: pd.DataFrame) -> list[Refusal]:
     shared = distinct[(distinct > 1) & (distinct < len(names))]
     if shared.empty:
         return []
-    message = f"The {len(names)} blocks combine {' and '.join(f'{c} names' for c in shared)}. Blocks that share a name "
-    message += "(a cell type seen through several networks) are not independent, so every p here is too small; take "
-    message += "the cell type as the block to be safe."
+    column = shared.idxmin()
+    twins = names[parts[column] == parts[column].mode()[0]][:2]
+    parted = " and ".join(f"{n} names" for n in shared)
+    message = f"The {len(names)} blocks combine {parted} and are treated as independent. "
+    message += f"Blocks that share a name ({' and '.join(twins)}) are not, if they come from the same cells: every p "
+    message += "here is then too small. Take the cell type as the block to be safe (--block cell)."
     return [Refusal("independence", "all tests across data sets", message, "warning")]
 
 
@@ -145,6 +148,6 @@ def outcome(found: list[Finding], tests: list[GlobalTest], blocks: int) -> list[
             out.append(Refusal("failures", subject, message, "warning"))
     for test in tests:
         if test.second is not None:
-            message = "Failed cells: no critical-difference diagram over the surviving blocks."
-            out.append(Refusal("failures", f"{label(test.metric)}: Nemenyi", message))
+            message = "Failed cells: no pairs of mean ranks, no critical-difference diagram over the surviving blocks."
+            out.append(Refusal("failures", f"{label(test.metric)}: Nemenyi, Conover", message))
     return out

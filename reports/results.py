@@ -90,12 +90,18 @@ class GlobalTest:
     ranks: pd.Series
     second: Friedman | None
     nemenyi: pd.DataFrame | None
+    conover: pd.DataFrame | None
     dropped: tuple[Dropped, ...] = ()
 
 
 @dataclass(frozen=True)
 class Paired:
-    """Arm minus ``against`` on ONE data set, paired over repeats: not evidence across data sets."""
+    """Arm minus ``against`` on ONE data set, paired over repeats: not evidence across data sets.
+
+    ``ratio`` is what shared edges add to the variance (see :class:`reports.resampled.Exams`); where it is None,
+    ``uncorrected`` says why and the interval is the plain one. ``test`` and ``p_holm`` (over the arms on that data
+    set and metric) are None where nothing was tested; ``note`` says why there is no number at all.
+    """
 
     metric: str
     dataset: str
@@ -108,13 +114,18 @@ class Paired:
     high: float
     superior: float
     note: str = ""
+    ratio: float | None = None
+    uncorrected: str = ""
+    test: Signed | None = None
+    p_holm: float | None = None
 
 
 @dataclass(frozen=True)
 class Analysis:
     """Everything a report of one study says, computed once and worded elsewhere.
 
-    ``scores`` has one row per arm x data set x metric (mean, sd, cells ok / failed / missing);
+    ``scores`` has one row per arm x data set x metric (mean, sd, cells ok / failed / missing), ``averages`` one per
+    arm x network x metric;
     ``points`` is what the distribution plots show; ``levels`` holds the factors that vary, ``[arm, factor]``.
     """
 
@@ -137,6 +148,7 @@ class Analysis:
     refusals: tuple[Refusal, ...]
     completeness: pd.DataFrame
     costs: pd.DataFrame
+    averages: pd.DataFrame = field(default_factory=pd.DataFrame)
     provenance: dict[str, tuple[str, ...]] = field(default_factory=dict)
     levels: pd.DataFrame = field(default_factory=pd.DataFrame)
     conclusions: tuple[Conclusion, ...] = ()

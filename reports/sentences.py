@@ -55,7 +55,8 @@ def _gain(a: Analysis, metric: str) -> str:
     change = f"{'gains' if mean >= 0 else 'loses'} {number(abs(mean))} {label(metric)}"
     if len(found) == 1:
         g = found[0]
-        text = f"{change} (difference {signed(g.mean)} {interval(g)} to {g.against}; {_repeats(g)} on {g.dataset})"
+        told = f"{signed(g.mean)} {interval(g)} to {g.against}; {_repeats(g)} on {g.dataset}{_uncorrected(g)}"
+        text = f"{change} (difference {told})"
     else:
         text = f"{change} on average over {count(len(found), 'data set')}"
         text += f" (from {signed(min(changes))} to {signed(max(changes))})"
@@ -119,9 +120,18 @@ def _over_repeats(a: Analysis, others: list[str]) -> dict[str, _Change]:
     if len(a.datasets) > 1:
         return out
     for p in mine:
-        told = f"{signed(p.mean)} {interval(p)} over {_repeats(p)} (this data set only)"
+        told = f"{signed(p.mean)} {interval(p)} over {_repeats(p)} ({_scope(p)})"
         out[p.arm] = _Change(p.mean, told, p.high)
     return out
+
+
+def _scope(pair: Paired) -> str:
+    p = f", adjusted p = {p_value(pair.p_holm)}" if pair.test else ""
+    return f"this data set only{p}{_uncorrected(pair)}"
+
+
+def _uncorrected(pair: Paired) -> str:
+    return ", interval not corrected for shared edges" if pair.uncorrected else ""
 
 
 def _ladder(a: Analysis) -> str:
@@ -149,7 +159,7 @@ def _design(a: Analysis) -> str:
     if n < MIN_BLOCKS:
         only = "this data set" if len(a.datasets) == 1 else "these data sets"
         needed = f"one comparison needs at least {blocks_needed(1, a.alpha)} blocks"
-        return f"{units} no claim beyond {only} is possible, whatever the number of repeats; {needed}."
+        return f"{units} no claim beyond {only} is possible, whatever the number of repeats; {needed}.{_alone(a)}"
     main = _main_family(a)
     if n < MIN_SIGNED or not main:
         return f"{units} pairwise tests are refused: one comparison needs {blocks_needed(1, a.alpha)} blocks."
@@ -165,6 +175,17 @@ def _design(a: Analysis) -> str:
         return f"{head}; no difference is established, which is not evidence that there is none."
     told = [f"{f.arm} {f.verdict} than {f.against} (p = {p_value(f.p_holm)})" for f in sure]
     return f"{head}; established at {a.alpha:g}, {len(sure)} of {m}: {joined(told)}."
+
+
+def _alone(a: Analysis) -> str:
+    """Count what repeats of the only data set show: a statement on that data set, with the method it rests on."""
+    mine = [p for p in a.paired if p.metric == a.metric and p.test]
+    if len(a.datasets) > 1 or not mine:
+        return ""
+    small = sum(p.p_holm is not None and p.p_holm < a.alpha for p in mine)
+    how = joined(list(dict.fromkeys(p.test.method for p in mine if p.test)))
+    told = f"{small} of {count(len(mine), 'difference')} {'has' if small == 1 else 'have'} an adjusted p"
+    return f" On this data set alone, {told} below {a.alpha:g} ({how})."
 
 
 def _main_family(a: Analysis) -> list[Finding]:

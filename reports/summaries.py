@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.blocks import averaged, block_means, cells, ordered_arms
 
-__all__ = ["completeness", "costs", "points", "provenance", "scores"]
+__all__ = ["averages", "completeness", "costs", "points", "provenance", "scores"]
 
 
 def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
@@ -37,6 +37,28 @@ def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def averages(frame: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Average the scores of a study over the data sets of every network, as papers print them; one row per arm.
+
+    An arm that lacks a data set has no average, and raw AUPRC, whose scale differs between data sets, is left out.
+
+    Parameters
+    ----------
+    frame
+        The tidy rows, see :class:`reports.tables.Table`.
+    found
+        What :func:`scores` made of them.
+    """
+    columns = ["metric", "network", "arm", "datasets", "mean"]
+    if "network" not in frame:
+        return pd.DataFrame(columns=columns)
+    known = frame.drop_duplicates("dataset").set_index("dataset")["network"]
+    rows = found[found["metric"] != "auprc"].assign(network=lambda table: table["dataset"].map(known))
+    by_arm = rows.groupby(["metric", "network", "arm"], sort=False)["mean"]
+    out = by_arm.agg(datasets="size", mean=lambda values: values.mean(skipna=False)).reset_index()
+    return out.loc[out["datasets"] > 1, columns].reset_index(drop=True)
 
 
 def points(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ measurement.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,12 +40,15 @@ class Table:
         The primary metric: the one the three opening sentences speak of.
     source
         File the table was read from.
+    digest
+        SHA-256 of that file.
     """
 
     frame: pd.DataFrame
     reference: str | None
     metric: str
     source: Path
+    digest: str = ""
 
 
 def load(
@@ -64,16 +68,17 @@ def load(
         CSV or parquet. A table with the columns ``metric`` and ``value`` is long, any other has one column
         per metric.
     arm
-        Column that names the method (default ``arm``, or ``method``).
+        Column that names the method (default ``arm``, ``method``, or the one factor that varies).
     block
-        Column or columns that together name the independent unit, e.g. the cell type (default ``block``, or
-        ``dataset``).
+        Column or columns that together name the independent unit, e.g. the cell type (default ``block``,
+        ``dataset``, or ``cell``).
     metric
         Primary metric (default: ``auroc`` where there is one, else the first).
     reference
         Arm that the others are compared with (default: the one whose ``role`` is ``reference``).
     dataset
-        Column or columns that name what lies inside a block, e.g. the network (default ``dataset``).
+        Column or columns that name what lies inside a block (default ``dataset``, or those of ``network`` and
+        ``genes`` that vary).
 
     Raises
     ------
@@ -88,7 +93,8 @@ def load(
     reference = _reference(frame, reference, source)
     frame = _with_roles(frame, reference, source)
     primary = _primary(frame, metric, source)
-    return Table(frame.sort_values(KEYS, ignore_index=True), reference, primary, source)
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    return Table(frame.sort_values(KEYS, ignore_index=True), reference, primary, source, digest)
 
 
 def _reject_repeated(frame: pd.DataFrame, source: Path) -> None:
@@ -100,7 +106,8 @@ def _reject_repeated(frame: pd.DataFrame, source: Path) -> None:
     raise ReportError(
         f"{len(same)} rows measure the same thing: arm {key['arm']!r} on {key['dataset']!r}, repeat "
         f"{key['repeat']}, {key['metric']} (rows {', '.join(map(str, same[:6]))}). Name every column of the "
-        "independent unit in block=, name what lies inside a block in dataset=, or add a column 'repeat'.",
+        "independent unit with --block (block=), name what lies inside a block with --dataset (dataset=), or add a "
+        "column 'repeat'.",
         where=f"{source}, row {same[1]}",
     )
 
@@ -128,7 +135,8 @@ def _reference(frame: pd.DataFrame, given: str | None, source: Path) -> str | No
     named = sorted(frame.loc[frame["role"] == "reference", "arm"].unique())
     if len(named) > 1:
         raise ReportError(
-            f"{len(named)} arms have the role 'reference' ({', '.join(named)}); say which with reference=",
+            f"{len(named)} arms have the role 'reference' ({', '.join(named)}); say which with "
+            "--reference (reference=)",
             where=str(source),
         )
     return named[0] if named else None

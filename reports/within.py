@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from reports.blocks import cells, ordered_arms
+from reports.resampled import Exams, exams, resampled_t
 from reports.results import Paired
-from reports.statistics import effect
+from reports.statistics import DECIMALS, effect, holm_of, mean_interval
 
 __all__ = ["gains", "paired_differences"]
-
-LOSES = "the reference arm loses to a rule that never reads expression"
 
 
 def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
     """Return the reference arm's gain over the strongest control of a study, on every data set.
 
     Strongest is the control with the highest mean over repeats on that data set and metric; choosing it after
-    the fact favours the control, never the model.
+    the fact favours the control, never the model. A p would not know of that choice, so none is given.
     """
-    roles = ordered_arms(frame)
+    roles, sat = ordered_arms(frame), exams(frame)
     wide = cells(frame, metric)
     controls = [str(arm) for arm in wide if roles[str(arm)] == "control"]
     if not controls or reference not in wide:
@@ -32,14 +33,18 @@ def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> 
         if not finished:
             continue
         strongest = max(finished, key=lambda arm: finished[arm])
-        pair = _pair(rows, metric, (str(block), str(dataset)), (reference, strongest), 1 - alpha)
-        out.append(pair)
+        where = (str(block), str(dataset))
+        pair = _pair(rows, metric, where, (reference, strongest), 1 - alpha, sat[str(dataset)])
+        out.append(replace(pair, test=None))
     return out
 
 
 def paired_differences(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
-    """Return knocked-out arm minus reference on every data set with at least two paired repeats."""
-    roles = ordered_arms(frame)
+    """Return knocked-out arm minus reference on every data set with at least two paired repeats.
+
+    The tests of one data set and metric are corrected together (Holm).
+    """
+    roles, sat = ordered_arms(frame), exams(frame)
     wide = cells(frame, metric)
     if reference not in wide:
         return []
@@ -47,12 +52,22 @@ def paired_differences(frame: pd.DataFrame, metric: str, reference: str, *, alph
     out = []
     for (block, dataset), rows in wide.groupby(level=["block", "dataset"]):
         where = (str(block), str(dataset))
-        pairs = [_pair(rows, metric, where, (str(arm), reference), 1 - alpha) for arm in others]
-        out += [pair for pair in pairs if pair.repeats >= 2 or pair.note]
+        known = sat[str(dataset)]
+        pairs = [_pair(rows, metric, where, (str(arm), reference), 1 - alpha, known) for arm in others]
+        adjusted = holm_of([pair.test for pair in pairs])
+        told = [replace(pair, p_holm=p) for pair, p in zip(pairs, adjusted, strict=True)]
+        out += [pair for pair in told if pair.repeats >= 2 or pair.note]
     return out
 
 
-def _pair(rows: pd.DataFrame, metric: str, where: tuple[str, str], arms: tuple[str, str], level: float) -> Paired:
+def _pair(
+    rows: pd.DataFrame,
+    metric: str,
+    where: tuple[str, str],
+    arms: tuple[str, str],
+    level: float,
+    sat: Exams,
+) -> Paired:
     arm, against = arms
     both = rows[[arm, against]].dropna(how="all")
     block, dataset = where
@@ -60,8 +75,13 @@ def _pair(rows: pd.DataFrame, metric: str, where: tuple[str, str], arms: tuple[s
     if trouble:
         nan = float("nan")
         return Paired(metric, dataset, block, arm, against, 0, nan, nan, nan, nan, trouble)
-    size = effect((both[arm] - both[against]).to_numpy(), level)
-    return Paired(metric, dataset, block, arm, against, size.n, size.mean, size.low, size.high, size.superior)
+    d = (both[arm] - both[against]).round(DECIMALS).to_numpy()
+    size = effect(d, level)
+    found = Paired(metric, dataset, block, arm, against, size.n, size.mean, size.low, size.high, size.superior)
+    if sat.ratio is None:
+        return replace(found, uncorrected=sat.why)
+    low, high = mean_interval(d, level, ratio=sat.ratio)
+    return replace(found, low=low, high=high, ratio=sat.ratio, test=resampled_t(d, sat.ratio))
 
 
 def _trouble(rows: pd.DataFrame, arm: str) -> str:

@@ -22,6 +22,7 @@ from components.streams import Streams
 from search_spaces.arm import Arm, Choice, canonical_json, json_digest
 from study.checkpoint import Checkpoint, drop_checkpoints
 from study.config import DatasetSpec
+from study.embeddings import with_names
 from study.lanes import Lane
 from study.memory import PeakMemory
 from study.scoring import score_arm
@@ -68,6 +69,7 @@ class Cell:
     budget: Budget
     root: Path
     digest: str
+    embeds: bool = False  # whether it saves what its model makes of test pairs, which changes none of its numbers
 
     @property
     def label(self) -> str:
@@ -97,6 +99,7 @@ class Result:
     identity: dict[str, Any] = field(default_factory=dict)  # what the cell's digest is the digest of
     versions: dict[str, str] = field(default_factory=dict)
     predictions: dict[str, Any] | None = None  # arrays; saved beside the record, not in it
+    embeddings: dict[str, Any] | None = None  # arrays, too; of the first fold
 
 
 def cell_identity(arm: Arm, data_digest: str, split: Choice, repeat: int, budget: Budget) -> dict[str, Any]:
@@ -179,7 +182,7 @@ def run_cell(cell: Cell, lane: Lane, out: Path | None = None) -> Result:
         result.status = "error"
         result.reason = f"{type(error).__name__}: {error} ({Path(trace.filename).name}:{trace.lineno})"
     if result.status != "ok":
-        result.scores, result.predictions = {}, None
+        result.scores, result.predictions, result.embeddings = {}, None, None
     result.seconds += time.perf_counter() - started
     result.peak_memory_mb = memory.read_mb()
     if out is not None and result.status in ("ok", "diverged"):
@@ -194,7 +197,8 @@ def _fill(result: Result, cell: Cell, lane: Lane, out: Path | None) -> None:
         raise RuntimeError("the data or the code changed since this run was planned; run the same command again")
     result.identity = identity
     folds = make_folds(dataset, cell.split, cell.repeat)
-    result.facts = {"data_digest": dataset.digest, "split_digest": _digest(folds)}
+    share = _test_share(dataset, folds)
+    result.facts = {"data_digest": dataset.digest, "split_digest": _digest(folds), "test_share": share}
     validation, test = (
         np.concatenate(of_folds) for of_folds in _score_folds(result, cell, dataset, folds, lane.device, out)
     )
@@ -210,6 +214,8 @@ def _fill(result: Result, cell: Cell, lane: Lane, out: Path | None) -> None:
         "label": labels.astype(np.int8),
         "score": test.astype(np.float32),
     }
+    if result.embeddings is not None:
+        result.embeddings = with_names(result.embeddings, folds[0], dataset.genes)
 
 
 def _score_folds(
@@ -252,8 +258,10 @@ def _score_fold(
     done = checkpoint.finished()
     if done is not None:
         result.curves, result.best_epoch, result.parameters = done["curves"], done["best_epoch"], done["parameters"]
+        result.embeddings = {name: kept.numpy() for name, kept in done.get("embeddings", {}).items()} or None
         return done["validation"].numpy(), done["test"].numpy()
-    scores = score_arm(cell.arm, dataset, split, cell.repeat, cell.budget, device, result, checkpoint, shared)
+    embeds = cell.embeds and checkpoint.fold < 2  # folds have models of their own: the first speaks for all
+    scores = score_arm(cell.arm, dataset, split, cell.repeat, cell.budget, device, result, checkpoint, shared, embeds)
     if not all(np.isfinite(part).all() for part in scores):
         raise DivergedError("scores became NaN or infinite")
     checkpoint.finish(
@@ -263,6 +271,7 @@ def _score_fold(
             "curves": result.curves,
             "best_epoch": result.best_epoch,
             "parameters": result.parameters,
+            "embeddings": {name: torch.from_numpy(array) for name, array in (result.embeddings or {}).items()},
         }
     )
     return scores
@@ -273,6 +282,17 @@ def _digest(folds: tuple[Split, ...]) -> str:
     if len(folds) == 1:
         return folds[0].digest
     return hashlib.sha256("".join(split.digest for split in folds).encode()).hexdigest()[:16]
+
+
+def _test_share(dataset: Dataset, folds: tuple[Split, ...]) -> float:
+    """Return how much the tests of two repeats overlap: test edges per edge that a repeat trains on or tests.
+
+    Folds, and the network that a transfer is tested on, are asked for all their edges in every repeat.
+    """
+    if len(folds) > 1 or dataset.target is not None:
+        return 1.0
+    tested = int(folds[0].test_labels.sum())
+    return tested / (tested + len(folds[0].train))
 
 
 def _plain(values: dict[str, float]) -> dict[str, float | None]:

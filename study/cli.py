@@ -42,9 +42,14 @@ Lanes = Annotated[str | None, typer.Option(help="workers: auto, cpu:2, cuda:0, c
 Cluster = Annotated[str | None, typer.Option(metavar="URL", help="dask://host:port: cells go to a Dask cluster")]
 Storage = Annotated[str | None, typer.Option(metavar="URL", help="Optuna RDB of a search; default: a file in OUT")]
 Block = Annotated[str | None, typer.Option(help="columns of the independent unit, e.g. network,cell")]
+Within = Annotated[str | None, typer.Option("--dataset", help="columns of what lies inside a unit, e.g. network")]
 Metric = Annotated[str | None, typer.Option(help="primary metric")]
 Reference = Annotated[str | None, typer.Option(help="arm that the others are compared with")]
 Alpha = Annotated[float, typer.Option(min=0.0001, max=0.5, help="level of the tests")]
+Margin = Annotated[
+    float | None,
+    typer.Option(min=0.0001, max=0.5, help="differences below it do not matter; default: the study's, or 0.01"),
+]
 Tracking = Annotated[str | None, typer.Option(help="MLflow store; default: sqlite in OUT")]
 
 
@@ -133,9 +138,11 @@ def report(
     experiment: Annotated[str | None, typer.Option(metavar="NAME", help="with --mlflow: the study's name")] = None,
     arm: Annotated[str | None, typer.Option(help="column that names the arm or method")] = None,
     block: Block = None,
+    dataset: Within = None,
     metric: Metric = None,
     reference: Reference = None,
     alpha: Alpha = 0.05,
+    margin: Margin = None,
 ) -> None:
     """Write findings, figures, HTML, CSV and LaTeX from a study or from anybody's table."""
     if (source is None) == (mlflow is None):
@@ -144,8 +151,8 @@ def report(
         raise typer.BadParameter("--mlflow and --experiment go together")
     from study import commands, report_commands
 
-    how: dict[str, Any] = {"arm": arm, "block": _columns(block), "metric": metric, "reference": reference}
-    how |= {"alpha": alpha, "command": _typed()}
+    how: dict[str, Any] = {"arm": arm, "block": _columns(block), "dataset": _columns(dataset), "metric": metric}
+    how |= {"reference": reference, "alpha": alpha, "margin": margin, "command": _typed()}
     if mlflow is not None and experiment is not None:
         report_commands.of_experiment(mlflow, experiment, out, **how)
     elif source is not None:
@@ -157,14 +164,17 @@ def compare(
     outs: Annotated[list[Path], typer.Argument(metavar="OUT1 OUT2...", help="output folders of studies")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder of the report")],
     block: Block = None,
+    dataset: Within = None,
     metric: Metric = None,
     reference: Reference = None,
     alpha: Alpha = 0.05,
+    margin: Margin = None,
 ) -> None:
     """Report stored studies side by side, each arm named '<study>: <arm>'; same data and splits only."""
     from study import report_commands
 
-    how: dict[str, Any] = {"block": _columns(block), "alpha": alpha, "command": _typed()}
+    how: dict[str, Any] = {"block": _columns(block), "dataset": _columns(dataset), "alpha": alpha, "margin": margin}
+    how |= {"command": _typed()}
     report_commands.compare(outs, out, metric=metric, reference=reference, **how)
 
 

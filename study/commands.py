@@ -18,6 +18,10 @@ from components.errors import KnockoutError
 from reports.analysis import analyse
 from reports.attainability import blocks_needed, smallest_p
 from reports.build import write
+from reports.curves import read_curves
+from reports.embeddings import read_embeddings
+from reports.equivalence import MARGIN
+from reports.made import Made
 from reports.predictions import read_predictions
 from reports.results import Analysis
 from reports.search import read_search, read_tuning
@@ -31,10 +35,12 @@ from study.config import Study, load_study
 from study.cost import estimate
 from study.display import LiveProgress, duration, make_console, show_table
 from study.engine import Means, Outcome, run_plan
+from study.history import commands_of, remember
 from study.lanes import describe as describe_lanes
 from study.ledger import Ledger
-from study.plan import PLAN, SEARCHED, TUNED, Plan, kind_of_plan, make_plan, read_plan, results_of
+from study.plan import PLAN, SEARCHED, TUNED, Plan, kind_of_plan, make_plan, margin_of_plan, read_plan, results_of
 from study.table import write_table
+from study.versions import versions
 
 __all__ = ["Source", "data_check", "demo", "plan", "report", "run"]
 
@@ -131,9 +137,11 @@ def report(
     *,
     arm: str | None,
     block: Sequence[str] | None,
+    dataset: Sequence[str] | None,
     metric: str | None,
     reference: str | None,
     alpha: float,
+    margin: float | None,
     command: str,
 ) -> None:
     """Write the report of a study's folder or of any tidy table, and print what it finds."""
@@ -149,11 +157,12 @@ def report(
             raise KnockoutError("no cell has ended yet; there is nothing to report.", where=str(source))
         table_file = write_table(rows, results, source)
         metric, out = metric or metric_of_study, out or source / "report"
+        margin = margin or margin_of_plan(source)
     else:
         table_file, out = source, out or Path(f"report-{source.stem}")
-    table = load(table_file, arm=arm, block=block, metric=metric, reference=reference)
-    found = analyse(table, alpha=alpha)
-    page = write(found, out, command=command, **_beside(source))
+    table = load(table_file, arm=arm, block=block, dataset=dataset, metric=metric, reference=reference)
+    found = analyse(table, alpha=alpha, margin=margin or MARGIN)
+    page = write(found, out, made=made((*commands_of(source), command)), **_beside(source))
     _show_findings(console, found)
     console.print(f"report: {page.resolve()}", soft_wrap=True)
 
@@ -193,8 +202,8 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
         console.print("stopped before any cell ended; run the same command again to go on")
         return
     table = load(outcome.table, metric=outcome.metric)
-    found, beside = analyse(table), _beside(out)
-    page = write(found, out / "report", command=command, **beside)
+    found, beside = analyse(table, margin=margin_of_plan(out) or MARGIN), _beside(out)
+    page = write(found, out / "report", made=made(remember(out, command)), **beside)
     for sentence in [*summary(found), *(search_summary(beside["search"]) if beside.get("search") else ())]:
         console.print(sentence, soft_wrap=True)
     if not outcome.complete:
@@ -211,14 +220,24 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     console.print(f"MLflow:  mlflow ui --backend-store-uri {outcome.tracking_uri}", soft_wrap=True)
 
 
+def made(commands: tuple[str, ...]) -> Made:
+    """Say how a report came to be."""
+    return Made(commands, versions()["git_commit"])
+
+
 def _beside(out: Path) -> dict[str, Any]:
-    """Return what the report of a study says beside its findings: its edges, how its arms were searched or tuned."""
+    """Return what the report of a study says beside its findings: its edges, how its arms were trained or searched."""
     if not out.is_dir():
         return {}
-    kind, edges = kind_of_plan(out), {"predictions": read_predictions(out)}
+    kind = kind_of_plan(out)
+    cells = {
+        "predictions": read_predictions(out),
+        "curves": read_curves(out),
+        "embeddings": read_embeddings(out),
+    }
     if kind == SEARCHED:
-        return {**edges, "search": read_search(out / SEARCHED)}
-    return {**edges, "tuning": read_tuning(out / TUNED / "tuning.csv")} if kind == TUNED else edges
+        return {**cells, "search": read_search(out / SEARCHED)}
+    return {**cells, "tuning": read_tuning(out / TUNED / "tuning.csv")} if kind == TUNED else cells
 
 
 def _show_arms(console: Console, planned: Plan, ledger: Ledger) -> None:

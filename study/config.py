@@ -92,7 +92,9 @@ class _StudyFile(_Strict):
     split: Any = "per_tf"
     repeats: int = Field(3, ge=1, le=1000)
     metric: str = "auroc"
+    margin: float | None = Field(None, gt=0.0, lt=0.5)
     training: dict[str, Any] = Field(default_factory=dict)
+    embeddings: list[str] | None = None
     lanes: str = "auto"
 
 
@@ -122,6 +124,10 @@ class Study:
         Lanes as they were written; ``auto`` is fitted to memory when it is known what will be run.
     first_repeat
         Index of the first repeat: what was searched or tuned is compared on repeats that the search has not seen.
+    margin
+        Differences below it do not matter to this study, on metrics from 0 to 1; None: what reports take for that.
+    embeddings
+        Names of the arms whose cells of the first repeat save what the model makes of test pairs.
     """
 
     name: str
@@ -139,6 +145,8 @@ class Study:
     tune: TuneSpec | None = None
     lanes_asked: str = "auto"
     first_repeat: int = 0
+    margin: float | None = None
+    embeddings: tuple[str, ...] = ()
 
     @property
     def reference(self) -> Arm:
@@ -240,6 +248,7 @@ def _study(raw: _StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: P
         aliases={**expanded.aliases, **arms.aliases},
         repeats=raw.repeats,
         metric=raw.metric,
+        margin=raw.margin,
         budget=budget,
         lanes=parse_lanes(lanes),
         lanes_asked=lanes,
@@ -248,7 +257,23 @@ def _study(raw: _StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: P
         space=_space(reference, raw.search) if raw.search else None,
         tune=design.tune,
         first_repeat=design.tune.repeats if design.tune else 0,
+        embeddings=_embedded(raw.embeddings, arms.arms, {**expanded.aliases, **arms.aliases}),
     )
+
+
+def _embedded(given: Sequence[str] | None, arms: Sequence[Arm], aliases: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the arms named to save what they make of pairs: the reference where none is, if it encodes any."""
+    known = [arm.name for arm in arms]
+    can = [arm.name for arm in arms if arm.trains and "pair_encoder" not in arm.silenced]
+    if given is None:
+        return tuple(name for name in known[:1] if name in can)
+    for position, name in enumerate(given):
+        at, arm = f"embeddings[{position}]", aliases.get(name, name)
+        if arm not in known:
+            raise UnknownNameError.of("arm", name, [*known, *aliases], where=at)
+        if arm not in can:
+            raise KnockoutError(f"arm {name!r} encodes no pairs. Arms that do: {', '.join(can) or 'none'}.", where=at)
+    return tuple(dict.fromkeys(aliases.get(name, name) for name in given))
 
 
 def _space(reference: Arm, search: SearchSpec) -> Space:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from components.errors import KnockoutError
 
-__all__ = ["write_atomically"]
+__all__ = ["write_arrays", "write_atomically"]
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
@@ -33,3 +35,19 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
         raise KnockoutError(f"the file cannot be written: {error.strerror or error}.", where=str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays as one ``.npz``, which is read without running code.
+
+    Raises
+    ------
+    KnockoutError
+        If the file cannot be written.
+    """
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:  # given a path, numpy would append a suffix of its own
+            np.savez(file, allow_pickle=False, **arrays)
+
+    write_atomically(path, write)

@@ -1,7 +1,8 @@
 """The durable record of a study: one atomic file per cell.
 
-``OUT/ledger/<cell>.json`` is written last, by rename, after the cell's predictions; a cell is done when it is there. So
-a kill at any moment loses no more than the cells in flight, and any number of writers may share the folder.
+``OUT/ledger/<cell>.json`` is written last, by rename, after the cell's predictions and what else it saves; a cell is
+done when it is there. So a kill at any moment loses no more than the cells in flight, and any number of writers may
+share the folder.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pandas as pd
 
 from components.errors import KnockoutError
 from study.cells import Result
-from study.files import write_atomically
+from study.files import write_arrays, write_atomically
 
 __all__ = ["Ledger"]
 
@@ -27,14 +28,17 @@ class Ledger:
     def __init__(self, out: Path) -> None:
         self.records = out / "ledger"
         self.predictions = out / "predictions"
+        self.embeddings = out / "embeddings"
 
     def write(self, result: Result) -> None:
-        """Record a cell, its predictions first."""
+        """Record a cell, its predictions and embeddings first."""
         if result.predictions is not None:
             frame = pd.DataFrame(result.predictions)
             write_atomically(self.predictions_of(result.cell), lambda path: frame.to_parquet(path, index=False))
-        record = dataclasses.asdict(dataclasses.replace(result, predictions=None))
-        del record["predictions"]
+        if result.embeddings is not None:
+            write_arrays(self.embeddings_of(result.cell), result.embeddings)
+        record = dataclasses.asdict(dataclasses.replace(result, predictions=None, embeddings=None))
+        del record["predictions"], record["embeddings"]
         text = json.dumps(record, allow_nan=False)
         write_atomically(self.records / f"{result.cell}.json", lambda path: path.write_text(text))
 
@@ -68,3 +72,7 @@ class Ledger:
     def predictions_of(self, cell: str) -> Path:
         """Return where a cell's test predictions lie: TF, target, label, score."""
         return self.predictions / f"{cell}.parquet"
+
+    def embeddings_of(self, cell: str) -> Path:
+        """Return where lies what a cell's model made of test pairs, before its training and after it."""
+        return self.embeddings / f"{cell}.npz"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ __all__ = [
     "lay_out",
     "load_datasets",
     "make_plan",
+    "margin_of_plan",
     "read_plan",
     "refuse_tied_arms",
     "results_of",
@@ -91,7 +92,8 @@ class Plan:
         """Write the plan beside the ledger, so that status and report need no study file."""
         rows = ",\n".join(json.dumps(vars(row)) for row in self.rows)  # indented JSON is five times slower
         kind = SEARCHED if self.study.search else TUNED if self.study.tune else ""
-        head = f'"metric": {json.dumps(self.study.metric)}, "kind": "{kind}"'
+        asked = f'"metric": {json.dumps(self.study.metric)}, "margin": {json.dumps(self.study.margin)}'
+        head = f'{asked}, "kind": "{kind}"'
         text = f'{{{head}, "rows": [\n{rows}\n]}}\n'
         write_atomically(out / PLAN, lambda path: path.write_text(text))
 
@@ -107,7 +109,13 @@ def make_plan(study: Study) -> Plan:
     datasets = load_datasets(study)
     refuse_tied_arms(study.arms, datasets)
     cells, rows = lay_out(study, datasets, study.arms)
-    return Plan(study, cells, rows, datasets)
+    return Plan(study, tuple(_embedding(study, cell) for cell in cells), rows, datasets)
+
+
+def _embedding(study: Study, cell: Cell) -> Cell:
+    """Let the cells that the study names, of the first repeat, save what their model makes of test pairs."""
+    asked = cell.repeat == study.first_repeat and cell.arm.name in study.embeddings
+    return replace(cell, embeds=True) if asked else cell
 
 
 def load_datasets(study: Study) -> tuple[Dataset, ...]:
@@ -136,6 +144,12 @@ def lay_out(study: Study, datasets: Sequence[Dataset], arms: Sequence[Arm]) -> t
                 cells.append(Cell(arm, spec, split, repeat, budget, study.root, digest))
                 rows.append(_row(study, arm, dataset, split, repeat, digest))
     return tuple(cells), tuple(rows)
+
+
+def margin_of_plan(out: Path) -> float | None:
+    """Return which differences do not matter to the study last run in ``out``, if its file said so."""
+    given = _content(out).get("margin")
+    return float(given) if given else None
 
 
 def kind_of_plan(out: Path) -> str:

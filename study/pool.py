@@ -129,7 +129,7 @@ class Pool:
         if self.ledger.read(result.cell) is None:
             self.ledger.write(result)
         self.claims.release(result.cell)
-        result.predictions = None
+        result.predictions = result.embeddings = None
         return result
 
     def _salvage(self, flying: dict[Future[Result], Cell], again: list[Cell]) -> Iterator[Result]:
@@ -173,5 +173,5 @@ def run_and_record(out: Path, cell: Cell, lane: Lane) -> Result:
     result = run_cell(cell, lane, out)
     if result.status != "oom":
         Ledger(out).write(result)
-        result.predictions = None
+        result.predictions = result.embeddings = None
     return result

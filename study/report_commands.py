@@ -14,7 +14,7 @@ from study import commands
 from study.display import make_console
 from study.files import write_atomically
 from study.ledger import Ledger
-from study.plan import Row, read_plan, results_of
+from study.plan import Row, margin_of_plan, read_plan, results_of
 from study.table import TABLE, tidy
 
 __all__ = ["compare", "of_experiment"]
@@ -28,7 +28,7 @@ def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference
     Parameters
     ----------
     folders
-        Output folders of studies, the first of which gives the reference and the metric.
+        Output folders of studies, the first of which gives the reference, the metric and the margin.
     out
         Folder of the report; the common table is written there, too.
     metric, reference
@@ -55,6 +55,7 @@ def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference
     left = sum(len(rows) for _, rows in planned.values()) - _kept(planned, shared)
     if left:
         make_console().print(f"{left} cells are left out: not every study planned their data set and repeat.")
+    how["margin"] = how.get("margin") or margin_of_plan(folders[0])
     table = _write(frame.drop(columns="study_name"), out)
     commands.report(table, out, metric=metric or plans[0][0], reference=reference, arm=None, **how)
 

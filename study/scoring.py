@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from components.settings import Settings
 from components.streams import Streams
 from search_spaces.arm import Arm
 from study.checkpoint import Checkpoint
+from study.embeddings import before_and_after, uncounted
 from study.shared import SharedStage
 from study.training import encode, predict, train
 
@@ -65,8 +67,12 @@ def score_arm(
     result: Result,
     checkpoint: Checkpoint | None = None,
     shared: SharedStage | None = None,
+    embeds: bool = False,
 ) -> tuple[Scores, Scores]:
-    """Return an arm's scores of the validation and the test pairs, training its model if it has one."""
+    """Return an arm's scores of the validation and the test pairs, training its model if it has one.
+
+    With ``embeds``, what the model makes of test pairs is left in the result, too, unless it encodes no pair.
+    """
     streams = Streams(dataset.digest, repeat)
     choice = arm.choices["scorer"]
     cls: Any = registry.level("scorer", choice.level)
@@ -81,10 +87,25 @@ def score_arm(
     encoded = encode(trained)
     validation = predict(trained, split.validation, encoded)
     if dataset.target is not None:
-        tested = cls(choice.settings).expression(dataset.target.expression, streams.numpy("noise", "tested"))
-        model.bucketing.show(torch.from_numpy(tested).to(device))
+        _show_target(model, arm, dataset.target, streams, device)
         encoded = encode(trained)
-    return validation, predict(trained, split.test, encoded)
+    test = predict(trained, split.test, encoded)
+    if embeds and model.paired:
+        with uncounted(result, checkpoint.clock if checkpoint else None), suppress(MemoryError, torch.OutOfMemoryError):
+            fresh = assemble_arm(arm, dataset, streams, device).model
+            if dataset.target is not None:
+                _show_target(fresh, arm, dataset.target, streams, device)
+            rng = streams.numpy("split", "embeddings")
+            result.embeddings = before_and_after(fresh, model, trained.graph, split, rng)
+    return validation, test
+
+
+def _show_target(model: GRNModel, arm: Arm, target: Dataset, streams: Streams, device: str) -> None:
+    """Let a model see the cells that a transfer is tested on, or what its scorer shows of them."""
+    choice = arm.choices["scorer"]
+    scorer: Any = registry.level("scorer", choice.level)
+    tested = scorer(choice.settings).expression(target.expression, streams.numpy("noise", "tested"))
+    model.bucketing.show(torch.from_numpy(tested).to(device))
 
 
 def _score_by_method(

@@ -9,10 +9,11 @@ from rich.console import Console
 from reports.build import build_search
 from reports.search import read_search
 from reports.search_sentences import search_summary
-from study.commands import EXIT_INCOMPLETE, close, run_planned
+from study.commands import EXIT_INCOMPLETE, close, made, run_planned
 from study.config import Study
 from study.display import LiveProgress, make_console, show_table
 from study.engine import Means
+from study.history import commands_of, remember
 from study.plan import SEARCHED
 from study.searches import confirmation, make_search, run_search, write_confirmed
 
@@ -27,7 +28,8 @@ def search(study: Study, out: Path, means: Means, *, command: str) -> int:
     if not found.finished:
         console.print("stopped before any trial ended; run the same command again to go on")
         return EXIT_INCOMPLETE
-    report(out, out / SEARCHED / "report", console, command)
+    remember(out, command)
+    report(out, out / SEARCHED / "report", console)
     if not found.over:
         console.print("\nthe search is not over; run the same command again to go on")
         return EXIT_INCOMPLETE
@@ -66,9 +68,10 @@ def plan(study: Study, out: Path) -> None:
         console.print(f"{found.forgotten} trials were scored with other data, repeats or code; the search starts anew")
 
 
-def report(out: Path, page_out: Path, console: Console, command: str) -> None:
+def report(out: Path, page_out: Path, console: Console, command: str = "") -> None:
     """Write the page of a search alone, its test sealed, and print what it says."""
-    page, found = build_search(out, page_out, command=command), read_search(out / SEARCHED)
+    how = made((*commands_of(out), command))
+    page, found = build_search(out, page_out, made=how), read_search(out / SEARCHED)
     if found is None:  # build_search has refused a folder without one
         return
     for sentence in search_summary(found):

@@ -52,6 +52,7 @@ def _outcome(result: Result) -> dict[str, Any]:
         "best_epoch": result.best_epoch,
         "device": result.device,
         "split_digest": result.facts.get("split_digest", ""),
+        "test_share": result.facts.get("test_share", float("nan")),
         "versions": json.dumps(result.versions, sort_keys=True),
     }
 

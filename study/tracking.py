@@ -116,6 +116,8 @@ class Tracker:
             self._client.delete_run(known.info.run_id)
         tags = {"knockout.arm": row.arm, "knockout.role": row.role, "knockout.cell": row.cell}
         tags |= {"knockout.data_digest": row.data_digest, "knockout.code_digest": row.code_digest}
+        tags |= {"knockout.network": row.network, "knockout.split_digest": result.facts.get("split_digest", "")}
+        tags |= {"knockout.test_share": str(result.facts.get("test_share", ""))}
         tags |= {f"version.{k}": v for k, v in result.versions.items() if k != "git_commit"}
         tags |= {
             "mlflow.source.git.commit": result.versions.get("git_commit", ""),

@@ -205,7 +205,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Pat
         shutil.copy(empty_store, folder / "out" / "mlflow.db")
         with pytest.MonkeyPatch.context() as monkeypatch:
             fork_workers(monkeypatch)
-            assert commands.run(commands.Source(str(folder / "tiny.yaml")), folder / "out") == 0
+            source = commands.Source(str(folder / "tiny.yaml"))
+            assert commands.run(source, folder / "out", command="knockout run tiny.yaml --out out") == 0
 
     return once(tmp_path_factory, "finished", make) / "out"
 

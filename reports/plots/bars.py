@@ -15,6 +15,8 @@ from reports.wording import number
 
 __all__ = ["bars"]
 
+_AT_MOST_ONE = ("auroc", "auprc", "within_tf_auroc")
+
 
 def bars(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame] | None:
     """Draw the mean of every arm of a study, its t interval and a dot per block; None with one point per arm.
@@ -39,6 +41,8 @@ def bars(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame] | None:
             axes.errorbar(mean, y, xerr=[[mean - low], [high - mean]], color=INK, capsize=3, linewidth=1.4, zorder=4)
         axes.text(1.01, y, number(mean), transform=axes.get_yaxis_transform(), va="center", fontsize=9, color=INK)
         rows.append((metric, arm, mean, low, high, len(values[arm])))
+    if metric in _AT_MOST_ONE:
+        axes.set_xlim(right=min(axes.get_xlim()[1], 1.0))  # a t interval knows no bounds, the metric does
     axes.axvline(start, color=INK, linewidth=1)
     axes.set_xlabel(label(metric) + (f" (bars begin at guessing, {start:g})" if start else ""))
     return figure, pd.DataFrame(rows, columns=["metric", "arm", "mean", "low", "high", "n"])

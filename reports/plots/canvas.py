@@ -24,6 +24,7 @@ __all__ = [
     "measured",
     "panels",
     "pdf",
+    "ranked",
     "short",
 ]
 
@@ -37,6 +38,7 @@ _GUESSING = {"auroc": 0.5, "within_tf_auroc": 0.5, "auprc_ratio": 1.0, "epr": 1.
 def pdf(figure: Figure) -> bytes:
     """Return a figure of a study as PDF with real letters (type 42) and without a date."""
     buffer = io.BytesIO()
+    figure.set_layout_engine("none")  # laid out when it was drawn as SVG; again would take as long as the drawing
     with matplotlib.rc_context({**STYLE, "pdf.fonttype": 42}):
         figure.savefig(
             buffer, format="pdf", bbox_inches="tight", metadata=dict.fromkeys(("Creator", "Producer", "CreationDate"))
@@ -73,6 +75,13 @@ def short(text: str, most: int = 24) -> str:
 def guessing(metric: str) -> float:
     """Return what guessing scores on a metric; 0 where that depends on the data set."""
     return _GUESSING.get(metric, 0.0)
+
+
+def ranked(analysis: Analysis) -> list[str]:
+    """Return the arms of a study beside its reference and controls, the highest mean over data sets first."""
+    over = analysis.scores[analysis.scores["metric"] == analysis.metric].groupby("arm", sort=False)["mean"].mean()
+    best = over.sort_values(ascending=False, kind="stable").index
+    return [str(arm) for arm in best if analysis.roles[arm] != "control" and arm != analysis.reference]
 
 
 def measured(analysis: Analysis, metric: str) -> tuple[list[str], pd.DataFrame]:

@@ -19,10 +19,10 @@ from reports.plots.canvas import INK, SHADES, panels
 from reports.predictions import Predictions
 from reports.results import Analysis
 
-__all__ = ["TOP", "mean_scores", "network", "score_heatmap", "subject"]
+__all__ = ["KNOWN", "TOP", "UNKNOWN", "mean_scores", "network", "score_heatmap", "subject"]
 
 TOP, HUBS = 100, 8
-_TRUE, _OTHER = "#0072B2", "#E69F00"
+KNOWN, UNKNOWN = "#0072B2", "#E69F00"
 _TFS, _TARGETS = 15, 30
 
 
@@ -61,7 +61,7 @@ def network(scores: pd.DataFrame, top: int = TOP) -> tuple[Figure, pd.DataFrame]
     figure, (axes,) = panels(1, 1, 5.6)
     axes.set_axis_off()
     axes.set_aspect("equal")
-    for known, colour, style in ((1, _TRUE, "solid"), (0, _OTHER, (0, (3, 2)))):
+    for known, colour, style in ((1, KNOWN, "solid"), (0, UNKNOWN, (0, (3, 2)))):
         lines = [(at[e.tf], at[e.target]) for e in edges[edges["label"] == known].itertuples()]
         axes.add_collection(LineCollection(lines, colors=colour, linewidths=1.0, linestyles=[style], zorder=1))
         if lines:
@@ -76,8 +76,8 @@ def network(scores: pd.DataFrame, top: int = TOP) -> tuple[Figure, pd.DataFrame]
         where: dict[str, Any] = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
         axes.annotate(plain(gene), at[gene], **where, fontsize=9, bbox=box, zorder=4)
     handles = [
-        Line2D([], [], color=_TRUE, label="known edge"),
-        Line2D([], [], color=_OTHER, linestyle=(0, (3, 2)), label="not known"),
+        Line2D([], [], color=KNOWN, label="known edge"),
+        Line2D([], [], color=UNKNOWN, linestyle=(0, (3, 2)), label="not known"),
         Line2D(
             [], [], marker="o", linestyle="", color=INK, markerfacecolor="white", label="regulator (size: edges out)"
         ),

@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.metrics import precision_recall_curve
 
 from reports.figures import named, styles
-from reports.plots.canvas import GREY, panels, short
+from reports.plots.canvas import GREY, panels, ranked, short
 from reports.predictions import Predictions
 from reports.results import Analysis
 
@@ -89,10 +89,7 @@ def _chosen(analysis: Analysis, dataset: str) -> list[str]:
     here = analysis.scores[(analysis.scores["metric"] == analysis.metric) & (analysis.scores["dataset"] == dataset)]
     means = here.set_index("arm")["mean"].dropna().sort_values(ascending=False, kind="stable")
     controls = [arm for arm in means.index if analysis.roles[arm] == "control"][:1]
-    over = analysis.scores[analysis.scores["metric"] == analysis.metric].groupby("arm", sort=False)["mean"].mean()
-    others = [a for a in over.sort_values(ascending=False, kind="stable").index if analysis.roles[a] != "control"]
-    others = [arm for arm in others if arm != analysis.reference][:MOST_ARMS]
-    wanted = {analysis.reference, *controls, *others}
+    wanted = {analysis.reference, *controls, *ranked(analysis)[:MOST_ARMS]}
     return [arm for arm in analysis.arms if arm in wanted]
 
 

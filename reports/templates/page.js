@@ -53,6 +53,16 @@
     });
   }
 
+  // the line of buttons below a figure or table
+  function toolsAfter(item) {
+    const next = item.nextElementSibling;
+    if (next && next.classList.contains("tools")) return next;
+    const made = document.createElement("p");
+    made.className = "tools";
+    item.after(made);
+    return made;
+  }
+
   const dialog = document.createElement("dialog");
   const shown = document.createElement("div");
   dialog.append(button("Close", "", () => dialog.close()), shown);
@@ -74,7 +84,7 @@
     drawing.addEventListener("click", enlarge);
     const opener = button("Enlarge", "Enlarge the figure", enlarge);
     opener.className = "small enlarge";
-    figure.after(opener);
+    toolsAfter(figure).prepend(opener);
   }
 
   function copyOld(text) {
@@ -92,16 +102,54 @@
     return navigator.clipboard.writeText(text).catch(() => copyOld(text));
   }
 
-  for (const item of document.querySelectorAll(".define")) {
-    const term = item.dataset.term;
-    const text = (term ? term + ": " : "") + item.textContent.trim();
-    const copier = button("Copy", "Copy: " + (term || text.slice(0, 40)), function () {
-      copy(text).then(
-        () => { copier.textContent = "Copied"; },
-        () => { copier.textContent = "Not copied"; }
+  function copier(term, text) {
+    const made = button("Copy", "Copy: " + (term || text.slice(0, 40)), function () {
+      copy((term ? term + ": " : "") + text).then(
+        () => { made.textContent = "Copied"; },
+        () => { made.textContent = "Not copied"; }
       );
     });
-    copier.className = "small copy";
-    item.append(" ", copier);
+    made.className = "small copy";
+    return made;
   }
+
+  const meanings = new Map(); // what a column's head or a word stands for: the terms at the end of the page
+  for (const item of document.querySelectorAll(".define")) {
+    const term = item.dataset.term, text = item.textContent.trim();
+    const heads = (item.dataset.heads || "").split("|");
+    if (term) for (const head of [term].concat(heads)) if (head) meanings.set(head, { term: term, text: text });
+    item.append(" ", copier(term, text));
+  }
+
+  function define(place, words) {
+    const found = new Set(words.map((word) => meanings.get(word)).filter(Boolean));
+    if (!found.size) return;
+    const opener = button("Definitions", "What these numbers mean", function () {
+      const list = document.createElement("dl");
+      for (const entry of found) {
+        const term = document.createElement("dt"), text = document.createElement("dd");
+        term.textContent = entry.term;
+        text.textContent = entry.text;
+        text.append(" ", copier(entry.term, entry.text));
+        list.append(term, text);
+      }
+      shown.replaceChildren(list);
+      dialog.setAttribute("aria-label", "Definitions");
+      dialog.showModal();
+    });
+    opener.className = "small definitions";
+    toolsAfter(place).append(opener);
+  }
+
+  // "95 % interval" and "90 % interval" are one term, and so are "Validation AUROC" and "AUROC"
+  const words = (item) => item.textContent.replace(/\s+/g, " ").trim().replace(/^[\d.]+ % |^(Validation|Test) (?=.)/, "");
+  for (const table of document.querySelectorAll("main table")) {
+    if (!table.tHead) continue;
+    // the tables of scores have arms and data sets as heads: their metric stands above them
+    const title = table.parentElement.previousElementSibling;
+    const above = title && title.tagName === "H3" ? [words(title)] : [];
+    if (table.dataset.words) above.push(...table.dataset.words.split("|"));
+    define(table.parentElement, above.concat(Array.from(table.tHead.rows[0].cells, words)));
+  }
+  for (const item of document.querySelectorAll("div[data-words]")) define(item, item.dataset.words.split("|"));
 })();

@@ -155,7 +155,11 @@ def test_failed_cells_give_exit_code_3_are_explained_and_run_again_when_asked(
 
 def test_report_of_a_study_is_written_where_asked(knockout: Knockout, finished: Path, tmp_path: Path):
     done = knockout("report", finished, "--out", tmp_path / "page")
-    assert done.code == 0 and (tmp_path / "page" / "report.html").exists()
+    assert done.code == 0
+    page = (tmp_path / "page" / "report.html").read_text()
+    ran, reported = page[page.index("<p>The commands:</p>") :].split("</pre>")[0].split("\n")[-2:]
+    assert ran.split(">")[-1].startswith("knockout run ") and reported.startswith("knockout report ")
+    assert "table_sha256" in page
 
 
 def test_report_of_anybodys_table(knockout: Knockout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -168,6 +172,12 @@ def test_report_of_anybodys_table(knockout: Knockout, tmp_path: Path, monkeypatc
     done = knockout("report", "mine.csv", *columns, "--reference", "a")
     assert done.code == 0 and "Friedman chi2" in done.out
     assert (tmp_path / "report-mine" / "report.html").exists()
+    conclusions = tmp_path / "report-mine" / "tables" / "conclusions.csv"
+    assert set(pd.read_csv(conclusions)["margin"]) == {0.01}
+    assert knockout("report", "mine.csv", *columns, "--reference", "a", "--margin", "0.03").code == 0
+    assert set(pd.read_csv(conclusions)["margin"]) == {0.03}
+    refused(knockout("report", "mine.csv", *columns, "--margin", "0"), "--margin")
+    one_error(knockout("report", "mine.csv", *columns, "--dataset", "netwrok"), "unknown dataset column 'netwrok'")
     one_error(knockout("report", "mine.csv", *columns, "--reference", "z"), "z")
     one_error(knockout("report", "mine.csv", "--arm", "methdo", "--block", "cell", "--metric", "auroc"), "method")
 

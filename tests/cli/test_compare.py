@@ -85,7 +85,7 @@ def test_one_study_alone_is_not_compared(knockout: Knockout, finished: Path, tmp
 
 def test_an_experiment_read_from_mlflow_is_the_tidy_table(finished: Path):
     read, written = read_experiment(default_uri(finished), "tiny"), pd.read_parquet(finished / "cells.parquet")
-    lost = {"network", "device", "split_digest", "protocol", "versions"}
+    lost = {"device", "protocol", "versions"}
     assert set(written) - set(read) <= lost
     keys = ["cell", "part", "metric"]
     columns = [c for c in written if c not in lost]

@@ -67,6 +67,7 @@ def study_frame(
                                     "cell": f"{arm}-{network}-{block}-{repeat}",
                                     "data_digest": f"data-{network}-{block}",
                                     "split_digest": f"split-{network}-{block}-{repeat}",
+                                    "test_share": 0.385,
                                     "code_digest": f"code-{arm}",
                                     "protocol": "budget-1",
                                     "versions": '{"torch": "2.15.0", "knockout": "0.1.0"}',

@@ -15,6 +15,7 @@ from conftest import ARMS
 
 import reports.build as build_module
 from reports.build import build
+from reports.made import Made
 from reports.tables import Table
 
 Study = Callable[..., Table]
@@ -51,7 +52,8 @@ def read(path: Path) -> Page:
 
 @pytest.fixture
 def built(study: Study, tmp_path: Path) -> Path:
-    return build(study(failed={("fusion=early", "cell3")}), tmp_path / "out", command="knockout report out")
+    typed = ("knockout run a.yaml --out out", "knockout report out")
+    return build(study(failed={("fusion=early", "cell3")}), tmp_path / "out", made=Made(typed, "0123abc"))
 
 
 def test_the_page_loads_nothing(built: Path) -> None:
@@ -74,7 +76,8 @@ def test_the_page_shows_failures_with_reasons_and_the_command(built: Path) -> No
     text = read(built).text
     assert "oom: out of memory on lane 0" in text
     assert "3 of 3 failed" in text
-    assert "knockout report out" in text
+    assert "knockout run a.yaml --out out\nknockout report out" in text
+    assert "git commit 0123abc" in text
     assert "torch 2.15.0" in text and "budget-1" in text
 
 
@@ -122,7 +125,7 @@ def test_the_same_table_gives_the_same_page(study: Study, tmp_path: Path) -> Non
 
 def test_hostile_names_are_text_everywhere(study: Study, tmp_path: Path) -> None:
     arms = {**ARMS, HOSTILE: ("arm", 0.7)}
-    page = build(study(arms=arms), tmp_path / "out", command=HOSTILE)
+    page = build(study(arms=arms), tmp_path / "out", made=Made((HOSTILE,)))
     assert read(page).tags.count("script") == 1  # the page's own
     assert HOSTILE in read(page).text
     tex = (page.parent / "tables" / "scores_auroc.tex").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import baycomp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -87,7 +88,6 @@ def test_posterior_agrees_with_brute_force() -> None:
 # the second has pairs exactly on the edge of the margin, in numbers that floats hold exactly
 @pytest.mark.parametrize(("d", "margin"), [(SPREAD, 0.01), (np.array([1, -1, 2, 0, 0, 3]) / 64, 1 / 64)])
 def test_posterior_agrees_with_baycomp(d: np.ndarray, margin: float) -> None:
-    baycomp = pytest.importorskip("baycomp", reason="baycomp, an independent implementation, is not installed")
     expected = baycomp.SignedRankTest.probs(np.zeros(len(d)), d, rope=margin, nsamples=20_000, random_state=1)
     assert posterior(d, margin) == pytest.approx(expected, abs=0.02)
 

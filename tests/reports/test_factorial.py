@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -17,6 +18,7 @@ from reports.conclusions_page import conclusion_exports, conclusions_context
 from reports.factor_sentences import questions
 from reports.factorial import factorial
 from reports.levels import arm_levels
+from reports.methods import methods
 from reports.tables import Table
 
 Study = Callable[..., Table]
@@ -118,12 +120,6 @@ def test_one_factor_at_a_time_has_no_interactions() -> None:
     assert found.effects.empty
 
 
-def test_a_missing_combination_is_refused_and_counted() -> None:
-    levels = crossed().drop(index="none+late")
-    found = factorial(scores(levels), levels, "auroc")
-    assert found is not None and "5 of the 6 combinations" in found.message
-
-
 def test_arms_that_share_a_combination_are_refused() -> None:
     levels = pd.concat([crossed(), pd.DataFrame({"gnn": ["gat"], "fusion": ["late"]}, index=["gat+late, wide"])])
     found = factorial(scores(levels), levels, "auroc")
@@ -137,14 +133,14 @@ def test_an_arm_in_which_a_factor_cannot_act_is_left_out_and_named() -> None:
     assert found.factors == {"gnn": ("gat", "gcn"), "fusion": ("early", "late")}
 
 
-@pytest.mark.parametrize("gap", [np.nan, -np.inf])
-def test_incomplete_blocks_are_left_out_and_five_must_remain(gap: float) -> None:
+def test_blocks_with_failures_are_left_out_and_five_must_remain() -> None:
     levels = crossed()
     means = scores(levels, blocks=6)
-    means.iloc[0, 0] = gap
+    means.iloc[0, 0] = -np.inf
     found = factorial(means, levels, "auroc")
-    assert found is not None and found.blocks == 5 and found.message == ""
-    means.iloc[1, 2] = gap
+    assert found is not None and found.message == ""
+    assert (found.method, found.blocks, found.failed) == ("RM-ANOVA", 5, ("cell0",))
+    means.iloc[1, 2] = -np.inf
     found = factorial(means, levels, "auroc")
     assert found is not None and "at least 5" in found.message and found.effects.empty
 
@@ -181,14 +177,28 @@ def test_a_crossed_study_reports_main_effects_and_interaction(study: Study) -> N
     analysis = analyse(table)
     assert {f.metric for f in analysis.factorials if not f.message} == {"auroc", "auprc_ratio"}
     asked = {q.name: q for q in questions(analysis)}
-    assert list(asked) == ["gnn", "fusion", "Combinations"]
+    assert list(asked) == ["gnn", "fusion", "Combinations", "Factors together"]
     assert asked["gnn"].tail.startswith("Averaged over the other factors: F(1, 6) = ")
-    assert "gnn × fusion adjusted p = " in asked["gnn"].tail
     assert "Factors together" in _render("conclusions.html.j2", {**conclusions_context(analysis), "a": analysis})
     tables = {table.name: table for table in conclusion_exports(analysis)}
     assert set(tables["factorial"].numbers["effect"]) == {"gnn", "fusion", "gnn × fusion"}
     assert r"\toprule" in tables["factorial"].tex
     assert len(tables["marginal_means"].numbers) == 2 * (2 + 2 + 4)
+    assert "Greenhouse-Geisser" in methods(analysis)
+
+
+def test_an_interaction_is_established_or_the_data_cannot_tell(study: Study) -> None:
+    arms = [{**GRID, "gnn=none, fusion=early": ("arm", level)} for level in (0.60, 0.73)]  # alone: 0.06 and 0.01
+    analyses = [analyse(study(factors, arms=these, repeats=1)) for these in arms]
+    found, none = ({q.name: q for q in questions(a)}["Factors together"] for a in analyses)
+    assert [answer.word for answer in found.answers] == ["established"] and found.tail == ""
+    assert found.answers[0].text.startswith("gnn × fusion (F(1, 6) = ") and found.answers[0].note == ""
+    assert [answer.word for answer in none.answers] == ["cannot tell"]
+    assert none.tail == "An interaction that is not established is not shown to be absent."
+    (whole,) = (f for f in analyses[0].factorials if f.metric == "auroc")
+    unsure = replace(whole, effects=whole.effects.assign(p_aligned_holm=0.2))
+    doubted = {q.name: q for q in questions(replace(analyses[0], factorials=(unsure,)))}["Factors together"]
+    assert doubted.answers[0].note == " (not on aligned ranks, adjusted p = 0.20)"
 
 
 def test_mixed_digests_stop_the_factorial_too(study: Study) -> None:

@@ -1,47 +1,114 @@
 """Simulated nulls: no test that a report offers cries wolf more often than it says, at any size it is used at.
 
-Every rate is held against 0.06 plus two Monte-Carlo standard errors of a rate of 0.05: the level is 0.05, and
-0.06 is what the specification tolerates.
+The level is 0.05, and 0.06 is what the specification tolerates. Where the reported p falls as a statistic grows, many
+thousand nulls are drawn at once and a search finds the one at which the reported p crosses the level; where one table
+holds every p that can be reported, that table is used. Either way it is the reported function that speaks.
+The Bayesian signed-rank posterior decides nothing in a report, so it has no level to keep.
 """
 
 from __future__ import annotations
 
-from itertools import product
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
+from reports.comparisons import _paired_t
 from reports.equivalence import MARGIN, tost
 from reports.factorial import factorial
-from reports.statistics import friedman, sign_test, wilcoxon
+from reports.resampled import resampled_t
+from reports.statistics import conover, friedman, holm, nemenyi, sign_test, wilcoxon
 
 pytestmark = pytest.mark.slow
 
 LEVEL, TOLERATED = 0.05, 0.06
 SIZES = (5, 7, 10, 22)
+NULLS = 10_000
+Shape = Callable[..., np.ndarray]
 
 
-def holds(rejected: list[bool]) -> None:
-    error = np.sqrt(LEVEL * (1 - LEVEL) / len(rejected))
-    assert np.mean(rejected) <= TOLERATED + 2 * error, f"{np.mean(rejected):.3f} over {len(rejected)} nulls"
+def holds(rate: float, nulls: int, tolerated: float = TOLERATED) -> None:
+    """Hold a rate against 0.06 plus two Monte-Carlo standard errors of a rate of 0.05."""
+    error = np.sqrt(LEVEL * (1 - LEVEL) / nulls)
+    assert rate <= tolerated + 2 * error, f"{rate:.3f} over {nulls} nulls"
 
 
-def drawn(blocks: int, arms: int, seed: int) -> np.ndarray:
-    """Equal arms on blocks that differ, ``[blocks, arms]``."""
-    rng = np.random.default_rng(seed)
-    return rng.normal(0.7, 0.05, size=(blocks, 1)) + rng.normal(0, 0.02, size=(blocks, arms))
+def share_rejected(statistic: np.ndarray, reported: Callable[[int], float]) -> float:
+    """Return the share of nulls with a reported p below the level, where p falls as the statistic grows."""
+    order = np.argsort(statistic, kind="stable")
+    first, end = 0, len(order)
+    while first < end:
+        middle = (first + end) // 2
+        first, end = (first, middle) if reported(order[middle]) < LEVEL else (middle + 1, end)
+    for at in np.random.default_rng(9).integers(len(order), size=6):  # that it falls is checked, not believed
+        if abs(int(at) - first) > 0.03 * len(order) and statistic[order[at]] != statistic[order[first - 1]]:
+            assert (reported(order[at]) < LEVEL) == (at >= first)
+    return 1 - first / len(order)
 
 
-def difference(blocks: int, seed: int) -> np.ndarray:
-    values = drawn(blocks, 2, seed)
-    return values[:, 0] - values[:, 1]
+def normal(rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
+    """Equal arms on blocks that differ, ``[nulls, blocks, arms]``."""
+    return rng.normal(0.7, 0.05, size=(*size[:2], 1)) + rng.normal(0, 0.02, size=size)
 
 
+def uneven(rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
+    """Arms of one median and unlike spread: the first varies three times as much as the others."""
+    return 0.7 + rng.normal(0, 0.02, size=size) * np.where(np.arange(size[-1]) == 0, 3.0, 1.0)
+
+
+def heavy(rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
+    """Equal arms with tails in which the variance is barely finite, and noisier blocks beside calm ones."""
+    return 0.7 + 0.01 * rng.standard_t(2.5, size=size) * rng.uniform(0.2, 3.0, size=(*size[:2], 1))
+
+
+SHAPES = pytest.mark.parametrize("shape", [normal, uneven, heavy])
+
+
+def ranks_of(values: np.ndarray) -> np.ndarray:
+    return values.argsort(axis=-1).argsort(axis=-1) + 1.0
+
+
+def signed_ranks(difference: np.ndarray) -> np.ndarray:
+    """Return the smaller rank sum of ``[nulls, blocks, pairs]``, as the Wilcoxon test counts it."""
+    ranks = np.abs(difference).argsort(axis=1).argsort(axis=1) + 1
+    above = np.where(difference > 0, ranks, 0).sum(axis=1)
+    return np.minimum(above, ranks[0, :, 0].sum() - above)
+
+
+def p_by_rank_sum(blocks: int) -> np.ndarray:
+    """Ask the reported test once for every rank sum that can come out."""
+    p = []
+    for wanted in range(blocks * (blocks + 1) // 4 + 1):
+        signs, left = np.ones(blocks), wanted
+        for rank in range(blocks, 0, -1):
+            if rank <= left:
+                signs[rank - 1], left = -1.0, left - rank
+        test = wilcoxon(signs * np.arange(1, blocks + 1) / 100)
+        assert test.statistic == wanted and test.method == "Wilcoxon, exact"
+        p.append(test.p)
+    return np.array(p)
+
+
+def families(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Take the differences ``[nulls, blocks, pairs]`` to the first arm, and of all pairs of arms."""
+    one, other = np.array(list(combinations(range(values.shape[-1]), 2))).T
+    return {"reference": values[..., 1:] - values[..., :1], "all pairs": values[..., one] - values[..., other]}
+
+
+@SHAPES
 @pytest.mark.parametrize("blocks", [6, *SIZES[1:]])
-def test_exact_wilcoxon(blocks: int) -> None:
+def test_exact_wilcoxon_and_its_families(blocks: int, shape: Shape) -> None:
     """Five blocks are refused; six is the smallest size it is offered at."""
-    holds([wilcoxon(difference(blocks, seed)).p < LEVEL for seed in range(1500)])
+    table, rng = p_by_rank_sum(blocks), np.random.default_rng(blocks)
+    for arms in (2, 3, 5, 10):
+        nulls = NULLS // arms
+        for differences in families(shape(rng, (nulls, blocks, arms))).values():
+            p = table[signed_ranks(differences)]
+            holds(np.mean([holm(family).min() < LEVEL for family in p]), nulls)
 
 
 def test_five_blocks_have_no_wilcoxon() -> None:
@@ -52,34 +119,119 @@ def test_five_blocks_have_no_wilcoxon() -> None:
 @pytest.mark.parametrize(("blocks", "nulls"), [(7, 150), (22, 1500)])
 def test_wilcoxon_on_scores_rounded_as_papers_print_them(blocks: int, nulls: int) -> None:
     """Three decimals make ties and zeros: signs are permuted below 14 blocks, approximated from there."""
-    holds([wilcoxon(np.round(difference(blocks, seed) / 4, 3)).p < LEVEL for seed in range(nulls)])
+    values = normal(np.random.default_rng(blocks), (nulls, blocks, 2))
+    rounded = np.round((values[..., 0] - values[..., 1]) / 4, 3)
+    holds(np.mean([wilcoxon(d).p < LEVEL for d in rounded]), nulls)
 
 
+@SHAPES
+@pytest.mark.parametrize("blocks", [6, *SIZES[1:]])
+def test_sign_test_and_its_families(blocks: int, shape: Shape) -> None:
+    table = np.array([sign_test(np.where(np.arange(blocks) < wins, 1.0, -1.0)).p for wins in range(blocks + 1)])
+    rng = np.random.default_rng(blocks)
+    for arms in (2, 5):
+        for differences in families(shape(rng, (NULLS // arms, blocks, arms))).values():
+            p = table[(differences > 0).sum(axis=1)]
+            holds(np.mean([holm(family).min() < LEVEL for family in p]), NULLS // arms)
+
+
+@SHAPES
 @pytest.mark.parametrize("blocks", SIZES)
-def test_sign_test(blocks: int) -> None:
-    holds([sign_test(difference(blocks, seed)).p < LEVEL for seed in range(1000)])
+def test_paired_t_as_sensitivity(blocks: int, shape: Shape) -> None:
+    values = shape(np.random.default_rng(blocks), (NULLS, blocks, 2))
+    d = values[..., 0] - values[..., 1]
+    t = np.abs(stats.ttest_1samp(d, 0.0, axis=1).statistic)
+    holds(share_rejected(t, lambda i: _paired_t(d[i])), NULLS)
 
 
-@pytest.mark.parametrize(("blocks", "arms"), [(5, 3), (5, 5), (7, 3)])
-def test_permutation_friedman(blocks: int, arms: int) -> None:
-    tests = [friedman(pd.DataFrame(drawn(blocks, arms, seed))) for seed in range(120)]
-    assert all(test.p_permutation is not None for test in tests)
-    holds([test.p < LEVEL for test in tests])
+# every size with arms that are exchangeable, which is what tests of ranks ask about; the largest with others, too
+RANKED = pytest.mark.parametrize(
+    ("blocks", "arms", "shape"), [*product(SIZES, (3, 5, 10), (normal,)), *product((22,), (3, 5, 10), (uneven, heavy))]
+)
 
 
-@pytest.mark.parametrize("blocks", [10, 22])
-@pytest.mark.parametrize("arms", [3, 5])
-def test_iman_davenport(blocks: int, arms: int) -> None:
-    tests = [friedman(pd.DataFrame(drawn(blocks, arms, seed))) for seed in range(600)]
-    assert all(test.p_permutation is None for test in tests)
-    holds([test.p < LEVEL for test in tests])
+def rank_nulls(blocks: int, arms: int, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    values = shape(np.random.default_rng(100 * blocks + arms), (NULLS, blocks, arms))
+    return values, ranks_of(values).sum(axis=1)
 
 
+@RANKED
+def test_friedman(blocks: int, arms: int, shape: Shape) -> None:
+    values, sums = rank_nulls(blocks, arms, shape)
+
+    def reported(i: int) -> float:
+        test = friedman(pd.DataFrame(values[i]))
+        assert (test.p_permutation is None) == (blocks >= 10)
+        return test.p
+
+    holds(share_rejected((sums**2).sum(axis=1), reported), NULLS)
+
+
+@RANKED
+def test_nemenyi_over_all_pairs(blocks: int, arms: int, shape: Shape) -> None:
+    values, sums = rank_nulls(blocks, arms, shape)
+    holds(share_rejected(np.ptp(sums, axis=1), lambda i: nemenyi(pd.DataFrame(values[i])).to_numpy().min()), NULLS)
+
+
+@pytest.mark.parametrize("worth", [(0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 2.0)])
+@pytest.mark.parametrize("blocks", SIZES)
+def test_equal_arms_alone_and_among_others_that_differ(blocks: int, worth: tuple[float, ...]) -> None:
+    """Conover's own p would be below the level in 1 to 4 of 10 studies, once the other two arms differ."""
+    values = normal(np.random.default_rng(blocks), (200, blocks, 4)) + np.array(worth)
+    equal = [pair for pair in combinations(range(4), 2) if worth[pair[0]] == worth[pair[1]]]
+    for test in (nemenyi, conover):
+        found = [min(p.loc[pair] for pair in equal) for p in map(test, map(pd.DataFrame, values))]
+        holds(np.mean(np.array(found) < LEVEL), len(values))
+
+
+@SHAPES
 @pytest.mark.parametrize("blocks", SIZES)
 @pytest.mark.parametrize("spread", [0.2, 0.02])
-def test_equality_of_arms_that_differ_by_the_margin(blocks: int, spread: float) -> None:
+def test_equality_of_arms_that_differ_by_the_margin(blocks: int, spread: float, shape: Shape) -> None:
     """A true difference at the margin's very edge is the hardest one not to call equal."""
-    holds([tost(MARGIN + spread * difference(blocks, seed), MARGIN) < LEVEL for seed in range(1500)])
+    values = shape(np.random.default_rng(blocks), (NULLS, blocks, 2))
+    d = MARGIN + spread * (values[..., 0] - values[..., 1])
+    room = (MARGIN - np.abs(d.mean(axis=1))) / d.std(axis=1, ddof=1)
+    holds(share_rejected(room, lambda i: tost(d[i], MARGIN)), NULLS)
+
+
+@lru_cache
+def resplit(features: int, worth: float, datasets: int) -> np.ndarray:
+    """Train two rankers of equal worth on random splits of small data sets; differences in AUROC ``[sets, repeats]``.
+
+    Each knows ``features`` of its own, on which edges and non-edges (60 each) lie ``worth`` apart. They are split
+    53/13/33, as in a study's exams.
+    """
+    rng = np.random.default_rng(features)
+    pairs, trained, tested = 60, 32, 20
+    known = rng.normal(size=(2, 2, datasets, pairs, features))  # [ranker, class, data set, pair, feature]
+    known[:, 1] += worth
+    auroc = np.empty((2, datasets, max(SIZES)))
+    for repeat in range(max(SIZES)):
+        order = rng.random((1, 2, datasets, pairs, 1)).argsort(axis=3)  # both rankers sit the same exam
+        dealt = np.take_along_axis(known, order, axis=3)
+        centre = dealt[..., :trained, :].mean(axis=3)
+        scores = np.einsum("rcdpf,rdf->rdcp", dealt[..., -tested:, :], centre[:, 1] - centre[:, 0])
+        ranks = ranks_of(scores.reshape(2, datasets, 2 * tested))
+        auroc[..., repeat] = (ranks[..., tested:].sum(axis=-1) - tested * (tested + 1) / 2) / tested**2
+    return auroc[0] - auroc[1]
+
+
+@pytest.mark.parametrize("repeats", [3, *SIZES])
+@pytest.mark.parametrize(("features", "worth", "tolerated"), [(5, 0.6, TOLERATED), (1, 0.3, 0.08)])
+def test_corrected_resampled_t_on_one_data_set(repeats: int, features: int, worth: float, tolerated: float) -> None:
+    """Near guessing (AUROC .58) the correction falls somewhat short, and the page says so."""
+    nulls, share = 2500, 20 / (20 + 32)
+    d = resplit(features, worth, nulls)[:, :repeats]
+    t = np.abs(d.mean(axis=1)) / np.maximum(d.std(axis=1, ddof=1), 1e-9)
+
+    def reported(i: int, ratio: float) -> float:
+        test = resampled_t(d[i], ratio)
+        return 1.0 if test is None else test.p
+
+    holds(share_rejected(t, lambda i: reported(i, share / (1 - share))), nulls, tolerated)
+    if repeats >= 5:  # what is corrected: the plain t test over repeats
+        assert share_rejected(t, lambda i: reported(i, 0.0)) > 0.15
 
 
 @pytest.mark.parametrize("blocks", SIZES)
@@ -89,9 +241,8 @@ def test_factors_together(blocks: int) -> None:
     design = pd.DataFrame(levels, columns=["gnn", "fusion", "contrast"], index=[f"arm{i}" for i in range(12)])
     scale = np.where(design["gnn"] == "gat", 3.0, 1.0)
     rejected: list[bool] = []
-    for seed in range(30):
-        values = 0.7 + (drawn(blocks, 12, seed) - 0.7) * scale
-        found = factorial(pd.DataFrame(values, columns=design.index), design, "auroc")
+    for values in normal(np.random.default_rng(blocks), (30, blocks, 12)):
+        found = factorial(pd.DataFrame(0.7 + (values - 0.7) * scale, columns=design.index), design, "auroc")
         assert found is not None and len(found.effects) == 7
         rejected += (found.effects["p"] < LEVEL).tolist()
-    holds(rejected)
+    holds(np.mean(rejected), len(rejected))

@@ -38,6 +38,14 @@ const dialog = document.querySelector("dialog");
 seen.open = [dialog.open, dialog.querySelectorAll("svg").length];
 dialog.querySelector("button").click();
 seen.closed = !dialog.open;
+const asker = table.parentElement.nextElementSibling.querySelector(".definitions");
+asker.click();
+seen.asked = [dialog.open, Array.from(dialog.querySelectorAll("dt"), (term) => term.textContent)];
+seen.answers = dialog.querySelectorAll("dd .copy").length;
+dialog.close();
+seen.tables = document.querySelectorAll("main table").length;
+seen.explained = Array.from(document.querySelectorAll("main table"))
+  .filter((one) => one.parentElement.nextElementSibling.querySelector(".definitions")).length;
 seen.definitions = document.querySelectorAll("#how .define").length;
 seen.copiers = document.querySelectorAll("#how .define .copy").length;
 seen.lost = Array.from(document.querySelectorAll("nav.side a"))
@@ -109,6 +117,14 @@ def test_every_definition_can_be_copied_and_every_link_of_the_contents_leads_som
     seen = driven[0]
     assert seen["copiers"] == seen["definitions"] > 10
     assert seen["links"] >= 10 and seen["lost"] == 0
+
+
+def test_every_table_says_what_its_numbers_mean(driven: tuple[dict[str, Any], str]) -> None:
+    seen = driven[0]
+    assert seen["tables"] - seen["explained"] <= 1  # the list of missing cells holds words alone
+    opened, terms = seen["asked"]
+    assert opened and terms[:2] == ["AUROC", "Score"]
+    assert seen["answers"] == len(terms)
 
 
 def test_a_phone_need_not_scroll_sideways(page: Path) -> None:

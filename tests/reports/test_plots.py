@@ -145,11 +145,13 @@ def test_marginal_means_of_crossed_factors(study: Study) -> None:
     table = study(by_factor, arms=FACTORIAL)
     _, numbers = interaction(analyse(table), "auroc")  # type: ignore[misc]
     means = block_means(table)
+    inside = means[list(FACTORIAL)].sub(means[list(FACTORIAL)].mean(axis=1), axis=0)
     assert len(numbers) == 4
     for row in numbers.to_dict("records"):
         levels = {row["factor"]: row["level"], row["by"]: row["by_level"]}
         values = means[f"{levels['gnn']}/{levels['fusion']}"]
-        low, high = stats.t.interval(0.95, 6, loc=values.mean(), scale=stats.sem(values))
+        scale = stats.sem(inside[f"{levels['gnn']}/{levels['fusion']}"]) * np.sqrt(4 / 3)  # Morey 2008
+        low, high = stats.t.interval(0.95, 6, loc=values.mean(), scale=scale)
         assert (row["mean"], row["low"], row["high"]) == pytest.approx((values.mean(), low, high))
 
 

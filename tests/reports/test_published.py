@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 from conftest import published
 from scipy import stats
 
 from reports.analysis import analyse
+from reports.build import build
 from reports.results import Analysis, Finding
 from reports.tables import load
 
@@ -52,6 +56,17 @@ def test_table_2_average_of_no_graph_on_string_is_not_the_printed_one() -> None:
     on_string = scores[(scores["arm"] == "none") & scores["dataset"].str.startswith("STRING")]
     assert len(on_string) == 7
     assert round(on_string["mean"].mean(), 3) == 0.929
+
+
+def test_a_report_on_table_2_prints_the_averages_that_its_rows_give(tmp_path: Path) -> None:
+    build(load(published("scunigp_table2_gnn_auroc.csv")), tmp_path)
+    found = pd.read_csv(tmp_path / "tables" / "averages.csv").set_index(["network", "arm"])
+    assert set(found["datasets"]) == {7}
+    printed = {arm: round(found.loc[("STRING", arm), "mean"], 3) for arm in ("none", "gcn", "gat")}
+    assert printed == {"none": 0.929, "gcn": 0.929, "gat": 0.937}
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    row = page[page.index("Mean of STRING (7 data sets)") :].split("</tr>")[0]
+    assert row.count("0.929") == 2 and "0.918" not in row
 
 
 def test_table_3_fusion() -> None:

@@ -18,12 +18,13 @@ from test_build import read
 from reports.analysis import analyse
 from reports.build import build_search, write
 from reports.errors import ReportError
+from reports.made import Made
 from reports.search import Search, best_so_far, best_trials, changes, expected_maximum, read_search, read_tuning
 from reports.search_sentences import search_refusals, search_summary
 from reports.tables import Table
 from reports.tuning import tuning_refusals, tuning_sentence
 
-Made = Callable[..., Path]
+Written = Callable[..., Path]
 WARM, ASKED = 3, 32
 RATE, HEADS, DIM = "optimizer.adam.learning_rate", "gnn.gat.heads", "pair_encoder.transformer.dim"
 SPACE = [
@@ -114,7 +115,7 @@ def search_record(trials: pd.DataFrame, objectives: tuple[str, ...]) -> dict[str
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Made:
+def made(tmp_path: Path) -> Written:
     """Write the folder of a study with a search, changed as a test needs it; returns OUT."""
 
     def make(
@@ -170,7 +171,7 @@ class TestReading:
         assert read_search(tmp_path) is None
         assert read_tuning(tmp_path / "tuning.csv") is None
 
-    def test_levels_called_none_stay_levels(self, made: Made) -> None:
+    def test_levels_called_none_stay_levels(self, made: Written) -> None:
         search = searched(made())
         assert "none" in set(search.trials["param:gnn"])
         without = search.trials[search.trials["param:gnn"] == "none"]
@@ -211,7 +212,7 @@ class TestReading:
             ("confirmed.csv", lambda text: text.replace("openings", "opened"), "'openings'"),
         ],
     )
-    def test_a_damaged_file_is_named(self, made: Made, name: str, damage: Callable[[str], str], said: str) -> None:
+    def test_a_damaged_file_is_named(self, made: Written, name: str, damage: Callable[[str], str], said: str) -> None:
         file = made(openings=1) / "search" / name
         before = file.read_text()
         file.write_text(damage(before))
@@ -221,7 +222,7 @@ class TestReading:
         assert said in str(refused.value)
         assert str(file) in str(refused.value)
 
-    def test_a_missing_table_is_named(self, made: Made) -> None:
+    def test_a_missing_table_is_named(self, made: Written) -> None:
         out = made()
         (out / "search" / "trials.csv").unlink()
         with pytest.raises(ReportError, match=r"trials\.csv.*missing"):
@@ -229,21 +230,21 @@ class TestReading:
 
 
 class TestNumbers:
-    def test_the_best_so_far_is_that_of_complete_trials(self, made: Made) -> None:
+    def test_the_best_so_far_is_that_of_complete_trials(self, made: Written) -> None:
         out = made()
         raw = pd.read_csv(out / "search" / "trials.csv")
         done = raw["objective:auroc"].where(raw["state"] == "complete")
         wanted = [done.iloc[: i + 1].max() for i in range(len(raw))]
         np.testing.assert_allclose(best_so_far(searched(out))["best_so_far"], wanted)
 
-    def test_a_cost_is_best_where_it_is_least(self, made: Made) -> None:
+    def test_a_cost_is_best_where_it_is_least(self, made: Written) -> None:
         out = made(("seconds", "auroc"))
         raw = pd.read_csv(out / "search" / "trials.csv")
         done = raw[raw["state"] == "complete"].sort_values("objective:seconds")
         assert list(best_trials(searched(out), 5)["number"]) == list(done["number"].head(5))
         assert best_so_far(searched(out))["best_so_far"].is_monotonic_decreasing
 
-    def test_a_pruned_trial_is_never_the_best(self, made: Made) -> None:
+    def test_a_pruned_trial_is_never_the_best(self, made: Written) -> None:
         def flatter(trials: pd.DataFrame) -> pd.DataFrame:
             pruned = trials["state"] == "pruned"
             return trials.assign(**{"objective:auroc": trials["objective:auroc"].where(~pruned, 0.999)})
@@ -252,7 +253,7 @@ class TestNumbers:
         assert best_trials(search).iloc[0]["state"] == "complete"
         assert best_so_far(search)["best_so_far"].max() < 0.99
 
-    def test_arms_outside_of_the_space_are_not_compared_by_parameters(self, made: Made) -> None:
+    def test_arms_outside_of_the_space_are_not_compared_by_parameters(self, made: Written) -> None:
         def outside(trials: pd.DataFrame) -> pd.DataFrame:
             columns = [c for c in trials if c.startswith("param:")]
             trials.loc[trials["number"].isin([0, WARM]), columns] = None
@@ -265,7 +266,7 @@ class TestNumbers:
         assert any(said.startswith("gnn=") for said in changes(search, search.trials.loc[1]) or [])
         assert "The reference lies outside of the space" in read(build_search(out, out / "report")).text
 
-    def test_only_acting_parameters_that_differ_are_changes(self, made: Made) -> None:
+    def test_only_acting_parameters_that_differ_are_changes(self, made: Written) -> None:
         search = searched(made())
         reference = search.of_reference
         assert reference is not None and reference["number"] == WARM
@@ -289,7 +290,7 @@ class TestNumbers:
 
 
 class TestSentences:
-    def test_before_confirmation_the_test_is_sealed_and_the_best_no_result(self, made: Made) -> None:
+    def test_before_confirmation_the_test_is_sealed_and_the_best_no_result(self, made: Written) -> None:
         said = search_summary(searched(made()))
         assert 2 <= len(said) <= 4
         text = " ".join(said)
@@ -297,7 +298,7 @@ class TestSentences:
         assert "not a result: it is the maximum of" in text
         assert "optimism" not in text
 
-    def test_trials_are_counted_as_they_ended(self, made: Made) -> None:
+    def test_trials_are_counted_as_they_ended(self, made: Written) -> None:
         out = made(trials=40)
         states = pd.read_csv(out / "search" / "trials.csv")["state"].value_counts()
         text = search_summary(searched(out))[0]
@@ -305,7 +306,7 @@ class TestSentences:
         assert f"{states['complete']} complete, {states['pruned']} pruned, {states['failed']} failed" in text
         assert f"{WARM} of them warm" in text
 
-    def test_after_confirmation_the_gap_stands_beside_the_test(self, made: Made) -> None:
+    def test_after_confirmation_the_gap_stands_beside_the_test(self, made: Written) -> None:
         out = made(openings=1)
         best = pd.read_csv(out / "search" / "confirmed.csv").iloc[1]
         text = " ".join(search_summary(searched(out)))
@@ -314,18 +315,18 @@ class TestSentences:
         assert f"{best['test']:.3f} on the test" in text
         assert "its own gap, without having been chosen: +0.002" in text
 
-    def test_a_second_opening_is_told(self, made: Made) -> None:
+    def test_a_second_opening_is_told(self, made: Written) -> None:
         search = searched(made(openings=3))
         assert "the test was opened 3 times" in search_summary(search)[-1]
         assert [r.weight for r in search_refusals(search) if r.rule == "test opened"] == ["warning"]
 
-    def test_a_best_arm_found_after_the_confirmation_is_not_called_confirmed(self, made: Made) -> None:
+    def test_a_best_arm_found_after_the_confirmation_is_not_called_confirmed(self, made: Written) -> None:
         out = made(openings=1)
         confirmed = pd.read_csv(out / "search" / "confirmed.csv").drop(index=1)
         confirmed.to_csv(out / "search" / "confirmed.csv", index=False)
         assert "was not confirmed" in search_summary(searched(out))[2]
 
-    def test_an_unfinished_confirmation_has_no_score(self, made: Made) -> None:
+    def test_an_unfinished_confirmation_has_no_score(self, made: Written) -> None:
         out = made(openings=1)
         confirmed = pd.read_csv(out / "search" / "confirmed.csv")
         confirmed[["validation", "test"]] = np.nan
@@ -336,11 +337,11 @@ class TestSentences:
         )
         assert "nan" not in [word.lower() for word in words]
 
-    def test_an_exhausted_space_and_hours_are_told(self, made: Made) -> None:
+    def test_an_exhausted_space_and_hours_are_told(self, made: Written) -> None:
         assert "2.5 h) ended" in search_summary(searched(made(trials=None, hours=2.5)))[0]
         assert "the space holds no more arms" in search_summary(searched(made(exhausted=True)))[0]
 
-    def test_without_a_complete_trial_there_is_no_best(self, made: Made) -> None:
+    def test_without_a_complete_trial_there_is_no_best(self, made: Written) -> None:
         out = made(change=lambda trials: trials[trials["state"] == "failed"])
         assert "No trial is complete" in search_summary(searched(out))[1]
         assert "No trial is complete" in read(build_search(out, out / "report")).text
@@ -348,9 +349,9 @@ class TestSentences:
 
 class TestThePageOfASearch:
     @pytest.fixture
-    def page(self, made: Made) -> Path:
+    def page(self, made: Written) -> Path:
         out = made()
-        return build_search(out, out / "report", command="knockout search study.yaml")
+        return build_search(out, out / "report", made=Made(("knockout search study.yaml",)))
 
     def test_it_loads_nothing_and_names_no_machine(self, page: Path) -> None:
         html = page.read_text(encoding="utf-8")
@@ -384,7 +385,7 @@ class TestThePageOfASearch:
         text = read(page).text
         assert all(entry["name"] in text and entry["range"] in text for entry in SPACE)
 
-    def test_importances_of_few_trials_are_withheld(self, made: Made) -> None:
+    def test_importances_of_few_trials_are_withheld(self, made: Written) -> None:
         out = made(change=lambda trials: trials[trials["number"] < 9])
         page = build_search(out, out / "report")
         complete = searched(out).count("complete")
@@ -396,11 +397,11 @@ class TestThePageOfASearch:
         with pytest.raises(ReportError, match=r"search/search\.json"):
             build_search(tmp_path, tmp_path / "report")
 
-    def test_a_search_without_trials_has_a_page(self, made: Made) -> None:
+    def test_a_search_without_trials_has_a_page(self, made: Written) -> None:
         out = made(change=lambda trials: trials.iloc[:0])
         assert "No trial is complete" in read(build_search(out, out / "report")).text
 
-    def test_hostile_names_are_text(self, made: Made) -> None:
+    def test_hostile_names_are_text(self, made: Written) -> None:
         name = "<script>alert(1)</script> $x$"
         out = made(openings=1, reference=name, storage="postgresql://me:secret@host/db")
         confirmed = pd.read_csv(out / "search" / "confirmed.csv").replace("full model", name)
@@ -410,13 +411,13 @@ class TestThePageOfASearch:
         assert name in read(page).text
         assert "secret" not in page.read_text() and "postgresql://host/db" in page.read_text()
 
-    def test_the_same_search_gives_the_same_page(self, made: Made, tmp_path: Path) -> None:
+    def test_the_same_search_gives_the_same_page(self, made: Written, tmp_path: Path) -> None:
         out = made(("auroc", "seconds"))
         assert build_search(out, tmp_path / "a").read_bytes() == build_search(out, tmp_path / "b").read_bytes()
 
 
 class TestSeveralObjectives:
-    def test_the_front_is_drawn_and_listed(self, made: Made) -> None:
+    def test_the_front_is_drawn_and_listed(self, made: Written) -> None:
         out = made(("auroc", "seconds", "parameters"))
         page = build_search(out, out / "report")
         search = searched(out)
@@ -431,7 +432,9 @@ class TestSeveralObjectives:
 
 
 class TestInsideTheReportOfAStudy:
-    def test_findings_come_first_then_the_search(self, study: Callable[..., Table], made: Made, tmp_path: Path) -> None:
+    def test_findings_come_first_then_the_search(
+        self, study: Callable[..., Table], made: Written, tmp_path: Path
+    ) -> None:
         page = write(analyse(study(blocks=2)), tmp_path / "page", search=searched(made(openings=2)))
         headings = read(page).headings
         assert headings.index("Findings over independent blocks") < headings.index("Search") < headings.index("Refused")

@@ -60,7 +60,6 @@ def test_the_study_layout_needs_no_words(study: Callable[..., Table]) -> None:
         ({"arm": "method", "block": "cel"}, "unknown block column 'cel'. Did you mean 'cell'"),
         ({"block": "cell", "metric": "aurok"}, "unknown metric column 'aurok'. Did you mean 'auroc'"),
         ({"block": "cell", "reference": "A"}, "unknown reference arm 'A'. Did you mean 'a'"),
-        ({}, "no column 'block' or 'dataset'; say which one names the block with block="),
     ],
 )
 def test_unknown_names(csv: Callable[[str], Path], how: dict[str, str], said: str) -> None:
@@ -144,3 +143,32 @@ def test_not_a_table(tmp_path: Path) -> None:
     (tmp_path / "cells.parquet").write_text("not parquet")
     with pytest.raises(ReportError, match="not a readable table"):
         load(tmp_path / "cells.parquet")
+
+
+def test_a_table_that_does_not_name_its_units_is_asked_for_them(csv: Callable[[str], Path]) -> None:
+    with pytest.raises(ReportError, match=r"no column 'block' or 'dataset' or 'cell'; say which .* with --block"):
+        load(csv(WIDE.replace("cell", "tissue")))
+
+
+def test_benchmark_columns_need_no_words_cell_types_are_the_units(csv: Callable[[str], Path]) -> None:
+    rows = [
+        f"{network},{cell},TFs+500,{gnn},0.{7 + (gnn == 'gat')}{i}"
+        for i, cell in enumerate("xyz")
+        for network in "SN"
+        for gnn in ("none", "gat")
+    ]
+    frame = load(csv("\n".join(["network,cell,genes,gnn,auroc", *rows]) + "\n")).frame
+    assert set(frame["arm"]) == {"none", "gat"}
+    assert set(frame["block"]) == {"x", "y", "z"}
+    assert set(frame["dataset"]) == {f"{network} / {cell}" for network in "SN" for cell in "xyz"}
+
+
+def test_two_factors_that_vary_do_not_name_the_arms(csv: Callable[[str], Path]) -> None:
+    path = csv("cell,gnn,fusion,auroc\nx,none,late,0.7\nx,gat,early,0.8\n")
+    with pytest.raises(ReportError, match="say which one names the arm with --arm"):
+        load(path)
+
+
+def test_the_cell_type_of_a_study_is_its_block_not_what_was_trained(study: Callable[..., Table]) -> None:
+    named = load(study().source, block=("network", "cell"))
+    assert set(named.frame["block"]) == {f"{n} / cell{i}" for n in ("STRING", "Specific") for i in range(7)}

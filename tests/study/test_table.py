@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,14 +8,14 @@ import pytest
 
 from components.metrics import METRICS
 from components.registry import FACTORS
-from study.cells import Result, run_cell
+from study.cells import Result, _test_share, make_split, run_cell
 from study.config import load_study
 from study.lanes import Lane
 from study.plan import Plan, make_plan
 from study.table import TABLE, tidy, write_table
 
 NAMED = {"study", "arm", "arm_digest", "role", "dataset", "network", "block", "split", "repeat", "protocol", "cell"}
-NAMED |= {"data_digest", "code_digest", "split_digest", "status", "reason", "seconds", "peak_memory_mb"}
+NAMED |= {"data_digest", "code_digest", "split_digest", "test_share", "status", "reason", "seconds", "peak_memory_mb"}
 NAMED |= {"parameters", "best_epoch", "device", "versions", "part", "metric", "value"}
 
 
@@ -47,6 +48,22 @@ def test_values_are_those_of_the_records(plan: Plan, results: dict[str, Result])
         for part, scores in result.scores.items():
             for metric, value in scores.items():
                 assert frame[cell, part, metric] == value
+
+
+def test_a_row_says_how_much_the_tests_of_two_repeats_overlap(plan: Plan, results: dict[str, Result]):
+    frame = tidy(plan.rows, results)
+    split = make_split(plan.datasets[0], plan.cells[0].split, 0)
+    tested = split.test_labels.sum()
+    assert set(frame.loc[frame["status"] == "ok", "test_share"]) == {tested / (tested + len(split.train))}
+    results[plan.cells[0].digest].facts.pop("test_share")  # a record of before it was written
+    old = tidy(plan.rows, results)
+    assert old.loc[old["cell"] == plan.cells[0].digest, "test_share"].isna().all()
+
+
+def test_folds_and_transfers_test_all_edges_in_every_repeat(plan: Plan):
+    dataset, split = plan.datasets[0], make_split(plan.datasets[0], plan.cells[0].split, 0)
+    assert _test_share(dataset, (split, split)) == 1.0
+    assert _test_share(dataclasses.replace(dataset, target=dataset), (split,)) == 1.0
 
 
 def test_a_cell_without_record_has_no_row(plan: Plan, results: dict[str, Result]):

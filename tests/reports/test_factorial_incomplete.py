@@ -1,0 +1,273 @@
+"""Factors together where not everything was run: exact tests against scipy, the mixed model against the ANOVA."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from itertools import product
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.regression.mixed_linear_model import MixedLM
+from statsmodels.stats.anova import AnovaRM
+
+from reports.analysis import analyse
+from reports.build import _render
+from reports.conclusions_page import conclusion_exports, conclusions_context
+from reports.contrasts import effect_columns
+from reports.factor_sentences import questions
+from reports.factorial import Factorial, factorial
+from reports.factorial_page import factorials_context
+from reports.flips import smallest
+from reports.glossary import HEADS
+from reports.methods import methods
+from reports.mixed import MIN_WALD, adjusted_means, mixed, rows_of, separated
+from reports.tables import Table
+
+Study = Callable[..., Table]
+FACTORS = {"gnn": ("gat", "gcn", "none"), "fusion": ("early", "late")}
+
+
+def crossing(factors: dict[str, tuple[str, ...]] = FACTORS) -> pd.DataFrame:
+    rows = list(product(*factors.values()))
+    return pd.DataFrame(rows, columns=list(factors), index=["+".join(row) for row in rows])
+
+
+def scores(design: pd.DataFrame, blocks: int, seed: int = 0, taste: float = 0.01, worth: float = 0.0) -> pd.DataFrame:
+    """Block means in which every block has its own taste for the levels, and ``gat`` is worth ``worth``."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0.7, 0.05, (blocks, 1)) + rng.normal(0, 0.01, (blocks, len(design)))
+    for factor in design:
+        codes, found = pd.factorize(design[factor])
+        values += rng.normal(0, taste, (blocks, len(found)))[:, codes]
+    values += worth * design["gnn"].eq("gat").to_numpy()
+    return pd.DataFrame(values, columns=design.index, index=[f"cell{i}" for i in range(blocks)])
+
+
+def analysed(values: pd.DataFrame, design: pd.DataFrame) -> Factorial:
+    found = factorial(values, design, "auroc")
+    assert found is not None and found.message == ""
+    return found
+
+
+def row(found: Factorial, effect: str) -> pd.Series:
+    return row_of(found.effects, effect)
+
+
+def row_of(effects: pd.DataFrame, effect: str) -> pd.Series:
+    return effects.set_index("effect").loc[effect]
+
+
+def test_a_missing_combination_leaves_what_the_design_can_tell_apart() -> None:
+    design = crossing().drop(index="none+late")
+    found = analysed(scores(design, 8, worth=0.05), design)
+    assert found.method == "mixed model" and found.not_run == ("none, late",)
+    assert found.effects[["effect", "df", "df_all", "blocks"]].to_numpy().tolist() == [
+        ["gnn", 2, 2, 8],
+        ["fusion", 1, 1, 8],
+        ["gnn × fusion", 1, 2, 8],
+    ]
+    assert row(found, "gnn")["p_holm"] < 0.05 < row(found, "fusion")["p_holm"]
+
+
+@pytest.mark.parametrize("effect", ["fusion", "gnn × fusion"])
+def test_flips_are_scipys_permutation_of_what_each_block_says(effect: str) -> None:
+    """Where all blocks have the same arms, each estimates an effect by itself: its least-squares coefficient."""
+    design = crossing().drop(index="none+late")
+    values = scores(design, 9, seed=3, worth=0.01)
+    columns = effect_columns(design, FACTORS)
+    parts = [columns[("gnn",)], columns[("fusion",)]] + [columns[("gnn", "fusion")]] * (effect == "gnn × fusion")
+    fixed = np.column_stack([np.ones(len(design)), *parts])
+    fit = np.linalg.pinv(fixed) @ values.T.to_numpy()
+    # one degree of freedom: any contrast that the rest does not explain is the effect, up to its length
+    said = fit[3] if effect == "fusion" else values.to_numpy() @ np.linalg.svd(fixed[:, :4])[0][:, -1]
+    direct = stats.permutation_test(
+        (said,), lambda d, axis: np.abs(d.mean(axis=axis)), permutation_type="samples", alternative="greater"
+    )
+    assert row(analysed(values, design), effect)["p"] == pytest.approx(direct.pvalue)
+
+
+def test_flips_with_gaps_are_measured_by_the_variance_each_has() -> None:
+    """As the formulas say it: project, flip whole blocks, divide by the variance of what was flipped, count."""
+    design = crossing()
+    values = scores(design, 8, seed=8).mask(np.random.default_rng(2).random((8, 6)) < 0.35)
+    rows = rows_of(values, design, FACTORS)
+    blocks = np.eye(8)[rows.block]
+    table = mixed(rows)[0].set_index("effect")
+    for effect, columns in rows.effects.items():
+        rest = np.column_stack([blocks, rows.rest(effect)])
+        left = np.eye(len(rows.y)) - rest @ np.linalg.pinv(rest)
+        own = left @ columns
+        sizes = []
+        for signs in product([1.0, -1.0], repeat=8):
+            flip = np.diag(blocks @ np.array(signs))
+            total = own.T @ flip @ left @ rows.y
+            sizes.append(total @ np.linalg.pinv(own.T @ flip @ left @ flip @ own, rcond=1e-6) @ total)
+        reached = np.mean(np.array(sizes) >= sizes[0] * (1 - 1e-9))
+        assert table.loc[" × ".join(effect), "p"] == pytest.approx(reached)
+
+
+def test_order_of_arms_and_blocks_and_the_scale_change_no_p() -> None:
+    design = crossing()
+    values = scores(design, 10, seed=5)
+    values.iloc[2, 1] = values.iloc[7, 4] = np.nan
+    one = analysed(values, design).effects
+    other = analysed(3.0 * values.iloc[::-1, ::-1] + 1.0, design.iloc[::-1]).effects
+    assert one["effect"].tolist() == other["effect"].tolist()
+    assert one["p"].tolist() == pytest.approx(other["p"].tolist())
+
+
+def test_the_mixed_model_is_the_anova_where_nothing_is_missing() -> None:
+    """Balanced and no variance at zero: Wald F and its error degrees of freedom are those of the classical ANOVA."""
+    design = crossing()
+    values = scores(design, 18, seed=2, taste=0.02)
+    table = mixed(rows_of(values, design, FACTORS))[0].set_index("effect")
+    long = values.rename_axis("block").reset_index().melt("block", var_name="arm").join(design, on="arm")
+    direct = AnovaRM(long, "value", "block", within=list(FACTORS)).fit().anova_table
+    for name, (f, df, error, p) in zip(table.index, direct.to_numpy(), strict=True):
+        assert (table.loc[name, "df"], table.loc[name, "df_error"]) == (df, error)
+        assert table.loc[name, "f"] == pytest.approx(f, rel=0.01)
+        assert table.loc[name, "p_wald"] == pytest.approx(p, rel=0.05, abs=1e-4)
+
+
+def test_with_gaps_the_mixed_model_has_the_estimates_of_statsmodels() -> None:
+    design = crossing({"gnn": ("gat", "none"), "fusion": ("early", "late")})
+    values = scores(design, 20, seed=6, taste=0.02, worth=0.02).mask(
+        np.random.default_rng(1).random((20, 4)) < 0.15  # type: ignore[call-overload]
+    )
+    found = analysed(values, design)
+    long = values.rename_axis("block").reset_index().melt("block", var_name="arm").join(design, on="arm").dropna()
+    parts = {"gnn": "0 + C(gnn)", "fusion": "0 + C(fusion)"}
+    formula = "value ~ C(gnn, Sum) * C(fusion, Sum)"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = MixedLM.from_formula(formula, long, groups="block", re_formula="1", vc_formula=parts).fit(method="powell")
+    t = fit.params["C(gnn, Sum)[S.gat]:C(fusion, Sum)[S.early]"] / fit.bse["C(gnn, Sum)[S.gat]:C(fusion, Sum)[S.early]"]
+    assert row(found, "gnn × fusion")["f"] == pytest.approx(t**2, rel=0.05)
+
+
+def test_below_fifteen_blocks_there_is_no_mixed_model() -> None:
+    design = crossing().drop(index="none+late")
+    found = analysed(scores(design, MIN_WALD - 1), design)
+    assert found.note == "A mixed model needs 15 blocks; there are 14."
+    assert found.effects[["f", "p_wald", "p_wald_holm"]].isna().all(axis=None)
+    assert found.effects["p"].notna().all()
+
+
+def test_a_mixed_model_that_does_not_converge_is_said_to_and_warns_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(self: MixedLM, **how: object) -> SimpleNamespace:
+        warnings.warn("no optimum", UserWarning, stacklevel=2)
+        return SimpleNamespace(converged=False, scale=1.0, cov_re=np.eye(1), vcomp=np.ones(2))
+
+    monkeypatch.setattr(MixedLM, "fit", lost)
+    design = crossing().drop(index="none+late")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = analysed(scores(design, 16), design)
+    assert "did not converge" in found.note and found.effects["p_wald"].isna().all()
+    assert found.effects["p"].notna().all()
+
+
+def test_no_warning_leaves_a_model_whose_variance_is_zero() -> None:
+    design = crossing().drop(index="none+late")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = analysed(scores(design, 15, taste=0.0), design)
+    assert found.note == "" and found.effects["p_wald"].between(0, 1).all()
+
+
+def test_blocks_with_failures_are_left_out_whole_and_cells_not_run_are_gaps() -> None:
+    design = crossing()
+    values = scores(design, 9)
+    values.loc["cell1", "gat+late"] = -np.inf
+    values.loc["cell2", "gcn+late"] = np.nan
+    values.loc["cell3", design.index[1:]] = np.nan  # an arm alone in its block
+    found = analysed(values, design)
+    assert (found.method, found.blocks, found.failed, found.gaps) == ("mixed model", 7, ("cell1",), 1)
+    without = analysed(values.drop(index=["cell1", "cell3"]), design)
+    pd.testing.assert_frame_equal(found.effects, without.effects)
+
+
+@pytest.mark.parametrize("blocks", [6, 13, 20])
+def test_the_smallest_p_is_that_of_blocks_which_all_agree(blocks: int) -> None:
+    design = crossing({"gnn": ("gat", "none"), "fusion": ("early", "late")})
+    values = scores(design, blocks, worth=1.0)
+    values.iloc[0, 0] = np.nan
+    effects = analysed(values, design).effects
+    assert smallest(blocks, len(effects)) == pytest.approx(row_of(effects, "gnn")["p_holm"])
+
+
+def test_six_blocks_are_needed() -> None:
+    design = crossing().drop(index="none+late")
+    found = factorial(scores(design, 5), design, "auroc")
+    assert found is not None and "5 blocks" in found.message and "at least 6" in found.message
+    assert found.effects.empty
+
+
+def test_factors_that_change_together_are_not_told_apart() -> None:
+    design = crossing({"gnn": ("a", "b", "c", "d"), "fusion": ("w", "x", "y", "z")})
+    design = design[design["gnn"].isin(["a", "b"]) == design["fusion"].isin(["w", "x"])]
+    factors = {f: tuple(sorted(design[f].unique())) for f in design}
+    assert not separated(rows_of(scores(design, 8), design, factors))
+    found = factorial(scores(design, 8), design, "auroc")
+    assert found is not None and "do not tell the factors apart" in found.message
+
+
+def test_an_interaction_that_other_effects_could_explain_is_not_in_the_table() -> None:
+    factors = {"gnn": ("gat", "none"), "fusion": ("early", "late"), "contrast": ("off", "on")}
+    design = crossing(factors).iloc[:6]
+    assert "gnn × fusion" not in set(analysed(scores(design, 8), design).effects["effect"])
+
+
+def test_adjusted_means_are_those_of_effects_that_add_up() -> None:
+    design = crossing().drop(index=["none+late", "gcn+early"])
+    worth = design["gnn"].map({"gat": 0.05, "gcn": 0.02, "none": 0.0}) + design["fusion"].map(
+        {"early": 0.01, "late": 0.0}
+    )
+    blocks = np.array([0.6, 0.7, 0.8, 0.65])
+    values = pd.DataFrame(blocks[:, None] + worth.to_numpy(), columns=design.index)
+    values.iloc[1, 0] = np.nan
+    means = adjusted_means(rows_of(values, design, FACTORS), FACTORS).set_index("level")["mean"]
+    grand = blocks.mean()
+    assert means["gat"] == pytest.approx(grand + 0.05 + 0.005) and means["late"] == pytest.approx(grand + 0.07 / 3)
+
+
+GRID = {
+    "full": ("reference", 0.80),
+    "gnn=none": ("arm", 0.74),
+    "gnn=gcn": ("arm", 0.78),
+    "fusion=early": ("arm", 0.76),
+    "gnn=none, fusion=early": ("arm", 0.73),
+}
+
+
+def factors(frame: pd.DataFrame) -> pd.DataFrame:
+    named = frame["arm"].str.contains
+    gnn = np.select([named("gnn=none"), named("gnn=gcn")], ["none", "gcn"], "gat")
+    return frame.assign(gnn=gnn, fusion=np.where(named("fusion=early"), "early", "multiscale"))
+
+
+@pytest.mark.parametrize("arms", [GRID, {**GRID, "gnn=gcn, fusion=early": ("arm", 0.74)}])
+def test_every_column_is_a_term_of_the_page(study: Study, arms: dict[str, tuple[str, float]]) -> None:
+    defined = {*HEADS, *(head for heads in HEADS.values() for head in heads)}
+    shown = factorials_context(analyse(study(factors, arms=arms, blocks=MIN_WALD, repeats=1)))
+    heads = {head.replace("\n", " ") for f in shown if not f["message"] for head in f["heads"]}
+    assert len(heads) == 8 and heads <= defined
+
+
+def test_a_study_with_gaps_says_what_it_takes_for_granted(study: Study) -> None:
+    analysis = analyse(study(factors, arms=GRID, blocks=9, failed={("gnn=gcn", "cell4")}))
+    page = _render("conclusions.html.j2", {**conclusions_context(analysis), "a": analysis})
+    assert "missing at random" in page and "Left out whole, because a cell failed there: cell4." in page
+    assert "(gcn, early)" in page and "A mixed model needs 15 blocks; there are 8." in page
+    asked = {q.name: q for q in questions(analysis)}
+    assert "Given the other factors: adjusted p = " in asked["gnn"].tail
+    assert "not everything was run" in asked["Factors together"].lead
+    assert "flipping the signs of whole blocks" in methods(analysis)
+    tables = {table.name: table for table in conclusion_exports(analysis)}
+    assert set(tables["factorial_incomplete"].numbers["effect"]) == {"gnn", "fusion", "gnn × fusion"}
+    assert r"\toprule" in tables["factorial_incomplete"].tex and "factorial" not in tables
+    assert set(tables["adjusted_means"].numbers["metric"]) == {"auroc", "auprc_ratio"}

@@ -1,0 +1,165 @@
+"""Learning curves: what the records say, the epoch that was kept, and whether the budget was large enough."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reports.analysis import analyse
+from reports.curves import Curves, read_curves
+from reports.errors import ReportError
+from reports.figures import styles, svg
+from reports.plots.gather import training_pictures
+from reports.plots.learning import MOST_ARMS, MOST_DATASETS, learning
+from reports.tables import Table
+
+VALIDATION = {0: [0.5, 0.7, 0.8, 0.8], 1: [0.6, 0.9, 0.7], 2: [0.5, 0.6, 0.7, 0.75]}  # by repeat: keeps 3, 2, 4
+TRAINED = {"full", "gnn=none", "fusion=early", "noise"}
+
+
+def curves_of(repeat: int, graph: bool) -> dict[str, list[float]]:
+    values = VALIDATION[repeat]
+    made = {"joint_loss": [1 / (e + 1) for e in range(len(values))], "joint_validation_auroc": values}
+    if graph:
+        made |= {"graph_loss": [0.9, 0.8], "graph_validation_auroc": [0.4, 0.6]}
+    return made
+
+
+def record(folder: Path, cell: str, curves: Mapping[str, list[float]], budget: dict[str, int] | None) -> None:
+    (folder / "ledger").mkdir(exist_ok=True)
+    text = json.dumps({"cell": cell, "curves": curves, "identity": {"budget": budget}})
+    (folder / "ledger" / f"{cell}.json").write_text(text)
+
+
+@pytest.fixture
+def trained(study: Callable[..., Table], tmp_path: Path) -> tuple[Table, Curves]:
+    table = study(blocks=2, repeats=3)
+    for arm, cell, repeat in table.frame[["arm", "cell", "repeat"]].drop_duplicates().itertuples(index=False):
+        curves = curves_of(repeat, graph=arm != "gnn=none") if arm in TRAINED else {}
+        record(tmp_path, cell, curves, {"epochs": 4, "graph_epochs": 5} if curves else None)
+    found = read_curves(tmp_path)
+    assert found is not None
+    return table, found
+
+
+def on_one(curves: Curves) -> Curves:
+    """Keep one data set: four panels are drawn in half the time of eight."""
+    return Curves(curves.folder, curves.cells.query("dataset == 'STRING-cell0'"))
+
+
+def test_the_epoch_kept_is_the_first_with_the_highest_validation_score(trained: tuple[Table, Curves]):
+    joint = trained[1].of("full", "STRING-cell0", 10)["joint"]
+    assert [(one.repeat, one.picked) for one in joint] == [(0, 3), (1, 2), (2, 4)]
+    assert joint[0].metric == "auroc" and joint[0].allowed == 4
+    assert [one.validation for one in joint] == [tuple(VALIDATION[repeat]) for repeat in range(3)]
+    assert len(trained[1].of("full", "STRING-cell0", 2)["joint"]) == 2
+    assert trained[1].of("degree", "STRING-cell0", 10) == {"joint": [], "graph": []}
+
+
+def test_arms_are_the_reference_and_the_best_others_that_were_trained(trained: tuple[Table, Curves]):
+    drawn = learning(analyse(trained[0]), trained[1])
+    assert drawn is not None
+    numbers = drawn[1]
+    assert list(dict.fromkeys(numbers["arm"])) == ["full", "fusion=early", "gnn=none"]  # noise is a control
+    assert len(set(numbers["arm"])) <= MOST_ARMS and numbers["dataset"].nunique() == MOST_DATASETS
+    assert set(numbers.query("arm == 'gnn=none'")["stage"]) == {"joint"}
+
+
+def test_lines_are_the_curves_and_the_mean_ends_where_the_first_repeat_did(trained: tuple[Table, Curves]):
+    analysis = analyse(trained[0])
+    drawn = learning(analysis, trained[1])
+    assert drawn is not None
+    validation = drawn[0].axes[MOST_DATASETS]  # second row: joint stage, validation
+    assert validation.get_ylabel() == "joint stage\nvalidation AUROC"
+    colour = styles(analysis)["full"][0]
+    repeats, mean, kept = [line for line in validation.get_lines() if line.get_color() == colour]
+    x, y = (np.asarray(of(), dtype=float) for of in (repeats.get_xdata, repeats.get_ydata))
+    lines = [[]]
+    for epoch, value in zip(x, y, strict=True):
+        lines += [[]] if np.isnan(epoch) else []
+        lines[-1] += [] if np.isnan(value) else [(epoch, value)]
+    assert lines[:-1] == [list(enumerate(values, start=1)) for values in VALIDATION.values()]
+    shortest = np.array([values[:3] for values in VALIDATION.values()])
+    assert np.asarray(mean.get_ydata()).tolist() == pytest.approx(shortest.mean(axis=0).tolist())
+    marks = dict(zip(np.asarray(kept.get_xdata()).tolist(), np.asarray(kept.get_ydata()).tolist(), strict=True))
+    assert marks == {3: 0.8, 2: 0.9, 4: 0.75}
+
+
+def test_the_caption_says_who_chose_and_how_many_epochs_were_too_few(trained: tuple[Table, Curves]):
+    (picture,) = training_pictures(analyse(trained[0]), trained[1])
+    assert "highest validation AUROC. The test had no say in it." in picture["caption"]
+    # 3 arms x 2 data sets, of each the third repeat; two arms have a graph stage, which stopped in time
+    assert "6 of the 18 kept epochs of the joint stage are the last that the budget allowed" in picture["caption"]
+    assert "None of the 12 kept epochs of the graph stage is the last" in picture["caption"]
+    assert "2 more data sets not drawn" in picture["caption"]
+    assert "full 2 to 4" in picture["alt"]
+    assert "<image" not in picture["svg"]
+
+
+def test_the_figure_is_the_same_every_time(trained: tuple[Table, Curves]):
+    one, two = (learning(analyse(trained[0]), on_one(trained[1])) for _ in range(2))
+    assert one is not None and two is not None and svg(one[0]) == svg(two[0])
+
+
+def test_a_record_without_its_budget_says_nothing_of_it(trained: tuple[Table, Curves], tmp_path: Path):
+    for path in (tmp_path / "ledger").glob("*.json"):
+        path.write_text(json.dumps({"curves": json.loads(path.read_text())["curves"]}))
+    (picture,) = training_pictures(analyse(trained[0]), on_one(trained[1]))
+    assert "budget" not in picture["caption"]
+
+
+def test_of_an_exam_with_folds_the_first_is_drawn(trained: tuple[Table, Curves], tmp_path: Path):
+    other = {f"fold_2/{name}": [0.1] for name in curves_of(0, graph=False)}
+    record(tmp_path, "full-STRING-cell0-0", curves_of(0, graph=False) | other, None)
+    (first, *_) = trained[1].of("full", "STRING-cell0", 10)["joint"]
+    assert first.validation == tuple(VALIDATION[0]) and first.folds == 2
+    (picture,) = training_pictures(analyse(trained[0]), on_one(trained[1]))
+    assert "Of every exam with folds the first is shown" in picture["caption"]
+
+
+def test_repeats_that_are_not_drawn_are_told(trained: tuple[Table, Curves], monkeypatch: pytest.MonkeyPatch):
+    for module in ("learning", "gather"):
+        monkeypatch.setattr(f"reports.plots.{module}.MOST_REPEATS", 2)
+    (picture,) = training_pictures(analyse(trained[0]), on_one(trained[1]))
+    assert "Only the first 2 repeats are drawn." in picture["caption"]
+    assert set(picture["numbers"]["repeat"]) == {0, 1}
+
+
+def test_records_of_other_cells_are_left_alone(trained: tuple[Table, Curves], tmp_path: Path):
+    (tmp_path / "ledger" / "searched.json").write_text("of a search trial")
+    found = read_curves(tmp_path)
+    assert found is not None and "searched" not in set(found.cells["cell"])
+    assert learning(analyse(trained[0]), on_one(found)) is not None
+    assert read_curves(tmp_path / "ledger") is None
+
+
+def test_a_study_of_which_nothing_is_trained_has_no_curves(trained: tuple[Table, Curves]):
+    untrained = Curves(trained[1].folder, trained[1].cells.query("arm == 'degree' or arm == 'pcc'"))
+    assert training_pictures(analyse(trained[0]), untrained) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"curves": 3}',
+        "{}",
+        '{"curves": {"joint_loss": [1.0], "joint_validation_auroc": [0.5, 0.6]}}',
+        '{"curves": {"joint_loss": [], "joint_validation_auroc": []}}',
+        '{"curves": {"joint_validation_auroc": [0.5]}}',
+        '{"curves": {"joint_loss": ["x"], "joint_validation_auroc": [0.5]}}',
+    ],
+)
+def test_a_damaged_record_is_named(trained: tuple[Table, Curves], tmp_path: Path, content: str):
+    path = tmp_path / "ledger" / "full-STRING-cell0-1.json"
+    path.write_text(content)
+    with pytest.raises(ReportError, match="this record is damaged") as refused:
+        trained[1].of("full", "STRING-cell0", 10)
+    assert refused.value.where == str(path)
+    _: Any = trained[1].of("full", "STRING-cell0", 1)  # the first repeat alone is sound, and the only one read

@@ -1,0 +1,164 @@
+"""One data set alone: repeats that split its edges anew share many of them, and no p pretends otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ARMS, study_frame
+
+from reports.analysis import analyse
+from reports.build import _render
+from reports.exports import exports
+from reports.factor_sentences import questions
+from reports.made import Made
+from reports.methods import methods
+from reports.page import context
+from reports.resampled import ONE_SPLIT, RESPLIT, Exams, exams
+from reports.results import Analysis, Paired
+from reports.sentences import summary
+from reports.statistics import holm
+from reports.tables import Table, load
+
+Study = Callable[..., Table]
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def one_metric(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["metric"] == "auroc"]
+
+
+def one_network(frame: pd.DataFrame) -> pd.DataFrame:
+    return one_metric(frame)[one_metric(frame)["network"] == "STRING"]
+
+
+def pair(a: Analysis, arm: str = "gnn=none") -> Paired:
+    return next(p for p in a.paired if p.arm == arm)
+
+
+@pytest.mark.parametrize(
+    ("change", "ratio", "why"),
+    [
+        (lambda f: f.assign(test_share=0.4), 2 / 3, ""),
+        (lambda f: f.assign(test_share=0.3 + 0.02 * f["repeat"]), 0.34 / 0.66, ""),  # the largest overlap
+        (lambda f: f.assign(split_digest="one"), 0.0, ""),
+        (lambda f: f.assign(split_digest=f["repeat"].clip(upper=1).astype(str)), None, "same exam and some do not"),
+        (lambda f: f.assign(test_share=1.0), None, "tests all edges"),
+        (lambda f: f.drop(columns="test_share"), None, "column test_share"),
+        (lambda f: f.drop(columns="split_digest").assign(test_share=0.25), 1 / 3, ""),
+        (lambda f: f.drop(columns=["split_digest", "test_share"]), None, "column test_share"),
+    ],
+)
+def test_what_repeats_share_is_read_off_the_table(study: Study, change: Change, ratio: float | None, why: str) -> None:
+    found = exams(study(lambda f: change(one_metric(f)), blocks=1).frame)
+    assert len(found) == 2
+    for known in found.values():
+        assert known == Exams(pytest.approx(ratio) if ratio is not None else None, known.why)
+        assert why in known.why and bool(known.why) == bool(why)
+
+
+def test_shared_edges_widen_the_interval_and_raise_p(study: Study) -> None:
+    """0.2 + 0.385 / 0.615 of the variance of a repeat instead of 0.2 of it."""
+    shared = pair(analyse(study(one_network, blocks=1, repeats=5)))
+    plain = pair(analyse(study(lambda f: one_network(f).assign(split_digest="one"), blocks=1, repeats=5)))
+    assert shared.mean == plain.mean
+    wider = (shared.high - shared.low) / (plain.high - plain.low)
+    assert wider == pytest.approx(((0.2 + 0.385 / 0.615) / 0.2) ** 0.5)
+    assert shared.test is not None and shared.test.method == RESPLIT
+    assert plain.test is not None and plain.test.method == ONE_SPLIT and plain.test.p < shared.test.p
+
+
+def test_arms_of_one_data_set_and_metric_are_one_family_and_a_failed_one_counts(study: Study) -> None:
+    found = analyse(study(one_network, blocks=1, repeats=4)).paired
+    assert {p.arm for p in found} == {"gnn=none", "fusion=early", "pcc"}
+    raw = [p.test.p for p in found if p.test]
+    assert [p.p_holm for p in found] == pytest.approx(holm(raw).tolist())  # type: ignore[arg-type]
+    dead = analyse(study(one_network, blocks=1, repeats=4, failed={("pcc", "cell0")}))
+    raw = [p.test.p for p in dead.paired if p.test]
+    assert len(raw) == 2 and min(p.p_holm for p in dead.paired if p.p_holm) == pytest.approx(3 * min(raw))
+    assert pair(dead, "pcc").test is None and pair(dead, "pcc").p_holm is None
+
+
+def test_the_gain_over_a_control_chosen_by_its_score_has_an_interval_but_no_p(study: Study) -> None:
+    shared = analyse(study(one_metric, blocks=1)).gains
+    plain = analyse(study(lambda f: one_metric(f).drop(columns="test_share"), blocks=1)).gains
+    assert shared and all(g.test is None and g.p_holm is None for g in shared)
+    assert all(a.low < b.low and a.high > b.high for a, b in zip(shared, plain, strict=True))
+
+
+def test_two_repeats_have_no_p(study: Study) -> None:
+    found = pair(analyse(study(one_network, blocks=1, repeats=2)))
+    assert found.test is None and found.p_holm is None and found.low < found.mean < found.high
+
+
+def test_what_is_not_known_is_said_and_not_tested(study: Study) -> None:
+    a = analyse(study(lambda f: one_network(f).drop(columns="test_share"), blocks=1))
+    found = pair(a)
+    assert found.test is None and found.ratio is None and found.low < found.mean < found.high
+    assert "repeats on STRING-cell0, interval not corrected for shared edges)" in summary(a)[0]
+    assert "(this data set only, interval not corrected for shared edges)" in summary(a)[1]
+    assert "adjusted p below" not in summary(a)[2]
+    text = _render("report.html.j2", context(a, [], Made()))
+    assert "repeats that share edges make them too narrow" in text
+    assert "t intervals, not corrected for edges that repeats may share; there was one independent block" in methods(a)
+
+
+def test_one_data_set_states_its_p_as_its_own(study: Study) -> None:
+    a = analyse(study(one_network, blocks=1, repeats=6))
+    _, parts, carried = summary(a)
+    assert "over 6 paired repeats (this data set only, adjusted p = " in parts
+    assert "no claim beyond this data set is possible" in carried
+    assert f"On this data set alone, 2 of 3 differences have an adjusted p below 0.05 ({RESPLIT})." in carried
+    told = " ".join(answer.text for q in questions(a) for answer in q.answers)
+    assert told.count("(on this data set alone: 95 % interval [") == 2 and told.count("; 6 repeats)") == 2
+    said = {(answer.word, answer.note) for q in questions(a) for answer in q.answers}
+    assert said == {("cannot tell", " beyond this data set")}
+    assert "corrected for the edges that re-split repeats share (Nadeau and Bengio, 2003)" in methods(a)
+    tex = next(e.tex for e in exports(a) if e.name == "paired_over_repeats")
+    assert "Holm p" in tex and "another data set" in tex
+
+
+def test_several_data_sets_do_not_lend_their_p_to_the_opening(study: Study) -> None:
+    said = " ".join(summary(analyse(study(one_metric, blocks=1))))
+    assert "On this data set alone" not in said
+
+
+def test_the_page_says_what_a_p_of_one_data_set_is(study: Study) -> None:
+    a = analyse(study(one_metric, blocks=2))
+    text = _render("report.html.j2", context(a, [], Made()))
+    assert "This data set only" in text and "corrected resampled t test" in text
+    rows = next(e.numbers for e in exports(a) if e.name == "paired_over_repeats")
+    assert {"ratio", "uncorrected", "test", "statistic", "p", "p_holm"} <= set(rows)
+    assert (rows["test"] == RESPLIT).all()
+
+
+def test_anyones_table_may_say_how_much_its_repeats_share(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    frame = study_frame(blocks=1, repeats=4)
+    frame = frame[(frame["part"] == "test") & (frame["metric"] == "auroc")]
+    frame[["arm", "dataset", "repeat", "value", "test_share"]].rename(columns={"value": "auroc"}).to_csv(path)
+    found = analyse(load(path, reference="full"))
+    assert [p.ratio for p in found.paired] == pytest.approx([0.385 / 0.615] * len(found.paired))
+    assert all(p.test is not None for p in found.paired)
+
+
+def test_pairs_of_mean_ranks_stand_folded_beside_each_other(study: Study) -> None:
+    a = analyse(study(one_metric, blocks=8))
+    (test,) = a.globals
+    assert test.conover is not None and test.nemenyi is not None
+    shown = context(a, [], Made())["tests"][0]["pairs"]
+    assert len(shown) == len(ARMS) * (len(ARMS) - 1) // 2
+    assert all(row["ranks"].startswith("−") or row["ranks"] == "0.00" for row in shown)
+    text = _render("report.html.j2", context(a, [], Made()))
+    assert "AUROC: pairs of mean ranks (15 rows)" in text and "both tests depend on the pool" in text
+    names = {e.name for e in exports(a)}
+    assert {"nemenyi_auroc", "conover_auroc"} <= names
+
+
+@pytest.mark.parametrize("how", [{"blocks": 4}, {"failed": {("pcc", "cell0")}}])
+def test_mean_ranks_are_refused_as_before(study: Study, how: dict[str, object]) -> None:
+    a = analyse(study(one_metric, **how))
+    assert all(g.conover is None and g.nemenyi is None for g in a.globals)
+    assert not {e.name for e in exports(a)} & {"nemenyi_auroc", "conover_auroc"}
