@@ -15,7 +15,7 @@ from pandas import read_parquet
 
 from reports.analysis import analyse
 from reports.build import write
-from reports.curves import read_curves
+from reports.stored.curves import read_curves
 from reports.tables import load
 from study.plan import make_plan
 from study.table import write_table

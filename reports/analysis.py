@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from reports.blocks import block_means, ordered_arms
-from reports.comparisons import families, findings, global_test
-from reports.conclusions import conclude, crossed
-from reports.equivalence import MARGIN
+from reports.findings.comparisons import families, findings, global_test
+from reports.findings.conclusions import conclude, crossed
+from reports.findings.refusals import design, forbidding, outcome
+from reports.findings.summaries import averages, completeness, costs, points, provenance, scores
+from reports.findings.within import gains, paired_differences
 from reports.glossary import METRICS
 from reports.levels import arm_levels
-from reports.refusals import design, forbidding, outcome
 from reports.results import Analysis, Paired, Refusal
-from reports.summaries import averages, completeness, costs, points, provenance, scores
+from reports.statistics.equivalence import MARGIN
 from reports.tables import Table
-from reports.within import gains, paired_differences
 
 __all__ = ["analyse"]
 

@@ -13,24 +13,24 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports.analysis import analyse
-from reports.audit import audit, audit_exports, audit_refusals
-from reports.conclusions_page import conclusion_exports
-from reports.curves import Curves
-from reports.embeddings import Embeddings
-from reports.equivalence import MARGIN
 from reports.errors import ReportError
-from reports.exports import Export, exports, file_name
+from reports.findings.audit import audit, audit_exports, audit_refusals
 from reports.made import Made
-from reports.page import Picture, context, pictures, search_only
+from reports.page.conclusions import conclusion_exports
+from reports.page.content import Picture, context, pictures, search_only
+from reports.page.exports import Export, exports, file_name
 from reports.plots.canvas import pdf
 from reports.plots.gather import edge_pictures, embedding_pictures, training_pictures
-from reports.predictions import Predictions
 from reports.results import Analysis
-from reports.search import Search, read_search
-from reports.search_page import search_exports, search_pictures
-from reports.search_sentences import search_refusals
+from reports.search.page import search_exports, search_pictures
+from reports.search.record import Search, read_search
+from reports.search.sentences import search_refusals
+from reports.search.tuning import tuning_exports, tuning_refusals
+from reports.statistics.equivalence import MARGIN
+from reports.stored.curves import Curves
+from reports.stored.embeddings import Embeddings
+from reports.stored.predictions import Predictions
 from reports.tables import Table
-from reports.tuning import tuning_exports, tuning_refusals
 
 __all__ = ["build", "build_search", "write"]
 
@@ -77,15 +77,15 @@ def write(
     out, made
         As in :func:`build`.
     search
-        The search whose arms the study confirmed, see :func:`reports.search.read_search`.
+        The search whose arms the study confirmed, see :func:`reports.search.record.read_search`.
     tuning
-        What tuning every arm got before the comparison, see :func:`reports.search.read_tuning`.
+        What tuning every arm got before the comparison, see :func:`reports.search.record.read_tuning`.
     predictions
-        The edges that the cells of the study predicted, see :func:`reports.predictions.read_predictions`.
+        The edges that the cells of the study predicted, see :func:`reports.stored.predictions.read_predictions`.
     curves
-        How its cells were trained, see :func:`reports.curves.read_curves`.
+        How its cells were trained, see :func:`reports.stored.curves.read_curves`.
     embeddings
-        What its models make of test pairs, see :func:`reports.embeddings.read_embeddings`.
+        What its models make of test pairs, see :func:`reports.stored.embeddings.read_embeddings`.
     """
     drawn, searched = pictures(analysis), search_pictures(search) if search else []
     drawn += edge_pictures(analysis, predictions) if predictions else []

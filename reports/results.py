@@ -7,10 +7,10 @@ from typing import Literal
 
 import pandas as pd
 
-from reports.equivalence import Equivalence, Word
-from reports.factorial import Factorial
-from reports.power import Power
-from reports.statistics import Effect, Friedman, Signed
+from reports.findings.factorial import Factorial
+from reports.statistics.equivalence import Equivalence, Word
+from reports.statistics.over_blocks import Effect, Friedman, Signed
+from reports.statistics.power import Power
 
 __all__ = ["Analysis", "Conclusion", "Dropped", "Finding", "GlobalTest", "Paired", "Refusal"]
 
@@ -98,9 +98,9 @@ class GlobalTest:
 class Paired:
     """Arm minus ``against`` on ONE data set, paired over repeats: not evidence across data sets.
 
-    ``ratio`` is what shared edges add to the variance (see :class:`reports.resampled.Exams`); where it is None,
-    ``uncorrected`` says why and the interval is the plain one. ``test`` and ``p_holm`` (over the arms on that data
-    set and metric) are None where nothing was tested; ``note`` says why there is no number at all.
+    ``ratio`` is what shared edges add to the variance (see :class:`~reports.statistics.resampled.Exams`); where it is
+    None, ``uncorrected`` says why and the interval is the plain one. ``test`` and ``p_holm`` (over the arms on that
+    data set and metric) are None where nothing was tested; ``note`` says why there is no number at all.
     """
 
     metric: str

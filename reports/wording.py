@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from reports.results import Paired
-from reports.statistics import Effect
+from reports.statistics.over_blocks import Effect
 
 __all__ = ["amount", "count", "interval", "joined", "number", "p_value", "signed"]
 

@@ -16,17 +16,17 @@ from components.audit import AUDIT, audit
 from components.dataset import Dataset
 from components.errors import KnockoutError
 from reports.analysis import analyse
-from reports.attainability import blocks_needed, smallest_p
 from reports.build import write
-from reports.curves import read_curves
-from reports.embeddings import read_embeddings
-from reports.equivalence import MARGIN
 from reports.made import Made
-from reports.predictions import read_predictions
+from reports.page.sentences import summary
 from reports.results import Analysis
-from reports.search import read_search, read_tuning
-from reports.search_sentences import search_summary
-from reports.sentences import summary
+from reports.search.record import read_search, read_tuning
+from reports.search.sentences import search_summary
+from reports.statistics.attainability import blocks_needed, smallest_p
+from reports.statistics.equivalence import MARGIN
+from reports.stored.curves import read_curves
+from reports.stored.embeddings import read_embeddings
+from reports.stored.predictions import read_predictions
 from reports.tables import load
 from reports.wording import count
 from search_spaces.arm import Choice, parse_choice

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from components.errors import KnockoutError, UnknownNameError
-from reports.mlflow_reader import read_experiment
+from reports.stored.mlflow_reader import read_experiment
 from study import commands
 from study.display import make_console
 from study.files import write_atomically

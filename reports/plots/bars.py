@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.figures import styles
 from reports.glossary import label
 from reports.plots.canvas import INK, guessing, horizontal, measured
+from reports.plots.figures import styles
 from reports.results import Analysis
-from reports.statistics import mean_interval
+from reports.statistics.over_blocks import mean_interval
 from reports.wording import number
 
 __all__ = ["bars"]

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures import STYLE, named, plain
+from reports.plots.figures import STYLE, named, plain
 from reports.results import Analysis
 
 __all__ = [

@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures import difference_numbers, named, styles
 from reports.glossary import label
 from reports.plots.canvas import GREY, INK, panels
+from reports.plots.figures import difference_numbers, named, styles
 from reports.results import Analysis
 
 __all__ = ["cost_numbers", "gain_per_cost"]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from reports.embeddings import FEWEST, Embedded, Embeddings, separation
 from reports.plots.canvas import panels, short
 from reports.plots.network import KNOWN, UNKNOWN
+from reports.stored.embeddings import FEWEST, Embedded, Embeddings, separation
 from reports.wording import number
 
 __all__ = ["MOST_DATASETS", "embedding", "flat"]

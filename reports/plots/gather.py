@@ -8,22 +8,22 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.curves import Curves
-from reports.embeddings import NEIGHBOURS, Embeddings
-from reports.figures import svg
 from reports.glossary import label
 from reports.plots.bars import bars
 from reports.plots.cost import gain_per_cost
 from reports.plots.embedding import MOST_DATASETS as MOST_EMBEDDED
 from reports.plots.embedding import PERPLEXITY, embedding
+from reports.plots.figures import svg
 from reports.plots.heatmap import heatmap
 from reports.plots.interaction import interaction
 from reports.plots.learning import MOST_DATASETS as MOST_TRAINED
 from reports.plots.learning import MOST_REPEATS, learning
 from reports.plots.network import mean_scores, network, score_heatmap, subject
 from reports.plots.precision_recall import MOST_DATASETS, precision_recall
-from reports.predictions import Predictions
 from reports.results import Analysis
+from reports.stored.curves import Curves
+from reports.stored.embeddings import NEIGHBOURS, Embeddings
+from reports.stored.predictions import Predictions
 from reports.wording import count, joined, number, signed
 
 __all__ = ["edge_pictures", "embedding_pictures", "grouped", "more_pictures", "training_pictures", "unit"]

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.exports import TALL, best_two
-from reports.figures import named
 from reports.glossary import label
+from reports.page.exports import TALL, best_two
 from reports.plots.canvas import SHADES, panels, short
+from reports.plots.figures import named
 from reports.results import Analysis
 from reports.wording import number
 

@@ -13,11 +13,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures import COLOURS, plain
 from reports.glossary import label
 from reports.plots.canvas import panels, short
+from reports.plots.figures import COLOURS, plain
 from reports.results import Analysis
-from reports.statistics import mean_interval
+from reports.statistics.over_blocks import mean_interval
 
 __all__ = ["crossed", "interaction", "marginal_means"]
 

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from reports.curves import STAGES, Curves
-from reports.figures import named, styles
 from reports.glossary import label
 from reports.plots.canvas import panels, ranked, short
+from reports.plots.figures import named, styles
 from reports.results import Analysis
+from reports.stored.curves import STAGES, Curves
 
 __all__ = ["MOST_DATASETS", "learning"]
 

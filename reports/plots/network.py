@@ -14,10 +14,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.figures import plain
 from reports.plots.canvas import INK, SHADES, panels
-from reports.predictions import Predictions
+from reports.plots.figures import plain
 from reports.results import Analysis
+from reports.stored.predictions import Predictions
 
 __all__ = ["KNOWN", "TOP", "UNKNOWN", "mean_scores", "network", "score_heatmap", "subject"]
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import precision_recall_curve
 
-from reports.figures import named, styles
 from reports.plots.canvas import GREY, panels, ranked, short
-from reports.predictions import Predictions
+from reports.plots.figures import named, styles
 from reports.results import Analysis
+from reports.stored.predictions import Predictions
 
 __all__ = ["GRID", "curve", "precision_recall"]
 

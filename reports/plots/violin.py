@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures import box, styles
 from reports.glossary import label
 from reports.plots.canvas import INK, horizontal, measured
+from reports.plots.figures import box, styles
 from reports.results import Analysis
 
 __all__ = ["FEWEST", "violin"]

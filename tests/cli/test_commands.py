@@ -228,7 +228,7 @@ def test_components_lists_every_level_and_preset(plugin: Path, knockout: Knockou
 
 
 def test_the_demo_study_is_sound_and_large_enough_for_its_test():
-    from reports.attainability import smallest_p
+    from reports.statistics.attainability import smallest_p
     from study.config import load_study
 
     study = load_study(ROOT / "study" / "demo.yaml")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from reports.errors import ReportError
-from reports.mlflow_reader import read_experiment
+from reports.stored.mlflow_reader import read_experiment
 from study.tracking import default_uri
 
 Knockout = Callable[..., Any]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from reports.analysis import analyse
 from reports.blocks import block_means
+from reports.page.sentences import summary
 from reports.results import Analysis, Finding
-from reports.sentences import summary
 from reports.tables import Table
 
 Study = Callable[..., Table]

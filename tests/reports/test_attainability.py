@@ -9,8 +9,8 @@ from math import comb
 import numpy as np
 import pytest
 
-from reports.attainability import blocks_needed, smallest_p
-from reports.statistics import holm, wilcoxon
+from reports.statistics.attainability import blocks_needed, smallest_p
+from reports.statistics.over_blocks import holm, wilcoxon
 
 
 def test_one_comparison_needs_six_blocks() -> None:
@@ -44,5 +44,5 @@ def test_senseless_sizes_are_refused(blocks: int, comparisons: int) -> None:
 
 
 def test_the_floor_is_known_without_loading_scipy() -> None:
-    code = "import sys, reports.attainability; sys.exit('scipy' in sys.modules or 'pandas' in sys.modules)"
+    code = "import sys, reports.statistics.attainability; sys.exit('scipy' in sys.modules or 'pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

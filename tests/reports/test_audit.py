@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.analysis import analyse
-from reports.audit import Audit, audit, audit_context, audit_refusals
 from reports.build import build
+from reports.findings.audit import Audit, audit, audit_context, audit_refusals
 from reports.tables import Table, load
 
 Study = Callable[..., Table]

@@ -152,7 +152,7 @@ def test_a_second_report_replaces_the_first(study: Study, tmp_path: Path) -> Non
 
 def test_reporting_needs_neither_torch_nor_optuna_nor_mlflow() -> None:
     code = (
-        "import sys, reports, reports.build, reports.sentences\n"
+        "import sys, reports, reports.build, reports.page.sentences\n"
         "bad = {'torch', 'optuna', 'mlflow', 'components', 'study', 'search_spaces'} & set(sys.modules)\n"
         "sys.exit(', '.join(bad) or 0)"
     )

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from reports.build import build
-from reports.conclusions_page import CONCLUSIONS
 from reports.glossary import HEADS, METRICS, STATISTICS, label
-from reports.search_page import TERMS
+from reports.page.conclusions import CONCLUSIONS
+from reports.search.page import TERMS
 from reports.tables import Table
 
 NAMES = {"Arm", "Data set", "Metric", "Difference of", "Method", "Factor", "Level", "Reason", "Parameter", "Range"}

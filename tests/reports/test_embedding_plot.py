@@ -13,11 +13,11 @@ from sklearn.metrics import roc_auc_score
 
 import reports.build  # noqa: F401  loaded, so that conftest leaves the fonts of PDFs out
 from reports.analysis import analyse
-from reports.embeddings import FEWEST, NEIGHBOURS, Embeddings, read_embeddings, separation
 from reports.errors import ReportError
-from reports.figures import svg
 from reports.plots.embedding import embedding, flat
+from reports.plots.figures import svg
 from reports.plots.gather import embedding_pictures
+from reports.stored.embeddings import FEWEST, NEIGHBOURS, Embeddings, read_embeddings, separation
 from reports.tables import Table
 
 N, WIDTH = 90, 6

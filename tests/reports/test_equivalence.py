@@ -14,9 +14,9 @@ from scipy import stats
 
 from reports.analysis import analyse
 from reports.build import build
-from reports.equivalence import MARGIN, equivalence, margin_of, posterior, tost, word
-from reports.factor_sentences import MOST, questions
+from reports.page.factor_sentences import MOST, questions
 from reports.results import Analysis, Conclusion
+from reports.statistics.equivalence import MARGIN, equivalence, margin_of, posterior, tost, word
 from reports.tables import Table
 
 Study = Callable[..., Table]

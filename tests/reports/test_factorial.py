@@ -14,11 +14,11 @@ from statsmodels.stats.anova import AnovaRM
 
 from reports.analysis import analyse
 from reports.build import _render
-from reports.conclusions_page import conclusion_exports, conclusions_context
-from reports.factor_sentences import questions
-from reports.factorial import factorial
+from reports.findings.factorial import factorial
 from reports.levels import arm_levels
-from reports.methods import methods
+from reports.page.conclusions import conclusion_exports, conclusions_context
+from reports.page.factor_sentences import questions
+from reports.page.methods import methods
 from reports.tables import Table
 
 Study = Callable[..., Table]

@@ -16,15 +16,15 @@ from statsmodels.stats.anova import AnovaRM
 
 from reports.analysis import analyse
 from reports.build import _render
-from reports.conclusions_page import conclusion_exports, conclusions_context
-from reports.contrasts import effect_columns
-from reports.factor_sentences import questions
-from reports.factorial import Factorial, factorial
-from reports.factorial_page import factorials_context
-from reports.flips import smallest
+from reports.findings.factorial import Factorial, factorial
 from reports.glossary import HEADS
-from reports.methods import methods
-from reports.mixed import MIN_WALD, adjusted_means, mixed, rows_of, separated
+from reports.page.conclusions import conclusion_exports, conclusions_context
+from reports.page.factor_sentences import questions
+from reports.page.factorial import factorials_context
+from reports.page.methods import methods
+from reports.statistics.contrasts import effect_columns
+from reports.statistics.flips import smallest
+from reports.statistics.mixed import MIN_WALD, adjusted_means, mixed, rows_of, separated
 from reports.tables import Table
 
 Study = Callable[..., Table]

@@ -19,11 +19,11 @@ import pandas as pd
 import pytest
 from test_nulls import LEVEL, SIZES, holds
 
-from reports import mixed as mixed_module
-from reports.anova import rm_anova
-from reports.factorial import factorial
-from reports.mixed import MIN_WALD
-from reports.simple_effects import simple_effects
+from reports.findings.factorial import factorial
+from reports.statistics import mixed as mixed_module
+from reports.statistics.anova import rm_anova
+from reports.statistics.mixed import MIN_WALD
+from reports.statistics.simple_effects import simple_effects
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,9 @@ from scipy import stats
 from statsmodels.stats.anova import AnovaRM
 from statsmodels.stats.multitest import multipletests
 
-from reports.anova import aligned, rm_anova
-from reports.contrasts import effect_columns, named
-from reports.factorial import factorial
+from reports.findings.factorial import factorial
+from reports.statistics.anova import aligned, rm_anova
+from reports.statistics.contrasts import effect_columns, named
 
 LEVELS = {"gnn": ("gat", "gcn", "none"), "fusion": ("early", "late"), "contrast": ("off", "on")}
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from reports.analysis import analyse
-from reports.curves import Curves, read_curves
 from reports.errors import ReportError
-from reports.figures import styles, svg
+from reports.plots.figures import styles, svg
 from reports.plots.gather import training_pictures
 from reports.plots.learning import MOST_ARMS, MOST_DATASETS, learning
+from reports.stored.curves import Curves, read_curves
 from reports.tables import Table
 
 VALIDATION = {0: [0.5, 0.7, 0.8, 0.8], 1: [0.6, 0.9, 0.7], 2: [0.5, 0.6, 0.7, 0.75]}  # by repeat: keeps 3, 2, 4

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from reports.analysis import analyse
 from reports.build import build
-from reports.exports import exports
-from reports.methods import as_latex, methods
+from reports.page.exports import exports
+from reports.page.methods import as_latex, methods
 from reports.tables import Table
 
 Study = Callable[..., Table]

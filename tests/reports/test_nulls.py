@@ -17,11 +17,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from reports.comparisons import _paired_t
-from reports.equivalence import MARGIN, tost
-from reports.factorial import factorial
-from reports.resampled import resampled_t
-from reports.statistics import conover, friedman, holm, nemenyi, sign_test, wilcoxon
+from reports.findings.comparisons import _paired_t
+from reports.findings.factorial import factorial
+from reports.statistics.equivalence import MARGIN, tost
+from reports.statistics.over_blocks import conover, friedman, holm, nemenyi, sign_test, wilcoxon
+from reports.statistics.resampled import resampled_t
 
 pytestmark = pytest.mark.slow
 

@@ -20,13 +20,13 @@ from statsmodels.stats.descriptivestats import sign_test as sign_test_of_statsmo
 from statsmodels.stats.weightstats import DescrStatsW
 
 from reports.analysis import analyse
-from reports.comparisons import _paired_t
-from reports.equivalence import equivalence, tost
-from reports.factorial import factorial
-from reports.figures import critical_difference
-from reports.resampled import resampled_t
+from reports.findings.comparisons import _paired_t
+from reports.findings.factorial import factorial
+from reports.plots.figures import critical_difference
 from reports.results import Analysis
-from reports.statistics import conover, effect, friedman, holm, mean_interval, nemenyi, sign_test, wilcoxon
+from reports.statistics.equivalence import equivalence, tost
+from reports.statistics.over_blocks import conover, effect, friedman, holm, mean_interval, nemenyi, sign_test, wilcoxon
+from reports.statistics.resampled import resampled_t
 from reports.tables import load
 
 few = settings(max_examples=8, deadline=None, derandomize=True)

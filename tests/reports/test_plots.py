@@ -18,17 +18,17 @@ from sklearn.metrics import precision_recall_curve
 from reports.analysis import analyse
 from reports.build import write
 from reports.errors import ReportError
-from reports.figures import styles, svg
 from reports.plots.bars import bars
 from reports.plots.canvas import pdf
 from reports.plots.cost import gain_per_cost
+from reports.plots.figures import styles, svg
 from reports.plots.gather import edge_pictures, more_pictures
 from reports.plots.heatmap import heatmap
 from reports.plots.interaction import crossed, interaction
 from reports.plots.network import mean_scores, network, score_heatmap, subject
 from reports.plots.precision_recall import GRID, curve, precision_recall
 from reports.plots.violin import violin
-from reports.predictions import Predictions, read_predictions
+from reports.stored.predictions import Predictions, read_predictions
 from reports.tables import Table
 
 Study = Callable[..., Table]

@@ -13,10 +13,10 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from reports.analysis import analyse
-from reports.attainability import blocks_needed
 from reports.build import _render
-from reports.conclusions_page import conclusion_exports, conclusions_context
-from reports.power import MIN_REPEATS, blocks_for, power
+from reports.page.conclusions import conclusion_exports, conclusions_context
+from reports.statistics.attainability import blocks_needed
+from reports.statistics.power import MIN_REPEATS, blocks_for, power
 from reports.tables import Table
 
 Study = Callable[..., Table]

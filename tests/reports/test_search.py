@@ -19,10 +19,10 @@ from reports.analysis import analyse
 from reports.build import build_search, write
 from reports.errors import ReportError
 from reports.made import Made
-from reports.search import Search, best_so_far, best_trials, changes, expected_maximum, read_search, read_tuning
-from reports.search_sentences import search_refusals, search_summary
+from reports.search.record import Search, best_so_far, best_trials, changes, expected_maximum, read_search, read_tuning
+from reports.search.sentences import search_refusals, search_summary
+from reports.search.tuning import tuning_refusals, tuning_sentence
 from reports.tables import Table
-from reports.tuning import tuning_refusals, tuning_sentence
 
 Written = Callable[..., Path]
 WARM, ASKED = 3, 32

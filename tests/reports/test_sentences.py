@@ -8,7 +8,7 @@ import pytest
 from conftest import ARMS
 
 from reports.analysis import analyse
-from reports.sentences import summary
+from reports.page.sentences import summary
 from reports.tables import Table
 
 Study = Callable[..., Table]

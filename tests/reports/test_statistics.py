@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.figures import cliques
-from reports.statistics import conover, effect, friedman, holm, nemenyi, sign_test, wilcoxon
+from reports.plots.figures import cliques
+from reports.statistics.over_blocks import conover, effect, friedman, holm, nemenyi, sign_test, wilcoxon
 
 ARMS = list("abcd")
 

@@ -11,15 +11,15 @@ from conftest import ARMS, study_frame
 
 from reports.analysis import analyse
 from reports.build import _render
-from reports.exports import exports
-from reports.factor_sentences import questions
 from reports.made import Made
-from reports.methods import methods
-from reports.page import context
-from reports.resampled import ONE_SPLIT, RESPLIT, Exams, exams
+from reports.page.content import context
+from reports.page.exports import exports
+from reports.page.factor_sentences import questions
+from reports.page.methods import methods
+from reports.page.sentences import summary
 from reports.results import Analysis, Paired
-from reports.sentences import summary
-from reports.statistics import holm
+from reports.statistics.over_blocks import holm
+from reports.statistics.resampled import ONE_SPLIT, RESPLIT, Exams, exams
 from reports.tables import Table, load
 
 Study = Callable[..., Table]

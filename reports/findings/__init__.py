@@ -1,0 +1,1 @@
+"""What a study found, and what it must not claim."""

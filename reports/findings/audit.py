@@ -1,0 +1,197 @@
+"""How much of every score knowing degrees alone would earn, and whether pooled and within-TF ranks agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.glossary import label
+from reports.page.exports import TALL, Export
+from reports.results import Analysis, Refusal
+from reports.statistics.over_blocks import DECIMALS, block_ranks
+from reports.wording import count, joined, number, signed
+
+__all__ = ["Audit", "audit", "audit_context", "audit_exports", "audit_refusals"]
+
+_POOLED, _WITHIN, _GUESSING = "auroc", "within_tf_auroc", 0.5
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What a study's scores owe to degrees.
+
+    Attributes
+    ----------
+    degree
+        One row per arm x data set: ``dataset, arm, auroc, degree, gain, share``; empty without a degree control.
+    ranks
+        One row per arm: mean rank over blocks on the pooled metric and within TFs; empty where one is not measured.
+    pooled
+        The pooled metric that ``ranks`` speaks of.
+    blocks
+        On how many blocks the arms are ranked.
+    left_out
+        Arms that lack a cell and are not ranked.
+    """
+
+    degree: pd.DataFrame
+    ranks: pd.DataFrame
+    pooled: str
+    blocks: int
+    left_out: tuple[str, ...]
+
+
+def audit(a: Analysis) -> Audit:
+    """Hold every arm of a study against its degree control, and its pooled rank against the one within TFs."""
+    pooled = a.metric if a.metric != _WITHIN else _POOLED
+    ranks, blocks, left_out = _ranks(a, pooled)
+    return Audit(_degree(a), ranks, pooled, blocks, left_out)
+
+
+def _is_degree(a: Analysis, arm: str) -> bool:
+    # studies laid side by side name their arms 'study: arm'
+    return a.roles[arm] == "control" and arm.rsplit(": ", 1)[-1] == "degree"
+
+
+def _degree(a: Analysis) -> pd.DataFrame:
+    rows = a.scores[a.scores["metric"] == _POOLED]
+    alone = rows["arm"].map(lambda arm: _is_degree(a, arm)).astype(bool)
+    known = rows[alone & rows["mean"].notna()].drop_duplicates("dataset").set_index("dataset")["mean"]
+    held = rows[~alone & rows["mean"].notna() & rows["dataset"].isin(known.index)]
+    over = held["mean"] - _GUESSING
+    degree = held["dataset"].map(known)
+    return pd.DataFrame(
+        {
+            "dataset": held["dataset"],
+            "arm": held["arm"],
+            "auroc": held["mean"],
+            "degree": degree,
+            "gain": held["mean"] - degree,
+            # an arm that guesses has nothing of which degree could reach a share
+            "share": ((degree - _GUESSING) / over).where(over.round(DECIMALS) > 0),
+        }
+    ).reset_index(drop=True)
+
+
+def _ranks(a: Analysis, pooled: str) -> tuple[pd.DataFrame, int, tuple[str, ...]]:
+    if not {pooled, _WITHIN} <= set(a.metrics):
+        return pd.DataFrame(), 0, ()
+    both = {metric: _block_means(a, metric) for metric in (pooled, _WITHIN)}
+    measured = [arm for arm in a.arms if all(arm in means for means in both.values())]
+    whole = [arm for arm in measured if all(np.isfinite(means[arm]).all() for means in both.values())]
+    left_out = tuple(arm for arm in a.arms if arm not in whole)
+    if len(whole) < 2:
+        return pd.DataFrame(), 0, left_out
+    named = {pooled: "pooled", _WITHIN: "within_tf"}
+    columns = {f"{named[metric]}_mean": means[whole].mean() for metric, means in both.items()}
+    columns |= {f"{named[metric]}_rank": block_ranks(means[whole]).mean() for metric, means in both.items()}
+    table = pd.DataFrame(columns).rename_axis("arm").reset_index()
+    return table.sort_values("pooled_rank", kind="stable", ignore_index=True), len(both[pooled]), left_out
+
+
+def _block_means(a: Analysis, metric: str) -> pd.DataFrame:
+    # an incomplete mean is -inf, so that it survives averaging; a missing one would fall out of the pivot
+    rows = a.scores[a.scores["metric"] == metric].fillna({"mean": -np.inf})
+    return rows.pivot_table(index="block", columns="arm", values="mean", aggfunc="mean")
+
+
+def _best(ranks: pd.DataFrame, column: str) -> list[str]:
+    lowest = np.isclose(ranks[column], ranks[column].min())
+    return [str(arm) for arm in ranks.loc[lowest, "arm"]]
+
+
+def audit_refusals(found: Audit) -> tuple[Refusal, ...]:
+    """Warn where another arm is best once knowing which TFs have many targets earns nothing."""
+    if found.ranks.empty:
+        return ()
+    pooled, within = _best(found.ranks, "pooled_rank"), _best(found.ranks, "within_tf_rank")
+    if pooled == within:
+        return ()
+    where = f"by mean rank over {count(found.blocks, 'block')}"
+    message = (
+        f"On pooled {label(found.pooled)} {joined(pooled)} is best {where}, on {label(_WITHIN)} {joined(within)}. "
+    )
+    message += "Pooled scores also reward knowing which TFs have many targets; say which of the two is meant."
+    return (Refusal("pooled and within-TF ranks disagree", "the best arm", message, "warning"),)
+
+
+def audit_exports(found: Audit) -> list[Export]:
+    """Collect the tables of the audit, all digits."""
+    tables = {"degree_audit": found.degree, "ranks_within_tf": found.ranks}
+    return [Export(name, numbers) for name, numbers in tables.items() if not numbers.empty]
+
+
+def audit_context(found: Audit, a: Analysis) -> dict[str, Any]:
+    """Gather everything the section on degrees shows."""
+    return {
+        "sentence": _sentence(found, a),
+        "degree": _shares(found.degree, a),
+        "unranked": _why_unranked(found, a),
+        "ranks": [_ranked(row) for row in found.ranks.to_dict("records")],
+        "pooled": label(found.pooled),
+        "blocks": count(found.blocks, "block"),
+        "warnings": audit_refusals(found),
+        "left_out": joined(list(found.left_out), 12) if found.left_out else "",
+    }
+
+
+def _sentence(found: Audit, a: Analysis) -> str:
+    if found.degree.empty:
+        if _POOLED not in a.metrics:
+            return "Not shown: AUROC is not in this table, and the audit is made on it."
+        if not any(_is_degree(a, arm) for arm in a.arms):
+            return "Not shown: this table has no degree control, so what degrees alone would earn is unknown."
+        return "Not shown: the cells of the degree control, or of all other arms, are incomplete."
+    alone = found.degree.drop_duplicates("dataset")["degree"]
+    told = f"Degrees alone reach AUROC {number(alone.mean())}"
+    told += f" on average over {count(len(alone), 'data set')}" if len(alone) > 1 else f" on {a.datasets[0]}"
+    shares = found.degree.loc[found.degree["arm"] == a.reference, "share"].dropna()
+    if shares.empty:
+        return f"{told}."
+    span = f" (from {_percent(shares.min())} to {_percent(shares.max())})" if len(shares) > 1 else ""
+    return f"{told}: {_percent(shares.mean())} of what {a.reference} has above guessing{span}."
+
+
+def _shares(degree: pd.DataFrame, a: Analysis) -> dict[str, Any]:
+    """Lay shares out as the scores are: arms down, unless there are too many data sets to go across."""
+    if degree.empty:
+        return {}
+    datasets = sorted(degree["dataset"].unique())
+    arms = [arm for arm in a.arms if arm in set(degree["arm"])]
+    cells = {(row["arm"], row["dataset"]): _cell(row) for row in degree.to_dict("records")}
+    alone = degree.drop_duplicates("dataset").set_index("dataset")["degree"]
+    head = "degree alone (AUROC)"
+    cells |= {(head, dataset): {"text": number(value), "gain": ""} for dataset, value in alone.items()}
+    names = [head, *arms]
+    if len(datasets) > TALL:
+        rows = [{"name": d, "cells": [cells.get((arm, d)) for arm in names]} for d in datasets]
+        return {"heads": names, "rows": rows}
+    return {
+        "heads": datasets,
+        "rows": [{"name": arm, "cells": [cells.get((arm, d)) for d in datasets]} for arm in names],
+    }
+
+
+def _cell(row: dict[Any, Any]) -> dict[str, str]:
+    return {"text": _percent(row["share"]) if np.isfinite(row["share"]) else "guesses", "gain": signed(row["gain"])}
+
+
+def _percent(share: float) -> str:
+    return f"{number(100 * share, 0)} %"
+
+
+def _why_unranked(found: Audit, a: Analysis) -> str:
+    if not found.ranks.empty:
+        return ""
+    lacking = [m for m in (found.pooled, _WITHIN) if m not in a.metrics]
+    if lacking:
+        return f"Ranks are not compared: {joined([label(m) for m in lacking])} is not in this table."
+    return "Ranks are not compared: fewer than two arms have every cell finished on both metrics."
+
+
+def _ranked(row: dict[Any, Any]) -> dict[str, str]:
+    digits = {"pooled_mean": 3, "pooled_rank": 2, "within_tf_mean": 3, "within_tf_rank": 2}
+    return {"arm": row["arm"], **{name: number(row[name], n) for name, n in digits.items()}}

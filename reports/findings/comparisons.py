@@ -1,0 +1,162 @@
+"""Findings: every arm of a study against the reference (or all pairs), over complete independent blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from reports.blocks import block_means, complete, dropped, ordered_arms
+from reports.glossary import label
+from reports.results import Finding, GlobalTest, Verdict
+from reports.statistics.over_blocks import (
+    Effect,
+    Signed,
+    block_ranks,
+    conover,
+    effect,
+    friedman,
+    holm_of,
+    nemenyi,
+    sign_test,
+    wilcoxon,
+)
+
+__all__ = ["MIN_BLOCKS", "MIN_SIGNED", "Family", "families", "findings", "global_test"]
+
+MIN_BLOCKS = 5  # for any test across data sets
+MIN_SIGNED = 6  # 2 / 2**5 > .05: below this an exact signed test cannot come out
+_QUESTIONS = {"arm": "knocked-out arms", "baseline": "baselines", "control": "controls"}
+
+
+@dataclass(frozen=True)
+class Family:
+    """The comparisons that answer one question of a study, and are corrected together."""
+
+    question: str
+    pairs: tuple[tuple[str, str], ...]
+
+
+def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
+    """Group the comparisons of a study by question; without a reference, all pairs are one family."""
+    roles = ordered_arms(frame)
+    if reference is None:
+        # the better of two comes first, so that differences read as gains
+        ranked = frame.groupby("arm")["value"].mean().sort_values(ascending=False, kind="stable").index
+        pairs = tuple(combinations([arm for arm in ranked if arm in roles], 2))
+        return (Family("all pairs of arms", pairs),) if pairs else ()
+    out = []
+    for role, name in _QUESTIONS.items():
+        members = tuple((arm, reference) for arm in roles if roles[arm] == role)
+        if members:
+            out.append(Family(f"{name} against {reference}", members))
+    return tuple(out)
+
+
+def findings(frame: pd.DataFrame, metric: str, family: Family, *, alpha: float, tests: bool) -> list[Finding]:
+    """Compare the pairs of one family on one metric and correct them together (Holm)."""
+    first = [
+        _finding(frame[frame["arm"].isin(pair)], metric, family, pair, tests=tests, level=1 - alpha)
+        for pair in family.pairs
+        if _measured(frame, metric, pair)
+    ]
+    if not first:
+        return []
+    found = [f for f, _ in first]
+    adjusted = holm_of([f.test for f in found])
+    second = holm_of([test for _, (test, _) in first])
+    out = []
+    for finding, p, p_second, (_, (_, lean)) in zip(found, adjusted, second, first, strict=True):
+        shown = replace(finding, p_holm=p, p_holm_failures=p_second)
+        out.append(replace(shown, verdict=_verdict(shown, lean, alpha)))
+    return out
+
+
+def _measured(frame: pd.DataFrame, metric: str, pair: tuple[str, str]) -> bool:
+    return set(pair) <= set(frame.loc[frame["metric"] == metric, "arm"])
+
+
+def _finding(
+    frame: pd.DataFrame, metric: str, family: Family, pair: tuple[str, str], *, tests: bool, level: float
+) -> tuple[Finding, tuple[Signed | None, float]]:
+    arm, against = pair
+    means = block_means(frame, metric)[[arm, against]]
+    kept = complete(means, failures_worst=False)
+    d = (kept[arm] - kept[against]).to_numpy()
+    able = tests and len(d) >= MIN_SIGNED
+    measure = sign_test if metric == "auprc" else wilcoxon
+    test = measure(d) if able else None
+    failures = int(np.isneginf(means).any(axis=1).sum())
+    finding = Finding(
+        metric=metric,
+        family=f"{label(metric)}; {family.question}; {_comparisons(len(family.pairs))}",
+        arm=arm,
+        against=against,
+        effect=effect(d, level) if len(d) else None,
+        test=test,
+        p_holm=None,
+        p_holm_failures=None,
+        failures=failures,
+        p_paired_t=_paired_t(d) if able else None,
+        p_pratt=wilcoxon(d, zeros="pratt").p if able and measure is wilcoxon else None,
+        p_unrounded=wilcoxon(d, decimals=None).p if able and measure is wilcoxon else None,
+        verdict="not tested",
+        dropped=dropped(means),
+    )
+    scored = _with_failures(complete(means, failures_worst=True), arm, against)
+    second = measure(scored) if tests and len(scored) >= MIN_SIGNED else None
+    return finding, (second, _lean(effect(scored), metric) if len(scored) else 0.0)
+
+
+def _comparisons(count: int) -> str:
+    return "1 comparison" if count == 1 else f"{count} comparisons"
+
+
+def _paired_t(d: np.ndarray) -> float:
+    return float(stats.ttest_1samp(d, 0.0).pvalue) if np.ptp(d) > 0 else float("nan")
+
+
+def _with_failures(means: pd.DataFrame, arm: str, against: str) -> np.ndarray:
+    """Score a failure as a loss larger than every measured difference; two failures are level."""
+    d = means[arm].to_numpy() - np.where(np.isneginf(means[against]), 0.0, means[against])
+    d = np.where(np.isneginf(means[against]), np.where(np.isneginf(means[arm]), 0.0, np.inf), d)
+    worst = np.abs(d[np.isfinite(d)]).max(initial=0.0) + 1.0
+    return np.clip(d, -worst, worst)
+
+
+def _lean(size: Effect, metric: str) -> float:
+    """Which way the ranks point: the direction the test speaks of, not that of the mean."""
+    return size.superior - 0.5 if metric == "auprc" else size.rank_biserial
+
+
+def _verdict(finding: Finding, lean_with_failures: float, alpha: float) -> Verdict:
+    if finding.test is None or finding.effect is None or finding.p_holm is None:
+        return "not tested"
+    lean = _lean(finding.effect, finding.metric)
+    second = finding.p_holm_failures
+    agrees = second is not None and second < alpha and lean * lean_with_failures > 0
+    if finding.p_holm >= alpha or not agrees:
+        return "not established"
+    return "higher" if lean > 0 else "lower"
+
+
+def global_test(frame: pd.DataFrame, metric: str, *, tests: bool) -> GlobalTest | None:
+    """Ask whether any arm of a study differs on one metric; None where blocks or arms are too few."""
+    means = block_means(frame, metric)
+    kept = complete(means, failures_worst=False)
+    scored = complete(means, failures_worst=True)
+    if not tests or len(kept) < MIN_BLOCKS or kept.shape[1] < 3:
+        return None
+    failed = len(scored) > len(kept)
+    return GlobalTest(
+        metric=metric,
+        test=friedman(kept),
+        ranks=block_ranks(scored).mean().sort_values(kind="stable"),
+        second=friedman(scored) if failed else None,
+        nemenyi=None if failed else nemenyi(kept),
+        conover=None if failed else conover(kept),
+        dropped=dropped(means),
+    )

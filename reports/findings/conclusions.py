@@ -1,0 +1,90 @@
+"""Conclusions: what each comparison of a study says in one word, and how large the next study should be."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+
+from reports.blocks import block_means, cells, complete
+from reports.findings.factorial import Factorial, factorial
+from reports.levels import arm_levels
+from reports.results import Conclusion, Finding
+from reports.statistics.equivalence import MARGIN, MIN_TOST, Equivalence, equivalence, margin_of, word
+from reports.statistics.over_blocks import holm_of
+from reports.statistics.power import Power, power
+
+__all__ = ["conclude", "crossed"]
+
+
+def conclude(
+    frame: pd.DataFrame, found: list[Finding], *, alpha: float, tests: bool, margin: float = MARGIN
+) -> tuple[Conclusion, ...]:
+    """Conclude on every finding of a study; those of one family are corrected together (Holm).
+
+    Parameters
+    ----------
+    frame
+        The tidy rows, see :class:`reports.tables.Table`.
+    found
+        The findings, see :func:`reports.findings.comparisons.findings`.
+    alpha
+        Level of every family.
+    tests
+        False where a refusal forbids all tests.
+    margin
+        Largest difference that does not matter, for metrics on the scale 0 to 1.
+    """
+    sizes = Counter(f.family for f in found)
+    raw = [_measured(frame, f, sizes[f.family], alpha, tests, margin) for f in found]
+    adjusted: dict[int, float | None] = {}
+    for family in sizes:
+        members = [i for i, f in enumerate(found) if f.family == family]
+        adjusted |= dict(zip(members, holm_of([raw[i][0] for i in members]), strict=True))
+    return tuple(
+        Conclusion(finding, word(finding.verdict, adjusted[i], alpha), equal, adjusted[i], plan, why)
+        for i, (finding, (equal, plan, why)) in enumerate(zip(found, raw, strict=True))
+    )
+
+
+def crossed(
+    frame: pd.DataFrame, metrics: tuple[str, ...], *, reference: str | None, alpha: float, tests: bool
+) -> tuple[Factorial, ...]:
+    """Say what the factors that a study varied did together, on each metric; simple effects are told at ``alpha``."""
+    table = arm_levels(frame)
+    if not tests or table.shape[1] < 2:
+        return ()
+    arms = frame[frame["arm"].isin(table.index)]
+    found = [
+        factorial(block_means(arms, metric), table, metric, reference=reference, alpha=alpha) for metric in metrics
+    ]
+    return tuple(f for f in found if f is not None)
+
+
+def _measured(
+    frame: pd.DataFrame, f: Finding, comparisons: int, alpha: float, tests: bool, margin: float
+) -> tuple[Equivalence | None, Power | None, str]:
+    width = margin_of(f.metric, margin)
+    n = f.effect.n if f.effect else 0
+    if not tests:
+        return None, None, "nothing in this table can be tested"
+    if width is None:
+        return None, None, "no margin is stated for this metric"
+    differences = _differences(frame, f)
+    plan = power(differences, width, alpha=alpha, comparisons=comparisons)
+    if f.failures:
+        # the blocks that survived cannot show that an arm which crashes is as good as one which does not
+        return None, plan, "failed cells are not equal to finished ones"
+    if n < MIN_TOST:
+        return None, plan, f"equality needs at least {MIN_TOST} complete blocks"
+    d = differences.groupby(level=["block", "dataset"]).mean().groupby(level="block").mean()
+    return equivalence(d.to_numpy(), width, alpha=alpha), plan, ""
+
+
+def _differences(frame: pd.DataFrame, f: Finding) -> pd.Series:
+    """Return arm minus reference per block, data set and repeat, on the blocks both finished."""
+    pair = frame[frame["arm"].isin((f.arm, f.against)) & frame["metric"].eq(f.metric)]
+    kept = complete(block_means(pair, f.metric), failures_worst=False).index
+    wide = cells(pair, f.metric)
+    wide = wide[wide.index.get_level_values("block").isin(kept)]
+    return wide[f.arm] - wide[f.against]

@@ -1,0 +1,153 @@
+"""What the design of a study forbids its report to claim, each with what it would take."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reports.blocks import block_means, ordered_arms
+from reports.findings.comparisons import MIN_BLOCKS, MIN_SIGNED, Family
+from reports.glossary import label
+from reports.results import Finding, GlobalTest, Refusal
+from reports.statistics.attainability import blocks_needed, smallest_p
+
+__all__ = ["design", "forbidding", "outcome"]
+
+
+def forbidding(frame: pd.DataFrame) -> list[Refusal]:
+    """Name what makes every test of a study meaningless: arms that sat different exams, or were searched."""
+    out = []
+    for column, keys, what in (
+        ("data_digest", ["dataset"], "different versions of the data"),
+        ("split_digest", ["dataset", "repeat"], "different test pairs in the same repeat"),
+        ("code_digest", ["dataset", "arm"], "different versions of its own code"),
+    ):
+        for where in _mixed(frame, column, keys):
+            out.append(
+                Refusal(
+                    "mixed digests",
+                    where,
+                    f"Cells of {where} were computed on {what} ({column}). Their differences are not the "
+                    f"arms'. "
+                    "Run the stale cells again; until then nothing is tested.",
+                )
+            )
+    if "trial" in frame and frame["trial"].notna().any():
+        out.append(
+            Refusal(
+                "search trials",
+                "all arms",
+                "The table holds trials of a hyperparameter search. They were chosen by their scores and "
+                "are not "
+                "replicates. Confirm the chosen settings on fresh repeats and report those.",
+            )
+        )
+    return out
+
+
+def _mixed(frame: pd.DataFrame, column: str, keys: list[str]) -> list[str]:
+    if column not in frame:
+        return []
+    several = frame[frame["status"] == "ok"].groupby(keys)[column].nunique()
+    found = several.index[several > 1]
+    return sorted({key[0] if isinstance(key, tuple) else str(key) for key in found})
+
+
+def design(
+    frame: pd.DataFrame, reference: str | None, asked: tuple[Family, ...], alpha: float, primary: str
+) -> list[Refusal]:
+    """Name what the number of blocks, arms and repeats of a study cannot carry, whatever came out."""
+    n, k = len(block_means(frame, primary)), len(ordered_arms(frame))
+    out = [*_blocks(n, asked, alpha), *_kinship(frame)]
+    if k < 3 or n < MIN_BLOCKS:
+        why = f"N = {n} block{'s' * (n != 1)}, k = {k} arm{'s' * (k != 1)}"
+        message = f"Needs at least {MIN_BLOCKS} blocks and 3 arms; here {why}."
+        out.append(Refusal("global test", "Friedman, Nemenyi, Conover, critical-difference diagram", message))
+    repeats = int(frame.groupby(["arm", "dataset", "metric"])["repeat"].nunique().max())
+    if repeats < 3:
+        message = f"{repeats} repeat{'s' * (repeats != 1)} per cell: how far another seed would move a number is "
+        out.append(Refusal("repeats", "all arms", message + "not visible; run at least 3, better 5.", "warning"))
+    out += _auprc(frame, n)
+    if reference is None and k > 1:
+        message = "No reference arm: all pairs are compared, which costs power. Name one with --reference."
+        out.append(Refusal("no reference", "all arms", message, "warning"))
+    return out + _budgets(frame)
+
+
+def _blocks(n: int, asked: tuple[Family, ...], alpha: float) -> list[Refusal]:
+    units = f"N = {n} independent block{'s' * (n != 1)}"
+    if n < MIN_BLOCKS:
+        message = f"{units}: no test across data sets with fewer than {MIN_BLOCKS}. Tables per data set are shown "
+        message += "instead; they are not evidence across data sets."
+        return [Refusal("blocks", "all tests across data sets", message)]
+    if n < MIN_SIGNED:
+        message = f"{units}: the exact two-sided test cannot fall below {smallest_p(n, 1):.3f}; it needs {MIN_SIGNED}."
+        return [Refusal("blocks", "pairwise tests", message)]
+    out = []
+    for family in asked:
+        m = len(family.pairs)
+        floor = smallest_p(n, m)
+        if floor >= alpha:
+            message = f"{units} and {m} comparisons: the smallest Holm p any outcome could reach is {floor:.3f}. "
+            message += (
+                f"A p above {alpha:g} here says nothing about the arms; {blocks_needed(m, alpha)} blocks are needed."
+            )
+            out.append(Refusal("attainability", family.question, message))
+    return out
+
+
+def _kinship(frame: pd.DataFrame) -> list[Refusal]:
+    """Blocks named by two columns (network / cell type) share cells, hence are not independent."""
+    names = frame["block"].unique()
+    parts = pd.DataFrame([name.split(" / ") for name in names])
+    if parts.shape[1] < 2 or parts.isna().any().any():
+        return []
+    distinct = parts.nunique()
+    shared = distinct[(distinct > 1) & (distinct < len(names))]
+    if shared.empty:
+        return []
+    column = shared.idxmin()
+    twins = names[parts[column] == parts[column].mode()[0]][:2]
+    parted = " and ".join(f"{n} names" for n in shared)
+    message = f"The {len(names)} blocks combine {parted} and are treated as independent. "
+    message += f"Blocks that share a name ({' and '.join(twins)}) are not, if they come from the same cells: every p "
+    message += "here is then too small. Take the cell type as the block to be safe (--block cell)."
+    return [Refusal("independence", "all tests across data sets", message, "warning")]
+
+
+def _auprc(frame: pd.DataFrame, n: int) -> list[Refusal]:
+    if "auprc" not in set(frame["metric"]) or n < 2:
+        return []
+    message = "Guessing earns another AUPRC on every network, so raw differences are not averaged into a test; "
+    message += "the sign test (blocks won) is used here, and AUPRC ratio is the one to quote."
+    return [Refusal("scale", label("auprc"), message, "warning")]
+
+
+def _budgets(frame: pd.DataFrame) -> list[Refusal]:
+    if "protocol" not in frame:
+        return []
+    tuned = frame[frame["role"].isin(["reference", "arm"])]
+    if tuned["protocol"].nunique() < 2:
+        return []
+    message = (
+        f"{tuned['protocol'].nunique()} training budgets among the arms: a better-tuned arm may win by its budget."
+    )
+    return [Refusal("budget", "reference and knocked-out arms", message, "warning")]
+
+
+def outcome(found: list[Finding], tests: list[GlobalTest], blocks: int) -> list[Refusal]:
+    """Name the comparisons of a study that lost too many blocks, or whose arms failed cells."""
+    out = []
+    for finding in found:
+        n = finding.effect.n if finding.effect else 0
+        if finding.test is None and blocks >= MIN_SIGNED and n < MIN_SIGNED:
+            message = f"Only {n} of {blocks} blocks are complete for both arms; the test needs {MIN_SIGNED}."
+            out.append(Refusal("incomplete", f"{label(finding.metric)}: {finding.arm} – {finding.against}", message))
+        elif finding.failures:
+            message = f"{finding.failures} of {blocks} blocks hold failed cells; scored as worst in the second pass."
+            subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
+            out.append(Refusal("failures", subject, message, "warning"))
+    for test in tests:
+        if test.second is not None:
+            message = "Failed cells: no pairs of mean ranks, no critical-difference diagram over the surviving blocks."
+            out.append(Refusal("failures", f"{label(test.metric)}: Nemenyi, Conover", message))
+    return out

@@ -1,0 +1,93 @@
+"""What one data set alone can say of an arm: paired differences over its repeats."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from reports.blocks import cells, ordered_arms
+from reports.results import Paired
+from reports.statistics.over_blocks import DECIMALS, effect, holm_of, mean_interval
+from reports.statistics.resampled import Exams, exams, resampled_t
+
+__all__ = ["gains", "paired_differences"]
+
+
+def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
+    """Return the reference arm's gain over the strongest control of a study, on every data set.
+
+    Strongest is the control with the highest mean over repeats on that data set and metric; choosing it after
+    the fact favours the control, never the model. A p would not know of that choice, so none is given.
+    """
+    roles, sat = ordered_arms(frame), exams(frame)
+    wide = cells(frame, metric)
+    controls = [str(arm) for arm in wide if roles[str(arm)] == "control"]
+    if not controls or reference not in wide:
+        return []
+    out = []
+    for (block, dataset), rows in wide.groupby(level=["block", "dataset"]):
+        means = {arm: float(np.mean(rows[arm].to_numpy())) for arm in controls}
+        finished = {arm: mean for arm, mean in means.items() if np.isfinite(mean)}
+        if not finished:
+            continue
+        strongest = max(finished, key=lambda arm: finished[arm])
+        where = (str(block), str(dataset))
+        pair = _pair(rows, metric, where, (reference, strongest), 1 - alpha, sat[str(dataset)])
+        out.append(replace(pair, test=None))
+    return out
+
+
+def paired_differences(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
+    """Return knocked-out arm minus reference on every data set with at least two paired repeats.
+
+    The tests of one data set and metric are corrected together (Holm).
+    """
+    roles, sat = ordered_arms(frame), exams(frame)
+    wide = cells(frame, metric)
+    if reference not in wide:
+        return []
+    others = [arm for arm in wide if roles[str(arm)] in ("arm", "baseline")]
+    out = []
+    for (block, dataset), rows in wide.groupby(level=["block", "dataset"]):
+        where = (str(block), str(dataset))
+        known = sat[str(dataset)]
+        pairs = [_pair(rows, metric, where, (str(arm), reference), 1 - alpha, known) for arm in others]
+        adjusted = holm_of([pair.test for pair in pairs])
+        told = [replace(pair, p_holm=p) for pair, p in zip(pairs, adjusted, strict=True)]
+        out += [pair for pair in told if pair.repeats >= 2 or pair.note]
+    return out
+
+
+def _pair(
+    rows: pd.DataFrame,
+    metric: str,
+    where: tuple[str, str],
+    arms: tuple[str, str],
+    level: float,
+    sat: Exams,
+) -> Paired:
+    arm, against = arms
+    both = rows[[arm, against]].dropna(how="all")
+    block, dataset = where
+    trouble = _trouble(both, arm) or _trouble(both, against)
+    if trouble:
+        nan = float("nan")
+        return Paired(metric, dataset, block, arm, against, 0, nan, nan, nan, nan, trouble)
+    d = (both[arm] - both[against]).round(DECIMALS).to_numpy()
+    size = effect(d, level)
+    found = Paired(metric, dataset, block, arm, against, size.n, size.mean, size.low, size.high, size.superior)
+    if sat.ratio is None:
+        return replace(found, uncorrected=sat.why)
+    low, high = mean_interval(d, level, ratio=sat.ratio)
+    return replace(found, low=low, high=high, ratio=sat.ratio, test=resampled_t(d, sat.ratio))
+
+
+def _trouble(rows: pd.DataFrame, arm: str) -> str:
+    """Say why no difference is given: a mean over the repeats that survived would flatter whoever crashes."""
+    values = rows[arm].to_numpy()
+    failed, missing = int(np.isneginf(values).sum()), int(np.isnan(values).sum())
+    if failed:
+        return f"{arm} failed {failed} of {len(rows)} repeats"
+    return f"{arm} has {missing} of {len(rows)} repeats not run" if missing else ""

@@ -1,0 +1,1 @@
+"""How findings are worded and laid out: page, tables, sentences."""

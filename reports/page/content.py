@@ -1,0 +1,240 @@
+"""What the page of a study shows, as plain rows of text for the template: all wording, no markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.findings.audit import audit, audit_context
+from reports.glossary import HEADS, METRICS, STATISTICS, label
+from reports.made import Made
+from reports.page.conclusions import CONCLUSIONS, conclusions_context
+from reports.page.methods import as_latex, methods
+from reports.page.pairs import gain_table, pair_notes, pair_rows, rank_pairs
+from reports.page.scores import score_tables
+from reports.page.sentences import summary
+from reports.plots.figures import critical_difference, differences, distribution, svg
+from reports.plots.gather import grouped, more_pictures, unit
+from reports.plots.violin import violin
+from reports.results import Analysis, Dropped, Finding, Refusal
+from reports.search.page import TERMS, search_context, search_provenance
+from reports.search.record import Search
+from reports.search.sentences import search_refusals
+from reports.search.tuning import tuning_context
+from reports.wording import amount, count, interval, number, p_value, signed
+
+__all__ = ["Picture", "context", "pictures", "search_only"]
+
+Picture = dict[str, Any]
+
+
+def context(
+    a: Analysis,
+    drawn: list[Picture],
+    made: Made,
+    *,
+    search: Search | None = None,
+    searched: Sequence[Picture] = (),
+    tuning: pd.DataFrame | None = None,
+) -> dict[str, Any]:
+    """Gather everything the template of a study's page needs."""
+    return {
+        "a": a,
+        "sentences": summary(a),
+        **conclusions_context(a),
+        "gains": gain_table(a),
+        "gain_notes": pair_notes(a.gains),
+        "audit": audit_context(audit(a), a),
+        "methods": {"text": methods(a), "latex": as_latex(methods(a))},
+        "tuning": {} if tuning is None else tuning_context(tuning, a.metric),
+        "paired": pair_rows(a.paired),
+        "pair_notes": pair_notes(a.paired),
+        "primary": label(a.metric),
+        "scores": score_tables(a),
+        "averaged": len(a.averages) > 0,
+        "families": _families(a),
+        "tests": [_global(test) for test in a.globals],
+        "search": search_context(search, searched) if search else {},
+        **_refusals(a.refusals),
+        "completeness": _completeness(a),
+        "pictures": grouped(drawn),
+        "costs": _costs(a.costs),
+        **_how(made, a.metrics),
+        "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
+        "statistics": {**STATISTICS, **CONCLUSIONS, **(TERMS if search else {})},
+        "level": f"{100 * (1 - a.alpha):g} %",
+        "blocks": count(len(a.blocks), "independent block"),
+        "datasets": count(len(a.datasets), "data set"),
+        "repeats": count(a.repeats, "repeat"),
+    }
+
+
+def search_only(search: Search, drawn: list[Picture], made: Made) -> dict[str, Any]:
+    """Gather everything the template of a search's own page needs."""
+    sets = f"{count(len(search.datasets), 'data set')} · {count(search.repeats, 'repeat')}"
+    run = f"sampler {search.sampler} · primary metric {search.metric}"
+    metrics = dict.fromkeys([search.metric, *(o.name for o in search.objectives if o.sign > 0)])
+    return {
+        "study": search.study,
+        "meta": f"{count(len(search.trials), 'trial')} · {sets} · {run}",
+        "search": search_context(search, drawn),
+        **_refusals(search_refusals(search)),
+        **_how(made, tuple(metrics)),
+        "provenance": search_provenance(search),
+        "statistics": TERMS,
+    }
+
+
+def _refusals(refusals: Sequence[Refusal]) -> dict[str, Any]:
+    return {
+        "refused": [r for r in refusals if r.weight == "refused"],
+        "warnings": [r for r in refusals if r.weight == "warning"],
+    }
+
+
+def _how(made: Made, metrics: Sequence[str]) -> dict[str, Any]:
+    unknown = "A metric of this table; higher is read as better."
+    return {
+        "commands": [*filter(None, made.commands)],
+        "libraries": made.versions,
+        "metrics": [{"name": label(m), "meaning": METRICS.get(m, unknown)} for m in metrics],
+        "heads": HEADS,
+    }
+
+
+def pictures(a: Analysis) -> list[Picture]:
+    """Draw every figure of a study once: SVG, the numbers behind it, a caption and a text alternative."""
+    out = []
+    for metric in a.metrics:
+        name = label(metric)
+        changed = differences(a, metric)
+        if changed is not None:
+            over = changed[1]["over"].iloc[0]
+            caption = f"{name}: what each arm changes against {a.reference}, mean and t interval over {over}"
+            caption += " (blocks with failed or missing cells left out)." if _gaps(a, metric) else "."
+            out.append(_picture(f"differences_{metric}", *changed, caption, _fold(a, metric)))
+        shaped = violin(a, metric)
+        caption = (
+            f"{name} per arm. Each point is one {unit(a)}; {'violins and ' if shaped else ''}boxes (five points or "
+        )
+        caption += "more) show density and quartiles, " if shaped else "more) show quartiles, "
+        caption += "whiskers at most 1.5 times the box. Failed cells have no point."
+        if shaped and shaped[1]["mark"].any():
+            caption += f" Marks: difference to {a.reference} over blocks established, failures counted in; Holm p < "
+            caption += f"{a.alpha:g} *, < 0.01 **, < 0.001 ***."
+        shown = shaped or distribution(a, metric)
+        out.append(_picture(f"distribution_{metric}", *shown, caption, _fold(a, metric)))
+    for test in a.globals:
+        ranked = critical_difference(a, test)
+        if ranked is not None:
+            caption = f"Critical differences on {label(test.metric)}: mean ranks over {test.test.blocks} blocks; a bar "
+            caption += f"joins arms of which no two differ (Nemenyi, {a.alpha:g})."
+            out.append(_picture(f"critical_difference_{test.metric}", *ranked, caption, _fold(a, test.metric)))
+    return out + more_pictures(a)
+
+
+def _fold(a: Analysis, metric: str) -> str:
+    """Keep the figures of the primary metric open and fold the others away: a page must end."""
+    return "" if metric == a.metric else "Other metrics"
+
+
+def _gaps(a: Analysis, metric: str) -> bool:
+    return any(f.dropped for f in a.findings if f.metric == metric)
+
+
+def _picture(name: str, figure: Any, numbers: pd.DataFrame, caption: str, group: str) -> Picture:
+    heads = [c for c in ("arm", "mean", "mean_rank", "value") if c in numbers]
+    told = numbers[heads].groupby("arm", sort=False).mean().iloc[:, 0]
+    alt = f"{caption} Means: " + ", ".join(f"{arm} {number(value)}" for arm, value in told.items()) + "."
+    drawn = {"name": name, "svg": svg(figure), "numbers": numbers, "caption": caption, "alt": alt}
+    return {**drawn, "figure": figure, "group": group}
+
+
+def _families(a: Analysis) -> list[dict[str, Any]]:
+    out: dict[str, list[Finding]] = {}
+    for f in a.findings:
+        out.setdefault(f.family, []).append(f)
+    return [
+        {
+            "name": name,
+            "metric": label(members[0].metric),
+            "primary": members[0].metric == a.metric,
+            "rows": [_finding(f) for f in members],
+            "failures": any(f.failures for f in members),
+        }
+        for name, members in out.items()
+    ]
+
+
+def _finding(f: Finding) -> dict[str, str]:
+    size = f.effect
+    return {
+        "pair": f"{f.arm} − {f.against}",
+        "n": str(size.n if size else 0),
+        "mean": signed(size.mean) if size else "–",
+        "interval": interval(size) if size else "–",
+        "shift": signed(size.hodges_lehmann) if size else "–",
+        "biserial": signed(size.rank_biserial, 2) if size else "–",
+        "d": signed(size.cohens_d, 2) if size else "–",
+        "superior": number(size.superior, 2) if size else "–",
+        "statistic": f"{f.test.statistic:g}" if f.test else "–",
+        "p": p_value(f.test.p if f.test else None),
+        "holm": p_value(f.p_holm),
+        "second": p_value(f.p_holm_failures) if f.failures else "",
+        "method": f.test.method if f.test else "not tested",
+        "paired_t": p_value(f.p_paired_t),
+        "pratt": p_value(f.p_pratt),
+        "unrounded": p_value(f.p_unrounded),
+        "verdict": f.verdict,
+        "dropped": _left_out(f.dropped),
+    }
+
+
+def _left_out(dropped: tuple[Dropped, ...]) -> str:
+    return "; ".join(f"{d.block}: {', '.join(d.arms)} {d.why}" for d in dropped)
+
+
+def _global(test: Any) -> dict[str, Any]:
+    t, second = test.test, test.second
+    return {
+        "metric": label(test.metric),
+        "n": t.blocks,
+        "k": t.arms,
+        "chi2": number(t.chi2, 2),
+        # below 10 blocks the chi-squared p is refused: its permutation p stands alone
+        "p_chi2": p_value(t.p_chi2) if t.blocks >= 10 else "refused (N < 10)",
+        "f": "∞" if np.isinf(t.f) else number(t.f, 2),
+        "p": p_value(t.p),
+        "method": t.method,
+        "w": number(t.kendalls_w),
+        "second": f"{second.method}, N = {second.blocks}: p = {p_value(second.p)}" if second else "",
+        "ranks": [(arm, number(rank, 2)) for arm, rank in test.ranks.items()],
+        "pairs": rank_pairs(test),
+        "dropped": _left_out(test.dropped),
+    }
+
+
+def _completeness(a: Analysis) -> dict[str, Any]:
+    table = a.completeness
+    bad = table[(table["failed"] > 0) | (table["missing"] > 0)]
+    rows = [
+        {
+            "arm": r.arm,
+            "dataset": r.dataset,
+            "counts": f"{r.finished} finished, {r.failed} failed, {r.missing} not run",
+            "reasons": r.reasons or "no row in the table",
+        }
+        for r in bad.itertuples()
+    ]
+    return {"total": len(table), "rows": rows}
+
+
+def _costs(costs: pd.DataFrame) -> dict[str, Any]:
+    if costs.empty:
+        return {}
+    heads = [str(c) for c in costs.columns[1:]]
+    rows = [{"arm": row["arm"], "cells": [amount(row[h]) for h in heads]} for _, row in costs.iterrows()]
+    return {"heads": heads, "rows": rows}

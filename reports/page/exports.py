@@ -1,0 +1,230 @@
+"""Every table of a study twice: all digits as CSV, and set for a paper as LaTeX (booktabs)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.glossary import label
+from reports.results import Analysis, Finding, Paired
+from reports.statistics.over_blocks import DECIMALS
+from reports.wording import amount, interval, number, p_value, signed
+
+__all__ = ["TALL", "Export", "best_two", "exports", "file_name", "finding_rows", "latex"]
+
+
+STAR = "\u2217"  # behind an arm's name: established at alpha, .01, .001
+TALL = 8  # with more data sets than this a table is turned: data sets down, arms across
+
+
+@dataclass(frozen=True)
+class Export:
+    """One table of a study: numbers for CSV, and finished LaTeX where a paper would print it."""
+
+    name: str
+    numbers: pd.DataFrame
+    tex: str = ""
+
+
+def file_name(text: str) -> str:
+    """Turn a metric of a study into a safe part of a file name."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "metric"
+
+
+def exports(analysis: Analysis) -> list[Export]:
+    """Collect the tables of a study's report."""
+    out = [_scores(analysis, metric) for metric in analysis.metrics]
+    out += [
+        _findings(analysis),
+        Export("gain_over_strongest_control", _pair_rows(analysis.gains), _gains(analysis)),
+        Export("paired_over_repeats", _pair_rows(analysis.paired), _paired(analysis)),
+        _globals(analysis),
+        Export("refusals", pd.DataFrame([asdict(r) for r in analysis.refusals])),
+        Export("completeness", analysis.completeness),
+    ]
+    if len(analysis.averages):
+        out.append(Export("averages", analysis.averages))
+    if not analysis.costs.empty:
+        text = analysis.costs.set_index("arm").rename_axis(None).map(amount)
+        out.append(Export("costs", analysis.costs, latex(text, "What every arm cost.", "costs")))
+    for test in analysis.globals:
+        for name, p in (("nemenyi", test.nemenyi), ("conover", test.conover)):
+            if p is not None:
+                out.append(Export(f"{name}_{file_name(test.metric)}", p.rename_axis("arm").reset_index()))
+    return out
+
+
+def latex(text: pd.DataFrame, caption: str, name: str) -> str:
+    """Set strings of a study as a booktabs table; names are escaped here, cells are already LaTeX."""
+    style = text.map(_minus).style
+    for axis in (0, 1):  # marks are set after the names are escaped
+        style = style.format_index(_starred, escape="latex", axis=axis)
+    columns = "l" * text.index.nlevels + "r" * text.shape[1]
+    made = style.to_latex(
+        hrules=True, column_format=columns, caption=caption, label=f"tab:{name}", multirow_align="naive"
+    )
+    return f"% \\usepackage{{booktabs}}\n{made}"
+
+
+def _starred(name: object) -> str:
+    return re.sub(f"{STAR}+", lambda found: f"$^{{{'*' * len(found.group())}}}$", str(name))
+
+
+def _minus(cell: str) -> str:
+    return cell.replace("−", "$-$").replace("±", r"$\pm$").replace("–", "--")
+
+
+def best_two(means: pd.Series) -> dict[Hashable, str]:
+    """Mark the best and second-best arm of a data set; equals share it, incomplete arms get none."""
+    ranks = means.round(DECIMALS).rank(ascending=False, method="dense")
+    return {arm: {1: "best", 2: "second"}[int(r)] for arm, r in ranks.items() if r in (1.0, 2.0)}
+
+
+def _scores(a: Analysis, metric: str) -> Export:
+    data = a.scores[a.scores["metric"] == metric]
+    arms = [arm for arm in a.arms if arm in set(data["arm"])]
+    text = pd.DataFrame(index=arms)
+    for dataset, rows in data.groupby("dataset"):
+        marks = best_two(rows.set_index("arm")["mean"])
+        by_arm = {row["arm"]: row for row in rows.to_dict("records")}
+        text[dataset] = [_scored(by_arm[arm], marks.get(arm, "")) for arm in arms]
+    stars, told = _stars(a, metric)
+    text = text.rename(index={arm: f"{arm}{mark}" for arm, mark in stars.items()})
+    text = text.T if text.shape[1] > TALL else text
+    caption = f"{label(metric)}, mean $\\pm$ sd over repeats; best bold, second underlined.{told}"
+    name = f"scores_{file_name(metric)}"
+    return Export(name, data, latex(text, caption, name))
+
+
+def _stars(a: Analysis, metric: str) -> tuple[dict[str, str], str]:
+    """Mark the arms that are established to differ from the reference, over blocks; and say what marks mean."""
+    if a.reference is None:
+        return {}, ""
+    levels = [a.alpha, *(level for level in (0.01, 0.001) if level < a.alpha)]
+    found = [f for f in a.findings if f.metric == metric and f.verdict in ("higher", "lower")]
+    # the weaker of both passes: the verdict rests on the two
+    weaker = {f.arm: max(p for p in (f.p_holm, f.p_holm_failures) if p is not None) for f in found}
+    stars = {arm: STAR * max(1, sum(p < level for level in levels)) for arm, p in weaker.items()}
+    used = range(1, max(map(len, stars.values()), default=0) + 1)
+    meaning = ", ".join(f"$^{{{'*' * n}}}$ $p < {levels[n - 1]:g}$" for n in used)
+    return stars, f" Differs from the reference over blocks, Holm: {meaning}." if stars else ""
+
+
+def _scored(row: dict[Hashable, Any], mark: str) -> str:
+    if not np.isfinite(row["mean"]):
+        return "failed" if row["failed"] else "--"
+    text = number(row["mean"])
+    text = {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(mark, text)
+    return text + (f" ± {number(row['sd'])}" if np.isfinite(row["sd"]) else "")
+
+
+def finding_rows(found: tuple[Finding, ...]) -> pd.DataFrame:
+    """Spread the findings of a study over columns, one row each, every number with all its digits."""
+    rows = []
+    for f in found:
+        size = asdict(f.effect) if f.effect else {}
+        rows.append(
+            {
+                "metric": f.metric,
+                "family": f.family,
+                "arm": f.arm,
+                "against": f.against,
+                "blocks": size.pop("n", 0),
+                **{("mean_difference" if key == "mean" else key): value for key, value in size.items()},
+                "test": f.test.method if f.test else "",
+                "statistic": f.test.statistic if f.test else np.nan,
+                "p": f.test.p if f.test else np.nan,
+                "p_holm": f.p_holm,
+                "p_holm_failures_worst": f.p_holm_failures,
+                "p_paired_t": f.p_paired_t,
+                "p_pratt": f.p_pratt,
+                "p_unrounded": f.p_unrounded,
+                "blocks_with_failures": f.failures,
+                "dropped": "; ".join(f"{d.block} ({', '.join(d.arms)} {d.why})" for d in f.dropped),
+                "verdict": f.verdict,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _findings(a: Analysis) -> Export:
+    rows = {
+        (label(f.metric), f"{f.arm} - {f.against}"): {
+            "N": str(f.effect.n),
+            "difference": signed(f.effect.mean),
+            "interval": interval(f.effect),
+            "p": p_value(f.test.p if f.test else None),
+            "Holm p": p_value(f.p_holm),
+        }
+        for f in a.findings
+        if f.effect is not None
+    }
+    text = pd.DataFrame.from_dict(rows, orient="index")
+    caption = "Paired differences over independent blocks; Holm within each metric and question."
+    return Export("findings", finding_rows(a.findings), latex(text, caption, "findings") if rows else "")
+
+
+def _pair_rows(found: Sequence[Paired]) -> pd.DataFrame:
+    """Spread what single data sets of a study show over columns, the test of each difference included."""
+    rows = []
+    for pair in found:
+        row = {**asdict(pair), "test": pair.test.method if pair.test else ""}
+        row["p"] = pair.test.p if pair.test else np.nan
+        rows.append({**row, "statistic": pair.test.statistic if pair.test else np.nan})
+    return pd.DataFrame(rows)
+
+
+def _paired(a: Analysis) -> str:
+    rows = {
+        (label(p.metric), p.dataset, f"{p.arm} - {p.against}"): {
+            "difference": signed(p.mean),
+            "interval": interval(p),
+            "repeats": str(p.repeats),
+            "p": p_value(p.test.p if p.test else None),
+            "Holm p": p_value(p.p_holm),
+        }
+        for p in a.paired
+        if not p.note
+    }
+    if len(a.blocks) > 1 or not rows:
+        return ""
+    caption = "Paired differences over repeats of one data set; they say nothing about another data set."
+    return latex(pd.DataFrame.from_dict(rows, orient="index"), caption, "paired")
+
+
+def _gains(a: Analysis) -> str:
+    # the strongest control is named inside a cell, so it is an index level here: only those are escaped
+    rows = {
+        (label(g.metric), g.dataset, g.against): {
+            "gain": signed(g.mean),
+            "interval": interval(g),
+            "repeats": str(g.repeats),
+        }
+        for g in a.gains
+    }
+    if not rows:
+        return ""
+    caption = "Gain over the strongest control; intervals over repeats of one data set."
+    return latex(pd.DataFrame.from_dict(rows, orient="index"), caption, "gains")
+
+
+def _globals(a: Analysis) -> Export:
+    rows = [{"metric": g.metric, **asdict(g.test), "p": g.test.p, "method": g.test.method} for g in a.globals]
+    text = {
+        label(g.metric): {
+            "N": str(g.test.blocks),
+            "k": str(g.test.arms),
+            r"chi2": number(g.test.chi2, 2),
+            "p": p_value(g.test.p),
+            "W": number(g.test.kendalls_w),
+        }
+        for g in a.globals
+    }
+    caption = "Friedman test over independent blocks; p by permutation below 10 blocks, else Iman--Davenport."
+    tex = latex(pd.DataFrame.from_dict(text, orient="index"), caption, "global") if text else ""
+    return Export("global_test", pd.DataFrame(rows), tex)

@@ -1,0 +1,141 @@
+"""A paragraph for a paper's methods section, made of what was computed and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from importlib.metadata import version
+
+from reports.findings.comparisons import MIN_SIGNED
+from reports.glossary import label
+from reports.page.factorial_sentences import together
+from reports.results import Analysis
+from reports.wording import count, joined
+
+__all__ = ["as_latex", "methods"]
+
+_LIBRARIES = {"scipy": "SciPy", "statsmodels": "statsmodels", "scikit-posthocs": "scikit-posthocs"}
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "−": "$-$",
+    "–": "--",
+    "±": r"$\pm$",
+    "χ": r"$\chi$",
+    "²": r"$^2$",
+    "á": r"\'a",
+    "š": r"\v{s}",
+}
+
+
+def methods(a: Analysis) -> str:
+    """Say how a study was made and analysed, in words that can be pasted into a paper."""
+    parts = (_design(a), _units(a), _globals(a), _pairs(a), together(a), _equality(a), _failures(a), _software(a))
+    return " ".join(part for part in parts if part)
+
+
+def as_latex(text: str) -> str:
+    """Return a text about a study with everything escaped that LaTeX would read as a command."""
+    return re.sub("|".join(map(re.escape, _ESCAPES)), lambda found: _ESCAPES[found.group()], text)
+
+
+def _design(a: Analysis) -> str:
+    kinds = [("arm", "arm"), ("baseline", "baseline"), ("control", "control")]
+    numbers = [(sum(role == kind for role in a.roles.values()), name) for kind, name in kinds]
+    told = [count(n, name) for n, name in numbers if n]
+    against = f"{a.reference} was compared with {joined(told)}" if a.reference and told else ""
+    against = against or f"{count(len(a.arms), 'arm')} were compared"
+    where = f"on {count(len(a.datasets), 'data set')} with {count(a.repeats, 'repeat')} per data set"
+    paired = ", paired by repeat" if a.repeats > 1 else ""
+    others = [label(m) for m in a.metrics if m != a.metric]
+    more = f"; {joined(others, 12)} {'was' if len(others) == 1 else 'were'} also computed" if others else ""
+    return f"{against} {where}{paired}. The primary metric was {label(a.metric)}{more}."
+
+
+def _units(a: Analysis) -> str:
+    n, level = len(a.blocks), _level(a)
+    if n == 1:
+        text = f"Differences are means over the repeats of each data set with {level} t intervals{_overlap(a)}"
+        return f"{text}; there was one independent block, hence no test across data sets."
+    inside = ["repeats within data sets"] * (a.repeats > 1) + ["data sets within blocks"] * (len(a.datasets) > n)
+    averaged = f"; {joined(inside)} were averaged before any comparison" if inside else ""
+    text = f"The independent unit was the block (N = {n}){averaged}. "
+    return text + f"Differences are paired means over blocks with {level} t intervals."
+
+
+def _overlap(a: Analysis) -> str:
+    """Say how repeats that split the same edges anew were treated."""
+    known = [p for p in a.paired if p.ratio]
+    if not known:
+        plain = any(p.uncorrected for p in a.paired)
+        return ", not corrected for edges that repeats may share" if plain else ""
+    tested = " and p, Holm-corrected within each data set and metric," if any(p.test for p in known) else ""
+    return f"; these{tested} are corrected for the edges that re-split repeats share (Nadeau and Bengio, 2003)"
+
+
+def _level(a: Analysis) -> str:
+    return f"{100 * (1 - a.alpha):g} %"
+
+
+def _globals(a: Analysis) -> str:
+    if not a.globals:
+        return ""
+    how = {"Friedman by permutation": "p by permutation", "Iman–Davenport F": "p by the Iman–Davenport F"}
+    used = [how[method] for method in _once(g.test.method for g in a.globals)]
+    text = f"Whether any arm differed was asked with the Friedman test ({joined(used)}) and Kendall's W"
+    ranked = any(g.nemenyi is not None for g in a.globals)
+    return text + ("; mean ranks were compared with the Nemenyi test." if ranked else ".")
+
+
+def _pairs(a: Analysis) -> str:
+    used = _once(f.test.method for f in a.findings if f.test is not None)
+    if len(a.blocks) == 1:
+        return ""
+    if not used:
+        few = f": that takes at least {MIN_SIGNED} blocks" if len(a.blocks) < MIN_SIGNED else ""
+        return f"No pairwise test was made{few}."
+    # a comparison that could not be tested counts in its family all the same
+    sizes = sorted(Counter((f.metric, f.family) for f in a.findings).values())
+    size = count(sizes[0], "comparison") if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]} comparisons"
+    text = f"Pairs of arms were compared two-sided ({'; '.join(used)}), with Holm's correction within each metric and "
+    return text + f"question ({size} each), at the level {a.alpha:g}."
+
+
+def _equality(a: Analysis) -> str:
+    margins = sorted({c.equivalence.margin for c in a.conclusions if c.equivalence is not None})
+    if not margins:
+        return ""
+    text = "Practical equality was judged by two one-sided tests (TOST, Holm-corrected) with a margin of "
+    return f"{text}±{margins[0]:g}, beside a Bayesian signed-rank test with the same region of practical equivalence."
+
+
+def _failures(a: Analysis) -> str:
+    if not any(f.failures or f.dropped for f in a.findings):
+        return ""
+    text = "Blocks in which an arm had failed or missing cells were left out of its comparisons"
+    if any(f.failures for f in a.findings):
+        text += (
+            "; in a second pass failed cells counted as the worst result of their block, and a difference is called "
+        )
+        text += "established only where both passes agree"
+    return text + "."
+
+
+def _software(a: Analysis) -> str:
+    made = [f"{shown} {version(name)}" for name, shown in _LIBRARIES.items()]
+    trained = [line for line in a.provenance.get("versions", ()) if re.match(r"(knockout|python|torch\S*) ", line)]
+    run = f"Models were run with {joined(trained, 12)}; statistics" if trained else "Statistics"
+    return f"{run} were computed with {joined(made, 12)}."
+
+
+def _once(words: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(words))

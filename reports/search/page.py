@@ -1,0 +1,253 @@
+"""What the section of a search says, as plain text and rows for the template: all wording, no markup."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from reports.glossary import label
+from reports.page.exports import Export, file_name, latex
+from reports.plots.figures import svg
+from reports.search.figures import MOST, importance_numbers, importances, named, pareto, progress
+from reports.search.record import FEWEST, STATES, Objective, Search, best_trials, changes
+from reports.search.sentences import score_text, search_refusals, search_summary, trial_name
+from reports.wording import amount, joined, number, signed
+
+__all__ = [
+    "TERMS",
+    "search_context",
+    "search_exports",
+    "search_pictures",
+    "search_provenance",
+]
+
+TOP = 10
+TERMS: dict[str, str] = {
+    "Trial": "One arm that a search tried. Its score is the mean validation metric over its cells (data sets × "
+    "repeats). The test is not read.",
+    "Complete, pruned, failed": "Every cell scored; stopped between cells because it was behind (its score is over "
+    "fewer cells and is never the best); a cell failed, so there is no score.",
+    "Warm": "An arm whose every cell the ledger held before the search began. It counts as a finished trial, not "
+    "towards the trials asked for.",
+    "Best score": "The maximum of many noisy scores. It overstates what the arm is worth, the more trials the more.",
+    "Optimism gap": "Search score minus the validation score of the same arm on repeats that the search never saw. Of "
+    "a chosen arm it holds the flattery of choosing; the gap of the reference, which was not chosen, shows what other "
+    "repeats change by themselves.",
+    "Importance (fANOVA)": "Share of the variance of the complete trials' scores that a parameter explains by itself "
+    "(Hutter et al. 2014). A conditional parameter is judged among the trials that have it. It describes the trials "
+    "this search drew; the worth of a part is shown by knocking it out.",
+    "Pareto front": "The complete trials that no other trial beats in one objective without losing in another.",
+}
+
+
+def search_context(search: Search, drawn: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Gather everything the section of a search shows."""
+    several = len(search.objectives) > 1
+    return {
+        "sentences": search_summary(search),
+        "boxes": [r for r in search_refusals(search) if r.rule == "test opened"],
+        "withheld": next((r.message for r in search_refusals(search) if r.rule == "importances"), ""),
+        "pictures": drawn,
+        "heads": [_head(o) for o in search.objectives],
+        "front": _ranked(search, _front(search)) if several else [],
+        "best": _ranked(search, best_trials(search, TOP)),
+        "order": named(search.first),
+        "outside": _outside(search),
+        "space": [{"name": row["name"], "range": row["range"]} for row in search.space.to_dict("records")],
+        "confirmed": [_confirmed_row(row) for row in _confirmed_rows(search)],
+        "confirmed_metric": label(search.metric),
+    }
+
+
+def search_provenance(search: Search) -> dict[str, tuple[str, ...]]:
+    """Say how a search was run, without the machine it ran on."""
+    return {
+        "search": (f"sampler {search.sampler}, pruner {search.pruner}, seed {search.seed}",),
+        "trials in flight": (str(search.parallel),),
+        "search data sets": search.datasets,
+        "search repeats": (str(search.repeats),),
+        **({"Optuna storage": (_storage(search.storage),)} if search.storage else {}),
+    }
+
+
+def _storage(address: str) -> str:
+    """Name a storage without its password, or the folder above the study."""
+    parts = urlsplit(address)
+    if parts.netloc:
+        place = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{place}{parts.path}"
+    return "/".join(PurePath(address).parts[-2:])
+
+
+def search_pictures(search: Search) -> list[dict[str, Any]]:
+    """Draw every figure of a search once: SVG, the numbers behind it, a caption and a text alternative."""
+    out = []
+    drawn = progress(search)
+    if drawn:
+        out.append(_progress(search, *drawn))
+    if len(search.objectives) > 1:
+        for other in search.objectives[1:]:
+            drawn = pareto(search, other)
+            if drawn:
+                out.append(_pareto(search, other, *drawn))
+    for objective in search.objectives:
+        drawn = importances(search, objective)
+        if drawn:
+            out.append(_importances(search, objective, *drawn))
+    return out
+
+
+def _progress(s: Search, figure: Any, numbers: pd.DataFrame) -> dict[str, Any]:
+    what = named(s.first)
+    caption = f"{what[0].upper()}{what[1:]} of every trial, and the best of the complete ones so far."
+    caption += " Pruned trials are shown with the mean over the cells they had." if s.count("pruned") else ""
+    reached = ""
+    for _, best in best_trials(s).iterrows():
+        reached = f" Best: {score_text(s.first, best[f'objective:{s.first.name}'])} at {trial_name(best)}."
+    return {
+        "name": "search_best_so_far",
+        "svg": svg(figure),
+        "figure": figure,
+        "numbers": numbers,
+        "caption": caption,
+        "alt": f"{caption}{reached} {', '.join(f'{s.count(state)} {state}' for state in STATES)}.",
+    }
+
+
+def _pareto(s: Search, other: Objective, figure: Any, numbers: pd.DataFrame) -> dict[str, Any]:
+    caption = (
+        f"{named(s.first)} against {named(other)}: all complete trials grey, the Pareto front blue with trial numbers."
+    )
+    if len(s.objectives) > 2:
+        caption += f" The front is that of all {len(s.objectives)} objectives, two of which are drawn."
+    front = numbers[numbers["front"]]
+    told = [
+        f"trial {row['number']} {score_text(s.first, row[s.first.name])} at {score_text(other, row[other.name])}"
+        for row in front.to_dict("records")
+    ]
+    return {
+        "name": f"search_pareto_{file_name(other.name)}",
+        "svg": svg(figure),
+        "figure": figure,
+        "numbers": numbers,
+        "caption": caption[0].upper() + caption[1:],
+        "alt": f"{caption} Front: {', '.join(told) or 'none recorded'}.",
+    }
+
+
+def _importances(s: Search, objective: Objective, figure: Any, numbers: pd.DataFrame) -> dict[str, Any]:
+    caption = f"What explains {named(objective)} (fANOVA): share of the variance of the complete trials' scores"
+    caption += f", the {MOST} largest of {len(numbers)} parameters." if len(numbers) > MOST else "."
+    if (numbers["given"] != "").any():
+        caption += (
+            " Hatched: conditional parameters, among the trials that have them; their shares are of another total."
+        )
+    having = s.trials[s.trials["state"] == "complete"].notna().sum()
+    scarce = [name for name in s.space["name"] if having.get(f"param:{name}", 0) < FEWEST]
+    if scarce:
+        caption += f" Left out, with fewer than {FEWEST} complete trials: {joined(scarce)}."
+    told = [f"{row['parameter']} {row['importance']:.2f}" for row in numbers.head(MOST).to_dict("records")]
+    return {
+        "name": f"search_importances_{file_name(objective.name)}",
+        "svg": svg(figure),
+        "figure": figure,
+        "numbers": numbers,
+        "caption": caption,
+        "alt": f"{caption} {', '.join(told)}.",
+    }
+
+
+def search_exports(search: Search) -> list[Export]:
+    """Collect the tables of a search: all digits as CSV, the confirmation also as LaTeX."""
+    out = [
+        Export("search_trials", search.trials),
+        Export("search_best_trials", _with_changes(search, best_trials(search, TOP))),
+        Export("search_space", search.space),
+        Export("search_importances", importance_numbers(search)),
+    ]
+    if len(search.objectives) > 1:
+        out.append(Export("search_pareto", _with_changes(search, _front(search))))
+    if search.confirmed is not None:
+        out.append(Export("search_confirmed", search.confirmed, _confirmed_tex(search)))
+    return out
+
+
+def _confirmed_tex(s: Search) -> str:
+    rows = {
+        row["arm"]: {key: row[key] for key in ("search", "validation", "gap", "test")}
+        for row in map(_confirmed_row, _confirmed_rows(s))
+    }
+    caption = f"{label(s.metric)} in the search and on fresh repeats; gap: search minus confirmed validation score."
+    return latex(pd.DataFrame.from_dict(rows, orient="index"), caption, "search_confirmed") if rows else ""
+
+
+def _with_changes(s: Search, trials: pd.DataFrame) -> pd.DataFrame:
+    kept = trials[["number", "arm", "warm", *(f"objective:{o.name}" for o in s.objectives), "cells", "seconds"]]
+    return kept.assign(changed=[_changed(s, row) for _, row in trials.iterrows()])
+
+
+def _front(s: Search) -> pd.DataFrame:
+    front = s.trials[s.trials["number"].isin(s.front)]
+    return front.sort_values(f"objective:{s.first.name}", ascending=s.first.sign < 0, kind="stable")
+
+
+def _ranked(s: Search, trials: pd.DataFrame) -> list[dict[str, Any]]:
+    plain = s.of_reference
+    return [
+        {
+            "number": str(row["number"]),
+            "arm": "" if row["arm"] == f"trial {row['number']}" else row["arm"],
+            "role": ", ".join(_marks(row, plain)),
+            "scores": [score_text(o, row[f"objective:{o.name}"]) for o in s.objectives],
+            "cells": str(row["cells"]),
+            "seconds": amount(row["seconds"]),
+            "changed": _changed(s, row),
+        }
+        for _, row in trials.iterrows()
+    ]
+
+
+def _changed(s: Search, row: pd.Series) -> str:
+    found = changes(s, row)
+    return "an arm outside of the space" if found is None else ", ".join(found) or "nothing"
+
+
+def _outside(s: Search) -> str:
+    """Say why whole arms are listed as changes."""
+    plain = s.of_reference
+    if plain is None or plain[[c for c in s.trials.columns if c.startswith("param:")]].notna().any():
+        return ""
+    return "The reference lies outside of the space: every parameter that acts in a trial is listed as changed."
+
+
+def _marks(row: pd.Series, plain: pd.Series | None) -> list[str]:
+    marks = ["reference"] if plain is not None and plain["number"] == row["number"] else []
+    return [*marks, "warm"] if row["warm"] else marks
+
+
+def _confirmed_rows(s: Search) -> list[dict[Any, Any]]:
+    return [] if s.confirmed is None else s.confirmed.to_dict("records")
+
+
+def _confirmed_row(row: dict[Any, Any]) -> dict[str, str]:
+    gap = math.isnan(row["validation"])
+    return {
+        "arm": row["arm"],
+        "role": "" if row["role"] == "arm" else row["role"],
+        "number": "–" if pd.isna(row["number"]) else str(row["number"]),
+        "search": number(row["search"]),
+        "validation": "incomplete" if gap else number(row["validation"]),
+        "gap": signed(row["gap"]),
+        "test": "incomplete" if gap else number(row["test"]),
+        "cells": str(row["cells"]),
+    }
+
+
+def _head(objective: Objective) -> str:
+    text = named(objective)
+    return text[0].upper() + text[1:]

@@ -1,0 +1,45 @@
+"""The edges that the cells of a study predicted on their test pairs, read only where a figure asks for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from reports.errors import ReportError
+from reports.stored.beside import cells_beside
+
+__all__ = ["COLUMNS", "Predictions", "read_predictions"]
+
+COLUMNS = ("tf", "target", "label", "score")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Where the predictions of a study lie: ``cells`` has one row (arm, dataset, repeat, cell) per file."""
+
+    folder: Path
+    cells: pd.DataFrame
+
+    def of(self, arm: str, dataset: str) -> list[pd.DataFrame]:
+        """Return what an arm predicted on a data set, one table (tf, target, label, score) per repeat."""
+        mine = self.cells[(self.cells["arm"] == arm) & (self.cells["dataset"] == dataset)]
+        return [_read(self.folder / f"{cell}.parquet") for cell in mine.sort_values("repeat")["cell"]]
+
+
+def read_predictions(out: Path) -> Predictions | None:
+    """Find the predictions of the cells in a study's ``OUT/cells.parquet``; None where there are none."""
+    cells = cells_beside(out, "predictions", ".parquet")
+    return None if cells.empty else Predictions(Path(out) / "predictions", cells)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(path)
+    except (ValueError, OSError) as error:
+        raise ReportError(f"not readable predictions: {error}", where=str(path)) from error
+    lacking = [column for column in COLUMNS if column not in frame]
+    if lacking:
+        raise ReportError(f"predictions lack {', '.join(lacking)}; they need {', '.join(COLUMNS)}.", where=str(path))
+    return frame[list(COLUMNS)]
