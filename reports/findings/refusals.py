@@ -105,12 +105,12 @@ def _kinship(frame: pd.DataFrame) -> list[Refusal]:
     shared = distinct[(distinct > 1) & (distinct < len(names))]
     if shared.empty:
         return []
-    column = shared.idxmin()
+    column = shared.idxmax()  # the cell types, where blocks are network and cell type
     twins = names[parts[column] == parts[column].mode()[0]][:2]
     parted = " and ".join(f"{n} names" for n in shared)
     message = f"The {len(names)} blocks combine {parted} and are treated as independent. "
     message += f"Blocks that share a name ({' and '.join(twins)}) are not, if they come from the same cells: every p "
-    message += "here is then too small. Take the cell type as the block to be safe (--block cell)."
+    message += "here is then too small. Take what they share as the block to be safe (--block cell, for cell types)."
     return [Refusal("independence", "all tests across data sets", message, "warning")]
 
 
