@@ -12,6 +12,7 @@ from reports.findings.audit import audit, audit_context
 from reports.glossary import HEADS, METRICS, STATISTICS, label
 from reports.made import Made
 from reports.page.conclusions import CONCLUSIONS, conclusions_context
+from reports.page.exports import cost_table
 from reports.page.methods import as_latex, methods
 from reports.page.pairs import gain_table, pair_notes, pair_rows, rank_pairs
 from reports.page.scores import score_tables
@@ -24,7 +25,7 @@ from reports.search.page import TERMS, search_context, search_provenance
 from reports.search.record import Search
 from reports.search.sentences import search_refusals
 from reports.search.tuning import tuning_context
-from reports.wording import amount, count, interval, number, p_value, signed
+from reports.wording import count, interval, number, p_value, signed
 
 __all__ = ["Picture", "context", "pictures", "search_only"]
 
@@ -61,7 +62,7 @@ def context(
         **_refusals(a.refusals),
         "completeness": _completeness(a),
         "pictures": grouped(drawn),
-        "costs": _costs(a.costs),
+        "costs": _costs(a),
         **_how(made, a.metrics),
         "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
         "statistics": {**STATISTICS, **CONCLUSIONS, **(TERMS if search else {})},
@@ -232,9 +233,8 @@ def _completeness(a: Analysis) -> dict[str, Any]:
     return {"total": len(table), "rows": rows}
 
 
-def _costs(costs: pd.DataFrame) -> dict[str, Any]:
-    if costs.empty:
+def _costs(a: Analysis) -> dict[str, Any]:
+    if a.costs.empty:
         return {}
-    heads = [str(c) for c in costs.columns[1:]]
-    rows = [{"arm": row["arm"], "cells": [amount(row[h]) for h in heads]} for _, row in costs.iterrows()]
-    return {"heads": heads, "rows": rows}
+    text = cost_table(a)
+    return {"heads": list(text), "rows": [{"arm": arm, "cells": list(row)} for arm, row in text.T.items()]}

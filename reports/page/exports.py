@@ -15,7 +15,7 @@ from reports.results import Analysis, Finding, Paired
 from reports.statistics.over_blocks import DECIMALS
 from reports.wording import amount, interval, number, p_value, signed
 
-__all__ = ["TALL", "Export", "best_two", "exports", "file_name", "finding_rows", "latex"]
+__all__ = ["TALL", "Export", "best_two", "cost_table", "exports", "file_name", "finding_rows", "latex"]
 
 
 STAR = "\u2217"  # behind an arm's name: established at alpha, .01, .001
@@ -50,13 +50,28 @@ def exports(analysis: Analysis) -> list[Export]:
     if len(analysis.averages):
         out.append(Export("averages", analysis.averages))
     if not analysis.costs.empty:
-        text = analysis.costs.set_index("arm").rename_axis(None).map(amount)
-        out.append(Export("costs", analysis.costs, latex(text, "What every arm cost.", "costs")))
+        caption = "What every arm cost, and how far it lies from the reference over blocks."
+        numbers = analysis.costs.assign(mean_difference=analysis.costs["arm"].map(_differences(analysis)))
+        out.append(Export("costs", numbers, latex(cost_table(analysis), caption, "costs")))
     for test in analysis.globals:
         for name, p in (("nemenyi", test.nemenyi), ("conover", test.conover)):
             if p is not None:
                 out.append(Export(f"{name}_{file_name(test.metric)}", p.rename_axis("arm").reset_index()))
     return out
+
+
+def cost_table(a: Analysis) -> pd.DataFrame:
+    """Write what every arm of a study cost beside what it changes on the primary metric, ``[arms, costs]``."""
+    text = a.costs.set_index("arm").rename_axis(None).map(amount)
+    changed = _differences(a)
+    if changed:
+        text[f"{label(a.metric)} difference"] = [signed(changed[arm]) if arm in changed else "–" for arm in text.index]
+    return text
+
+
+def _differences(a: Analysis) -> dict[str, float]:
+    own = [f for f in a.findings if f.metric == a.metric and f.against == a.reference and f.effect]
+    return {f.arm: f.effect.mean for f in own if f.effect}
 
 
 def latex(text: pd.DataFrame, caption: str, name: str) -> str:

@@ -93,7 +93,7 @@ def _globals(a: Analysis) -> str:
     used = [how[method] for method in _once(g.test.method for g in a.globals)]
     text = f"Whether any arm differed was asked with the Friedman test ({joined(used)}) and Kendall's W"
     ranked = any(g.nemenyi is not None for g in a.globals)
-    return text + ("; mean ranks were compared with the Nemenyi test." if ranked else ".")
+    return text + ("; mean ranks were compared with the Nemenyi and the Conover test (secondary)." if ranked else ".")
 
 
 def _pairs(a: Analysis) -> str:

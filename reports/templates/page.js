@@ -142,7 +142,7 @@
   }
 
   // "95 % interval" and "90 % interval" are one term, and so are "Validation AUROC" and "AUROC"
-  const words = (item) => item.textContent.replace(/\s+/g, " ").trim().replace(/^[\d.]+ % |^(Validation|Test) (?=.)/, "");
+  const words = (item) => item.textContent.replace(/\s+/g, " ").trim().replace(/^[\d.]+ % |^(Validation|Test) (?=.)| difference$/, "");
   for (const table of document.querySelectorAll("main table")) {
     if (!table.tHead) continue;
     // the tables of scores have arms and data sets as heads: their metric stands above them

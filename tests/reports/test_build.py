@@ -106,6 +106,14 @@ def test_tables_are_written_for_machines_and_papers(built: Path) -> None:
         assert part in tex
 
 
+def test_what_an_arm_costs_stands_beside_what_it_changes(built: Path) -> None:
+    folder = built.parent / "tables"
+    changed = pd.read_csv(folder / "costs.csv").set_index("arm")["mean_difference"]
+    found = pd.read_csv(folder / "findings.csv").query("metric == 'auroc'").set_index("arm")["mean_difference"]
+    assert pd.isna(changed["full"]) and changed.drop("full").to_dict() == pytest.approx(found.to_dict())
+    assert "AUROC difference" in read(built).text
+
+
 def test_every_latex_row_has_the_columns_it_declares(built: Path) -> None:
     for path in sorted((built.parent / "tables").glob("*.tex")):
         text = path.read_text(encoding="utf-8")
