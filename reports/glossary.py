@@ -11,8 +11,8 @@ METRICS: dict[str, str] = {
     "auprc_ratio": "AUPRC divided by the share of positives; 1 is guessing, on every network.",
     "epr": "Early precision ratio: precision among the k best pairs (k = number of true pairs), divided by the share "
     "of positives; 1 is guessing.",
-    "within_tf_auroc": "AUROC within each transcription factor, averaged over factors: knowing which factors have many "
-    "targets earns nothing here.",
+    "within_tf_auroc": "AUROC within each transcription factor, averaged over factors: knowing which factors have "
+    "many targets earns nothing here.",
 }
 
 _LABELS = {
@@ -24,41 +24,32 @@ _LABELS = {
 }
 
 STATISTICS: dict[str, str] = {
-    "Block": "The independent unit (the cell type). Repeats are averaged inside data sets, data sets inside "
-    "blocks; "
+    "Block": "The independent unit (the cell type). Repeats are averaged inside data sets, data sets inside blocks; "
     "every test across data sets is made on block means. More repeats never make more blocks.",
-    "Complete blocks": "A block counts for a comparison only if every cell of the arms compared is finished "
-    "there. A "
-    "second pass scores a failed cell as the worst result of its block; a difference is called supported "
-    "only if "
-    "both passes agree. Cells never run are left out of both.",
+    "Complete blocks": "A block counts for a comparison only if every cell of the arms compared is finished there. A "
+    "second pass scores a failed cell as the worst result of its block; an arm is called higher or lower only if both "
+    "passes agree. Cells never run are left out of both.",
     "Mean difference": "Mean over blocks of arm minus reference, in metric units, with a t interval.",
     "Hodges–Lehmann": "Median of all pairwise averages of the block differences.",
     "Rank-biserial": "(Sum of positive ranks − sum of negative ranks) / sum of all ranks of the differences; −1 to 1.",
     "Cohen's d (paired)": "Mean difference divided by the standard deviation of the differences.",
     "P(A>B)": "Share of blocks (or repeats) on which the arm scores above the reference; ties count half.",
-    "Wilcoxon": "Two-sided signed-rank test on block differences rounded to 6 decimals; zero differences "
-    "are left "
-    "out (the p that keeps them, after Pratt, stands beside it in the CSV). Exact without ties; with ties "
-    "or zeros exact "
-    "by permutation up to 13 blocks, and the tie-corrected normal approximation from 14. Never with fewer "
-    "than 6 "
+    "Wilcoxon": "Two-sided signed-rank test on block differences rounded to 6 decimals; zero differences are left out "
+    "(the p that keeps them, after Pratt, stands in the fold below). Exact without ties; with ties or zeros exact "
+    "by permutation up to 13 blocks, and the tie-corrected normal approximation from 14. Never with fewer than 6 "
     "blocks.",
-    "Sign test": "Exact two-sided binomial test on the number of blocks won; used for raw AUPRC, whose "
-    "differences have "
-    "another scale on every network.",
+    "Sign test": "Exact two-sided binomial test on the number of blocks won; used for raw AUPRC, whose differences "
+    "have another scale on every network.",
     "Holm": "Step-down correction over the family printed with each finding: one table × one metric × one question.",
-    "Friedman": "Test on ranks within blocks that any arm differs; the p used is by permutation below 10 "
-    "blocks, by the "
-    "Iman–Davenport F from 10. The χ² is printed for comparison with the literature. Arms of unlike spread count as "
-    "different, too: with equal medians and a third of the arms ten times as variable as the others, it came out at "
-    "0.05 in up to 8 % of simulated studies.",
+    "Friedman": "Test on ranks within blocks that any arm differs; the p used is by permutation below 10 blocks, by "
+    "the Iman–Davenport F from 10. The χ² is printed for comparison with the literature. Arms of unlike spread count "
+    "as different, too: with equal medians and a third of the arms ten times as variable as the others, it came out "
+    "at 0.05 in up to 8 % of simulated studies.",
     "Kendall's W": "Agreement of the blocks on the order of the arms, 0 to 1.",
-    "Nemenyi": "All pairs of mean ranks against one critical difference; it depends on which arms are in "
-    "the pool, so it "
-    "is secondary to the findings.",
-    "Conover": "All pairs of mean ranks against the spread of ranks in this study; secondary like Nemenyi. No pair's p "
-    "is taken below that of its own sign test, then Holm over all pairs: where three of five arms differ, the "
+    "Nemenyi": "All pairs of mean ranks against one critical difference; it depends on which arms are in the pool, so "
+    "it is secondary to the findings.",
+    "Conover": "All pairs of mean ranks against the spread of ranks in this study; secondary like Nemenyi. No pair's "
+    "p is taken below that of its own sign test, then Holm over all pairs: where three of five arms differ, the "
     "textbook's p called the two equal ones different at 0.05 in 3 to 5 of 10 simulated studies.",
     "Verdict": "Higher or lower: Holm p below the level, and the second pass, with failures as worst, agrees. "
     "Otherwise not established, which does not say that the arms are equal.",
@@ -72,14 +63,14 @@ STATISTICS: dict[str, str] = {
     "Repeats": "Cells of one arm on one data set: another split of its edges, other negatives, other initial weights.",
     "Costs": "Of every cell: seconds from the data in memory to the scores, what arms share counted in full for each; "
     "the highest memory its worker held; weights that are trained, of one model.",
-    "Interval over repeats": "t interval of the paired difference on one data set: how far another seed, and "
-    "another split of its edges, would move it. It says nothing about another data set.",
+    "Interval over repeats": "t interval of the paired difference on one data set: how far another seed, and another "
+    "split of its edges, would move it. It says nothing about another data set.",
     "Corrected resampled t": "t test over repeats that split the edges of one data set anew. Their tests share edges, "
     "so the variance of a mean over n repeats is taken as (1/n + s/(1 − s)) times that of a repeat, s the share of "
     "tested among tested and training edges (Nadeau & Bengio 2003). At least 3 repeats; where all repeats sit one "
     "exam, s/(1 − s) is left out and p speaks of seeds alone. No p where every repeat tests all edges (folds, "
-    "transfer) or the share is not known. An approximation: in simulated nulls it came out at 0.05 in 1 to 6 %, and in "
-    "up to 8 % where AUROC lay below about 0.6.",
+    "transfer) or the share is not known. An approximation: in simulated nulls it came out at 0.05 in 1 to 6 %, and "
+    "in up to 8 % where AUROC lay below about 0.6.",
 }
 
 

@@ -116,8 +116,8 @@
   const meanings = new Map(); // what a column's head or a word stands for: the terms at the end of the page
   for (const item of document.querySelectorAll(".define")) {
     const term = item.dataset.term, text = item.textContent.trim();
-    const heads = (item.dataset.heads || "").split("|");
-    if (term) for (const head of [term].concat(heads)) if (head) meanings.set(head, { term: term, text: text });
+    const heads = (item.dataset.heads || "").split("|"), entry = { term: term, text: text };
+    if (term) for (const head of [term].concat(heads)) if (head) meanings.set(head, entry);
     item.append(" ", copier(term, text));
   }
 
