@@ -11,7 +11,7 @@ import pandas as pd
 
 from reports.results import Dropped
 
-__all__ = ["averaged", "block_means", "cells", "complete", "dropped", "ordered_arms"]
+__all__ = ["averaged", "block_means", "cells", "complete", "dropped", "ordered_arms", "over_blocks", "pair_of"]
 
 _ORDER = {"reference": 0, "arm": 1, "baseline": 2, "control": 3}
 
@@ -42,7 +42,17 @@ def averaged(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 def block_means(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Average one metric of a study into independent units, ``[blocks, arms]``."""
-    return averaged(averaged(cells(frame, metric), ["block", "dataset"]), ["block"])
+    return over_blocks(cells(frame, metric))
+
+
+def over_blocks(wide: pd.DataFrame) -> pd.DataFrame:
+    """Average the cells of a study, as :func:`cells` lays them out, into independent units, ``[blocks, arms]``."""
+    return averaged(averaged(wide, ["block", "dataset"]), ["block"])
+
+
+def pair_of(wide: pd.DataFrame, arm: str, against: str) -> pd.DataFrame:
+    """Take two arms out of a study's cells; what neither of them ran is not expected of either."""
+    return wide[[arm, against]].dropna(how="all")
 
 
 def complete(means: pd.DataFrame, *, failures_worst: bool) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from reports.blocks import block_means, complete, dropped, ordered_arms
+from reports.blocks import block_means, cells, complete, dropped, ordered_arms, over_blocks, pair_of
 from reports.glossary import label
 from reports.results import Finding, GlobalTest, Verdict
 from reports.statistics.over_blocks import (
@@ -58,10 +58,11 @@ def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
 
 def findings(frame: pd.DataFrame, metric: str, family: Family, *, alpha: float, tests: bool) -> list[Finding]:
     """Compare the pairs of one family on one metric and correct them together (Holm)."""
+    wide = cells(frame, metric)
     first = [
-        _finding(frame[frame["arm"].isin(pair)], metric, family, pair, tests=tests, level=1 - alpha)
+        _finding(wide, metric, family, pair, tests=tests, level=1 - alpha)
         for pair in family.pairs
-        if _measured(frame, metric, pair)
+        if set(pair) <= set(wide)
     ]
     if not first:
         return []
@@ -75,15 +76,11 @@ def findings(frame: pd.DataFrame, metric: str, family: Family, *, alpha: float, 
     return out
 
 
-def _measured(frame: pd.DataFrame, metric: str, pair: tuple[str, str]) -> bool:
-    return set(pair) <= set(frame.loc[frame["metric"] == metric, "arm"])
-
-
 def _finding(
-    frame: pd.DataFrame, metric: str, family: Family, pair: tuple[str, str], *, tests: bool, level: float
+    wide: pd.DataFrame, metric: str, family: Family, pair: tuple[str, str], *, tests: bool, level: float
 ) -> tuple[Finding, tuple[Signed | None, float]]:
     arm, against = pair
-    means = block_means(frame, metric)[[arm, against]]
+    means = over_blocks(pair_of(wide, arm, against))
     kept = complete(means, failures_worst=False)
     d = (kept[arm] - kept[against]).to_numpy()
     able = tests and len(d) >= MIN_SIGNED

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pandas as pd
 
-from reports.blocks import block_means, cells, complete
+from reports.blocks import block_means, cells, complete, over_blocks, pair_of
 from reports.findings.factorial import Factorial, factorial
 from reports.levels import arm_levels
 from reports.results import Conclusion, Finding
@@ -36,7 +36,8 @@ def conclude(
         Largest difference that does not matter, for metrics on the scale 0 to 1.
     """
     sizes = Counter(f.family for f in found)
-    raw = [_measured(frame, f, sizes[f.family], alpha, tests, margin) for f in found]
+    wide = {metric: cells(frame, metric) for metric in {f.metric for f in found}}
+    raw = [_measured(wide[f.metric], f, sizes[f.family], alpha, tests, margin) for f in found]
     adjusted: dict[int, float | None] = {}
     for family in sizes:
         members = [i for i, f in enumerate(found) if f.family == family]
@@ -62,7 +63,7 @@ def crossed(
 
 
 def _measured(
-    frame: pd.DataFrame, f: Finding, comparisons: int, alpha: float, tests: bool, margin: float
+    wide: pd.DataFrame, f: Finding, comparisons: int, alpha: float, tests: bool, margin: float
 ) -> tuple[Equivalence | None, Power | None, str]:
     width = margin_of(f.metric, margin)
     n = f.effect.n if f.effect else 0
@@ -70,7 +71,7 @@ def _measured(
         return None, None, "nothing in this table can be tested"
     if width is None:
         return None, None, "no margin is stated for this metric"
-    differences = _differences(frame, f)
+    differences = _differences(wide, f)
     plan = power(differences, width, alpha=alpha, comparisons=comparisons)
     if f.failures:
         # the blocks that survived cannot show that an arm which crashes is as good as one which does not
@@ -81,10 +82,9 @@ def _measured(
     return equivalence(d.to_numpy(), width, alpha=alpha), plan, ""
 
 
-def _differences(frame: pd.DataFrame, f: Finding) -> pd.Series:
+def _differences(wide: pd.DataFrame, f: Finding) -> pd.Series:
     """Return arm minus reference per block, data set and repeat, on the blocks both finished."""
-    pair = frame[frame["arm"].isin((f.arm, f.against)) & frame["metric"].eq(f.metric)]
-    kept = complete(block_means(pair, f.metric), failures_worst=False).index
-    wide = cells(pair, f.metric)
-    wide = wide[wide.index.get_level_values("block").isin(kept)]
-    return wide[f.arm] - wide[f.against]
+    pair = pair_of(wide, f.arm, f.against)
+    kept = complete(over_blocks(pair), failures_worst=False).index
+    pair = pair[pair.index.get_level_values("block").isin(kept)]
+    return pair[f.arm] - pair[f.against]
