@@ -51,6 +51,7 @@ def analyse(table: Table, *, alpha: float = 0.05, margin: float = MARGIN) -> Ana
         arms=tuple(roles),
         roles=roles,
         blocks=blocks,
+        units=table.units,
         datasets=tuple(sorted(frame["dataset"].unique())),
         repeats=int(frame.groupby(["dataset", "metric"])["repeat"].nunique().max()),
         scores=scored,

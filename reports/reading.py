@@ -56,8 +56,8 @@ def canonical(
     block: Columns,
     metric: str | None,
     dataset: Columns,
-) -> pd.DataFrame:
-    """Return the rows of a study under canonical names, with the metrics in one column."""
+) -> tuple[pd.DataFrame, str]:
+    """Return the rows of a study under canonical names, metrics in one column, and which columns made its blocks."""
     long = {"metric", "value"} <= set(raw.columns)
     raw = raw.assign(row=np.arange(2, len(raw) + 2))
     if "part" in raw:
@@ -82,7 +82,10 @@ def canonical(
     )
     kept = raw[[c for c in KEPT if c in raw and c != arm_column]]
     frame = frame.join(kept)
-    return _long(frame, raw, source) if long else _melted(frame, raw, metric, (arm_column, *blocks), source)
+    inside = [name for name in inside if name not in blocks]
+    made = " × ".join(blocks) + (f", each over {' × '.join(inside)}" if inside else "")
+    rows = _long(frame, raw, source) if long else _melted(frame, raw, metric, (arm_column, *blocks), source)
+    return rows, made
 
 
 def _test_part(raw: pd.DataFrame, source: Path) -> pd.DataFrame:

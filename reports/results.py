@@ -148,6 +148,7 @@ class Analysis:
     refusals: tuple[Refusal, ...]
     completeness: pd.DataFrame
     costs: pd.DataFrame
+    units: str = ""
     averages: pd.DataFrame = field(default_factory=pd.DataFrame)
     provenance: dict[str, tuple[str, ...]] = field(default_factory=dict)
     levels: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -42,6 +42,8 @@ class Table:
         File the table was read from.
     digest
         SHA-256 of that file.
+    units
+        Columns that name the independent unit, and what lies inside it.
     """
 
     frame: pd.DataFrame
@@ -49,6 +51,7 @@ class Table:
     metric: str
     source: Path
     digest: str = ""
+    units: str = ""
 
 
 def load(
@@ -87,14 +90,14 @@ def load(
     """
     source = Path(path)
     raw = read(source)
-    frame = canonical(raw, source, arm=arm, block=block, metric=metric, dataset=dataset)
+    frame, units = canonical(raw, source, arm=arm, block=block, metric=metric, dataset=dataset)
     _reject_repeated(frame, source)
     _reject_two_arms_of_one_name(frame, source)
     reference = _reference(frame, reference, source)
     frame = _with_roles(frame, reference, source)
     primary = _primary(frame, metric, source)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    return Table(frame.sort_values(KEYS, ignore_index=True), reference, primary, source, digest)
+    return Table(frame.sort_values(KEYS, ignore_index=True), reference, primary, source, digest, units)
 
 
 def _reject_repeated(frame: pd.DataFrame, source: Path) -> None:

@@ -65,6 +65,7 @@ def test_a_report_on_table_2_prints_the_averages_that_its_rows_give(tmp_path: Pa
     printed = {arm: round(found.loc[("STRING", arm), "mean"], 3) for arm in ("none", "gcn", "gat")}
     assert printed == {"none": 0.929, "gcn": 0.929, "gat": 0.937}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "7 independent blocks (column cell, each over network)" in page
     row = page[page.index("Mean of STRING (7 data sets)") :].split("</tr>")[0]
     assert row.count("0.929") == 2 and "0.918" not in row
 
