@@ -230,7 +230,22 @@ def _completeness(a: Analysis) -> dict[str, Any]:
         }
         for r in bad.itertuples()
     ]
-    return {"total": len(table), "rows": rows}
+    return {"total": len(table), "rows": rows, **_matrix(a)}
+
+
+def _matrix(a: Analysis) -> dict[str, Any]:
+    """Lay out how many cells of every arm on every data set are finished, failed and missing."""
+    cells = {(r.arm, r.dataset): r for r in a.completeness.itertuples()}
+    body = [{"arm": arm, "cells": [_count(cells.get((arm, d))) for d in a.datasets]} for arm in a.arms]
+    return {"datasets": a.datasets, "matrix": body}
+
+
+def _count(cell: Any) -> dict[str, str]:
+    if cell is None:
+        return {"text": "–", "mark": "gap"}
+    parts = [f"{cell.finished} ok", f"{cell.failed} failed", f"{cell.missing} not run"]
+    told = [part for part, n in zip(parts, (1, cell.failed, cell.missing), strict=True) if n]
+    return {"text": ", ".join(told), "mark": "gap" if len(told) > 1 else ""}
 
 
 def _costs(a: Analysis) -> dict[str, Any]:

@@ -76,6 +76,7 @@ def test_the_page_shows_failures_with_reasons_and_the_command(built: Path) -> No
     text = read(built).text
     assert "oom: out of memory on lane 0" in text
     assert "3 of 3 failed" in text
+    assert "0 ok, 3 failed" in text and "3 ok" in text
     assert "knockout run a.yaml --out out\nknockout report out" in text
     assert "git commit 0123abc" in text
     assert "torch 2.15.0" in text and "budget-1" in text
