@@ -100,7 +100,7 @@ def write(
     if tuning is not None:
         analysis = replace(analysis, refusals=(*analysis.refusals, *tuning_refusals(tuning)))
         tables += tuning_exports(tuning)
-    shown = context(analysis, drawn, made, search=search, searched=searched, tuning=tuning)
+    shown = context(analysis, drawn, audited, made, search=search, searched=searched, tuning=tuning)
     return _publish(out, tables, [*drawn, *searched], "report.html.j2", shown, paragraph=shown["methods"])
 
 

@@ -7,7 +7,7 @@ import math
 from reports.results import Paired
 from reports.statistics.over_blocks import Effect
 
-__all__ = ["amount", "count", "interval", "joined", "number", "p_value", "signed"]
+__all__ = ["amount", "confidence", "count", "interval", "joined", "number", "p_value", "signed"]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -21,6 +21,11 @@ def signed(value: float, digits: int = 3) -> str:
         return "–"
     text = f"{value:+.{digits}f}"
     return ("0." + "0" * digits if float(text) == 0 else text).replace("-", "−")
+
+
+def confidence(alpha: float) -> str:
+    """Write the confidence level that belongs to a study's level of tests."""
+    return f"{100 * (1 - alpha):g} %"
 
 
 def interval(size: Effect | Paired) -> str:

@@ -13,6 +13,7 @@ from reports.blocks import block_means, cells, complete, dropped, ordered_arms, 
 from reports.glossary import label
 from reports.results import Finding, GlobalTest, Verdict
 from reports.statistics.over_blocks import (
+    MIN_SIGNED,
     Effect,
     Signed,
     block_ranks,
@@ -25,10 +26,9 @@ from reports.statistics.over_blocks import (
     wilcoxon,
 )
 
-__all__ = ["MIN_BLOCKS", "MIN_SIGNED", "Family", "families", "findings", "global_test"]
+__all__ = ["MIN_BLOCKS", "Family", "families", "findings", "global_test"]
 
 MIN_BLOCKS = 5  # for any test across data sets
-MIN_SIGNED = 6  # 2 / 2**5 > .05: below this an exact signed test cannot come out
 _QUESTIONS = {"arm": "knocked-out arms", "baseline": "baselines", "control": "controls"}
 
 

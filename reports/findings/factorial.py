@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from reports.statistics.anova import marginal_means, rm_anova
-from reports.statistics.flips import MIN_FLIPPED
 from reports.statistics.mixed import adjusted_means, mixed, rows_of, separated
+from reports.statistics.over_blocks import MIN_SIGNED
 from reports.statistics.simple_effects import simple_effects
 
 __all__ = ["IDLE", "MIN_FACTORIAL", "Factorial", "factorial"]
@@ -133,8 +133,8 @@ def _incomplete(plain: Factorial, kept: pd.DataFrame, design: pd.DataFrame) -> F
     there = set(design.itertuples(index=False, name=None))
     not_run = tuple(", ".join(one) for one in product(*plain.factors.values()) if one not in there)
     shown = replace(plain, method="mixed model", not_run=not_run, gaps=int(kept.isna().to_numpy().sum()))
-    if len(kept) < MIN_FLIPPED:
-        why = f"with combinations or cells that were not run, a test needs at least {MIN_FLIPPED}"
+    if len(kept) < MIN_SIGNED:
+        why = f"with combinations or cells that were not run, a test needs at least {MIN_SIGNED}"
         return replace(shown, message=f"{_blocks(plain)}; {why}.")
     rows = rows_of(kept, design, plain.factors)
     effects, note = mixed(rows)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from reports.blocks import block_means, ordered_arms
-from reports.findings.comparisons import MIN_BLOCKS, MIN_SIGNED, Family
+from reports.findings.comparisons import MIN_BLOCKS, Family
 from reports.glossary import label
 from reports.results import Finding, GlobalTest, Refusal
 from reports.statistics.attainability import blocks_needed, smallest_p
+from reports.statistics.over_blocks import MIN_SIGNED
 
 __all__ = ["design", "forbidding", "outcome"]
 

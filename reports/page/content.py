@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from reports.findings.audit import audit, audit_context
+from reports.findings.audit import Audit, audit_context
 from reports.glossary import HEADS, METRICS, STATISTICS, label
 from reports.made import Made
 from reports.page.conclusions import CONCLUSIONS, conclusions_context
@@ -17,15 +18,15 @@ from reports.page.methods import as_latex, methods
 from reports.page.pairs import gain_table, pair_notes, pair_rows, rank_pairs
 from reports.page.scores import score_tables
 from reports.page.sentences import summary
-from reports.plots.figures import critical_difference, differences, distribution, svg
-from reports.plots.gather import grouped, more_pictures, unit
+from reports.plots.figures import critical_difference, differences, distribution
+from reports.plots.gather import grouped, more_pictures, picture, unit
 from reports.plots.violin import violin
 from reports.results import Analysis, Dropped, Finding, Refusal
 from reports.search.page import TERMS, search_context, search_provenance
 from reports.search.record import Search
 from reports.search.sentences import search_refusals
 from reports.search.tuning import tuning_context
-from reports.wording import count, interval, number, p_value, signed
+from reports.wording import confidence, count, interval, number, p_value, signed
 
 __all__ = ["Picture", "context", "pictures", "search_only"]
 
@@ -35,6 +36,7 @@ Picture = dict[str, Any]
 def context(
     a: Analysis,
     drawn: list[Picture],
+    audited: Audit,
     made: Made,
     *,
     search: Search | None = None,
@@ -48,7 +50,7 @@ def context(
         **conclusions_context(a),
         "gains": gain_table(a),
         "gain_notes": pair_notes(a.gains),
-        "audit": audit_context(audit(a), a),
+        "audit": audit_context(audited, a),
         "methods": {"text": methods(a), "latex": as_latex(methods(a))},
         "tuning": {} if tuning is None else tuning_context(tuning, a.metric),
         "paired": pair_rows(a.paired),
@@ -66,7 +68,7 @@ def context(
         **_how(made, a.metrics),
         "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
         "statistics": {**STATISTICS, **CONCLUSIONS, **(TERMS if search else {})},
-        "level": f"{100 * (1 - a.alpha):g} %",
+        "level": confidence(a.alpha),
         "blocks": count(len(a.blocks), "independent block"),
         "datasets": count(len(a.datasets), "data set"),
         "repeats": count(a.repeats, "repeat"),
@@ -116,7 +118,7 @@ def pictures(a: Analysis) -> list[Picture]:
             over = changed[1]["over"].iloc[0]
             caption = f"{name}: what each arm changes against {a.reference}, mean and t interval over {over}"
             caption += " (blocks with failed or missing cells left out)." if _gaps(a, metric) else "."
-            out.append(_picture(f"differences_{metric}", *changed, caption, _fold(a, metric)))
+            out.append(_picture(f"differences_{metric}", changed, caption, _fold(a, metric)))
         shaped = violin(a, metric)
         caption = (
             f"{name} per arm. Each point is one {unit(a)}; {'violins and ' if shaped else ''}boxes (five points or "
@@ -127,13 +129,13 @@ def pictures(a: Analysis) -> list[Picture]:
             caption += f" Marks: difference to {a.reference} over blocks established, failures counted in; Holm p < "
             caption += f"{a.alpha:g} *, < 0.01 **, < 0.001 ***."
         shown = shaped or distribution(a, metric)
-        out.append(_picture(f"distribution_{metric}", *shown, caption, _fold(a, metric)))
+        out.append(_picture(f"distribution_{metric}", shown, caption, _fold(a, metric)))
     for test in a.globals:
         ranked = critical_difference(a, test)
         if ranked is not None:
             caption = f"Critical differences on {label(test.metric)}: mean ranks over {test.test.blocks} blocks; a bar "
             caption += f"joins arms of which no two differ (Nemenyi, {a.alpha:g})."
-            out.append(_picture(f"critical_difference_{test.metric}", *ranked, caption, _fold(a, test.metric)))
+            out.append(_picture(f"critical_difference_{test.metric}", ranked, caption, _fold(a, test.metric)))
     return out + more_pictures(a)
 
 
@@ -146,12 +148,12 @@ def _gaps(a: Analysis, metric: str) -> bool:
     return any(f.dropped for f in a.findings if f.metric == metric)
 
 
-def _picture(name: str, figure: Any, numbers: pd.DataFrame, caption: str, group: str) -> Picture:
+def _picture(name: str, drawn: tuple[Figure, pd.DataFrame], caption: str, group: str) -> Picture:
+    numbers = drawn[1]
     heads = [c for c in ("arm", "mean", "mean_rank", "value") if c in numbers]
     told = numbers[heads].groupby("arm", sort=False).mean().iloc[:, 0]
-    alt = f"{caption} Means: " + ", ".join(f"{arm} {number(value)}" for arm, value in told.items()) + "."
-    drawn = {"name": name, "svg": svg(figure), "numbers": numbers, "caption": caption, "alt": alt}
-    return {**drawn, "figure": figure, "group": group}
+    means = ", ".join(f"{arm} {number(value)}" for arm, value in told.items())
+    return picture(name, drawn, caption, f"Means: {means}.", group)
 
 
 def _families(a: Analysis) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from reports.findings.factorial import IDLE
 from reports.glossary import label
 from reports.page.factorial_sentences import analysed, interactions, main_effect, method_of
 from reports.results import Analysis, Conclusion, Finding
-from reports.wording import count, interval, joined, number, p_value, signed
+from reports.wording import confidence, count, interval, joined, number, p_value, signed
 
 __all__ = ["MOST", "Answer", "Question", "questions"]
 
@@ -161,7 +161,7 @@ def _answer(a: Analysis, c: Conclusion, names: dict[str, str], *, quiet: bool) -
         return Answer(f"{name} {signed(f.effect.mean)} ({alone})", c.word, beyond)
     p = f"adjusted p = {p_value(f.p_holm)}" if f.test else "not tested"
     spread = interval(f.effect)
-    spread = f"{100 * (1 - a.alpha):g} % interval {spread}" if spread.startswith("[") else spread
+    spread = f"{confidence(a.alpha)} interval {spread}" if spread.startswith("[") else spread
     text = f"{name} {signed(f.effect.mean)} ({spread}; {p}"
     if f.effect.n > 1:
         text += f"; probability of improvement {number(f.effect.superior, 2)}"
@@ -174,7 +174,7 @@ def _alone(a: Analysis, f: Finding) -> str:
     found = [p for p in a.paired if (p.metric, p.arm, p.against) == key and p.test]
     if len(a.datasets) > 1 or not found:
         return ""
-    level, p = f"{100 * (1 - a.alpha):g} %", f"adjusted p = {p_value(found[0].p_holm)}"
+    level, p = confidence(a.alpha), f"adjusted p = {p_value(found[0].p_holm)}"
     return f"on this data set alone: {level} interval {interval(found[0])}; {p}; {count(found[0].repeats, 'repeat')}"
 
 

@@ -12,8 +12,8 @@ from reports.page.exports import Export, latex
 from reports.results import Analysis
 from reports.statistics.attainability import smallest_p
 from reports.statistics.flips import smallest
-from reports.statistics.simple_effects import MIN_SIMPLE
-from reports.wording import count, joined, number, p_value, signed
+from reports.statistics.over_blocks import MIN_SIGNED
+from reports.wording import confidence, count, joined, number, p_value, signed
 
 __all__ = ["FACTORIALS", "factorial_exports", "factorials_context"]
 
@@ -49,7 +49,7 @@ _FILES = {
 
 def factorials_context(a: Analysis) -> list[dict[str, Any]]:
     """Show every analysis of a study's factors once; metrics refused for the same reason share one line."""
-    found, level = a.factorials, f"{100 * (1 - a.alpha):g} %"
+    found, level = a.factorials, confidence(a.alpha)
     out: list[dict[str, Any]] = []
     for message in dict.fromkeys(f.message for f in found if f.message):
         mine = [f for f in found if f.message == message]
@@ -168,8 +168,8 @@ def _simple_notes(f: Factorial) -> list[str]:
     out = ["A difference that is shown at one level and not at another is no interaction: that is the row above."]
     sizes = f.simple.groupby(["factor", "at_factor"]).size()
     floors = {m: smallest_p(f.blocks, m) for m in sorted(set(sizes))}
-    if f.blocks < MIN_SIMPLE:
-        out.append(f"{f.blocks} blocks; an exact test needs {MIN_SIMPLE}.")
+    if f.blocks < MIN_SIGNED:
+        out.append(f"{f.blocks} blocks; an exact test needs {MIN_SIGNED}.")
     else:
         told = ", ".join(f"{p_value(p)} for {count(m, 'comparison')}" for m, p in floors.items())
         out.append(f"Smallest Holm p that {f.blocks} blocks can reach: {told}.")

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import version
 
-from reports.findings.comparisons import MIN_SIGNED
 from reports.glossary import label
 from reports.page.factorial_sentences import together
 from reports.results import Analysis
-from reports.wording import count, joined
+from reports.statistics.over_blocks import MIN_SIGNED
+from reports.wording import confidence, count, joined
 
 __all__ = ["as_latex", "methods"]
 
@@ -62,7 +62,7 @@ def _design(a: Analysis) -> str:
 
 
 def _units(a: Analysis) -> str:
-    n, level = len(a.blocks), _level(a)
+    n, level = len(a.blocks), confidence(a.alpha)
     if n == 1:
         text = f"Differences are means over the repeats of each data set with {level} t intervals{_overlap(a)}"
         return f"{text}; there was one independent block, hence no test across data sets."
@@ -80,10 +80,6 @@ def _overlap(a: Analysis) -> str:
         return ", not corrected for edges that repeats may share" if plain else ""
     tested = " and p, Holm-corrected within each data set and metric," if any(p.test for p in known) else ""
     return f"; these{tested} are corrected for the edges that re-split repeats share (Nadeau and Bengio, 2003)"
-
-
-def _level(a: Analysis) -> str:
-    return f"{100 * (1 - a.alpha):g} %"
 
 
 def _globals(a: Analysis) -> str:

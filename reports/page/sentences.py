@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from reports.findings.comparisons import MIN_BLOCKS, MIN_SIGNED
+from reports.findings.comparisons import MIN_BLOCKS
 from reports.glossary import label
 from reports.results import Analysis, Finding, Paired
 from reports.statistics.attainability import blocks_needed, smallest_p
+from reports.statistics.over_blocks import MIN_SIGNED
 from reports.wording import count, interval, joined, number, p_value, signed
 
 __all__ = ["summary"]

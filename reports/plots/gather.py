@@ -24,9 +24,9 @@ from reports.results import Analysis
 from reports.stored.curves import Curves
 from reports.stored.embeddings import NEIGHBOURS, Embeddings
 from reports.stored.predictions import Predictions
-from reports.wording import count, joined, number, signed
+from reports.wording import confidence, count, joined, number, signed
 
-__all__ = ["edge_pictures", "embedding_pictures", "grouped", "more_pictures", "training_pictures", "unit"]
+__all__ = ["edge_pictures", "embedding_pictures", "grouped", "more_pictures", "picture", "training_pictures", "unit"]
 
 SCORES, FACTORS, EDGES = "Scores, means and costs", "Factors together", "Predicted edges"
 TRAINING, EMBEDDED = "Training", "Pair representations"
@@ -43,30 +43,30 @@ def unit(a: Analysis) -> str:
 
 def more_pictures(a: Analysis) -> list[dict[str, Any]]:
     """Draw what further figures the primary metric of a study allows."""
-    metric, name, level = a.metric, label(a.metric), f"{100 * (1 - a.alpha):g} %"
+    metric, name, level = a.metric, label(a.metric), confidence(a.alpha)
     out = []
     if (drawn := heatmap(a, metric)) is not None:
         caption = f"{name} of every arm on every data set, mean over repeats; * and bold: best of its data set."
         caption += " A dash: cells failed or not run."
         best = drawn[1].loc[drawn[1]["best"], "arm"].value_counts(sort=False)
         told = ", ".join(f"{arm} on {n}" for arm, n in best.items())
-        out.append(_picture(f"heatmap_{metric}", drawn, caption, f"Best: {told or 'none'}.", SCORES))
+        out.append(picture(f"heatmap_{metric}", drawn, caption, f"Best: {told or 'none'}.", SCORES))
     if (drawn := bars(a, metric)) is not None:
         caption = f"{name}: mean per arm with {level} t interval; each dot is one {unit(a)}. Arms are paired: whether "
         caption += "two differ is said by their difference, never by intervals that overlap."
-        out.append(_picture(f"bars_{metric}", drawn, caption, f"Means: {_told(drawn[1])}.", SCORES))
+        out.append(picture(f"bars_{metric}", drawn, caption, f"Means: {_told(drawn[1])}.", SCORES))
     if (drawn := gain_per_cost(a, metric)) is not None:
         caption = f"What an arm costs and what it is worth: {name} minus that of {a.reference}, mean and {level} t "
         caption += "interval, over its cost."
         told = ", ".join(f"{r['arm']} {signed(r['mean'])}" for r in drawn[1].to_dict("records"))
-        out.append(_picture(f"gain_per_cost_{metric}", drawn, caption, f"Differences: {told}.", SCORES))
+        out.append(picture(f"gain_per_cost_{metric}", drawn, caption, f"Differences: {told}.", SCORES))
     if (drawn := interaction(a, metric)) is not None:
         caption = f"Marginal means of {name} for two factors at a time, over all arms that share the two levels, with "
         caption += f"{level} t interval over points (each one {unit(a)}), what points differ in as a whole taken out "
         caption += "(Cousineau 2005, Morey 2008). Factors that add up have parallel lines; whether lines differ from "
         caption += "that is said by the test of the interaction, not by the eye."
         pairs = drawn[1][["factor", "by"]].drop_duplicates().agg(" and ".join, axis=1).tolist()
-        out.append(_picture(f"interaction_{metric}", drawn, caption, f"Pairs: {'; '.join(pairs)}.", FACTORS))
+        out.append(picture(f"interaction_{metric}", drawn, caption, f"Pairs: {'; '.join(pairs)}.", FACTORS))
     return out
 
 
@@ -76,11 +76,11 @@ def edge_pictures(a: Analysis, predictions: Predictions) -> list[dict[str, Any]]
     if (drawn := precision_recall(a, predictions)) is not None:
         left = len(set(predictions.cells["dataset"])) - MOST_DATASETS
         caption = "Precision over recall of test pairs: reference, strongest control of each data set and the best "
-        caption += f"other arms; mean over repeats, shaded {100 * (1 - a.alpha):g} % t interval (three repeats or more)"
+        caption += f"other arms; mean over repeats, shaded {confidence(a.alpha)} t interval (three repeats or more)"
         caption += f"; {count(left, 'more data set')} not drawn." if left > 0 else "."
         half = drawn[1][drawn[1]["recall"] == 0.5].groupby("arm", sort=False)["precision"].mean()
         told = ", ".join(f"{arm} {number(value)}" for arm, value in half.items())
-        out.append(_picture("precision_recall", drawn, caption, f"Mean precision at recall 0.5: {told}.", EDGES))
+        out.append(picture("precision_recall", drawn, caption, f"Mean precision at recall 0.5: {told}.", EDGES))
     arm = subject(a)
     for dataset in a.datasets[:MOST_NETWORKS]:
         scores = mean_scores(predictions, arm, dataset)
@@ -91,13 +91,13 @@ def edge_pictures(a: Analysis, predictions: Predictions) -> list[dict[str, Any]]
             hubs = edges["tf"].value_counts()
             first = sorted(hubs.index, key=lambda tf: (-hubs[tf], tf))
             told = f"{int(edges['label'].sum())} of {len(edges)} are known; most edges: {joined(first)}."
-            out.append(_picture(f"top_edges_{dataset}", drawn, caption, told, EDGES))
+            out.append(picture(f"top_edges_{dataset}", drawn, caption, told, EDGES))
         if (drawn := score_heatmap(scores)) is not None:
             shown = drawn[1]
             caption = f"Mean scores of {arm} on {dataset} for the regulators and targets with most top edges. A dot: "
             caption += "known edge; empty: pair not in the test."
             told = f"{len(shown)} pairs, {int(shown['label'].sum())} known."
-            out.append(_picture(f"edge_scores_{dataset}", drawn, caption, told, EDGES))
+            out.append(picture(f"edge_scores_{dataset}", drawn, caption, told, EDGES))
     return out
 
 
@@ -123,7 +123,7 @@ def training_pictures(a: Analysis, curves: Curves) -> list[dict[str, Any]]:
     caption += _spent(trainings)
     kept = trainings[trainings["stage"] == "joint"].groupby("arm", sort=False)["picked"].agg(["min", "max"])
     told = ", ".join(f"{arm} {low} to {high}" for arm, low, high in kept.itertuples())
-    return [_picture("learning_curves", drawn, caption, f"Kept epochs of the joint stage: {told}.", TRAINING)]
+    return [picture("learning_curves", drawn, caption, f"Kept epochs of the joint stage: {told}.", TRAINING)]
 
 
 def _spent(trainings: pd.DataFrame) -> str:
@@ -153,7 +153,7 @@ def embedding_pictures(a: Analysis, embeddings: Embeddings) -> list[dict[str, An
             caption += "of one regulator lie together, and how many targets it has tells edges apart, too (see the "
             caption += f"degree audit). Drawn: {'; '.join(shown for shown, _ in each)}."
             told = "; ".join(auroc for _, auroc in each)
-            out.append(_picture(f"embeddings_{arm}", drawn, caption, f"AUROC of neighbours: {told}.", EMBEDDED))
+            out.append(picture(f"embeddings_{arm}", drawn, caption, f"AUROC of neighbours: {told}.", EMBEDDED))
     return out
 
 
@@ -178,7 +178,8 @@ def _told(numbers: pd.DataFrame) -> str:
     return ", ".join(f"{r['arm']} {number(r['mean'])}" for r in numbers.to_dict("records"))
 
 
-def _picture(name: str, drawn: tuple[Figure, pd.DataFrame], caption: str, told: str, group: str) -> dict[str, Any]:
+def picture(name: str, drawn: tuple[Figure, pd.DataFrame], caption: str, told: str, group: str) -> dict[str, Any]:
+    """Gather what the page and the files of a study need of a figure; ``told`` is its text alternative."""
     figure, numbers = drawn
     alt = f"{caption} {told}"
     return {

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from reports.statistics.attainability import smallest_p
 from reports.statistics.over_blocks import DECIMALS
 
-__all__ = ["MIN_FLIPPED", "Flipped", "basis", "flipped", "smallest", "within"]
+__all__ = ["Flipped", "basis", "flipped", "smallest", "within"]
 
 Values = NDArray[np.float64]
-MIN_FLIPPED = 6  # 2 / 2**5 > .05: with fewer blocks no outcome could count
 _ALL_UP_TO = 13  # blocks: 2**12 patterns, the other half says the same
 _RANDOM = 9_999
 _NOTHING = 1e-8  # a column shorter than this is what rounding leaves of zero

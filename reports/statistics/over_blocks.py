@@ -21,6 +21,7 @@ from reports.statistics.attainability import blocks_needed, smallest_p
 
 __all__ = [
     "DECIMALS",
+    "MIN_SIGNED",
     "Effect",
     "Friedman",
     "Signed",
@@ -40,6 +41,7 @@ __all__ = [
 
 Values = NDArray[np.float64]
 DECIMALS = 6  # two scores closer than this are equal: no network's AUROC is known to a millionth
+MIN_SIGNED = 6  # blocks; 2 / 2**5 > .05: below this no outcome of a two-sided test of signs could count
 _EXACT_UP_TO = 13  # 2**13 sign patterns are all visited by 9,999 resamples, 2**14 are not
 
 
@@ -155,7 +157,7 @@ def wilcoxon(
         Differences equal to so many decimals are ties; None trusts the last bit of every float.
     """
     d = _rounded(difference, decimals)
-    if len(d) < 6:
+    if len(d) < MIN_SIGNED:
         raise ValueError(f"an exact two-sided Wilcoxon test needs at least 6 blocks, got {len(d)}")
     if not d.any():
         return Signed(0.0, 1.0, "no block differs")

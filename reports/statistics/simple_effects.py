@@ -8,11 +8,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from reports.statistics.over_blocks import Signed, effect, holm_of, wilcoxon
+from reports.statistics.over_blocks import MIN_SIGNED, Signed, effect, holm_of, wilcoxon
 
-__all__ = ["MIN_SIMPLE", "simple_effects"]
-
-MIN_SIMPLE = 6  # blocks of an exact signed-rank test
+__all__ = ["simple_effects"]
 
 
 def simple_effects(
@@ -51,7 +49,7 @@ def simple_effects(
                         kept, design, {factor: other, at: inside}
                     )
                     size = effect(d, level)
-                    tests.append(wilcoxon(d) if len(d) >= MIN_SIMPLE else None)
+                    tests.append(wilcoxon(d) if len(d) >= MIN_SIGNED else None)
                     rows.append(
                         {
                             **{"factor": factor, "level": one, "against": other, "at_factor": at, "at_level": inside},
