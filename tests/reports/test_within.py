@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from conftest import ARMS, study_frame
 
 from reports.analysis import analyse
 from reports.build import _render
+from reports.findings.audit import audit
 from reports.made import Made
 from reports.page.content import context
 from reports.page.exports import exports
@@ -88,6 +90,14 @@ def test_the_gain_over_a_control_chosen_by_its_score_has_an_interval_but_no_p(st
     assert all(a.low < b.low and a.high > b.high for a, b in zip(shared, plain, strict=True))
 
 
+def shown(a: Analysis) -> dict[str, Any]:
+    return context(a, [], audit(a), Made())
+
+
+def page(a: Analysis) -> str:
+    return _render("report.html.j2", shown(a))
+
+
 def test_two_repeats_have_no_p(study: Study) -> None:
     found = pair(analyse(study(one_network, blocks=1, repeats=2)))
     assert found.test is None and found.p_holm is None and found.low < found.mean < found.high
@@ -100,7 +110,7 @@ def test_what_is_not_known_is_said_and_not_tested(study: Study) -> None:
     assert "repeats on STRING-cell0, interval not corrected for shared edges)" in summary(a)[0]
     assert "(this data set only, interval not corrected for shared edges)" in summary(a)[1]
     assert "adjusted p below" not in summary(a)[2]
-    text = _render("report.html.j2", context(a, [], Made()))
+    text = page(a)
     assert "repeats that share edges make them too narrow" in text
     assert "t intervals, not corrected for edges that repeats may share; there was one independent block" in methods(a)
 
@@ -127,7 +137,7 @@ def test_several_data_sets_do_not_lend_their_p_to_the_opening(study: Study) -> N
 
 def test_the_page_says_what_a_p_of_one_data_set_is(study: Study) -> None:
     a = analyse(study(one_metric, blocks=2))
-    text = _render("report.html.j2", context(a, [], Made()))
+    text = page(a)
     assert "This data set only" in text and "corrected resampled t test" in text
     rows = next(e.numbers for e in exports(a) if e.name == "paired_over_repeats")
     assert {"ratio", "uncorrected", "test", "statistic", "p", "p_holm"} <= set(rows)
@@ -148,10 +158,10 @@ def test_pairs_of_mean_ranks_stand_folded_beside_each_other(study: Study) -> Non
     a = analyse(study(one_metric, blocks=8))
     (test,) = a.globals
     assert test.conover is not None and test.nemenyi is not None
-    shown = context(a, [], Made())["tests"][0]["pairs"]
-    assert len(shown) == len(ARMS) * (len(ARMS) - 1) // 2
-    assert all(row["ranks"].startswith("−") or row["ranks"] == "0.00" for row in shown)
-    text = _render("report.html.j2", context(a, [], Made()))
+    rows = shown(a)["tests"][0]["pairs"]
+    assert len(rows) == len(ARMS) * (len(ARMS) - 1) // 2
+    assert all(row["ranks"].startswith("−") or row["ranks"] == "0.00" for row in rows)
+    text = page(a)
     assert "AUROC: pairs of mean ranks (15 rows)" in text and "both tests depend on the pool" in text
     names = {e.name for e in exports(a)}
     assert {"nemenyi_auroc", "conover_auroc"} <= names
