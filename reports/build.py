@@ -20,7 +20,7 @@ from reports.page.conclusions import conclusion_exports
 from reports.page.content import Picture, context, pictures, search_only
 from reports.page.exports import Export, exports, file_name
 from reports.plots.canvas import pdf
-from reports.plots.gather import edge_pictures, embedding_pictures, training_pictures
+from reports.plots.saved import asked, edge_pictures, embedding_pictures, training_pictures
 from reports.results import Analysis
 from reports.search.page import search_exports, search_pictures
 from reports.search.record import Search, read_search
@@ -67,6 +67,7 @@ def write(
     predictions: Predictions | None = None,
     curves: Curves | None = None,
     embeddings: Embeddings | None = None,
+    draw: Sequence[str] = (),
 ) -> Path:
     """Write the report of a study that is analysed already; otherwise as :func:`build`.
 
@@ -86,11 +87,21 @@ def write(
         How its cells were trained, see :func:`reports.stored.curves.read_curves`.
     embeddings
         What its models make of test pairs, see :func:`reports.stored.embeddings.read_embeddings`.
+    draw
+        Data sets, as patterns, whose edges, training and pair vectors are drawn; of the first ones if none is named.
+
+    Raises
+    ------
+    ReportError
+        If the study has no such data set, or its cells left nothing to draw.
     """
+    wanted = asked(analysis, draw)
+    if wanted and not (predictions or curves or embeddings):
+        raise ReportError("nothing to draw: no predictions, training records or pair vectors lie here.", where="--draw")
     drawn, searched = pictures(analysis), search_pictures(search) if search else []
-    drawn += edge_pictures(analysis, predictions) if predictions else []
-    drawn += training_pictures(analysis, curves) if curves else []
-    drawn += embedding_pictures(analysis, embeddings) if embeddings else []
+    drawn += edge_pictures(analysis, predictions, wanted) if predictions else []
+    drawn += training_pictures(analysis, curves, wanted) if curves else []
+    drawn += embedding_pictures(analysis, embeddings, wanted) if embeddings else []
     audited = audit(analysis)
     analysis = replace(analysis, refusals=(*analysis.refusals, *audit_refusals(audited)))
     tables = [*exports(analysis), *conclusion_exports(analysis), *audit_exports(audited)]

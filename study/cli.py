@@ -50,6 +50,10 @@ Margin = Annotated[
     float | None,
     typer.Option(min=0.0001, max=0.5, help="differences below it do not matter; default: the study's, or 0.01"),
 ]
+Draw = Annotated[
+    list[str] | None,
+    typer.Option(metavar="DATASET", help="draw edges, training, t-SNE of these data sets: '*/mDC/*'; may be repeated"),
+]
 Tracking = Annotated[str | None, typer.Option(help="MLflow store; default: sqlite in OUT")]
 
 
@@ -143,6 +147,7 @@ def report(
     reference: Reference = None,
     alpha: Alpha = 0.05,
     margin: Margin = None,
+    draw: Draw = None,
 ) -> None:
     """Write findings, figures, HTML, CSV and LaTeX from a study or from anybody's table."""
     if (source is None) == (mlflow is None):
@@ -152,7 +157,7 @@ def report(
     from study import commands, report_commands
 
     how: dict[str, Any] = {"arm": arm, "block": _columns(block), "dataset": _columns(dataset), "metric": metric}
-    how |= {"reference": reference, "alpha": alpha, "margin": margin, "command": _typed()}
+    how |= {"reference": reference, "alpha": alpha, "margin": margin, "draw": draw or (), "command": _typed()}
     if mlflow is not None and experiment is not None:
         report_commands.of_experiment(mlflow, experiment, out, **how)
     elif source is not None:

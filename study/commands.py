@@ -143,6 +143,7 @@ def report(
     alpha: float,
     margin: float | None,
     command: str,
+    draw: Sequence[str] = (),
 ) -> None:
     """Write the report of a study's folder or of any tidy table, and print what it finds."""
     console = make_console()
@@ -162,7 +163,7 @@ def report(
         table_file, out = source, out or Path(f"report-{source.stem}")
     table = load(table_file, arm=arm, block=block, dataset=dataset, metric=metric, reference=reference)
     found = analyse(table, alpha=alpha, margin=margin or MARGIN)
-    page = write(found, out, made=made((*commands_of(source), command)), **_beside(source))
+    page = write(found, out, made=made((*commands_of(source), command)), draw=draw, **_beside(source))
     _show_findings(console, found)
     console.print(f"report: {page.resolve()}", soft_wrap=True)
 

@@ -16,9 +16,9 @@ from reports.plots.network import KNOWN, UNKNOWN
 from reports.stored.embeddings import FEWEST, Embedded, Embeddings, separation
 from reports.wording import number
 
-__all__ = ["MOST_DATASETS", "embedding", "flat"]
+__all__ = ["PERPLEXITY", "embedding", "flat"]
 
-MOST_DATASETS, MOST_PAIRS = 2, 400  # four panels of so many pairs take two seconds
+MOST_PAIRS = 400  # four panels of so many pairs take two seconds
 PERPLEXITY = 30
 _TIMES = {"before": "before training", "after": "after training"}
 

@@ -17,19 +17,19 @@ from reports.plots.figures import named, styles
 from reports.results import Analysis
 from reports.stored.curves import STAGES, Curves
 
-__all__ = ["MOST_DATASETS", "learning"]
+__all__ = ["MOST_REPEATS", "learning"]
 
-MOST_DATASETS, MOST_ARMS, MOST_REPEATS = 2, 4, 10
+MOST_ARMS, MOST_REPEATS = 4, 10
 _NAMES = {"joint": "joint stage", "graph": "graph stage"}
 Look = dict[str, tuple[str, str]]
 
 
 def learning(analysis: Analysis, curves: Curves) -> tuple[Figure, pd.DataFrame] | None:
-    """Draw the training of the reference and of the best other arms on the first data sets; None without any.
+    """Draw the training of the reference and of the best other arms, a column per data set; None without any.
 
     Either stage has a row of losses and one of validation scores.
     """
-    datasets = [d for d in analysis.datasets if d in set(curves.cells["dataset"])][:MOST_DATASETS]
+    datasets = [d for d in analysis.datasets if d in set(curves.cells["dataset"])]
     numbers = _numbers(analysis, curves, datasets)
     if numbers.empty:
         return None

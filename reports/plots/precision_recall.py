@@ -18,7 +18,7 @@ from reports.stored.predictions import Predictions
 __all__ = ["GRID", "curve", "precision_recall"]
 
 GRID = np.arange(1, 101) / 100  # recall 0 is left out: precision is not defined there
-MOST_DATASETS, MOST_ARMS = 6, 4
+MOST_ARMS = 4
 FEWEST = 3  # repeats; the band of two is twelve standard errors wide and says nothing
 
 
@@ -27,7 +27,7 @@ def precision_recall(analysis: Analysis, predictions: Predictions) -> tuple[Figu
 
     Shaded are t bands over repeats, from three repeats on. None where no arm has predictions.
     """
-    datasets = [d for d in analysis.datasets if d in set(predictions.cells["dataset"])][:MOST_DATASETS]
+    datasets = [d for d in analysis.datasets if d in set(predictions.cells["dataset"])]
     parts = [part for d in datasets if not (part := _data_set(analysis, predictions, d)).empty]
     if not parts:
         return None

@@ -16,7 +16,7 @@ from reports.analysis import analyse
 from reports.errors import ReportError
 from reports.plots.embedding import embedding, flat
 from reports.plots.figures import svg
-from reports.plots.gather import embedding_pictures
+from reports.plots.saved import embedding_pictures
 from reports.stored.embeddings import FEWEST, NEIGHBOURS, Embeddings, read_embeddings, separation
 from reports.tables import Table
 
@@ -124,6 +124,12 @@ def test_every_arm_that_saved_has_a_picture_with_its_limits_in_words(saved: tupl
     for warning in ("distances between clusters", "mean nothing", "do not show that expression is read"):
         assert warning in one["caption"]
     assert "<image" not in one["svg"]
+
+
+def test_pairs_of_the_data_sets_asked_for_are_drawn(saved: tuple[Table, Embeddings]):
+    (picture,) = embedding_pictures(analyse(saved[0]), saved[1], ["Specific-cell0"])
+    assert picture["name"] == "embeddings_full" and set(picture["numbers"]["dataset"]) == {"Specific-cell0"}
+    assert "those kept, repeat 1:" in picture["caption"]
 
 
 def test_only_cells_of_the_table_are_read(saved: tuple[Table, Embeddings], tmp_path: Path):

@@ -13,8 +13,8 @@ import pytest
 from reports.analysis import analyse
 from reports.errors import ReportError
 from reports.plots.figures import styles, svg
-from reports.plots.gather import training_pictures
-from reports.plots.learning import MOST_ARMS, MOST_DATASETS, learning
+from reports.plots.learning import MOST_ARMS, learning
+from reports.plots.saved import MOST_TRAINED, asked, training_pictures
 from reports.stored.curves import Curves, read_curves
 from reports.tables import Table
 
@@ -66,15 +66,15 @@ def test_arms_are_the_reference_and_the_best_others_that_were_trained(trained: t
     assert drawn is not None
     numbers = drawn[1]
     assert list(dict.fromkeys(numbers["arm"])) == ["full", "fusion=early", "gnn=none"]  # noise is a control
-    assert len(set(numbers["arm"])) <= MOST_ARMS and numbers["dataset"].nunique() == MOST_DATASETS
+    assert len(set(numbers["arm"])) <= MOST_ARMS
     assert set(numbers.query("arm == 'gnn=none'")["stage"]) == {"joint"}
 
 
 def test_lines_are_the_curves_and_the_mean_ends_where_the_first_repeat_did(trained: tuple[Table, Curves]):
     analysis = analyse(trained[0])
-    drawn = learning(analysis, trained[1])
+    drawn = learning(analysis, on_one(trained[1]))
     assert drawn is not None
-    validation = drawn[0].axes[MOST_DATASETS]  # second row: joint stage, validation
+    validation = drawn[0].axes[1]  # second row: joint stage, validation
     assert validation.get_ylabel() == "joint stage\nvalidation AUROC"
     colour = styles(analysis)["full"][0]
     repeats, mean, kept = [line for line in validation.get_lines() if line.get_color() == colour]
@@ -96,9 +96,26 @@ def test_the_caption_says_who_chose_and_how_many_epochs_were_too_few(trained: tu
     # 3 arms x 2 data sets, of each the third repeat; two arms have a graph stage, which stopped in time
     assert "6 of the 18 kept epochs of the joint stage are the last that the budget allowed" in picture["caption"]
     assert "None of the 12 kept epochs of the graph stage is the last" in picture["caption"]
+    assert picture["numbers"]["dataset"].nunique() == MOST_TRAINED == 2
     assert "2 more data sets not drawn" in picture["caption"]
     assert "full 2 to 4" in picture["alt"]
     assert "<image" not in picture["svg"]
+
+
+def test_data_sets_that_are_asked_for_are_all_drawn(trained: tuple[Table, Curves]):
+    a = analyse(trained[0])
+    wanted = asked(a, ["STRING-*", "Specific-cell1"])
+    assert wanted == tuple(d for d in a.datasets if d != "Specific-cell0")
+    one, other = training_pictures(a, trained[1], wanted)
+    assert [one["name"], other["name"]] == ["learning_curves", "learning_curves_2"]
+    drawn = [*dict.fromkeys(one["numbers"]["dataset"]), *dict.fromkeys(other["numbers"]["dataset"])]
+    assert drawn == list(wanted)
+    assert all("1 more data set not drawn" in picture["caption"] for picture in (one, other))
+
+
+def test_a_data_set_that_is_not_there_cannot_be_asked_for(trained: tuple[Table, Curves]):
+    with pytest.raises(ReportError, match=r"--draw: unknown data set 'STRING-cel0'\. Did you mean 'STRING-cell0'"):
+        asked(analyse(trained[0]), ["STRING-cell1", "STRING-cel0"])
 
 
 def test_the_figure_is_the_same_every_time(trained: tuple[Table, Curves]):
@@ -123,7 +140,7 @@ def test_of_an_exam_with_folds_the_first_is_drawn(trained: tuple[Table, Curves],
 
 
 def test_repeats_that_are_not_drawn_are_told(trained: tuple[Table, Curves], monkeypatch: pytest.MonkeyPatch):
-    for module in ("learning", "gather"):
+    for module in ("learning", "saved"):
         monkeypatch.setattr(f"reports.plots.{module}.MOST_REPEATS", 2)
     (picture,) = training_pictures(analyse(trained[0]), on_one(trained[1]))
     assert "Only the first 2 repeats are drawn." in picture["caption"]

@@ -22,11 +22,12 @@ from reports.plots.bars import bars
 from reports.plots.canvas import pdf
 from reports.plots.cost import gain_per_cost
 from reports.plots.figures import styles, svg
-from reports.plots.gather import edge_pictures, more_pictures
+from reports.plots.gather import more_pictures
 from reports.plots.heatmap import heatmap
 from reports.plots.interaction import crossed, interaction
 from reports.plots.network import mean_scores, network, score_heatmap, subject
 from reports.plots.precision_recall import GRID, curve, precision_recall
+from reports.plots.saved import edge_pictures
 from reports.plots.violin import violin
 from reports.stored.predictions import Predictions, read_predictions
 from reports.tables import Table
@@ -285,6 +286,14 @@ def test_predictions_of_other_arms_draw_nothing(small: tuple[Table, Predictions]
     table, predictions = small
     strange = Predictions(predictions.folder, predictions.cells.assign(arm="somebody else"))
     assert edge_pictures(analyse(table), strange) == []
+
+
+def test_edges_of_every_data_set_asked_for_are_drawn(small: tuple[Table, Predictions]) -> None:
+    table, predictions = small
+    a = analyse(table)
+    names = [p["name"] for p in edge_pictures(a, predictions, a.datasets)]
+    each = [f"{kind}_{d}" for d in a.datasets for kind in ("top_edges", "edge_scores")]
+    assert len(a.datasets) == 2 and names == ["precision_recall", *each]
 
 
 def test_every_picture_is_valid_has_words_and_stays_the_same(small: tuple[Table, Predictions]) -> None:
