@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.blocks import block_means, ordered_arms
 from reports.findings.comparisons import families, findings, global_test
 from reports.findings.conclusions import conclude, crossed
-from reports.findings.refusals import design, forbidding, outcome
+from reports.findings.refusals import design, forbidding, outcome, undefined
 from reports.findings.summaries import averages, completeness, costs, points, provenance, scores
 from reports.findings.within import gains, paired_differences
 from reports.glossary import METRICS
@@ -64,6 +64,7 @@ def analyse(table: Table, *, alpha: float = 0.05, margin: float = MARGIN) -> Ana
         refusals=(
             *forbidden,
             *design(frame, reference, asked, alpha, table.metric),
+            *undefined(table.undefined),
             *outcome(found, tests, len(blocks) if not forbidden else 0),
         ),
         completeness=completeness(frame, metrics),

@@ -1,7 +1,7 @@
 """From cells to independent blocks: repeats averaged inside data sets, data sets inside blocks.
 
 A cell that failed is -inf here and one that was never run is NaN, so that neither can slip into a mean: any
-mean over a failed cell is -inf (the worst rank), any mean over a missing one stays NaN (left out, and named).
+mean over a failed cell is -inf (the worst rank), any other over a missing one is NaN (left out, and named).
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import pandas as pd
 
 from reports.results import Dropped
 
-__all__ = ["averaged", "block_means", "cells", "complete", "dropped", "ordered_arms", "over_blocks", "pair_of"]
+__all__ = ["OWN_SCALE", "averaged", "block_means", "cells", "complete", "dropped", "ordered_arms", "over_blocks"]
+__all__ += ["pair_of"]
 
+OWN_SCALE = ("auprc",)  # metrics with another scale on every data set: their differences cannot be averaged
+_TINY = 1e-9
 _ORDER = {"reference": 0, "arm": 1, "baseline": 2, "control": 3}
 
 
@@ -36,23 +39,36 @@ def cells(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def averaged(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Average without forgiving anything: NaN and -inf both survive, NaN first."""
-    return values.groupby(level=by).mean().mask(values.isna().groupby(level=by).any())
+    """Average without forgiving anything: -inf and NaN both survive, -inf first, or a crash would hide behind a gap."""
+    means = values.groupby(level=by).mean()  # of what is there, -inf included
+    return means.mask(values.isna().groupby(level=by).any() & ~np.isneginf(means))
 
 
 def block_means(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Average one metric of a study into independent units, ``[blocks, arms]``."""
-    return over_blocks(cells(frame, metric))
+    return over_blocks(cells(frame, metric), metric)
 
 
-def over_blocks(wide: pd.DataFrame) -> pd.DataFrame:
-    """Average the cells of a study, as :func:`cells` lays them out, into independent units, ``[blocks, arms]``."""
-    return averaged(averaged(wide, ["block", "dataset"]), ["block"])
+def over_blocks(wide: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Average the cells of a study, as :func:`cells` lays them out, into independent units, ``[blocks, arms]``.
+
+    Raw AUPRC has another scale on every network: its geometric mean is taken over the data sets of a block, so that
+    the ratio of two arms counts alike on each of them.
+    """
+    of_sets = averaged(wide, ["block", "dataset"])
+    if metric not in OWN_SCALE:
+        return averaged(of_sets, ["block"])
+    logs = of_sets.clip(lower=_TINY).transform(np.log).mask(np.isneginf(of_sets), -np.inf)
+    means = averaged(logs, ["block"])
+    return means.transform(np.exp).mask(np.isneginf(means), -np.inf)
 
 
 def pair_of(wide: pd.DataFrame, arm: str, against: str) -> pd.DataFrame:
-    """Take two arms out of a study's cells; what neither of them ran is not expected of either."""
-    return wide[[arm, against]].dropna(how="all")
+    """Take two arms out of a study's cells; what neither of them ran is not expected of either.
+
+    An arm that was never measured on this metric has run nothing.
+    """
+    return wide.reindex(columns=[arm, against]).dropna(how="all")
 
 
 def complete(means: pd.DataFrame, *, failures_worst: bool) -> pd.DataFrame:

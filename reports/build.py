@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from reports.analysis import analyse
 from reports.errors import ReportError
 from reports.findings.audit import audit, audit_exports, audit_refusals
+from reports.folder import PAGE, publish, refuse_folder
 from reports.made import Made
 from reports.page.conclusions import conclusion_exports
 from reports.page.content import Picture, context, pictures, search_only
@@ -45,8 +46,8 @@ def build(table: Table, out: Path, *, alpha: float = 0.05, margin: float = MARGI
     table
         The tidy table, see :func:`reports.tables.load`.
     out
-        Folder for ``report.html``, ``tables/`` and ``figures/``; the last two are replaced as a whole,
-        everything else in the folder is left alone.
+        Folder for ``report.html``, ``tables/`` and ``figures/``. What an earlier report wrote there is replaced or
+        removed, everything else is left alone; see :mod:`reports.folder`.
     alpha
         Level of every family of tests.
     margin
@@ -93,8 +94,10 @@ def write(
     Raises
     ------
     ReportError
-        If the study has no such data set, or its cells left nothing to draw.
+        If the study has no such data set, or its cells left nothing to draw, or a file of somebody's own is in the way.
     """
+    out, table = Path(out), "".join(analysis.provenance.get("table_sha256", ()))
+    refuse_folder(out, table=table)
     wanted = asked(analysis, draw)
     if wanted and not (predictions or curves or embeddings):
         raise ReportError("nothing to draw: no predictions, training records or pair vectors lie here.", where="--draw")
@@ -112,7 +115,8 @@ def write(
         analysis = replace(analysis, refusals=(*analysis.refusals, *tuning_refusals(tuning)))
         tables += tuning_exports(tuning)
     shown = context(analysis, drawn, audited, made, search=search, searched=searched, tuning=tuning)
-    return _publish(out, tables, [*drawn, *searched], "report.html.j2", shown, paragraph=shown["methods"])
+    files = [*drawn, *searched]
+    return _publish(out, tables, files, "report.html.j2", shown, paragraph=shown["methods"], table=table)
 
 
 def build_search(folder_out: Path, page_out: Path, *, made: Made = NOT_SAID) -> Path:
@@ -123,15 +127,16 @@ def build_search(folder_out: Path, page_out: Path, *, made: Made = NOT_SAID) -> 
     folder_out
         Folder of the study; the search lies in ``search/`` below it.
     page_out
-        Folder for ``report.html``, ``tables/`` and ``figures/``, replaced as by :func:`build`.
+        Folder of the page, filled as by :func:`build`.
     made
         How the search and this page came to be, printed on it.
 
     Raises
     ------
     ReportError
-        If there is no search, or a file of it is damaged.
+        If there is no search, or a file of it is damaged, or a file of somebody's own is in the way.
     """
+    refuse_folder(Path(page_out))
     search = read_search(Path(folder_out) / "search")
     if search is None:
         raise ReportError("no search has been run here: there is no search/search.json.", where=str(folder_out))
@@ -148,7 +153,9 @@ def _publish(
     shown: dict[str, Any],
     *,
     paragraph: dict[str, str] | None = None,
+    table: str = "",
 ) -> Path:
+    made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(dir=out, prefix=".report-"))
     try:
@@ -156,19 +163,13 @@ def _publish(
         if paragraph is not None:
             _paragraph(paragraph, stage / "tables" / "methods")
         _figures(drawn, stage / "figures")
-        (stage / "report.html").write_text(_render(template, shown), encoding="utf-8")
-        # the page goes last: whoever sees it new finds its tables and figures beside it
-        for name in ("tables", "figures", "report.html"):
-            _replace(stage / name, out / name, stage / f"old-{name}")
+        (stage / PAGE).write_text(_render(template, shown), encoding="utf-8")
+        publish(stage, out, table=table)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-    return out / "report.html"
-
-
-def _replace(new: Path, target: Path, aside: Path) -> None:
-    if target.is_dir():
-        target.rename(aside)
-    new.replace(target)
+        if made and not any(out.iterdir()):
+            out.rmdir()
+    return out / PAGE
 
 
 def _tables(tables: Sequence[Export], folder: Path) -> None:

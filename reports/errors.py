@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-__all__ = ["ReportError", "nearest"]
+__all__ = ["ReportError", "listed", "meant", "nearest"]
 
 
 class ReportError(Exception):
@@ -28,13 +28,23 @@ class ReportError(Exception):
     def unknown(cls, kind: str, given: str, known: Iterable[str], *, where: str = "") -> ReportError:
         """Say which ``kind`` of name a study does not have, which it has, and which was probably meant."""
         names = sorted({str(name) for name in known})
-        hint = nearest(given, names)
-        meant = f" Did you mean {hint!r}?" if hint else ""
-        return cls(f"unknown {kind} {given!r}.{meant} Known: {', '.join(names) or 'none'}.", where=where)
+        return cls(f"unknown {kind} {given!r}.{meant(nearest(given, names))} Known: {listed(names)}.", where=where)
+
+
+def meant(hint: str | None) -> str:
+    """Ask whether the nearest name of a study was meant, or nothing where none is near."""
+    return f" Did you mean {hint!r}?" if hint else ""
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Write names of a study side by side, and how many more there are than anybody reads."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return ", ".join(names) or "none"
 
 
 def nearest(given: str, known: Iterable[str]) -> str | None:
     """Return the name of a study closest to what was typed, or None if nothing is close."""
     by_lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(given.lower(), by_lower, n=1)
     return by_lower[found[0]] if found else None

@@ -35,11 +35,12 @@ STATISTICS: dict[str, str] = {
     "Cohen's d (paired)": "Mean difference divided by the standard deviation of the differences.",
     "P(A>B)": "Share of blocks (or repeats) on which the arm scores above the reference; ties count half.",
     "Wilcoxon": "Two-sided signed-rank test on block differences rounded to 6 decimals; zero differences are left out "
-    "(the p that keeps them, after Pratt, stands in the fold below). Exact without ties; with ties or zeros exact "
-    "by permutation up to 13 blocks, and the tie-corrected normal approximation from 14. Never with fewer than 6 "
-    "blocks.",
+    "(the p that keeps them, after Pratt, stands in the fold below). Every pattern of signs is counted, with ties as "
+    "they are, up to 100 blocks that differ; beyond, the tie-corrected normal approximation. Never with fewer than 6 "
+    "blocks. The unrounded p is scipy's, which most papers print: it takes the last bits of floats for differences.",
     "Sign test": "Exact two-sided binomial test on the number of blocks won; used for raw AUPRC, whose differences "
-    "have another scale on every network.",
+    "have another scale on every network. Inside a block its geometric mean over data sets counts, so that the ratio "
+    "of two arms weighs alike on each.",
     "Holm": "Step-down correction over the family printed with each finding: one table × one metric × one question.",
     "Friedman": "Test on ranks within blocks that any arm differs; the p used is by permutation below 10 blocks, by "
     "the Iman–Davenport F from 10. The χ² is printed for comparison with the literature. Arms of unlike spread count "
@@ -51,12 +52,14 @@ STATISTICS: dict[str, str] = {
     "Conover": "All pairs of mean ranks against the spread of ranks in this study; secondary like Nemenyi. No pair's "
     "p is taken below that of its own sign test, then Holm over all pairs: where three of five arms differ, the "
     "textbook's p called the two equal ones different at 0.05 in 3 to 5 of 10 simulated studies.",
-    "Verdict": "Higher or lower: Holm p below the level, and the second pass, with failures as worst, agrees. "
+    "Verdict": "Higher or lower: Holm p below the level; the second pass, with failures as worst, agrees, and so do "
+    "ranks and mean in their direction. "
     "Otherwise not established, which does not say that the arms are equal.",
     "Score": "Mean over the repeats of an arm on one data set ± their standard deviation; no mean where a cell failed "
     "or was not run.",
     "Gain over the strongest control": "Reference arm minus the control with the highest mean on that data set and "
-    "metric; the control is named beside it. Chosen after the fact, which favours the control.",
+    "metric, over the repeats it finished; it is named beside the gain. Chosen after the fact, which favours the "
+    "control. No gain is stated where the strongest lacks a repeat, or any control lacks all.",
     "Degree share": "(degree − 0.5) / (arm − 0.5): how much of an arm's AUROC above guessing a score reaches that "
     "knows only the numbers of targets and of regulators; beside it the arm's gain over that score.",
     "Rank": "Mean over blocks of an arm's rank inside the block; 1 is best, ties share.",

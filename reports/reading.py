@@ -1,4 +1,4 @@
-"""From a file to canonical rows: finds the columns of a result table, or says what is wrong."""
+"""From a table as somebody wrote it to canonical rows, or to what is wrong with it."""
 
 from __future__ import annotations
 
@@ -8,125 +8,73 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from reports.columns import KEPT, Columns, arm_columns, folded, offered, pick, places, refuse_wide, repeat_column
 from reports.errors import ReportError
 from reports.glossary import METRICS
 from reports.levels import FACTORS
+from reports.metric_names import canonical_metric
+from reports.values import on_scale, scored, statuses
 
-__all__ = ["canonical", "read"]
-
-Columns = str | Sequence[str] | None
-FAILED = ("oom", "diverged", "timeout", "error", "killed")
-# Read for costs, provenance and refusals when the table has them; nothing else of a user's file is kept.
-KEPT = (
-    *FACTORS,
-    *("study", "arm_digest", "network", "split", "cell", "seconds", "peak_memory_mb", "parameters"),
-    *("data_digest", "split_digest", "test_share", "code_digest", "protocol", "versions", "trial"),
-)
-
-SUFFIXES = (".csv", ".parquet")
-# how benchmark tables say where a score was measured: networks and gene sets of one cell type share its cells
-CELL_TYPE, WITHIN = ("cell",), ("network", "genes")
-
-
-def read(source: Path) -> pd.DataFrame:
-    """Read the table of a study from CSV or parquet, as it stands."""
-    if not source.is_file():
-        beside = sorted(p.name for p in source.parent.glob("*") if p.suffix in SUFFIXES)[:12]
-        raise ReportError.unknown("table", source.name, beside, where=str(source.parent))
-    if source.suffix not in SUFFIXES:
-        raise ReportError("not a table; give a .csv or .parquet file, or the folder of a study.", where=str(source))
-    try:
-        if source.suffix == ".parquet":
-            raw = pd.read_parquet(source)
-        else:
-            # "none" and "NA" are names of levels here; only an empty field is a missing one
-            raw = pd.read_csv(source, keep_default_na=False, na_values=[""])
-    except (ValueError, OSError) as error:
-        raise ReportError(f"not a readable table: {error}", where=str(source)) from error
-    if raw.empty:
-        raise ReportError("the table has no rows", where=str(source))
-    return raw
+__all__ = ["canonical"]
 
 
 def canonical(
     raw: pd.DataFrame,
     source: Path,
     *,
-    arm: str | None,
+    arm: Columns,
     block: Columns,
     metric: str | None,
     dataset: Columns,
 ) -> tuple[pd.DataFrame, str]:
     """Return the rows of a study under canonical names, metrics in one column, and which columns made its blocks."""
+    refuse_wide(raw, arm, block, metric, source)
+    raw = folded(raw, source).assign(row=np.arange(2, len(raw) + 2))
     long = {"metric", "value"} <= set(raw.columns)
-    raw = raw.assign(row=np.arange(2, len(raw) + 2))
     if "part" in raw:
         raw = _test_part(raw, source)
     # the same defaults serve both layouts: a study's table simply has all the columns
-    arm_column = _pick(raw, arm, ("arm", "method", *_varied_factor(raw)), "arm", source)
-    blocks = _places(raw, block, ("block", "dataset", *CELL_TYPE), "block", source)
-    inside = _places(raw, dataset, ("dataset",), "dataset", source) if dataset or "dataset" in raw else []
-    inside = inside or [c for c in WITHIN if c not in blocks and _varies(raw, c)]
+    named = arm_columns(raw, arm, source)
+    arms = _arms(raw, named, source)
+    blocks, inside = places(raw, block, dataset, source)
+    repeat = repeat_column(raw, arms, named)
     units = _joined(raw, blocks, source)
     frame = pd.DataFrame(
         {
             "row": raw["row"],
-            "arm": _text(raw, arm_column, source),
+            "arm": arms,
             "role": raw["role"].astype(str) if "role" in raw else "arm",
             "dataset": _datasets(_joined(raw, inside, source), units) if inside else units,
             "block": units,
-            "repeat": _repeats(raw, source),
-            "status": raw["status"].fillna("ok").astype(str) if "status" in raw else "ok",
+            "repeat": _repeats(raw, repeat, source) if repeat else 0,
+            "status": statuses(raw, source),
             "reason": raw["reason"].fillna("").astype(str) if "reason" in raw else "",
         }
     )
-    kept = raw[[c for c in KEPT if c in raw and c != arm_column]]
-    frame = frame.join(kept)
+    # crossed factors stay beside the arms that they name, so that they can be analysed as factors
+    kept = [c for c in KEPT if c in raw and (c not in named or (len(named) > 1 and c in FACTORS))]
+    frame = frame.join(raw[kept])
     inside = [name for name in inside if name not in blocks]
     made = " × ".join(blocks) + (f", each over {' × '.join(inside)}" if inside else "")
-    rows = _long(frame, raw, source) if long else _melted(frame, raw, metric, (arm_column, *blocks), source)
-    return rows, made
+    rows = _long(frame, raw, source) if long else _melted(frame, raw, metric, (*named, *blocks), source)
+    return on_scale(rows, source), made
 
 
 def _test_part(raw: pd.DataFrame, source: Path) -> pd.DataFrame:
-    part = raw[raw["part"] == "test"]
+    part = raw[raw["part"].astype(str).str.strip().str.casefold() == "test"]
     if part.empty:
         raise ReportError.unknown("part", "test", raw["part"].dropna().astype(str), where=str(source))
     return part
 
 
-def _pick(raw: pd.DataFrame, given: str | None, usual: Sequence[str], what: str, source: Path) -> str:
-    columns = [str(c) for c in raw.columns if c != "row"]
-    if given is not None:
-        if given not in columns:
-            raise ReportError.unknown(f"{what} column", given, columns, where=str(source))
-        return given
-    for name in usual:
-        if name in columns:
-            return name
-    raise ReportError(
-        f"no column {' or '.join(map(repr, usual))}; say which one names the {what} with --{what} ({what}=). "
-        f"Columns: {', '.join(columns)}.",
-        where=str(source),
-    )
-
-
-def _varied_factor(raw: pd.DataFrame) -> list[str]:
-    """Return the factor that a table without named arms varies: its levels are the arms."""
-    varied = [factor for factor in FACTORS if _varies(raw, factor)]
-    return varied if len(varied) == 1 else []
-
-
-def _varies(raw: pd.DataFrame, column: str) -> bool:
-    return column in raw and len(raw[column].unique()) > 1
-
-
-def _places(raw: pd.DataFrame, given: Columns, usual: Sequence[str], what: str, source: Path) -> list[str]:
-    named = [given] if given is None or isinstance(given, str) else given
-    if {"cell", "block", "arm_digest"} <= set(raw.columns):
-        # in a study's own table 'cell' is what was trained; whoever asks for the cell type means its block
-        named = ["block" if name in CELL_TYPE else name for name in named]
-    return [_pick(raw, name, usual, what, source) for name in named]
+def _arms(raw: pd.DataFrame, columns: Sequence[str], source: Path) -> pd.Series:
+    """Name arms as their column does, or as ``gnn=gat, fusion=late`` where several columns make them."""
+    if len(columns) == 1:
+        return _text(raw, columns[0], source)
+    name, *more = (f"{column}=" + _text(raw, column, source) for column in columns)
+    for part in more:
+        name = name + ", " + part
+    return name
 
 
 def _joined(raw: pd.DataFrame, columns: Sequence[str], source: Path) -> pd.Series:
@@ -149,49 +97,38 @@ def _text(raw: pd.DataFrame, column: str, source: Path) -> pd.Series:
     return raw[column].astype(str)
 
 
-def _repeats(raw: pd.DataFrame, source: Path) -> pd.Series:
-    if "repeat" not in raw:
-        return pd.Series(0, index=raw.index)
-    numbers = pd.to_numeric(raw["repeat"], errors="coerce")
+def _repeats(raw: pd.DataFrame, column: str, source: Path) -> pd.Series:
+    numbers = pd.to_numeric(raw[column], errors="coerce")
     wrong = numbers.isna() | (numbers % 1 != 0)
     if wrong.any():
         first = raw[wrong].iloc[0]
-        raise ReportError(f"repeat {first['repeat']!r} is not a whole number", where=f"{source}, row {first['row']}")
+        raise ReportError(
+            f"{column} {str(first[column])!r} is not a whole number", where=f"{source}, row {first['row']}"
+        )
     return numbers.astype(int)
 
 
-def _numbers(column: pd.Series, rows: pd.Series, failed: pd.Series, name: str, source: Path) -> pd.Series:
-    numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    wrong = ~numbers.abs().lt(np.inf) & ~failed
-    if wrong.any():
-        at = int(np.flatnonzero(wrong)[0])
-        given = column.iloc[at]
-        said = "is empty" if pd.isna(given) else f"is {given!r}, not a finite number"
-        raise ReportError(
-            f"{name} {said}; a failed run needs a column 'status' that says so ({', '.join(FAILED)})",
-            where=f"{source}, row {rows.iloc[at]}",
-        )
-    return numbers.where(~failed)
+def _stated(raw: pd.DataFrame) -> pd.Series:
+    """Mark the rows whose owner says what became of the run; an empty score of the others is a typing error."""
+    if "status" not in raw:
+        return pd.Series(False, index=raw.index)
+    return raw["status"].fillna("").astype(str).str.strip().ne("")
 
 
 def _long(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> pd.DataFrame:
-    frame = frame.assign(metric=raw["metric"], value=raw["value"])
-    # a metric can be undefined on a finished cell (no TF with both classes): that is a gap, not a typing
-    # error
-    undefined = (frame["status"] == "ok") & frame["value"].isna() & ("cell" in raw)
-    frame["status"] = frame["status"].where(~undefined, "undefined")
-    frame["reason"] = frame["reason"].where(~undefined, "the metric is undefined on this cell")
-    failed = frame["status"] != "ok"
-    frame["value"] = _numbers(frame["value"], frame["row"], failed, "value", source)
-    nameless = frame["metric"].isna()
-    if (nameless & ~failed).any():
-        raise ReportError("column 'metric' is empty", where=f"{source}, row {frame.loc[nameless, 'row'].iloc[0]}")
-    metrics = list(dict.fromkeys(frame.loc[~nameless, "metric"].astype(str)))
-    if not metrics:
+    nameless = raw["metric"].isna()
+    frame = scored(frame, raw["value"], "value", _stated(raw) & ~nameless, source)
+    unknown = frame.loc[nameless & (frame["status"] == "ok"), "row"]
+    if len(unknown):
+        raise ReportError("column 'metric' is empty", where=f"{source}, row {unknown.iloc[0]}")
+    written = raw.loc[~nameless, "metric"].astype(str)
+    if written.empty:
         raise ReportError("no cell of this study was finished: there is nothing to report", where=str(source))
+    metrics = {name: canonical_metric(name) for name in written.unique()}
+    _refuse_one_metric_of_two_names(metrics, "metrics", source)
     # a cell that died before it was scored failed on every metric, whichever way the ledger wrote it down
-    died = frame[nameless].drop(columns="metric").merge(pd.DataFrame({"metric": metrics}), how="cross")
-    known = frame[~nameless].assign(metric=frame.loc[~nameless, "metric"].astype(str))
+    died = frame[nameless].merge(pd.DataFrame({"metric": list(metrics.values())}), how="cross")
+    known = frame[~nameless].assign(metric=written.map(metrics))
     return pd.concat([known, died], ignore_index=True) if len(died) else known.reset_index(drop=True)
 
 
@@ -199,18 +136,28 @@ def _melted(
     frame: pd.DataFrame, raw: pd.DataFrame, metric: str | None, keys: Sequence[str], source: Path
 ) -> pd.DataFrame:
     columns = [str(c) for c in raw.columns if c not in ("row", "repeat", *keys)]
-    if metric is not None:
-        metrics = [_pick(raw, metric, (), "metric", source)]
-    else:
-        metrics = [name for name in METRICS if name in columns]
+    metrics = {column: canonical_metric(column) for column in columns}
+    wanted = METRICS if metric is None else (canonical_metric(metric),)
+    metrics = {column: name for want in wanted for column, name in metrics.items() if name == want}
+    if metric is not None and not metrics:
+        column = pick(raw, metric, (), "metric", source)
+        metrics = {column: canonical_metric(column)}
+    _refuse_one_metric_of_two_names(metrics, "columns", source)
     if not metrics:
         raise ReportError(
-            f"no column is a known metric ({', '.join(METRICS)}); say which with --metric (metric=). "
-            f"Columns: {', '.join(columns)}.",
+            f"no column is a known metric ({', '.join(METRICS)}); say which with --metric. "
+            f"{offered(raw[columns], 'metric')}",
             where=str(source),
         )
-    failed = frame["status"] != "ok"
-    parts = [
-        frame.assign(metric=name, value=_numbers(raw[name], frame["row"], failed, name, source)) for name in metrics
-    ]
+    stated = _stated(raw)
+    parts = [scored(frame, raw[column], name, stated, source).assign(metric=name) for column, name in metrics.items()]
     return pd.concat(parts, ignore_index=True)
+
+
+def _refuse_one_metric_of_two_names(metrics: dict[str, str], what: str, source: Path) -> None:
+    first: dict[str, str] = {}
+    for written, name in metrics.items():
+        other = first.setdefault(name.casefold(), written)
+        if other != written:
+            message = f"{what} {other!r} and {written!r} are both {name}; rename or delete one of them"
+            raise ReportError(message, where=str(source))

@@ -64,6 +64,17 @@ class Finding:
     verdict: Verdict
     dropped: tuple[Dropped, ...] = ()
 
+    @property
+    def p_weaker(self) -> float | None:
+        """The larger adjusted p of both passes: a verdict rests on the two, so no star or sentence says less."""
+        known = [p for p in (self.p_holm, self.p_holm_failures) if p is not None]
+        return max(known) if self.p_holm is not None else None
+
+    @property
+    def torn(self) -> bool:
+        """Whether ranks and mean point in opposite directions: a few blocks outweigh all the others."""
+        return self.effect is not None and self.effect.rank_biserial * self.effect.mean < 0
+
 
 @dataclass(frozen=True)
 class Conclusion:
@@ -83,7 +94,10 @@ class Conclusion:
 
 @dataclass(frozen=True)
 class GlobalTest:
-    """Whether any arm of the study differs on one metric; ``second`` scores failed cells as worst."""
+    """Whether any arm of the study differs on one metric; ``second`` scores failed cells as worst.
+
+    ``ranks`` are the mean ranks that ``test`` speaks of, ``second_ranks`` those of ``second``.
+    """
 
     metric: str
     test: Friedman
@@ -91,6 +105,7 @@ class GlobalTest:
     second: Friedman | None
     nemenyi: pd.DataFrame | None
     conover: pd.DataFrame | None
+    second_ranks: pd.Series | None = None
     dropped: tuple[Dropped, ...] = ()
 
 

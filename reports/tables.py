@@ -8,15 +8,20 @@ measurement.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from reports.errors import ReportError
-from reports.reading import canonical, read
+from reports.columns import Columns, tells_apart
+from reports.errors import ReportError, listed
+from reports.files import read
+from reports.glossary import METRICS
+from reports.metric_names import canonical_metric, squashed
+from reports.reading import canonical
+from reports.values import FAILED, UNDEFINED
 
 __all__ = ["ROLES", "Table", "load"]
 
@@ -44,6 +49,9 @@ class Table:
         SHA-256 of that file.
     units
         Columns that name the independent unit, and what lies inside it.
+    undefined
+        Metric, data set and number of repeats of every exam that does not define the metric (within-TF AUROC where
+        no TF has both classes): no arm is asked for it.
     """
 
     frame: pd.DataFrame
@@ -52,31 +60,33 @@ class Table:
     source: Path
     digest: str = ""
     units: str = ""
+    undefined: tuple[tuple[str, str, int], ...] = ()
 
 
 def load(
     path: str | Path,
     *,
-    arm: str | None = None,
-    block: str | Sequence[str] | None = None,
+    arm: Columns = None,
+    block: Columns = None,
     metric: str | None = None,
     reference: str | None = None,
-    dataset: str | Sequence[str] | None = None,
+    dataset: Columns = None,
 ) -> Table:
     """Read the results of a study, or of anybody's experiment, and refuse what cannot be analysed.
 
     Parameters
     ----------
     path
-        CSV or parquet. A table with the columns ``metric`` and ``value`` is long, any other has one column
-        per metric.
+        Parquet, or text parted by commas, semicolons or tabs. A table with the columns ``metric`` and ``value`` is
+        long, any other has one column per metric. Names of columns and of known metrics may be in any case.
     arm
-        Column that names the method (default ``arm``, ``method``, or the one factor that varies).
+        Column or columns that together name the method (default ``arm``, ``method``, ``model``, or the factors that
+        vary). Several make names like ``gnn=gat, fusion=late``; so do commas in one text.
     block
-        Column or columns that together name the independent unit, e.g. the cell type (default ``block``,
-        ``dataset``, or ``cell``).
+        Column or columns that together name the independent unit (default ``block``; else the cell type, ``cell`` or
+        ``cell_type``, where every data set lies in one; else ``dataset``).
     metric
-        Primary metric (default: ``auroc`` where there is one, else the first).
+        Primary metric (default: ``auroc`` where there is one, else the first); higher must be better.
     reference
         Arm that the others are compared with (default: the one whose ``role`` is ``reference``).
     dataset
@@ -91,16 +101,18 @@ def load(
     source = Path(path)
     raw = read(source)
     frame, units = canonical(raw, source, arm=arm, block=block, metric=metric, dataset=dataset)
-    _reject_repeated(frame, source)
+    _reject_alike(frame, source)
+    _reject_repeated(frame, raw, source)
     _reject_two_arms_of_one_name(frame, source)
     reference = _reference(frame, reference, source)
     frame = _with_roles(frame, reference, source)
     primary = _primary(frame, metric, source)
+    frame, undefined = _without_undefined(frame, primary, source)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    return Table(frame.sort_values(KEYS, ignore_index=True), reference, primary, source, digest, units)
+    return Table(frame.sort_values(KEYS, ignore_index=True), reference, primary, source, digest, units, undefined)
 
 
-def _reject_repeated(frame: pd.DataFrame, source: Path) -> None:
+def _reject_repeated(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> None:
     twice = frame.duplicated(KEYS, keep=False)
     if not twice.any():
         return
@@ -108,11 +120,46 @@ def _reject_repeated(frame: pd.DataFrame, source: Path) -> None:
     same = frame.loc[twice & frame[KEYS].eq(key).all(axis=1), "row"].tolist()
     raise ReportError(
         f"{len(same)} rows measure the same thing: arm {key['arm']!r} on {key['dataset']!r}, repeat "
-        f"{key['repeat']}, {key['metric']} (rows {', '.join(map(str, same[:6]))}). Name every column of the "
-        "independent unit with --block (block=), name what lies inside a block with --dataset (dataset=), or add a "
-        "column 'repeat'.",
+        f"{key['repeat']}, {key['metric']} (rows {listed(list(map(str, same)), 6)}). "
+        f"{_advice(raw, same[:2], set(frame['metric']))}",
         where=f"{source}, row {same[1]}",
     )
+
+
+def _advice(raw: pd.DataFrame, rows: Sequence[int], metrics: Collection[str]) -> str:
+    """Say how two rows of a study come to be one: repetitions first, for whoever makes seeds units invents evidence."""
+    one, other = (raw.iloc[row - 2].fillna("").astype(str) for row in rows)
+    unlike, both = [str(column) for column in raw.columns[one.ne(other)]], f"{rows[0]} and {rows[1]}"
+    if not unlike:
+        return f"Rows {both} are the same; delete one."
+    scores = {*metrics, *METRICS}
+    apart = [c for c in unlike if canonical_metric(c) not in scores and tells_apart(c)]
+    named = f"column{'s' if len(apart) > 1 else ''} {', '.join(map(repr, apart))}"
+    found = (
+        f"Rows {both} differ in {named}. " if apart else f"Only scores and records of the run tell rows {both} apart. "
+    )
+    return found + (
+        "Repetitions are numbered in a column 'repeat' (or 'seed', 'run': whole numbers that arms share); what lies "
+        "inside a unit is named with --dataset, what makes another arm with --arm; only what makes another independent "
+        "unit, with --block."
+    )
+
+
+def _reject_alike(frame: pd.DataFrame, source: Path) -> None:
+    """Refuse names that one reader takes for one arm or unit and a test for two; a study names its own."""
+    if "arm_digest" in frame:
+        return
+    for column, what in (("arm", "arms"), ("block", "blocks"), ("dataset", "data sets")):
+        once = frame.drop_duplicates(column)
+        plain = once[column].str.split().str.join(" ").str.casefold()
+        twice = plain[plain.duplicated()]
+        if len(twice):
+            one, other, *_ = (row for _, row in once[plain == twice.iloc[0]].iterrows())
+            raise ReportError(
+                f"{what} {one[column]!r} (row {one['row']}) and {other[column]!r} (row {other['row']}) differ in "
+                "capitals or spaces only; write one name, or two that differ in more",
+                where=f"{source}, row {other['row']}",
+            )
 
 
 def _reject_two_arms_of_one_name(frame: pd.DataFrame, source: Path) -> None:
@@ -138,8 +185,7 @@ def _reference(frame: pd.DataFrame, given: str | None, source: Path) -> str | No
     named = sorted(frame.loc[frame["role"] == "reference", "arm"].unique())
     if len(named) > 1:
         raise ReportError(
-            f"{len(named)} arms have the role 'reference' ({', '.join(named)}); say which with "
-            "--reference (reference=)",
+            f"{len(named)} arms have the role 'reference' ({', '.join(named)}); say which with --reference",
             where=str(source),
         )
     return named[0] if named else None
@@ -160,6 +206,42 @@ def _primary(frame: pd.DataFrame, metric: str | None, source: Path) -> str:
     metrics = list(dict.fromkeys(frame["metric"]))
     if metric is None:
         return "auroc" if "auroc" in metrics else str(metrics[0])
-    if metric not in metrics:
+    alike = [name for name in metrics if squashed(name) == squashed(metric)]
+    meant = [name for name in metrics if name == canonical_metric(metric)] or alike
+    if len(meant) != 1:
         raise ReportError.unknown("metric", metric, metrics, where=str(source))
-    return metric
+    return meant[0]
+
+
+def _without_undefined(
+    frame: pd.DataFrame, primary: str, source: Path
+) -> tuple[pd.DataFrame, tuple[tuple[str, str, int], ...]]:
+    """Ask no arm of a study for a metric on an exam that gives it to none; where one arm has it, nobody escapes."""
+    exam = ["metric", "dataset", "repeat"]
+    keys = [frame[key] for key in exam]
+    nobody = frame["value"].isna().groupby(keys).transform("all")
+    gone = nobody & frame["status"].eq(UNDEFINED).groupby(keys).transform("any")
+    kept = frame[~gone]
+    _refuse_unexplained(kept, source)
+    if primary not in set(kept["metric"]):
+        raise ReportError(
+            f"{primary} is undefined on every exam; choose another primary metric with --metric",
+            where=str(source),
+        )
+    lost = sorted(set(frame["arm"]) - set(kept["arm"]))
+    if lost:
+        raise ReportError(f"arm {lost[0]!r} has no metric that is defined where it was run", where=str(source))
+    counts = frame[gone].drop_duplicates(exam).groupby(["metric", "dataset"], as_index=False).size()
+    return kept, tuple((str(metric), str(dataset), int(n)) for metric, dataset, n in counts.itertuples(index=False))
+
+
+def _refuse_unexplained(frame: pd.DataFrame, source: Path) -> None:
+    """Refuse a score that only some arms lack, unless a study wrote down that the run finished without it."""
+    empty = frame[frame["status"] == UNDEFINED]
+    if len(empty) and "arm_digest" not in frame:
+        row = empty.iloc[0]
+        raise ReportError(
+            f"{row['metric']} of arm {row['arm']!r} on {row['dataset']!r} is empty though its status is 'ok', and "
+            f"other arms have one there; if it failed, its status must say so ({', '.join(FAILED)})",
+            where=f"{source}, row {row['row']}",
+        )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from reports.results import Paired
+from reports.results import Analysis, Paired
 from reports.statistics.over_blocks import Effect
 
-__all__ = ["amount", "confidence", "count", "interval", "joined", "number", "p_value", "signed"]
+__all__ = ["amount", "blocks_of", "confidence", "count", "interval", "joined", "number", "p_value", "signed"]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -52,6 +52,13 @@ def amount(value: float) -> str:
 def count(n: int, one: str) -> str:
     """Write '1 block' or '7 blocks'."""
     return f"{n} {one}" if n == 1 else f"{n} {one}s"
+
+
+def blocks_of(a: Analysis, n: int) -> str:
+    """Write '7 independent blocks', or '14 blocks taken as independent' where whoever asked for them did so."""
+    if any(r.rule == "independence" for r in a.refusals):
+        return f"{count(n, 'block')} taken as independent"
+    return count(n, "independent block")
 
 
 def joined(names: list[str], most: int = 4) -> str:

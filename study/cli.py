@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from components.errors import KnockoutError
-from components.prepare_settings import PrepareSettings
 from reports.errors import ReportError
+from study.data_commands import data_app
 
 __all__ = ["app", "main"]
 
@@ -26,7 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Fetch data sets, and look at them before they are used.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 StudyFile = Annotated[
@@ -53,6 +52,13 @@ Margin = Annotated[
 Draw = Annotated[
     list[str] | None,
     typer.Option(metavar="DATASET", help="draw edges, training, t-SNE of these data sets: '*/mDC/*'; may be repeated"),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="folder of the report; default: OUT/report, or report-TABLE, report-NAME here; own files in it stay",
+    ),
 ]
 Tracking = Annotated[str | None, typer.Option(help="MLflow store; default: sqlite in OUT")]
 
@@ -137,9 +143,9 @@ def report(
     source: Annotated[
         Path | None, typer.Argument(metavar="OUT|TABLE", help="output folder, or any tidy CSV or parquet")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="folder of the report")] = None,
+    out: Report = None,
     mlflow: Annotated[str | None, typer.Option(metavar="URI", help="MLflow store to read, in place of OUT")] = None,
-    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="with --mlflow: the study's name")] = None,
+    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="with --mlflow: experiment, or study")] = None,
     arm: Annotated[str | None, typer.Option(help="column that names the arm or method")] = None,
     block: Block = None,
     dataset: Within = None,
@@ -149,7 +155,11 @@ def report(
     margin: Margin = None,
     draw: Draw = None,
 ) -> None:
-    """Write findings, figures, HTML, CSV and LaTeX from a study or from anybody's table."""
+    """Write a page (report.html), tables/ (CSV, LaTeX) and figures/ (SVG, PDF, CSV) from a study or anybody's table.
+
+    A table has a row per score, or per run with its scores in columns: arm (method, model), dataset, block, repeat
+    (seed, run), auroc, auprc, ...; the options name other columns.
+    """
     if (source is None) == (mlflow is None):
         raise typer.BadParameter("give either an output folder or table, or --mlflow URI --experiment NAME")
     if (mlflow is None) != (experiment is None):
@@ -167,7 +177,9 @@ def report(
 @app.command()
 def compare(
     outs: Annotated[list[Path], typer.Argument(metavar="OUT1 OUT2...", help="output folders of studies")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder of the report")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="folder of the report and cells.parquet, its table")
+    ],
     block: Block = None,
     dataset: Within = None,
     metric: Metric = None,
@@ -205,81 +217,10 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="output folder")] = Path("demo"),
     lanes: Lanes = None,
 ) -> None:
-    """Run a real ablation study on simulated data: a few minutes on two cores, nothing to download."""
+    """Run a real ablation study on simulated data: 2 to 5 minutes on two cores, nothing to download."""
     from study import commands
 
     raise typer.Exit(commands.demo(out, lanes=lanes))
-
-
-@data_app.command("check")
-def data_check(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a data set, or a folder of data sets")],
-    split: Annotated[str, typer.Option(help="exam protocol to audit")] = "per_tf",
-    network_file: Annotated[Path | None, typer.Option(help="network CSV, beside an .h5ad file")] = None,
-) -> None:
-    """Check data sets, and audit what their exam gives away without expression."""
-    from study import commands
-
-    commands.data_check(folder, split, network_file)
-
-
-@data_app.command("fetch")
-def data_fetch(
-    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="what to fetch: beeline")],
-    network: Annotated[list[str] | None, typer.Option(help="e.g. STRING; repeat for more; default: all")] = None,
-    cell: Annotated[list[str] | None, typer.Option(help="cell type, e.g. mDC; repeat for more; default: all")] = None,
-    genes: Annotated[list[str] | None, typer.Option(help="500 or 1000; default: both")] = None,
-    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="default: in the user's cache")] = None,
-    source: Annotated[str | None, typer.Option(metavar="URL", help="a copy of the GENELink repository")] = None,
-) -> None:
-    """Download published data sets, check every file, and go on where an earlier call stopped."""
-    from study import fetch
-
-    fetch.fetch(
-        collection,
-        networks=network or (),
-        cells=cell or (),
-        genes=genes or (),
-        to=to,
-        source=source or fetch.SOURCE,
-    )
-
-
-PREPARE = PrepareSettings()
-
-
-def _setting(name: str, *flags: str) -> Any:
-    """Show a setting as an option; what it means and allows is written in :class:`PrepareSettings` alone."""
-    return typer.Option(*flags, help=PrepareSettings.model_fields[name].description)
-
-
-@data_app.command("prepare")
-def data_prepare(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help=".h5ad, CSV of genes x cells, or BEELINE's folder")],
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="folder to make")],
-    network: Annotated[Path | None, typer.Option(help="CSV of regulator, target; default: the one beside")] = None,
-    tfs: Annotated[Path | None, typer.Option(help="TF list; default: every regulator of the network")] = None,
-    synonyms: Annotated[Path | None, typer.Option(help="CSV of alias, symbol")] = None,
-    gene_ordering: Annotated[Path | None, typer.Option(help="BEELINE's GeneOrdering.csv: gene, p, variance")] = None,
-    name: Annotated[str, typer.Option(help="network's name; the set is made at DIR/NAME/CELL/TFs+N")] = "",
-    cell: Annotated[str, typer.Option(help="cell type, the block of the statistics; with --name")] = "",
-    genes: Annotated[int, _setting("genes")] = PREPARE.genes,
-    min_cells_share: Annotated[float, _setting("min_cells_share")] = PREPARE.min_cells_share,
-    counts: Annotated[str, _setting("counts")] = PREPARE.counts,
-    library_size: Annotated[float, _setting("library_size")] = PREPARE.library_size,
-    p_value: Annotated[float, _setting("p_value")] = PREPARE.p_value,
-    layer: Annotated[str, _setting("layer")] = PREPARE.layer,
-    gene_column: Annotated[str, _setting("gene_column")] = PREPARE.gene_column,
-    repair_dates: Annotated[bool, _setting("repair_dates", "--repair-dates")] = PREPARE.repair_dates,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the data set that lies there")] = False,
-) -> None:
-    """Make a data set of your own expression and network, and say what was left out and why."""
-    from components.prepare import LabFiles
-    from study import prepare
-
-    files = LabFiles(source, network, tfs, synonyms, gene_ordering)
-    given = {key: value for key, value in locals().items() if key in PrepareSettings.model_fields}
-    prepare.prepare(files, to, given, name=name, cell=cell, overwrite=overwrite)
 
 
 def main() -> None:
@@ -300,3 +241,7 @@ def _columns(given: str | None) -> tuple[str, ...] | None:
 
 def _typed() -> str:
     return shlex.join(["knockout", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ from components.dataset import Dataset
 from components.errors import KnockoutError
 from reports.analysis import analyse
 from reports.build import write
+from reports.folder import digest, refuse_folder
 from reports.made import Made
 from reports.page.sentences import summary
 from reports.results import Analysis
@@ -28,7 +29,7 @@ from reports.stored.curves import read_curves
 from reports.stored.embeddings import read_embeddings
 from reports.stored.predictions import read_predictions
 from reports.tables import load
-from reports.wording import count
+from reports.wording import count, interval, signed
 from search_spaces.arm import Choice, parse_choice
 from study.cells import make_split
 from study.config import Study, load_study
@@ -161,6 +162,7 @@ def report(
         margin = margin or margin_of_plan(source)
     else:
         table_file, out = source, out or Path(f"report-{source.stem}")
+    refuse_folder(out, table=digest(table_file))
     table = load(table_file, arm=arm, block=block, dataset=dataset, metric=metric, reference=reference)
     found = analyse(table, alpha=alpha, margin=margin or MARGIN)
     page = write(found, out, made=made((*commands_of(source), command)), draw=draw, **_beside(source))
@@ -286,13 +288,13 @@ def _show_findings(console: Console, found: Analysis) -> None:
         test = overall.test
         console.print(
             f"{overall.metric}: Friedman chi2 = {test.chi2:.2f} over {test.blocks} blocks and {test.arms} arms, "
-            f"p = {test.p_chi2:.3g} (chi2), {test.p:.3g} ({test.method}); Kendall's W = {test.kendalls_w:.3f}\n"
+            f"p = {test.p:.3g} ({test.method}); Kendall's W = {test.kendalls_w:.3f}\n"
         )
     lines = [
         [
             f"{f.arm} - {f.against}",
-            f"{f.effect.mean:+.4f} [{f.effect.low:+.4f}, {f.effect.high:+.4f}]" if f.effect else "-",
-            f"{f.effect.cohens_d:+.3f}" if f.effect else "-",
+            f"{signed(f.effect.mean, 4)} {interval(f.effect)}" if f.effect else "-",
+            signed(f.effect.cohens_d) if f.effect else "-",
             f"{f.test.statistic:g}" if f.test else "-",
             f"{f.test.p:.2g}" if f.test else "-",
             f"{f.p_holm:.2g}" if f.p_holm is not None else "-",

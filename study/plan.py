@@ -149,7 +149,10 @@ def lay_out(study: Study, datasets: Sequence[Dataset], arms: Sequence[Arm]) -> t
 def margin_of_plan(out: Path) -> float | None:
     """Return which differences do not matter to the study last run in ``out``, if its file said so."""
     given = _content(out).get("margin")
-    return float(given) if given else None
+    try:
+        return float(given) if given else None
+    except (TypeError, ValueError) as error:
+        raise _unreadable(out, error) from None
 
 
 def kind_of_plan(out: Path) -> str:
@@ -167,19 +170,24 @@ def read_plan(out: Path) -> tuple[str, list[Row]]:
     """
     content = _content(out)
     try:
-        return content["metric"], [Row(**row) for row in content["rows"]]
+        metric, rows = str(content["metric"]), [Row(**row) for row in content["rows"]]
     except (TypeError, KeyError) as error:
         raise _unreadable(out, error) from None
+    if not rows:
+        raise _unreadable(out, ValueError("it holds no cell"))
+    return metric, rows
 
 
 def _content(out: Path) -> dict[str, Any]:
     try:
         content = json.loads((out / PLAN).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        if out.is_file():
+            raise KnockoutError("this is a file; give the output folder of a study.", where=str(out)) from None
         raise KnockoutError(
             f"no study was run here: there is no {PLAN}. Give the folder that --out named.", where=str(out)
         ) from None
-    except (ValueError, NotADirectoryError) as error:
+    except (ValueError, OSError) as error:
         raise _unreadable(out, error) from None
     if not isinstance(content, dict):
         raise _unreadable(out, TypeError("it is no mapping"))

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from components.errors import KnockoutError, UnknownNameError
+from reports.errors import ReportError
+from reports.folder import put_beside, refuse_folder
 from reports.stored.mlflow_reader import read_experiment
+from reports.wording import count
 from study import commands
 from study.display import make_console
-from study.files import write_atomically
 from study.ledger import Ledger
-from study.plan import Row, margin_of_plan, read_plan, results_of
+from study.plan import PLAN, Row, margin_of_plan, read_plan, results_of
 from study.table import TABLE, tidy
 
 __all__ = ["compare", "of_experiment"]
 
 Planned = dict[str, tuple[Path, list[Row]]]  # by the name a study goes by beside the others
+SAME = 1e-4  # scores of one cell, trained twice, differ by what parallel sums round
+EXAMS = (("data_digest", ["dataset"]), ("split", ["dataset"]), ("split_digest", ["dataset", "repeat"]))
 
 
 def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference: str | None, **how: Any) -> None:
@@ -41,39 +47,96 @@ def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference
     KnockoutError
         If the studies share no cell, or saw different data or different splits.
     """
-    if len(folders) < 2:
-        raise KnockoutError("one study is not compared with itself; name two output folders or more.")
+    _refuse_alike(folders)
+    _refuse_out(out)
     plans = [read_plan(folder) for folder in folders]
     planned = _named(folders, [rows for _, rows in plans])
     shared = _shared(planned)
     frame = pd.concat([_cells(name, *planned[name], shared) for name in planned], ignore_index=True)
-    for column, keys in (("data_digest", ["dataset"]), ("split", ["dataset"]), ("split_digest", ["dataset", "repeat"])):
+    for column, keys in EXAMS:
         _refuse_mixed(frame, column, keys)
+    arms, twins = set(frame["arm"]), _twins(frame)
     reference = reference or _reference(frame, next(iter(planned)))
-    if reference not in set(frame["arm"]):
-        raise UnknownNameError.of("reference arm", reference, sorted(set(frame["arm"])), where="--reference")
-    left = sum(len(rows) for _, rows in planned.values()) - _kept(planned, shared)
-    if left:
-        make_console().print(f"{left} cells are left out: not every study planned their data set and repeat.")
+    if reference not in arms:
+        raise UnknownNameError.of("reference arm", reference, sorted(arms - set(twins)), where="--reference")
+    _say(planned, shared, twins)
+    how |= {"metric": metric or plans[0][0], "reference": twins.get(reference, reference), "arm": None}
     how["margin"] = how.get("margin") or margin_of_plan(folders[0])
-    table = _write(frame.drop(columns="study_name"), out)
-    commands.report(table, out, metric=metric or plans[0][0], reference=reference, arm=None, **how)
+    kept = frame[~frame["arm"].isin(twins)].drop(columns="study_name")
+    _report(kept, out, ", ".join(map(str, folders)), **how)
 
 
 def of_experiment(uri: str, experiment: str, out: Path | None, **how: Any) -> None:
-    """Report a study that lies in an MLflow store; its table is written beside the report."""
-    frame = read_experiment(uri, experiment)
+    """Report an experiment that lies in an MLflow store; its table is written beside the report."""
     folder = out or Path(f"report-{Path(experiment).name}")
-    commands.report(_write(frame, folder), folder, **how)
+    _refuse_out(folder)
+    found = read_experiment(uri, experiment)
+    for sentence in found.said:
+        make_console().print(sentence, soft_wrap=True)
+    _report(found.frame, folder, f"{uri}, experiment {experiment!r}{found.rows}", **how)
 
 
-def _write(frame: pd.DataFrame, out: Path) -> Path:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KnockoutError(f"this folder cannot be made: {error.strerror}.", where=str(out)) from None
-    write_atomically(out / TABLE, lambda temporary: frame.to_parquet(temporary, index=False))
-    return out / TABLE
+def _report(frame: pd.DataFrame, out: Path, given: str, **how: Any) -> None:
+    """Report a table that no file holds yet, and put it beside the report once that is written."""
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / out.resolve().name / TABLE  # the page names a table by its folder and its file
+        table.parent.mkdir(exist_ok=True)
+        frame.to_parquet(table, index=False)
+        try:
+            commands.report(table, out, **how)
+        except ReportError as error:
+            raise ReportError(error.message, where=error.where.replace(str(table), given)) from None
+        put_beside(table, out)
+
+
+def _refuse_alike(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        if folder.is_file():
+            raise KnockoutError("is a file; compare takes output folders of studies.", where=str(folder))
+    first: dict[Path, Path] = {}
+    for folder in folders:
+        other = first.setdefault(folder.resolve(), folder)
+        if other is not folder:
+            also = "" if str(other) == str(folder) else f" (also as {other})"
+            raise KnockoutError(f"this study is named twice{also}; name different ones.", where=str(folder))
+    if len(folders) < 2:
+        raise KnockoutError("one study is not compared with itself; name two output folders or more.")
+
+
+def _refuse_out(out: Path) -> None:
+    """Refuse a folder of a report whose table would take the place of another that is no report's."""
+    if (out / PLAN).exists() or (out / "ledger").exists():
+        raise KnockoutError(
+            f"this is the output folder of a study, and {TABLE} in it is that study's own. Name another folder with "
+            "--out.",
+            where=str(out),
+        )
+    refuse_folder(out, beside=[TABLE])
+
+
+def _twins(frame: pd.DataFrame) -> dict[str, str]:
+    """Find arms that ran the same cells in an earlier study, too: tests of one against the other would cost power."""
+    keys = ["arm_digest", "cell", "part", "metric", "status"]
+    seen: dict[tuple[Any, ...], tuple[str, pd.Series]] = {}
+    found: dict[str, str] = {}
+    for arm, rows in frame.groupby("arm", sort=False):
+        ordered = rows.sort_values(keys)
+        cells = tuple(ordered[keys].itertuples(index=False, name=None))
+        first, scores = seen.setdefault(cells, (str(arm), ordered["value"]))
+        if first != arm and np.allclose(ordered["value"], scores, rtol=SAME, atol=SAME, equal_nan=True):
+            found[str(arm)] = first
+    return found
+
+
+def _say(planned: Planned, shared: set[tuple[str, int]], twins: Mapping[str, str]) -> None:
+    console = make_console()
+    left = sum(len(rows) for _, rows in planned.values()) - _kept(planned, shared)
+    if left:
+        console.print(f"{count(left, 'cell')} left out: not every study planned their data set and repeat.")
+    for arm, first in twins.items():
+        console.print(
+            f"{arm!r} is {first!r}: the same cells, with scores within {SAME:g}. The first counts.", soft_wrap=True
+        )
 
 
 def _named(folders: Sequence[Path], plans: Sequence[list[Row]]) -> Planned:
@@ -83,9 +146,6 @@ def _named(folders: Sequence[Path], plans: Sequence[list[Row]]) -> Planned:
         names = [f"{name} ({folder.resolve().name})" for name, folder in zip(names, folders, strict=True)]
     if len(set(names)) < len(names):
         names = [f"{rows[0].study} ({folder})" for rows, folder in zip(plans, folders, strict=True)]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise KnockoutError(f"{twice!r} is named twice.")
     return {name: (folder, rows) for name, folder, rows in zip(names, folders, plans, strict=True)}
 
 

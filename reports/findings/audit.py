@@ -145,14 +145,37 @@ def _sentence(found: Audit, a: Analysis) -> str:
         if not any(_is_degree(a, arm) for arm in a.arms):
             return "Not shown: this table has no degree control, so what degrees alone would earn is unknown."
         return "Not shown: the cells of the degree control, or of all other arms, are incomplete."
-    alone = found.degree.drop_duplicates("dataset")["degree"]
-    told = f"Degrees alone reach AUROC {number(alone.mean())}"
-    told += f" on average over {count(len(alone), 'data set')}" if len(alone) > 1 else f" on {a.datasets[0]}"
-    shares = found.degree.loc[found.degree["arm"] == a.reference, "share"].dropna()
-    if shares.empty:
-        return f"{told}."
-    span = f" (from {_percent(shares.min())} to {_percent(shares.max())})" if len(shares) > 1 else ""
-    return f"{told}: {_percent(shares.mean())} of what {a.reference} has above guessing{span}."
+    if a.reference is not None:
+        return _of_reference(found.degree[found.degree["arm"] == a.reference], a)
+    alone = found.degree.drop_duplicates("dataset")
+    return f"Degrees alone reach AUROC {number(alone['degree'].mean())} {_where(alone, a)}."
+
+
+def _of_reference(mine: pd.DataFrame, a: Analysis) -> str:
+    """Hold means over the same data sets against each other: a mean of ratios is all of an arm that hardly guesses."""
+    if mine.empty:
+        return f"Not summed up: no data set holds every cell of both the degree control and {a.reference}."
+    degree, arm = mine["degree"].mean() - _GUESSING, mine["auroc"].mean() - _GUESSING
+    told = f"Degrees alone reach AUROC {number(degree + _GUESSING)}, {a.reference} {number(arm + _GUESSING)}, "
+    told += _where(mine, a)
+    if round(arm, DECIMALS) <= 0:
+        told += f"; {a.reference} does not exceed guessing (0.5)"
+    elif round(degree, DECIMALS) <= 0:
+        told += "; degrees alone do not exceed guessing (0.5)"
+    else:
+        told += f": degrees earn {_percent(degree / arm)} of what {a.reference} has above guessing (0.5)"
+    guessed = mine.loc[mine["auroc"].round(DECIMALS) <= _GUESSING, "dataset"].tolist()
+    if guessed and round(arm, DECIMALS) > 0:
+        told += f"; on {joined(guessed)} it does not exceed guessing, which is counted in"
+    left_out = [dataset for dataset in a.datasets if dataset not in set(mine["dataset"])]
+    return told + (f"; {joined(left_out)} left out for failed or missing cells." if left_out else ".")
+
+
+def _where(rows: pd.DataFrame, a: Analysis) -> str:
+    if len(rows) == 1:
+        return f"on {rows['dataset'].iloc[0]}"
+    every = f"{len(rows)} data sets" if len(rows) == len(a.datasets) else f"{len(rows)} of {len(a.datasets)} data sets"
+    return f"on average over {every}"
 
 
 def _shares(degree: pd.DataFrame, a: Analysis) -> dict[str, Any]:

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from reports.blocks import block_means, cells, complete, dropped, ordered_arms, over_blocks, pair_of
+from reports.blocks import OWN_SCALE, block_means, cells, complete, dropped, ordered_arms, over_blocks, pair_of
 from reports.glossary import label
+from reports.levels import arm_levels
 from reports.results import Finding, GlobalTest, Verdict
 from reports.statistics.over_blocks import (
+    DECIMALS,
     MIN_SIGNED,
     Effect,
     Signed,
@@ -22,8 +24,10 @@ from reports.statistics.over_blocks import (
     friedman,
     holm_of,
     nemenyi,
+    only_wins,
     sign_test,
     wilcoxon,
+    wilcoxon_as_printed,
 )
 
 __all__ = ["MIN_BLOCKS", "Family", "families", "findings", "global_test"]
@@ -49,7 +53,9 @@ def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
         pairs = tuple(combinations([arm for arm in ranked if arm in roles], 2))
         return (Family("all pairs of arms", pairs),) if pairs else ()
     out = []
-    for role, name in _QUESTIONS.items():
+    # without factors that vary, the arms are rivals and not the reference without a part
+    asked = _QUESTIONS if arm_levels(frame).shape[1] else {**_QUESTIONS, "arm": "other arms"}
+    for role, name in asked.items():
         members = tuple((arm, reference) for arm in roles if roles[arm] == role)
         if members:
             out.append(Family(f"{name} against {reference}", members))
@@ -59,13 +65,10 @@ def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
 def findings(frame: pd.DataFrame, metric: str, family: Family, *, alpha: float, tests: bool) -> list[Finding]:
     """Compare the pairs of one family on one metric and correct them together (Holm)."""
     wide = cells(frame, metric)
-    first = [
-        _finding(wide, metric, family, pair, tests=tests, level=1 - alpha)
-        for pair in family.pairs
-        if set(pair) <= set(wide)
-    ]
-    if not first:
+    if not {arm for pair in family.pairs for arm in pair} & set(wide):
         return []
+    # an arm without this metric stays in: a comparison that cannot be made is one of its family all the same
+    first = [_finding(wide, metric, family, pair, tests=tests, level=1 - alpha) for pair in family.pairs]
     found = [f for f, _ in first]
     adjusted = holm_of([f.test for f in found])
     second = holm_of([test for _, (test, _) in first])
@@ -80,26 +83,30 @@ def _finding(
     wide: pd.DataFrame, metric: str, family: Family, pair: tuple[str, str], *, tests: bool, level: float
 ) -> tuple[Finding, tuple[Signed | None, float]]:
     arm, against = pair
-    means = over_blocks(pair_of(wide, arm, against))
+    means = over_blocks(pair_of(wide, arm, against), metric)
     kept = complete(means, failures_worst=False)
     d = (kept[arm] - kept[against]).to_numpy()
     able = tests and len(d) >= MIN_SIGNED
-    measure = sign_test if metric == "auprc" else wilcoxon
+    measure = sign_test if metric in OWN_SCALE else wilcoxon
+    ranked = able and measure is wilcoxon
     test = measure(d) if able else None
+    size = effect(d, level) if len(d) else None
+    if size and metric in OWN_SCALE and len(wide.index.unique("dataset")) > 1:
+        size = only_wins(size)
     failures = int(np.isneginf(means).any(axis=1).sum())
     finding = Finding(
         metric=metric,
         family=f"{label(metric)}; {family.question}; {_comparisons(len(family.pairs))}",
         arm=arm,
         against=against,
-        effect=effect(d, level) if len(d) else None,
+        effect=size,
         test=test,
         p_holm=None,
         p_holm_failures=None,
         failures=failures,
-        p_paired_t=_paired_t(d) if able else None,
-        p_pratt=wilcoxon(d, zeros="pratt").p if able and measure is wilcoxon else None,
-        p_unrounded=wilcoxon(d, decimals=None).p if able and measure is wilcoxon else None,
+        p_paired_t=_paired_t(d) if ranked else None,
+        p_pratt=wilcoxon(d, zeros="pratt").p if ranked else None,
+        p_unrounded=wilcoxon_as_printed(d) if ranked else None,
         verdict="not tested",
         dropped=dropped(means),
     )
@@ -113,6 +120,7 @@ def _comparisons(count: int) -> str:
 
 
 def _paired_t(d: np.ndarray) -> float:
+    d = d.round(DECIMALS)
     return float(stats.ttest_1samp(d, 0.0).pvalue) if np.ptp(d) > 0 else float("nan")
 
 
@@ -126,7 +134,7 @@ def _with_failures(means: pd.DataFrame, arm: str, against: str) -> np.ndarray:
 
 def _lean(size: Effect, metric: str) -> float:
     """Which way the ranks point: the direction the test speaks of, not that of the mean."""
-    return size.superior - 0.5 if metric == "auprc" else size.rank_biserial
+    return size.superior - 0.5 if metric in OWN_SCALE else size.rank_biserial
 
 
 def _verdict(finding: Finding, lean_with_failures: float, alpha: float) -> Verdict:
@@ -135,7 +143,7 @@ def _verdict(finding: Finding, lean_with_failures: float, alpha: float) -> Verdi
     lean = _lean(finding.effect, finding.metric)
     second = finding.p_holm_failures
     agrees = second is not None and second < alpha and lean * lean_with_failures > 0
-    if finding.p_holm >= alpha or not agrees:
+    if finding.p_holm >= alpha or not agrees or finding.torn:
         return "not established"
     return "higher" if lean > 0 else "lower"
 
@@ -151,8 +159,9 @@ def global_test(frame: pd.DataFrame, metric: str, *, tests: bool) -> GlobalTest 
     return GlobalTest(
         metric=metric,
         test=friedman(kept),
-        ranks=block_ranks(scored).mean().sort_values(kind="stable"),
+        ranks=block_ranks(kept).mean().sort_values(kind="stable"),
         second=friedman(scored) if failed else None,
+        second_ranks=block_ranks(scored).mean().sort_values(kind="stable") if failed else None,
         nemenyi=None if failed else nemenyi(kept),
         conover=None if failed else conover(kept),
         dropped=dropped(means),

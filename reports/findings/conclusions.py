@@ -85,6 +85,6 @@ def _measured(
 def _differences(wide: pd.DataFrame, f: Finding) -> pd.Series:
     """Return arm minus reference per block, data set and repeat, on the blocks both finished."""
     pair = pair_of(wide, f.arm, f.against)
-    kept = complete(over_blocks(pair), failures_worst=False).index
+    kept = complete(over_blocks(pair, f.metric), failures_worst=False).index
     pair = pair[pair.index.get_level_values("block").isin(kept)]
     return pair[f.arm] - pair[f.against]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from reports.blocks import block_means, ordered_arms
+from reports.blocks import block_means, complete, ordered_arms
 from reports.findings.comparisons import MIN_BLOCKS, Family
-from reports.glossary import label
+from reports.glossary import METRICS, label
 from reports.results import Finding, GlobalTest, Refusal
 from reports.statistics.attainability import blocks_needed, smallest_p
 from reports.statistics.over_blocks import MIN_SIGNED
 
-__all__ = ["design", "forbidding", "outcome"]
+__all__ = ["design", "forbidding", "outcome", "undefined"]
 
 
 def forbidding(frame: pd.DataFrame) -> list[Refusal]:
@@ -57,8 +59,9 @@ def design(
     frame: pd.DataFrame, reference: str | None, asked: tuple[Family, ...], alpha: float, primary: str
 ) -> list[Refusal]:
     """Name what the number of blocks, arms and repeats of a study cannot carry, whatever came out."""
-    n, k = len(block_means(frame, primary)), len(ordered_arms(frame))
-    out = [*_blocks(n, asked, alpha), *_kinship(frame)]
+    means, k = block_means(frame, primary), len(ordered_arms(frame))
+    n = len(means)
+    out = [*_blocks(means, asked, alpha), *_kinship(frame), *_direction(frame)]
     if k < 3 or n < MIN_BLOCKS:
         why = f"N = {n} block{'s' * (n != 1)}, k = {k} arm{'s' * (k != 1)}"
         message = f"Needs at least {MIN_BLOCKS} blocks and 3 arms; here {why}."
@@ -74,7 +77,8 @@ def design(
     return out + _budgets(frame)
 
 
-def _blocks(n: int, asked: tuple[Family, ...], alpha: float) -> list[Refusal]:
+def _blocks(means: pd.DataFrame, asked: tuple[Family, ...], alpha: float) -> list[Refusal]:
+    n = len(means)
     units = f"N = {n} independent block{'s' * (n != 1)}"
     if n < MIN_BLOCKS:
         message = f"{units}: no test across data sets with fewer than {MIN_BLOCKS}. Tables per data set are shown "
@@ -86,8 +90,10 @@ def _blocks(n: int, asked: tuple[Family, ...], alpha: float) -> list[Refusal]:
     out = []
     for family in asked:
         m = len(family.pairs)
-        floor = smallest_p(n, m)
+        most = max(len(complete(means.reindex(columns=list(pair)), failures_worst=False)) for pair in family.pairs)
+        floor = smallest_p(most, m)
         if floor >= alpha:
+            units = f"N = {most}{'' if most == n else ' complete'} independent blocks"
             message = f"{units} and {m} comparisons: the smallest Holm p any outcome could reach is {floor:.3f}. "
             message += (
                 f"A p above {alpha:g} here says nothing about the arms; {blocks_needed(m, alpha)} blocks are needed."
@@ -118,9 +124,19 @@ def _kinship(frame: pd.DataFrame) -> list[Refusal]:
 def _auprc(frame: pd.DataFrame, n: int) -> list[Refusal]:
     if "auprc" not in set(frame["metric"]) or n < 2:
         return []
-    message = "Guessing earns another AUPRC on every network, so raw differences are not averaged into a test; "
-    message += "the sign test (blocks won) is used here, and AUPRC ratio is the one to quote."
+    message = "Guessing earns another AUPRC on every network, so raw differences are not averaged: blocks won are "
+    message += "counted (sign test, over the geometric mean of a block's data sets). AUPRC ratio is the one to quote."
     return [Refusal("scale", label("auprc"), message, "warning")]
+
+
+def _direction(frame: pd.DataFrame) -> list[Refusal]:
+    """Name the metrics of which nothing but their column is known: a loss must not win by being large."""
+    own = sorted(set(frame["metric"]) - set(METRICS))
+    if not own:
+        return []
+    message = f"Higher is read as better on {', '.join(own)}, of which no more than the name is known. If lower is "
+    message += "better, every 'higher', 'better' and rank here is the wrong way round: turn its sign in the table."
+    return [Refusal("direction", ", ".join(own), message, "warning")]
 
 
 def _budgets(frame: pd.DataFrame) -> list[Refusal]:
@@ -135,6 +151,43 @@ def _budgets(frame: pd.DataFrame) -> list[Refusal]:
     return [Refusal("budget", "reference and knocked-out arms", message, "warning")]
 
 
+def _torn_metrics(found: list[Finding]) -> list[Refusal]:
+    """Name the arms that one metric of a study establishes higher and another lower."""
+    said: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for f in found:
+        if f.verdict in ("higher", "lower"):
+            said.setdefault((f.arm, f.against), {}).setdefault(f.verdict, []).append(label(f.metric))
+    return [
+        Refusal(
+            "metrics disagree",
+            f"{arm} – {against}",
+            f"Established higher on {', '.join(by['higher'])} and lower on {', '.join(by['lower'])}. Which of "
+            "them matters was to be said before the scores were seen: it is the primary metric that findings speak of.",
+            "warning",
+        )
+        for (arm, against), by in said.items()
+        if len(by) == 2
+    ]
+
+
+def _same(finding: Finding) -> bool:
+    size = finding.effect
+    return size is not None and size.n > 0 and size.hodges_lehmann == size.low == size.high == 0.0
+
+
+def undefined(gaps: Sequence[tuple[str, str, int]]) -> list[Refusal]:
+    """Name the data sets of a study on which no arm could be scored by a metric."""
+    return [
+        Refusal(
+            "undefined",
+            f"{label(metric)} on {dataset}",
+            f"Undefined in {repeats} repeat{'s' * (repeats != 1)}: no arm has a value there, so none is asked for one.",
+            "warning",
+        )
+        for metric, dataset, repeats in gaps
+    ]
+
+
 def outcome(found: list[Finding], tests: list[GlobalTest], blocks: int) -> list[Refusal]:
     """Name the comparisons of a study that lost too many blocks, or whose arms failed cells."""
     out = []
@@ -147,6 +200,11 @@ def outcome(found: list[Finding], tests: list[GlobalTest], blocks: int) -> list[
             message = f"{finding.failures} of {blocks} blocks hold failed cells; scored as worst in the second pass."
             subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
             out.append(Refusal("failures", subject, message, "warning"))
+        if _same(finding):
+            message = "The same score on every block, to the sixth decimal: does what was changed reach the model?"
+            subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
+            out.append(Refusal("identical scores", subject, message, "warning"))
+    out += _torn_metrics(found)
     for test in tests:
         if test.second is not None:
             message = "Failed cells: no pairs of mean ranks, no critical-difference diagram over the surviving blocks."

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.blocks import averaged, block_means, cells, ordered_arms
 
-__all__ = ["averages", "completeness", "costs", "points", "provenance", "scores"]
+__all__ = ["averages", "completeness", "costs", "points", "provenance", "scores", "whole"]
 
 
 def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
@@ -78,6 +78,15 @@ def points(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
         tidy = wide.set_axis(where).rename_axis("where").reset_index().melt("where", var_name="arm")
         parts.append(tidy[np.isfinite(tidy["value"])].assign(metric=metric))
     return pd.concat(parts, ignore_index=True)[["metric", "arm", "where", "value"]]
+
+
+def whole(points: pd.DataFrame) -> set[str]:
+    """Return the arms of a study that have every point of a figure: only theirs may be summed up.
+
+    A box or a mean over the blocks that an arm survived would flatter it.
+    """
+    counts = points.groupby("arm")["where"].nunique()
+    return {str(arm) for arm in counts.index[counts == points["where"].nunique()]}
 
 
 def completeness(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:

@@ -18,25 +18,31 @@ __all__ = ["gains", "paired_differences"]
 def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
     """Return the reference arm's gain over the strongest control of a study, on every data set.
 
-    Strongest is the control with the highest mean over repeats on that data set and metric; choosing it after
-    the fact favours the control, never the model. A p would not know of that choice, so none is given.
+    Strongest is the control with the highest mean over the repeats it finished on that data set and metric; choosing
+    it after the fact favours the control, never the model. A p would not know of that choice, so none is given.
+    Where the strongest control lacks a repeat, or any control lacks all of them, there is a note in place of a
+    number: the controls that are left might be the weaker ones.
     """
     roles, sat = ordered_arms(frame), exams(frame)
     wide = cells(frame, metric)
-    controls = [str(arm) for arm in wide if roles[str(arm)] == "control"]
-    if not controls or reference not in wide:
+    controls = [arm for arm, role in roles.items() if role == "control"]
+    if reference not in wide or not set(controls) & set(wide):
         return []
     out = []
-    for (block, dataset), rows in wide.groupby(level=["block", "dataset"]):
-        means = {arm: float(np.mean(rows[arm].to_numpy())) for arm in controls}
-        finished = {arm: mean for arm, mean in means.items() if np.isfinite(mean)}
-        if not finished:
-            continue
-        strongest = max(finished, key=lambda arm: finished[arm])
+    for (block, dataset), rows in wide.reindex(columns=[reference, *controls]).groupby(level=["block", "dataset"]):
         where = (str(block), str(dataset))
-        pair = _pair(rows, metric, where, (reference, strongest), 1 - alpha, sat[str(dataset)])
+        arms = (reference, _strongest(rows[controls]))
+        pair = _pair(rows, metric, where, arms, 1 - alpha, sat[str(dataset)])
         out.append(replace(pair, test=None))
     return out
+
+
+def _strongest(rows: pd.DataFrame) -> str:
+    """Name the control that the reference has to beat on one data set; one that finished nothing could be any good."""
+    finished = rows.where(np.isfinite(rows))
+    means = finished.mean().fillna(np.inf)  # over what is finished: it ranks controls and is never shown
+    # of two equal ones the incomplete, whose true mean may be higher
+    return max(map(str, rows), key=lambda arm: (means[arm], finished[arm].isna().any()))
 
 
 def paired_differences(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
@@ -53,7 +59,8 @@ def paired_differences(frame: pd.DataFrame, metric: str, reference: str, *, alph
     for (block, dataset), rows in wide.groupby(level=["block", "dataset"]):
         where = (str(block), str(dataset))
         known = sat[str(dataset)]
-        pairs = [_pair(rows, metric, where, (str(arm), reference), 1 - alpha, known) for arm in others]
+        tried = [arm for arm in others if rows[[arm, reference]].notna().any(axis=None)]
+        pairs = [_pair(rows, metric, where, (str(arm), reference), 1 - alpha, known) for arm in tried]
         adjusted = holm_of([pair.test for pair in pairs])
         told = [replace(pair, p_holm=p) for pair, p in zip(pairs, adjusted, strict=True)]
         out += [pair for pair in told if pair.repeats >= 2 or pair.note]
@@ -72,6 +79,8 @@ def _pair(
     both = rows[[arm, against]].dropna(how="all")
     block, dataset = where
     trouble = _trouble(both, arm) or _trouble(both, against)
+    if both.empty:
+        trouble = f"neither {arm} nor {against} was run"
     if trouble:
         nan = float("nan")
         return Paired(metric, dataset, block, arm, against, 0, nan, nan, nan, nan, trouble)
@@ -90,4 +99,4 @@ def _trouble(rows: pd.DataFrame, arm: str) -> str:
     failed, missing = int(np.isneginf(values).sum()), int(np.isnan(values).sum())
     if failed:
         return f"{arm} failed {failed} of {len(rows)} repeats"
-    return f"{arm} has {missing} of {len(rows)} repeats not run" if missing else ""
+    return f"{arm} lacks {missing} of {len(rows)} repeats" if missing else ""

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.findings.audit import Audit, audit_context
+from reports.findings.summaries import whole
 from reports.glossary import HEADS, METRICS, STATISTICS, label
 from reports.made import Made
 from reports.page.conclusions import CONCLUSIONS, conclusions_context
@@ -26,7 +27,7 @@ from reports.search.page import TERMS, search_context, search_provenance
 from reports.search.record import Search
 from reports.search.sentences import search_refusals
 from reports.search.tuning import tuning_context
-from reports.wording import confidence, count, interval, number, p_value, signed
+from reports.wording import blocks_of, confidence, count, interval, number, p_value, signed
 
 __all__ = ["Picture", "context", "pictures", "search_only"]
 
@@ -69,7 +70,7 @@ def context(
         "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
         "statistics": {**STATISTICS, **CONCLUSIONS, **(TERMS if search else {})},
         "level": confidence(a.alpha),
-        "blocks": count(len(a.blocks), "independent block"),
+        "blocks": blocks_of(a, len(a.blocks)),
         "datasets": count(len(a.datasets), "data set"),
         "repeats": count(a.repeats, "repeat"),
     }
@@ -124,7 +125,9 @@ def pictures(a: Analysis) -> list[Picture]:
             f"{name} per arm. Each point is one {unit(a)}; {'violins and ' if shaped else ''}boxes (five points or "
         )
         caption += "more) show density and quartiles, " if shaped else "more) show quartiles, "
-        caption += "whiskers at most 1.5 times the box. Failed cells have no point."
+        caption += "whiskers at most 1.5 times the box."
+        if _gaps(a, metric):
+            caption += " Failed cells have no point; an arm that lacks a point has no box."
         if shaped and shaped[1]["mark"].any():
             caption += f" Marks: difference to {a.reference} over blocks established, failures counted in; Holm p < "
             caption += f"{a.alpha:g} *, < 0.01 **, < 0.001 ***."
@@ -134,7 +137,8 @@ def pictures(a: Analysis) -> list[Picture]:
         ranked = critical_difference(a, test)
         if ranked is not None:
             caption = f"Critical differences on {label(test.metric)}: mean ranks over {test.test.blocks} blocks; a bar "
-            caption += f"joins arms of which no two differ (Nemenyi, {a.alpha:g})."
+            caption += f"joins arms that Nemenyi's test does not tell apart at {a.alpha:g}, which does not make them "
+            caption += "equal; what is established of a pair stands in the findings."
             out.append(_picture(f"critical_difference_{test.metric}", ranked, caption, _fold(a, test.metric)))
     return out + more_pictures(a)
 
@@ -150,10 +154,13 @@ def _gaps(a: Analysis, metric: str) -> bool:
 
 def _picture(name: str, drawn: tuple[Figure, pd.DataFrame], caption: str, group: str) -> Picture:
     numbers = drawn[1]
-    heads = [c for c in ("arm", "mean", "mean_rank", "value") if c in numbers]
-    told = numbers[heads].groupby("arm", sort=False).mean().iloc[:, 0]
+    if "where" in numbers:
+        numbers = numbers[numbers["arm"].isin(whole(numbers))]
+    what = next(c for c in ("mean", "mean_rank", "value") if c in numbers)
+    told = numbers.groupby("arm", sort=False)[what].mean()
     means = ", ".join(f"{arm} {number(value)}" for arm, value in told.items())
-    return picture(name, drawn, caption, f"Means: {means}.", group)
+    head = {"mean": "Differences", "mean_rank": "Mean ranks", "value": "Means"}[what]
+    return picture(name, drawn, caption, f"{head}: {means}.", group)
 
 
 def _families(a: Analysis) -> list[dict[str, Any]]:
@@ -215,9 +222,14 @@ def _global(test: Any) -> dict[str, Any]:
         "w": number(t.kendalls_w),
         "second": f"{second.method}, N = {second.blocks}: p = {p_value(second.p)}" if second else "",
         "ranks": [(arm, number(rank, 2)) for arm, rank in test.ranks.items()],
+        "second_ranks": _ranks_of(test.second_ranks),
         "pairs": rank_pairs(test),
         "dropped": _left_out(test.dropped),
     }
+
+
+def _ranks_of(ranks: pd.Series | None) -> str:
+    return "" if ranks is None else ", ".join(f"{arm} {number(rank, 2)}" for arm, rank in ranks.items())
 
 
 def _completeness(a: Analysis) -> dict[str, Any]:

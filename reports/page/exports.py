@@ -13,7 +13,7 @@ import pandas as pd
 from reports.glossary import label
 from reports.results import Analysis, Finding, Paired
 from reports.statistics.over_blocks import DECIMALS
-from reports.wording import amount, interval, number, p_value, signed
+from reports.wording import amount, confidence, interval, joined, number, p_value, signed
 
 __all__ = ["TALL", "Export", "best_two", "cost_table", "exports", "file_name", "finding_rows", "latex"]
 
@@ -108,10 +108,15 @@ def _scores(a: Analysis, metric: str) -> Export:
         marks = best_two(rows.set_index("arm")["mean"])
         by_arm = {row["arm"]: row for row in rows.to_dict("records")}
         text[dataset] = [_scored(by_arm[arm], marks.get(arm, "")) for arm in arms]
+    for network, rows in a.averages[a.averages["metric"] == metric].groupby("network", sort=False):
+        mean = rows.set_index("arm")["mean"]
+        marks = best_two(mean)
+        text[f"Mean of {network}"] = [_marked(mean.get(arm, np.nan), marks.get(arm, "")) for arm in arms]
     stars, told = _stars(a, metric)
     text = text.rename(index={arm: f"{arm}{mark}" for arm, mark in stars.items()})
     text = text.T if text.shape[1] > TALL else text
-    caption = f"{label(metric)}, mean $\\pm$ sd over repeats; best bold, second underlined.{told}"
+    spread = ", mean $\\pm$ sd over repeats" if a.repeats > 1 else ""
+    caption = f"{label(metric)}{spread}; best bold, second underlined.{told}"
     name = f"scores_{file_name(metric)}"
     return Export(name, data, latex(text, caption, name))
 
@@ -122,8 +127,7 @@ def _stars(a: Analysis, metric: str) -> tuple[dict[str, str], str]:
         return {}, ""
     levels = [a.alpha, *(level for level in (0.01, 0.001) if level < a.alpha)]
     found = [f for f in a.findings if f.metric == metric and f.verdict in ("higher", "lower")]
-    # the weaker of both passes: the verdict rests on the two
-    weaker = {f.arm: max(p for p in (f.p_holm, f.p_holm_failures) if p is not None) for f in found}
+    weaker = {f.arm: f.p_weaker for f in found if f.p_weaker is not None}
     stars = {arm: STAR * max(1, sum(p < level for level in levels)) for arm, p in weaker.items()}
     used = range(1, max(map(len, stars.values()), default=0) + 1)
     meaning = ", ".join(f"$^{{{'*' * n}}}$ $p < {levels[n - 1]:g}$" for n in used)
@@ -133,9 +137,12 @@ def _stars(a: Analysis, metric: str) -> tuple[dict[str, str], str]:
 def _scored(row: dict[Hashable, Any], mark: str) -> str:
     if not np.isfinite(row["mean"]):
         return "failed" if row["failed"] else "--"
-    text = number(row["mean"])
-    text = {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(mark, text)
-    return text + (f" ± {number(row['sd'])}" if np.isfinite(row["sd"]) else "")
+    return _marked(row["mean"], mark) + (f" ± {number(row['sd'])}" if np.isfinite(row["sd"]) else "")
+
+
+def _marked(mean: float, mark: str) -> str:
+    text = number(mean)
+    return {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(mark, text)
 
 
 def finding_rows(found: tuple[Finding, ...]) -> pd.DataFrame:
@@ -168,20 +175,36 @@ def finding_rows(found: tuple[Finding, ...]) -> pd.DataFrame:
 
 
 def _findings(a: Analysis) -> Export:
+    level = confidence(a.alpha)
     rows = {
-        (label(f.metric), f"{f.arm} - {f.against}"): {
+        (label(f.metric), f"{f.arm} − {f.against}"): {
             "N": str(f.effect.n),
             "difference": signed(f.effect.mean),
-            "interval": interval(f.effect),
+            f"{level} interval": interval(f.effect) if np.isfinite(f.effect.low) else "–",
+            "P(A>B)": number(f.effect.superior, 2),
             "p": p_value(f.test.p if f.test else None),
-            "Holm p": p_value(f.p_holm),
+            "Holm p": p_value(f.p_weaker),
+            "verdict": f.verdict,
         }
         for f in a.findings
         if f.effect is not None
     }
     text = pd.DataFrame.from_dict(rows, orient="index")
-    caption = "Paired differences over independent blocks; Holm within each metric and question."
+    caption = f"Paired differences over blocks, mean and {level} t interval. Two-sided {_tests(a)}; Holm within each "
+    caption += "metric and question" + (
+        ", failed cells scored as worst." if any(f.failures for f in a.findings) else "."
+    )
     return Export("findings", finding_rows(a.findings), latex(text, caption, "findings") if rows else "")
+
+
+def _tests(a: Analysis) -> str:
+    """Name the tests behind the findings of a study, and of which metrics."""
+    of_metric = {f.metric: f.test.method.partition(",")[0] for f in a.findings if f.test}
+    told = [
+        f"{name} test on {joined([label(m) for m in of_metric if of_metric[m] == name], 9)}"
+        for name in dict.fromkeys(of_metric.values())
+    ]
+    return "; ".join(told).replace("sign test test", "sign test") or "tests were refused"
 
 
 def _pair_rows(found: Sequence[Paired]) -> pd.DataFrame:

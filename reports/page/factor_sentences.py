@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from reports.findings.factorial import IDLE
 from reports.glossary import label
 from reports.page.factorial_sentences import analysed, interactions, main_effect, method_of
 from reports.results import Analysis, Conclusion, Finding
-from reports.wording import confidence, count, interval, joined, number, p_value, signed
+from reports.wording import blocks_of, confidence, count, interval, joined, number, p_value, signed
 
 __all__ = ["MOST", "Answer", "Question", "questions"]
 
@@ -117,16 +118,9 @@ def _plain(a: Analysis, mine: list[Conclusion]) -> Question:
 
 
 def _units(a: Analysis, told: Sequence[Conclusion]) -> str:
-    # blocks that share a name were taken as independent by whoever asked for them, not found to be
-    unit = "block taken as independent" if any(r.rule == "independence" for r in a.refusals) else "independent block"
     sizes = sorted({c.finding.effect.n if c.finding.effect else 0 for c in told})
-    if len(sizes) == 1:
-        return _plural(sizes[0], unit)
-    return f"{sizes[0]} to {_plural(sizes[-1], unit)}"
-
-
-def _plural(n: int, unit: str) -> str:
-    return count(n, unit) if n == 1 else f"{n} {unit.replace('block', 'blocks')}"
+    least = f"{sizes[0]} to " if len(sizes) > 1 else ""
+    return f"{least}{blocks_of(a, sizes[-1])}"
 
 
 def _answers(a: Analysis, told: list[Conclusion], names: dict[str, str]) -> tuple[tuple[Answer, ...], str]:
@@ -143,7 +137,10 @@ def _answers(a: Analysis, told: list[Conclusion], names: dict[str, str]) -> tupl
 
 
 def _mean(c: Conclusion) -> float:
-    return c.finding.effect.mean if c.finding.effect else 0.0
+    size = c.finding.effect
+    if size is None:
+        return 0.0
+    return size.mean if math.isfinite(size.mean) else size.superior
 
 
 def _tally(told: Sequence[Conclusion]) -> str:
@@ -159,7 +156,10 @@ def _answer(a: Analysis, c: Conclusion, names: dict[str, str], *, quiet: bool) -
     if alone := _alone(a, f):
         beyond = " beyond this data set" if c.word == "cannot tell" else ""
         return Answer(f"{name} {signed(f.effect.mean)} ({alone})", c.word, beyond)
-    p = f"adjusted p = {p_value(f.p_holm)}" if f.test else "not tested"
+    p = f"adjusted p = {p_value(f.p_weaker)}" if f.test else "not tested"
+    if not math.isfinite(f.effect.mean):  # a metric with another scale on every data set
+        won = f"{f.effect.superior * f.effect.n:g} of {count(f.effect.n, 'block')}"
+        return Answer(f"{name} wins {won} ({p})", c.word, _note(c, a.alpha, quiet=quiet))
     spread = interval(f.effect)
     spread = f"{confidence(a.alpha)} interval {spread}" if spread.startswith("[") else spread
     text = f"{name} {signed(f.effect.mean)} ({spread}; {p}"
@@ -179,6 +179,8 @@ def _alone(a: Analysis, f: Finding) -> str:
 
 
 def _note(c: Conclusion, alpha: float, *, quiet: bool) -> str:
+    if c.finding.torn and c.word == "cannot tell":
+        return " (most blocks say one thing, their mean another)"
     equal = c.equivalence
     close = c.p_equal is not None and c.p_equal < alpha
     if equal is not None and close:

@@ -8,7 +8,7 @@ from reports.findings.factorial import Factorial
 from reports.results import Analysis
 from reports.wording import count, joined, number, p_value
 
-__all__ = ["Interaction", "analysed", "interactions", "main_effect", "method_of", "together"]
+__all__ = ["Interaction", "analysed", "established_effects", "interactions", "main_effect", "method_of", "together"]
 
 Row = dict[str, Any]
 Interaction = tuple[str, str, str]  # the numbers, the conclusion, what else is to say
@@ -41,6 +41,16 @@ def interactions(a: Analysis) -> list[Interaction]:
         p = p_value(min(row["p_holm"] for row in rest))
         out.append((f"{joined([row['effect'] for row in rest], 7)} ({least}adjusted p = {p})", "cannot tell", ""))
     return out
+
+
+def established_effects(a: Analysis) -> str:
+    """Say which effects of factors a study established over all its arms; nothing where there are none."""
+    whole = analysed(a)
+    sure = [row["effect"] for row in _rows(whole) if row["p_holm"] < a.alpha] if whole else []
+    if whole is None or not sure:
+        return ""
+    verb = "is" if len(sure) == 1 else "are"
+    return f" Over all arms together {joined(sure)} {verb} established ({method_of(whole)})."
 
 
 def together(a: Analysis) -> str:

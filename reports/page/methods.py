@@ -6,16 +6,19 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import version
+from math import isfinite
 
 from reports.glossary import label
 from reports.page.factorial_sentences import together
+from reports.page.gain_sentences import unscaled
 from reports.results import Analysis
 from reports.statistics.over_blocks import MIN_SIGNED
-from reports.wording import confidence, count, joined
+from reports.wording import blocks_of, confidence, count, joined
 
 __all__ = ["as_latex", "methods"]
 
 _LIBRARIES = {"scipy": "SciPy", "statsmodels": "statsmodels", "scikit-posthocs": "scikit-posthocs"}
+_LEVEL = "no block differs"  # stands where a test would, and is none
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -53,23 +56,39 @@ def _design(a: Analysis) -> str:
     numbers = [(sum(role == kind for role in a.roles.values()), name) for kind, name in kinds]
     told = [count(n, name) for n, name in numbers if n]
     against = f"{a.reference} was compared with {joined(told)}" if a.reference and told else ""
-    against = against or f"{count(len(a.arms), 'arm')} were compared"
-    where = f"on {count(len(a.datasets), 'data set')} with {count(a.repeats, 'repeat')} per data set"
-    paired = ", paired by repeat" if a.repeats > 1 else ""
+    against = against or (f"{len(a.arms)} arms were compared" if len(a.arms) > 1 else f"{a.arms[0]} was scored")
+    where = f"on {count(len(a.datasets), 'data set')} with {_repeats(a)} per data set"
+    paired = ", paired by repeat" if a.repeats > 1 and len(a.arms) > 1 else ""
     others = [label(m) for m in a.metrics if m != a.metric]
     more = f"; {joined(others, 12)} {'was' if len(others) == 1 else 'were'} also computed" if others else ""
     return f"{against} {where}{paired}. The primary metric was {label(a.metric)}{more}."
 
 
+def _repeats(a: Analysis) -> str:
+    """Count what was to be run on each data set of a study: repeats that failed are repeats."""
+    counts = a.scores[["finished", "failed", "missing"]].sum(axis=1).groupby(a.scores["dataset"]).max()
+    low, high = int(counts.min()), int(counts.max())
+    return count(low, "repeat") if low == high else f"{low} to {high} repeats"
+
+
 def _units(a: Analysis) -> str:
     n, level = len(a.blocks), confidence(a.alpha)
     if n == 1:
-        text = f"Differences are means over the repeats of each data set with {level} t intervals{_overlap(a)}"
-        return f"{text}; there was one independent block, hence no test across data sets."
+        known = any(isfinite(p.low) for p in (*a.paired, *a.gains))
+        text = f"Differences are means over the repeats of each data set with {level} t intervals{_overlap(a)}; there"
+        return f"{text if known else 'There'} was one independent block, hence no test across data sets."
     inside = ["repeats within data sets"] * (a.repeats > 1) + ["data sets within blocks"] * (len(a.datasets) > n)
     averaged = f"; {joined(inside)} were averaged before any comparison" if inside else ""
-    text = f"The independent unit was the block (N = {n}){averaged}. "
-    return text + f"Differences are paired means over blocks with {level} t intervals."
+    unit = f"The independent unit was the block (N = {n})"
+    if any(r.rule == "independence" for r in a.refusals):
+        unit = f"The units of analysis were {blocks_of(a, n)}"
+    text = f"{unit}{averaged}."
+    if any(f.effect and isfinite(f.effect.low) for f in a.findings):
+        text += f" Differences are paired means over blocks with {level} t intervals."
+    if any(unscaled(a, f.metric) for f in a.findings):
+        within = " (by the geometric mean over the data sets of a block)" if len(a.datasets) > n else ""
+        text += f" In {label('auprc')}, which has another scale on every network, blocks won were counted{within}."
+    return text
 
 
 def _overlap(a: Analysis) -> str:
@@ -93,17 +112,29 @@ def _globals(a: Analysis) -> str:
 
 
 def _pairs(a: Analysis) -> str:
-    used = _once(f.test.method for f in a.findings if f.test is not None)
-    if len(a.blocks) == 1:
+    if len(a.blocks) == 1 or not a.findings:
         return ""
+    made = _once(f.test.method for f in a.findings if f.test is not None)
+    used = [method for method in made if method != _LEVEL]
+    if not made:
+        return f"No pairwise test was made{_untested(a)}."
     if not used:
-        few = f": that takes at least {MIN_SIGNED} blocks" if len(a.blocks) < MIN_SIGNED else ""
-        return f"No pairwise test was made{few}."
+        return "No pairwise test was computed: the arms that could be compared do not differ on any block (p = 1)."
+    level = ", with p = 1 where no block differs" if len(used) < len(made) else ""
     # a comparison that could not be tested counts in its family all the same
     sizes = sorted(Counter((f.metric, f.family) for f in a.findings).values())
     size = count(sizes[0], "comparison") if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]} comparisons"
-    text = f"Pairs of arms were compared two-sided ({'; '.join(used)}), with Holm's correction within each metric and "
-    return text + f"question ({size} each), at the level {a.alpha:g}."
+    corrected = f"with Holm's correction within each metric and question ({size} each)"
+    if sizes[-1] == 1:
+        corrected = "one comparison for each metric and question, so that none needed a correction"
+    return f"Pairs of arms were compared two-sided ({'; '.join(used)}{level}), {corrected}, at the level {a.alpha:g}."
+
+
+def _untested(a: Analysis) -> str:
+    if len(a.blocks) < MIN_SIGNED:
+        return f": that takes at least {MIN_SIGNED} blocks"
+    most = max((f.effect.n for f in a.findings if f.effect), default=0)
+    return f": no two arms share {MIN_SIGNED} complete blocks" if most < MIN_SIGNED else ""
 
 
 def _equality(a: Analysis) -> str:

@@ -31,7 +31,7 @@ def score_tables(a: Analysis) -> list[dict[str, Any]]:
 
 
 def _scores(a: Analysis, metric: str) -> dict[str, Any]:
-    """Lay out one metric; many data sets stand below each other, with the means of their networks at the end."""
+    """Lay out one metric; the means of networks stand first, or last where data sets stand below each other."""
     data = a.scores[a.scores["metric"] == metric]
     arms = [arm for arm in a.arms if arm in set(data["arm"])]
     columns = {str(dataset): _column(rows) for dataset, rows in data.groupby("dataset")}
@@ -44,7 +44,7 @@ def _scores(a: Analysis, metric: str) -> dict[str, Any]:
             for part in (columns, means)
         )
         return {**table, "heads": list(named.values()), "rows": rows, "means": below}
-    wide = columns | means
+    wide = means | columns  # what papers print comes first: the last columns of a wide table are out of sight
     body = [{**named[arm], "cells": [column[arm] for column in wide.values()]} for arm in arms]
     return {**table, "heads": [{"name": name, "role": ""} for name in wide], "rows": body}
 

@@ -3,72 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 
 from reports.findings.comparisons import MIN_BLOCKS
+from reports.findings.summaries import whole
 from reports.glossary import label
+from reports.page.factorial_sentences import established_effects
+from reports.page.gain_sentences import gain_sentence, repeats_of, uncorrected, unscaled
 from reports.results import Analysis, Finding, Paired
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.statistics.over_blocks import MIN_SIGNED
-from reports.wording import count, interval, joined, number, p_value, signed
+from reports.statistics.over_blocks import MIN_SIGNED, Effect
+from reports.wording import blocks_of, count, interval, joined, number, p_value, signed
 
 __all__ = ["summary"]
 
-
-@dataclass(frozen=True)
-class _Change:
-    """A difference from the reference, and how it is told."""
-
-    value: float
-    told: str
-    high: float = math.nan  # upper end of the interval, if there is one
-
-
+_Change = tuple[float, str]  # what an arm changes, and how it is told
+_MANY = 4  # established differences that are named one by one
 _FORBIDDING = ("mixed digests", "search trials")
 
 
 def summary(analysis: Analysis) -> list[str]:
     """Say in three sentences what a study found: gain over controls, worth of parts, what N carries."""
-    return [_controls(analysis), _parts(analysis), _design(analysis)]
-
-
-def _controls(a: Analysis) -> str:
-    if a.reference is None:
-        return "No reference arm is named in this table, so there is no gain over a control to state."
-    if "control" not in a.roles.values():
-        return (
-            f"There is no control arm in this table, so nothing here shows that {a.reference} needs "
-            "expression data to reach its scores."
-        )
-    second = next((m for m in ("auprc", "auprc_ratio", "auroc") if m in a.metrics and m != a.metric), None)
-    said = [_gain(a, m) for m in (a.metric, second) if m is not None]
-    told = "; ".join(text for text in said if text)
-    return f"Over the strongest control, {a.reference} {told or 'cannot be placed: its cells are incomplete'}."
-
-
-def _gain(a: Analysis, metric: str) -> str:
-    found = [g for g in a.gains if g.metric == metric and not g.note]
-    if not found:
-        return ""
-    lost = [g for g in found if g.mean < 0]
-    changes = [g.mean for g in found]
-    mean = sum(changes) / len(changes)
-    change = f"{'gains' if mean >= 0 else 'loses'} {number(abs(mean))} {label(metric)}"
-    if len(found) == 1:
-        g = found[0]
-        told = f"{signed(g.mean)} {interval(g)} to {g.against}; {_repeats(g)} on {g.dataset}{_uncorrected(g)}"
-        text = f"{change} (difference {told})"
-    else:
-        text = f"{change} on average over {count(len(found), 'data set')}"
-        text += f" (from {signed(min(changes))} to {signed(max(changes))})"
-    if not lost:
-        return text
-    where = "every one of them" if len(lost) == len(found) > 1 else joined([g.dataset for g in lost])
-    return f"{text}, and loses to a rule that never reads expression on {where}"
-
-
-def _repeats(pair: Paired) -> str:
-    return count(pair.repeats, "paired repeat")
+    return [gain_sentence(analysis), _parts(analysis), _design(analysis)]
 
 
 def _parts(a: Analysis) -> str:
@@ -83,99 +39,202 @@ def _parts(a: Analysis) -> str:
         return f"No arm without a part of {a.reference} was run, so no part's worth is known."
     changes = _over_blocks(a, others) if len(a.blocks) > 1 else _over_repeats(a, others)
     left_out = [arm for arm in others if arm not in changes]
-    suffix = f"; {joined(left_out)} failed or lacks cells and is left out of this order" if left_out else ""
     if not changes:
-        return f"No arm finished every cell beside {a.reference}, so no part's worth is stated."
-    return _extremes(a, changes) + suffix + "."
+        return f"Every comparison with {a.reference} lacks cells, failed or missing, so no change is sized here."
+    suffix = f"; {joined(left_out)} left out for failed or missing cells" if left_out else ""
+    return "".join((_extremes(a, changes), suffix, _worth(a, others), "."))
 
 
 def _extremes(a: Analysis, changes: dict[str, _Change]) -> str:
     """Name the change that costs the reference most and the one that costs it least."""
-    order = sorted(changes, key=lambda arm: (changes[arm].value, arm))
-    name, most, least = label(a.metric), order[0], order[-1]
-    text = f"Changing {a.reference} to {most} moves {name} by {changes[most].told}"
-    if len(order) > 1:
-        text += f", to {least} by {changes[least].told}"
+    order = sorted(changes, key=lambda arm: (changes[arm][0], arm))
+    name, (most, *_, least) = label(a.metric), [*order[:1], *order]
     others = f" (the extremes of {len(order)} changes)" if len(order) > 2 else ""
-    highs = [change.high for change in changes.values()]
-    if any(high < 0 for high in highs) or any(math.isnan(high) for high in highs):
-        return text + others
-    return f"{text}{others}: no interval lies below zero, so nothing here shows that a part earns its keep"
+    if unscaled(a, a.metric):
+        text = f"In {name}, {most} wins {changes[most][1]} against {a.reference}"
+        return f"{text}, {least} {changes[least][1]}{others}" if len(order) > 1 else text
+    if a.levels.empty:  # rivals, not the reference without a part
+        others = others.replace("changes", "arms")
+        text = f"Against {a.reference}, {most} has {changes[most][1]} in {name}"
+        return f"{text}, {least} {changes[least][1]}{others}" if len(order) > 1 else text
+    text = f"Changing {a.reference} to {most} moves {name} by {changes[most][1]}"
+    return f"{text}, to {least} by {changes[least][1]}{others}" if len(order) > 1 else text
 
 
-def _over_blocks(a: Analysis, others: list[str]) -> dict[str, _Change]:
-    out = {}
+def _worth(a: Analysis, others: list[str]) -> str:
+    """Say which change is an improvement, and where nothing speaks for a part; never other than the tests do."""
+    better, worse, highs = _sure_over_blocks(a, others) if len(a.blocks) > 1 else _sure_over_repeats(a, others)
+    text = ""
+    if better:
+        sure = "an improvement on this data set" if len(a.blocks) == 1 else "an established improvement"
+        text = f"; changing to {joined(better)} is {sure}"
+    if highs and not worse and all(high >= 0 for high in highs):
+        needed = "needs what was changed" if a.roles[others[0]] == "arm" else "beats a baseline"
+        text += f"; no interval lies below zero, so nothing on {label(a.metric)} shows that {a.reference} {needed}"
+    return text + _elsewhere(a, others, worse)
+
+
+def _elsewhere(a: Analysis, others: list[str], worse: list[str]) -> str:
+    """Say where another metric established the loss that the primary one did not: a reader in a hurry stops here."""
+    lost: dict[str, list[str]] = {}
     for f in a.findings:
-        if f.metric == a.metric and f.arm in others and f.effect and not f.dropped:
-            told = f"{signed(f.effect.mean)} {interval(f.effect)} over {count(f.effect.n, 'block')}"
-            out[f.arm] = _Change(f.effect.mean, told, f.effect.high)
+        if f.metric != a.metric and f.arm in others and f.verdict == "lower" and f.arm not in worse:
+            lost.setdefault(f.arm, []).append(label(f.metric))
+    told = [
+        f"{joined(arms)} {'is' if len(arms) == 1 else 'are'} established lower on {joined(list(metrics))}"
+        for metrics, arms in _inverted(lost).items()
+    ]
+    return f"; yet {'; '.join(told)}" if told else ""
+
+
+def _inverted(lists: dict[str, list[str]]) -> dict[tuple[str, ...], list[str]]:
+    out: dict[tuple[str, ...], list[str]] = {}
+    for name, members in lists.items():
+        out.setdefault(tuple(members), []).append(name)
     return out
 
 
-def _over_repeats(a: Analysis, others: list[str]) -> dict[str, _Change]:
-    out = {}
-    for f in a.findings:
-        if f.metric == a.metric and f.arm in others and f.effect and not f.dropped:
-            out[f.arm] = _Change(f.effect.mean, f"{signed(f.effect.mean)} on one block, without interval")
+def _sure_over_blocks(a: Analysis, others: list[str]) -> tuple[list[str], list[str], list[float]]:
+    """Return the arms established better, those established worse, and the upper ends of all intervals."""
+    mine = [f for f in a.findings if f.metric == a.metric and f.arm in others]
+    better = [f.arm for f in mine if f.verdict == "higher"]
+    worse = [f.arm for f in mine if f.verdict == "lower"]
+    return better, worse, [] if unscaled(a, a.metric) else [f.effect.high for f in mine if f.effect]
+
+
+def _sure_over_repeats(a: Analysis, others: list[str]) -> tuple[list[str], list[str], list[float]]:
+    """Do as for blocks with the only data set of a study, by the tests and intervals over its repeats."""
+    if len(a.datasets) > 1:
+        return [], [], []
     mine = [p for p in a.paired if p.metric == a.metric and p.arm in others and not p.note]
+    sure = [p for p in mine if p.p_holm is not None and p.p_holm < a.alpha]
+    return [p.arm for p in sure if p.mean > 0], [p.arm for p in sure if p.mean < 0], [p.high for p in mine]
+
+
+def _whole(a: Analysis) -> list[tuple[Finding, Effect]]:
+    """Return the comparisons on the primary metric that lost no block: a size over survivors would mislead."""
+    return [(f, f.effect) for f in a.findings if f.metric == a.metric and f.effect and not f.dropped]
+
+
+def _lead(a: Analysis, size: Effect) -> float:
+    """Return how far an arm of a study lies ahead: on average, or in blocks won where there is no common scale."""
+    return size.superior - 0.5 if unscaled(a, a.metric) else size.mean
+
+
+def _sized(a: Analysis, size: Effect) -> str:
+    if unscaled(a, a.metric):
+        won = size.superior * size.n
+        return f"{won:g} of {count(size.n, 'block')}{'' if won == int(won) else ' (ties count half)'}"
+    if size.n == 1:
+        return f"{signed(size.mean)} on one block, without interval"
+    return f"{signed(size.mean)} {interval(size)} over {count(size.n, 'block')}"
+
+
+def _over_blocks(a: Analysis, others: list[str]) -> dict[str, _Change]:
+    return {f.arm: (_lead(a, size), _sized(a, size)) for f, size in _whole(a) if f.arm in others}
+
+
+def _over_repeats(a: Analysis, others: list[str]) -> dict[str, _Change]:
+    """Size changes on the only block of a study: with an interval over repeats, where it holds one data set."""
+    out = _over_blocks(a, others)
     if len(a.datasets) > 1:
         return out
-    for p in mine:
-        told = f"{signed(p.mean)} {interval(p)} over {_repeats(p)} ({_scope(p)})"
-        out[p.arm] = _Change(p.mean, told, p.high)
+    for p in a.paired:
+        if p.metric == a.metric and p.arm in others and not p.note:
+            out[p.arm] = (p.mean, f"{signed(p.mean)} {interval(p)} over {repeats_of(p)} ({_scope(p)})")
     return out
 
 
 def _scope(pair: Paired) -> str:
     p = f", adjusted p = {p_value(pair.p_holm)}" if pair.test else ""
-    return f"this data set only{p}{_uncorrected(pair)}"
-
-
-def _uncorrected(pair: Paired) -> str:
-    return ", interval not corrected for shared edges" if pair.uncorrected else ""
+    return f"this data set only{p}{uncorrected(pair)}"
 
 
 def _ladder(a: Analysis) -> str:
-    found = [f for f in a.findings if f.metric == a.metric and f.effect]
+    found = _whole(a)
+    mine = [f for f in a.findings if f.metric == a.metric]
+    cut = [f"{f.arm} – {f.against}" for f in mine if f.dropped or not f.effect]
+    suffix = f"; left out for failed or missing cells: {joined(cut)}" if cut else ""
     if not found:
-        return "No two arms share a complete block, so no difference is stated."
-    f = max(found, key=lambda f: abs(f.effect.mean) if f.effect else 0.0)
-    size = f.effect
-    if size is None or size.mean == 0:
-        return f"No two arms differ in mean {label(a.metric)} on the complete blocks."
-    up, down = (f.arm, f.against) if size.mean > 0 else (f.against, f.arm)
-    low, high = (size.low, size.high) if size.mean > 0 else (-size.high, -size.low)
+        return "No two arms have every block complete, so no difference is stated."
+    f, size = max(found, key=lambda pair: abs(_lead(a, pair[1])))
+    ahead = _lead(a, size)
+    if ahead == 0:
+        return f"No two arms differ in {label(a.metric)} on the complete blocks{suffix}."
+    up, down = (f.arm, f.against) if ahead > 0 else (f.against, f.arm)
+    if unscaled(a, a.metric):
+        won = _sized(a, replace(size, superior=max(size.superior, 1 - size.superior)))
+        return f"In {label(a.metric)}, the most one-sided pair is {up} against {down}: {up} wins {won}{suffix}."
+    low, high = (size.low, size.high) if ahead > 0 else (-size.high, -size.low)
     spread = f"[{signed(low)}, {signed(high)}]" if math.isfinite(low) else "without interval"
-    return (
-        f"The widest gap is between {up} and {down}: {number(abs(size.mean))} {label(a.metric)} "
-        f"{spread} over {count(size.n, 'block')}."
-    )
+    gap = f"{number(abs(size.mean))} {label(a.metric)} {spread} over {count(size.n, 'block')}"
+    return f"{_leaders(a)}The widest gap is between {up} and {down}: {gap}{suffix}."
+
+
+def _leaders(a: Analysis) -> str:
+    """Name the two arms of a study with the highest means, and what lies between them."""
+    points = a.points[a.points["metric"] == a.metric]
+    means = points[points["arm"].isin(whole(points))].groupby("arm")["value"].mean()
+    if len(means) < 3:
+        return ""
+    one, two = means.sort_values(ascending=False, kind="stable").index[:2]
+    f, size = next(((f, e) for f, e in _whole(a) if {f.arm, f.against} == {one, two}), (None, None))
+    if f is None or size is None:
+        return ""
+    low, high = (size.low, size.high) if f.arm == one else (-size.high, -size.low)
+    spread = f" [{signed(low)}, {signed(high)}]" if math.isfinite(low) else ""
+    best = f"{one} has the highest mean {label(a.metric)}, {number(means[one])}, {two} the next, {number(means[two])}"
+    return f"{best} (difference {signed(abs(size.mean))}{spread}: {f.verdict}). "
 
 
 def _design(a: Analysis) -> str:
     n = len(a.blocks)
-    units = f"With N = {count(n, 'independent block')}"
+    units = f"With N = {blocks_of(a, n)}"
     if any(r.rule in _FORBIDDING for r in a.refusals):
         return "Nothing is tested, and no number here should be quoted, until that is mended."
+    main = _main_family(a)
+    if not main:
+        return f"{units} and nothing to compare on {label(a.metric)}, no claim about a difference is possible."
     if n < MIN_BLOCKS:
         only = "this data set" if len(a.datasets) == 1 else "these data sets"
-        needed = f"one comparison needs at least {blocks_needed(1, a.alpha)} blocks"
+        needed = f"one comparison needs at least {_needed(1, a.alpha)} blocks"
         return f"{units} no claim beyond {only} is possible, whatever the number of repeats; {needed}.{_alone(a)}"
-    main = _main_family(a)
-    if n < MIN_SIGNED or not main:
-        return f"{units} pairwise tests are refused: one comparison needs {blocks_needed(1, a.alpha)} blocks."
+    if n < MIN_SIGNED:
+        return f"{units} pairwise tests are refused: one comparison needs {_needed(1, a.alpha)} blocks."
     m = len(main)
-    floor, enough = smallest_p(n, m), blocks_needed(m, a.alpha)
-    head = f"{units} and {count(m, 'comparison')} the smallest Holm p any outcome could reach is {p_value(floor)}"
+    floor = smallest_p(n, m)
+    head = f"{units} and {count(m, 'comparison')} the smallest adjusted p any outcome could reach is {p_value(floor)}"
     if floor >= a.alpha:
-        return f"{head}, so this design cannot establish any difference; {enough} blocks are needed."
+        pairwise = "so this design cannot establish a difference between two arms"
+        return f"{head}, {pairwise}; {_needed(m, a.alpha)} blocks are needed.{established_effects(a)}"
+    return f"{head}{_outcome(a, main)}.{established_effects(a)}"
+
+
+def _needed(comparisons: int, alpha: float) -> int:
+    return max(MIN_SIGNED, blocks_needed(comparisons, alpha))
+
+
+def _outcome(a: Analysis, main: list[Finding]) -> str:
+    """Say what a family of comparisons, enough blocks provided, established."""
     if all(f.test is None for f in main):
-        return f"{head}, but no comparison has the {MIN_SIGNED} complete blocks a test needs."
+        return f", but no comparison has the {MIN_SIGNED} complete blocks a test needs"
+    most = max(f.effect.n for f in main if f.effect)
+    if smallest_p(most, len(main)) >= a.alpha:
+        return f", but failed or missing cells leave at most {most} blocks, too few to establish any difference"
     sure = [f for f in main if f.verdict in ("higher", "lower")]
     if not sure:
-        return f"{head}; no difference is established, which is not evidence that there is none."
-    told = [f"{f.arm} {f.verdict} than {f.against} (p = {p_value(f.p_holm)})" for f in sure]
-    return f"{head}; established at {a.alpha:g}, {len(sure)} of {m}: {joined(told)}."
+        return "; no difference is established, which is not evidence that there is none"
+    told = [f"{f.arm} {f.verdict} than {f.against} (adjusted p = {p_value(f.p_weaker)})" for f in sure]
+    if len(sure) > _MANY and a.reference:
+        told = [_together(a, sure, verdict) for verdict in dict.fromkeys(f.verdict for f in sure)]
+    return f"; established at {a.alpha:g}, {len(sure)} of {len(main)}: {joined(told)}"
+
+
+def _together(a: Analysis, sure: list[Finding], verdict: str) -> str:
+    mine = [f for f in sure if f.verdict == verdict]
+    number_of = "all" if len(mine) == len(sure) else str(len(mine))
+    p = p_value(max(f.p_weaker or 0.0 for f in mine))
+    return f"{number_of} {verdict} than {a.reference} (adjusted p at most {p})"
 
 
 def _alone(a: Analysis) -> str:

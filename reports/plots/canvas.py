@@ -11,14 +11,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.plots.figures import STYLE, named, plain
+from reports.plots.figures import STYLE, WIDTH, named, plain
 from reports.results import Analysis
 
 __all__ = [
     "GREY",
     "INK",
     "SHADES",
-    "WIDTH",
     "guessing",
     "horizontal",
     "measured",
@@ -28,7 +27,6 @@ __all__ = [
     "short",
 ]
 
-WIDTH = 7.2  # inches: two columns of a journal; at half of it the smallest letters are still 4.5 pt
 # with 50 colours or more matplotlib makes the colour bar a bitmap, in SVG and PDF too
 SHADES = matplotlib.colormaps["cividis"].resampled(40)
 INK, GREY = "#333333", "#8c8c8c"

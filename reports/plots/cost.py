@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from reports.glossary import label
 from reports.plots.canvas import GREY, INK, panels
-from reports.plots.figures import difference_numbers, named, styles
+from reports.plots.figures import across, difference_numbers, named, styles
 from reports.results import Analysis
 
 __all__ = ["cost_numbers", "gain_per_cost"]
@@ -40,7 +40,8 @@ def gain_per_cost(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame
         one.grid(color="#e5e5e5", linewidth=0.7)
         one.set_xlabel(_COSTS[cost])
     axes[0].set_ylabel(f"{label(metric)}: arm minus {analysis.reference}", color=INK)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    names = [named(analysis, arm) for arm in data["arm"]]
+    figure.legend(loc="outside lower center", ncols=across(names), frameon=False, fontsize=9)
     return figure, data
 
 

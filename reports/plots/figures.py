@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -12,12 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from reports.findings.summaries import whole
 from reports.glossary import label
 from reports.results import Analysis, GlobalTest
 
 __all__ = [
     "COLOURS",
     "STYLE",
+    "WIDTH",
+    "across",
     "box",
     "cliques",
     "critical_difference",
@@ -35,6 +39,9 @@ COLOURS = (
     *("#882255", "#999933", "#332288", "#44AA99", "#AA4499", "#661100"),
 )
 _MARKERS = "osD^vPX*"
+_NAME = 28  # letters of an arm's name: a longer one would leave no room for the drawing
+_LETTERS = 66  # that a figure is wide, beside the marks of a legend
+WIDTH = 5.0  # inches; in a column of 85 mm its letters of 9 points have 6, the fewest that journals print
 STYLE: Any = {"font.size": 10, "svg.fonttype": "path", "svg.hashsalt": "knockout", "axes.axisbelow": True}
 
 
@@ -59,9 +66,9 @@ def svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
-def _axes(rows: int, width: float = 7.2) -> tuple[Figure, Axes]:
+def _axes(rows: int) -> tuple[Figure, Axes]:
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width, 1.1 + 0.34 * rows), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 1.1 + 0.34 * rows), layout="constrained")
         axes = figure.subplots()
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
@@ -73,13 +80,13 @@ def distribution(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame]
     """Draw how one metric of a study spreads per arm: a box, and every point it stands for."""
     data = analysis.points[analysis.points["metric"] == metric]
     arms = [arm for arm in analysis.arms if arm in set(data["arm"])][::-1]
-    look = styles(analysis)
+    look, complete = styles(analysis), whole(data)
     figure, axes = _axes(len(arms))
     rng = np.random.default_rng(0)
     for y, arm in enumerate(arms):
         values = data.loc[data["arm"] == arm, "value"].to_numpy()
         colour, marker = look[arm]
-        if len(values) >= 5:  # a box over fewer points draws quartiles nobody measured
+        if len(values) >= 5 and arm in complete:  # a box over fewer points draws quartiles nobody measured
             box(axes, y, values, colour, width=0.55)
         jitter = y + rng.uniform(-0.14, 0.14, len(values))
         axes.scatter(values, jitter, s=20, c=colour, marker=marker, alpha=0.75, linewidths=0, zorder=3)
@@ -134,7 +141,7 @@ def difference_numbers(analysis: Analysis, metric: str) -> pd.DataFrame:
         rows = [
             (f.arm, f.effect.mean, f.effect.low, f.effect.high, f.effect.n, "blocks")
             for f in analysis.findings
-            if f.metric == metric and f.effect is not None
+            if f.metric == metric and f.effect is not None and np.isfinite(f.effect.mean)
         ]
     elif len(analysis.datasets) == 1:
         rows = [
@@ -178,7 +185,7 @@ def critical_difference(analysis: Analysis, test: GlobalTest) -> tuple[Figure, p
         axes.plot([rank], [y], marker=marker, color=colour, markersize=7)
         axes.annotate(f"{rank:.2f}", (rank, y), (8, 0), textcoords="offset points", va="center", fontsize=9)
     for i, (first, last) in enumerate(runs):
-        x = k + 0.55 + 0.22 * i * max(1.0, k / 8)
+        x = k + (1.2 + 0.3 * i) * max(1.0, k / 7)  # right of the numbers
         axes.plot([x, x], [first - 0.2, last + 0.2], color="#333333", linewidth=3, solid_capstyle="butt")
     axes.plot([1, 1 + width], [-1, -1], color="#333333", linewidth=2, marker="|")
     axes.annotate(f"CD = {width:.2f}", (1 + width, -1), (6, 0), textcoords="offset points", va="center")
@@ -190,6 +197,11 @@ def critical_difference(analysis: Analysis, test: GlobalTest) -> tuple[Figure, p
     return figure, numbers
 
 
+def across(names: Sequence[str]) -> int:
+    """Return how many names of arms fit beside each other in the legend of a figure."""
+    return max(1, min(3, _LETTERS // (max(map(len, names), default=0) + 6)))
+
+
 def plain(text: str) -> str:
     """Keep matplotlib from reading the name of an arm or a gene as maths."""
     return text.replace("$", r"\$")
@@ -197,5 +209,7 @@ def plain(text: str) -> str:
 
 def named(analysis: Analysis, arm: str) -> str:
     """Write who an arm of a study is, so that colour is not needed to know it."""
-    role = analysis.roles[arm]
-    return plain(arm) if role == "arm" else f"{plain(arm)} ({role})"
+    role, name = analysis.roles[arm], arm
+    if len(arm) > _NAME:  # both ends: names of one study often begin alike
+        name = f"{arm[: _NAME // 2]}…{arm[-(_NAME // 2 - 1) :]}"
+    return plain(name) if role == "arm" else f"{plain(name)} ({role})"

@@ -42,6 +42,8 @@ def more_pictures(a: Analysis) -> list[dict[str, Any]]:
     if (drawn := bars(a, metric)) is not None:
         caption = f"{name}: mean per arm with {level} t interval; each dot is one {unit(a)}. Arms are paired: whether "
         caption += "two differ is said by their difference, never by intervals that overlap."
+        if drawn[1]["mean"].isna().any():
+            caption += " Arms with failed or missing cells have dots and no mean."
         out.append(picture(f"bars_{metric}", drawn, caption, f"Means: {_told(drawn[1])}.", SCORES))
     if (drawn := gain_per_cost(a, metric)) is not None:
         caption = f"What an arm costs and what it is worth: {name} minus that of {a.reference}, mean and {level} t "

@@ -38,13 +38,19 @@ def heatmap(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame] | No
     return _drawn(wide, best, rows, columns, metric), numbers
 
 
+def _short(value: float, few: bool) -> str:
+    """Write a score of a study, where many stand side by side without the zero that all of them begin with."""
+    return number(value) if few or not 0 <= value < 1 else number(value, 2).removeprefix("0")
+
+
 def _drawn(wide: pd.DataFrame, best: pd.DataFrame, rows: list[str], columns: list[str], metric: str) -> Figure:
     figure, (axes,) = panels(1, 1, 1.6 + 0.3 * len(rows))
     axes.spines[:].set_visible(False)
     values = wide.to_numpy()
     low, high = np.nanmin(values), np.nanmax(values)
     image = axes.pcolormesh(np.ma.masked_invalid(values), cmap=SHADES, vmin=low, vmax=high, edgecolors="white")
-    size = 9 if len(columns) <= 10 else max(4.5, 90 / len(columns))
+    few = len(columns) <= 5  # columns wide enough for three digits
+    size = 9 if len(columns) <= 9 else max(4.5, 81 / len(columns))
     middle = (low + high) / 2
     for y, row in enumerate(values):
         for x, value in enumerate(row):
@@ -52,7 +58,7 @@ def _drawn(wide: pd.DataFrame, best: pd.DataFrame, rows: list[str], columns: lis
             axes.text(
                 x + 0.5,
                 y + 0.5,
-                number(value, 3 if len(columns) <= 14 else 2) + ("*" if winner else ""),
+                _short(value, few) + ("*" if winner else ""),
                 ha="center",
                 va="center",
                 fontsize=size,

@@ -23,6 +23,7 @@ __all__ = ["crossed", "interaction", "marginal_means"]
 
 MOST = 4  # pairs drawn
 _MARKERS = "osD^vPX*"
+_COLOURS = COLOURS[6:]  # those of levels are no arm's
 
 
 def interaction(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame] | None:
@@ -48,9 +49,10 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
     levels = list(dict.fromkeys(part["level"]))
     lines = part.groupby("by_level", sort=False)
     for i, (level, rows) in enumerate(lines):
+        rows = rows.set_index("level").reindex([v for v in levels if v in set(rows["level"])]).reset_index()
         at = [levels.index(v) + 0.08 * (i - (len(lines) - 1) / 2) for v in rows["level"]]
         arms = np.nan_to_num(np.abs(rows[["low", "high"]].to_numpy().T - rows["mean"].to_numpy()))
-        colour = COLOURS[i % len(COLOURS)]
+        colour = _COLOURS[i % len(_COLOURS)]
         axes.errorbar(at, rows["mean"], yerr=arms, color=colour, fmt="none", capsize=3)
         look: Any = {"marker": _MARKERS[i % len(_MARKERS)], "linestyle": ("-", "--", ":", "-.")[i % 4]}
         axes.plot(at, rows["mean"], color=colour, label=short(str(level), 16), **look)

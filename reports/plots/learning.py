@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from reports.glossary import label
 from reports.plots.canvas import panels, ranked, short
-from reports.plots.figures import named, styles
+from reports.plots.figures import across, named, styles
 from reports.results import Analysis
 from reports.stored.curves import STAGES, Curves
 
@@ -53,7 +53,7 @@ def learning(analysis: Analysis, curves: Curves) -> tuple[Figure, pd.DataFrame] 
     arms = [arm for arm in analysis.arms if arm in there]
     lines = [Line2D([], [], color=look[arm][0], marker=look[arm][1], markersize=5) for arm in arms]
     names = [named(analysis, arm) for arm in arms]
-    figure.legend(lines, names, loc="outside lower center", ncols=min(3, len(arms)), frameon=False)
+    figure.legend(lines, names, loc="outside lower center", ncols=across(names), frameon=False)
     return figure, numbers
 
 

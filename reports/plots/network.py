@@ -58,7 +58,7 @@ def network(scores: pd.DataFrame, top: int = TOP) -> tuple[Figure, pd.DataFrame]
     hubs = sorted((g for g in graph if out[g]), key=lambda g: (-out[g], g))
     at = nx.spring_layout(graph, seed=0, k=1.6 / np.sqrt(len(graph)), iterations=120)
     _apart(at, hubs[:HUBS])
-    figure, (axes,) = panels(1, 1, 5.6)
+    figure, (axes,) = panels(1, 1, 5.2)
     axes.set_axis_off()
     axes.set_aspect("equal")
     for known, colour, style in ((1, KNOWN, "solid"), (0, UNKNOWN, (0, (3, 2)))):
@@ -83,7 +83,7 @@ def network(scores: pd.DataFrame, top: int = TOP) -> tuple[Figure, pd.DataFrame]
         ),
         Line2D([], [], marker="o", linestyle="", color="#6b6b6b", markersize=4, label="target"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return figure, edges
 
 
@@ -131,7 +131,7 @@ def score_heatmap(scores: pd.DataFrame) -> tuple[Figure, pd.DataFrame] | None:
     if len(tfs) < 2 or len(targets) < 2:
         return None
     wide = shown.pivot_table(index="tf", columns="target", values="score").reindex(index=tfs, columns=targets)
-    figure, (axes,) = panels(1, 1, 1.5 + 0.22 * len(tfs))
+    figure, (axes,) = panels(1, 1, 1.5 + 0.2 * len(tfs))
     axes.spines[:].set_visible(False)
     image = axes.pcolormesh(np.ma.masked_invalid(wide.to_numpy()), cmap=SHADES, edgecolors="white", linewidth=0.6)
     known = shown[shown["label"] == 1]
@@ -139,8 +139,8 @@ def score_heatmap(scores: pd.DataFrame) -> tuple[Figure, pd.DataFrame] | None:
     places = list(zip(columns + 0.5, rows + 0.5, strict=True))
     _dots(axes, places, s=14, c="white", edgecolors="black", linewidths=0.6, zorder=3)
     names = [plain(str(g)) for g in targets]
-    axes.set_xticks(np.arange(len(targets)) + 0.5, names, rotation=90, fontsize=8)
-    axes.set_yticks(np.arange(len(tfs)) + 0.5, [plain(str(g)) for g in tfs], fontsize=8)
+    axes.set_xticks(np.arange(len(targets)) + 0.5, names, rotation=90, fontsize=9)
+    axes.set_yticks(np.arange(len(tfs)) + 0.5, [plain(str(g)) for g in tfs], fontsize=9)
     axes.tick_params(length=0)
     axes.invert_yaxis()
     axes.set_xlabel("target")

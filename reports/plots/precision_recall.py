@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.metrics import precision_recall_curve
 
 from reports.plots.canvas import GREY, panels, ranked, short
-from reports.plots.figures import named, styles
+from reports.plots.figures import across, named, styles
 from reports.results import Analysis
 from reports.stored.predictions import Predictions
 
@@ -31,8 +31,8 @@ def precision_recall(analysis: Analysis, predictions: Predictions) -> tuple[Figu
     parts = [part for d in datasets if not (part := _data_set(analysis, predictions, d)).empty]
     if not parts:
         return None
-    look, columns = styles(analysis), min(3, len(parts))
-    figure, axes = panels(-(-len(parts) // columns), columns, 2.9 if columns > 1 else 3.6, squeeze=False)
+    look, columns = styles(analysis), min(2, len(parts))
+    figure, axes = panels(-(-len(parts) // columns), columns, 2.6 if columns > 1 else 3.4, squeeze=False)
     for one, part in zip(axes, parts, strict=False):
         _panel(one, part, look)
     for spare in axes[len(parts) :]:
@@ -41,9 +41,8 @@ def precision_recall(analysis: Analysis, predictions: Predictions) -> tuple[Figu
     handles = {line.get_label(): line for one in axes[: len(parts)] for line in one.get_lines()}
     order = [arm for arm in analysis.arms if arm in handles]
     lines, names = [handles[arm] for arm in order], [named(analysis, arm) for arm in order]
-    figure.legend(
-        [*lines, handles["guessing"]], [*names, "guessing"], loc="outside lower center", ncols=3, frameon=False
-    )
+    handles_, told = [*lines, handles["guessing"]], [*names, "guessing"]
+    figure.legend(handles_, told, loc="outside lower center", ncols=across(told), frameon=False)
     return figure, numbers
 
 

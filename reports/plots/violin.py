@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.findings.summaries import whole
 from reports.glossary import label
 from reports.plots.canvas import INK, horizontal, measured
 from reports.plots.figures import box, styles
@@ -26,14 +27,15 @@ def violin(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame] | Non
     """
     arms, data = measured(analysis, metric)
     values = {arm: data.loc[data["arm"] == arm, "value"].to_numpy() for arm in arms}
-    if not any(_has_shape(v) for v in values.values()):
+    complete = whole(data)
+    if not any(_has_shape(values[arm]) for arm in complete):
         return None
     look, marks = styles(analysis), _marks(analysis, metric)
     figure, axes = horizontal(arms, analysis)
     rng = np.random.default_rng(0)
     for y, arm in enumerate(arms):
         colour, marker = look[arm]
-        if _has_shape(values[arm]):
+        if arm in complete and _has_shape(values[arm]):
             _shape(axes, y, values[arm], colour)
         jitter = y + rng.uniform(-0.1, 0.1, len(values[arm]))
         axes.scatter(values[arm], jitter, s=16, c=colour, marker=marker, alpha=0.8, linewidths=0, zorder=3)
@@ -65,9 +67,9 @@ def _marks(analysis: Analysis, metric: str) -> dict[str, tuple[str, float]]:
     """Return per arm its mark and the adjusted p behind it."""
     out = {}
     for f in analysis.findings:
-        if f.metric != metric or f.against != analysis.reference or f.p_holm is None:
+        if f.metric != metric or f.against != analysis.reference or f.p_weaker is None:
             continue
         found = f.verdict in ("higher", "lower")
-        stars = next((mark for level, mark in _LEVELS if f.p_holm < min(level, analysis.alpha)), "*")
-        out[f.arm] = (stars if found else "", f.p_holm)
+        stars = next((mark for level, mark in _LEVELS if f.p_weaker < min(level, analysis.alpha)), "*")
+        out[f.arm] = (stars if found else "", f.p_weaker)
     return out

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.glossary import label
-from reports.plots.figures import COLOURS, STYLE
+from reports.plots.figures import COLOURS, STYLE, WIDTH
 from reports.search.record import FEWEST, Objective, Search, best_so_far
 
 __all__ = ["MOST", "importance_numbers", "importances", "named", "pareto", "progress"]
@@ -133,7 +133,7 @@ def _parameter(row: dict[Any, Any]) -> str:
 
 def _axes(height: float, grid: Any = "both") -> tuple[Figure, Axes]:
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, height), layout="constrained")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis=grid, color="#dddddd", linewidth=0.7)

@@ -59,13 +59,14 @@ def _found(s: Search) -> str:
     if len(s.objectives) > 1:
         text += f"; {count(len(s.front), 'trial')} on the Pareto front"
     text += "."
-    scored = int(s.scores.notna().sum())
-    if first.sign > 0 and scored > 1:
+    complete, pruned = s.count("complete"), s.count("pruned")
+    if first.sign > 0 and complete > 1:
         text += (
-            f" This is not a result: it is the maximum of {scored} noisy scores. Were all trials equally good, the "
-            f"best would still lie about {expected_maximum(scored):.1f} standard deviations of that noise above its "
-            "true score."
+            f" This is not a result: it is the maximum of {complete} noisy scores. Were all trials equally good, the "
+            f"best would still lie about {expected_maximum(complete):.1f} standard deviations of that noise above its "
+            "true score"
         )
+        text += f"; pruning {count(pruned, 'trial')} on the way adds to that." if pruned else "."
     return text
 
 

@@ -65,7 +65,11 @@ def _test(scores: Values) -> _Test:
     df_error = df * (n - 1)
     if between == 0.0:
         return _Test(df, df_error, 0.0, 1.0, 1.0, 1.0, 0.0)
-    f = between / df / (within / df_error) if within > 0.0 else np.inf
+    if within / df_error < 10.0 ** (-2 * DECIMALS):
+        # blocks that all agree to the last digit leave no error to judge by: what is left is how rarely signs agree
+        p = 2.0 ** (1 - n)
+        return _Test(df, df_error, np.inf, p, 1.0, p, 1.0)
+    f = between / df / (within / df_error)
     epsilon = _epsilon(scores)
     p, corrected = float(stats.f.sf(f, df, df_error)), float(stats.f.sf(f, epsilon * df, epsilon * df_error))
     return _Test(df, df_error, f, p, epsilon, corrected, between / (between + within))

@@ -7,9 +7,10 @@ reference); [6] Conover & Iman 1979 (pairs of mean ranks).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -34,15 +35,17 @@ __all__ = [
     "holm_of",
     "mean_interval",
     "nemenyi",
+    "only_wins",
     "sign_test",
     "smallest_p",
     "wilcoxon",
+    "wilcoxon_as_printed",
 ]
 
 Values = NDArray[np.float64]
 DECIMALS = 6  # two scores closer than this are equal: no network's AUROC is known to a millionth
+_EXACT_UP_TO = 100  # blocks; from there the normal approximation is right to the digits that are printed
 MIN_SIGNED = 6  # blocks; 2 / 2**5 > .05: below this no outcome of a two-sided test of signs could count
-_EXACT_UP_TO = 13  # 2**13 sign patterns are all visited by 9,999 resamples, 2**14 are not
 
 
 @dataclass(frozen=True)
@@ -113,10 +116,17 @@ def friedman(blocks: pd.DataFrame) -> Friedman:
         return Friedman(n, k, 0.0, 1.0, 0.0, 1.0, 1.0 if n < 10 else None, 0.0)
     test = stats.friedmanchisquare(*ranks.T)
     chi2, rest = float(test.statistic), n * (k - 1) - float(test.statistic)
-    f = np.inf if rest <= 1e-9 else (n - 1) * chi2 / rest
-    p_f = float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
+    agreed = rest <= 1e-9  # every block has the same order: F is infinite, but chance could do so, too
+    f = np.inf if agreed else (n - 1) * chi2 / rest
+    p_f = _all_agree(ranks[0]) ** (n - 1) if agreed else float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
     permuted = _permutation_p(ranks) if n < 10 else None
     return Friedman(n, k, chi2, float(test.pvalue), float(f), p_f, permuted, chi2 / (n * (k - 1)))
+
+
+def _all_agree(ranks: Values) -> float:
+    """Return how probable it is that a block, shuffled, ranks the arms of a study as another one does."""
+    ties = np.unique(ranks, return_counts=True)[1]
+    return float(np.prod([math.factorial(t) for t in ties]) / math.factorial(len(ranks)))
 
 
 def _permutation_p(ranks: Values) -> float:
@@ -137,15 +147,12 @@ def _permutation_p(ranks: Values) -> float:
     return float(test.pvalue)
 
 
-def _rounded(difference: Values, decimals: int | None = DECIMALS) -> Values:
-    ordered = np.sort(np.asarray(difference, dtype=float))
-    return ordered if decimals is None else np.round(ordered, decimals)
+def _rounded(difference: Values) -> Values:
+    return np.round(np.sort(np.asarray(difference, dtype=float)), DECIMALS)
 
 
-def wilcoxon(
-    difference: Values, *, zeros: Literal["wilcox", "pratt"] = "wilcox", decimals: int | None = DECIMALS
-) -> Signed:
-    """Test whether an arm differs from another over blocks, exactly wherever that can be done.
+def wilcoxon(difference: Values, *, zeros: Literal["wilcox", "pratt"] = "wilcox") -> Signed:
+    """Test whether an arm differs from another over blocks: signed ranks, exactly, with ties and zeros as they are.
 
     Parameters
     ----------
@@ -153,24 +160,42 @@ def wilcoxon(
         Arm minus reference, ``[blocks]``; at least 6.
     zeros
         ``wilcox`` leaves blocks without a difference out, ``pratt`` ranks them along.
-    decimals
-        Differences equal to so many decimals are ties; None trusts the last bit of every float.
     """
-    d = _rounded(difference, decimals)
+    d = _rounded(difference)
     if len(d) < MIN_SIGNED:
-        raise ValueError(f"an exact two-sided Wilcoxon test needs at least 6 blocks, got {len(d)}")
-    if not d.any():
+        raise ValueError(f"a two-sided Wilcoxon test needs at least {MIN_SIGNED} blocks, got {len(d)}")
+    moved = d[d != 0] if zeros == "wilcox" else d
+    ranks = stats.rankdata(np.abs(moved))[moved != 0]
+    if not len(ranks):
         return Signed(0.0, 1.0, "no block differs")
-    method: Any  # scipy takes a word or an object here
-    plain = bool(np.all(d != 0.0)) and len(np.unique(np.abs(d))) == len(d)
-    if plain and len(d) <= 50:
-        method, name = "exact", "exact"
-    elif len(d) <= _EXACT_UP_TO:
-        method, name = stats.PermutationMethod(n_resamples=9_999), "exact by permutation (ties or zeros)"
-    else:
-        method, name = "asymptotic", "normal approximation, tie-corrected"
-    test = stats.wilcoxon(d, zero_method=zeros, method=method, alternative="two-sided")
-    return Signed(float(test.statistic), min(1.0, float(test.pvalue)), f"Wilcoxon, {name}")
+    if len(ranks) > _EXACT_UP_TO:
+        test = stats.wilcoxon(d, zero_method=zeros, method="asymptotic")  # type: ignore[call-overload]
+        return Signed(float(test.statistic), float(test.pvalue), "Wilcoxon, normal approximation, tie-corrected")
+    positive = moved[moved != 0] > 0
+    smaller = float(min(ranks[positive].sum(), ranks[~positive].sum()))
+    name = "exact" if len(set(ranks)) == len(d) else "exact (ties or zeros)"
+    return Signed(smaller, min(1.0, 2 * _below(ranks, smaller)), f"Wilcoxon, {name}")
+
+
+def _below(ranks: Values, at: float) -> float:
+    """Return how probable it is that ranks with random signs have a positive sum of ``at`` or less.
+
+    scipy counts outcomes exactly only where no two ranks are equal. Doubled mid-ranks are whole numbers, so that a
+    block more is one shifted sum here.
+    """
+    doubled = np.rint(2 * ranks).astype(int)
+    chance = np.zeros(doubled.sum() + 1)
+    chance[0] = 1.0
+    for rank in doubled:
+        chance[rank:] += chance[:-rank].copy()
+        chance /= 2
+    return float(chance[: int(np.rint(2 * at)) + 1].sum())
+
+
+def wilcoxon_as_printed(difference: Values) -> float:
+    """Return the p that most papers print: scipy's, in which the last bits of floats break ties at random."""
+    d = np.asarray(difference, dtype=float)
+    return float(stats.wilcoxon(d).pvalue) if d.any() else 1.0
 
 
 def sign_test(difference: Values) -> Signed:
@@ -255,6 +280,12 @@ def mean_interval(difference: Values, level: float = 0.95, *, ratio: float = 0.0
     return float(d.mean()) - half, float(d.mean()) + half
 
 
+def only_wins(size: Effect) -> Effect:
+    """Keep of an effect what needs no common scale of a study's data sets: on how many blocks the arm is ahead."""
+    no = float("nan")
+    return replace(size, mean=no, low=no, high=no, hodges_lehmann=no, rank_biserial=no, cohens_d=no)
+
+
 def effect(difference: Values, level: float = 0.95) -> Effect:
     """Size the paired difference between two arms of a study, ``[blocks]`` arm minus reference."""
     d = _rounded(difference)
@@ -272,6 +303,6 @@ def effect(difference: Values, level: float = 0.95) -> Effect:
         high=high,
         hodges_lehmann=float(np.median(walsh)),
         rank_biserial=biserial,
-        cohens_d=float(d.mean()) / sd if sd > 0 else float("nan"),
+        cohens_d=float(d.mean()) / sd if sd > 10.0**-DECIMALS else float("nan"),  # differences that do not vary
         superior=float(((d > 0) + 0.5 * (d == 0)).mean()),
     )

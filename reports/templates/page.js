@@ -90,7 +90,7 @@
   function copyOld(text) {
     const field = document.createElement("textarea");
     field.value = text;
-    document.body.appendChild(field);
+    (dialog.open ? dialog : document.body).appendChild(field); // what lies below an open dialog cannot be selected
     field.select();
     const done = document.execCommand("copy");
     field.remove();

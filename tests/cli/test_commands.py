@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,6 +182,29 @@ def test_report_of_anybodys_table(knockout: Knockout, tmp_path: Path, monkeypatc
     one_error(knockout("report", "mine.csv", *columns, "--dataset", "netwrok"), "unknown dataset column 'netwrok'")
     one_error(knockout("report", "mine.csv", *columns, "--reference", "z"), "z")
     one_error(knockout("report", "mine.csv", "--arm", "methdo", "--block", "cell", "--metric", "auroc"), "method")
+
+
+def test_a_report_is_refused_where_it_cannot_be_written(knockout: Knockout, tmp_path: Path):
+    rows = [(m, f"c{b}", 0.7 + b / 100 + (m == "a") / 10) for m in "ab" for b in range(3)]
+    paper = tmp_path / "paper"
+    (paper / "tables").mkdir(parents=True)
+    table = paper / "tables" / "scores.csv"
+    pd.DataFrame(rows, columns=["method", "cell", "auroc"]).to_csv(table, index=False)
+    before = table.read_bytes()
+    (paper / "report.html").write_text("<title>my own page</title>")
+    one_error(knockout("report", table, "--out", paper), f"{paper}/report.html: this file was not written")
+    for out in (table, table / "below"):
+        one_error(knockout("report", table, "--out", out), f"{table}: this is a file; a report is written to a folder")
+    assert sorted(path.name for path in paper.rglob("*")) == ["report.html", "scores.csv", "tables"]
+    (paper / "report.html").unlink()
+    assert knockout("report", table, "--out", paper).code == 0
+    assert table.read_bytes() == before and (paper / "tables" / "scores_auroc.csv").exists()
+    one_error(knockout("report", paper / "tables" / "scores_auroc.csv", "--out", paper), "is made of this table")
+
+
+def test_the_command_line_runs_as_a_module_too():
+    done = subprocess.run([sys.executable, "-m", "study.cli", "rnu"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "No such command 'rnu'" in done.stderr
 
 
 def test_report_of_the_published_table_gives_the_published_test(knockout: Knockout, tmp_path: Path):

@@ -83,6 +83,46 @@ def test_an_arm_called_degree_that_is_no_control_is_not_the_measure(study: Study
     assert audit(analyse(study(blocks=2, arms={**ARMS, "degree": ("baseline", 0.7)}))).degree.empty
 
 
+def scored(tmp_path: Path, full: list[float | None], degree: list[float | None]) -> str:
+    """Return the sentence of an audit of two arms, one value per data set; None failed."""
+    rows = [
+        {"arm": arm, "role": role, "dataset": f"d{i}", "auroc": value, "status": "ok" if value else "oom"}
+        for arm, role, values in (("full", "reference", full), ("degree", "control", degree))
+        for i, value in enumerate(values)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    a = analyse(load(tmp_path / "t.csv"))
+    return str(audit_context(audit(a), a)["sentence"])
+
+
+def test_the_sentence_holds_means_against_each_other(tmp_path: Path) -> None:
+    """A mean of ratios would be 0.1 / 0.3 beside 0.1 / 0.001: 5017 %."""
+    told = scored(tmp_path, [0.8, 0.501, 0.599], [0.6, 0.6, 0.6])
+    assert told == (
+        "Degrees alone reach AUROC 0.600, full 0.633, on average over 3 data sets: "
+        "degrees earn 75 % of what full has above guessing (0.5)."
+    )
+
+
+def test_the_sentence_counts_data_sets_on_which_the_arm_guesses(tmp_path: Path) -> None:
+    told = scored(tmp_path, [0.9, 0.4], [0.6, 0.6])
+    assert "67 % of what full has above guessing" in told  # 0.1 / 0.15
+    assert told.endswith("; on d1 it does not exceed guessing, which is counted in.")
+
+
+def test_the_sentence_has_no_share_of_nothing(tmp_path: Path) -> None:
+    assert scored(tmp_path, [0.52, 0.48], [0.6, 0.6]).endswith("; full does not exceed guessing (0.5).")
+    assert scored(tmp_path, [0.7, 0.7], [0.5, 0.48]).endswith("; degrees alone do not exceed guessing (0.5).")
+
+
+def test_the_sentence_names_the_data_sets_it_speaks_of_and_those_left_out(tmp_path: Path) -> None:
+    told = scored(tmp_path, [0.7, None, 0.8], [None, 0.6, 0.6])
+    assert "full 0.800, on d2: degrees earn 33 % of" in told
+    assert told.endswith("; d0 and d1 left out for failed or missing cells.")
+    assert "on average over 2 of 3 data sets" in scored(tmp_path, [0.7, None, 0.8], [0.6, 0.6, 0.6])
+    assert scored(tmp_path, [0.7, None], [None, 0.6]).startswith("Not shown")
+
+
 @given(st.permutations(["a", "b", "c"]), st.permutations(["a", "b", "c"]))
 def test_a_warning_stands_exactly_where_the_first_differs(pooled: list[str], within: list[str]) -> None:
     ranks = pd.DataFrame({"arm": ["a", "b", "c"]})

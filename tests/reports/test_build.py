@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from conftest import ARMS
 
 import reports.build as build_module
 from reports.build import build
+from reports.errors import ReportError
 from reports.made import Made
-from reports.tables import Table
+from reports.tables import Table, load
 
 Study = Callable[..., Table]
+HIDDEN = {".report.json", ".report.lock"}
 HOSTILE = "<script>alert(1)</script> & 50%_$x$"
 
 
@@ -149,7 +152,10 @@ def test_a_crash_leaves_the_old_report_whole(study: Study, tmp_path: Path, monke
     with pytest.raises(ZeroDivisionError):
         build(study(blocks=3), out)
     assert (out / "report.html").read_bytes() == before
-    assert sorted(p.name for p in out.iterdir()) == ["figures", "keep.txt", "report.html", "tables"]
+    assert {p.name for p in out.iterdir()} - HIDDEN == {"figures", "keep.txt", "report.html", "tables"}
+    with pytest.raises(ZeroDivisionError):
+        build(study(blocks=3), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_second_report_replaces_the_first(study: Study, tmp_path: Path) -> None:
@@ -157,6 +163,28 @@ def test_a_second_report_replaces_the_first(study: Study, tmp_path: Path) -> Non
     build(study(blocks=7), out)
     build(study(blocks=2), out)
     assert not (out / "figures" / "critical_difference_auroc.svg").exists()
+
+
+def test_a_file_of_ones_own_is_neither_replaced_nor_removed(study: Study, tmp_path: Path) -> None:
+    out = tmp_path / "paper"
+    (out / "tables").mkdir(parents=True)
+    mine = out / "tables" / "mine.parquet"
+    shutil.copy(study(blocks=2).source, mine)
+    before = mine.read_bytes()
+    build(load(mine), out)
+    (out / "tables" / "findings.csv").write_text("mine")
+    with pytest.raises(ReportError, match=r"findings\.csv: this file was not written by an earlier report"):
+        build(load(mine), out)
+    assert mine.read_bytes() == before and (out / "tables" / "findings.csv").read_text() == "mine"
+
+
+def test_a_table_that_an_earlier_report_wrote_is_not_replaced_while_it_is_read(study: Study, tmp_path: Path) -> None:
+    page = build(study(blocks=2), tmp_path / "out")
+    scores = page.parent / "tables" / "averages.csv"
+    before = scores.read_bytes()
+    with pytest.raises(ReportError, match=r"averages\.csv: the report is made of this table"):
+        build(load(scores, metric="mean", arm="arm", block="metric", dataset="network"), page.parent)
+    assert scores.read_bytes() == before
 
 
 def test_reporting_needs_neither_torch_nor_optuna_nor_mlflow() -> None:

@@ -19,6 +19,7 @@ from reports.levels import arm_levels
 from reports.page.conclusions import conclusion_exports, conclusions_context
 from reports.page.factor_sentences import questions
 from reports.page.methods import methods
+from reports.statistics.anova import rm_anova
 from reports.tables import Table
 
 Study = Callable[..., Table]
@@ -204,3 +205,15 @@ def test_an_interaction_is_established_or_the_data_cannot_tell(study: Study) -> 
 def test_mixed_digests_stop_the_factorial_too(study: Study) -> None:
     table = study(lambda f: factors(f).assign(data_digest=f["arm"]), arms=GRID)
     assert analyse(table).factorials == ()
+
+
+def test_blocks_that_all_agree_leave_no_astronomic_p() -> None:
+    """Effects without any error: what is left is how rarely the signs of seven blocks agree."""
+    design = pd.DataFrame(
+        {"gnn": ["gat", "none"] * 2, "fusion": ["late", "late", "early", "early"]}, index=list("abcd")
+    )
+    base = np.linspace(0.6, 0.9, 7)[:, None]
+    kept = pd.DataFrame(base + np.array([0.0, 0.05, 0.0, 0.05]), columns=design.index)
+    effects = rm_anova(kept, design, {str(f): tuple(sorted(design[f].unique())) for f in design}).set_index("effect")
+    assert np.isinf(effects.loc["gnn", "f"]) and effects.loc["gnn", "p"] == pytest.approx(2 / 2**7)
+    assert effects.loc["fusion", "p"] == 1.0

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 from conftest import ARMS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +38,78 @@ def test_it_names_no_test_that_was_refused(study: Study) -> None:
 
 def test_one_block_is_said_to_be_one(study: Study) -> None:
     assert "there was one independent block, hence no test across data sets" in methods(analyse(study(blocks=1)))
+
+
+def one_metric(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["metric"] == "auroc"]
+
+
+def test_unequal_repeats_are_a_range(study: Study) -> None:
+    text = methods(analyse(study(lambda f: f[(f["repeat"] == 0) | (f["block"] == "cell0")], repeats=5)))
+    assert "on 14 data sets with 1 to 5 repeats per data set" in text
+
+
+def test_one_arm_was_scored_and_compared_with_nothing(study: Study) -> None:
+    for blocks in (1, 7):
+        text = methods(analyse(study(blocks=blocks, arms={"full": ("reference", 0.8)})))
+        assert text.startswith("full was scored on ")
+        assert "Differences" not in text and "pairwise" not in text and "paired" not in text
+
+
+def test_one_repeat_of_one_block_has_no_interval(study: Study) -> None:
+    text = methods(analyse(study(blocks=1, repeats=1)))
+    assert "interval" not in text and "There was one independent block" in text
+
+
+def test_arms_that_differ_nowhere_are_no_method(study: Study) -> None:
+    def same(frame: pd.DataFrame) -> pd.DataFrame:
+        rows = one_metric(frame).copy()
+        rows["value"] = rows.groupby(["dataset", "repeat", "part"])["value"].transform("first")
+        return rows
+
+    text = methods(analyse(study(same)))
+    assert "do not differ on any block (p = 1)" in text and "no block differs" not in text
+
+
+def test_one_level_pair_among_others_is_told_as_such(study: Study) -> None:
+    def twin(frame: pd.DataFrame) -> pd.DataFrame:
+        rows = one_metric(frame)
+        copy = rows[rows["arm"] == "full"].assign(arm="same", role="arm", arm_digest="d-same")
+        return pd.concat([rows, copy])
+
+    assert "(Wilcoxon, exact, with p = 1 where no block differs)" in methods(analyse(study(twin)))
+
+
+def test_a_single_comparison_needs_no_correction(study: Study) -> None:
+    text = methods(analyse(study(arms={"full": ("reference", 0.8), "x": ("arm", 0.7)})))
+    assert "one comparison for each metric and question, so that none needed a correction" in text
+
+
+def test_an_arm_without_a_metric_still_counts_in_its_family(study: Study) -> None:
+    lacking = study(
+        lambda f: f[f["role"].isin(["reference", "arm"]) & ((f["arm"] != "x") | (f["metric"] == "auroc"))],
+        arms={**ARMS, "x": ("arm", 0.7)},
+    )
+    assert "(3 comparisons each)" in methods(analyse(lacking))
+
+
+def test_raw_auprc_is_said_to_have_no_mean(study: Study) -> None:
+    text = methods(analyse(study(lambda f: f[f["metric"] == "auprc"])))
+    assert "In AUPRC, which has another scale on every network, blocks won were counted" in text
+    assert "Differences are paired means" not in text
+
+
+def test_too_few_complete_blocks_are_the_reason_given(study: Study) -> None:
+    gone = {(arm, f"cell{i}") for i in range(2) for arm in ARMS if arm != "full"}
+    assert "No pairwise test was made: no two arms share 6 complete blocks." in methods(analyse(study(failed=gone)))
+
+
+def test_blocks_taken_as_independent_are_not_called_independent(study: Study) -> None:
+    def joined(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(block=frame["network"] + " / " + frame["block"])
+
+    text = methods(analyse(study(joined, blocks=4)))
+    assert "The units of analysis were 8 blocks taken as independent" in text and "independent unit" not in text
 
 
 def test_failures_and_their_second_pass_are_told_only_where_there_are_any(study: Study) -> None:

@@ -72,13 +72,28 @@ def test_wilcoxon_without_ties(seed: int, n: int) -> None:
 
 
 @few
-@given(seeds, st.integers(14, 30), st.sampled_from(["wilcox", "pratt"]))
-def test_wilcoxon_with_ties(seed: int, n: int, zeros: str) -> None:
+@given(seeds, st.integers(6, 12), st.sampled_from(["wilcox", "pratt"]))
+def test_wilcoxon_with_ties_visits_every_pattern_of_signs(seed: int, n: int, zeros: str) -> None:
+    d = difference(seed, n, decimals=2)
+    if d.any():
+        every = stats.wilcoxon(d, zero_method=zeros, method=stats.PermutationMethod(n_resamples=9_999))
+        mine = wilcoxon(d, zeros=zeros)  # type: ignore[arg-type]
+        assert [mine.statistic, mine.p] == pytest.approx([every.statistic, every.pvalue])
+
+
+@few
+@given(seeds, st.integers(150, 170), st.sampled_from(["wilcox", "pratt"]))
+def test_wilcoxon_of_many_blocks(seed: int, n: int, zeros: str) -> None:
     d = difference(seed, n, decimals=2)
     by_pingouin = pingouin.wilcoxon(d, np.zeros(n), method="asymptotic", correction=False, zero_method=zeros).iloc[0]
     mine = wilcoxon(d, zeros=zeros)  # type: ignore[arg-type]
     assert [mine.statistic, mine.p] == pytest.approx(by_pingouin[["W_val", "p_val"]].tolist())
     assert effect(d).rank_biserial == pytest.approx(by_pingouin["RBC"])
+
+
+def test_wilcoxon_has_one_p_on_either_side_of_its_limit() -> None:
+    d = np.random.default_rng(3).normal(0.2, 1, 101).round(1)
+    assert wilcoxon(d[:100]).p == pytest.approx(stats.wilcoxon(d[:100], method="asymptotic").pvalue, rel=0.02)
 
 
 @few

@@ -24,11 +24,11 @@ DRIVE = """<script>
 const seen = {wrong: window.wrong};
 const table = document.querySelector("#scores table");
 const column = (n) => Array.from(table.tBodies[0].rows, (row) => row.cells[n].textContent.trim());
-const head = table.tHead.rows[0].cells[1];
+const head = table.tHead.rows[0].cells[3];
 head.querySelector("button").click();
-seen.up = [head.getAttribute("aria-sort"), column(1)];
+seen.up = [head.getAttribute("aria-sort"), column(3)];
 head.querySelector("button").click();
-seen.down = [head.getAttribute("aria-sort"), column(1)];
+seen.down = [head.getAttribute("aria-sort"), column(3)];
 seen.names = column(0);
 const figures = Array.from(document.querySelectorAll("figure"));
 seen.figures = figures.length;

@@ -298,6 +298,15 @@ class TestSentences:
         assert "not a result: it is the maximum of" in text
         assert "optimism" not in text
 
+    def test_pruned_trials_are_no_draws_at_the_maximum(self, made: Written) -> None:
+        search = searched(made(trials=40))
+        complete, pruned = search.count("complete"), search.count("pruned")
+        assert pruned and search.scores.notna().sum() == complete + pruned
+        text = search_summary(search)[1]
+        assert f"it is the maximum of {complete} noisy scores" in text
+        assert f"about {expected_maximum(complete):.1f} standard deviations" in text
+        assert f"pruning {pruned} trials on the way adds to that" in text
+
     def test_trials_are_counted_as_they_ended(self, made: Written) -> None:
         out = made(trials=40)
         states = pd.read_csv(out / "search" / "trials.csv")["state"].value_counts()

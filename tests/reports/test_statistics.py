@@ -65,8 +65,12 @@ def test_friedman_permutation_agrees_with_full_enumeration() -> None:
 
 def test_perfect_agreement_has_w_one() -> None:
     test = friedman(pd.DataFrame([[1.0, 2.0, 3.0]] * 12, columns=ARMS[:3]))
-    assert test.kendalls_w == pytest.approx(1.0)
-    assert test.p < 1e-9
+    assert test.kendalls_w == pytest.approx(1.0) and np.isinf(test.f)
+    assert test.p == pytest.approx(6.0**-11)  # one order of six, twelve times
+
+
+def test_blocks_that_agree_with_ties_could_agree_by_chance_more_often() -> None:
+    assert friedman(pd.DataFrame([[1.0, 1.0, 3.0]] * 12, columns=ARMS[:3])).p == pytest.approx(3.0**-11)
 
 
 def test_holm_steps_down() -> None:

@@ -56,7 +56,10 @@ def test_the_study_layout_needs_no_words(study: Callable[..., Table]) -> None:
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ({"arm": "metod"}, r"unknown arm column 'metod'. Did you mean 'method'\? Known: auroc, cell, method"),
+        (
+            {"arm": "metod"},
+            r"unknown arm column 'metod'. Did you mean 'method'\? Columns that could be meant: method, cell\.",
+        ),
         ({"arm": "method", "block": "cel"}, "unknown block column 'cel'. Did you mean 'cell'"),
         ({"block": "cell", "metric": "aurok"}, "unknown metric column 'aurok'. Did you mean 'auroc'"),
         ({"block": "cell", "reference": "A"}, "unknown reference arm 'A'. Did you mean 'a'"),
@@ -135,7 +138,7 @@ def test_two_references(study: Callable[..., Table]) -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     (tmp_path / "cells.parquet").touch()
-    with pytest.raises(ReportError, match=r"unknown table 'cell.parquet'. Did you mean 'cells.parquet'"):
+    with pytest.raises(ReportError, match=r"cell.parquet: no such file or folder. Did you mean 'cells.parquet'"):
         load(tmp_path / "cell.parquet")
 
 
@@ -146,7 +149,9 @@ def test_not_a_table(tmp_path: Path) -> None:
 
 
 def test_a_table_that_does_not_name_its_units_is_asked_for_them(csv: Callable[[str], Path]) -> None:
-    with pytest.raises(ReportError, match=r"no column 'block' or 'dataset' or 'cell'; say which .* with --block"):
+    with pytest.raises(
+        ReportError, match=r"no column 'block' or 'cell' or 'cell_type' or 'dataset'; say which .* with --block"
+    ):
         load(csv(WIDE.replace("cell", "tissue")))
 
 
@@ -163,12 +168,78 @@ def test_benchmark_columns_need_no_words_cell_types_are_the_units(csv: Callable[
     assert set(frame["dataset"]) == {f"{network} / {cell}" for network in "SN" for cell in "xyz"}
 
 
-def test_two_factors_that_vary_do_not_name_the_arms(csv: Callable[[str], Path]) -> None:
-    path = csv("cell,gnn,fusion,auroc\nx,none,late,0.7\nx,gat,early,0.8\n")
-    with pytest.raises(ReportError, match="say which one names the arm with --arm"):
-        load(path)
-
-
 def test_the_cell_type_of_a_study_is_its_block_not_what_was_trained(study: Callable[..., Table]) -> None:
     named = load(study().source, block=("network", "cell"))
     assert set(named.frame["block"]) == {f"{n} / cell{i}" for n in ("STRING", "Specific") for i in range(7)}
+
+
+class TestOptions:
+    """An option that says nothing, or the same thing twice, is a slip of the one who typed it."""
+
+    TEXT = "method,cell,dataset,auroc\na,x,d1,0.7\na,y,d2,0.8\nb,x,d1,0.6\nb,y,d2,0.5\n"
+
+    @pytest.mark.parametrize("option", ["arm", "block", "dataset", "metric"])
+    @pytest.mark.parametrize("given", ["", " "])
+    def test_an_empty_name(self, csv: Callable[[str], Path], option: str, given: str) -> None:
+        with pytest.raises(ReportError, match=f"--{option} holds an empty name"):
+            load(csv(self.TEXT), **{option: given})
+
+    @pytest.mark.parametrize("given", [(), ("cell", ""), "cell,"])
+    def test_an_empty_name_among_others(self, csv: Callable[[str], Path], given: object) -> None:
+        for option in ("arm", "block", "dataset"):
+            with pytest.raises(ReportError, match=f"--{option} holds an empty name"):
+                load(csv(self.TEXT), **{option: given})
+
+    def test_one_column_named_twice(self, csv: Callable[[str], Path]) -> None:
+        for option in ("arm", "block", "dataset"):
+            with pytest.raises(ReportError, match=f"--{option} names column 'cell' twice"):
+                load(csv(self.TEXT), **{option: ("cell", "Cell")})
+
+    def test_a_unit_does_not_lie_inside_itself(self, csv: Callable[[str], Path]) -> None:
+        for dataset in ("dataset", ("Dataset",)):
+            with pytest.raises(
+                ReportError, match="'dataset' is named as the unit, with --block, and as what lies inside"
+            ):
+                load(csv(self.TEXT), block="dataset", dataset=dataset)
+        assert load(csv(self.TEXT), block="cell", dataset=("cell", "dataset")).frame["block"].nunique() == 2
+        assert load(csv(self.TEXT), dataset="dataset").units == "cell, each over dataset"
+
+    def test_messages_name_options_alone(self, csv: Callable[[str], Path]) -> None:
+        for how in ({"block": "cell", "metric": None}, {}):
+            with pytest.raises(ReportError) as caught:
+                load(csv(WIDE.replace("auroc", "score").replace("cell", "tissue" if not how else "cell")), **how)
+            assert "--" in str(caught.value) and "=)" not in str(caught.value)
+
+
+class TestRepeated:
+    """Rows that measure one thing twice: repetitions come to mind first, independent units last."""
+
+    TEXT = "method,cell,fold,auroc\na,x,1,0.7\na,x,2,0.8\nb,x,1,0.6\n"
+
+    def said(self, path: Path) -> str:
+        with pytest.raises(ReportError) as caught:
+            load(path)
+        return str(caught.value)
+
+    def test_the_order_of_advice(self, csv: Callable[[str], Path]) -> None:
+        said = self.said(csv(self.TEXT))
+        places = [said.index(words) for words in ("'repeat'", "'seed'", "'run'", "--dataset", "--arm", "--block")]
+        assert places == sorted(places)
+        assert "(rows 2, 3)" in said and "Rows 2 and 3 differ in column 'fold'." in said
+
+    def test_scores_and_costs_do_not_tell_rows_apart(self, csv: Callable[[str], Path]) -> None:
+        said = self.said(csv("method,cell,seconds,AUC,auprc\na,x,1,0.7,0.1\na,x,2,0.8,0.2\n"))
+        assert "Only scores and records of the run tell rows 2 and 3 apart." in said and "'repeat'" in said
+
+    def test_several_columns(self, csv: Callable[[str], Path]) -> None:
+        assert "differ in columns 'fold', 'lr'." in self.said(
+            csv("method,fold,lr,cell,auroc\na,1,2,x,.7\na,2,3,x,.8\n")
+        )
+
+    def test_a_row_that_stands_there_twice(self, csv: Callable[[str], Path]) -> None:
+        said = self.said(csv("method,cell,note,auroc\na,x,,0.7\na,x,,0.7\n"))
+        assert "Rows 2 and 3 are the same; delete one." in said and "--block" not in said
+
+    def test_of_a_long_table(self, csv: Callable[[str], Path]) -> None:
+        said = self.said(csv("method,cell,fold,metric,value\na,x,1,auroc,0.7\na,x,2,auroc,0.8\n"))
+        assert "Rows 2 and 3 differ in column 'fold'." in said

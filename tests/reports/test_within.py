@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,54 @@ def test_the_gain_over_a_control_chosen_by_its_score_has_an_interval_but_no_p(st
     plain = analyse(study(lambda f: one_metric(f).drop(columns="test_share"), blocks=1)).gains
     assert shared and all(g.test is None and g.p_holm is None for g in shared)
     assert all(a.low < b.low and a.high > b.high for a, b in zip(shared, plain, strict=True))
+
+
+def broken(where: Callable[[pd.DataFrame], pd.Series], status: str = "timeout") -> Change:
+    """Let the cells of AUROC fail that ``where`` picks; an empty status takes their rows away."""
+
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        rows = one_metric(frame).copy()
+        bad = where(rows)
+        if not status:
+            return rows[~bad]
+        rows.loc[bad, "value"], rows.loc[bad, "status"] = float("nan"), status
+        return rows
+
+    return change
+
+
+ON_ONE = "STRING-cell0"
+
+
+@pytest.mark.parametrize(
+    ("where", "status", "note"),
+    [
+        (lambda f: (f["arm"] == "degree") & (f["repeat"] == 0), "timeout", "degree failed 1 of 3 repeats"),
+        (lambda f: (f["arm"] == "degree") & (f["repeat"] == 0), "", "degree lacks 1 of 3 repeats"),
+        (lambda f: f["arm"] == "noise", "timeout", "noise failed 3 of 3 repeats"),  # it might have been any good
+        (lambda f: f["arm"] == "noise", "", "noise lacks 3 of 3 repeats"),
+        (lambda f: f["arm"].isin(["full", "degree"]), "", "neither full nor degree was run"),
+        (lambda f: (f["arm"] == "full") & (f["repeat"] < 2), "timeout", "full failed 2 of 3 repeats"),
+    ],
+)
+def test_no_gain_is_stated_over_the_controls_that_happened_to_finish(
+    study: Study, where: Change, status: str, note: str
+) -> None:
+    on_one = broken(lambda f: where(f) & (f["dataset"] == ON_ONE), status)
+    found = {g.dataset: g for g in analyse(study(on_one, blocks=2)).gains}
+    assert len(found) == 4 and found[ON_ONE].note == note and math.isnan(found[ON_ONE].mean)
+    assert all(g.note == "" and g.against == "degree" for d, g in found.items() if d != ON_ONE)
+
+
+def test_a_weak_control_that_failed_a_repeat_takes_no_gain_away(study: Study) -> None:
+    whole = analyse(study(one_metric, blocks=1)).gains
+    assert whole == analyse(study(broken(lambda f: (f["arm"] == "noise") & (f["repeat"] == 0)), blocks=1)).gains
+
+
+def test_a_control_without_a_metric_leaves_no_gain_in_it(study: Study) -> None:
+    lacking = study(lambda f: f[(f["arm"] != "degree") | (f["metric"] == "auroc")], blocks=1)
+    notes = {g.metric: g.note for g in analyse(lacking).gains}
+    assert notes == {"auroc": "", "auprc": "degree lacks 3 of 3 repeats", "auprc_ratio": "degree lacks 3 of 3 repeats"}
 
 
 def shown(a: Analysis) -> dict[str, Any]:

@@ -1,0 +1,200 @@
+"""The folder of a report: which files in it an earlier report wrote, and how a new one takes their place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock
+
+from reports.errors import ReportError
+
+__all__ = ["PAGE", "digest", "publish", "put_beside", "refuse_folder"]
+
+PAGE, PARTS = "report.html", ("tables", "figures")
+LIST, LOCK = ".report.json", ".report.lock"  # file to the SHA-256 it was written with; kept while files change
+_MARKS = ('<meta name="generator" content="knockout">', "<title>Knockout report: ")  # older pages have the title alone
+_MEND = "Move it, or name another folder with --out (out=)."
+
+
+def refuse_folder(out: Path, *, table: str = "", beside: Iterable[str] = ()) -> None:
+    """Refuse a folder that the report of a study cannot take, before anything is computed.
+
+    Parameters
+    ----------
+    out
+        Folder of the report.
+    table
+        SHA-256 of the table that the report is made of: it is not replaced, whoever wrote it.
+    beside
+        Files that are written beside the report.
+
+    Raises
+    ------
+    ReportError
+        If the folder cannot be made or written to, or what has the name of a file of the report is somebody's own.
+    """
+    _refuse_unwritable(out)
+    _refuse_files(out, PARTS)
+    read = [name for name in _listed(out) or {} if table and digest(out / name) == table and "/" in name]
+    _refuse(out, [PAGE, *beside, *read], table)
+
+
+def publish(stage: Path, out: Path, *, table: str = "") -> None:
+    """Put the staged files of a report in the place of those that an earlier one wrote; all others stay.
+
+    Raises
+    ------
+    ReportError
+        If a file that no report wrote has the name of a new one; nothing is changed then.
+    """
+    new = _files(stage, (*PARTS, PAGE))
+    with FileLock(out / LOCK):
+        listed, wrote = _listed(out) or {}, _wrote(out)
+        stale = [name for name in _files(out, PARTS) if name in listed and name not in new and wrote(name)]
+        stale = [name for name in stale if digest(out / name) != table]
+        _take(out, new, table)
+        for name in stale:
+            (out / name).unlink(missing_ok=True)
+            with suppress(OSError):  # a folder that holds more than a report put there stays
+                (out / name).parent.rmdir()
+        for part in PARTS:
+            (out / part).mkdir(exist_ok=True)
+        beside = {name for name in listed if "/" not in name}
+        _remember(out, {name: known for name, known in (_listed(out) or {}).items() if name in {*new, *beside}})
+
+
+def put_beside(file: Path, out: Path) -> None:
+    """Put the table of a report beside its page, in the place of one that an earlier report put there.
+
+    Raises
+    ------
+    ReportError
+        If a file that no report wrote has its name.
+    """
+    # first into the folder, for a file is renamed within one file system only
+    with FileLock(out / LOCK), tempfile.TemporaryDirectory(dir=out, prefix=".report-") as stage:
+        _take(out, {file.name: Path(shutil.copy(file, stage))})
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file of a report; nothing for what is no readable file."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _take(out: Path, new: Mapping[str, Path], table: str = "") -> None:
+    """Move files to their names, the page last: whoever sees it new finds its tables and figures beside it."""
+    _refuse_files(out, (folder.as_posix() for name in new for folder in reversed(Path(name).parents)))
+    _refuse(out, new, table)
+    listed = _listed(out) or {}
+    written = {name: digest(file) for name, file in new.items()}
+    before = {name: digest(out / name) for name in new}
+    # either state of a file is a report's own while they are moved, so that a kill leaves nothing that looks foreign
+    _remember(out, listed | {name: [before[name], written[name]] for name in new})
+    try:
+        for name in sorted(new, key=lambda name: name == PAGE):
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            new[name].replace(out / name)
+    except OSError as error:
+        raise _unwritable(out, error) from None
+    _remember(out, listed | {name: [written[name]] for name in new})
+
+
+def _refuse_unwritable(out: Path) -> None:
+    """Make the folder and what is missing above it, or a file in it, and leave nothing of that."""
+    missing = [path for path in (out, *out.parents) if not os.path.lexists(path)]
+    try:
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except NotADirectoryError:
+        file = next(path for path in (out, *out.parents) if os.path.lexists(path))
+        raise ReportError("this is a file; a report is written to a folder.", where=str(file)) from None
+    except OSError as error:
+        raise _unwritable(out, error) from None
+    finally:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
+
+
+def _refuse(out: Path, names: Iterable[str], table: str) -> None:
+    wrote = _wrote(out)
+    for name in names:
+        if not os.path.lexists(out / name):
+            continue
+        if table and digest(out / name) == table:
+            what = "the report is made of this table, and would replace it: an earlier report wrote it."
+        elif not wrote(name):
+            kind = "folder" if (out / name).is_dir() else "file"
+            what = f"this {kind} was not written by an earlier report, or was changed since."
+        else:
+            continue
+        raise ReportError(f"{what} {_MEND}", where=str(out / name))
+
+
+def _refuse_files(out: Path, folders: Iterable[str]) -> None:
+    for name in folders:
+        if os.path.lexists(out / name) and not (out / name).is_dir():
+            raise ReportError(f"this is a file; a report has a folder of that name. {_MEND}", where=str(out / name))
+
+
+def _wrote(out: Path) -> Callable[[str], bool]:
+    """Tell which files of a folder an earlier report wrote, and nobody changed since."""
+    listed = _listed(out)
+    if listed is not None:
+        return lambda name: digest(out / name) in set(listed.get(name, ())) - {""}
+    if not _is_page(out / PAGE):
+        return lambda name: False
+    # reports of before the list replaced both folders as a whole, and their page came last: what is newer is not theirs
+    last = (out / PAGE).stat().st_mtime_ns
+    return lambda name: name.split("/")[0] in (*PARTS, PAGE) and (out / name).lstat().st_mtime_ns <= last
+
+
+def _is_page(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        head = file.read(1000)
+    return any(mark in head for mark in _MARKS)
+
+
+def _listed(out: Path) -> dict[str, list[str]] | None:
+    try:
+        found = json.loads((out / LIST).read_text(encoding="utf-8"))["files"]
+        return {name: [*map(str, known)] for name, known in found.items()}
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        raise ReportError(
+            f"the list of what an earlier report wrote here cannot be read ({error!r}); delete it, or name another "
+            "folder with --out (out=).",
+            where=str(out / LIST),
+        ) from None
+
+
+def _remember(out: Path, files: Mapping[str, list[str]]) -> None:
+    text = json.dumps({"files": {name: files[name] for name in sorted(files)}}, indent=1) + "\n"
+    handle, name = tempfile.mkstemp(dir=out, prefix=LIST)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).replace(out / LIST)
+
+
+def _files(folder: Path, parts: Iterable[str]) -> dict[str, Path]:
+    paths = [path for part in parts for path in (folder / part, *sorted((folder / part).rglob("*")))]
+    return {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
+
+
+def _unwritable(out: Path, error: OSError) -> ReportError:
+    return ReportError(f"the report cannot be written here: {error.strerror or error}.", where=str(out))

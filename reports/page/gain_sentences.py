@@ -1,0 +1,102 @@
+"""What a study gained over its controls, in one sentence: a mean where every data set has its number, else counts."""
+
+from __future__ import annotations
+
+from reports.blocks import OWN_SCALE
+from reports.glossary import label
+from reports.results import Analysis, Paired
+from reports.wording import count, interval, joined, number, signed
+
+__all__ = ["gain_sentence", "repeats_of", "uncorrected", "unscaled"]
+
+
+def gain_sentence(a: Analysis) -> str:
+    """Say how far the reference arm of a study lies above the best rule that never reads expression."""
+    if a.reference is None:
+        return "No reference arm is named in this table, so there is no gain over a control to state."
+    if "control" not in a.roles.values():
+        return (
+            f"There is no control arm in this table, so nothing here shows that {a.reference} needs "
+            "expression data to reach its scores."
+        )
+    metrics = [a.metric, *_second(a)]
+    withheld = [_withheld(a, metric) for metric in metrics]
+    told = [_gain(a, metric) for metric in metrics]
+    if len(set(withheld)) == 1:
+        return f"Over the strongest control, {a.reference} {'; '.join(told)}{withheld[0]}."
+    told = [f"{text}{why}" for text, why in zip(told, withheld, strict=True)]
+    return f"Over the strongest control, {a.reference} {'; '.join(told)}."
+
+
+def unscaled(a: Analysis, metric: str) -> bool:
+    """Whether a metric of a study has another scale on every data set, so that only wins are counted."""
+    return metric in OWN_SCALE and len(a.datasets) > 1
+
+
+def _second(a: Analysis) -> list[str]:
+    usual = ("auprc_ratio", "auprc", "auroc")
+    return [str(m) for m in usual if m in a.metrics and m != a.metric and not unscaled(a, m)][:1]
+
+
+def _gain(a: Analysis, metric: str) -> str:
+    found = _known(a, metric)
+    if not found:
+        return f"cannot be placed in {label(metric)}"
+    lost = [g.dataset for g in found if g.mean < 0]
+    text = _mean(found, metric) if len(found) == len(a.datasets) and not unscaled(a, metric) else _wins(a, metric)
+    if not lost:
+        return text
+    where = "every one of them" if len(lost) == len(a.datasets) > 1 else joined(lost)
+    return f"{text}, and loses to a rule that never reads expression on {where}"
+
+
+def _known(a: Analysis, metric: str) -> list[Paired]:
+    return [g for g in a.gains if g.metric == metric and not g.note]
+
+
+def _mean(found: list[Paired], metric: str) -> str:
+    changes = [g.mean for g in found]
+    mean = sum(changes) / len(changes)
+    change = f"{'gains' if mean >= 0 else 'loses'} {number(abs(mean))} {label(metric)}"
+    if len(found) == 1:
+        g = found[0]
+        told = f"{signed(g.mean)} {interval(g)} to {g.against}; {repeats_of(g)} on {g.dataset}{uncorrected(g)}"
+        return f"{change} (difference {told})"
+    return f"{change} on average over {count(len(found), 'data set')} ({_span(changes)})"
+
+
+def _wins(a: Analysis, metric: str) -> str:
+    """Count data sets: a mean over those that survived would flatter whoever crashes, one over scales says nothing."""
+    changes = [g.mean for g in _known(a, metric)]
+    won = sum(change > 0 for change in changes)
+    text = f"gains {label(metric)} on {won} of {count(len(a.datasets), 'data set')}"
+    return text if unscaled(a, metric) else f"{text} ({_span(changes)})"
+
+
+def _span(changes: list[float]) -> str:
+    if len(changes) == 1:
+        return f"difference {signed(changes[0])}"
+    return f"from {signed(min(changes))} to {signed(max(changes))}"
+
+
+def _withheld(a: Analysis, metric: str) -> str:
+    """Name the data sets on which there is no gain to state, and why."""
+    known = {g.dataset for g in _known(a, metric)}
+    unknown = [dataset for dataset in a.datasets if dataset not in known]
+    if not unknown:
+        return ""
+    notes = {g.dataset: g.note for g in a.gains if g.metric == metric}
+    why = {notes.get(dataset, "no cells that can be compared") for dataset in unknown}
+    told = why.pop() if len(why) == 1 else "failed or missing cells"
+    where = f"; not known on {joined(unknown)}" if known else ""
+    return f"{where} ({told})"
+
+
+def repeats_of(pair: Paired) -> str:
+    """Write over how many repeats a study paired two arms on one data set."""
+    return count(pair.repeats, "paired repeat")
+
+
+def uncorrected(pair: Paired) -> str:
+    """Say that an interval takes repeats of a study that share edges for independent ones; nothing where not so."""
+    return ", interval not corrected for shared edges" if pair.uncorrected else ""

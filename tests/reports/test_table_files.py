@@ -1,0 +1,108 @@
+"""Tables as spreadsheets of any country save them are read, or it is said how to save them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reports.errors import ReportError
+from reports.tables import Table, load
+
+WIDE = "method,cell,auroc\na,x,0.7\na,y,0.8\nb,x,0.6\nb,y,0.5\n"
+Read = Callable[..., Table]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    def written(text: str | bytes, name: str = "mine.csv") -> Table:
+        path = tmp_path / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return load(path)
+
+    return written
+
+
+def test_semicolons_and_decimal_commas(read: Read) -> None:
+    values = read(WIDE.replace(",", ";").replace("0.", "0,")).frame["value"]
+    assert sorted(values) == [0.5, 0.6, 0.7, 0.8]
+
+
+@pytest.mark.parametrize("name", ["mine.tsv", "mine.txt", "mine.csv", "MINE.TSV"])
+def test_tabs(read: Read, name: str) -> None:
+    assert sorted(read(WIDE.replace(",", "\t"), name).frame["value"]) == [0.5, 0.6, 0.7, 0.8]
+
+
+def test_semicolons_and_points(read: Read) -> None:
+    frame = read(WIDE.replace(",", ";").replace("a;", "k=1,2;")).frame
+    assert sorted(frame["value"]) == [0.5, 0.6, 0.7, 0.8] and set(frame["arm"]) == {"k=1,2", "b"}
+
+
+def test_decimal_commas_beside_gaps_and_points(read: Read) -> None:
+    text = "method;cell;auroc;status\na;x;0,7;ok\na;y;NA;oom\nb;x;0.6;ok\nb;y;5,1e-1;ok\n"
+    assert sorted(read(text).frame["value"].dropna()) == [0.51, 0.6, 0.7]
+    with pytest.raises(ReportError, match="row 3: auroc is 'NA', not a finite number"):
+        read(text.replace("oom", ""))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_byte_order_marks(read: Read, encoding: str) -> None:
+    assert set(read(WIDE.encode(encoding)).frame["arm"]) == {"a", "b"}
+
+
+def test_spaces_after_commas(read: Read) -> None:
+    assert set(read(WIDE.replace(",", ", ")).frame["block"]) == {"x", "y"}
+
+
+def test_another_encoding(read: Read) -> None:
+    with pytest.raises(ReportError, match="UTF-8"):
+        read(WIDE.replace("a,", "µ,").encode("latin-1"))
+
+
+def test_another_separator(read: Read) -> None:
+    with pytest.raises(ReportError, match=r"one column.*commas, semicolons or tabs"):
+        read(WIDE.replace(",", "|"))
+
+
+class TestNotThere:
+    """A table that is not there: the nearest of all that lies beside it, files and studies alike."""
+
+    def said(self, path: Path) -> str:
+        with pytest.raises(ReportError) as caught:
+            load(path)
+        return str(caught.value)
+
+    def test_the_nearest_is_sought_among_all(self, tmp_path: Path) -> None:
+        for name in [*(f"a{i:02}.csv" for i in range(20)), "zebra.csv"]:
+            (tmp_path / name).touch()
+        said = self.said(tmp_path / "zebr.csv")
+        assert f"{tmp_path}/zebr.csv: no such file or folder. Did you mean 'zebra.csv'?" in said
+        assert said.endswith("Beside it: a00.csv, " + ", ".join(f"a{i:02}.csv" for i in range(1, 12)) + " and 9 more.")
+
+    def test_the_same_ending_is_no_likeness(self, tmp_path: Path) -> None:
+        (tmp_path / "one.csv").touch()
+        assert "Did you mean" not in self.said(tmp_path / "nosuch.csv")
+
+    def test_folders_of_studies_are_meant_too(self, tmp_path: Path) -> None:
+        for name in ("results", "resolution", "deep/search"):
+            (tmp_path / name).mkdir(parents=True)
+        (tmp_path / "results" / "plan.json").touch()
+        (tmp_path / "deep" / "search" / "search.json").touch()
+        (tmp_path / "notes.md").touch()
+        said = self.said(tmp_path / "resuls")
+        assert "Did you mean 'results'? Beside it: deep, results." in said
+
+    def test_another_ending(self, tmp_path: Path) -> None:
+        for name in ("mine.csv", "mine.tsv", "mine.parquet"):
+            (tmp_path / name).touch()
+        assert "Did you mean 'mine.parquet'?" in self.said(tmp_path / "mine.parq")
+        assert "Did you mean 'mine.csv'?" in self.said(tmp_path / "mine")
+
+    def test_nothing_beside_it(self, tmp_path: Path) -> None:
+        assert self.said(tmp_path / "x.csv").endswith("no such file or folder. No table or study lies beside it.")
+        said = self.said(tmp_path / "gone" / "x.csv")
+        assert said.endswith(f"no such file or folder; {tmp_path / 'gone'} is not there either.")
+
+    def test_a_folder_is_no_table(self, tmp_path: Path) -> None:
+        assert "this is a folder; give a .csv, .tsv, .txt or .parquet file" in self.said(tmp_path)
