@@ -20,7 +20,7 @@ __all__ = ["PAGE", "digest", "publish", "put_beside", "refuse_folder"]
 PAGE, PARTS = "report.html", ("tables", "figures")
 LIST, LOCK = ".report.json", ".report.lock"  # file to the SHA-256 it was written with; kept while files change
 _MARKS = ('<meta name="generator" content="knockout">', "<title>Knockout report: ")  # older pages have the title alone
-_MEND = "Move it, or name another folder with --out (out=)."
+_MEND = "Move it, or name another folder with --out."
 
 
 def refuse_folder(out: Path, *, table: str = "", beside: Iterable[str] = ()) -> None:
@@ -178,7 +178,7 @@ def _listed(out: Path) -> dict[str, list[str]] | None:
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise ReportError(
             f"the list of what an earlier report wrote here cannot be read ({error!r}); delete it, or name another "
-            "folder with --out (out=).",
+            "folder with --out.",
             where=str(out / LIST),
         ) from None
 

@@ -51,13 +51,18 @@ def canonical(
             "reason": raw["reason"].fillna("").astype(str) if "reason" in raw else "",
         }
     )
-    # crossed factors stay beside the arms that they name, so that they can be analysed as factors
-    kept = [c for c in KEPT if c in raw and (c not in named or (len(named) > 1 and c in FACTORS))]
-    frame = frame.join(raw[kept])
+    frame = frame.join(raw[[c for c in KEPT if c in raw and _kept(raw[c], arms, named)]])
     inside = [name for name in inside if name not in blocks]
     made = " × ".join(blocks) + (f", each over {' × '.join(inside)}" if inside else "")
     rows = _long(frame, raw, source) if long else _melted(frame, raw, metric, (*named, *blocks), source)
     return on_scale(rows, source), made
+
+
+def _kept(column: pd.Series, arms: pd.Series, named: Sequence[str]) -> bool:
+    """Whether a column stays beside the arms of a study: crossed factors do, to be analysed as such."""
+    if column.name in FACTORS and column.groupby(arms).nunique(dropna=False).max() > 1:
+        return False  # an arm that has it both ways has no level of it
+    return column.name not in named or (len(named) > 1 and column.name in FACTORS)
 
 
 def _test_part(raw: pd.DataFrame, source: Path) -> pd.DataFrame:

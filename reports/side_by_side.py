@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -36,11 +36,12 @@ def refuse_side_by_side(raw: pd.DataFrame, what: str, name: str, kept: Callable[
     source
         File of the table.
     """
-    columns = [str(c) for c in raw.columns if not str(c).startswith("Unnamed: ")]  # a saved index says nothing
-    spread = [c for c in columns if not kept(c)]
-    rest = [c for c in columns if kept(c)]
+    columns = [str(c) for c in raw.columns]
+    index = [c for c in columns if c.startswith("Unnamed: ")]  # of rows, saved with them: it names nothing
+    spread = [c for c in columns if not kept(c) and c not in index]
+    rest = [c for c in columns if c not in spread]
     known = any(canonical_metric(c) in METRICS for c in columns)
-    if known or len(spread) < 2 or not rest or not all(numeric(raw[c]) for c in spread):
+    if known or len(spread) < 2 or rest == index or not all(numeric(raw[c]) for c in spread):
         return
     keys = repr(rest[0] if len(rest) == 1 else rest)
     option = "block" if name == "dataset" else name
@@ -52,6 +53,5 @@ def refuse_side_by_side(raw: pd.DataFrame, what: str, name: str, kept: Callable[
     )
 
 
-def _and(names: Iterable[str]) -> str:
-    *first, last = names
-    return listed([*first, last]) if len(first) >= 12 else f"{', '.join(first)} and {last}"
+def _and(names: Sequence[str]) -> str:
+    return listed(names) if len(names) > 12 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -146,7 +146,7 @@ def report(
     out: Report = None,
     mlflow: Annotated[str | None, typer.Option(metavar="URI", help="MLflow store to read, in place of OUT")] = None,
     experiment: Annotated[str | None, typer.Option(metavar="NAME", help="with --mlflow: experiment, or study")] = None,
-    arm: Annotated[str | None, typer.Option(help="column that names the arm or method")] = None,
+    arm: Annotated[str | None, typer.Option(help="column that names the arm or method, or several with commas")] = None,
     block: Block = None,
     dataset: Within = None,
     metric: Metric = None,
@@ -236,7 +236,7 @@ def main() -> None:
 
 
 def _columns(given: str | None) -> tuple[str, ...] | None:
-    return tuple(name.strip() for name in given.split(",")) if given else None
+    return None if given is None else tuple(name.strip() for name in given.split(","))
 
 
 def _typed() -> str:

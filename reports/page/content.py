@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from reports.blocks import OWN_SCALE
 from reports.findings.audit import Audit, audit_context
 from reports.findings.summaries import whole
 from reports.glossary import HEADS, METRICS, STATISTICS, label
@@ -68,7 +69,7 @@ def context(
         "costs": _costs(a),
         **_how(made, a.metrics),
         "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
-        "statistics": {**STATISTICS, **CONCLUSIONS, **(TERMS if search else {})},
+        "statistics": {**_terms(a, audited), **(TERMS if search else {})},
         "level": confidence(a.alpha),
         "blocks": blocks_of(a, len(a.blocks)),
         "datasets": count(len(a.datasets), "data set"),
@@ -90,6 +91,22 @@ def search_only(search: Search, drawn: list[Picture], made: Made) -> dict[str, A
         "provenance": search_provenance(search),
         "statistics": TERMS,
     }
+
+
+def _terms(a: Analysis, audited: Audit) -> dict[str, str]:
+    """Leave out the terms of what this report does not hold: a list of all is read by nobody."""
+    together = any(not f.message for f in a.factorials)
+    there = {
+        "Degree share": not audited.degree.empty,
+        "Gain over the strongest control": bool(a.gains),
+        "Corrected resampled t": bool(a.paired or a.gains),
+        "Interval over repeats": bool(a.paired or a.gains),
+        "Costs": not a.costs.empty,
+        **dict.fromkeys(("Friedman", "Kendall's W", "Nemenyi", "Conover"), bool(a.globals)),
+        "Sign test": any(f.metric in OWN_SCALE for f in a.findings),
+        **dict.fromkeys(("RM-ANOVA", "Aligned ranks", "Flipped signs", "Mixed model", "Simple effects"), together),
+    }
+    return {name: meaning for name, meaning in {**STATISTICS, **CONCLUSIONS}.items() if there.get(name, True)}
 
 
 def _refusals(refusals: Sequence[Refusal]) -> dict[str, Any]:
@@ -214,8 +231,8 @@ def _global(test: Any) -> dict[str, Any]:
         "n": t.blocks,
         "k": t.arms,
         "chi2": number(t.chi2, 2),
-        # below 10 blocks the chi-squared p is refused: its permutation p stands alone
-        "p_chi2": p_value(t.p_chi2) if t.blocks >= 10 else "refused (N < 10)",
+        # below 10 blocks there is no chi-squared p: the one by permutation stands alone
+        "p_chi2": p_value(t.p_chi2) if t.blocks >= 10 else "",
         "f": "∞" if np.isinf(t.f) else number(t.f, 2),
         "p": p_value(t.p),
         "method": t.method,

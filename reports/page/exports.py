@@ -18,6 +18,16 @@ from reports.wording import amount, confidence, interval, joined, number, p_valu
 __all__ = ["TALL", "Export", "best_two", "cost_table", "exports", "file_name", "finding_rows", "latex"]
 
 
+_FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+_COMMANDS = {
+    "−": "$-$",
+    "±": r"$\pm$",
+    "–": "--",
+    "χ²": r"$\chi^2$",
+    "η²": r"$\eta^2$",
+    "ε": r"$\varepsilon$",
+    "∞": r"$\infty$",
+}
 STAR = "\u2217"  # behind an arm's name: established at alpha, .01, .001
 TALL = 8  # with more data sets than this a table is turned: data sets down, arms across
 
@@ -81,17 +91,33 @@ def latex(text: pd.DataFrame, caption: str, name: str) -> str:
         style = style.format_index(_starred, escape="latex", axis=axis)
     columns = "l" * text.index.nlevels + "r" * text.shape[1]
     made = style.to_latex(
-        hrules=True, column_format=columns, caption=caption, label=f"tab:{name}", multirow_align="naive"
+        hrules=True,
+        column_format=columns,
+        position_float="centering",
+        caption=caption.replace("%", r"\%"),
+        label=f"tab:{name}",
+        multirow_align="naive",
     )
-    return f"% \\usepackage{{booktabs}}\n{made}"
+    # a table wider than its column is shrunk to it, and no other
+    made = made.replace(r"\begin{tabular}", _FITTED + "\n" + r"\begin{tabular}").replace(
+        r"\end{tabular}", r"\end{tabular}}"
+    )
+    return f"% \\usepackage{{booktabs, graphicx}}\n{made}"
 
 
 def _starred(name: object) -> str:
-    return re.sub(f"{STAR}+", lambda found: f"$^{{{'*' * len(found.group())}}}$", str(name))
+    text = re.sub(f"{STAR}+", lambda found: f"$^{{{'*' * len(found.group())}}}$", str(name))
+    return _signs(text)
+
+
+def _signs(text: str) -> str:
+    for sign, command in _COMMANDS.items():
+        text = text.replace(sign, command)
+    return text
 
 
 def _minus(cell: str) -> str:
-    return cell.replace("−", "$-$").replace("±", r"$\pm$").replace("–", "--")
+    return _signs(re.sub(r"^(\d(?:\.\d+)?)e-0?(\d+)$", r"$\1\\times10^{-\2}$", cell))
 
 
 def best_two(means: pd.Series) -> dict[Hashable, str]:
@@ -257,7 +283,7 @@ def _globals(a: Analysis) -> Export:
         label(g.metric): {
             "N": str(g.test.blocks),
             "k": str(g.test.arms),
-            r"chi2": number(g.test.chi2, 2),
+            "χ²": number(g.test.chi2, 2),
             "p": p_value(g.test.p),
             "W": number(g.test.kendalls_w),
         }

@@ -40,7 +40,6 @@ FACTORIALS: dict[str, str] = {
 _COMPLETE = ("df", "F", "ε", "ANOVA p", "Holm p", "Aligned-rank\np", "Aligned-rank\nHolm p", "partial\nη²")
 _GAPS = ("df\ntold apart", "Blocks\nused", "Flip p", "Holm p")
 _MODEL = ("F of the\nmodel", "Error\ndf", "Wald p", "Wald\nHolm p")
-_TEX = {"ε": "epsilon", "partial\nη²": "partial eta2"}
 _FILES = {
     "RM-ANOVA": ("factorial", "marginal_means", "Repeated-measures ANOVA over block means (Greenhouse--Geisser)"),
     "mixed model": ("factorial_incomplete", "adjusted_means", "Signs of whole blocks flipped; beside it a mixed model"),
@@ -66,7 +65,7 @@ def factorial_exports(found: tuple[Factorial, ...]) -> list[Export]:
         able = [f for f in found if not f.message and f.method == method]
         if able:
             numbers = pd.concat([f.effects.assign(metric=f.metric) for f in able])
-            heads = [_TEX.get(head, head.replace("\n", " ")) for head in max(map(_heads, able), key=len)]
+            heads = [head.replace("\n", " ") for head in max(map(_heads, able), key=len)]
             told = {
                 (label(f.metric), effect): dict(zip(heads, c, strict=False)) for f in able for effect, c in _effects(f)
             }

@@ -60,8 +60,7 @@ def _mean(found: list[Paired], metric: str) -> str:
     change = f"{'gains' if mean >= 0 else 'loses'} {number(abs(mean))} {label(metric)}"
     if len(found) == 1:
         g = found[0]
-        told = f"{signed(g.mean)} {interval(g)} to {g.against}; {repeats_of(g)} on {g.dataset}{uncorrected(g)}"
-        return f"{change} (difference {told})"
+        return f"{change} over {g.against} on {g.dataset} ({interval(g)}; {repeats_of(g)}{uncorrected(g)})"
     return f"{change} on average over {count(len(found), 'data set')} ({_span(changes)})"
 
 
@@ -69,7 +68,10 @@ def _wins(a: Analysis, metric: str) -> str:
     """Count data sets: a mean over those that survived would flatter whoever crashes, one over scales says nothing."""
     changes = [g.mean for g in _known(a, metric)]
     won = sum(change > 0 for change in changes)
-    text = f"gains {label(metric)} on {won} of {count(len(a.datasets), 'data set')}"
+    if changes and max(changes) < 0:
+        text = f"loses {label(metric)} on {len(changes)} of {count(len(a.datasets), 'data set')}"
+    else:
+        text = f"gains {label(metric)} on {won} of {count(len(a.datasets), 'data set')}"
     return text if unscaled(a, metric) else f"{text} ({_span(changes)})"
 
 

@@ -61,6 +61,13 @@ class TestSeveralColumns:
         text = "scorer,gnn,fusion,cell,auroc\nmlp,none,late,x,0.7\nmlp,gat,early,x,0.8\n"
         assert set(read(text).frame["arm"]) == {"gnn=none, fusion=late", "gnn=gat, fusion=early"}
 
+    def test_a_factor_that_varies_within_an_arm_is_no_level_of_it(self, read: Read) -> None:
+        text = (
+            "method,gnn,fusion,cell,auroc\na,none,late,x,0.7\na,none,early,y,0.7\nb,gat,late,x,0.8\nb,gat,late,y,0.8\n"
+        )
+        frame = read(text).frame
+        assert "gnn" in frame and "fusion" not in frame
+
     def test_an_arm_column_goes_first(self, read: Read) -> None:
         text = "method,gnn,fusion,cell,auroc\na,none,late,x,0.7\nb,gat,early,x,0.8\n"
         assert set(read(text).frame["arm"]) == {"a", "b"}
@@ -111,7 +118,7 @@ class TestSideBySide:
             read(WIDE.replace("dataset", "Dataset,Seed").replace("set0", "set0,0").replace("set1", "set1,0"))
 
     def test_a_saved_index_is_no_arm(self, read: Read) -> None:
-        with refused(r"columns baseline, full and late_fusion .*df\.melt\('dataset'"):
+        with refused(r"columns baseline, full and late_fusion .*df\.melt\(\['Unnamed: 0', 'dataset'\]"):
             read(",dataset" + WIDE.removeprefix("dataset").replace("set0", "0,set0").replace("set1", "1,set1"))
 
     def test_the_line_mends_the_table(self, tmp_path: Path) -> None:

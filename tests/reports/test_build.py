@@ -110,6 +110,22 @@ def test_tables_are_written_for_machines_and_papers(built: Path) -> None:
         assert part in tex
 
 
+def test_a_latex_table_fits_its_column_and_has_no_sign_that_latex_lacks(built: Path) -> None:
+    for path in sorted((built.parent / "tables").glob("*.tex")):
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith("% \\usepackage{booktabs, graphicx}") and r"\centering" in text
+        assert text.count(r"\resizebox") == text.count(r"\end{tabular}}") == 1
+        assert text.isascii(), path
+        assert not re.search(r"(?<!\\)%(?! \\use)(?!\n)", text), path
+    assert r"$\chi^2$" in (built.parent / "tables" / "global_test.tex").read_text(encoding="utf-8")
+
+
+def test_terms_of_what_a_report_does_not_hold_are_left_out(study: Study, tmp_path: Path) -> None:
+    page = build(study(blocks=2), tmp_path).read_text(encoding="utf-8")
+    assert 'data-term="Wilcoxon"' in page
+    assert not [term for term in ("RM-ANOVA", "Mixed model", "Nemenyi") if f'data-term="{term}"' in page]
+
+
 def test_what_an_arm_costs_stands_beside_what_it_changes(built: Path) -> None:
     folder = built.parent / "tables"
     changed = pd.read_csv(folder / "costs.csv").set_index("arm")["mean_difference"]

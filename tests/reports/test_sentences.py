@@ -32,7 +32,7 @@ def test_there_are_three_and_none_says_no_effect(study: Study, blocks: int) -> N
 
 def test_one_data_set_speaks_for_itself_only(study: Study) -> None:
     gain, parts, carried = summary(analyse(study(one_network, blocks=1)))
-    assert "gains 0.09" in gain and "degree; 3 paired repeats on STRING-cell0" in gain
+    assert "gains 0.09" in gain and "over degree on STRING-cell0 ([+0.080, +0.106]; 3 paired repeats)" in gain
     assert "AUPRC" in gain
     assert "gnn=none" in parts and "this data set only" in parts
     assert "N = 1 independent block no claim beyond this data set" in carried
@@ -129,7 +129,7 @@ def test_raw_auprc_is_never_averaged_over_data_sets(tmp_path: Path, study: Study
 
 def test_raw_auprc_of_one_data_set_is_stated(study: Study) -> None:
     one = study(lambda f: one_network(f[f["metric"] != "auprc_ratio"]), blocks=1)
-    assert " AUPRC (difference " in summary(analyse(one))[0]
+    assert " AUPRC over degree on STRING-cell0 ([" in summary(analyse(one))[0]
 
 
 def test_without_a_reference_the_widest_gap_is_no_survivor_s(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_what_is_not_known_is_said_and_not_tested(study: Study) -> None:
     a = analyse(study(lambda f: one_network(f).drop(columns="test_share"), blocks=1))
     found = pair(a)
     assert found.test is None and found.ratio is None and found.low < found.mean < found.high
-    assert "repeats on STRING-cell0, interval not corrected for shared edges)" in summary(a)[0]
+    assert "3 paired repeats, interval not corrected for shared edges)" in summary(a)[0]
     assert "(this data set only, interval not corrected for shared edges)" in summary(a)[1]
     assert "adjusted p below" not in summary(a)[2]
     text = page(a)
