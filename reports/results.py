@@ -9,8 +9,9 @@ import pandas as pd
 
 from reports.findings.factorial import Factorial
 from reports.statistics.equivalence import Equivalence, Word
-from reports.statistics.over_blocks import Effect, Friedman, Signed
+from reports.statistics.over_blocks import Effect, Signed
 from reports.statistics.power import Power
+from reports.statistics.ranks import Friedman
 
 __all__ = ["Analysis", "Conclusion", "Dropped", "Finding", "GlobalTest", "Paired", "Refusal"]
 

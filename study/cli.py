@@ -164,14 +164,14 @@ def report(
         raise typer.BadParameter("give either an output folder or table, or --mlflow URI --experiment NAME")
     if (mlflow is None) != (experiment is None):
         raise typer.BadParameter("--mlflow and --experiment go together")
-    from study import commands, report_commands
+    from study import report_commands, reporting
 
     how: dict[str, Any] = {"arm": arm, "block": _columns(block), "dataset": _columns(dataset), "metric": metric}
     how |= {"reference": reference, "alpha": alpha, "margin": margin, "draw": draw or (), "command": _typed()}
     if mlflow is not None and experiment is not None:
         report_commands.of_experiment(mlflow, experiment, out, **how)
     elif source is not None:
-        commands.report(source, out, **how)
+        reporting.report(source, out, **how)
 
 
 @app.command()

@@ -15,10 +15,10 @@ from reports.errors import ReportError
 from reports.folder import put_beside, refuse_folder
 from reports.stored.mlflow_reader import read_experiment
 from reports.wording import count
-from study import commands
 from study.display import make_console
 from study.ledger import Ledger
 from study.plan import PLAN, Row, margin_of_plan, read_plan, results_of
+from study.reporting import report
 from study.table import TABLE, tidy
 
 __all__ = ["compare", "of_experiment"]
@@ -40,7 +40,7 @@ def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference
     metric, reference
         As ``knockout report`` takes them; an arm is named ``<study>: <arm>``.
     how
-        Passed on to :func:`study.commands.report`.
+        Passed on to :func:`study.reporting.report`.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def _report(frame: pd.DataFrame, out: Path, given: str, **how: Any) -> None:
         table.parent.mkdir(exist_ok=True)
         frame.to_parquet(table, index=False)
         try:
-            commands.report(table, out, **how)
+            report(table, out, **how)
         except ReportError as error:
             raise ReportError(error.message, where=error.where.replace(str(table), given)) from None
         put_beside(table, out)

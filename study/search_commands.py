@@ -9,12 +9,13 @@ from rich.console import Console
 from reports.build import build_search
 from reports.search.record import read_search
 from reports.search.sentences import search_summary
-from study.commands import EXIT_INCOMPLETE, close, made, run_planned
+from study.commands import EXIT_INCOMPLETE, run_planned
 from study.config import Study
 from study.display import LiveProgress, make_console, show_table
 from study.engine import Means
 from study.history import commands_of, remember
 from study.plan import SEARCHED
+from study.reporting import close, made
 from study.searches import confirmation, make_search, run_search, write_confirmed
 
 __all__ = ["confirm", "plan", "report", "search"]

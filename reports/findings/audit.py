@@ -11,7 +11,8 @@ import pandas as pd
 from reports.glossary import label
 from reports.page.exports import TALL, Export
 from reports.results import Analysis, Refusal
-from reports.statistics.over_blocks import DECIMALS, block_ranks
+from reports.statistics.over_blocks import DECIMALS
+from reports.statistics.ranks import block_ranks
 from reports.wording import count, joined, number, signed
 
 __all__ = ["Audit", "audit", "audit_context", "audit_exports", "audit_refusals"]

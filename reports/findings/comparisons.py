@@ -18,17 +18,14 @@ from reports.statistics.over_blocks import (
     MIN_SIGNED,
     Effect,
     Signed,
-    block_ranks,
-    conover,
     effect,
-    friedman,
     holm_of,
-    nemenyi,
     only_wins,
     sign_test,
     wilcoxon,
     wilcoxon_as_printed,
 )
+from reports.statistics.ranks import block_ranks, conover, friedman, nemenyi
 
 __all__ = ["MIN_BLOCKS", "Family", "families", "findings", "global_test"]
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.errors import ReportError
 from reports.tables import Table, load
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "published"
@@ -87,6 +88,26 @@ def study(tmp_path: Path) -> Callable[..., Table]:
         return load(path)
 
     return make
+
+
+Read = Callable[..., Table]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """Write the text of somebody's table to a file, and read it as the command line does."""
+
+    def written(text: str, **how: object) -> Table:
+        path = tmp_path / "mine.csv"
+        path.write_text(text)
+        return load(path, **how)
+
+    return written
+
+
+def refused(said: str) -> pytest.RaisesExc[ReportError]:
+    """Expect a table to be refused with these words."""
+    return pytest.raises(ReportError, match=said)
 
 
 def published(name: str) -> Path:

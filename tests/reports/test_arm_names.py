@@ -11,28 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import study_frame
+from conftest import Read, refused, study_frame
 
 from reports.analysis import analyse
 from reports.errors import ReportError
-from reports.tables import Table, load
+from reports.tables import load
 
-Read = Callable[..., Table]
 WIDE = "dataset,baseline,full,late_fusion\nset0,0.76,0.85,0.84\nset1,0.75,0.83,NA\n"
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Read:
-    def written(text: str, **how: object) -> Table:
-        path = tmp_path / "mine.csv"
-        path.write_text(text)
-        return load(path, **how)
-
-    return written
-
-
-def refused(said: str) -> pytest.RaisesExc[ReportError]:
-    return pytest.raises(ReportError, match=said)
 
 
 def crossed() -> str:

@@ -20,7 +20,8 @@ from scipy import stats
 from reports.findings.comparisons import _paired_t
 from reports.findings.factorial import factorial
 from reports.statistics.equivalence import MARGIN, tost
-from reports.statistics.over_blocks import conover, friedman, holm, nemenyi, sign_test, wilcoxon
+from reports.statistics.over_blocks import holm, sign_test, wilcoxon
+from reports.statistics.ranks import conover, friedman, nemenyi
 from reports.statistics.resampled import resampled_t
 
 pytestmark = pytest.mark.slow

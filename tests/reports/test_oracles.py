@@ -25,7 +25,8 @@ from reports.findings.factorial import factorial
 from reports.plots.figures import critical_difference
 from reports.results import Analysis
 from reports.statistics.equivalence import equivalence, tost
-from reports.statistics.over_blocks import conover, effect, friedman, holm, mean_interval, nemenyi, sign_test, wilcoxon
+from reports.statistics.over_blocks import effect, holm, mean_interval, sign_test, wilcoxon
+from reports.statistics.ranks import conover, friedman, nemenyi
 from reports.statistics.resampled import resampled_t
 from reports.tables import load
 

@@ -8,28 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import study_frame
+from conftest import Read, refused, study_frame
 
-from reports.errors import ReportError
 from reports.tables import Table, load
 
 WIDE = "method,cell,auroc\na,x,0.7\na,y,0.8\nb,x,0.6\nb,y,0.5\n"
 LONG = "method,cell,metric,value,status\na,x,auroc,0.7,ok\nb,x,auroc,0.6,ok\na,x,epr,2.5,ok\nb,x,epr,1.5,ok\n"
-Read = Callable[..., Table]
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Read:
-    def written(text: str, **how: object) -> Table:
-        path = tmp_path / "mine.csv"
-        path.write_text(text)
-        return load(path, **how)
-
-    return written
-
-
-def refused(said: str) -> pytest.RaisesExc[ReportError]:
-    return pytest.raises(ReportError, match=said)
 
 
 class TestUnit:

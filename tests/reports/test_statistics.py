@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from reports.plots.figures import cliques
-from reports.statistics.over_blocks import conover, effect, friedman, holm, nemenyi, sign_test, wilcoxon
+from reports.statistics.over_blocks import effect, holm, sign_test, wilcoxon
+from reports.statistics.ranks import conover, friedman, nemenyi
 
 ARMS = list("abcd")
 

@@ -51,9 +51,9 @@ def drive(arguments: list[str], log: Path) -> None:
 
 @pytest.fixture
 def driver(plugin: Path, forked: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    import study.commands  # once, before forking
+    import study.reporting  # once, before forking
 
-    monkeypatch.setattr(study.commands, "write", lambda found, out, **how: out)  # the report is tested elsewhere
+    monkeypatch.setattr(study.reporting, "write", lambda found, out, **how: out)  # the report is tested elsewhere
     started = []
 
     def start(*arguments: object) -> Any:
