@@ -21,13 +21,13 @@ from components.metrics import METRICS, Scores, evaluate
 from components.streams import Streams
 from search_spaces.arm import Arm, Choice, canonical_json, json_digest
 from study.checkpoint import Checkpoint, drop_checkpoints
-from study.config import DatasetSpec
 from study.embeddings import with_names
 from study.lanes import Lane
 from study.memory import PeakMemory
 from study.scoring import score_arm
 from study.shared import SharedStage, graph_stage_of
 from study.sources import load_dataset
+from study.study_file import DatasetSpec
 from study.training import DivergedError
 from study.versions import versions
 

@@ -11,7 +11,7 @@ from components import readers
 from components.errors import KnockoutError, UnknownNameError
 
 if TYPE_CHECKING:
-    from study.config import DatasetSpec
+    from study.study_file import DatasetSpec
 
 __all__ = ["SCALES", "at_scale", "choose"]
 

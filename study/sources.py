@@ -12,7 +12,7 @@ from components.dataset import Dataset
 from components.errors import KnockoutError
 from components.orthologs import read_orthologs, transfer
 from components.simulator import SimulatorSettings, simulate
-from study.config import DatasetSpec
+from study.study_file import DatasetSpec
 
 __all__ = ["load_dataset"]
 

@@ -18,9 +18,10 @@ from components.errors import KnockoutError
 from study import cluster
 from study.cells import Cell, Result, run_cell
 from study.cluster import ClusterLostError, DaskWorkers, data_paths, work_on_cluster
-from study.config import DatasetSpec, load_study
+from study.config import load_study
 from study.lanes import Lane
 from study.plan import make_plan
+from study.study_file import DatasetSpec
 
 distributed = pytest.importorskip("distributed")
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from study import display
-from study.config import DatasetSpec
 from study.display import LiveProgress
 from study.remaining import costs_of, seconds_left
+from study.study_file import DatasetSpec
 
 arms, datasets = st.sampled_from("abc"), st.sampled_from("xyz")
 keys = st.lists(st.tuples(arms, datasets), max_size=12)
