@@ -65,7 +65,7 @@ def analyse(table: Table, *, alpha: float = 0.05, margin: float = MARGIN) -> Ana
             *forbidden,
             *design(frame, reference, asked, alpha, table.metric),
             *undefined(table.undefined),
-            *outcome(found, tests, len(blocks) if not forbidden else 0),
+            *outcome(found, tests, {m: len(block_means(frame, m)) for m in metrics} if able else {}),
         ),
         completeness=completeness(frame, metrics),
         costs=costs(frame),

@@ -11,8 +11,8 @@ import pandas as pd
 
 from reports.results import Dropped
 
-__all__ = ["OWN_SCALE", "averaged", "block_means", "cells", "complete", "dropped", "ordered_arms", "over_blocks"]
-__all__ += ["pair_of"]
+__all__ = ["OWN_SCALE", "averaged", "block_means", "cells", "complete", "dropped", "of_blocks", "ordered_arms"]
+__all__ += ["over_blocks", "pair_of"]
 
 OWN_SCALE = ("auprc",)  # metrics with another scale on every data set: their differences cannot be averaged
 _TINY = 1e-9
@@ -55,7 +55,11 @@ def over_blocks(wide: pd.DataFrame, metric: str) -> pd.DataFrame:
     Raw AUPRC has another scale on every network: its geometric mean is taken over the data sets of a block, so that
     the ratio of two arms counts alike on each of them.
     """
-    of_sets = averaged(wide, ["block", "dataset"])
+    return of_blocks(averaged(wide, ["block", "dataset"]), metric)
+
+
+def of_blocks(of_sets: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Average what a study scores on data sets, ``[(block, dataset), arm]``, into independent units."""
     if metric not in OWN_SCALE:
         return averaged(of_sets, ["block"])
     logs = of_sets.clip(lower=_TINY).transform(np.log).mask(np.isneginf(of_sets), -np.inf)

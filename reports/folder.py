@@ -188,6 +188,7 @@ def _remember(out: Path, files: Mapping[str, list[str]]) -> None:
     handle, name = tempfile.mkstemp(dir=out, prefix=LIST)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
+    Path(name).chmod(0o644)  # as readable as the report beside it: others of the lab may renew it
     Path(name).replace(out / LIST)
 
 

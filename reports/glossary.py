@@ -24,8 +24,8 @@ _LABELS = {
 }
 
 STATISTICS: dict[str, str] = {
-    "Block": "The independent unit (the cell type). Repeats are averaged inside data sets, data sets inside blocks; "
-    "every test across data sets is made on block means. More repeats never make more blocks.",
+    "Block": "The independent unit, by default the cell type. Repeats are averaged inside data sets, data sets inside "
+    "blocks; every test across data sets is made on block means. More repeats never make more blocks.",
     "Complete blocks": "A block counts for a comparison only if every cell of the arms compared is finished there. A "
     "second pass scores a failed cell as the worst result of its block; an arm is called higher or lower only if both "
     "passes agree. Cells never run are left out of both.",
@@ -36,7 +36,7 @@ STATISTICS: dict[str, str] = {
     "P(A>B)": "Share of blocks (or repeats) on which the arm scores above the reference; ties count half.",
     "Wilcoxon": "Two-sided signed-rank test on block differences rounded to 6 decimals; zero differences are left out "
     "(the p that keeps them, after Pratt, stands in the fold below). Every pattern of signs is counted, with ties as "
-    "they are, up to 100 blocks that differ; beyond, the tie-corrected normal approximation. Never with fewer than 6 "
+    "they are, up to 300 blocks that differ; beyond, the tie-corrected normal approximation. Never with fewer than 6 "
     "blocks. The unrounded p is scipy's, which most papers print: it takes the last bits of floats for differences.",
     "Sign test": "Exact two-sided binomial test on the number of blocks won; used for raw AUPRC, whose differences "
     "have another scale on every network. Inside a block its geometric mean over data sets counts, so that the ratio "

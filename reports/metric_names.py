@@ -27,9 +27,14 @@ _ERRORS = """
     entropy perplexity deviance divergence distance hamming wasserstein emd mmd kl shd ehd sid fdr fpr fnr false
     ece aic bic mistakes misclassification seconds time runtime walltime latency memory cost costs
 """
+# words behind the one that says what was measured
+_ASIDE = frozenset(
+    {"test", "val", "valid", "validation", "train", "training", "mean", "average", "rate", "value", "score", "count"}
+    | {"total", "s", "sec", "ms"}
+)
 _LOWER = frozenset(_ERRORS.split())
 _LIKELIHOODS = frozenset({"likelihood", "loglikelihood", "loglik"})
-_NEGATED = re.compile(r"\s*(neg(ative)?|minus|one[ _]minus|1\s*[-−]|[-−])(?![a-z])", re.IGNORECASE)
+_NEGATED = re.compile(r"\s*(neg(ative)?|minus|inverse|one[ _]minus|1\s*[-−]|[-−])", re.IGNORECASE)
 
 
 def squashed(name: str) -> str:
@@ -47,8 +52,10 @@ def canonical_metric(name: str) -> str:
 
 def lower_is_better(name: str) -> bool:
     """Whether the name of a metric says that a better model of a GRN has less of it, as ``val_loss`` does."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)  # valLoss
-    words = set(re.findall(r"[a-z]+", parted.lower()))
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()  # valLoss
+    measured = re.split(r"@|(?<![a-z])(?:at|per|under)(?![a-z])", parted)[0]  # TPR at 1% FPR is a TPR
+    said = [word for word in re.findall(r"[a-z]+", measured) if word not in _ASIDE]
+    words = set(said[-1:]) | ({"false"} & set(said))
     negated = _NEGATED.match(name) is not None
     if words & _LOWER:
         return not negated

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.findings.factorial import Factorial
 from reports.statistics.equivalence import Equivalence, Word
-from reports.statistics.over_blocks import Effect, Signed
+from reports.statistics.over_blocks import DECIMALS, Effect, Signed
 from reports.statistics.power import Power
 from reports.statistics.ranks import Friedman
 
@@ -74,7 +74,8 @@ class Finding:
     @property
     def torn(self) -> bool:
         """Whether ranks and mean point in opposite directions: a few blocks outweigh all the others."""
-        return self.effect is not None and self.effect.rank_biserial * self.effect.mean < 0
+        size = self.effect
+        return size is not None and size.rank_biserial != 0 and size.rank_biserial * round(size.mean, DECIMALS) <= 0
 
 
 @dataclass(frozen=True)

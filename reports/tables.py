@@ -220,7 +220,11 @@ def _without_undefined(
     exam = ["metric", "dataset", "repeat"]
     keys = [frame[key] for key in exam]
     nobody = frame["value"].isna().groupby(keys).transform("all")
+    # a cell that failed there must not be forgotten with it: another metric has to hold it still
+    scored = frame["value"].notna().groupby([frame["dataset"], frame["repeat"]]).transform("any")
+    kept_in_mind = frame["status"].eq(UNDEFINED) | scored
     gone = nobody & frame["status"].eq(UNDEFINED).groupby(keys).transform("any")
+    gone &= kept_in_mind.groupby(keys).transform("all")
     kept = frame[~gone]
     _refuse_unexplained(kept, source)
     if primary not in set(kept["metric"]):

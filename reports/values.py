@@ -19,11 +19,17 @@ UNDEFINED = "undefined"
 _ROUNDING = 1e-9  # what an exact 1 may come out as after a sum
 
 
+_SAID = {
+    **dict.fromkeys(("finished", "success", "succeeded", "completed", "complete", "done"), "ok"),
+    **dict.fromkeys(("failed", "failure", "fail", "crashed"), "error"),
+}
+
+
 def statuses(raw: pd.DataFrame, source: Path) -> pd.Series:
     """Return what became of every cell of a study: ``ok``, which an empty field means, too, or how it failed."""
     if "status" not in raw:
         return pd.Series("ok", index=raw.index)
-    found = raw["status"].fillna("ok").astype(str).str.strip().str.casefold().replace("", "ok")
+    found = raw["status"].fillna("ok").astype(str).str.strip().str.casefold().replace("", "ok").replace(_SAID)
     wrong = raw[~found.isin(("ok", *FAILED))]
     if len(wrong):
         where = f"{source}, row {wrong['row'].iloc[0]}"

@@ -5,9 +5,20 @@ from __future__ import annotations
 import math
 
 from reports.results import Analysis, Paired
-from reports.statistics.over_blocks import Effect
+from reports.statistics.over_blocks import DECIMALS, Effect
 
-__all__ = ["amount", "blocks_of", "confidence", "count", "interval", "joined", "number", "p_value", "signed"]
+__all__ = [
+    "amount",
+    "blocks_of",
+    "confidence",
+    "count",
+    "interval",
+    "joined",
+    "number",
+    "p_value",
+    "signed",
+    "star_levels",
+]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -32,7 +43,12 @@ def interval(size: Effect | Paired) -> str:
     """Write the interval of a paired difference, or that one value cannot give one."""
     if not math.isfinite(size.low):
         return "no interval"
-    return f"[{signed(size.low)}, {signed(size.high)}]"
+    return f"[{_end(size.low)}, {_end(size.high)}]"
+
+
+def _end(value: float) -> str:
+    """Write an end of an interval; one that rounds to zero keeps its sign: on which side of zero it lies decides."""
+    return signed(value) if round(value, 3) or not round(value, DECIMALS) else f"{value:+.3f}".replace("-", "−")
 
 
 def p_value(p: float | None) -> str:
@@ -59,6 +75,11 @@ def blocks_of(a: Analysis, n: int) -> str:
     if any(r.rule == "independence" for r in a.refusals):
         return f"{count(n, 'block')} taken as independent"
     return count(n, "independent block")
+
+
+def star_levels(alpha: float) -> list[float]:
+    """Return the levels that one, two and three stars beside an arm of a study stand for."""
+    return [alpha, *(level for level in (0.01, 0.001) if level < alpha)]
 
 
 def joined(names: list[str], most: int = 4) -> str:

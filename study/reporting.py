@@ -133,7 +133,7 @@ def _show_findings(console: Console, found: Analysis) -> None:
             signed(f.effect.cohens_d) if f.effect else "-",
             f"{f.test.statistic:g}" if f.test else "-",
             f"{f.test.p:.2g}" if f.test else "-",
-            f"{f.p_holm:.2g}" if f.p_holm is not None else "-",
+            f"{f.p_weaker:.2g}" if f.p_weaker is not None else "-",
             f.verdict,
         ]
         for f in found.findings

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.blocks import OWN_SCALE, of_blocks
 from reports.glossary import label
 from reports.page.exports import TALL, Export
 from reports.results import Analysis, Refusal
@@ -80,7 +81,9 @@ def _degree(a: Analysis) -> pd.DataFrame:
 def _ranks(a: Analysis, pooled: str) -> tuple[pd.DataFrame, int, tuple[str, ...]]:
     if not {pooled, _WITHIN} <= set(a.metrics):
         return pd.DataFrame(), 0, ()
-    both = {metric: _block_means(a, metric) for metric in (pooled, _WITHIN)}
+    of_sets = {metric: _data_sets(a, metric) for metric in (pooled, _WITHIN)}
+    common = of_sets[pooled].index.intersection(of_sets[_WITHIN].index)  # within TFs some data sets define nothing
+    both = {metric: of_blocks(wide.loc[common], metric) for metric, wide in of_sets.items()}
     measured = [arm for arm in a.arms if all(arm in means for means in both.values())]
     whole = [arm for arm in measured if all(np.isfinite(means[arm]).all() for means in both.values())]
     left_out = tuple(arm for arm in a.arms if arm not in whole)
@@ -89,14 +92,16 @@ def _ranks(a: Analysis, pooled: str) -> tuple[pd.DataFrame, int, tuple[str, ...]
     named = {pooled: "pooled", _WITHIN: "within_tf"}
     columns = {f"{named[metric]}_mean": means[whole].mean() for metric, means in both.items()}
     columns |= {f"{named[metric]}_rank": block_ranks(means[whole]).mean() for metric, means in both.items()}
+    if pooled in OWN_SCALE and len(common) > 1:
+        columns["pooled_mean"] *= np.nan
     table = pd.DataFrame(columns).rename_axis("arm").reset_index()
     return table.sort_values("pooled_rank", kind="stable", ignore_index=True), len(both[pooled]), left_out
 
 
-def _block_means(a: Analysis, metric: str) -> pd.DataFrame:
+def _data_sets(a: Analysis, metric: str) -> pd.DataFrame:
     # an incomplete mean is -inf, so that it survives averaging; a missing one would fall out of the pivot
     rows = a.scores[a.scores["metric"] == metric].fillna({"mean": -np.inf})
-    return rows.pivot_table(index="block", columns="arm", values="mean", aggfunc="mean")
+    return rows.pivot_table(index=["block", "dataset"], columns="arm", values="mean", aggfunc="mean")
 
 
 def _best(ranks: pd.DataFrame, column: str) -> list[str]:

@@ -69,6 +69,8 @@ def _measured(
     n = f.effect.n if f.effect else 0
     if not tests:
         return None, None, "nothing in this table can be tested"
+    if not n:
+        return None, None, "no block is complete"
     if width is None:
         return None, None, "no margin is stated for this metric"
     differences = _differences(wide, f)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from reports.glossary import METRICS, label
 from reports.results import Finding, GlobalTest, Refusal
 from reports.statistics.attainability import blocks_needed, smallest_p
 from reports.statistics.over_blocks import MIN_SIGNED
+from reports.wording import count
 
 __all__ = ["design", "forbidding", "outcome", "undefined"]
 
@@ -62,19 +63,28 @@ def design(
     means, k = block_means(frame, primary), len(ordered_arms(frame))
     n = len(means)
     out = [*_blocks(means, asked, alpha), *_kinship(frame), *_direction(frame)]
-    if k < 3 or n < MIN_BLOCKS:
-        why = f"N = {n} block{'s' * (n != 1)}, k = {k} arm{'s' * (k != 1)}"
+    whole = len(complete(means, failures_worst=False))
+    if k < 3 or whole < MIN_BLOCKS:
+        why = f"N = {_count_of(whole, n)}, k = {k} arm{'s' * (k != 1)}"
         message = f"Needs at least {MIN_BLOCKS} blocks and 3 arms; here {why}."
         out.append(Refusal("global test", "Friedman, Nemenyi, Conover, critical-difference diagram", message))
     repeats = int(frame.groupby(["arm", "dataset", "metric"])["repeat"].nunique().max())
     if repeats < 3:
-        message = f"{repeats} repeat{'s' * (repeats != 1)} per cell: how far another seed would move a number is "
-        out.append(Refusal("repeats", "all arms", message + "not visible; run at least 3, better 5.", "warning"))
+        seen = "not visible" if repeats == 1 else "hardly visible"
+        message = (
+            f"{count(repeats, 'repeat')} of every cell: how far another seed would move a number is {seen}; run at "
+        )
+        out.append(Refusal("repeats", "all arms", message + "least 3, better 5.", "warning"))
     out += _auprc(frame, n)
     if reference is None and k > 1:
         message = "No reference arm: all pairs are compared, which costs power. Name one with --reference."
         out.append(Refusal("no reference", "all arms", message, "warning"))
     return out + _budgets(frame)
+
+
+def _count_of(whole: int, n: int) -> str:
+    """Write how many blocks of a study are complete for all its arms."""
+    return f"{whole}{'' if whole == n else f' of {n} (complete for all arms)'} block{'s' * (n != 1)}"
 
 
 def _blocks(means: pd.DataFrame, asked: tuple[Family, ...], alpha: float) -> list[Refusal]:
@@ -94,7 +104,9 @@ def _blocks(means: pd.DataFrame, asked: tuple[Family, ...], alpha: float) -> lis
         floor = smallest_p(most, m)
         if floor >= alpha:
             units = f"N = {most}{'' if most == n else ' complete'} independent blocks"
-            message = f"{units} and {m} comparisons: the smallest Holm p any outcome could reach is {floor:.3f}. "
+            message = (
+                f"{units} and {count(m, 'comparison')}: the smallest Holm p any outcome could reach is {floor:.3f}. "
+            )
             message += (
                 f"A p above {alpha:g} here says nothing about the arms; {blocks_needed(m, alpha)} blocks are needed."
             )
@@ -177,22 +189,21 @@ def _same(finding: Finding) -> bool:
 
 def undefined(gaps: Sequence[tuple[str, str, int]]) -> list[Refusal]:
     """Name the data sets of a study on which no arm could be scored by a metric."""
+    said: dict[str, list[str]] = {}
+    for metric, dataset, repeats in gaps:
+        said.setdefault(metric, []).append(f"{dataset} ({repeats} repeat{'s' * (repeats != 1)})")
+    message = "No arm has a value on {}, so none is asked for one there."
     return [
-        Refusal(
-            "undefined",
-            f"{label(metric)} on {dataset}",
-            f"Undefined in {repeats} repeat{'s' * (repeats != 1)}: no arm has a value there, so none is asked for one.",
-            "warning",
-        )
-        for metric, dataset, repeats in gaps
+        Refusal("undefined", label(metric), message.format(", ".join(where)), "warning")
+        for metric, where in said.items()
     ]
 
 
-def outcome(found: list[Finding], tests: list[GlobalTest], blocks: int) -> list[Refusal]:
+def outcome(found: list[Finding], tests: list[GlobalTest], of_metric: Mapping[str, int]) -> list[Refusal]:
     """Name the comparisons of a study that lost too many blocks, or whose arms failed cells."""
     out = []
     for finding in found:
-        n = finding.effect.n if finding.effect else 0
+        n, blocks = finding.effect.n if finding.effect else 0, of_metric.get(finding.metric, 0)
         if finding.test is None and blocks >= MIN_SIGNED and n < MIN_SIGNED:
             message = f"Only {n} of {blocks} blocks are complete for both arms; the test needs {MIN_SIGNED}."
             out.append(Refusal("incomplete", f"{label(finding.metric)}: {finding.arm} – {finding.against}", message))
@@ -200,6 +211,11 @@ def outcome(found: list[Finding], tests: list[GlobalTest], blocks: int) -> list[
             message = f"{finding.failures} of {blocks} blocks hold failed cells; scored as worst in the second pass."
             subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
             out.append(Refusal("failures", subject, message, "warning"))
+        elif finding.dropped:
+            lost = ", ".join(dict.fromkeys(d.block for d in finding.dropped))
+            message = f"{n} of {blocks} blocks are complete for both arms; cells were not run on {lost}."
+            subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
+            out.append(Refusal("missing", subject, message, "warning"))
         if _same(finding):
             message = "The same score on every block, to the sixth decimal: does what was changed reach the model?"
             subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"

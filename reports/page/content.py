@@ -28,7 +28,7 @@ from reports.search.page import TERMS, search_context, search_provenance
 from reports.search.record import Search
 from reports.search.sentences import search_refusals
 from reports.search.tuning import tuning_context
-from reports.wording import blocks_of, confidence, count, interval, number, p_value, signed
+from reports.wording import blocks_of, confidence, count, interval, number, p_value, signed, star_levels
 
 __all__ = ["Picture", "context", "pictures", "search_only"]
 
@@ -147,7 +147,8 @@ def pictures(a: Analysis) -> list[Picture]:
             caption += " Failed cells have no point; an arm that lacks a point has no box."
         if shaped and shaped[1]["mark"].any():
             caption += f" Marks: difference to {a.reference} over blocks established, failures counted in; Holm p < "
-            caption += f"{a.alpha:g} *, < 0.01 **, < 0.001 ***."
+            levels = enumerate(star_levels(a.alpha), start=1)
+            caption += ", < ".join(f"{level:g} {'*' * n}" for n, level in levels) + "."
         shown = shaped or distribution(a, metric)
         out.append(_picture(f"distribution_{metric}", shown, caption, _fold(a, metric)))
     for test in a.globals:
@@ -210,7 +211,7 @@ def _finding(f: Finding) -> dict[str, str]:
         "statistic": f"{f.test.statistic:g}" if f.test else "–",
         "p": p_value(f.test.p if f.test else None),
         "holm": p_value(f.p_holm),
-        "second": p_value(f.p_holm_failures) if f.failures else "",
+        "second": p_value(f.p_holm_failures),
         "method": f.test.method if f.test else "not tested",
         "paired_t": p_value(f.p_paired_t),
         "pratt": p_value(f.p_pratt),

@@ -13,7 +13,7 @@ import pandas as pd
 from reports.glossary import label
 from reports.results import Analysis, Finding, Paired
 from reports.statistics.over_blocks import DECIMALS
-from reports.wording import amount, confidence, interval, joined, number, p_value, signed
+from reports.wording import amount, confidence, interval, joined, number, p_value, signed, star_levels
 
 __all__ = ["TALL", "Export", "best_two", "cost_table", "exports", "file_name", "finding_rows", "latex"]
 
@@ -151,7 +151,7 @@ def _stars(a: Analysis, metric: str) -> tuple[dict[str, str], str]:
     """Mark the arms that are established to differ from the reference, over blocks; and say what marks mean."""
     if a.reference is None:
         return {}, ""
-    levels = [a.alpha, *(level for level in (0.01, 0.001) if level < a.alpha)]
+    levels = star_levels(a.alpha)
     found = [f for f in a.findings if f.metric == metric and f.verdict in ("higher", "lower")]
     weaker = {f.arm: f.p_weaker for f in found if f.p_weaker is not None}
     stars = {arm: STAR * max(1, sum(p < level for level in levels)) for arm, p in weaker.items()}

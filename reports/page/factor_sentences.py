@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from reports.findings.factorial import IDLE
 from reports.glossary import label
 from reports.page.factorial_sentences import analysed, interactions, main_effect, method_of
+from reports.page.gain_sentences import unscaled
 from reports.results import Analysis, Conclusion, Finding
 from reports.wording import blocks_of, confidence, count, interval, joined, number, p_value, signed
 
@@ -104,7 +105,7 @@ def _factor(a: Analysis, factor: str, told: list[Conclusion]) -> Question:
     else:
         names, base = {c.finding.arm: c.finding.arm for c in told}, str(a.reference)
     with_what = joined(list(names.values()), MOST)
-    lead = f"{with_what} in place of {base}: {_units(a, told)}, paired difference in {label(a.metric)}."
+    lead = f"{with_what} in place of {base}: {_units(a, told)}, {_measure(a)}."
     answers, tail = _answers(a, told, names)
     return Question(factor, lead, answers, " ".join(text for text in (tail, main_effect(a, factor)) if text))
 
@@ -112,9 +113,13 @@ def _factor(a: Analysis, factor: str, told: list[Conclusion]) -> Question:
 def _plain(a: Analysis, mine: list[Conclusion]) -> Question:
     names = {c.finding.arm: c.finding.arm for c in mine} if a.reference else {}
     whom = f"against {a.reference}" if a.reference else "of one arm with another"
-    lead = f"{count(len(mine), 'comparison')} {whom}: {_units(a, mine)}, paired difference in {label(a.metric)}."
+    lead = f"{count(len(mine), 'comparison')} {whom}: {_units(a, mine)}, {_measure(a)}."
     answers, tail = _answers(a, mine, names)
     return Question("Arms", lead, answers, tail)
+
+
+def _measure(a: Analysis) -> str:
+    return f"{'blocks won' if unscaled(a, a.metric) else 'paired difference'} in {label(a.metric)}"
 
 
 def _units(a: Analysis, told: Sequence[Conclusion]) -> str:
@@ -129,8 +134,9 @@ def _answers(a: Analysis, told: list[Conclusion], names: dict[str, str]) -> tupl
         ranked = sorted((c for c in told if c.finding.effect), key=_mean)
         shown = [ranked[0], ranked[-1]] if len(ranked) > 1 else ranked
         tail = f"These are the extremes of {len(told)} comparisons: {_tally(told)}."
-    reasons = {c.why for c in shown}
-    shared = reasons.pop() if len(reasons) == 1 and len(shown) > 1 else ""
+    unsure = [c for c in shown if c.word == "cannot tell"]
+    reasons = {c.why for c in unsure}
+    shared = reasons.pop() if len(reasons) == 1 and len(unsure) > 1 else ""
     if shared:
         tail = f"{tail} Why the data cannot tell: {shared}.".strip()
     return tuple(_answer(a, c, names, quiet=bool(shared)) for c in shown), tail

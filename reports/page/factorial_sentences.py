@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from reports.findings.factorial import Factorial
@@ -86,8 +87,11 @@ def _rows(whole: Factorial) -> list[Row]:
 
 
 def _numbers(row: Row) -> str:
-    f = f"F({row['df']:g}, {row['df_error']:g}) = {number(row['f'], 2)}, " if "epsilon" in row else ""
-    return f"{f}adjusted p = {p_value(row['p_holm'])}"
+    size = ""
+    if "epsilon" in row:
+        f = number(row["f"], 2) if isfinite(row["f"]) else "∞"
+        size = f"F({row['df']:g}, {row['df_error']:g}) = {f}, "
+    return f"{size}adjusted p = {p_value(row['p_holm'])}"
 
 
 def _blocks(whole: Factorial, row: Row) -> int:

@@ -77,7 +77,7 @@ def _units(a: Analysis) -> str:
         known = any(isfinite(p.low) for p in (*a.paired, *a.gains))
         text = f"Differences are means over the repeats of each data set with {level} t intervals{_overlap(a)}; there"
         return f"{text if known else 'There'} was one independent block, hence no test across data sets."
-    inside = ["repeats within data sets"] * (a.repeats > 1) + ["data sets within blocks"] * (len(a.datasets) > n)
+    inside = ["repeats within data sets"] * (a.repeats > 1) + ["data sets within blocks"] * _several(a)
     averaged = f"; {joined(inside)} were averaged before any comparison" if inside else ""
     unit = f"The independent unit was the block (N = {n})"
     if any(r.rule == "independence" for r in a.refusals):
@@ -86,9 +86,14 @@ def _units(a: Analysis) -> str:
     if any(f.effect and isfinite(f.effect.low) for f in a.findings):
         text += f" Differences are paired means over blocks with {level} t intervals."
     if any(unscaled(a, f.metric) for f in a.findings):
-        within = " (by the geometric mean over the data sets of a block)" if len(a.datasets) > n else ""
+        within = " (by the geometric mean over the data sets of a block)" if _several(a) else ""
         text += f" In {label('auprc')}, which has another scale on every network, blocks won were counted{within}."
     return text
+
+
+def _several(a: Analysis) -> bool:
+    """Whether a block of a study holds more than one data set."""
+    return bool((a.scores.groupby("block")["dataset"].nunique() > 1).any())
 
 
 def _overlap(a: Analysis) -> str:
@@ -105,6 +110,7 @@ def _globals(a: Analysis) -> str:
     if not a.globals:
         return ""
     how = {"Friedman by permutation": "p by permutation", "Iman–Davenport F": "p by the Iman–Davenport F"}
+    how["exact, all blocks agree"] = "p exactly, where all blocks agree"
     used = [how[method] for method in _once(g.test.method for g in a.globals)]
     text = f"Whether any arm differed was asked with the Friedman test ({joined(used)}) and Kendall's W"
     ranked = any(g.nemenyi is not None for g in a.globals)

@@ -31,6 +31,8 @@ def _parts(a: Analysis) -> str:
     forbidding = [r for r in a.refusals if r.rule in _FORBIDDING]
     if forbidding:
         return f"No arm is compared with another: {forbidding[0].message}"
+    if len(a.arms) < 2:
+        return "There is one arm, so nothing to compare it with."
     if a.reference is None:
         return _ladder(a)
     role = "arm" if "arm" in a.roles.values() else "baseline"

@@ -67,7 +67,9 @@ def horizontal(arms: list[str], analysis: Analysis) -> tuple[Figure, Axes]:
 
 def short(text: str, most: int = 24) -> str:
     """Cut a name of a study that would leave no room for the drawing."""
-    return plain(text if len(text) <= most else f"{text[: most - 1]}…")
+    if len(text) > most:  # both ends: names of one study often begin alike
+        text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
+    return plain(text)
 
 
 def guessing(metric: str) -> float:

@@ -62,6 +62,9 @@ def _scale(axes: Axes, cost: pd.Series) -> None:
     if positive.empty or (positive.max() / positive.min() < _WIDE and not free):
         return
     if free:
-        axes.set_xscale("symlog", linthresh=float(positive.min()) / 2)
+        least = float(positive.min()) / 2
+        axes.set_xscale("symlog", linthresh=least)
+        # no power of ten between zero and the least: its label would stand on that of zero
+        axes.set_xticks([0.0, *10.0 ** np.arange(np.ceil(np.log10(least)), np.floor(np.log10(positive.max())) + 1)])
     else:
         axes.set_xscale("log")

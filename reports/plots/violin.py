@@ -12,11 +12,11 @@ from reports.glossary import label
 from reports.plots.canvas import INK, horizontal, measured
 from reports.plots.figures import box, styles
 from reports.results import Analysis
+from reports.wording import star_levels
 
 __all__ = ["FEWEST", "violin"]
 
 FEWEST = 5  # points; under fewer a violin has a shape nobody measured
-_LEVELS = ((0.001, "***"), (0.01, "**"))
 
 
 def violin(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame] | None:
@@ -44,7 +44,7 @@ def violin(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame] | Non
         axes.text(1.01, y, marks.get(arm, ("", 0.0))[0], transform=axes.get_yaxis_transform(), va="center", color=INK)
     axes.set_xlabel(label(metric))
     numbers = data[["metric", "arm", "where", "value"]].assign(
-        p_holm=data["arm"].map({arm: p for arm, (_, p) in marks.items()}).astype(float),
+        p_adjusted=data["arm"].map({arm: p for arm, (_, p) in marks.items()}).astype(float),
         mark=data["arm"].map({arm: mark for arm, (mark, _) in marks.items()}).fillna(""),
     )
     return figure, numbers
@@ -70,6 +70,6 @@ def _marks(analysis: Analysis, metric: str) -> dict[str, tuple[str, float]]:
         if f.metric != metric or f.against != analysis.reference or f.p_weaker is None:
             continue
         found = f.verdict in ("higher", "lower")
-        stars = next((mark for level, mark in _LEVELS if f.p_weaker < min(level, analysis.alpha)), "*")
-        out[f.arm] = (stars if found else "", f.p_weaker)
+        stars = max(1, sum(f.p_weaker < level for level in star_levels(analysis.alpha)))
+        out[f.arm] = ("*" * stars if found else "", f.p_weaker)
     return out

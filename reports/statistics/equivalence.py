@@ -73,10 +73,13 @@ def tost(difference: Values, margin: float) -> float:
         raise ValueError(f"equivalence needs at least {MIN_TOST} blocks, got {len(d)}")
     if not margin > 0:
         raise ValueError(f"the margin must be above 0, got {margin}")
-    if np.ptp(d) == 0:  # no spread to judge by: what is left is how rarely signs agree
-        return 0.5 ** len(d) if abs(d[0]) < margin else 1.0
-    p = float(ttost_paired(d, np.zeros_like(d), -margin, margin)[0])
-    return max(p, float(np.finfo(float).eps))  # a smaller p is beyond what floats can tell
+    if np.ptp(d) == 0:
+        p = 0.0 if abs(d[0]) < margin else 1.0
+    else:
+        p = float(ttost_paired(d, np.zeros_like(d), -margin, margin)[0])
+    return max(
+        p, 0.5 ** len(d)
+    )  # blocks on one side of the margin by chance alone: no spread, however small, beats that
 
 
 def posterior(difference: Values, margin: float, *, draws: int = 20_000, seed: int = 0) -> tuple[float, float, float]:

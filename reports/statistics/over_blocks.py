@@ -30,7 +30,7 @@ __all__ = [
 
 Values = NDArray[np.float64]
 DECIMALS = 6  # two scores closer than this are equal: no network's AUROC is known to a millionth
-_EXACT_UP_TO = 100  # blocks; from there the normal approximation is right to the digits that are printed
+_EXACT_UP_TO = 300  # blocks: a twentieth of a second; beyond, the normal approximation errs to the larger side
 MIN_SIGNED = 6  # blocks; 2 / 2**5 > .05: below this no outcome of a two-sided test of signs could count
 
 

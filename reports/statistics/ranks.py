@@ -44,7 +44,9 @@ class Friedman:
     @property
     def method(self) -> str:
         """How :attr:`p` was computed, in words."""
-        return "Iman–Davenport F" if self.p_permutation is None else "Friedman by permutation"
+        if self.p_permutation is not None:
+            return "Friedman by permutation"
+        return "exact, all blocks agree" if np.isinf(self.f) else "Iman–Davenport F"
 
 
 def block_ranks(blocks: pd.DataFrame) -> pd.DataFrame:
@@ -71,6 +73,7 @@ def friedman(blocks: pd.DataFrame) -> Friedman:
     agreed = rest <= 1e-9  # every block has the same order: F is infinite, but chance could do so, too
     f = np.inf if agreed else (n - 1) * chi2 / rest
     p_f = _all_agree(ranks[0]) ** (n - 1) if agreed else float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
+    p_f = max(p_f, math.factorial(k) ** -(n - 1.0))  # no order is less likely than that all blocks agree on it
     permuted = _permutation_p(ranks) if n < 10 else None
     return Friedman(n, k, chi2, float(test.pvalue), float(f), p_f, permuted, chi2 / (n * (k - 1)))
 

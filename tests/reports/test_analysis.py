@@ -319,3 +319,41 @@ def test_metrics_that_disagree_are_named_where_a_reader_looks_first(study: Study
     assert "higher on AUROC and lower on AUPRC, AUPRC ratio" in said.message
     assert "yet gnn=none is established lower on AUPRC and AUPRC ratio" in summary(a)[1]
     assert "yet" not in summary(analyse(study()))[1]
+
+
+def test_a_crash_on_an_exam_that_nobody_else_could_be_scored_on_is_not_forgotten(study: Study) -> None:
+    """The only metric is undefined for the reference where 'gnn=none' died: the death must stay visible."""
+
+    def torn(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = frame[(frame["metric"] == "auroc") & frame["arm"].isin(["full", "gnn=none"])]
+        hit = frame["block"].isin(["cell0", "cell1"])
+        died = hit & (frame["arm"] == "gnn=none")
+        return frame.assign(value=frame["value"].where(~hit), status=frame["status"].where(~died, "oom"))
+
+    a = analyse(study(torn, blocks=8))
+    assert len(a.blocks) == 8
+    assert a.completeness.query("arm == 'gnn=none'")["failed"].sum() > 0
+    assert finding(a, "gnn=none").failures == 2
+
+
+def test_a_mean_of_nothing_but_rounding_gives_no_word(study: Study) -> None:
+    """Eleven small gains and one loss that undoes them: the mean is zero but for the last bit of floats."""
+
+    def level(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = frame[frame["metric"] == "auroc"]
+        keys = ["dataset", "repeat", "part", "metric"]
+        full = frame[frame["arm"] == "full"].set_index(keys)["value"]
+        same = full.reindex(pd.MultiIndex.from_frame(frame[keys])).to_numpy()
+        number = frame["block"].str[4:].astype(int)
+        shift = np.where(number == 0, -0.001 * sum(range(1, 14)), 0.001 * number)
+        return frame.assign(value=np.where(frame["arm"] == "gnn=none", same + shift, frame["value"]))
+
+    found = finding(analyse(study(level, blocks=14)), "gnn=none")
+    assert found.effect is not None and abs(found.effect.mean) < 1e-9
+    assert found.p_holm is not None and found.p_holm < 0.05 and found.verdict == "not established"
+
+
+def test_cells_that_were_not_run_are_warned_about(study: Study) -> None:
+    a = analyse(study(lambda f: f[~gone(f, "arm == 'gnn=none'", "block == 'cell2'", "repeat == 1")]))
+    (said,) = [r for r in a.refusals if r.rule == "missing" and r.subject == "AUROC: gnn=none – full"]
+    assert "6 of 7 blocks are complete for both arms; cells were not run on cell2." in said.message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import ARMS, study_frame
@@ -135,3 +136,20 @@ def test_studies_side_by_side_keep_their_degree_control(tmp_path: Path) -> None:
     frame = study_frame(blocks=2)
     frame.assign(arm="demo: " + frame["arm"]).to_parquet(tmp_path / "cells.parquet")
     assert not audit(analyse(load(tmp_path / "cells.parquet"))).degree.empty
+
+
+def test_ranks_on_raw_auprc_weigh_networks_as_the_findings_do(study: Callable[..., Table], tmp_path: Path) -> None:
+    """Ahead by a tenth on the sparse network, behind by a fiftieth on the dense one: ahead, by findings and audit."""
+
+    def dense(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = frame[frame["arm"].isin(["full", "gnn=none"])]
+        frame = frame[frame["metric"].isin(["auroc", "auprc"])].replace({"metric": {"auroc": "within_tf_auroc"}})
+        string = frame["network"] == "STRING"
+        base = np.where(string, 0.8, 0.08) * np.where(frame["arm"] == "full", 1, np.where(string, 0.98, 1.1))
+        return frame.assign(value=np.where(frame["metric"] == "auprc", base, frame["value"]))
+
+    study(dense)
+    a = analyse(load(tmp_path / "cells.parquet", metric="auprc"))
+    assert next(f for f in a.findings if f.arm == "gnn=none" and f.metric == "auprc").effect.superior == 1.0
+    ranks = audit(a).ranks.set_index("arm")
+    assert ranks.loc["gnn=none", "pooled_rank"] == 1.0 and np.isnan(ranks.loc["full", "pooled_mean"])

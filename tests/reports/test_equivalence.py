@@ -37,7 +37,14 @@ def test_tost_is_the_larger_of_two_one_sided_t_tests() -> None:
     d = np.array([0.004, -0.003, 0.006, 0.001, -0.002, 0.0])
     below = stats.ttest_1samp(d, -0.01, alternative="greater").pvalue
     above = stats.ttest_1samp(d, 0.01, alternative="less").pvalue
-    assert tost(d, 0.01) == pytest.approx(max(below, above))
+    assert tost(d, 0.01) == pytest.approx(max(below, above, 0.5**6))
+    wide = np.random.default_rng(2).normal(0.004, 0.008, 40)
+    ends = (stats.ttest_1samp(wide, side, alternative=way).pvalue for side, way in ((-0.01, "greater"), (0.01, "less")))
+    assert tost(wide, 0.01) == pytest.approx(max(ends), rel=1e-3) and tost(wide, 0.01) > 0.5**40
+
+
+def test_blocks_are_not_surer_of_equality_than_their_signs() -> None:
+    assert tost(np.full(5, 1e-5) * np.array([1, -1, 1, -1, 1]), 0.01) == pytest.approx(0.5**5)
 
 
 @settings(max_examples=30, deadline=None)

@@ -83,7 +83,7 @@ def test_wilcoxon_with_ties_visits_every_pattern_of_signs(seed: int, n: int, zer
 
 
 @few
-@given(seeds, st.integers(150, 170), st.sampled_from(["wilcox", "pratt"]))
+@given(seeds, st.integers(480, 500), st.sampled_from(["wilcox", "pratt"]))
 def test_wilcoxon_of_many_blocks(seed: int, n: int, zeros: str) -> None:
     d = difference(seed, n, decimals=2)
     by_pingouin = pingouin.wilcoxon(d, np.zeros(n), method="asymptotic", correction=False, zero_method=zeros).iloc[0]
@@ -93,8 +93,8 @@ def test_wilcoxon_of_many_blocks(seed: int, n: int, zeros: str) -> None:
 
 
 def test_wilcoxon_has_one_p_on_either_side_of_its_limit() -> None:
-    d = np.random.default_rng(3).normal(0.2, 1, 101).round(1)
-    assert wilcoxon(d[:100]).p == pytest.approx(stats.wilcoxon(d[:100], method="asymptotic").pvalue, rel=0.02)
+    d = np.random.default_rng(3).normal(0.1, 1, 290).round(1)
+    assert wilcoxon(d).p == pytest.approx(stats.wilcoxon(d, method="asymptotic").pvalue, rel=0.02)
 
 
 @few
@@ -135,7 +135,8 @@ def test_holm(p: list[float]) -> None:
 @given(seeds, st.integers(5, 22))
 def test_equality(seed: int, n: int) -> None:
     d = difference(seed, n)
-    assert tost(d, 0.01) == pytest.approx(pingouin.tost(d, np.zeros(n), bound=0.01, paired=True)["pval"].iloc[0])
+    by_pingouin = pingouin.tost(d, np.zeros(n), bound=0.01, paired=True)["pval"].iloc[0]
+    assert tost(d, 0.01) == pytest.approx(max(by_pingouin, 0.5**n))
     found = equivalence(d, 0.01, alpha=0.05)
     assert (found.low, found.high) == pytest.approx(DescrStatsW(d).tconfint_mean(0.1))
 

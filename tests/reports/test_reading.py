@@ -197,7 +197,12 @@ class TestStatus:
     def test_an_empty_one_is_ok(self, read: Read) -> None:
         assert list(read(self.TEXT.replace("OK", " ")).frame["status"]) == ["ok", "timeout"]
 
-    @pytest.mark.parametrize("word", ["completed", "failed", "undefined", "1"])
+    @pytest.mark.parametrize(("word", "meant"), [("Finished", "ok"), ("success", "ok"), ("FAILED", "error")])
+    def test_words_of_other_programs_are_known(self, read: Read, word: str, meant: str) -> None:
+        score = ",0.7," if meant == "ok" else ",,"
+        assert list(read(self.TEXT.replace("Timeout", word).replace(",,", score)).frame["status"]) == ["ok", meant]
+
+    @pytest.mark.parametrize("word", ["undefined", "pending", "1"])
     def test_others_are_refused(self, read: Read, word: str) -> None:
         with refused(rf"mine.csv, row 3: unknown status '{word}'.* Known: diverged, error, killed, ok, oom, timeout"):
             read(self.TEXT.replace("Timeout", word))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from conftest import ARMS
 
 from reports.analysis import analyse
 from reports.page.sentences import summary
+from reports.statistics.over_blocks import effect
 from reports.tables import Table, load
+from reports.wording import interval
 
 Study = Callable[..., Table]
 
@@ -230,3 +233,14 @@ def test_losses_that_another_metric_establishes_are_told_together(study: Callabl
 
     parts = summary(analyse(study(better_in_auroc, arms={**ARMS, "fusion=early": ("arm", 0.74)})))[1]
     assert "yet fusion=early and gnn=none are established lower on AUPRC and AUPRC ratio" in parts
+
+
+def test_the_end_of_an_interval_keeps_its_side_of_zero() -> None:
+    size = effect(np.array([0.0, 0.001, -0.002, 0.02, 0.015, 0.01]))
+    assert interval(replace(size, low=-0.0004, high=0.0004)) == "[−0.000, +0.000]"
+    assert interval(replace(size, low=0.0, high=0.01)) == "[0.000, +0.010]"
+
+
+def test_one_arm_has_nothing_to_be_compared_with(study: Callable[..., Table]) -> None:
+    a = analyse(study(arms={"only": ("arm", 0.8)}))
+    assert summary(a)[1] == "There is one arm, so nothing to compare it with."
