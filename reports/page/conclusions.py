@@ -21,7 +21,8 @@ __all__ = ["CONCLUSIONS", "conclusion_exports", "conclusions_context"]
 
 CONCLUSIONS: dict[str, str] = {
     "Practically equal": "Both one-sided tests (TOST) say that the mean difference over blocks is smaller than the "
-    "margin; Holm within the family. At least 5 complete blocks and no failed cell. Where neither a difference nor "
+    "margin; Holm within the family. At least 5 complete blocks and no failed cell; no p is taken below 1 / 2^N, that "
+    "N blocks lie on one side by chance. Where neither a difference nor "
     "equality is shown, the data cannot tell.",
     "P(worse), P(equal), P(better)": "Posterior probabilities that the arm is below, inside or above the margin: "
     "Bayesian signed-rank test over blocks (Benavoli et al. 2017), 20,000 draws.",
