@@ -39,7 +39,7 @@ def analyse(table: Table, *, alpha: float = 0.05, margin: float = MARGIN) -> Ana
     found = [f for m in metrics for q in asked for f in findings(frame, m, q, alpha=alpha, tests=able)]
     tests = [t for t in (global_test(frame, metric, tests=able) for metric in metrics) if t]
     gained, paired = _by_data_set(table, metrics, forbidden, alpha)
-    blocks = tuple(block_means(frame, table.metric).index)
+    means = {metric: block_means(frame, metric) for metric in metrics}
     roles = ordered_arms(frame)
     scored = scores(frame, metrics)
     return Analysis(
@@ -50,7 +50,7 @@ def analyse(table: Table, *, alpha: float = 0.05, margin: float = MARGIN) -> Ana
         alpha=alpha,
         arms=tuple(roles),
         roles=roles,
-        blocks=blocks,
+        blocks=tuple(means[table.metric].index),
         units=table.units,
         datasets=tuple(sorted(frame["dataset"].unique())),
         repeats=int(frame.groupby(["dataset", "metric"])["repeat"].nunique().max()),
@@ -63,9 +63,9 @@ def analyse(table: Table, *, alpha: float = 0.05, margin: float = MARGIN) -> Ana
         globals=tuple(tests),
         refusals=(
             *forbidden,
-            *design(frame, reference, asked, alpha, table.metric),
+            *design(frame, means[table.metric], reference, asked, alpha),
             *undefined(table.undefined),
-            *outcome(found, tests, {m: len(block_means(frame, m)) for m in metrics} if able else {}),
+            *outcome(found, tests, {m: len(of) for m, of in means.items()} if able else {}),
         ),
         completeness=completeness(frame, metrics),
         costs=costs(frame),

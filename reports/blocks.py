@@ -6,13 +6,15 @@ mean over a failed cell is -inf (the worst rank), any other over a missing one i
 
 from __future__ import annotations
 
+from collections.abc import Sized
+
 import numpy as np
 import pandas as pd
 
 from reports.results import Dropped
 
 __all__ = ["OWN_SCALE", "averaged", "block_means", "cells", "complete", "dropped", "of_blocks", "ordered_arms"]
-__all__ += ["over_blocks", "pair_of"]
+__all__ += ["over_blocks", "pair_of", "unscaled"]
 
 OWN_SCALE = ("auprc",)  # metrics with another scale on every data set: their differences cannot be averaged
 _TINY = 1e-9
@@ -47,6 +49,11 @@ def averaged(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 def block_means(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Average one metric of a study into independent units, ``[blocks, arms]``."""
     return over_blocks(cells(frame, metric), metric)
+
+
+def unscaled(metric: str, datasets: Sized) -> bool:
+    """Whether a metric has another scale on every one of a study's data sets, so that only wins are counted."""
+    return metric in OWN_SCALE and len(datasets) > 1
 
 
 def over_blocks(wide: pd.DataFrame, metric: str) -> pd.DataFrame:

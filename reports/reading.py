@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -76,17 +77,15 @@ def _arms(raw: pd.DataFrame, columns: Sequence[str], source: Path) -> pd.Series:
     """Name arms as their column does, or as ``gnn=gat, fusion=late`` where several columns make them."""
     if len(columns) == 1:
         return _text(raw, columns[0], source)
-    name, *more = (f"{column}=" + _text(raw, column, source) for column in columns)
-    for part in more:
-        name = name + ", " + part
-    return name
+    return _linked((f"{column}=" + _text(raw, column, source) for column in columns), ", ")
 
 
 def _joined(raw: pd.DataFrame, columns: Sequence[str], source: Path) -> pd.Series:
-    name, *more = (_text(raw, column, source) for column in columns)
-    for part in more:
-        name = name + " / " + part
-    return name
+    return _linked((_text(raw, column, source) for column in columns), " / ")
+
+
+def _linked(parts: Iterable[pd.Series], link: str) -> pd.Series:
+    return reduce(lambda name, part: name + link + part, parts)
 
 
 def _datasets(inside: pd.Series, units: pd.Series) -> pd.Series:

@@ -7,18 +7,8 @@ import math
 from reports.results import Analysis, Paired
 from reports.statistics.over_blocks import DECIMALS, Effect
 
-__all__ = [
-    "amount",
-    "blocks_of",
-    "confidence",
-    "count",
-    "interval",
-    "joined",
-    "number",
-    "p_value",
-    "signed",
-    "star_levels",
-]
+__all__ = ["amount", "blocks_of", "confidence", "count", "ends", "interval", "joined", "number", "p_value", "signed"]
+__all__ += ["star_levels", "stars", "won"]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -43,7 +33,12 @@ def interval(size: Effect | Paired) -> str:
     """Write the interval of a paired difference, or that one value cannot give one."""
     if not math.isfinite(size.low):
         return "no interval"
-    return f"[{_end(size.low)}, {_end(size.high)}]"
+    return ends(size.low, size.high)
+
+
+def ends(low: float, high: float) -> str:
+    """Write the two ends of an interval of a study."""
+    return f"[{_end(low)}, {_end(high)}]"
 
 
 def _end(value: float) -> str:
@@ -80,6 +75,16 @@ def blocks_of(a: Analysis, n: int) -> str:
 def star_levels(alpha: float) -> list[float]:
     """Return the levels that one, two and three stars beside an arm of a study stand for."""
     return [alpha, *(level for level in (0.01, 0.001) if level < alpha)]
+
+
+def stars(p: float, alpha: float) -> int:
+    """Count the stars of an arm that is established to differ, see :func:`star_levels`."""
+    return max(1, sum(p < level for level in star_levels(alpha)))
+
+
+def won(size: Effect) -> str:
+    """Write on how many blocks of a study an arm is ahead; ties count half."""
+    return f"{size.superior * size.n:g} of {count(size.n, 'block')}"
 
 
 def joined(names: list[str], most: int = 4) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.blocks import OWN_SCALE, of_blocks
+from reports.blocks import of_blocks, unscaled
 from reports.glossary import label
 from reports.page.exports import TALL, Export
 from reports.results import Analysis, Refusal
@@ -92,7 +92,7 @@ def _ranks(a: Analysis, pooled: str) -> tuple[pd.DataFrame, int, tuple[str, ...]
     named = {pooled: "pooled", _WITHIN: "within_tf"}
     columns = {f"{named[metric]}_mean": means[whole].mean() for metric, means in both.items()}
     columns |= {f"{named[metric]}_rank": block_ranks(means[whole]).mean() for metric, means in both.items()}
-    if pooled in OWN_SCALE and len(common) > 1:
+    if unscaled(pooled, common):
         columns["pooled_mean"] *= np.nan
     table = pd.DataFrame(columns).rename_axis("arm").reset_index()
     return table.sort_values("pooled_rank", kind="stable", ignore_index=True), len(both[pooled]), left_out

@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from reports.blocks import OWN_SCALE, block_means, cells, complete, dropped, ordered_arms, over_blocks, pair_of
+from reports.blocks import (
+    OWN_SCALE,
+    block_means,
+    cells,
+    complete,
+    dropped,
+    ordered_arms,
+    over_blocks,
+    pair_of,
+    unscaled,
+)
 from reports.glossary import label
 from reports.levels import arm_levels
 from reports.results import Finding, GlobalTest, Verdict
@@ -26,6 +36,7 @@ from reports.statistics.over_blocks import (
     wilcoxon_as_printed,
 )
 from reports.statistics.ranks import block_ranks, conover, friedman, nemenyi
+from reports.wording import count
 
 __all__ = ["MIN_BLOCKS", "Family", "families", "findings", "global_test"]
 
@@ -88,12 +99,12 @@ def _finding(
     ranked = able and measure is wilcoxon
     test = measure(d) if able else None
     size = effect(d, level) if len(d) else None
-    if size and metric in OWN_SCALE and len(wide.index.unique("dataset")) > 1:
+    if size and unscaled(metric, wide.index.unique("dataset")):
         size = only_wins(size)
     failures = int(np.isneginf(means).any(axis=1).sum())
     finding = Finding(
         metric=metric,
-        family=f"{label(metric)}; {family.question}; {_comparisons(len(family.pairs))}",
+        family=f"{label(metric)}; {family.question}; {count(len(family.pairs), 'comparison')}",
         arm=arm,
         against=against,
         effect=size,
@@ -110,10 +121,6 @@ def _finding(
     scored = _with_failures(complete(means, failures_worst=True), arm, against)
     second = measure(scored) if tests and len(scored) >= MIN_SIGNED else None
     return finding, (second, _lean(effect(scored), metric) if len(scored) else 0.0)
-
-
-def _comparisons(count: int) -> str:
-    return "1 comparison" if count == 1 else f"{count} comparisons"
 
 
 def _paired_t(d: np.ndarray) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from reports.blocks import block_means, complete, ordered_arms
+from reports.blocks import complete, ordered_arms
 from reports.findings.comparisons import MIN_BLOCKS, Family
 from reports.glossary import METRICS, label
 from reports.results import Finding, GlobalTest, Refusal
@@ -57,15 +57,14 @@ def _mixed(frame: pd.DataFrame, column: str, keys: list[str]) -> list[str]:
 
 
 def design(
-    frame: pd.DataFrame, reference: str | None, asked: tuple[Family, ...], alpha: float, primary: str
+    frame: pd.DataFrame, means: pd.DataFrame, reference: str | None, asked: tuple[Family, ...], alpha: float
 ) -> list[Refusal]:
-    """Name what the number of blocks, arms and repeats of a study cannot carry, whatever came out."""
-    means, k = block_means(frame, primary), len(ordered_arms(frame))
-    n = len(means)
+    """Name what the blocks (``means`` of the primary metric), arms and repeats of a study cannot carry."""
+    n, k = len(means), len(ordered_arms(frame))
     out = [*_blocks(means, asked, alpha), *_kinship(frame), *_direction(frame)]
     whole = len(complete(means, failures_worst=False))
     if k < 3 or whole < MIN_BLOCKS:
-        why = f"N = {_count_of(whole, n)}, k = {k} arm{'s' * (k != 1)}"
+        why = f"N = {_count_of(whole, n)}, k = {count(k, 'arm')}"
         message = f"Needs at least {MIN_BLOCKS} blocks and 3 arms; here {why}."
         out.append(Refusal("global test", "Friedman, Nemenyi, Conover, critical-difference diagram", message))
     repeats = int(frame.groupby(["arm", "dataset", "metric"])["repeat"].nunique().max())
@@ -89,7 +88,7 @@ def _count_of(whole: int, n: int) -> str:
 
 def _blocks(means: pd.DataFrame, asked: tuple[Family, ...], alpha: float) -> list[Refusal]:
     n = len(means)
-    units = f"N = {n} independent block{'s' * (n != 1)}"
+    units = f"N = {count(n, 'independent block')}"
     if n < MIN_BLOCKS:
         message = f"{units}: no test across data sets with fewer than {MIN_BLOCKS}. Tables per data set are shown "
         message += "instead; they are not evidence across data sets."
@@ -191,7 +190,7 @@ def undefined(gaps: Sequence[tuple[str, str, int]]) -> list[Refusal]:
     """Name the data sets of a study on which no arm could be scored by a metric."""
     said: dict[str, list[str]] = {}
     for metric, dataset, repeats in gaps:
-        said.setdefault(metric, []).append(f"{dataset} ({repeats} repeat{'s' * (repeats != 1)})")
+        said.setdefault(metric, []).append(f"{dataset} ({count(repeats, 'repeat')})")
     message = "No arm has a value on {}, so none is asked for one there."
     return [
         Refusal("undefined", label(metric), message.format(", ".join(where)), "warning")
@@ -203,22 +202,20 @@ def outcome(found: list[Finding], tests: list[GlobalTest], of_metric: Mapping[st
     """Name the comparisons of a study that lost too many blocks, or whose arms failed cells."""
     out = []
     for finding in found:
+        subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
         n, blocks = finding.effect.n if finding.effect else 0, of_metric.get(finding.metric, 0)
         if finding.test is None and blocks >= MIN_SIGNED and n < MIN_SIGNED:
             message = f"Only {n} of {blocks} blocks are complete for both arms; the test needs {MIN_SIGNED}."
-            out.append(Refusal("incomplete", f"{label(finding.metric)}: {finding.arm} – {finding.against}", message))
+            out.append(Refusal("incomplete", subject, message))
         elif finding.failures:
             message = f"{finding.failures} of {blocks} blocks hold failed cells; scored as worst in the second pass."
-            subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
             out.append(Refusal("failures", subject, message, "warning"))
         elif finding.dropped:
             lost = ", ".join(dict.fromkeys(d.block for d in finding.dropped))
             message = f"{n} of {blocks} blocks are complete for both arms; cells were not run on {lost}."
-            subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
             out.append(Refusal("missing", subject, message, "warning"))
         if _same(finding):
             message = "The same score on every block, to the sixth decimal: does what was changed reach the model?"
-            subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
             out.append(Refusal("identical scores", subject, message, "warning"))
     out += _torn_metrics(found)
     for test in tests:

@@ -15,7 +15,7 @@ from reports.page.factorial import FACTORIALS, factorial_exports, factorials_con
 from reports.results import Analysis, Conclusion
 from reports.statistics.equivalence import Equivalence
 from reports.statistics.power import MIN_REPEATS, POWER, Power
-from reports.wording import count, number, p_value, signed
+from reports.wording import count, ends, number, p_value
 
 __all__ = ["CONCLUSIONS", "conclusion_exports", "conclusions_context"]
 
@@ -83,7 +83,7 @@ def _equality(c: Conclusion, e: Equivalence) -> dict[str, str]:
         "metric": label(c.finding.metric),
         "pair": f"{c.finding.arm} − {c.finding.against}",
         "n": str(e.n),
-        "interval": f"[{signed(e.low)}, {signed(e.high)}]",
+        "interval": ends(e.low, e.high),
         "p": p_value(e.p),
         "holm": p_value(c.p_equal),
         "below": number(e.below, 2),

@@ -13,7 +13,7 @@ import pandas as pd
 from reports.glossary import label
 from reports.results import Analysis, Finding, Paired
 from reports.statistics.over_blocks import DECIMALS
-from reports.wording import amount, confidence, interval, joined, number, p_value, signed, star_levels
+from reports.wording import amount, confidence, interval, joined, number, p_value, signed, star_levels, stars
 
 __all__ = ["TALL", "Export", "best_two", "cost_table", "exports", "file_name", "finding_rows", "latex"]
 
@@ -138,8 +138,8 @@ def _scores(a: Analysis, metric: str) -> Export:
         mean = rows.set_index("arm")["mean"]
         marks = best_two(mean)
         text[f"Mean of {network}"] = [_marked(mean.get(arm, np.nan), marks.get(arm, "")) for arm in arms]
-    stars, told = _stars(a, metric)
-    text = text.rename(index={arm: f"{arm}{mark}" for arm, mark in stars.items()})
+    marked, told = _stars(a, metric)
+    text = text.rename(index={arm: f"{arm}{mark}" for arm, mark in marked.items()})
     text = text.T if text.shape[1] > TALL else text
     spread = ", mean $\\pm$ sd over repeats" if a.repeats > 1 else ""
     caption = f"{label(metric)}{spread}; best bold, second underlined.{told}"
@@ -154,10 +154,10 @@ def _stars(a: Analysis, metric: str) -> tuple[dict[str, str], str]:
     levels = star_levels(a.alpha)
     found = [f for f in a.findings if f.metric == metric and f.verdict in ("higher", "lower")]
     weaker = {f.arm: f.p_weaker for f in found if f.p_weaker is not None}
-    stars = {arm: STAR * max(1, sum(p < level for level in levels)) for arm, p in weaker.items()}
-    used = range(1, max(map(len, stars.values()), default=0) + 1)
+    marks = {arm: STAR * stars(p, a.alpha) for arm, p in weaker.items()}
+    used = range(1, max(map(len, marks.values()), default=0) + 1)
     meaning = ", ".join(f"$^{{{'*' * n}}}$ $p < {levels[n - 1]:g}$" for n in used)
-    return stars, f" Differs from the reference over blocks, Holm: {meaning}." if stars else ""
+    return marks, f" Differs from the reference over blocks, Holm: {meaning}." if marks else ""
 
 
 def _scored(row: dict[Hashable, Any], mark: str) -> str:

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.blocks import unscaled
 from reports.findings.factorial import IDLE
 from reports.glossary import label
 from reports.page.factorial_sentences import analysed, interactions, main_effect, method_of
-from reports.page.gain_sentences import unscaled
 from reports.results import Analysis, Conclusion, Finding
-from reports.wording import blocks_of, confidence, count, interval, joined, number, p_value, signed
+from reports.wording import blocks_of, confidence, count, interval, joined, number, p_value, signed, won
 
 __all__ = ["MOST", "Answer", "Question", "questions"]
 
@@ -119,7 +119,7 @@ def _plain(a: Analysis, mine: list[Conclusion]) -> Question:
 
 
 def _measure(a: Analysis) -> str:
-    return f"{'blocks won' if unscaled(a, a.metric) else 'paired difference'} in {label(a.metric)}"
+    return f"{'blocks won' if unscaled(a.metric, a.datasets) else 'paired difference'} in {label(a.metric)}"
 
 
 def _units(a: Analysis, told: Sequence[Conclusion]) -> str:
@@ -164,8 +164,7 @@ def _answer(a: Analysis, c: Conclusion, names: dict[str, str], *, quiet: bool) -
         return Answer(f"{name} {signed(f.effect.mean)} ({alone})", c.word, beyond)
     p = f"adjusted p = {p_value(f.p_weaker)}" if f.test else "not tested"
     if not math.isfinite(f.effect.mean):  # a metric with another scale on every data set
-        won = f"{f.effect.superior * f.effect.n:g} of {count(f.effect.n, 'block')}"
-        return Answer(f"{name} wins {won} ({p})", c.word, _note(c, a.alpha, quiet=quiet))
+        return Answer(f"{name} wins {won(f.effect)} ({p})", c.word, _note(c, a.alpha, quiet=quiet))
     spread = interval(f.effect)
     spread = f"{confidence(a.alpha)} interval {spread}" if spread.startswith("[") else spread
     text = f"{name} {signed(f.effect.mean)} ({spread}; {p}"

@@ -13,7 +13,7 @@ from reports.results import Analysis
 from reports.statistics.attainability import smallest_p
 from reports.statistics.flips import smallest
 from reports.statistics.over_blocks import MIN_SIGNED
-from reports.wording import confidence, count, joined, number, p_value, signed
+from reports.wording import confidence, count, ends, joined, number, p_value, signed
 
 __all__ = ["FACTORIALS", "factorial_exports", "factorials_context"]
 
@@ -155,7 +155,7 @@ def _simple(row: Any) -> dict[str, str]:
         "at": f"{row['at_factor']} = {row['at_level']}",
         "n": str(row["blocks"]),
         "mean": signed(row["mean_difference"]),
-        "interval": f"[{signed(row['low'])}, {signed(row['high'])}]",
+        "interval": ends(row["low"], row["high"]),
         "p": p_value(row["p"]),
         "holm": p_value(row["p_holm"]),
     }

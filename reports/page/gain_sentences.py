@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from reports.blocks import OWN_SCALE
+from reports.blocks import unscaled
 from reports.glossary import label
 from reports.results import Analysis, Paired
 from reports.wording import count, interval, joined, number, signed
 
-__all__ = ["gain_sentence", "repeats_of", "uncorrected", "unscaled"]
+__all__ = ["gain_sentence", "repeats_of", "uncorrected"]
 
 
 def gain_sentence(a: Analysis) -> str:
@@ -28,14 +28,9 @@ def gain_sentence(a: Analysis) -> str:
     return f"Over the strongest control, {a.reference} {'; '.join(told)}."
 
 
-def unscaled(a: Analysis, metric: str) -> bool:
-    """Whether a metric of a study has another scale on every data set, so that only wins are counted."""
-    return metric in OWN_SCALE and len(a.datasets) > 1
-
-
 def _second(a: Analysis) -> list[str]:
     usual = ("auprc_ratio", "auprc", "auroc")
-    return [str(m) for m in usual if m in a.metrics and m != a.metric and not unscaled(a, m)][:1]
+    return [str(m) for m in usual if m in a.metrics and m != a.metric and not unscaled(m, a.datasets)][:1]
 
 
 def _gain(a: Analysis, metric: str) -> str:
@@ -43,7 +38,9 @@ def _gain(a: Analysis, metric: str) -> str:
     if not found:
         return f"cannot be placed in {label(metric)}"
     lost = [g.dataset for g in found if g.mean < 0]
-    text = _mean(found, metric) if len(found) == len(a.datasets) and not unscaled(a, metric) else _wins(a, metric)
+    text = (
+        _mean(found, metric) if len(found) == len(a.datasets) and not unscaled(metric, a.datasets) else _wins(a, metric)
+    )
     if not lost:
         return text
     where = "every one of them" if len(lost) == len(a.datasets) > 1 else joined(lost)
@@ -72,7 +69,7 @@ def _wins(a: Analysis, metric: str) -> str:
         text = f"loses {label(metric)} on {len(changes)} of {count(len(a.datasets), 'data set')}"
     else:
         text = f"gains {label(metric)} on {won} of {count(len(a.datasets), 'data set')}"
-    return text if unscaled(a, metric) else f"{text} ({_span(changes)})"
+    return text if unscaled(metric, a.datasets) else f"{text} ({_span(changes)})"
 
 
 def _span(changes: list[float]) -> str:

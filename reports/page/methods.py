@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from math import isfinite
 
+from reports.blocks import unscaled
 from reports.glossary import label
 from reports.page.factorial_sentences import together
-from reports.page.gain_sentences import unscaled
 from reports.results import Analysis
 from reports.statistics.over_blocks import MIN_SIGNED
 from reports.wording import blocks_of, confidence, count, joined
@@ -85,7 +85,7 @@ def _units(a: Analysis) -> str:
     text = f"{unit}{averaged}."
     if any(f.effect and isfinite(f.effect.low) for f in a.findings):
         text += f" Differences are paired means over blocks with {level} t intervals."
-    if any(unscaled(a, f.metric) for f in a.findings):
+    if any(unscaled(f.metric, a.datasets) for f in a.findings):
         within = " (by the geometric mean over the data sets of a block)" if _several(a) else ""
         text += f" In {label('auprc')}, which has another scale on every network, blocks won were counted{within}."
     return text

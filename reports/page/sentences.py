@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from reports.blocks import unscaled
 from reports.findings.comparisons import MIN_BLOCKS
 from reports.findings.summaries import whole
 from reports.glossary import label
 from reports.page.factorial_sentences import established_effects
-from reports.page.gain_sentences import gain_sentence, repeats_of, uncorrected, unscaled
+from reports.page.gain_sentences import gain_sentence, repeats_of, uncorrected
 from reports.results import Analysis, Finding, Paired
 from reports.statistics.attainability import blocks_needed, smallest_p
 from reports.statistics.over_blocks import MIN_SIGNED, Effect
-from reports.wording import blocks_of, count, interval, joined, number, p_value, signed
+from reports.wording import blocks_of, count, ends, interval, joined, number, p_value, signed, won
 
 __all__ = ["summary"]
 
@@ -51,16 +52,15 @@ def _extremes(a: Analysis, changes: dict[str, _Change]) -> str:
     """Name the change that costs the reference most and the one that costs it least."""
     order = sorted(changes, key=lambda arm: (changes[arm][0], arm))
     name, (most, *_, least) = label(a.metric), [*order[:1], *order]
-    others = f" (the extremes of {len(order)} changes)" if len(order) > 2 else ""
-    if unscaled(a, a.metric):
-        text = f"In {name}, {most} wins {changes[most][1]} against {a.reference}"
-        return f"{text}, {least} {changes[least][1]}{others}" if len(order) > 1 else text
-    if a.levels.empty:  # rivals, not the reference without a part
-        others = others.replace("changes", "arms")
-        text = f"Against {a.reference}, {most} has {changes[most][1]} in {name}"
-        return f"{text}, {least} {changes[least][1]}{others}" if len(order) > 1 else text
-    text = f"Changing {a.reference} to {most} moves {name} by {changes[most][1]}"
-    return f"{text}, to {least} by {changes[least][1]}{others}" if len(order) > 1 else text
+    (told, told_least), what = (changes[most][1], changes[least][1]), "changes"
+    if unscaled(a.metric, a.datasets):
+        text, more = f"In {name}, {most} wins {told} against {a.reference}", f"{least} {told_least}"
+    elif a.levels.empty:  # rivals, not the reference without a part
+        text, more, what = f"Against {a.reference}, {most} has {told} in {name}", f"{least} {told_least}", "arms"
+    else:
+        text, more = f"Changing {a.reference} to {most} moves {name} by {told}", f"to {least} by {told_least}"
+    extremes = f" (the extremes of {len(order)} {what})" if len(order) > 2 else ""
+    return f"{text}, {more}{extremes}" if len(order) > 1 else text
 
 
 def _worth(a: Analysis, others: list[str]) -> str:
@@ -101,7 +101,7 @@ def _sure_over_blocks(a: Analysis, others: list[str]) -> tuple[list[str], list[s
     mine = [f for f in a.findings if f.metric == a.metric and f.arm in others]
     better = [f.arm for f in mine if f.verdict == "higher"]
     worse = [f.arm for f in mine if f.verdict == "lower"]
-    return better, worse, [] if unscaled(a, a.metric) else [f.effect.high for f in mine if f.effect]
+    return better, worse, [] if unscaled(a.metric, a.datasets) else [f.effect.high for f in mine if f.effect]
 
 
 def _sure_over_repeats(a: Analysis, others: list[str]) -> tuple[list[str], list[str], list[float]]:
@@ -120,13 +120,12 @@ def _whole(a: Analysis) -> list[tuple[Finding, Effect]]:
 
 def _lead(a: Analysis, size: Effect) -> float:
     """Return how far an arm of a study lies ahead: on average, or in blocks won where there is no common scale."""
-    return size.superior - 0.5 if unscaled(a, a.metric) else size.mean
+    return size.superior - 0.5 if unscaled(a.metric, a.datasets) else size.mean
 
 
 def _sized(a: Analysis, size: Effect) -> str:
-    if unscaled(a, a.metric):
-        won = size.superior * size.n
-        return f"{won:g} of {count(size.n, 'block')}{'' if won == int(won) else ' (ties count half)'}"
+    if unscaled(a.metric, a.datasets):
+        return won(size) + ("" if (size.superior * size.n).is_integer() else " (ties count half)")
     if size.n == 1:
         return f"{signed(size.mean)} on one block, without interval"
     return f"{signed(size.mean)} {interval(size)} over {count(size.n, 'block')}"
@@ -164,11 +163,10 @@ def _ladder(a: Analysis) -> str:
     if ahead == 0:
         return f"No two arms differ in {label(a.metric)} on the complete blocks{suffix}."
     up, down = (f.arm, f.against) if ahead > 0 else (f.against, f.arm)
-    if unscaled(a, a.metric):
-        won = _sized(a, replace(size, superior=max(size.superior, 1 - size.superior)))
-        return f"In {label(a.metric)}, the most one-sided pair is {up} against {down}: {up} wins {won}{suffix}."
-    low, high = (size.low, size.high) if ahead > 0 else (-size.high, -size.low)
-    spread = f"[{signed(low)}, {signed(high)}]" if math.isfinite(low) else "without interval"
+    if unscaled(a.metric, a.datasets):
+        wins = _sized(a, replace(size, superior=max(size.superior, 1 - size.superior)))
+        return f"In {label(a.metric)}, the most one-sided pair is {up} against {down}: {up} wins {wins}{suffix}."
+    spread = _spread(size, turned=ahead < 0) or "without interval"
     gap = f"{number(abs(size.mean))} {label(a.metric)} {spread} over {count(size.n, 'block')}"
     return f"{_leaders(a)}The widest gap is between {up} and {down}: {gap}{suffix}."
 
@@ -183,10 +181,16 @@ def _leaders(a: Analysis) -> str:
     f, size = next(((f, e) for f, e in _whole(a) if {f.arm, f.against} == {one, two}), (None, None))
     if f is None or size is None:
         return ""
-    low, high = (size.low, size.high) if f.arm == one else (-size.high, -size.low)
-    spread = f" [{signed(low)}, {signed(high)}]" if math.isfinite(low) else ""
+    spread = _spread(size, turned=f.arm != one)
     best = f"{one} has the highest mean {label(a.metric)}, {number(means[one])}, {two} the next, {number(means[two])}"
-    return f"{best} (difference {signed(abs(size.mean))}{spread}: {f.verdict}). "
+    return f"{best} (difference {signed(abs(size.mean))}{spread and ' '}{spread}: {f.verdict}). "
+
+
+def _spread(size: Effect, *, turned: bool) -> str:
+    """Write the interval of a difference, or of the same the other way round; nothing where there is none."""
+    if not math.isfinite(size.low):
+        return ""
+    return ends(-size.high, -size.low) if turned else ends(size.low, size.high)
 
 
 def _design(a: Analysis) -> str:

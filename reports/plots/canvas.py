@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.plots.figures import STYLE, WIDTH, named, plain
+from reports.plots.figures import STYLE, WIDTH, named
 from reports.results import Analysis
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "panels",
     "pdf",
     "ranked",
-    "short",
 ]
 
 # with 50 colours or more matplotlib makes the colour bar a bitmap, in SVG and PDF too
@@ -63,13 +62,6 @@ def horizontal(arms: list[str], analysis: Analysis) -> tuple[Figure, Axes]:
     axes.set_yticks(range(len(arms)), [named(analysis, arm) for arm in arms])
     axes.set_ylim(len(arms) - 0.4, -0.6)
     return figure, axes
-
-
-def short(text: str, most: int = 24) -> str:
-    """Cut a name of a study that would leave no room for the drawing."""
-    if len(text) > most:  # both ends: names of one study often begin alike
-        text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
-    return plain(text)
 
 
 def guessing(metric: str) -> float:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from reports.plots.canvas import panels, short
+from reports.plots.canvas import panels
+from reports.plots.figures import short
 from reports.plots.network import KNOWN, UNKNOWN
 from reports.stored.embeddings import FEWEST, Embedded, Embeddings, separation
 from reports.wording import number

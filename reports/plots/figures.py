@@ -29,6 +29,7 @@ __all__ = [
     "distribution",
     "named",
     "plain",
+    "short",
     "styles",
     "svg",
 ]
@@ -207,9 +208,14 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def short(text: str, most: int = 24) -> str:
+    """Cut a name of a study that would leave no room for the drawing."""
+    if len(text) > most:  # both ends: names of one study often begin alike
+        text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
+    return plain(text)
+
+
 def named(analysis: Analysis, arm: str) -> str:
     """Write who an arm of a study is, so that colour is not needed to know it."""
-    role, name = analysis.roles[arm], arm
-    if len(arm) > _NAME:  # both ends: names of one study often begin alike
-        name = f"{arm[: _NAME // 2]}…{arm[-(_NAME // 2 - 1) :]}"
-    return plain(name) if role == "arm" else f"{plain(name)} ({role})"
+    role, name = analysis.roles[arm], short(arm, _NAME)
+    return name if role == "arm" else f"{name} ({role})"

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from reports.glossary import label
 from reports.page.exports import TALL, best_two
-from reports.plots.canvas import SHADES, panels, short
-from reports.plots.figures import named
+from reports.plots.canvas import SHADES, panels
+from reports.plots.figures import named, short
 from reports.results import Analysis
 from reports.wording import number
 

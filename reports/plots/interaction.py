@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.glossary import label
-from reports.plots.canvas import panels, short
-from reports.plots.figures import COLOURS, plain
+from reports.plots.canvas import panels
+from reports.plots.figures import COLOURS, plain, short
 from reports.results import Analysis
 from reports.statistics.over_blocks import mean_interval
 

@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from reports.glossary import label
-from reports.plots.canvas import panels, ranked, short
-from reports.plots.figures import across, named, styles
+from reports.plots.canvas import panels, ranked
+from reports.plots.figures import across, named, short, styles
 from reports.results import Analysis
 from reports.stored.curves import STAGES, Curves
 

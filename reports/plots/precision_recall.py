@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import precision_recall_curve
 
-from reports.plots.canvas import GREY, panels, ranked, short
-from reports.plots.figures import across, named, styles
+from reports.plots.canvas import GREY, panels, ranked
+from reports.plots.figures import across, named, short, styles
 from reports.results import Analysis
 from reports.stored.predictions import Predictions
 

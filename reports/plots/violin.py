@@ -12,7 +12,7 @@ from reports.glossary import label
 from reports.plots.canvas import INK, horizontal, measured
 from reports.plots.figures import box, styles
 from reports.results import Analysis
-from reports.wording import star_levels
+from reports.wording import stars
 
 __all__ = ["FEWEST", "violin"]
 
@@ -70,6 +70,5 @@ def _marks(analysis: Analysis, metric: str) -> dict[str, tuple[str, float]]:
         if f.metric != metric or f.against != analysis.reference or f.p_weaker is None:
             continue
         found = f.verdict in ("higher", "lower")
-        stars = max(1, sum(f.p_weaker < level for level in star_levels(analysis.alpha)))
-        out[f.arm] = ("*" * stars if found else "", f.p_weaker)
+        out[f.arm] = ("*" * stars(f.p_weaker, analysis.alpha) if found else "", f.p_weaker)
     return out

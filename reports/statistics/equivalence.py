@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from statsmodels.stats.weightstats import ttost_paired
 
-from reports.statistics.over_blocks import DECIMALS, mean_interval
+from reports.statistics.over_blocks import DECIMALS, mean_interval, rounded
 
 __all__ = ["MARGIN", "MIN_TOST", "Equivalence", "Word", "equivalence", "margin_of", "posterior", "tost", "word"]
 
@@ -62,13 +62,13 @@ def equivalence(difference: Values, margin: float, *, alpha: float = 0.05) -> Eq
     alpha
         Level of the two one-sided tests.
     """
-    low, high = mean_interval(_rounded(difference), 1 - 2 * alpha)
+    low, high = mean_interval(rounded(difference), 1 - 2 * alpha)
     return Equivalence(len(difference), margin, tost(difference, margin), low, high, *posterior(difference, margin))
 
 
 def tost(difference: Values, margin: float) -> float:
     """Return the p of the claim that the mean difference of two arms lies inside the margin (TOST)."""
-    d = _rounded(difference)
+    d = rounded(difference)
     if len(d) < MIN_TOST:
         raise ValueError(f"equivalence needs at least {MIN_TOST} blocks, got {len(d)}")
     if not margin > 0:
@@ -97,7 +97,7 @@ def posterior(difference: Values, margin: float, *, draws: int = 20_000, seed: i
     draws, seed
         Posterior draws, and what makes them the same every time.
     """
-    d = np.concatenate([[0.0], _rounded(difference)])
+    d = np.concatenate([[0.0], rounded(difference)])
     walsh = (d[:, None] + d[None, :]) / 2
     above, below = (np.sign(np.round(side * walsh - margin, DECIMALS + 2)) / 2 + 0.5 for side in (1, -1))
     weights = _weights(len(d), draws, seed)
@@ -128,7 +128,3 @@ def word(verdict: str, p: float | None, alpha: float) -> Word:
     if verdict in ("higher", "lower"):
         return "better" if verdict == "higher" else "worse"
     return "practically equal" if p is not None and p < alpha else "cannot tell"
-
-
-def _rounded(difference: Values) -> Values:
-    return np.round(np.sort(np.asarray(difference, dtype=float)), DECIMALS)

@@ -23,6 +23,7 @@ __all__ = [
     "holm_of",
     "mean_interval",
     "only_wins",
+    "rounded",
     "sign_test",
     "wilcoxon",
     "wilcoxon_as_printed",
@@ -57,7 +58,8 @@ class Effect:
     superior: float
 
 
-def _rounded(difference: Values) -> Values:
+def rounded(difference: Values) -> Values:
+    """Take the differences of two arms of a study as far as they are known, smallest first."""
     return np.round(np.sort(np.asarray(difference, dtype=float)), DECIMALS)
 
 
@@ -71,7 +73,7 @@ def wilcoxon(difference: Values, *, zeros: Literal["wilcox", "pratt"] = "wilcox"
     zeros
         ``wilcox`` leaves blocks without a difference out, ``pratt`` ranks them along.
     """
-    d = _rounded(difference)
+    d = rounded(difference)
     if len(d) < MIN_SIGNED:
         raise ValueError(f"a two-sided Wilcoxon test needs at least {MIN_SIGNED} blocks, got {len(d)}")
     moved = d[d != 0] if zeros == "wilcox" else d
@@ -110,7 +112,7 @@ def wilcoxon_as_printed(difference: Values) -> float:
 
 def sign_test(difference: Values) -> Signed:
     """Test whether an arm wins more blocks than another, where differences share no scale (raw AUPRC)."""
-    d = _rounded(difference)
+    d = rounded(difference)
     wins, losses = int((d > 0).sum()), int((d < 0).sum())
     p = float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
     return Signed(float(min(wins, losses)), p, "sign test, exact")
@@ -169,7 +171,7 @@ def only_wins(size: Effect) -> Effect:
 
 def effect(difference: Values, level: float = 0.95) -> Effect:
     """Size the paired difference between two arms of a study, ``[blocks]`` arm minus reference."""
-    d = _rounded(difference)
+    d = rounded(difference)
     low, high = mean_interval(d, level)
     upper = np.triu_indices(len(d))
     walsh = (d[:, None] + d[None, :])[upper] / 2
