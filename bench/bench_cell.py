@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from cases import data
 
-from study.ledger import Ledger
+from study.store.ledger import Ledger
 
 
 def bench_own_share(trained, once, tell):

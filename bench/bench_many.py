@@ -17,8 +17,8 @@ from reports.analysis import analyse
 from reports.build import write
 from reports.stored.curves import read_curves
 from reports.tables import load
-from study.plan import make_plan
-from study.table import write_table
+from study.plan.plan import make_plan
+from study.store.table import write_table
 
 
 def bench_plan(once, tell, tmp_path: Path):

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
-from components.budget import Budget
+from components.core.budget import Budget
 from components.graph import training_graph
-from study.training import train
+from study.train.fit import train
 
 REPEATS = 4  # trained at once
 STEPS = 6

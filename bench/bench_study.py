@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from cases import LANE, data, giving, grid, make_study
 
-from study import shared
-from study.cells import run_cell
-from study.lanes import Lane, cores, parse_lanes
-from study.plan import make_plan
-from study.pool import Pool, run_and_record
-from study.workers import LocalWorkers
+from study.plan.plan import make_plan
+from study.run.pool import Pool, run_and_record
+from study.run.workers import LocalWorkers
+from study.spec.machine import Lane, cores, parse_lanes
+from study.train import graph_stage as shared
+from study.train.cell import run_cell
 
 
 def bench_sharing(once, tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -14,20 +14,20 @@ import torch
 import yaml
 from torch.nn import functional as F
 
-from components.metrics import METRICS
+from components.core.metrics import METRICS
+from components.core.streams import Streams
 from components.model import GRNModel, Parts, assemble
 from components.optimizer import Fitter
-from components.streams import Streams
 from search_spaces.presets import preset
-from study import cells
-from study.cells import Cell, Result, make_split, run_cell
-from study.config import Study, load_study
-from study.lanes import Lane
-from study.ledger import Ledger
-from study.plan import Plan, Row, make_plan
-from study.sources import load_dataset
-from study.tracking import Tracker
-from study.versions import versions
+from study.plan.plan import Plan, Row, make_plan
+from study.spec.datasets import load_dataset
+from study.spec.machine import Lane
+from study.spec.versions import versions
+from study.store.ledger import Ledger
+from study.store.mlflow import Tracker
+from study.study_file.study import Study, load_study
+from study.train import cell as cells
+from study.train.cell import Cell, Result, make_split, run_cell
 
 BEELINE = Path(__file__).parents[2] / "shared" / "data" / "beeline"
 MDC = "STRING/mDC/TFs+500"
@@ -189,7 +189,7 @@ def record_all(plan: Plan, out: Path) -> Ledger:
 def grid(folder: Path, name: str, **changes: Any) -> Study:
     """Read a ready-made study at scale cpu, on this one data set."""
     from search_spaces.studies import named_study
-    from study.choosing import at_scale
+    from study.study_file.patterns import at_scale
 
     content = at_scale(yaml.safe_load(named_study(name).read_text()), "cpu")
     return make_study(folder, **{**content, "datasets": [data()[0]], **changes})

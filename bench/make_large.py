@@ -1,6 +1,7 @@
 """Makes a single-cell data set of the size that a lab brings: a sparse .h5ad file, a network and a list of TFs.
 
-``components.simulator`` holds every value of every edge in every cell at once and gives a gene four TFs at most. Here
+``components.data.simulator`` holds every value of every edge in every cell at once and gives a gene four TFs at most.
+Here
 a gene has as many TFs as are asked for, and its expected counts follow its TFs' activities; counts are drawn in
 chunks of cells and kept sparse from the start, so that memory follows what is not zero.
 
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from components.dataset import Floats, Ints
+from components.core.dataset import Floats, Ints
 
 __all__ = ["make_large"]
 

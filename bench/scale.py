@@ -61,14 +61,14 @@ def measure(genes: int, cells: int, edges: int) -> dict[str, float]:
     """Read, audit and train a few steps of the reference arm on a data set of this size."""
     import torch
 
-    from components import readers
-    from components.audit import audit
+    from components.core.streams import Streams
+    from components.data import readers
     from components.graph import training_graph
     from components.model import Parts, assemble
-    from components.streams import Streams
+    from components.split.audit import audit
     from search_spaces.arm import parse_choice
     from search_spaces.presets import preset
-    from study.cells import make_split
+    from study.train.cell import make_split
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="knockout-scale-") as folder:
@@ -112,9 +112,9 @@ def measure(genes: int, cells: int, edges: int) -> dict[str, float]:
 
 def arms_line(arms: int) -> str:
     """Plan a study of this many arms on three repeats of a small data set."""
-    from study.config import load_study
-    from study.plan import make_plan
-    from study.probe import refuse_silent_arms
+    from study.plan.plan import make_plan
+    from study.plan.silent import refuse_silent_arms
+    from study.study_file.study import load_study
 
     rates = np.geomspace(1e-4, 1e-2, arms - 2)
     content: dict[str, Any] = {

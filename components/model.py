@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from components import registry
-from components.context import Neighbours
-from components.fusion import PairOnly
-from components.gnn import GraphEmbedding
-from components.pair_encoder import LocalContext
-from components.settings import Settings
-from components.streams import Streams, seeded
+from components.core import registry
+from components.core.settings import Settings
+from components.core.streams import Streams, seeded
+from components.fusion.base import PairOnly
+from components.gnn.base import GraphEmbedding
+from components.pair_encoder.base import LocalContext
+from components.pair_encoder.context import Neighbours
 
 __all__ = ["GRNModel", "Parts", "assemble"]
 

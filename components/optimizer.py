@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from components.registry import register
-from components.settings import Settings as BaseSettings
-from components.settings import setting
+from components.core.registry import register
+from components.core.settings import Settings as BaseSettings
+from components.core.settings import setting
 
 __all__ = ["Adam", "Fitter"]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from components import registry
-from components.budget import Budget
-from components.errors import KnockoutError
-from components.settings import Settings, parse_value
+from components.core import registry
+from components.core.budget import Budget
+from components.core.errors import KnockoutError
+from components.core.settings import Settings, parse_value
 
 __all__ = ["INACTIVE", "Arm", "Choice", "arm_factors", "canonical_json", "json_digest", "parse_choice"]
 

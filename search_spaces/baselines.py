@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components import registry
-from components.budget import Budget
-from components.errors import UnknownNameError
-from components.settings import parse_settings
+from components.core import registry
+from components.core.budget import Budget
+from components.core.errors import UnknownNameError
+from components.core.settings import parse_settings
 from search_spaces.arm import Arm, Choice, parse_choice
 from search_spaces.presets import PRESETS
 

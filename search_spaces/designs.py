@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components import registry
-from components.budget import Budget
-from components.errors import KnockoutError, UnknownNameError
+from components.core import registry
+from components.core.budget import Budget
+from components.core.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
 
 __all__ = ["CONTROLS", "DESIGNS", "Arms", "controls", "distinct", "expand", "refuse_exam"]

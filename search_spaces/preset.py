@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.budget import Budget
+from components.core.budget import Budget
 from search_spaces.arm import Arm, arm_factors, parse_choice
 
 __all__ = ["Preset"]

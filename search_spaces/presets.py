@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.budget import Budget
-from components.errors import UnknownNameError
+from components.core.budget import Budget
+from components.core.errors import UnknownNameError
 from search_spaces.preset import Preset
-from search_spaces.systems import SYSTEMS
+from search_spaces.published import SYSTEMS
 
 __all__ = ["PRESETS", "Preset", "preset"]
 

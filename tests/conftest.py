@@ -37,10 +37,10 @@ LEVELS = '''
 import os, signal, time
 import numpy as np
 import torch
-from components.contrast import Contrast
-from components.registry import register
-from components.scorers import Degree, Rule
-from components.settings import setting
+from components.contrast.base import Contrast
+from components.core.registry import register
+from components.scorer.base import Degree, Rule
+from components.core.settings import setting
 
 class Acting(Degree):
     def score(self, pairs):
@@ -150,7 +150,8 @@ def fork_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
     from joblib.externals.loky import ProcessPoolExecutor
 
-    from study import lanes, workers
+    from study.run import workers
+    from study.spec import machine as lanes
 
     # a forked process hangs in OpenMP's second thread, which was not forked along: one thread everywhere
     torch.set_num_threads(1)
@@ -178,7 +179,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated sqlite store without a run; making one takes longer than a study."""
 
     def make(folder: Path) -> None:
-        from study.tracking import Tracker
+        from study.store.mlflow import Tracker
 
         assert not Tracker("nobody", folder)._client.search_experiments(filter_string="name = 'tiny'")
 
@@ -198,7 +199,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Pat
     """The output folder of the tiny study, complete. Read it; copy it before changing it."""
 
     def make(folder: Path) -> None:
-        from study import commands
+        from study.cli import studies as commands
 
         (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY, sort_keys=False))
         (folder / "out").mkdir()
@@ -214,7 +215,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Pat
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Install levels that misbehave, through the entry point that plug-ins use; gone after the test."""
-    from components import registry
+    from components.core import registry
 
     folder = tmp_path / "plugin"
     info = folder / "knockout_misbehaving-1.0.dist-info"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from components import registry
+from components.core import registry
 
 
 def test_the_level_in_ten_lines_is_a_working_gnn():

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from components import registry
-from components.simulator import SimulatorSettings, simulate, write_beeline
+from components.core import registry
+from components.data.simulator import SimulatorSettings, simulate, write_beeline
 from search_spaces.presets import PRESETS
 
 ROOT = Path(__file__).parents[2]
@@ -203,7 +203,7 @@ def test_a_report_is_refused_where_it_cannot_be_written(knockout: Knockout, tmp_
 
 
 def test_the_command_line_runs_as_a_module_too():
-    done = subprocess.run([sys.executable, "-m", "study.cli", "rnu"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "study.cli.main", "rnu"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and "No such command 'rnu'" in done.stderr
 
 
@@ -254,7 +254,7 @@ def test_components_lists_every_level_and_preset(plugin: Path, knockout: Knockou
 
 def test_the_demo_study_is_sound_and_large_enough_for_its_test():
     from reports.statistics.attainability import smallest_p
-    from study.config import load_study
+    from study.study_file.study import load_study
 
     study = load_study(ROOT / "study" / "demo.yaml")
     blocks = {spec.block for spec in study.datasets}

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from reports.stored.mlflow_reader import read_experiment
-from study.tracking import default_uri
+from study.store.mlflow import default_uri
 
 Knockout = Callable[..., Any]
 

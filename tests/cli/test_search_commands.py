@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from study.ledger import Ledger
+from study.store.ledger import Ledger
 
 VARY = {"gnn": ["gcn", "none"], "optimizer": [{"adam": {"learning_rate": [1e-4, 1e-2]}}]}
 

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from study import status
-from study.cells import Result
-from study.claims import Claims
-from study.lanes import Lane
-from study.ledger import Ledger
-from study.snapshot import Folder
+from study.cli import status
+from study.plan.progress import Folder
+from study.spec.machine import Lane
+from study.store.claims import Claims
+from study.store.ledger import Ledger
+from study.train.cell import Result
 
 Knockout = Callable[..., Any]
 TRIALS = "number,state,warm,arm,arm_digest,cells,seconds,objective:auroc,objective:seconds,param:gnn\n"

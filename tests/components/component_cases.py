@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from components import registry
-from components.budget import Budget
-from components.dataset import Dataset, Ints, pair_keys
-from components.exam import Split
+from components.core import registry
+from components.core.budget import Budget
+from components.core.dataset import Dataset, Ints, pair_keys
+from components.core.exam import Split
+from components.core.settings import Settings
+from components.core.streams import Streams
 from components.model import GRNModel, Parts, assemble
-from components.settings import Settings
-from components.streams import Streams
-from study.training import Trained, train
+from study.train.fit import Trained, train
 
 IN_WIDTH, PAIR_WIDTH, GRAPH_WIDTHS = 7, 8, (6, 5, 4)
 

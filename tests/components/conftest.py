@@ -10,8 +10,8 @@ import torch
 from component_cases import make_dataset, make_split
 from hypothesis import settings
 
-from components.dataset import Dataset
-from components.exam import Split
+from components.core.dataset import Dataset
+from components.core.exam import Split
 
 BEELINE = Path(__file__).parents[3] / "shared" / "data" / "beeline"
 

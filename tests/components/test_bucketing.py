@@ -5,7 +5,7 @@ import pytest
 import torch
 from component_cases import all_levels, assert_gradients_reach_all, same_state, small
 
-from components import registry
+from components.core import registry
 
 LEVELS = [level for _, level in all_levels("bucketing")]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from component_cases import PAIR_WIDTH, all_levels, small
 
-from components import registry
+from components.core import registry
 
 LEVELS = [level for _, level in all_levels("contrast")]
 LABELS = torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0, 0.0])

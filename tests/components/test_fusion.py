@@ -13,8 +13,8 @@ from component_cases import (
     small,
 )
 
-from components import registry
-from components.fusion import Fusion, PairOnly
+from components.core import registry
+from components.fusion.base import Fusion, PairOnly
 from components.graph import training_graph
 
 LEVELS = [level for _, level in all_levels("fusion")]

@@ -10,11 +10,11 @@ import torch
 from component_cases import BUDGET, fit, make_model, make_parts, small
 from torch.nn import functional as F
 
-from components import registry
-from components.buckets import Edges, bounds, cumulative, log_positive, quantile, uniform
-from components.contrast import NoContrast
-from components.relations import GeneCellLayer, Neighbours, both_ways
-from components.supcon import supcon_loss
+from components.bucketing.buckets import Edges, bounds, cumulative, log_positive, quantile, uniform
+from components.bucketing.relations import GeneCellLayer, Neighbours, both_ways
+from components.contrast.base import NoContrast
+from components.contrast.supcon import supcon_loss
+from components.core import registry
 
 E = math.e
 # one gene, five cells: ln gives 0, 1, 2, 4 and a zero; mean 1.75, sd 1.708 (n - 1), so [L, U] = [0, 4]
@@ -213,7 +213,7 @@ class TestEncoder:
         cut = cumulative(count_matrix(3, 30, 40), 4)
         messages = torch.randn(4, 40, 3)
         whole = both_ways(cut, 4, (30, 40), weighted=False)[0](messages)
-        monkeypatch.setattr("components.relations.GROUP", 16)
+        monkeypatch.setattr("components.bucketing.relations.GROUP", 16)
         pieces = both_ways(cut, 4, (30, 40), weighted=False)[0]
         assert len(pieces.shapes) > 20
         assert torch.equal(pieces(messages), whole)
@@ -366,7 +366,7 @@ class TestSupCon:
 
         budget = BUDGET.model_copy(update={"epochs": 1, "batch_size": 100_000})
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("study.training.F.binary_cross_entropy_with_logits", note)
+            patch.setattr("study.train.fit.F.binary_cross_entropy_with_logits", note)
             trained = fit(dataset, split, parts, budget, model=model)
         assert len(seen) == len(cross_entropies) == 1
         expected = 0.6 * cross_entropies[0] + seen[0][1].item()

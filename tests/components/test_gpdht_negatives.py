@@ -7,9 +7,9 @@ import pytest
 from component_cases import dataset_of, keys, make_dataset, make_split, small
 from sklearn.metrics import roc_auc_score
 
-from components import registry
-from components.cooccurrence import highly_expressed, joint_share
-from components.matching import matched_probabilities, systematic
+from components.core import registry
+from components.core.sampling import matched_probabilities, systematic
+from components.negatives.cooccurrence import highly_expressed, joint_share
 
 
 def build(level: str, split, expression, **settings):

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from test_splits import RECIPROCAL, count_by_tf, counts, networks, seeds, set_exam
 
-from components import registry
-from components.dataset import Dataset
-from components.errors import KnockoutError
-from components.exam import Split
+from components.core import registry
+from components.core.dataset import Dataset
+from components.core.errors import KnockoutError
+from components.core.exam import Split
 
 UNSEEN = ["unseen_tf", "unseen_target"]
 COLUMN = {"unseen_tf": 0, "unseen_target": 1}
@@ -152,7 +152,7 @@ class TestUnseenTarget:
 
 @pytest.mark.parametrize("level", ["balanced", *UNSEEN, "kfold_pooled"])
 def test_audit_of_an_honest_split_says_what_it_took_away(level):
-    from components.audit import AUDIT, audit
+    from components.split.audit import AUDIT, audit
 
     network = scale_free(7)
     found = audit(network, make_split(network, level, reciprocal="together"))

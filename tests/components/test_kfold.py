@@ -7,11 +7,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from test_splits import RECIPROCAL, networks, seeds
 
-from components import registry
-from components.dataset import Dataset
-from components.errors import KnockoutError
-from components.exam import Split
-from components.metrics import evaluate
+from components.core import registry
+from components.core.dataset import Dataset
+from components.core.errors import KnockoutError
+from components.core.exam import Split
+from components.core.metrics import evaluate
 
 K = st.integers(2, 4)
 

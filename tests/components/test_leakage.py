@@ -19,13 +19,13 @@ from component_cases import (
     same_state,
 )
 
-from components import registry
-from components.budget import Budget
-from components.dataset import Dataset
-from components.exam import Split
-from components.gnn import GraphEmbedding
-from components.metrics import evaluate
-from study.training import predict
+from components.core import registry
+from components.core.budget import Budget
+from components.core.dataset import Dataset
+from components.core.exam import Split
+from components.core.metrics import evaluate
+from components.gnn.base import GraphEmbedding
+from study.train.fit import predict
 
 GRAPHS = [level for _, level in all_levels("gnn") if getattr(registry.level("gnn", level), "passes_messages", True)]
 SPLITS = [level for _, level in all_levels("split")]

@@ -10,8 +10,8 @@ import torch
 from annotated_types import Ge, Le
 from component_cases import all_levels, construct, own_doc, small
 
-from components import registry
-from components.settings import describe
+from components.core import registry
+from components.core.settings import describe
 
 LEVELS = all_levels()
 TOO_MANY = 2_000_000  # weights; beyond this a bound is constructed without memory

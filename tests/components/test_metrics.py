@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.metrics import METRICS, evaluate
+from components.core.metrics import METRICS, evaluate
 
 NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from component_cases import all_levels, assert_gradients_reach_all, fit, make_dataset, make_model, make_parts
 
-from components import registry
-from components.dataset import Dataset, pair_keys
+from components.core import registry
+from components.core.dataset import Dataset, pair_keys
+from components.core.streams import ROLES, Streams
 from components.graph import training_graph
-from components.streams import ROLES, Streams
-from study.training import predict
+from study.train.fit import predict
 
 MODEL = ("bucketing", "gnn", "pair_encoder", "fusion", "contrast")
 LEVELS = [(factor, level) for factor, level in all_levels(*MODEL)]

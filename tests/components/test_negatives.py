@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from component_cases import all_levels, keys, make_dataset, make_split, small
 
-from components import registry
-from components.exam import Split
+from components.core import registry
+from components.core.exam import Split
 
 LEVELS = [level for _, level in all_levels("negatives")]
 SPLITS = [level for _, level in all_levels("split")]

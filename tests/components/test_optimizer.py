@@ -5,10 +5,10 @@ import torch
 from component_cases import all_levels, small
 from torch import nn
 
-from components import registry
-from components.budget import Budget
-from components.errors import KnockoutError
-from components.settings import describe, parse_settings
+from components.core import registry
+from components.core.budget import Budget
+from components.core.errors import KnockoutError
+from components.core.settings import describe, parse_settings
 
 LEVELS = [level for _, level in all_levels("optimizer")]
 

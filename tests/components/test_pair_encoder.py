@@ -4,8 +4,8 @@ import pytest
 import torch
 from component_cases import IN_WIDTH, all_levels, assert_gradients_reach_all, same_state, small
 
-from components import registry
-from components.errors import KnockoutError
+from components.core import registry
+from components.core.errors import KnockoutError
 
 LEVELS = [level for _, level in all_levels("pair_encoder")]
 GENES = 9

@@ -7,10 +7,10 @@ import pytest
 import torch
 from component_cases import BUDGET, fit, make_model, make_parts, make_split, same_state
 
-from components import registry
+from components.core import registry
+from components.core.streams import Streams
 from components.model import GRNModel
-from components.streams import Streams
-from study.training import predict
+from study.train.fit import predict
 
 GNNS = list(registry.levels("gnn"))
 

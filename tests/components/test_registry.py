@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from components import registry
-from components.errors import KnockoutError, UnknownNameError, nearest
-from components.settings import Settings, describe, parse_settings, setting
+from components.core import registry
+from components.core.errors import KnockoutError, UnknownNameError, nearest
+from components.core.settings import Settings, describe, parse_settings, setting
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = '''
-from components.negatives import Uniform
-from components.registry import register
+from components.negatives.base import Uniform
+from components.core.registry import register
 
 @register("negatives", "{level}")
 class {name}(Uniform):
     """Draws as Uniform does ``[negatives, 2]``. Source: a test."""
 '''
-ASK = "from components.registry import levels; print(sorted(levels('negatives')))"
+ASK = "from components.core.registry import levels; print(sorted(levels('negatives')))"
 
 
 def install(folder: Path, module: str, source: str, value: str = "") -> None:

@@ -10,12 +10,12 @@ from annotated_types import Ge, Le
 from component_cases import all_levels, make_dataset, make_split, scorer_arguments
 from sklearn.metrics import mutual_info_score
 
-from components import registry
-from components.dataset import Dataset
-from components.exam import Split
-from components.metrics import evaluate
-from components.networks import Network
-from components.scorers import Baseline
+from components.core import registry
+from components.core.dataset import Dataset
+from components.core.exam import Split
+from components.core.metrics import evaluate
+from components.scorer.base import Baseline
+from components.scorer.network import Network
 
 SCORERS = [level for _, level in all_levels("scorer")]
 TRAINED = [level for level in SCORERS if registry.level("scorer", level).trains]
@@ -317,7 +317,7 @@ class TestBaselinesByDefinition:
         assert 25 <= alone < 100 < copied
 
     def test_grnboost2_compares_the_same_cells_before_and_after_a_tree(self, dataset, split, monkeypatch):
-        from components import tree_ensembles
+        from components.scorer import trees as tree_ensembles
 
         seen = []
 

@@ -11,14 +11,14 @@ import torch
 from component_cases import dataset_of, fit, make_parts, small
 from torch import nn
 
-from components import registry
-from components.budget import Budget
-from components.exam import Split
-from components.gnn import GraphEmbedding
+from components.core import registry
+from components.core.budget import Budget
+from components.core.exam import Split
+from components.core.streams import Streams
+from components.gnn.base import GraphEmbedding
 from components.graph import training_graph
 from components.model import GRNModel, assemble
-from components.streams import Streams
-from study.training import predict
+from study.train.fit import predict
 
 Row = list[float]
 Rows = list[Row]

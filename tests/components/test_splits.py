@@ -8,10 +8,10 @@ from component_cases import all_levels, dataset_of, keys, make_dataset, make_spl
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from components.dataset import Dataset
-from components.errors import KnockoutError
-from components.exam import Split
-from components.streams import Streams
+from components.core.dataset import Dataset
+from components.core.errors import KnockoutError
+from components.core.exam import Split
+from components.core.streams import Streams
 
 LEVELS = [level for _, level in all_levels("split")]
 OVERLAPPING = {"per_tf_as_published"}

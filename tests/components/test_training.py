@@ -7,10 +7,10 @@ import pytest
 import torch
 from component_cases import BUDGET, dataset_of, fit, make_model, make_parts, make_split, same_state
 
-from components import registry
-from components.budget import Budget
-from components.metrics import METRICS, Metric, evaluate
-from study.training import DivergedError, encode, predict
+from components.core import registry
+from components.core.budget import Budget
+from components.core.metrics import METRICS, Metric, evaluate
+from study.train.fit import DivergedError, encode, predict
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ class TestDivergence:
 
 
 def test_a_pass_looks_at_every_gene_once(dataset, split, monkeypatch):
-    monkeypatch.setattr("study.training.CHUNK", 7)
+    monkeypatch.setattr("study.train.fit.CHUNK", 7)
     model, looked = make_model(dataset, make_parts()), []
     encode_all = model.encode
     monkeypatch.setattr(model, "encode", lambda edges: looked.append(model.training) or encode_all(edges))
@@ -183,7 +183,7 @@ def test_last_batch_of_one_pair_is_not_left_alone(dataset, split):
 def test_every_pair_is_scored_whatever_the_chunk(dataset, split, monkeypatch):
     trained = fit(dataset, split)
     whole = predict(trained, split.test)
-    monkeypatch.setattr("study.training.CHUNK", 7)
+    monkeypatch.setattr("study.train.fit.CHUNK", 7)
     np.testing.assert_allclose(predict(trained, split.test), whole, rtol=1e-4, atol=1e-5)
 
 

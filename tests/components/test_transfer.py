@@ -14,14 +14,14 @@ from component_cases import dataset_of, keys, make_model, make_parts, make_split
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import registry
-from components.dataset import Dataset
-from components.errors import KnockoutError
-from components.orthologs import read_orthologs, transfer
-from components.simulator import SimulatorSettings, simulate, write_beeline
-from study.cells import make_folds, run_cell
-from study.config import load_study
-from study.plan import make_plan
+from components.core import registry
+from components.core.dataset import Dataset
+from components.core.errors import KnockoutError
+from components.data.orthologs import read_orthologs, transfer
+from components.data.simulator import SimulatorSettings, simulate, write_beeline
+from study.plan.plan import make_plan
+from study.study_file.study import load_study
+from study.train.cell import make_folds, run_cell
 
 SMALL = SimulatorSettings(genes=60, tfs=8, cells=40)
 

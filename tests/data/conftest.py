@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.dataset import Dataset
-from components.simulator import write_beeline
+from components.core.dataset import Dataset
+from components.data.simulator import write_beeline
 
 # names that a reader which guesses types turns into missing values, dates, numbers or truth values
 GENES = ("SOX2", "NA", "NAN", "SEPT7", "1810037I17RIK", "GATA4", "TRUE", "1E5")

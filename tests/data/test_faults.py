@@ -2,10 +2,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.dataset import Dataset
-from components.errors import KnockoutError, UnknownNameError
-from components.readers import read
-from components.simulator import write_beeline
+from components.core.dataset import Dataset
+from components.core.errors import KnockoutError, UnknownNameError
+from components.data.readers import read
+from components.data.simulator import write_beeline
 
 EXPRESSION, TARGETS, TFS = "BL--ExpressionData.csv", "Target.csv", "TF.csv"
 LABELS, NETWORK = "Label.csv", "BL--network.csv"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from components.errors import KnockoutError
-from components.readers import read
+from components.core.errors import KnockoutError
+from components.data.readers import read
 
 anndata = pytest.importorskip("anndata", reason="reading .h5ad is an optional extra: pip install 'knockout[h5ad]'")
 

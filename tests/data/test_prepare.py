@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from components import readers
-from components.errors import KnockoutError
-from components.prepare import LabFiles, Prepared, PrepareSettings, prepare
-from components.simulator import SimulatorSettings, simulate
+from components.core.errors import KnockoutError
+from components.data import readers
+from components.data.prepare.prepare import LabFiles, Prepared, PrepareSettings, prepare
+from components.data.simulator import SimulatorSettings, simulate
 
 GSD = Path(__file__).parents[3] / "shared" / "data" / "beeline" / "example" / "GSD"
 GENES = ("Sox2", "GATA4", "A", "B", "C", "D", "E")
@@ -334,7 +334,7 @@ def test_a_write_that_fails_leaves_what_was_there(made, tmp_path: Path, monkeypa
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("components.prepare_record.read", fail)
+    monkeypatch.setattr("components.data.prepare.record.read", fail)
     with pytest.raises(KnockoutError, match="No space left"):
         made(genes=1, overwrite=True)
     assert readers.read(tmp_path / "made").digest == before

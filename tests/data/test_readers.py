@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import KnockoutError
-from components.readers import find, read, summary
-from components.simulator import write_beeline
+from components.core.errors import KnockoutError
+from components.data.readers import find, read, summary
+from components.data.simulator import write_beeline
 
 EXPRESSION, TARGETS, TFS = "BL--ExpressionData.csv", "Target.csv", "TF.csv"
 LABELS, NETWORK = "Label.csv", "BL--network.csv"

@@ -4,10 +4,10 @@ from pydantic import ValidationError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from components.dataset import Dataset
-from components.errors import KnockoutError
-from components.readers import read
-from components.simulator import SimulatorSettings, simulate, write_beeline
+from components.core.dataset import Dataset
+from components.core.errors import KnockoutError
+from components.data.readers import read
+from components.data.simulator import SimulatorSettings, simulate, write_beeline
 
 SEEDS = [0, 1, 2]
 

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.symbols import likely_symbols, looks_like_id, looks_like_number, match_symbols, repaired_dates
+from components.data.prepare.symbols import (
+    likely_symbols,
+    looks_like_id,
+    looks_like_number,
+    match_symbols,
+    repaired_dates,
+)
 
 SYMBOLS = st.text(string.ascii_letters + string.digits + "-.", min_size=1, max_size=5)
 LISTS = st.lists(SYMBOLS, unique=True, max_size=12)

@@ -166,10 +166,10 @@ def test_a_damaged_file_is_named(
 def test_a_study_shows_how_it_was_trained_and_what_that_did_to_pairs(
     study_file: Callable[..., Path], knockout: Callable[..., Any], tmp_path: Path
 ):
-    from study.cells import run_cell
-    from study.config import load_study
-    from study.ledger import Ledger
-    from study.plan import make_plan
+    from study.plan.plan import make_plan
+    from study.store.ledger import Ledger
+    from study.study_file.study import load_study
+    from study.train.cell import run_cell
 
     data, budget = {"simulate": {"genes": 80, "tfs": 10, "cells": 40}, "name": "net"}, {"epochs": 3, "graph_epochs": 2}
     plan = make_plan(load_study(study_file(datasets=[data], training=budget, repeats=1)))

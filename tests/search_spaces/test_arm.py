@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from components.errors import KnockoutError
+from components.core.errors import KnockoutError
 from search_spaces.arm import INACTIVE, Arm, arm_factors, canonical_json, parse_choice
 from search_spaces.presets import preset
 

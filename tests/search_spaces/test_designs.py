@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.errors import KnockoutError
+from components.core.errors import KnockoutError
 from search_spaces.arm import Arm, parse_choice
 from search_spaces.designs import CONTROLS, DESIGNS, controls, distinct, expand
 from search_spaces.presets import preset

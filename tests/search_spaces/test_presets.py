@@ -1,6 +1,6 @@
 import pytest
 
-from components.errors import UnknownNameError
+from components.core.errors import UnknownNameError
 from search_spaces.arm import arm_factors
 from search_spaces.presets import PRESETS, preset
 

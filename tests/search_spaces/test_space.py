@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
-from components import registry
-from components.budget import Budget
-from components.errors import KnockoutError
-from components.settings import search_range
+from components.core import registry
+from components.core.budget import Budget
+from components.core.errors import KnockoutError
+from components.core.settings import search_range
 from search_spaces.arm import Arm, arm_factors, parse_choice
 from search_spaces.presets import PRESETS, preset
-from search_spaces.space import Space, parse_space, settings_space
+from search_spaces.space.space import Space, parse_space, settings_space
 
 REFERENCE = preset("knockout-small").arm("reference")
 CPU_PRESETS = [name for name in PRESETS if name.endswith("-small")]

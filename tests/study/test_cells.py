@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from components.dataset import Dataset
-from components.metrics import evaluate
-from components.simulator import SimulatorSettings, simulate, write_beeline
+from components.core.dataset import Dataset
+from components.core.metrics import evaluate
+from components.data.simulator import SimulatorSettings, simulate, write_beeline
 from search_spaces.arm import canonical_json
-from study import cost
-from study.cells import Cell, Result, cell_digest, cell_identity, make_folds, make_split, run_cell
-from study.config import load_study
-from study.engine import make_workers
-from study.lanes import Lane
-from study.plan import Plan, make_plan
-from study.pool import Pool
+from study.plan import cost
+from study.plan.plan import Plan, make_plan
+from study.run.engine import make_workers
+from study.run.pool import Pool
+from study.spec.machine import Lane
+from study.study_file.study import load_study
+from study.train.cell import Cell, Result, cell_digest, cell_identity, make_folds, make_split, run_cell
 
 LANE = Lane("cpu", 1)
 
@@ -103,10 +103,10 @@ def test_digest_changes_with_the_code_of_the_parts_it_uses(plan: Callable[..., P
         asked.append((dict(parts), extra))
         return "another version"
 
-    monkeypatch.setattr("components.registry.code_digest", other_code)
+    monkeypatch.setattr("components.core.registry.code_digest", other_code)
     assert cell_digest(cell.arm, data, cell.split, cell.repeat, cell.budget) != cell.digest
     parts, extra = asked[0]
-    assert parts["gnn"] == "gat" and parts["split"] == "per_tf" and "study.training" in extra
+    assert parts["gnn"] == "gat" and parts["split"] == "per_tf" and "study.train.fit" in extra
 
 
 def test_all_arms_of_a_repeat_sit_one_exam(plan: Callable[..., Plan]):
@@ -251,7 +251,7 @@ class TestFolds:
             fill = np.nan if len(calls) == 2 else 0.5
             return np.full(len(split.validation), fill), np.full(len(split.test), fill)
 
-        monkeypatch.setattr("study.cells.score_arm", second_blank)
+        monkeypatch.setattr("study.train.cell.score_arm", second_blank)
         result = run_cell(in_folds.cells[0], LANE)
         assert (result.status, result.scores, result.predictions, len(calls)) == ("diverged", {}, None, 2)
 

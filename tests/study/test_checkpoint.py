@@ -13,13 +13,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.errors import KnockoutError
-from study import training
-from study.cells import Cell, Result, run_cell
-from study.checkpoint import Checkpoint, read_tensors, write_tensors
-from study.config import load_study
-from study.lanes import Lane
-from study.plan import make_plan
+from components.core.errors import KnockoutError
+from study.plan.plan import make_plan
+from study.spec.machine import Lane
+from study.study_file.study import load_study
+from study.train import fit as training
+from study.train.cell import Cell, Result, run_cell
+from study.train.checkpoint import Checkpoint, read_tensors, write_tensors
 
 LANE = Lane("cpu", 1)
 GRAPH, JOINT = 3, 4  # epochs of the cells here: patience never ends them
@@ -43,7 +43,7 @@ def cell(study_file: Callable[..., Path]) -> Callable[..., Cell]:
 
 @pytest.fixture(autouse=True)
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("study.checkpoint.EVERY_S", 0.0)
+    monkeypatch.setattr("study.train.checkpoint.EVERY_S", 0.0)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_training_that_had_spent_its_patience_trains_no_further(cell, epochs: 
     whole = epochs.run(made)
     assert len(epochs.trained) < GRAPH + 30
     with monkeypatch.context() as patch:
-        patch.setattr("study.scoring.encode", lambda trained: (_ for _ in ()).throw(KilledError()))
+        patch.setattr("study.train.score.encode", lambda trained: (_ for _ in ()).throw(KilledError()))
         assert epochs.run(made, tmp_path) is None
     same(whole, epochs.run(made, tmp_path))
     assert epochs.trained == []
@@ -171,7 +171,7 @@ def test_files_go_when_the_cell_has_ended_and_stay_when_it_may_be_tried_again(
     made = cell()
     if status != "ok":
         error = training.DivergedError("at the end") if status == "diverged" else OSError("at the end")
-        monkeypatch.setattr("study.scoring.predict", lambda *given: (_ for _ in ()).throw(error))
+        monkeypatch.setattr("study.train.score.predict", lambda *given: (_ for _ in ()).throw(error))
     result = epochs.run(made, tmp_path)
     assert result is not None and result.status == status
     assert files(tmp_path) == ([f"{made.digest}.pt"] if status == "error" else [])
@@ -230,15 +230,15 @@ def test_a_file_that_would_run_code_is_not_read(tmp_path: Path):
 
 
 def test_a_short_cell_writes_no_checkpoint(cell, epochs: Epochs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("study.checkpoint.EVERY_S", 3600.0)  # short, even where twenty processes share a core
+    monkeypatch.setattr("study.train.checkpoint.EVERY_S", 3600.0)  # short, even where twenty processes share a core
     epochs.run(cell(split="kfold_pooled"), tmp_path, killed_after=2 * (GRAPH + JOINT))
     assert files(tmp_path) == []
 
 
 def test_a_checkpoint_is_due_once_in_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     now = 0.0
-    monkeypatch.setattr("study.checkpoint.EVERY_S", 60.0)
-    monkeypatch.setattr("study.checkpoint.time.perf_counter", lambda: now)
+    monkeypatch.setattr("study.train.checkpoint.EVERY_S", 60.0)
+    monkeypatch.setattr("study.train.checkpoint.time.perf_counter", lambda: now)
     checkpoint = Checkpoint(tmp_path / "file.pt", "me")
     due = []
     for now in (10.0, 59.9, 60.0, 119.0, 121.0):  # noqa: B007  the clock reads it
@@ -253,7 +253,7 @@ def test_a_full_disk_does_not_stop_a_training(cell, epochs: Epochs, tmp_path: Pa
     def full(path: Path, write: Any) -> None:
         raise KnockoutError("the file cannot be written: no space left on device.", where=str(path))
 
-    monkeypatch.setattr("study.checkpoint.write_atomically", full)
+    monkeypatch.setattr("study.train.checkpoint.write_atomically", full)
     made = cell()
     same(epochs.run(made), epochs.run(made, tmp_path))
     assert not list(tmp_path.rglob("*.pt"))

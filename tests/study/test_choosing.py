@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from components.errors import KnockoutError
-from components.readers import EXPRESSION
+from components.core.errors import KnockoutError
+from components.data.readers import EXPRESSION
 from search_spaces.studies import named_studies, named_study
-from study.choosing import at_scale
-from study.config import load_study
+from study.study_file.patterns import at_scale
+from study.study_file.study import load_study
 
 SETS = [
     *(f"{network}/{cell}/TFs+500" for network in ("STRING", "Non-Specific", "Specific") for cell in ("mDC", "hHEP")),

@@ -10,11 +10,11 @@ from typing import Any
 import psutil
 import pytest
 
-from components.errors import KnockoutError
-from study import claims
-from study.claims import Claims, read_claims
-from study.drivers import TIMEOUT_S, read_drivers
-from study.lanes import Lane
+from components.core.errors import KnockoutError
+from study.spec.machine import Lane
+from study.store import claims
+from study.store.claims import Claims, read_claims
+from study.store.drivers import TIMEOUT_S, read_drivers
 
 FORK = multiprocessing.get_context("fork")
 

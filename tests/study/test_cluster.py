@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.errors import KnockoutError
-from study import cluster
-from study.cells import Cell, Result, run_cell
-from study.cluster import ClusterLostError, DaskWorkers, data_paths, work_on_cluster
-from study.config import load_study
-from study.lanes import Lane
-from study.plan import make_plan
-from study.study_file import DatasetSpec
+from components.core.errors import KnockoutError
+from study.plan.plan import make_plan
+from study.run import cluster
+from study.run.cluster import ClusterLostError, DaskWorkers, data_paths, work_on_cluster
+from study.spec.machine import Lane
+from study.study_file.keys import DatasetSpec
+from study.study_file.study import load_study
+from study.train.cell import Cell, Result, run_cell
 
 distributed = pytest.importorskip("distributed")
 
@@ -38,7 +38,7 @@ def start() -> Iterator[Callable[..., Any]]:
 
     with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
         get_mp_context()  # sets what it would import; ours replaces it
-        multiprocessing.set_forkserver_preload(["distributed", "study.cluster"])
+        multiprocessing.set_forkserver_preload(["distributed", "study.run.cluster"])
         yield partial(distributed.LocalCluster, host="127.0.0.1", dashboard_address=":0", processes=True)
 
 
@@ -86,7 +86,7 @@ def test_cells_run_in_the_processes_of_the_workers_and_keep_joblib_to_themselves
     def work(cell: Cell) -> Result:
         from joblib.parallel import get_active_backend
 
-        from study import cluster as there
+        from study.run import cluster as there
 
         seen: dict[str, Any] = {}
         there.run_cell = lambda *given: seen.update(backend=type(get_active_backend()[0]).__name__)  # type: ignore

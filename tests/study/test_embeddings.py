@@ -16,21 +16,23 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import KnockoutError
+from components.core.errors import KnockoutError
+from components.core.streams import Streams
+from components.data.simulator import SimulatorSettings, simulate, write_beeline
 from components.graph import training_graph
-from components.simulator import SimulatorSettings, simulate, write_beeline
-from components.streams import Streams
-from study import embeddings, scoring, training
-from study.cells import Cell, Result, make_folds, run_cell
-from study.checkpoint import Clock
-from study.config import Study, load_study
-from study.embeddings import draw, encodings, uncounted
-from study.lanes import Lane
-from study.ledger import Ledger
-from study.plan import Plan, lay_out, make_plan
-from study.pool import Pool, run_and_record
-from study.scoring import assemble_arm
-from study.workers import LocalWorkers
+from study.plan.plan import Plan, lay_out, make_plan
+from study.run.pool import Pool, run_and_record
+from study.run.workers import LocalWorkers
+from study.spec.machine import Lane
+from study.store.ledger import Ledger
+from study.study_file.study import Study, load_study
+from study.train import fit as training
+from study.train import pairs as embeddings
+from study.train import score as scoring
+from study.train.cell import Cell, Result, make_folds, run_cell
+from study.train.checkpoint import Clock
+from study.train.pairs import draw, encodings, uncounted
+from study.train.score import assemble_arm
 
 LANE = Lane("cpu", 1)
 REFERENCE = {
@@ -74,7 +76,7 @@ def untrained(cell: Cell, pairs: pd.DataFrame) -> np.ndarray:
 
 
 def scoring_dataset(cell: Cell) -> Any:
-    from study.sources import load_dataset
+    from study.spec.datasets import load_dataset
 
     return load_dataset(cell.dataset, cell.root)
 
@@ -175,7 +177,7 @@ class KilledError(BaseException):
 @pytest.fixture
 def kill(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cell, Path, int], None]:
     """Run a cell until so many epochs are trained, with a checkpoint after each."""
-    monkeypatch.setattr("study.checkpoint.EVERY_S", 0.0)
+    monkeypatch.setattr("study.train.checkpoint.EVERY_S", 0.0)
 
     def run(cell: Cell, out: Path, epochs: int) -> None:
         left, train = iter(range(epochs)), training._Trainer._epoch

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.simulator import SimulatorSettings, simulate
+from components.data.simulator import SimulatorSettings, simulate
 from search_spaces.arm import parse_choice
 from search_spaces.presets import preset
-from study.cells import Result, make_split, score_arm
+from study.train.cell import Result, make_split, score_arm
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from study.history import COMMANDS, commands_of, remember
+from study.store.commands import COMMANDS, commands_of, remember
 
 
 def test_commands_are_kept_once_and_in_order(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from study.config import load_study
-from study.engine import run_plan
-from study.plan import make_plan
+from study.plan.plan import make_plan
+from study.run.engine import run_plan
+from study.study_file.study import load_study
 
 ROOT = Path(__file__).parents[2]
 SLOW = {"design": {"kind": "explicit", "arms": [{"scorer": "slow"}]}, "controls": False, "lanes": "cpu:1"}
@@ -51,9 +51,9 @@ def drive(arguments: list[str], log: Path) -> None:
 
 @pytest.fixture
 def driver(plugin: Path, forked: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    import study.reporting  # once, before forking
+    import study.cli.reporting  # once, before forking
 
-    monkeypatch.setattr(study.reporting, "write", lambda found, out, **how: out)  # the report is tested elsewhere
+    monkeypatch.setattr(study.cli.reporting, "write", lambda found, out, **how: out)  # the report is tested elsewhere
     started = []
 
     def start(*arguments: object) -> Any:
@@ -124,10 +124,10 @@ class Silence:
 DRIVER = """
 import sys
 from pathlib import Path
-from study.config import load_study
-from study.plan import make_plan
-from study.engine import make_workers
-from study.pool import Pool
+from study.study_file.study import load_study
+from study.plan.plan import make_plan
+from study.run.engine import make_workers
+from study.run.pool import Pool
 plan, out = make_plan(load_study(Path(sys.argv[1]))), Path(sys.argv[2])
 waiting = iter(plan.cells)
 workers = make_workers(plan.study, plan.cells, out)

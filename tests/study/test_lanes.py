@@ -1,8 +1,8 @@
 import pytest
 
-from components.errors import KnockoutError
-from study import lanes
-from study.lanes import Lane, parse_lanes
+from components.core.errors import KnockoutError
+from study.spec import machine as lanes
+from study.spec.machine import Lane, parse_lanes
 
 
 def test_threads_are_shared_out_among_workers(monkeypatch: pytest.MonkeyPatch):

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.errors import KnockoutError
-from study.cells import Result
-from study.files import write_atomically
-from study.ledger import Ledger
+from components.core.errors import KnockoutError
+from study.spec.files import write_atomically
+from study.store.ledger import Ledger
+from study.train.cell import Result
 
 
 def result(cell: str = "c", **changes: object) -> Result:

@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joblib.externals.loky import ProcessPoolExecutor
 
-from components.errors import KnockoutError
-from study import packing, peak
-from study.cells import Cell, Result, cell_identity
-from study.config import load_study
-from study.devices import Device, cgroup_headroom_mb, devices
-from study.lanes import Lane
-from study.ledger import Ledger
-from study.packing import CPU_SHARE, GPU_SHARE, pack, peak_of, size_lanes
-from study.plan import make_plan
-from study.sources import load_dataset
+from components.core.errors import KnockoutError
+from study.plan.plan import make_plan
+from study.run import packing, peak
+from study.run.devices import Device, cgroup_headroom_mb, devices
+from study.run.packing import CPU_SHARE, GPU_SHARE, pack, peak_of, size_lanes
+from study.spec.datasets import load_dataset
+from study.spec.machine import Lane
+from study.store.ledger import Ledger
+from study.study_file.study import load_study
+from study.train.cell import Cell, Result, cell_identity
 
 TWO_GPUS = (Device("cuda:0", 10 * 1024), Device("cuda:1", 10 * 1024))
 PEAKS = st.one_of(st.floats(0.1, 1e6), st.just(math.inf), st.none())
@@ -36,7 +36,7 @@ def cells(study_file: Callable[..., Path]) -> list[Cell]:
 @pytest.fixture
 def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "cores", lambda: 8)
-    monkeypatch.setattr("study.lanes.cores", lambda: 8)
+    monkeypatch.setattr("study.spec.machine.cores", lambda: 8)
 
 
 def took(cell: Cell, megabytes: float, *, device: str = "cpu", status: str = "ok", repeat: int = 99) -> Result:
@@ -171,7 +171,7 @@ def test_a_probe_runs_in_a_process_of_its_own_which_may_die(cells: list[Cell], m
     assert peak.probe_peak(rules, "cpu") is None
     torch.set_num_threads(1)  # a forked process hangs in OpenMP's second thread
     forking = functools.partial(ProcessPoolExecutor, context=multiprocessing.get_context("fork"))
-    monkeypatch.setattr("study.devices.ProcessPoolExecutor", forking)
+    monkeypatch.setattr("study.run.devices.ProcessPoolExecutor", forking)
     measured = peak.probe_peak(cells, "cpu")
     assert measured is not None and 10 < measured < 1e5
     monkeypatch.setattr(peak, "_measure", die)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import KnockoutError
-from study.cells import Result
-from study.config import load_study
-from study.cost import estimate
-from study.ledger import Ledger
-from study.plan import Plan, make_plan, read_plan, results_of
+from components.core.errors import KnockoutError
+from study.plan.cost import estimate
+from study.plan.plan import Plan, make_plan, read_plan, results_of
+from study.store.ledger import Ledger
+from study.study_file.study import load_study
+from study.train.cell import Result
 
 SIMULATED = {"simulate": {"genes": 64, "tfs": 8, "cells": 40}}
 

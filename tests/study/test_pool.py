@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from study import pool as pool_module
-from study import workers as workers_module
-from study.cells import Cell, Result
-from study.config import load_study
-from study.lanes import Lane
-from study.ledger import Ledger
-from study.plan import make_plan
-from study.pool import Pool
-from study.workers import LocalWorkers
+from study.plan.plan import make_plan
+from study.run import pool as pool_module
+from study.run import workers as workers_module
+from study.run.pool import Pool
+from study.run.workers import LocalWorkers
+from study.spec.machine import Lane
+from study.store.ledger import Ledger
+from study.study_file.study import load_study
+from study.train.cell import Cell, Result
 
 LANES = (Lane("cpu", 1),) * 2  # forked workers stand no second thread
 
@@ -211,7 +211,7 @@ def test_leaving_the_loop_does_not_wait_for_cells_in_flight(
 def test_a_damaged_record_stops_the_study_and_names_the_file(
     forked: None, cells: Callable[..., list[Cell]], tmp_path: Path
 ):
-    from components.errors import KnockoutError
+    from components.core.errors import KnockoutError
 
     planned = cells({"gnn": "none"})
     (tmp_path / "out" / "ledger").mkdir(parents=True)

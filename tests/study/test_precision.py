@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from components import registry
-from components.budget import Budget
-from components.dataset import Dataset
-from components.errors import KnockoutError
-from components.metrics import evaluate
-from components.simulator import SimulatorSettings, simulate
+from components.core import registry
+from components.core.budget import Budget
+from components.core.dataset import Dataset
+from components.core.errors import KnockoutError
+from components.core.metrics import evaluate
+from components.data.simulator import SimulatorSettings, simulate
 from search_spaces.arm import Arm, parse_choice
 from search_spaces.presets import preset
-from study.cells import Result, make_split, score_arm
-from study.config import load_study
+from study.study_file.study import load_study
+from study.train.cell import Result, make_split, score_arm
 
 SMALL = {
     "gnn": {"gat": {"widths": [16, 8], "heads": 2}},

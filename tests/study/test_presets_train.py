@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from components.dataset import Dataset
-from components.simulator import SimulatorSettings, simulate
+from components.core.dataset import Dataset
+from components.data.simulator import SimulatorSettings, simulate
 from search_spaces.arm import parse_choice
 from search_spaces.presets import PRESETS, preset
-from study.cells import Result, make_split, score_arm
+from study.train.cell import Result, make_split, score_arm
 
 
 @pytest.fixture(autouse=True)

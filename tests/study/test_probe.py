@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import torch
 
-from components.budget import Budget
-from components.errors import KnockoutError
-from study import probe
-from study.config import Study, load_study
-from study.probe import behaviour, refuse_silent_arms
+from components.core.budget import Budget
+from components.core.errors import KnockoutError
+from study.plan import silent as probe
+from study.plan.silent import behaviour, refuse_silent_arms
+from study.study_file.study import Study, load_study
 
 
 @pytest.fixture

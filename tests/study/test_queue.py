@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from study.cells import Cell
-from study.config import load_study
-from study.plan import make_plan
-from study.queue import Queue
+from study.plan.plan import make_plan
+from study.run.queue import Queue
+from study.study_file.study import load_study
+from study.train.cell import Cell
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from study import display
-from study.display import LiveProgress
-from study.remaining import costs_of, seconds_left
-from study.study_file import DatasetSpec
+from study.cli import display
+from study.cli.display import LiveProgress
+from study.plan.time_left import costs_of, seconds_left
+from study.study_file.keys import DatasetSpec
 
 arms, datasets = st.sampled_from("abc"), st.sampled_from("xyz")
 keys = st.lists(st.tuples(arms, datasets), max_size=12)

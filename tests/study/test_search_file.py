@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from components.errors import KnockoutError
-from study.config import load_study
+from components.core.errors import KnockoutError
+from study.study_file.study import load_study
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from study.cells import Cell, Result, cell_identity
-from study.config import Study, load_study
-from study.ledger import Ledger
-from study.plan import load_datasets
-from study.search import Search
-from study.searches import make_search
-from study.sources import load_dataset
-from study.trials import Trial
+from study.plan.plan import load_datasets
+from study.search.runner import make_search
+from study.search.search import Search
+from study.search.trial import Trial
+from study.spec.datasets import load_dataset
+from study.store.ledger import Ledger
+from study.study_file.study import Study, load_study
+from study.train.cell import Cell, Result, cell_identity
 
 VARY = {
     "gnn": [{"gat": {"heads": [1, 4]}}, "gcn", "none"],
@@ -197,7 +197,7 @@ def test_a_grid_tries_every_point_once(study: Any, tmp_path: Path):
 
 
 def test_several_objectives_are_searched_without_a_pruner(study: Any, tmp_path: Path):
-    from study.optuna_store import pareto
+    from study.search.optuna_store import pareto
 
     search = make_search(study(objectives=["auroc", "parameters"], sampler="nsga2", trials=40), tmp_path)
     run(search)
@@ -228,7 +228,7 @@ def test_trials_of_other_data_or_code_are_not_mixed_in(study: Any, tmp_path: Pat
 
 
 def test_a_damaged_trial_record_names_its_file(study: Any, tmp_path: Path):
-    from components.errors import KnockoutError
+    from components.core.errors import KnockoutError
 
     (tmp_path / "search" / "trials").mkdir(parents=True)
     (tmp_path / "search" / "trials" / "000000.json").write_text("{")
@@ -249,7 +249,7 @@ def test_the_ledger_knows_the_arms_of_any_study(study: Any, tmp_path: Path):
 
 
 def test_importances_tell_what_matters_from_what_does_not(study: Any, tmp_path: Path):
-    from study.optuna_store import importances
+    from study.search.optuna_store import importances
 
     search = make_search(study(trials=40, sampler="random"), tmp_path)
     run(search)
@@ -263,7 +263,7 @@ def test_importances_tell_what_matters_from_what_does_not(study: Any, tmp_path: 
 
 
 def test_an_objective_that_never_changes_has_no_importances(study: Any, tmp_path: Path):
-    from study.optuna_store import importances
+    from study.search.optuna_store import importances
 
     search = make_search(study(trials=14, objectives=["auroc", "seconds"]), tmp_path)
     run(search)

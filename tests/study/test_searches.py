@@ -16,13 +16,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from components.errors import KnockoutError
-from study.config import Study, load_study
-from study.engine import Means, run_plan
-from study.ledger import Ledger
-from study.plan import make_plan
-from study.searches import confirmation, make_search, run_search, tune, write_confirmed
-from study.tracking import default_uri
+from components.core.errors import KnockoutError
+from study.plan.plan import make_plan
+from study.run.engine import Means, run_plan
+from study.search.runner import confirmation, make_search, run_search, tune, write_confirmed
+from study.store.ledger import Ledger
+from study.store.mlflow import default_uri
+from study.study_file.study import Study, load_study
 
 VARY = {"gnn": ["gcn", "none"], "optimizer": [{"adam": {"learning_rate": [1e-4, 1e-2], "weight_decay": 1e-5}}]}
 

@@ -15,15 +15,16 @@ import pytest
 import torch
 from filelock import FileLock
 
-from components.dataset import Dataset
-from components.simulator import SimulatorSettings, simulate
+from components.core.dataset import Dataset
+from components.data.simulator import SimulatorSettings, simulate
 from search_spaces.arm import parse_choice
-from study import shared, training
-from study.cells import Cell, Result, make_folds, run_cell
-from study.config import load_study
-from study.lanes import Lane
-from study.plan import make_plan
-from study.shared import SharedStage
+from study.plan.plan import make_plan
+from study.spec.machine import Lane
+from study.study_file.study import load_study
+from study.train import fit as training
+from study.train import graph_stage as shared
+from study.train.cell import Cell, Result, make_folds, run_cell
+from study.train.graph_stage import SharedStage
 
 LANE = Lane("cpu", 1)
 LIKE = {"w": torch.zeros(2)}
@@ -137,7 +138,7 @@ def test_more_joint_epochs_share_the_stage(of_arms, stages: list[str], tmp_path:
 def test_other_code_of_the_stage_does_not_share(of_arms, stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cell = of_arms()[0]
     run_cell(cell, LANE, tmp_path)
-    monkeypatch.setattr(shared, "CODE", (*shared.CODE, "components.fusion"))  # one more source file
+    monkeypatch.setattr(shared, "CODE", (*shared.CODE, "components.fusion.base"))  # one more source file
     assert run_cell(cell, LANE, tmp_path).status == "ok"
     assert stages.count("graph") == 2
 

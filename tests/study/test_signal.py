@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from components.budget import Budget
-from components.metrics import evaluate
-from components.simulator import simulate
+from components.core.budget import Budget
+from components.core.metrics import evaluate
+from components.data.simulator import simulate
 from search_spaces.arm import parse_choice
 from search_spaces.designs import controls
 from search_spaces.presets import preset
-from study.cells import Result, make_split, score_arm
+from study.train.cell import Result, make_split, score_arm
 
 SMALL = {"pair_encoder": {"transformer": {"dim": 64}}, "optimizer": {"adam": {"learning_rate": 1e-3}}}
 

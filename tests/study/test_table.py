@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.metrics import METRICS
-from components.registry import FACTORS
-from study.cells import Result, _test_share, make_split, run_cell
-from study.config import load_study
-from study.lanes import Lane
-from study.plan import Plan, make_plan
-from study.table import TABLE, tidy, write_table
+from components.core.metrics import METRICS
+from components.core.registry import FACTORS
+from study.plan.plan import Plan, make_plan
+from study.spec.machine import Lane
+from study.store.table import TABLE, tidy, write_table
+from study.study_file.study import load_study
+from study.train.cell import Result, _test_share, make_split, run_cell
 
 NAMED = {"study", "arm", "arm_digest", "role", "dataset", "network", "block", "split", "repeat", "protocol", "cell"}
 NAMED |= {"data_digest", "code_digest", "split_digest", "test_share", "status", "reason", "seconds", "peak_memory_mb"}

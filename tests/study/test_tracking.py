@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from components.errors import KnockoutError
-from study.cells import Result, run_cell
-from study.config import load_study
-from study.lanes import Lane
-from study.ledger import Ledger
-from study.plan import Plan, make_plan
-from study.tracking import Tracker, default_uri
+from components.core.errors import KnockoutError
+from study.plan.plan import Plan, make_plan
+from study.spec.machine import Lane
+from study.store.ledger import Ledger
+from study.store.mlflow import Tracker, default_uri
+from study.study_file.study import load_study
+from study.train.cell import Result, run_cell
 
 KEY, PARENT = "knockout.key", "mlflow.parentRunId"
 ROOT = Path(__file__).parents[2]
@@ -154,7 +154,7 @@ from pathlib import Path
 for name, member in (("cells", "Result"), ("ledger", "Ledger"), ("plan", "Row")):  # spare the import of torch
     module = sys.modules["study." + name] = types.ModuleType("study." + name)
     setattr(module, member, object)
-from study.tracking import Tracker
+from study.store.mlflow import Tracker
 class Watch:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] == "mlflow":
@@ -172,7 +172,7 @@ Tracker("x", Path({str(tmp_path)!r}))._client
 def test_a_kill_while_the_store_is_made_leaves_no_ruin(plan: Plan, results: dict[str, Result], tmp_path: Path):
     script = (
         "import os, signal, sys; from pathlib import Path; from alembic.runtime.migration import MigrationContext\n"
-        "from study.tracking import Tracker\n"
+        "from study.store.mlflow import Tracker\n"
         "MigrationContext.run_migrations = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "Tracker('tiny', Path(sys.argv[1])).reach()\n"
     )

@@ -1,0 +1,1 @@
+"""Factor bucketing: what a gene carries in."""

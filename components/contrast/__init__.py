@@ -1,0 +1,1 @@
+"""Factor contrast: the contrastive loss over gene pairs."""

@@ -1,0 +1,84 @@
+"""One exam: which pairs of a data set train, validate and test. Set by a split protocol, sat by every arm."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from components.core.dataset import Dataset, Ints
+
+__all__ = ["NONE", "TEST", "TRAIN", "VALIDATION", "Split", "collect"]
+
+NONE, TRAIN, VALIDATION, TEST = 0, 1, 2, 3  # the part in which a pair stands
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One exam on one data set: the same for every arm.
+
+    Attributes
+    ----------
+    n_genes
+        Number of genes, to turn pairs into keys.
+    train
+        ``[n, 2]`` training positives: the only edges that message passing and controls may see.
+    validation, validation_labels
+        ``[n, 2]`` and ``[n]``: pairs that choose the epoch.
+    test, test_labels
+        ``[n, 2]`` and ``[n]``: pairs that are scored once.
+    pool
+        ``[n, 2]`` pairs that a negative sampler may draw for training, sorted by TF.
+    whole_pool
+        Whether the protocol trains on all of the pool (protocol.md rule 8), and not on a draw from it (rule 3).
+    """
+
+    n_genes: int
+    train: Ints
+    validation: Ints
+    validation_labels: Ints
+    test: Ints
+    test_labels: Ints
+    pool: Ints
+    whole_pool: bool = False
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of every pair of the exam, to prove that two arms sat the same one."""
+        sha = hashlib.sha256()
+        for array in (
+            self.train,
+            self.validation,
+            self.validation_labels,
+            self.test,
+            self.test_labels,
+            self.pool,
+        ):
+            sha.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        return sha.hexdigest()[:16]
+
+
+def collect(
+    dataset: Dataset, part: np.ndarray, negative: np.ndarray, pool: np.ndarray, *, whole_pool: bool = False
+) -> Split:
+    """Read an exam off matrices ``[genes, genes]``: part of each positive, part of each negative, pool of pairs."""
+
+    def pairs_of(which: int) -> tuple[Ints, Ints]:
+        positive, against = np.argwhere(part == which), np.argwhere(negative == which)
+        labels = np.repeat(np.array([1, 0], dtype=np.int64), [len(positive), len(against)])
+        return np.concatenate([positive, against]), labels
+
+    validation, validation_labels = pairs_of(VALIDATION)
+    test, test_labels = pairs_of(TEST)
+    return Split(
+        n_genes=dataset.n_genes,
+        train=np.argwhere(part == TRAIN),
+        validation=validation,
+        validation_labels=validation_labels,
+        test=test,
+        test_labels=test_labels,
+        pool=np.argwhere(pool),
+        whole_pool=whole_pool,
+    )

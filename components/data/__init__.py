@@ -1,0 +1,1 @@
+"""Reads, checks, simulates and matches data sets."""

@@ -1,0 +1,198 @@
+"""What every GRN data set is held to, whatever its file format; each fault is one error with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.core.dataset import Floats, Ints, pair_keys
+from components.core.errors import KnockoutError, UnknownNameError, nearest
+from components.data.csvfile import Column, rows_of
+
+__all__ = ["check_edges", "check_expression", "read_expression", "rows_of_genes", "whole_numbers"]
+
+RAW_COUNT = 50  # whole numbers above this are counts, not log values
+
+
+def read_expression(path: Path) -> tuple[tuple[str, ...], Floats]:
+    """Read the expression of a GRN data set: gene names and ``[genes, cells]`` log-scale values.
+
+    Raises
+    ------
+    KnockoutError
+        For a value that is no number, and whatever ``check_expression`` refuses.
+    """
+    rows = rows_of(path)
+    cells = next(rows)[1][1:]
+    genes, values = [], []
+    for line, row in rows:
+        genes.append(row[0])
+        values.append(_numbers(row, cells, f"{path}, row {line}"))
+    expression = np.array(values, dtype=np.float32).reshape(len(genes), len(cells))
+    check_expression(genes, cells, expression, where=str(path))
+    return tuple(genes), expression
+
+
+def _numbers(row: Sequence[str], cells: Sequence[str], where: str) -> Floats:
+    try:
+        if "_" in "".join(row[1:]):  # float() takes 1_000
+            raise ValueError
+        with np.errstate(over="ignore"):
+            return np.array([float(value) for value in row[1:]], dtype=np.float64).astype(np.float32)
+    except ValueError:
+        cell, value = next((c, v) for c, v in zip(cells, row[1:], strict=True) if not _is_number(v))
+        found = f"value {value!r} is not a number" if value.strip() else "the value is missing"
+        raise KnockoutError(f"gene {row[0]!r}, cell {cell!r}: {found}.", where=where) from None
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return "_" not in value
+
+
+def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Floats, *, where: str) -> None:
+    """Refuse expression that no GRN model can be trained on.
+
+    Parameters
+    ----------
+    genes, cells
+        Names of the rows and of the columns.
+    expression
+        ``[genes, cells]``, log-scale values.
+    where
+        File, for the message.
+
+    Raises
+    ------
+    KnockoutError
+        For unnamed or duplicate genes, fewer than 2 cells, a value that is negative or not finite, a gene
+        that is the same in every cell, raw counts.
+    """
+    if not genes:
+        raise KnockoutError("no genes; expected one row per gene below the header.", where=where)
+    if len(cells) < 2:
+        raise KnockoutError(f"{len(cells)} cell(s) given; at least 2 are needed.", where=where)
+    _refuse_bad_names(genes, where)
+    rules = ((~np.isfinite(expression), "must be finite"), (expression < 0, "must be 0 or more"))
+    for bad, rule in rules:
+        if bad.any():
+            gene, cell = np.argwhere(bad)[0]
+            found = f"value {expression[gene, cell]} {rule} ({int(bad.sum())} such value(s) in all)"
+            raise KnockoutError(f"gene {genes[gene]!r}, cell {cells[cell]!r}: {found}.", where=where)
+    _refuse_constant(genes, expression, where)
+    if expression.max() > RAW_COUNT and not np.any(expression % 1):
+        raise KnockoutError(
+            f"raw counts (all values are whole, the largest is {expression.max():.0f}); expected log scale."
+            " Log-normalise first, e.g. sc.pp.normalize_total(adata, target_sum=1e4); sc.pp.log1p(adata).",
+            where=where,
+        )
+
+
+def _refuse_bad_names(genes: Sequence[str], where: str) -> None:
+    first: dict[str, int] = {}
+    for row, gene in enumerate(genes, start=1):
+        if not gene.strip():
+            raise KnockoutError(f"gene number {row} has no name.", where=where)
+        if gene in first:
+            message = f"gene {gene!r} stands twice: as gene number {first[gene]} and {row}."
+            raise KnockoutError(message + " Keep one of them.", where=where)
+        first[gene] = row
+
+
+def _refuse_constant(genes: Sequence[str], expression: Floats, where: str) -> None:
+    constant = np.flatnonzero(expression.max(axis=1) == expression.min(axis=1))
+    if len(constant):
+        names = ", ".join(repr(genes[row]) for row in constant[:5]) + (", ..." if len(constant) > 5 else "")
+        raise KnockoutError(
+            f"{len(constant)} gene(s) have one and the same value in every cell ({names}; "
+            f"{genes[constant[0]]!r} is {expression[constant[0], 0]:g} everywhere) and tell nothing. "
+            "Remove them from the expression, the gene lists and the network.",
+            where=where,
+        )
+
+
+def whole_numbers(column: Column, below: int) -> Ints:
+    """Read a column of 0-based gene indices: ``[rows]`` whole numbers under ``below``.
+
+    Raises
+    ------
+    KnockoutError
+        For the first value that is no such number.
+    """
+    allowed = f"expected a whole number from 0 to {below - 1}"
+    for row, value in enumerate(column.values):
+        digits = value.strip()
+        if not (digits.removeprefix("-").isdecimal() and digits.isascii()):
+            raise KnockoutError(f"index {value!r} is not a whole number; {allowed}.", where=column.where(row))
+        if digits.startswith("-") or len(digits.lstrip("0")) > 18 or int(digits) >= below:
+            raise KnockoutError(f"index {value} is out of range; {allowed}.", where=column.where(row))
+    return np.array([int(value) for value in column.values], dtype=np.int64)
+
+
+def rows_of_genes(column: Column, genes: Sequence[str]) -> Ints:
+    """Turn a column of gene names into ``[rows]`` 0-based rows of the expression.
+
+    Raises
+    ------
+    UnknownNameError
+        For the first gene that has no expression; names the nearest one that has.
+    """
+    place = {gene: row for row, gene in enumerate(genes)}
+    unknown = [row for row, gene in enumerate(column.values) if gene not in place]
+    if unknown:
+        given = column.values[unknown[0]]
+        hint = nearest(given, genes)
+        raise UnknownNameError(
+            f"gene {given!r} is not among the {len(genes)} genes of the expression."
+            + (f" Did you mean {hint!r}?" if hint else "")
+            + f" ({len(unknown)} such row(s) in all; leave out genes without expression.)",
+            where=column.where(unknown[0]),
+        )
+    return np.array([place[gene] for gene in column.values], dtype=np.int64)
+
+
+def check_edges(edges: Ints, column: Column, genes: Sequence[str], tfs: Ints) -> None:
+    """Refuse a network that cannot be split into training and test edges or that says something twice.
+
+    Parameters
+    ----------
+    edges
+        ``[edges, 2]`` (TF, target) rows of the expression.
+    column
+        Column of the TFs, for the place in messages.
+    genes
+        Names of the rows.
+    tfs
+        ``[tfs]`` rows of the listed regulators.
+
+    Raises
+    ------
+    KnockoutError
+        For an empty network, a single edge, a self-edge, a duplicate edge, a regulator that is not listed.
+    """
+    if len(edges) < 2:
+        message = f"the network has {len(edges)} edge(s); at least 2 are needed, to train and to test."
+        raise KnockoutError(message, where=str(column.path))
+    for bad, what in (
+        (edges[:, 0] == edges[:, 1], "a self-edge; remove it, self-regulation is not part of the task"),
+        (_repeats(edges, len(genes)), "a duplicate; each edge may stand once"),
+        (~np.isin(edges[:, 0], tfs), "from a gene that is not listed as a TF; add it to the TF list"),
+    ):
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            tf, target = (genes[gene] for gene in edges[row])
+            message = f"edge {tf!r} -> {target!r} is {what} ({int(bad.sum())} such row(s) in all)."
+            raise KnockoutError(message, where=column.where(row))
+
+
+def _repeats(edges: Ints, n_genes: int) -> NDArray[np.bool_]:
+    keys = pair_keys(edges, n_genes)
+    repeated = np.ones(len(keys), dtype=bool)
+    repeated[np.unique(keys, return_index=True)[1]] = False
+    return repeated

@@ -1,0 +1,144 @@
+"""CSV files of a GRN data set as text: every value keeps its name, and every fault its file and row.
+
+The standard library's reader guesses no types: a gene called NA, NAN or SEPT7 stays what it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.core.errors import KnockoutError, nearest
+
+__all__ = ["Column", "Table", "read_table", "rows_of"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table, each value with its place for error messages.
+
+    Attributes
+    ----------
+    path
+        File it stands in.
+    name
+        Header of the column.
+    lines
+        ``[rows]`` 1-based line of each value in the file.
+    values
+        ``[rows]`` values as written.
+    """
+
+    path: Path
+    name: str
+    lines: tuple[int, ...]
+    values: tuple[str, ...]
+
+    def where(self, row: int) -> str:
+        """Return "file, row n, column c" of a value, as a reader of the file would count."""
+        return f"{self.path}, row {self.lines[row]}, column {self.name!r}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small CSV file: its header and its rows as text."""
+
+    path: Path
+    header: tuple[str, ...]
+    lines: tuple[int, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def column(self, *names: str) -> Column:
+        """Return the column that has one of these names; upper and lower case are alike.
+
+        Raises
+        ------
+        KnockoutError
+            If there is none; says which columns there are.
+        """
+        wanted = {name.lower() for name in names}
+        for place, title in enumerate(self.header):
+            if title.lower() in wanted:
+                return Column(self.path, title, self.lines, tuple(row[place] for row in self.rows))
+        raise KnockoutError(
+            f"no column {' or '.join(map(repr, names))}. Columns given: {', '.join(map(repr, self.header))}."
+            + _meant(names, self.header),
+            where=f"{self.path}, row 1",
+        )
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV file whose first row names the columns.
+
+    Raises
+    ------
+    KnockoutError
+        For a missing, empty, ragged or wrongly encoded file.
+    """
+    lines, rows = [], []
+    for line, row in rows_of(path):
+        lines.append(line)
+        rows.append(tuple(row))
+    return Table(path, rows[0], tuple(lines[1:]), tuple(rows[1:]))
+
+
+def rows_of(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the 1-based line and the cells of each row, header first; blank lines are left out.
+
+    Raises
+    ------
+    KnockoutError
+        For a missing, empty, ragged or wrongly encoded file.
+    """
+    reader = csv.reader(io.StringIO(_text_of(path), newline=""), strict=True)
+    width = 0
+    try:
+        for row in reader:
+            if not row:
+                continue
+            if not width:
+                width = len(row)
+                _refuse_other_separator(row, path)
+            if len(row) != width:
+                message = f"{len(row)} values, but the header has {width} columns. First value: {row[0]!r}."
+                raise KnockoutError(message, where=f"{path}, row {reader.line_num}")
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise KnockoutError(f"not readable as CSV: {error}.", where=f"{path}, row {reader.line_num}") from None
+    if not width:
+        raise KnockoutError("the file is empty; expected a header row and data below it.", where=str(path))
+
+
+def _text_of(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise KnockoutError("no such file." + _beside(path), where=str(path)) from None
+    except OSError as error:
+        raise KnockoutError(f"cannot be read: {error.strerror}.", where=str(path)) from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        message = f"byte {raw[error.start]:#04x} is not UTF-8; save the file as UTF-8."
+        raise KnockoutError(message, where=f"{path}, row {line}") from None
+
+
+def _refuse_other_separator(header: Sequence[str], path: Path) -> None:
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:
+            message = f"columns are separated by {name}; expected commas."
+            raise KnockoutError(message, where=f"{path}, row 1")
+
+
+def _beside(path: Path) -> str:
+    siblings = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
+    return _meant([path.name], siblings)
+
+
+def _meant(names: Iterable[str], given: Sequence[str]) -> str:
+    hints = [hint for hint in (nearest(name, given) for name in names) if hint]
+    return f" Did you mean {hints[0]!r}?" if hints else ""

@@ -1,0 +1,1 @@
+"""Makes a data set of a lab's own files."""

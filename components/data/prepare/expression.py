@@ -1,0 +1,199 @@
+"""Expression as a lab has it: .h5ad or CSV, raw counts or log values, names that may be faulty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from components.core.errors import KnockoutError, UnknownNameError, nearest
+from components.data.checks import RAW_COUNT, read_expression
+from components.data.csvfile import rows_of
+from components.data.h5ad import open_h5ad
+from components.data.readers import EXPRESSION
+
+__all__ = ["LabExpression", "find_expression", "log_values", "read_lab_expression"]
+
+FILES = ("ExpressionData.csv", EXPRESSION)
+
+
+@dataclass(frozen=True)
+class LabExpression:
+    """Expression of one experiment, before anything is filtered.
+
+    Attributes
+    ----------
+    path
+        File it was read from.
+    genes, cells
+        Names as written, blanks around them removed; they may stand twice or be empty.
+    matrix
+        ``[genes, cells]``, sparse, finite and not negative.
+    layers, symbol_columns
+        What else ``--layer`` could name, and columns of ``var`` that may hold symbols.
+    """
+
+    path: Path
+    genes: tuple[str, ...]
+    cells: tuple[str, ...]
+    matrix: sparse.csr_array
+    layers: tuple[str, ...] = ()
+    symbol_columns: tuple[str, ...] = ()
+
+
+def find_expression(source: Path) -> Path:
+    """Return the file that holds the expression: the source, or the one in or below this folder.
+
+    Raises
+    ------
+    KnockoutError
+        If there is none, or more than one.
+    """
+    if not source.exists():
+        siblings = [p.name for p in source.parent.iterdir()] if source.parent.is_dir() else []
+        hint = nearest(source.name, siblings)
+        raise KnockoutError("no such file or folder." + (f" Did you mean {hint!r}?" if hint else ""), where=str(source))
+    if not source.is_dir():
+        return source
+    found = [source / name for name in FILES if (source / name).is_file()]
+    found = found or sorted(file for name in FILES for file in source.rglob(name))
+    if not found:
+        raise KnockoutError(f"this folder has no {FILES[0]}; give it, or an .h5ad or CSV file.", where=str(source))
+    if len(found) > 1:
+        listed = ", ".join(str(file.relative_to(source)) for file in found[:10])
+        raise KnockoutError(f"more than one data set lies here; choose one of {listed}.", where=str(source))
+    return found[0]
+
+
+def read_lab_expression(path: Path, layer: str = "X", gene_column: str = "") -> LabExpression:
+    """Read the expression of an experiment, and refuse values that no expression has.
+
+    Parameters
+    ----------
+    path
+        ``.h5ad`` (cells x genes, dense or sparse), or CSV with genes in rows and cells in columns.
+    layer
+        ``.h5ad`` only: ``X``, ``raw`` for ``.raw``, or the name of a layer.
+    gene_column
+        ``.h5ad`` only: column of ``var`` with the symbols; empty for the names of ``var``.
+
+    Raises
+    ------
+    KnockoutError
+        For an unreadable file, fewer than 2 cells, a value that is negative or not finite.
+    UnknownNameError
+        For a layer or column that the file does not have.
+    """
+    if path.suffix == ".h5ad":
+        read = _of_h5ad(path, layer, gene_column)
+    elif layer != "X" or gene_column:
+        given = f"layer {layer!r}" if layer != "X" else f"column {gene_column!r} of var"
+        raise KnockoutError(f"there is no {given} in a CSV file; only .h5ad files have them.", where=str(path))
+    else:
+        read = _of_csv(path)
+    if not read.genes:
+        raise KnockoutError("no genes; expected one row per gene below the header.", where=str(path))
+    if len(read.cells) < 2:
+        raise KnockoutError(f"{len(read.cells)} cell(s) given; at least 2 are needed.", where=str(path))
+    _refuse_bad_values(read)
+    read.matrix.eliminate_zeros()
+    return replace(read, genes=tuple(gene.strip() for gene in read.genes))
+
+
+def _of_h5ad(path: Path, layer: str, gene_column: str) -> LabExpression:
+    data = open_h5ad(path)
+    source, matrix = data, data.X
+    known = ["X", *(["raw"] if data.raw is not None else []), *data.layers]
+    if layer in data.layers:
+        matrix = data.layers[layer]
+    elif layer not in known:
+        raise UnknownNameError.of("layer", layer, known, where=str(path))
+    elif layer == "raw":
+        source, matrix = data.raw, data.raw.X
+    if gene_column and gene_column not in source.var:
+        raise UnknownNameError.of("column of var", gene_column, map(str, source.var), where=str(path))
+    names = source.var[gene_column] if gene_column else source.var_names
+    if getattr(matrix, "dtype", np.dtype(object)).kind not in "fiu":
+        raise KnockoutError(f"{layer} holds no numbers. Layers with values: {', '.join(known)}.", where=str(path))
+    columns = tuple(str(column) for column in source.var if source.var[column].dtype.kind not in "fiub")
+    cells = tuple(map(str, data.obs_names))
+    return LabExpression(
+        path, tuple(map(str, names)), cells, _rows(matrix.T), tuple(k for k in known if k != layer), columns
+    )
+
+
+def _of_csv(path: Path) -> LabExpression:
+    cells = tuple(next(rows_of(path))[1][1:])
+    kinds = {0: str, **dict.fromkeys(range(1, len(cells) + 1), np.float64)}
+    try:
+        frame = pd.read_csv(path, header=0, names=list(kinds), dtype=kinds, keep_default_na=False, encoding="utf-8-sig")
+        readable = isinstance(frame.index, pd.RangeIndex) and not frame.isna().to_numpy().any()
+    except ValueError:
+        readable = False
+    if not readable:  # slow, but it names row, gene and cell of what is wrong
+        genes, values = read_expression(path)
+        return LabExpression(path, genes, cells, _rows(values))
+    return LabExpression(path, tuple(frame[0]), cells, _rows(frame.drop(columns=0).to_numpy()))
+
+
+def _rows(matrix: Any) -> sparse.csr_array:
+    return sparse.csr_array(matrix, dtype=np.float64)
+
+
+def _refuse_bad_values(read: LabExpression) -> None:
+    entries = read.matrix.tocoo()
+    for bad, rule in ((~np.isfinite(entries.data), "must be finite"), (entries.data < 0, "must be 0 or more")):
+        if bad.any():
+            first = int(np.flatnonzero(bad)[0])
+            gene, cell = read.genes[entries.coords[0][first]], read.cells[entries.coords[1][first]]
+            message = f"gene {gene!r}, cell {cell!r}: value {entries.data[first]:g} {rule} ({bad.sum()} such value(s))."
+            if rule != "must be finite":
+                message += " Scaled values cannot be used; give raw counts or log values."
+                message += f" Other values here: --layer {' or '.join(read.layers)}." if read.layers else ""
+            raise KnockoutError(message, where=str(read.path))
+
+
+def log_values(read: LabExpression, counts: str = "auto", library_size: float = 0.0) -> tuple[sparse.csr_array, str]:
+    """Bring expression to the log scale that GRN models are trained on.
+
+    Parameters
+    ----------
+    read
+        Expression; every cell has at least one value above 0.
+    counts
+        ``raw``: scaled to one library size per cell, then log2(x + 1), as BEELINE's values are log2(TPM + 1). ``log``:
+        left as they are. ``auto``: raw if every value is a whole number.
+    library_size
+        What raw counts are scaled to; 0 for the median over the cells.
+
+    Returns
+    -------
+    tuple
+        ``[genes, cells]`` and what was done, and why.
+
+    Raises
+    ------
+    KnockoutError
+        For values that are neither counts nor log values.
+    """
+    data = read.matrix.data
+    whole, largest = not np.any(data % 1), float(data.max(initial=0.0))
+    seen = f"{'all values are whole numbers' if whole else 'values have decimals'}, the largest is {largest:g}"
+    if counts == "auto" and not whole and largest > RAW_COUNT:
+        message = f"{seen}: neither raw counts nor log values. Say what they are: --counts raw (counts, TPM) or log."
+        raise KnockoutError(message, where=str(read.path))
+    if counts == "log" and whole and largest > RAW_COUNT:
+        raise KnockoutError(f"{seen}: these are raw counts; leave out --counts log.", where=str(read.path))
+    why = seen if counts == "auto" else f"as --counts says; {seen}"
+    if counts == "log" or (counts == "auto" and not whole):
+        return read.matrix.astype(np.float32), f"log values, kept as they are ({why})"
+    totals = np.asarray(read.matrix.sum(axis=0)).ravel()
+    size = library_size or float(np.median(totals))
+    scaled = read.matrix.tocsr(copy=True)
+    scaled.data = np.log2(1.0 + scaled.data * (size / totals)[scaled.indices])
+    median = "" if library_size else " (the median)"
+    return scaled.astype(np.float32), f"raw counts, scaled to {size:g} per cell{median}, then log2(x + 1) ({why})"

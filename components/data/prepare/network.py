@@ -1,0 +1,141 @@
+"""What a lab knows beside its expression: a network, a TF list, synonyms, genes ordered by a test."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from components.core.errors import KnockoutError
+from components.data.csvfile import Table, read_table
+from components.data.readers import NETWORK
+
+__all__ = ["LabNetwork", "find_network", "read_lab_network", "read_ordering", "read_synonyms"]
+
+REGULATORS = ("gene1", "tf", "source", "regulator", "from")
+TARGETS = ("gene2", "target", "targetgene", "target_gene", "to")
+FILES = ("GroundTruthNetwork.csv", "refNetwork.csv", NETWORK)
+
+
+@dataclass(frozen=True)
+class LabNetwork:
+    """Edges as written, one row each, and which columns they were read from."""
+
+    path: Path
+    edges: pd.DataFrame
+    columns: str
+
+
+def find_network(expression: Path) -> Path:
+    """Return the network that BEELINE keeps beside the expression, or one folder above.
+
+    Raises
+    ------
+    KnockoutError
+        If there is none.
+    """
+    for folder in (expression.parent, expression.parent.parent):
+        for name in FILES:
+            if (folder / name).is_file():
+                return folder / name
+    message = f"no network given, and no {', '.join(FILES[:-1])} or {FILES[-1]} beside it; name one with --network."
+    raise KnockoutError(message, where=str(expression))
+
+
+def read_lab_network(path: Path, is_gene: Container[str]) -> LabNetwork:
+    """Read the edges of a network: columns Gene1,Gene2 or TF,Target and the like, else the first two columns.
+
+    Parameters
+    ----------
+    path
+        CSV, with or without a header.
+    is_gene
+        Names in the expression, in upper case: a first row of two genes is no header.
+
+    Raises
+    ------
+    KnockoutError
+        If the file is unreadable, has one column or no edge.
+    """
+    table = read_table(path)
+    titles = [title.strip().lower() for title in table.header]
+    ends = [next((titles.index(t) for t in known if t in titles), None) for known in (REGULATORS, TARGETS)]
+    rows = list(table.rows)
+    if ends[0] is not None and ends[1] is not None:
+        places, said = (ends[0], ends[1]), ""
+    else:
+        places, said = _first_two(table)
+        if all(table.header[place].strip().upper() in is_gene for place in places):
+            rows.insert(0, table.header)
+            said = "the network has no header; its first two columns are taken as regulator and target"
+    if not rows:
+        raise KnockoutError("the network has no edge; expected one per row below the header.", where=str(path))
+    edges = pd.DataFrame([[row[place].strip() for place in places] for row in rows], columns=["regulator", "target"])
+    return LabNetwork(path, edges, said)
+
+
+def _first_two(table: Table) -> tuple[tuple[int, int], str]:
+    named = [place for place, title in enumerate(table.header) if title.strip()]  # pandas leaves its index unnamed
+    if len(named) < 2:
+        message = f"a network needs two columns, regulator and target (Gene1,Gene2); given: {', '.join(table.header)}."
+        raise KnockoutError(message, where=f"{table.path}, row 1")
+    first, second = named[:2]
+    said = f"columns {table.header[first]!r} and {table.header[second]!r} are taken as regulator and target"
+    return (first, second), said
+
+
+def read_synonyms(path: Path) -> tuple[dict[str, str], list[str]]:
+    """Read alias and official symbol of genes (the first two columns), in upper case.
+
+    Returns
+    -------
+    tuple
+        Alias to symbol, and the aliases of more than one symbol, which are left out.
+
+    Raises
+    ------
+    KnockoutError
+        If the file is unreadable or has one column.
+    """
+    table = read_table(path)
+    if len(table.header) < 2:
+        raise KnockoutError("synonyms need two columns, alias and symbol.", where=f"{path}, row 1")
+    pairs = {(row[0].strip().upper(), row[1].strip().upper()) for row in table.rows}
+    if table.header[0].strip().lower() not in ("alias", "synonym", "name", "old", ""):
+        pairs.add((table.header[0].strip().upper(), table.header[1].strip().upper()))
+    pairs = {(alias, symbol) for alias, symbol in pairs if alias and symbol and alias != symbol}
+    aliases = pd.Series([alias for alias, _ in pairs], dtype=object)
+    unclear = set(aliases[aliases.duplicated()])
+    return {alias: symbol for alias, symbol in pairs if alias not in unclear}, sorted(unclear)
+
+
+def read_ordering(path: Path) -> pd.DataFrame:
+    """Read BEELINE's GeneOrdering.csv: gene, p-value and, if it is there, variance, by position.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``p`` and ``variance`` (NaN where the file has none), indexed by gene.
+
+    Raises
+    ------
+    KnockoutError
+        For a value that is no number, a gene that stands twice.
+    """
+    table = read_table(path)
+    if len(table.header) < 2:
+        raise KnockoutError("a gene ordering needs columns gene and p-value, then variance.", where=f"{path}, row 1")
+    frame = pd.DataFrame([row[:3] for row in table.rows]).reindex(columns=[0, 1, 2])
+    numbers = frame[[1, 2]].replace(["NA", ""], np.nan).apply(pd.to_numeric, errors="coerce")
+    bad = np.flatnonzero(frame[1].notna() & numbers[1].isna() & ~frame[1].isin(["NA", "", "nan", "NaN"]))
+    if len(bad):
+        row = int(bad[0])
+        raise KnockoutError(f"p-value {frame[1][row]!r} is not a number.", where=f"{path}, row {table.lines[row]}")
+    genes = frame[0].str.strip()
+    if genes.duplicated().any():
+        row = int(np.flatnonzero(genes.duplicated())[0])
+        raise KnockoutError(f"gene {genes[row]!r} stands twice.", where=f"{path}, row {table.lines[row]}")
+    return pd.DataFrame({"p": numbers[1].to_numpy(), "variance": numbers[2].to_numpy()}, index=genes)

@@ -1,0 +1,215 @@
+"""GRN benchmarks from disk: folders in the layout of BEELINE and GENELink, and AnnData files with a network.
+
+Layout: Pratapa et al. 2020 (BEELINE, Nat. Methods 17, 147); Chen & Liu 2022 (GENELink), public repository.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from components.core.dataset import Dataset, Ints, pair_keys
+from components.core.errors import KnockoutError, nearest
+from components.data.checks import check_edges, read_expression, rows_of_genes, whole_numbers
+from components.data.csvfile import Column, read_table
+from components.data.h5ad import read_h5ad
+
+__all__ = ["find", "read", "summary"]
+
+EXPRESSION, TARGETS, TFS = "BL--ExpressionData.csv", "Target.csv", "TF.csv"
+LABELS, NETWORK = "Label.csv", "BL--network.csv"
+FILES = (EXPRESSION, TARGETS, TFS, LABELS, NETWORK)
+LAYOUTS = (
+    f"a folder with {EXPRESSION}, {TFS}, {TARGETS} and {LABELS} or {NETWORK}; "
+    "or an .h5ad file with a network CSV (columns Gene1,Gene2)"
+)
+
+
+def read(
+    path: Path,
+    *,
+    name: str = "",
+    block: str = "",
+    network: str = "",
+    network_file: Path | None = None,
+    tfs_file: Path | None = None,
+) -> Dataset:
+    """Read one GRN benchmark and check it once, so that no part of a study has to.
+
+    Parameters
+    ----------
+    path
+        Folder in the layout of BEELINE and GENELink, or an ``.h5ad`` file (cells x genes, log-scale).
+    name, block, network
+        Names in tables. For a folder ``<network>/<cell>/TFs+<n>`` the defaults come from its path; else the
+        name is that of the folder or file, and the block is the name.
+    network_file
+        ``.h5ad`` only: CSV of edges, columns Gene1,Gene2 or TF,Target or source,target.
+    tfs_file
+        ``.h5ad`` only: list of TFs, one column; None for every regulator in the network.
+
+    Returns
+    -------
+    Dataset
+        Expression ``[genes, cells]`` as float32; genes and edges in file order.
+
+    Raises
+    ------
+    KnockoutError
+        For the first fault, with file, row and what is allowed.
+    """
+    path = Path(path).resolve()
+    if path.suffix == ".h5ad":
+        if network_file is None:
+            raise KnockoutError("an .h5ad file needs a network file (columns Gene1,Gene2).", where=str(path))
+        genes, expression, tfs, edges = read_h5ad(path, Path(network_file), tfs_file and Path(tfs_file))
+        defaults = (path.stem, "", Path(network_file).stem)
+    else:
+        if network_file or tfs_file:
+            raise KnockoutError("a folder brings its own network and TFs; give no other file.", where=str(path))
+        _refuse_other_layouts(path)
+        genes, expression = read_expression(path / EXPRESSION)
+        _check_gene_list(path / TARGETS, genes)
+        tfs = _listed_tfs(path / TFS, genes)
+        edges = _edges_of_folder(path, genes, tfs)
+        defaults = _names(path)
+    name = name or defaults[0]
+    return Dataset(name, genes, expression, tfs, edges, block or defaults[1] or name, network or defaults[2])
+
+
+def find(root: Path) -> list[Path]:
+    """List every folder at or below ``root`` that holds expression in the layout of BEELINE and GENELink.
+
+    Raises
+    ------
+    KnockoutError
+        If ``root`` is no folder.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise KnockoutError("no such folder.", where=str(root))
+    return sorted(file.parent for file in root.rglob(EXPRESSION))
+
+
+def summary(dataset: Dataset) -> dict[str, int | float]:
+    """Count what a GRN benchmark holds; density is over the TFs that have a target.
+
+    Returns
+    -------
+    dict
+        Counts, and in percent: ``density_percent`` = 100 x positives / (TFs with a target x (genes - 1)),
+        ``zeros_percent`` of the expression values, ``reciprocal_percent`` of the edges.
+    """
+    edges, n_genes = dataset.edges, dataset.n_genes
+    regulators = len(np.unique(edges[:, 0]))
+    reciprocal = np.isin(pair_keys(edges, n_genes), pair_keys(edges[:, ::-1], n_genes))
+    return {
+        "genes": n_genes,
+        "cells": dataset.n_cells,
+        "tfs": len(dataset.tfs),
+        "tfs_with_target": regulators,
+        "targets": len(np.unique(edges[:, 1])),
+        "positives": len(edges),
+        "density_percent": 100.0 * len(edges) / (regulators * (n_genes - 1)),
+        "zeros_percent": 100.0 * float(np.mean(dataset.expression == 0)),
+        "reciprocal_percent": 100.0 * float(np.mean(reciprocal)),
+    }
+
+
+def _names(folder: Path) -> tuple[str, str, str]:
+    parents = [parent.name for parent in folder.parents]
+    if not re.fullmatch(r"TFs\+\d+", folder.name) or len(parents) < 3:
+        return folder.name, "", ""
+    cell, network = parents[0], parents[1].removesuffix(" Dataset")  # as GENELink's folders are called
+    return f"{network}/{cell}/{folder.name}", cell, network
+
+
+def _refuse_other_layouts(path: Path) -> None:
+    """Say what is missing, what else lies there and what a data set looks like."""
+    where = str(path)
+    if not path.exists():
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = nearest(path.name, siblings)
+        raise KnockoutError("no such file or folder." + (f" Did you mean {hint!r}?" if hint else ""), where=where)
+    if not path.is_dir():
+        raise KnockoutError(f"neither a folder nor an .h5ad file. Known layouts: {LAYOUTS}.", where=where)
+    present = sorted(p.name for p in path.iterdir())
+    missing = [file for file in (EXPRESSION, TFS, TARGETS) if file not in present]
+    if LABELS not in present and NETWORK not in present:
+        missing.append(f"{LABELS} or {NETWORK}")
+    if len(missing) == 4:
+        below = [str(folder.relative_to(path)) for folder in find(path)]
+        listed = ", ".join(below[:20]) + (", ..." if len(below) > 20 else "")
+        hint = f" Data sets below it: {listed}." if below else ""
+        raise KnockoutError(f"not a data set.{hint} Known layouts: {LAYOUTS}.", where=where)
+    if missing:
+        near = nearest(missing[0], sorted(set(present) - {EXPRESSION, TFS, TARGETS, LABELS, NETWORK}))
+        hint = f" Did you mean to rename {near!r}?" if near else ""
+        raise KnockoutError(f"missing file(s): {', '.join(missing)}.{hint}", where=where)
+
+
+def _check_gene_list(path: Path, genes: tuple[str, ...]) -> None:
+    table = read_table(path)
+    listed = table.column("Gene")
+    rows, index = rows_of_genes(listed, genes), whole_numbers(table.column("index"), len(genes))
+    _refuse_mismatch(listed, rows, index)
+    wrong = np.flatnonzero(index != np.arange(len(index)))
+    if len(wrong):
+        row = int(wrong[0])
+        message = f"gene {listed.values[row]!r}, index {index[row]}, stands at place {row}; expected the row order"
+        raise KnockoutError(f"{message} of {EXPRESSION}: {genes[row]!r}.", where=listed.where(row))
+    if len(index) != len(genes):
+        message = f"lists {len(index)} genes, {EXPRESSION} has {len(genes)}; missing: {genes[len(index)]!r}."
+        raise KnockoutError(message, where=str(path))
+
+
+def _listed_tfs(path: Path, genes: tuple[str, ...]) -> Ints:
+    table = read_table(path)
+    listed = table.column("TF")
+    rows = rows_of_genes(listed, genes)
+    _refuse_mismatch(listed, rows, whole_numbers(table.column("index"), len(genes)))
+    tfs, first = np.unique(rows, return_index=True)
+    if len(tfs) < len(rows):
+        row = min(set(range(len(rows))) - set(first.tolist()))
+        raise KnockoutError(f"TF {listed.values[row]!r} stands twice; list it once.", where=listed.where(row))
+    return tfs
+
+
+def _refuse_mismatch(listed: Column, rows: Ints, index: Ints) -> None:
+    wrong = np.flatnonzero(rows != index)
+    if len(wrong):
+        row = int(wrong[0])
+        message = f"gene {listed.values[row]!r} has index {index[row]}, but row {rows[row]} in {EXPRESSION}."
+        raise KnockoutError(message, where=listed.where(row))
+
+
+def _edges_of_folder(folder: Path, genes: tuple[str, ...], tfs: Ints) -> Ints:
+    """Return ``[edges, 2]`` of Label.csv, or of BL--network.csv without it; if both exist they must agree."""
+    found: list[Ints] = []
+    if (folder / LABELS).exists():
+        table = read_table(folder / LABELS)
+        ends = [table.column("TF"), table.column("Target")]
+        found.append(np.stack([whole_numbers(end, len(genes)) for end in ends], axis=1))
+        check_edges(found[-1], ends[0], genes, tfs)
+    if (folder / NETWORK).exists():
+        table = read_table(folder / NETWORK)
+        ends = [table.column("Gene1"), table.column("Gene2")]
+        found.append(np.stack([rows_of_genes(end, genes) for end in ends], axis=1))
+        check_edges(found[-1], ends[0], genes, tfs)
+    _refuse_disagreement(found, folder, genes)
+    return found[0]
+
+
+def _refuse_disagreement(found: list[Ints], folder: Path, genes: tuple[str, ...]) -> None:
+    for one, other, here, there in ((0, -1, LABELS, NETWORK), (-1, 0, NETWORK, LABELS)):
+        only = ~np.isin(pair_keys(found[one], len(genes)), pair_keys(found[other], len(genes)))
+        if only.any():
+            tf, target = found[one][only][0]
+            edge = f"edge {genes[tf]!r} -> {genes[target]!r} ({tf} -> {target})"
+            message = (
+                f"{here} and {there} disagree: {edge} stands only in {here} "
+                f"({int(only.sum())} such edge(s) in all). Mend one or remove {LABELS}."
+            )
+            raise KnockoutError(message, where=str(folder))

@@ -1,0 +1,1 @@
+"""Factor fusion: joins pair encoding and graph embeddings."""

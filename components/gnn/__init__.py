@@ -1,0 +1,1 @@
+"""Factor gnn: reads gene features over the graph of training positives."""

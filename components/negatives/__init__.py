@@ -1,0 +1,1 @@
+"""Factor negatives: draws the training negatives."""

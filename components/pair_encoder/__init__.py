@@ -1,0 +1,1 @@
+"""Factor pair_encoder: encodes the two genes of a candidate pair."""

@@ -1,0 +1,1 @@
+"""Factor scorer: what gives a pair its score."""

@@ -1,0 +1,104 @@
+"""Baseline that learns a GRN as the weights through which genes explain one another in a variational autoencoder."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from components.core.dataset import Floats, Ints
+from components.core.metrics import Scores
+from components.core.registry import register
+from components.core.settings import setting
+from components.core.streams import seeded
+from components.scorer.network import Network
+
+__all__ = ["DeepSEM"]
+
+
+@register("scorer", "deepsem")
+class DeepSEM(Network):
+    """Scores a pair by the absolute weight with which a beta-VAE lets the TF explain its target.
+
+    ``[genes, cells]`` to ``[genes, genes]``. One small network, shared by all genes, encodes each expression value; the
+    code passes through I - W^T on the way in and its inverse on the way out, so that W is a structural equation
+    between genes; an L1 term keeps W sparse. As published: that loss, W and the networks fitted in turns, W starting at
+    one constant, and the settings for networks that are not specific to a cell type. Left out: the variant for
+    cell-type-specific networks (zeros masked in standardisation and loss), and mixtures of several Gaussians, which
+    the published defaults do without; with one Gaussian its prior is a constant per gene, here learned as such.
+
+    Source: Shu et al. 2021; settings and loss of its public code.
+    """
+
+    settings: Settings
+
+    class Settings(Network.Settings):
+        """Settings of the autoencoder."""
+
+        epochs: int = setting(
+            90, "epochs; every third trains the networks, the others W", ge=1, le=10_000, search=(30, 180)
+        )
+        hidden: int = setting(128, "width of encoder and decoder", ge=1, le=1024, search=(32, 128), log=True)
+        learning_rate: float = setting(
+            1e-4, "step of RMSprop; a fifth of it for W", ge=1e-7, le=1.0, search=(1e-5, 1e-2), log=True
+        )
+        decay: float = setting(0.95, "factor of the networks' learning rate per epoch", ge=0.1, le=1.0)
+        alpha: float = setting(100.0, "weight of the mean absolute W", ge=0.0, le=1e4, search=(0.1, 1000.0), log=True)
+        beta: float = setting(1.0, "weight of the KL term", ge=0.0, le=100.0, search=(0.01, 1.0), log=True)
+        batch_size: int = setting(64, "cells per step", ge=1, le=100_000, unit="cells")
+
+    def infer(self, expression: Floats, tfs: Ints, rng: np.random.Generator) -> Scores:
+        """Return absolute weights ``[tfs, genes]``."""
+        mean, sd = (f(expression, axis=1, keepdims=True, dtype=np.float64) for f in (np.mean, np.std))
+        cells = torch.from_numpy(((expression - mean) / sd).astype(np.float32).T.copy())
+        with seeded(int(rng.integers(2**63 - 1))):
+            w = self._train(_VAE(cells.shape[1], self.settings.hidden), cells)
+        return w[:, torch.from_numpy(tfs)].abs().T.numpy().astype(np.float64)
+
+    def _train(self, vae: _VAE, cells: Tensor) -> Tensor:
+        s = self.settings
+        shared = [weight for name, weight in vae.named_parameters() if name != "w"]
+        networks = torch.optim.RMSprop(shared, lr=s.learning_rate)
+        structure = torch.optim.RMSprop([vae.w], lr=s.learning_rate * 0.2)
+        schedule = torch.optim.lr_scheduler.ExponentialLR(networks, s.decay)
+        for epoch in range(s.epochs):
+            turn = networks if epoch % 3 == 0 else structure
+            vae.requires_grad_(turn is networks)
+            vae.w.requires_grad_(turn is structure)
+            for rows in torch.randperm(len(cells)).split(s.batch_size):
+                turn.zero_grad()
+                (vae(cells[rows], s.beta) + s.alpha * vae.w.abs().mean()).backward()
+                turn.step()
+            schedule.step()
+        return vae.w.detach()
+
+
+class _VAE(nn.Module):
+    def __init__(self, genes: int, hidden: int) -> None:
+        super().__init__()
+        self.encoder, self.decoder = _mlp(hidden, 2), _mlp(hidden, 1)
+        self.prior = nn.Parameter(torch.zeros(2, genes))  # mean and log-variance of each gene's noise
+        self.w = nn.Parameter(torch.rand(genes, genes) * 2e-4 + 1 / max(genes - 1, 1))
+        self.identity = torch.eye(genes)
+
+    def forward(self, x: Tensor, beta: float) -> Tensor:
+        """Return the loss of ``[cells, genes]``; w[target, regulator]."""
+        through = self.identity - (self.w * (1 - self.identity)).T
+        mean, log_var = self.encoder(x[:, :, None]).unbind(dim=2)
+        mean, log_var = mean @ through, log_var @ through
+        prior_mean, prior_log_var = self.prior @ through
+        z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+        decoded = self.decoder(torch.linalg.solve(through, z, left=False)[:, :, None])[:, :, 0]
+        kl = 0.5 * (
+            prior_log_var - log_var + (z - prior_mean) ** 2 / prior_log_var.exp() - (z - mean) ** 2 / log_var.exp()
+        )
+        return F.mse_loss(decoded, x) + beta * kl.mean()
+
+
+def _mlp(hidden: int, out: int) -> nn.Sequential:
+    layers = [nn.Linear(1, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, out)]
+    for layer in layers:
+        nn.init.xavier_normal_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    return nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh(), layers[2])

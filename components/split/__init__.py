@@ -1,0 +1,1 @@
+"""Factor split: the exam, which pairs train, validate and test."""

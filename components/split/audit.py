@@ -1,0 +1,78 @@
+"""What an exam gives away: the leak audit of one split of one data set.
+
+Source: protocol.md, 'What a model can get without looking at expression'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from components.core import registry
+from components.core.dataset import Dataset, Ints, pair_keys
+from components.core.exam import Split
+from components.core.metrics import auprc, auroc
+
+__all__ = ["AUDIT", "audit"]
+
+RULES = ("degree", "reverse_degree", "identity")
+
+# what each row of the audit means, in the order in which they are printed
+AUDIT: Mapping[str, str] = {
+    "training positives": "edges that message passing and rules may see",
+    "test positives": "edges asked for",
+    "pairs in two parts": "pairs that stand in more than one of training (positives), validation and test",
+    "training positives labelled 0 in the test": "known edges that the test calls wrong (as-published protocol)",
+    "test positives with their reverse in training, %": "edges that B->A gives away",
+    "test negatives with their reverse in training, %": "the same share where there is no edge",
+    "test positives of a TF unseen in training, %": "edges no degree helps with",
+    "test negatives of a TF unseen in training, %": "non-edges that a TF's zero degree gives away",
+    "test positives of a target unseen in training, %": "edges to genes never seen as a target",
+    "test negatives of a target unseen in training, %": "non-edges that a target's zero degree gives away",
+    "positives in validation, %": "prevalence",
+    "positives in test, %": "prevalence: what a guess reaches as AUPRC",
+    **{f"{name}, test AUROC / AUPRC": "what this rule reaches without reading expression" for name in RULES},
+}
+
+
+def audit(dataset: Dataset, split: Split) -> dict[str, str]:
+    """Return every figure of the leak audit, by the names of :data:`AUDIT`."""
+    positive, negative = split.test[split.test_labels == 1], split.test[split.test_labels == 0]
+    values = [len(split.train), len(positive), _in_two_parts(split), _contradicted(split)]
+    shares: list[float] = []
+    for seen in (_reversed_in_training, _unseen_tf, _unseen_target):
+        shares += [float(seen(split, pairs).mean()) for pairs in (positive, negative)]
+    shares += [float(split.validation_labels.mean()), float(split.test_labels.mean())]
+    texts = [str(value) for value in values] + [f"{100 * share:.1f}" for share in shares]
+    texts += [_rule(name, split) for name in RULES]
+    return dict(zip(AUDIT, texts, strict=True))
+
+
+def _in_two_parts(split: Split) -> int:
+    parts = [pair_keys(pairs, split.n_genes) for pairs in (split.train, split.validation, split.test)]
+    _, counts = np.unique(np.concatenate([np.unique(part) for part in parts]), return_counts=True)
+    return int(np.sum(counts > 1))
+
+
+def _contradicted(split: Split) -> int:
+    negatives = split.test[split.test_labels == 0]
+    return int(np.isin(pair_keys(split.train, split.n_genes), pair_keys(negatives, split.n_genes)).sum())
+
+
+def _reversed_in_training(split: Split, pairs: Ints) -> np.ndarray:
+    return np.isin(pair_keys(pairs[:, ::-1], split.n_genes), pair_keys(split.train, split.n_genes))
+
+
+def _unseen_tf(split: Split, pairs: Ints) -> np.ndarray:
+    return ~np.isin(pairs[:, 0], split.train[:, 0])
+
+
+def _unseen_target(split: Split, pairs: Ints) -> np.ndarray:
+    return ~np.isin(pairs[:, 1], split.train[:, 1])
+
+
+def _rule(name: str, split: Split) -> str:
+    rule = registry.level("scorer", name)(registry.parse("scorer", name), split, np.random.default_rng(0))
+    scores = rule.score(split.test)
+    return f"{auroc(scores, split.test_labels, split.test):.3f} / {auprc(scores, split.test_labels, split.test):.3f}"

@@ -1,0 +1,85 @@
+"""The exam of a transfer: trained on one data set, tested on another over the same genes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components.core.dataset import Dataset
+from components.core.errors import KnockoutError
+from components.core.exam import NONE, TRAIN, VALIDATION, Split
+from components.core.registry import register
+from components.core.settings import setting
+from components.split.base import Splitter, candidates, mirrored, refuse_empty
+
+__all__ = ["Transfer"]
+
+
+@register("split", "transfer")
+class Transfer(Splitter):
+    """Trains and validates on the edges of one data set, tests on those of another over the same genes.
+
+    Per source TF, targets and all other genes are cut into training and validation alike; the test asks for every pair
+    of a TF that has a target in the tested network, at natural prevalence. Pairs are ``[pairs, 2]`` gene indices.
+
+    Source: GP-DHT's question ('cross-species GRN inference'); the rule is ours.
+    """
+
+    across = True
+    needs = (
+        "Both networks need TFs with targets among the shared genes, and the tested one edges that the other has not; "
+        "{transfer: {known: true}} asks for those that both have, too."
+    )
+
+    class Settings(Splitter.Settings):
+        """Settings of the transfer exam."""
+
+        validation: float = setting(0.15, "share of the source's pairs that validate", ge=0.02, le=0.5)
+        known: bool = setting(
+            False,
+            "whether the test asks for pairs that were seen as an edge, or in validation, of the source as well",
+        )
+
+    settings: Settings
+
+    def split(self, dataset: Dataset, rng: np.random.Generator) -> Split:
+        """Set the exam: train and validate on ``dataset``, test on its ``target``."""
+        if dataset.target is None:
+            raise KnockoutError(
+                "the split 'transfer' needs a data set to train on beside the tested one: write train_on in its entry.",
+                where=f"data set {dataset.name}",
+            )
+        known = dataset.known
+        free = candidates(known.astype(np.int8), np.unique(dataset.edges[:, 0]))
+        part = np.zeros(known.shape, dtype=np.int8)
+        for pairs in (known, free):
+            self._deal(part, pairs, rng)
+        asked = self._asked(part, known, dataset.target)
+        split = Split(
+            n_genes=dataset.n_genes,
+            train=np.argwhere(known & (part == TRAIN)),
+            validation=np.argwhere(part == VALIDATION),
+            validation_labels=known[part == VALIDATION].astype(np.int64),
+            test=np.argwhere(asked),
+            test_labels=dataset.target.known[asked].astype(np.int64),
+            pool=np.argwhere(free & (part == TRAIN)),
+        )
+        refuse_empty(split, dataset, self)
+        return split
+
+    def _deal(self, part: np.ndarray, pairs: np.ndarray, rng: np.random.Generator) -> None:
+        """Deal pairs ``[genes, genes]`` to training and validation, TF by TF."""
+        for tf in np.flatnonzero(pairs.any(axis=1)):
+            genes = rng.permutation(np.flatnonzero(pairs[tf]))
+            held = int(self.settings.validation * len(genes) + rng.random())  # so that small TFs reach it, too
+            part[tf, genes] = TRAIN
+            part[tf, genes[:held]] = VALIDATION
+        if self.settings.reciprocal == "together":
+            both = (part != NONE) & (part.T != NONE)
+            part[:] = np.where(both, np.maximum(part, part.T), part)
+
+    def _asked(self, part: np.ndarray, known: np.ndarray, target: Dataset) -> np.ndarray:
+        asked = candidates(np.zeros_like(part), np.unique(target.edges[:, 0]))
+        if not self.settings.known:
+            seen = known | (part == VALIDATION)
+            asked &= ~(seen | mirrored(self, seen))
+        return asked

@@ -1,0 +1,147 @@
+"""One thing that a search varies, with its Optuna distribution: the only file here that knows Optuna."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    distribution_to_json,
+)
+from optuna.trial import BaseTrial as Trial
+
+from components.core import registry
+from components.core.errors import KnockoutError, UnknownNameError
+from components.core.settings import Search, parse_value, search_range
+
+__all__ = ["Parameter", "Trial", "parse_parameter", "varied_levels"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A factor whose level a search chooses (``gnn``), or a setting of one level (``gnn.gat.heads``).
+
+    Attributes
+    ----------
+    name
+        Name in Optuna and in tables.
+    distribution
+        What a search draws from.
+    factor
+        The factor; a parameter acts where its factor does.
+    level, setting
+        A setting acts under this level alone; both are empty for the choice of the level itself.
+    lists
+        Whether the setting's values are lists, which Optuna is given as JSON text.
+    """
+
+    name: str
+    distribution: BaseDistribution
+    factor: str
+    level: str = ""
+    setting: str = ""
+    lists: bool = False
+
+    @property
+    def range(self) -> str:
+        """Choices or range as a table shows them: ``gat | none``, ``1 .. 8``, ``0.0001 .. 0.01 (log)``."""
+        drawn = self.distribution
+        if isinstance(drawn, CategoricalDistribution):
+            return " | ".join(map(str, drawn.choices))
+        assert isinstance(drawn, IntDistribution | FloatDistribution)
+        return f"{drawn.low:g} .. {drawn.high:g}" + (" (log)" if drawn.log else "")
+
+    @property
+    def plain(self) -> Any:
+        """The distribution as plain JSON values."""
+        return json.loads(distribution_to_json(self.distribution))
+
+    def suggest(self, trial: Trial) -> Any:
+        """Draw a value for a trial."""
+        drawn = self.distribution
+        if isinstance(drawn, CategoricalDistribution):
+            return trial.suggest_categorical(self.name, drawn.choices)
+        if isinstance(drawn, IntDistribution):
+            return trial.suggest_int(self.name, drawn.low, drawn.high, log=drawn.log)
+        assert isinstance(drawn, FloatDistribution)
+        return trial.suggest_float(self.name, drawn.low, drawn.high, log=drawn.log)
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether a search could draw this value."""
+        drawn = self.distribution
+        if isinstance(drawn, CategoricalDistribution):
+            return value in drawn.choices
+        assert isinstance(drawn, IntDistribution | FloatDistribution)
+        numbers = int if isinstance(drawn, IntDistribution) else (int, float)
+        return isinstance(value, numbers) and not isinstance(value, bool) and drawn.low <= value <= drawn.high
+
+    def encode(self, value: Any) -> Any:
+        """Return the value of a setting as Optuna is given it."""
+        return json.dumps(value) if self.lists else value
+
+    def decode(self, value: Any) -> Any:
+        """Return what Optuna drew as a user would write it."""
+        return json.loads(value) if self.lists else value
+
+    def points(self, count: int) -> list[Any]:
+        """Return the values of a grid: every choice, or at most ``count`` numbers from end to end, evenly spread."""
+        drawn = self.distribution
+        if isinstance(drawn, CategoricalDistribution):
+            return list(drawn.choices)
+        assert isinstance(drawn, IntDistribution | FloatDistribution)
+        whole = isinstance(drawn, IntDistribution)
+        if whole and drawn.high - drawn.low < count:
+            return list(range(int(drawn.low), int(drawn.high) + 1))
+        low, high = (math.log(drawn.low), math.log(drawn.high)) if drawn.log else (drawn.low, drawn.high)
+        between = [low + (high - low) * step / (count - 1) for step in range(1, count - 1)]
+        values = [math.exp(value) if drawn.log else value for value in between]
+        inner = [round(value) if whole else float(f"{value:.12g}") for value in values]  # 0.001, not 0.0010000000000002
+        return list(dict.fromkeys([drawn.low, *inner, drawn.high]))
+
+
+def varied_levels(factor: str, levels: list[str]) -> Parameter:
+    """Return the choice among some levels of a factor."""
+    return Parameter(factor, CategoricalDistribution(levels), factor)
+
+
+def parse_parameter(factor: str, level: str, setting: str, given: Any, *, where: str) -> Parameter:
+    """Read what a setting may be: ``[low, high]`` of a number, a list of choices, or the one value it stays at.
+
+    Raises
+    ------
+    KnockoutError
+        If a value is of the wrong type or out of the setting's bounds, or the range is empty.
+    """
+    cls: Any = registry.level(factor, level)
+    name = f"{factor}.{level}"
+    if setting not in cls.Settings.model_fields:
+        raise UnknownNameError.of(f"setting of {name}", setting, cls.Settings.model_fields, where=where)
+    search = search_range(cls.Settings, setting)
+    lists = isinstance(cls.Settings.model_fields[setting].default, tuple)
+    several = isinstance(given, list) and (not lists or any(isinstance(value, list | tuple) for value in given))
+    values = [
+        parse_value(cls.Settings, setting, value, owner=name, where=f"{where}[{i}]" if several else where)
+        for i, value in enumerate(given if several else [given])
+    ]
+    if not values:
+        raise KnockoutError(f"{name}.{setting}: no value is listed.", where=where)
+    name = f"{name}.{setting}"
+    if search.number and len(values) == 2:
+        return Parameter(name, _numbers(name, search, values[0], values[1], where), factor, level, setting)
+    choices = [json.dumps(value) if lists else value for value in dict.fromkeys(values)]
+    return Parameter(name, CategoricalDistribution(choices), factor, level, setting, lists)
+
+
+def _numbers(name: str, search: Search, low: Any, high: Any, where: str) -> BaseDistribution:
+    if low > high:
+        raise KnockoutError(f"{name}: a range is [low, high], got [{low}, {high}].", where=where)
+    if search.log and low <= 0:
+        raise KnockoutError(f"{name}: a logarithmic range starts above 0, got [{low}, {high}].", where=where)
+    kind = IntDistribution if search.number is int else FloatDistribution
+    return kind(low, high, log=search.log)

@@ -1,0 +1,160 @@
+"""Shows how far a study is, once or as long as it goes on; from its files alone, so from any terminal."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from study.cli.display import counts, duration, make_console, make_table
+from study.plan.progress import Folder, Snapshot
+
+__all__ = ["show", "watch"]
+
+
+def show(out: Path) -> None:
+    """Print how far a study is, who runs it, and why cells failed.
+
+    Raises
+    ------
+    KnockoutError
+        If ``out`` holds no study.
+    """
+    console = make_console()
+    for part in _parts(Folder(out).look()):
+        console.print(part, soft_wrap=isinstance(part, Text))
+
+
+def watch(out: Path, every: float) -> None:
+    """Show how far a study is until it is complete or the user has seen enough (Ctrl-C).
+
+    On a terminal the picture is drawn anew every so many seconds; elsewhere a line is printed when something changed.
+
+    Raises
+    ------
+    KnockoutError
+        If ``out`` holds no study.
+    """
+    console, folder = make_console(), Folder(out)
+    try:
+        if console.is_terminal:
+            _redraw(console, folder, every)
+        else:
+            _tell(console, folder, every)
+    except KeyboardInterrupt:  # the study itself goes on
+        return
+
+
+def _redraw(console: Console, folder: Folder, every: float) -> None:
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            now = folder.look()
+            live.update(Group(*_parts(now)), refresh=True)
+            if now.complete:
+                live.vertical_overflow = "visible"  # the last picture stays, and may be longer than the screen
+                return
+            time.sleep(every)
+
+
+def _tell(console: Console, folder: Folder, every: float) -> None:
+    told: object = None
+    failed: set[str] = set()
+    while True:
+        now = folder.look()
+        news = (_title(now), _of_search(now), {claim.cell for claim in now.running}, {d.id for d in now.drivers})
+        if news != told:
+            told = news
+            of_search = f"; {_of_search(now)}" if now.rows and _of_search(now) else ""
+            line = f"{time.strftime('%H:%M:%S')} {_title(now)}{of_search}; {len(now.running)} running; {_left(now)}"
+            console.print(line, soft_wrap=True)
+        for cell, line in _failures(now):
+            if cell not in failed:
+                console.print(line, soft_wrap=True)
+                failed.add(cell)
+        if now.complete:
+            return
+        time.sleep(every)
+
+
+def _parts(now: Snapshot) -> Iterator[RenderableType]:
+    """Yield what is shown, the news first: a terminal cuts off what does not fit."""
+    yield Text(_title(now), style="bold")
+    if now.rows and now.search is not None:
+        yield Text(_of_search(now))
+    yield Text(_left(now))
+    for driver in now.drivers:
+        since = duration(max(0.0, time.time() - driver.started))
+        on = f" on {driver.lanes}" if driver.lanes else ""
+        yield Text(f"driver: process {driver.pid} on {driver.host} for {since}{on}")
+    for claim in now.running:
+        yield Text(f"running: {claim.label or claim.cell}: {claim.owner} for {duration(claim.age)}")
+    for claim in now.stale:
+        yield Text(
+            f"stale: {claim.label or claim.cell}: claimed by {claim.owner} {duration(claim.age)} ago, which is gone; "
+            "the next run takes it over"
+        )
+    if now.rows:
+        yield Text()
+        yield _table(now)
+    if now.tuning is not None:
+        yield Text()
+        shown = now.tuning.astype(object).where(now.tuning.notna(), "")
+        yield make_table([str(name) for name in shown.columns], shown.map(_plain).to_numpy().tolist())
+    if now.rows or now.tuning is not None:
+        yield Text()
+    yield from (Text(line) for _, line in _failures(now))
+
+
+def _title(now: Snapshot) -> str:
+    if now.rows:
+        return f"{now.rows[0].study}: {len(now.records)} of {len(now.rows)} cells ({counts(now.records)})"
+    if now.search is not None:
+        return _of_search(now)
+    return f"tuning: {now.tuned} trials ended"
+
+
+def _of_search(now: Snapshot) -> str:
+    search = now.search
+    if search is None:
+        return ""
+    allowed = f" of {search.allowed}" if search.allowed is not None else ""
+    states = ", ".join(f"{n} {state}" for state, n in search.states.most_common()) or "none"
+    warm = f", {search.warm} more found finished" if search.warm else ""
+    best = f"; best: {search.best}" if search.best else ""
+    return f"search: {search.states.total()}{allowed} trials ({states}{warm}){best}"
+
+
+def _left(now: Snapshot) -> str:
+    if now.complete:
+        return "complete"
+    seconds = now.seconds_left
+    if not now.drivers:
+        cost = f"; about {duration(seconds)} are left on one lane" if seconds else ""
+        return f"nobody runs it now{cost}"
+    return "time left: not known yet" if seconds is None else f"about {duration(seconds)} left"
+
+
+def _table(now: Snapshot) -> RenderableType:
+    planned = Counter((row.arm, row.dataset) for row in now.rows)
+    done = Counter((row.arm, row.dataset) for row in now.rows if row.cell in now.records)
+    arms = dict.fromkeys(arm for arm, _ in planned)
+    datasets = dict.fromkeys(dataset for _, dataset in planned)
+    lines = [[arm, *(f"{done[arm, d]}/{planned[arm, d]}" for d in datasets)] for arm in arms]
+    return make_table(["arm", *datasets], lines)
+
+
+def _failures(now: Snapshot) -> Iterator[tuple[str, str]]:
+    """Yield each failed cell, and why it failed."""
+    for row in now.rows:
+        record = now.records.get(row.cell)
+        if record is not None and record.status != "ok":
+            yield row.cell, f"{record.status}: {row.arm} / {row.dataset} / repeat {row.repeat}: {record.reason}"
+
+
+def _plain(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

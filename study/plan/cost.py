@@ -1,0 +1,87 @@
+"""What a study will cost, measured: finished cells of the same arm and data set, or one timed epoch of each."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+from statistics import mean
+
+from components.core.budget import Budget
+from study.plan.plan import Plan
+from study.spec.datasets import load_dataset
+from study.store.ledger import Ledger
+from study.train.cell import Cell, Result, make_folds, score_arm
+
+__all__ = ["Estimate", "estimate"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds that the missing cells of a study will take.
+
+    Attributes
+    ----------
+    seconds
+        Sum over cells, on one lane.
+    at_most
+        The same if no cell stops early.
+    measured
+        Share of the missing cells whose cost is known from finished cells of the same arm and data set.
+    """
+
+    seconds: float
+    at_most: float
+    measured: float
+
+
+def estimate(plan: Plan, ledger: Ledger) -> Estimate:
+    """Estimate the cost of what is missing; trains one epoch of each arm on each data set that has no finished cell."""
+    missing = plan.missing(ledger)
+    known = _known_seconds(plan, ledger)
+    timed: dict[tuple[str, str], float] = {}
+    expected, at_most, measured = 0.0, 0.0, 0
+    names = {row.cell: row.dataset for row in plan.rows}
+    for cell in missing:
+        key = (cell.arm.digest, names[cell.digest])
+        if key in known:
+            expected, at_most, measured = expected + known[key], at_most + known[key], measured + 1
+            continue
+        if key not in timed:
+            timed[key] = _time_epochs(cell, plan.study.lanes[0].device)
+        at_most += timed[key]
+        expected += timed[key] * _likely_share(cell.budget)
+    return Estimate(expected, at_most, measured / max(len(missing), 1))
+
+
+def _known_seconds(plan: Plan, ledger: Ledger) -> dict[tuple[str, str], float]:
+    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+    records = ledger.read_all(row.cell for row in plan.rows)
+    for row in plan.rows:
+        if row.cell in records and records[row.cell].status == "ok":
+            seconds[row.arm_digest, row.dataset].append(records[row.cell].seconds)
+    return {key: mean(values) for key, values in seconds.items()}
+
+
+def _time_epochs(cell: Cell, device: str) -> float:
+    """Return the seconds of the whole budget, from one epoch (the slowest) of either stage on the first fold."""
+    dataset = load_dataset(cell.dataset, cell.root)
+    folds = make_folds(dataset, cell.split, cell.repeat)
+
+    def seconds(graph_epochs: int, epochs: int) -> float:
+        changes = {"graph_epochs": graph_epochs, "epochs": epochs}
+        budget = Budget(**{**cell.budget.model_dump(), **changes})
+        started = time.perf_counter()
+        with suppress(Exception):  # an arm that fails costs the time until it does
+            score_arm(cell.arm, dataset, folds[0], cell.repeat, budget, device, Result(cell="estimate"))
+        return time.perf_counter() - started
+
+    joint = seconds(0, 1)
+    graph = max(seconds(1, 1) - joint, 0.0) if cell.budget.graph_epochs else 0.0
+    return len(folds) * (joint * cell.budget.epochs + graph * cell.budget.graph_epochs)
+
+
+def _likely_share(budget: Budget) -> float:
+    """Return the share of the epochs that early stopping usually leaves: a third, and never less than its patience."""
+    return min(1.0, max(1 / 3, (budget.patience + 1) / budget.epochs))

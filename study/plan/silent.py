@@ -1,0 +1,99 @@
+"""The silent-arm check: two arms that behave alike, though they claim to differ, stop the study.
+
+Every trained arm is assembled and trained for two short epochs on one small simulated data set; what it does there
+(losses, validation, scores, learning rates to come) is digested. A setting that never reaches the model leaves the
+digest as it was, which no amount of reading configuration shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from components.core import registry
+from components.core.budget import Budget
+from components.core.dataset import Dataset
+from components.core.errors import KnockoutError
+from components.core.exam import Split
+from components.data.simulator import SimulatorSettings, simulate
+from search_spaces.arm import Arm, Choice, parse_choice
+from study.train.cell import Result, make_split, score_arm
+
+__all__ = ["behaviour", "refuse_silent_arms"]
+
+BUDGET = Budget(epochs=2, patience=2, batch_size=64, graph_epochs=2, graph_patience=2, graph_batch_size=64)
+
+
+def refuse_silent_arms(arms: Iterable[Arm], budget: Budget) -> None:
+    """Refuse arms that are written differently and behave alike within a study's budget.
+
+    Raises
+    ------
+    KnockoutError
+        Naming both arms and what was meant to tell them apart.
+    """
+    seen: dict[str, Arm] = {}
+    for arm in arms:
+        if arm.role == "baseline":  # a system of the field is what it is, whatever it resembles
+            continue
+        twin = seen.setdefault(behaviour(arm, budget), arm)
+        if twin.digest != arm.digest:
+            raise KnockoutError(
+                f"arms {twin.name!r} and {arm.name!r} are written differently ({_difference(twin, arm)}) but behave "
+                "alike on the probe: the difference never reaches the model. Comparing them would cost time and prove "
+                "nothing; drop one, or mend the part.",
+                where="design",
+            )
+
+
+def behaviour(arm: Arm, budget: Budget) -> str:
+    """Digest what an arm does on the probe data set, and how it would go on for the epochs of a budget."""
+    # what the study leaves out cannot tell two of its arms apart
+    short = Budget(**{**BUDGET.model_dump(), "graph_epochs": min(BUDGET.graph_epochs, budget.graph_epochs)})
+    dataset, split = _probe()
+    result = Result(cell="probe")
+    try:
+        with torch.random.fork_rng(devices=[]):
+            validation, test = score_arm(arm, dataset, split, 0, short, "cpu", result)
+    except KnockoutError:
+        raise
+    except Exception:  # what fails here fails in its cells, where it costs no other arm
+        return f"fails: {arm.digest}"
+    sha = hashlib.sha256(np.concatenate([validation, test]).tobytes())
+    sha.update(repr(sorted(result.curves.items())).encode())
+    if "optimizer" not in arm.silenced:
+        sha.update(repr(_learning_rates(arm.choices["optimizer"], budget.epochs)).encode())
+    return sha.hexdigest()
+
+
+def _learning_rates(choice: Choice, epochs: int) -> list[float]:
+    """Return the learning rate of every epoch to come: a schedule may act long after the probe has ended."""
+    optimizer: Any = registry.level("optimizer", choice.level)(choice.settings)
+    fitter = optimizer.joint([nn.Parameter(torch.zeros(1))])
+    rates = []
+    for _ in range(epochs - 1):
+        fitter.optimizer.step()
+        fitter.scheduler.step()
+        rates.append(fitter.scheduler.get_last_lr()[0])
+    return rates
+
+
+@cache
+def _probe() -> tuple[Dataset, Split]:
+    dataset = simulate(SimulatorSettings(genes=60, tfs=8, cells=40), seed=7)
+    return dataset, make_split(dataset, parse_choice("split", "per_tf"), 0)
+
+
+def _difference(one: Arm, other: Arm) -> str:
+    ours, theirs = one.canonical, other.canonical
+    return ", ".join(
+        f"{name}: {ours.get(name)} against {theirs.get(name)}"
+        for name in sorted(ours.keys() | theirs.keys())
+        if ours.get(name) != theirs.get(name)
+    )

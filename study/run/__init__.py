@@ -1,0 +1,1 @@
+"""Sends cells to workers: the engine, the pool, lanes and clusters."""

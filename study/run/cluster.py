@@ -1,0 +1,273 @@
+"""Cells on a Dask cluster, through joblib's Dask backend: workers on other machines, results back through the driver.
+
+The backend is asked for each cell directly: ``joblib.Parallel`` runs its tasks in the driver where the cluster has one
+thread, and waits for ever for a task whose workers were killed (joblib 1.6).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import torch
+from joblib import delayed, parallel_config
+from joblib.parallel import BatchedCalls, get_active_backend
+
+from components.core import registry
+from components.core.errors import KnockoutError
+from study.plan.plan import PLAN
+from study.spec.machine import Lane
+from study.spec.versions import versions
+from study.train.cell import CODE, Cell, Result, run_cell
+
+__all__ = ["ClusterLostError", "DaskWorkers", "data_paths", "work_on_cluster"]
+
+WHERE = "--cluster"
+SCHEMES = ("dask", "tcp", "tls")
+CONNECT_S = 10.0  # for the scheduler to answer, and for its first worker
+ANY = Lane("cpu", 1)  # of a worker that is yet to come
+REFRESH_S = 1.0  # how often the driver looks for workers that came or went
+
+
+class ClusterLostError(RuntimeError):
+    """The scheduler is gone, and with it the cells in flight."""
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """What a worker sees from where it stands."""
+
+    lane: Lane
+    code: str
+    absent: tuple[str, ...]
+
+
+class DaskWorkers:
+    """The workers of a Dask cluster, one cell each.
+
+    Parameters
+    ----------
+    address
+        The scheduler's: ``dask://host:port``; also ``tcp://`` and, with certificates in Dask's configuration,
+        ``tls://``.
+    work
+        What a worker does with a cell; must be importable there.
+    data
+        Files and folders that every worker must see (:func:`data_paths`).
+    most
+        The most cells in flight; as many as there are workers if not given.
+
+    Notes
+    -----
+    Dask sends the cell of a worker that died to another, three times by default (``distributed.scheduler.
+    allowed-failures``); then it is recorded as ``killed``. Cells that run when :meth:`kill` is called go on to their
+    end on the workers, which cannot be interrupted; nobody hears of them.
+
+    Raises
+    ------
+    KnockoutError
+        If the address is none, no scheduler or worker answers, or a worker lacks the code or the data.
+    """
+
+    broken: tuple[type[BaseException], ...] = (ClusterLostError,)
+
+    def __init__(
+        self, address: str, work: Callable[[Cell], Result], data: Sequence[Path] = (), most: int | None = None
+    ) -> None:
+        self.address, self.work, self.data, self.most = _scheduler(address), work, tuple(data), most
+        self._known: dict[str, Lane] = {}  # by address; those that may work
+        self._present: tuple[str, ...] = ()
+        self._looked = 0.0
+
+    @property
+    def alone(self) -> DaskWorkers:
+        """The same cluster with one cell at a time."""
+        return DaskWorkers(self.address, self.work, self.data, most=1)
+
+    def __enter__(self) -> DaskWorkers:
+        """Connect, and see that every worker can do what it will be asked."""
+        with ExitStack() as stack:
+            self._client = _connect(self.address)
+            stack.callback(self._client.close)
+            try:
+                self._client.wait_for_workers(1, timeout=CONNECT_S)
+            except TimeoutError:
+                raise KnockoutError(
+                    f"the scheduler at {self.address} has no worker. Start some first: "
+                    f"dask worker {self.address} --nworkers 4 --nthreads 1",
+                    where=WHERE,
+                ) from None
+            self._look()
+            with parallel_config(backend="dask", client=self._client):
+                self._backend: Any = get_active_backend()[0]
+            self._backend.start_call()
+            stack.callback(self._backend.stop_call)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the cluster; what still flies there is forgotten."""
+        self._stack.close()
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """One per worker there is now; one at least, for cells to wait on while all workers are gone."""
+        if time.monotonic() - self._looked > REFRESH_S:
+            with suppress(OSError):  # the cells in flight tell of a scheduler that is gone
+                self._look()
+        return (tuple(self._known[address] for address in self._present) or (ANY,))[: self.most]
+
+    def submit(self, cell: Cell) -> Future[Result]:
+        """Send a cell to the cluster."""
+        if self._client.status not in ("running", "connecting"):
+            raise ClusterLostError(f"the scheduler at {self.address} is gone")
+        here = replace(cell, root=cell.root.resolve())  # a worker stands in another folder
+        batch = BatchedCalls([delayed(self.work)(here)], self._backend.get_nested_backend())
+        landed: Future[Result] = Future()
+        self._backend.submit(batch, callback=lambda outcome: None).add_done_callback(partial(self._land, cell, landed))
+        return landed
+
+    def kill(self) -> None:
+        """Take back what flies; workers finish the cells they are at."""
+        self._client.close()
+
+    def _land(self, cell: Cell, landed: Future[Result], sent: Future[Any]) -> None:
+        from distributed import CancelledError, KilledWorker
+
+        try:
+            (result,) = self._backend.retrieve_result_callback(sent.result())
+        except KilledWorker as error:
+            times, last = error.allowed_failures + 1, error.last_worker.address
+            reason = f"{times} workers of the cluster died at this cell, one after the other, {last} the last"
+            result = Result(
+                cell.digest,
+                status="killed",
+                reason=reason,
+                device=self._known.get(last, ANY).device,
+                versions=versions(),
+            )
+        except CancelledError:
+            landed.set_exception(ClusterLostError(f"the scheduler at {self.address} is gone"))
+            return
+        except BaseException as error:
+            landed.set_exception(error)
+            return
+        landed.set_result(result)
+
+    def _look(self) -> None:
+        """See who is there, and refuse newcomers that could not work or would spoil the numbers."""
+        threads = self._client.nthreads()
+        new = [address for address in threads if address not in self._known]
+        if new:
+            paths = [str(path) for path in self.data]
+            for address, sight in self._client.run(_look_around, paths, workers=new, on_error="return").items():
+                if not isinstance(sight, OSError):  # it has left again
+                    self._known[address] = _approved(address, threads[address], sight)
+        self._present = tuple(address for address in threads if address in self._known)
+        self._looked = time.monotonic()
+
+
+def work_on_cluster(cell: Cell, out: Path) -> Result:
+    """Run a cell on a worker of the cluster, with the study's folder where the worker sees it.
+
+    Without the folder the cell has neither checkpoints nor stages that arms share, and the same result.
+    """
+    shared = out if any((out / name).exists() for name in (PLAN, "search")) else None
+    with parallel_config(backend="sequential"):  # joblib in a cell, as in sklearn's forests, must not use the cluster
+        return run_cell(cell, _own_lane(), shared)
+
+
+def data_paths(cells: Iterable[Cell]) -> tuple[Path, ...]:
+    """Return every file and folder that the cells' data sets are read from."""
+    found: dict[Path, None] = {}
+    for spec, root in {
+        (cell.dataset.model_dump_json(), cell.root): (cell.dataset, cell.root) for cell in cells
+    }.values():
+        sources = [spec.train_on] if isinstance(spec.train_on, str) else spec.train_on or []
+        for name in (spec.path, spec.network_file, spec.tfs_file, spec.orthologs, *sources):
+            if name is not None:
+                found[(root / name).resolve()] = None
+    return tuple(found)
+
+
+def _scheduler(address: str) -> str:
+    """Return the address as Dask writes it, or say what is wrong with it."""
+    parts = urlsplit(address)
+    with suppress(ValueError):  # of a port that is no number
+        if parts.scheme in SCHEMES and parts.hostname and parts.port and parts.path in ("", "/"):
+            return f"{'tcp' if parts.scheme == 'dask' else parts.scheme}://{parts.netloc}"
+    likely = f"dask://{address.rpartition('://')[2]}"
+    meant = f" Did you mean {likely!r}?" if parts.scheme not in SCHEMES and ":" in likely.removeprefix("dask:") else ""
+    raise KnockoutError(
+        f"{address!r} is no address of a Dask scheduler.{meant} Write dask://host:port; tcp:// and tls:// are read, "
+        "too, as `dask scheduler` prints them.",
+        where=WHERE,
+    )
+
+
+def _connect(address: str) -> Any:
+    try:
+        from distributed import Client, Security
+    except ImportError:
+        raise KnockoutError("a cluster needs Dask: pip install 'knockout[distributed]'", where=WHERE) from None
+    if address.startswith("tls:") and Security().get_connection_args("client")["ssl_context"] is None:
+        raise KnockoutError(
+            f"{address} asks for TLS, but Dask's configuration names no certificates for a client "
+            "(distributed.comm.tls).",
+            where=WHERE,
+        )
+    try:
+        return Client(address, timeout=CONNECT_S, set_as_default=False, name="knockout")
+    except OSError as error:  # as TimeoutError is
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise KnockoutError(
+            f"no Dask scheduler answers at {address} within {CONNECT_S:.0f} s ({reason}). Is `dask scheduler` running, "
+            "and may this machine reach that port?",
+            where=WHERE,
+        ) from None
+
+
+def _look_around(paths: Sequence[str]) -> _Sight:
+    """Tell what this worker has and sees."""
+    absent = tuple(path for path in paths if not Path(path).exists())
+    return _Sight(_own_lane(), registry.code_digest((), CODE), absent)
+
+
+def _own_lane() -> Lane:
+    device = "cuda:0" if torch.cuda.is_available() else "cpu"
+    return Lane(device, int(os.environ.get("OMP_NUM_THREADS") or 1))
+
+
+def _approved(address: str, threads: int, sight: _Sight | BaseException) -> Lane:
+    if threads != 1:
+        raise KnockoutError(
+            f"worker {address} has {threads} threads. Cells in one process would draw from the same random numbers and "
+            "come out different each time; start workers with --nthreads 1, and more of them.",
+            where=WHERE,
+        )
+    if isinstance(sight, BaseException):
+        raise KnockoutError(
+            f"worker {address} cannot run knockout ({type(sight).__name__}: {sight}). Install the same version there.",
+            where=WHERE,
+        )
+    if sight.code != registry.code_digest((), CODE):
+        raise KnockoutError(
+            f"worker {address} runs other code than this machine. Install the same version there, and start the worker "
+            "anew.",
+            where=WHERE,
+        )
+    if sight.absent:
+        raise KnockoutError(
+            f"worker {address} does not see {', '.join(sight.absent[:3])}. The data must lie under the same path on "
+            "every machine.",
+            where=WHERE,
+        )
+    return sight.lane

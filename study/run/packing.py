@@ -1,0 +1,123 @@
+"""Lanes sized by measurement: as many workers on a device as its memory holds of what one cell takes.
+
+What a cell takes is read from the ledger where a cell of the same arm and data set was finished, and else measured
+(:mod:`study.run.peak`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from search_spaces.arm import canonical_json
+from study.run.devices import Device, devices
+from study.run.peak import probe_peak
+from study.spec.datasets import load_dataset
+from study.spec.machine import Lane, cores, is_auto, parse_lanes
+from study.store.ledger import Ledger
+from study.train.cell import Cell
+
+__all__ = ["pack", "peak_of", "size_lanes"]
+
+GPU_SHARE, CPU_SHARE = 0.9, 0.8  # of what is free; a CPU's memory is also the page cache's and the driver's
+MOST_PER_GPU = 4  # without MPS, workers take turns on a GPU: a few fill the gaps that Python leaves, more only wait
+CONTEXT_MB = 600.0  # a process's CUDA context and kernels, which torch does not count
+# Arms on BEELINE's data take below 1 GiB each, interpreter and libraries with them, and paper-scale ones below 4:
+# where every core has that much, a probe would cost seconds and change nothing.
+ENOUGH_PER_CORE_MB = 4096.0
+
+
+def size_lanes(
+    text: str,
+    cells: Sequence[Cell],
+    ledger: Ledger,
+    *,
+    where: str = "lanes",
+    find: Callable[[], Sequence[Device]] | None = None,
+    probe: Callable[[Sequence[Cell], str], float | None] | None = None,
+) -> tuple[Lane, ...]:
+    """Read lanes as a user writes them, ``auto`` being as many as memory holds of the dearest of the cells.
+
+    Parameters
+    ----------
+    text
+        As :func:`study.spec.machine.parse_lanes` reads it. What is written out is kept, whatever memory there is.
+    cells
+        What will be run.
+    ledger
+        Knows what finished cells took.
+    where
+        What an error names.
+    find, probe
+        In place of :func:`study.run.devices.devices` and :func:`study.run.peak.probe_peak`.
+    """
+    if not is_auto(text):
+        return parse_lanes(text, where=where)
+    found = (find or devices)()
+    peak = _peak(cells, ledger, found, probe or probe_peak)
+    return parse_lanes(text, where=where, auto=[lane.device for lane in pack(found, peak, cores=cores())])
+
+
+def pack(
+    found: Sequence[Device], peak_mb: float | None, *, cores: int, most_per_gpu: int = MOST_PER_GPU
+) -> tuple[Lane, ...]:
+    """Share devices out among workers that take ``peak_mb`` each: at least one per device, and one if it is unknown.
+
+    A CPU gives a worker per core as far as memory goes; a GPU as many as it holds, ``most_per_gpu`` at most, and no
+    more than there are cores to drive them. Cores are divided among the workers.
+    """
+    lanes: list[str] = []
+    for device in found:
+        if device.kind == "cpu":
+            most, fit = cores, cores if peak_mb is None else _fit(CPU_SHARE * device.free_mb, peak_mb)
+        else:
+            most = min(most_per_gpu, cores // len(found))
+            fit = 1 if peak_mb is None else _fit(GPU_SHARE * device.free_mb, peak_mb)
+        lanes += [device.name] * max(1, min(most, fit))
+    threads = max(1, cores // len(lanes))
+    return tuple(Lane(name, threads) for name in lanes)
+
+
+def _fit(free_mb: float, peak_mb: float) -> int:
+    return int(free_mb // peak_mb) if math.isfinite(peak_mb) and peak_mb > 0 else 1
+
+
+def _peak(
+    cells: Sequence[Cell],
+    ledger: Ledger,
+    found: Sequence[Device],
+    probe: Callable[[Sequence[Cell], str], float | None],
+) -> float | None:
+    """Return what one worker takes at most, as far as it is known or worth a probe."""
+    gpu = found[0].kind == "cuda"
+    if gpu and len(cells) <= len(found):
+        return None  # each cell has a device to itself
+    known, unknown = _known_peaks(cells, ledger, found[0].kind)
+    peaks = list(known)
+    if unknown and (gpu or found[0].free_mb < ENOUGH_PER_CORE_MB * cores()):
+        peaks += [peak for peak in [probe(unknown, found[0].name)] if peak is not None]
+    return max(peaks) + (CONTEXT_MB if gpu else 0.0) if peaks else None
+
+
+def peak_of(cells: Iterable[Cell], ledger: Ledger, kind: str = "cpu") -> float | None:
+    """Return the largest memory in megabytes that a finished cell of the same arm and data set took, if there is one.
+
+    Only cells that ran on the same ``kind`` of device count, ``cpu`` or ``cuda``: other memory is meant.
+    """
+    return max(_known_peaks(cells, ledger, kind)[0], default=None)
+
+
+def _known_peaks(cells: Iterable[Cell], ledger: Ledger, kind: str) -> tuple[list[float], list[Cell]]:
+    """Return the peaks that the ledger knows, and the cells whose arm on their data set it does not know."""
+    peaks: dict[tuple[str, str], float] = {}
+    for record in ledger.read_all(path.stem for path in ledger.records.glob("*.json")).values():
+        if record.status == "ok" and record.device.partition(":")[0] == kind and record.identity:
+            key = (canonical_json(record.identity["arm"]), record.identity["data"])
+            peaks[key] = max(peaks.get(key, 0.0), record.peak_memory_mb)
+    known: list[float] = []
+    unknown: list[Cell] = []
+    for cell in cells:
+        key = (canonical_json(cell.arm.canonical), load_dataset(cell.dataset, cell.root).digest)
+        known += [peaks[key]] if key in peaks else []
+        unknown += [] if key in peaks else [cell]
+    return known, unknown

@@ -1,0 +1,122 @@
+"""What a cell will take of a device's memory, measured before it is run: one step of training, one chunk of scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from components.core.budget import Budget
+from components.core.exam import Split
+from components.core.streams import Streams
+from components.graph import training_graph
+from components.model import GRNModel
+from study.run.devices import in_child
+from study.spec.datasets import load_dataset
+from study.train.cell import Cell, make_split
+from study.train.fit import CHUNK, train
+from study.train.memory import PeakMemory
+from study.train.score import assemble_arm
+
+__all__ = ["probe_peak"]
+
+MOST_PROBED = 4  # arms that a probe tries
+
+
+def probe_peak(cells: Sequence[Cell], device: str) -> float | None:
+    """Return the memory in megabytes of the dearest cells on a device, measured in a process of its own.
+
+    On the data set with most values, the arms with most parameters, a few at most, take one step of either stage and
+    score one chunk of pairs. None if no arm trains; infinite if the step does not fit. Rules and correlation methods
+    are not measured: they would have to be run.
+    """
+    dearest = _dearest(cells)
+    if not dearest:
+        return None
+    try:
+        return in_child(partial(_measure, dearest, device))
+    except TerminatedWorkerError:  # as the kernel does when memory runs out
+        return math.inf
+
+
+def _dearest(cells: Sequence[Cell]) -> list[Cell]:
+    """Return one cell of each arm that trains, on the largest data set."""
+    training = [cell for cell in cells if cell.arm.trains]
+    if not training:
+        return []
+    sizes = {cell.digest: load_dataset(cell.dataset, cell.root).expression.size for cell in training}
+    largest = max(sizes.values())
+    return list({cell.arm.digest: cell for cell in training if sizes[cell.digest] == largest}.values())
+
+
+def _measure(cells: Sequence[Cell], device: str) -> float:
+    cells = sorted(cells, key=_parameters, reverse=True)[:MOST_PROBED]
+    memory = PeakMemory(device)
+    for cell in cells:
+        try:
+            _one_step(cell, device)
+        except (MemoryError, torch.OutOfMemoryError):
+            return math.inf
+        except Exception:  # what fails here fails in its cell, where the reason is recorded
+            continue
+    return memory.read_mb()
+
+
+class _EnoughError(Exception):
+    """One step was taken."""
+
+
+@dataclass(frozen=True)
+class _OneStep:
+    """An optimiser that ends a training after the first step of a stage."""
+
+    optimizer: Any
+
+    def graph(self, parameters: Any) -> _OneStep:
+        return _OneStep(self.optimizer.graph(parameters))
+
+    def joint(self, parameters: Any) -> _OneStep:
+        return _OneStep(self.optimizer.joint(parameters))
+
+    def step(self, loss: torch.Tensor) -> None:
+        self.optimizer.step(loss)
+        raise _EnoughError
+
+
+def _one_step(cell: Cell, device: str) -> None:
+    """Take one step of either stage on the first fold, and score as many pairs as are scored at once."""
+    dataset = load_dataset(cell.dataset, cell.root)
+    split = make_split(dataset, cell.split, cell.repeat)
+    streams = Streams(dataset.digest, cell.repeat)
+    made = assemble_arm(cell.arm, dataset, streams, device)
+    optimizer = _OneStep(made.parts.build("optimizer"))
+    sampler = made.parts.build("negatives", split, made.shown)
+    for graph_epochs in {cell.budget.graph_epochs, 0}:
+        budget = Budget(**{**cell.budget.model_dump(), "graph_epochs": graph_epochs})
+        with suppress(_EnoughError):
+            train(made.model, split, sampler, optimizer, streams, budget)
+    _score_chunk(made.model, split)
+
+
+@torch.no_grad()
+def _score_chunk(model: GRNModel, split: Split) -> None:
+    pairs, edges = max(split.validation, split.test, key=len)[:CHUNK], split.train
+    device = next(model.parameters()).device
+    chunk, positives = (torch.from_numpy(np.ascontiguousarray(part)).to(device) for part in (pairs, edges))
+    model.score(model.eval().encode(training_graph(positives)), chunk)
+
+
+def _parameters(cell: Cell) -> int:
+    dataset = load_dataset(cell.dataset, cell.root)
+    try:
+        made = assemble_arm(cell.arm, dataset, Streams(dataset.digest, cell.repeat), "cpu")
+    except Exception:  # its cell will say why
+        return 0
+    return sum(p.numel() for p in made.model.parameters())

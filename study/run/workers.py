@@ -1,0 +1,144 @@
+"""Who runs cells: processes of this machine that own a lane each, or a cluster (:mod:`study.run.cluster`)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from multiprocessing.util import Finalize
+from pathlib import Path
+from typing import Protocol
+
+from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from study.spec.machine import Lane
+from study.train.cell import Cell, Result
+
+__all__ = ["LocalWorkers", "Work", "Workers"]
+
+Work = Callable[[Cell, Lane], Result]
+
+_LANE: Lane | None = None  # set in each worker by _start_worker
+
+
+class Workers(Protocol):
+    """Runs cells somewhere, as many at a time as it has lanes."""
+
+    broken: tuple[type[BaseException], ...]  # what a future raises when its worker died
+
+    @property
+    def alone(self) -> Workers:
+        """The same with nothing beside the one cell it is given."""
+
+    def __enter__(self) -> Workers:
+        """Start the workers."""
+
+    def __exit__(self, *error: object) -> None:
+        """End them, after the cells in flight."""
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """What cells may fly on now; may change while a cluster grows."""
+
+    def submit(self, cell: Cell) -> Future[Result]:
+        """Send a cell to a worker."""
+
+    def kill(self) -> None:
+        """End the workers now, whatever flies."""
+
+
+class LocalWorkers:
+    """One process per lane on this machine.
+
+    Parameters
+    ----------
+    lanes
+        One worker each.
+    work
+        What a worker does with a cell on its lane; must be importable there.
+    """
+
+    broken: tuple[type[BaseException], ...] = (BrokenProcessPool, TerminatedWorkerError)
+
+    def __init__(self, lanes: Sequence[Lane], work: Work) -> None:
+        self._lanes = tuple(lanes)
+        self.work = work
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """All of them, always."""
+        return self._lanes
+
+    @property
+    def alone(self) -> LocalWorkers:
+        """One worker, with the first lane's threads: the same arithmetic, and the device to itself."""
+        return LocalWorkers(self.lanes[:1], self.work)
+
+    def __enter__(self) -> LocalWorkers:
+        """Start the processes; they end with this one, however it ends."""
+        threads = str(self.lanes[0].threads)
+        env = {
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "OMP_WAIT_POLICY": "passive",  # two spinning pools on two cores cost up to 32 times the time
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+        with ExitStack() as stack:
+            folder = tempfile.TemporaryDirectory(prefix="knockout-lanes-", ignore_cleanup_errors=True)
+            arguments = (self.lanes, stack.enter_context(folder), os.getpid())
+            executor = ProcessPoolExecutor(len(self.lanes), initializer=_start_worker, initargs=arguments, env=env)
+            self._executor = stack.enter_context(executor)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Wait for the processes to end."""
+        self._stack.close()
+
+    def submit(self, cell: Cell) -> Future[Result]:
+        """Send a cell to a free process."""
+        future: Future[Result] = self._executor.submit(_work_on_lane, self.work, cell)
+        return future
+
+    def kill(self) -> None:
+        """End the processes now."""
+        self._executor.shutdown(wait=False, kill_workers=True)
+
+
+def _start_worker(lanes: tuple[Lane, ...], slots: str, driver: int) -> None:
+    """Take a free lane; leave Ctrl-C to the driver; end when the driver is gone."""
+    global _LANE
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
+    _LANE = lanes[_take_slot(Path(slots), len(lanes))]
+
+
+def _take_slot(slots: Path, n: int) -> int:
+    for index in range(n):
+        try:
+            os.close(os.open(slots / str(index), os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            continue
+        # loky replaces a worker whose memory has grown; its successor must find the lane free
+        Finalize(None, (slots / str(index)).unlink, kwargs={"missing_ok": True}, exitpriority=0)
+        return index
+    raise RuntimeError(f"a worker was started beyond the {n} lanes")
+
+
+def _end_with(driver: int) -> None:
+    while os.getppid() == driver:
+        time.sleep(1.0)
+    os._exit(1)
+
+
+def _work_on_lane(work: Work, cell: Cell) -> Result:
+    if _LANE is None:
+        raise RuntimeError("a worker was started without a lane")
+    return work(cell, _LANE)

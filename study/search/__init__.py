@@ -1,0 +1,1 @@
+"""Searches with Optuna: trials, proposals, tuning, confirmation."""

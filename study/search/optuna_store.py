@@ -1,0 +1,142 @@
+"""Keeps a search in an Optuna storage, for optuna-dashboard and notebooks: a picture of it, the ledger is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from sqlalchemy.exc import SQLAlchemyError
+
+from components.core.errors import KnockoutError
+from search_spaces.space.space import Space
+from study.search.proposals import directions, frozen, quiet
+from study.search.trial import Trial
+
+__all__ = ["OptunaStore", "importances", "pareto"]
+
+FEWEST = 10  # complete trials below which an importance would be noise
+TREES = 64
+
+
+class OptunaStore:
+    """The Optuna study of one search.
+
+    Parameters
+    ----------
+    name
+        Optuna's study name.
+    folder
+        Where the journal file lies if no ``url`` is given.
+    url
+        Any RDB that Optuna knows: ``sqlite:///trials.db``, ``postgresql://...``.
+    """
+
+    def __init__(self, name: str, folder: Path, url: str | None = None) -> None:
+        self.name, self.folder, self.url = name, folder, url
+        self.journal = folder / "optuna.log"
+
+    @property
+    def address(self) -> str:
+        """What ``optuna-dashboard`` is given to show this study."""
+        return self.url or str(self.journal)
+
+    def sync(self, trials: Sequence[Trial], space: Space, objectives: Sequence[str]) -> None:
+        """Add the finished trials that the storage lacks; make its study anew where it shows another space.
+
+        Raises
+        ------
+        KnockoutError
+            If the storage does not answer.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ours = [trial.arm.digest for trial in trials]
+        try:
+            with FileLock(self.folder / ".optuna.lock"), quiet():  # two drivers would add a trial twice
+                study = self._study(space, objectives, ours)
+                for trial in trials[len(study.get_trials(deepcopy=False)) :]:
+                    told = frozen(trial, space, objectives, foreign=True)
+                    if told is not None:
+                        study.add_trial(told)
+        except (OSError, SQLAlchemyError) as error:
+            raise KnockoutError(
+                f"the Optuna storage does not answer: {str(error).strip()[:200]}. Finished cells and trials are safe; "
+                "run the same command again to go on.",
+                where=self.address,
+            ) from None
+
+    def _study(self, space: Space, objectives: Sequence[str], ours: Sequence[str]) -> optuna.Study:
+        storage = self._storage()
+        if self.name in optuna.get_all_study_names(storage):
+            study = optuna.load_study(study_name=self.name, storage=storage)
+            stored = [trial.user_attrs.get("arm") for trial in study.get_trials(deepcopy=False)]
+            as_now = study.user_attrs.get("space") == space.digest
+            if as_now and stored == list(ours[: len(stored)]) and study.metric_names == list(objectives):
+                return study
+            optuna.delete_study(study_name=self.name, storage=storage)  # Optuna refuses a space that grows
+        study = optuna.create_study(storage=storage, study_name=self.name, directions=directions(objectives))
+        study.set_metric_names(list(objectives))
+        study.set_user_attr("space", space.digest)
+        return study
+
+    def _storage(self) -> BaseStorage:
+        if self.url is None:
+            lock = JournalFileOpenLock(str(self.journal), grace_period=10)  # of a driver that was killed holding it
+            return JournalStorage(JournalFileBackend(str(self.journal), lock_obj=lock))
+        return optuna.storages.get_storage(self.url)
+
+
+def importances(trials: Sequence[Trial], space: Space, objectives: Sequence[str]) -> list[dict[str, Any]]:
+    """Say how much of the scores' variance each parameter explains (fANOVA, Hutter et al. 2014).
+
+    Parameters that every arm has are judged over all complete trials; one that needs a level, over those with it.
+    """
+    found: list[dict[str, Any]] = []
+    with quiet():
+        study = optuna.create_study(directions=directions(objectives))
+        complete = [told for trial in trials if trial.state == "complete" if (told := frozen(trial, space, objectives))]
+        study.add_trials(complete)
+        common = [p.name for p in space.parameters if all(p.name in told.params for told in complete)]
+        for position, name in enumerate(objectives):
+            judged = _importances(study, position, common, [])
+            found += [{"objective": name, **row, "given": ""} for row in judged]
+            for conditional in [p.name for p in space.parameters if p.name not in common]:
+                judged = _importances(study, position, [conditional], common)
+                found += [{"objective": name, **row, "given": _given(conditional)} for row in judged]
+    return found
+
+
+def _importances(study: optuna.Study, position: int, asked: list[str], beside: list[str]) -> list[dict[str, Any]]:
+    """Judge some parameters among the trials that have them, and all that everybody has."""
+    having = [trial for trial in study.trials if trial.params.keys() >= {*asked, *beside}]
+    if len(having) < FEWEST or not asked or len({trial.values[position] for trial in having}) == 1:
+        return []
+    values = optuna.importance.get_param_importances(
+        study,
+        evaluator=optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, seed=0),
+        params=[*asked, *beside],
+        target=lambda trial: float(trial.values[position]),
+        normalize=False,
+    )
+    return [{"parameter": name, "importance": values[name], "trials": len(having)} for name in asked if name in values]
+
+
+def _given(name: str) -> str:
+    factor, *rest = name.split(".")
+    return f"{factor}={rest[0]}" if rest else f"{factor} acts"
+
+
+def pareto(trials: Sequence[Trial], space: Space, objectives: Sequence[str]) -> list[int]:
+    """Return the numbers of the complete trials that no other beats in every objective."""
+    complete = [trial for trial in trials if trial.state == "complete"]
+    with quiet():
+        study = optuna.create_study(directions=directions(objectives))
+        for trial in complete:
+            told = frozen(trial, space, objectives, foreign=True)
+            if told is not None:
+                study.add_trial(told)
+        return [complete[best.number].number for best in study.best_trials]

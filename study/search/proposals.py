@@ -1,0 +1,218 @@
+"""Proposes the arms of a search with Optuna, and says when a trial is not worth its next cell.
+
+A proposal for trial n is drawn by a fresh sampler, seeded by (seed, n), from an in-memory Optuna study of what trial n
+may know: warm trials, and what trials 0 .. n - parallel came to; those after them count as running. So the same search
+proposes the same arms on any number of lanes, and after any number of kills.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from components.core.errors import KnockoutError
+from search_spaces.arm import Arm
+from search_spaces.space.space import Space
+from study.search.trial import Trial, objective
+from study.study_file.search_keys import COSTS, Budgeted
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+
+__all__ = ["Proposal", "Proposer", "directions", "frozen", "quiet"]
+
+Direction = Literal["minimize", "maximize"]
+
+ATTEMPTS = 100  # draws of one trial before the space counts as exhausted
+INFORMED = 10  # of these, how many ask the sampler before chance is asked
+
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True),
+    "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
+    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
+    # Optuna's population of 50 would make a search of the usual size a random one
+    "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=16),
+}
+
+PRUNERS: dict[str, Callable[[int], BasePruner]] = {
+    "wilcoxon": lambda cells: optuna.pruners.WilcoxonPruner(),
+    "median": lambda cells: optuna.pruners.MedianPruner(),
+    "hyperband": lambda cells: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=cells),
+    "none": lambda cells: optuna.pruners.NopPruner(),
+}
+
+STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+    "running": TrialState.RUNNING,
+}
+
+
+class Proposal:
+    """An arm that was proposed, with the view of the search in which it is judged.
+
+    Attributes
+    ----------
+    arm
+        The arm, named after the trial.
+    """
+
+    def __init__(self, arm: Arm, asked: optuna.Trial | None, prunes: bool) -> None:
+        self.arm, self._asked, self._prunes = arm, asked, prunes
+
+    def hopeless(self, step: int, value: float) -> bool:
+        """Hear the score of cell ``step``; say whether the pruner would stop the trial here."""
+        if self._asked is None or not self._prunes:
+            return False
+        with quiet():
+            self._asked.report(value, step)
+            return self._asked.should_prune()
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What sampler and pruner noted on the trial, for later proposals."""
+        if self._asked is None:
+            return {}
+        return dict(self._asked.study.trials[self._asked.number].system_attrs)
+
+
+class Proposer:
+    """Proposes arms of a space.
+
+    Parameters
+    ----------
+    space
+        What is varied.
+    spec
+        Sampler, pruner, seed and lag of the search.
+    objectives
+        What trials are judged by, the first one first.
+    cells
+        Number of cells of a trial.
+    """
+
+    def __init__(self, space: Space, spec: Budgeted, objectives: Sequence[str], cells: int) -> None:
+        self.space, self.spec, self.objectives, self.cells = space, spec, tuple(objectives), cells
+        self.prunes = len(objectives) == 1 and spec.pruner != "none" and cells > 1
+        self._grid = space.grid(spec.grid_points)  # read once: what was tried need not be met again
+
+    def propose(self, number: int, before: Sequence[Trial]) -> Proposal | None:
+        """Return the arm of trial ``number`` given all trials before it, or None when the space is exhausted.
+
+        The first trial that is not warm is the reference, unless it is warm already.
+        """
+        known = {trial.arm.digest for trial in before}
+        if self.space.reference.digest not in known:
+            return self._reference(number, before)
+        if self.spec.sampler == "grid":
+            arm = next((arm for arm in self._grid if arm.digest not in known), None)
+            if arm is None:
+                return None
+            return Proposal(_named(arm, number), self._asked(number, before, arm), self.prunes)
+        for attempt in range(ATTEMPTS):
+            sampler = self.spec.sampler if attempt < INFORMED else "random"
+            seed = int(np.random.SeedSequence([self.spec.seed, number, attempt]).generate_state(1)[0])
+            with quiet():
+                asked = self._view(number, before, SAMPLERS[sampler](seed)).ask()
+                try:
+                    arm = self.space.suggest(asked)
+                except KnockoutError:  # settings that do not go together: heads that do not divide the width
+                    continue
+            if arm.digest not in known:
+                return Proposal(_named(arm, number), asked, self.prunes)
+        return None
+
+    def _reference(self, number: int, before: Sequence[Trial]) -> Proposal:
+        arm = self.space.reference
+        return Proposal(_named(arm, number), self._asked(number, before, arm), self.prunes)
+
+    def _asked(self, number: int, before: Sequence[Trial], arm: Arm) -> optuna.Trial | None:
+        """Return a trial of a view that was given its parameters, not drawn; None where nobody would look at it."""
+        params = self.space.params_of(arm)
+        if params is None or not self.prunes:
+            return None
+        with quiet():
+            view = self._view(number, before, SAMPLERS["random"](0))
+            view.enqueue_trial(params)
+            asked = view.ask()
+            self.space.suggest(asked)
+        return asked
+
+    def _view(self, number: int, before: Sequence[Trial], sampler: BaseSampler) -> optuna.Study:
+        view = optuna.create_study(
+            study_name="view",  # Hyperband draws its brackets from name and number
+            sampler=sampler,
+            pruner=PRUNERS[self.spec.pruner](self.cells),
+            directions=directions(self.objectives),
+        )
+        for trial in before:
+            seen = trial.warm or trial.number <= number - self.spec.parallel
+            told = frozen(trial, self.space, self.objectives, unseen=not seen)
+            if told is not None:
+                view.add_trial(told)
+        return view
+
+
+def frozen(
+    trial: Trial, space: Space, objectives: Sequence[str], *, unseen: bool = False, foreign: bool = False
+) -> FrozenTrial | None:
+    """Return a trial in Optuna's form; None for an arm outside of the space, which no sampler can learn from.
+
+    Parameters
+    ----------
+    trial
+        A trial of ours.
+    space
+        The space as it is now: it may have grown since the trial.
+    objectives
+        What it is judged by.
+    unseen
+        Show it as running, whatever came of it.
+    foreign
+        Give an arm outside of the space as a trial without parameters, for the record.
+    """
+    params = space.params_of(trial.arm)
+    if params is None and not foreign:
+        return None
+    state = TrialState.RUNNING if unseen else STATES[trial.state]
+    steps = {} if unseen else {i: objective(result, objectives[0]) for i, result in enumerate(trial.scored)}
+    return create_trial(
+        state=state,
+        params=params or {},
+        distributions=space.distributions_of(params) if params else {},
+        values=[trial.value(name) for name in objectives] if state == TrialState.COMPLETE else None,
+        intermediate_values=steps if len(objectives) == 1 and state != TrialState.FAIL else {},
+        system_attrs={} if unseen else trial.attrs,
+        user_attrs={"arm": trial.arm.digest, "warm": trial.warm, "reason": trial.reason},
+    )
+
+
+def directions(objectives: Sequence[str]) -> list[Direction]:
+    """Return Optuna's direction of each objective: costs down, metrics up."""
+    return ["minimize" if name in COSTS else "maximize" for name in objectives]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Optuna from announcing every trial and every experimental class."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _named(arm: Arm, number: int) -> Arm:
+    return replace(arm, name=f"trial {number}")

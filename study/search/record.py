@@ -1,0 +1,138 @@
+"""What a search leaves for reports and for `knockout status`: plain tables, without the sealed test scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from search_spaces.arm import Arm
+from study.search.proposals import directions
+from study.search.search import Search
+from study.search.trial import Trial, written
+from study.spec.files import write_atomically
+
+__all__ = ["SEARCH", "changed_settings", "trial_table", "tuning_table", "write_search", "write_trials", "write_tuning"]
+
+SEARCH = "search.json"
+
+
+def trial_table(search: Search) -> pd.DataFrame:
+    """Return one row per finished trial: how it ended, its validation scores, its parameters."""
+    return pd.DataFrame([_row(search, trial) for trial in search.finished], columns=_columns(search))
+
+
+def write_trials(search: Search) -> None:
+    """Write ``trials.csv`` of a search."""
+    table = trial_table(search)
+    write_atomically(search.folder / "trials.csv", lambda path: table.to_csv(path, index=False))
+
+
+def write_search(
+    search: Search, *, name: str, storage: str, importances: list[dict[str, Any]], front: list[int]
+) -> None:
+    """Write ``search.json``: what was searched and how, and what explains the scores."""
+    spec = search.spec
+    content = {
+        "study": name,
+        "metric": search.study.metric,
+        "sampler": spec.sampler,
+        "pruner": spec.pruner if search.proposer.prunes else "none",
+        "objectives": [
+            {"name": objective, "direction": direction}
+            for objective, direction in zip(search.objectives, directions(search.objectives), strict=True)
+        ],
+        "trials": spec.trials,
+        "hours": spec.hours,
+        "exhausted": search.exhausted,
+        "parallel": spec.parallel,
+        "seed": spec.seed,
+        "repeats": search.study.repeats,
+        "datasets": [dataset.name for dataset in search.datasets],
+        "reference": search.space.reference.name,
+        "reference_digest": search.space.reference.digest,
+        "space": search.space.describe(),
+        "pareto": front,
+        "storage": storage,
+        "importances": importances,
+    }
+    text = json.dumps(content, indent=1)
+    write_atomically(search.folder / SEARCH, lambda path: path.write_text(text))
+
+
+def changed_settings(arm: Arm, plain: Arm) -> str:
+    """Say in which levels and settings an arm differs from another: 'gnn.gat.heads=5, optimizer.adam.gamma=0.9'."""
+    ours, theirs = written(arm), written(plain)
+    said = []
+    for factor in arm.choices:
+        if factor in arm.silenced:
+            continue
+        level, plain_level = arm.choices[factor].level, plain.choices[factor].level
+        if level != plain_level:
+            said.append(f"{factor}={level}")
+            continue
+        before = theirs[factor][level]
+        said += [
+            f"{factor}.{level}.{key}={_short(value)}"
+            for key, value in ours[factor][level].items()
+            if before[key] != value
+        ]
+    return ", ".join(said)
+
+
+def _columns(search: Search) -> list[str]:
+    parameters = [f"param:{parameter.name}" for parameter in search.space.parameters]
+    objectives = [f"objective:{name}" for name in search.objectives]
+    return ["number", "state", "warm", "arm", "arm_digest", "cells", "seconds", *objectives, *parameters]
+
+
+def _row(search: Search, trial: Trial) -> dict[str, Any]:
+    params = search.space.params_of(trial.arm) or {}
+    row = {
+        "number": trial.number,
+        "state": trial.state,
+        "warm": trial.warm,
+        "arm": trial.arm.name,
+        "arm_digest": trial.arm.digest,
+        "cells": trial.steps,
+        "seconds": round(trial.seconds, 3),
+    }
+    if trial.state != "failed" and trial.steps:
+        row |= {f"objective:{name}": trial.value(name) for name in search.objectives}
+    return row | {f"param:{name}": value for name, value in params.items()}
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def tuning_table(searches: Sequence[tuple[Arm, Search | None]]) -> pd.DataFrame:
+    """Return one row per arm of a tuned ablation: what its search was allowed, spent and found."""
+    return pd.DataFrame([_tuned(arm, search) for arm, search in searches])
+
+
+def _tuned(arm: Arm, search: Search | None) -> dict[str, Any]:
+    if search is None:
+        return {"arm": arm.name, "role": arm.role, "budget": 0, "trials": 0, "complete": 0, "pruned": 0, "failed": 0}
+    states = [trial.state for trial in search.finished]
+    best = search.best()
+    default = [trial for trial in search.finished if trial.arm.digest == arm.digest and trial.state == "complete"]
+    return {
+        "arm": arm.name,
+        "role": arm.role,
+        "budget": search.spec.trials,
+        "trials": search.proposed,
+        **{state: states.count(state) for state in ("complete", "pruned", "failed")},
+        "score": best[0].value(search.objectives[0]) if best else None,
+        "default": default[0].value(search.objectives[0]) if default else None,
+        "settings": changed_settings(best[0].arm, arm) if best else "",
+    }
+
+
+def write_tuning(searches: Sequence[tuple[Arm, Search | None]], folder: Path) -> None:
+    """Write ``tuning.csv``."""
+    table = tuning_table(searches)
+    write_atomically(folder / "tuning.csv", lambda path: table.to_csv(path, index=False))

@@ -1,0 +1,1 @@
+"""What was asked, as values: cells, records, and every path of an output folder."""

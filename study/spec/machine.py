@@ -1,0 +1,101 @@
+"""Lanes: shares of a device, one worker each."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from components.core.errors import KnockoutError
+
+__all__ = ["Lane", "cores", "describe", "is_auto", "parse_lanes"]
+
+PATTERN = re.compile(r"^(cpu|cuda)(?::(\d+))?(?:x(\d+))?$")
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A share of a device that one worker owns.
+
+    Attributes
+    ----------
+    device
+        torch device: ``cpu`` or ``cuda:N``.
+    threads
+        CPU threads the worker may use.
+    """
+
+    device: str
+    threads: int
+
+
+def parse_lanes(text: str, *, where: str = "lanes", auto: Sequence[str] | None = None) -> tuple[Lane, ...]:
+    """Read lanes as ``auto``, ``cpu:2`` (two CPU workers) or ``cuda:0,cuda:1x3`` (three workers on GPU 1).
+
+    Parameters
+    ----------
+    text
+        One or several of these, by commas.
+    where
+        What an error names.
+    auto
+        Devices that ``auto`` stands for, one per worker; one worker on every GPU, or on every core if not given.
+        :func:`study.run.packing.size_lanes` gives as many as memory holds.
+
+    Raises
+    ------
+    KnockoutError
+        If the text is none of these, or asks for more than the machine has.
+    """
+    devices: list[str] = []
+    for part in (p.strip() for p in text.split(",")):
+        if part == "auto":
+            devices += _all_devices() if auto is None else auto
+            continue
+        match = PATTERN.match(part)
+        if not match or (match[1] == "cpu" and match[3]):
+            raise KnockoutError(f"{part!r} is no lane. Write auto, cpu:2, cuda:0 or cuda:1x3.", where=where)
+        kind, number, times = match[1], match[2], int(match[3] or 1)
+        count = int(number or cores()) if kind == "cpu" else times
+        if not 1 <= count <= 1024:
+            raise KnockoutError(f"{part!r} asks for {count} workers; 1 to 1024 are possible.", where=where)
+        if kind == "cpu":
+            devices += ["cpu"] * count
+        else:
+            devices += [_cuda(int(number or 0), where)] * count
+    threads = max(1, cores() // len(devices))
+    return tuple(Lane(device, threads) for device in devices)
+
+
+def is_auto(text: str) -> bool:
+    """Tell whether a text leaves the number of workers, or some of it, to what memory holds."""
+    return "auto" in (part.strip() for part in text.split(","))
+
+
+def describe(lanes: tuple[Lane, ...]) -> str:
+    """Say how many workers run where, for the plan."""
+    counts = Counter(lanes)
+    return ", ".join(f"{n} x {lane.device} ({lane.threads} threads)" for lane, n in counts.items())
+
+
+def cores() -> int:
+    """Return the CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _all_devices() -> list[str]:
+    import torch
+
+    gpus = torch.cuda.device_count()
+    return [f"cuda:{i}" for i in range(gpus)] if gpus else ["cpu"] * cores()
+
+
+def _cuda(index: int, where: str) -> str:
+    import torch
+
+    found = torch.cuda.device_count()
+    if index >= found:
+        raise KnockoutError(f"cuda:{index} is asked for, but this machine has {found} CUDA devices.", where=where)
+    return f"cuda:{index}"

@@ -1,0 +1,1 @@
+"""Reads and writes an output folder and the MLflow store."""

@@ -1,0 +1,108 @@
+"""The keys of a study file: their types, defaults and meanings, and what is said of one that is wrong."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from components.core.errors import KnockoutError, UnknownNameError
+from study.study_file.search_keys import SearchSpec, TuneSpec
+
+__all__ = ["DatasetSpec", "DesignSpec", "StudyFile", "parse"]
+
+ALTERNATIVES = (
+    "str",
+    "DatasetSpec",
+    "DesignSpec",
+    "SearchSpec",
+    "TuneSpec",
+    "bool",
+    "list[str]",
+)  # pydantic names the member of a union that it tried
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DatasetSpec(_Strict):
+    """Where one data set of a study comes from, and the exam it sets.
+
+    Either ``path`` (a folder in BEELINE layout, or an ``.h5ad`` file with ``network_file``; ``STRING/*/TFs+500`` stands
+    for every such folder) or ``simulate`` (settings of the simulator, ``{}`` for its defaults) with ``seed``.
+    """
+
+    path: str | None = Field(None, description="folder, pattern or .h5ad file, from --data or the study file on")
+    simulate: dict[str, Any] | None = Field(None, description="settings of the simulator")
+    seed: int = Field(0, description="seed of the simulated network and cells", ge=0)
+    name: str = Field("", description="name in tables")
+    block: str = Field("", description="independent unit for statistics; default: the cell type")
+    network: str = Field("", description="where the edges come from; default: read from the path")
+    network_file: str | None = Field(None, description="CSV of regulator and target, beside an .h5ad")
+    tfs_file: str | None = Field(None, description="list of regulators, beside an .h5ad")
+    train_on: str | list[str] | None = Field(None, description="data sets to train on; this one is the test (transfer)")
+    orthologs: str | None = Field(None, description="CSV: symbol in train_on, symbol here; default: the same symbol")
+    split: Any = Field(None, description="exam protocol; default: the study's")
+
+    @property
+    def label(self) -> str:
+        """Name for progress and logs: as the study file says it."""
+        return self.name or self.path or "simulated"
+
+
+class DesignSpec(_Strict):
+    """Which arms are trained beside the reference."""
+
+    kind: str = Field("one_factor_at_a_time", description="how the levels are combined")
+    factors: dict[str, Any] = Field(default_factory=dict, description="factor to list of levels")
+    arms: list[dict[str, Any]] = Field(default_factory=list, description="arms of an explicit design")
+    tune: TuneSpec | None = Field(None, description="a search of equal size for every arm, before it is compared")
+
+
+class StudyFile(_Strict):
+    """What a study file says, before names are looked up and patterns are expanded."""
+
+    name: str = Field(description="name of the study, the experiment in MLflow", min_length=1, max_length=120)
+    datasets: list[str | DatasetSpec] = Field(min_length=1)
+    preset: str = "knockout-small"
+    reference: dict[str, Any] = Field(default_factory=dict)
+    design: DesignSpec = DesignSpec()
+    search: SearchSpec | None = None
+    controls: bool | list[str] = True
+    baselines: list[Any] = Field(default_factory=list)
+    split: Any = "per_tf"
+    repeats: int = Field(3, ge=1, le=1000)
+    metric: str = "auroc"
+    margin: float | None = Field(None, gt=0.0, lt=0.5)
+    training: dict[str, Any] = Field(default_factory=dict)
+    embeddings: list[str] | None = None
+    lanes: str = "auto"
+
+
+def parse(cls: type[Any], given: Any, at: str) -> Any:
+    """Read one part of a study file; the first thing that is wrong is named with its key path."""
+    try:
+        return cls.model_validate(given)
+    except ValidationError as error:
+        # a misspelt key comes before the key that is missing because of it
+        for problem in sorted(error.errors(), key=lambda problem: problem["type"] == "missing"):
+            loc = [part for part in problem["loc"] if part not in ALTERNATIVES]
+            key_path = at + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in loc)
+            key_path = key_path.lstrip(".")
+            if problem["type"] == "extra_forbidden":
+                known = _known_keys(cls, loc[:-1])
+                raise UnknownNameError.of("key", loc[-1], known, where=key_path) from None
+            if problem["type"] == "missing":
+                raise KnockoutError(f"the key {loc[-1]!r} is missing.", where=key_path) from None
+            if not {"str", "bool"} & set(problem["loc"]):
+                message = re.sub(" or instance of .*", "", problem["msg"].lower()).replace("dictionary", "mapping")
+                raise KnockoutError(f"{message}, got {problem['input']!r}.", where=key_path) from None
+        raise KnockoutError(str(error.errors()[0]["msg"]), where=at) from None
+
+
+def _known_keys(cls: type[BaseModel], loc: list[Any]) -> list[str]:
+    nested: dict[str, type[BaseModel]] = {"datasets": DatasetSpec, "design": DesignSpec, "search": SearchSpec}
+    named = "tune" in loc[1:]
+    return list((TuneSpec if named else nested[loc[0]] if loc else cls).model_fields)

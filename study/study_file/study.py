@@ -1,0 +1,252 @@
+"""The study file: what is compared, on which data, how often, and how it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.core import registry
+from components.core.budget import Budget
+from components.core.errors import KnockoutError, UnknownNameError
+from components.core.metrics import METRICS
+from components.core.settings import parse_settings
+from components.data.simulator import SimulatorSettings
+from search_spaces.arm import Arm, Choice, parse_choice
+from search_spaces.baselines import baselines
+from search_spaces.designs import CONTROLS, Arms, controls, distinct, expand
+from search_spaces.presets import preset
+from search_spaces.studies import named_study
+from study.spec.machine import Lane, parse_lanes
+from study.study_file.keys import DatasetSpec, StudyFile, parse
+from study.study_file.patterns import at_scale, choose
+from study.study_file.search_keys import SearchSpec, TuneSpec, check_search
+from study.study_file.yaml_file import YamlFile
+
+if TYPE_CHECKING:  # a design is read without waiting for optuna
+    from search_spaces.space.space import Space
+
+__all__ = ["Study", "load_study"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A validated study.
+
+    Attributes
+    ----------
+    name
+        Experiment name.
+    datasets, splits
+        Data sets and, position by position, the exam each sets.
+    arms
+        Reference arm first, then the design's, then controls.
+    aliases
+        Design points that are another arm, to that arm's name.
+    repeats, metric, budget, lanes
+        As in the file.
+    root
+        Folder that relative paths start from.
+    search, space
+        The search that the file asks for, and what it varies; None for a design.
+    tune
+        The search that every arm of the design gets before it is compared, if any.
+    lanes_asked
+        Lanes as they were written; ``auto`` is fitted to memory when it is known what will be run.
+    first_repeat
+        Index of the first repeat: what was searched or tuned is compared on repeats that the search has not seen.
+    margin
+        Differences below it do not matter to this study, on metrics from 0 to 1; None: what reports take for that.
+    embeddings
+        Names of the arms whose cells of the first repeat save what the model makes of test pairs.
+    """
+
+    name: str
+    datasets: tuple[DatasetSpec, ...]
+    splits: tuple[Choice, ...]
+    arms: tuple[Arm, ...]
+    aliases: Mapping[str, str]
+    repeats: int
+    metric: str
+    budget: Budget
+    lanes: tuple[Lane, ...]
+    root: Path
+    search: SearchSpec | None = None
+    space: Space | None = None
+    tune: TuneSpec | None = None
+    lanes_asked: str = "auto"
+    first_repeat: int = 0
+    margin: float | None = None
+    embeddings: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> Arm:
+        """The arm that others are compared with."""
+        return self.arms[0]
+
+    def budget_of(self, arm: Arm) -> Budget:
+        """Return the training budget of an arm: the study's, unless the arm is a system that brings its own."""
+        return arm.budget or self.budget
+
+
+def load_study(
+    source: str | Path,
+    *,
+    data: Path | None = None,
+    lanes: str | None = None,
+    scale: str | None = None,
+    only: Sequence[str] = (),
+) -> Study:
+    """Read and validate a study; nothing is run or written.
+
+    Parameters
+    ----------
+    source
+        YAML file, or the name of a ready-made study (``scunigp-table3``).
+    data
+        Folder that data set paths are relative to; the study file's own folder if not given.
+    lanes
+        Overrides the file's lanes.
+    scale
+        Which of ``{cpu: ..., paper: ...}`` is meant wherever the file offers both; ``cpu`` if not given.
+    only
+        Patterns: data sets whose path or name fits none of them are left out.
+
+    Raises
+    ------
+    KnockoutError
+        For anything wrong in the file, with file, line and key path.
+    """
+    named = _is_name(source)
+    if named and data is None:
+        named_study(str(source))  # a misspelt name comes first
+        raise KnockoutError(
+            f"{str(source)!r} is a ready-made study: say where the data are, a folder of <network>/<cell>/TFs+<n>. "
+            "`knockout data fetch beeline` brings the published ones.",
+            where="--data",
+        )
+    file = YamlFile(named_study(str(source)) if named else Path(source))
+    try:
+        raw = parse(StudyFile, at_scale(file.values, scale), "")
+        entries = [_entry(raw, given, i) for i, given in enumerate(raw.datasets)]
+        root = data or file.path.parent
+        exams = choose(entries, root, only, may_miss=named)
+        parse_lanes(lanes or raw.lanes, where="--lanes" if lanes else "lanes")
+        return _study(raw, exams, root, lanes or raw.lanes)
+    except KnockoutError as error:
+        if str(file.path) in error.where or error.where.startswith("--"):
+            raise
+        raise type(error)(error.message, where=file.where(error.where)) from None
+
+
+def _is_name(source: str | Path) -> bool:
+    """Tell the name of a ready-made study from a path."""
+    path = Path(source)
+    return not path.suffix and path.name == str(source) and not path.exists()
+
+
+def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Path, lanes: str) -> Study:
+    if raw.metric not in METRICS:
+        raise UnknownNameError.of("metric", raw.metric, METRICS, where="metric")
+    chosen = preset(raw.preset, where="preset")
+    for factor in raw.reference:
+        if registry.factor(factor, where=f"reference.{factor}").exam:
+            raise KnockoutError(
+                "the exam is no part of an arm; write it at the top level.", where=f"reference.{factor}"
+            )
+    reference = chosen.arm(raw.preset if not raw.reference else "full model", raw.reference)
+    design = raw.design
+    if raw.search and "design" in raw.model_fields_set:
+        raise KnockoutError("a study compares the arms of a design or searches for the best; drop one.", where="search")
+    expanded = Arms((reference,), {})
+    if "design" in raw.model_fields_set:
+        expanded = expand(reference, design.kind, design.factors, design.arms)
+    names = list(CONTROLS) if raw.controls is True else raw.controls or []
+    budget = parse_settings(Budget, chosen.budget.model_dump() | raw.training, owner="training", where="training")
+    known = baselines(reference, budget, raw.training, raw.baselines)
+    arms = distinct([*expanded.arms, *known, *controls(reference, names)], where="controls")
+    if raw.search:
+        check_search(raw.search, raw.metric, where="search")
+    if design.tune:
+        check_search(design.tune, raw.metric, where="design.tune")
+    if len(arms.arms) < 2 and not raw.search:
+        raise KnockoutError("nothing to compare: give a design, or leave the controls on.", where="design")
+    return Study(
+        name=raw.name,
+        datasets=tuple(spec for spec, _ in exams),
+        splits=tuple(split for _, split in exams),
+        arms=arms.arms,
+        aliases={**expanded.aliases, **arms.aliases},
+        repeats=raw.repeats,
+        metric=raw.metric,
+        margin=raw.margin,
+        budget=budget,
+        lanes=parse_lanes(lanes),
+        lanes_asked=lanes,
+        root=root,
+        search=raw.search,
+        space=_space(reference, raw.search) if raw.search else None,
+        tune=design.tune,
+        first_repeat=design.tune.repeats if design.tune else 0,
+        embeddings=_embedded(raw.embeddings, arms.arms, {**expanded.aliases, **arms.aliases}),
+    )
+
+
+def _embedded(given: Sequence[str] | None, arms: Sequence[Arm], aliases: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the arms named to save what they make of pairs: the reference where none is, if it encodes any."""
+    known = [arm.name for arm in arms]
+    can = [arm.name for arm in arms if arm.trains and "pair_encoder" not in arm.silenced]
+    if given is None:
+        return tuple(name for name in known[:1] if name in can)
+    for position, name in enumerate(given):
+        at, arm = f"embeddings[{position}]", aliases.get(name, name)
+        if arm not in known:
+            raise UnknownNameError.of("arm", name, [*known, *aliases], where=at)
+        if arm not in can:
+            raise KnockoutError(f"arm {name!r} encodes no pairs. Arms that do: {', '.join(can) or 'none'}.", where=at)
+    return tuple(dict.fromkeys(aliases.get(name, name) for name in given))
+
+
+def _space(reference: Arm, search: SearchSpec) -> Space:
+    from search_spaces.space.space import parse_space
+
+    return parse_space(reference, search.vary, search.fixed)
+
+
+def _entry(raw: StudyFile, given: str | DatasetSpec, position: int) -> tuple[DatasetSpec, Choice]:
+    at = f"datasets[{position}]"
+    spec = _dataset(given, at)
+    if spec.train_on is not None:
+        return spec, _transfer_exam(raw, spec, at)
+    if spec.split is None:
+        return spec, parse_choice("split", raw.split, where="split")
+    return spec, parse_choice("split", spec.split, where=f"{at}.split")
+
+
+def _transfer_exam(raw: StudyFile, spec: DatasetSpec, at: str) -> Choice:
+    """Return the exam of an entry that trains on other data sets: the study's is about one data set."""
+    choice = parse_choice("split", "transfer" if spec.split is None else spec.split, where=f"{at}.split")
+    if choice.level != "transfer":
+        raise KnockoutError(
+            f"{choice.level!r} cuts one data set; an entry with train_on is examined by 'transfer'.",
+            where=f"{at}.split",
+        )
+    return choice
+
+
+def _dataset(given: str | DatasetSpec, at: str) -> DatasetSpec:
+    if given == "simulated":
+        return DatasetSpec(simulate={})
+    spec = DatasetSpec(path=given) if isinstance(given, str) else given
+    if (spec.path is None) == (spec.simulate is None):
+        raise KnockoutError("a data set is either a 'path' or 'simulate'.", where=at)
+    if spec.orthologs and spec.train_on is None:
+        raise KnockoutError("orthologs match genes with those of train_on; name that, too.", where=f"{at}.orthologs")
+    if spec.simulate is not None:
+        if spec.train_on is not None:
+            raise KnockoutError("a simulated data set shares no genes with another.", where=f"{at}.train_on")
+        parse_settings(SimulatorSettings, spec.simulate, owner="simulate", where=f"{at}.simulate")
+        if spec.network_file or spec.tfs_file:
+            raise KnockoutError("a simulated data set brings its own network and TFs; give no file.", where=at)
+    return spec

@@ -1,0 +1,1 @@
+"""One cell in one process: values in, value out."""

@@ -1,0 +1,157 @@
+"""What outlives a killed training: its state at an epoch's end, from which the same cell goes on to the last bit.
+
+``OUT/checkpoints/<cell>.pt``, or ``<cell>-fold_k.pt`` where the exam has folds. Tensors and plain values only, so that
+reading a file can run no code; a file that cannot be read, or is another cell's, counts as none.
+"""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from components.core.errors import KnockoutError
+from study.spec.files import write_atomically
+
+__all__ = ["Checkpoint", "Clock", "drop_checkpoints", "read_tensors", "write_tensors"]
+
+EVERY_S = 60.0  # the most that a kill costs, beside the epoch in flight
+FOLD_S = 1.0  # a finished fold is kept if it took this long: the file costs about a thousandth of it
+WHERE = ("stage", "epoch", "best", "best_epoch", "best_state", "curves")
+STATE = frozenset((*WHERE, "model", "optimizer", "scheduler", "draws", "batches", "dropout", "negatives"))
+FINISHED = frozenset(("validation", "test", "curves", "best_epoch", "parameters"))
+
+
+@dataclass
+class Clock:
+    """Seconds that the training of one fold cost, whoever spent them.
+
+    Attributes
+    ----------
+    elsewhere
+        Spent by a predecessor that was killed, or by the arm that trained what this one shares, less the time that
+        this process waited for it.
+    shared
+        What of it came from the store of shared stages.
+    """
+
+    elsewhere: float = 0.0
+    shared: float = 0.0
+    started: float = field(default_factory=lambda: time.perf_counter())
+
+    @property
+    def here(self) -> float:
+        """Seconds that went by in this process."""
+        return time.perf_counter() - self.started
+
+    @property
+    def seconds(self) -> float:
+        """Seconds in all."""
+        return self.elsewhere + self.here
+
+
+class Checkpoint:
+    """Keeps the state of one fold's training, at most once in ``EVERY_S``; without a path, nothing.
+
+    Parameters
+    ----------
+    path
+        The file.
+    cell
+        Digest of the cell, without which a file is not ours.
+    fold
+        Number of the fold, 0 where the exam has none.
+    """
+
+    def __init__(self, path: Path | None = None, cell: str = "", fold: int = 0) -> None:
+        self.path, self.cell, self.fold = path, cell, fold
+        self.clock = Clock()
+        self._saved_at = self.clock.started
+
+    @classmethod
+    def of(cls, out: Path | None, cell: str, fold: int = 0) -> Checkpoint:
+        """Return the checkpoint of a cell, or of one of its folds, in a study's output folder."""
+        name = f"{cell}-fold_{fold}.pt" if fold else f"{cell}.pt"
+        return cls(None if out is None else _folder(out) / name, cell, fold)
+
+    @property
+    def due(self) -> bool:
+        """Whether the state should be saved at the end of this epoch."""
+        return self.path is not None and time.perf_counter() - self._saved_at >= EVERY_S
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Save the state of a training at an epoch's end."""
+        self._write(state)
+        self._saved_at = time.perf_counter()
+
+    def load(self, model: Mapping[str, Tensor]) -> dict[str, Any] | None:
+        """Return the state of this training at its last checkpoint, None without a sound one for weights like these."""
+        state = self._read(STATE)
+        if state is None or not (same_shapes(state["model"], model) and same_shapes(state["best_state"], model)):
+            return None
+        return self._resumed(state)
+
+    def finish(self, fold: Mapping[str, Any]) -> None:
+        """Keep what a finished fold came to, until the others are; an exam without folds ends with its only one."""
+        if self.fold and self.clock.seconds >= min(FOLD_S, EVERY_S):
+            self._write(fold)
+
+    def finished(self) -> dict[str, Any] | None:
+        """Return what the fold came to, None if it is not finished."""
+        fold = self._read(FINISHED)
+        return None if fold is None else self._resumed(fold)
+
+    def _resumed(self, content: dict[str, Any]) -> dict[str, Any]:
+        self.clock.elsewhere, self.clock.shared = content["seconds"], content["shared_s"]
+        return content
+
+    def _read(self, names: frozenset[str]) -> dict[str, Any] | None:
+        return None if self.path is None else read_tensors(self.path, self.cell, names | {"seconds", "shared_s"})
+
+    def _write(self, content: Mapping[str, Any]) -> None:
+        if self.path is not None:
+            spent = {"seconds": self.clock.seconds, "shared_s": self.clock.shared}
+            write_tensors(self.path, self.cell, {**content, **spent})
+
+
+def drop_checkpoints(out: Path, cell: str) -> None:
+    """Remove the files of a cell that has ended."""
+    for path in _folder(out).glob(f"{cell}*.pt"):
+        path.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, owner: str, content: Mapping[str, Any]) -> None:
+    """Write tensors and plain values under an owner's name; a disk that takes no more costs the file alone."""
+    # torch reports a full disk as RuntimeError; a training needs no file to go on, the ledger will tell of the disk
+    with suppress(KnockoutError, OSError, RuntimeError):
+        write_atomically(path, lambda temporary: torch.save({**content, "owner": owner}, temporary))
+
+
+def read_tensors(path: Path, owner: str, names: frozenset[str]) -> dict[str, Any] | None:
+    """Return what :func:`write_tensors` wrote; None if the file is absent, damaged, or not this owner's."""
+    try:
+        with zipfile.ZipFile(path) as file:  # torch itself would read flipped bits as weights
+            if file.testzip() is not None:
+                return None
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # what is wrong with a damaged file shows in many ways
+        return None
+    if not isinstance(content, dict) or content.get("owner") != owner or not names <= content.keys():
+        return None
+    return content
+
+
+def same_shapes(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    """Say whether two sets of weights have the same names and shapes."""
+    return {name: w.shape for name, w in one.items()} == {name: w.shape for name, w in other.items()}
+
+
+def _folder(out: Path) -> Path:
+    return out / "checkpoints"

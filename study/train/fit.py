@@ -1,0 +1,307 @@
+"""Trains one assembled model: the graph stage first, then everything together; validation picks the epoch.
+
+Source: scUniGP 4.2 ('training proceeds in two stages') and Algorithm 1. Knows parts only through the registry.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from components.core.budget import Budget
+from components.core.dataset import Ints
+from components.core.exam import Split
+from components.core.metrics import METRICS, Scores
+from components.core.streams import Streams
+from components.graph import training_graph
+from components.model import Encoded, GRNModel
+from study.train.checkpoint import Checkpoint
+from study.train.graph_stage import SharedStage
+
+__all__ = ["Curves", "DivergedError", "Trained", "encode", "predict", "train"]
+
+CHUNK = 8192  # pairs scored at once; larger gains nothing on a CPU and costs memory
+
+
+class DivergedError(Exception):
+    """The loss of a cell became NaN or infinite."""
+
+
+@dataclass
+class Curves:
+    """What is recorded of every epoch: metric name to one value per epoch."""
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, **values: float) -> None:
+        """Append one epoch's values."""
+        for name, value in values.items():
+            self.values.setdefault(name, []).append(value)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model at its best validation epoch, with its history."""
+
+    model: GRNModel
+    graph: Tensor
+    curves: Curves
+    best_epoch: int
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What distinguishes the graph's pre-training from joint training."""
+
+    name: str
+    fitter: Any
+    epochs: int
+    patience: int
+    batch_size: int
+    encode: Callable[[Tensor], Any]  # the visible graph -> what is known of every gene
+    score: Callable[[Any, Tensor], tuple[Tensor, Tensor]]  # (what is known of every gene, pairs) -> logits, encodings
+
+
+@dataclass
+class _Progress:
+    """How far a stage has come: what its next epochs depend on beside weights and fitter."""
+
+    draws: np.random.Generator
+    batches: torch.Generator
+    negatives: Tensor
+    best_state: dict[str, Tensor]
+    best: float = -math.inf
+    best_epoch: int = 0
+    epoch: int = 0
+
+
+class _Trainer:
+    """Holds what both stages share: tensors on the device, streams, the sampler of negatives and the checkpoint."""
+
+    def __init__(
+        self, model: GRNModel, split: Split, sampler: Any, streams: Streams, budget: Budget, checkpoint: Checkpoint
+    ) -> None:
+        self.model, self.split, self.sampler, self.budget = model, split, sampler, budget
+        self.device = next(model.parameters()).device
+        self.positives = self._tensor(split.train)
+        self.graph = training_graph(self.positives)
+        self.validation = self._tensor(split.validation)
+        self.streams = streams
+        self.curves = Curves()
+        self.checkpoint = checkpoint
+        self.saved = checkpoint.load(model.state_dict())
+
+    def run(self, stage: _Stage) -> int:
+        """Train one stage, leave the model at its best epoch, and return that epoch (1-based)."""
+        at = self._begin(stage)
+        while at.epoch < stage.epochs and at.epoch - at.best_epoch < stage.patience:
+            at.epoch += 1
+            if at.epoch > 1 and self.sampler.fresh:
+                at.negatives = self._tensor(self.sampler.draw(at.draws))
+            loss = self._epoch(stage, at.negatives, at.batches)
+            stage.fitter.scheduler.step()
+            value = self._validate(stage)
+            self.curves.add(**{f"{stage.name}_loss": loss, f"{stage.name}_validation_{self.budget.choose_by}": value})
+            if value > at.best:
+                at.best, at.best_epoch, at.best_state = value, at.epoch, _snapshot(self.model)
+            if self.checkpoint.due:
+                self.checkpoint.save(self._state(stage, at))
+        self.model.load_state_dict(at.best_state)
+        return at.best_epoch
+
+    def _begin(self, stage: _Stage) -> _Progress:
+        """Start a stage, or go on where its checkpoint stands."""
+        # each stage starts its own streams: how long the graph was trained must not change what the joint stage draws
+        draws = self.streams.numpy("negatives", stage.name)
+        batches = self.streams.torch("batches", stage.name, self.device)
+        saved, self.saved = self.saved, None
+        if saved is None or saved["stage"] != stage.name:
+            return _Progress(draws, batches, self._tensor(self.sampler.draw(draws)), _snapshot(self.model))
+        self.model.load_state_dict(saved["model"])
+        stage.fitter.optimizer.load_state_dict(saved["optimizer"])
+        stage.fitter.scheduler.load_state_dict(saved["scheduler"])
+        self.curves.values = saved["curves"]
+        draws.bit_generator.state = json.loads(saved["draws"])
+        batches.set_state(saved["batches"])
+        _set_dropout_state(self.device, saved["dropout"])
+        negatives = saved["negatives"].to(self.device)
+        return _Progress(
+            draws, batches, negatives, saved["best_state"], saved["best"], saved["best_epoch"], saved["epoch"]
+        )
+
+    def _state(self, stage: _Stage, at: _Progress) -> dict[str, Any]:
+        return {
+            "stage": stage.name,
+            "epoch": at.epoch,
+            "model": self.model.state_dict(),
+            "optimizer": stage.fitter.optimizer.state_dict(),
+            "scheduler": stage.fitter.scheduler.state_dict(),
+            "curves": self.curves.values,
+            "draws": json.dumps(at.draws.bit_generator.state),
+            "batches": at.batches.get_state(),
+            "dropout": _dropout_state(self.device),
+            "negatives": at.negatives,
+            "best": at.best,
+            "best_epoch": at.best_epoch,
+            "best_state": at.best_state,
+        }
+
+    def _epoch(self, stage: _Stage, negatives: Tensor, batches: torch.Generator) -> float:
+        self.model.train()
+        candidates = torch.cat([self.positives, negatives])
+        # summed where the losses are: to look at each would make a GPU wait for Python after every batch
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        for rows in self._batches(len(candidates), stage.batch_size, batches):
+            labels = (rows < len(self.positives)).to(torch.get_default_dtype())
+            # pairs are scored in full precision: bf16 has so few digits that they would tie
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.budget.precision == "bf16"):
+                logits, z = stage.score(stage.encode(self._visible(rows, len(candidates))), candidates[rows])
+            loss = F.binary_cross_entropy_with_logits(logits.float(), labels)
+            if stage.name == "joint":
+                loss = self.model.contrast.bce_weight * loss + self.model.contrast(z.float(), labels)
+            stage.fitter.step(loss)
+            total += loss.detach().double() * len(rows)
+        mean = total.item() / len(candidates)
+        if not math.isfinite(mean):
+            raise DivergedError(f"the {stage.name} loss became {mean}")
+        return mean
+
+    def _batches(self, n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+        chunks = list(torch.randperm(n, generator=generator, device=self.device).split(size))
+        if len(chunks) > 1 and len(chunks[-1]) < 2:  # batch normalisation needs two rows
+            chunks[-2:] = [torch.cat(chunks[-2:])]
+        return iter(chunks)
+
+    def _visible(self, rows: Tensor, n: int) -> Tensor:
+        if not self.model.hides_batch:
+            return self.graph
+        hidden = torch.zeros(n, dtype=torch.bool, device=self.device)
+        hidden[rows] = True
+        return training_graph(self.positives, hidden[: len(self.positives)])
+
+    @torch.no_grad()
+    def _validate(self, stage: _Stage) -> float:
+        self.model.eval()
+        encoded = stage.encode(self.graph)
+        scores = _in_chunks(lambda pairs: stage.score(encoded, pairs)[0], self.validation)
+        if not np.isfinite(scores).all():
+            raise DivergedError(f"the {stage.name} scores became NaN or infinite")
+        metric = METRICS[self.budget.choose_by]
+        return metric.compute(scores, self.split.validation_labels, self.split.validation)
+
+    def _tensor(self, pairs: Ints) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(pairs)).to(self.device)
+
+
+def train(
+    model: GRNModel,
+    split: Split,
+    sampler: Any,
+    optimizer: Any,
+    streams: Streams,
+    budget: Budget,
+    checkpoint: Checkpoint | None = None,
+    shared: SharedStage | None = None,
+) -> Trained:
+    """Train a model on the training part of an exam, in two stages, and return it at its best validation epoch.
+
+    A training that a ``checkpoint`` holds goes on where that stands. A ``shared`` graph stage is taken over from the
+    arm that trained it. Neither changes the outcome by a bit.
+
+    Raises
+    ------
+    DivergedError
+        If a loss becomes NaN or infinite.
+    """
+    trainer = _Trainer(model, split, sampler, streams, budget, checkpoint or Checkpoint())
+    pretrained = trainer.saved is not None and trainer.saved["stage"] == "joint"
+    if model.fused and budget.graph_epochs and not pretrained:
+        _pretrain(trainer, optimizer, shared or SharedStage())
+    torch.manual_seed(streams.seed("dropout"))
+    best_epoch = trainer.run(_joint_stage(model, optimizer, budget))
+    return Trained(model, trainer.graph, trainer.curves, best_epoch)
+
+
+def _pretrain(trainer: _Trainer, optimizer: Any, shared: SharedStage) -> None:
+    """Bring the graph to the end of its stage: trained here, or by an arm that shares it."""
+    parts = nn.ModuleDict({"bucketing": trainer.model.bucketing, "gnn": trainer.model.gnn})
+    clock = trainer.checkpoint.clock
+    began = clock.here
+
+    def stage() -> dict[str, Any]:
+        started = clock.here
+        torch.manual_seed(trainer.streams.seed("dropout", "graph"))
+        trainer.run(_graph_stage(trainer.model, optimizer, trainer.budget))
+        # a checkpoint in this stage has its seconds elsewhere
+        seconds = clock.elsewhere + clock.here - started
+        return {"state": parts.state_dict(), "curves": trainer.curves.values, "seconds": seconds}
+
+    outcome, taken = shared.once(stage, parts.state_dict())
+    if taken:
+        parts.load_state_dict(outcome["state"])
+        trainer.curves.values = outcome["curves"]
+        clock.shared = outcome["seconds"]
+        clock.elsewhere = clock.shared - (clock.here - began)  # whoever waits for a stage does not pay twice
+
+
+@torch.no_grad()
+def encode(trained: Trained) -> Encoded:
+    """Look once at every gene, as the trained model is shown it, over the graph of training positives."""
+    return trained.model.eval().encode(trained.graph)
+
+
+@torch.no_grad()
+def predict(trained: Trained, pairs: Ints, encoded: Encoded | None = None) -> Scores:
+    """Score pairs ``[pairs, 2]`` with a trained model: ``[pairs]`` logits. Genes ``encoded`` before are not again."""
+    known = encode(trained) if encoded is None else encoded
+    tensor = torch.from_numpy(np.ascontiguousarray(pairs)).to(trained.graph.device)
+    return _in_chunks(lambda chunk: trained.model.score(known, chunk)[0], tensor)
+
+
+def _in_chunks(score: Callable[[Tensor], Tensor], pairs: Tensor) -> Scores:
+    return torch.cat([score(chunk) for chunk in pairs.split(CHUNK)]).double().cpu().numpy()
+
+
+def _snapshot(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def _dropout_state(device: torch.device) -> dict[str, Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    return states if device.type == "cpu" else states | {"cuda": torch.cuda.get_rng_state(device)}
+
+
+def _set_dropout_state(device: torch.device, states: dict[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def _graph_stage(model: GRNModel, optimizer: Any, budget: Budget) -> _Stage:
+    def score(graph: Any, pairs: Tensor) -> tuple[Tensor, Tensor]:
+        scores = graph.expert_score(pairs)
+        return scores, scores
+
+    fitter = optimizer.graph([*model.bucketing.parameters(), *model.gnn.parameters()])
+    return _Stage(
+        "graph",
+        fitter,
+        budget.graph_epochs,
+        budget.graph_patience,
+        budget.graph_batch_size,
+        model.embed_graph,
+        score,
+    )
+
+
+def _joint_stage(model: GRNModel, optimizer: Any, budget: Budget) -> _Stage:
+    fitter = optimizer.joint(model.parameters())
+    return _Stage("joint", fitter, budget.epochs, budget.patience, budget.batch_size, model.encode, model.score)
