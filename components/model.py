@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch_geometric.utils import coalesce
 
 from components.core import registry
 from components.core.settings import Settings
@@ -14,8 +16,6 @@ from components.fusion.base import PairOnly
 from components.gnn.base import GraphEmbedding
 from components.pair_encoder.base import LocalContext
 from components.pair_encoder.context import Neighbours
-
-__all__ = ["GRNModel", "Parts", "assemble"]
 
 MODEL_FACTORS = ("bucketing", "gnn", "pair_encoder", "fusion", "contrast")
 
@@ -128,3 +128,16 @@ def assemble(parts: Parts, expression: Tensor, streams: Streams) -> GRNModel:
     So swapping the GNN leaves the initial weights of every other part of the same shape as they were.
     """
     return GRNModel(parts, expression, streams)
+
+
+def training_graph(positives: Tensor, hidden: Tensor | None = None) -> Tensor:
+    """Turn training positives ``[positives, 2]`` into the undirected graph ``[2, edges]`` that messages pass over.
+
+    ``hidden`` is ``[positives]`` bool: rows to leave out, because they are being predicted right now. A reverse edge
+    that is itself a training positive, and not hidden, keeps the two genes linked.
+
+    Source: scUniGP appendix C ('positive TF-target pairs in the training set, with undirected edges and without
+    self-loops').
+    """
+    shown = positives if hidden is None else positives[~hidden]
+    return coalesce(torch.cat([shown, shown.flip(1)]).t().contiguous())

@@ -12,8 +12,6 @@ from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
 
-__all__ = ["Adam", "Fitter"]
-
 
 @dataclass(frozen=True)
 class Fitter:

@@ -18,8 +18,6 @@ from components.core.budget import Budget
 from components.core.errors import KnockoutError
 from components.core.settings import Settings, parse_value
 
-__all__ = ["INACTIVE", "Arm", "Choice", "arm_factors", "canonical_json", "json_digest", "parse_choice"]
-
 INACTIVE = "-"  # what stands in tables for a factor that cannot act
 
 

@@ -12,8 +12,6 @@ from components.core.settings import parse_settings
 from search_spaces.arm import Arm, Choice, parse_choice
 from search_spaces.presets import PRESETS
 
-__all__ = ["baselines"]
-
 
 def baselines(
     reference: Arm, budget: Budget, training: Mapping[str, Any], given: Sequence[Any], *, where: str = "baselines"

@@ -12,8 +12,6 @@ from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
 
-__all__ = ["CONTROLS", "DESIGNS", "Arms", "controls", "distinct", "expand", "refuse_exam"]
-
 CONTROLS = ("degree", "reverse_degree", "identity", "noise")
 
 Levels = Mapping[str, Sequence[Choice]]

@@ -9,8 +9,6 @@ from typing import Any
 from components.core.budget import Budget
 from search_spaces.arm import Arm, arm_factors, parse_choice
 
-__all__ = ["Preset"]
-
 
 @dataclass(frozen=True)
 class Preset:

@@ -13,8 +13,6 @@ from components.core.errors import UnknownNameError
 from search_spaces.preset import Preset
 from search_spaces.published import SYSTEMS
 
-__all__ = ["PRESETS", "Preset", "preset"]
-
 # what the scUniGP-shaped presets for CPUs share
 SMALL: Mapping[str, Any] = {
     "scorer": "assembled",

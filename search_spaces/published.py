@@ -13,8 +13,6 @@ from typing import Any
 from components.core.budget import Budget
 from search_spaces.preset import Preset
 
-__all__ = ["SYSTEMS"]
-
 # what the systems share: they read standardised expression as it is, and have no contrastive loss
 PLAIN: Mapping[str, Any] = {"scorer": "assembled", "bucketing": "none", "contrast": "off"}
 

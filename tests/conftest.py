@@ -37,9 +37,9 @@ LEVELS = '''
 import os, signal, time
 import numpy as np
 import torch
-from components.contrast.base import Contrast
+from components.contrast import Contrast
 from components.core.registry import register
-from components.scorer.base import Degree, Rule
+from components.scorer import Degree, Rule
 from components.core.settings import setting
 
 class Acting(Degree):

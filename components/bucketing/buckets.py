@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 from components.core.dataset import Ints
 
-__all__ = ["BUCKETS", "Edges", "Log", "bounds", "cumulative", "log_positive", "quantile", "uniform"]
-
 Reals = NDArray[np.float64]
 Log = Literal["ln", "none"]
 

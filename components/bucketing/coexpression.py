@@ -7,8 +7,6 @@ from torch import Tensor
 from components.bucketing.base import Bucketing
 from components.core.registry import register
 
-__all__ = ["Coexpression"]
-
 
 @register("bucketing", "coexpression")
 class Coexpression(Bucketing):

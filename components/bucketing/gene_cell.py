@@ -36,8 +36,6 @@ from components.bucketing.relations import GeneCellLayer, Similarity, both_ways
 from components.core.registry import register
 from components.core.settings import setting
 
-__all__ = ["CumulativeBucketing", "GeneCellBucketing", "QuantileBucketing", "UniformBucketing"]
-
 
 class GeneCellBucketing(Bucketing):
     """Base of every bucketing: encodes the gene-cell graph of ``[genes, cells]`` as ``[genes, width]``.
@@ -51,7 +49,6 @@ class GeneCellBucketing(Bucketing):
     bucket: ClassVar[str]
     tied_to: ClassVar[str] = "the genes and cells it was trained on"
     per_gene: ClassVar[tuple[str, ...]] = ("genes",)
-    uses: ClassVar[tuple[str, ...]] = ("components.bucketing.buckets", "components.bucketing.relations")
 
     class Settings(Bucketing.Settings):
         """Settings of buckets and encoder. The paper gives the width alone; all others are ours."""

@@ -15,8 +15,6 @@ from torch.nn import functional as F
 from components.bucketing.buckets import Edges
 from components.core.dataset import Ints
 
-__all__ = ["GeneCellLayer", "Neighbours", "RelationalAttention", "Similarity", "both_ways"]
-
 GROUP = 8192  # neighbours looked up at once: what fits into a core's cache gains nothing from being larger
 
 Similarity = Literal["target", "message"]

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
-
-__all__ = ["Contrast", "NoContrast"]
 
 
 class Contrast(nn.Module):
@@ -29,15 +26,3 @@ class Contrast(nn.Module):
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         """Return the term to add to the loss of a batch: a scalar."""
         raise NotImplementedError
-
-
-@register("contrast", "off")
-class NoContrast(Contrast):
-    """Adds no contrastive loss: pair encodings ``[pairs, width]`` learn from cross-entropy alone.
-
-    Source: scUniGP eq 8; the arm 'without contrastive learning' of GP-DHT.
-    """
-
-    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        """Return zero, a scalar on the device of ``z`` ``[pairs, width]``."""
-        return z.new_zeros(())

@@ -15,8 +15,6 @@ from components.contrast.base import Contrast
 from components.core.registry import register
 from components.core.settings import setting
 
-__all__ = ["SupCon", "supcon_loss"]
-
 
 def supcon_loss(h: Tensor, labels: Tensor, temperature: float, anchors: Literal["all", "edges"] = "all") -> Tensor:
     """Return how much less alike gene pairs of one class are than pairs of the batch at large: a scalar.

@@ -6,8 +6,6 @@ from typing import Literal
 
 from components.core.settings import Settings, setting
 
-__all__ = ["Budget"]
-
 
 class Budget(Settings):
     """Training budget of one cell; defaults are scUniGP's (section 4.2 and appendix C)."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["KnockoutError", "UnknownNameError", "nearest"]
-
 
 class KnockoutError(Exception):
     """A mistake in a study, its data or its command that the user can mend (exit code 2, no traceback)."""

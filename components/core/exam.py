@@ -10,8 +10,6 @@ import numpy as np
 
 from components.core.dataset import Dataset, Ints
 
-__all__ = ["NONE", "TEST", "TRAIN", "VALIDATION", "Split", "collect"]
-
 NONE, TRAIN, VALIDATION, TEST = 0, 1, 2, 3  # the part in which a pair stands
 
 

@@ -11,8 +11,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from components.core.dataset import Ints
 
-__all__ = ["METRICS", "Metric", "evaluate"]
-
 Scores = NDArray[np.float64]
 
 

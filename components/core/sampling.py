@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from components.core.dataset import Ints
 
-__all__ = ["draw_matched", "matched_probabilities", "systematic"]
-
 Reals = NDArray[np.float64]
 
 ROUNDS = 300  # marginals that can be met are met to 1e-3 long before

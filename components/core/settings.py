@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from components.core.errors import KnockoutError, UnknownNameError
 
-__all__ = ["Search", "Settings", "describe", "parse_settings", "parse_value", "search_range", "setting"]
-
 S = TypeVar("S", bound="Settings")
 
 

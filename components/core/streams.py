@@ -10,8 +10,6 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
-__all__ = ["ROLES", "Role", "Streams", "seeded"]
-
 Role = Literal["split", "negatives", "init", "batches", "dropout", "noise"]
 ROLES: tuple[str, ...] = get_args(Role)
 

@@ -12,8 +12,6 @@ from components.core.dataset import Floats, Ints, pair_keys
 from components.core.errors import KnockoutError, UnknownNameError, nearest
 from components.data.csvfile import Column, rows_of
 
-__all__ = ["check_edges", "check_expression", "read_expression", "rows_of_genes", "whole_numbers"]
-
 RAW_COUNT = 50  # whole numbers above this are counts, not log values
 
 

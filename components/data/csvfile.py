@@ -13,8 +13,6 @@ from pathlib import Path
 
 from components.core.errors import KnockoutError, nearest
 
-__all__ = ["Column", "Table", "read_table", "rows_of"]
-
 
 @dataclass(frozen=True)
 class Column:

@@ -13,8 +13,6 @@ from components.core.errors import KnockoutError
 from components.data.checks import check_edges, check_expression, rows_of_genes
 from components.data.csvfile import Column, read_table, rows_of
 
-__all__ = ["open_h5ad", "read_h5ad", "tf_list"]
-
 TF_TITLES = ("tf", "tfs", "gene", "genes", "gene1", "source", "name", "symbol")
 
 

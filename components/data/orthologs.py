@@ -15,8 +15,6 @@ from components.core.dataset import Dataset, Floats, pair_keys
 from components.core.errors import KnockoutError
 from components.data.csvfile import read_table
 
-__all__ = ["read_orthologs", "transfer"]
-
 LEAST_SHARED = 20  # genes below which a network cannot be cut into an exam
 
 

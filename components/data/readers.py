@@ -16,8 +16,6 @@ from components.data.checks import check_edges, read_expression, rows_of_genes, 
 from components.data.csvfile import Column, read_table
 from components.data.h5ad import read_h5ad
 
-__all__ = ["find", "read", "summary"]
-
 EXPRESSION, TARGETS, TFS = "BL--ExpressionData.csv", "Target.csv", "TF.csv"
 LABELS, NETWORK = "Label.csv", "BL--network.csv"
 FILES = (EXPRESSION, TARGETS, TFS, LABELS, NETWORK)

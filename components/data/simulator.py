@@ -23,8 +23,6 @@ from components.core.errors import KnockoutError
 from components.core.settings import Settings, setting
 from components.data.readers import EXPRESSION, LABELS, NETWORK, TARGETS, TFS
 
-__all__ = ["SimulatorSettings", "simulate", "write_beeline"]
-
 Reals = NDArray[np.float64]
 
 LINEAGES = 3

@@ -12,14 +12,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 
-from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
-
-__all__ = ["GAT", "GCN", "SAGE", "GraphBranch", "GraphEmbedding", "NoGraph", "PlainMLP"]
-
 
 Width = Annotated[int, Field(ge=1, le=4096)]
 
@@ -115,129 +110,6 @@ class GraphBranch(nn.Module):
 
     def _n_heads(self) -> int:
         return 2 if self.settings.expert == "roles" else 0
-
-
-@register("gnn", "none")
-class NoGraph(nn.Module):
-    """Leaves the global branch out: the pair branch decides alone, and nothing is there to fuse.
-
-    Holds no weights and gives no ``[genes, width]`` embedding.
-
-    Source: scUniGP Table 2, 'w/o GNN embedding'.
-    """
-
-    silences = ("fusion",)
-    passes_messages = False
-    widths: tuple[int, ...] = ()
-
-    class Settings(BaseSettings):
-        """Nothing to set."""
-
-    def __init__(self, settings: Settings, in_width: int) -> None:
-        super().__init__()
-        self.settings = settings
-
-
-@register("gnn", "mlp")
-class PlainMLP(GraphBranch):
-    """Gives the global branch its weights but no graph: the control that tells a graph's worth from more parameters.
-
-    ``[genes, in_width]`` to one ``[genes, width_l]`` per layer; edges are ignored.
-
-    Source: knockout (architecture.md, factor 2); same widths and expert score as scUniGP eqs 4-5.
-    """
-
-    passes_messages = False
-
-    class Settings(GraphBranch.Settings):
-        """Settings of the graph-free branch."""
-
-        hide_batch: Literal[False] = setting(False, "no graph, nothing to hide")
-
-    def layer(self, in_width: int, width: int) -> nn.Module:
-        """Return a linear layer."""
-        return nn.Linear(in_width, width)
-
-    def propagate(self, conv: nn.Module, h: Tensor, edges: Tensor) -> Tensor:
-        """Send each gene ``[genes, width]`` through the layer alone."""
-        return conv(h)
-
-
-@register("gnn", "gcn")
-class GCN(GraphBranch):
-    """Averages each gene with its neighbours, weighted by symmetric degree normalisation.
-
-    ``[genes, in_width]`` and ``[2, edges]`` to one ``[genes, width_l]`` per layer.
-
-    Source: scUniGP appendix C ('for GCN, symmetric normalization with ReLU'); Kipf & Welling 2017 eq 2.
-    """
-
-    class Settings(GraphBranch.Settings):
-        """Settings of the graph convolution."""
-
-        self_loops: bool = setting(True, "let a gene keep its own features (Kipf & Welling's renormalisation)")
-
-    settings: Settings
-
-    def layer(self, in_width: int, width: int) -> nn.Module:
-        """Return a graph convolution."""
-        return GCNConv(in_width, width, add_self_loops=self.settings.self_loops)
-
-
-@register("gnn", "gat")
-class GAT(GraphBranch):
-    """Lets each gene attend to its neighbours and take a weighted mean of them.
-
-    ``[genes, in_width]`` and ``[2, edges]`` to one ``[genes, heads * width_l]`` (or ``[genes, width_l]``) per layer.
-
-    Source: scUniGP appendix C ('3 attention heads per layer with LeakyReLU activation and concatenation');
-    Velickovic et al. 2018 eqs 1-5.
-    """
-
-    class Settings(GraphBranch.Settings):
-        """Settings of graph attention."""
-
-        heads: int = setting(3, "attention heads", ge=1, le=16, search=(1, 8))
-        concat: bool = setting(True, "concatenate the heads, each as wide as the layer, instead of averaging them")
-        self_loops: bool = setting(True, "let a gene attend to itself")
-
-    settings: Settings
-
-    def layer(self, in_width: int, width: int) -> nn.Module:
-        """Return an attention layer."""
-        s = self.settings
-        return GATConv(in_width, width, heads=s.heads, concat=s.concat, add_self_loops=s.self_loops)
-
-    def out_width(self, width: int) -> int:
-        """Return the width after the heads are joined."""
-        return width * self.settings.heads if self.settings.concat else width
-
-    def activation(self, h: Tensor) -> Tensor:
-        """Apply LeakyReLU, as the paper does for GAT."""
-        return F.leaky_relu(h, 0.2)
-
-
-@register("gnn", "sage")
-class SAGE(GraphBranch):
-    """Adds to each gene's own transform that of its neighbours' mean (or sum, or maximum).
-
-    ``[genes, in_width]`` and ``[2, edges]`` to one ``[genes, width_l]`` per layer.
-
-    Source: Hamilton et al. 2017 (GraphSAGE) algorithm 1, named in scUniGP 3.2.
-    """
-
-    class Settings(GraphBranch.Settings):
-        """Settings of GraphSAGE."""
-
-        aggregation: Literal["mean", "sum", "max"] = setting(
-            "mean", "how neighbours are joined; a sum keeps the degree", search=("mean", "sum", "max")
-        )
-
-    settings: Settings
-
-    def layer(self, in_width: int, width: int) -> nn.Module:
-        """Return a GraphSAGE layer."""
-        return SAGEConv(in_width, width, aggr=self.settings.aggregation)
 
 
 def _head(in_width: int, widths: tuple[int, int]) -> nn.Sequential:

@@ -14,8 +14,6 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.negatives.base import NegativeSampler
 
-__all__ = ["Cooccurrence", "highly_expressed", "joint_share"]
-
 
 def highly_expressed(expression: Floats, quantile: float) -> NDArray[np.bool_]:
     """Mark the cells in which each gene is highly expressed: ``[genes, cells]`` to ``[genes, cells]`` bool.

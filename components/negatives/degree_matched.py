@@ -10,8 +10,6 @@ from components.core.registry import register
 from components.core.sampling import draw_matched, matched_probabilities
 from components.negatives.base import NegativeSampler
 
-__all__ = ["DegreeMatched"]
-
 
 @register("negatives", "degree_matched")
 class DegreeMatched(NegativeSampler):
@@ -26,8 +24,6 @@ class DegreeMatched(NegativeSampler):
 
     Source: knockout; the control that neither paper has. Odds of the configuration model, Park & Newman 2004.
     """
-
-    uses = ("components.core.sampling",)
 
     def __init__(self, settings: NegativeSampler.Settings, split: Split, expression: Floats) -> None:
         super().__init__(settings, split, expression)

@@ -15,8 +15,6 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.pair_encoder.base import PairEncoder, check_heads
 
-__all__ = ["GPDHTPairEncoder"]
-
 
 @register("pair_encoder", "gpdht")
 class GPDHTPairEncoder(PairEncoder):

@@ -18,8 +18,6 @@ from components.core.settings import setting
 from components.core.streams import seeded
 from components.scorer.base import Baseline
 
-__all__ = ["CNNC"]
-
 CHUNK = 1024  # pairs whose histograms are in memory at once
 
 

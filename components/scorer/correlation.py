@@ -12,8 +12,6 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.scorer.network import Network
 
-__all__ = ["MutualInformation", "Pearson"]
-
 
 @register("scorer", "pcc")
 class Pearson(Network):

@@ -14,8 +14,6 @@ from components.core.settings import setting
 from components.core.streams import seeded
 from components.scorer.network import Network
 
-__all__ = ["DeepSEM"]
-
 
 @register("scorer", "deepsem")
 class DeepSEM(Network):

@@ -12,8 +12,6 @@ from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
 from components.scorer.base import Baseline
 
-__all__ = ["Network"]
-
 
 class Network(Baseline):
     """Base of baselines that give every TF-target pair of a GRN a weight, fitted once, when a score is first asked for.

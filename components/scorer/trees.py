@@ -16,8 +16,6 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.scorer.network import Network
 
-__all__ = ["GENIE3", "GRNBoost2", "TreeEnsemble"]
-
 FORESTS = {"random_forest": RandomForestRegressor, "extra_trees": ExtraTreesRegressor}
 
 

@@ -14,8 +14,6 @@ from components.core.dataset import Dataset, Ints, pair_keys
 from components.core.exam import Split
 from components.core.metrics import auprc, auroc
 
-__all__ = ["AUDIT", "audit"]
-
 RULES = ("degree", "reverse_degree", "identity")
 
 # what each row of the audit means, in the order in which they are printed

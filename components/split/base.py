@@ -13,8 +13,6 @@ from components.core.exam import NONE, TEST, TRAIN, VALIDATION, Split, collect
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
 
-__all__ = ["Cut", "Splitter", "candidates", "mirrored", "one_direction", "refuse_empty"]
-
 
 class Splitter(ABC):
     """Base of every split protocol: sets the exam of a GRN, or one exam per fold.

@@ -11,8 +11,6 @@ from components.core.sampling import systematic
 from components.core.settings import setting
 from components.split.base import Splitter, candidates, one_direction, refuse_empty
 
-__all__ = ["KFoldPooled"]
-
 
 @register("split", "kfold_pooled")
 class KFoldPooled(Splitter):
@@ -29,7 +27,6 @@ class KFoldPooled(Splitter):
     averaging across folds, we aggregate all test samples'); candidates as in scGREAT's code (protocol.md rules 7-8).
     """
 
-    uses = ("components.core.sampling",)
     needs = "Every fold needs an edge to test, one to validate and one to train."
 
     class Settings(Splitter.Settings):

@@ -11,8 +11,6 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.split.base import Splitter, candidates, mirrored, refuse_empty
 
-__all__ = ["Transfer"]
-
 
 @register("split", "transfer")
 class Transfer(Splitter):

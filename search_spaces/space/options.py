@@ -13,8 +13,6 @@ from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
 from search_spaces.designs import refuse_exam
 from search_spaces.space.parameter import Parameter, parse_parameter, varied_levels
 
-__all__ = ["FactorOptions", "LevelOptions", "all_levels", "factor_options", "parse_fixed", "parse_vary"]
-
 Wanted = dict[str, dict[str, Any]]  # level to what a user says of its settings
 
 

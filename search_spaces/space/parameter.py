@@ -20,8 +20,6 @@ from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.settings import Search, parse_value, search_range
 
-__all__ = ["Parameter", "Trial", "parse_parameter", "varied_levels"]
-
 
 @dataclass(frozen=True)
 class Parameter:

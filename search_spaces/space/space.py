@@ -17,8 +17,6 @@ from search_spaces.arm import Arm, arm_factors, json_digest
 from search_spaces.space.options import FactorOptions, all_levels, factor_options, parse_fixed, parse_vary
 from search_spaces.space.parameter import Parameter, Trial
 
-__all__ = ["Parameter", "Space", "Trial", "parse_space", "settings_space"]
-
 
 @dataclass(frozen=True)
 class Space:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from components.core.errors import UnknownNameError
 
-__all__ = ["named_studies", "named_study"]
-
 
 def named_studies() -> dict[str, str]:
     """Return the name of every ready-made study, with the line that says what it asks."""

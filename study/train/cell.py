@@ -49,7 +49,6 @@ CODE = (
     "components.core.dataset",
     "components.core.exam",
     "components.fusion.base",
-    "components.graph",
     "components.core.metrics",
     "components.model",
     "components.pair_encoder.base",

@@ -21,8 +21,7 @@ from components.core.dataset import Ints
 from components.core.exam import Split
 from components.core.metrics import METRICS, Scores
 from components.core.streams import Streams
-from components.graph import training_graph
-from components.model import Encoded, GRNModel
+from components.model import Encoded, GRNModel, training_graph
 from study.train.checkpoint import Checkpoint
 from study.train.graph_stage import SharedStage
 

@@ -30,7 +30,6 @@ BUDGET = ("graph_epochs", "graph_patience", "graph_batch_size", "choose_by", "pr
 CODE = (
     "components.core.dataset",
     "components.core.exam",
-    "components.graph",
     "components.core.metrics",
     "components.model",
     "components.core.streams",

@@ -16,8 +16,6 @@ from components.data.csvfile import rows_of
 from components.data.h5ad import open_h5ad
 from components.data.readers import EXPRESSION
 
-__all__ = ["LabExpression", "find_expression", "log_values", "read_lab_expression"]
-
 FILES = ("ExpressionData.csv", EXPRESSION)
 
 

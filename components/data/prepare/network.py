@@ -13,8 +13,6 @@ from components.core.errors import KnockoutError
 from components.data.csvfile import Table, read_table
 from components.data.readers import NETWORK
 
-__all__ = ["LabNetwork", "find_network", "read_lab_network", "read_ordering", "read_synonyms"]
-
 REGULATORS = ("gene1", "tf", "source", "regulator", "from")
 TARGETS = ("gene2", "target", "targetgene", "target_gene", "to")
 FILES = ("GroundTruthNetwork.csv", "refNetwork.csv", NETWORK)

@@ -34,8 +34,6 @@ from components.data.prepare.selection import (
 from components.data.prepare.settings import PrepareSettings
 from components.data.prepare.symbols import Matches, looks_like_id, match_symbols, repaired_dates
 
-__all__ = ["LabFiles", "PrepareSettings", "Prepared", "prepare"]
-
 EXAMPLES = 5
 
 

@@ -20,8 +20,6 @@ from components.data.prepare.symbols import Matches, likely_symbols, looks_like_
 from components.data.readers import FILES, read, summary
 from components.data.simulator import write_beeline
 
-__all__ = ["SymbolReport", "refuse_occupied", "write"]
-
 RECORDS = ("summary.json", "dropped.csv", "symbols.csv")
 EXAMPLES = 5
 MISSING = 20  # of the symbols that the expression lacks, those with most edges

@@ -20,8 +20,6 @@ from scipy import sparse
 from components.data.prepare.settings import PrepareSettings
 from components.data.prepare.symbols import Matches
 
-__all__ = ["KINDS", "NO_GENE", "UNCLEAR", "Account", "choose_edges", "choose_genes", "mean_and_variance", "repeated"]
-
 KINDS = ("genes", "cells", "TFs", "edges")
 NO_GENE = "not in the expression"
 UNCLEAR = "could be more than one gene"

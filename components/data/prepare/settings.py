@@ -6,8 +6,6 @@ from typing import Literal
 
 from components.core.settings import Settings, setting
 
-__all__ = ["PrepareSettings"]
-
 
 class PrepareSettings(Settings):
     """Which values and genes of a lab's expression make a GRN benchmark."""

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-__all__ = ["Matches", "likely_symbols", "looks_like_id", "looks_like_number", "match_symbols", "repaired_dates"]
-
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _MONTH = "|".join(MONTHS)
 DATES = (

@@ -1,8 +1,4 @@
-"""The exam as published: which known edges train, validate and test, and which pairs stand against them.
-
-Rules are those of the published protocols (GENELink, Chen & Liu 2022; scGREAT, Wang et al. 2024), each seeded and
-free of pairs that stand in two parts unless the name says otherwise.
-"""
+"""GENELink's default protocol."""
 
 from __future__ import annotations
 
@@ -10,13 +6,11 @@ from typing import Literal
 
 import numpy as np
 
-from components.core.dataset import Dataset, Ints
-from components.core.exam import NONE, TEST, TRAIN, VALIDATION
+from components.core.dataset import Dataset
+from components.core.exam import TEST, TRAIN, VALIDATION
 from components.core.registry import register
 from components.core.settings import setting
 from components.split.base import Cut, Splitter, candidates, mirrored
-
-__all__ = ["HardNegative", "PerTF", "PerTFAsPublished"]
 
 
 @register("split", "per_tf")
@@ -101,53 +95,6 @@ class PerTFAsPublished(PerTF):
 
     def _pool(self, part: np.ndarray, negative: np.ndarray, dataset: Dataset) -> np.ndarray:
         return candidates(part, dataset.tfs) & (negative != VALIDATION)
-
-
-@register("split", "hard_negative")
-class HardNegative(Cut):
-    """Splits positives and all other genes of each TF alike, 67/10/23: every part keeps the natural prevalence.
-
-    GENELink's protocol for Specific networks and scGREAT's for all (protocol.md rules 7-8). Only TFs with a positive
-    take part. Pairs are ``[pairs, 2]`` gene indices.
-
-    Source: Chen & Liu 2022 (GENELink), Wang et al. 2024 (scGREAT), public code.
-    """
-
-    whole_pool = True
-    needs = "A TF needs at least 4 targets to reach validation."
-
-    class Settings(Splitter.Settings):
-        """Settings of the hard-negative protocol."""
-
-    def _parts_of_one_tf(self, n: int, rng: np.random.Generator) -> Ints:
-        if n == 1:
-            return np.array([TRAIN if rng.random() <= 0.5 else TEST])
-        if n == 2:
-            return rng.permutation([TRAIN, TEST])
-        return _cut(n, rng)
-
-    def _assign_negatives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
-        negative = np.zeros_like(part)
-        free = candidates(part, np.unique(dataset.edges[:, 0]))
-        for tf in np.unique(dataset.edges[:, 0]):
-            genes = np.flatnonzero(free[tf])
-            negative[tf, genes] = _cut(len(genes), rng)
-        if self.settings.reciprocal == "together":
-            both = free & free.T
-            negative = np.where(both & np.tri(len(part), dtype=bool), negative.T, negative)
-            negative = np.where(free & (part.T != NONE), part.T, negative)
-        return negative
-
-    def _pool(self, part: np.ndarray, negative: np.ndarray, dataset: Dataset) -> np.ndarray:
-        return negative == TRAIN
-
-
-def _cut(n: int, rng: np.random.Generator) -> Ints:
-    parts = np.full(n, TEST)
-    order = rng.permutation(n)
-    parts[order[: int(0.77 * n)]] = VALIDATION
-    parts[order[: int(0.67 * n)]] = TRAIN
-    return parts
 
 
 def _n_test_negatives(part: np.ndarray, dataset: Dataset) -> int:

@@ -1,0 +1,46 @@
+"""Multi-scale fusion: graph embeddings enter layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from components.core.registry import register
+from components.fusion.base import Classifier, Fusion, dense_block
+
+
+@register("fusion", "multiscale")
+class Multiscale(Fusion):
+    """Injects layer l of both genes' graph embeddings at step l, and the expert score s_ij at the last step alone.
+
+    ``z_l = m_l([z_(l-1), h_i^l, h_j^l, (s_ij if l = L)])``, each ``[pairs, width]``, residual from the second step on;
+    then the classifier, logits ``[pairs]``.
+
+    Source: scUniGP eq 7 and Algorithm 1, lines 11-17.
+    """
+
+    class Settings(Fusion.Settings):
+        """Settings of multi-scale fusion."""
+
+    def __init__(self, settings: Settings, pair_width: int, graph_widths: Sequence[int]) -> None:
+        super().__init__(settings, pair_width, graph_widths)
+        self.steps = nn.ModuleList()
+        width = pair_width
+        for position, graph_width in enumerate(graph_widths, start=1):
+            expert = 1 if position == len(graph_widths) else 0
+            self.steps.append(dense_block(width + 2 * graph_width + expert, settings.width, settings.dropout))
+            width = settings.width
+        self.classifier = Classifier(width, settings.width, settings.dropout)
+
+    def forward(self, z: Tensor, tf: Sequence[Tensor], target: Sequence[Tensor], score: Tensor) -> Tensor:
+        """Fuse step by step and return logits ``[pairs]``."""
+        last = len(self.steps) - 1
+        for level, step in enumerate(self.steps):
+            parts = [z, tf[level], target[level]]
+            if level == last:
+                parts.append(score.unsqueeze(1))
+            fused = step(torch.cat(parts, dim=1))
+            z = fused + z if level else fused
+        return self.classifier(z)
