@@ -1,4 +1,4 @@
-"""What a gene carries in: turns expression into one feature vector per gene."""
+"""Base of bucketings, which turn expression into one feature vector per gene."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ from components.core.settings import Settings as BaseSettings
 
 
 class Bucketing(nn.Module):
-    """Base of every gene encoder: built from expression ``[genes, cells]``, gives ``[genes, width]``.
+    """Base of every bucketing: built from expression ``[genes, cells]``, returns features ``[genes, width]``.
 
-    ``per_gene`` names the weights that have one row per gene: those of an encoder that knows genes by their index.
-    ``tied_to`` says what of the data set it was trained on an encoder cannot do without; an encoder tied to nothing can
-    be shown other cells of the same genes (:meth:`show`), and so be tested on another data set. ``over_genes`` says
-    whether its features, too, are one per gene, in the data set's order.
+    Attributes
+    ----------
+    width
+        Features per gene.
+    tied_to
+        What of its data set the trained encoder depends on. One that depends on nothing (empty text) can read other
+        cells of the same genes (:meth:`show`), and so be tested on another data set.
+    over_genes
+        Whether there is one feature per gene of the data set, in its order.
+    per_gene
+        Names of the weights that have one row per gene.
     """
 
     width: int
@@ -24,12 +31,18 @@ class Bucketing(nn.Module):
     per_gene: ClassVar[tuple[str, ...]] = ()
 
     class Settings(BaseSettings):
-        """What every gene encoder can be asked."""
+        """No settings common to all bucketings."""
 
     def forward(self) -> Tensor:
         """Return gene features ``[genes, width]``."""
         raise NotImplementedError
 
     def show(self, expression: Tensor) -> None:
-        """Read the features of the same genes off other cells, ``[genes, other cells]``, from now on."""
+        """Compute features from other cells of the same genes, ``[genes, other cells]``, from now on.
+
+        Raises
+        ------
+        TypeError
+            If the encoder is tied to its data set.
+        """
         raise TypeError(f"{type(self).__name__} is tied to {self.tied_to}")

@@ -1,4 +1,4 @@
-"""Expression profiles."""
+"""Expression profiles as gene features."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from components.core.settings import setting
 
 @register("bucketing", "none")
 class NoBucketing(Bucketing):
-    """Gives every gene its expression profile over cells, standardised.
-
-    From expression ``[genes, cells]`` to features ``[genes, cells]``; no weights.
+    """Gives each gene its standardised expression profile: ``[genes, cells]``, no weights.
 
     Source: scUniGP 3.1, 'e_k = X_{:,k}', and appendix C, 'standardized expression profiles'.
     """

@@ -10,11 +10,11 @@ from components.core.registry import register
 
 @register("contrast", "off")
 class NoContrast(Contrast):
-    """Adds no contrastive loss: pair encodings ``[pairs, width]`` learn from cross-entropy alone.
+    """Adds no loss: pair encodings ``[pairs, width]`` learn from cross-entropy alone.
 
     Source: scUniGP eq 8; the arm 'without contrastive learning' of GP-DHT.
     """
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        """Return zero, a scalar on the device of ``z`` ``[pairs, width]``."""
+        """Return zero."""
         return z.new_zeros(())

@@ -1,7 +1,4 @@
-"""Joins the pairwise and the global branch, and gives the logit.
-
-Sources: scUniGP eq 7, Algorithm 1 (multiscale), 4.3 Q3 and Table 3 (early, late), appendix C (classifier).
-"""
+"""Base of fusions, which join pair and graph branch into a logit, and their classifier."""
 
 from __future__ import annotations
 
@@ -15,9 +12,9 @@ from components.core.settings import setting
 
 
 class Classifier(nn.Module):
-    """Turns an encoding ``[pairs, in_width]`` into logits ``[pairs]``.
+    """Maps encodings ``[pairs, in_width]`` to logits ``[pairs]``.
 
-    Three layers with residual connection, batch normalisation and PReLU (scUniGP appendix C).
+    Three layers with a residual connection, batch normalisation and PReLU (scUniGP appendix C).
     """
 
     def __init__(self, in_width: int, width: int, dropout: float) -> None:
@@ -35,21 +32,21 @@ class Classifier(nn.Module):
 class Fusion(nn.Module):
     """Base of every fusion: decides what the pair encoder reads, then joins its output with the graph's.
 
-    ``graph_widths`` are the widths of the global branch's layers, shallow to deep. Pair encodings are
-    ``[pairs, pair_width]``; logits ``[pairs]``.
+    Pair encodings are ``[pairs, pair_width]``; ``graph_widths`` are the widths of the graph branch's layers, shallow to
+    deep.
     """
 
-    reads_pairs: ClassVar[bool] = True  # whether there must be a pair encoding at all
+    reads_pairs: ClassVar[bool] = True  # whether it needs pair encodings at all
 
     class Settings(BaseSettings):
-        """What every fusion can be asked."""
+        """Settings common to all fusions."""
 
         width: int = setting(128, "width of the fused encoding", ge=8, le=4096, search=(32, 512), log=True)
         dropout: float = setting(0.2, "share of activations dropped (appendix C)", ge=0.0, le=0.9, search=(0.0, 0.5))
 
     @classmethod
     def encoder_width(cls, gene_width: int, graph_widths: Sequence[int]) -> int:
-        """Return how wide the pair encoder's input is."""
+        """Return the width of the pair encoder's input."""
         return gene_width
 
     def __init__(self, settings: Settings, pair_width: int, graph_widths: Sequence[int]) -> None:
@@ -61,15 +58,25 @@ class Fusion(nn.Module):
         return features
 
     def forward(self, z: Tensor, tf: Sequence[Tensor], target: Sequence[Tensor], score: Tensor) -> Tensor:
-        """Join pair encodings ``[pairs, pair_width]``, layers ``[pairs, width_l]`` of both and s_ij ``[pairs]``."""
+        """Return logits ``[pairs]``.
+
+        Parameters
+        ----------
+        z
+            ``[pairs, pair_width]`` pair encodings.
+        tf, target
+            ``[pairs, width_l]`` per layer: graph embeddings of either gene.
+        score
+            ``[pairs]`` expert score s_ij.
+        """
         raise NotImplementedError
 
 
 class PairOnly(nn.Module):
-    """Gives the logit ``[pairs]`` from the pair encoding alone: what stands where there is no graph to fuse.
+    """Classifies the pair encoding alone, where there is no graph to fuse.
 
-    Its classifier has the default settings of a fusion, whatever fusion an arm names: so arms that differ only in a
-    fusion that cannot act are one arm.
+    Its classifier has the default settings of a fusion, whatever fusion an arm names, so that arms which differ only in
+    a fusion that cannot act are one arm.
     """
 
     def __init__(self, pair_width: int) -> None:

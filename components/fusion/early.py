@@ -1,4 +1,4 @@
-"""Early fusion: graph embeddings enter before the pair encoder."""
+"""Early fusion."""
 
 from __future__ import annotations
 
@@ -20,15 +20,12 @@ class Early(Fusion):
     Source: scUniGP 4.3 Q3, 'early fusion (feature concatenation before the Transformer encoder)'.
     """
 
-    class Settings(Fusion.Settings):
-        """Settings of early fusion."""
-
     @classmethod
     def encoder_width(cls, gene_width: int, graph_widths: Sequence[int]) -> int:
-        """Return features and all layers side by side."""
+        """Return the summed width of features and all layers."""
         return gene_width + sum(graph_widths)
 
-    def __init__(self, settings: Settings, pair_width: int, graph_widths: Sequence[int]) -> None:
+    def __init__(self, settings: Fusion.Settings, pair_width: int, graph_widths: Sequence[int]) -> None:
         super().__init__(settings, pair_width, graph_widths)
         self.classifier = Classifier(pair_width, settings.width, settings.dropout)
 

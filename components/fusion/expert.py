@@ -1,4 +1,4 @@
-"""The graph's own decision."""
+"""The expert score of the graph branch as the decision."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from components.fusion.base import Fusion
 
 @register("fusion", "expert")
 class Expert(Fusion):
-    """Lets the graph decide alone: the logit is the expert score s_ij, ``[pairs]``, and no pair is encoded.
+    """Takes the expert score s_ij, ``[pairs]``, as the logit: the graph decides alone, and no pair is encoded.
 
-    So the pair encoder, and a contrastive loss over its encodings, cannot act.
+    Pair encoder and contrastive loss cannot act.
 
     Source: the decoder of GENELink, Chen & Liu 2022, and GNNLink, Mao et al. 2023; scUniGP eq 5.
     """
@@ -25,7 +25,7 @@ class Expert(Fusion):
     silences: ClassVar[tuple[str, ...]] = ("pair_encoder", "contrast")
 
     class Settings(BaseSettings):
-        """Nothing to set: the heads that give s_ij are the graph branch's."""
+        """No settings: the heads that give s_ij belong to the graph branch."""
 
     def forward(self, z: Tensor, tf: Sequence[Tensor], target: Sequence[Tensor], score: Tensor) -> Tensor:
         """Return s_ij, ``[pairs]``."""

@@ -1,4 +1,4 @@
-"""Late fusion: two decisions are combined."""
+"""Late fusion."""
 
 from __future__ import annotations
 
@@ -13,17 +13,14 @@ from components.fusion.base import Classifier, Fusion
 
 @register("fusion", "late")
 class Late(Fusion):
-    """Combines two decisions: the pair branch's logit and the graph's expert score s_ij.
+    """Adds two decisions, the pair branch's logit and the expert score s_ij, with learned weights that start at a half.
 
-    ``[pairs, pair_width]`` and ``[pairs]`` to logits ``[pairs]``, with learned weights that start as a plain mean.
+    ``[pairs, pair_width]`` and ``[pairs]`` to logits ``[pairs]``.
 
     Source: scUniGP 4.3 Q3, 'late fusion (decision-level ensemble)'.
     """
 
-    class Settings(Fusion.Settings):
-        """Settings of late fusion."""
-
-    def __init__(self, settings: Settings, pair_width: int, graph_widths: Sequence[int]) -> None:
+    def __init__(self, settings: Fusion.Settings, pair_width: int, graph_widths: Sequence[int]) -> None:
         super().__init__(settings, pair_width, graph_widths)
         self.classifier = Classifier(pair_width, settings.width, settings.dropout)
         self.weights = nn.Parameter(torch.tensor([0.5, 0.5]))

@@ -1,4 +1,4 @@
-"""Multi-scale fusion: graph embeddings enter layer by layer."""
+"""Multi-scale fusion."""
 
 from __future__ import annotations
 
@@ -13,18 +13,15 @@ from components.fusion.base import Classifier, Fusion, dense_block
 
 @register("fusion", "multiscale")
 class Multiscale(Fusion):
-    """Injects layer l of both genes' graph embeddings at step l, and the expert score s_ij at the last step alone.
+    """Adds layer l of both genes' graph embeddings to the pair encoding at step l, and s_ij at the last step.
 
     ``z_l = m_l([z_(l-1), h_i^l, h_j^l, (s_ij if l = L)])``, each ``[pairs, width]``, residual from the second step on;
-    then the classifier, logits ``[pairs]``.
+    then a classifier gives logits ``[pairs]``.
 
     Source: scUniGP eq 7 and Algorithm 1, lines 11-17.
     """
 
-    class Settings(Fusion.Settings):
-        """Settings of multi-scale fusion."""
-
-    def __init__(self, settings: Settings, pair_width: int, graph_widths: Sequence[int]) -> None:
+    def __init__(self, settings: Fusion.Settings, pair_width: int, graph_widths: Sequence[int]) -> None:
         super().__init__(settings, pair_width, graph_widths)
         self.steps = nn.ModuleList()
         width = pair_width

@@ -1,7 +1,6 @@
-"""The global branch: reads gene features over the graph of TRAINING positives, one embedding per layer.
+"""Base of graph branches: gene features over the graph of training positives, one embedding per layer.
 
-Sources: scUniGP (eqs 4-5, a; appendix C); GCN, Kipf & Welling 2017; GAT, Velickovic et al. 2018; GraphSAGE, Hamilton
-et al. 2017; expert heads as in GENELink, Chen & Liu 2022.
+Sources: scUniGP eqs 4-5 and appendix C; expert heads as in GENELink, Chen & Liu 2022.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 
 @dataclass(frozen=True)
 class GraphEmbedding:
-    """What the global branch says of every gene.
+    """Embeddings of every gene.
 
     Attributes
     ----------
     layers
         One ``[genes, width_l]`` embedding per layer, shallow to deep (h of eq 4).
     as_tf, as_target
-        ``[genes, dim]``: the final embedding in either role; their product is the expert score (eq 5).
+        ``[genes, dim]``: final embedding in either role; their inner product is the expert score (eq 5).
     """
 
     layers: tuple[Tensor, ...]
@@ -36,20 +35,20 @@ class GraphEmbedding:
     as_target: Tensor
 
     def expert_score(self, pairs: Tensor) -> Tensor:
-        """Return s_ij of eq 5 for ``[pairs, 2]`` gene indices: ``[pairs]``, a logit."""
+        """Return the expert score s_ij of eq 5, a logit: ``[pairs, 2]`` gene indices to ``[pairs]``."""
         return (self.as_tf[pairs[:, 0]] * self.as_target[pairs[:, 1]]).sum(dim=1)
 
 
 class GraphBranch(nn.Module):
-    """Base of every global branch: ``[genes, in_width]`` and ``[2, edges]`` to a :class:`GraphEmbedding`.
+    """Base of every graph branch: ``[genes, in_width]`` and ``[2, edges]`` to a :class:`GraphEmbedding`.
 
-    Subclasses say what one layer is (:meth:`layer`) and how wide it comes out.
+    Subclasses define one layer (:meth:`layer`) and, where it differs from the setting, its width (:meth:`out_width`).
     """
 
-    passes_messages = True
+    passes_messages = True  # whether the graph can change an embedding
 
     class Settings(BaseSettings):
-        """What every global branch can be asked; defaults are the paper's."""
+        """Settings common to all graph branches; defaults are scUniGP's."""
 
         widths: Annotated[tuple[Width, ...], Field(min_length=1)] = setting(
             (128, 64),
@@ -78,26 +77,27 @@ class GraphBranch(nn.Module):
             self.convs.append(self.layer(width, size))
             width = self.out_width(size)
             self.widths += (width,)
-        self.heads = nn.ModuleList(_head(width, settings.expert_widths) for _ in range(self._n_heads()))
+        n_heads = 2 if settings.expert == "roles" else 0
+        self.heads = nn.ModuleList(_head(width, settings.expert_widths) for _ in range(n_heads))
 
     def layer(self, in_width: int, width: int) -> nn.Module:
-        """Return one message-passing layer."""
+        """Return one layer from ``in_width`` to ``width``."""
         raise NotImplementedError
 
     def out_width(self, width: int) -> int:
-        """Return how wide a layer of this ``width`` setting comes out."""
+        """Return the output width of a layer whose setting is ``width``."""
         return width
 
     def propagate(self, conv: nn.Module, h: Tensor, edges: Tensor) -> Tensor:
-        """Send ``[genes, width]`` through one layer."""
+        """Apply one layer to ``[genes, width]`` over ``[2, edges]``."""
         return conv(h, edges)
 
     def activation(self, h: Tensor) -> Tensor:
-        """Apply the non-linearity of this kind of layer."""
+        """Apply the activation function of this kind of layer."""
         return F.relu(h)
 
     def forward(self, x: Tensor, edges: Tensor) -> GraphEmbedding:
-        """Embed every gene, ``[genes, in_width]``, over the visible graph ``[2, edges]``."""
+        """Embed every gene, ``[genes, in_width]``, over the graph ``[2, edges]``."""
         layers = []
         h = x
         for conv in self.convs:
@@ -107,9 +107,6 @@ class GraphBranch(nn.Module):
         if self.settings.expert == "shared":
             return GraphEmbedding(tuple(layers), layers[-1], layers[-1])
         return GraphEmbedding(tuple(layers), self.heads[0](h), self.heads[1](h))
-
-    def _n_heads(self) -> int:
-        return 2 if self.settings.expert == "roles" else 0
 
 
 def _head(in_width: int, widths: tuple[int, int]) -> nn.Sequential:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.nn import GATConv
@@ -13,7 +15,7 @@ from components.gnn.base import GraphBranch
 
 @register("gnn", "gat")
 class GAT(GraphBranch):
-    """Lets each gene attend to its neighbours and take a weighted mean of them.
+    """Takes a mean of each gene's neighbours, weighted by attention.
 
     ``[genes, in_width]`` and ``[2, edges]`` to one ``[genes, heads * width_l]`` (or ``[genes, width_l]``) per layer.
 
@@ -29,16 +31,17 @@ class GAT(GraphBranch):
         self_loops: bool = setting(True, "let a gene attend to itself")
 
     settings: Settings
+    conv: ClassVar[type[nn.Module]] = GATConv
 
     def layer(self, in_width: int, width: int) -> nn.Module:
         """Return an attention layer."""
         s = self.settings
-        return GATConv(in_width, width, heads=s.heads, concat=s.concat, add_self_loops=s.self_loops)
+        return self.conv(in_width, width, heads=s.heads, concat=s.concat, add_self_loops=s.self_loops)
 
     def out_width(self, width: int) -> int:
-        """Return the width after the heads are joined."""
+        """Return the width of the concatenated or averaged heads."""
         return width * self.settings.heads if self.settings.concat else width
 
     def activation(self, h: Tensor) -> Tensor:
-        """Apply LeakyReLU, as the paper does for GAT."""
+        """Apply LeakyReLU, as scUniGP does for GAT."""
         return F.leaky_relu(h, 0.2)

@@ -1,4 +1,4 @@
-"""Graph convolution: Kipf & Welling 2017."""
+"""Graph convolution."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class GCN(GraphBranch):
     """
 
     class Settings(GraphBranch.Settings):
-        """Settings of the graph convolution."""
+        """Settings of graph convolution."""
 
         self_loops: bool = setting(True, "let a gene keep its own features (Kipf & Welling's renormalisation)")
 

@@ -1,4 +1,4 @@
-"""Graph isomorphism network: Xu et al. 2019."""
+"""Graph isomorphism network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.gnn.base import GraphBranch
 
 @register("gnn", "gin")
 class GIN(GraphBranch):
-    """Sums each gene's neighbours, so that their number counts, and sends the sum through a small perceptron.
+    """Applies a perceptron to the sum of each gene and its neighbours, so that their number counts.
 
     ``[genes, in_width]`` and ``[2, edges]`` to one ``[genes, width_l]`` per layer.
 

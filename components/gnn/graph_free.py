@@ -1,4 +1,4 @@
-"""The global branch left out, and the same branch without a graph."""
+"""Levels without a graph: no graph branch at all, and the same branch without message passing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from components.gnn.base import GraphBranch
 
 @register("gnn", "none")
 class NoGraph(nn.Module):
-    """Leaves the global branch out: the pair branch decides alone, and nothing is there to fuse.
+    """Leaves the graph branch out: the pair branch decides alone, and there is nothing to fuse.
 
-    Holds no weights and gives no ``[genes, width]`` embedding.
+    It has no weights and no ``[genes, width]`` embedding.
 
     Source: scUniGP Table 2, 'w/o GNN embedding'.
     """
@@ -26,7 +26,7 @@ class NoGraph(nn.Module):
     widths: tuple[int, ...] = ()
 
     class Settings(BaseSettings):
-        """Nothing to set."""
+        """No settings."""
 
     def __init__(self, settings: Settings, in_width: int) -> None:
         super().__init__()
@@ -35,17 +35,17 @@ class NoGraph(nn.Module):
 
 @register("gnn", "mlp")
 class PlainMLP(GraphBranch):
-    """Gives the global branch its weights but no graph: the control that tells a graph's worth from more parameters.
+    """Applies linear layers to each gene alone: the control that separates a graph's worth from its parameters'.
 
     ``[genes, in_width]`` to one ``[genes, width_l]`` per layer; edges are ignored.
 
-    Source: knockout (architecture.md, factor 2); same widths and expert score as scUniGP eqs 4-5.
+    Source: knockout; widths and expert score as in scUniGP eqs 4-5.
     """
 
     passes_messages = False
 
     class Settings(GraphBranch.Settings):
-        """Settings of the graph-free branch."""
+        """Settings common to all graph branches; there are no edges to hide."""
 
         hide_batch: Literal[False] = setting(False, "no graph, nothing to hide")
 
@@ -54,5 +54,5 @@ class PlainMLP(GraphBranch):
         return nn.Linear(in_width, width)
 
     def propagate(self, conv: nn.Module, h: Tensor, edges: Tensor) -> Tensor:
-        """Send each gene ``[genes, width]`` through the layer alone."""
+        """Apply the layer to each gene ``[genes, width]`` alone."""
         return conv(h)

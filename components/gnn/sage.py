@@ -1,4 +1,4 @@
-"""GraphSAGE: Hamilton et al. 2017."""
+"""GraphSAGE."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.gnn.base import GraphBranch
 
 @register("gnn", "sage")
 class SAGE(GraphBranch):
-    """Adds to each gene's own transform that of its neighbours' mean (or sum, or maximum).
+    """Adds a linear map of each gene's features to one of its neighbours' mean (or sum, or maximum).
 
     ``[genes, in_width]`` and ``[2, edges]`` to one ``[genes, width_l]`` per layer.
 

@@ -1,12 +1,11 @@
-"""The pairwise branch: encodes the two genes of a candidate pair.
-
-Sources: scUniGP (eqs 6, b; 4.2; appendix C); scGREAT, Wang et al. 2024.
-"""
+"""Base of pair encoders, and what the two pair transformers share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from components.core.settings import Settings as BaseSettings
@@ -15,7 +14,7 @@ from components.core.settings import setting
 
 @dataclass(frozen=True)
 class LocalContext:
-    """Projected neighbouring pairs: two ``[pairs, k, dim]`` (TFs, targets) and ``absent``, ``[pairs, k]`` bool."""
+    """Projected genes of neighbouring pairs, two ``[pairs, k, dim]``, and which slots are empty, ``[pairs, k]``."""
 
     tf: Tensor
     target: Tensor
@@ -23,24 +22,27 @@ class LocalContext:
 
 
 class PairEncoder(nn.Module):
-    """Base of every pair encoder: projects each gene once, then encodes pairs.
+    """Base of every pair encoder: projects each gene once, then encodes pairs of projected genes.
 
-    :meth:`project` takes ``[genes, in_width]`` to two ``[genes, dim]`` (as TF, as target); :meth:`forward` takes rows
-    of these, two ``[pairs, dim]``, to ``[pairs, width]``. An encoder that sets ``context`` above zero is handed that
-    many neighbouring pairs as :class:`LocalContext` as well.
+    Attributes
+    ----------
+    width
+        Width of a pair's encoding.
+    context
+        Neighbouring pairs that :meth:`forward` is given as a third argument, :class:`LocalContext`; 0 for none.
     """
 
     width: int
     context: int = 0
 
     class Settings(BaseSettings):
-        """What every pair encoder can be asked."""
+        """Settings common to all pair encoders."""
 
         dim: int = setting(128, "width of a gene's token", ge=8, le=4096, search=(32, 512), log=True)
         dropout: float = setting(0.2, "share of activations dropped", ge=0.0, le=0.9, search=(0.0, 0.5))
 
     def project(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Project gene features ``[genes, in_width]`` into either role: two ``[genes, dim]``."""
+        """Project gene features ``[genes, in_width]`` as TF and as target: two ``[genes, dim]``."""
         raise NotImplementedError
 
     def forward(self, tf: Tensor, target: Tensor) -> Tensor:
@@ -48,7 +50,24 @@ class PairEncoder(nn.Module):
         raise NotImplementedError
 
 
-def check_heads(heads: int, dim: int) -> None:
-    """Refuse attention heads that cannot share a token's width evenly."""
-    if dim % heads:
-        raise ValueError(f"heads ({heads}) must divide dim ({dim})")
+class TransformerSettings(PairEncoder.Settings):
+    """Settings common to the pair transformers; defaults are scUniGP's."""
+
+    layers: int = setting(4, "transformer layers", ge=1, le=12, search=(1, 4))
+    heads: int = setting(8, "attention heads; must divide dim", ge=1, le=32, search=(2, 4, 8))
+    hidden: float = setting(2.0, "width of the feed-forward part, in units of dim", ge=0.5, le=8.0)
+
+    @model_validator(mode="after")
+    def _heads_divide_dim(self) -> Self:
+        if self.dim % self.heads:
+            raise ValueError(f"heads ({self.heads}) must divide dim ({self.dim})")
+        return self
+
+
+def transformer(settings: TransformerSettings) -> nn.TransformerEncoder:
+    """Return a post-norm GELU transformer over tokens ``[pairs, tokens, dim]``."""
+    s = settings
+    block = nn.TransformerEncoderLayer(
+        s.dim, s.heads, round(s.hidden * s.dim), s.dropout, activation="gelu", batch_first=True
+    )
+    return nn.TransformerEncoder(block, s.layers, enable_nested_tensor=False)

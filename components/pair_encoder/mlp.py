@@ -1,4 +1,4 @@
-"""A perceptron over the pair."""
+"""Perceptron over a pair."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from components.pair_encoder.base import PairEncoder
 
 @register("pair_encoder", "mlp")
 class MLPPairEncoder(PairEncoder):
-    """Encodes a pair by two role-specific linear maps and a perceptron over both.
+    """Encodes a pair by a perceptron over two tokens, one linear map per role, and their element-wise product.
 
-    Two ``[pairs, dim]`` to ``[pairs, dim]``; the element-wise product of the two tokens enters beside them.
+    Two ``[pairs, dim]`` to ``[pairs, dim]``.
 
     Source: GNE, KC et al. 2019 (MLP on pairs); scUniGP 4.2 ('each TF-gene pair is encoded by two MLPs').
     """
 
     class Settings(PairEncoder.Settings):
-        """Settings of the pair perceptron."""
+        """Settings of the perceptron."""
 
         layers: int = setting(2, "hidden layers over the pair", ge=1, le=8, search=(1, 4))
 

@@ -12,12 +12,12 @@ from typing import Any, Generic, TypeVar
 import pandas as pd
 
 from components.core.errors import KnockoutError
+from components.core.metrics import COSTS
 from study.plan.plan import PLAN, Row, read_plan
 from study.plan.time_left import costs_of, seconds_left
 from study.store.claims import Claim, read_claims
 from study.store.drivers import Driver, read_drivers
 from study.store.ledger import Ledger
-from study.study_file.search_keys import COSTS
 
 __all__ = ["Folder", "Record", "Snapshot", "Trials"]
 

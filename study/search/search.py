@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.core.dataset import Dataset
+from components.core.metrics import COSTS
 from search_spaces.space.space import Space
 from study.plan.plan import lay_out
 from study.search.proposals import Proposal, Proposer
 from study.search.trial import State, Trial, TrialFiles, finish, objective, read_arm, take_recorded, warm_arms
 from study.spec.files import write_atomically
 from study.store.ledger import Ledger
-from study.study_file.search_keys import COSTS, Budgeted, objectives_of
+from study.study_file.search_keys import Budgeted, objectives_of
 from study.study_file.study import Study
 from study.train.cell import Cell, Result
 

@@ -14,11 +14,11 @@ from statistics import mean
 from typing import Any, Literal
 
 from components.core.errors import KnockoutError
+from components.core.metrics import COSTS
 from search_spaces.arm import Arm, parse_choice
 from study.plan.plan import Row
 from study.spec.files import write_atomically
 from study.store.ledger import Ledger
-from study.study_file.search_keys import COSTS
 from study.train.cell import Cell, Result
 
 __all__ = ["State", "Trial", "TrialFiles", "objective"]
