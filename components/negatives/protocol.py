@@ -1,4 +1,4 @@
-"""Training negatives that the split protocol prescribes, and the whole pool."""
+"""Training negatives as the split protocol prescribes them, and the whole pool."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from components.negatives.same_tf import SameTF
 
 @register("negatives", "protocol")
 class Protocol(SameTF):
-    """Takes the training negatives that the exam's own protocol prescribes.
+    """Takes the training negatives ``[negatives, 2]`` that the split protocol prescribes.
 
-    Returns ``[negatives, 2]``: the whole pool where the protocol cuts all other genes of a TF like its targets
-    (``hard_negative``, ``kfold_pooled``), else as ``same_tf`` draws. So a published recipe can be asked about networks
-    that its paper splits in different ways.
+    That is the whole pool where the protocol divides a TF's non-targets like its targets (``hard_negative``,
+    ``kfold_pooled``), and otherwise what ``same_tf`` draws, so that one recipe fits networks that its paper splits in
+    different ways.
 
-    Source: GENELink's public code (protocol.md rules 3 and 8); scUniGP appendix B ('negative samples are partitioned in
-    the same proportion').
+    Source: GENELink's public code; scUniGP appendix B ('negative samples are partitioned in the same proportion').
     """
 
     def draw(self, rng: np.random.Generator) -> Ints:
@@ -29,21 +28,19 @@ class Protocol(SameTF):
 
     @property
     def fresh(self) -> bool:
-        """A whole pool never changes."""
+        """Whether to draw anew in every epoch; the whole pool never changes."""
         return self.settings.fresh and not self.split.whole_pool
 
 
 @register("negatives", "all")
 class AllNegatives(NegativeSampler):
-    """Takes every pair that the split leaves for training, at natural prevalence.
+    """Takes the whole pool ``[negatives, 2]``, at natural prevalence.
 
-    Returns ``[negatives, 2]``, the whole pool. Meant for the hard-negative split, whose rule 8 trains on all of it.
-
-    Source: protocol.md rule 8 (GENELink on Specific networks, scGREAT).
+    Source: public code of GENELink (Specific networks) and of scGREAT, for their hard-negative split.
     """
 
     class Settings(BaseSettings):
-        """The whole pool leaves nothing to choose."""
+        """No settings: the pool is taken whole."""
 
     def draw(self, rng: np.random.Generator) -> Ints:
         """Return the whole pool ``[negatives, 2]``."""
@@ -51,5 +48,5 @@ class AllNegatives(NegativeSampler):
 
     @property
     def fresh(self) -> bool:
-        """The pool never changes."""
+        """Whether to draw anew in every epoch: never, as the pool does not change."""
         return False

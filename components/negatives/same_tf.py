@@ -1,4 +1,4 @@
-"""Training negatives of the same TF."""
+"""Training negatives of the positives' own TFs."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from components.negatives.base import NegativeSampler
 
 @register("negatives", "same_tf")
 class SameTF(NegativeSampler):
-    """Draws for every training positive non-targets of the same TF: out-degree then tells nothing in training.
+    """Draws, for every training positive, non-targets of the same TF, so that out-degree is no clue in training.
 
-    Returns ``[negatives, 2]`` pairs; a TF with fewer free genes than asked gives all it has.
+    Returns ``[negatives, 2]`` pairs; a TF whose pool is too small has all of it drawn.
 
-    Source: scUniGP 4.2 (hard negative sampling, 'a negative pair with the same TF is uniformly drawn'); protocol.md
-    rule 3.
+    Source: scUniGP 4.2 (hard negative sampling, 'a negative pair with the same TF is uniformly drawn'); GENELink's
+    public code, which draws one per positive.
     """
 
     def __init__(self, settings: NegativeSampler.Settings, split: Split, expression: Floats) -> None:
         super().__init__(settings, split, expression)
         tfs, counts = np.unique(split.train[:, 0], return_counts=True)
-        self._wanted = np.ceil(settings.ratio * counts).astype(int)
+        self._number = np.ceil(settings.ratio * counts).astype(int)
         self._start = np.searchsorted(split.pool[:, 0], tfs, side="left")
         self._stop = np.searchsorted(split.pool[:, 0], tfs, side="right")
 
     def draw(self, rng: np.random.Generator) -> Ints:
         """Return ``[negatives, 2]`` pairs, as many per TF as ``ratio`` times its training positives."""
         rows = [
-            start + rng.permutation(stop - start)[:wanted]
-            for start, stop, wanted in zip(self._start, self._stop, self._wanted, strict=True)
+            start + rng.permutation(stop - start)[:number]
+            for start, stop, number in zip(self._start, self._stop, self._number, strict=True)
         ]
         return self.split.pool[np.concatenate(rows)]

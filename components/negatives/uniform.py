@@ -1,4 +1,4 @@
-"""Training negatives drawn uniformly."""
+"""Uniform training negatives."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from components.negatives.base import NegativeSampler
 
 @register("negatives", "uniform")
 class Uniform(NegativeSampler):
-    """Draws training negatives uniformly over all candidate pairs, whatever their TF.
+    """Draws training negatives ``[negatives, 2]`` uniformly from the pool, without repetition.
 
-    Returns ``[negatives, 2]`` pairs without repetition.
-
-    Source: common practice; the test negatives of GENELink's protocol are drawn so (protocol.md rule 5).
+    Source: common practice, and how GENELink's protocol draws its test negatives.
     """
 
     def draw(self, rng: np.random.Generator) -> Ints:
-        """Return ``[negatives, 2]`` pairs, each pool pair equally likely."""
+        """Return ``[negatives, 2]`` pairs, each pair of the pool equally likely."""
         return self._uniformly(self.split.pool, rng)

@@ -1,4 +1,4 @@
-"""The assembled model, trained on the expression as it is, on noise, or on permuted rows."""
+"""The assembled model, trained on true expression, on noise, or on expression of other genes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from components.scorer.base import TrainedScorer
 
 @register("scorer", "assembled")
 class Assembled(TrainedScorer):
-    """Trains the model that the other factors describe, on the expression as it is, ``[genes, cells]``.
+    """Trains the model that the other factors describe, on true expression ``[genes, cells]``.
 
     Source: scUniGP eqs 4-8.
     """
@@ -19,17 +19,17 @@ class Assembled(TrainedScorer):
     control = False
 
     def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
-        """Return the expression ``[genes, cells]`` untouched."""
+        """Return the expression ``[genes, cells]`` as it is."""
         return expression
 
 
 @register("scorer", "noise")
 class Noise(TrainedScorer):
-    """Trains the reference model on standard normal noise in place of expression, ``[genes, cells]``.
+    """Trains the model on standard normal noise in place of expression, ``[genes, cells]``.
 
-    What it still reaches, graph and gene identities gave it.
+    What it reaches comes from the graph and from gene identities.
 
-    Source: protocol.md, control arms.
+    Source: knockout.
     """
 
     control = True
@@ -41,16 +41,16 @@ class Noise(TrainedScorer):
 
 @register("scorer", "permuted")
 class Permuted(TrainedScorer):
-    """Trains the reference model on expression whose rows, ``[genes, cells]``, are permuted between genes.
+    """Trains the model on expression whose rows, ``[genes, cells]``, are permuted between genes.
 
-    Profiles and their correlations stay real, but no gene has its own: what it still reaches, owes nothing to which
-    gene is expressed where.
+    Profiles and their correlations stay real, but belong to other genes: what it reaches does not come from a gene's
+    own expression.
 
-    Source: protocol.md, control arms.
+    Source: knockout.
     """
 
     control = True
 
     def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
-        """Return the rows of ``[genes, cells]`` in an order drawn for the repeat."""
+        """Return the rows of ``[genes, cells]`` in random order."""
         return rng.permutation(expression, axis=0)

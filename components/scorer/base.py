@@ -1,7 +1,7 @@
-"""What gives a candidate pair its score: the assembled model, a known method, or a control without true expression.
+"""Bases of scorers: the assembled model, rules that read no expression, and known methods.
 
-The controls answer 'how much of this could be had without looking at expression?' (protocol.md: on two of three
-networks, as much as the published state of the art).
+Rules, and models trained on other than true expression, are controls: they show what can be reached without reading
+expression.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ MODEL_FACTORS = ("bucketing", "gnn", "pair_encoder", "fusion", "contrast", "nega
 
 
 class TrainedScorer(ABC):
-    """Base of scorers that train the assembled model: they decide what expression it is shown."""
+    """Base of scorers that train the model of the other factors: they decide what expression it reads."""
 
     trains: ClassVar[bool] = True
     control: ClassVar[bool]
 
     class Settings(BaseSettings):
-        """Nothing to set: the other factors describe the model."""
+        """No settings: the other factors describe the model."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
     @abstractmethod
     def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
-        """Return what the model is shown as expression, ``[genes, cells]``."""
+        """Return the expression that the model reads, ``[genes, cells]``."""
 
 
 class Rule(ABC):
-    """Base of scorers that need no model: a rule over the training part of the exam."""
+    """Base of controls that score pairs by a rule over the training part of the exam."""
 
     trains: ClassVar[bool] = False
     control: ClassVar[bool] = True
     silences: ClassVar[tuple[str, ...]] = MODEL_FACTORS
 
     class Settings(BaseSettings):
-        """Nothing to set."""
+        """No settings common to all of them."""
 
     def __init__(self, settings: Settings, split: Split, rng: np.random.Generator) -> None:
         self.settings = settings
@@ -53,27 +53,27 @@ class Rule(ABC):
 
     @abstractmethod
     def score(self, pairs: Ints) -> Scores:
-        """Return one score per pair: ``[pairs, 2]`` to ``[pairs]``, higher is more likely an edge."""
+        """Return one score per pair, ``[pairs, 2]`` to ``[pairs]``; higher is more likely an edge."""
 
 
 class Baseline(ABC):
-    """Base of known methods that are run as they are, beside the assembled model, on true expression.
+    """Base of known methods, which score pairs from true expression without the assembled model.
 
-    Whatever a method fits, it fits once, when a score is first asked for. A method that cannot learn from known edges
-    leaves ``split`` unread; one that does reads ``split.train`` and draws from ``split.pool``, never held-out pairs.
+    A method fits once, when a score is first needed. One that learns from known edges reads ``split.train`` and draws
+    from ``split.pool``, never from held-out pairs; others do not read ``split``.
 
     Parameters
     ----------
     settings
-        Its own settings.
+        Settings of the method.
     split
         The exam.
     expression
         ``[genes, cells]``, log scale.
     tfs
-        ``[tfs]`` sorted gene indices: the candidate regulators.
+        ``[tfs]`` sorted gene indices of the candidate regulators.
     rng
-        Stream of the repeat: the same repeat gives the same scores.
+        Random stream of the repeat: the same stream gives the same scores.
     """
 
     trains: ClassVar[bool] = False
@@ -81,7 +81,7 @@ class Baseline(ABC):
     silences: ClassVar[tuple[str, ...]] = MODEL_FACTORS
 
     class Settings(BaseSettings):
-        """Nothing to set."""
+        """No settings common to all of them."""
 
     def __init__(
         self, settings: Settings, split: Split, expression: Floats, tfs: Ints, rng: np.random.Generator
@@ -90,11 +90,11 @@ class Baseline(ABC):
 
     @abstractmethod
     def score(self, pairs: Ints) -> Scores:
-        """Return one score per pair: ``[pairs, 2]`` to ``[pairs]``, higher is more likely an edge."""
+        """Return one score per pair, ``[pairs, 2]`` to ``[pairs]``; higher is more likely an edge."""
 
     def on(self, expression: Floats) -> Self:
-        """Return the method for other cells of the same genes, ``[genes, other cells]``: fitted anew unless it learns.
+        """Return the method for other cells of the same genes, ``[genes, other cells]``, to be fitted anew.
 
-        A method that learns from known edges overrides this, and keeps what it learnt.
+        A method that learns from known edges overrides this to keep what it has learnt.
         """
         return type(self)(self.settings, self.split, expression, self.tfs, self.rng)

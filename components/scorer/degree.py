@@ -1,4 +1,4 @@
-"""Degree rules."""
+"""Controls that know the degrees of the training positives, and their reverse."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from components.scorer.base import Rule
 class Degree(Rule):
     """Scores a pair by the TF's out-degree times the target's in-degree among training positives.
 
-    ``[pairs, 2]`` to ``[pairs]``; each degree plus one, so that an unseen partner does not erase the other's.
+    ``[pairs, 2]`` to ``[pairs]``; one is added to each degree, so that an unseen gene does not hide its partner's.
 
-    Source: protocol.md, control arms.
+    Source: knockout.
     """
 
     def __init__(self, settings: Rule.Settings, split: Split, rng: np.random.Generator) -> None:
@@ -34,14 +34,14 @@ class Degree(Rule):
 class ReverseDegree(Degree):
     """Scores a pair first by whether its reverse is a training positive, then by the degree product.
 
-    ``[pairs, 2]`` to ``[pairs]``. Strong on STRING, where 75 % of the edges are listed both ways.
+    ``[pairs, 2]`` to ``[pairs]``. Strong on STRING, which lists 75 % of its edges both ways.
 
-    Source: protocol.md, control arms.
+    Source: knockout.
     """
 
     def score(self, pairs: Ints) -> Scores:
-        """Return degree products ``[pairs]``, lifted above all others where the reverse edge is known."""
-        degree = super().score(pairs)
-        ceiling = (self.out_degree.max() + 1.0) * (self.in_degree.max() + 1.0)
-        known = np.isin(pair_keys(pairs[:, ::-1], self.split.n_genes), pair_keys(self.split.train, self.split.n_genes))
-        return degree + ceiling * known
+        """Return degree products ``[pairs]``, raised above all others where the reverse is a training positive."""
+        largest = (self.out_degree.max() + 1.0) * (self.in_degree.max() + 1.0)
+        n_genes = self.split.n_genes
+        reverse = np.isin(pair_keys(pairs[:, ::-1], n_genes), pair_keys(self.split.train, n_genes))
+        return super().score(pairs) + largest * reverse

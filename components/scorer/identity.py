@@ -1,4 +1,4 @@
-"""Gene-identity rule."""
+"""Control that knows gene identities."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from components.scorer.base import Rule
 
 @register("scorer", "identity")
 class Identity(Rule):
-    """Learns how likely each gene regulates and is regulated, by logistic regression on one-hot gene identities.
+    """Scores a pair by logistic regression on the one-hot identities of its two genes.
 
-    ``[pairs, 2]`` to ``[pairs]``. Trains on all training positives and every pair of the pool, so that
-    it is as strong as it can be.
+    ``[pairs, 2]`` to ``[pairs]``. It trains on all training positives and the whole pool, to be as strong as it can be.
 
-    Source: protocol.md, control arms ('logistic regression on one-hot gene identities').
+    Source: knockout.
     """
 
     class Settings(Rule.Settings):

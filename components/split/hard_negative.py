@@ -1,4 +1,4 @@
-"""GENELink's and scGREAT's hard-negative protocol."""
+"""The hard-negative protocol of GENELink and scGREAT."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ import numpy as np
 from components.core.dataset import Dataset, Ints
 from components.core.exam import NONE, TEST, TRAIN, VALIDATION
 from components.core.registry import register
-from components.split.base import Cut, Splitter, candidates
+from components.split.base import Cut, candidates
 
 
 @register("split", "hard_negative")
 class HardNegative(Cut):
-    """Splits positives and all other genes of each TF alike, 67/10/23: every part keeps the natural prevalence.
+    """Splits the targets and the non-targets of each TF 67/10/23 %, so that every part has the natural prevalence.
 
-    GENELink's protocol for Specific networks and scGREAT's for all (protocol.md rules 7-8). Only TFs with a positive
-    take part. Pairs are ``[pairs, 2]`` gene indices.
+    GENELink's protocol for Specific networks, and scGREAT's for all. Only pairs ``[pairs, 2]`` of TFs with a positive
+    take part, and all negatives of the training part train.
 
     Source: Chen & Liu 2022 (GENELink), Wang et al. 2024 (scGREAT), public code.
     """
 
     whole_pool = True
     needs = "A TF needs at least 4 targets to reach validation."
-
-    class Settings(Splitter.Settings):
-        """Settings of the hard-negative protocol."""
 
     def _parts_of_one_tf(self, n: int, rng: np.random.Generator) -> Ints:
         if n == 1:

@@ -1,4 +1,4 @@
-"""GENELink's default protocol."""
+"""GENELink's default protocol, without its overlap of parts and as published."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from components.split.base import Cut, Splitter, candidates, mirrored
 
 @register("split", "per_tf")
 class PerTF(Cut):
-    """Splits each TF's targets 53/13/33 and tests at the network's density over all listed TFs.
+    """Splits each TF's targets 53/13/33 % and tests at the network's density over all listed TFs.
 
-    GENELink's default protocol (protocol.md rules 1-6) with rule 6 mended: no pair stands in two parts. Pairs are
-    ``[pairs, 2]`` gene indices.
+    GENELink's default protocol, except that no pair ``[pairs, 2]`` is in two parts.
 
     Source: Chen & Liu 2022 (GENELink), public code; scUniGP appendix B.
     """
@@ -52,32 +51,31 @@ class PerTF(Cut):
         allowed = free & ~mirrored(self, (part == TRAIN) | (part == TEST))
         if self.settings.validation == "natural":
             n_validation, n_test = np.sum(part == VALIDATION), np.sum(part == TEST)
-            wanted = _n_test_negatives(part, dataset) * int(n_validation) // max(int(n_test), 1)
-            self._draw(negative, allowed, VALIDATION, wanted, rng)
+            number = _n_test_negatives(part, dataset) * int(n_validation) // max(int(n_test), 1)
+            self._draw(negative, allowed, VALIDATION, number, rng)
             return
         for tf in dataset.tfs:
-            wanted = int(np.sum(part[tf] == VALIDATION))
-            choice = np.flatnonzero(allowed[tf])
-            negative[tf, rng.permutation(choice)[:wanted]] = VALIDATION
+            number = int(np.sum(part[tf] == VALIDATION))
+            negative[tf, rng.permutation(np.flatnonzero(allowed[tf]))[:number]] = VALIDATION
 
     def _closed_to_test(self, part: np.ndarray, negative: np.ndarray) -> np.ndarray:
         validation = (part == VALIDATION) | (negative == VALIDATION)
         return (negative == VALIDATION) | mirrored(self, validation | (part == TRAIN))
 
     def _draw(
-        self, negative: np.ndarray, allowed: np.ndarray, into: int, wanted: int, rng: np.random.Generator
+        self, negative: np.ndarray, allowed: np.ndarray, into: int, number: int, rng: np.random.Generator
     ) -> None:
-        choice = np.flatnonzero(allowed)
-        negative.flat[rng.choice(choice, size=min(wanted, len(choice)), replace=False)] = into
+        pairs = np.flatnonzero(allowed)
+        negative.flat[rng.choice(pairs, size=min(number, len(pairs)), replace=False)] = into
 
 
 @register("split", "per_tf_as_published")
 class PerTFAsPublished(PerTF):
-    """Splits as GENELink's public code does, with its overlap: training pairs stand in the test set with label 0.
+    """Splits as GENELink's public code does, with training pairs in the test set as negatives.
 
-    Rule 6 as shipped (protocol.md): test negatives leave out validation pairs and test positives only, so about 16 %
-    of the training positives of mDC TFs+500 are test 'negatives', and training negatives may be drawn from the test.
-    For comparison with old numbers alone. Pairs are ``[pairs, 2]`` gene indices.
+    Test negatives ``[pairs, 2]`` exclude only validation pairs and test positives, so that about 16 % of the training
+    positives of mDC TFs+500 are test negatives, and training negatives may be test negatives. Only for comparison with
+    published numbers.
 
     Source: Chen & Liu 2022 (GENELink), public code.
     """

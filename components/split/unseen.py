@@ -1,4 +1,4 @@
-"""Exams on unseen genes."""
+"""Exams on TFs, or on targets, that are unseen in training."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.split.base import Splitter, mirrored, refuse_empty
 
-DRAWS = 200  # deals among which the one nearest to the wanted shares is taken
-NEAR = 0.04  # a deal whose shares are as near as this is taken at once, so that repeats differ
+DEALS = 200  # random deals, of which the one nearest to the shares is taken
+NEAR = 0.04  # a deal this near to the shares is taken at once, so that repeats differ
 
 
 class Unseen(Splitter):
-    """Base of exams that deal genes to training, validation and test, and with each gene all its pairs."""
+    """Base of exams that deal genes, each with all its pairs, to training, validation and test."""
 
     class Settings(Splitter.Settings):
-        """Wanted shares of the positives; whole genes are dealt, so that small networks meet them roughly."""
+        """Shares of the positives, which small networks meet roughly, because whole genes are dealt."""
 
         test: float = setting(0.33, "share of the positives that are tested", ge=0.05, le=0.6)
         validation: float = setting(0.13, "share of the positives that validate", ge=0.02, le=0.3)
@@ -29,12 +29,12 @@ class Unseen(Splitter):
     settings: Settings
 
     def split(self, dataset: Dataset, rng: np.random.Generator) -> Split:
-        """Set the exam of one data set."""
-        asked = np.zeros((dataset.n_genes, dataset.n_genes), dtype=bool)
-        asked[np.unique(dataset.edges[:, 0])] = True
-        np.fill_diagonal(asked, False)
-        part = np.where(asked, self._deal(dataset, rng), np.int8(NONE))
-        part[mirrored(self, part) > part] = NONE  # of two directions in two parts, the one held out longer is kept
+        """Return the exam of one data set."""
+        candidate = np.zeros((dataset.n_genes, dataset.n_genes), dtype=bool)
+        candidate[np.unique(dataset.edges[:, 0])] = True
+        np.fill_diagonal(candidate, False)
+        part = np.where(candidate, self._deal(dataset, rng), np.int8(NONE))
+        part[mirrored(self, part) > part] = NONE  # of two directions in two parts the later part keeps its own
         negative = np.where(dataset.known, NONE, part)
         split = collect(dataset, np.where(dataset.known, part, NONE), negative, negative == TRAIN)
         refuse_empty(split, dataset, self)
@@ -42,23 +42,23 @@ class Unseen(Splitter):
 
     @abstractmethod
     def _deal(self, dataset: Dataset, rng: np.random.Generator) -> NDArray[np.int8]:
-        """Return the part of each pair, broadcasting to ``[genes, genes]``: that of one of its genes."""
+        """Return the part of each pair, which is that of its TF or target, broadcasting to ``[genes, genes]``."""
 
     def _parts(self, weights: Ints, rng: np.random.Generator) -> NDArray[np.int8]:
-        """Deal genes to parts, ``[genes]``, so that the parts' shares of the weights ``[genes]`` are about as wanted.
+        """Deal genes to parts, ``[genes]``, so that each part has about its share of the weights ``[genes]``.
 
-        Genes are laid end to end in random order, each as long as its weight, and cut at the wanted shares.
+        Genes are laid end to end in random order, each as long as its weight, and cut at the shares.
         """
-        wanted = np.array([1 - self.settings.test - self.settings.validation, self.settings.validation])
+        ideal = np.array([1 - self.settings.test - self.settings.validation, self.settings.validation])
         best, least = np.full(len(weights), TRAIN, dtype=np.int8), np.inf
-        for _ in range(DRAWS):
+        for _ in range(DEALS):
             order = rng.permutation(len(weights))
             middles = np.cumsum(weights[order]) - weights[order] / 2
             parts = np.empty(len(weights), dtype=np.int8)
-            parts[order] = TRAIN + np.searchsorted(np.cumsum(wanted), middles / max(weights.sum(), 1), side="right")
+            parts[order] = TRAIN + np.searchsorted(np.cumsum(ideal), middles / max(weights.sum(), 1), side="right")
             shares = np.bincount(parts, weights, minlength=TEST + 1)[[TRAIN, VALIDATION]] / max(weights.sum(), 1)
-            missing = len(np.unique(parts)) < 3
-            distance = float(np.abs(shares - wanted).max()) + missing
+            incomplete = len(np.unique(parts)) < 3
+            distance = float(np.abs(shares - ideal).max()) + incomplete
             if distance < least:
                 best, least = parts, distance
             if least <= NEAR:
@@ -68,21 +68,16 @@ class Unseen(Splitter):
 
 @register("split", "unseen_tf")
 class UnseenTF(Unseen):
-    """Tests TFs of which no target is known in training: their out-degree is zero for every rule and model.
+    """Tests TFs without a known target in training: their out-degree is zero for every rule and model.
 
-    TFs with a positive are dealt whole, so that the parts hold about the wanted shares of the positives. Every pair
-    ``[pairs, 2]`` of a TF with another gene stands in the TF's part, at natural prevalence. A test TF may still be a
-    known target in training, as a TF that nobody has studied is; ``reciprocal: together`` leaves out those edges (and
-    non-edges), so that it is unseen altogether: training then has fewer positives, the held-out parts keep theirs
-    (validation but for pairs into test TFs).
+    TFs with a positive are dealt whole; each pair ``[pairs, 2]`` of a TF with another gene is in the TF's part, at
+    natural prevalence. A test TF may be a known target in training, as an unstudied TF may be. ``reciprocal: together``
+    leaves these pairs out of the earlier part, so that a test TF is wholly unseen and training has fewer positives.
 
-    Source: knockout (protocol.md, honest splits).
+    Source: knockout.
     """
 
     needs = "Each part needs TFs of its own: at least 3 with targets, and none with nearly all edges."
-
-    class Settings(Unseen.Settings):
-        """Settings of the exam on unseen TFs."""
 
     def _deal(self, dataset: Dataset, rng: np.random.Generator) -> NDArray[np.int8]:
         tfs, degrees = np.unique(dataset.edges[:, 0], return_counts=True)
@@ -93,21 +88,17 @@ class UnseenTF(Unseen):
 
 @register("split", "unseen_target")
 class UnseenTarget(Unseen):
-    """Tests genes that no TF is known to regulate in training: their in-degree is zero for every rule and model.
+    """Tests genes without a known regulator in training: their in-degree is zero for every rule and model.
 
-    Genes are dealt whole, those with a known regulator by their number of edges and the others by number, at the same
-    shares: a gene without any edge validates or is tested as others are. Every pair ``[pairs, 2]`` of a TF that has a
-    positive with a gene stands in the gene's part, at natural prevalence. The TF's out-degree still helps; within-TF
-    AUROC leaves it out. A test gene that is a TF may be known to regulate others. ``reciprocal: together`` leaves out,
-    of two directions whose genes are in two parts, the one in training (or in validation, against the test).
+    Genes are dealt whole, those with a regulator by their number of edges and the others by number. Each pair
+    ``[pairs, 2]`` of a TF that has a positive is in the target's part, at natural prevalence. The TF's out-degree still
+    helps, except in within-TF AUROC. A test gene that is a TF may have known targets in training; ``reciprocal:
+    together`` leaves a pair whose genes are in two parts out of the earlier one.
 
-    Source: knockout (protocol.md, honest splits).
+    Source: knockout.
     """
 
     needs = "Each part needs target genes of its own, at least 3 in all, and genes that some TF does not regulate."
-
-    class Settings(Unseen.Settings):
-        """Settings of the exam on unseen targets."""
 
     def _deal(self, dataset: Dataset, rng: np.random.Generator) -> NDArray[np.int8]:
         degrees = np.bincount(dataset.edges[:, 1], minlength=dataset.n_genes)
