@@ -129,7 +129,7 @@ def knockout(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     """Run the command line as its entry point does, in this process."""
 
     def call(*arguments: object) -> Finished:
-        from study.cli import main
+        from study.cli.main import main
 
         monkeypatch.setattr(sys, "argv", ["knockout", *map(str, arguments)])
         capsys.readouterr()

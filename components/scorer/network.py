@@ -42,4 +42,4 @@ class Network(Baseline):
 
     @abstractmethod
     def infer(self, expression: Floats, tfs: Ints, rng: np.random.Generator) -> Scores:
-        """Return weights ``[tfs, genes]`` from ``[genes, cells]``, in which every gene varies, and rows ``[tfs]`` of it."""
+        """Return weights ``[tfs, genes]`` from ``[genes, cells]``, where every gene varies, and its rows ``[tfs]``."""
