@@ -193,8 +193,7 @@ class _Trainer:
         scores = _in_chunks(lambda pairs: stage.score(encoded, pairs)[0], self.validation)
         if not np.isfinite(scores).all():
             raise DivergedError(f"the {stage.name} scores became NaN or infinite")
-        metric = METRICS[self.budget.choose_by]
-        return metric.compute(scores, self.split.validation_labels, self.split.validation)
+        return METRICS[self.budget.choose_by](scores, self.split.validation_labels, self.split.validation)
 
     def _tensor(self, pairs: Ints) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(pairs)).to(self.device)
