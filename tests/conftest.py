@@ -15,6 +15,12 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import settings
+
+# HYPOTHESIS_PROFILE=ci tries five times as many examples
+settings.register_profile("fast", max_examples=20, deadline=None, derandomize=True, print_blob=False)
+settings.register_profile("ci", settings.get_profile("fast"), max_examples=100)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 TINY: dict[str, Any] = {
     "name": "tiny",

@@ -12,7 +12,7 @@ from components.negatives.base import NegativeSampler
 
 @register("negatives", "same_tf")
 class SameTF(NegativeSampler):
-    """Draws, for every training positive, non-targets of the same TF, so that out-degree is no clue in training.
+    """Draws non-targets of the same TF for every training positive, so that out-degree is no clue in training.
 
     Returns ``[negatives, 2]`` pairs; a TF whose pool is too small has all of it drawn.
 

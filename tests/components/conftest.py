@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +8,11 @@ import pandas as pd
 import pytest
 import torch
 from component_cases import make_dataset, make_split
-from hypothesis import settings
 
 from components.core.dataset import Dataset
 from components.core.exam import Split
 
 BEELINE = Path(__file__).parents[3] / "shared" / "data" / "beeline"
-
-settings.register_profile("knockout", max_examples=25, deadline=None, derandomize=True, print_blob=False)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "knockout"))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -41,6 +37,7 @@ def split(dataset: Dataset) -> Split:
 def beeline():
     """Read one network of mDC TFs+500; expression is left out, since splits and controls may not need it."""
 
+    @cache
     def read(network: str) -> Dataset:
         folder = BEELINE / network / "mDC" / "TFs+500"
         if not folder.is_dir():
@@ -51,3 +48,14 @@ def beeline():
         return Dataset(network, genes, np.zeros((len(genes), 2), dtype=np.float32), tfs, edges, "mDC", network)
 
     return read
+
+
+@pytest.fixture(scope="session")
+def beeline_split(beeline):
+    """Split one network of mDC TFs+500, each once."""
+
+    @cache
+    def split(network: str, protocol: str, seed: int = 0) -> Split:
+        return make_split(beeline(network), protocol, seed=seed)
+
+    return split

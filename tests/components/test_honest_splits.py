@@ -77,8 +77,8 @@ class TestBalanced:
             assert per_tf == balanced
 
     @pytest.mark.parametrize("network", NETWORKS)
-    def test_degrees_tell_nothing_on_published_data(self, network, beeline):
-        found = auroc_of_degrees(make_split(beeline(network), "balanced"))
+    def test_degrees_tell_nothing_on_published_data(self, network, beeline_split):
+        found = auroc_of_degrees(beeline_split(network, "balanced"))
         assert max(abs(value - 0.5) for value in found.values()) < 0.05, found
 
 
@@ -107,10 +107,12 @@ class TestUnseen:
         assert left_out == keys(free.train, n) & held_out
 
     @pytest.mark.parametrize("network", NETWORKS)
-    def test_shares_of_the_positives_are_about_as_wanted_on_published_data(self, level, network, beeline):
+    def test_shares_of_the_positives_are_about_as_wanted_on_published_data(
+        self, level, network, beeline, beeline_split
+    ):
         dataset = beeline(network)
         for seed in range(3):
-            split = make_split(dataset, level, seed=seed)
+            split = beeline_split(network, level, seed)
             shares = np.array([len(split.train), split.validation_labels.sum(), split.test_labels.sum()])
             np.testing.assert_allclose(shares / len(dataset.edges), [0.54, 0.13, 0.33], atol=0.09)
 

@@ -221,17 +221,21 @@ def test_description_names_range_search_and_unit():
 
 
 def test_code_digest_depends_on_the_parts_in_use():
-    gcn, sampler = (("gnn", "gcn"),), (("negatives", "uniform"),)
-    assert registry.code_digest(gcn) == registry.code_digest((("gnn", "gat"),))  # one file
-    assert registry.code_digest(gcn) != registry.code_digest(sampler)
+    gcn, gat = (("gnn", "gcn"),), (("gnn", "gat"),)
+    assert registry.code_digest(gcn) != registry.code_digest(gat)
     assert registry.code_digest(gcn) != registry.code_digest(gcn, ("components.model",))
 
 
-def test_code_digest_reads_bases_and_the_modules_that_a_level_uses(monkeypatch):
+def test_code_digest_reads_what_a_level_inherits_from(monkeypatch):
     read = set()
     monkeypatch.setattr(registry.Path, "read_bytes", lambda path: read.add(path.name) or b"")
     registry.code_digest.cache_clear()
-    registry.code_digest((("bucketing", "uniform"), ("negatives", "cooccurrence")))
+    registry.code_digest((("bucketing", "uniform"), ("negatives", "protocol")))
     registry.code_digest.cache_clear()
-    bucketing = {"gene_cell.py", "bucketing.py", "buckets.py", "relations.py"}
-    assert read == bucketing | {"cooccurrence.py", "negatives.py"}
+    assert read == {"gene_cell.py", "base.py", "protocol.py", "same_tf.py"}
+
+
+def test_a_factor_lists_its_levels_in_one_order_whatever_is_imported_first():
+    script = "import components.gnn.sage; from components.core.registry import levels; print(*levels('gnn'))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["none", "mlp", "gcn", "gat", "sage", "gin", "gatv2"]

@@ -99,7 +99,11 @@ def test_summary_counts_both_directions_of_a_reciprocal_pair(folder, change):
 
 
 @pytest.mark.skipif(not published(), reason="the published data are not beside this checkout (shared/data)")
-@pytest.mark.parametrize("row", published(), ids=lambda row: row["folder"])
+@pytest.mark.parametrize(
+    "row",
+    [row if k == 0 else pytest.param(row, marks=pytest.mark.slow) for k, row in enumerate(published())],
+    ids=lambda row: row["folder"],
+)
 def test_published_folders_hold_what_their_table_says(row):
     dataset = read(BEELINE.parent / row["folder"])
     network, cell, selection = Path(row["folder"]).parts[1:]
