@@ -235,7 +235,5 @@ def test_code_digest_reads_what_a_level_inherits_from(monkeypatch):
     assert read == {"gene_cell.py", "base.py", "protocol.py", "same_tf.py"}
 
 
-def test_a_factor_lists_its_levels_in_one_order_whatever_is_imported_first():
-    script = "import components.gnn.sage; from components.core.registry import levels; print(*levels('gnn'))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["none", "mlp", "gcn", "gat", "sage", "gin", "gatv2"]
+def test_a_factor_lists_its_levels_in_the_order_of_its_package():
+    assert list(registry.levels("gnn")) == ["none", "mlp", "gcn", "gat", "sage", "gin", "gatv2"]  # as spaces list them

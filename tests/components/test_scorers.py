@@ -436,7 +436,10 @@ WITHOUT_EXPRESSION = [
 ]
 
 
-@pytest.mark.parametrize(("network", "protocol", "level", "auroc"), WITHOUT_EXPRESSION)
+@pytest.mark.parametrize(
+    ("network", "protocol", "level", "auroc"),
+    [case if case[0] == "Specific" else pytest.param(*case, marks=pytest.mark.slow) for case in WITHOUT_EXPRESSION],
+)
 def test_controls_reach_what_was_measured(network, protocol, level, auroc, beeline_split):
     found = []
     for seed in range(3):

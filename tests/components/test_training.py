@@ -200,7 +200,7 @@ def planted(seed: int, signal: bool) -> tuple:
     return dataset_of(edges, tfs, genes, profile + 0.7 * rng.standard_normal((genes, cells)))
 
 
-@pytest.mark.parametrize("pair_encoder", ["transformer", "mlp"])
+@pytest.mark.parametrize("pair_encoder", ["mlp", pytest.param("transformer", marks=pytest.mark.slow)])
 def test_planted_signal_is_learnt_from_expression(pair_encoder):
     """Without a graph, held-out pairs can be told apart by expression; without signal in it, much less so."""
     reached = {}

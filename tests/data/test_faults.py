@@ -162,7 +162,7 @@ def test_a_folder_takes_no_other_network(folder):
 JUNK = st.binary(min_size=0, max_size=6) | st.sampled_from([b",", b"\n", b'"', b"\r", b"\0", b"-1", b"nan", b"1e999"])
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     file=st.sampled_from([EXPRESSION, TARGETS, TFS, LABELS, NETWORK]),
     start=st.integers(0, 400),

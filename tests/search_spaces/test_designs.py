@@ -3,7 +3,7 @@ from math import prod
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.core.errors import KnockoutError
@@ -68,7 +68,6 @@ def test_two_sizes_of_another_level_are_two_arms():
         {}, optional={f: st.lists(st.sampled_from(v), min_size=1, unique_by=str) for f, v in LEVELS.items()}
     ).filter(bool),
 )
-@settings(max_examples=40, deadline=None, derandomize=True)
 def test_every_arm_is_trained_once_and_every_point_is_accounted_for(kind: str, factors: dict[str, list[Any]]):
     try:
         found = expand(REFERENCE, kind, factors)
