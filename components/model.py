@@ -17,8 +17,6 @@ from components.gnn.base import GraphEmbedding
 from components.pair_encoder.base import LocalContext
 from components.pair_encoder.context import Neighbours
 
-MODEL_FACTORS = ("bucketing", "gnn", "pair_encoder", "fusion", "contrast")
-
 
 @dataclass(frozen=True)
 class Parts:
