@@ -123,7 +123,7 @@ def factor(name: str, *, where: str = "") -> Factor:
 
 
 def levels(factor_name: str) -> dict[str, type]:
-    """Return every level of a factor by name: built-in ones first, then those of plug-ins."""
+    """Return every level of a factor by name: built-in ones and those of plug-ins."""
     importlib.import_module(factor(factor_name).package)
     _load_plugins()
     return dict(_LEVELS[factor_name])
