@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +16,6 @@ import typer
 from components.core.errors import KnockoutError
 from reports.errors import ReportError
 from study.cli.data import data_app
-
-__all__ = ["app", "main"]
 
 app = typer.Typer(
     name="knockout",
@@ -99,12 +98,13 @@ def confirm(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="run failed cells again")] = False,
 ) -> None:
     """Retrain a search's best arm and the reference on fresh repeats, and open the test once."""
-    from study.cli import searches as search_commands
     from study.cli import studies as commands
 
-    source = commands.Source(study, data, scale, tuple(only or ()), lanes)
+    source = commands.Source(study, data, scale, (), lanes)
     means = commands.Means(tracking_uri, None, cluster, retry_failed)
-    code = search_commands.confirm(source.load(), out, means, top=top, again=again, command=_typed())
+    searched = source.load()
+    confirmed = replace(source, only=tuple(only)).load() if only else searched
+    code = commands.confirm(searched, confirmed, out, means, top=top, again=again, command=_typed())
     raise typer.Exit(code)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from components.core.errors import KnockoutError
 from reports.analysis import analyse
-from reports.build import write
+from reports.build import build_search, write
 from reports.folder import digest, refuse_folder
 from reports.made import Made
 from reports.page.sentences import summary
@@ -24,14 +24,13 @@ from reports.stored.predictions import read_predictions
 from reports.tables import load
 from reports.wording import confidence, interval, signed
 from study.cli.display import make_console, show_table
-from study.plan.plan import PLAN, SEARCHED, TUNED, kind_of_plan, margin_of_plan, read_plan, results_of
 from study.run.engine import Outcome
+from study.spec.folder import OutFolder
+from study.spec.records import PlanKind
 from study.spec.versions import versions
-from study.store.commands import commands_of, remember
 from study.store.ledger import Ledger
+from study.store.plan_file import add_command, read_commands, read_plan
 from study.store.table import write_table
-
-__all__ = ["close", "made", "report"]
 
 
 def report(
@@ -50,26 +49,38 @@ def report(
 ) -> None:
     """Write the report of a study's folder or of any tidy table, and print what it finds."""
     console = make_console()
-    if (source / SEARCHED / "search.json").exists() and not (source / PLAN).exists():
-        from study.cli import searches as search_commands
-
-        return search_commands.report(source, out or source / SEARCHED / "report", console, command)
+    folder = OutFolder(source)
+    if folder.search.summary.exists() and not folder.plan.exists():
+        return report_search(source, out or folder.search.report, console, command)
     if source.is_dir():
-        metric_of_study, rows = read_plan(source)
-        results = results_of(rows, Ledger(source))
-        if not results:
+        plan = read_plan(source)
+        records = Ledger(source).read_all(row.cell for row in plan.rows)
+        if not records:
             raise KnockoutError("no cell has ended yet; there is nothing to report.", where=str(source))
-        table_file = write_table(rows, results, source)
-        metric, out = metric or metric_of_study, out or source / "report"
-        margin = margin or margin_of_plan(source)
+        table_file = write_table(plan.rows, records, source)
+        metric, out, margin = metric or plan.metric, out or folder.report, margin or plan.margin
     else:
         table_file, out = source, out or Path(f"report-{source.stem}")
     refuse_folder(out, table=digest(table_file))
     table = load(table_file, arm=arm, block=block, dataset=dataset, metric=metric, reference=reference)
     found = analyse(table, alpha=alpha, margin=margin or MARGIN)
-    page = write(found, out, made=made((*commands_of(source), command)), draw=draw, **_beside(source))
+    page = write(found, out, made=made((*read_commands(source), command)), draw=draw, **_beside(source))
     _show_findings(console, found)
     console.print(f"report: {page.resolve()}", soft_wrap=True)
+
+
+def report_search(out: Path, page_out: Path, console: Console, command: str = "") -> None:
+    """Write the page of a search alone, its test sealed, and print what it says."""
+    folder = OutFolder(out).search
+    how = made((*read_commands(out), command))
+    page, search = build_search(out, page_out, made=how), read_search(folder.root)
+    if search is None:  # build_search has refused a folder without one
+        return
+    for sentence in search_summary(search):
+        console.print(sentence, soft_wrap=True)
+    console.print(f"\nreport:  {page.resolve()}", soft_wrap=True)
+    console.print(f"trials:  {folder.trial_table.resolve()}", soft_wrap=True)
+    console.print(f"Optuna:  optuna-dashboard {search.storage}", soft_wrap=True)
 
 
 def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
@@ -78,8 +89,8 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
         console.print("stopped before any cell ended; run the same command again to go on")
         return
     table = load(outcome.table, metric=outcome.metric)
-    found, beside = analyse(table, margin=margin_of_plan(out) or MARGIN), _beside(out)
-    page = write(found, out / "report", made=made(remember(out, command)), **beside)
+    found, beside = analyse(table, margin=read_plan(out).margin or MARGIN), _beside(out)
+    page = write(found, OutFolder(out).report, made=made(add_command(out, command)), **beside)
     for sentence in [*summary(found), *(search_summary(beside["search"]) if beside.get("search") else ())]:
         console.print(sentence, soft_wrap=True)
     if not outcome.complete:
@@ -105,15 +116,15 @@ def _beside(out: Path) -> dict[str, Any]:
     """Return what the report of a study says beside its findings: its edges, how its arms were trained or searched."""
     if not out.is_dir():
         return {}
-    kind = kind_of_plan(out)
+    kind, folder = read_plan(out).kind, OutFolder(out)
     cells = {
         "predictions": read_predictions(out),
         "curves": read_curves(out),
         "embeddings": read_embeddings(out),
     }
-    if kind == SEARCHED:
-        return {**cells, "search": read_search(out / SEARCHED)}
-    return {**cells, "tuning": read_tuning(out / TUNED / "tuning.csv")} if kind == TUNED else cells
+    if kind is PlanKind.SEARCH:
+        return {**cells, "search": read_search(folder.search.root)}
+    return {**cells, "tuning": read_tuning(folder.tuning_table)} if kind is PlanKind.TUNED else cells
 
 
 def _show_findings(console: Console, found: Analysis) -> None:

@@ -17,13 +17,14 @@ from reports.stored.mlflow_reader import read_experiment
 from reports.wording import count
 from study.cli.display import make_console
 from study.cli.reporting import report
-from study.plan.plan import PLAN, Row, margin_of_plan, read_plan, results_of
+from study.spec.folder import OutFolder
+from study.spec.records import CellRow
 from study.store.ledger import Ledger
-from study.store.table import TABLE, tidy
+from study.store.plan_file import read_plan
+from study.store.table import tidy
 
-__all__ = ["compare", "of_experiment"]
-
-Planned = dict[str, tuple[Path, list[Row]]]  # by the name a study goes by beside the others
+TABLE = OutFolder(Path()).table.name
+Planned = dict[str, tuple[Path, list[CellRow]]]  # by the name a study goes by beside the others
 SAME = 1e-4  # scores of one cell, trained twice, differ by what parallel sums round
 EXAMS = (("data_digest", ["dataset"]), ("split", ["dataset"]), ("split_digest", ["dataset", "repeat"]))
 
@@ -50,7 +51,7 @@ def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference
     _refuse_alike(folders)
     _refuse_out(out)
     plans = [read_plan(folder) for folder in folders]
-    planned = _named(folders, [rows for _, rows in plans])
+    planned = _named(folders, [plan.rows for plan in plans])
     shared = _shared(planned)
     frame = pd.concat([_cells(name, *planned[name], shared) for name in planned], ignore_index=True)
     for column, keys in EXAMS:
@@ -60,8 +61,8 @@ def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference
     if reference not in arms:
         raise UnknownNameError.of("reference arm", reference, sorted(arms - set(twins)), where="--reference")
     _say(planned, shared, twins)
-    how |= {"metric": metric or plans[0][0], "reference": twins.get(reference, reference), "arm": None}
-    how["margin"] = how.get("margin") or margin_of_plan(folders[0])
+    how |= {"metric": metric or plans[0].metric, "reference": twins.get(reference, reference), "arm": None}
+    how["margin"] = how.get("margin") or plans[0].margin
     kept = frame[~frame["arm"].isin(twins)].drop(columns="study_name")
     _report(kept, out, ", ".join(map(str, folders)), **how)
 
@@ -105,7 +106,7 @@ def _refuse_alike(folders: Sequence[Path]) -> None:
 
 def _refuse_out(out: Path) -> None:
     """Refuse a folder of a report whose table would take the place of another that is no report's."""
-    if (out / PLAN).exists() or (out / "ledger").exists():
+    if OutFolder(out).is_study:
         raise KnockoutError(
             f"this is the output folder of a study, and {TABLE} in it is that study's own. Name another folder with "
             "--out.",
@@ -139,7 +140,7 @@ def _say(planned: Planned, shared: set[tuple[str, int]], twins: Mapping[str, str
         )
 
 
-def _named(folders: Sequence[Path], plans: Sequence[list[Row]]) -> Planned:
+def _named(folders: Sequence[Path], plans: Sequence[list[CellRow]]) -> Planned:
     """Name every study apart: by its own name, and by its folder where that is not enough."""
     names = [rows[0].study for rows in plans]
     if len(set(names)) < len(names):
@@ -163,9 +164,9 @@ def _kept(planned: Planned, shared: set[tuple[str, int]]) -> int:
     return sum((row.dataset, row.repeat) in shared for _, rows in planned.values() for row in rows)
 
 
-def _cells(name: str, folder: Path, rows: list[Row], shared: set[tuple[str, int]]) -> pd.DataFrame:
+def _cells(name: str, folder: Path, rows: list[CellRow], shared: set[tuple[str, int]]) -> pd.DataFrame:
     kept = [row for row in rows if (row.dataset, row.repeat) in shared]
-    frame = tidy(kept, results_of(kept, Ledger(folder)))
+    frame = tidy(kept, Ledger(folder).read_all(row.cell for row in kept))
     if frame.empty:
         raise KnockoutError("no cell that the other studies share has ended yet.", where=str(folder))
     return frame.assign(arm=name + ": " + frame["arm"], study_name=name)

@@ -12,12 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from search_spaces.arm import canonical_json
 from study.run.devices import Device, devices
 from study.run.peak import probe_peak
-from study.spec.datasets import load_dataset
+from study.spec.cell import Cell
 from study.spec.machine import Lane, cores, is_auto, parse_lanes
 from study.store.ledger import Ledger
-from study.train.cell import Cell
-
-__all__ = ["pack", "peak_of", "size_lanes"]
 
 GPU_SHARE, CPU_SHARE = 0.9, 0.8  # of what is free; a CPU's memory is also the page cache's and the driver's
 MOST_PER_GPU = 4  # without MPS, workers take turns on a GPU: a few fill the gaps that Python leaves, more only wait
@@ -110,14 +107,14 @@ def peak_of(cells: Iterable[Cell], ledger: Ledger, kind: str = "cpu") -> float |
 def _known_peaks(cells: Iterable[Cell], ledger: Ledger, kind: str) -> tuple[list[float], list[Cell]]:
     """Return the peaks that the ledger knows, and the cells whose arm on their data set it does not know."""
     peaks: dict[tuple[str, str], float] = {}
-    for record in ledger.read_all(path.stem for path in ledger.records.glob("*.json")).values():
-        if record.status == "ok" and record.device.partition(":")[0] == kind and record.identity:
+    for record in ledger.read_all(ledger.cells()).values():
+        if record.ok and record.device.partition(":")[0] == kind and record.identity:
             key = (canonical_json(record.identity["arm"]), record.identity["data"])
             peaks[key] = max(peaks.get(key, 0.0), record.peak_memory_mb)
     known: list[float] = []
     unknown: list[Cell] = []
     for cell in cells:
-        key = (canonical_json(cell.arm.canonical), load_dataset(cell.dataset, cell.root).digest)
+        key = (canonical_json(cell.arm.canonical), cell.labels.data_digest)
         known += [peaks[key]] if key in peaks else []
         unknown += [] if key in peaks else [cell]
     return known, unknown

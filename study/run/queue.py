@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from study.train.cell import Cell
+from study.spec.cell import Cell
 from study.train.graph_stage import stage_group
-
-__all__ = ["Queue"]
 
 
 class Queue:

@@ -18,12 +18,11 @@ from typing import Protocol
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from study.spec.cell import Cell
 from study.spec.machine import Lane
-from study.train.cell import Cell, Result
+from study.train.cell import CellResult
 
-__all__ = ["LocalWorkers", "Work", "Workers"]
-
-Work = Callable[[Cell, Lane], Result]
+Work = Callable[[Cell, Lane], CellResult]
 
 _LANE: Lane | None = None  # set in each worker by _start_worker
 
@@ -47,7 +46,7 @@ class Workers(Protocol):
     def lanes(self) -> tuple[Lane, ...]:
         """What cells may fly on now; may change while a cluster grows."""
 
-    def submit(self, cell: Cell) -> Future[Result]:
+    def submit(self, cell: Cell) -> Future[CellResult]:
         """Send a cell to a worker."""
 
     def kill(self) -> None:
@@ -102,9 +101,9 @@ class LocalWorkers:
         """Wait for the processes to end."""
         self._stack.close()
 
-    def submit(self, cell: Cell) -> Future[Result]:
+    def submit(self, cell: Cell) -> Future[CellResult]:
         """Send a cell to a free process."""
-        future: Future[Result] = self._executor.submit(_work_on_lane, self.work, cell)
+        future: Future[CellResult] = self._executor.submit(_work_on_lane, self.work, cell)
         return future
 
     def kill(self) -> None:
@@ -138,7 +137,7 @@ def _end_with(driver: int) -> None:
     os._exit(1)
 
 
-def _work_on_lane(work: Work, cell: Cell) -> Result:
+def _work_on_lane(work: Work, cell: Cell) -> CellResult:
     if _LANE is None:
         raise RuntimeError("a worker was started without a lane")
     return work(cell, _LANE)

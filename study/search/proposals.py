@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import TrialState as OptunaState
 
 from components.core.errors import KnockoutError
 from search_spaces.arm import Arm
 from search_spaces.space.space import Space
 from study.search.trial import Trial, objective
+from study.spec.records import TrialState
 from study.study_file.search_keys import COSTS, Budgeted
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
-
-__all__ = ["Proposal", "Proposer", "directions", "frozen", "quiet"]
 
 Direction = Literal["minimize", "maximize"]
 
@@ -50,15 +50,15 @@ PRUNERS: dict[str, Callable[[int], BasePruner]] = {
 }
 
 STATES = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-    "running": TrialState.RUNNING,
+    TrialState.COMPLETE: OptunaState.COMPLETE,
+    TrialState.PRUNED: OptunaState.PRUNED,
+    TrialState.FAILED: OptunaState.FAIL,
+    TrialState.RUNNING: OptunaState.RUNNING,
 }
 
 
 class Proposal:
-    """An arm that was proposed, with the view of the search in which it is judged.
+    """An arm that was proposed, with the Optuna trial in which its pruner judges it.
 
     Attributes
     ----------
@@ -69,8 +69,8 @@ class Proposal:
     def __init__(self, arm: Arm, asked: optuna.Trial | None, prunes: bool) -> None:
         self.arm, self._asked, self._prunes = arm, asked, prunes
 
-    def hopeless(self, step: int, value: float) -> bool:
-        """Hear the score of cell ``step``; say whether the pruner would stop the trial here."""
+    def should_prune(self, step: int, value: float) -> bool:
+        """Report the score of cell ``step``; return whether the pruner would stop the trial here."""
         if self._asked is None or not self._prunes:
             return False
         with quiet():
@@ -156,9 +156,9 @@ class Proposer:
         )
         for trial in before:
             seen = trial.warm or trial.number <= number - self.spec.parallel
-            told = frozen(trial, self.space, self.objectives, unseen=not seen)
-            if told is not None:
-                view.add_trial(told)
+            known = frozen(trial, self.space, self.objectives, unseen=not seen)
+            if known is not None:
+                view.add_trial(known)
         return view
 
 
@@ -183,14 +183,14 @@ def frozen(
     params = space.params_of(trial.arm)
     if params is None and not foreign:
         return None
-    state = TrialState.RUNNING if unseen else STATES[trial.state]
-    steps = {} if unseen else {i: objective(result, objectives[0]) for i, result in enumerate(trial.scored)}
+    state = OptunaState.RUNNING if unseen else STATES[trial.state]
+    steps = {} if unseen else {i: objective(record, objectives[0]) for i, record in enumerate(trial.scored)}
     return create_trial(
         state=state,
         params=params or {},
         distributions=space.distributions_of(params) if params else {},
-        values=[trial.value(name) for name in objectives] if state == TrialState.COMPLETE else None,
-        intermediate_values=steps if len(objectives) == 1 and state != TrialState.FAIL else {},
+        values=[trial.value(name) for name in objectives] if state == OptunaState.COMPLETE else None,
+        intermediate_values=steps if len(objectives) == 1 and state != OptunaState.FAIL else {},
         system_attrs={} if unseen else trial.attrs,
         user_attrs={"arm": trial.arm.digest, "warm": trial.warm, "reason": trial.reason},
     )

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from components.core.errors import KnockoutError
 
-__all__ = ["Lane", "cores", "describe", "is_auto", "parse_lanes"]
-
 PATTERN = re.compile(r"^(cpu|cuda)(?::(\d+))?(?:x(\d+))?$")
 
 

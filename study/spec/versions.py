@@ -8,8 +8,6 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["versions"]
-
 PACKAGES = ("knockout", "torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "pandas")
 
 

@@ -11,9 +11,7 @@ from components.core.errors import KnockoutError, UnknownNameError
 from components.data import readers
 
 if TYPE_CHECKING:
-    from study.study_file.keys import DatasetSpec
-
-__all__ = ["SCALES", "at_scale", "choose"]
+    from study.spec.datasets import DatasetSpec
 
 SCALES = ("cpu", "paper")  # what a machine without a GPU can do in an evening, and what the paper did
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import itertools
 import re
-import shlex
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -21,14 +19,9 @@ from urllib.parse import quote
 
 import pooch
 from requests.exceptions import HTTPError, RequestException
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from components.core.errors import KnockoutError, UnknownNameError
 from components.data.readers import FILES
-from study.cli.display import make_console
-
-__all__ = ["SOURCE", "RemoteFile", "blob_id", "choose", "download", "fetch", "listed"]
 
 COLLECTIONS = ("beeline",)
 SOURCE = "https://raw.githubusercontent.com/zpliulab/GENELink/4eb816af27f5fe0cb26f9230286401801b251129"
@@ -62,57 +55,30 @@ class RemoteFile:
         return f"{self.network}/{self.cell}/TFs+{self.genes}"
 
 
-def fetch(
-    collection: str = "beeline",
-    *,
-    networks: Sequence[str] = (),
-    cells: Sequence[str] = (),
-    genes: Sequence[str] = (),
-    to: Path | None = None,
-    source: str = SOURCE,
-    files: Sequence[RemoteFile] | None = None,
-    console: Console | None = None,
-) -> Path:
-    """Bring the chosen data sets into a folder; what is there already is checked and kept.
-
-    Parameters
-    ----------
-    collection
-        ``beeline``.
-    networks, cells, genes
-        Which to bring, upper or lower case; empty for all. ``genes`` is the n of ``TFs+<n>``.
-    to
-        Folder; None for ``beeline`` in the user's cache.
-    source
-        Address of a copy of the repository.
-    files
-        What the repository holds; None for the list that ships with knockout.
-    console
-        Where progress is shown.
-
-    Returns
-    -------
-    Path
-        The folder, for ``knockout run --data``.
+def select(
+    collection: str, networks: Sequence[str] = (), cells: Sequence[str] = (), genes: Sequence[str] = ()
+) -> tuple[RemoteFile, ...]:
+    """Return the files of a collection that belong to the chosen networks, cell types and gene selections.
 
     Raises
     ------
     KnockoutError
-        If a choice is unknown or a file cannot be brought. Files brought before stay.
+        If the collection or a choice is unknown.
     """
     if collection.lower() not in COLLECTIONS:
         raise UnknownNameError.of("collection", collection, COLLECTIONS, where="knockout data fetch")
+    return choose(listed(), networks, cells, genes)
+
+
+def check_source(source: str) -> None:
+    """Refuse an address that no file can be downloaded from."""
     if not re.match(r"https?://[^/]", source):
         raise KnockoutError(f"{source!r} is no http:// or https:// address; the default is {SOURCE}.", where="--source")
-    wanted = choose(listed() if files is None else files, networks, cells, genes)
-    folder = Path(pooch.os_cache("knockout")) / "beeline" if to is None else Path(to).expanduser()
-    console = console or make_console()
-    console.print(NOTICE, soft_wrap=True)
-    _bring_all(wanted, folder, source, console)
-    first = shlex.quote(str(folder / wanted[0].network / wanted[0].cell))
-    console.print(f"data: {folder.resolve()}", soft_wrap=True)
-    console.print(f"next: knockout data check {first}", soft_wrap=True)
-    return folder
+
+
+def default_folder() -> Path:
+    """Return where data sets are put unless a folder is named: in the user's cache."""
+    return Path(pooch.os_cache("knockout")) / "beeline"
 
 
 def listed(text: str | None = None) -> tuple[RemoteFile, ...]:
@@ -128,14 +94,14 @@ def listed(text: str | None = None) -> tuple[RemoteFile, ...]:
     files = []
     for line, row in enumerate(csv.reader(text.splitlines()[1:]), start=2):
         path, blob = row if len(row) == 2 else (",".join(row), "")
-        found = PATH.fullmatch(path)
-        if not found or not re.fullmatch("[0-9a-f]{40}", blob):
+        match = PATH.fullmatch(path)
+        if not match or not re.fullmatch("[0-9a-f]{40}", blob):
             allowed = (
                 "'Dataset/Benchmark Dataset/<network> Dataset/<cell>/TFs+<n>/<file>' and a git blob id of 40 digits"
             )
             message = f"{path!r}, {blob!r} is refused; expected {allowed}."
             raise KnockoutError(message, where=f"list of files, line {line}")
-        files.append(RemoteFile(path, blob, **found.groupdict()))
+        files.append(RemoteFile(path, blob, **match.groupdict()))
     return tuple(files)
 
 
@@ -150,17 +116,17 @@ def choose(
         If a name is unknown, or nothing is left of one that was asked for.
     """
     files = tuple(files)
-    asked = {"network": networks, "cell": cells, "genes": genes}
-    kept = {key: _known(key, given, [getattr(file, key) for file in files]) for key, given in asked.items()}
-    chosen = tuple(file for file in files if all(getattr(file, key) in names for key, names in kept.items()))
-    for key, given in asked.items():
-        for name in kept[key] if given else ():
+    choices = {"network": networks, "cell": cells, "genes": genes}
+    names_of = {key: _known(key, given, [getattr(file, key) for file in files]) for key, given in choices.items()}
+    chosen = tuple(file for file in files if all(getattr(file, key) in names for key, names in names_of.items()))
+    for key, given in choices.items():
+        for name in names_of[key] if given else ():
             if all(getattr(file, key) != name for file in chosen):
-                others = [f"--{k} {n}" for k, names in asked.items() if k != key and names for n in kept[k]]
+                others = [f"--{k} {n}" for k, names in choices.items() if k != key and names for n in names_of[k]]
                 there = dict.fromkeys(file.folder for file in files if getattr(file, key) == name)
                 message = f"{name!r} has no folder with {' '.join(others)}; it has {', '.join(there)}."
                 raise KnockoutError(message, where=f"--{key}")
-    return tuple(sorted(chosen, key=lambda file: [names.index(getattr(file, key)) for key, names in kept.items()]))
+    return tuple(sorted(chosen, key=lambda file: [names.index(getattr(file, key)) for key, names in names_of.items()]))
 
 
 def download(file: RemoteFile, to: Path, source: str = SOURCE) -> bool:
@@ -209,31 +175,15 @@ def _known(key: str, given: Iterable[str], existing: Iterable[str]) -> tuple[str
     return tuple(by_lower[name.lower()] for name in given) or tuple(by_lower.values())
 
 
-def _bring_all(files: Sequence[RemoteFile], to: Path, source: str, console: Console) -> None:
-    """Download folder after folder: one line for each, and a bar on a terminal."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("files", total=len(files))
-        for folder, group in itertools.groupby(files, key=lambda file: file.folder):
-            brought = []
-            for file in group:
-                progress.update(task, description=f"{folder}/{file.name}")
-                brought.append(download(file, to, source))
-                progress.advance(task)
-            counts = {"fetched": sum(brought), "there already": len(brought) - sum(brought)}
-            said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-            console.print(f"{folder}: {said}", soft_wrap=True)
-
-
 def _attempt(url: str, path: Path, blob: str) -> str:
     """Download a file and put it in its place if it is the right one; return what went wrong, if anything."""
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     get: Callable[..., object] = pooch.HTTPDownloader(chunk_size=1 << 16, timeout=TIMEOUT)
     try:
         get(url, str(part), None)
-        came = blob_id(part)
-        if came != blob:
-            return f"another content came, git blob {came} ({part.stat().st_size} bytes)"
+        received = blob_id(part)
+        if received != blob:
+            return f"another content came, git blob {received} ({part.stat().st_size} bytes)"
         part.replace(path)
         return ""
     except HTTPError as error:
@@ -249,9 +199,9 @@ def _attempt(url: str, path: Path, blob: str) -> str:
 
 
 def _cause(error: RequestException) -> str:
-    """Say in a few words what requests wraps in layers."""
+    """Return the innermost message of an error that requests wraps in layers."""
     inner = error.args[0] if error.args else error
     inner = getattr(inner, "reason", None) or inner
-    said = next((word for word in getattr(inner, "args", ()) if isinstance(word, str)), str(inner))
-    text = " ".join(said.split())
+    words = next((word for word in getattr(inner, "args", ()) if isinstance(word, str)), str(inner))
+    text = " ".join(words.split())
     return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): ", "", text) or type(error).__name__
