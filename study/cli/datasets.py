@@ -173,10 +173,13 @@ def _short(folder: Path) -> Path:
 
 
 def _show(console: Console, prepared: Prepared) -> None:
-    made, summary = prepared.dataset, prepared.summary
-    title = f"{made.name}: {made.n_genes} genes x {made.n_cells} cells, {len(made.tfs)} TFs, {len(made.edges)} edges"
-    for what, said in (*summary["files"].items(), ("values", summary["values"])):
-        console.print(f"{what.replace('_', ' ')}: {said}", soft_wrap=True)
+    dataset, summary = prepared.dataset, prepared.summary
+    title = (
+        f"{dataset.name}: {dataset.n_genes} genes x {dataset.n_cells} cells, {len(dataset.tfs)} TFs, "
+        f"{len(dataset.edges)} edges"
+    )
+    for what, text in (*summary["files"].items(), ("values", summary["values"])):
+        console.print(f"{what.replace('_', ' ')}: {text}", soft_wrap=True)
     console.print()
     dropped = pd.DataFrame(prepared.account.dropped, columns=["kind", "name", "reason"])
     rows: list[tuple[str, str, object, str]] = []

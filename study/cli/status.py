@@ -60,13 +60,13 @@ def _redraw(console: Console, folder: ProgressReader, every: float) -> None:
 
 
 def _tell(console: Console, folder: ProgressReader, every: float) -> None:
-    told: object = None
+    printed: object = None
     failed: set[str] = set()
     while True:
         now = folder.read()
         news = (_title(now), _of_search(now), {claim.cell for claim in now.running}, {d.record.id for d in now.drivers})
-        if news != told:
-            told = news
+        if news != printed:
+            printed = news
             of_search = f"; {_of_search(now)}" if now.rows and _of_search(now) else ""
             line = f"{time.strftime('%H:%M:%S')} {_title(now)}{of_search}; {len(now.running)} running; {_left(now)}"
             console.print(line, soft_wrap=True)

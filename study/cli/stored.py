@@ -60,24 +60,24 @@ def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference
     reference = reference or _reference(frame, next(iter(planned)))
     if reference not in arms:
         raise UnknownNameError.of("reference arm", reference, sorted(arms - set(twins)), where="--reference")
-    _say(planned, shared, twins)
+    _print_differences(planned, shared, twins)
     how |= {"metric": metric or plans[0].metric, "reference": twins.get(reference, reference), "arm": None}
     how["margin"] = how.get("margin") or plans[0].margin
-    kept = frame[~frame["arm"].isin(twins)].drop(columns="study_name")
-    _report(kept, out, ", ".join(map(str, folders)), **how)
+    distinct = frame[~frame["arm"].isin(twins)].drop(columns="study_name")
+    _report(distinct, out, ", ".join(map(str, folders)), **how)
 
 
 def of_experiment(uri: str, experiment: str, out: Path | None, **how: Any) -> None:
     """Report an experiment that lies in an MLflow store; its table is written beside the report."""
     folder = out or Path(f"report-{Path(experiment).name}")
     _refuse_out(folder)
-    found = read_experiment(uri, experiment)
-    for sentence in found.said:
+    stored = read_experiment(uri, experiment)
+    for sentence in stored.said:
         make_console().print(sentence, soft_wrap=True)
-    _report(found.frame, folder, f"{uri}, experiment {experiment!r}{found.rows}", **how)
+    _report(stored.frame, folder, f"{uri}, experiment {experiment!r}{stored.rows}", **how)
 
 
-def _report(frame: pd.DataFrame, out: Path, given: str, **how: Any) -> None:
+def _report(frame: pd.DataFrame, out: Path, source: str, **how: Any) -> None:
     """Report a table that no file holds yet, and put it beside the report once that is written."""
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / out.resolve().name / TABLE  # the page names a table by its folder and its file
@@ -86,7 +86,7 @@ def _report(frame: pd.DataFrame, out: Path, given: str, **how: Any) -> None:
         try:
             report(table, out, **how)
         except ReportError as error:
-            raise ReportError(error.message, where=error.where.replace(str(table), given)) from None
+            raise ReportError(error.message, where=error.where.replace(str(table), source)) from None
         put_beside(table, out)
 
 
@@ -118,20 +118,20 @@ def _refuse_out(out: Path) -> None:
 def _twins(frame: pd.DataFrame) -> dict[str, str]:
     """Find arms that ran the same cells in an earlier study, too: tests of one against the other would cost power."""
     keys = ["arm_digest", "cell", "part", "metric", "status"]
-    seen: dict[tuple[Any, ...], tuple[str, pd.Series]] = {}
-    found: dict[str, str] = {}
+    by_cells: dict[tuple[Any, ...], tuple[str, pd.Series]] = {}
+    twins: dict[str, str] = {}
     for arm, rows in frame.groupby("arm", sort=False):
         ordered = rows.sort_values(keys)
         cells = tuple(ordered[keys].itertuples(index=False, name=None))
-        first, scores = seen.setdefault(cells, (str(arm), ordered["value"]))
+        first, scores = by_cells.setdefault(cells, (str(arm), ordered["value"]))
         if first != arm and np.allclose(ordered["value"], scores, rtol=SAME, atol=SAME, equal_nan=True):
-            found[str(arm)] = first
-    return found
+            twins[str(arm)] = first
+    return twins
 
 
-def _say(planned: Planned, shared: set[tuple[str, int]], twins: Mapping[str, str]) -> None:
+def _print_differences(planned: Planned, shared: set[tuple[str, int]], twins: Mapping[str, str]) -> None:
     console = make_console()
-    left = sum(len(rows) for _, rows in planned.values()) - _kept(planned, shared)
+    left = sum(len(rows) for _, rows in planned.values()) - _count_shared(planned, shared)
     if left:
         console.print(f"{count(left, 'cell')} left out: not every study planned their data set and repeat.")
     for arm, first in twins.items():
@@ -155,18 +155,18 @@ def _shared(planned: Planned) -> set[tuple[str, int]]:
     cells = {name: {(row.dataset, row.repeat) for row in rows} for name, (_, rows) in planned.items()}
     shared = set.intersection(*cells.values())
     if not shared:
-        told = "; ".join(f"{name} has {', '.join(sorted({d for d, _ in seen}))}" for name, seen in cells.items())
-        raise KnockoutError(f"these studies share no data set and repeat: {told}.")
+        lists = "; ".join(f"{name} has {', '.join(sorted({d for d, _ in own}))}" for name, own in cells.items())
+        raise KnockoutError(f"these studies share no data set and repeat: {lists}.")
     return shared
 
 
-def _kept(planned: Planned, shared: set[tuple[str, int]]) -> int:
+def _count_shared(planned: Planned, shared: set[tuple[str, int]]) -> int:
     return sum((row.dataset, row.repeat) in shared for _, rows in planned.values() for row in rows)
 
 
 def _cells(name: str, folder: Path, rows: list[CellRow], shared: set[tuple[str, int]]) -> pd.DataFrame:
-    kept = [row for row in rows if (row.dataset, row.repeat) in shared]
-    frame = tidy(kept, Ledger(folder).read_all(row.cell for row in kept))
+    common = [row for row in rows if (row.dataset, row.repeat) in shared]
+    frame = tidy(common, Ledger(folder).read_all(row.cell for row in common))
     if frame.empty:
         raise KnockoutError("no cell that the other studies share has ended yet.", where=str(folder))
     return frame.assign(arm=name + ": " + frame["arm"], study_name=name)
@@ -176,9 +176,9 @@ def _refuse_mixed(frame: pd.DataFrame, column: str, keys: list[str]) -> None:
     """Refuse studies that sat different exams, and name two that did."""
     known = frame[frame[column].ne("")]  # a cell that failed early has no digest of its split
     for where, cells in known.groupby(keys):
-        seen = cells.drop_duplicates(column)
-        if len(seen) > 1:
-            one, other = seen.iloc[0], seen.iloc[1]
+        distinct = cells.drop_duplicates(column)
+        if len(distinct) > 1:
+            one, other = distinct.iloc[0], distinct.iloc[1]
             place = " repeat ".join(map(str, where)) if isinstance(where, tuple) else str(where)
             what = "data" if column == "data_digest" else "splits"
             raise KnockoutError(

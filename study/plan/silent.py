@@ -37,11 +37,11 @@ def refuse_silent_arms(arms: Iterable[Arm], budget: Budget) -> None:
     KnockoutError
         Naming both arms and what was meant to tell them apart.
     """
-    seen: dict[str, Arm] = {}
+    by_behaviour: dict[str, Arm] = {}
     for arm in arms:
         if arm.role == "baseline":  # a system of the field is what it is, whatever it resembles
             continue
-        twin = seen.setdefault(behaviour(arm, budget), arm)
+        twin = by_behaviour.setdefault(behaviour(arm, budget), arm)
         if twin.digest != arm.digest:
             raise KnockoutError(
                 f"arms {twin.name!r} and {arm.name!r} are written differently ({_difference(twin, arm)}) but behave "

@@ -37,7 +37,7 @@ class ClusterLostError(RuntimeError):
 
 @dataclass(frozen=True)
 class _Sight:
-    """What a worker sees from where it stands."""
+    """Lane, code and missing data of one worker."""
 
     lane: Lane
     code: str
@@ -87,7 +87,7 @@ class DaskWorkers:
         return DaskWorkers(self.address, self.work, self.data, most=1)
 
     def __enter__(self) -> DaskWorkers:
-        """Connect, and see that every worker can do what it will be asked."""
+        """Connect, and refuse workers that could not run a cell."""
         with ExitStack() as stack:
             self._client = _connect(self.address)
             stack.callback(self._client.close)
@@ -104,12 +104,12 @@ class DaskWorkers:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leave the cluster; what still flies there is forgotten."""
+        """Leave the cluster; the results of cells in flight are lost."""
         self._stack.close()
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """One per worker there is now; one at least, for cells to wait on while all workers are gone."""
+        """One per worker of the cluster at this moment; at least one, on which cells wait while all workers are gone."""
         if time.monotonic() - self._looked > REFRESH_S:
             with suppress(OSError):  # the cells in flight tell of a scheduler that is gone
                 self._look()
@@ -148,7 +148,7 @@ class DaskWorkers:
         ended.set_result(result)
 
     def _look(self) -> None:
-        """See who is there, and refuse newcomers that could not work or would spoil the numbers."""
+        """List the workers, and refuse new ones that could not work or would give other numbers."""
         threads = self._client.nthreads()
         new = [address for address in threads if address not in self._known]
         if new:
@@ -177,7 +177,7 @@ def data_paths(cells: Iterable[Cell]) -> tuple[Path, ...]:
 
 
 def _scheduler(address: str) -> str:
-    """Return the address as Dask writes it, or say what is wrong with it."""
+    """Return the address as Dask writes it, or refuse it."""
     parts = urlsplit(address)
     with suppress(ValueError):  # of a port that is no number
         if parts.scheme in SCHEMES and parts.hostname and parts.port and parts.path in ("", "/"):
@@ -214,7 +214,7 @@ def _connect(address: str) -> Any:
 
 
 def _look_around(paths: Sequence[str]) -> _Sight:
-    """Tell what this worker has and sees."""
+    """Return the lane, code and missing data of this worker."""
     absent = tuple(path for path in paths if not Path(path).exists())
     return _Sight(_own_lane(), code_digest(()), absent)
 

@@ -54,7 +54,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left behind.
+    """The outcome of a run.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Means:
-    """With what a study is run, as the command line says it.
+    """How a study is run, as the command line names it.
 
     Attributes
     ----------
@@ -171,18 +171,18 @@ def forget_failed(cells: Iterable[str], ledger: Ledger) -> None:
 
 def drive(take: Take, pool: Pool, listener: Listener) -> Iterator[tuple[Cell, CellRecord]]:
     """Yield each cell with its record as it ends, until none is given or the user stops the study."""
-    given: dict[str, Cell] = {}
+    cells: dict[str, Cell] = {}
 
     def take_and_keep() -> Cell | None:
         cell = take()
         if cell is not None:
-            given[cell.digest] = cell
+            cells[cell.digest] = cell
         return cell
 
     with _stopped_by_signal(pool):
         for record in pool.run(take_and_keep, listener.started):
-            listener.ended(given[record.cell], record)
-            yield given[record.cell], record
+            listener.ended(cells[record.cell], record)
+            yield cells[record.cell], record
 
 
 def make_workers(study: Study, cells: Sequence[Cell], out: Path, cluster: str | None = None) -> Workers:

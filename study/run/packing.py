@@ -1,4 +1,4 @@
-"""Lanes sized by measurement: as many workers on a device as its memory holds of what one cell takes.
+"""Sizes lanes by measurement: as many workers on a device as its memory holds, from the memory that one cell takes.
 
 What a cell takes is read from the ledger where a cell of the same arm and data set was finished, and else measured
 (:mod:`study.run.peak`).
@@ -33,7 +33,7 @@ def size_lanes(
     find: Callable[[], Sequence[Device]] | None = None,
     probe: Callable[[Sequence[Cell], str], float | None] | None = None,
 ) -> tuple[Lane, ...]:
-    """Read lanes as a user writes them, ``auto`` being as many as memory holds of the dearest of the cells.
+    """Read lanes as a user writes them; ``auto`` means as many workers as memory holds of the largest of the cells.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def _peak(
     found: Sequence[Device],
     probe: Callable[[Sequence[Cell], str], float | None],
 ) -> float | None:
-    """Return what one worker takes at most, as far as it is known or worth a probe."""
+    """Return the most memory that one worker takes, in megabytes; None where it is unknown and not worth measuring."""
     gpu = found[0].kind == "cuda"
     if gpu and len(cells) <= len(found):
         return None  # each cell has a device to itself

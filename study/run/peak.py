@@ -1,4 +1,4 @@
-"""What a cell will take of a device's memory, measured before it is run: one step of training, one chunk of scores."""
+"""Measures the memory of a cell before it is run: one step of training, and one chunk of scores."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ Take = Callable[[], Cell | None]
 
 
 class Pool:
-    """Runs cells and sees that each is recorded once, whoever else works on the same folder.
+    """Runs cells and records each once, whoever else works on the same folder.
 
     Parameters
     ----------
@@ -49,15 +49,16 @@ class Pool:
         Parameters
         ----------
         take
-            Gives the next cell, or None while there is none; asked again after every result, so that a search can say
-            what is next when it knows the outcome of the last. The pool ends when nothing flies and none is given.
+            Returns the next cell, or None while there is none; called again after every result, since a search
+            proposes what is next from the outcome of the last. The pool ends when no cell is in flight and none is
+            returned.
         started
-            Told of every cell that is sent to a worker.
+            Called with every cell that is sent to a worker.
 
         Notes
         -----
-        A cell that runs out of memory, and those in flight when a worker is killed, are run once more when nothing
-        flies beside them: so the one that does it is known for certain, and is recorded as ``oom`` or ``killed``.
+        A cell that runs out of memory, and those in flight when a worker is killed, are run once more, alone:
+        so the one that does it is known for certain, and is recorded as ``oom`` or ``killed``.
         """
         with self.claims:
             while True:
@@ -68,34 +69,34 @@ class Pool:
                         yield self._run_alone(cell, started)
                 if self.stopping.is_set() or not again:
                     break
-            self._tell_of_stop()
+            self._announce_stop()
 
     def _run(
         self, workers: Workers, take: Take, again: list[Cell], started: Callable[[Cell], None]
     ) -> Iterator[CellRecord]:
-        flying: dict[Future[CellResult], Cell] = {}
+        in_flight: dict[Future[CellResult], Cell] = {}
         with workers:
             while True:
                 try:
-                    self._tell_of_stop()
+                    self._announce_stop()
                     self.claims.work_on(workers.lanes)
                     recorded: list[CellRecord] = []
-                    while len(flying) < len(workers.lanes) and (cell := self._next(take, recorded)):
-                        flying[workers.submit(cell)] = cell
+                    while len(in_flight) < len(workers.lanes) and (cell := self._next(take, recorded)):
+                        in_flight[workers.submit(cell)] = cell
                         started(cell)
                     yield from recorded
-                    if not (flying or recorded or (self._elsewhere and not self.stopping.is_set())):
+                    if not (in_flight or recorded or (self._elsewhere and not self.stopping.is_set())):
                         return
-                    yield from self._landed(flying, again, pause=not recorded)
+                    yield from self._finished(in_flight, again, pause=not recorded)
                 except workers.broken:
-                    yield from self._salvage(flying, again)
+                    yield from self._salvage(in_flight, again)
                     return
                 except (KeyboardInterrupt, GeneratorExit):  # the second Ctrl-C, here or in who asked: wait no more
                     workers.kill()
                     raise
 
     def _next(self, take: Take, recorded: list[CellRecord]) -> Cell | None:
-        """Return a cell that nobody has recorded and nobody else trains; collect a record met on the way."""
+        """Return a cell without a record that no other driver trains; add a record found on the way to ``recorded``."""
         if self.stopping.is_set():
             return None
         for cell in itertools.chain(list(self._elsewhere.values()), iter(take, None)):
@@ -108,19 +109,19 @@ class Pool:
                 if ours:
                     self.claims.release(cell.digest)
                 recorded.append(record)
-                return None  # whoever gives cells hears of it before it is asked again
+                return None  # its outcome is reported before the next cell is taken
             self._elsewhere[cell.digest] = cell
         return None
 
-    def _landed(
-        self, flying: dict[Future[CellResult], Cell], again: list[Cell], *, pause: bool
+    def _finished(
+        self, in_flight: dict[Future[CellResult], Cell], again: list[Cell], *, pause: bool
     ) -> Iterator[CellRecord]:
-        if not flying and pause:  # all that is left is trained by another driver
+        if not in_flight and pause:  # all that is left is trained by another driver
             self.stopping.wait(0.5)
             return
-        for future in wait(flying, timeout=0.5 if pause else 0, return_when=FIRST_COMPLETED).done:
-            result, cell = future.result(), flying[future]
-            del flying[future]
+        for future in wait(in_flight, timeout=0.5 if pause else 0, return_when=FIRST_COMPLETED).done:
+            result, cell = future.result(), in_flight[future]
+            del in_flight[future]
             if result.record.status is Status.OOM:
                 again.append(cell)
             else:
@@ -134,9 +135,9 @@ class Pool:
         self.claims.release(cell)
         return record
 
-    def _salvage(self, flying: dict[Future[CellResult], Cell], again: list[Cell]) -> Iterator[CellRecord]:
+    def _salvage(self, in_flight: dict[Future[CellResult], Cell], again: list[Cell]) -> Iterator[CellRecord]:
         """Yield what was recorded before the workers broke; the rest is run again, alone."""
-        for cell in flying.values():
+        for cell in in_flight.values():
             record = self.ledger.read(cell.digest)
             if record is not None:
                 self.claims.release(cell.digest)
@@ -151,7 +152,7 @@ class Pool:
             device = worker.lanes[0].device
             try:
                 while not wait([ended], timeout=0.5).done:
-                    self._tell_of_stop()
+                    self._announce_stop()
                 return self._keep(ended.result())
             except worker.broken:
                 reason = "the worker process was killed twice, the second time with no other cell beside it"
@@ -160,10 +161,10 @@ class Pool:
                 raise
         return self._keep(failed(cell, Status.KILLED, reason, device))
 
-    def _tell_of_stop(self) -> None:
+    def _announce_stop(self) -> None:
         if self.stopping.is_set() and self.on_stop is not None:
-            tell, self.on_stop = self.on_stop, None
-            tell()
+            on_stop, self.on_stop = self.on_stop, None
+            on_stop()
 
 
 def run_and_record(out: Path, cell: Cell, lane: Lane) -> CellResult:

@@ -32,7 +32,7 @@ class Queue:
         return cell
 
     def ended(self, cell: Cell) -> None:
-        """Hear that a cell has ended, and with it the stage it may have trained."""
+        """Mark the graph stage of a cell that has ended as trained."""
         stage = self._stage(cell)
         if stage:
             self._trained.add(stage)

@@ -1,4 +1,4 @@
-"""Who runs cells: processes of this machine that own a lane each, or a cluster (:mod:`study.run.cluster`)."""
+"""Workers that run cells: processes of this machine that own a lane each, or a cluster (:mod:`study.run.cluster`)."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _LANE: Lane | None = None  # set in each worker by _start_worker
 
 
 class Workers(Protocol):
-    """Runs cells somewhere, as many at a time as it has lanes."""
+    """Runs cells, as many at a time as it has lanes."""
 
     broken: tuple[type[BaseException], ...]  # what a future raises when its worker died
 
     @property
     def alone(self) -> Workers:
-        """The same with nothing beside the one cell it is given."""
+        """The same workers with one cell at a time."""
 
     def __enter__(self) -> Workers:
         """Start the workers."""
@@ -44,13 +44,13 @@ class Workers(Protocol):
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """What cells may fly on now; may change while a cluster grows."""
+        """Lanes on which cells can run now; a cluster may grow."""
 
     def submit(self, cell: Cell) -> Future[CellResult]:
         """Send a cell to a worker."""
 
     def kill(self) -> None:
-        """End the workers now, whatever flies."""
+        """End the workers now, with the cells in flight."""
 
 
 class LocalWorkers:

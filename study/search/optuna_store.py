@@ -109,19 +109,19 @@ def importances(trials: Sequence[Trial], space: Space, objectives: Sequence[str]
     return rows
 
 
-def _importances(study: optuna.Study, position: int, asked: list[str], beside: list[str]) -> list[dict[str, Any]]:
+def _importances(study: optuna.Study, position: int, names: list[str], beside: list[str]) -> list[dict[str, Any]]:
     """Judge some parameters among the trials that have them, and all that everybody has."""
-    having = [trial for trial in study.trials if trial.params.keys() >= {*asked, *beside}]
-    if len(having) < FEWEST or not asked or len({trial.values[position] for trial in having}) == 1:
+    having = [trial for trial in study.trials if trial.params.keys() >= {*names, *beside}]
+    if len(having) < FEWEST or not names or len({trial.values[position] for trial in having}) == 1:
         return []
     values = optuna.importance.get_param_importances(
         study,
         evaluator=optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, seed=0),
-        params=[*asked, *beside],
+        params=[*names, *beside],
         target=lambda trial: float(trial.values[position]),
         normalize=False,
     )
-    return [{"parameter": name, "importance": values[name], "trials": len(having)} for name in asked if name in values]
+    return [{"parameter": name, "importance": values[name], "trials": len(having)} for name in names if name in values]
 
 
 def _given(name: str) -> str:

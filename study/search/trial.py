@@ -161,8 +161,8 @@ def written(arm: Arm) -> dict[str, Any]:
 
 def read_arm(choices: Mapping[str, Any], reference: Arm, name: str) -> Arm:
     """Return the arm of :func:`written`; factors that are left out are the reference's."""
-    given = {factor: parse_choice(factor, choice) for factor, choice in choices.items()}
-    return replace(reference.vary(given, name=name), budget=reference.budget)
+    changes = {factor: parse_choice(factor, choice) for factor, choice in choices.items()}
+    return replace(reference.vary(changes, name=name), budget=reference.budget)
 
 
 def recorded_arms(ledger: Ledger) -> list[dict[str, Any]]:

@@ -150,7 +150,7 @@ def _imports(module: Module) -> tuple[tuple[Import, Module | None], ...]:
     )
 
 
-def _origin(imported: Import, asked: frozenset[Import] = frozenset()) -> Module | None:
+def _origin(imported: Import, visited: frozenset[Import] = frozenset()) -> Module | None:
     """Return the module that an imported name comes from, looked up in ``__init__`` files on the way.
 
     As Python does, a name that a package's ``__init__`` imports goes before a module of that name.
@@ -160,8 +160,8 @@ def _origin(imported: Import, asked: frozenset[Import] = frozenset()) -> Module 
         return module
     bound = [i for i in _syntax(module).imports if (i.alias or i.name) == imported.name] if module else []
     for binding in reversed(bound):
-        if binding != imported and binding not in asked:
-            return _origin(binding, asked | {imported})
+        if binding != imported and binding not in visited:
+            return _origin(binding, visited | {imported})
     return _locate(f"{imported.module}.{imported.name}") or module
 
 

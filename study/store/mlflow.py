@@ -83,7 +83,7 @@ class Tracker:
 
     @contextmanager
     def _store(self) -> Iterator[None]:
-        """Answer for MLflow's mistakes, and keep another driver of this folder from writing the same run."""
+        """Word MLflow's errors for the user, and keep another driver of this folder from writing the same run."""
         with self._lock if self.folder.root.exists() else nullcontext():
             yield from self._answering()
 
@@ -172,29 +172,29 @@ class Tracker:
 
     @cached_property
     def _experiment(self) -> str:
-        found = self._client.get_experiment_by_name(self.name)
-        if found is not None:
-            return str(found.experiment_id)
+        experiment = self._client.get_experiment_by_name(self.name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
         location = self.folder.mlflow_artifacts.as_uri() if self.own_store else None
         return str(self._client.create_experiment(self.name, artifact_location=location))
 
     @cached_property
     def _known(self) -> dict[str, Run]:
-        found: dict[str, Run] = {}
+        runs: dict[str, Run] = {}
         token = None
         while True:
             page = self._client.search_runs([self._experiment], max_results=1000, page_token=token)
-            found |= {run.data.tags[KEY]: run for run in page if KEY in run.data.tags}
+            runs |= {run.data.tags[KEY]: run for run in page if KEY in run.data.tags}
             token = page.token
             if not token:
-                return found
+                return runs
 
     def _find(self, key: str) -> Run | None:
         """Return a run by its key; the store is asked, too, for another driver may have made it a moment ago."""
         if key not in self._known:
             quote = '"' if "'" in key else "'"
-            asked = f"tags.`{KEY}` = {quote}{key}{quote}"
-            for run in self._client.search_runs([self._experiment], asked, max_results=1):
+            query = f"tags.`{KEY}` = {quote}{key}{quote}"
+            for run in self._client.search_runs([self._experiment], query, max_results=1):
                 self._known[key] = run
         return self._known.get(key)
 
@@ -215,10 +215,10 @@ class Tracker:
     def _find_or_create(
         self, key: str, name: str, parent: str | None, tags: dict[str, str], params: dict[str, str]
     ) -> str:
-        found = self._find(key)
-        if found is not None:
-            self._client.update_run(found.info.run_id, status="RUNNING")
-            return str(found.info.run_id)
+        known = self._find(key)
+        if known is not None:
+            self._client.update_run(known.info.run_id, status="RUNNING")
+            return str(known.info.run_id)
         run = self._create(key, name, parent, tags)
         self._batch(run.info.run_id, params, [])
         return str(run.info.run_id)
@@ -234,11 +234,11 @@ class Tracker:
 
         now = int(time.time() * 1000)
         entries = [Metric(name, value, now, step) for name, value, step in metrics]
-        given = [Param(name, value) for name, value in params.items()]
+        entries_of_params = [Param(name, value) for name, value in params.items()]
         for start in range(0, max(len(entries), 1), MAX_METRICS):
             self._client.log_batch(run_id, metrics=entries[start : start + MAX_METRICS])
-        for start in range(0, len(given), MAX_PARAMS):
-            self._client.log_batch(run_id, params=given[start : start + MAX_PARAMS])
+        for start in range(0, len(entries_of_params), MAX_PARAMS):
+            self._client.log_batch(run_id, params=entries_of_params[start : start + MAX_PARAMS])
 
 
 def _status(record: CellRecord) -> str:
@@ -265,30 +265,30 @@ def _params(row: CellRow) -> dict[str, str]:
 
 
 def _metrics(record: CellRecord) -> list[tuple[str, float, int]]:
-    found = [
+    metrics = [
         (f"{part}.{name}", value, 0)
         for part, scores in record.scores.items()
         for name, value in scores.items()
         if value is not None
     ]
-    found += [
+    metrics += [
         (name, value, step) for name, values in record.curves.items() for step, value in enumerate(values, start=1)
     ]
     costs = {"seconds": record.seconds, "peak_memory_mb": record.peak_memory_mb}
     costs |= {"parameters": float(record.parameters), "best_epoch": float(record.best_epoch)}
-    return found + [(name, value, 0) for name, value in costs.items()]
+    return metrics + [(name, value, 0) for name, value in costs.items()]
 
 
 def _summary(records: Sequence[CellRecord]) -> list[tuple[str, float, int]]:
     ok = [r for r in records if r.ok]
-    found = [("cells", float(len(records)), 0), ("cells_failed", float(len(records) - len(ok)), 0)]
+    metrics = [("cells", float(len(records)), 0), ("cells_failed", float(len(records) - len(ok)), 0)]
     if not ok or len(ok) < len(records):  # a mean over the cells that survived would flatter the arm
-        return found
+        return metrics
     for part, scores in ok[0].scores.items():
         for name in scores:
             values = [r.scores[part][name] for r in ok]
             known = [v for v in values if v is not None]
             if len(known) == len(values):
-                found.append((f"{part}.{name}.mean", mean(known), 0))
-                found.append((f"{part}.{name}.sd", stdev(known) if len(known) > 1 else 0.0, 0))
-    return found
+                metrics.append((f"{part}.{name}.mean", mean(known), 0))
+                metrics.append((f"{part}.{name}.sd", stdev(known) if len(known) > 1 else 0.0, 0))
+    return metrics
