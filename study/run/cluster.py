@@ -109,7 +109,7 @@ class DaskWorkers:
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """One per worker of the cluster at this moment; at least one, on which cells wait while all workers are gone."""
+        """One per worker of the cluster now; at least one, on which cells wait while all workers are gone."""
         if time.monotonic() - self._looked > REFRESH_S:
             with suppress(OSError):  # the cells in flight tell of a scheduler that is gone
                 self._look()
