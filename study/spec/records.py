@@ -75,10 +75,8 @@ class CellRecord(Record):
         Digest of the cell, the name of its file.
     status, reason
         How it ended; why, if not ``ok``.
-    scores
-        Part (validation, test) to metric to value, None where it is undefined.
-    curves
-        Loss and validation score per epoch.
+    scores, curves
+        Part (validation, test) to metric to value, None where undefined; loss and validation score per epoch.
     seconds
         What it would have cost alone and in one go, whoever computed its parts.
     shared_s
@@ -87,10 +85,8 @@ class CellRecord(Record):
         In 2^20 bytes.
     data_digest, split_digest, test_share
         What was examined: digests of the data and of the exam; how much the tests of two repeats overlap.
-    identity
-        What the cell's digest is the digest of.
-    versions
-        Of the libraries that can change a number.
+    identity, versions
+        What the cell's digest is the digest of; versions of the libraries that can change a number.
     """
 
     cell: str
@@ -193,7 +189,7 @@ class SearchRecord(Record):
 
 
 class ClockRecord(Record):
-    """Seconds that a search has taken, all calls together."""
+    """Seconds that a search has taken."""
 
     seconds: float
 

@@ -176,3 +176,16 @@ def read_tensors(path: Path, owner: str, names: frozenset[str]) -> dict[str, Any
 def same_shapes(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     """Return whether two sets of weights have the same names and shapes."""
     return {name: w.shape for name, w in one.items()} == {name: w.shape for name, w in other.items()}
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """Return the state of torch's own random streams, which dropout draws from."""
+    states = {"cpu": torch.get_rng_state()}
+    return states if device.type == "cpu" else states | {"cuda": torch.cuda.get_rng_state(device)}
+
+
+def set_random_state(device: torch.device, states: Mapping[str, Tensor]) -> None:
+    """Put torch's own random streams back to a state."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)

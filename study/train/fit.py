@@ -23,7 +23,7 @@ from components.core.metrics import METRICS, Scores
 from components.core.streams import Streams
 from components.graph import training_graph
 from components.model import Encoded, GRNModel
-from study.train.checkpoint import Checkpoint
+from study.train.checkpoint import Checkpoint, random_state, set_random_state
 from study.train.graph_stage import SharedStage
 
 CHUNK = 8192  # pairs scored at once; larger gains nothing on a CPU and costs memory
@@ -135,7 +135,7 @@ class _Trainer:
         self.curves.values = saved["curves"]
         draws.bit_generator.state = json.loads(saved["draws"])
         batches.set_state(saved["batches"])
-        _set_dropout_state(self.device, saved["dropout"])
+        set_random_state(self.device, saved["dropout"])
         negatives = saved["negatives"].to(self.device)
         return _Progress(
             draws, batches, negatives, saved["best_state"], saved["best"], saved["best_epoch"], saved["epoch"]
@@ -151,7 +151,7 @@ class _Trainer:
             "curves": self.curves.values,
             "draws": json.dumps(at.draws.bit_generator.state),
             "batches": at.batches.get_state(),
-            "dropout": _dropout_state(self.device),
+            "dropout": random_state(self.device),
             "negatives": at.negatives,
             "best": at.best,
             "best_epoch": at.best_epoch,
@@ -280,32 +280,14 @@ def _snapshot(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
-def _dropout_state(device: torch.device) -> dict[str, Tensor]:
-    states = {"cpu": torch.get_rng_state()}
-    return states if device.type == "cpu" else states | {"cuda": torch.cuda.get_rng_state(device)}
-
-
-def _set_dropout_state(device: torch.device, states: dict[str, Tensor]) -> None:
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"], device)
-
-
 def _graph_stage(model: GRNModel, optimizer: Any, budget: Budget) -> _Stage:
     def score(graph: Any, pairs: Tensor) -> tuple[Tensor, Tensor]:
         scores = graph.expert_score(pairs)
         return scores, scores
 
     fitter = optimizer.graph([*model.bucketing.parameters(), *model.gnn.parameters()])
-    return _Stage(
-        "graph",
-        fitter,
-        budget.graph_epochs,
-        budget.graph_patience,
-        budget.graph_batch_size,
-        model.embed_graph,
-        score,
-    )
+    epochs, patience, size = budget.graph_epochs, budget.graph_patience, budget.graph_batch_size
+    return _Stage("graph", fitter, epochs, patience, size, model.embed_graph, score)
 
 
 def _joint_stage(model: GRNModel, optimizer: Any, budget: Budget) -> _Stage:
