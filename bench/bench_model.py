@@ -17,7 +17,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
 from components.core.budget import Budget
-from components.graph import training_graph
+from components.model import training_graph
 from study.train.fit import train
 
 REPEATS = 4  # trained at once

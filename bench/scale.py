@@ -63,8 +63,7 @@ def measure(genes: int, cells: int, edges: int) -> dict[str, float]:
 
     from components.core.streams import Streams
     from components.data import readers
-    from components.graph import training_graph
-    from components.model import Parts, assemble
+    from components.model import Parts, assemble, training_graph
     from components.split.audit import audit
     from search_spaces.arm import parse_choice
     from search_spaces.presets import preset

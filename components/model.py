@@ -1,11 +1,13 @@
-"""One model for both papers: assembles registered parts into a scorer of TF-target pairs."""
+"""The model of both papers: registered levels assembled into a scorer of TF-target pairs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch_geometric.utils import coalesce
 
 from components.core import registry
 from components.core.settings import Settings
@@ -15,14 +17,12 @@ from components.gnn.base import GraphEmbedding
 from components.pair_encoder.base import LocalContext
 from components.pair_encoder.context import Neighbours
 
-__all__ = ["GRNModel", "Parts", "assemble"]
-
 MODEL_FACTORS = ("bucketing", "gnn", "pair_encoder", "fusion", "contrast")
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Level and settings chosen for each factor of the model."""
+    """Level and settings of each factor of a model."""
 
     chosen: dict[str, tuple[str, Settings]]
 
@@ -32,7 +32,7 @@ class Parts:
         return registry.level(factor, name)(settings, *args)
 
     def absent(self, factor: str, *args: Any) -> Any:
-        """Construct the level that stands for 'without this part'."""
+        """Construct the level that stands for 'without this part', with its default settings."""
         cls: Any = registry.level(factor, registry.factor(factor).absent)
         return cls(cls.Settings(), *args)
 
@@ -43,17 +43,19 @@ class Parts:
 
 @dataclass(frozen=True)
 class Encoded:
-    """What the model knows of every gene before it looks at a pair: computed once per pass."""
+    """What the model computes for every gene, once per pass, before it scores pairs."""
 
-    tokens: tuple[Tensor, Tensor] | None  # every gene as TF and as target; None where the graph decides alone
+    tokens: tuple[Tensor, Tensor] | None  # every gene as TF and as target; None if the graph decides alone
     graph: GraphEmbedding | None
-    neighbours: Neighbours | None = None  # only where the pair encoder reads local context
+    neighbours: Neighbours | None = None  # only if the pair encoder reads local context
 
 
 class GRNModel(nn.Module):
     """Scores TF-target pairs from expression ``[genes, cells]`` and the visible graph ``[2, edges]``.
 
-    Eqs 4-8 of scUniGP, with every part swappable. Call :meth:`encode` once per pass, then :meth:`score` on pairs.
+    Eqs 4-8 of scUniGP, with every part swappable. Call :meth:`encode` once per pass, then :meth:`score` on pairs. The
+    initial weights of each part are drawn from a stream of its own, so that swapping one part leaves those of the
+    others, where their shape is the same, as they are.
     """
 
     def __init__(self, parts: Parts, expression: Tensor, streams: Streams) -> None:
@@ -64,7 +66,7 @@ class GRNModel(nn.Module):
             self.gnn = parts.build("gnn", self.bucketing.width)
         self.fused = bool(self.gnn.widths)
         self.paired = not self.fused or parts.cls("fusion").reads_pairs
-        in_width, pair_width = self.bucketing.width, 1  # s_ij stands for the encoding where no pair is encoded
+        in_width, pair_width = self.bucketing.width, 1  # s_ij is the encoding where no pair is encoded
         if self.fused:
             in_width = parts.cls("fusion").encoder_width(in_width, self.gnn.widths)
         with seeded(streams.seed("init", "pair_encoder")):
@@ -77,20 +79,20 @@ class GRNModel(nn.Module):
             else:
                 self.fusion = PairOnly(pair_width)
         with seeded(streams.seed("init", "contrast")):
-            contrast = parts.build if self.paired else parts.absent
-            self.contrast = contrast("contrast", pair_width)
+            build = parts.build if self.paired else parts.absent
+            self.contrast = build("contrast", pair_width)
 
     @property
     def hides_batch(self) -> bool:
-        """Whether a batch's own positives are left out of the graph while they are predicted."""
+        """Whether training leaves a batch's own positives out of the graph while it predicts them."""
         return self.fused and bool(self.gnn.settings.hide_batch)
 
     def embed_graph(self, edges: Tensor) -> GraphEmbedding | None:
-        """Run the global branch alone over ``[2, edges]``, None without one: pre-training needs no more."""
+        """Embed every gene by the graph branch alone, for pre-training; None without a graph branch."""
         return self.gnn(self.bucketing(), edges) if self.fused else None
 
     def encode(self, edges: Tensor) -> Encoded:
-        """Look at every gene once: features, graph over ``[2, edges]``, projection into either role."""
+        """Compute features, graph embedding over ``[2, edges]`` and tokens of every gene."""
         features = self.bucketing()
         graph = self.gnn(features, edges) if self.fused else None
         if not self.paired:
@@ -113,7 +115,7 @@ class GRNModel(nn.Module):
 
     def _encode_pairs(self, encoded: Encoded, pairs: Tensor) -> Tensor:
         if encoded.tokens is None:
-            raise RuntimeError("there is no pair to encode where the graph decides alone")
+            raise RuntimeError("the graph decides alone: no pair is encoded")
         as_tf, as_target = encoded.tokens
         tf, target = as_tf[pairs[:, 0]], as_target[pairs[:, 1]]
         if encoded.neighbours is None:
@@ -123,8 +125,18 @@ class GRNModel(nn.Module):
 
 
 def assemble(parts: Parts, expression: Tensor, streams: Streams) -> GRNModel:
-    """Build the model of an arm; each part's initial weights come from a stream of its own.
-
-    So swapping the GNN leaves the initial weights of every other part of the same shape as they were.
-    """
+    """Build the model of an arm from expression ``[genes, cells]``."""
     return GRNModel(parts, expression, streams)
+
+
+def training_graph(positives: Tensor, hidden: Tensor | None = None) -> Tensor:
+    """Return the undirected graph ``[2, edges]`` of training positives ``[positives, 2]``, sorted, each edge once.
+
+    ``hidden``, ``[positives]`` bool, leaves out positives that are being predicted. Their genes stay linked if the
+    reverse is a positive too, and not hidden.
+
+    Source: scUniGP appendix C ('positive TF-target pairs in the training set, with undirected edges and without
+    self-loops').
+    """
+    visible = positives if hidden is None else positives[~hidden]
+    return coalesce(torch.cat([visible, visible.flip(1)]).t().contiguous())

@@ -1,4 +1,4 @@
-"""How weights are fitted: optimiser and learning-rate schedule."""
+"""Factor optimizer: fits the weights."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
 
-__all__ = ["Adam", "Fitter"]
-
 
 @dataclass(frozen=True)
 class Fitter:
@@ -23,7 +21,7 @@ class Fitter:
     scheduler: torch.optim.lr_scheduler.LRScheduler
 
     def step(self, loss: torch.Tensor) -> None:
-        """Take one gradient step down a scalar loss."""
+        """Take one gradient step on a scalar loss."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -31,7 +29,7 @@ class Fitter:
 
 @register("optimizer", "adam")
 class Adam:
-    """Fits all weights ``[...]`` of the model with Adam and a step schedule.
+    """Fits all weights of the model with Adam and a step schedule.
 
     Source: scUniGP 4.2 (Adam, weight decay 1e-5, step scheduler gamma 0.999, step size 10) and appendix C (graph
     stage: learning rate 3e-3).
@@ -50,7 +48,7 @@ class Adam:
         gamma: float = setting(0.999, "factor on the learning rate at each step", ge=0.01, le=1.0)
         step_size: int = setting(10, "epochs between two steps of the schedule", ge=1, le=10_000, unit="epochs")
 
-    joint_only = ("learning_rate",)  # what the graph's pre-training never reads: arms may share it
+    joint_only = ("learning_rate",)  # graph pre-training does not read it: arms may share that stage
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

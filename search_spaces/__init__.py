@@ -1,1 +1,1 @@
-"""What a study varies: arms, designs, presets, all read from the registry's typed settings."""
+"""What a study varies: arms, designs, presets and search spaces, read from the settings of the levels."""

@@ -1,7 +1,7 @@
-"""An arm: one level per factor with settings, in canonical form, with a digest.
+"""An arm: one level per factor with settings, and a digest of its canonical form.
 
-Canonical means that factors which cannot act beside the chosen levels are left out (``gnn=none`` leaves ``fusion``
-nothing to fuse), so that two ways to write one model are one arm, trained once and counted once.
+The canonical form leaves out factors that cannot act beside the chosen levels (``gnn=none`` leaves ``fusion`` nothing
+to fuse), so that two ways to write one model are one arm, trained once and counted once.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from components.core.budget import Budget
 from components.core.errors import KnockoutError
 from components.core.settings import Settings, parse_value
 
-__all__ = ["INACTIVE", "Arm", "Choice", "arm_factors", "canonical_json", "json_digest", "parse_choice"]
-
-INACTIVE = "-"  # what stands in tables for a factor that cannot act
+INACTIVE = "-"  # in tables, in place of the level of a factor that cannot act
 
 
 @dataclass(frozen=True)
@@ -33,23 +31,23 @@ class Choice:
 
     @property
     def canonical(self) -> dict[str, Any]:
-        """Level and every setting, defaults included, as plain JSON values."""
+        """Level and all settings, defaults included, as plain JSON values."""
         return {"level": self.level, "settings": self.settings.model_dump(mode="json")}
 
     def label(self, beside: Choice | None = None) -> str:
-        """Name the level, and the settings in which it differs from what its name alone would give beside another."""
+        """Return the level's name, with the settings that differ from what the name alone implies beside a choice."""
         if beside is None:
             return self.level
         same = beside.level == self.level
-        plain = beside.settings if same else _plain(self.factor, self.level, beside)
-        ours, theirs = self.settings.model_dump(), plain.model_dump()
-        changed = ", ".join(f"{key}={value}" for key, value in ours.items() if theirs[key] != value)
+        implied = beside.settings if same else _implied(self.factor, self.level, beside)
+        own, implied_values = self.settings.model_dump(), implied.model_dump()
+        changed = ", ".join(f"{key}={value}" for key, value in own.items() if implied_values[key] != value)
         return f"{self.level}({changed})" if changed else self.level
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A full model or control of a study.
+    """A full model, control or baseline.
 
     Attributes
     ----------
@@ -60,7 +58,7 @@ class Arm:
     role
         ``reference``, ``arm``, ``control`` or ``baseline``.
     budget
-        Training budget of its own, as a published system brings one; None for the study's, which its arms share.
+        Training budget of its own, as a published system has one; None for that of the study.
     """
 
     name: str
@@ -89,50 +87,50 @@ class Arm:
 
     @property
     def trains(self) -> bool:
-        """Whether it is a model that is fitted, not a rule or a method run as it is."""
+        """Whether it is an assembled model, which is trained, and not a rule or a known method."""
         return bool(getattr(registry.level("scorer", self.choices["scorer"].level), "trains", False))
 
     def levels(self) -> dict[str, str]:
-        """Return factor to level for the tidy table, '-' where the factor cannot act."""
+        """Return the level of each factor for tables, ``INACTIVE`` if it cannot act."""
         return {name: INACTIVE if name in self.silenced else c.level for name, c in self.choices.items()}
 
     def acting(self) -> tuple[tuple[str, str], ...]:
-        """Return the (factor, level) pairs that act: whose code this arm runs."""
+        """Return the (factor, level) pairs that act."""
         return tuple((name, c.level) for name, c in sorted(self.choices.items()) if name not in self.silenced)
 
     def vary(self, changes: Mapping[str, Choice], *, name: str = "", role: str = "arm") -> Arm:
-        """Return this arm with some choices replaced, named by what differs unless a name is given."""
+        """Return this arm with some choices replaced, named by the difference unless a name is given."""
         choices = {**self.choices, **changes}
         return Arm(name or _difference(self, choices), choices, role)
 
 
 def arm_factors() -> list[str]:
-    """Return the factors that an arm may vary: all but those of the exam."""
+    """Return the factors of an arm: all but those of the exam."""
     return [name for name, factor in registry.FACTORS.items() if not factor.exam]
 
 
 def canonical_json(value: Any) -> str:
-    """Return the one JSON text of a value: sorted keys, no spaces, no NaN."""
+    """Return a value as JSON with sorted keys and no spaces; NaN is an error."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def json_digest(value: Any, length: int = 16) -> str:
-    """Return the digest of a value's one JSON text, so many hexadecimal digits."""
+    """Return the digest of a value's canonical JSON, ``length`` hexadecimal digits."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
 
 
 def parse_choice(factor: str, given: Any, *, beside: Choice | None = None, where: str = "") -> Choice:
-    """Read a choice as a user writes it: ``gat`` or ``{gat: {heads: 4}}``.
+    """Return the choice that a user wrote: ``gat`` or ``{gat: {heads: 4}}``.
 
     Parameters
     ----------
     factor
         Name of the factor.
     given
-        What stands in the file.
+        The choice as written.
     beside
-        Choice of the reference arm. Settings that both levels declare are taken over from it, so that arms differ
-        in the part and not in its size.
+        Choice of the reference arm. Settings that a user gave there and that this level declares too are inherited, so
+        that arms differ in the level and not in its size.
     where
         Key path for messages.
 
@@ -162,25 +160,25 @@ def parse_choice(factor: str, given: Any, *, beside: Choice | None = None, where
     return Choice(factor, level, registry.parse(factor, level, merged, where=where))
 
 
-def _plain(factor: str, level: str, beside: Choice) -> Settings:
-    """Return the settings of a level that is named beside a reference, and nothing more said."""
+def _implied(factor: str, level: str, beside: Choice) -> Settings:
+    """Return the settings that a level's name alone stands for beside the reference's choice."""
     return registry.parse(factor, level, _inherited(factor, level, beside))
 
 
 def _inherited(factor: str, level: str, beside: Choice | None) -> dict[str, Any]:
-    """Return the reference's own settings that this level declares too and allows."""
+    """Return the settings given for the reference that this level declares too and allows."""
     if beside is None:
         return {}
     cls: Any = registry.level(factor, level)
-    taken: dict[str, Any] = {}
+    inherited: dict[str, Any] = {}
     for key in beside.settings.model_fields_set & cls.Settings.model_fields.keys():
         value = getattr(beside.settings, key)
         try:
             parse_value(cls.Settings, key, value, owner=f"{factor}.{level}")
         except KnockoutError:
             continue
-        taken[key] = value
-    return taken
+        inherited[key] = value
+    return inherited
 
 
 def _difference(reference: Arm, choices: Mapping[str, Choice]) -> str:

@@ -1,4 +1,4 @@
-"""Baseline arms: known methods run as they are, and published systems assembled from the same parts."""
+"""Baseline arms: known methods, and published systems assembled from the same levels."""
 
 from __future__ import annotations
 
@@ -12,31 +12,29 @@ from components.core.settings import parse_settings
 from search_spaces.arm import Arm, Choice, parse_choice
 from search_spaces.presets import PRESETS
 
-__all__ = ["baselines"]
-
 
 def baselines(
     reference: Arm, budget: Budget, training: Mapping[str, Any], given: Sequence[Any], *, where: str = "baselines"
 ) -> list[Arm]:
-    """Return the arms of known systems that a study sets beside its own.
+    """Return the arms of known methods and systems that a study compares its own arms with.
 
     Parameters
     ----------
     reference
-        The study's reference arm; a method that is run as it is takes its place whole.
+        The study's reference arm; a known method replaces its scorer.
     budget
         The study's training budget.
     training
-        What the study changes in a preset's budget: it changes the budgets of assembled systems, too.
+        The study's changes to a preset's budget, which apply to the budgets of assembled systems too.
     given
-        Scorers (``genie3``, ``{genie3: {trees: 500}}``) and presets (``genelink-small``).
+        Scorers (``genie3``, ``{genie3: {trees: 500}}``) and presets (``genelink-small``), as a user wrote them.
     where
         Key path for messages.
 
     Raises
     ------
     KnockoutError
-        If a name is neither, or a setting is wrong.
+        If a name is neither, or a setting is not valid.
     """
     arms = []
     for position, value in enumerate(given):

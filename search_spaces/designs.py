@@ -1,4 +1,4 @@
-"""Designs: which arms an ablation trains, given a reference arm and the levels to vary."""
+"""Designs: the arms that an ablation trains, from a reference arm and the levels to vary."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from components.core import registry
 from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
-
-__all__ = ["CONTROLS", "DESIGNS", "Arms", "controls", "distinct", "expand", "refuse_exam"]
 
 CONTROLS = ("degree", "reverse_degree", "identity", "noise")
 
@@ -28,7 +26,7 @@ class Arms:
     arms
         Distinct arms, the reference first.
     aliases
-        Name of a design point that turned out to be another arm, to that arm's name.
+        Name of each point of the design that is the same as another arm, to that arm's name.
     """
 
     arms: tuple[Arm, ...]
@@ -42,17 +40,14 @@ def full_factorial(reference: Arm, levels: Levels) -> Iterator[Arm]:
 
 
 def one_factor_at_a_time(reference: Arm, levels: Levels) -> Iterator[Arm]:
-    """Take each factor through its levels, the others staying at the reference."""
+    """Vary one factor through its levels, the others at the reference."""
     for name, choices in levels.items():
         for choice in choices:
             yield reference.vary({name: choice})
 
 
 def leave_one_out(reference: Arm, levels: Levels) -> Iterator[Arm]:
-    """Knock one factor out of the reference at a time, putting the registry's 'absent' level in its place.
-
-    Levels given for a factor stand in place of the registry's.
-    """
+    """Replace one factor of the reference at a time by the levels given for it, or by its absent level."""
     for name, choices in levels.items():
         absent = parse_choice(name, registry.factor(name).absent, beside=reference.choices[name])
         for choice in choices or [absent]:
@@ -74,16 +69,16 @@ def expand(
     *,
     where: str = "design",
 ) -> Arms:
-    """Return the distinct arms of a design, aliases taken together.
+    """Return the distinct arms of a design.
 
     Parameters
     ----------
     reference
-        The full model that others are compared with.
+        The arm that others are compared with.
     kind
         ``full_factorial``, ``leave_one_out``, ``one_factor_at_a_time`` or ``explicit``.
     factors
-        Factor to list of levels as a user writes them.
+        Factor to list of levels, as a user wrote them.
     explicit
         Arms of an explicit design: factor to level, and optionally ``name``.
     where
@@ -112,7 +107,7 @@ def expand(
 
 
 def distinct(points: Sequence[Arm], *, where: str = "design") -> Arms:
-    """Return each arm once, the first of its kind, with the names of the others as aliases.
+    """Return each arm once, under its first name, with its other names as aliases.
 
     Raises
     ------
@@ -128,14 +123,14 @@ def distinct(points: Sequence[Arm], *, where: str = "design") -> Arms:
             raise KnockoutError(
                 f"two different arms are named {arm.name!r}; give them names of their own.", where=where
             )
-        kept = by_digest.setdefault(identity, arm)
-        if kept.name != arm.name:
-            aliases[arm.name] = kept.name
+        first = by_digest.setdefault(identity, arm)
+        if first.name != arm.name:
+            aliases[arm.name] = first.name
     return Arms(tuple(by_digest.values()), aliases)
 
 
 def controls(reference: Arm, names: Sequence[str], *, where: str = "controls") -> list[Arm]:
-    """Return control arms that never see true expression: rules, and the reference on noise."""
+    """Return the control arms of these names, which read no true expression: the reference with another scorer."""
     arms = []
     for position, name in enumerate(names):
         at = f"{where}[{position}]"
@@ -178,7 +173,7 @@ def _explicit(reference: Arm, arms: Sequence[Mapping[str, Any]], where: str) -> 
 
 
 def refuse_exam(name: str, where: str) -> None:
-    """Refuse a factor that is unknown, or that is the exam and so the same for every arm."""
+    """Raise :class:`KnockoutError` for a factor that is unknown, or part of the exam and so the same for every arm."""
     factor = registry.factor(name, where=where)
     if factor.exam:
         raise KnockoutError(

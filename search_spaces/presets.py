@@ -1,21 +1,49 @@
-"""Reference arms ready to name in a study file, with the training budget that goes with each.
+"""Presets: reference arms that a study file can name, each with its training budget.
 
-Numbers stand beside the sentence of the paper they are from.
+Each number is followed by the sentence of the paper that it is from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from components.core.budget import Budget
 from components.core.errors import UnknownNameError
-from search_spaces.preset import Preset
+from search_spaces.arm import Arm, arm_factors, parse_choice
 from search_spaces.published import SYSTEMS
 
-__all__ = ["PRESETS", "Preset", "preset"]
 
-# what the scUniGP-shaped presets for CPUs share
+@dataclass(frozen=True)
+class Preset:
+    """A full model with its training budget.
+
+    Attributes
+    ----------
+    meaning
+        One line for ``knockout components``.
+    reference
+        Factor to choice, as a user would write it.
+    budget
+        Training budget.
+    """
+
+    meaning: str
+    reference: Mapping[str, Any]
+    budget: Budget
+
+    def arm(self, name: str, changes: Mapping[str, Any] | None = None, *, where: str = "reference") -> Arm:
+        """Return the preset as a reference arm, with a user's choices in place of its own."""
+        own = {factor: parse_choice(factor, self.reference[factor]) for factor in arm_factors()}
+        changed = {
+            factor: parse_choice(factor, value, beside=own.get(factor), where=f"{where}.{factor}")
+            for factor, value in (changes or {}).items()
+        }
+        return Arm(name, {**own, **changed}, role="reference")
+
+
+# shared by the presets of scUniGP's shape for CPUs
 SMALL: Mapping[str, Any] = {
     "scorer": "assembled",
     "bucketing": "none",
@@ -86,12 +114,12 @@ PRESETS: dict[str, Preset] = {
         "the same size, mended: what is asked in training looks like what is asked in the test",
         {
             **SMALL,
-            # With the published graph a training edge always links its own pair, which a test edge never does: the
-            # model learns to see the link. Left out while they are predicted, training edges look like test edges.
-            # Self-loops (PyG's default) let a gene whose edges are all left out keep its own features.
+            # In the published graph a training edge always links its own pair, which a test edge never does, and the
+            # model learns to recognise the link. Training edges that are left out while they are predicted look like
+            # test edges. Self-loops (PyG's default) let a gene without any other edge keep its own features.
             "gnn": {"gat": {"widths": [128, 64], "hide_batch": True}},
-            # Negatives of the same TF alone hide from the model that TFs differ in their number of targets, on which
-            # the test, whose negatives are drawn over all TFs, depends.
+            # Negatives of the same TF hide from the model that TFs differ in their number of targets, on which the test
+            # depends, whose negatives are drawn over all TFs.
             "negatives": {"uniform": {"ratio": 5.0}},
         },
         Budget(epochs=40, patience=8),
@@ -166,12 +194,12 @@ PRESETS: dict[str, Preset] = {
         },
         Budget(epochs=40, patience=10, graph_epochs=0),
     ),
-    **SYSTEMS,
+    **{name: Preset(*system) for name, system in SYSTEMS.items()},
 }
 
 
 def preset(name: str, *, where: str = "") -> Preset:
-    """Return a preset by name, or say which exist."""
+    """Return a preset by name; raise :class:`UnknownNameError`, which lists the presets, if there is none."""
     if name not in PRESETS:
         raise UnknownNameError.of("preset", name, PRESETS, where=where)
     return PRESETS[name]

@@ -1,27 +1,25 @@
-"""Published systems that scUniGP and GP-DHT are compared with, assembled from our parts.
+"""Published systems that scUniGP and GP-DHT are compared with, assembled from the levels of this package.
 
-Numbers stand beside the file of the system's public code that they are from: kckishan/GNE, zpliulab/GENELink,
-sdesignates/GNNLink, WangyuchenCS/scGREAT. What our parts do not express is listed in docs/systems.md.
+Each number is followed by the file of the system's public code that it is from: kckishan/GNE, zpliulab/GENELink,
+sdesignates/GNNLink, WangyuchenCS/scGREAT. docs/systems.md lists what the levels cannot express.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from components.core.budget import Budget
-from search_spaces.preset import Preset
 
-__all__ = ["SYSTEMS"]
+System = tuple[str, Mapping[str, Any], Budget]  # meaning, factor to choice, training budget
 
-# what the systems share: they read standardised expression as it is, and have no contrastive loss
+# all systems read standardised expression, and have no contrastive loss
 PLAIN: Mapping[str, Any] = {"scorer": "assembled", "bucketing": "none", "contrast": "off"}
 
-# the pair is encoded, and no graph read: nothing to fuse
+# systems that encode pairs and read no graph: nothing to fuse
 PAIRS: Mapping[str, Any] = {**PLAIN, "gnn": "none", "fusion": "late"}
 
-# the graph decides alone: no pair is encoded
+# systems whose graph decides alone: no pair is encoded
 GRAPH: Mapping[str, Any] = {**PLAIN, "fusion": "expert", "pair_encoder": "mlp"}
 
 # GENELink's Train_Test_Split.py draws negatives once, one per positive and of its TF, and on Specific networks takes
@@ -29,11 +27,11 @@ GRAPH: Mapping[str, Any] = {**PLAIN, "fusion": "expert", "pair_encoder": "mlp"}
 PUBLISHED_NEGATIVES: Mapping[str, Any] = {"protocol": {"ratio": 1.0, "fresh": False}}
 
 
-def _for_cpus(system: Preset, name: str) -> Preset:
-    return replace(system, meaning=f"{name} again: its published size is one for CPUs")
+def _for_cpus(system: System, name: str) -> System:
+    return (f"{name} again: its published size is one for CPUs", *system[1:])
 
 
-GNE = Preset(
+GNE: System = (
     "GNE with the settings of its code: a perceptron on gene pairs, without the gene-identity embedding",
     {
         **PAIRS,
@@ -62,7 +60,7 @@ GNE = Preset(
     ),
 )
 
-GENELINK = Preset(
+GENELINK: System = (
     "GENELink with the settings of its code: graph attention, the pair scored by a dot product",
     {
         **GRAPH,
@@ -97,7 +95,7 @@ GENELINK = Preset(
     ),
 )
 
-GNNLINK = Preset(
+GNNLINK: System = (
     "GNNLink with the settings of its code: graph convolution, the pair scored by a dot product",
     {
         **GRAPH,
@@ -126,14 +124,14 @@ GNNLINK = Preset(
     ),
 )
 
-SYSTEMS: dict[str, Preset] = {
+SYSTEMS: dict[str, System] = {
     "gne": GNE,
     "gne-small": _for_cpus(GNE, "GNE"),
     "genelink": GENELINK,
     "genelink-small": _for_cpus(GENELINK, "GENELink"),
     "gnnlink": GNNLINK,
     "gnnlink-small": _for_cpus(GNNLINK, "GNNLink"),
-    "scgreat": Preset(
+    "scgreat": (
         "scGREAT with the settings of its code, without its text embeddings of gene names (for GPUs)",
         {
             **PAIRS,
@@ -165,7 +163,7 @@ SYSTEMS: dict[str, Preset] = {
             graph_epochs=0,  # there is no graph to pre-train
         ),
     ),
-    "scgreat-small": Preset(
+    "scgreat-small": (
         "scGREAT's recipe in a size for CPUs",
         {
             **PAIRS,

@@ -37,9 +37,9 @@ LEVELS = '''
 import os, signal, time
 import numpy as np
 import torch
-from components.contrast.base import Contrast
+from components.contrast import Contrast
 from components.core.registry import register
-from components.scorer.base import Degree, Rule
+from components.scorer import Degree, Rule
 from components.core.settings import setting
 
 class Acting(Degree):
@@ -129,7 +129,7 @@ def knockout(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     """Run the command line as its entry point does, in this process."""
 
     def call(*arguments: object) -> Finished:
-        from study.cli import main
+        from study.cli.main import main
 
         monkeypatch.setattr(sys, "argv", ["knockout", *map(str, arguments)])
         capsys.readouterr()

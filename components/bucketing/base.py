@@ -1,25 +1,28 @@
-"""What a gene carries in: turns expression into one feature vector per gene."""
+"""Base of bucketings, which turn expression into one feature vector per gene."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
-from components.core.settings import setting
-
-__all__ = ["Bucketing", "NoBucketing"]
 
 
 class Bucketing(nn.Module):
-    """Base of every gene encoder: built from expression ``[genes, cells]``, gives ``[genes, width]``.
+    """Base of every bucketing: built from expression ``[genes, cells]``, returns features ``[genes, width]``.
 
-    ``per_gene`` names the weights that have one row per gene: those of an encoder that knows genes by their index.
-    ``tied_to`` says what of the data set it was trained on an encoder cannot do without; an encoder tied to nothing can
-    be shown other cells of the same genes (:meth:`show`), and so be tested on another data set. ``over_genes`` says
-    whether its features, too, are one per gene, in the data set's order.
+    Attributes
+    ----------
+    width
+        Features per gene.
+    tied_to
+        What of its data set the trained encoder depends on. One that depends on nothing (empty text) can read other
+        cells of the same genes (:meth:`show`), and so be tested on another data set.
+    over_genes
+        Whether there is one feature per gene of the data set, in its order.
+    per_gene
+        Names of the weights that have one row per gene.
     """
 
     width: int
@@ -28,45 +31,18 @@ class Bucketing(nn.Module):
     per_gene: ClassVar[tuple[str, ...]] = ()
 
     class Settings(BaseSettings):
-        """What every gene encoder can be asked."""
+        """No settings common to all bucketings."""
 
     def forward(self) -> Tensor:
         """Return gene features ``[genes, width]``."""
         raise NotImplementedError
 
     def show(self, expression: Tensor) -> None:
-        """Read the features of the same genes off other cells, ``[genes, other cells]``, from now on."""
+        """Compute features from other cells of the same genes, ``[genes, other cells]``, from now on.
+
+        Raises
+        ------
+        TypeError
+            If the encoder is tied to its data set.
+        """
         raise TypeError(f"{type(self).__name__} is tied to {self.tied_to}")
-
-
-@register("bucketing", "none")
-class NoBucketing(Bucketing):
-    """Gives every gene its expression profile over cells, standardised.
-
-    From expression ``[genes, cells]`` to features ``[genes, cells]``; no weights.
-
-    Source: scUniGP 3.1, 'e_k = X_{:,k}', and appendix C, 'standardized expression profiles'.
-    """
-
-    class Settings(Bucketing.Settings):
-        """Settings of the plain profile."""
-
-        scale: Literal["gene", "cell", "none"] = setting(
-            "gene",
-            "standardise each gene over cells, each cell over genes, or not at all",
-            search=("gene", "cell", "none"),
-        )
-
-    def __init__(self, settings: Settings, expression: Tensor) -> None:
-        super().__init__()
-        self.width = expression.shape[1]
-        if settings.scale != "none":
-            over = 1 if settings.scale == "gene" else 0
-            spread = expression.std(dim=over, keepdim=True, unbiased=False).clamp_min(1e-6)
-            expression = (expression - expression.mean(dim=over, keepdim=True)) / spread
-        self.register_buffer("profiles", expression, persistent=False)
-        self.profiles: Tensor
-
-    def forward(self) -> Tensor:
-        """Return standardised profiles ``[genes, cells]``."""
-        return self.profiles

@@ -1,10 +1,9 @@
-"""Cuts expression into levels: the edges of a gene-cell graph whose relations are expression levels.
+"""Buckets of expression: the edges of a gene-cell graph whose relations are expression levels.
 
-Source: GP-DHT 2.2.1 and 2.2.2, eqs 1-10. Pure functions of ``[genes, cells]``.
+Source: GP-DHT 2.2.1 and 2.2.2, eqs 1-10. Functions of ``[genes, cells]``.
 
-A zero has no edge, so the 9999 with which eqs 7 and 10 mark the position of a zero has nothing to sit on and does not
-occur here: level 0 is where :class:`Edges` holds nothing. Values below zero do not occur in expression; where a
-control puts them (``noise``), they are treated as zeros, since eq 1 has no logarithm for them.
+A zero has no edge, so that the 9999 by which eqs 7 and 10 mark the position of a zero does not occur. Values below
+zero, which only the control ``noise`` contains, are treated as zeros: eq 1 takes their logarithm.
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ from numpy.typing import NDArray
 
 from components.core.dataset import Ints
 
-__all__ = ["BUCKETS", "Edges", "Log", "bounds", "cumulative", "log_positive", "quantile", "uniform"]
-
 Reals = NDArray[np.float64]
 Log = Literal["ln", "none"]
 
@@ -28,7 +25,7 @@ FLAT = 1e-12  # a range no wider than this is rounding, not variation
 
 @dataclass(frozen=True)
 class Edges:
-    """Edges (gene, cell, level) in one direction; every one stands for its reverse, too: ``2 * len`` in all.
+    """Edges (gene, cell, level); each is used in both directions.
 
     Attributes
     ----------
@@ -37,7 +34,7 @@ class Edges:
     level
         ``[edges]``, 1 to K: the relation.
     position
-        ``[edges]``, 0 to K: where the value lies in its gene's range, in units of levels (r of eqs 7 and 10).
+        ``[edges]``, 0 to K: position of the value in its gene's range, in units of levels (r of eqs 7 and 10).
     """
 
     gene: Ints
@@ -50,39 +47,37 @@ class Edges:
 
 
 def log_positive(expression: NDArray[np.floating], log: Log = "ln") -> Reals:
-    """Take the logarithm of what a gene expresses and keep its zeros apart: ``[genes, cells]``, NaN where silent.
+    """Return the logarithm of positive values ``[genes, cells]``, NaN elsewhere; ``none`` takes no logarithm.
 
-    ``none`` leaves the values as they are, for expression that is on a log scale already.
-
-    Source: GP-DHT eqs 1 and 4. Eq 1 writes 0 for a zero; NaN cannot be mistaken for ln(1).
+    Source: GP-DHT eqs 1 and 4. Eq 1 writes 0 for a zero, which could be mistaken for ln(1).
     """
     values = np.where(expression > 0, expression, np.nan).astype(np.float64)
     return np.log(values) if log == "ln" else values
 
 
 def bounds(values: Reals) -> tuple[Reals, Reals]:
-    """Return the range [L, U] in which a gene is told apart: two ``[genes, 1]``.
+    """Return the range [L, U] that levels divide, two ``[genes, 1]``; NaN stands for a silent cell.
 
-    ``[max(mu - 2 sd, min), min(mu + 2 sd, max)]`` over the cells in which the gene is not silent (a zero has no
-    logarithm), with n - 1 under the variance. NaN for a gene that is silent everywhere.
+    ``[max(mu - 2 sd, min), min(mu + 2 sd, max)]`` over the cells that express the gene, the variance over n - 1. NaN
+    for a gene that no cell expresses.
 
     Source: GP-DHT eqs 2 and 5.
     """
-    seen = ~np.isnan(values)
-    n = seen.sum(axis=1, keepdims=True)
-    known = np.where(seen, values, 0.0)
-    mean = np.where(n > 0, known.sum(axis=1, keepdims=True) / np.maximum(n, 1), np.nan)
-    squares = np.where(seen, (known - mean) ** 2, 0.0).sum(axis=1, keepdims=True)
+    expressed = ~np.isnan(values)
+    n = expressed.sum(axis=1, keepdims=True)
+    filled = np.where(expressed, values, 0.0)
+    mean = np.where(n > 0, filled.sum(axis=1, keepdims=True) / np.maximum(n, 1), np.nan)
+    squares = np.where(expressed, (filled - mean) ** 2, 0.0).sum(axis=1, keepdims=True)
     sd = np.sqrt(squares / np.maximum(n - 1, 1))
-    low = np.where(seen, values, np.inf).min(axis=1, keepdims=True)
-    high = np.where(seen, values, -np.inf).max(axis=1, keepdims=True)
+    low = np.where(expressed, values, np.inf).min(axis=1, keepdims=True)
+    high = np.where(expressed, values, -np.inf).max(axis=1, keepdims=True)
     return np.maximum(mean - 2 * sd, low), np.minimum(mean + 2 * sd, high)
 
 
 def uniform(expression: NDArray[np.floating], levels: int, log: Log = "ln") -> Edges:
-    """Cut each gene's range into K levels of one width: 2M edges for M values above zero, reverse edges included.
+    """Cut each gene's range into K levels of equal width: one edge per positive value.
 
-    A value beyond the range goes to the lowest or highest level. A gene without variation has one level, the first.
+    A value outside the range belongs to the lowest or highest level. A gene without variation has the first level only.
 
     Source: GP-DHT eqs 3-7.
     """
@@ -96,26 +91,24 @@ def uniform(expression: NDArray[np.floating], levels: int, log: Log = "ln") -> E
 
 
 def cumulative(expression: NDArray[np.floating], levels: int, log: Log = "ln") -> Edges:
-    """Repeat every edge of :func:`uniform` on each level up to its own: O(KM) edges for M values above zero.
-
-    The position is the same on every level.
+    """Repeat each edge of :func:`uniform`, with its position, on every level up to its own.
 
     Source: GP-DHT eqs 8-10.
     """
-    own = uniform(expression, levels, log)
-    repeated = np.repeat(np.arange(len(own)), own.level)
-    first = np.repeat(np.cumsum(own.level) - own.level, own.level)
+    edges = uniform(expression, levels, log)
+    repeated = np.repeat(np.arange(len(edges)), edges.level)
+    first = np.repeat(np.cumsum(edges.level) - edges.level, edges.level)
     level = np.arange(len(repeated)) - first + 1
-    return Edges(own.gene[repeated], own.cell[repeated], level, own.position[repeated])
+    return Edges(edges.gene[repeated], edges.cell[repeated], level, edges.position[repeated])
 
 
 def quantile(expression: NDArray[np.floating], levels: int, log: Log = "ln") -> Edges:
-    """Give every level of a gene the same number of cells: 2M edges for M values above zero.
+    """Give each level of a gene the same number of cells: one edge per positive value.
 
-    A value's position is K times the share of the gene's other values below it (the mean share, where values tie),
-    so ties stay on one level, and the logarithm changes nothing.
+    The position is K times the share of the gene's other values below it, for ties the mean share, so that ties share
+    a level. The logarithm changes nothing.
 
-    Source: knockout; the alternative that neither paper tried.
+    Source: knockout.
     """
     values = log_positive(expression, log)
     gene, cell = np.nonzero(~np.isnan(values))

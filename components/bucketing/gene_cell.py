@@ -1,11 +1,11 @@
-"""What a gene carries in, the GP-DHT way: expression levels become relations of a gene-cell graph.
+"""GP-DHT's bucketing: expression levels become relations of a gene-cell graph, which an encoder embeds.
 
-Sources: GP-DHT 2.2 (eqs 1-14); the buckets are in :mod:`components.bucketing.buckets`, the encoder in
+Source: GP-DHT 2.2 (eqs 1-14); buckets in :mod:`components.bucketing.buckets`, encoder in
 :mod:`components.bucketing.relations`.
 
-Cost, measured on mESC TFs+500 (1120 genes x 421 cells, M = 415,574 values above zero), one core of a shared CPU, width
-256, one layer; seconds of forward + backward, which every batch pays, and peak memory above the 305 MB that Python
-with torch and the expression take:
+Cost on mESC TFs+500 (1120 genes x 421 cells, 415,574 positive values), one CPU core, width 256, one layer: edges in
+both directions, seconds of forward + backward per batch, and peak memory beyond the 305 MB of Python, torch and
+expression:
 
 ==========  ======  ===  =========  =================  ======
 level       levels  dim  edges      seconds            memory
@@ -19,8 +19,7 @@ cumulative      10  256  5.2 M      0.95 + 0.13        400 MB
 quantile         5   64    831,148  0.036 + 0.010       60 MB
 ==========  ======  ===  =========  =================  ======
 
-Building the graph takes 0.1 to 0.7 s, once per training. Two layers, which run over the reverse edges too, take three
-times the seconds.
+Building the graph takes 0.1 to 0.7 s per training. Two layers, which need both directions, take three times as long.
 """
 
 from __future__ import annotations
@@ -36,25 +35,21 @@ from components.bucketing.relations import GeneCellLayer, Similarity, both_ways
 from components.core.registry import register
 from components.core.settings import setting
 
-__all__ = ["CumulativeBucketing", "GeneCellBucketing", "QuantileBucketing", "UniformBucketing"]
-
 
 class GeneCellBucketing(Bucketing):
-    """Base of every bucketing: encodes the gene-cell graph of ``[genes, cells]`` as ``[genes, width]``.
+    """Base of bucketings over the gene-cell graph: ``[genes, cells]`` to ``[genes, width]``.
 
-    One-hot nodes times a weight matrix are rows of that matrix, so nodes enter as two tables (``genes``, ``cells``)
-    and no identity matrix is ever held. Each layer updates genes and cells (eqs 11-14); the cells of the last one,
-    which no other part reads, are left out. Nodes are told apart by their rows alone: the encoder is tied to one data
-    set's genes and cells.
+    A one-hot node times a weight matrix is a row of that matrix, so that nodes are rows of two tables (``genes``,
+    ``cells``), and the encoder is tied to the genes and cells of one data set. Each layer updates genes and cells (eqs
+    11-14), the last one only genes: nothing reads its cells.
     """
 
     bucket: ClassVar[str]
     tied_to: ClassVar[str] = "the genes and cells it was trained on"
     per_gene: ClassVar[tuple[str, ...]] = ("genes",)
-    uses: ClassVar[tuple[str, ...]] = ("components.bucketing.buckets", "components.bucketing.relations")
 
     class Settings(Bucketing.Settings):
-        """Settings of buckets and encoder. The paper gives the width alone; all others are ours."""
+        """Settings of buckets and encoder. Only the width is from the paper."""
 
         levels: int = setting(5, "expression levels K: relations per direction", ge=1, le=50, search=(3, 10))
         log: Log = setting(
@@ -106,7 +101,7 @@ class GeneCellBucketing(Bucketing):
             self.layers.append(GeneCellLayer(attention, cells=position < s.layers))
 
     def forward(self) -> Tensor:
-        """Return gene embeddings ``[genes, width]``: G of 2.2.3."""
+        """Return gene embeddings ``[genes, width]`` (G of 2.2.3)."""
         genes, cells = self.genes, self.cells
         for layer in self.layers:
             genes, cells = layer(genes, cells, self.into_genes, self.into_cells)
@@ -115,10 +110,9 @@ class GeneCellBucketing(Bucketing):
 
 @register("bucketing", "uniform")
 class UniformBucketing(GeneCellBucketing):
-    """Embeds each gene by the cells that express it at each of K levels of equal width.
+    """Embeds each gene by the cells that express it, at K levels of equal width.
 
-    ``[genes, cells]`` to ``[genes, width]`` over 2M edges, M the values above zero. Zeros, and what is below, have
-    level 0 and no edge; so the 9999 by which the paper marks their position has no edge to sit on.
+    ``[genes, cells]`` to ``[genes, width]``; zeros have no edge.
 
     Source: GP-DHT eqs 1-7 and 11-14.
     """
@@ -128,10 +122,9 @@ class UniformBucketing(GeneCellBucketing):
 
 @register("bucketing", "cumulative")
 class CumulativeBucketing(GeneCellBucketing):
-    """Embeds each gene by the cells that express it at each of K levels or above.
+    """Embeds each gene by the cells that express it, at K levels that each include the ones above.
 
-    ``[genes, cells]`` to ``[genes, width]`` over O(KM) edges: an edge on every level up to a value's own. Zeros have
-    no edge, and the paper's 9999 none to sit on.
+    ``[genes, cells]`` to ``[genes, width]``: a value has an edge on every level up to its own; zeros have no edge.
 
     Source: GP-DHT eqs 8-10 and 11-14.
     """
@@ -141,12 +134,11 @@ class CumulativeBucketing(GeneCellBucketing):
 
 @register("bucketing", "quantile")
 class QuantileBucketing(GeneCellBucketing):
-    """Embeds each gene by the cells that express it at each of K levels with equally many cells.
+    """Embeds each gene by the cells that express it, at K levels with equally many cells.
 
-    ``[genes, cells]`` to ``[genes, width]`` over 2M edges. Zeros have no edge. The logarithm keeps ranks, so ``log``
-    cannot act and stays at its default.
+    ``[genes, cells]`` to ``[genes, width]``; zeros have no edge. The logarithm keeps ranks, so that ``log`` cannot act.
 
-    Source: knockout, the alternative that neither paper tried; encoder of GP-DHT eqs 11-14.
+    Source: knockout; encoder of GP-DHT eqs 11-14.
     """
 
     bucket = "quantile"

@@ -15,20 +15,18 @@ from torch.nn import functional as F
 from components.bucketing.buckets import Edges
 from components.core.dataset import Ints
 
-__all__ = ["GeneCellLayer", "Neighbours", "RelationalAttention", "Similarity", "both_ways"]
-
-GROUP = 8192  # neighbours looked up at once: what fits into a core's cache gains nothing from being larger
+GROUP = 8192  # neighbours looked up at once: fits a core's cache, and larger groups are no faster
 
 Similarity = Literal["target", "message"]
 
 
 class Neighbours(nn.Module):
-    """Knows, for every relation, whose messages reach whom, and takes their maximum feature by feature.
+    """Takes, per relation and feature, the maximum over each target's neighbours.
 
-    From messages ``[levels, sources, dim]`` to ``[levels, targets, dim]``; a target without neighbours in a relation
-    gets zeros. Targets with as many neighbours (or nearly) are looked up together, the shorter lists filled up with
-    one of their own, which leaves a maximum as it is: no message is ever copied per edge and kept, so memory does
-    not grow with the number of edges.
+    Messages ``[levels, sources, dim]`` to ``[levels, targets, dim]``; zeros for a target without neighbours in a
+    relation. Targets with similar numbers of neighbours are looked up together, shorter lists padded with neighbours of
+    their own, which leaves the maximum as it is. No message is stored per edge, so that memory does not grow with
+    edges.
 
     Source: GP-DHT eq 13, AGG ('using a max-pooling operation').
     """
@@ -36,33 +34,33 @@ class Neighbours(nn.Module):
     def __init__(self, source: Ints, target: Ints, level: Ints, weight: Tensor | None, n: tuple[int, int, int]) -> None:
         super().__init__()
         self.levels, self.sources, self.targets = n
-        rows, heads = (level - 1) * self.targets + target, (level - 1) * self.sources + source
+        rows, sources = (level - 1) * self.targets + target, (level - 1) * self.sources + source
         order = np.argsort(rows, kind="stable")
-        found, start, count = np.unique(rows[order], return_index=True, return_counts=True)
+        distinct, start, count = np.unique(rows[order], return_index=True, return_counts=True)
         by_count = np.argsort(count, kind="stable")
-        found, start, count = found[by_count], start[by_count], count[by_count]
+        distinct, start, count = distinct[by_count], start[by_count], count[by_count]
         self.shapes = _group(count)
-        places, stop = [], 0
+        chunks, stop = [], 0
         for size, longest in self.shapes:
-            mine = slice(stop, stop := stop + size)
-            step = np.arange(longest) % count[mine, None]
-            places.append(order[start[mine, None] + step].ravel())
-        place = np.concatenate([np.empty(0, dtype=np.int64), *places])
-        self.register_buffer("rows", torch.from_numpy(found), persistent=False)
-        self.register_buffer("heads", torch.from_numpy(heads[place]), persistent=False)
-        self.register_buffer("weights", None if weight is None else weight[torch.from_numpy(place)], persistent=False)
+            group = slice(stop, stop := stop + size)
+            step = np.arange(longest) % count[group, None]
+            chunks.append(order[start[group, None] + step].ravel())
+        edge = np.concatenate([np.empty(0, dtype=np.int64), *chunks])
+        self.register_buffer("rows", torch.from_numpy(distinct), persistent=False)
+        self.register_buffer("neighbours", torch.from_numpy(sources[edge]), persistent=False)
+        self.register_buffer("weights", None if weight is None else weight[torch.from_numpy(edge)], persistent=False)
         self.rows: Tensor
-        self.heads: Tensor
+        self.neighbours: Tensor
         self.weights: Tensor | None
 
     def forward(self, messages: Tensor) -> Tensor:
-        """Return the strongest message ``[levels, targets, dim]`` of each target's neighbours, zeros without one."""
-        flat: Tensor = _Strongest.apply(messages.flatten(0, 1), self)
+        """Return the maximum ``[levels, targets, dim]`` over neighbours of messages ``[levels, sources, dim]``."""
+        flat: Tensor = _NeighbourMaximum.apply(messages.flatten(0, 1), self)
         return flat.view(self.levels, self.targets, -1)
 
 
-class _Strongest(torch.autograd.Function):
-    """Maximum over neighbours whose gradient goes to the winner alone."""
+class _NeighbourMaximum(torch.autograd.Function):
+    """Maximum over neighbours; the gradient goes to the largest message only."""
 
     @staticmethod
     def forward(ctx: Any, messages: Tensor, graph: Neighbours) -> Tensor:
@@ -70,20 +68,20 @@ class _Strongest(torch.autograd.Function):
         out = messages.new_zeros(graph.levels * graph.targets, dim)
         winner = torch.empty(len(graph.rows), dim, dtype=torch.long, device=messages.device)
         factor = None if graph.weights is None else messages.new_empty(len(graph.rows), dim)
-        row = place = 0
+        row = edge = 0
         for size, longest in graph.shapes:
-            mine, asked = slice(row, row + size), slice(place, place + size * longest)
-            row, place = row + size, place + size * longest
-            heads = graph.heads[asked].view(size, longest)
-            heard = messages.index_select(0, graph.heads[asked]).view(size, longest, dim)
+            group, edges = slice(row, row + size), slice(edge, edge + size * longest)
+            row, edge = row + size, edge + size * longest
+            neighbours = graph.neighbours[edges].view(size, longest)
+            received = messages.index_select(0, graph.neighbours[edges]).view(size, longest, dim)
             if graph.weights is None or factor is None:
-                best, which = heard.max(dim=1)
+                largest, which = received.max(dim=1)
             else:
-                weights = graph.weights[asked].view(size, longest).to(messages.dtype)
-                best, which = (heard * weights.unsqueeze(2)).max(dim=1)
-                factor[mine] = weights.gather(1, which)
-            out[graph.rows[mine]] = best
-            winner[mine] = heads.gather(1, which)
+                weights = graph.weights[edges].view(size, longest).to(messages.dtype)
+                largest, which = (received * weights.unsqueeze(2)).max(dim=1)
+                factor[group] = weights.gather(1, which)
+            out[graph.rows[group]] = largest
+            winner[group] = neighbours.gather(1, which)
         ctx.save_for_backward(graph.rows, winner, *([] if factor is None else [factor]))
         ctx.n_messages = len(messages)
         return out
@@ -96,16 +94,16 @@ class _Strongest(torch.autograd.Function):
 
 
 class RelationalAttention(nn.Module):
-    """Updates one kind of node from the other, one message path per expression level.
+    """Updates one kind of node from the other, with one message path per expression level.
 
     Sources ``[sources, in_width]`` and targets ``[targets, in_width]`` to ``[targets, width]``. Per relation: project
-    both (eq 11), attend to features (eq 12), take the neighbours' maximum and modulate it (eq 13); then join the
-    relations (eq 14).
+    both (eq 11), weigh features (eq 12), take the neighbours' maximum and multiply it by the weights (eq 13); then join
+    the relations (eq 14).
 
-    Eq 12 as printed multiplies the target's normalised projection by itself (``similarity="target"``); 'message' puts
-    the aggregated message in the place of one of the two. 'Norm' is read as the Euclidean norm. A softmax over
-    features has a mean weight of 1 / dim; with ``unit_gain`` it is multiplied by dim, a constant that W_o would
-    otherwise have to learn. The activation of eq 13 is not named; ReLU here.
+    Eq 12 as printed multiplies the target's normalised projection by itself (``similarity="target"``); ``message``
+    replaces one of the two by the aggregated message. 'Norm' is read as the Euclidean norm. The softmax over features
+    has a mean weight of 1 / dim; ``gain`` multiplies it by dim, so that W_o need not learn it. Eq 13 names no
+    activation; here it is ReLU.
     """
 
     def __init__(
@@ -132,10 +130,10 @@ class RelationalAttention(nn.Module):
 
 
 class GeneCellLayer(nn.Module):
-    """Lets cells tell genes, and genes tell cells, at which level they were seen: one layer of eqs 11-14.
+    """Updates genes from cells and cells from genes: one layer of eqs 11-14.
 
-    Genes ``[genes, in_width]`` and cells ``[cells, in_width]`` to G ``[genes, width]`` and C ``[cells, width]``. A last
-    layer whose cells nobody reads is built without them (``cells=False``) and returns them as they were.
+    Genes ``[genes, in_width]`` and cells ``[cells, in_width]`` to G ``[genes, width]`` and C ``[cells, width]``. With
+    ``cells=False``, for the last layer, cells are returned unchanged.
     """
 
     def __init__(self, attention: dict[str, Any], *, cells: bool) -> None:
@@ -152,7 +150,7 @@ class GeneCellLayer(nn.Module):
 
 
 def both_ways(edges: Edges, levels: int, shape: tuple[int, int], *, weighted: bool) -> tuple[Neighbours, Neighbours]:
-    """Return whose messages reach each gene and, over the reverse edges, each cell, of a graph of ``[genes, cells]``.
+    """Return the neighbours of each gene and, over the reverse edges, of each cell; ``shape`` is (genes, cells).
 
     ``weighted`` multiplies a message by r / K of its edge.
     """
@@ -164,7 +162,7 @@ def both_ways(edges: Edges, levels: int, shape: tuple[int, int], *, weighted: bo
 
 
 def _group(count: Ints) -> list[tuple[int, int]]:
-    """Cut ascending neighbour counts into groups of (targets, longest list) with at most GROUP places each."""
+    """Cut ascending neighbour counts into groups (targets, longest list) of at most GROUP neighbours, or one target."""
     shapes, first = [], 0
     while first < len(count):
         last = first + 1

@@ -1,20 +1,17 @@
-"""Contrastive learning over gene pairs: what pulls encodings of edges together and away from non-edges."""
+"""Base of contrastive losses over encodings of gene pairs."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
-
-__all__ = ["Contrast", "NoContrast"]
 
 
 class Contrast(nn.Module):
-    """Base of every contrastive term: built for pair encodings ``[pairs, width]``."""
+    """Base of every contrastive loss: built for pair encodings ``[pairs, width]``."""
 
     class Settings(BaseSettings):
-        """What every contrastive term can be asked."""
+        """No settings common to all contrastive losses."""
 
     def __init__(self, settings: Settings, width: int) -> None:
         super().__init__()
@@ -23,21 +20,9 @@ class Contrast(nn.Module):
 
     @property
     def bce_weight(self) -> float:
-        """Factor on the cross-entropy beside this term; 1 leaves it alone."""
+        """Factor on the cross-entropy, to which this loss is added."""
         return 1.0
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        """Return the term to add to the loss of a batch: a scalar."""
+        """Return the weighted loss of encodings ``[pairs, width]`` with labels ``[pairs]``: a scalar."""
         raise NotImplementedError
-
-
-@register("contrast", "off")
-class NoContrast(Contrast):
-    """Adds no contrastive loss: pair encodings ``[pairs, width]`` learn from cross-entropy alone.
-
-    Source: scUniGP eq 8; the arm 'without contrastive learning' of GP-DHT.
-    """
-
-    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        """Return zero, a scalar on the device of ``z`` ``[pairs, width]``."""
-        return z.new_zeros(())

@@ -1,4 +1,4 @@
-"""Supervised contrastive learning over gene pairs: edges are drawn together, and so are non-edges.
+"""Supervised contrastive loss over gene pairs.
 
 Sources: GP-DHT 2.3.1 (eq 16), 2.3.3 (eq 21) and 2.3.4 (eqs 22-23); Khosla et al. 2020, eq 2.
 """
@@ -15,25 +15,23 @@ from components.contrast.base import Contrast
 from components.core.registry import register
 from components.core.settings import setting
 
-__all__ = ["SupCon", "supcon_loss"]
-
 
 def supcon_loss(h: Tensor, labels: Tensor, temperature: float, anchors: Literal["all", "edges"] = "all") -> Tensor:
-    """Return how much less alike gene pairs of one class are than pairs of the batch at large: a scalar.
+    """Return the supervised contrastive loss of a batch, a scalar.
 
-    For each anchor i, the mean of eq 21 over all j of its class; then the mean over anchors that have such a j, zero
-    if none has, or if the batch holds one class alone.
+    For each anchor i the mean of eq 21 over all other j of its class, then the mean over anchors that have such a j.
+    Zero if none has, or if the batch contains one class only.
 
     Parameters
     ----------
     h
-        ``[pairs, dim]`` projected encodings, of any length: only their angles count.
+        ``[pairs, dim]`` projected encodings; only their directions count.
     labels
-        ``[pairs]``, 1 for an edge and 0 for a non-edge.
+        ``[pairs]``: 1 for an edge, 0 for a non-edge.
     temperature
         tau of eq 21.
     anchors
-        Whether pairs of either class are anchors, or edges alone.
+        Whether all pairs are anchors, or edges only.
     """
     same = labels.unsqueeze(0) == labels.unsqueeze(1)
     if bool(same.all()):
@@ -41,26 +39,24 @@ def supcon_loss(h: Tensor, labels: Tensor, temperature: float, anchors: Literal[
     itself = torch.eye(len(h), dtype=torch.bool, device=h.device)
     unit = F.normalize(h, dim=1)
     similarity = (unit @ unit.t() / temperature).masked_fill(itself, -torch.inf)
-    share = torch.log_softmax(similarity, dim=1)  # log of eq 21's fraction; takes the largest term out first
+    log_share = torch.log_softmax(similarity, dim=1)  # log of eq 21's fraction
     partners = same & ~itself
     if anchors == "edges":
         partners = partners & (labels == 1).unsqueeze(1)
     count = partners.sum(dim=1)
-    per_anchor = -share.masked_fill(~partners, 0.0).sum(dim=1) / count.clamp_min(1)
+    per_anchor = -log_share.masked_fill(~partners, 0.0).sum(dim=1) / count.clamp_min(1)
     return per_anchor.sum() / (count > 0).sum().clamp_min(1)
 
 
 @register("contrast", "supcon")
 class SupCon(Contrast):
-    """Draws encodings of gene pairs of one class together and pushes the other class away.
+    """Pulls encodings of gene pairs of one class together and pushes the other class away.
 
-    Pair encodings ``[pairs, width]``, as they are and with Gaussian noise, go through a projection head of their own
-    (eq 16); the loss of eq 21 is averaged over both views. The paper adds the noise to the model's input and averages
-    the cross-entropy over both views, too; here the encodings are blurred, so one pass through the model is enough,
-    and the cross-entropy sees the plain ones.
+    Pair encodings ``[pairs, width]``, plain and with Gaussian noise, pass a projection head (eq 16); the loss of eq 21
+    is averaged over both views. The paper adds the noise to the model's input and averages the cross-entropy over both
+    views as well; here it is added to the encodings, so that one pass through the model is enough.
 
-    Eq 23 (0.6 BCE + 0.4 SupCon) is ``bce_weight=0.6, weight=0.4``, the default; eq 22 (BCE + lambda SupCon) is
-    ``bce_weight=1.0, weight=lambda``.
+    The default ``bce_weight=0.6, weight=0.4`` is eq 23; ``bce_weight=1.0, weight=lambda`` is eq 22.
 
     Source: GP-DHT eqs 16 and 21-23; Khosla et al. 2020.
     """
@@ -95,7 +91,7 @@ class SupCon(Contrast):
 
     @property
     def bce_weight(self) -> float:
-        """Factor on the cross-entropy beside this loss (eq 23)."""
+        """Factor on the cross-entropy (eq 23)."""
         return self.settings.bce_weight
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How long a model may learn: the same for every arm of a study."""
+"""Training budget of a cell."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from typing import Literal
 
 from components.core.settings import Settings, setting
 
-__all__ = ["Budget"]
-
 
 class Budget(Settings):
-    """Training budget of one cell; defaults are scUniGP's (section 4.2 and appendix C)."""
+    """How long a model may train: the same for every arm. Defaults are scUniGP's (section 4.2 and appendix C)."""
 
     epochs: int = setting(200, "most epochs of the joint stage", ge=1, le=100_000)
     patience: int = setting(8, "epochs without a better validation score before stopping", ge=1, le=100_000)

@@ -1,4 +1,4 @@
-"""What every part is given: expression, regulators and known edges of one data set, checked once."""
+"""A data set: expression, TFs and known edges."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Dataset", "Floats", "Ints", "pair_keys"]
-
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """One GRN benchmark: log-scale expression, the genes that count as TFs, and the known regulations.
+    """Expression of one experiment, the genes that count as TFs, and the known regulations between them.
 
     Attributes
     ----------
@@ -32,11 +30,11 @@ class Dataset:
     edges
         ``[edges, 2]``, distinct (TF, target) row indices, no self-regulation, in file order.
     block
-        The independent unit for statistics: the cell type.
+        The unit that statistics take as independent: the cell type.
     network
         Where the edges come from (STRING, Specific ...).
     target
-        Another data set of the same genes, in the same order, on which the test is sat (transfer); None for this one.
+        Data set with the same genes in the same order whose edges are tested (transfer); None for this one.
     """
 
     name: str
@@ -50,24 +48,24 @@ class Dataset:
 
     @property
     def n_genes(self) -> int:
-        """Number of genes, the rows of ``expression``."""
+        """Number of genes."""
         return len(self.genes)
 
     @property
     def n_cells(self) -> int:
-        """Number of cells, the columns of ``expression``."""
+        """Number of cells."""
         return int(self.expression.shape[1])
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
-        """The network as a matrix ``[genes, genes]``: whether the row regulates the column."""
+        """The known edges as a matrix ``[genes, genes]``: whether the row regulates the column."""
         matrix = np.zeros((self.n_genes, self.n_genes), dtype=bool)
         matrix[tuple(self.edges.T)] = True
         return matrix
 
     @cached_property
     def digest(self) -> str:
-        """Digest of everything that can change a result: values, names, order. Not of the data set's name."""
+        """Digest of everything that can change a result: values, gene names and order, but not the data set's name."""
         sha = hashlib.sha256("\x1f".join(self.genes).encode())
         for array in (self.expression, self.tfs, self.edges):
             sha.update(str(array.shape).encode())
@@ -78,5 +76,5 @@ class Dataset:
 
 
 def pair_keys(pairs: Ints, n_genes: int) -> Ints:
-    """Turn ``[pairs, 2]`` gene indices into one integer each, so that sets of pairs are fast to compare."""
+    """Return one integer per pair of ``[pairs, 2]`` gene indices, so that sets of pairs are fast to compare."""
     return pairs[:, 0] * np.int64(n_genes) + pairs[:, 1]

@@ -1,15 +1,13 @@
-"""The user's mistakes, worded once: what was given, what is allowed, the nearest match, where it stands."""
+"""Errors that a user can correct: what was given, what is allowed, the nearest match, and where."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["KnockoutError", "UnknownNameError", "nearest"]
-
 
 class KnockoutError(Exception):
-    """A mistake in a study, its data or its command that the user can mend (exit code 2, no traceback)."""
+    """A mistake that the user can correct in a study file, its data or a command: exit code 2, no traceback."""
 
     def __init__(self, message: str, *, where: str = "") -> None:
         self.message = message
@@ -17,27 +15,32 @@ class KnockoutError(Exception):
         super().__init__(f"{where}: {message}" if where else message)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive the way back from a worker process (keyword arguments are not pickled by default)."""
+        """Keep ``where`` when pickled on the way back from a worker: keyword arguments are lost by default."""
         return (_rebuild, (type(self), self.message, self.where))
 
 
 class UnknownNameError(KnockoutError):
-    """A name in a study that nothing is registered under."""
+    """A name that does not exist."""
 
     @classmethod
     def of(cls, kind: str, given: object, allowed: Iterable[str], *, where: str = "") -> UnknownNameError:
-        """Say which ``kind`` of name was given, which exist, and which one was probably meant."""
+        """Return the error for an unknown ``kind`` of name: which was given, the nearest one, and all that exist."""
         names = list(allowed)
-        hint = nearest(str(given), names)
-        meant = f" Did you mean {hint!r}?" if hint else ""
-        return cls(f"unknown {kind} {given!r}.{meant} Known: {', '.join(names) or 'none'}.", where=where)
+        hint = suggestion(str(given), names)
+        return cls(f"unknown {kind} {given!r}.{hint} Known: {', '.join(names) or 'none'}.", where=where)
 
 
 def nearest(given: str, allowed: Iterable[str]) -> str | None:
-    """Return the allowed name closest to what was typed, or None if nothing is close."""
+    """Return the allowed name closest to what was typed, in any case, or None if none is close."""
     by_lower = {name.lower(): name for name in allowed}
-    found = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.5)
-    return by_lower[found[0]] if found else None
+    matches = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.5)
+    return by_lower[matches[0]] if matches else None
+
+
+def suggestion(given: str, allowed: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the nearest allowed name, or nothing if none is close."""
+    match = nearest(given, allowed)
+    return f" Did you mean {match!r}?" if match else ""
 
 
 def _rebuild(cls: type[KnockoutError], message: str, where: str) -> KnockoutError:

@@ -1,4 +1,4 @@
-"""One exam: which pairs of a data set train, validate and test. Set by a split protocol, sat by every arm."""
+"""An exam: which pairs of a data set train, validate and test. A split protocol sets it, every arm sits it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import numpy as np
 
 from components.core.dataset import Dataset, Ints
 
-__all__ = ["NONE", "TEST", "TRAIN", "VALIDATION", "Split", "collect"]
-
-NONE, TRAIN, VALIDATION, TEST = 0, 1, 2, 3  # the part in which a pair stands
+NONE, TRAIN, VALIDATION, TEST = 0, 1, 2, 3  # the part that a pair belongs to
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +22,7 @@ class Split:
     n_genes
         Number of genes, to turn pairs into keys.
     train
-        ``[n, 2]`` training positives: the only edges that message passing and controls may see.
+        ``[n, 2]`` training positives: the only edges that message passing and controls may read.
     validation, validation_labels
         ``[n, 2]`` and ``[n]``: pairs that choose the epoch.
     test, test_labels
@@ -32,7 +30,7 @@ class Split:
     pool
         ``[n, 2]`` pairs that a negative sampler may draw for training, sorted by TF.
     whole_pool
-        Whether the protocol trains on all of the pool (protocol.md rule 8), and not on a draw from it (rule 3).
+        Whether the protocol trains on the whole pool, as hard-negative protocols do, instead of drawing from it.
     """
 
     n_genes: int
@@ -46,16 +44,10 @@ class Split:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of every pair of the exam, to prove that two arms sat the same one."""
+        """Digest of every pair and label: two arms with one digest sat the same exam."""
         sha = hashlib.sha256()
-        for array in (
-            self.train,
-            self.validation,
-            self.validation_labels,
-            self.test,
-            self.test_labels,
-            self.pool,
-        ):
+        held_out = (self.validation, self.validation_labels, self.test, self.test_labels)
+        for array in (self.train, *held_out, self.pool):
             sha.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return sha.hexdigest()[:16]
 
@@ -63,12 +55,24 @@ class Split:
 def collect(
     dataset: Dataset, part: np.ndarray, negative: np.ndarray, pool: np.ndarray, *, whole_pool: bool = False
 ) -> Split:
-    """Read an exam off matrices ``[genes, genes]``: part of each positive, part of each negative, pool of pairs."""
+    """Return the exam that matrices ``[genes, genes]`` describe.
+
+    Parameters
+    ----------
+    dataset
+        Data set of the exam.
+    part, negative
+        Part of each positive and of each negative pair: NONE, TRAIN, VALIDATION or TEST.
+    pool
+        Whether a pair may be drawn as a training negative.
+    whole_pool
+        Whether training takes the whole pool.
+    """
 
     def pairs_of(which: int) -> tuple[Ints, Ints]:
-        positive, against = np.argwhere(part == which), np.argwhere(negative == which)
-        labels = np.repeat(np.array([1, 0], dtype=np.int64), [len(positive), len(against)])
-        return np.concatenate([positive, against]), labels
+        positives, negatives = np.argwhere(part == which), np.argwhere(negative == which)
+        labels = np.repeat(np.array([1, 0], dtype=np.int64), [len(positives), len(negatives)])
+        return np.concatenate([positives, negatives]), labels
 
     validation, validation_labels = pairs_of(VALIDATION)
     test, test_labels = pairs_of(TEST)

@@ -1,9 +1,8 @@
-"""How well scores rank the edges of a GRN: one function per metric, higher is better for all."""
+"""How well scores rank candidate edges: one function per metric, and higher is better for all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,39 +10,30 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from components.core.dataset import Ints
 
-__all__ = ["METRICS", "Metric", "evaluate"]
+COSTS = ("seconds", "parameters", "peak_memory_mb")  # what a cell costs; lower is better
 
 Scores = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A metric with what it means and what a guess would reach."""
-
-    name: str
-    meaning: str
-    compute: Callable[[Scores, Ints, Ints], float]
-
-
 def auroc(scores: Scores, labels: Ints, pairs: Ints) -> float:
-    """Return the chance that an edge of the GRN outranks a non-edge; ties count half."""
+    """Return the probability that an edge outranks a non-edge, ties counting half; 0.5 is chance."""
     return float(roc_auc_score(labels, scores))
 
 
 def auprc(scores: Scores, labels: Ints, pairs: Ints) -> float:
-    """Return average precision over the ranking of candidate edges."""
+    """Return the average precision of the ranking; the positive rate is chance."""
     return float(average_precision_score(labels, scores))
 
 
 def auprc_ratio(scores: Scores, labels: Ints, pairs: Ints) -> float:
-    """Return AUPRC over the positive rate, which a guess would reach: 1 is chance, comparable across networks."""
+    """Return AUPRC divided by the positive rate, which makes networks comparable; 1 is chance."""
     return auprc(scores, labels, pairs) / float(labels.mean())
 
 
 def early_precision_ratio(scores: Scores, labels: Ints, pairs: Ints) -> float:
-    """Return the precision among the top k candidate edges, k the number of edges, over the positive rate.
+    """Return the precision among the top k pairs, k the number of edges, divided by the positive rate; 1 is chance.
 
-    Ties across the k-th place count by their share of edges, the expectation over random order.
+    Pairs that tie for place k count with their share of edges, which is the expectation over random order.
 
     Source: BEELINE, Pratapa et al. 2020 (EPR).
     """
@@ -55,9 +45,9 @@ def early_precision_ratio(scores: Scores, labels: Ints, pairs: Ints) -> float:
 
 
 def within_tf_auroc(scores: Scores, labels: Ints, pairs: Ints) -> float:
-    """Return the mean over TFs of the AUROC among one TF's candidate targets; out-degree cannot help here.
+    """Return the mean over TFs of the AUROC among one TF's pairs, to which out-degree adds nothing; 0.5 is chance.
 
-    TFs with targets only, or none, among the pairs have no AUROC and are left out; NaN if that leaves no TF.
+    TFs whose pairs are all edges or all non-edges have no AUROC and are left out; NaN if no TF remains.
     """
     order = np.argsort(pairs[:, 0], kind="stable")
     starts = np.flatnonzero(np.diff(pairs[order, 0])) + 1
@@ -69,26 +59,15 @@ def within_tf_auroc(scores: Scores, labels: Ints, pairs: Ints) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-METRICS: dict[str, Metric] = {
-    m.name: m
-    for m in (
-        Metric("auroc", "chance that an edge outranks a non-edge (0.5 is a guess)", auroc),
-        Metric("auprc", "average precision (the positive rate is a guess)", auprc),
-        Metric("auprc_ratio", "AUPRC over the positive rate (1 is a guess)", auprc_ratio),
-        Metric(
-            "epr",
-            "early precision ratio: precision of the top k over the positive rate (1 is a guess)",
-            early_precision_ratio,
-        ),
-        Metric(
-            "within_tf_auroc",
-            "mean over TFs of the AUROC among one TF's candidate targets (0.5 is a guess)",
-            within_tf_auroc,
-        ),
-    )
+METRICS: dict[str, Callable[[Scores, Ints, Ints], float]] = {
+    "auroc": auroc,
+    "auprc": auprc,
+    "auprc_ratio": auprc_ratio,
+    "epr": early_precision_ratio,
+    "within_tf_auroc": within_tf_auroc,
 }
 
 
 def evaluate(scores: Scores, labels: Ints, pairs: Ints) -> dict[str, float]:
-    """Return every metric of scores ``[pairs]`` against labels ``[pairs]`` of ``[pairs, 2]`` gene indices."""
-    return {name: metric.compute(scores, labels, pairs) for name, metric in METRICS.items()}
+    """Return every metric of scores ``[pairs]`` for labels ``[pairs]`` of ``[pairs, 2]`` gene indices."""
+    return {name: metric(scores, labels, pairs) for name, metric in METRICS.items()}

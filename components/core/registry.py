@@ -1,37 +1,22 @@
-"""Factors and their levels: what can be swapped in a GRN model, found by name.
+"""Factors and their levels, found by name: what can be swapped in a model or its exam.
 
-A level is one class, decorated with :func:`register`, that carries its frozen settings class as ``Settings``.
-Levels of other packages are found through the entry-point group ``knockout.levels``: an entry point names a
-module, and importing that module registers what it holds.
+A level is a class decorated with :func:`register`, with its frozen settings class nested as ``Settings``. Importing the
+package ``components.<factor>`` registers the built-in levels of a factor. Other packages add levels through the
+entry-point group ``knockout.levels``: an entry point names a module, and importing that module registers its levels.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any, TypeVar
 
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.settings import Settings, parse_settings
-
-__all__ = [
-    "ENTRY_POINTS",
-    "FACTORS",
-    "Factor",
-    "code_digest",
-    "factor",
-    "level",
-    "levels",
-    "parse",
-    "register",
-    "silenced_by",
-]
 
 ENTRY_POINTS = "knockout.levels"
 
@@ -40,88 +25,43 @@ T = TypeVar("T", bound=type)
 
 @dataclass(frozen=True)
 class Factor:
-    """One thing of a GRN model or its exam that can be swapped.
+    """One part of a model, or of its exam, that can be swapped.
 
     Attributes
     ----------
     name
-        Word used in study files, tables and MLflow.
+        Name in study files, tables and MLflow.
     meaning
         One line for ``knockout components``.
-    modules
-        Modules that register the built-in levels; imported when first asked for.
     absent
         Level that stands for 'without this part' in a leave-one-out design.
     exam
-        Whether the factor belongs to the exam (same for every arm) and so cannot be varied in a design.
+        Whether the factor belongs to the exam, which is the same for every arm, and so cannot vary in a design.
     """
 
     name: str
     meaning: str
-    modules: tuple[str, ...]
     absent: str
     exam: bool = False
 
+    @property
+    def package(self) -> str:
+        """Package (or module) whose import registers the built-in levels."""
+        return f"components.{self.name}"
+
 
 FACTORS: dict[str, Factor] = {
-    f.name: f
-    for f in (
-        Factor(
-            "scorer",
-            "what gives a pair its score: the assembled model, a known method, or a control",
-            (
-                "components.scorer.base",
-                "components.scorer.correlation",
-                "components.scorer.trees",
-                "components.scorer.cnnc",
-                "components.scorer.deepsem",
-            ),
-            "assembled",
-        ),
-        Factor(
-            "bucketing",
-            "what a gene carries in",
-            ("components.bucketing.base", "components.bucketing.coexpression", "components.bucketing.gene_cell"),
-            "none",
-        ),
-        Factor(
-            "gnn",
-            "reads gene features over the graph of training positives",
-            ("components.gnn.base", "components.gnn.gin"),
-            "none",
-        ),
-        Factor(
-            "pair_encoder",
-            "encodes the two genes of a candidate pair",
-            ("components.pair_encoder.base", "components.pair_encoder.gpdht"),
-            "mlp",
-        ),
-        Factor("fusion", "joins pair encoding and graph embeddings", ("components.fusion.base",), "late"),
-        Factor(
-            "contrast",
-            "contrastive loss over gene pairs",
-            ("components.contrast.base", "components.contrast.supcon"),
-            "off",
-        ),
-        Factor(
-            "negatives",
-            "draws the training negatives",
-            ("components.negatives.base", "components.negatives.cooccurrence", "components.negatives.degree_matched"),
-            "uniform",
-        ),
-        Factor("optimizer", "fits the weights", ("components.optimizer",), "adam"),
-        Factor(
-            "split",
-            "the exam: which pairs train, validate and test",
-            (
-                "components.split.published",
-                "components.split.kfold",
-                "components.split.honest",
-                "components.split.transfer",
-            ),
-            "per_tf",
-            exam=True,
-        ),
+    factor.name: factor
+    for factor in (
+        Factor("scorer", "what gives a pair its score: the assembled model, a known method, or a control", "assembled"),
+        Factor("bucketing", "what a gene carries in", "none"),
+        Factor("gnn", "reads gene features over the graph of training positives", "none"),
+        Factor("pair_encoder", "encodes the two genes of a candidate pair", "mlp"),
+        Factor("fusion", "joins pair encoding and graph embeddings", "late"),
+        Factor("contrast", "contrastive loss over gene pairs", "off"),
+        Factor("negatives", "draws the training negatives", "uniform"),
+        Factor("optimizer", "fits the weights", "adam"),
+        Factor("split", "the exam: which pairs train, validate and test", "per_tf", exam=True),
     )
 }
 
@@ -129,21 +69,31 @@ _LEVELS: dict[str, dict[str, type]] = {name: {} for name in FACTORS}
 
 
 def register(factor_name: str, level_name: str) -> Callable[[T], T]:
-    """Make a class a level of a factor.
+    """Register the decorated class as a level of a factor.
 
-    Examples
-    --------
-    >>> @register("gnn", "mine")  # doctest: +SKIP
-    ... class Mine(GNN):
-    ...     class Settings(GNN.Settings):
-    ...         heads: int = setting(3, "attention heads", ge=1, le=16)
+    A level may carry ``version: ClassVar[int]``. Raise it to have every cell that uses the level trained anew, where
+    its results changed and its code did not (a new version of a library, say).
+
+    Parameters
+    ----------
+    factor_name
+        One of :data:`FACTORS`.
+    level_name
+        Name of the level in study files.
 
     Raises
     ------
     UnknownNameError
         If there is no such factor.
     KnockoutError
-        If the name is taken by another class, or the class has no ``Settings`` or no docstring.
+        If another class has the name, or the class has no ``Settings`` or no docstring.
+
+    Examples
+    --------
+    >>> @register("gnn", "mine")  # doctest: +SKIP
+    ... class Mine(GraphBranch):
+    ...     class Settings(GraphBranch.Settings):
+    ...         heads: int = setting(3, "attention heads", ge=1, le=16)
     """
     factor(factor_name)
 
@@ -164,22 +114,21 @@ def register(factor_name: str, level_name: str) -> Callable[[T], T]:
 
 
 def factor(name: str, *, where: str = "") -> Factor:
-    """Return a factor by name, or say which exist."""
+    """Return a factor by name; raise :class:`UnknownNameError`, which lists the factors, if there is none."""
     if name not in FACTORS:
         raise UnknownNameError.of("factor", name, FACTORS, where=where)
     return FACTORS[name]
 
 
 def levels(factor_name: str) -> dict[str, type]:
-    """Return every registered level of a factor, built-in and plug-in, by name."""
-    for module in factor(factor_name).modules:
-        importlib.import_module(module)
+    """Return every level of a factor by name: built-in ones first, then those of plug-ins."""
+    importlib.import_module(factor(factor_name).package)
     _load_plugins()
     return dict(_LEVELS[factor_name])
 
 
 def level(factor_name: str, level_name: str, *, where: str = "") -> type:
-    """Return the class of a level by name, or say which exist and which was probably meant."""
+    """Return the class of a level by name; raise :class:`UnknownNameError`, with the nearest name, if there is none."""
     known = levels(factor(factor_name, where=where).name)
     if level_name not in known:
         raise UnknownNameError.of(f"level of {factor_name}", level_name, known, where=where)
@@ -187,7 +136,7 @@ def level(factor_name: str, level_name: str, *, where: str = "") -> type:
 
 
 def parse(factor_name: str, level_name: str, given: dict[str, Any] | None = None, *, where: str = "") -> Settings:
-    """Return the validated settings of a level from what a user wrote."""
+    """Validate what a user wrote for a level and return its settings; raise :class:`KnockoutError` for a mistake."""
     cls: Any = level(factor_name, level_name, where=where)
     settings: type[Settings] = cls.Settings
     return parse_settings(settings, given or {}, owner=f"{factor_name}.{level_name}", where=where)
@@ -196,23 +145,6 @@ def parse(factor_name: str, level_name: str, given: dict[str, Any] | None = None
 def silenced_by(factor_name: str, level_name: str) -> frozenset[str]:
     """Return the factors that cannot act beside this level (``gnn=none`` leaves ``fusion`` nothing to fuse)."""
     return frozenset(getattr(level(factor_name, level_name), "silences", ()))
-
-
-@cache
-def code_digest(parts: tuple[tuple[str, str], ...], extra: tuple[str, ...] = ()) -> str:
-    """Digest the source files of the named levels and of the ``extra`` modules: the code version of a cell.
-
-    What a level inherits from other levels and bases counts; further modules it leaves work to it names in ``uses``.
-    """
-    classes = [level(f, name) for f, name in parts]
-    modules = {inspect.getmodule(base) for cls in classes for base in cls.__mro__ if hasattr(base, "Settings")}
-    used = {name for cls in classes for name in getattr(cls, "uses", ())}
-    modules |= {importlib.import_module(name) for name in (*used, *extra)}
-    sha = hashlib.sha256()
-    for path in sorted(str(m.__file__) for m in modules if m is not None and m.__file__):
-        sha.update(Path(path).name.encode())
-        sha.update(Path(path).read_bytes())
-    return sha.hexdigest()[:16]
 
 
 def _origin(cls: type) -> str:

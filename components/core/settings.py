@@ -1,4 +1,4 @@
-"""The one place of a parameter: its type, default, bounds, search range, unit and meaning."""
+"""Settings of a level: each parameter with its type, default, bounds, search range, unit and meaning."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from components.core.errors import KnockoutError, UnknownNameError
 
-__all__ = ["Search", "Settings", "describe", "parse_settings", "parse_value", "search_range", "setting"]
-
 S = TypeVar("S", bound="Settings")
 
 
 class Settings(BaseModel):
-    """Frozen, typed settings of one level; unknown keys and strings in place of numbers are refused."""
+    """Base of all settings: frozen and strictly typed; unknown keys and strings in place of numbers are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -53,7 +51,7 @@ def setting(
 
 
 def parse_settings(cls: type[S], given: dict[str, Any], *, owner: str, where: str = "") -> S:
-    """Validate the settings a user gave for one level.
+    """Validate settings as a user wrote them.
 
     Raises
     ------
@@ -69,15 +67,13 @@ def parse_settings(cls: type[S], given: dict[str, Any], *, owner: str, where: st
         return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()})
     except ValidationError as error:
         first = error.errors()[0]
-        if not first["loc"]:  # a validator of the class: each setting is right, together they are not
+        if not first["loc"]:  # a validator of the class: each setting is valid, their combination is not
             raise KnockoutError(f"{owner}: {first['msg'].removeprefix('Value error, ')}.", where=where) from None
-        key = ".".join(str(part) for part in first["loc"])
-        message = f"{owner}.{key}: {first['msg'].lower()}, got {first['input']!r}."
-        raise KnockoutError(message, where=where) from None
+        raise KnockoutError(_first_error(error, owner), where=where) from None
 
 
 def parse_value(cls: type[Settings], name: str, given: Any, *, owner: str, where: str = "") -> Any:
-    """Validate one setting by itself, whatever the others are, and return it as the settings would hold it.
+    """Validate one setting regardless of the others and return its value.
 
     Raises
     ------
@@ -87,22 +83,19 @@ def parse_value(cls: type[Settings], name: str, given: Any, *, owner: str, where
     try:
         return _validator(cls, name).validate_python(tuple(given) if isinstance(given, list) else given)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in (name, *first["loc"]))
-        message = f"{owner}.{key}: {first['msg'].lower()}, got {first['input']!r}."
-        raise KnockoutError(message, where=where) from None
+        raise KnockoutError(_first_error(error, f"{owner}.{name}"), where=where) from None
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a search may do with one setting.
+    """Declared search range of one setting.
 
     Attributes
     ----------
     number
-        ``int`` or ``float``, for a setting that may be drawn from a range; None for one that has choices only.
+        ``int`` or ``float`` for a setting that can be drawn from a range, None for one with choices only.
     values
-        ``(low, high)`` of a number, or the choices, as declared; empty if a search leaves the setting alone.
+        ``(low, high)`` of a number, or the choices; empty if a search does not vary the setting.
     log
         Whether numbers are drawn on a logarithmic scale.
     """
@@ -113,7 +106,7 @@ class Search:
 
 
 def search_range(cls: type[Settings], name: str) -> Search:
-    """Return what a search may do with one setting of a level."""
+    """Return the declared search range of one setting."""
     field = cls.model_fields[name]
     extra: Any = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     kind: Any = field.annotation
@@ -121,7 +114,7 @@ def search_range(cls: type[Settings], name: str) -> Search:
 
 
 def describe(cls: type[Settings]) -> list[dict[str, str]]:
-    """List each setting of a level with type, default, range, search range, unit and meaning."""
+    """Return one row per setting: name, default, range, search range, unit and meaning, as text."""
     rows = []
     schema = cls.model_json_schema().get("properties", {})
     for name, field in cls.model_fields.items():
@@ -137,6 +130,12 @@ def describe(cls: type[Settings]) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def _first_error(error: ValidationError, owner: str) -> str:
+    first = error.errors()[0]
+    key = ".".join([owner, *map(str, first["loc"])])
+    return f"{key}: {first['msg'].lower()}, got {first['input']!r}."
 
 
 @cache

@@ -1,4 +1,4 @@
-"""One random stream per role, from (data set, repeat) and never from the arm: what makes arms paired."""
+"""Random streams: one per role, from data set and repeat and never from the arm, so that arms are paired."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
-__all__ = ["ROLES", "Role", "Streams", "seeded"]
-
 Role = Literal["split", "negatives", "init", "batches", "dropout", "noise"]
 ROLES: tuple[str, ...] = get_args(Role)
 
@@ -22,7 +20,7 @@ class Streams:
     Parameters
     ----------
     data_digest
-        Digest of the data set, so that two data sets do not share draws.
+        Digest of the data set: two data sets do not share draws.
     repeat
         Paired index: the same for every arm.
     """
@@ -34,8 +32,8 @@ class Streams:
     def seed(self, role: Role, part: str = "") -> int:
         """Return the 63-bit seed of a role.
 
-        ``part`` names a piece of a model ("gnn", "fusion") or a stage of training ("graph", "joint"), so that
-        swapping one piece leaves the initial weights of the others, and the draws of the other stage, as they were.
+        ``part`` names a factor ("gnn", "fusion") or a training stage ("graph", "joint"), so that swapping one factor
+        leaves the initial weights of the others, and the draws of the other stage, as they are.
         """
         key = f"{self.data_digest}/{self.repeat}/{role}/{part}".encode()
         return int.from_bytes(hashlib.sha256(key).digest()[:8], "big") >> 1
@@ -51,7 +49,7 @@ class Streams:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Let torch's own CPU stream start at a seed, and leave it where it was: modules draw their weights from it."""
+    """Seed torch's global CPU generator, from which modules draw their weights, and restore its state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield

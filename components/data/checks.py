@@ -1,4 +1,4 @@
-"""What every GRN data set is held to, whatever its file format; each fault is one error with its remedy."""
+"""Checks of expression and network that do not depend on the file format; each error names its remedy."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.core.dataset import Floats, Ints, pair_keys
-from components.core.errors import KnockoutError, UnknownNameError, nearest
+from components.core.errors import KnockoutError, UnknownNameError, suggestion
 from components.data.csvfile import Column, rows_of
-
-__all__ = ["check_edges", "check_expression", "read_expression", "rows_of_genes", "whole_numbers"]
 
 RAW_COUNT = 50  # whole numbers above this are counts, not log values
 
 
 def read_expression(path: Path) -> tuple[tuple[str, ...], Floats]:
-    """Read the expression of a GRN data set: gene names and ``[genes, cells]`` log-scale values.
+    """Read gene names and log-scale expression ``[genes, cells]`` from a CSV file.
 
     Raises
     ------
     KnockoutError
-        For a value that is no number, and whatever ``check_expression`` refuses.
+        For a value that is no number, and as :func:`check_expression` does.
     """
     rows = rows_of(path)
     cells = next(rows)[1][1:]
@@ -44,8 +42,8 @@ def _numbers(row: Sequence[str], cells: Sequence[str], where: str) -> Floats:
             return np.array([float(value) for value in row[1:]], dtype=np.float64).astype(np.float32)
     except ValueError:
         cell, value = next((c, v) for c, v in zip(cells, row[1:], strict=True) if not _is_number(v))
-        found = f"value {value!r} is not a number" if value.strip() else "the value is missing"
-        raise KnockoutError(f"gene {row[0]!r}, cell {cell!r}: {found}.", where=where) from None
+        fault = f"value {value!r} is not a number" if value.strip() else "the value is missing"
+        raise KnockoutError(f"gene {row[0]!r}, cell {cell!r}: {fault}.", where=where) from None
 
 
 def _is_number(value: str) -> bool:
@@ -57,7 +55,7 @@ def _is_number(value: str) -> bool:
 
 
 def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Floats, *, where: str) -> None:
-    """Refuse expression that no GRN model can be trained on.
+    """Refuse expression that no model can be trained on.
 
     Parameters
     ----------
@@ -71,20 +69,19 @@ def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Flo
     Raises
     ------
     KnockoutError
-        For unnamed or duplicate genes, fewer than 2 cells, a value that is negative or not finite, a gene
-        that is the same in every cell, raw counts.
+        For unnamed or duplicate genes, fewer than 2 cells, negative or non-finite values, a gene with one value in
+        every cell, or raw counts.
     """
     if not genes:
         raise KnockoutError("no genes; expected one row per gene below the header.", where=where)
     if len(cells) < 2:
         raise KnockoutError(f"{len(cells)} cell(s) given; at least 2 are needed.", where=where)
     _refuse_bad_names(genes, where)
-    rules = ((~np.isfinite(expression), "must be finite"), (expression < 0, "must be 0 or more"))
-    for bad, rule in rules:
+    for bad, rule in ((~np.isfinite(expression), "must be finite"), (expression < 0, "must be 0 or more")):
         if bad.any():
             gene, cell = np.argwhere(bad)[0]
-            found = f"value {expression[gene, cell]} {rule} ({int(bad.sum())} such value(s) in all)"
-            raise KnockoutError(f"gene {genes[gene]!r}, cell {cells[cell]!r}: {found}.", where=where)
+            fault = f"value {expression[gene, cell]} {rule} ({int(bad.sum())} such value(s) in all)"
+            raise KnockoutError(f"gene {genes[gene]!r}, cell {cells[cell]!r}: {fault}.", where=where)
     _refuse_constant(genes, expression, where)
     if expression.max() > RAW_COUNT and not np.any(expression % 1):
         raise KnockoutError(
@@ -118,12 +115,12 @@ def _refuse_constant(genes: Sequence[str], expression: Floats, where: str) -> No
 
 
 def whole_numbers(column: Column, below: int) -> Ints:
-    """Read a column of 0-based gene indices: ``[rows]`` whole numbers under ``below``.
+    """Return a column of 0-based gene indices as ``[rows]`` whole numbers below ``below``.
 
     Raises
     ------
     KnockoutError
-        For the first value that is no such number.
+        For the first value that is none.
     """
     allowed = f"expected a whole number from 0 to {below - 1}"
     for row, value in enumerate(column.values):
@@ -136,36 +133,34 @@ def whole_numbers(column: Column, below: int) -> Ints:
 
 
 def rows_of_genes(column: Column, genes: Sequence[str]) -> Ints:
-    """Turn a column of gene names into ``[rows]`` 0-based rows of the expression.
+    """Return the 0-based row in the expression of each gene of a column, ``[rows]``.
 
     Raises
     ------
     UnknownNameError
-        For the first gene that has no expression; names the nearest one that has.
+        For the first gene without expression.
     """
     place = {gene: row for row, gene in enumerate(genes)}
     unknown = [row for row, gene in enumerate(column.values) if gene not in place]
     if unknown:
-        given = column.values[unknown[0]]
-        hint = nearest(given, genes)
+        name = column.values[unknown[0]]
         raise UnknownNameError(
-            f"gene {given!r} is not among the {len(genes)} genes of the expression."
-            + (f" Did you mean {hint!r}?" if hint else "")
-            + f" ({len(unknown)} such row(s) in all; leave out genes without expression.)",
+            f"gene {name!r} is not among the {len(genes)} genes of the expression.{suggestion(name, genes)}"
+            f" ({len(unknown)} such row(s) in all; leave out genes without expression.)",
             where=column.where(unknown[0]),
         )
     return np.array([place[gene] for gene in column.values], dtype=np.int64)
 
 
 def check_edges(edges: Ints, column: Column, genes: Sequence[str], tfs: Ints) -> None:
-    """Refuse a network that cannot be split into training and test edges or that says something twice.
+    """Refuse a network with faulty edges, or with too few to train and to test.
 
     Parameters
     ----------
     edges
         ``[edges, 2]`` (TF, target) rows of the expression.
     column
-        Column of the TFs, for the place in messages.
+        Column of the TFs, for messages.
     genes
         Names of the rows.
     tfs
@@ -174,7 +169,7 @@ def check_edges(edges: Ints, column: Column, genes: Sequence[str], tfs: Ints) ->
     Raises
     ------
     KnockoutError
-        For an empty network, a single edge, a self-edge, a duplicate edge, a regulator that is not listed.
+        For fewer than 2 edges, a self-edge, a duplicate edge, or a regulator that is not listed.
     """
     if len(edges) < 2:
         message = f"the network has {len(edges)} edge(s); at least 2 are needed, to train and to test."

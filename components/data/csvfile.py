@@ -1,29 +1,27 @@
-"""CSV files of a GRN data set as text: every value keeps its name, and every fault its file and row.
+"""CSV files as text, with file and row in every error.
 
-The standard library's reader guesses no types: a gene called NA, NAN or SEPT7 stays what it is.
+The standard library's reader guesses no types: genes called NA, NAN or SEPT7 keep their names.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.core.errors import KnockoutError, nearest
-
-__all__ = ["Column", "Table", "read_table", "rows_of"]
+from components.core.errors import KnockoutError, suggestion
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table, each value with its place for error messages.
+    """One column of a table, with the line of each value for error messages.
 
     Attributes
     ----------
     path
-        File it stands in.
+        File of the table.
     name
         Header of the column.
     lines
@@ -38,7 +36,7 @@ class Column:
     values: tuple[str, ...]
 
     def where(self, row: int) -> str:
-        """Return "file, row n, column c" of a value, as a reader of the file would count."""
+        """Return "file, row n, column c" of a value, rows counted as in the file."""
         return f"{self.path}, row {self.lines[row]}, column {self.name!r}"
 
 
@@ -52,20 +50,20 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
     def column(self, *names: str) -> Column:
-        """Return the column that has one of these names; upper and lower case are alike.
+        """Return the first column that has one of these names, in any case.
 
         Raises
         ------
         KnockoutError
-            If there is none; says which columns there are.
+            If there is none.
         """
-        wanted = {name.lower() for name in names}
+        lower = {name.lower() for name in names}
         for place, title in enumerate(self.header):
-            if title.lower() in wanted:
+            if title.lower() in lower:
                 return Column(self.path, title, self.lines, tuple(row[place] for row in self.rows))
+        hint = next(filter(None, (suggestion(name, self.header) for name in names)), "")
         raise KnockoutError(
-            f"no column {' or '.join(map(repr, names))}. Columns given: {', '.join(map(repr, self.header))}."
-            + _meant(names, self.header),
+            f"no column {' or '.join(map(repr, names))}. Columns given: {', '.join(map(repr, self.header))}.{hint}",
             where=f"{self.path}, row 1",
         )
 
@@ -86,7 +84,7 @@ def read_table(path: Path) -> Table:
 
 
 def rows_of(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the 1-based line and the cells of each row, header first; blank lines are left out.
+    """Yield 1-based line and values of each row, the header first, without blank lines.
 
     Raises
     ------
@@ -116,7 +114,7 @@ def _text_of(path: Path) -> str:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise KnockoutError("no such file." + _beside(path), where=str(path)) from None
+        raise KnockoutError("no such file." + sibling_suggestion(path), where=str(path)) from None
     except OSError as error:
         raise KnockoutError(f"cannot be read: {error.strerror}.", where=str(path)) from None
     try:
@@ -128,17 +126,12 @@ def _text_of(path: Path) -> str:
 
 
 def _refuse_other_separator(header: Sequence[str], path: Path) -> None:
-    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
-        if len(header) == 1 and mark in header[0]:
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0]:
             message = f"columns are separated by {name}; expected commas."
             raise KnockoutError(message, where=f"{path}, row 1")
 
 
-def _beside(path: Path) -> str:
-    siblings = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
-    return _meant([path.name], siblings)
-
-
-def _meant(names: Iterable[str], given: Sequence[str]) -> str:
-    hints = [hint for hint in (nearest(name, given) for name in names) if hint]
-    return f" Did you mean {hints[0]!r}?" if hints else ""
+def sibling_suggestion(path: Path) -> str:
+    """Return " Did you mean 'x'?" for the file in the same folder whose name is nearest, or nothing."""
+    return suggestion(path.name, sorted(p.name for p in path.parent.iterdir())) if path.parent.is_dir() else ""

@@ -1,4 +1,4 @@
-"""GRN data from AnnData files (.h5ad): cells x genes in the file, a network beside it."""
+"""Data sets from AnnData files (.h5ad), cells x genes, with a network in another file."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from components.core.errors import KnockoutError
 from components.data.checks import check_edges, check_expression, rows_of_genes
 from components.data.csvfile import Column, read_table, rows_of
 
-__all__ = ["open_h5ad", "read_h5ad", "tf_list"]
-
 TF_TITLES = ("tf", "tfs", "gene", "genes", "gene1", "source", "name", "symbol")
 
 
 def read_h5ad(
     path: Path, network_file: Path, tfs_file: Path | None = None
 ) -> tuple[tuple[str, ...], Floats, Ints, Ints]:
-    """Read a GRN benchmark from an AnnData file and a list of edges.
+    """Read expression from an AnnData file, and edges from a CSV file.
 
     Parameters
     ----------
@@ -40,7 +38,7 @@ def read_h5ad(
     Raises
     ------
     KnockoutError
-        If anndata is not installed or a file is faulty.
+        If anndata is not installed, or a file is faulty.
     """
     genes, cells, expression = _matrix(path)
     check_expression(genes, cells, expression, where=str(path))
@@ -65,7 +63,7 @@ def _matrix(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Floats]:
 
 
 def open_h5ad(path: Path) -> Any:
-    """Load an AnnData file of a GRN data set as it is, cells x genes.
+    """Return the AnnData object of a file as it is, cells x genes.
 
     Raises
     ------
@@ -89,7 +87,7 @@ def open_h5ad(path: Path) -> Any:
 
 
 def tf_list(path: Path, genes: tuple[str, ...]) -> Column:
-    """Read the TFs of a file of one column, whose first line may or may not be a title, or of a column TF."""
+    """Return the TFs of a file: of its only column, with or without a title, or of its column TF."""
     rows = list(rows_of(path))
     width = len(rows[0][1])
     if width > 1:

@@ -1,6 +1,6 @@
-"""Brings data sets to the genes they share, so that a model can be trained on some and tested on another.
+"""Data sets restricted to shared genes, so that a model can be trained on some and tested on another.
 
-Source: GP-DHT's question ('cross-species GRN inference'); the matching is ours.
+Source: GP-DHT's question ('cross-species GRN inference'); the matching is knockout's.
 """
 
 from __future__ import annotations
@@ -15,48 +15,46 @@ from components.core.dataset import Dataset, Floats, pair_keys
 from components.core.errors import KnockoutError
 from components.data.csvfile import read_table
 
-__all__ = ["read_orthologs", "transfer"]
-
-LEAST_SHARED = 20  # genes below which a network cannot be cut into an exam
+LEAST_SHARED = 20  # genes that an exam needs
 
 
 def transfer(sources: Sequence[Dataset], tested: Dataset, orthologs: Mapping[str, str] | None = None) -> Dataset:
-    """Bring the data sets that train and the one that is tested to the genes that all share.
+    """Restrict the data sets to train on and the one to test to the genes that all share.
 
     Parameters
     ----------
     sources
-        Data sets to train on. Cells of several are set side by side, each gene standardised within its own data set;
-        their edges are united.
+        Data sets to train on. Of several, cells are concatenated after standardising each gene within its data set, and
+        edges are united.
     tested
-        Data set whose network is asked for.
+        Data set whose edges are tested.
     orthologs
-        Symbol in the sources to symbol in ``tested``; symbols that it does not name match by themselves.
+        Symbol in the sources to symbol in ``tested``; all other symbols match themselves.
 
     Returns
     -------
     Dataset
-        The sources over the shared genes, ``[shared genes, cells of all sources]``, in ``tested``'s gene order, with
-        ``tested`` over the same genes as its ``target``.
+        The sources, ``[shared genes, cells of all sources]``, genes in the order of ``tested``, with ``tested`` over
+        the same genes as its ``target``.
 
     Raises
     ------
     KnockoutError
-        If too few genes are shared, or no edge is left on either side.
+        If too few genes are shared, or either side has no edge among them.
 
     Notes
     -----
-    Symbols match in upper case and one to one: a symbol that stands for two genes of one data set matches nothing.
+    Symbols match in upper case and one to one: a symbol of two genes in one data set matches nothing.
     """
     table = {old.upper(): new.upper() for old, new in (orthologs or {}).items()}
-    wanted = _rows_by_symbol(tested, {})
-    found = [_rows_by_symbol(source, table) for source in sources]
-    symbols = [symbol for symbol in wanted if all(symbol in rows for rows in found)]
+    tested_rows = _rows_by_symbol(tested, {})
+    source_rows = [_rows_by_symbol(source, table) for source in sources]
+    symbols = [symbol for symbol in tested_rows if all(symbol in rows for rows in source_rows)]
     name = f"{tested.name} from {' + '.join(source.name for source in sources)}"
     if len(symbols) < LEAST_SHARED:
         raise KnockoutError(_few_shared(symbols, tested, sources), where=f"data set {name}")
-    target = _restricted(tested, symbols, wanted)
-    trained = [_restricted(source, symbols, rows) for source, rows in zip(sources, found, strict=True)]
+    target = _restricted(tested, symbols, tested_rows)
+    trained = [_restricted(source, symbols, rows) for source, rows in zip(sources, source_rows, strict=True)]
     keys = np.unique(np.concatenate([pair_keys(part.edges, len(symbols)) for part in trained]))
     dataset = Dataset(
         name=name,
@@ -75,28 +73,28 @@ def transfer(sources: Sequence[Dataset], tested: Dataset, orthologs: Mapping[str
 
 
 def read_orthologs(path: Path) -> dict[str, str]:
-    """Read a table of orthologs: symbol in the data sets trained on, symbol in the one tested.
+    """Read a table of orthologs, symbol in the source and symbol in the tested data set, one to one.
 
     Raises
     ------
     KnockoutError
-        For a table without two columns, or a symbol that has two orthologs: only one-to-one pairs can be matched.
+        For a table without two columns, or a symbol with two orthologs.
     """
     table = read_table(path)
     if len(table.header) < 2:
         raise KnockoutError("a table of orthologs has two columns: source symbol, tested symbol.", where=str(path))
     orthologs: dict[str, str] = {}
-    taken: dict[str, str] = {}
+    reverse: dict[str, str] = {}
     for line, row in zip(table.lines, table.rows, strict=True):
         old, new = row[0].strip(), row[1].strip()
-        if orthologs.setdefault(old.upper(), new) != new or taken.setdefault(new.upper(), old) != old:
+        if orthologs.setdefault(old.upper(), new) != new or reverse.setdefault(new.upper(), old) != old:
             message = f"{old!r} - {new!r} makes a symbol stand for two; keep one-to-one orthologs only."
             raise KnockoutError(message, where=f"{path}, row {line}")
     return orthologs
 
 
 def _rows_by_symbol(dataset: Dataset, table: Mapping[str, str]) -> dict[str, int]:
-    """Return the row of every symbol that stands for one gene of the data set."""
+    """Return the row of every symbol that one gene of the data set has."""
     symbols = [table.get(gene.upper(), gene.upper()) for gene in dataset.genes]
     counts = Counter(symbols)
     return {symbol: row for row, symbol in enumerate(symbols) if counts[symbol] == 1}
@@ -104,14 +102,14 @@ def _rows_by_symbol(dataset: Dataset, table: Mapping[str, str]) -> dict[str, int
 
 def _restricted(dataset: Dataset, symbols: Sequence[str], rows: Mapping[str, int]) -> Dataset:
     """Return a data set over the given symbols, in their order."""
-    kept = np.array([rows[symbol] for symbol in symbols])
+    order = np.array([rows[symbol] for symbol in symbols])
     place = np.full(dataset.n_genes, -1, dtype=np.int64)
-    place[kept] = np.arange(len(kept))
+    place[order] = np.arange(len(order))
     edges, tfs = place[dataset.edges], place[dataset.tfs]
     return Dataset(
         name=dataset.name,
         genes=tuple(symbols),
-        expression=dataset.expression[kept],
+        expression=dataset.expression[order],
         tfs=np.sort(tfs[tfs >= 0]),
         edges=edges[(edges >= 0).all(axis=1)],
         block=dataset.block,
@@ -130,8 +128,8 @@ def _side_by_side(parts: Sequence[Dataset]) -> Floats:
 
 
 def _few_shared(symbols: Sequence[str], tested: Dataset, sources: Sequence[Dataset]) -> str:
-    named = "; ".join(f"{d.name}: {', '.join(d.genes[:3])} ..." for d in (tested, *sources))
+    examples = "; ".join(f"{d.name}: {', '.join(d.genes[:3])} ..." for d in (tested, *sources))
     return (
         f"only {len(symbols)} gene symbols are shared, at least {LEAST_SHARED} are needed. Symbols match in upper "
-        f"case; give a table of orthologs where names differ. {named}"
+        f"case; give a table of orthologs where names differ. {examples}"
     )

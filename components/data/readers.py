@@ -1,4 +1,4 @@
-"""GRN benchmarks from disk: folders in the layout of BEELINE and GENELink, and AnnData files with a network.
+"""Data sets from disk: folders in the layout of BEELINE and GENELink, and AnnData files with a network.
 
 Layout: Pratapa et al. 2020 (BEELINE, Nat. Methods 17, 147); Chen & Liu 2022 (GENELink), public repository.
 """
@@ -13,10 +13,8 @@ import numpy as np
 from components.core.dataset import Dataset, Ints, pair_keys
 from components.core.errors import KnockoutError, nearest
 from components.data.checks import check_edges, read_expression, rows_of_genes, whole_numbers
-from components.data.csvfile import Column, read_table
+from components.data.csvfile import Column, read_table, sibling_suggestion
 from components.data.h5ad import read_h5ad
-
-__all__ = ["find", "read", "summary"]
 
 EXPRESSION, TARGETS, TFS = "BL--ExpressionData.csv", "Target.csv", "TF.csv"
 LABELS, NETWORK = "Label.csv", "BL--network.csv"
@@ -36,15 +34,15 @@ def read(
     network_file: Path | None = None,
     tfs_file: Path | None = None,
 ) -> Dataset:
-    """Read one GRN benchmark and check it once, so that no part of a study has to.
+    """Read and check one data set.
 
     Parameters
     ----------
     path
         Folder in the layout of BEELINE and GENELink, or an ``.h5ad`` file (cells x genes, log-scale).
     name, block, network
-        Names in tables. For a folder ``<network>/<cell>/TFs+<n>`` the defaults come from its path; else the
-        name is that of the folder or file, and the block is the name.
+        Names in tables. The defaults of a folder ``<network>/<cell>/TFs+<n>`` come from its path; otherwise the name
+        is that of the folder or file, and the block is the name.
     network_file
         ``.h5ad`` only: CSV of edges, columns Gene1,Gene2 or TF,Target or source,target.
     tfs_file
@@ -80,7 +78,7 @@ def read(
 
 
 def find(root: Path) -> list[Path]:
-    """List every folder at or below ``root`` that holds expression in the layout of BEELINE and GENELink.
+    """Return every folder at or below ``root`` that has expression in the layout of BEELINE and GENELink, sorted.
 
     Raises
     ------
@@ -94,13 +92,10 @@ def find(root: Path) -> list[Path]:
 
 
 def summary(dataset: Dataset) -> dict[str, int | float]:
-    """Count what a GRN benchmark holds; density is over the TFs that have a target.
+    """Return counts of a data set and, in percent, three shares.
 
-    Returns
-    -------
-    dict
-        Counts, and in percent: ``density_percent`` = 100 x positives / (TFs with a target x (genes - 1)),
-        ``zeros_percent`` of the expression values, ``reciprocal_percent`` of the edges.
+    ``density_percent`` is positives / (TFs with a target x (genes - 1)), ``zeros_percent`` the share of zeros in the
+    expression, ``reciprocal_percent`` the share of edges whose reverse is an edge.
     """
     edges, n_genes = dataset.edges, dataset.n_genes
     regulators = len(np.unique(edges[:, 0]))
@@ -127,12 +122,10 @@ def _names(folder: Path) -> tuple[str, str, str]:
 
 
 def _refuse_other_layouts(path: Path) -> None:
-    """Say what is missing, what else lies there and what a data set looks like."""
+    """Raise an error that says what is missing, which data sets are below, and which layouts are known."""
     where = str(path)
     if not path.exists():
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = nearest(path.name, siblings)
-        raise KnockoutError("no such file or folder." + (f" Did you mean {hint!r}?" if hint else ""), where=where)
+        raise KnockoutError("no such file or folder." + sibling_suggestion(path), where=where)
     if not path.is_dir():
         raise KnockoutError(f"neither a folder nor an .h5ad file. Known layouts: {LAYOUTS}.", where=where)
     present = sorted(p.name for p in path.iterdir())
@@ -186,30 +179,33 @@ def _refuse_mismatch(listed: Column, rows: Ints, index: Ints) -> None:
 
 
 def _edges_of_folder(folder: Path, genes: tuple[str, ...], tfs: Ints) -> Ints:
-    """Return ``[edges, 2]`` of Label.csv, or of BL--network.csv without it; if both exist they must agree."""
-    found: list[Ints] = []
+    """Return ``[edges, 2]`` of Label.csv, or else of BL--network.csv; if both exist they must agree."""
+    networks: list[Ints] = []
     if (folder / LABELS).exists():
         table = read_table(folder / LABELS)
         ends = [table.column("TF"), table.column("Target")]
-        found.append(np.stack([whole_numbers(end, len(genes)) for end in ends], axis=1))
-        check_edges(found[-1], ends[0], genes, tfs)
+        networks.append(np.stack([whole_numbers(end, len(genes)) for end in ends], axis=1))
+        check_edges(networks[-1], ends[0], genes, tfs)
     if (folder / NETWORK).exists():
         table = read_table(folder / NETWORK)
         ends = [table.column("Gene1"), table.column("Gene2")]
-        found.append(np.stack([rows_of_genes(end, genes) for end in ends], axis=1))
-        check_edges(found[-1], ends[0], genes, tfs)
-    _refuse_disagreement(found, folder, genes)
-    return found[0]
+        networks.append(np.stack([rows_of_genes(end, genes) for end in ends], axis=1))
+        check_edges(networks[-1], ends[0], genes, tfs)
+    labels, network = networks[0], networks[-1]
+    _refuse_extra_edges(labels, network, (LABELS, NETWORK), folder, genes)
+    _refuse_extra_edges(network, labels, (NETWORK, LABELS), folder, genes)
+    return labels
 
 
-def _refuse_disagreement(found: list[Ints], folder: Path, genes: tuple[str, ...]) -> None:
-    for one, other, here, there in ((0, -1, LABELS, NETWORK), (-1, 0, NETWORK, LABELS)):
-        only = ~np.isin(pair_keys(found[one], len(genes)), pair_keys(found[other], len(genes)))
-        if only.any():
-            tf, target = found[one][only][0]
-            edge = f"edge {genes[tf]!r} -> {genes[target]!r} ({tf} -> {target})"
-            message = (
-                f"{here} and {there} disagree: {edge} stands only in {here} "
-                f"({int(only.sum())} such edge(s) in all). Mend one or remove {LABELS}."
-            )
-            raise KnockoutError(message, where=str(folder))
+def _refuse_extra_edges(
+    edges: Ints, others: Ints, files: tuple[str, str], folder: Path, genes: tuple[str, ...]
+) -> None:
+    extra = ~np.isin(pair_keys(edges, len(genes)), pair_keys(others, len(genes)))
+    if extra.any():
+        tf, target = edges[extra][0]
+        edge = f"edge {genes[tf]!r} -> {genes[target]!r} ({tf} -> {target})"
+        message = (
+            f"{files[0]} and {files[1]} disagree: {edge} stands only in {files[0]} "
+            f"({int(extra.sum())} such edge(s) in all). Mend one or remove {LABELS}."
+        )
+        raise KnockoutError(message, where=str(folder))

@@ -1,11 +1,9 @@
-"""Simulated single-cell data with a known GRN: a demo that needs no download and an exam with a true answer.
+"""Simulated single-cell data with a known network: for a demo without download, and for tests.
 
-The network is hub-heavy on the side of the TFs and even on the side of the targets. Expression follows from
-it: saturating (Hill) activation and repression, steady-state mRNA with bursts (a gamma law: Friedman et al.
-2006, Phys. Rev. Lett. 97, 168302), Poisson sampling at a cell's own depth, dropout, log-normalisation.
-
-A TF acts through its protein, which its mRNA shows only roughly (``hidden``): the TF's expression alone
-does not tell everything, and the known targets of a TF help to find new ones, as in real data.
+Out-degrees follow a power law, in-degrees are even. Expression follows from the network: saturating (Hill) activation
+and repression, steady-state mRNA with bursts (a gamma law: Friedman et al. 2006, Phys. Rev. Lett. 97, 168302), Poisson
+sampling at each cell's depth, dropout, log-normalisation. A TF acts through its protein, which its mRNA shows only
+roughly (``hidden``), so that known targets of a TF help to find new ones, as in real data.
 """
 
 from __future__ import annotations
@@ -23,8 +21,6 @@ from components.core.errors import KnockoutError
 from components.core.settings import Settings, setting
 from components.data.readers import EXPRESSION, LABELS, NETWORK, TARGETS, TFS
 
-__all__ = ["SimulatorSettings", "simulate", "write_beeline"]
-
 Reals = NDArray[np.float64]
 
 LINEAGES = 3
@@ -40,7 +36,7 @@ LEAK = 0.05  # share of the highest rate that is left without any activation
 
 
 class SimulatorSettings(Settings):
-    """Size, wiring and noise of a simulated GRN and of the cells it is seen in."""
+    """Size, wiring and noise of a simulated data set."""
 
     genes: int = setting(500, "genes, TFs included", ge=20)
     tfs: int = setting(40, "genes that regulate others", ge=4)
@@ -58,7 +54,7 @@ class SimulatorSettings(Settings):
 
 @dataclass(frozen=True)
 class _Wiring:
-    """Edges of a GRN whose TFs are the first genes, in an order without cycles; one value per edge."""
+    """A network without cycles, whose TFs are the first genes; one value per edge."""
 
     genes: int
     tf: Ints
@@ -69,7 +65,7 @@ class _Wiring:
 
 
 def simulate(settings: SimulatorSettings | None = None, seed: int = 0) -> Dataset:
-    """Grow a GRN, run it in cells of three lineages and sequence them.
+    """Simulate a network, its expression in cells of three lineages, and their sequencing.
 
     Parameters
     ----------
@@ -100,16 +96,16 @@ def simulate(settings: SimulatorSettings | None = None, seed: int = 0) -> Datase
 
 
 def write_beeline(dataset: Dataset, folder: Path, cells: Sequence[str] = ()) -> None:
-    """Write a data set as the five CSV files of the BEELINE layout, which ``read`` gives back unchanged.
+    """Write a data set as the five CSV files of the BEELINE layout, which ``read`` returns unchanged.
 
     Parameters
     ----------
     dataset
         Expression ``[genes, cells]``, TFs and edges.
     folder
-        Made if it does not exist; files of these names in it are replaced.
+        Created if absent; files of these names are replaced.
     cells
-        Names of the cells; cell_0000 and so on if there are none.
+        Names of the cells; by default cell_0000 and so on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     genes = dataset.genes
@@ -131,16 +127,16 @@ def _write(path: Path, header: list[str], rows: Iterable[Sequence[object]]) -> N
 
 
 def _wire(settings: SimulatorSettings, rng: np.random.Generator) -> _Wiring:
-    """Give each gene 1 to 4 TFs drawn by hub weight; a TF only gets TFs that stand before it: no cycles."""
+    """Draw 1 to 4 TFs for each gene by hub weight; a TF gets only TFs before it, so that there are no cycles."""
     n_genes, n_tfs = settings.genes, settings.tfs
     weight = rng.permutation(np.arange(1, n_tfs + 1) ** -settings.hubs)
     score = np.log(weight) + rng.gumbel(size=(n_genes, n_tfs))  # k highest: k draws without replacement
     score[np.arange(n_genes)[:, None] <= np.arange(n_tfs)] = -np.inf
     more = MAX_REGULATORS - 1
-    wanted = 1 + rng.binomial(more, (settings.regulators - 1) / more, size=n_genes)
-    wanted[rng.random(n_genes) < UNREGULATED] = 0
+    in_degree = 1 + rng.binomial(more, (settings.regulators - 1) / more, size=n_genes)
+    in_degree[rng.random(n_genes) < UNREGULATED] = 0
     rank = np.argsort(np.argsort(-score, axis=1), axis=1)
-    target, tf = np.nonzero((rank < wanted[:, None]) & np.isfinite(score))
+    target, tf = np.nonzero((rank < in_degree[:, None]) & np.isfinite(score))
     n = len(tf)
     return _Wiring(
         genes=n_genes,
@@ -153,7 +149,7 @@ def _wire(settings: SimulatorSettings, rng: np.random.Generator) -> _Wiring:
 
 
 def _run(wiring: _Wiring, settings: SimulatorSettings, rng: np.random.Generator) -> Reals:
-    """Return ``[genes, cells]`` transcripts per cell at steady state, the TFs run before their targets."""
+    """Return transcripts ``[genes, cells]`` at steady state, computed for each TF before its targets."""
     n_tfs = settings.tfs
     own = np.exp(settings.noise * rng.standard_normal((settings.genes, settings.cells)))
     drive = _programmes(n_tfs + OUTSIDE, settings, rng)
@@ -175,36 +171,36 @@ def _run(wiring: _Wiring, settings: SimulatorSettings, rng: np.random.Generator)
 
 
 def _response(wiring: _Wiring, which: NDArray[np.bool_], activity: Reals) -> Reals:
-    """Return ``[genes, cells]`` relative rates: the mean of a gene's activations times all its repressions.
+    """Return relative rates ``[genes, cells]``: the mean of a gene's activations times all its repressions.
 
-    ``which`` selects edges; a gene without a selected activation stands at full rate.
+    ``which`` selects edges; a gene without a selected activation has the full rate.
     """
     tf, target, represses = wiring.tf[which], wiring.target[which], wiring.represses[which]
     bound = _bound(activity[tf], wiring.half[which, None])
     shape = (wiring.genes, activity.shape[1])
-    activated, kept = np.zeros(shape), np.ones(shape)
+    activated, repressed = np.zeros(shape), np.ones(shape)
     np.add.at(activated, target[~represses], bound[~represses])
-    np.multiply.at(kept, target[represses], 1.0 - wiring.strength[which, None][represses] * bound[represses])
+    np.multiply.at(repressed, target[represses], 1.0 - wiring.strength[which, None][represses] * bound[represses])
     activators = np.bincount(target[~represses], minlength=wiring.genes)[:, None]
     level = np.where(activators > 0, activated / np.maximum(activators, 1), 1.0)
-    return (LEAK + (1.0 - LEAK) * level) * kept
+    return (LEAK + (1.0 - LEAK) * level) * repressed
 
 
 def _bound(activity: Reals, half: Reals | float) -> Reals:
-    """Return the share of time that a promoter is bound, by Hill's law."""
+    """Return the share of time that a promoter is bound (Hill equation)."""
     return 1.0 / (1.0 + (half / activity) ** HILL)
 
 
 def _programmes(n_tfs: int, settings: SimulatorSettings, rng: np.random.Generator) -> Reals:
-    """Return ``[tfs, cells]`` what drives each TF besides other TFs: lineage programmes and its own waves."""
+    """Return the activity ``[tfs, cells]`` of each TF apart from other TFs: lineage programmes and its own waves."""
     n_cells = settings.cells
     time, lineage = rng.random(n_cells), rng.integers(LINEAGES, size=n_cells)
     lineage[time < TRUNK] = -1
     waves = np.zeros((n_tfs, n_cells))
     for branch in range(-1, LINEAGES):
-        here = lineage == branch
+        cells = lineage == branch
         phase, speed = rng.uniform(0, 2 * np.pi, size=(n_tfs, 1)), rng.uniform(0.5, 3.0, size=(n_tfs, 1))
-        waves[:, here] = np.sqrt(2) * np.sin(2 * np.pi * speed * time[here] + phase)
+        waves[:, cells] = np.sqrt(2) * np.sin(2 * np.pi * speed * time[cells] + phase)
     waves = np.sqrt(WAVE) * waves + np.sqrt(1 - WAVE) * rng.standard_normal((n_tfs, n_cells))
     home, onset = rng.integers(LINEAGES, size=(n_tfs, 1)), rng.uniform(TRUNK, 1.0, size=(n_tfs, 1))
     masters = rng.random((n_tfs, 1)) < MASTERS
@@ -214,19 +210,19 @@ def _programmes(n_tfs: int, settings: SimulatorSettings, rng: np.random.Generato
 
 
 def _sequence(transcripts: Reals, settings: SimulatorSettings, rng: np.random.Generator) -> Reals:
-    """Return ``[genes, cells]`` counts: each cell at its own depth, low readings lost more often."""
+    """Return counts ``[genes, cells]``: each cell at its own depth, low counts dropped more often."""
     expected = transcripts * rng.lognormal(0.0, 0.3, size=transcripts.shape[1])
     counts = rng.poisson(expected).astype(np.float64)
     counts[rng.random(counts.shape) < settings.dropout / (settings.dropout + expected + 1e-12)] = 0.0
-    unseen = np.flatnonzero(~counts.any(axis=1))
-    counts[unseen, expected[unseen].argmax(axis=1)] = 1.0  # a gene that no cell shows would carry nothing
+    silent = np.flatnonzero(~counts.any(axis=1))
+    counts[silent, expected[silent].argmax(axis=1)] = 1.0  # a gene without any count would be refused
     empty = np.flatnonzero(~counts.any(axis=0))
     counts[expected[:, empty].argmax(axis=0), empty] = 1.0
     return counts
 
 
 def _shuffled(expression: Floats, wiring: _Wiring, n_tfs: int, rng: np.random.Generator) -> Dataset:
-    """Put the genes and the edges in random order, so that no index gives a role away."""
+    """Return the data set with genes and edges in random order, so that no index reveals a role."""
     order = rng.permutation(wiring.genes)  # row -> gene as wired
     row = np.argsort(order)
     edges = np.stack([row[wiring.tf], row[wiring.target]], axis=1)

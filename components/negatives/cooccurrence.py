@@ -1,4 +1,4 @@
-"""Training negatives that leave out gene pairs which are highly expressed in the same cells.
+"""Training negatives without gene pairs that are highly expressed in the same cells.
 
 Source: GP-DHT 2.1.
 """
@@ -14,34 +14,28 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.negatives.base import NegativeSampler
 
-__all__ = ["Cooccurrence", "highly_expressed", "joint_share"]
-
 
 def highly_expressed(expression: Floats, quantile: float) -> NDArray[np.bool_]:
-    """Mark the cells in which each gene is highly expressed: ``[genes, cells]`` to ``[genes, cells]`` bool.
-
-    Highly means above zero, and at or above the gene's own ``quantile`` over all cells.
-    """
+    """Return whether each value ``[genes, cells]`` is positive and at least its gene's ``quantile`` over cells."""
     return (expression > 0) & (expression >= np.quantile(expression, quantile, axis=1, keepdims=True))
 
 
 def joint_share(high: NDArray[np.bool_], pairs: Ints) -> NDArray[np.float64]:
-    """Return the share of cells in which both genes of a pair ``[pairs, 2]`` are high: ``[pairs]``, 0 to 1."""
+    """Return the share ``[pairs]`` of cells in which both genes of ``[pairs, 2]`` are ``high``, ``[genes, cells]``."""
     tfs, row = np.unique(pairs[:, 0], return_inverse=True)
-    values = high.astype(np.float32)  # counts of cells stay exact far beyond any number of cells
+    values = high.astype(np.float32)  # exact for up to 2^24 cells
     return (values[tfs] @ values.T)[row, pairs[:, 1]].astype(np.float64) / high.shape[1]
 
 
 @register("negatives", "cooccurrence")
 class Cooccurrence(NegativeSampler):
-    """Draws training negatives uniformly over candidate pairs that are not highly expressed together.
+    """Draws training negatives uniformly from the pairs whose genes are rarely highly expressed together.
 
-    Returns ``[negatives, 2]`` pairs without repetition; pairs of which both genes are high in a ``joint`` share of
-    the cells, or more, are left out. The paper does not say what 'highly' is. Here a gene is high in a cell
-    above its own quantile: two unrelated genes are then high together in (1 - quantile)^2 of the cells, 2.25 % at
-    0.85, so the paper's 5 % is twice chance. On mDC and mESC TFs+500 this leaves out 4 to 9 % of the candidates (and
-    would 6 to 16 % of the positives); at 0.8 it is 30 to 70 %, at 0.9 nearly none. The exam's negatives are not
-    filtered.
+    Returns ``[negatives, 2]`` pairs without repetition; pairs of which both genes are high in a share of ``joint`` or
+    more of the cells are left out. The paper does not define 'highly'. Here a gene is high in a cell above its own
+    quantile: two independent genes are high together in (1 - quantile)^2 of the cells, 2.25 % at 0.85, so that the
+    paper's 5 % is twice chance. On mDC and mESC TFs+500 this excludes 4 to 9 % of the pool (and would exclude 6 to 16 %
+    of the positives); at 0.8 it is 30 to 70 %, at 0.9 almost none. The exam's negatives are not filtered.
 
     Source: GP-DHT 2.1 ('filter out pairs that are jointly highly expressed in >= 5% of cells ... randomly sample
     negatives from the remaining gene pairs at a size 5-10x that of the positive samples').
@@ -68,7 +62,7 @@ class Cooccurrence(NegativeSampler):
         self.candidates = split.pool[share < settings.joint]
 
     def draw(self, rng: np.random.Generator) -> Ints:
-        """Return ``[negatives, 2]`` pairs, each candidate equally likely; all of them if fewer than asked are left.
+        """Return ``[negatives, 2]`` pairs, each candidate equally likely; all of them if there are too few.
 
         Raises
         ------

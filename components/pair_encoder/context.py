@@ -1,4 +1,4 @@
-"""Neighbouring pairs of a candidate pair in the graph of training positives: its local context.
+"""Local context of a candidate pair: its neighbouring pairs in the graph of training positives.
 
 Source: scUniGP appendix C ('To incorporate local context, up to five neighboring gene pairs are sampled from the graph
 during training').
@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Context", "Neighbours"]
-
 
 @dataclass(frozen=True)
 class Context:
@@ -23,7 +21,7 @@ class Context:
     tf, target
         ``[pairs, k]`` gene indices.
     absent
-        ``[pairs, k]`` bool: slots that hold no pair: the gene has no neighbour besides its partner.
+        ``[pairs, k]`` bool: slots without a pair, because the gene has no neighbour besides its partner.
     """
 
     tf: Tensor
@@ -32,23 +30,23 @@ class Context:
 
 
 class Neighbours:
-    """Finds pairs next to a candidate pair (i, j) in the visible graph ``[2, edges]``: (i, k) and (k, j).
+    """Finds pairs (i, k) and (k, j) of the graph ``[2, edges]`` for a candidate pair (i, j).
 
-    The candidate itself is never among them, nor its reverse: a training pair, whose own edge the graph holds, must
-    look like a test pair, whose edge it does not.
+    Neither the candidate nor its reverse is among them: a training pair, whose edge is in the graph, must look like a
+    test pair, whose edge is not.
     """
 
     def __init__(self, edges: Tensor, n_genes: int) -> None:
         self.n_genes = n_genes
-        self.keys = edges[0] * n_genes + edges[1]  # the graph comes sorted by gene, then by neighbour, each edge once
+        self.keys = edges[0] * n_genes + edges[1]  # the graph is sorted by gene, then by neighbour, without repetition
         self.degree = torch.bincount(self.keys // n_genes, minlength=n_genes)
         self.start = self.degree.cumsum(0) - self.degree
 
     def of(self, pairs: Tensor, k: int, *, draw: bool) -> Context:
-        """Return up to ``k`` neighbours of each of ``[pairs, 2]``: drawn with replacement, or evenly spread.
+        """Return up to ``k`` neighbours of each of ``[pairs, 2]``, half of them of either gene.
 
-        Training draws. Scoring takes neighbours evenly spread over each gene's list, so that a pair's score depends on
-        nothing but the pair and the graph.
+        Training draws them with replacement (``draw``). Scoring takes them evenly spread over each gene's list, so that
+        a score depends on pair and graph only.
         """
         share = torch.linspace(0, 1, k + 2, device=pairs.device)[1:-1].expand(len(pairs), k)
         if draw:
@@ -56,14 +54,14 @@ class Neighbours:
         at_tf = torch.arange(k, device=pairs.device) % 2 == 0  # slots alternate between the two genes
         gene = torch.where(at_tf, pairs[:, :1], pairs[:, 1:])
         partner = torch.where(at_tf, pairs[:, 1:], pairs[:, :1])
-        own = gene * self.n_genes + partner
-        row = torch.searchsorted(self.keys, own)  # where the candidate stands, or would stand, in its gene's list
+        candidate = gene * self.n_genes + partner
+        row = torch.searchsorted(self.keys, candidate)  # the candidate's place in its gene's list
         padded = torch.cat([self.keys, self.keys.new_full((1,), -1)])
-        linked = padded[row] == own
+        linked = padded[row] == candidate
         others = self.degree[gene] - linked.long()
         step = (share * others).long().clamp(max=(others - 1).clamp(min=0))
         chosen = self.start[gene] + step
         chosen = chosen + (linked & (chosen >= row)).long()  # skip the candidate
         absent = others == 0
-        found = torch.where(absent, gene, padded[chosen.clamp(max=len(self.keys))] % self.n_genes)
-        return Context(torch.where(at_tf, gene, found), torch.where(at_tf, found, gene), absent)
+        neighbour = torch.where(absent, gene, padded[chosen.clamp(max=len(self.keys))] % self.n_genes)
+        return Context(torch.where(at_tf, gene, neighbour), torch.where(at_tf, neighbour, gene), absent)

@@ -1,1 +1,22 @@
-"""Factor scorer: what gives a pair its score."""
+"""Factor scorer: what gives a pair its score.
+
+Levels are listed in the order of these imports, which search spaces depend on.
+"""
+
+# isort: off
+from components.scorer.base import Baseline as Baseline
+from components.scorer.base import Rule as Rule
+from components.scorer.base import TrainedScorer as TrainedScorer
+from components.scorer.network import Network as Network
+from components.scorer.assembled import Assembled as Assembled
+from components.scorer.assembled import Noise as Noise
+from components.scorer.assembled import Permuted as Permuted
+from components.scorer.degree import Degree as Degree
+from components.scorer.degree import ReverseDegree as ReverseDegree
+from components.scorer.identity import Identity as Identity
+from components.scorer.correlation import MutualInformation as MutualInformation
+from components.scorer.correlation import Pearson as Pearson
+from components.scorer.trees import GENIE3 as GENIE3
+from components.scorer.trees import GRNBoost2 as GRNBoost2
+from components.scorer.cnnc import CNNC as CNNC
+from components.scorer.deepsem import DeepSEM as DeepSEM

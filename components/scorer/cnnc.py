@@ -1,4 +1,4 @@
-"""Baseline that learns from known edges what the joint histogram of a regulator and its target looks like."""
+"""Baseline that learns from known edges to classify the joint histogram of two genes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from components.core.settings import setting
 from components.core.streams import seeded
 from components.scorer.base import Baseline
 
-__all__ = ["CNNC"]
-
 CHUNK = 1024  # pairs whose histograms are in memory at once
 
 
@@ -27,11 +25,11 @@ CHUNK = 1024  # pairs whose histograms are in memory at once
 class CNNC(Baseline):
     """Scores a pair by a convolutional network over the joint histogram of its two genes, trained on known edges.
 
-    ``[pairs, 2]`` to histograms ``[pairs, 1, bins, bins]`` to ``[pairs]`` probabilities; 0 if the first gene is no TF.
-    Trains on the training positives and as many pairs of the pool, when a score is first asked for; a fifth of these
-    pairs chooses the epoch by accuracy, as published. The held-out pairs choose nothing. Smaller than the original: one
-    convolution per block for two, 16 bins for 32 (benchmarks have hundreds of cells where it had 43,261), 128 hidden
-    units for 512, 30 epochs for 600. Bins are cut on the log scale as handed in.
+    ``[pairs, 2]`` to histograms ``[pairs, 1, bins, bins]`` to probabilities ``[pairs]``; 0 if the first gene is no TF.
+    It trains on the training positives and as many pairs of the pool, a fifth of which chooses the epoch by accuracy,
+    as published; held-out pairs choose nothing. It is smaller than the original: one convolution per block for two, 16
+    bins for 32 (benchmarks have hundreds of cells, it had 43,261), 128 hidden units for 512, 30 epochs for 600. Bins
+    divide the log scale.
 
     Source: Yuan & Bar-Joseph 2019; layers, optimiser and scaling of its public code.
     """
@@ -39,7 +37,7 @@ class CNNC(Baseline):
     settings: Settings
 
     class Settings(Baseline.Settings):
-        """Settings of the histogram and of training."""
+        """Settings of histogram and training."""
 
         bins: int = setting(16, "bins per gene, of equal width over its range", ge=8, le=64, search=(8, 32))
         epochs: int = setting(30, "epochs of training", ge=1, le=1000, search=(10, 100), log=True)
@@ -53,12 +51,12 @@ class CNNC(Baseline):
         """Return probabilities ``[pairs]``."""
         net = self.net  # trained outside of inference mode
         with torch.inference_mode():
-            parts = [net(self.histograms(some)) for some in np.array_split(pairs, len(pairs) // CHUNK + 1)]
+            parts = [net(self.histograms(chunk)) for chunk in np.array_split(pairs, len(pairs) // CHUNK + 1)]
         scores = torch.cat(parts).sigmoid().numpy().astype(np.float64)
         return np.where(np.isin(pairs[:, 0], self.tfs), scores, 0.0)
 
     def on(self, expression: Floats) -> Self:
-        """Return the same trained network, reading histograms of other cells of the same genes."""
+        """Return the same trained network for histograms of other cells of the same genes."""
         other = type(self)(self.settings, self.split, expression, self.tfs, self.rng)
         other.net = self.net
         return other
@@ -73,7 +71,7 @@ class CNNC(Baseline):
 
     @cached_property
     def binned(self) -> Ints:
-        """The bin ``[genes, cells]`` of each value; a gene that never varies stands in the first."""
+        """Bin of each value ``[genes, cells]``; the first for a gene that never varies."""
         low = self.expression.min(axis=1, keepdims=True).astype(np.float64)
         width = np.ptp(self.expression, axis=1, keepdims=True).astype(np.float64)
         place = (self.expression - low) / np.where(width > 0, width, 1.0) * self.settings.bins
@@ -81,11 +79,12 @@ class CNNC(Baseline):
 
     @cached_property
     def net(self) -> nn.Module:
-        """The network at its best epoch, in evaluation mode."""
+        """The trained network at its best epoch, in evaluation mode."""
         rng = copy.deepcopy(self.rng)
-        drawn = rng.choice(len(self.split.pool), min(len(self.split.train), len(self.split.pool)), replace=False)
-        pairs = np.concatenate([self.split.train, self.split.pool[drawn]])
-        labels = np.repeat([1.0, 0.0], [len(self.split.train), len(drawn)]).astype(np.float32)
+        positives, pool = self.split.train, self.split.pool
+        drawn = rng.choice(len(pool), min(len(positives), len(pool)), replace=False)
+        pairs = np.concatenate([positives, pool[drawn]])
+        labels = np.repeat([1.0, 0.0], [len(positives), len(drawn)]).astype(np.float32)
         order = rng.permutation(len(pairs))
         with seeded(int(rng.integers(2**63 - 1))):
             return self._trained(self.histograms(pairs[order]), torch.from_numpy(labels[order]))
@@ -103,9 +102,9 @@ class CNNC(Baseline):
                 optimizer.step()
             net.eval()
             with torch.inference_mode():
-                right = ((net(x[:held]) > 0) == (labels[:held] > 0.5)).float().mean().item() if held else 0.0
-            if right >= best:  # of equals the longest trained
-                best, best_state = right, copy.deepcopy(net.state_dict())
+                accuracy = ((net(x[:held]) > 0) == (labels[:held] > 0.5)).float().mean().item() if held else 0.0
+            if accuracy >= best:  # of equals the last
+                best, best_state = accuracy, copy.deepcopy(net.state_dict())
         net.load_state_dict(best_state)
         return net.eval()
 

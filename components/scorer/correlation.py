@@ -1,4 +1,4 @@
-"""Baselines that read a GRN off how two genes vary together: correlation and mutual information."""
+"""Baselines from the joint variation of two genes: correlation and mutual information."""
 
 from __future__ import annotations
 
@@ -12,20 +12,15 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.scorer.network import Network
 
-__all__ = ["MutualInformation", "Pearson"]
-
 
 @register("scorer", "pcc")
 class Pearson(Network):
     """Scores a pair by the absolute Pearson correlation of its two genes over cells.
 
-    ``[genes, cells]`` to ``[genes, genes]``, the same in both directions between two TFs.
+    ``[genes, cells]`` to ``[tfs, genes]``, the same in both directions between two TFs.
 
     Source: Pratapa et al. 2020 (BEELINE); scUniGP Table 1 (PCC).
     """
-
-    class Settings(Network.Settings):
-        """Nothing to set."""
 
     def infer(self, expression: Floats, tfs: Ints, rng: np.random.Generator) -> Scores:
         """Return absolute correlations ``[tfs, genes]``."""
@@ -39,7 +34,7 @@ class Pearson(Network):
 class MutualInformation(Network):
     """Scores a pair by the mutual information of its two genes over cells, each cut into bins of equal frequency.
 
-    ``[genes, cells]`` to ``[genes, genes]``, in nats. Equal values share a bin, so all zeros of a gene do.
+    ``[genes, cells]`` to ``[tfs, genes]``, in nats. Equal values, such as all zeros of a gene, share a bin.
 
     Source: Butte & Kohane 2000 (relevance networks); scUniGP Table 1 (MI).
     """
@@ -60,12 +55,12 @@ class MutualInformation(Network):
         c_log_c = count * np.log(np.maximum(count, 1.0))
         of_gene = c_log_c[one_hot.sum(axis=2).astype(np.intp)].sum(axis=1)
         flat = one_hot.reshape(-1, cells)
-        found = np.empty((len(tfs), len(expression)))
-        for row, tf in enumerate(tfs):  # one TF at a time: all counts at once would fill the memory
+        information = np.empty((len(tfs), len(expression)))
+        for row, tf in enumerate(tfs):  # one TF at a time, to save memory
             joint = (one_hot[tf] @ flat.T).astype(np.intp)
             of_pair = c_log_c[joint].reshape(bins, -1, bins).sum(axis=(0, 2))
-            found[row] = np.log(cells) + (of_pair - of_gene[tf] - of_gene) / cells
-        return np.maximum(found, 0.0)
+            information[row] = np.log(cells) + (of_pair - of_gene[tf] - of_gene) / cells
+        return np.maximum(information, 0.0)
 
     def binned(self, expression: Floats) -> NDArray[np.intp]:
         """Return the bin ``[genes, cells]`` of each value, counted from 0."""

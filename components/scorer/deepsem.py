@@ -1,4 +1,4 @@
-"""Baseline that learns a GRN as the weights through which genes explain one another in a variational autoencoder."""
+"""Baseline that learns a network as the weights of a structural equation in a variational autoencoder."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ from components.core.settings import setting
 from components.core.streams import seeded
 from components.scorer.network import Network
 
-__all__ = ["DeepSEM"]
-
 
 @register("scorer", "deepsem")
 class DeepSEM(Network):
-    """Scores a pair by the absolute weight with which a beta-VAE lets the TF explain its target.
+    """Scores a pair by the absolute weight of the TF in the target's structural equation, learnt by a beta-VAE.
 
-    ``[genes, cells]`` to ``[genes, genes]``. One small network, shared by all genes, encodes each expression value; the
-    code passes through I - W^T on the way in and its inverse on the way out, so that W is a structural equation
-    between genes; an L1 term keeps W sparse. As published: that loss, W and the networks fitted in turns, W starting at
-    one constant, and the settings for networks that are not specific to a cell type. Left out: the variant for
-    cell-type-specific networks (zeros masked in standardisation and loss), and mixtures of several Gaussians, which
-    the published defaults do without; with one Gaussian its prior is a constant per gene, here learned as such.
+    ``[genes, cells]`` to ``[tfs, genes]``. One small network, shared by all genes, encodes each expression value; the
+    code is multiplied by I - W^T on the way in and by its inverse on the way out, so that W is a structural equation
+    between genes; an L1 term keeps W sparse. As published are that loss, the alternating fits of W and networks, the
+    constant that W starts at, and the settings for networks that are not cell-type specific. Left out are the variant
+    for cell-type-specific networks, which masks zeros, and mixtures of several Gaussians, which the published defaults
+    do not use; with one Gaussian its prior is a constant per gene, here learned as such.
 
     Source: Shu et al. 2021; settings and loss of its public code.
     """
@@ -63,13 +61,13 @@ class DeepSEM(Network):
         structure = torch.optim.RMSprop([vae.w], lr=s.learning_rate * 0.2)
         schedule = torch.optim.lr_scheduler.ExponentialLR(networks, s.decay)
         for epoch in range(s.epochs):
-            turn = networks if epoch % 3 == 0 else structure
-            vae.requires_grad_(turn is networks)
-            vae.w.requires_grad_(turn is structure)
+            optimizer = networks if epoch % 3 == 0 else structure
+            vae.requires_grad_(optimizer is networks)
+            vae.w.requires_grad_(optimizer is structure)
             for rows in torch.randperm(len(cells)).split(s.batch_size):
-                turn.zero_grad()
+                optimizer.zero_grad()
                 (vae(cells[rows], s.beta) + s.alpha * vae.w.abs().mean()).backward()
-                turn.step()
+                optimizer.step()
             schedule.step()
         return vae.w.detach()
 

@@ -1,4 +1,4 @@
-"""Base of known methods that infer one whole network from expression alone and so learn from no known edge."""
+"""Base of known methods that infer a whole network from expression, without known edges."""
 
 from __future__ import annotations
 
@@ -12,30 +12,24 @@ from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
 from components.scorer.base import Baseline
 
-__all__ = ["Network"]
-
 
 class Network(Baseline):
-    """Base of baselines that give every TF-target pair of a GRN a weight, fitted once, when a score is first asked for.
+    """Base of baselines that weigh every TF-target pair at once, when a score is first needed.
 
-    The weights of all pairs are there before any is read, so that a score cannot depend on which pairs are asked for.
-    Genes that are no TF regulate nothing, and a gene that is the same in every cell neither regulates nor is
-    regulated: their weight is 0.
+    So a score cannot depend on which pairs are scored. The weight is 0 for genes that are no TF as regulators, for a
+    gene with itself, and for a gene that is the same in every cell, as regulator and as target.
     """
-
-    class Settings(Baseline.Settings):
-        """Nothing to set."""
 
     @cached_property
     def weights(self) -> Scores:
-        """Weights ``[tfs + 1, genes]``; the last row stands for every gene that is no TF."""
+        """Weights ``[tfs + 1, genes]``; the last row is that of every gene that is no TF."""
         expression = self.expression.astype(np.float32, order="C")
         varying = np.flatnonzero(np.ptp(expression, axis=1) > 0)
         weights = np.zeros((len(self.tfs) + 1, len(expression)))
         rows = np.flatnonzero(np.isin(self.tfs, varying))
         if len(rows):
             tfs = np.searchsorted(varying, self.tfs[rows])
-            # a copy, so that the stream stays at its start for `on`
+            # a copy of the stream: `on` starts from the same state
             weights[np.ix_(rows, varying)] = self.infer(expression[varying], tfs, copy.deepcopy(self.rng))
         weights[np.arange(len(self.tfs)), self.tfs] = 0.0
         return weights
@@ -48,4 +42,4 @@ class Network(Baseline):
 
     @abstractmethod
     def infer(self, expression: Floats, tfs: Ints, rng: np.random.Generator) -> Scores:
-        """Return weights ``[tfs, genes]`` from ``[genes, cells]``, every gene varying, and ``[tfs]`` rows of it."""
+        """Return weights ``[tfs, genes]`` from ``[genes, cells]``, where every gene varies, and its rows ``[tfs]``."""

@@ -1,4 +1,4 @@
-"""Baselines that predict each gene from all TFs by trees: what a TF adds to the prediction is its score."""
+"""Baselines that predict each gene from all TFs by trees, and score a TF by its importance."""
 
 from __future__ import annotations
 
@@ -16,42 +16,37 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.scorer.network import Network
 
-__all__ = ["GENIE3", "GRNBoost2", "TreeEnsemble"]
-
 FORESTS = {"random_forest": RandomForestRegressor, "extra_trees": ExtraTreesRegressor}
 
 
 class TreeEnsemble(Network):
-    """Base of baselines that regress each gene of a GRN on all TFs: ``[genes, cells]`` to ``[tfs, genes]``."""
-
-    class Settings(Network.Settings):
-        """Nothing to set."""
+    """Base of baselines that regress each gene on all TFs: ``[genes, cells]`` to ``[tfs, genes]``."""
 
     def infer(self, expression: Floats, tfs: Ints, rng: np.random.Generator) -> Scores:
-        """Return importances ``[tfs, genes]``, the targets shared between the threads of the lane."""
+        """Return importances ``[tfs, genes]``, with as many threads as torch has."""
         cells = np.ascontiguousarray(expression[tfs].T)
-        seeds = rng.integers(2**31 - 1, size=len(expression))  # drawn before any fit: threads may finish in any order
+        seeds = rng.integers(2**31 - 1, size=len(expression))  # drawn before any fit, as threads finish in any order
 
         def column(gene: int) -> Scores:
             others = np.flatnonzero(tfs != gene)
-            found = np.zeros(len(tfs))
+            importances = np.zeros(len(tfs))
             if len(others):
-                found[others] = self.importances(cells[:, others], expression[gene], int(seeds[gene]))
-            return found
+                importances[others] = self.importances(cells[:, others], expression[gene], int(seeds[gene]))
+            return importances
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             return np.stack(list(pool.map(column, range(len(expression)))), axis=1)
 
     @abstractmethod
     def importances(self, tfs: Floats, target: Floats, seed: int) -> Scores:
-        """Return one importance per TF: ``[cells, tfs]`` and ``[cells]`` to ``[tfs]``."""
+        """Return one importance per TF, ``[tfs]``, from TFs ``[cells, tfs]`` and their target ``[cells]``."""
 
 
 @register("scorer", "genie3")
 class GENIE3(TreeEnsemble):
-    """Scores a pair by how much the TF lowers the variance of its target in a random forest over all TFs.
+    """Scores a pair by how much the TF reduces the variance of the target in a random forest over all TFs.
 
-    ``[genes, cells]`` to ``[genes, genes]``. The target has unit variance; importances are not normalised per target.
+    ``[genes, cells]`` to ``[tfs, genes]``. Targets have unit variance; importances are not normalised per target.
 
     Source: Huynh-Thu et al. 2010 (K = square root of the number of TFs; 1000 trees there).
     """
@@ -67,7 +62,7 @@ class GENIE3(TreeEnsemble):
         trees: int = setting(100, "trees per target", ge=1, le=10_000, search=(50, 1000), log=True)
 
     def importances(self, tfs: Floats, target: Floats, seed: int) -> Scores:
-        """Return the mean decrease of variance ``[tfs]``."""
+        """Return the mean reduction of variance ``[tfs]``."""
         forest = FORESTS[self.settings.method](self.settings.trees, max_features="sqrt", random_state=seed)
         forest.fit(tfs, target / target.std(dtype=np.float64))
         each = [tree.tree_.compute_feature_importances(normalize=False) for tree in forest.estimators_]
@@ -78,8 +73,8 @@ class GENIE3(TreeEnsemble):
 class GRNBoost2(TreeEnsemble):
     """Scores a pair by the TF's importance in gradient-boosted trees over all TFs, times the number of trees.
 
-    ``[genes, cells]`` to ``[genes, genes]``. Boosting stops when the last trees make cells that they have not seen
-    worse on average; a target on which it goes on for long has many trees, and so high scores.
+    ``[genes, cells]`` to ``[tfs, genes]``. Boosting stops when the last trees no longer improve the cells left out of
+    them; a predictable target has many trees, and so high scores.
 
     Source: Moerman et al. 2019; settings of its public code (arboreto, SGBM).
     """
@@ -115,8 +110,8 @@ class GRNBoost2(TreeEnsemble):
 class _OutOfBag:
     """Stops boosting when the mean improvement on cells left out of each tree is negative over a window of trees.
 
-    The improvement is of the same cells before and after a tree. sklearn's ``oob_improvement_`` was that when arboreto
-    was written; since 1.3 it compares one tree's left-out cells with the next one's, which ends boosting at chance.
+    The improvement compares the same cells before and after a tree, as scikit-learn's ``oob_improvement_`` did when
+    arboreto was written; since 1.3 that compares the left-out cells of one tree with those of the next.
     """
 
     def __init__(self, window: int) -> None:

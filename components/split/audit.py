@@ -1,7 +1,4 @@
-"""What an exam gives away: the leak audit of one split of one data set.
-
-Source: protocol.md, 'What a model can get without looking at expression'.
-"""
+"""Leak audit of an exam: what it gives away to a model that does not read expression."""
 
 from __future__ import annotations
 
@@ -14,11 +11,9 @@ from components.core.dataset import Dataset, Ints, pair_keys
 from components.core.exam import Split
 from components.core.metrics import auprc, auroc
 
-__all__ = ["AUDIT", "audit"]
-
 RULES = ("degree", "reverse_degree", "identity")
 
-# what each row of the audit means, in the order in which they are printed
+# meaning of each figure, in the order in which they are printed
 AUDIT: Mapping[str, str] = {
     "training positives": "edges that message passing and rules may see",
     "test positives": "edges asked for",
@@ -41,8 +36,8 @@ def audit(dataset: Dataset, split: Split) -> dict[str, str]:
     positive, negative = split.test[split.test_labels == 1], split.test[split.test_labels == 0]
     values = [len(split.train), len(positive), _in_two_parts(split), _contradicted(split)]
     shares: list[float] = []
-    for seen in (_reversed_in_training, _unseen_tf, _unseen_target):
-        shares += [float(seen(split, pairs).mean()) for pairs in (positive, negative)]
+    for leaks in (_reversed_in_training, _unseen_tf, _unseen_target):
+        shares += [float(leaks(split, pairs).mean()) for pairs in (positive, negative)]
     shares += [float(split.validation_labels.mean()), float(split.test_labels.mean())]
     texts = [str(value) for value in values] + [f"{100 * share:.1f}" for share in shares]
     texts += [_rule(name, split) for name in RULES]

@@ -1,4 +1,4 @@
-"""What every split protocol shares: its contract, the order in which an exam is set, and the rules for pairs."""
+"""Bases of split protocols, and what they share about pairs ``[genes, genes]``."""
 
 from __future__ import annotations
 
@@ -13,21 +13,19 @@ from components.core.exam import NONE, TEST, TRAIN, VALIDATION, Split, collect
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
 
-__all__ = ["Cut", "Splitter", "candidates", "mirrored", "one_direction", "refuse_empty"]
-
 
 class Splitter(ABC):
-    """Base of every split protocol: sets the exam of a GRN, or one exam per fold.
+    """Base of every split protocol: sets the exam of a data set, or one exam per fold.
 
-    An exam's parts are disjoint, and every positive stands in exactly one of them.
+    The parts of an exam are disjoint, and each positive is in exactly one of them.
     """
 
-    across: ClassVar[bool] = False  # whether its test asks another data set (transfer)
-    whole_pool: ClassVar[bool] = False  # whether its training set holds every negative of the pool (rule 8)
-    needs: ClassVar[str]  # what a network must have to fill every part: ends the refusal of one that has not
+    across: ClassVar[bool] = False  # whether the test pairs are of another data set (transfer)
+    whole_pool: ClassVar[bool] = False  # whether training takes every negative of the pool
+    needs: ClassVar[str]  # what a network must have to fill every part, as the last sentence of the error
 
     class Settings(BaseSettings):
-        """What every protocol can be asked."""
+        """Settings common to all protocols."""
 
         reciprocal: Literal["free", "together"] = setting(
             "free",
@@ -39,7 +37,7 @@ class Splitter(ABC):
 
     @abstractmethod
     def split(self, dataset: Dataset, rng: np.random.Generator) -> Split:
-        """Set the exam of one data set; of several folds, the first.
+        """Return the exam of one data set; of several folds the first.
 
         Raises
         ------
@@ -48,20 +46,20 @@ class Splitter(ABC):
         """
 
     def folds(self, dataset: Dataset, rng: np.random.Generator) -> tuple[Split, ...]:
-        """Set every exam of one data set: an arm is trained on each, and their test pairs are scored as one test."""
+        """Return every exam of one data set: an arm trains on each, and their test pairs are scored as one test."""
         return (self.split(dataset, rng),)
 
 
 class Cut(Splitter):
-    """Base of protocols with one exam: assigns the positives, then draws the pairs that stand against them.
+    """Base of protocols that divide the positives of each TF, then draw negatives for each part.
 
-    Unless a protocol says otherwise, positives are cut by GENELink's rules, and what is held out from no part trains.
+    Unless a protocol overrides it, positives are divided as GENELink does, and the pool is all that is not held out.
     """
 
     needs = "A TF needs at least 8 targets to reach validation."
 
     def split(self, dataset: Dataset, rng: np.random.Generator) -> Split:
-        """Set the exam of one data set."""
+        """Return the exam of one data set."""
         part = np.zeros((dataset.n_genes, dataset.n_genes), dtype=np.int8)  # of each positive
         self._assign_positives(part, dataset, rng)
         negative = self._assign_negatives(part, dataset, rng)
@@ -81,7 +79,10 @@ class Cut(Splitter):
             part[a, b] = np.maximum(part[a, b], part[b, a])
 
     def _parts_of_one_tf(self, n: int, rng: np.random.Generator) -> Ints:
-        """Return the part of each of the ``n`` targets of one TF, by protocol.md rules 1 and 2: 53/13/33 %."""
+        """Return the part of each of the ``n`` targets of one TF, as GENELink does: 53/13/33 %.
+
+        The only target of a TF trains or tests by coin; of two, the first trains and the second tests.
+        """
         if n == 1:
             return np.array([TRAIN if rng.random() <= 0.5 else TEST])
         if n == 2:
@@ -95,19 +96,19 @@ class Cut(Splitter):
 
     @abstractmethod
     def _assign_negatives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
-        """Return ``[genes, genes]``: the part each negative pair stands in, 0 for none."""
+        """Return the part of each negative pair, ``[genes, genes]``, NONE for most."""
 
     def _pool(self, part: np.ndarray, negative: np.ndarray, dataset: Dataset) -> np.ndarray:
-        """Return ``[genes, genes]`` bool: pairs that may be drawn as training negatives.
+        """Return whether a pair may be drawn as a training negative, ``[genes, genes]``.
 
-        Those of all listed TFs that validation and test leave.
+        Those of all listed TFs that are neither known nor held out.
         """
         held_out = (negative != NONE) | mirrored(self, (negative != NONE) | (part == VALIDATION) | (part == TEST))
         return candidates(part, dataset.tfs) & ~held_out
 
 
 def candidates(part: np.ndarray, tfs: Ints) -> np.ndarray:
-    """Return ``[genes, genes]`` bool: pairs of these TFs that are no known edge and no self-regulation."""
+    """Return whether a pair of these TFs is no known edge and no self-regulation, ``[genes, genes]``."""
     free = np.zeros(part.shape, dtype=bool)
     free[tfs] = part[tfs] == NONE
     np.fill_diagonal(free, False)
@@ -115,7 +116,7 @@ def candidates(part: np.ndarray, tfs: Ints) -> np.ndarray:
 
 
 def one_direction(edges: Ints, n_genes: int, rng: np.random.Generator) -> Ints:
-    """Keep one direction, drawn by coin, of every pair that the network lists both ways: ``[edges, 2]`` to fewer."""
+    """Return the edges with one direction, by coin, of every pair of genes that the network links both ways."""
     keys, reversed_keys = pair_keys(edges, n_genes), pair_keys(edges[:, ::-1], n_genes)
     reciprocal = np.isin(keys, reversed_keys)
     coin = rng.random((n_genes, n_genes)) < 0.5
@@ -125,18 +126,12 @@ def one_direction(edges: Ints, n_genes: int, rng: np.random.Generator) -> Ints:
 
 
 def mirrored(splitter: Splitter, pairs: np.ndarray) -> np.ndarray:
-    """Return the reversed pairs ``[genes, genes]`` where both directions must stay together, no pair otherwise."""
+    """Return the reverse of pairs ``[genes, genes]`` if both directions must be in one part, and no pair otherwise."""
     return pairs.T if splitter.settings.reciprocal == "together" else np.zeros_like(pairs)
 
 
 def refuse_empty(split: Split, dataset: Dataset, splitter: Splitter) -> None:
-    """Refuse a network that leaves a part of the exam without positives or negatives.
-
-    Raises
-    ------
-    KnockoutError
-        Naming the parts, and what the protocol needs.
-    """
+    """Raise :class:`KnockoutError`, saying what the protocol needs, if a part lacks positives or negatives."""
     lacking = [
         name
         for name, labels in (("validation", split.validation_labels), ("test", split.test_labels))

@@ -1,4 +1,4 @@
-"""Cross-validation whose folds are scored as one test: each candidate pair of a TF with targets is asked once."""
+"""Cross-validation whose folds are scored as one test."""
 
 from __future__ import annotations
 
@@ -11,25 +11,20 @@ from components.core.sampling import systematic
 from components.core.settings import setting
 from components.split.base import Splitter, candidates, one_direction, refuse_empty
 
-__all__ = ["KFoldPooled"]
-
 
 @register("split", "kfold_pooled")
 class KFoldPooled(Splitter):
-    """Deals positives and all other genes of each TF to folds; each fold is the test once, and all are scored as one.
+    """Deals the targets and the non-targets of each TF to folds; each fold is the test once, and all are scored as one.
 
-    Only TFs with a positive take part; over all folds, each of their pairs ``[pairs, 2]`` with another gene is tested
-    exactly once, at natural prevalence. Positives of a TF, and its other genes, are shuffled and dealt in turn, and the
-    next TF's dealing goes on where the last one's ended, so that small TFs do not meet in one fold: a TF's share
-    differs by at most one between folds. Of the pairs that a fold does not test, every tenth (in TF order, from a
-    random start) validates. Pairs that must keep their reverse (``reciprocal: together``) follow it, and shares then
-    differ by more.
+    Every pair ``[pairs, 2]`` of a TF that has a target is tested exactly once, at natural prevalence. The dealing of a
+    TF continues where that of the previous one ended, so that a TF's share differs by at most one pair between folds
+    and small TFs do not meet in one fold. Of the pairs that a fold does not test, every tenth (in TF order, from a
+    random start) validates. With ``reciprocal: together`` a reverse follows its pair, and shares differ by more.
 
     Source: GP-DHT section 3 ('a three-fold cross-validation protocol, with 33.3% of samples for testing ... Instead of
-    averaging across folds, we aggregate all test samples'); candidates as in scGREAT's code (protocol.md rules 7-8).
+    averaging across folds, we aggregate all test samples'); candidates as in scGREAT's public code.
     """
 
-    uses = ("components.core.sampling",)
     needs = "Every fold needs an edge to test, one to validate and one to train."
 
     class Settings(Splitter.Settings):
@@ -43,11 +38,11 @@ class KFoldPooled(Splitter):
     settings: Settings
 
     def split(self, dataset: Dataset, rng: np.random.Generator) -> Split:
-        """Set the first fold."""
+        """Return the exam of the first fold."""
         return self.folds(dataset, rng)[0]
 
     def folds(self, dataset: Dataset, rng: np.random.Generator) -> tuple[Split, ...]:
-        """Set one exam per fold; their tests are disjoint and together hold every candidate pair.
+        """Return one exam per fold; their tests are disjoint and together contain every candidate pair.
 
         Raises
         ------
@@ -91,7 +86,7 @@ class KFoldPooled(Splitter):
     def _leading(
         self, known: np.ndarray, free: np.ndarray, dataset: Dataset, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the positives and the other pairs that are dealt; what is left goes where its reverse goes."""
+        """Return the positives and the negatives that are dealt; all other pairs follow their reverse."""
         if self.settings.reciprocal == "free":
             return known, free
         first = np.zeros_like(known)
@@ -101,11 +96,11 @@ class KFoldPooled(Splitter):
 
 
 def _by_tf(pairs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the pairs of a matrix ``[genes, genes]`` as ``[pairs, 2]``: TFs in random order, each TF's shuffled."""
+    """Return the pairs of ``[genes, genes]`` as ``[pairs, 2]``: TFs in random order, and the pairs of each shuffled."""
     rows = np.argwhere(pairs)
     return rows[np.lexsort((rng.random(len(rows)), rng.permutation(len(pairs))[rows[:, 0]]))]
 
 
 def _follow(dealt: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Give every pair that was not dealt, 0, what its reverse was given."""
+    """Return the part or fold of each pair, for those that were not dealt (0) that of their reverse."""
     return np.where(pairs & (dealt == 0), dealt.T, dealt)

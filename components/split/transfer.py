@@ -1,4 +1,4 @@
-"""The exam of a transfer: trained on one data set, tested on another over the same genes."""
+"""An exam that trains on one data set and tests on another over the same genes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.split.base import Splitter, candidates, mirrored, refuse_empty
 
-__all__ = ["Transfer"]
-
 
 @register("split", "transfer")
 class Transfer(Splitter):
-    """Trains and validates on the edges of one data set, tests on those of another over the same genes.
+    """Trains and validates on the edges of one data set and tests those of another over the same genes.
 
-    Per source TF, targets and all other genes are cut into training and validation alike; the test asks for every pair
-    of a TF that has a target in the tested network, at natural prevalence. Pairs are ``[pairs, 2]`` gene indices.
+    The targets and the non-targets of each source TF are split into training and validation in the same proportion. The
+    test contains every pair ``[pairs, 2]`` of a TF that has a target in the tested network, at natural prevalence.
 
-    Source: GP-DHT's question ('cross-species GRN inference'); the rule is ours.
+    Source: GP-DHT's question ('cross-species GRN inference'); the protocol is knockout's.
     """
 
     across = True
@@ -42,7 +40,7 @@ class Transfer(Splitter):
     settings: Settings
 
     def split(self, dataset: Dataset, rng: np.random.Generator) -> Split:
-        """Set the exam: train and validate on ``dataset``, test on its ``target``."""
+        """Return the exam: training and validation on ``dataset``, test on its ``target``."""
         if dataset.target is None:
             raise KnockoutError(
                 "the split 'transfer' needs a data set to train on beside the tested one: write train_on in its entry.",
@@ -53,14 +51,14 @@ class Transfer(Splitter):
         part = np.zeros(known.shape, dtype=np.int8)
         for pairs in (known, free):
             self._deal(part, pairs, rng)
-        asked = self._asked(part, known, dataset.target)
+        tested = self._tested_pairs(part, known, dataset.target)
         split = Split(
             n_genes=dataset.n_genes,
             train=np.argwhere(known & (part == TRAIN)),
             validation=np.argwhere(part == VALIDATION),
             validation_labels=known[part == VALIDATION].astype(np.int64),
-            test=np.argwhere(asked),
-            test_labels=dataset.target.known[asked].astype(np.int64),
+            test=np.argwhere(tested),
+            test_labels=dataset.target.known[tested].astype(np.int64),
             pool=np.argwhere(free & (part == TRAIN)),
         )
         refuse_empty(split, dataset, self)
@@ -70,16 +68,16 @@ class Transfer(Splitter):
         """Deal pairs ``[genes, genes]`` to training and validation, TF by TF."""
         for tf in np.flatnonzero(pairs.any(axis=1)):
             genes = rng.permutation(np.flatnonzero(pairs[tf]))
-            held = int(self.settings.validation * len(genes) + rng.random())  # so that small TFs reach it, too
+            number = int(self.settings.validation * len(genes) + rng.random())  # rounded at random, for small TFs
             part[tf, genes] = TRAIN
-            part[tf, genes[:held]] = VALIDATION
+            part[tf, genes[:number]] = VALIDATION
         if self.settings.reciprocal == "together":
             both = (part != NONE) & (part.T != NONE)
             part[:] = np.where(both, np.maximum(part, part.T), part)
 
-    def _asked(self, part: np.ndarray, known: np.ndarray, target: Dataset) -> np.ndarray:
-        asked = candidates(np.zeros_like(part), np.unique(target.edges[:, 0]))
+    def _tested_pairs(self, part: np.ndarray, known: np.ndarray, target: Dataset) -> np.ndarray:
+        tested = candidates(np.zeros_like(part), np.unique(target.edges[:, 0]))
         if not self.settings.known:
-            seen = known | (part == VALIDATION)
-            asked &= ~(seen | mirrored(self, seen))
-        return asked
+            source = known | (part == VALIDATION)
+            tested &= ~(source | mirrored(self, source))
+        return tested

@@ -1,4 +1,4 @@
-"""What a search may make of each factor: its levels, which of their settings vary, and what stays."""
+"""Options of a search for each factor: its levels, the settings that vary, and those that are fixed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
 from search_spaces.designs import refuse_exam
 from search_spaces.space.parameter import Parameter, parse_parameter, varied_levels
 
-__all__ = ["FactorOptions", "LevelOptions", "all_levels", "factor_options", "parse_fixed", "parse_vary"]
-
-Wanted = dict[str, dict[str, Any]]  # level to what a user says of its settings
+Levels = dict[str, dict[str, Parameter]]  # level to the ranges that a user gave for its settings
 
 
 @dataclass(frozen=True)
@@ -25,35 +23,41 @@ class LevelOptions:
     Attributes
     ----------
     base
-        Its settings where nothing else is said.
-    held
-        Settings that a user holds at a value.
+        The level with its settings, unless ``fixed`` or ``parameters`` replace them.
+    fixed
+        Settings that a user set to one value.
     parameters
         Settings that vary.
     """
 
     base: Choice
-    held: dict[str, Any]
+    fixed: dict[str, Any]
     parameters: tuple[Parameter, ...]
 
     def choice(self, params: Mapping[str, Any]) -> Choice:
-        """Return the level with the settings that a search drew, or say why they do not go together."""
+        """Return the level with the settings that a search drew.
+
+        Raises
+        ------
+        KnockoutError
+            If they are not valid together.
+        """
         base = self.base
         given = {name: getattr(base.settings, name) for name in base.settings.model_fields_set}
         varied = {p.setting: p.decode(params[p.name]) for p in self.parameters}
-        return Choice(base.factor, base.level, registry.parse(base.factor, base.level, given | self.held | varied))
+        return Choice(base.factor, base.level, registry.parse(base.factor, base.level, given | self.fixed | varied))
 
     @property
     def rest(self) -> dict[str, Any]:
         """Settings that do not vary, as plain JSON values."""
         varied = {p.setting for p in self.parameters}
-        settings = self.base.settings.model_dump(mode="json") | self.held
+        settings = self.base.settings.model_dump(mode="json") | self.fixed
         return {name: value for name, value in settings.items() if name not in varied}
 
 
 @dataclass(frozen=True)
 class FactorOptions:
-    """What a search may make of one factor: ``parameter`` chooses among ``levels``, where there are several."""
+    """Options for one factor: ``parameter`` chooses among ``levels``, if there are several."""
 
     parameter: Parameter
     levels: Mapping[str, LevelOptions]
@@ -69,29 +73,29 @@ class FactorOptions:
         return len(self.levels) > 1
 
     def level(self, params: Mapping[str, Any]) -> str:
-        """Return the level that a search drew, or the only one."""
+        """Return the level that a search drew, or the only level."""
         return str(params[self.name]) if self.varies else next(iter(self.levels))
 
 
-def all_levels(factor: str) -> Wanted:
-    """Return every level of a factor, with the registry's ranges."""
+def all_levels(factor: str) -> Levels:
+    """Return every level of a factor, with its declared ranges."""
     return {level: {} for level in registry.levels(factor)}
 
 
-def parse_vary(vary: Mapping[str, Any], held: Set[str], where: str) -> dict[str, Wanted]:
-    """Read which factors vary over which levels, and what is said of the levels' settings."""
-    wanted = {}
+def parse_vary(vary: Mapping[str, Any], held: Set[str], where: str) -> dict[str, Levels]:
+    """Return the levels, and the ranges of their settings, of each factor that a user wants to vary."""
+    varied = {}
     for factor, given in vary.items():
         at = f"{where}.{factor}"
         refuse_exam(factor, at)
         if factor in held:
             raise KnockoutError(f"{factor!r} is fixed as well; drop one.", where=at)
-        wanted[factor] = all_levels(factor) if given is True else _parse_levels(factor, given, held, at)
-    return wanted
+        varied[factor] = all_levels(factor) if given is True else _parse_levels(factor, given, held, at)
+    return varied
 
 
 def parse_fixed(fixed: Sequence[str], where: str) -> frozenset[str]:
-    """Return the factors, and the settings as ``factor.level.setting``, that stay as in the reference."""
+    """Return the factors, and the settings as ``factor.level.setting``, that keep the reference's value."""
     held: set[str] = set()
     for position, name in enumerate(fixed):
         at = f"{where}[{position}]"
@@ -100,70 +104,64 @@ def parse_fixed(fixed: Sequence[str], where: str) -> frozenset[str]:
         if not rest:
             held.add(factor)
             continue
-        *named, setting = rest
-        levels = [".".join(named)] if named else list(registry.levels(factor))
-        having = [level for level in levels if setting in _fields(factor, level, at)]
-        if not having:
-            known = dict.fromkeys(field for level in levels for field in _fields(factor, level, at))
-            raise UnknownNameError.of(f"setting of {'.'.join([factor, *named])}", setting, known, where=at)
-        held |= {f"{factor}.{level}.{setting}" for level in having}
+        *level, setting = rest
+        candidates = [".".join(level)] if level else list(registry.levels(factor))
+        levels = [name for name in candidates if setting in _fields(factor, name, at)]
+        if not levels:
+            known = dict.fromkeys(field for name in candidates for field in _fields(factor, name, at))
+            raise UnknownNameError.of(f"setting of {'.'.join([factor, *level])}", setting, known, where=at)
+        held |= {f"{factor}.{name}.{setting}" for name in levels}
     return frozenset(held)
 
 
 def factor_options(
-    reference: Arm, wanted: Mapping[str, Wanted], held: Set[str], where: str
+    reference: Arm, varied: Mapping[str, Levels], held: Set[str], where: str
 ) -> tuple[FactorOptions, ...]:
-    """Return what may become of every factor that can act beside the others.
-
-    A factor that is not wanted stays as in the reference.
-    """
-    found: list[FactorOptions] = []
-    never: set[str] = set()  # silent whatever is chosen
-    at_times: set[str] = set()
+    """Return the options of every factor that can act beside the others; those not varied keep the reference's."""
+    options: list[FactorOptions] = []
+    never: set[str] = set()  # factors that cannot act, whatever is chosen
+    at_times: set[str] = set()  # factors that cannot act beside some levels
     for name in _in_order():
         if name in never:
             continue
         beside = reference.choices[name]
-        if name in wanted:
+        if name in varied:
             levels = {
-                level: _level_options(name, level, beside, said, held, f"{where}.{name}")
-                for level, said in wanted[name].items()
+                level: _level_options(name, level, beside, ranges, held, f"{where}.{name}")
+                for level, ranges in varied[name].items()
             }
         else:
             levels = {beside.level: LevelOptions(beside, {}, ())}
-        found.append(FactorOptions(varied_levels(name, list(levels)), levels))
+        options.append(FactorOptions(varied_levels(name, list(levels)), levels))
         silenced = [registry.silenced_by(name, level) for level in levels]
         never |= frozenset.intersection(*silenced) if name not in at_times else frozenset()
         at_times |= frozenset.union(*silenced)
-    return tuple(found)
+    return tuple(options)
 
 
-def _parse_levels(factor: str, given: Any, held: Set[str], where: str) -> Wanted:
-    levels: Wanted = {}
+def _parse_levels(factor: str, given: Any, held: Set[str], where: str) -> Levels:
+    levels: Levels = {}
     for at, value in _entries(given, where):
-        level, said = _parse_level(factor, value, at)
+        level, ranges = _parse_level(factor, value, at)
         if level in levels:
             raise KnockoutError(
                 f"{level!r} is listed twice; list the values of its settings: {{{level}: {{setting: [...]}}}}.",
                 where=at,
             )
-        for setting in said:
+        for setting in ranges:
             if f"{factor}.{level}.{setting}" in held:
                 raise KnockoutError("the setting is fixed as well; drop one.", where=f"{at}.{level}.{setting}")
-        levels[level] = said
+        levels[level] = ranges
     if not levels:
         raise KnockoutError("no level is listed.", where=where)
     return levels
 
 
 def _parse_level(factor: str, given: Any, where: str) -> tuple[str, dict[str, Parameter]]:
-    level: Any
-    said: Any = None
+    level, settings = given, None
     if isinstance(given, Mapping) and len(given) == 1:
-        level, said = next(iter(given.items()))
-    else:
-        level = given
-    if not isinstance(level, str) or not isinstance(said, Mapping | None):
+        level, settings = next(iter(given.items()))
+    if not isinstance(level, str) or not isinstance(settings, Mapping | None):
         raise KnockoutError(
             f"{given!r} is nothing that {factor} can vary over; write true for all levels, or a list of levels, each "
             "with ranges where you like: {level: {setting: [low, high]}}.",
@@ -171,10 +169,9 @@ def _parse_level(factor: str, given: Any, where: str) -> tuple[str, dict[str, Pa
         )
     registry.level(factor, level, where=where)
     at = f"{where}.{level}"
-    ranges = {
-        key: parse_parameter(factor, level, key, value, where=f"{at}.{key}") for key, value in (said or {}).items()
+    return level, {
+        key: parse_parameter(factor, level, key, value, where=f"{at}.{key}") for key, value in (settings or {}).items()
     }
-    return level, ranges
 
 
 def _entries(given: Any, where: str) -> Iterator[tuple[str, Any]]:
@@ -185,25 +182,25 @@ def _entries(given: Any, where: str) -> Iterator[tuple[str, Any]]:
 
 
 def _level_options(
-    factor: str, level: str, beside: Choice, said: Mapping[str, Parameter], held: Set[str], where: str
+    factor: str, level: str, beside: Choice, ranges: Mapping[str, Parameter], held: Set[str], where: str
 ) -> LevelOptions:
     base = beside if beside.level == level else parse_choice(factor, level, beside=beside, where=where)
     cls: Any = registry.level(factor, level)
-    settled: dict[str, Any] = {}
+    fixed: dict[str, Any] = {}
     varied = []
     for setting in cls.Settings.model_fields:
         declared = list(search_range(cls.Settings, setting).values)
-        if setting in said:
-            parameter = said[setting]
+        if setting in ranges:
+            parameter = ranges[setting]
         elif declared and f"{factor}.{level}.{setting}" not in held:
             parameter = parse_parameter(factor, level, setting, declared, where=where)
         else:
             continue
         if parameter.distribution.single():
-            settled[setting] = parameter.decode(parameter.points(2)[0])
+            fixed[setting] = parameter.decode(parameter.points(2)[0])
         else:
             varied.append(parameter)
-    return LevelOptions(base, settled, tuple(varied))
+    return LevelOptions(base, fixed, tuple(varied))
 
 
 def _fields(factor: str, level: str, where: str) -> list[str]:
@@ -212,17 +209,17 @@ def _fields(factor: str, level: str, where: str) -> list[str]:
 
 
 def _in_order() -> list[str]:
-    """Return the factors in the order of the model, but what may silence a part before that part."""
+    """Return the factors in the order of the model, but each after those that can silence it."""
     names = arm_factors()
     silenced = {
         name: {s for level in registry.levels(name) for s in registry.silenced_by(name, level)} for name in names
     }
     order: dict[str, None] = {}
-    seen: set[str] = set()
+    visited: set[str] = set()
 
     def place(name: str) -> None:
-        if name not in seen:
-            seen.add(name)
+        if name not in visited:
+            visited.add(name)
             for other in names:
                 if name in silenced[other]:
                     place(other)

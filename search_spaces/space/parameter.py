@@ -1,11 +1,11 @@
-"""One thing that a search varies, with its Optuna distribution: the only file here that knows Optuna."""
+"""One parameter of a search with its Optuna distribution; no other file of search_spaces imports Optuna."""
 
 from __future__ import annotations
 
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from optuna.distributions import (
     BaseDistribution,
@@ -14,31 +14,31 @@ from optuna.distributions import (
     IntDistribution,
     distribution_to_json,
 )
-from optuna.trial import BaseTrial as Trial
+from optuna.trial import BaseTrial
 
 from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.settings import Search, parse_value, search_range
 
-__all__ = ["Parameter", "Trial", "parse_parameter", "varied_levels"]
+Trial: TypeAlias = BaseTrial
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A factor whose level a search chooses (``gnn``), or a setting of one level (``gnn.gat.heads``).
+    """The level of a factor (``gnn``), or a setting of one level (``gnn.gat.heads``).
 
     Attributes
     ----------
     name
         Name in Optuna and in tables.
     distribution
-        What a search draws from.
+        Optuna distribution of its values.
     factor
-        The factor; a parameter acts where its factor does.
+        Its factor.
     level, setting
-        A setting acts under this level alone; both are empty for the choice of the level itself.
+        Level and setting; both are empty if the parameter is the level itself.
     lists
-        Whether the setting's values are lists, which Optuna is given as JSON text.
+        Whether values are lists, which are JSON text for Optuna.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Parameter:
 
     @property
     def range(self) -> str:
-        """Choices or range as a table shows them: ``gat | none``, ``1 .. 8``, ``0.0001 .. 0.01 (log)``."""
+        """Choices or range for tables: ``gat | none``, ``1 .. 8``, ``0.0001 .. 0.01 (log)``."""
         drawn = self.distribution
         if isinstance(drawn, CategoricalDistribution):
             return " | ".join(map(str, drawn.choices))
@@ -73,7 +73,7 @@ class Parameter:
         return trial.suggest_float(self.name, drawn.low, drawn.high, log=drawn.log)
 
     def holds(self, value: Any) -> bool:
-        """Tell whether a search could draw this value."""
+        """Return whether a search could draw this value."""
         drawn = self.distribution
         if isinstance(drawn, CategoricalDistribution):
             return value in drawn.choices
@@ -82,15 +82,15 @@ class Parameter:
         return isinstance(value, numbers) and not isinstance(value, bool) and drawn.low <= value <= drawn.high
 
     def encode(self, value: Any) -> Any:
-        """Return the value of a setting as Optuna is given it."""
+        """Return the value of a setting as Optuna stores it."""
         return json.dumps(value) if self.lists else value
 
     def decode(self, value: Any) -> Any:
-        """Return what Optuna drew as a user would write it."""
+        """Return the value of a setting that Optuna stores as this."""
         return json.loads(value) if self.lists else value
 
     def points(self, count: int) -> list[Any]:
-        """Return the values of a grid: every choice, or at most ``count`` numbers from end to end, evenly spread."""
+        """Return the values of a grid: every choice, or up to ``count`` numbers, evenly spread and with both ends."""
         drawn = self.distribution
         if isinstance(drawn, CategoricalDistribution):
             return list(drawn.choices)
@@ -106,12 +106,12 @@ class Parameter:
 
 
 def varied_levels(factor: str, levels: list[str]) -> Parameter:
-    """Return the choice among some levels of a factor."""
+    """Return the parameter that chooses among levels of a factor."""
     return Parameter(factor, CategoricalDistribution(levels), factor)
 
 
 def parse_parameter(factor: str, level: str, setting: str, given: Any, *, where: str) -> Parameter:
-    """Read what a setting may be: ``[low, high]`` of a number, a list of choices, or the one value it stays at.
+    """Return the parameter for a setting as a user wrote it: ``[low, high]``, a list of choices, or one value.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""A search space: the arms that a search may propose, their parameters conditional on the levels chosen.
+"""A search space: the arms that a search may propose, with parameters that depend on the levels chosen.
 
-``gnn.gat.heads`` exists only under ``gnn=gat``, and nothing of ``fusion`` does beside ``gnn=none``: one arm is one set
-of parameters, and back.
+``gnn.gat.heads`` exists only with ``gnn=gat``, and no parameter of ``fusion`` with ``gnn=none``: an arm has exactly one
+set of parameters.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from typing import Any
 from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, arm_factors, json_digest
-from search_spaces.space.options import FactorOptions, all_levels, factor_options, parse_fixed, parse_vary
+from search_spaces.space.options import FactorOptions, Levels, all_levels, factor_options, parse_fixed, parse_vary
 from search_spaces.space.parameter import Parameter, Trial
-
-__all__ = ["Parameter", "Space", "Trial", "parse_space", "settings_space"]
 
 
 @dataclass(frozen=True)
@@ -27,9 +25,9 @@ class Space:
     Attributes
     ----------
     reference
-        The arm whose choices stay where nothing varies.
+        The arm whose choices are used where nothing varies.
     factors
-        Every factor that can act, in the order of the model, what may silence a part before that part.
+        Every factor that can act, each after those that can silence it.
     """
 
     reference: Arm
@@ -37,16 +35,16 @@ class Space:
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Everything that varies: each factor, then the settings of its levels."""
-        found: list[Parameter] = []
+        """All parameters: each factor that varies, then the settings of its levels."""
+        parameters: list[Parameter] = []
         for factor in self.factors:
-            found += [factor.parameter] if factor.varies else []
-            found += [parameter for options in factor.levels.values() for parameter in options.parameters]
-        return tuple(found)
+            parameters += [factor.parameter] if factor.varies else []
+            parameters += [parameter for options in factor.levels.values() for parameter in options.parameters]
+        return tuple(parameters)
 
     @cached_property
     def digest(self) -> str:
-        """Digest of what varies, over which range, and of what stays as it is."""
+        """Digest of the parameters with their ranges, and of everything that does not vary."""
         described = [
             [f.name, [[level, o.rest, [[p.name, p.plain] for p in o.parameters]] for level, o in f.levels.items()]]
             for f in self.factors
@@ -56,13 +54,13 @@ class Space:
         return json_digest(value)
 
     def describe(self) -> list[dict[str, str]]:
-        """List the name and range of every parameter."""
+        """Return name and range of every parameter."""
         return [{"name": parameter.name, "range": parameter.range} for parameter in self.parameters]
 
     def acting(self, params: Mapping[str, Any]) -> Iterator[Parameter]:
         """Yield the parameters that act beside the levels in ``params``.
 
-        A level is read only after its own parameter was yielded, so that ``params`` may be filled on the way.
+        A level is read only after its parameter is yielded, so that a caller may fill ``params`` while iterating.
         """
         for factor in self._acting(params):
             if factor.varies:
@@ -79,7 +77,7 @@ class Space:
         Raises
         ------
         KnockoutError
-            If the settings drawn do not go together (``heads`` that do not divide ``dim``): propose another.
+            If the settings are not valid together (``heads`` that do not divide ``dim``).
         """
         params: dict[str, Any] = {}
         for parameter in self.acting(params):
@@ -87,29 +85,29 @@ class Space:
         return self.arm(params)
 
     def arm(self, params: Mapping[str, Any]) -> Arm:
-        """Return the arm that these parameters stand for.
+        """Return the arm with these parameters.
 
         Raises
         ------
         KnockoutError
-            If a parameter is missing, out of its range or without effect, or settings do not go together.
+            If a parameter is missing, out of range or does not act, or settings are not valid together.
         """
-        known = []
+        names = []
         for parameter in self.acting(params):
             if parameter.name not in params:
                 raise KnockoutError(f"the parameter {parameter.name!r} is missing.")
             value = params[parameter.name]
             if not parameter.holds(value):
                 raise KnockoutError(f"{parameter.name}: {value!r} lies outside of {parameter.range}.")
-            known.append(parameter.name)
+            names.append(parameter.name)
         for name in params:
-            if name not in known:
-                raise UnknownNameError.of("parameter of this arm", name, known)
+            if name not in names:
+                raise UnknownNameError.of("parameter of this arm", name, names)
         changes = {f.name: f.levels[f.level(params)].choice(params) for f in self._acting(params)}
         return replace(self.reference.vary(changes), budget=self.reference.budget)
 
     def params_of(self, arm: Arm) -> dict[str, Any] | None:
-        """Return the parameters that give an arm, those that act alone; None if it lies outside of the space."""
+        """Return the parameters of an arm, or None if it lies outside of the space."""
         params: dict[str, Any] = {}
         for parameter in self.acting(params):
             choice = arm.choices[parameter.factor]
@@ -120,19 +118,19 @@ class Space:
                 return None
             params[parameter.name] = value
         try:
-            found = self.arm(params)
-        except KnockoutError:  # what is held does not go together with what the arm has
+            proposed = self.arm(params)
+        except KnockoutError:  # fixed settings are not valid together with those of the arm
             return None
-        return params if (found.digest, found.budget) == (arm.digest, arm.budget) else None
+        return params if (proposed.digest, proposed.budget) == (arm.digest, arm.budget) else None
 
     def inside(self, arm: Arm) -> bool:
-        """Tell whether a search could propose this arm."""
+        """Return whether a search could propose this arm."""
         return self.params_of(arm) is not None
 
     def grid(self, points: int) -> Iterator[Arm]:
-        """Yield every arm of a grid once: all choices, and up to ``points`` values of each number, both ends included.
+        """Yield every arm of a grid: all choices, and up to ``points`` values of each number with both ends.
 
-        Settings that do not go together are left out.
+        Arms whose settings are not valid together are left out.
         """
         if points < 2:
             raise KnockoutError(f"a grid takes at least 2 points per number, both ends of its range; got {points}.")
@@ -161,32 +159,32 @@ class Space:
 def parse_space(
     reference: Arm, vary: Mapping[str, Any] | None = None, fixed: Sequence[str] = (), *, where: str = "search"
 ) -> Space:
-    """Return the space of a search as a user writes it.
+    """Return the space of a search that a user wrote.
 
     Parameters
     ----------
     reference
-        The arm whose choices stay where nothing varies.
+        The arm whose choices are used where nothing varies.
     vary
-        Factor to list of levels, or true for all of them; a level may bring ranges of its settings in place of the
-        registry's, or values to hold them at. None stands for every factor besides ``scorer``, with all levels.
+        Factor to list of levels, or true for all of them; a level may have ranges of its settings in place of the
+        declared ones, or single values. None is every factor but ``scorer``, with all levels.
     fixed
-        What stays as in the reference: factors (``contrast``), settings of one level (``gnn.gat.heads``) or of any
-        level (``gnn.dropout``).
+        What does not vary: factors (``contrast``), settings of one level (``gnn.gat.heads``) or of every level
+        (``gnn.dropout``).
     where
         Key path for messages.
 
     Raises
     ------
     KnockoutError
-        If a factor, level, setting or range is wrong, or nothing varies.
+        If a factor, level, setting or range is not valid, or nothing varies.
     """
     held = parse_fixed(fixed, f"{where}.fixed")
     if vary is None:
-        wanted = {name: all_levels(name) for name in arm_factors() if name != "scorer" and name not in held}
+        varied = {name: all_levels(name) for name in arm_factors() if name != "scorer" and name not in held}
     else:
-        wanted = parse_vary(vary, held, f"{where}.vary")
-    space = Space(reference, factor_options(reference, wanted, held, f"{where}.vary"))
+        varied = parse_vary(vary, held, f"{where}.vary")
+    space = Space(reference, factor_options(reference, varied, held, f"{where}.vary"))
     acting = [factor.name for factor in space.factors]
     for name in vary or ():
         if name not in acting:
@@ -197,12 +195,7 @@ def parse_space(
 
 
 def settings_space(arm: Arm, fixed: Sequence[str] = (), *, where: str) -> Space:
-    """Return the space of tuning one arm: its levels stay, the settings of what acts in it vary.
-
-    It has no parameters where an arm has nothing to tune.
-    """
+    """Return the space of one arm's settings, its levels fixed; it may have no parameters."""
     held = parse_fixed(fixed, f"{where}.fixed")
-    wanted: dict[str, dict[str, Any]] = {
-        name: {choice.level: {}} for name, choice in arm.choices.items() if name not in held
-    }
-    return Space(arm, factor_options(arm, wanted, held, where))
+    varied: dict[str, Levels] = {name: {choice.level: {}} for name, choice in arm.choices.items() if name not in held}
+    return Space(arm, factor_options(arm, varied, held, where))

@@ -1,4 +1,4 @@
-"""Studies ready to run by name: the published ablations, the mission's five factors, every system of the field."""
+"""Ready-made studies: the ablations of both papers, the five factors, and the known methods."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from pathlib import Path
 
 from components.core.errors import UnknownNameError
 
-__all__ = ["named_studies", "named_study"]
-
 
 def named_studies() -> dict[str, str]:
-    """Return the name of every ready-made study, with the line that says what it asks."""
-    found = sorted(files(__package__).iterdir(), key=lambda file: file.name)
+    """Return the first line of every ready-made study, which says what it asks, by name."""
+    entries = sorted(files(__package__).iterdir(), key=lambda file: file.name)
     return {
         file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8").split("\n")[0].lstrip("# ")
-        for file in found
+        for file in entries
         if file.name.endswith(".yaml")
     }
 
 
 def named_study(name: str, *, where: str = "") -> Path:
-    """Return the study file of a ready-made study, or say which exist."""
+    """Return the path of a ready-made study; raise :class:`UnknownNameError`, which lists them, if there is none."""
     if name not in named_studies():
         raise UnknownNameError.of("study", name, named_studies(), where=where)
     with as_file(files(__package__).joinpath(f"{name}.yaml")) as path:

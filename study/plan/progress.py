@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import pandas as pd
 
+from components.core.metrics import COSTS
 from study.plan.time_left import Costs, key_of_row, seconds_left, seconds_left_of_search
 from study.spec.folder import OutFolder
 from study.spec.records import CellRow, ClockRecord, DamagedRecordError, Record, SearchRecord, Status, read_record
@@ -17,7 +18,6 @@ from study.store.claims import Claim, read_claims
 from study.store.drivers import Driver, read_drivers
 from study.store.ledger import Ledger
 from study.store.plan_file import read_plan
-from study.study_file.search_keys import COSTS
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)

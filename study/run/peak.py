@@ -16,8 +16,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from components.core.budget import Budget
 from components.core.exam import Split
 from components.core.streams import Streams
-from components.graph import training_graph
-from components.model import GRNModel
+from components.model import GRNModel, training_graph
 from study.run.devices import in_child
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset

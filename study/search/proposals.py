@@ -19,11 +19,12 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from components.core.errors import KnockoutError
+from components.core.metrics import COSTS
 from search_spaces.arm import Arm
 from search_spaces.space.space import Space
 from study.search.trial import Trial, objective
 from study.spec.records import TrialState
-from study.study_file.search_keys import COSTS, Budgeted
+from study.study_file.search_keys import Budgeted
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner

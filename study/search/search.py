@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 from components.core.dataset import Dataset
+from components.core.metrics import COSTS
 from search_spaces.arm import Arm
 from search_spaces.space.space import Space
 from study.plan.plan import lay_out
@@ -18,7 +19,7 @@ from study.spec.files import write_text
 from study.spec.folder import SearchFolder
 from study.spec.records import CellRecord, ClockRecord, DamagedRecordError, TrialRecord, TrialState, read_record
 from study.store.ledger import Ledger
-from study.study_file.search_keys import COSTS, Budgeted, objectives_of
+from study.study_file.search_keys import Budgeted, objectives_of
 from study.study_file.study import Study
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import Any
 
+from components.core.metrics import COSTS
 from search_spaces.arm import Arm, parse_choice
 from study.spec.cell import Cell
 from study.spec.files import write_text
 from study.spec.folder import SearchFolder
 from study.spec.records import CellRecord, DamagedRecordError, TrialRecord, TrialState, read_record
 from study.store.ledger import Ledger
-from study.study_file.search_keys import COSTS
 
 
 @dataclass

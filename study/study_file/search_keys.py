@@ -5,11 +5,10 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.core.errors import KnockoutError, UnknownNameError
-from components.core.metrics import METRICS
+from components.core.metrics import COSTS, METRICS
 
 SAMPLERS = ("tpe", "gp", "random", "grid", "nsga2")
 PRUNERS = ("wilcoxon", "hyperband", "median", "none")
-COSTS = ("seconds", "parameters", "peak_memory_mb")  # objectives that are minimised; metrics are maximised
 
 
 class Budgeted(BaseModel):

@@ -21,8 +21,7 @@ from components.core.dataset import Ints
 from components.core.exam import Split
 from components.core.metrics import METRICS, Scores
 from components.core.streams import Streams
-from components.graph import training_graph
-from components.model import Encoded, GRNModel
+from components.model import Encoded, GRNModel, training_graph
 from study.train.checkpoint import Checkpoint, random_state, set_random_state
 from study.train.graph_stage import SharedStage
 
@@ -198,8 +197,7 @@ class _Trainer:
         scores = _in_chunks(lambda pairs: stage.score(encoded, pairs)[0], self.validation)
         if not np.isfinite(scores).all():
             raise DivergedError(f"the {stage.name} scores became NaN or infinite")
-        metric = METRICS[self.budget.choose_by]
-        return metric.compute(scores, self.split.validation_labels, self.split.validation)
+        return METRICS[self.budget.choose_by](scores, self.split.validation_labels, self.split.validation)
 
     def _tensor(self, pairs: Ints) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(pairs)).to(self.device)

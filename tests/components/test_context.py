@@ -8,7 +8,7 @@ from component_cases import make_model, make_parts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.graph import training_graph
+from components.model import training_graph
 from components.pair_encoder.context import Neighbours
 
 PATH = training_graph(torch.tensor([[0, 1], [0, 2], [3, 2]]))  # 1 - 0 - 2 - 3, and gene 4 alone

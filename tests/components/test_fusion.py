@@ -14,8 +14,8 @@ from component_cases import (
 )
 
 from components.core import registry
-from components.fusion.base import Fusion, PairOnly
-from components.graph import training_graph
+from components.fusion import Fusion, PairOnly
+from components.model import training_graph
 
 LEVELS = [level for _, level in all_levels("fusion")]
 PAIRS = 6

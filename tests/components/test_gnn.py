@@ -6,7 +6,7 @@ import torch
 from component_cases import IN_WIDTH, all_levels, assert_gradients_reach_all, same_state, small
 
 from components.core import registry
-from components.graph import training_graph
+from components.model import training_graph
 
 LEVELS = [level for _, level in all_levels("gnn") if registry.level("gnn", level)(small("gnn", level), 3).widths]
 GENES = 12

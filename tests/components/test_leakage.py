@@ -24,7 +24,7 @@ from components.core.budget import Budget
 from components.core.dataset import Dataset
 from components.core.exam import Split
 from components.core.metrics import evaluate
-from components.gnn.base import GraphEmbedding
+from components.gnn import GraphEmbedding
 from study.train.fit import predict
 
 GRAPHS = [level for _, level in all_levels("gnn") if getattr(registry.level("gnn", level), "passes_messages", True)]

@@ -43,7 +43,7 @@ def slow_epr(scores, labels) -> float:
 
 
 def compute(name: str, scores, labels, pairs=NO_PAIRS) -> float:
-    return METRICS[name].compute(scores, labels, pairs)
+    return METRICS[name](scores, labels, pairs)
 
 
 @given(rankings())

@@ -10,7 +10,7 @@ from component_cases import all_levels, assert_gradients_reach_all, fit, make_da
 from components.core import registry
 from components.core.dataset import Dataset, pair_keys
 from components.core.streams import ROLES, Streams
-from components.graph import training_graph
+from components.model import training_graph
 from study.train.fit import predict
 
 MODEL = ("bucketing", "gnn", "pair_encoder", "fusion", "contrast")

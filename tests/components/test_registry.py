@@ -14,7 +14,7 @@ from components.core.settings import Settings, describe, parse_settings, setting
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = '''
-from components.negatives.base import Uniform
+from components.negatives import Uniform
 from components.core.registry import register
 
 @register("negatives", "{level}")

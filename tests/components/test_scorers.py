@@ -14,8 +14,7 @@ from components.core import registry
 from components.core.dataset import Dataset
 from components.core.exam import Split
 from components.core.metrics import evaluate
-from components.scorer.base import Baseline
-from components.scorer.network import Network
+from components.scorer import Baseline, Network
 
 SCORERS = [level for _, level in all_levels("scorer")]
 TRAINED = [level for level in SCORERS if registry.level("scorer", level).trains]

@@ -15,9 +15,8 @@ from components.core import registry
 from components.core.budget import Budget
 from components.core.exam import Split
 from components.core.streams import Streams
-from components.gnn.base import GraphEmbedding
-from components.graph import training_graph
-from components.model import GRNModel, assemble
+from components.gnn import GraphEmbedding
+from components.model import GRNModel, assemble, training_graph
 from study.train.fit import predict
 
 Row = list[float]

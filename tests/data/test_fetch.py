@@ -12,13 +12,13 @@ from urllib.parse import unquote
 import numpy as np
 import pooch
 import pytest
+from study.cli.fetch import RemoteFile, blob_id, choose, listed
 
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from components.data import readers
 from components.data.simulator import write_beeline
 from study.cli import fetch
-from study.cli.fetch import RemoteFile, blob_id, choose, listed
 
 BEELINE = Path(__file__).parents[3] / "shared" / "data" / "beeline"
 FILES = {"BL--ExpressionData.csv", "BL--network.csv", "Label.csv", "TF.csv", "Target.csv"}

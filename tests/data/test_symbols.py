@@ -19,36 +19,36 @@ LISTS = st.lists(SYMBOLS, unique=True, max_size=12)
 @given(wanted=LISTS, genes=LISTS)
 def test_every_symbol_is_found_or_ambiguous_or_absent_and_letter_by_letter_wins(wanted, genes):
     matches = match_symbols(wanted, genes)
-    assert not set(matches.found) & set(matches.ambiguous)
+    assert not set(matches.genes) & set(matches.ambiguous)
     for name in wanted:
         alike = {gene for gene in genes if gene.upper() == name.upper()}
         if name in genes:
-            assert matches.found[name] == name and name not in matches.how
+            assert matches.genes[name] == name and name not in matches.how
         elif len(alike) == 1:
-            assert {matches.found[name]} == alike and matches.how[name] == "case"
+            assert {matches.genes[name]} == alike and matches.how[name] == "case"
         else:
-            assert name not in matches.found and set(matches.ambiguous.get(name, ())) == alike
+            assert name not in matches.genes and set(matches.ambiguous.get(name, ())) == alike
 
 
 @given(wanted=LISTS, genes=LISTS, seed=st.randoms())
 def test_matches_do_not_depend_on_order(wanted, genes, seed):
     shuffled = [seed.sample(names, len(names)) for names in (wanted, genes)]
     here, there = match_symbols(wanted, genes), match_symbols(*shuffled)
-    assert here.found == there.found and here.how == there.how
+    assert here.genes == there.genes and here.how == there.how
     assert here.ambiguous.keys() == there.ambiguous.keys()
 
 
 @given(wanted=LISTS, genes=LISTS, synonyms=st.dictionaries(SYMBOLS.map(str.upper), SYMBOLS.map(str.upper), max_size=5))
 def test_synonyms_add_matches_and_change_none(wanted, genes, synonyms):
     without, with_table = match_symbols(wanted, genes), match_symbols(wanted, genes, synonyms)
-    assert without.found.items() <= with_table.found.items()
-    assert set(with_table.found.values()) <= set(genes)
+    assert without.genes.items() <= with_table.genes.items()
+    assert set(with_table.genes.values()) <= set(genes)
 
 
 def test_synonyms_join_alias_and_symbol_in_either_direction():
     synonyms = {"OCT4": "POU5F1", "OCT3": "POU5F1"}
-    assert match_symbols(["OCT4"], ["Pou5f1"], synonyms).found == {"OCT4": "Pou5f1"}
-    assert match_symbols(["POU5F1"], ["Oct4"], synonyms).found == {"POU5F1": "Oct4"}
+    assert match_symbols(["OCT4"], ["Pou5f1"], synonyms).genes == {"OCT4": "Pou5f1"}
+    assert match_symbols(["POU5F1"], ["Oct4"], synonyms).genes == {"POU5F1": "Oct4"}
     assert match_symbols(["OCT3"], ["OCT4"], synonyms).how == {"OCT3": "synonym"}
     assert match_symbols(["POU5F1"], ["OCT3", "OCT4"], synonyms).ambiguous == {"POU5F1": ("OCT3", "OCT4")}
 
@@ -90,7 +90,7 @@ def test_a_date_is_repaired_only_where_one_gene_can_be_meant():
 
 
 def test_a_date_in_the_network_is_matched_only_if_asked_for():
-    assert match_symbols(["7-Sep"], ["Sept7"]).found == {}
+    assert match_symbols(["7-Sep"], ["Sept7"]).genes == {}
     assert match_symbols(["7-Sep"], ["Sept7"], repair_dates=True).how == {"7-Sep": "date"}
     assert match_symbols(["1-Mar"], ["MARCH1", "MARC1"], repair_dates=True).ambiguous.keys() == {"1-Mar"}
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from components.core.errors import KnockoutError
 from components.core.streams import Streams
 from components.data.simulator import SimulatorSettings, simulate, write_beeline
-from components.graph import training_graph
+from components.model import training_graph
 from study.plan.plan import Plan, lay_out, make_plan
 from study.run.pool import Pool, run_and_record
 from study.run.workers import LocalWorkers

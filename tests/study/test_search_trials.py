@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from study.search.runner import make_search
 
 from study.plan.plan import load_datasets
-from study.search.runner import make_search
 from study.search.search import Search
 from study.search.trial import Trial
 from study.spec.datasets import load_dataset

@@ -15,11 +15,11 @@ import optuna
 import pandas as pd
 import pytest
 import yaml
+from study.search.runner import confirmation, make_search, run_search, tune, write_confirmed
 
 from components.core.errors import KnockoutError
 from study.plan.plan import make_plan
 from study.run.engine import Means, run_plan
-from study.search.runner import confirmation, make_search, run_search, tune, write_confirmed
 from study.store.ledger import Ledger
 from study.store.mlflow import default_uri
 from study.study_file.study import Study, load_study

@@ -1,1 +1,1 @@
-"""Makes a data set of a lab's own files."""
+"""Makes a data set from a lab's own files."""

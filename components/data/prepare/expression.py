@@ -1,4 +1,4 @@
-"""Expression as a lab has it: .h5ad or CSV, raw counts or log values, names that may be faulty."""
+"""Expression of a lab: .h5ad or CSV, raw counts or log values, with names that may be faulty."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from components.core.errors import KnockoutError, UnknownNameError, nearest
+from components.core.errors import KnockoutError, UnknownNameError
 from components.data.checks import RAW_COUNT, read_expression
-from components.data.csvfile import rows_of
+from components.data.csvfile import rows_of, sibling_suggestion
 from components.data.h5ad import open_h5ad
 from components.data.readers import EXPRESSION
-
-__all__ = ["LabExpression", "find_expression", "log_values", "read_lab_expression"]
 
 FILES = ("ExpressionData.csv", EXPRESSION)
 
@@ -30,11 +28,11 @@ class LabExpression:
     path
         File it was read from.
     genes, cells
-        Names as written, blanks around them removed; they may stand twice or be empty.
+        Names as written without blanks around them; they may be empty or not distinct.
     matrix
         ``[genes, cells]``, sparse, finite and not negative.
     layers, symbol_columns
-        What else ``--layer`` could name, and columns of ``var`` that may hold symbols.
+        Other layers with values, and columns of ``var`` that may contain symbols.
     """
 
     path: Path
@@ -46,7 +44,7 @@ class LabExpression:
 
 
 def find_expression(source: Path) -> Path:
-    """Return the file that holds the expression: the source, or the one in or below this folder.
+    """Return the expression file: the source, or the only one in or below it if it is a folder.
 
     Raises
     ------
@@ -54,23 +52,21 @@ def find_expression(source: Path) -> Path:
         If there is none, or more than one.
     """
     if not source.exists():
-        siblings = [p.name for p in source.parent.iterdir()] if source.parent.is_dir() else []
-        hint = nearest(source.name, siblings)
-        raise KnockoutError("no such file or folder." + (f" Did you mean {hint!r}?" if hint else ""), where=str(source))
+        raise KnockoutError("no such file or folder." + sibling_suggestion(source), where=str(source))
     if not source.is_dir():
         return source
-    found = [source / name for name in FILES if (source / name).is_file()]
-    found = found or sorted(file for name in FILES for file in source.rglob(name))
-    if not found:
+    files = [source / name for name in FILES if (source / name).is_file()]
+    files = files or sorted(file for name in FILES for file in source.rglob(name))
+    if not files:
         raise KnockoutError(f"this folder has no {FILES[0]}; give it, or an .h5ad or CSV file.", where=str(source))
-    if len(found) > 1:
-        listed = ", ".join(str(file.relative_to(source)) for file in found[:10])
+    if len(files) > 1:
+        listed = ", ".join(str(file.relative_to(source)) for file in files[:10])
         raise KnockoutError(f"more than one data set lies here; choose one of {listed}.", where=str(source))
-    return found[0]
+    return files[0]
 
 
 def read_lab_expression(path: Path, layer: str = "X", gene_column: str = "") -> LabExpression:
-    """Read the expression of an experiment, and refuse values that no expression has.
+    """Read the expression of an experiment.
 
     Parameters
     ----------
@@ -89,19 +85,19 @@ def read_lab_expression(path: Path, layer: str = "X", gene_column: str = "") -> 
         For a layer or column that the file does not have.
     """
     if path.suffix == ".h5ad":
-        read = _of_h5ad(path, layer, gene_column)
+        lab = _of_h5ad(path, layer, gene_column)
     elif layer != "X" or gene_column:
         given = f"layer {layer!r}" if layer != "X" else f"column {gene_column!r} of var"
         raise KnockoutError(f"there is no {given} in a CSV file; only .h5ad files have them.", where=str(path))
     else:
-        read = _of_csv(path)
-    if not read.genes:
+        lab = _of_csv(path)
+    if not lab.genes:
         raise KnockoutError("no genes; expected one row per gene below the header.", where=str(path))
-    if len(read.cells) < 2:
-        raise KnockoutError(f"{len(read.cells)} cell(s) given; at least 2 are needed.", where=str(path))
-    _refuse_bad_values(read)
-    read.matrix.eliminate_zeros()
-    return replace(read, genes=tuple(gene.strip() for gene in read.genes))
+    if len(lab.cells) < 2:
+        raise KnockoutError(f"{len(lab.cells)} cell(s) given; at least 2 are needed.", where=str(path))
+    _refuse_bad_values(lab)
+    lab.matrix.eliminate_zeros()
+    return replace(lab, genes=tuple(gene.strip() for gene in lab.genes))
 
 
 def _of_h5ad(path: Path, layer: str, gene_column: str) -> LabExpression:
@@ -134,7 +130,7 @@ def _of_csv(path: Path) -> LabExpression:
         readable = isinstance(frame.index, pd.RangeIndex) and not frame.isna().to_numpy().any()
     except ValueError:
         readable = False
-    if not readable:  # slow, but it names row, gene and cell of what is wrong
+    if not readable:  # slow, but its error names row, gene and cell
         genes, values = read_expression(path)
         return LabExpression(path, genes, cells, _rows(values))
     return LabExpression(path, tuple(frame[0]), cells, _rows(frame.drop(columns=0).to_numpy()))
@@ -144,56 +140,58 @@ def _rows(matrix: Any) -> sparse.csr_array:
     return sparse.csr_array(matrix, dtype=np.float64)
 
 
-def _refuse_bad_values(read: LabExpression) -> None:
-    entries = read.matrix.tocoo()
+def _refuse_bad_values(lab: LabExpression) -> None:
+    entries = lab.matrix.tocoo()
     for bad, rule in ((~np.isfinite(entries.data), "must be finite"), (entries.data < 0, "must be 0 or more")):
         if bad.any():
             first = int(np.flatnonzero(bad)[0])
-            gene, cell = read.genes[entries.coords[0][first]], read.cells[entries.coords[1][first]]
+            gene, cell = lab.genes[entries.coords[0][first]], lab.cells[entries.coords[1][first]]
             message = f"gene {gene!r}, cell {cell!r}: value {entries.data[first]:g} {rule} ({bad.sum()} such value(s))."
             if rule != "must be finite":
                 message += " Scaled values cannot be used; give raw counts or log values."
-                message += f" Other values here: --layer {' or '.join(read.layers)}." if read.layers else ""
-            raise KnockoutError(message, where=str(read.path))
+                message += f" Other values here: --layer {' or '.join(lab.layers)}." if lab.layers else ""
+            raise KnockoutError(message, where=str(lab.path))
 
 
-def log_values(read: LabExpression, counts: str = "auto", library_size: float = 0.0) -> tuple[sparse.csr_array, str]:
-    """Bring expression to the log scale that GRN models are trained on.
+def log_values(lab: LabExpression, counts: str = "auto", library_size: float = 0.0) -> tuple[sparse.csr_array, str]:
+    """Return expression on the log scale that models are trained on.
 
     Parameters
     ----------
-    read
+    lab
         Expression; every cell has at least one value above 0.
     counts
         ``raw``: scaled to one library size per cell, then log2(x + 1), as BEELINE's values are log2(TPM + 1). ``log``:
-        left as they are. ``auto``: raw if every value is a whole number.
+        kept as they are. ``auto``: raw if every value is a whole number.
     library_size
-        What raw counts are scaled to; 0 for the median over the cells.
+        Counts per cell that raw counts are scaled to; 0 for the median over the cells.
 
     Returns
     -------
     tuple
-        ``[genes, cells]`` and what was done, and why.
+        ``[genes, cells]``, and what was done and why, as text.
 
     Raises
     ------
     KnockoutError
         For values that are neither counts nor log values.
     """
-    data = read.matrix.data
+    data = lab.matrix.data
     whole, largest = not np.any(data % 1), float(data.max(initial=0.0))
-    seen = f"{'all values are whole numbers' if whole else 'values have decimals'}, the largest is {largest:g}"
+    evidence = f"{'all values are whole numbers' if whole else 'values have decimals'}, the largest is {largest:g}"
     if counts == "auto" and not whole and largest > RAW_COUNT:
-        message = f"{seen}: neither raw counts nor log values. Say what they are: --counts raw (counts, TPM) or log."
-        raise KnockoutError(message, where=str(read.path))
+        message = (
+            f"{evidence}: neither raw counts nor log values. Say what they are: --counts raw (counts, TPM) or log."
+        )
+        raise KnockoutError(message, where=str(lab.path))
     if counts == "log" and whole and largest > RAW_COUNT:
-        raise KnockoutError(f"{seen}: these are raw counts; leave out --counts log.", where=str(read.path))
-    why = seen if counts == "auto" else f"as --counts says; {seen}"
+        raise KnockoutError(f"{evidence}: these are raw counts; leave out --counts log.", where=str(lab.path))
+    why = evidence if counts == "auto" else f"as --counts says; {evidence}"
     if counts == "log" or (counts == "auto" and not whole):
-        return read.matrix.astype(np.float32), f"log values, kept as they are ({why})"
-    totals = np.asarray(read.matrix.sum(axis=0)).ravel()
+        return lab.matrix.astype(np.float32), f"log values, kept as they are ({why})"
+    totals = np.asarray(lab.matrix.sum(axis=0)).ravel()
     size = library_size or float(np.median(totals))
-    scaled = read.matrix.tocsr(copy=True)
+    scaled = lab.matrix.tocsr(copy=True)
     scaled.data = np.log2(1.0 + scaled.data * (size / totals)[scaled.indices])
     median = "" if library_size else " (the median)"
     return scaled.astype(np.float32), f"raw counts, scaled to {size:g} per cell{median}, then log2(x + 1) ({why})"

@@ -1,4 +1,4 @@
-"""What a lab knows beside its expression: a network, a TF list, synonyms, genes ordered by a test."""
+"""A lab's files beside its expression: network, synonyms, genes ordered by a test."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from components.core.errors import KnockoutError
 from components.data.csvfile import Table, read_table
 from components.data.readers import NETWORK
 
-__all__ = ["LabNetwork", "find_network", "read_lab_network", "read_ordering", "read_synonyms"]
-
 REGULATORS = ("gene1", "tf", "source", "regulator", "from")
 TARGETS = ("gene2", "target", "targetgene", "target_gene", "to")
 FILES = ("GroundTruthNetwork.csv", "refNetwork.csv", NETWORK)
@@ -22,15 +20,25 @@ FILES = ("GroundTruthNetwork.csv", "refNetwork.csv", NETWORK)
 
 @dataclass(frozen=True)
 class LabNetwork:
-    """Edges as written, one row each, and which columns they were read from."""
+    """Edges of a network as written.
+
+    Attributes
+    ----------
+    path
+        File it was read from.
+    edges
+        Columns regulator and target, one row per edge.
+    note
+        Which columns were taken, if their titles do not say.
+    """
 
     path: Path
     edges: pd.DataFrame
-    columns: str
+    note: str
 
 
 def find_network(expression: Path) -> Path:
-    """Return the network that BEELINE keeps beside the expression, or one folder above.
+    """Return the network file of BEELINE's layout, which is beside the expression or one folder above.
 
     Raises
     ------
@@ -45,14 +53,14 @@ def find_network(expression: Path) -> Path:
     raise KnockoutError(message, where=str(expression))
 
 
-def read_lab_network(path: Path, is_gene: Container[str]) -> LabNetwork:
-    """Read the edges of a network: columns Gene1,Gene2 or TF,Target and the like, else the first two columns.
+def read_lab_network(path: Path, genes: Container[str]) -> LabNetwork:
+    """Read the edges of a network from columns Gene1,Gene2 or TF,Target and the like, or else the first two.
 
     Parameters
     ----------
     path
         CSV, with or without a header.
-    is_gene
+    genes
         Names in the expression, in upper case: a first row of two genes is no header.
 
     Raises
@@ -65,16 +73,16 @@ def read_lab_network(path: Path, is_gene: Container[str]) -> LabNetwork:
     ends = [next((titles.index(t) for t in known if t in titles), None) for known in (REGULATORS, TARGETS)]
     rows = list(table.rows)
     if ends[0] is not None and ends[1] is not None:
-        places, said = (ends[0], ends[1]), ""
+        places, note = (ends[0], ends[1]), ""
     else:
-        places, said = _first_two(table)
-        if all(table.header[place].strip().upper() in is_gene for place in places):
+        places, note = _first_two(table)
+        if all(table.header[place].strip().upper() in genes for place in places):
             rows.insert(0, table.header)
-            said = "the network has no header; its first two columns are taken as regulator and target"
+            note = "the network has no header; its first two columns are taken as regulator and target"
     if not rows:
         raise KnockoutError("the network has no edge; expected one per row below the header.", where=str(path))
     edges = pd.DataFrame([[row[place].strip() for place in places] for row in rows], columns=["regulator", "target"])
-    return LabNetwork(path, edges, said)
+    return LabNetwork(path, edges, note)
 
 
 def _first_two(table: Table) -> tuple[tuple[int, int], str]:
@@ -83,17 +91,17 @@ def _first_two(table: Table) -> tuple[tuple[int, int], str]:
         message = f"a network needs two columns, regulator and target (Gene1,Gene2); given: {', '.join(table.header)}."
         raise KnockoutError(message, where=f"{table.path}, row 1")
     first, second = named[:2]
-    said = f"columns {table.header[first]!r} and {table.header[second]!r} are taken as regulator and target"
-    return (first, second), said
+    note = f"columns {table.header[first]!r} and {table.header[second]!r} are taken as regulator and target"
+    return (first, second), note
 
 
 def read_synonyms(path: Path) -> tuple[dict[str, str], list[str]]:
-    """Read alias and official symbol of genes (the first two columns), in upper case.
+    """Read aliases and official symbols of genes, the first two columns, in upper case.
 
     Returns
     -------
     tuple
-        Alias to symbol, and the aliases of more than one symbol, which are left out.
+        Alias to symbol, and the aliases of more than one symbol, which the first does not contain.
 
     Raises
     ------
@@ -108,12 +116,12 @@ def read_synonyms(path: Path) -> tuple[dict[str, str], list[str]]:
         pairs.add((table.header[0].strip().upper(), table.header[1].strip().upper()))
     pairs = {(alias, symbol) for alias, symbol in pairs if alias and symbol and alias != symbol}
     aliases = pd.Series([alias for alias, _ in pairs], dtype=object)
-    unclear = set(aliases[aliases.duplicated()])
-    return {alias: symbol for alias, symbol in pairs if alias not in unclear}, sorted(unclear)
+    ambiguous = set(aliases[aliases.duplicated()])
+    return {alias: symbol for alias, symbol in pairs if alias not in ambiguous}, sorted(ambiguous)
 
 
 def read_ordering(path: Path) -> pd.DataFrame:
-    """Read BEELINE's GeneOrdering.csv: gene, p-value and, if it is there, variance, by position.
+    """Read BEELINE's GeneOrdering.csv: by position gene, p-value and, optionally, variance.
 
     Returns
     -------
@@ -123,7 +131,7 @@ def read_ordering(path: Path) -> pd.DataFrame:
     Raises
     ------
     KnockoutError
-        For a value that is no number, a gene that stands twice.
+        For a value that is no number, or a gene that is listed twice.
     """
     table = read_table(path)
     if len(table.header) < 2:

@@ -1,9 +1,9 @@
-"""Makes a GRN benchmark of what a lab has: its expression, a network, perhaps a TF list.
+"""Makes a data set from a lab's files: expression, a network, perhaps a TF list.
 
-In this order: names are read, spreadsheet dates repaired if asked for; cells without a value dropped; raw counts
-normalised over all genes read; of rows with one symbol the one of the highest mean kept; symbols of network and TF list
-matched with those of the expression, whose spelling stays; genes and edges chosen (``selection.py``).
-Nothing is lost in silence: ``summary.json``, ``dropped.csv`` and ``symbols.csv`` lie beside the data set.
+In this order: read names, and repair spreadsheet dates if asked for; drop cells without a value; normalise raw counts
+over all genes read; of rows with one symbol keep the one of the highest mean; match the symbols of network and TF list
+with those of the expression, whose spelling is kept; choose genes and edges (``selection.py``). ``summary.json``,
+``dropped.csv`` and ``symbols.csv`` beside the data set record everything that was dropped or changed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from components.data.prepare.expression import LabExpression, find_expression, l
 from components.data.prepare.network import LabNetwork, find_network, read_lab_network, read_ordering, read_synonyms
 from components.data.prepare.record import SymbolReport, refuse_occupied, write
 from components.data.prepare.selection import (
+    AMBIGUOUS,
     NO_GENE,
-    UNCLEAR,
     Account,
     choose_edges,
     choose_genes,
@@ -34,14 +34,12 @@ from components.data.prepare.selection import (
 from components.data.prepare.settings import PrepareSettings
 from components.data.prepare.symbols import Matches, looks_like_id, match_symbols, repaired_dates
 
-__all__ = ["LabFiles", "PrepareSettings", "Prepared", "prepare"]
-
 EXAMPLES = 5
 
 
 @dataclass(frozen=True)
 class LabFiles:
-    """The files of a lab: expression, and what is known beside it; None for what there is not."""
+    """Paths of a lab's files; None for a file that does not exist."""
 
     expression: Path
     network: Path | None = None
@@ -52,18 +50,18 @@ class LabFiles:
 
 @dataclass
 class Prepared:
-    """A data set that was made, and the account of how.
+    """A prepared data set.
 
     Attributes
     ----------
     folder
-        Where it lies.
+        Its folder.
     dataset
-        As every study will read it.
+        The data set as a study reads it.
     account
         What was read, dropped and kept.
     summary
-        What ``summary.json`` holds.
+        Content of ``summary.json``.
     """
 
     folder: Path
@@ -73,13 +71,13 @@ class Prepared:
 
 
 def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, *, overwrite: bool = False) -> Prepared:
-    """Make a GRN benchmark in the layout of BEELINE and GENELink, and read it back as a study would.
+    """Make a data set in the layout of BEELINE and GENELink, and read it back as a study does.
 
     Parameters
     ----------
     files
-        Expression (``.h5ad``; CSV of genes x cells; a folder with ExpressionData.csv) and what is known beside it.
-        Without a network, that of BEELINE's layout is looked for; without TFs, all regulators of the network are TFs.
+        Expression (``.h5ad``, CSV of genes x cells, or a folder with ExpressionData.csv) and files beside it. Without a
+        network, that of BEELINE's layout is looked for; without TFs, all regulators of the network are TFs.
     to
         Folder to make. It appears whole or not at all.
     settings
@@ -90,23 +88,23 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
     Raises
     ------
     KnockoutError
-        For what cannot be read, and when no TF or fewer than 2 edges are left.
+        For a file that cannot be read, and if no TF or fewer than 2 edges are left.
     """
     settings, to = settings or PrepareSettings(), Path(to).resolve()
     refuse_occupied(to, overwrite)
     lab = read_lab_expression(find_expression(Path(files.expression)), settings.layer, settings.gene_column)
     network = read_lab_network(files.network or find_network(lab.path), {gene.upper() for gene in lab.genes})
     listed = _listed(files, network, lab)
-    synonyms, unclear = read_synonyms(files.synonyms) if files.synonyms else ({}, [])
-    wanted = list(dict.fromkeys([*network.edges.to_numpy().ravel(), *listed]))
+    synonyms, ambiguous = read_synonyms(files.synonyms) if files.synonyms else ({}, [])
+    symbols = list(dict.fromkeys([*network.edges.to_numpy().ravel(), *listed]))
 
-    account, notes = Account(), [network.columns] if network.columns else []
+    account, notes = Account(), [network.note] if network.note else []
     if not files.tfs:
         notes.append(f"no TF list given: all {len(listed)} regulators of the network count as TFs")
-    names, repaired = _names(lab, wanted, settings)
-    values, names, cells, said = _clean(lab, names, settings, account)
-    matches = match_symbols(wanted, tuple(names), synonyms, repair_dates=settings.repair_dates)
-    tfs = [matches.found[name] for name in listed if name in matches.found]
+    names, repaired = _names(lab, symbols, settings)
+    values, names, cells, scale = _clean(lab, names, settings, account)
+    matches = match_symbols(symbols, tuple(names), synonyms, repair_dates=settings.repair_dates)
+    tfs = [matches.genes[name] for name in listed if name in matches.genes]
     ordering = read_ordering(files.gene_ordering) if files.gene_ordering else None
     if ordering is not None and (absent := int((~ordering.index.isin(names)).sum())):
         notes.append(f"{absent} of {len(ordering)} genes of the gene ordering are not in the expression")
@@ -115,24 +113,24 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
     edges = choose_edges(network.edges, matches, genes, set(tfs))
     account.read["edges"] = len(edges)
     account.drop("edges", edges["reason"])
-    _refuse_nothing_left(account, lab, network, wanted)
+    _refuse_nothing_left(account, lab, network, symbols)
 
     dataset = _dataset(values, genes, edges, set(tfs))
-    symbols = SymbolReport(lab.genes, repaired, wanted, matches, network.edges, unclear)
-    notes += symbols.notes()
+    report = SymbolReport(lab.genes, repaired, symbols, matches, network.edges, ambiguous)
+    notes += report.notes()
     record = {
         "made by": "knockout data prepare",
         "files": {name: str(path) for name, path in vars(files).items() if path}
         | {"expression": str(lab.path), "network": str(network.path)},
         "settings": settings.model_dump(),
-        "values": said,
+        "values": scale,
         **account.counts(),
-        "symbols": symbols.counts(),
-        "network symbols not in the expression, with their edges": symbols.missing,
+        "symbols": report.counts(),
+        "network symbols not in the expression, with their edges": report.missing,
         "notes": notes,
     }
-    made = write(dataset, to, cells, record, account.table(), symbols.table)
-    return Prepared(to, made, account, record)
+    written = write(dataset, to, cells, record, account.table(), report.table)
+    return Prepared(to, written, account, record)
 
 
 def _listed(files: LabFiles, network: LabNetwork, lab: LabExpression) -> list[str]:
@@ -142,60 +140,60 @@ def _listed(files: LabFiles, network: LabNetwork, lab: LabExpression) -> list[st
     return list(dict.fromkeys(name.strip() for name in column.values if name.strip()))  # noqa: PD011
 
 
-def _names(lab: LabExpression, known: list[str], settings: PrepareSettings) -> tuple[pd.Index, dict[str, str]]:
-    repaired = repaired_dates(lab.genes, known) if settings.repair_dates else {}
+def _names(lab: LabExpression, symbols: list[str], settings: PrepareSettings) -> tuple[pd.Index, dict[str, str]]:
+    repaired = repaired_dates(lab.genes, symbols) if settings.repair_dates else {}
     return pd.Index([repaired.get(name, name) for name in lab.genes], dtype=object), repaired
 
 
 def _clean(
     lab: LabExpression, names: pd.Index, settings: PrepareSettings, account: Account
 ) -> tuple[sparse.csr_array, pd.Index, list[str], str]:
-    """Return log values, names and cells without cells that show nothing and without rows of no or the same name."""
+    """Return log values, names, cells, and what was done to the values, without empty cells and repeated names."""
     account.read.update(genes=len(names), cells=len(lab.cells))
-    seen = np.asarray(lab.matrix.sum(axis=0)).ravel() > 0
-    account.drop("cells", pd.Series(np.where(seen, "", "no value above 0"), index=lab.cells))
-    cells = [cell for cell, kept in zip(lab.cells, seen, strict=True) if kept]
+    expressed = np.asarray(lab.matrix.sum(axis=0)).ravel() > 0
+    account.drop("cells", pd.Series(np.where(expressed, "", "no value above 0"), index=lab.cells))
+    cells = [cell for cell, keep in zip(lab.cells, expressed, strict=True) if keep]
     if len(cells) < 2:
         raise KnockoutError(f"{len(cells)} cell(s) have a value above 0; at least 2 are needed.", where=str(lab.path))
-    lab = replace(lab, matrix=lab.matrix[:, np.flatnonzero(seen)])
-    values, said = log_values(lab, settings.counts, settings.library_size)
-    twice = repeated(names.to_series(), mean_and_variance(values)[0])
-    reasons = np.where(names == "", "no name", np.where(twice, "a row of the same name has a higher mean", ""))
+    lab = replace(lab, matrix=lab.matrix[:, np.flatnonzero(expressed)])
+    values, scale = log_values(lab, settings.counts, settings.library_size)
+    repeats = repeated(names.to_series(), mean_and_variance(values)[0])
+    reasons = np.where(names == "", "no name", np.where(repeats, "a row of the same name has a higher mean", ""))
     account.drop("genes", pd.Series(reasons, index=names))
-    kept = np.flatnonzero(reasons == "")
-    return values[kept], names[kept], cells, said
+    rows = np.flatnonzero(reasons == "")
+    return values[rows], names[rows], cells, scale
 
 
 def _close_genes(account: Account, genes: pd.Series, listed: list[str], matches: Matches) -> None:
-    """Enter the genes that are not chosen, and what that means for the TFs."""
+    """Add the genes that are not chosen, and the TFs that drop out for this or another reason."""
     account.drop("genes", genes)
     account.read["TFs"] = len(listed)
-    found = pd.Series({name: matches.found.get(name, "") for name in listed}, dtype=object)
-    reasons = found.map(genes)
-    reasons[found == ""] = NO_GENE
-    reasons[[name in matches.ambiguous for name in listed]] = UNCLEAR
-    reasons[(found != "") & found.duplicated()] = "listed twice, spelled differently"
+    tfs = pd.Series({name: matches.genes.get(name, "") for name in listed}, dtype=object)
+    reasons = tfs.map(genes)
+    reasons[tfs == ""] = NO_GENE
+    reasons[[name in matches.ambiguous for name in listed]] = AMBIGUOUS
+    reasons[(tfs != "") & tfs.duplicated()] = "listed twice, spelled differently"
     account.drop("TFs", reasons)
 
 
 def _dataset(values: sparse.csr_array, genes: pd.Series, edges: pd.DataFrame, tfs: set[str]) -> Dataset:
-    kept = genes.index[genes == ""]
+    names = genes.index[genes == ""]
     chosen = edges.loc[(edges["reason"] == "").to_numpy(), ["regulator", "target"]]
     return Dataset(
         name="",
-        genes=tuple(kept),
+        genes=tuple(names),
         expression=values[np.flatnonzero(genes == "")].toarray(),
-        tfs=np.flatnonzero(kept.isin(tfs)),
-        edges=np.stack([kept.get_indexer(pd.Index(chosen[end])) for end in chosen], axis=1),
+        tfs=np.flatnonzero(names.isin(tfs)),
+        edges=np.stack([names.get_indexer(pd.Index(chosen[end])) for end in chosen], axis=1),
     )
 
 
-def _refuse_nothing_left(account: Account, lab: LabExpression, network: LabNetwork, wanted: list[str]) -> None:
+def _refuse_nothing_left(account: Account, lab: LabExpression, network: LabNetwork, symbols: list[str]) -> None:
     for kind, least in (("TFs", 1), ("edges", 2)):
         if account.kept(kind) >= least:
             continue
         why = ", ".join(f"{number} {reason}" for reason, number in account.reasons(kind).items())
-        sides = [", ".join(names[:EXAMPLES]) + ", ..." * (len(names) > EXAMPLES) for names in (wanted, lab.genes)]
+        sides = [", ".join(names[:EXAMPLES]) + ", ..." * (len(names) > EXAMPLES) for names in (symbols, lab.genes)]
         message = f"{account.kept(kind)} of {account.read[kind]} {kind} are left, at least {least} needed: {why}."
         message += f" The network has {sides[0]}; the expression has {sides[1]}."
         if lab.symbol_columns and sum(map(looks_like_id, lab.genes)) > len(lab.genes) / 2:

@@ -1,4 +1,4 @@
-"""What stands beside a data set made of a lab's files: what was dropped, repaired, missing; and the writing."""
+"""Files of a data set made from a lab's files: the data set, and records of what was dropped, repaired and missing."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from components.data.prepare.symbols import Matches, likely_symbols, looks_like_
 from components.data.readers import FILES, read, summary
 from components.data.simulator import write_beeline
 
-__all__ = ["SymbolReport", "refuse_occupied", "write"]
-
 RECORDS = ("summary.json", "dropped.csv", "symbols.csv")
 EXAMPLES = 5
 MISSING = 20  # of the symbols that the expression lacks, those with most edges
@@ -29,74 +27,74 @@ MISSING = 20  # of the symbols that the expression lacks, those with most edges
 
 @dataclass(frozen=True)
 class SymbolReport:
-    """What is to be said of the gene symbols of a data set's files.
+    """What became of the gene symbols in a lab's files.
 
     Attributes
     ----------
     genes
         Names in the expression, as written.
     repaired
-        Dates among them to the symbols they were turned into.
-    wanted
+        Dates among them to the symbols that replaced them.
+    symbols
         Symbols of network and TF list, as written.
     matches
-        Where those were found.
+        Genes of the expression that those match.
     edges
         The network as written.
-    unclear
+    ambiguous
         Aliases with more than one symbol, which were not used.
     """
 
     genes: Sequence[str]
     repaired: Mapping[str, str]
-    wanted: Sequence[str]
+    symbols: Sequence[str]
     matches: Matches
     edges: pd.DataFrame
-    unclear: Sequence[str]
+    ambiguous: Sequence[str]
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Columns where, name, symbol, remark: names that were changed, matched otherwise or are suspicious."""
+        """Names that were changed, not matched exactly, or are suspicious: columns where, name, symbol, remark."""
         rows = [("expression", name, symbol, "spreadsheet date, repaired") for name, symbol in self.repaired.items()]
         rows += [
-            ("network", name, self.matches.found[name], f"matched by {way}") for name, way in self.matches.how.items()
+            ("network", name, self.matches.genes[name], f"matched by {way}") for name, way in self.matches.how.items()
         ]
         rows += [
             ("network", name, " or ".join(genes), "could be more than one gene: not matched")
             for name, genes in self.matches.ambiguous.items()
         ]
-        for where, names, done in (
+        for where, names, settled in (
             ("expression", self.genes, self.repaired),
-            ("network", self.wanted, self.matches.how),
+            ("network", self.symbols, self.matches.how),
         ):
-            rows += [(where, *suspect) for suspect in _suspects(name for name in names if name not in done)]
-        rows += [("synonyms", name, "", "alias of more than one symbol: not used") for name in self.unclear]
+            rows += [(where, *suspect) for suspect in _suspects(name for name in names if name not in settled)]
+        rows += [("synonyms", name, "", "alias of more than one symbol: not used") for name in self.ambiguous]
         return pd.DataFrame(rows, columns=["where", "name", "symbol", "remark"])
 
     def counts(self) -> dict[str, int]:
-        """Count the remarks of :attr:`table`."""
+        """Return how often each remark of :attr:`table` occurs."""
         return {f"{where}: {remark}": number for (where, remark), number in _sizes(self.table).items()}
 
     @cached_property
     def missing(self) -> dict[str, int]:
-        """The symbols of the network that the expression lacks, most edges first, with their edges."""
-        lost = [symbol for symbol in self.edges.to_numpy().ravel() if symbol not in self.matches.found]
-        return dict(Counter(lost).most_common(MISSING))
+        """Number of edges of the symbols that the expression lacks, for those with most edges."""
+        lacking = [symbol for symbol in self.edges.to_numpy().ravel() if symbol not in self.matches.genes]
+        return dict(Counter(lacking).most_common(MISSING))
 
     def notes(self) -> list[str]:
-        """Return what a person should know, a sentence each."""
+        """Return sentences about :attr:`table` and :attr:`missing` for a reader."""
         table, notes = self.table, []
         for (where, remark), number in _sizes(table).items():
             rows = table[(table["where"] == where) & (table["remark"] == remark)][:EXAMPLES]
             pairs = [f"{n} = {s}" if s else n for n, s in zip(rows["name"], rows["symbol"], strict=True)]
             listed = ", ".join(pairs) + (", ..." if number > EXAMPLES else "")
             notes.append(f"{where}: {number} x {remark} ({listed})")
-        lost, known = self.missing, pd.unique(self.edges.to_numpy().ravel())
-        if lost:
-            number = sum(symbol not in self.matches.found for symbol in known)
-            top = ", ".join(f"{symbol} {edges}" for symbol, edges in list(lost.items())[: 2 * EXAMPLES])
+        if self.missing:
+            symbols = pd.unique(self.edges.to_numpy().ravel())
+            number = sum(symbol not in self.matches.genes for symbol in symbols)
+            top = ", ".join(f"{symbol} {edges}" for symbol, edges in list(self.missing.items())[: 2 * EXAMPLES])
             notes.append(
-                f"network: {number} of {len(known)} symbols are not in the expression; those with most edges: {top}"
+                f"network: {number} of {len(symbols)} symbols are not in the expression; those with most edges: {top}"
                 " (other names of the same genes? --synonyms FILE)"
             )
         return notes
@@ -107,24 +105,24 @@ def _sizes(table: pd.DataFrame) -> Counter[tuple[str, str]]:
 
 
 def _suspects(names: Any) -> list[tuple[str, str, str]]:
-    found = []
+    suspects = []
     for name in dict.fromkeys(names):
-        likely = likely_symbols(name)
-        if likely is not None:
-            meant = " or ".join("/".join(family) for family in likely)
-            found.append((name, meant, "spreadsheet date, left as it is"))
+        families = likely_symbols(name)
+        if families is not None:
+            symbols = " or ".join("/".join(family) for family in families)
+            suspects.append((name, symbols, "spreadsheet date, left as it is"))
         elif looks_like_number(name):
-            found.append((name, "", "number and no symbol, left as it is"))
-    return found
+            suspects.append((name, "", "number and no symbol, left as it is"))
+    return suspects
 
 
 def refuse_occupied(folder: Path, overwrite: bool) -> None:
-    """Refuse to make a data set where other files lie.
+    """Refuse a folder that may not be replaced by a data set.
 
     Raises
     ------
     KnockoutError
-        If the folder is a file, holds files that no data set has, or holds any and ``overwrite`` is not given.
+        If it is a file, the current folder, contains files of other names, or contains any without ``overwrite``.
     """
     if not folder.exists():
         return
@@ -150,7 +148,7 @@ def write(
     dropped: pd.DataFrame,
     symbols: pd.DataFrame,
 ) -> Dataset:
-    """Write a data set and its records, read it back, and put it in place of what was there, whole or not at all.
+    """Write a data set and its records, read it back, and replace the folder, whole or not at all.
 
     Returns
     -------
@@ -165,27 +163,27 @@ def write(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = folder.parent / f".knockout-{uuid.uuid4().hex[:8]}"
-        made = staging.joinpath(*folder.relative_to(folder.anchor).parts[-3:])  # the reader takes names from the path
+        staged = staging.joinpath(*folder.relative_to(folder.anchor).parts[-3:])  # the reader takes names from the path
         try:
-            write_beeline(dataset, made, cells)
-            back = read(made)
-            record["data set"] = summary(back)
-            (made / "summary.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            dropped.to_csv(made / "dropped.csv", index=False)
-            symbols.to_csv(made / "symbols.csv", index=False)
-            _put(made, folder, staging / "before")
+            write_beeline(dataset, staged, cells)
+            written = read(staged)
+            record["data set"] = summary(written)
+            (staged / "summary.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            dropped.to_csv(staged / "dropped.csv", index=False)
+            symbols.to_csv(staged / "symbols.csv", index=False)
+            _put(staged, folder, staging / "before")
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise KnockoutError(f"the data set cannot be made: {error.strerror}.", where=str(folder)) from None
-    return back
+    return written
 
 
-def _put(made: Path, folder: Path, before: Path) -> None:
+def _put(staged: Path, folder: Path, before: Path) -> None:
     if folder.exists():
         folder.rename(before)
     try:
-        made.rename(folder)
+        staged.rename(folder)
     except OSError:
         if before.exists():
             before.rename(folder)

@@ -1,9 +1,9 @@
-"""Which genes and edges of a lab's data make the benchmark, and an account of all that do not.
+"""Selection of genes and edges from a lab's data, and an account of all that are dropped.
 
-The rule is that of BEELINE (Pratapa et al. 2020, Nat. Methods 17, 147; ``generateExpInputs.py``): genes detected in
-at least 10 % of the cells; of these, with a test along pseudotime, the genes whose Bonferroni-corrected p is below .01;
-of these all TFs and the N other genes of the highest variance. Without such a test all detected TFs stay, and
-the variance is that of the log values.
+The rule is that of BEELINE (Pratapa et al. 2020, Nat. Methods 17, 147; ``generateExpInputs.py``): genes detected in at
+least 10 % of the cells; of these, with a test along pseudotime, genes whose Bonferroni-corrected p is below .01; of
+these all TFs and the N other genes of the highest variance. Without such a test all detected TFs are kept, and the
+variance is that of the log values.
 """
 
 from __future__ import annotations
@@ -20,47 +20,45 @@ from scipy import sparse
 from components.data.prepare.settings import PrepareSettings
 from components.data.prepare.symbols import Matches
 
-__all__ = ["KINDS", "NO_GENE", "UNCLEAR", "Account", "choose_edges", "choose_genes", "mean_and_variance", "repeated"]
-
 KINDS = ("genes", "cells", "TFs", "edges")
 NO_GENE = "not in the expression"
-UNCLEAR = "could be more than one gene"
+AMBIGUOUS = "could be more than one gene"
 
 
 @dataclass
 class Account:
-    """What was read of each kind, and every gene, cell, TF and edge that was dropped, with its reason."""
+    """How many genes, cells, TFs and edges were read, and which were dropped for which reason."""
 
     read: dict[str, int] = field(default_factory=dict)
     dropped: list[tuple[str, str, str]] = field(default_factory=list)
 
     def drop(self, kind: str, reasons: pd.Series) -> None:
-        """Enter the reasons of things that are dropped, indexed by name; '' for what is kept."""
+        """Add what is dropped: reasons indexed by name, '' for what is kept."""
         self.dropped.extend((kind, str(name), reason) for name, reason in reasons.items() if reason)
 
     def reasons(self, kind: str) -> Counter[str]:
-        """Count what was dropped of a kind, per reason."""
-        return Counter(reason for of, _, reason in self.dropped if of == kind)
+        """Return how many of a kind were dropped per reason."""
+        return Counter(reason for dropped, _, reason in self.dropped if dropped == kind)
 
     def kept(self, kind: str) -> int:
-        """Count what is left of a kind."""
+        """Return how many of a kind are kept."""
         return self.read[kind] - self.reasons(kind).total()
 
     def counts(self) -> dict[str, dict[str, Any]]:
-        """Count per kind what was read, dropped per reason, and kept."""
+        """Return per kind how many were read, dropped per reason, and kept."""
         return {
             kind: {"read": read, "dropped": dict(self.reasons(kind).most_common()), "kept": self.kept(kind)}
             for kind, read in self.read.items()
         }
 
     def table(self) -> pd.DataFrame:
-        """Return columns what, name, reason: one row for each thing that was dropped."""
+        """Return one row per dropped gene, cell, TF or edge: columns what, name, reason."""
         table = pd.DataFrame(self.dropped, columns=["what", "name", "reason"])
         return table.replace({"what": {kind: kind.removesuffix("s") for kind in KINDS}})
 
 
 def mean_and_variance(values: sparse.csr_array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return ``[genes]`` mean and variance over the cells of sparse expression ``[genes, cells]``."""
+    """Return mean and variance ``[genes]`` over the cells of sparse expression ``[genes, cells]``."""
     n_genes, n_cells = values.shape
     filled = np.diff(values.indptr)
     gene = np.repeat(np.arange(n_genes), filled)
@@ -71,11 +69,11 @@ def mean_and_variance(values: sparse.csr_array) -> tuple[NDArray[np.float64], ND
 
 
 def repeated(keys: pd.Series, mean: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Mark ``[genes]`` rows whose key another row has, too, at a higher mean or, at the same mean, further up."""
+    """Return which rows ``[genes]`` share their key with a row of higher mean, or of equal mean and further up."""
     order = np.argsort(-mean, kind="stable")
-    marked = np.zeros(len(keys), dtype=bool)
-    marked[order] = keys.iloc[order].duplicated().to_numpy()
-    return marked
+    duplicates = np.zeros(len(keys), dtype=bool)
+    duplicates[order] = keys.iloc[order].duplicated().to_numpy()
+    return duplicates
 
 
 def choose_genes(
@@ -85,7 +83,7 @@ def choose_genes(
     settings: PrepareSettings,
     ordering: pd.DataFrame | None = None,
 ) -> pd.Series:
-    """Say of each gene why it is left out of a benchmark: '' for those that stay.
+    """Return why each gene is dropped, '' for those that are kept.
 
     Parameters
     ----------
@@ -94,11 +92,11 @@ def choose_genes(
     names
         Distinct names of the genes.
     is_tf
-        ``[genes]`` whether a gene is in the TF list.
+        ``[genes]``: whether a gene is in the TF list.
     settings
         Shares, p-value and number of genes.
     ordering
-        Columns ``p`` and ``variance``, indexed by gene, for BEELINE's rule with a test along pseudotime.
+        Columns ``p`` and ``variance``, indexed by gene: a test along pseudotime; None without one.
     """
     reasons = np.full(len(names), "", dtype=object)
     detected = np.diff(values.indptr)
@@ -111,41 +109,41 @@ def choose_genes(
     if ordering is not None:
         _mark(reasons, ~names.isin(ordering.index), "not in the gene ordering")
         tested = ordering.reindex(names)
-        # the genes of the ordering that have expression, as BEELINE counts them
+        # BEELINE corrects for the genes of the ordering that have expression
         cutoff = settings.p_value / max((reasons == "").sum(), 1)
         _mark(reasons, ~(tested["p"] < cutoff).to_numpy(), f"corrected p is not below {settings.p_value:g}")
         variance = tested["variance"].fillna(variance)
     others = np.flatnonzero((reasons == "") & ~is_tf)
     ranked = others[np.argsort(-variance.to_numpy()[others], kind="stable")]
-    left = np.isin(np.arange(len(names)), ranked[settings.genes :])
-    _mark(reasons, left, f"no TF, and not among the {settings.genes} most variable other genes")
+    excess = np.isin(np.arange(len(names)), ranked[settings.genes :])
+    _mark(reasons, excess, f"no TF, and not among the {settings.genes} most variable other genes")
     return pd.Series(reasons, index=names)
 
 
 def choose_edges(edges: pd.DataFrame, matches: Matches, genes: pd.Series, tfs: set[str]) -> pd.DataFrame:
-    """Say of each edge which genes it joins, and why it is left out: '' for those that stay.
+    """Return the genes that each edge joins, and why it is dropped, '' for those that are kept.
 
     Parameters
     ----------
     edges
         Columns regulator and target, as written in the network.
     matches
-        Where the symbols of the network stand in the expression.
+        Genes of the expression that the network's symbols match.
     genes
-        Why a gene is left out, indexed by gene.
+        Why a gene is dropped, indexed by gene, as :func:`choose_genes` returns it.
     tfs
         Genes in the TF list.
 
     Returns
     -------
     DataFrame
-        Columns regulator, target (genes of the expression; missing if there is none) and reason, indexed by
+        Columns regulator, target (genes of the expression, missing if there is none) and reason, indexed by
         'regulator -> target' as written.
     """
-    chosen = edges.apply(lambda column: column.map(matches.found))
+    chosen = edges.apply(lambda column: column.map(matches.genes))
     reasons = np.full(len(edges), "", dtype=object)
     for role in edges:
-        _mark(reasons, edges[role].isin(matches.ambiguous).to_numpy(), f"{role} {UNCLEAR}")
+        _mark(reasons, edges[role].isin(matches.ambiguous).to_numpy(), f"{role} {AMBIGUOUS}")
         _mark(reasons, chosen[role].isna().to_numpy(), f"{role} {NO_GENE}")
     _mark(reasons, (chosen["regulator"] == chosen["target"]).to_numpy(), "self-edge")
     _mark(reasons, chosen.duplicated().to_numpy(), "stands twice")

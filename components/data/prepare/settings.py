@@ -1,4 +1,4 @@
-"""What can be chosen when a data set is made; light, because the command line reads its help from here."""
+"""Settings of preparing a data set, in a module without heavy imports: the command line reads its help here."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from typing import Literal
 
 from components.core.settings import Settings, setting
 
-__all__ = ["PrepareSettings"]
-
 
 class PrepareSettings(Settings):
-    """Which values and genes of a lab's expression make a GRN benchmark."""
+    """Which values and genes of a lab's expression make the data set."""
 
     genes: int = setting(500, "most variable genes to keep beside the TFs", ge=0, unit="genes")
     min_cells_share: float = setting(0.1, "drop genes detected in a smaller share of the cells", ge=0.0, le=1.0)

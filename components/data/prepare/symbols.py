@@ -1,4 +1,4 @@
-"""Gene symbols of two files matched with each other: case, synonyms, and what a spreadsheet makes of SEPT1."""
+"""Gene symbols of two files matched: by case, by synonym, and as the dates that spreadsheets make of SEPT1."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-
-__all__ = ["Matches", "likely_symbols", "looks_like_id", "looks_like_number", "match_symbols", "repaired_dates"]
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _MONTH = "|".join(MONTHS)
@@ -20,7 +18,7 @@ DATES = (
 )
 NUMBER = re.compile(r"\d+(\.\d+)?(E[+-]?\d+)?", re.IGNORECASE)
 
-# symbol of today first, then those of older files (HGNC renamed the families in 2020, because of spreadsheets)
+# current symbol first, then older ones (HGNC renamed the families in 2020, because of spreadsheets)
 FAMILIES: dict[str, tuple[tuple[range, tuple[str, ...]], ...]] = {
     "SEP": ((range(1, 15), ("SEPTIN{}", "SEPT{}")), (range(15, 16), ("SELENOF", "SEP{}"))),
     "MAR": ((range(1, 12), ("MARCHF{}", "MARCH{}")), (range(1, 3), ("MTARC{}", "MARC{}"))),
@@ -31,42 +29,42 @@ FAMILIES: dict[str, tuple[tuple[range, tuple[str, ...]], ...]] = {
 
 @dataclass(frozen=True)
 class Matches:
-    """Where the symbols of a network stand in the expression.
+    """Symbols of the network and TF list matched with genes of the expression.
 
     Attributes
     ----------
-    found
-        Symbol of the network to the gene of the expression.
+    genes
+        Symbol to the gene of the expression.
     how
-        Symbol to the way it was found, if not letter by letter: ``case``, ``synonym`` or ``date``.
+        Symbol to how it was matched, if not exactly: ``case``, ``synonym`` or ``date``.
     ambiguous
-        Symbol to the genes of the expression that it could be; such a symbol is not matched.
+        Symbol to the genes of the expression that it could be; it is not matched.
     """
 
-    found: dict[str, str] = field(default_factory=dict)
+    genes: dict[str, str] = field(default_factory=dict)
     how: dict[str, str] = field(default_factory=dict)
     ambiguous: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def match_symbols(
-    wanted: Iterable[str],
+    symbols: Iterable[str],
     genes: Sequence[str],
     synonyms: Mapping[str, str] | None = None,
     *,
     repair_dates: bool = False,
 ) -> Matches:
-    """Find the symbols of a network or TF list among the genes of the expression, the surest way first.
+    """Match the symbols of a network or TF list with genes of the expression, the surest way first.
 
-    A symbol is matched letter by letter; else without regard to case; else by a common official symbol; else, with
-    ``repair_dates``, as the gene that a spreadsheet turned into that date. The first way that leads to a gene ends the
-    search, and a way that leads to two genes leaves the symbol unmatched.
+    A symbol is matched exactly; otherwise regardless of case; otherwise by a common official symbol; otherwise, with
+    ``repair_dates``, as the gene that a spreadsheet turned into that date. The first way that leads to a gene decides;
+    if it leads to two genes, the symbol is not matched.
 
     Parameters
     ----------
-    wanted
-        Symbols to find.
+    symbols
+        Symbols to match.
     genes
-        Distinct names in the expression; they are never changed here.
+        Distinct names in the expression.
     synonyms
         Alias to official symbol, both in upper case.
     repair_dates
@@ -86,13 +84,13 @@ def match_symbols(
     if repair_dates:
         ways.append(("date", _index(genes, str.upper), lambda name: chain.from_iterable(likely_symbols(name) or ())))
     matches = Matches()
-    for name in dict.fromkeys(wanted):
+    for name in dict.fromkeys(symbols):
         for way, index, keys in ways:
             hits = list(dict.fromkeys(gene for key in keys(name) for gene in index.get(key, ())))
             if len(hits) > 1:
                 matches.ambiguous[name] = tuple(hits)
             elif hits:
-                matches.found[name] = hits[0]
+                matches.genes[name] = hits[0]
                 if way != "exact":
                     matches.how[name] = way
             if hits:
@@ -108,19 +106,17 @@ def _index(genes: Iterable[str], key: Callable[[str], str]) -> dict[str, list[st
 
 
 def likely_symbols(name: str) -> tuple[tuple[str, ...], ...] | None:
-    """Say which genes a spreadsheet may have turned into this date, or None for a name that is no date.
+    """Return the genes that a spreadsheet may have turned into this date, or None for a name that is no date.
 
     Returns
     -------
     tuple
-        One entry per gene: its symbol of today, then older ones. Empty for a date that tells no gene.
+        Symbols of each gene, the current one first. Empty for a date that stands for no gene.
     """
-    for pattern in DATES:
-        if found := pattern.fullmatch(name.strip()):
-            break
-    else:
+    match = next(filter(None, (pattern.fullmatch(name.strip()) for pattern in DATES)), None)
+    if match is None:
         return None
-    parts = found.groupdict()
+    parts = match.groupdict()
     if not parts:
         return ()
     month = parts["month"].upper()
@@ -135,39 +131,39 @@ def likely_symbols(name: str) -> tuple[tuple[str, ...], ...] | None:
 
 
 def looks_like_number(name: str) -> bool:
-    """Say whether a gene name is a number: an identifier, a date's serial number, or 2310009E13 gone to 2.31E+19."""
+    """Return whether a gene name is a number: an identifier, a date's serial number, or 2.31E+19 for 2310009E13."""
     return NUMBER.fullmatch(name.strip()) is not None
 
 
 def looks_like_id(name: str) -> bool:
-    """Say whether a gene name is an Ensembl or Entrez identifier and no symbol."""
+    """Return whether a gene name is an Ensembl or Entrez identifier."""
     return re.fullmatch(r"ENS[A-Z]*G\d+(\.\d+)?|\d+", name) is not None
 
 
 def repaired_dates(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Turn dates among the gene names of the expression back into symbols, where only one gene can be meant.
+    """Return the gene symbol of each date among the gene names, where only one gene can be meant.
 
     Parameters
     ----------
     names
         Names in the expression.
     known
-        Symbols of the network and of the TF list: they decide between 1-Mar = MARCH1 and 1-Mar = MARC1, and between
-        the old symbol and that of today.
+        Symbols of the network and of the TF list, which decide whether 1-Mar is MARCH1 or MARC1, and between old and
+        current symbol.
 
     Returns
     -------
     dict
-        Date to symbol. Dates that could be two genes, or none that is known, are left out.
+        Date to symbol, without dates that could be two genes.
     """
-    spelled = {name.upper(): name for name in known}
+    spelling = {name.upper(): name for name in known}
     repaired = {}
     for name in dict.fromkeys(names):
         families = likely_symbols(name) or ()
-        told = [[spelled[s] for s in family if s in spelled] for family in families]
-        certain = [family for family in told if family]
-        if len(certain) == 1:
-            repaired[name] = certain[0][0]
-        elif not certain and len(families) == 1:
+        in_network = [[spelling[s] for s in family if s in spelling] for family in families]
+        candidates = [family for family in in_network if family]
+        if len(candidates) == 1:
+            repaired[name] = candidates[0][0]
+        elif not candidates and len(families) == 1:
             repaired[name] = families[0][0]
     return repaired

@@ -1,0 +1,32 @@
+"""The expert score of the graph branch as the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from torch import Tensor
+
+from components.core.registry import register
+from components.core.settings import Settings as BaseSettings
+from components.fusion.base import Fusion
+
+
+@register("fusion", "expert")
+class Expert(Fusion):
+    """Takes the expert score s_ij, ``[pairs]``, as the logit: the graph decides alone, and no pair is encoded.
+
+    Pair encoder and contrastive loss cannot act.
+
+    Source: the decoder of GENELink, Chen & Liu 2022, and GNNLink, Mao et al. 2023; scUniGP eq 5.
+    """
+
+    reads_pairs = False
+    silences: ClassVar[tuple[str, ...]] = ("pair_encoder", "contrast")
+
+    class Settings(BaseSettings):
+        """No settings: the heads that give s_ij belong to the graph branch."""
+
+    def forward(self, z: Tensor, tf: Sequence[Tensor], target: Sequence[Tensor], score: Tensor) -> Tensor:
+        """Return s_ij, ``[pairs]``."""
+        return score
