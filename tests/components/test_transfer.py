@@ -21,7 +21,8 @@ from components.data.orthologs import read_orthologs, transfer
 from components.data.simulator import SimulatorSettings, simulate, write_beeline
 from study.plan.plan import make_plan
 from study.study_file.study import load_study
-from study.train.cell import make_folds, run_cell
+from study.train.cell import run_cell
+from study.train.exams import make_folds
 
 SMALL = SimulatorSettings(genes=60, tfs=8, cells=40)
 
