@@ -218,20 +218,3 @@ def test_description_names_range_search_and_unit():
         "meaning": "epochs between two steps of the schedule",
     }
     assert rows["learning_rate"]["search"] == "{1e-05, 0.01} (log)"
-
-
-def test_code_digest_depends_on_the_parts_in_use():
-    gcn, sampler = (("gnn", "gcn"),), (("negatives", "uniform"),)
-    assert registry.code_digest(gcn) == registry.code_digest((("gnn", "gat"),))  # one file
-    assert registry.code_digest(gcn) != registry.code_digest(sampler)
-    assert registry.code_digest(gcn) != registry.code_digest(gcn, ("components.model",))
-
-
-def test_code_digest_reads_bases_and_the_modules_that_a_level_uses(monkeypatch):
-    read = set()
-    monkeypatch.setattr(registry.Path, "read_bytes", lambda path: read.add(path.name) or b"")
-    registry.code_digest.cache_clear()
-    registry.code_digest((("bucketing", "uniform"), ("negatives", "cooccurrence")))
-    registry.code_digest.cache_clear()
-    bucketing = {"gene_cell.py", "bucketing.py", "buckets.py", "relations.py"}
-    assert read == bucketing | {"cooccurrence.py", "negatives.py"}

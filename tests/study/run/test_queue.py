@@ -8,8 +8,8 @@ import pytest
 
 from study.plan.plan import make_plan
 from study.run.queue import Queue
+from study.spec.cell import Cell
 from study.study_file.study import load_study
-from study.train.cell import Cell
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 
 from components.core.budget import Budget
 from components.core.errors import KnockoutError
-from study.plan import silent as probe
+from study.plan import silent
 from study.plan.silent import behaviour, refuse_silent_arms
 from study.study_file.study import Study, load_study
 
@@ -76,7 +76,7 @@ def test_a_users_mistake_that_shows_on_the_probe_is_the_users(
         raise KnockoutError("this part wants more genes")
 
     made = study({"gnn": "none"})
-    monkeypatch.setattr(probe, "score_arm", complain)
+    monkeypatch.setattr(silent, "score_fold", complain)
     with pytest.raises(KnockoutError, match="more genes"):
         refuse_silent_arms(made.arms, made.budget)
 

@@ -19,11 +19,13 @@ from components.core.dataset import Dataset
 from components.data.simulator import SimulatorSettings, simulate
 from search_spaces.arm import parse_choice
 from study.plan.plan import make_plan
+from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.study_file.study import load_study
 from study.train import fit as training
 from study.train import graph_stage as shared
-from study.train.cell import Cell, Result, make_folds, run_cell
+from study.train.cell import CellResult, run_cell
+from study.train.exams import make_folds
 from study.train.graph_stage import SharedStage
 
 LANE = Lane("cpu", 1)
@@ -55,10 +57,10 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return trained
 
 
-def same(one: Result, other: Result) -> None:
-    assert one.status == other.status == "ok", (one.reason, other.reason)
+def same(one: CellResult, other: CellResult) -> None:
+    assert one.record.ok and other.record.ok, (one.record.reason, other.record.reason)
     for name in ("scores", "curves", "best_epoch", "parameters"):
-        assert getattr(one, name) == getattr(other, name), name
+        assert getattr(one.record, name) == getattr(other.record, name), name
     assert one.predictions is not None and other.predictions is not None
     np.testing.assert_array_equal(one.predictions["score"], other.predictions["score"])
 
@@ -101,7 +103,7 @@ def test_arms_that_differ_in_what_the_stage_reads_do_not_share(
     of_arms, stages: list[str], tmp_path: Path, change: dict[str, Any]
 ):
     for cell in of_arms(change):
-        assert run_cell(cell, LANE, tmp_path).status == "ok"
+        assert run_cell(cell, LANE, tmp_path).record.ok
     assert stages.count("graph") == 2
 
 
@@ -138,8 +140,8 @@ def test_more_joint_epochs_share_the_stage(of_arms, stages: list[str], tmp_path:
 def test_other_code_of_the_stage_does_not_share(of_arms, stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cell = of_arms()[0]
     run_cell(cell, LANE, tmp_path)
-    monkeypatch.setattr(shared, "CODE", (*shared.CODE, "components.fusion.base"))  # one more source file
-    assert run_cell(cell, LANE, tmp_path).status == "ok"
+    monkeypatch.setattr(shared, "code_digest", lambda levels, entry: "other code")
+    assert run_cell(cell, LANE, tmp_path).record.ok
     assert stages.count("graph") == 2
 
 
@@ -153,17 +155,17 @@ def test_sharing_can_be_switched_off(of_arms, stages: list[str], tmp_path: Path,
 
 def test_an_arm_pays_for_the_stage_that_another_trained(of_arms, tmp_path: Path):
     first, second = of_arms({"fusion": "late"})
-    assert "shared_s" not in run_cell(first, LANE, tmp_path).facts
+    assert run_cell(first, LANE, tmp_path).record.shared_s == 0.0
     (path,) = (tmp_path / "shared").glob("*.pt")
     content = torch.load(path, weights_only=True)
     assert 0 < content["seconds"] < 60
     torch.save({**content, "seconds": 500.0}, path)
-    result = run_cell(second, LANE, tmp_path)
-    assert result.facts["shared_s"] == 500.0
-    assert 500 < result.seconds < 560
+    record = run_cell(second, LANE, tmp_path).record
+    assert record.shared_s == 500.0
+    assert 500 < record.seconds < 560
 
 
-def test_waiting_for_a_stage_is_not_paid_for(of_arms, tmp_path: Path):
+def test_waiting_for_a_stage_is_not_paid_for(of_arms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     first, second = of_arms({"fusion": "late"})
     run_cell(first, LANE, tmp_path)
     (path,) = (tmp_path / "shared").glob("*.pt")
@@ -172,19 +174,21 @@ def test_waiting_for_a_stage_is_not_paid_for(of_arms, tmp_path: Path):
     torch.save({**content, "seconds": 0.0}, hidden)
     path.unlink()
 
-    lock = FileLock(path.with_suffix(".lock"), thread_local=False)
-    lock.acquire()
+    now, waited = time.perf_counter, [0.0]
+    monkeypatch.setattr("study.train.checkpoint.time.perf_counter", lambda: now() + sum(waited))
 
-    def finish() -> None:
-        hidden.rename(path)
-        lock.release()
+    class Held(FileLock):
+        """A lock that another worker holds for an hour, until it has written its stage."""
 
-    threading.Timer(3.0, finish).start()
-    started = time.perf_counter()
-    result = run_cell(second, LANE, tmp_path)
-    took = time.perf_counter() - started
-    assert took > 2.5
-    assert 0 < result.seconds < took - 2.5
+        def acquire(self, *given: Any, **named: Any) -> Any:
+            waited.append(3600.0)
+            hidden.rename(path)
+            return super().acquire(*given, **named)
+
+    monkeypatch.setattr(shared, "FileLock", Held)
+    record = run_cell(second, LANE, tmp_path).record
+    assert record.ok and sum(waited) == 3600.0
+    assert 0 < record.seconds < 600
 
 
 def test_a_damaged_shared_stage_is_trained_again(of_arms, stages: list[str], tmp_path: Path):
@@ -285,7 +289,7 @@ class TestExam:
         names = ("train", "validation", "validation_labels", "test", "test_labels", "pool")
         before = {name: getattr(exam, name).copy() for name in names}
         for cell in made:
-            assert run_cell(cell, LANE).status == "ok"
+            assert run_cell(cell, LANE).record.ok
         assert make_folds(dataset, made[0].split, 0)[0] is exam
         for name in names:
             np.testing.assert_array_equal(getattr(exam, name), before[name])

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from components.core.errors import KnockoutError
 from study.plan.plan import make_plan
+from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.study_file.study import load_study
 from study.train import fit as training
-from study.train.cell import Cell, Result, run_cell
-from study.train.checkpoint import Checkpoint, read_tensors, write_tensors
+from study.train.cell import CellResult, run_cell
+from study.train.checkpoint import Checkpoint, Clock, read_tensors, write_tensors
 
 LANE = Lane("cpu", 1)
 GRAPH, JOINT = 3, 4  # epochs of the cells here: patience never ends them
@@ -67,7 +68,7 @@ class Epochs:
 
         monkeypatch.setattr(training._Trainer, "_epoch", epoch)
 
-    def run(self, cell: Cell, out: Path | None = None, *, killed_after: int | None = None) -> Result | None:
+    def run(self, cell: Cell, out: Path | None = None, *, killed_after: int | None = None) -> CellResult | None:
         self.trained, self.last = [], killed_after
         try:
             return run_cell(cell, LANE, out)
@@ -75,11 +76,11 @@ class Epochs:
             return None
 
 
-def same(one: Result | None, other: Result | None) -> None:
+def same(one: CellResult | None, other: CellResult | None) -> None:
     assert one is not None and other is not None
-    assert one.status == other.status == "ok", (one.reason, other.reason)
+    assert one.record.ok and other.record.ok, (one.record.reason, other.record.reason)
     for name in ("scores", "curves", "best_epoch", "parameters", "identity"):
-        assert getattr(one, name) == getattr(other, name), name
+        assert getattr(one.record, name) == getattr(other.record, name), name
     assert one.predictions is not None and other.predictions is not None
     np.testing.assert_array_equal(one.predictions["score"], other.predictions["score"])
 
@@ -160,8 +161,8 @@ def test_seconds_of_those_that_were_killed_count(cell, epochs: Epochs, tmp_path:
     assert 0 < content["seconds"] < 60
     torch.save({**content, "seconds": 1000.0, "shared_s": 400.0}, path)
     result = epochs.run(made, tmp_path)
-    assert result is not None and 1000 < result.seconds < 1060
-    assert result.facts["shared_s"] == 400.0
+    assert result is not None and 1000 < result.record.seconds < 1060
+    assert result.record.shared_s == 400.0
 
 
 @pytest.mark.parametrize("status", ["ok", "diverged", "error"])
@@ -173,7 +174,7 @@ def test_files_go_when_the_cell_has_ended_and_stay_when_it_may_be_tried_again(
         error = training.DivergedError("at the end") if status == "diverged" else OSError("at the end")
         monkeypatch.setattr("study.train.score.predict", lambda *given: (_ for _ in ()).throw(error))
     result = epochs.run(made, tmp_path)
-    assert result is not None and result.status == status
+    assert result is not None and result.record.status == status
     assert files(tmp_path) == ([f"{made.digest}.pt"] if status == "error" else [])
 
 
@@ -230,7 +231,8 @@ def test_a_file_that_would_run_code_is_not_read(tmp_path: Path):
 
 
 def test_a_short_cell_writes_no_checkpoint(cell, epochs: Epochs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("study.train.checkpoint.EVERY_S", 3600.0)  # short, even where twenty processes share a core
+    for limit in ("EVERY_S", "FOLD_S"):  # short, even where twenty processes share a core
+        monkeypatch.setattr(f"study.train.checkpoint.{limit}", 3600.0)
     epochs.run(cell(split="kfold_pooled"), tmp_path, killed_after=2 * (GRAPH + JOINT))
     assert files(tmp_path) == []
 
@@ -239,7 +241,7 @@ def test_a_checkpoint_is_due_once_in_a_while(tmp_path: Path, monkeypatch: pytest
     now = 0.0
     monkeypatch.setattr("study.train.checkpoint.EVERY_S", 60.0)
     monkeypatch.setattr("study.train.checkpoint.time.perf_counter", lambda: now)
-    checkpoint = Checkpoint(tmp_path / "file.pt", "me")
+    checkpoint = Checkpoint(tmp_path / "file.pt", "me", clock=Clock(started=0.0))
     due = []
     for now in (10.0, 59.9, 60.0, 119.0, 121.0):  # noqa: B007  the clock reads it
         due.append(checkpoint.due)

@@ -10,7 +10,8 @@ from components.data.simulator import simulate
 from search_spaces.arm import parse_choice
 from search_spaces.designs import controls
 from search_spaces.presets import preset
-from study.train.cell import Result, make_split, score_arm
+from study.train.exams import make_split
+from study.train.score import score_fold
 
 SMALL = {"pair_encoder": {"transformer": {"dim": 64}}, "optimizer": {"adam": {"learning_rate": 1e-3}}}
 
@@ -23,8 +24,8 @@ def test_a_trained_arm_beats_chance_noise_and_degree_by_a_wide_margin_on_the_emb
     budget = Budget(epochs=10, patience=10, graph_epochs=10)
     reached = {}
     for arm in (reference, *controls(reference, ["degree", "identity", "noise"])):
-        _, scores = score_arm(arm, dataset, split, 0, budget, "cpu", Result("cell"))
-        reached[arm.name] = evaluate(scores, split.test_labels, split.test)
+        outcome = score_fold(arm, dataset, split, 0, budget, "cpu")
+        reached[arm.name] = evaluate(outcome.test, split.test_labels, split.test)
 
     trained = reached.pop("reference")
     assert trained["auroc"] > 0.74

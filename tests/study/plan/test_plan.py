@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,10 +5,11 @@ import pytest
 
 from components.core.errors import KnockoutError
 from study.plan.cost import estimate
-from study.plan.plan import Plan, make_plan, read_plan, results_of
+from study.plan.plan import Plan, make_plan
+from study.spec.records import CellRecord, PlanKind, Status
 from study.store.ledger import Ledger
+from study.store.plan_file import read_plan, write_plan
 from study.study_file.study import load_study
-from study.train.cell import Result
 
 SIMULATED = {"simulate": {"genes": 64, "tfs": 8, "cells": 40}}
 
@@ -21,24 +21,23 @@ def plan(study_file: Callable[..., Path]) -> Callable[..., Plan]:
 
 def test_repeats_are_outermost_so_that_a_stop_leaves_whole_repeats(plan: Callable[..., Plan]):
     made = plan(datasets=[{**SIMULATED, "seed": 1}, {**SIMULATED, "seed": 2}])
-    assert [(row.repeat, row.dataset, row.arm) for row in made.rows] == [
+    assert [(row.repeat, row.dataset, row.arm) for row in made.record.rows] == [
         (repeat, f"simulated-{seed}", arm)
         for repeat in (0, 1)
         for seed in (1, 2)
         for arm in ("full model", "gnn=none", "degree")
     ]
-    assert [cell.digest for cell in made.cells] == [row.cell for row in made.rows]
+    assert [cell.digest for cell in made.cells] == [row.cell for row in made.record.rows]
 
 
 def test_missing_and_failed_cells_are_told_apart(plan: Callable[..., Plan], tmp_path: Path):
     made, ledger = plan(), Ledger(tmp_path / "out")
     assert made.missing(ledger) == list(made.cells) and made.failed(ledger) == []
-    ledger.write(Result(made.cells[0].digest))
-    ledger.write(Result(made.cells[2].digest, status="diverged", reason="NaN"))
-    ledger.write(Result("of another study"))
+    ledger.write(CellRecord(cell=made.cells[0].digest))
+    ledger.write(CellRecord(cell=made.cells[2].digest, status=Status.DIVERGED, reason="NaN"))
+    ledger.write(CellRecord(cell="of another study"))
     assert made.missing(ledger) == [made.cells[1], *made.cells[3:]]
     assert made.failed(ledger) == [made.cells[2]]
-    assert set(results_of(list(made.rows), ledger)) == {made.cells[0].digest, made.cells[2].digest}
 
 
 def test_two_data_sets_of_one_name_are_refused(plan: Callable[..., Plan]):
@@ -63,14 +62,17 @@ def test_a_data_set_that_is_not_there_is_refused(plan: Callable[..., Plan]):
 
 def test_a_saved_plan_is_read_back(plan: Callable[..., Plan], tmp_path: Path):
     made = plan(metric="auprc")
-    made.save(tmp_path)
-    metric, rows = read_plan(tmp_path)
-    assert metric == "auprc"
-    assert [row.cell for row in rows] == [row.cell for row in made.rows]
-    assert [json.loads(json.dumps(vars(row))) for row in made.rows] == [vars(row) for row in rows]
+    write_plan(made.record, tmp_path)
+    read = read_plan(tmp_path)
+    assert read == made.record
+    assert (read.metric, read.kind) == ("auprc", PlanKind.DESIGN)
+    assert [row.cell for row in read.rows] == [cell.digest for cell in made.cells]
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"metric": "auroc", "rows": [{"study": "x"}]}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"metric": "auroc", "rows": []}', '{"metric": "auroc", "rows": [{"study": "x"}]}', '{"version":2}'],
+)
 def test_a_damaged_plan_is_named(tmp_path: Path, content: str):
     (tmp_path / "plan.json").write_text(content)
     with pytest.raises(KnockoutError, match="cannot be read") as refused:
@@ -90,11 +92,11 @@ def test_cost_is_measured_where_nothing_is_known_and_read_where_cells_have_ended
     unknown = estimate(made, ledger)
     assert 0 < unknown.seconds < unknown.at_most and unknown.measured == 0.0
     for cell in made.cells[:3]:
-        ledger.write(Result(cell.digest, seconds=100.0))
+        ledger.write(CellRecord(cell=cell.digest, seconds=100.0))
     known = estimate(made, ledger)
     assert (known.seconds, known.at_most, known.measured) == (300.0, 300.0, 1.0)
     for cell in made.cells[3:]:
-        ledger.write(Result(cell.digest, seconds=1.0))
+        ledger.write(CellRecord(cell=cell.digest, seconds=1.0))
     assert estimate(made, ledger).seconds == 0.0
 
 

@@ -18,7 +18,8 @@ from study.plan.plan import make_plan
 from study.run.engine import run_plan
 from study.study_file.study import load_study
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow  # the pool's own tests stop and leave it within one process
+ROOT = Path(__file__).parents[3]
 SLOW = {"design": {"kind": "explicit", "arms": [{"scorer": "slow"}]}, "controls": False, "lanes": "cpu:1"}
 PATIENCE = 150.0  # workers as users have them import torch anew, which takes long on a busy machine
 
@@ -38,7 +39,7 @@ def records(out: Path) -> dict[str, int]:
 
 def drive(arguments: list[str], log: Path) -> None:
     """Run the command line in a forked process, as a shell would: own output, own signals."""
-    from study.cli import main
+    from study.cli.main import main
 
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(handle, 1), os.dup2(handle, 2)
@@ -114,10 +115,10 @@ class Silence:
     def planned(self, done: int, missing: int) -> None:
         self.heard = (done, missing)
 
-    def costs(self, finished: Any, missing: Any, lanes: int) -> None: ...
+    def costs(self, costs: Any, missing: Any, lanes: int) -> None: ...
     def started(self, cell: Any) -> None: ...
-    def ended(self, cell: Any, result: Any) -> None: ...
-    def said(self, text: str) -> None: ...
+    def ended(self, cell: Any, record: Any) -> None: ...
+    def message(self, text: str) -> None: ...
     def stopping(self) -> None: ...
 
 

@@ -17,9 +17,12 @@ from study.plan import cost
 from study.plan.plan import Plan, make_plan
 from study.run.engine import make_workers
 from study.run.pool import Pool
+from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.study_file.study import load_study
-from study.train.cell import Cell, Result, cell_digest, cell_identity, make_folds, make_split, run_cell
+from study.train.cell import CellResult, run_cell
+from study.train.exams import make_folds, make_split
+from study.train.score import FoldScores
 
 LANE = Lane("cpu", 1)
 
@@ -30,7 +33,7 @@ def plan(study_file: Callable[..., Path]) -> Callable[..., Plan]:
 
 
 def digests(plan: Plan) -> dict[tuple[str, int], str]:
-    return {(row.arm, row.repeat): row.cell for row in plan.rows}
+    return {(row.arm, row.repeat): row.cell for row in plan.record.rows}
 
 
 def test_every_cell_has_a_digest_of_its_own(plan: Callable[..., Plan]):
@@ -81,8 +84,8 @@ def test_digest_changes_with_arm_and_repeat(plan: Callable[..., Plan]):
 def test_a_record_says_what_its_digest_is_the_digest_of(plugin: Path, plan: Callable[..., Plan]):
     made = plan(design={"kind": "explicit", "arms": [{"scorer": "boom"}]})
     for cell in made.cells[:3]:
-        result = run_cell(cell, LANE)
-        assert result.identity == cell_identity(cell.arm, made.datasets[0].digest, cell.split, cell.repeat, cell.budget)
+        result = run_cell(cell, LANE).record
+        assert result.identity == cell.identity == cell.identity_with(made.datasets[0].digest)
         text = canonical_json(json.loads(json.dumps(result.identity)))
         assert hashlib.sha256(text.encode()).hexdigest().startswith(cell.digest)
         assert (result.status == "error") == (cell.arm.name != "full model" and cell.arm.role == "arm")
@@ -95,41 +98,39 @@ def test_a_rule_does_not_depend_on_the_training_budget(plan: Callable[..., Plan]
 
 
 def test_digest_changes_with_the_code_of_the_parts_it_uses(plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch):
-    cell = plan().cells[0]
-    data = plan().datasets[0].digest
-    asked: list[Any] = []
+    before, cell = plan().cells[0].digest, plan().cells[0]
+    asked: list[dict[str, str]] = []
 
-    def other_code(parts: Any, extra: Any) -> str:
-        asked.append((dict(parts), extra))
+    def other_code(levels: tuple[tuple[str, str], ...]) -> str:
+        asked.append(dict(levels))
         return "another version"
 
-    monkeypatch.setattr("components.core.registry.code_digest", other_code)
-    assert cell_digest(cell.arm, data, cell.split, cell.repeat, cell.budget) != cell.digest
-    parts, extra = asked[0]
-    assert parts["gnn"] == "gat" and parts["split"] == "per_tf" and "study.train.fit" in extra
+    monkeypatch.setattr("study.spec.cell.code_digest", other_code)
+    assert cell.digest != before
+    assert asked[0]["gnn"] == "gat" and asked[0]["split"] == "per_tf"
 
 
 def test_all_arms_of_a_repeat_sit_one_exam(plan: Callable[..., Plan]):
     cells = plan(controls=["degree", "identity", "noise"], design={"factors": {"gnn": ["none", "gcn"]}}).cells
     results = [run_cell(cell, LANE) for cell in cells]
-    assert {result.status for result in results} == {"ok"}
+    assert {result.record.status for result in results} == {"ok"}
     first, second = results[:6], results[6:]
     for of_repeat in (first, second):
-        assert len({result.facts["split_digest"] for result in of_repeat}) == 1
+        assert len({result.record.split_digest for result in of_repeat}) == 1
         for result in of_repeat:
             for column in ("tf", "target", "label"):
                 np.testing.assert_array_equal(result.predictions[column], of_repeat[0].predictions[column])
-    assert first[0].facts["split_digest"] != second[0].facts["split_digest"]
+    assert first[0].record.split_digest != second[0].record.split_digest
 
 
-def same(one: Result, other: Result) -> None:
-    assert one.status == other.status == "ok"
-    assert (one.scores, one.curves, one.best_epoch, one.facts) == (
-        other.scores,
-        other.curves,
-        other.best_epoch,
-        other.facts,
-    )
+COSTS = {"seconds", "shared_s", "peak_memory_mb"}
+
+
+def same(one: CellResult, other: CellResult) -> None:
+    assert one.record.ok
+    assert one.record.model_dump(exclude=COSTS) == other.record.model_dump(exclude=COSTS)
+    assert one.predictions is not None and other.predictions is not None
+    assert one.predictions.keys() == other.predictions.keys()
     for key, values in one.predictions.items():
         np.testing.assert_array_equal(values, other.predictions[key])
 
@@ -151,9 +152,9 @@ def test_a_worker_gives_what_this_process_gives(plan: Callable[..., Plan], tmp_p
     pool = Pool(make_workers(made.study, cells, out), out)
     list(pool.run(lambda: next(waiting, None)))
     for cell in cells:
-        here, there = run_cell(cell, LANE), pool.ledger.read(cell.digest)
-        there.predictions = dict(pd.read_parquet(pool.ledger.predictions_of(cell.digest)))
-        same(here, there)
+        record = pool.ledger.read(cell.digest)
+        predictions = dict(pd.read_parquet(pool.ledger.folder.predictions(cell.digest)))
+        same(run_cell(cell, LANE), CellResult(record, predictions))
 
 
 def test_predictions_are_the_test_pairs_with_their_scores(plan: Callable[..., Plan]):
@@ -166,7 +167,7 @@ def test_predictions_are_the_test_pairs_with_their_scores(plan: Callable[..., Pl
     )
     from sklearn.metrics import roc_auc_score
 
-    assert roc_auc_score(found["label"], found["score"]) == pytest.approx(result.scores["test"]["auroc"], abs=1e-6)
+    assert roc_auc_score(found["label"], found["score"]) == pytest.approx(result.record.scores["test"]["auroc"], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -183,15 +184,15 @@ def test_a_failure_is_recorded_with_its_kind_and_without_scores(
 ):
     cell = next(c for c in plan(design={"kind": "explicit", "arms": [arm]}).cells if c.arm.role == "arm")
     result = run_cell(cell, LANE)
-    assert (result.status, result.scores, result.predictions) == (status, {}, None)
-    assert reason in result.reason
+    assert (result.record.status, result.record.scores, result.predictions) == (status, {}, None)
+    assert reason in result.record.reason
 
 
 def test_a_data_set_too_small_for_the_exam_is_an_error_of_its_cells(plan: Callable[..., Plan], tmp_path: Path):
     tiny = Dataset("t", ("A", "B", "C"), np.eye(3, dtype=np.float32), np.array([0]), np.array([[0, 1], [0, 2]]))
     write_beeline(tiny, tmp_path / "small")
-    result = run_cell(plan(datasets=["small"]).cells[0], LANE)
-    assert result.status == "error" and result.reason
+    record = run_cell(plan(datasets=["small"]).cells[0], LANE).record
+    assert record.status == "error" and record.reason
 
 
 def test_a_cell_has_a_label_for_people(plan: Callable[..., Plan]):
@@ -222,41 +223,43 @@ class TestFolds:
             out_degree, in_degree = (np.bincount(column, minlength=64) + 1.0 for column in split.train.T)
             scores.append(out_degree[split.test[:, 0]] * in_degree[split.test[:, 1]])
         labels, pairs = np.concatenate([s.test_labels for s in folds]), np.concatenate([s.test for s in folds])
-        assert result.scores["test"] == pytest.approx(evaluate(np.concatenate(scores), labels, pairs))
+        assert result.record.scores["test"] == pytest.approx(evaluate(np.concatenate(scores), labels, pairs))
         np.testing.assert_array_equal(result.predictions["score"], np.concatenate(scores).astype(np.float32))
 
     def test_curves_epochs_and_exam_are_recorded_of_all_folds(self, in_folds: Plan):
         cell = in_folds.cells[0]
         result = run_cell(cell, LANE)
-        names = {name for name in result.curves if "/" not in name}
+        curves = result.record.curves
+        names = {name for name in curves if "/" not in name}
         expected = names | {f"fold_{k}/{name}" for k in (2, 3) for name in names}
-        assert set(result.curves) == expected
+        assert set(curves) == expected
         assert "joint_loss" in names
-        best = [1 + int(np.argmax(result.curves[f"{p}joint_validation_auroc"])) for p in ("", "fold_2/", "fold_3/")]
-        assert result.best_epoch == round(np.mean(best))
+        best = [1 + int(np.argmax(curves[f"{p}joint_validation_auroc"])) for p in ("", "fold_2/", "fold_3/")]
+        assert result.record.best_epoch == round(np.mean(best))
         digests = {split.digest for split in make_folds(in_folds.datasets[0], cell.split, 0)}
-        assert len(digests) == 3 and result.facts["split_digest"] not in digests
+        assert len(digests) == 3 and result.record.split_digest not in digests
         same(result, run_cell(cell, LANE))
 
     def test_a_protocol_with_one_fold_keeps_the_digest_of_its_split(self, plan: Callable[..., Plan]):
         made = plan(repeats=1)
         result = run_cell(made.cells[-1], LANE)
-        assert result.facts["split_digest"] == make_split(made.datasets[0], made.cells[0].split, 0).digest
+        assert result.record.split_digest == make_split(made.datasets[0], made.cells[0].split, 0).digest
 
     def test_a_failure_in_a_later_fold_is_the_cells(self, in_folds: Plan, monkeypatch: pytest.MonkeyPatch):
         calls: list[int] = []
 
-        def second_blank(arm: Any, dataset: Any, split: Any, *rest: Any) -> Any:
+        def second_blank(arm: Any, dataset: Any, split: Any, *rest: Any, **named: Any) -> FoldScores:
             calls.append(1)
             fill = np.nan if len(calls) == 2 else 0.5
-            return np.full(len(split.validation), fill), np.full(len(split.test), fill)
+            return FoldScores(np.full(len(split.validation), fill), np.full(len(split.test), fill))
 
-        monkeypatch.setattr("study.train.cell.score_arm", second_blank)
+        monkeypatch.setattr("study.train.cell.score_fold", second_blank)
         result = run_cell(in_folds.cells[0], LANE)
-        assert (result.status, result.scores, result.predictions, len(calls)) == ("diverged", {}, None, 2)
+        assert (result.record.status, result.record.scores) == ("diverged", {})
+        assert (result.predictions, len(calls)) == (None, 2)
 
     def test_cost_counts_every_fold(self, in_folds: Plan, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(cost, "score_arm", lambda *given: None)
+        monkeypatch.setattr(cost, "score_fold", lambda *given: None)
         clock = iter(range(1000))
         monkeypatch.setattr(cost.time, "perf_counter", lambda: next(clock))
         cell = in_folds.cells[0]

@@ -20,7 +20,8 @@ from components.data.simulator import SimulatorSettings, simulate
 from search_spaces.arm import Arm, parse_choice
 from search_spaces.presets import preset
 from study.study_file.study import load_study
-from study.train.cell import Result, make_split, score_arm
+from study.train.exams import make_split
+from study.train.score import FoldScores, score_fold
 
 SMALL = {
     "gnn": {"gat": {"widths": [16, 8], "heads": 2}},
@@ -42,11 +43,9 @@ def arm(**changes: Any) -> Arm:
     return preset("knockout-small").arm("x").vary(wanted)
 
 
-def run(of: Arm, precision: str, repeat: int = 0, epochs: int = 8) -> tuple[np.ndarray, Result]:
+def run(of: Arm, precision: str, repeat: int = 0, epochs: int = 8) -> FoldScores:
     budget = Budget(epochs=epochs, patience=epochs, batch_size=64, graph_epochs=min(epochs, 4), precision=precision)
-    result = Result("x")
-    _, test = score_arm(of, network(), make_split(network(), PER_TF, repeat), repeat, budget, "cpu", result)
-    return test, result
+    return score_fold(of, network(), make_split(network(), PER_TF, repeat), repeat, budget, "cpu")
 
 
 @pytest.mark.parametrize("gnn", ["gat", "none"])
@@ -56,7 +55,7 @@ def test_auroc_agrees_within_the_spread_over_repeats(gnn: str):
     for repeat in range(5):
         split = make_split(network(), PER_TF, repeat)
         for precision, values in reached.items():
-            values.append(evaluate(run(made, precision, repeat)[0], split.test_labels, split.test)["auroc"])
+            values.append(evaluate(run(made, precision, repeat).test, split.test_labels, split.test)["auroc"])
     assert min(reached["fp32"]) > 0.6  # there is something to agree on
     # the median: rounding may make a training choose another of its epochs, which rarely is another result
     shift = np.median(np.abs(np.subtract(reached["bf16"], reached["fp32"])))
@@ -64,12 +63,13 @@ def test_auroc_agrees_within_the_spread_over_repeats(gnn: str):
 
 
 def test_scores_weights_and_curves_are_not_bf16():
-    score, result = run(arm(), "bf16", epochs=2)
+    outcome = run(arm(), "bf16", epochs=2)
+    score = outcome.test
     assert score.dtype == np.float64
     as_bf16 = torch.from_numpy(score).to(torch.bfloat16).double().numpy()
     assert (as_bf16 != score).mean() > 0.9
-    assert not np.array_equal(score, run(arm(), "fp32", epochs=2)[0])
-    assert np.isfinite(result.curves["joint_loss"]).all()
+    assert not np.array_equal(score, run(arm(), "fp32", epochs=2).test)
+    assert np.isfinite(outcome.curves["joint_loss"]).all()
 
 
 CASES = [
@@ -86,7 +86,7 @@ def test_every_level_trains_in_bf16(factor: str, level: str):
     given = {level: {name: value for name, value in small.items() if name in fields}}
     if "edge_weight" in fields:
         given[level]["edge_weight"] = "position"
-    score, _ = run(arm(**{factor: given}), "bf16", epochs=1)
+    score = run(arm(**{factor: given}), "bf16", epochs=1).test
     assert np.isfinite(score).all() and len(set(score)) > 1
 
 

@@ -5,6 +5,7 @@ import math
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,11 @@ from study.plan.plan import make_plan
 from study.run import packing, peak
 from study.run.devices import Device, cgroup_headroom_mb, devices
 from study.run.packing import CPU_SHARE, GPU_SHARE, pack, peak_of, size_lanes
-from study.spec.datasets import load_dataset
+from study.spec.cell import Cell
 from study.spec.machine import Lane
+from study.spec.records import CellRecord, Status
 from study.store.ledger import Ledger
 from study.study_file.study import load_study
-from study.train.cell import Cell, Result, cell_identity
 
 TWO_GPUS = (Device("cuda:0", 10 * 1024), Device("cuda:1", 10 * 1024))
 PEAKS = st.one_of(st.floats(0.1, 1e6), st.just(math.inf), st.none())
@@ -39,11 +40,12 @@ def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("study.spec.machine.cores", lambda: 8)
 
 
-def took(cell: Cell, megabytes: float, *, device: str = "cpu", status: str = "ok", repeat: int = 99) -> Result:
-    digest = load_dataset(cell.dataset, cell.root).digest
-    identity = cell_identity(cell.arm, digest, cell.split, repeat, cell.budget)
+def took(cell: Cell, megabytes: float, *, device: str = "cpu", status: str = "ok", repeat: int = 99) -> CellRecord:
+    identity = replace(cell, repeat=repeat).identity
     name = f"{cell.arm.digest}{device[:4]}{status}"
-    return Result(name, status=status, device=device, peak_memory_mb=megabytes, identity=identity)
+    return CellRecord(
+        cell=name, status=Status(status), device=device, peak_memory_mb=megabytes, identity=identity
+    )
 
 
 def never(cells: Sequence[Cell], device: str) -> float:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,19 +20,28 @@ from hypothesis import strategies as st
 from components.core.errors import KnockoutError
 from components.core.streams import Streams
 from components.data.simulator import SimulatorSettings, simulate, write_beeline
+<<<<<<< HEAD:tests/study/test_embeddings.py
 from components.model import training_graph
 from study.plan.plan import Plan, lay_out, make_plan
+=======
+from components.graph import training_graph
+from study.plan.plan import Plan, make_plan
+>>>>>>> tests1:tests/study/train/test_pairs.py
 from study.run.pool import Pool, run_and_record
 from study.run.workers import LocalWorkers
+from study.search.tune import open_tuning
+from study.spec.cell import Cell
+from study.spec.folder import OutFolder
 from study.spec.machine import Lane
+from study.spec.records import CellRecord
 from study.store.ledger import Ledger
 from study.study_file.study import Study, load_study
 from study.train import fit as training
-from study.train import pairs as embeddings
 from study.train import score as scoring
-from study.train.cell import Cell, Result, make_folds, run_cell
+from study.train.cell import run_cell
 from study.train.checkpoint import Clock
-from study.train.pairs import draw, encodings, uncounted
+from study.train.exams import make_folds
+from study.train.pairs import MOST, draw_pairs, encode_pairs
 from study.train.score import assemble_arm
 
 LANE = Lane("cpu", 1)
@@ -40,7 +50,7 @@ REFERENCE = {
     "pair_encoder": {"transformer": {"dim": 16, "layers": 1, "heads": 2}},
 }
 GRAPH = {"kind": "explicit", "arms": [{"gnn": "gcn"}]}
-NUMBERS = ("scores", "curves", "best_epoch", "parameters", "identity", "facts")
+COSTS = {"seconds", "shared_s", "peak_memory_mb"}
 
 
 @pytest.fixture
@@ -52,7 +62,7 @@ def study(study_file: Callable[..., Path]) -> Callable[..., Study]:
 def cell(study: Callable[..., Study]) -> Callable[..., Cell]:
     def make(**changes: Any) -> Cell:
         made = make_plan(study(repeats=1, training={"epochs": 3, "patience": 9, "graph_epochs": 2}, **changes))
-        return next(cell for cell in made.cells if cell.embeds)
+        return next(cell for cell in made.cells if cell.saves_embeddings)
 
     return make
 
@@ -72,7 +82,7 @@ def untrained(cell: Cell, pairs: pd.DataFrame) -> np.ndarray:
         model.bucketing.show(torch.from_numpy(dataset.target.expression))
     place = {gene: row for row, gene in enumerate(dataset.genes)}
     asked = torch.from_numpy(pairs[["tf", "target"]].map(place.get).to_numpy(dtype=np.int64))
-    return encodings(model, training_graph(torch.from_numpy(split.train)), asked)
+    return encode_pairs(model, training_graph(torch.from_numpy(split.train)), asked)
 
 
 def scoring_dataset(cell: Cell) -> Any:
@@ -84,7 +94,7 @@ def scoring_dataset(cell: Cell) -> Any:
 class TestWhoSaves:
     def embeds(self, study: Study) -> set[tuple[str, int]]:
         plan: Plan = make_plan(study)
-        return {(row.arm, row.repeat) for row, cell in zip(plan.rows, plan.cells, strict=True) if cell.embeds}
+        return {(cell.arm.name, cell.repeat) for cell in plan.cells if cell.saves_embeddings}
 
     def test_the_reference_in_the_first_repeat_unless_the_study_says_otherwise(self, study):
         assert self.embeds(study()) == {("full model", 0)}
@@ -99,11 +109,11 @@ class TestWhoSaves:
     def test_a_reference_that_encodes_no_pair_saves_nothing(self, study):
         assert study(reference={"fusion": "expert"}).embeddings == ()
 
-    def test_trials_save_nothing_and_tuned_arms_in_their_first_repeat_of_the_comparison(self, study):
+    def test_trials_save_nothing_and_tuned_arms_in_their_first_repeat_of_the_comparison(self, study, tmp_path: Path):
         tuned = study(design={"factors": {"gnn": ["none"]}, "tune": {"trials": 2, "repeats": 2}})
         assert self.embeds(tuned) == {("full model", 2)}
-        datasets = make_plan(tuned).datasets
-        assert not any(cell.embeds for cell in lay_out(tuned, datasets, tuned.arms)[0])
+        first = [search.take() for _, search in open_tuning(tuned, tmp_path) if search]
+        assert len(first) == 2 and not any(cell.saves_embeddings for cell in first if cell)
 
     @pytest.mark.parametrize(
         ("given_arms", "where", "said"),
@@ -138,14 +148,13 @@ def test_saving_changes_no_number_and_begins_where_the_model_began(
     cell, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], width: int
 ):
     heads: list[Any] = []
-    plain = scoring.before_and_after
-    monkeypatch.setattr(scoring, "before_and_after", lambda b, a, *rest: heads.append(a.fusion) or plain(b, a, *rest))
+    plain, name = scoring.encode_before_and_after, "encode_before_and_after"
+    monkeypatch.setattr(scoring, name, lambda b, a, *rest: heads.append(a.fusion) or plain(b, a, *rest))
     asked = cell(**changes)
-    saving, silent = run_cell(asked, LANE), run_cell(replace(asked, embeds=False), LANE)
-    assert saving.status == "ok", saving.reason
+    saving, silent = run_cell(asked, LANE), run_cell(replace(asked, saves_embeddings=False), LANE)
+    assert saving.record.ok, saving.record.reason
     assert silent.embeddings is None
-    for name in NUMBERS:
-        assert getattr(saving, name) == getattr(silent, name), name
+    assert saving.record.model_dump(exclude=COSTS) == silent.record.model_dump(exclude=COSTS)
     same(saving.predictions, silent.predictions)
 
     found: Any = saving.embeddings
@@ -165,7 +174,7 @@ def test_saving_changes_no_number_and_begins_where_the_model_began(
 
 def test_all_arms_are_asked_for_the_same_pairs(study):
     plan = make_plan(study(embeddings=["full model", "gnn=none"], repeats=1))
-    one, other = (run_cell(cell, LANE).embeddings for cell in plan.cells if cell.embeds)
+    one, other = (run_cell(cell, LANE).embeddings for cell in plan.cells if cell.saves_embeddings)
     assert one is not None and other is not None
     same({name: one[name] for name in ("tf", "target")}, {name: other[name] for name in ("tf", "target")})
 
@@ -206,7 +215,7 @@ def test_a_fold_that_a_killed_predecessor_had_finished_is_saved(cell, kill, tmp_
     made = cell(split="kfold_pooled", datasets=[{"simulate": {"genes": 40, "tfs": 6, "cells": 20}}])
     kill(made, tmp_path, 7)
     resumed = run_cell(made, LANE, tmp_path)
-    assert resumed.status == "ok", resumed.reason
+    assert resumed.record.ok, resumed.record.reason
     same(run_cell(made, LANE).embeddings, resumed.embeddings)
 
 
@@ -215,7 +224,7 @@ def test_a_graph_stage_taken_over_does_not_count_as_the_beginning(study, tmp_pat
     reference, late = plan.cells[:2]
     run_cell(late, LANE, tmp_path)
     taken = run_cell(reference, LANE, tmp_path)
-    assert taken.facts["shared_s"] > 0
+    assert taken.record.shared_s > 0
     same(run_cell(reference, LANE).embeddings, taken.embeddings)
 
 
@@ -226,8 +235,8 @@ def test_a_transfer_is_saved_as_its_test_sees_it(study_file: Callable[..., Path]
     entry = {"path": "net/mouse/TFs+60", "train_on": "net/human/TFs+60"}
     path = study_file(datasets=[entry], reference={**REFERENCE, "bucketing": "coexpression"}, repeats=1)
     cell = make_plan(load_study(path, data=tmp_path)).cells[0]
-    saving, silent = run_cell(cell, LANE), run_cell(replace(cell, embeds=False), LANE)
-    assert saving.scores == silent.scores != {}
+    saving, silent = run_cell(cell, LANE), run_cell(replace(cell, saves_embeddings=False), LANE)
+    assert saving.record.scores == silent.record.scores != {}
     found: Any = saving.embeddings
     pairs = pd.DataFrame({name: found[name] for name in ("tf", "target")})
     np.testing.assert_array_equal(found["before"], untrained(cell, pairs))
@@ -236,38 +245,48 @@ def test_a_transfer_is_saved_as_its_test_sees_it(study_file: Callable[..., Path]
 @given(st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 9))
 def test_half_of_the_pairs_drawn_are_edges_where_there_are_enough(edges: int, others: int, seed: int):
     labels = np.repeat([1, 0], [edges, others])
-    rows = draw(labels, np.random.default_rng(seed))
-    assert len(set(rows.tolist())) == len(rows) == min(embeddings.MOST, edges + others)
+    rows = draw_pairs(labels, np.random.default_rng(seed))
+    assert len(set(rows.tolist())) == len(rows) == min(MOST, edges + others)
     known = int(labels[rows].sum())
-    assert known == min(edges, max(embeddings.MOST // 2, embeddings.MOST - others))
+    assert known == min(edges, max(MOST // 2, MOST - others))
 
 
 class TestCost:
     def test_a_picture_costs_the_cell_no_seconds(self, cell, monkeypatch: pytest.MonkeyPatch):
-        plain = scoring.before_and_after
-        monkeypatch.setattr(scoring, "before_and_after", lambda *given: time.sleep(0.3) or plain(*given))
-        started = time.perf_counter()
-        result = run_cell(cell(), LANE)
-        assert result.embeddings is not None
-        assert 0 < result.seconds <= time.perf_counter() - started - 0.3
+        plain = scoring.encode_before_and_after
+        later = SimpleNamespace(seconds=0.0)
 
-    def test_nor_does_it_cost_what_a_checkpoint_remembers(self):
-        result, clock = Result("c"), Clock()
-        with uncounted(result, clock):
-            time.sleep(0.05)
-        assert result.seconds <= -0.05
-        assert clock.here < 0.05
+        def hour(*given: Any) -> Any:
+            later.seconds += 3600.0
+            return plain(*given)
+
+        monkeypatch.setattr(scoring, "encode_before_and_after", hour)
+        now = time.perf_counter
+        monkeypatch.setattr("study.train.checkpoint.time.perf_counter", lambda: now() + later.seconds)
+        result = run_cell(cell(), LANE)
+        assert result.embeddings is not None and later.seconds == 3600.0
+        assert 0 < result.record.seconds < 600
+
+    def test_nor_does_it_cost_what_a_checkpoint_remembers(self, monkeypatch: pytest.MonkeyPatch):
+        now = 0.0
+        monkeypatch.setattr("study.train.checkpoint.time.perf_counter", lambda: now)
+        fold = Clock(started=0.0)
+        cell = Clock(started=0.0, folds=[fold])
+        now = 1.0
+        with fold.pause():
+            now = 100.0
+        assert (fold.here, fold.seconds, cell.seconds) == (1.0, 1.0, 1.0)
 
     @pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
     def test_no_memory_for_the_picture_costs_the_picture_alone(self, cell, monkeypatch, error: type[Exception]):
-        monkeypatch.setattr(scoring, "before_and_after", lambda *given: (_ for _ in ()).throw(error()))
+        monkeypatch.setattr(scoring, "encode_before_and_after", lambda *given: (_ for _ in ()).throw(error()))
         result = run_cell(cell(), LANE)
-        assert (result.status, result.embeddings) == ("ok", None) and result.scores
+        assert (result.record.status, result.embeddings) == ("ok", None) and result.record.scores
 
     def test_a_cell_that_fails_saves_nothing(self, cell, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(scoring, "predict", lambda trained, pairs, encoded: np.full(len(pairs), np.nan))
         result = run_cell(cell(), LANE)
-        assert (result.status, result.embeddings) == ("diverged", None)
+        assert (result.record.status, result.embeddings) == ("diverged", None)
 
 
 ARRAYS = {"tf": np.array(["A", "NA"]), "after": np.array([[0.5], [1.5]], dtype=np.float32)}
@@ -280,29 +299,30 @@ class TestInTheLedger:
 
     def test_the_arrays_lie_beside_the_record_and_not_in_it(self, tmp_path: Path):
         ledger = Ledger(tmp_path)
-        ledger.write(Result("c", embeddings=ARRAYS))
-        same(self.read(ledger.embeddings_of("c")), ARRAYS)
+        ledger.write(CellRecord(cell="c"), embeddings=ARRAYS)
+        same(self.read(ledger.folder.embeddings("c")), ARRAYS)
         assert "embeddings" not in json.loads((tmp_path / "ledger" / "c.json").read_text())
-        assert ledger.read("c") == Result("c")
+        assert ledger.read("c") == CellRecord(cell="c")
         names = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
         assert names == ["embeddings/c.npz", "ledger/c.json"]
 
     def test_a_record_appears_after_its_arrays_or_not_at_all(self, tmp_path: Path):
         (tmp_path / "embeddings").write_text("no folder")
         with pytest.raises((KnockoutError, OSError)):
-            Ledger(tmp_path).write(Result("c", embeddings=ARRAYS))
+            Ledger(tmp_path).write(CellRecord(cell="c"), embeddings=ARRAYS)
         assert Ledger(tmp_path).read("c") is None
 
     def test_a_worker_without_the_folder_sends_them_to_the_driver(self, forked: None, cell, tmp_path: Path):
         made = cell()
         pool = Pool(LocalWorkers([LANE], run_cell), tmp_path)  # as a cluster's: it records nothing itself
         waiting = iter([made])
-        (result,) = pool.run(lambda: next(waiting, None))
-        assert result.embeddings is None, "not kept in memory"
+        (record,) = pool.run(lambda: next(waiting, None))
+        assert record.ok, record.reason
         here: Any = run_cell(made, LANE).embeddings
-        same(self.read(Ledger(tmp_path).embeddings_of(made.digest)), here)
+        same(self.read(OutFolder(tmp_path).embeddings(made.digest)), here)
 
     def test_a_worker_of_this_machine_writes_them_itself(self, cell, tmp_path: Path):
         made = cell()
-        assert run_and_record(tmp_path, made, LANE).embeddings is None
-        assert Ledger(tmp_path).embeddings_of(made.digest).is_file()
+        result = run_and_record(tmp_path, made, LANE)
+        assert (result.predictions, result.embeddings) == (None, None), "not sent to the driver"
+        assert OutFolder(tmp_path).embeddings(made.digest).is_file()

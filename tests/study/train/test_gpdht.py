@@ -8,7 +8,8 @@ import pytest
 from components.data.simulator import SimulatorSettings, simulate
 from search_spaces.arm import parse_choice
 from search_spaces.presets import preset
-from study.train.cell import Result, make_split, score_arm
+from study.train.exams import make_split
+from study.train.score import score_fold
 
 
 @pytest.mark.parametrize(
@@ -26,9 +27,9 @@ def test_trains_for_an_epoch(name, changes):
     dataset = simulate(SimulatorSettings(genes=60, tfs=8, cells=40), seed=3)
     split = make_split(dataset, parse_choice("split", "per_tf"), 0)
     budget = preset(name).budget.model_copy(update={"epochs": 1, "graph_epochs": 1})
-    result = Result("x")
-    validation, test = score_arm(preset(name).arm("x", changes), dataset, split, 0, budget, "cpu", result)
+    outcome = score_fold(preset(name).arm("x", changes), dataset, split, 0, budget, "cpu")
+    validation, test = outcome.validation, outcome.test
     assert len(validation) == len(split.validation)
     assert len(test) == len(split.test)
     assert np.isfinite(np.concatenate([validation, test])).all()
-    assert len(result.curves["joint_loss"]) == 1
+    assert len(outcome.curves["joint_loss"]) == 1

@@ -12,7 +12,8 @@ from components.core.dataset import Dataset
 from components.data.simulator import SimulatorSettings, simulate
 from search_spaces.arm import parse_choice
 from search_spaces.presets import PRESETS, preset
-from study.train.cell import Result, make_split, score_arm
+from study.train.exams import make_split
+from study.train.score import score_fold
 
 
 @pytest.fixture(autouse=True)
@@ -33,10 +34,10 @@ def test_every_preset_trains_for_an_epoch(name, dataset):
     split = make_split(dataset, parse_choice("split", "per_tf"), 0)
     budget = preset(name).budget
     budget = budget.model_copy(update={"epochs": 1, "graph_epochs": min(budget.graph_epochs, 1)})
-    result = Result("x")
-    validation, test = score_arm(preset(name).arm("x"), dataset, split, 0, budget, "cpu", result)
+    outcome = score_fold(preset(name).arm("x"), dataset, split, 0, budget, "cpu")
+    validation, test = outcome.validation, outcome.test
     assert (len(validation), len(test)) == (len(split.validation), len(split.test))
     assert np.isfinite(np.concatenate([validation, test])).all()
     assert len(set(test)) > 1
-    assert len(result.curves["joint_loss"]) == 1
-    assert ("graph_loss" in result.curves) == bool(budget.graph_epochs)
+    assert len(outcome.curves["joint_loss"]) == 1
+    assert ("graph_loss" in outcome.curves) == bool(budget.graph_epochs)

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import time
+import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import replace
@@ -18,12 +19,15 @@ from components.core.errors import KnockoutError
 from study.plan.plan import make_plan
 from study.run import cluster
 from study.run.cluster import ClusterLostError, DaskWorkers, data_paths, work_on_cluster
+from study.spec.cell import Cell
+from study.spec.datasets import DatasetSpec
 from study.spec.machine import Lane
-from study.study_file.keys import DatasetSpec
+from study.spec.records import CellRecord
 from study.study_file.study import load_study
-from study.train.cell import Cell, Result, run_cell
+from study.train.cell import CellResult, run_cell
 
 distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.slow
 
 # a nested function travels by value: the workers cannot import this module
 
@@ -54,17 +58,24 @@ def cells(study_file: Callable[..., Path]) -> list[Cell]:
     return list(make_plan(load_study(study_file())).cells)
 
 
-def outcomes(futures: list[Future[Result]]) -> list[Result]:
+def outcomes(futures: list[Future[CellResult]]) -> list[CellResult]:
     assert not wait(futures, timeout=100).not_done
     return [future.result() for future in futures]
 
 
 def until(condition: Callable[[], bool]) -> None:
-    for _ in range(600):
+    for _ in range(6000):
         if condition():
             return
-        time.sleep(0.1)
+        time.sleep(0.01)
     raise AssertionError("waited for a minute in vain")
+
+
+def local_copy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that travels by value, though it belongs to this module."""
+    copy = types.FunctionType(function.__code__, {"time": time, "__builtins__": __builtins__}, function.__name__)
+    copy.__module__ = "__main__"
+    return copy
 
 
 def test_cells_on_a_cluster_equal_the_local_ones_value_by_value(local: Any, cells: list[Cell], tmp_path: Path):
@@ -74,16 +85,18 @@ def test_cells_on_a_cluster_equal_the_local_ones_value_by_value(local: Any, cell
     assert len(remote) == len(cells) > 4
     for cell, ours in zip(cells, remote, strict=True):
         theirs = run_cell(cell, Lane("cpu", 1))
-        assert ours.status == theirs.status == "ok", ours.reason
-        for name in ("cell", "scores", "curves", "best_epoch", "parameters", "facts", "identity", "device"):
-            assert getattr(ours, name) == getattr(theirs, name), name
+        assert ours.record.ok and theirs.record.ok, ours.record.reason
+        costs = {"seconds", "shared_s", "peak_memory_mb"}
+        assert ours.record.model_dump(exclude=costs) == theirs.record.model_dump(exclude=costs)
         assert ours.predictions is not None and theirs.predictions is not None
         for name, column in theirs.predictions.items():
             np.testing.assert_array_equal(ours.predictions[name], column)
 
 
-def test_cells_run_in_the_processes_of_the_workers_and_keep_joblib_to_themselves(local: Any, cells: list[Cell]):
-    def work(cell: Cell) -> Result:
+def test_cells_run_in_the_processes_of_the_workers_and_keep_joblib_to_themselves(
+    local: Any, cells: list[Cell], tmp_path: Path
+):
+    def work(cell: Cell) -> CellResult:
         from joblib.parallel import get_active_backend
 
         from study.run import cluster as there
@@ -94,46 +107,48 @@ def test_cells_run_in_the_processes_of_the_workers_and_keep_joblib_to_themselves
             there.work_on_cluster(cell, Path("nowhere"))
         finally:
             there.run_cell = run_cell
-        time.sleep(0.2)  # long enough that the other worker takes the next
-        return Result(cell.digest, facts={"pid": os.getpid(), **seen})
+        (tmp_path / str(os.getpid())).touch()
+        wait_until(lambda: len(list(tmp_path.iterdir())) == 2)  # the other worker has a cell, too
+        return CellResult(CellRecord(cell=cell.digest, reason=seen["backend"]))
 
+    wait_until = local_copy(until)
     with DaskWorkers(local.scheduler_address, work) as workers:
-        facts = [result.facts for result in outcomes([workers.submit(cell) for cell in cells])]
-    pids = {fact["pid"] for fact in facts}
-    assert len(pids) == 2 and os.getpid() not in pids
-    assert {fact["backend"] for fact in facts} == {"SequentialBackend"}
+        ended = outcomes([workers.submit(cell) for cell in cells])
+    pids = {path.name for path in tmp_path.iterdir()}
+    assert len(pids) == 2 and str(os.getpid()) not in pids
+    assert {result.record.reason for result in ended} == {"SequentialBackend"}
 
 
 def test_a_cluster_of_one_worker_is_not_mistaken_for_the_driver(
     start: Callable[..., Any], local: Any, cells: list[Cell]
 ):
-    def work(cell: Cell) -> Result:
-        return Result(cell.digest, facts={"pid": os.getpid()})
+    def work(cell: Cell) -> CellResult:
+        return CellResult(CellRecord(cell=cell.digest, reason=str(os.getpid())))
 
     with (
         start(n_workers=1, threads_per_worker=1) as single,
         DaskWorkers(single.scheduler_address, work) as workers,
     ):
         assert len(workers.lanes) == 1
-        assert outcomes([workers.submit(cells[0])])[0].facts["pid"] != os.getpid()
+        assert outcomes([workers.submit(cells[0])])[0].record.reason != str(os.getpid())
     with DaskWorkers(local.scheduler_address, work).alone as workers:
         assert len(workers.lanes) == 1
 
 
 def test_a_worker_killed_in_the_middle_of_a_cell_does_not_lose_it(local: Any, cells: list[Cell], tmp_path: Path):
-    def work(cell: Cell) -> Result:
+    def work(cell: Cell) -> CellResult:
         mark = tmp_path / cell.digest
         first = not mark.exists()
         mark.touch()
         if first and cell.digest == victim:
             os.kill(os.getpid(), signal.SIGKILL)
-        return Result(cell.digest)
+        return CellResult(CellRecord(cell=cell.digest))
 
     victim, before = cells[0].digest, set(local.scheduler.workers)
     with DaskWorkers(local.scheduler_address, work) as workers:
         ended = outcomes([workers.submit(cell) for cell in cells[:4]])
-        assert [result.cell for result in ended] == [cell.digest for cell in cells[:4]]
-        assert {result.status for result in ended} == {"ok"}
+        assert [result.record.cell for result in ended] == [cell.digest for cell in cells[:4]]
+        assert all(result.record.ok for result in ended)
         until(lambda: len(set(local.scheduler.workers) - before) == 1)  # the nanny starts another
         until(lambda: len(workers.lanes) == 2)
 
@@ -141,23 +156,23 @@ def test_a_worker_killed_in_the_middle_of_a_cell_does_not_lose_it(local: Any, ce
 def test_a_cell_that_kills_every_worker_is_recorded_and_the_next_one_runs(
     local: Any, cells: list[Cell], monkeypatch: pytest.MonkeyPatch
 ):
-    def work(cell: Cell) -> Result:
+    def work(cell: Cell) -> CellResult:
         if cell.digest == deadly:
             os.kill(os.getpid(), signal.SIGKILL)
-        return Result(cell.digest)
+        return CellResult(CellRecord(cell=cell.digest))
 
     deadly = cells[0].digest
     monkeypatch.setattr(local.scheduler, "allowed_failures", 1)
     with DaskWorkers(local.scheduler_address, work) as workers:
         (killed,) = outcomes([workers.submit(cells[0])])
         (other,) = outcomes([workers.submit(cells[1])])
-    assert (killed.status, killed.cell, killed.device) == ("killed", deadly, "cpu")
-    assert "2 workers of the cluster died at this cell" in killed.reason
-    assert other.status == "ok"
+    assert (killed.record.status, killed.record.cell, killed.record.device) == ("killed", deadly, "cpu")
+    assert "2 workers of the cluster died at this cell" in killed.record.reason
+    assert other.record.ok
 
 
 def test_what_a_cell_raises_comes_back_as_it_is(local: Any, cells: list[Cell]):
-    def work(cell: Cell) -> Result:
+    def work(cell: Cell) -> CellResult:
         raise KnockoutError("no such thing", where="here")
 
     with (
@@ -167,32 +182,36 @@ def test_what_a_cell_raises_comes_back_as_it_is(local: Any, cells: list[Cell]):
         workers.submit(cells[0]).result(timeout=60)
 
 
-def test_after_kill_nothing_more_is_heard_of_the_cells(local: Any, cells: list[Cell]):
-    def work(cell: Cell) -> Result:
-        time.sleep(1.0)
-        return Result(cell.digest)
+def test_after_kill_nothing_more_is_heard_of_the_cells(local: Any, cells: list[Cell], tmp_path: Path):
+    def work(cell: Cell) -> CellResult:
+        wait_until((tmp_path / "released").exists)
+        return CellResult(CellRecord(cell=cell.digest))
 
+    wait_until = local_copy(until)
     with DaskWorkers(local.scheduler_address, work) as workers:
         flying = [workers.submit(cell) for cell in cells]
-        began = time.monotonic()
-        workers.kill()
-    assert time.monotonic() - began < 5.0
+        workers.kill()  # if it waited for the cells, it would wait in vain
+    (tmp_path / "released").touch()
     assert not any(future.done() and not future.exception() for future in flying)
     with pytest.raises(ClusterLostError):
         workers.submit(cells[0])
 
 
-def test_a_scheduler_that_goes_away_breaks_the_cells_in_flight(start: Callable[..., Any], cells: list[Cell]):
-    def work(cell: Cell) -> Result:
-        time.sleep(3)
-        return Result(cell.digest)
+def test_a_scheduler_that_goes_away_breaks_the_cells_in_flight(
+    start: Callable[..., Any], cells: list[Cell], tmp_path: Path
+):
+    def work(cell: Cell) -> CellResult:
+        (tmp_path / "begun").touch()
+        wait_until((tmp_path / "released").exists)
+        return CellResult(CellRecord(cell=cell.digest))
 
+    wait_until = local_copy(until)
     with (
         start(n_workers=1, threads_per_worker=1) as doomed,
         DaskWorkers(doomed.scheduler_address, work) as workers,
     ):
         future = workers.submit(cells[0])
-        time.sleep(0.3)
+        until((tmp_path / "begun").exists)
         doomed.close(timeout=5)
         with pytest.raises(workers.broken):
             future.result(timeout=60)
@@ -205,7 +224,7 @@ def test_workers_are_refused_where_data_code_or_threads_are_not_as_they_must_be(
     with pytest.raises(KnockoutError, match=rf"--cluster: worker tcp://127.* does not see {absent}"):
         DaskWorkers(local.scheduler_address, run_nothing, [tmp_path, absent]).__enter__()
     with monkeypatch.context() as other:
-        other.setattr(cluster.registry, "code_digest", lambda *parts: "other code")
+        other.setattr(cluster, "code_digest", lambda levels: "other code")
         with pytest.raises(KnockoutError, match="runs other code than this machine"):
             DaskWorkers(local.scheduler_address, run_nothing).__enter__()
     with monkeypatch.context() as other:
@@ -219,8 +238,8 @@ def test_workers_are_refused_where_data_code_or_threads_are_not_as_they_must_be(
         DaskWorkers(wide.scheduler_address, run_nothing).__enter__()
 
 
-def run_nothing(cell: Cell) -> Result:
-    return Result(cell.digest)
+def run_nothing(cell: Cell) -> CellResult:
+    return CellResult(CellRecord(cell=cell.digest))
 
 
 def test_no_scheduler_and_no_worker_are_told_apart(start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch):
