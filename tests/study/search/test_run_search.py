@@ -15,11 +15,14 @@ import optuna
 import pandas as pd
 import pytest
 import yaml
-from study.search.runner import confirmation, make_search, run_search, tune, write_confirmed
 
 from components.core.errors import KnockoutError
 from study.plan.plan import make_plan
 from study.run.engine import Means, run_plan
+from study.search.confirm import plan_confirmation, write_confirmed
+from study.search.run import open_search, run_search
+from study.search.tune import tune
+from study.spec.records import Status
 from study.store.ledger import Ledger
 from study.store.mlflow import default_uri
 from study.study_file.study import Study, load_study
@@ -28,19 +31,19 @@ VARY = {"gnn": ["gcn", "none"], "optimizer": [{"adam": {"learning_rate": [1e-4, 
 
 
 class Listening:
-    """Hears of a search and keeps what is said."""
+    """Follows a search and keeps its messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.cells: list[str] = []
 
     def planned(self, done: int, missing: int) -> None: ...
-    def costs(self, finished: Any, missing: Any, lanes: int) -> None: ...
+    def costs(self, costs: Any, missing: Any, lanes: int) -> None: ...
     def started(self, cell: Any) -> None:
         self.cells.append(cell.digest)
 
-    def ended(self, cell: Any, result: Any) -> None: ...
-    def said(self, text: str) -> None:
+    def ended(self, cell: Any, record: Any) -> None: ...
+    def message(self, text: str) -> None:
         self.lines.append(text)
 
     def stopping(self) -> None: ...
@@ -145,6 +148,7 @@ def killed(file: Path, out: Path) -> None:
     run_search(load_study(file), out, Listening(), Means())
 
 
+@pytest.mark.slow
 def test_a_search_killed_three_times_has_the_same_trials_as_one_that_was_not(
     searching: Any, forked: None, out: Path, tmp_path: Path
 ):
@@ -171,8 +175,8 @@ def test_a_search_killed_three_times_has_the_same_trials_as_one_that_was_not(
 def test_confirm_opens_the_test_once_on_fresh_repeats(searching: Any, forked: None, out: Path):
     study = searching()
     run_search(study, out, Listening(), Means())
-    search, plan = confirmation(study, out, top=1, again=False)
-    assert {row.repeat for row in plan.rows} == {1, 2}, "repeat 0 was searched on"
+    search, plan = plan_confirmation(study, study, out, top=1, again=False)
+    assert {cell.repeat for cell in plan.cells} == {1, 2}, "repeat 0 was searched on"
     run_plan(plan, out, Listening())
     write_confirmed(search, plan, out)
     table = pd.read_csv(out / "search" / "confirmed.csv").set_index("arm")
@@ -180,21 +184,21 @@ def test_confirm_opens_the_test_once_on_fresh_repeats(searching: Any, forked: No
     named = "tiny" if best.arm.digest == study.reference.digest else best.arm.name
     line = table[table["number"] == best.number].iloc[0]
     assert line["search"] == pytest.approx(best.value("auroc")), named
-    results = Ledger(out).read_all(row.cell for row in plan.rows)
-    ours = [results[row.cell] for row in plan.rows if row.arm_digest == best.arm.digest]
+    records = Ledger(out).read_all(cell.digest for cell in plan.cells)
+    ours = [records[cell.digest] for cell in plan.cells if cell.arm.digest == best.arm.digest]
     assert line["test"] == pytest.approx(sum(r.scores["test"]["auroc"] for r in ours) / 2)
     assert line["validation"] == pytest.approx(sum(r.scores["validation"]["auroc"] for r in ours) / 2)
     assert set(table["openings"]) == {1}
-    confirmation(study, out, top=1, again=False)  # the same arms again: nothing new is seen
+    plan_confirmation(study, study, out, top=1, again=False)  # the same arms again: nothing new is seen
     with pytest.raises(KnockoutError, match="--again"):
-        confirmation(study, out, top=3, again=False)
-    confirmation(study, out, top=3, again=True)
-    assert len(json.loads((out / "search" / "openings.json").read_text())) == 2
+        plan_confirmation(study, study, out, top=3, again=False)
+    plan_confirmation(study, study, out, top=3, again=True)
+    assert len(json.loads((out / "search" / "openings.json").read_text())["openings"]) == 2
 
 
 def test_what_is_not_searched_to_its_end_is_not_confirmed(searching: Any, out: Path):
     with pytest.raises(KnockoutError, match="is not over"):
-        confirmation(searching(), out, top=1, again=False)
+        plan_confirmation(searching(), searching(), out, top=1, again=False)
 
 
 def test_tuning_gives_every_trained_arm_the_same_search_and_fresh_repeats(
@@ -216,7 +220,9 @@ def test_tuning_gives_every_trained_arm_the_same_search_and_fresh_repeats(
             assert table.loc[arm.name, "score"] >= table.loc[arm.name, "default"]
             changed = arm.digest != plain.digest
             assert changed == isinstance(table.loc[arm.name, "settings"], str)
-    assert {row.repeat for row in make_plan(tuned).rows} == {1}, "arms are compared on repeats they were not tuned on"
+    assert {cell.repeat for cell in make_plan(tuned).cells} == {1}, (
+        "arms are compared on repeats they were not tuned on"
+    )
 
 
 def test_retry_failed_takes_a_search_back_to_its_first_failure(
@@ -224,10 +230,10 @@ def test_retry_failed_takes_a_search_back_to_its_first_failure(
 ):
     study = searching()
     run_search(study, out, Listening(), Means())
-    broken = make_search(study, out).trials[2]
-    result = Ledger(out).read(broken.cells[0].digest)
-    result.status, result.scores = "oom", {}
-    Ledger(out).write(result)
+    broken = open_search(study, out).trials[2]
+    record_of_cell = Ledger(out).read(broken.cells[0].digest)
+    Ledger(out).forget(record_of_cell.cell)
+    Ledger(out).write(record_of_cell.model_copy(update={"status": Status.OOM, "scores": {}}))
     record = out / "search" / "trials" / "000002.json"
     record.write_text(json.dumps({**json.loads(record.read_text()), "state": "failed", "steps": 0}))
     listening = Listening()

@@ -9,22 +9,22 @@ from typing import Any
 
 import pytest
 import yaml
-from study.search.runner import make_search
 
 from study.plan.plan import load_datasets
+from study.search.run import open_search
 from study.search.search import Search
-from study.search.trial import Trial
-from study.spec.datasets import load_dataset
+from study.search.trial import Trial, recorded_arms
+from study.spec.cell import Cell
+from study.spec.records import CellRecord, Status
 from study.store.ledger import Ledger
 from study.study_file.study import Study, load_study
-from study.train.cell import Cell, Result, cell_identity
 
 VARY = {
     "gnn": [{"gat": {"heads": [1, 4]}}, "gcn", "none"],
     "fusion": ["multiscale", "late", "early"],
     "optimizer": [{"adam": {"learning_rate": [1e-4, 1e-2]}}],
 }
-Answer = Callable[[Cell], Result]
+Answer = Callable[[Cell], CellRecord]
 
 
 @pytest.fixture
@@ -39,29 +39,28 @@ def study(study_file: Callable[..., Path]) -> Callable[..., Study]:
     return load
 
 
-def answer(cell: Cell) -> Result:
+def answer(cell: Cell) -> CellRecord:
     """Score an arm by its parts: gcn is best, high rates are bad; each repeat has its own level."""
     gnn = cell.arm.choices["gnn"].level
     rate = cell.arm.choices["optimizer"].settings.learning_rate
     score = {"gcn": 0.8, "gat": 0.7, "none": 0.6}[gnn] - 10 * rate + 0.05 * cell.repeat
     scores = {part: {"auroc": score} for part in ("validation", "test")}
-    dataset = load_dataset(cell.dataset, cell.root)
-    identity = cell_identity(cell.arm, dataset.digest, cell.split, cell.repeat, cell.budget)
-    return Result(cell.digest, scores=scores, seconds=1.0, parameters=len(gnn), identity=identity)
+    return CellRecord(cell=cell.digest, scores=scores, seconds=1.0, parameters=len(gnn), identity=cell.identity)
 
 
 def run(search: Search, *, lanes: int = 1, seed: int = 0, after: int = 10_000, answer: Answer = answer) -> list[Cell]:
     """Answer up to ``after`` cells, ``lanes`` at a time, in random order; return those that were run."""
     order, flying, ran = random.Random(seed), list[Cell](), list[Cell]()
+    search.begin()
     while True:
         while len(flying) < lanes and (cell := search.take()) is not None:
             flying.append(cell)
         if not flying or len(ran) >= after:
             return ran
         cell = flying.pop(order.randrange(len(flying)))
-        result = answer(cell)
-        search.ledger.write(result)
-        search.hear(result)
+        record = answer(cell)
+        search.ledger.write(record)
+        search.end_cell(record)
         ran.append(cell)
 
 
@@ -74,7 +73,7 @@ def test_a_search_proposes_the_same_arms_on_any_number_of_lanes(study: Any, tmp_
     asked = study(sampler=sampler, trials=8 if sampler == "gp" else 14)
     found = []
     for lanes, seed in ((1, 0), (3, 1), (8, 2)):
-        search = make_search(asked, tmp_path / f"{lanes}")
+        search = open_search(asked, tmp_path / f"{lanes}")
         run(search, lanes=lanes, seed=seed)
         assert search.over
         found.append(told(search))
@@ -86,11 +85,11 @@ def test_a_search_proposes_the_same_arms_on_any_number_of_lanes(study: Any, tmp_
 @pytest.mark.parametrize("pruner", ["none", "wilcoxon", "hyperband", "median"])
 def test_a_search_that_dies_again_and_again_ends_with_the_same_trials(study: Any, tmp_path: Path, pruner: str):
     asked = replace(study(pruner=pruner), repeats=4)
-    whole = make_search(asked, tmp_path / "whole")
+    whole = open_search(asked, tmp_path / "whole")
     run(whole, lanes=2)
     broken: list[Cell] = []
     for seed in range(40):
-        search = make_search(asked, tmp_path / "broken")
+        search = open_search(asked, tmp_path / "broken")
         broken += run(search, lanes=3, seed=seed, after=3)
         if search.over:
             break
@@ -102,7 +101,7 @@ def test_a_search_that_dies_again_and_again_ends_with_the_same_trials(study: Any
 
 def test_pruned_trials_cost_fewer_cells_and_never_win(study: Any, tmp_path: Path):
     asked = replace(study(pruner="wilcoxon", trials=20), repeats=6)
-    search = make_search(asked, tmp_path)
+    search = open_search(asked, tmp_path)
     ran = run(search)
     pruned = [trial for trial in search.finished if trial.state == "pruned"]
     assert pruned and all(trial.steps < 6 for trial in pruned)
@@ -111,7 +110,7 @@ def test_pruned_trials_cost_fewer_cells_and_never_win(study: Any, tmp_path: Path
 
 
 def test_the_first_trial_is_the_reference_and_the_sampler_learns(study: Any, tmp_path: Path):
-    search = make_search(study(trials=30), tmp_path)
+    search = open_search(study(trials=30), tmp_path)
     run(search)
     assert search.trials[0].arm.digest == search.space.reference.digest
     best = search.best()[0]
@@ -121,23 +120,23 @@ def test_the_first_trial_is_the_reference_and_the_sampler_learns(study: Any, tmp
 
 
 def test_the_score_never_reads_the_test(study: Any, tmp_path: Path):
-    def lying(cell: Cell) -> Result:
-        result = answer(cell)
-        result.scores["test"] = {"auroc": 1.0 - result.scores["validation"]["auroc"]}
-        return result
+    def lying(cell: Cell) -> CellRecord:
+        record = answer(cell)
+        record.scores["test"] = {"auroc": 1.0 - record.scores["validation"]["auroc"]}
+        return record
 
-    honest, fooled = make_search(study(), tmp_path / "a"), make_search(study(), tmp_path / "b")
+    honest, fooled = open_search(study(), tmp_path / "a"), open_search(study(), tmp_path / "b")
     run(honest)
     run(fooled, answer=lying)
     assert told(honest) == told(fooled)
 
 
 def test_arms_that_the_ledger_holds_are_warm_and_cost_nothing(study: Any, tmp_path: Path):
-    first = make_search(study(sampler="random", trials=10), tmp_path)
+    first = open_search(study(sampler="random", trials=10), tmp_path)
     run(first)
     for path in (tmp_path / "search" / "trials").glob("*.json"):
         path.unlink()
-    again = make_search(study(trials=6), tmp_path)
+    again = open_search(study(trials=6), tmp_path)
     warm = [trial for trial in again.trials.values() if trial.warm]
     assert {t.arm.digest for t in warm} == {t.arm.digest for t in first.finished if inside(again, t)}
     ran = run(again)
@@ -151,9 +150,9 @@ def inside(search: Search, trial: Trial) -> bool:
 
 def test_a_range_may_widen_and_a_level_come_in_later(study: Any, tmp_path: Path):
     small = {**VARY, "gnn": ["gcn", "none"], "optimizer": [{"adam": {"learning_rate": [1e-3, 2e-3]}}]}
-    first = make_search(study(vary=small, trials=6), tmp_path)
+    first = open_search(study(vary=small, trials=6), tmp_path)
     run(first)
-    grown = make_search(study(trials=14), tmp_path)
+    grown = open_search(study(trials=14), tmp_path)
     assert told(grown) == told(first)
     run(grown)
     assert grown.proposed == 14 and told(grown)[:6] == told(first)
@@ -161,12 +160,12 @@ def test_a_range_may_widen_and_a_level_come_in_later(study: Any, tmp_path: Path)
 
 
 def test_a_failed_cell_fails_its_trial_and_no_other(study: Any, tmp_path: Path):
-    def failing(cell: Cell) -> Result:
+    def failing(cell: Cell) -> CellRecord:
         if cell.arm.choices["gnn"].level == "gcn" and cell.repeat == 1:
-            return replace(answer(cell), status="diverged", reason="NaN", scores={})
+            return answer(cell).model_copy(update={"status": Status.DIVERGED, "reason": "NaN", "scores": {}})
         return answer(cell)
 
-    search = make_search(study(), tmp_path)
+    search = open_search(study(), tmp_path)
     run(search, answer=failing)
     assert {t.state for t in search.finished if t.arm.choices["gnn"].level == "gcn"} == {"failed"}
     assert {t.state for t in search.finished if t.arm.choices["gnn"].level != "gcn"} == {"complete"}
@@ -175,11 +174,11 @@ def test_a_failed_cell_fails_its_trial_and_no_other(study: Any, tmp_path: Path):
 
 
 def test_a_search_ends_when_every_arm_of_its_space_was_tried(study: Any, tmp_path: Path):
-    search = make_search(study(vary={"fusion": ["multiscale", "late"]}, trials=50, fixed=["fusion.width"]), tmp_path)
+    search = open_search(study(vary={"fusion": ["multiscale", "late"]}, trials=50, fixed=["fusion.width"]), tmp_path)
     run(search)
     varied = {trial.arm.digest for trial in search.finished}
     assert search.exhausted or len(varied) == 50
-    few = make_search(study(vary={"negatives": [{"uniform": {"ratio": 1.0}}, "all"]}, trials=50), tmp_path / "few")
+    few = open_search(study(vary={"negatives": [{"uniform": {"ratio": 1.0}}, "all"]}, trials=50), tmp_path / "few")
     run(few)
     assert few.exhausted and few.over and len(few.finished) <= 3
 
@@ -188,7 +187,7 @@ def test_a_grid_tries_every_point_once(study: Any, tmp_path: Path):
     held = ["gnn.widths", "gnn.dropout", "gnn.hide_batch", "fusion.width", "fusion.dropout", "optimizer.weight_decay"]
     held += ["optimizer.graph_learning_rate"]
     asked = study(sampler="grid", vary={**VARY, "fusion": ["late"]}, fixed=held, trials=None)
-    search = make_search(asked, tmp_path)
+    search = open_search(asked, tmp_path)
     run(search)
     digests = [trial.arm.digest for trial in search.finished]
     grid = {arm.digest for arm in search.space.grid(3)}
@@ -199,7 +198,7 @@ def test_a_grid_tries_every_point_once(study: Any, tmp_path: Path):
 def test_several_objectives_are_searched_without_a_pruner(study: Any, tmp_path: Path):
     from study.search.optuna_store import pareto
 
-    search = make_search(study(objectives=["auroc", "parameters"], sampler="nsga2", trials=40), tmp_path)
+    search = open_search(study(objectives=["auroc", "parameters"], sampler="nsga2", trials=40), tmp_path)
     run(search)
     front = pareto(search.finished, search.space, search.objectives)
     values = {t.number: (t.value("auroc"), -t.value("parameters")) for t in search.finished}
@@ -210,48 +209,59 @@ def test_several_objectives_are_searched_without_a_pruner(study: Any, tmp_path: 
 
 def test_wall_clock_ends_a_search_and_counts_all_calls(study: Any, tmp_path: Path):
     asked = study(trials=None, hours=1.0)
-    search = make_search(asked, tmp_path)
+    search = open_search(asked, tmp_path)
     run(search, after=6)
-    (tmp_path / "search" / "clock.json").write_text(json.dumps({"seconds": 3600.0}))
-    late = make_search(asked, tmp_path)
+    (tmp_path / "search" / "clock.json").write_text(json.dumps({"version": 1, "seconds": 3600.0}))
+    late = open_search(asked, tmp_path)
     assert late.take() is None and late.over
     assert told(late) == told(search)
 
 
 def test_trials_of_other_data_or_code_are_not_mixed_in(study: Any, tmp_path: Path):
     asked = study(trials=5)
-    run(make_search(asked, tmp_path))
-    other = make_search(replace(asked, repeats=3), tmp_path)
-    assert other.forgotten == 5 and not other.trials
+    run(open_search(asked, tmp_path))
+    other = open_search(replace(asked, repeats=3), tmp_path)
+    assert other.stale == 5 and not other.trials
     run(other)
     assert len(other.finished) == 5 and all(trial.steps == 3 for trial in other.finished)
 
 
-def test_a_damaged_trial_record_names_its_file(study: Any, tmp_path: Path):
-    from components.core.errors import KnockoutError
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 99}', '{"number": 3}'])
+def test_a_damaged_trial_record_is_proposed_again_at_no_cost(study: Any, tmp_path: Path, content: str):
+    asked = study(trials=5)
+    whole = open_search(asked, tmp_path)
+    run(whole)
+    (tmp_path / "search" / "trials" / "000003.json").write_text(content)
+    again = open_search(asked, tmp_path)
+    assert len(again.finished) == 3, "numbers have no gap"
+    assert run(again) == [] and told(again) == told(whole)
 
-    (tmp_path / "search" / "trials").mkdir(parents=True)
-    (tmp_path / "search" / "trials" / "000000.json").write_text("{")
-    with pytest.raises(KnockoutError, match="delete this file") as caught:
-        make_search(study(), tmp_path)
-    assert "000000.json" in caught.value.where
+
+def test_reading_a_search_writes_and_removes_nothing(study: Any, tmp_path: Path):
+    asked, out = study(trials=5), tmp_path / "out"
+    run(open_search(asked, out))
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert open_search(replace(asked, repeats=3), out).stale == 5
+    narrow = {**VARY, "gnn": ["gcn", "none"]}
+    open_search(study(trials=5, vary=narrow), out)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert open_search(asked, tmp_path / "new").finished == [] and not (tmp_path / "new").exists()
 
 
 def test_the_ledger_knows_the_arms_of_any_study(study: Any, tmp_path: Path):
     asked = study(trials=3)
-    search = make_search(asked, tmp_path)
+    search = open_search(asked, tmp_path)
     run(search)
-    known = Ledger(tmp_path).identities()
-    assert {json.dumps(i["arm"], sort_keys=True) for i in known} == {
-        json.dumps(t.arm.canonical, sort_keys=True) for t in search.finished
-    }
-    assert load_datasets(asked)[0].digest in {identity["data"] for identity in known}
+    ledger = Ledger(tmp_path)
+    assert len(recorded_arms(ledger)) == len({trial.arm.digest for trial in search.finished})
+    data = {record.identity["data"] for record in ledger.read_all(ledger.cells()).values()}
+    assert load_datasets(asked)[0].digest in data
 
 
 def test_importances_tell_what_matters_from_what_does_not(study: Any, tmp_path: Path):
     from study.search.optuna_store import importances
 
-    search = make_search(study(trials=40, sampler="random"), tmp_path)
+    search = open_search(study(trials=40, sampler="random"), tmp_path)
     run(search)
     found = {(row["parameter"], row["given"]): row for row in importances(search.finished, search.space, ["auroc"])}
     assert found["gnn", ""]["importance"] > 5 * found["optimizer.adam.weight_decay", ""]["importance"]
@@ -265,6 +275,6 @@ def test_importances_tell_what_matters_from_what_does_not(study: Any, tmp_path: 
 def test_an_objective_that_never_changes_has_no_importances(study: Any, tmp_path: Path):
     from study.search.optuna_store import importances
 
-    search = make_search(study(trials=14, objectives=["auroc", "seconds"]), tmp_path)
+    search = open_search(study(trials=14, objectives=["auroc", "seconds"]), tmp_path)
     run(search)
     assert {row["objective"] for row in importances(search.finished, search.space, search.objectives)} == {"auroc"}

@@ -103,14 +103,14 @@ def test_others_see_who_has_a_cell_for_how_long_and_on_what(tmp_path: Path):
         mine.work_on([Lane("cpu", 1), Lane("cpu", 1)])
         before = {path: path.read_bytes() for path in (tmp_path / "claims").rglob("*.json")}
         (claim,), (driver,) = read_claims(tmp_path), read_drivers(tmp_path)
-        assert (claim.cell, claim.label, claim.pid, claim.alive) == (
+        assert (claim.cell, claim.label, claim.record.pid, claim.alive) == (
             "a",
             "reference / net / repeat 0",
             os.getpid(),
             True,
         )
-        assert 89 < claim.age < 100 and claim.owner == f"process {os.getpid()} on {driver.host}"
-        assert (driver.workers, driver.lanes, driver.alive) == (2, "2 x cpu (1 threads)", True)
+        assert 89 < claim.age < 100 and claim.owner == f"process {os.getpid()} on {driver.record.host}"
+        assert (driver.record.workers, driver.record.lanes, driver.alive) == (2, "2 x cpu (1 threads)", True)
         assert {path: path.read_bytes() for path in (tmp_path / "claims").rglob("*.json")} == before
 
 
@@ -160,7 +160,7 @@ def test_a_process_that_got_a_dead_drivers_number_is_not_taken_for_it(tmp_path: 
         mine.take("a")
         (driver,) = read_drivers(tmp_path)
         assert driver.alive
-        file = pretend(tmp_path, machine=driver.machine, created=driver.created - 3600)
+        file = pretend(tmp_path, machine=driver.record.machine, created=driver.record.created - 3600)
         assert not read_drivers(tmp_path)[0].alive
         file.rename(file.with_name("other.json"))
 
@@ -224,7 +224,10 @@ def test_damaged_files_are_stale(tmp_path: Path, content: str | bytes):
             assert mine.take("a")
             far._file.write_bytes(damage)
             assert mine.take("b")
-            assert {claim.cell: claim.driver for claim in read_claims(tmp_path)} == {"a": mine.driver, "b": mine.driver}
+            assert {claim.cell: claim.record.driver for claim in read_claims(tmp_path)} == {
+                "a": mine.driver,
+                "b": mine.driver,
+            }
 
 
 def grab(out: Path, own: str, cells: int, both: Any) -> None:

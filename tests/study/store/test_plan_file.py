@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from study.store.commands import COMMANDS, commands_of, remember
+from study.spec.folder import OutFolder
+from study.store.plan_file import add_command, read_commands
 
 
 def test_commands_are_kept_once_and_in_order(tmp_path: Path) -> None:
-    assert commands_of(tmp_path) == ()
-    assert remember(tmp_path, "knockout run a.yaml --out o") == ("knockout run a.yaml --out o",)
-    remember(tmp_path, "knockout run a.yaml --out o --lanes cpu:2")
-    again = remember(tmp_path, "knockout run a.yaml --out o")
+    assert read_commands(tmp_path) == ()
+    assert add_command(tmp_path, "knockout run a.yaml --out o") == ("knockout run a.yaml --out o",)
+    add_command(tmp_path, "knockout run a.yaml --out o --lanes cpu:2")
+    again = add_command(tmp_path, "knockout run a.yaml --out o")
     assert again == ("knockout run a.yaml --out o", "knockout run a.yaml --out o --lanes cpu:2")
-    assert commands_of(tmp_path) == again
+    assert read_commands(tmp_path) == again
 
 
 def test_a_command_is_one_line_whatever_was_typed(tmp_path: Path) -> None:
-    assert remember(tmp_path, "knockout run 'a\nb.yaml'") == ("knockout run 'a b.yaml'",)
-    assert remember(tmp_path, "") == ("knockout run 'a b.yaml'",)
-    assert (tmp_path / COMMANDS).read_text().count("\n") == 1
+    assert add_command(tmp_path, "knockout run 'a\nb.yaml'") == ("knockout run 'a b.yaml'",)
+    assert add_command(tmp_path, "") == ("knockout run 'a b.yaml'",)
+    assert OutFolder(tmp_path).commands.read_text().count("\n") == 1

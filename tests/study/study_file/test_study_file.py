@@ -162,10 +162,10 @@ def test_a_data_set_may_set_its_own_exam(load: Callable[..., Any]):
     ("written", "read"), [("off", "off"), ("no", "no"), ("1e-3", 1e-3), ("2026-01-01", "2026-01-01"), ("5e-6", 5e-6)]
 )
 def test_words_and_numbers_are_read_as_they_look(tmp_path: Path, written: str, read: object):
-    from study.study_file.yaml_file import YamlFile
+    from study.study_file.yaml_file import read_yaml
 
     (tmp_path / "a.yaml").write_text(f"a: {written}\nb: true\nc: 3\nd: 1.5\ne: null\nf: 10.\ng: +.5e+3\n")
-    values = YamlFile(tmp_path / "a.yaml").values
+    values = read_yaml(tmp_path / "a.yaml").values
     assert values == {"a": read, "b": True, "c": 3, "d": 1.5, "e": None, "f": 10.0, "g": 500.0}
 
 

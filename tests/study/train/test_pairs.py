@@ -20,13 +20,8 @@ from hypothesis import strategies as st
 from components.core.errors import KnockoutError
 from components.core.streams import Streams
 from components.data.simulator import SimulatorSettings, simulate, write_beeline
-<<<<<<< HEAD:tests/study/test_embeddings.py
 from components.model import training_graph
-from study.plan.plan import Plan, lay_out, make_plan
-=======
-from components.graph import training_graph
 from study.plan.plan import Plan, make_plan
->>>>>>> tests1:tests/study/train/test_pairs.py
 from study.run.pool import Pool, run_and_record
 from study.run.workers import LocalWorkers
 from study.search.tune import open_tuning
