@@ -224,10 +224,8 @@ def test_damaged_files_are_stale(tmp_path: Path, content: str | bytes):
             assert mine.take("a")
             far._file.write_bytes(damage)
             assert mine.take("b")
-            assert {claim.cell: claim.record.driver for claim in read_claims(tmp_path)} == {
-                "a": mine.driver,
-                "b": mine.driver,
-            }
+            drivers = {claim.cell: claim.record.driver for claim in read_claims(tmp_path)}
+            assert drivers == {"a": mine.driver, "b": mine.driver}
 
 
 def grab(out: Path, own: str, cells: int, both: Any) -> None:
