@@ -13,10 +13,10 @@ from resource import RUSAGE_CHILDREN, getrusage
 from cases import many_cells, record_all
 from pandas import read_parquet
 
-from reports.analysis import analyse
 from reports.build import write
+from reports.findings.analysis import analyse
 from reports.stored.curves import read_curves
-from reports.tables import load
+from reports.table.table import load
 from study.plan import make_plan
 from study.table import write_table
 

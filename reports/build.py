@@ -12,26 +12,26 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports.analysis import analyse
 from reports.errors import ReportError
+from reports.figures.canvas import pdf
+from reports.figures.saved import asked, edge_pictures, embedding_pictures, training_pictures
+from reports.findings.analysis import analyse
 from reports.findings.audit import audit, audit_exports, audit_refusals
+from reports.findings.results import Analysis
 from reports.folder import PAGE, publish, refuse_folder
-from reports.made import Made
 from reports.page.conclusions import conclusion_exports
 from reports.page.content import Picture, context, pictures, search_only
 from reports.page.exports import Export, exports, file_name
-from reports.plots.canvas import pdf
-from reports.plots.saved import asked, edge_pictures, embedding_pictures, training_pictures
-from reports.results import Analysis
+from reports.provenance import Made
 from reports.search.page import search_exports, search_pictures
 from reports.search.record import Search, read_search
 from reports.search.sentences import search_refusals
 from reports.search.tuning import tuning_exports, tuning_refusals
-from reports.statistics.equivalence import MARGIN
+from reports.statistics.pairs.equivalence import MARGIN
 from reports.stored.curves import Curves
 from reports.stored.embeddings import Embeddings
 from reports.stored.predictions import Predictions
-from reports.tables import Table
+from reports.table.table import Table
 
 __all__ = ["build", "build_search", "write"]
 
@@ -44,7 +44,7 @@ def build(table: Table, out: Path, *, alpha: float = 0.05, margin: float = MARGI
     Parameters
     ----------
     table
-        The tidy table, see :func:`reports.tables.load`.
+        The tidy table, see :func:`reports.table.table.load`.
     out
         Folder for ``report.html``, ``tables/`` and ``figures/``. What an earlier report wrote there is replaced or
         removed, everything else is left alone; see :mod:`reports.folder`.

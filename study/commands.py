@@ -14,7 +14,7 @@ from components import readers
 from components.audit import AUDIT, audit
 from components.dataset import Dataset
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.wording import count
+from reports.words.numbers import count
 from search_spaces.arm import Choice, parse_choice
 from study.cells import make_split
 from study.config import Study, load_study

@@ -14,7 +14,7 @@ from components.errors import KnockoutError, UnknownNameError
 from reports.errors import ReportError
 from reports.folder import put_beside, refuse_folder
 from reports.stored.mlflow_reader import read_experiment
-from reports.wording import count
+from reports.words.numbers import count
 from study.display import make_console
 from study.ledger import Ledger
 from study.plan import PLAN, Row, margin_of_plan, read_plan, results_of

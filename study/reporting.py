@@ -9,20 +9,20 @@ from typing import Any
 from rich.console import Console
 
 from components.errors import KnockoutError
-from reports.analysis import analyse
 from reports.build import write
+from reports.findings.analysis import analyse
+from reports.findings.results import Analysis
 from reports.folder import digest, refuse_folder
-from reports.made import Made
 from reports.page.sentences import summary
-from reports.results import Analysis
+from reports.provenance import Made
 from reports.search.record import read_search, read_tuning
 from reports.search.sentences import search_summary
-from reports.statistics.equivalence import MARGIN
+from reports.statistics.pairs.equivalence import MARGIN
 from reports.stored.curves import read_curves
 from reports.stored.embeddings import read_embeddings
 from reports.stored.predictions import read_predictions
-from reports.tables import load
-from reports.wording import confidence, interval, signed
+from reports.table.table import load
+from reports.words.numbers import confidence, interval, signed
 from study.display import make_console, show_table
 from study.engine import Outcome
 from study.history import commands_of, remember

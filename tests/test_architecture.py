@@ -75,7 +75,7 @@ def test_mlflow_is_known_in_one_file():
         ("from study.cli import app; app(['--help'], standalone_mode=False)", ["torch", "mlflow", "optuna", "pandas"]),
         ("from study.cli import app; app(['run', '-h'], standalone_mode=False)", ["torch", "mlflow", "optuna"]),
         ("import reports, reports.statistics.attainability", ["torch", "optuna", "mlflow", "matplotlib"]),
-        ("import reports.tables, reports.analysis, reports.build", ["torch", "optuna", "mlflow"]),
+        ("import reports.table.table, reports.findings.analysis, reports.build", ["torch", "optuna", "mlflow"]),
         ("import components, search_spaces, study", ["torch", "mlflow", "optuna", "pandas"]),
     ],
 )

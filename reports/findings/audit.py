@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.blocks import of_blocks, unscaled
-from reports.glossary import label
+from reports.findings.results import Analysis, Refusal
 from reports.page.exports import TALL, Export
-from reports.results import Analysis, Refusal
-from reports.statistics.over_blocks import DECIMALS
+from reports.statistics.pairs.over_blocks import DECIMALS
 from reports.statistics.ranks import block_ranks
-from reports.wording import count, joined, number, signed
+from reports.table.blocks import of_blocks, unscaled
+from reports.words.glossary import label
+from reports.words.numbers import count, joined, number, signed
 
 __all__ = ["Audit", "audit", "audit_context", "audit_exports", "audit_refusals"]
 

@@ -9,21 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from reports.blocks import (
-    OWN_SCALE,
-    block_means,
-    cells,
-    complete,
-    dropped,
-    ordered_arms,
-    over_blocks,
-    pair_of,
-    unscaled,
-)
-from reports.glossary import label
-from reports.levels import arm_levels
-from reports.results import Finding, GlobalTest, Verdict
-from reports.statistics.over_blocks import (
+from reports.findings.results import Finding, GlobalTest, Verdict
+from reports.statistics.pairs.over_blocks import (
     DECIMALS,
     MIN_SIGNED,
     Effect,
@@ -36,7 +23,20 @@ from reports.statistics.over_blocks import (
     wilcoxon_as_printed,
 )
 from reports.statistics.ranks import block_ranks, conover, friedman, nemenyi
-from reports.wording import count
+from reports.table.blocks import (
+    OWN_SCALE,
+    block_means,
+    cells,
+    complete,
+    dropped,
+    ordered_arms,
+    over_blocks,
+    pair_of,
+    unscaled,
+)
+from reports.table.factors import arm_levels
+from reports.words.glossary import label
+from reports.words.numbers import count
 
 __all__ = ["MIN_BLOCKS", "Family", "families", "findings", "global_test"]
 

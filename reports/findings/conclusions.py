@@ -6,13 +6,13 @@ from collections import Counter
 
 import pandas as pd
 
-from reports.blocks import block_means, cells, complete, over_blocks, pair_of
 from reports.findings.factorial import Factorial, factorial
-from reports.levels import arm_levels
-from reports.results import Conclusion, Finding
-from reports.statistics.equivalence import MARGIN, MIN_TOST, Equivalence, equivalence, margin_of, word
-from reports.statistics.over_blocks import holm_of
-from reports.statistics.power import Power, power
+from reports.findings.results import Conclusion, Finding
+from reports.statistics.pairs.equivalence import MARGIN, MIN_TOST, Equivalence, equivalence, margin_of, word
+from reports.statistics.pairs.over_blocks import holm_of
+from reports.statistics.pairs.power import Power, power
+from reports.table.blocks import block_means, cells, complete, over_blocks, pair_of
+from reports.table.factors import arm_levels
 
 __all__ = ["conclude", "crossed"]
 
@@ -25,7 +25,7 @@ def conclude(
     Parameters
     ----------
     frame
-        The tidy rows, see :class:`reports.tables.Table`.
+        The tidy rows, see :class:`reports.table.table.Table`.
     found
         The findings, see :func:`reports.findings.comparisons.findings`.
     alpha

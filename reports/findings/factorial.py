@@ -1,8 +1,8 @@
 """Factors of a study at once: main effects and interactions, by the test that the study's design allows.
 
-Where every combination of levels was run in every block: analysis of variance (:mod:`reports.statistics.anova`).
-Where some were not: flipped signs and a mixed model (:mod:`reports.statistics.mixed`). The design alone
-decides, never a result.
+Where every combination of levels was run in every block: analysis of variance
+(:mod:`reports.statistics.factors.anova`). Where some were not: flipped signs and a mixed model
+(:mod:`reports.statistics.factors.mixed`). The design alone decides, never a result.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from reports.statistics.anova import marginal_means, rm_anova
-from reports.statistics.mixed import adjusted_means, mixed, rows_of, separated
-from reports.statistics.over_blocks import MIN_SIGNED
-from reports.statistics.simple_effects import simple_effects
+from reports.statistics.factors.anova import marginal_means, rm_anova
+from reports.statistics.factors.mixed import adjusted_means, mixed, rows_of, separated
+from reports.statistics.factors.simple_effects import simple_effects
+from reports.statistics.pairs.over_blocks import MIN_SIGNED
 
 __all__ = ["IDLE", "MIN_FACTORIAL", "Factorial", "factorial"]
 
@@ -30,9 +30,10 @@ Method = Literal["RM-ANOVA", "mixed model"]
 class Factorial:
     """Main effects and interactions of a study's factors on one metric, or in ``message`` why there are none.
 
-    ``effects`` has one row per effect (see :func:`reports.statistics.anova.rm_anova` and
-    :func:`reports.statistics.mixed.mixed`), ``means`` the marginal means of every factor and of every two factors
-    together (of every factor, adjusted, where the design has gaps), ``simple`` the simple effects after an interaction.
+    ``effects`` has one row per effect (see :func:`reports.statistics.factors.anova.rm_anova` and
+    :func:`reports.statistics.factors.mixed.mixed`), ``means`` the marginal means of every factor and of every two
+    factors together (of every factor, adjusted, where the design has gaps), ``simple`` the simple effects after an
+    interaction.
     ``left_out`` are arms in which a factor cannot act, ``failed`` blocks left out because a cell of theirs failed,
     ``not_run`` combinations that no block has, ``gaps`` further cells that were not run; ``note`` says why a mixed
     model is missing.
@@ -65,7 +66,7 @@ def factorial(
         whole: failures are not missing at random. A cell that was not run (NaN) is a gap in the design.
     levels
         Which level of every varied factor each arm has, ``[arms, factors]``, see
-        :func:`reports.levels.arm_levels`.
+        :func:`reports.table.factors.arm_levels`.
     metric
         Name of the metric.
     reference

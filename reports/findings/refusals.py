@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from reports.blocks import complete, ordered_arms
 from reports.findings.comparisons import MIN_BLOCKS, Family
-from reports.glossary import METRICS, label
-from reports.results import Finding, GlobalTest, Refusal
+from reports.findings.results import Finding, GlobalTest, Refusal
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.statistics.over_blocks import MIN_SIGNED
-from reports.wording import count
+from reports.statistics.pairs.over_blocks import MIN_SIGNED
+from reports.table.blocks import complete, ordered_arms
+from reports.words.glossary import METRICS, label
+from reports.words.numbers import count
 
 __all__ = ["design", "forbidding", "outcome", "undefined"]
 

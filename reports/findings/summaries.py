@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from reports.blocks import averaged, block_means, cells, ordered_arms
+from reports.table.blocks import averaged, block_means, cells, ordered_arms
 
 __all__ = ["averages", "completeness", "costs", "points", "provenance", "scores", "whole"]
 
@@ -47,7 +47,7 @@ def averages(frame: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     frame
-        The tidy rows, see :class:`reports.tables.Table`.
+        The tidy rows, see :class:`reports.table.table.Table`.
     found
         What :func:`scores` made of them.
     """

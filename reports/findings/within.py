@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from reports.blocks import cells, ordered_arms
-from reports.results import Paired
-from reports.statistics.over_blocks import DECIMALS, effect, holm_of, mean_interval
-from reports.statistics.resampled import Exams, exams, resampled_t
+from reports.findings.results import Paired
+from reports.statistics.pairs.over_blocks import DECIMALS, effect, holm_of, mean_interval
+from reports.statistics.pairs.resampled import Exams, exams, resampled_t
+from reports.table.blocks import cells, ordered_arms
 
 __all__ = ["gains", "paired_differences"]
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.glossary import label
+from reports.findings.results import Analysis, Conclusion
 from reports.page.exports import Export
 from reports.page.factor_sentences import questions
 from reports.page.factorial import FACTORIALS, factorial_exports, factorials_context
-from reports.results import Analysis, Conclusion
-from reports.statistics.equivalence import Equivalence
-from reports.statistics.power import MIN_REPEATS, POWER, Power
-from reports.wording import count, ends, number, p_value
+from reports.statistics.pairs.equivalence import Equivalence
+from reports.statistics.pairs.power import MIN_REPEATS, POWER, Power
+from reports.words.glossary import label
+from reports.words.numbers import count, ends, number, p_value
 
 __all__ = ["CONCLUSIONS", "conclusion_exports", "conclusions_context"]
 

@@ -9,26 +9,26 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.blocks import OWN_SCALE
+from reports.figures.figures import critical_difference, differences, distribution
+from reports.figures.gather import grouped, more_pictures, picture, unit
+from reports.figures.violin import violin
 from reports.findings.audit import Audit, audit_context
+from reports.findings.results import Analysis, Dropped, Finding, Refusal
 from reports.findings.summaries import whole
-from reports.glossary import HEADS, METRICS, STATISTICS, label
-from reports.made import Made
 from reports.page.conclusions import CONCLUSIONS, conclusions_context
 from reports.page.exports import cost_table
 from reports.page.methods import as_latex, methods
 from reports.page.pairs import gain_table, pair_notes, pair_rows, rank_pairs
 from reports.page.scores import score_tables
 from reports.page.sentences import summary
-from reports.plots.figures import critical_difference, differences, distribution
-from reports.plots.gather import grouped, more_pictures, picture, unit
-from reports.plots.violin import violin
-from reports.results import Analysis, Dropped, Finding, Refusal
+from reports.provenance import Made
 from reports.search.page import TERMS, search_context, search_provenance
 from reports.search.record import Search
 from reports.search.sentences import search_refusals
 from reports.search.tuning import tuning_context
-from reports.wording import blocks_of, confidence, count, interval, number, p_value, signed, star_levels
+from reports.table.blocks import OWN_SCALE
+from reports.words.glossary import HEADS, METRICS, STATISTICS, label
+from reports.words.numbers import blocks_of, confidence, count, interval, number, p_value, signed, star_levels
 
 __all__ = ["Picture", "context", "pictures", "search_only"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.glossary import label
-from reports.results import Analysis, Finding, Paired
-from reports.statistics.over_blocks import DECIMALS
-from reports.wording import amount, confidence, interval, joined, number, p_value, signed, star_levels, stars
+from reports.findings.results import Analysis, Finding, Paired
+from reports.statistics.pairs.over_blocks import DECIMALS
+from reports.words.glossary import label
+from reports.words.numbers import amount, confidence, interval, joined, number, p_value, signed, star_levels, stars
 
 __all__ = ["TALL", "Export", "best_two", "cost_table", "exports", "file_name", "finding_rows", "latex"]
 

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.blocks import unscaled
 from reports.findings.factorial import IDLE
-from reports.glossary import label
+from reports.findings.results import Analysis, Conclusion, Finding
 from reports.page.factorial_sentences import analysed, interactions, main_effect, method_of
-from reports.results import Analysis, Conclusion, Finding
-from reports.wording import blocks_of, confidence, count, interval, joined, number, p_value, signed, won
+from reports.table.blocks import unscaled
+from reports.words.glossary import label
+from reports.words.numbers import blocks_of, confidence, count, interval, joined, number, p_value, signed, won
 
 __all__ = ["MOST", "Answer", "Question", "questions"]
 

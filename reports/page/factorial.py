@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 
 from reports.findings.factorial import Factorial
-from reports.glossary import label
+from reports.findings.results import Analysis
 from reports.page.exports import Export, latex
-from reports.results import Analysis
 from reports.statistics.attainability import smallest_p
-from reports.statistics.flips import smallest
-from reports.statistics.over_blocks import MIN_SIGNED
-from reports.wording import confidence, count, ends, joined, number, p_value, signed
+from reports.statistics.factors.flips import smallest
+from reports.statistics.pairs.over_blocks import MIN_SIGNED
+from reports.words.glossary import label
+from reports.words.numbers import confidence, count, ends, joined, number, p_value, signed
 
 __all__ = ["FACTORIALS", "factorial_exports", "factorials_context"]
 

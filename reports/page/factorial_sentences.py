@@ -6,8 +6,8 @@ from math import isfinite
 from typing import Any
 
 from reports.findings.factorial import Factorial
-from reports.results import Analysis
-from reports.wording import count, joined, number, p_value
+from reports.findings.results import Analysis
+from reports.words.numbers import count, joined, number, p_value
 
 __all__ = ["Interaction", "analysed", "established_effects", "interactions", "main_effect", "method_of", "together"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from reports.blocks import unscaled
-from reports.glossary import label
-from reports.results import Analysis, Paired
-from reports.wording import count, interval, joined, number, signed
+from reports.findings.results import Analysis, Paired
+from reports.table.blocks import unscaled
+from reports.words.glossary import label
+from reports.words.numbers import count, interval, joined, number, signed
 
 __all__ = ["gain_sentence", "repeats_of", "uncorrected"]
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from math import isfinite
 
-from reports.blocks import unscaled
-from reports.glossary import label
+from reports.findings.results import Analysis
 from reports.page.factorial_sentences import together
-from reports.results import Analysis
-from reports.statistics.over_blocks import MIN_SIGNED
-from reports.wording import blocks_of, confidence, count, joined
+from reports.statistics.pairs.over_blocks import MIN_SIGNED
+from reports.table.blocks import unscaled
+from reports.words.glossary import label
+from reports.words.numbers import blocks_of, confidence, count, joined
 
 __all__ = ["as_latex", "methods"]
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-from reports.glossary import label
-from reports.results import Analysis, GlobalTest, Paired
-from reports.statistics.resampled import MIN_TESTED
-from reports.wording import interval, number, p_value, signed
+from reports.findings.results import Analysis, GlobalTest, Paired
+from reports.statistics.pairs.resampled import MIN_TESTED
+from reports.words.glossary import label
+from reports.words.numbers import interval, number, p_value, signed
 
 __all__ = ["gain_table", "pair_notes", "pair_rows", "rank_pairs"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.glossary import label
+from reports.findings.results import Analysis
 from reports.page.exports import TALL, best_two
-from reports.results import Analysis
-from reports.wording import count, number
+from reports.words.glossary import label
+from reports.words.numbers import count, number
 
 __all__ = ["score_tables"]
 

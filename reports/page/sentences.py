@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from reports.blocks import unscaled
 from reports.findings.comparisons import MIN_BLOCKS
+from reports.findings.results import Analysis, Finding, Paired
 from reports.findings.summaries import whole
-from reports.glossary import label
 from reports.page.factorial_sentences import established_effects
 from reports.page.gain_sentences import gain_sentence, repeats_of, uncorrected
-from reports.results import Analysis, Finding, Paired
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.statistics.over_blocks import MIN_SIGNED, Effect
-from reports.wording import blocks_of, count, ends, interval, joined, number, p_value, signed, won
+from reports.statistics.pairs.over_blocks import MIN_SIGNED, Effect
+from reports.table.blocks import unscaled
+from reports.words.glossary import label
+from reports.words.numbers import blocks_of, count, ends, interval, joined, number, p_value, signed, won
 
 __all__ = ["summary"]
 

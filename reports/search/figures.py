@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.glossary import label
-from reports.plots.figures import COLOURS, STYLE, WIDTH
+from reports.figures.figures import COLOURS, STYLE, WIDTH
 from reports.search.record import FEWEST, Objective, Search, best_so_far
+from reports.words.glossary import label
 
 __all__ = ["MOST", "importance_numbers", "importances", "named", "pareto", "progress"]
 

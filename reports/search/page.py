@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from reports.glossary import label
+from reports.figures.figures import svg
 from reports.page.exports import Export, file_name, latex
-from reports.plots.figures import svg
 from reports.search.figures import MOST, importance_numbers, importances, named, pareto, progress
 from reports.search.record import FEWEST, STATES, Objective, Search, best_trials, changes
 from reports.search.sentences import score_text, search_refusals, search_summary, trial_name
-from reports.wording import amount, joined, number, signed
+from reports.words.glossary import label
+from reports.words.numbers import amount, joined, number, signed
 
 __all__ = [
     "TERMS",

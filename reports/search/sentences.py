@@ -6,11 +6,11 @@ import math
 
 import pandas as pd
 
-from reports.glossary import label
-from reports.results import Refusal
+from reports.findings.results import Refusal
 from reports.search.figures import importance_numbers, named
 from reports.search.record import FEWEST, STATES, Objective, Search, best_trials, expected_maximum
-from reports.wording import amount, count, joined, number, signed
+from reports.words.glossary import label
+from reports.words.numbers import amount, count, joined, number, signed
 
 __all__ = ["score_text", "search_refusals", "search_summary", "trial_name"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from reports.glossary import label
+from reports.findings.results import Refusal
 from reports.page.exports import Export
-from reports.results import Refusal
-from reports.wording import count, joined, number
+from reports.words.glossary import label
+from reports.words.numbers import count, joined, number
 
 __all__ = ["tuning_context", "tuning_exports", "tuning_refusals", "tuning_sentence"]
 

@@ -16,7 +16,7 @@ import scikit_posthocs
 from numpy.typing import NDArray
 from scipy import stats
 
-from reports.statistics.over_blocks import DECIMALS, holm, sign_test
+from reports.statistics.pairs.over_blocks import DECIMALS, holm, sign_test
 
 __all__ = ["Friedman", "block_ranks", "conover", "friedman", "nemenyi"]
 

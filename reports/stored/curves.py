@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.stored.beside import cells_beside
+from reports.stored.cells import cells_beside
 
 __all__ = ["STAGES", "Curves", "Trained", "read_curves"]
 

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from reports.errors import ReportError
-from reports.stored.beside import cells_beside
+from reports.stored.cells import cells_beside
 
 __all__ = ["FEWEST", "NEIGHBOURS", "Embedded", "Embeddings", "read_embeddings", "separation"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.wording import count
+from reports.words.numbers import count
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

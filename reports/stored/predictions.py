@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.stored.beside import cells_beside
+from reports.stored.cells import cells_beside
 
 __all__ = ["COLUMNS", "Predictions", "read_predictions"]
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from reports.errors import ReportError
-from reports.tables import Table, load
+from reports.table.table import Table, load
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "published"
 ARMS = {

@@ -12,11 +12,11 @@ from conftest import ARMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.analysis import analyse
-from reports.blocks import block_means
+from reports.findings.analysis import analyse
+from reports.findings.results import Analysis, Finding
 from reports.page.sentences import summary
-from reports.results import Analysis, Finding
-from reports.tables import Table
+from reports.table.blocks import block_means
+from reports.table.table import Table
 
 Study = Callable[..., Table]
 

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from conftest import Read, refused, study_frame
 
-from reports.analysis import analyse
 from reports.errors import ReportError
-from reports.tables import load
+from reports.findings.analysis import analyse
+from reports.table.table import load
 
 WIDE = "dataset,baseline,full,late_fusion\nset0,0.76,0.85,0.84\nset1,0.75,0.83,NA\n"
 

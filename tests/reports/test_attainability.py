@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.statistics.over_blocks import holm, wilcoxon
+from reports.statistics.pairs.over_blocks import holm, wilcoxon
 
 
 def test_one_comparison_needs_six_blocks() -> None:

@@ -12,10 +12,10 @@ from conftest import ARMS, study_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.analysis import analyse
 from reports.build import build
+from reports.findings.analysis import analyse
 from reports.findings.audit import Audit, audit, audit_context, audit_refusals
-from reports.tables import Table, load
+from reports.table.table import Table, load
 
 Study = Callable[..., Table]
 

@@ -17,8 +17,8 @@ from conftest import ARMS
 import reports.build as build_module
 from reports.build import build
 from reports.errors import ReportError
-from reports.made import Made
-from reports.tables import Table, load
+from reports.provenance import Made
+from reports.table.table import Table, load
 
 Study = Callable[..., Table]
 HIDDEN = {".report.json", ".report.lock"}

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from reports.build import build
-from reports.glossary import HEADS, METRICS, STATISTICS, label
 from reports.page.conclusions import CONCLUSIONS
 from reports.search.page import TERMS
-from reports.tables import Table
+from reports.table.table import Table
+from reports.words.glossary import HEADS, METRICS, STATISTICS, label
 
 NAMES = {"Arm", "Data set", "Metric", "Difference of", "Method", "Factor", "Level", "Reason", "Parameter", "Range"}
 

@@ -12,13 +12,13 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import reports.build  # noqa: F401  loaded, so that conftest leaves the fonts of PDFs out
-from reports.analysis import analyse
 from reports.errors import ReportError
-from reports.plots.embedding import embedding, flat
-from reports.plots.figures import svg
-from reports.plots.saved import embedding_pictures
+from reports.figures.embedding import embedding, flat
+from reports.figures.figures import svg
+from reports.figures.saved import embedding_pictures
+from reports.findings.analysis import analyse
 from reports.stored.embeddings import FEWEST, NEIGHBOURS, Embeddings, read_embeddings, separation
-from reports.tables import Table
+from reports.table.table import Table
 
 N, WIDTH = 90, 6
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.analysis import analyse
 from reports.build import build
+from reports.findings.analysis import analyse
+from reports.findings.results import Analysis, Conclusion
 from reports.page.factor_sentences import MOST, questions
-from reports.results import Analysis, Conclusion
-from reports.statistics.equivalence import MARGIN, equivalence, margin_of, posterior, tost, word
-from reports.tables import Table
+from reports.statistics.pairs.equivalence import MARGIN, equivalence, margin_of, posterior, tost, word
+from reports.table.table import Table
 
 Study = Callable[..., Table]
 CLOSE = {"full": ("reference", 0.80), "gnn=none": ("arm", 0.74), "fusion=early": ("arm", 0.801)}

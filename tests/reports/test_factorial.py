@@ -12,15 +12,15 @@ import pytest
 from scipy import stats
 from statsmodels.stats.anova import AnovaRM
 
-from reports.analysis import analyse
 from reports.build import _render
+from reports.findings.analysis import analyse
 from reports.findings.factorial import factorial
-from reports.levels import arm_levels
 from reports.page.conclusions import conclusion_exports, conclusions_context
 from reports.page.factor_sentences import questions
 from reports.page.methods import methods
-from reports.statistics.anova import rm_anova
-from reports.tables import Table
+from reports.statistics.factors.anova import rm_anova
+from reports.table.factors import arm_levels
+from reports.table.table import Table
 
 Study = Callable[..., Table]
 GNN, FUSION = ("gat", "gcn", "none"), ("early", "late")

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports.analysis import analyse
 from reports.errors import ReportError
-from reports.plots.figures import styles, svg
-from reports.plots.learning import MOST_ARMS, learning
-from reports.plots.saved import MOST_TRAINED, asked, training_pictures
+from reports.figures.figures import styles, svg
+from reports.figures.learning import MOST_ARMS, learning
+from reports.figures.saved import MOST_TRAINED, asked, training_pictures
+from reports.findings.analysis import analyse
 from reports.stored.curves import Curves, read_curves
-from reports.tables import Table
+from reports.table.table import Table
 
 VALIDATION = {0: [0.5, 0.7, 0.8, 0.8], 1: [0.6, 0.9, 0.7], 2: [0.5, 0.6, 0.7, 0.75]}  # by repeat: keeps 3, 2, 4
 TRAINED = {"full", "gnn=none", "fusion=early", "noise"}

@@ -11,11 +11,11 @@ from conftest import ARMS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.analysis import analyse
 from reports.build import build
+from reports.findings.analysis import analyse
 from reports.page.exports import exports
 from reports.page.methods import as_latex, methods
-from reports.tables import Table
+from reports.table.table import Table
 
 Study = Callable[..., Table]
 

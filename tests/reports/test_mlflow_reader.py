@@ -13,7 +13,7 @@ import pytest
 
 from reports.errors import ReportError
 from reports.stored.mlflow_reader import read_experiment
-from reports.tables import load
+from reports.table.table import load
 
 Knockout = Callable[..., Any]
 

@@ -19,16 +19,16 @@ from statsmodels.stats.anova import AnovaRM
 from statsmodels.stats.descriptivestats import sign_test as sign_test_of_statsmodels
 from statsmodels.stats.weightstats import DescrStatsW
 
-from reports.analysis import analyse
+from reports.figures.figures import critical_difference
+from reports.findings.analysis import analyse
 from reports.findings.comparisons import _paired_t
 from reports.findings.factorial import factorial
-from reports.plots.figures import critical_difference
-from reports.results import Analysis
-from reports.statistics.equivalence import equivalence, tost
-from reports.statistics.over_blocks import effect, holm, mean_interval, sign_test, wilcoxon
+from reports.findings.results import Analysis
+from reports.statistics.pairs.equivalence import equivalence, tost
+from reports.statistics.pairs.over_blocks import effect, holm, mean_interval, sign_test, wilcoxon
+from reports.statistics.pairs.resampled import resampled_t
 from reports.statistics.ranks import conover, friedman, nemenyi
-from reports.statistics.resampled import resampled_t
-from reports.tables import load
+from reports.table.table import load
 
 few = settings(max_examples=8, deadline=None, derandomize=True)
 seeds = st.integers(0, 10_000)

@@ -14,7 +14,7 @@ import pytest
 from conftest import study_frame
 
 from reports.build import build
-from reports.tables import load
+from reports.table.table import load
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on PATH")

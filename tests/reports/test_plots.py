@@ -16,23 +16,23 @@ from matplotlib.text import Text
 from scipy import stats
 from sklearn.metrics import precision_recall_curve
 
-from reports.analysis import analyse
 from reports.build import write
 from reports.errors import ReportError
+from reports.figures.bars import bars
+from reports.figures.canvas import pdf
+from reports.figures.cost import gain_per_cost
+from reports.figures.figures import critical_difference, styles, svg
+from reports.figures.gather import more_pictures
+from reports.figures.heatmap import heatmap
+from reports.figures.interaction import crossed, interaction
+from reports.figures.network import mean_scores, network, score_heatmap, subject
+from reports.figures.precision_recall import GRID, curve, precision_recall
+from reports.figures.saved import edge_pictures
+from reports.figures.violin import violin
+from reports.findings.analysis import analyse
 from reports.page.content import pictures
-from reports.plots.bars import bars
-from reports.plots.canvas import pdf
-from reports.plots.cost import gain_per_cost
-from reports.plots.figures import critical_difference, styles, svg
-from reports.plots.gather import more_pictures
-from reports.plots.heatmap import heatmap
-from reports.plots.interaction import crossed, interaction
-from reports.plots.network import mean_scores, network, score_heatmap, subject
-from reports.plots.precision_recall import GRID, curve, precision_recall
-from reports.plots.saved import edge_pictures
-from reports.plots.violin import violin
 from reports.stored.predictions import Predictions, read_predictions
-from reports.tables import Table
+from reports.table.table import Table
 
 Study = Callable[..., Table]
 FACTORIAL = {

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from reports.analysis import analyse
 from reports.build import _render
+from reports.findings.analysis import analyse
 from reports.page.conclusions import conclusion_exports, conclusions_context
 from reports.statistics.attainability import blocks_needed
-from reports.statistics.power import MIN_REPEATS, blocks_for, power
-from reports.tables import Table
+from reports.statistics.pairs.power import MIN_REPEATS, blocks_for, power
+from reports.table.table import Table
 
 Study = Callable[..., Table]
 

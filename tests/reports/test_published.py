@@ -11,10 +11,10 @@ import pytest
 from conftest import published
 from scipy import stats
 
-from reports.analysis import analyse
 from reports.build import build
-from reports.results import Analysis, Finding
-from reports.tables import load
+from reports.findings.analysis import analyse
+from reports.findings.results import Analysis, Finding
+from reports.table.table import load
 
 
 def table(name: str, arm: str, reference: str | None = None) -> Analysis:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import Read, refused, study_frame
 
-from reports.tables import Table, load
+from reports.table.table import Table, load
 
 WIDE = "method,cell,auroc\na,x,0.7\na,y,0.8\nb,x,0.6\nb,y,0.5\n"
 LONG = "method,cell,metric,value,status\na,x,auroc,0.7,ok\nb,x,auroc,0.6,ok\na,x,epr,2.5,ok\nb,x,epr,1.5,ok\n"

@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_build import read
 
-from reports.analysis import analyse
 from reports.build import build_search, write
 from reports.errors import ReportError
-from reports.made import Made
+from reports.findings.analysis import analyse
+from reports.provenance import Made
 from reports.search.record import Search, best_so_far, best_trials, changes, expected_maximum, read_search, read_tuning
 from reports.search.sentences import search_refusals, search_summary
 from reports.search.tuning import tuning_refusals, tuning_sentence
-from reports.tables import Table
+from reports.table.table import Table
 
 Written = Callable[..., Path]
 WARM, ASKED = 3, 32

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from conftest import ARMS
 
-from reports.analysis import analyse
+from reports.findings.analysis import analyse
 from reports.page.sentences import summary
-from reports.statistics.over_blocks import effect
-from reports.tables import Table, load
-from reports.wording import interval
+from reports.statistics.pairs.over_blocks import effect
+from reports.table.table import Table, load
+from reports.words.numbers import interval
 
 Study = Callable[..., Table]
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.plots.figures import cliques
-from reports.statistics.over_blocks import effect, holm, sign_test, wilcoxon
+from reports.figures.figures import cliques
+from reports.statistics.pairs.over_blocks import effect, holm, sign_test, wilcoxon
 from reports.statistics.ranks import conover, friedman, nemenyi
 
 ARMS = list("abcd")

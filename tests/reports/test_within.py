@@ -11,19 +11,19 @@ import pandas as pd
 import pytest
 from conftest import ARMS, study_frame
 
-from reports.analysis import analyse
 from reports.build import _render
+from reports.findings.analysis import analyse
 from reports.findings.audit import audit
-from reports.made import Made
+from reports.findings.results import Analysis, Paired
 from reports.page.content import context
 from reports.page.exports import exports
 from reports.page.factor_sentences import questions
 from reports.page.methods import methods
 from reports.page.sentences import summary
-from reports.results import Analysis, Paired
-from reports.statistics.over_blocks import holm
-from reports.statistics.resampled import ONE_SPLIT, RESPLIT, Exams, exams
-from reports.tables import Table, load
+from reports.provenance import Made
+from reports.statistics.pairs.over_blocks import holm
+from reports.statistics.pairs.resampled import ONE_SPLIT, RESPLIT, Exams, exams
+from reports.table.table import Table, load
 
 Study = Callable[..., Table]
 Change = Callable[[pd.DataFrame], pd.DataFrame]

@@ -1,0 +1,93 @@
+"""How numbers of a study are written, once for the page, the sentences and the LaTeX tables."""
+
+from __future__ import annotations
+
+import math
+
+from reports.findings.results import Analysis, Paired
+from reports.statistics.pairs.over_blocks import DECIMALS, Effect
+
+__all__ = ["amount", "blocks_of", "confidence", "count", "ends", "interval", "joined", "number", "p_value", "signed"]
+__all__ += ["star_levels", "stars", "won"]
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Write a score of a study, or a dash where there is none."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Write a difference between two arms with its sign, never as minus zero."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:+.{digits}f}"
+    return ("0." + "0" * digits if float(text) == 0 else text).replace("-", "−")
+
+
+def confidence(alpha: float) -> str:
+    """Write the confidence level that belongs to a study's level of tests."""
+    return f"{100 * (1 - alpha):g} %"
+
+
+def interval(size: Effect | Paired) -> str:
+    """Write the interval of a paired difference, or that one value cannot give one."""
+    if not math.isfinite(size.low):
+        return "no interval"
+    return ends(size.low, size.high)
+
+
+def ends(low: float, high: float) -> str:
+    """Write the two ends of an interval of a study."""
+    return f"[{_end(low)}, {_end(high)}]"
+
+
+def _end(value: float) -> str:
+    """Write an end of an interval; one that rounds to zero keeps its sign: on which side of zero it lies decides."""
+    return signed(value) if round(value, 3) or not round(value, DECIMALS) else f"{value:+.3f}".replace("-", "−")
+
+
+def p_value(p: float | None) -> str:
+    """Write a p of a study with two digits that mean something; never 'p = 0.000'."""
+    if p is None or math.isnan(p):
+        return "–"
+    return f"{p:.2g}" if p < 0.0995 else f"{p:.2f}"
+
+
+def amount(value: float) -> str:
+    """Write what a cell of a study cost: whole numbers whole, small ones with two digits."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if value >= 100 or float(value).is_integer() else f"{value:.2f}"
+
+
+def count(n: int, one: str) -> str:
+    """Write '1 block' or '7 blocks'."""
+    return f"{n} {one}" if n == 1 else f"{n} {one}s"
+
+
+def blocks_of(a: Analysis, n: int) -> str:
+    """Write '7 independent blocks', or '14 blocks taken as independent' where whoever asked for them did so."""
+    if any(r.rule == "independence" for r in a.refusals):
+        return f"{count(n, 'block')} taken as independent"
+    return count(n, "independent block")
+
+
+def star_levels(alpha: float) -> list[float]:
+    """Return the levels that one, two and three stars beside an arm of a study stand for."""
+    return [alpha, *(level for level in (0.01, 0.001) if level < alpha)]
+
+
+def stars(p: float, alpha: float) -> int:
+    """Count the stars of an arm that is established to differ, see :func:`star_levels`."""
+    return max(1, sum(p < level for level in star_levels(alpha)))
+
+
+def won(size: Effect) -> str:
+    """Write on how many blocks of a study an arm is ahead; ties count half."""
+    return f"{size.superior * size.n:g} of {count(size.n, 'block')}"
+
+
+def joined(names: list[str], most: int = 4) -> str:
+    """Write a list of arms or data sets, shortened where it would drown the sentence."""
+    shown = names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
