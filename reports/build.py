@@ -21,19 +21,18 @@ from reports.findings.results import Analysis
 from reports.folder import PAGE, publish, refuse_folder
 from reports.page.conclusions import conclusion_exports
 from reports.page.content import Picture, context, pictures, search_only
-from reports.page.exports import Export, exports, file_name
+from reports.page.exports import Export, exports
 from reports.provenance import Made
 from reports.search.page import search_exports, search_pictures
 from reports.search.record import Search, read_search
 from reports.search.sentences import search_refusals
 from reports.search.tuning import tuning_exports, tuning_refusals
-from reports.statistics.pairs.equivalence import MARGIN
 from reports.stored.curves import Curves
 from reports.stored.embeddings import Embeddings
 from reports.stored.predictions import Predictions
 from reports.table.table import Table
-
-__all__ = ["build", "build_search", "write"]
+from reports.words.metrics import MARGIN
+from reports.words.numbers import file_name
 
 NOT_SAID = Made()
 

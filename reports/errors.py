@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-__all__ = ["ReportError", "listed", "meant", "nearest"]
-
 
 class ReportError(Exception):
     """A table, or a question about it, from which no honest report of a study can be made.

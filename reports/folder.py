@@ -15,8 +15,6 @@ from filelock import FileLock
 
 from reports.errors import ReportError
 
-__all__ = ["PAGE", "digest", "publish", "put_beside", "refuse_folder"]
-
 PAGE, PARTS = "report.html", ("tables", "figures")
 LIST, LOCK = ".report.json", ".report.lock"  # file to the SHA-256 it was written with; kept while files change
 _MARKS = ('<meta name="generator" content="knockout">', "<title>Knockout report: ")  # older pages have the title alone

@@ -6,8 +6,6 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 
-__all__ = ["Made"]
-
 _LIBRARIES = ("knockout", "numpy", "pandas", "scipy", "statsmodels", "scikit-posthocs", "scikit-learn", "matplotlib")
 
 

@@ -11,12 +11,8 @@ from reports.figures.figures import styles
 from reports.findings.results import Analysis
 from reports.findings.summaries import whole
 from reports.statistics.pairs.over_blocks import mean_interval
-from reports.words.glossary import label
+from reports.words.metrics import label, metric_of
 from reports.words.numbers import number
-
-__all__ = ["bars"]
-
-_AT_MOST_ONE = ("auroc", "auprc", "within_tf_auroc")
 
 
 def bars(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame] | None:
@@ -46,8 +42,8 @@ def bars(analysis: Analysis, metric: str) -> tuple[Figure, pd.DataFrame] | None:
         told = number(mean) if arm in complete else "no mean"
         axes.text(1.01, y, told, transform=axes.get_yaxis_transform(), va="center", fontsize=9, color=INK)
         rows.append((metric, arm, mean, low, high, len(values[arm])))
-    if metric in _AT_MOST_ONE:
-        axes.set_xlim(right=min(axes.get_xlim()[1], 1.0))  # a t interval knows no bounds, the metric does
+    if (most := metric_of(metric).bounds[1]) < np.inf:
+        axes.set_xlim(right=min(axes.get_xlim()[1], most))  # a t interval knows no bounds, the metric does
     axes.axvline(start, color=INK, linewidth=1)
     axes.set_xlabel(label(metric) + (f" (bars begin at guessing, {start:g})" if start else ""))
     return figure, pd.DataFrame(rows, columns=["metric", "arm", "mean", "low", "high", "n"])

@@ -13,23 +13,11 @@ from matplotlib.figure import Figure
 
 from reports.figures.figures import STYLE, WIDTH, named
 from reports.findings.results import Analysis
-
-__all__ = [
-    "GREY",
-    "INK",
-    "SHADES",
-    "guessing",
-    "horizontal",
-    "measured",
-    "panels",
-    "pdf",
-    "ranked",
-]
+from reports.words.metrics import metric_of
 
 # with 50 colours or more matplotlib makes the colour bar a bitmap, in SVG and PDF too
 SHADES = matplotlib.colormaps["cividis"].resampled(40)
 INK, GREY = "#333333", "#8c8c8c"
-_GUESSING = {"auroc": 0.5, "within_tf_auroc": 0.5, "auprc_ratio": 1.0, "epr": 1.0}
 
 
 def pdf(figure: Figure) -> bytes:
@@ -66,7 +54,8 @@ def horizontal(arms: list[str], analysis: Analysis) -> tuple[Figure, Axes]:
 
 def guessing(metric: str) -> float:
     """Return what guessing scores on a metric; 0 where that depends on the data set."""
-    return _GUESSING.get(metric, 0.0)
+    chance = metric_of(metric).chance
+    return chance if isinstance(chance, float) else 0.0
 
 
 def ranked(analysis: Analysis) -> list[str]:

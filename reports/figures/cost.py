@@ -10,9 +10,7 @@ from matplotlib.figure import Figure
 from reports.figures.canvas import GREY, INK, panels
 from reports.figures.figures import across, difference_numbers, named, styles
 from reports.findings.results import Analysis
-from reports.words.glossary import label
-
-__all__ = ["cost_numbers", "gain_per_cost"]
+from reports.words.metrics import label
 
 _COSTS = {"median seconds": "seconds per cell (median)", "parameters": "parameters"}
 _WIDE = 20.0  # ratio of largest to smallest cost from which an axis is logarithmic

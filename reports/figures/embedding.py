@@ -17,8 +17,6 @@ from reports.figures.network import KNOWN, UNKNOWN
 from reports.stored.embeddings import FEWEST, Embedded, Embeddings, separation
 from reports.words.numbers import number
 
-__all__ = ["PERPLEXITY", "embedding", "flat"]
-
 MOST_PAIRS = 400  # four panels of so many pairs take two seconds
 PERPLEXITY = 30
 _TIMES = {"before": "before training", "after": "after training"}

@@ -15,24 +15,7 @@ from scipy import stats
 
 from reports.findings.results import Analysis, GlobalTest
 from reports.findings.summaries import whole
-from reports.words.glossary import label
-
-__all__ = [
-    "COLOURS",
-    "STYLE",
-    "WIDTH",
-    "across",
-    "box",
-    "cliques",
-    "critical_difference",
-    "differences",
-    "distribution",
-    "named",
-    "plain",
-    "short",
-    "styles",
-    "svg",
-]
+from reports.words.metrics import label
 
 # Okabe & Ito 2008, then Tol's muted set: told apart by readers who do not see red and green
 COLOURS = (

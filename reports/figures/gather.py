@@ -14,10 +14,8 @@ from reports.figures.figures import svg
 from reports.figures.heatmap import heatmap
 from reports.figures.interaction import interaction
 from reports.findings.results import Analysis
-from reports.words.glossary import label
+from reports.words.metrics import label
 from reports.words.numbers import confidence, number, signed
-
-__all__ = ["grouped", "more_pictures", "picture", "unit"]
 
 SCORES, FACTORS = "Scores, means and costs", "Factors together"
 

@@ -10,10 +10,8 @@ from reports.figures.canvas import SHADES, panels
 from reports.figures.figures import named, short
 from reports.findings.results import Analysis
 from reports.page.exports import TALL, best_two
-from reports.words.glossary import label
+from reports.words.metrics import label
 from reports.words.numbers import number
-
-__all__ = ["heatmap"]
 
 MOST = 40  # beyond it a cell is too small for its number
 

@@ -17,9 +17,7 @@ from reports.figures.canvas import panels
 from reports.figures.figures import COLOURS, plain, short
 from reports.findings.results import Analysis
 from reports.statistics.pairs.over_blocks import mean_interval
-from reports.words.glossary import label
-
-__all__ = ["crossed", "interaction", "marginal_means"]
+from reports.words.metrics import label
 
 MOST = 4  # pairs drawn
 _MARKERS = "osD^vPX*"

@@ -15,9 +15,7 @@ from reports.figures.canvas import panels, ranked
 from reports.figures.figures import across, named, short, styles
 from reports.findings.results import Analysis
 from reports.stored.curves import STAGES, Curves
-from reports.words.glossary import label
-
-__all__ = ["MOST_REPEATS", "learning"]
+from reports.words.metrics import label
 
 MOST_ARMS, MOST_REPEATS = 4, 10
 _NAMES = {"joint": "joint stage", "graph": "graph stage"}

@@ -19,8 +19,6 @@ from reports.figures.figures import plain
 from reports.findings.results import Analysis
 from reports.stored.predictions import Predictions
 
-__all__ = ["KNOWN", "TOP", "UNKNOWN", "mean_scores", "network", "score_heatmap", "subject"]
-
 TOP, HUBS = 100, 8
 KNOWN, UNKNOWN = "#0072B2", "#E69F00"
 _TFS, _TARGETS = 15, 30

@@ -15,8 +15,6 @@ from reports.figures.figures import across, named, short, styles
 from reports.findings.results import Analysis
 from reports.stored.predictions import Predictions
 
-__all__ = ["GRID", "curve", "precision_recall"]
-
 GRID = np.arange(1, 101) / 100  # recall 0 is left out: precision is not defined there
 MOST_ARMS = 4
 FEWEST = 3  # repeats; the band of two is twelve standard errors wide and says nothing

@@ -20,11 +20,8 @@ from reports.findings.results import Analysis
 from reports.stored.curves import Curves
 from reports.stored.embeddings import NEIGHBOURS, Embeddings
 from reports.stored.predictions import Predictions
-from reports.words.glossary import label
+from reports.words.metrics import label
 from reports.words.numbers import confidence, count, joined, number
-
-__all__ = ["MOST_CURVES", "MOST_EMBEDDED", "MOST_TRAINED", "asked", "edge_pictures", "embedding_pictures"]
-__all__ += ["training_pictures"]
 
 EDGES, TRAINING, EMBEDDED = "Predicted edges", "Training", "Pair representations"
 MOST_EMBEDDING_ARMS = 4

@@ -11,10 +11,8 @@ from reports.figures.canvas import INK, horizontal, measured
 from reports.figures.figures import box, styles
 from reports.findings.results import Analysis
 from reports.findings.summaries import whole
-from reports.words.glossary import label
+from reports.words.metrics import label
 from reports.words.numbers import stars
-
-__all__ = ["FEWEST", "violin"]
 
 FEWEST = 5  # points; under fewer a violin has a shape nobody measured
 

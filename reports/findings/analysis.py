@@ -8,13 +8,10 @@ from reports.findings.refusals import design, forbidding, outcome, undefined
 from reports.findings.results import Analysis, Paired, Refusal
 from reports.findings.summaries import averages, completeness, costs, points, provenance, scores
 from reports.findings.within import gains, paired_differences
-from reports.statistics.pairs.equivalence import MARGIN
 from reports.table.blocks import block_means, ordered_arms
 from reports.table.factors import arm_levels
 from reports.table.table import Table
-from reports.words.glossary import METRICS
-
-__all__ = ["analyse"]
+from reports.words.metrics import MARGIN, METRICS
 
 
 def analyse(table: Table, *, alpha: float = 0.05, margin: float = MARGIN) -> Analysis:

@@ -10,15 +10,10 @@ import pandas as pd
 
 from reports.findings.results import Analysis, Refusal
 from reports.page.exports import TALL, Export
-from reports.statistics.pairs.over_blocks import DECIMALS
 from reports.statistics.ranks import block_ranks
 from reports.table.blocks import of_blocks, unscaled
-from reports.words.glossary import label
+from reports.words.metrics import AUROC_CHANCE, DECIMALS, POOLED, WITHIN_TF, label
 from reports.words.numbers import count, joined, number, signed
-
-__all__ = ["Audit", "audit", "audit_context", "audit_exports", "audit_refusals"]
-
-_POOLED, _WITHIN, _GUESSING = "auroc", "within_tf_auroc", 0.5
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class Audit:
 
 def audit(a: Analysis) -> Audit:
     """Hold every arm of a study against its degree control, and its pooled rank against the one within TFs."""
-    pooled = a.metric if a.metric != _WITHIN else _POOLED
+    pooled = a.metric if a.metric != WITHIN_TF else POOLED
     ranks, blocks, left_out = _ranks(a, pooled)
     return Audit(_degree(a), ranks, pooled, blocks, left_out)
 
@@ -59,11 +54,11 @@ def _is_degree(a: Analysis, arm: str) -> bool:
 
 
 def _degree(a: Analysis) -> pd.DataFrame:
-    rows = a.scores[a.scores["metric"] == _POOLED]
+    rows = a.scores[a.scores["metric"] == POOLED]
     alone = rows["arm"].map(lambda arm: _is_degree(a, arm)).astype(bool)
     known = rows[alone & rows["mean"].notna()].drop_duplicates("dataset").set_index("dataset")["mean"]
     held = rows[~alone & rows["mean"].notna() & rows["dataset"].isin(known.index)]
-    over = held["mean"] - _GUESSING
+    over = held["mean"] - AUROC_CHANCE
     degree = held["dataset"].map(known)
     return pd.DataFrame(
         {
@@ -73,23 +68,23 @@ def _degree(a: Analysis) -> pd.DataFrame:
             "degree": degree,
             "gain": held["mean"] - degree,
             # an arm that guesses has nothing of which degree could reach a share
-            "share": ((degree - _GUESSING) / over).where(over.round(DECIMALS) > 0),
+            "share": ((degree - AUROC_CHANCE) / over).where(over.round(DECIMALS) > 0),
         }
     ).reset_index(drop=True)
 
 
 def _ranks(a: Analysis, pooled: str) -> tuple[pd.DataFrame, int, tuple[str, ...]]:
-    if not {pooled, _WITHIN} <= set(a.metrics):
+    if not {pooled, WITHIN_TF} <= set(a.metrics):
         return pd.DataFrame(), 0, ()
-    of_sets = {metric: _data_sets(a, metric) for metric in (pooled, _WITHIN)}
-    common = of_sets[pooled].index.intersection(of_sets[_WITHIN].index)  # within TFs some data sets define nothing
+    of_sets = {metric: _data_sets(a, metric) for metric in (pooled, WITHIN_TF)}
+    common = of_sets[pooled].index.intersection(of_sets[WITHIN_TF].index)  # within TFs some data sets define nothing
     both = {metric: of_blocks(wide.loc[common], metric) for metric, wide in of_sets.items()}
     measured = [arm for arm in a.arms if all(arm in means for means in both.values())]
     whole = [arm for arm in measured if all(np.isfinite(means[arm]).all() for means in both.values())]
     left_out = tuple(arm for arm in a.arms if arm not in whole)
     if len(whole) < 2:
         return pd.DataFrame(), 0, left_out
-    named = {pooled: "pooled", _WITHIN: "within_tf"}
+    named = {pooled: "pooled", WITHIN_TF: "within_tf"}
     columns = {f"{named[metric]}_mean": means[whole].mean() for metric, means in both.items()}
     columns |= {f"{named[metric]}_rank": block_ranks(means[whole]).mean() for metric, means in both.items()}
     if unscaled(pooled, common):
@@ -118,7 +113,7 @@ def audit_refusals(found: Audit) -> tuple[Refusal, ...]:
         return ()
     where = f"by mean rank over {count(found.blocks, 'block')}"
     message = (
-        f"On pooled {label(found.pooled)} {joined(pooled)} is best {where}, on {label(_WITHIN)} {joined(within)}. "
+        f"On pooled {label(found.pooled)} {joined(pooled)} is best {where}, on {label(WITHIN_TF)} {joined(within)}. "
     )
     message += "Pooled scores also reward knowing which TFs have many targets; say which of the two is meant."
     return (Refusal("pooled and within-TF ranks disagree", "the best arm", message, "warning"),)
@@ -146,7 +141,7 @@ def audit_context(found: Audit, a: Analysis) -> dict[str, Any]:
 
 def _sentence(found: Audit, a: Analysis) -> str:
     if found.degree.empty:
-        if _POOLED not in a.metrics:
+        if POOLED not in a.metrics:
             return "Not shown: AUROC is not in this table, and the audit is made on it."
         if not any(_is_degree(a, arm) for arm in a.arms):
             return "Not shown: this table has no degree control, so what degrees alone would earn is unknown."
@@ -161,8 +156,8 @@ def _of_reference(mine: pd.DataFrame, a: Analysis) -> str:
     """Hold means over the same data sets against each other: a mean of ratios is all of an arm that hardly guesses."""
     if mine.empty:
         return f"Not summed up: no data set holds every cell of both the degree control and {a.reference}."
-    degree, arm = mine["degree"].mean() - _GUESSING, mine["auroc"].mean() - _GUESSING
-    told = f"Degrees alone reach AUROC {number(degree + _GUESSING)}, {a.reference} {number(arm + _GUESSING)}, "
+    degree, arm = mine["degree"].mean() - AUROC_CHANCE, mine["auroc"].mean() - AUROC_CHANCE
+    told = f"Degrees alone reach AUROC {number(degree + AUROC_CHANCE)}, {a.reference} {number(arm + AUROC_CHANCE)}, "
     told += _where(mine, a)
     if round(arm, DECIMALS) <= 0:
         told += f"; {a.reference} does not exceed guessing (0.5)"
@@ -170,7 +165,7 @@ def _of_reference(mine: pd.DataFrame, a: Analysis) -> str:
         told += "; degrees alone do not exceed guessing (0.5)"
     else:
         told += f": degrees earn {_percent(degree / arm)} of what {a.reference} has above guessing (0.5)"
-    guessed = mine.loc[mine["auroc"].round(DECIMALS) <= _GUESSING, "dataset"].tolist()
+    guessed = mine.loc[mine["auroc"].round(DECIMALS) <= AUROC_CHANCE, "dataset"].tolist()
     if guessed and round(arm, DECIMALS) > 0:
         told += f"; on {joined(guessed)} it does not exceed guessing, which is counted in"
     left_out = [dataset for dataset in a.datasets if dataset not in set(mine["dataset"])]
@@ -215,7 +210,7 @@ def _percent(share: float) -> str:
 def _why_unranked(found: Audit, a: Analysis) -> str:
     if not found.ranks.empty:
         return ""
-    lacking = [m for m in (found.pooled, _WITHIN) if m not in a.metrics]
+    lacking = [m for m in (found.pooled, WITHIN_TF) if m not in a.metrics]
     if lacking:
         return f"Ranks are not compared: {joined([label(m) for m in lacking])} is not in this table."
     return "Ranks are not compared: fewer than two arms have every cell finished on both metrics."

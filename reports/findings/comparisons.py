@@ -11,7 +11,6 @@ from scipy import stats
 
 from reports.findings.results import Finding, GlobalTest, Verdict
 from reports.statistics.pairs.over_blocks import (
-    DECIMALS,
     MIN_SIGNED,
     Effect,
     Signed,
@@ -24,7 +23,6 @@ from reports.statistics.pairs.over_blocks import (
 )
 from reports.statistics.ranks import block_ranks, conover, friedman, nemenyi
 from reports.table.blocks import (
-    OWN_SCALE,
     block_means,
     cells,
     complete,
@@ -35,10 +33,8 @@ from reports.table.blocks import (
     unscaled,
 )
 from reports.table.factors import arm_levels
-from reports.words.glossary import label
+from reports.words.metrics import DECIMALS, label, metric_of
 from reports.words.numbers import count
-
-__all__ = ["MIN_BLOCKS", "Family", "families", "findings", "global_test"]
 
 MIN_BLOCKS = 5  # for any test across data sets
 _QUESTIONS = {"arm": "knocked-out arms", "baseline": "baselines", "control": "controls"}
@@ -95,7 +91,7 @@ def _finding(
     kept = complete(means, failures_worst=False)
     d = (kept[arm] - kept[against]).to_numpy()
     able = tests and len(d) >= MIN_SIGNED
-    measure = sign_test if metric in OWN_SCALE else wilcoxon
+    measure = wilcoxon if metric_of(metric).same_scale else sign_test
     ranked = able and measure is wilcoxon
     test = measure(d) if able else None
     size = effect(d, level) if len(d) else None
@@ -138,7 +134,7 @@ def _with_failures(means: pd.DataFrame, arm: str, against: str) -> np.ndarray:
 
 def _lean(size: Effect, metric: str) -> float:
     """Which way the ranks point: the direction the test speaks of, not that of the mean."""
-    return size.superior - 0.5 if metric in OWN_SCALE else size.rank_biserial
+    return size.rank_biserial if metric_of(metric).same_scale else size.superior - 0.5
 
 
 def _verdict(finding: Finding, lean_with_failures: float, alpha: float) -> Verdict:

@@ -18,8 +18,7 @@ from reports.statistics.factors.anova import marginal_means, rm_anova
 from reports.statistics.factors.mixed import adjusted_means, mixed, rows_of, separated
 from reports.statistics.factors.simple_effects import simple_effects
 from reports.statistics.pairs.over_blocks import MIN_SIGNED
-
-__all__ = ["IDLE", "MIN_FACTORIAL", "Factorial", "factorial"]
+from reports.words.metrics import metric_of
 
 IDLE = "-"  # stands where a factor cannot act in an arm
 MIN_FACTORIAL = 5
@@ -112,7 +111,7 @@ def _refusal(metric: str, factors: dict[str, tuple[str, ...]], design: pd.DataFr
         return f"{told} were not crossed: one-factor-at-a-time designs have no interactions."
     if len(design) > run:
         return f"{len(design)} arms share {run} combinations of levels: they differ in more than these factors."
-    if metric == "auprc":
+    if not metric_of(metric).same_scale:
         return "Raw AUPRC has another scale on every network; see AUPRC ratio."
     return ""
 

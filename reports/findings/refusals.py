@@ -11,10 +11,8 @@ from reports.findings.results import Finding, GlobalTest, Refusal
 from reports.statistics.attainability import blocks_needed, smallest_p
 from reports.statistics.pairs.over_blocks import MIN_SIGNED
 from reports.table.blocks import complete, ordered_arms
-from reports.words.glossary import METRICS, label
+from reports.words.metrics import METRICS, label, metric_of
 from reports.words.numbers import count
-
-__all__ = ["design", "forbidding", "outcome", "undefined"]
 
 
 def forbidding(frame: pd.DataFrame) -> list[Refusal]:
@@ -74,7 +72,7 @@ def design(
             f"{count(repeats, 'repeat')} of every cell: how far another seed would move a number is {seen}; run at "
         )
         out.append(Refusal("repeats", "all arms", message + "least 3, better 5.", "warning"))
-    out += _auprc(frame, n)
+    out += _scales(frame, n)
     if reference is None and k > 1:
         message = "No reference arm: all pairs are compared, which costs power. Name one with --reference."
         out.append(Refusal("no reference", "all arms", message, "warning"))
@@ -132,12 +130,12 @@ def _kinship(frame: pd.DataFrame) -> list[Refusal]:
     return [Refusal("independence", "all tests across data sets", message, "warning")]
 
 
-def _auprc(frame: pd.DataFrame, n: int) -> list[Refusal]:
-    if "auprc" not in set(frame["metric"]) or n < 2:
-        return []
+def _scales(frame: pd.DataFrame, n: int) -> list[Refusal]:
+    """Name the metrics whose values cannot be averaged over data sets."""
     message = "Guessing earns another AUPRC on every network, so raw differences are not averaged: blocks won are "
     message += "counted (sign test, over the geometric mean of a block's data sets). AUPRC ratio is the one to quote."
-    return [Refusal("scale", label("auprc"), message, "warning")]
+    own = [name for name in METRICS if name in set(frame["metric"]) and not metric_of(name).same_scale]
+    return [Refusal("scale", label(name), message, "warning") for name in own if n > 1]
 
 
 def _direction(frame: pd.DataFrame) -> list[Refusal]:

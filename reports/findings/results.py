@@ -9,11 +9,11 @@ import pandas as pd
 
 from reports.findings.factorial import Factorial
 from reports.statistics.pairs.equivalence import Equivalence, Word
-from reports.statistics.pairs.over_blocks import DECIMALS, Effect, Signed
+from reports.statistics.pairs.over_blocks import Effect, Signed
 from reports.statistics.pairs.power import Power
 from reports.statistics.ranks import Friedman
-
-__all__ = ["Analysis", "Conclusion", "Dropped", "Finding", "GlobalTest", "Paired", "Refusal"]
+from reports.table.blocks import Dropped
+from reports.words.metrics import DECIMALS
 
 Verdict = Literal["higher", "lower", "not established", "not tested"]
 
@@ -30,15 +30,6 @@ class Refusal:
     subject: str
     message: str
     weight: Literal["refused", "warning"] = "refused"
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """A block left out of a comparison because a cell of it is not there."""
-
-    block: str
-    arms: tuple[str, ...]
-    why: str
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reports.table.blocks import averaged, block_means, cells, ordered_arms
-
-__all__ = ["averages", "completeness", "costs", "points", "provenance", "scores", "whole"]
+from reports.words.metrics import metric_of
 
 
 def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
@@ -55,7 +54,9 @@ def averages(frame: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     if "network" not in frame:
         return pd.DataFrame(columns=columns)
     known = frame.drop_duplicates("dataset").set_index("dataset")["network"]
-    rows = found[found["metric"] != "auprc"].assign(network=lambda table: table["dataset"].map(known))
+    rows = found[found["metric"].map(lambda name: metric_of(name).same_scale)].assign(
+        network=lambda table: table["dataset"].map(known)
+    )
     by_arm = rows.groupby(["metric", "network", "arm"], sort=False)["mean"]
     out = by_arm.agg(datasets="size", mean=lambda values: values.mean(skipna=False)).reset_index()
     return out.loc[out["datasets"] > 1, columns].reset_index(drop=True)

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from reports.findings.results import Paired
-from reports.statistics.pairs.over_blocks import DECIMALS, effect, holm_of, mean_interval
+from reports.statistics.pairs.over_blocks import effect, holm_of, mean_interval
 from reports.statistics.pairs.resampled import Exams, exams, resampled_t
 from reports.table.blocks import cells, ordered_arms
-
-__all__ = ["gains", "paired_differences"]
+from reports.words.metrics import DECIMALS
 
 
 def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:

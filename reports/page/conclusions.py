@@ -11,26 +11,11 @@ import pandas as pd
 from reports.findings.results import Analysis, Conclusion
 from reports.page.exports import Export
 from reports.page.factor_sentences import questions
-from reports.page.factorial import FACTORIALS, factorial_exports, factorials_context
+from reports.page.factorial import factorial_exports, factorials_context
 from reports.statistics.pairs.equivalence import Equivalence
 from reports.statistics.pairs.power import MIN_REPEATS, POWER, Power
-from reports.words.glossary import label
+from reports.words.metrics import label
 from reports.words.numbers import count, ends, number, p_value
-
-__all__ = ["CONCLUSIONS", "conclusion_exports", "conclusions_context"]
-
-CONCLUSIONS: dict[str, str] = {
-    "Practically equal": "Both one-sided tests (TOST) say that the mean difference over blocks is smaller than the "
-    "margin; Holm within the family. At least 5 complete blocks and no failed cell; no p is taken below 1 / 2^N, that "
-    "N blocks lie on one side by chance. Where neither a difference nor "
-    "equality is shown, the data cannot tell.",
-    "P(worse), P(equal), P(better)": "Posterior probabilities that the arm is below, inside or above the margin: "
-    "Bayesian signed-rank test over blocks (Benavoli et al. 2017), 20,000 draws.",
-    "Blocks needed": "Independent blocks at which a paired t test would see a difference as large as the margin "
-    "with power 0.8, at the standard deviation of block differences seen here; never fewer than the exact test "
-    "needs. In brackets, at the ends of the 95 % interval of that standard deviation.",
-    **FACTORIALS,
-}
 
 
 def conclusions_context(a: Analysis) -> dict[str, Any]:

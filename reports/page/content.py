@@ -13,24 +13,24 @@ from reports.figures.figures import critical_difference, differences, distributi
 from reports.figures.gather import grouped, more_pictures, picture, unit
 from reports.figures.violin import violin
 from reports.findings.audit import Audit, audit_context
-from reports.findings.results import Analysis, Dropped, Finding, Refusal
+from reports.findings.results import Analysis, Finding, Refusal
 from reports.findings.summaries import whole
-from reports.page.conclusions import CONCLUSIONS, conclusions_context
+from reports.page.conclusions import conclusions_context
 from reports.page.exports import cost_table
 from reports.page.methods import as_latex, methods
 from reports.page.pairs import gain_table, pair_notes, pair_rows, rank_pairs
 from reports.page.scores import score_tables
 from reports.page.sentences import summary
+from reports.page.units import blocks_of
 from reports.provenance import Made
-from reports.search.page import TERMS, search_context, search_provenance
+from reports.search.page import search_context, search_provenance
 from reports.search.record import Search
 from reports.search.sentences import search_refusals
 from reports.search.tuning import tuning_context
-from reports.table.blocks import OWN_SCALE
-from reports.words.glossary import HEADS, METRICS, STATISTICS, label
-from reports.words.numbers import blocks_of, confidence, count, interval, number, p_value, signed, star_levels
-
-__all__ = ["Picture", "context", "pictures", "search_only"]
+from reports.table.blocks import Dropped
+from reports.words.glossary import CONCLUSIONS, HEADS, SEARCHES, STATISTICS
+from reports.words.metrics import label, metric_of
+from reports.words.numbers import confidence, count, interval, number, p_value, signed, star_levels
 
 Picture = dict[str, Any]
 
@@ -69,7 +69,7 @@ def context(
         "costs": _costs(a),
         **_how(made, a.metrics),
         "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
-        "statistics": {**_terms(a, audited), **(TERMS if search else {})},
+        "statistics": {**_terms(a, audited), **(SEARCHES if search else {})},
         "level": confidence(a.alpha),
         "blocks": blocks_of(a, len(a.blocks)),
         "datasets": count(len(a.datasets), "data set"),
@@ -89,7 +89,7 @@ def search_only(search: Search, drawn: list[Picture], made: Made) -> dict[str, A
         **_refusals(search_refusals(search)),
         **_how(made, tuple(metrics)),
         "provenance": search_provenance(search),
-        "statistics": TERMS,
+        "statistics": SEARCHES,
     }
 
 
@@ -103,7 +103,7 @@ def _terms(a: Analysis, audited: Audit) -> dict[str, str]:
         "Interval over repeats": bool(a.paired or a.gains),
         "Costs": not a.costs.empty,
         **dict.fromkeys(("Friedman", "Kendall's W", "Nemenyi", "Conover"), bool(a.globals)),
-        "Sign test": any(f.metric in OWN_SCALE for f in a.findings),
+        "Sign test": any(not metric_of(f.metric).same_scale for f in a.findings),
         **dict.fromkeys(("RM-ANOVA", "Aligned ranks", "Flipped signs", "Mixed model", "Simple effects"), together),
     }
     return {name: meaning for name, meaning in {**STATISTICS, **CONCLUSIONS}.items() if there.get(name, True)}
@@ -117,11 +117,10 @@ def _refusals(refusals: Sequence[Refusal]) -> dict[str, Any]:
 
 
 def _how(made: Made, metrics: Sequence[str]) -> dict[str, Any]:
-    unknown = "A metric of this table; higher is read as better."
     return {
         "commands": [*filter(None, made.commands)],
         "libraries": made.versions,
-        "metrics": [{"name": label(m), "meaning": METRICS.get(m, unknown)} for m in metrics],
+        "metrics": [{"name": label(m), "meaning": metric_of(m).meaning} for m in metrics],
         "heads": HEADS,
     }
 

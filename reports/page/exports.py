@@ -11,12 +11,19 @@ import numpy as np
 import pandas as pd
 
 from reports.findings.results import Analysis, Finding, Paired
-from reports.statistics.pairs.over_blocks import DECIMALS
-from reports.words.glossary import label
-from reports.words.numbers import amount, confidence, interval, joined, number, p_value, signed, star_levels, stars
-
-__all__ = ["TALL", "Export", "best_two", "cost_table", "exports", "file_name", "finding_rows", "latex"]
-
+from reports.words.metrics import DECIMALS, label
+from reports.words.numbers import (
+    amount,
+    confidence,
+    file_name,
+    interval,
+    joined,
+    number,
+    p_value,
+    signed,
+    star_levels,
+    stars,
+)
 
 _FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 _COMMANDS = {
@@ -39,11 +46,6 @@ class Export:
     name: str
     numbers: pd.DataFrame
     tex: str = ""
-
-
-def file_name(text: str) -> str:
-    """Turn a metric of a study into a safe part of a file name."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "metric"
 
 
 def exports(analysis: Analysis) -> list[Export]:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from reports.findings.factorial import IDLE
 from reports.findings.results import Analysis, Conclusion, Finding
 from reports.page.factorial_sentences import analysed, interactions, main_effect, method_of
+from reports.page.units import blocks_of
 from reports.table.blocks import unscaled
-from reports.words.glossary import label
-from reports.words.numbers import blocks_of, confidence, count, interval, joined, number, p_value, signed, won
-
-__all__ = ["MOST", "Answer", "Question", "questions"]
+from reports.words.metrics import label
+from reports.words.numbers import confidence, count, interval, joined, number, p_value, signed, won
 
 MOST = 6  # answers in one paragraph; of more, the extremes are told and the rest counted
 

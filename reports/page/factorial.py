@@ -12,29 +12,8 @@ from reports.page.exports import Export, latex
 from reports.statistics.attainability import smallest_p
 from reports.statistics.factors.flips import smallest
 from reports.statistics.pairs.over_blocks import MIN_SIGNED
-from reports.words.glossary import label
+from reports.words.metrics import label
 from reports.words.numbers import confidence, count, ends, joined, number, p_value, signed
-
-__all__ = ["FACTORIALS", "factorial_exports", "factorials_context"]
-
-FACTORIALS: dict[str, str] = {
-    "RM-ANOVA": "Analysis of variance over block means with blocks as subjects, where every combination of levels was "
-    "run in every block; p after Greenhouse and Geisser, Holm over all effects of one metric.",
-    "Aligned ranks": "The same analysis with ranks (Wobbrock et al. 2011): all effects but one are taken out of the "
-    "block means, these are ranked over everything, and only the effect that was left in is read. A sensitivity that "
-    "decides nothing: a few extreme blocks move it less, but it takes all levels to spread alike (where one spread "
-    "three times as much as the others, it came out at 0.05 in up to 13 % of simulated studies without effects).",
-    "Flipped signs": "Where combinations or cells were not run. Every block says something about an effect, given the "
-    "effects that do not hold it; if there is none, each block might as well have said the opposite, so p is the share "
-    "of sign patterns of whole blocks (all of them up to 13 blocks, else 9,999) that reach what was seen. Right for "
-    "symmetric differences, however a block takes to a level. df: what the design can tell apart, of what the effect "
-    "has. Interactions of three and more factors are taken to be absent.",
-    "Mixed model": "Linear model with a random part for each block and for how it takes to each level of each factor "
-    "(REML), from 15 blocks; F given the other effects, error df by containment, Holm over the effects. A sensitivity: "
-    "it takes all levels to spread alike (with one three times as wide, up to 8 % false alarms at 0.05).",
-    "Simple effects": "One factor's levels compared inside one level of another, further factors averaged over, by the "
-    "test of the findings; Holm over all comparisons of that factor across the levels of that other one.",
-}
 
 # the page breaks a head where the line ends here
 _COMPLETE = ("df", "F", "ε", "ANOVA p", "Holm p", "Aligned-rank\np", "Aligned-rank\nHolm p", "partial\nη²")

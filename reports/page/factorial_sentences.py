@@ -9,8 +9,6 @@ from reports.findings.factorial import Factorial
 from reports.findings.results import Analysis
 from reports.words.numbers import count, joined, number, p_value
 
-__all__ = ["Interaction", "analysed", "established_effects", "interactions", "main_effect", "method_of", "together"]
-
 Row = dict[str, Any]
 Interaction = tuple[str, str, str]  # the numbers, the conclusion, what else is to say
 

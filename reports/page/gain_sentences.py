@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from reports.findings.results import Analysis, Paired
 from reports.table.blocks import unscaled
-from reports.words.glossary import label
+from reports.words.metrics import BESIDE, label
 from reports.words.numbers import count, interval, joined, number, signed
-
-__all__ = ["gain_sentence", "repeats_of", "uncorrected"]
 
 
 def gain_sentence(a: Analysis) -> str:
@@ -29,8 +27,7 @@ def gain_sentence(a: Analysis) -> str:
 
 
 def _second(a: Analysis) -> list[str]:
-    usual = ("auprc_ratio", "auprc", "auroc")
-    return [str(m) for m in usual if m in a.metrics and m != a.metric and not unscaled(m, a.datasets)][:1]
+    return [str(m) for m in BESIDE if m in a.metrics and m != a.metric and not unscaled(m, a.datasets)][:1]
 
 
 def _gain(a: Analysis, metric: str) -> str:

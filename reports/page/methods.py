@@ -10,12 +10,11 @@ from math import isfinite
 
 from reports.findings.results import Analysis
 from reports.page.factorial_sentences import together
+from reports.page.units import blocks_of
 from reports.statistics.pairs.over_blocks import MIN_SIGNED
 from reports.table.blocks import unscaled
-from reports.words.glossary import label
-from reports.words.numbers import blocks_of, confidence, count, joined
-
-__all__ = ["as_latex", "methods"]
+from reports.words.metrics import label
+from reports.words.numbers import confidence, count, joined
 
 _LIBRARIES = {"scipy": "SciPy", "statsmodels": "statsmodels", "scikit-posthocs": "scikit-posthocs"}
 _LEVEL = "no block differs"  # stands where a test would, and is none

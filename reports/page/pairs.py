@@ -8,10 +8,8 @@ from typing import Any
 
 from reports.findings.results import Analysis, GlobalTest, Paired
 from reports.statistics.pairs.resampled import MIN_TESTED
-from reports.words.glossary import label
+from reports.words.metrics import label
 from reports.words.numbers import interval, number, p_value, signed
-
-__all__ = ["gain_table", "pair_notes", "pair_rows", "rank_pairs"]
 
 _RESPLIT = "Repeats split the same edges anew and share many of them: {} of the corrected resampled t test (Nadeau & "
 _RESPLIT += "Bengio 2003)."

@@ -10,10 +10,8 @@ import pandas as pd
 
 from reports.findings.results import Analysis
 from reports.page.exports import TALL, best_two
-from reports.words.glossary import label
+from reports.words.metrics import label
 from reports.words.numbers import count, number
-
-__all__ = ["score_tables"]
 
 
 def score_tables(a: Analysis) -> list[dict[str, Any]]:

@@ -10,13 +10,12 @@ from reports.findings.results import Analysis, Finding, Paired
 from reports.findings.summaries import whole
 from reports.page.factorial_sentences import established_effects
 from reports.page.gain_sentences import gain_sentence, repeats_of, uncorrected
+from reports.page.units import blocks_of
 from reports.statistics.attainability import blocks_needed, smallest_p
 from reports.statistics.pairs.over_blocks import MIN_SIGNED, Effect
 from reports.table.blocks import unscaled
-from reports.words.glossary import label
-from reports.words.numbers import blocks_of, count, ends, interval, joined, number, p_value, signed, won
-
-__all__ = ["summary"]
+from reports.words.metrics import label
+from reports.words.numbers import count, ends, interval, joined, number, p_value, signed, won
 
 _Change = tuple[float, str]  # what an arm changes, and how it is told
 _MANY = 4  # established differences that are named one by one

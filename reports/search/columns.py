@@ -10,8 +10,6 @@ import pandas as pd
 
 from reports.errors import ReportError
 
-__all__ = ["csv", "floats", "unique", "whole"]
-
 
 def csv(file: Path, needed: Sequence[str]) -> pd.DataFrame:
     """Read a table of a search as text: an empty field is missing, 'none' is the name of a level."""

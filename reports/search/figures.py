@@ -13,9 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from reports.figures.figures import COLOURS, STYLE, WIDTH
 from reports.search.record import FEWEST, Objective, Search, best_so_far
-from reports.words.glossary import label
-
-__all__ = ["MOST", "importance_numbers", "importances", "named", "pareto", "progress"]
+from reports.words.metrics import label
 
 MOST = 20  # parameters drawn; the table holds all of them
 _LABELS = {"seconds": "training time (s)", "parameters": "parameters", "peak_memory_mb": "peak memory (MB)"}

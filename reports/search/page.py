@@ -11,38 +11,14 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from reports.figures.figures import svg
-from reports.page.exports import Export, file_name, latex
+from reports.page.exports import Export, latex
 from reports.search.figures import MOST, importance_numbers, importances, named, pareto, progress
 from reports.search.record import FEWEST, STATES, Objective, Search, best_trials, changes
 from reports.search.sentences import score_text, search_refusals, search_summary, trial_name
-from reports.words.glossary import label
-from reports.words.numbers import amount, joined, number, signed
-
-__all__ = [
-    "TERMS",
-    "search_context",
-    "search_exports",
-    "search_pictures",
-    "search_provenance",
-]
+from reports.words.metrics import label
+from reports.words.numbers import amount, file_name, joined, number, signed
 
 TOP = 10
-TERMS: dict[str, str] = {
-    "Trial": "One arm that a search tried. Its score is the mean validation metric over its cells (data sets × "
-    "repeats). The test is not read.",
-    "Complete, pruned, failed": "Every cell scored; stopped between cells because it was behind (its score is over "
-    "fewer cells and is never the best); a cell failed, so there is no score.",
-    "Warm": "An arm whose every cell the ledger held before the search began. It counts as a finished trial, not "
-    "towards the trials asked for.",
-    "Best score": "The maximum of many noisy scores. It overstates what the arm is worth, the more trials the more.",
-    "Optimism gap": "Search score minus the validation score of the same arm on repeats that the search never saw. Of "
-    "a chosen arm it holds the flattery of choosing; the gap of the reference, which was not chosen, shows what other "
-    "repeats change by themselves.",
-    "Importance (fANOVA)": "Share of the variance of the complete trials' scores that a parameter explains by itself "
-    "(Hutter et al. 2014). A conditional parameter is judged among the trials that have it. It describes the trials "
-    "this search drew; the worth of a part is shown by knocking it out.",
-    "Pareto front": "The complete trials that no other trial beats in one objective without losing in another.",
-}
 
 
 def search_context(search: Search, drawn: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -15,19 +15,6 @@ from scipy import integrate, special
 from reports.errors import ReportError
 from reports.search.columns import csv, floats, unique, whole
 
-__all__ = [
-    "FEWEST",
-    "STATES",
-    "Objective",
-    "Search",
-    "best_so_far",
-    "best_trials",
-    "changes",
-    "expected_maximum",
-    "read_search",
-    "read_tuning",
-]
-
 STATES = ("complete", "pruned", "failed")
 FEWEST = 10  # complete trials below which an importance would be noise
 _SCALARS = ("study", "metric", "sampler", "pruner", "trials", "hours", "parallel", "seed", "repeats", "reference")

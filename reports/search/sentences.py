@@ -9,10 +9,8 @@ import pandas as pd
 from reports.findings.results import Refusal
 from reports.search.figures import importance_numbers, named
 from reports.search.record import FEWEST, STATES, Objective, Search, best_trials, expected_maximum
-from reports.words.glossary import label
+from reports.words.metrics import label
 from reports.words.numbers import amount, count, joined, number, signed
-
-__all__ = ["score_text", "search_refusals", "search_summary", "trial_name"]
 
 _SAMPLERS = {"tpe": "TPE", "gp": "Gaussian process", "random": "random", "grid": "grid", "nsga2": "NSGA-II"}
 

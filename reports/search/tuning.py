@@ -8,10 +8,8 @@ import pandas as pd
 
 from reports.findings.results import Refusal
 from reports.page.exports import Export
-from reports.words.glossary import label
+from reports.words.metrics import label
 from reports.words.numbers import count, joined, number
-
-__all__ = ["tuning_context", "tuning_exports", "tuning_refusals", "tuning_sentence"]
 
 _UNEQUAL = "unequal tuning"
 

@@ -7,8 +7,6 @@ outcome, however good, has p below 2 / 2**N; Holm multiplies the smallest p by t
 
 from __future__ import annotations
 
-__all__ = ["blocks_needed", "smallest_p"]
-
 
 def smallest_p(blocks: int, comparisons: int) -> float:
     """Return the smallest Holm-adjusted p a study of this size can reach, however large the effect.

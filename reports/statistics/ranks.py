@@ -16,9 +16,8 @@ import scikit_posthocs
 from numpy.typing import NDArray
 from scipy import stats
 
-from reports.statistics.pairs.over_blocks import DECIMALS, holm, sign_test
-
-__all__ = ["Friedman", "block_ranks", "conover", "friedman", "nemenyi"]
+from reports.statistics.pairs.over_blocks import holm, sign_test
+from reports.words.metrics import DECIMALS
 
 Values = NDArray[np.float64]
 

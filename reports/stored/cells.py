@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-__all__ = ["cells_beside"]
-
 
 def cells_beside(out: Path, folder: str, suffix: str) -> pd.DataFrame:
     """Return arm, dataset, repeat and cell of each finished cell in ``OUT/cells.parquet`` that has a file.

@@ -13,8 +13,6 @@ import pandas as pd
 from reports.errors import ReportError
 from reports.stored.cells import cells_beside
 
-__all__ = ["STAGES", "Curves", "Trained", "read_curves"]
-
 STAGES = {"joint": "epochs", "graph": "graph_epochs"}  # to the key of a budget that says how long it may last
 _VALIDATION = "_validation_"
 

@@ -15,8 +15,6 @@ from sklearn.neighbors import NearestNeighbors
 from reports.errors import ReportError
 from reports.stored.cells import cells_beside
 
-__all__ = ["FEWEST", "NEIGHBOURS", "Embedded", "Embeddings", "read_embeddings", "separation"]
-
 NEIGHBOURS = 15
 FEWEST = 3 * NEIGHBOURS  # pairs; among fewer, the neighbours of a pair are a third of all
 _ARRAYS = ("tf", "target", "label", "before", "after", "asked")

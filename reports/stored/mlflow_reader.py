@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
-__all__ = ["Experiment", "read_experiment"]
 
 _KEY, _CELL, _TRAINING, _VERSION = "knockout.key", "knockout.cell", "training.", "version."
 _ROWS = " (row 2 is its oldest run)"

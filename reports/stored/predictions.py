@@ -10,8 +10,6 @@ import pandas as pd
 from reports.errors import ReportError
 from reports.stored.cells import cells_beside
 
-__all__ = ["COLUMNS", "Predictions", "read_predictions"]
-
 COLUMNS = ("tf", "target", "label", "score")
 
 

@@ -7,16 +7,13 @@ mean over a failed cell is -inf (the worst rank), any other over a missing one i
 from __future__ import annotations
 
 from collections.abc import Sized
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from reports.findings.results import Dropped
+from reports.words.metrics import metric_of
 
-__all__ = ["OWN_SCALE", "averaged", "block_means", "cells", "complete", "dropped", "of_blocks", "ordered_arms"]
-__all__ += ["over_blocks", "pair_of", "unscaled"]
-
-OWN_SCALE = ("auprc",)  # metrics with another scale on every data set: their differences cannot be averaged
 _TINY = 1e-9
 _ORDER = {"reference": 0, "arm": 1, "baseline": 2, "control": 3}
 
@@ -53,7 +50,7 @@ def block_means(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def unscaled(metric: str, datasets: Sized) -> bool:
     """Whether a metric has another scale on every one of a study's data sets, so that only wins are counted."""
-    return metric in OWN_SCALE and len(datasets) > 1
+    return not metric_of(metric).same_scale and len(datasets) > 1
 
 
 def over_blocks(wide: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -67,7 +64,7 @@ def over_blocks(wide: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def of_blocks(of_sets: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Average what a study scores on data sets, ``[(block, dataset), arm]``, into independent units."""
-    if metric not in OWN_SCALE:
+    if metric_of(metric).same_scale:
         return averaged(of_sets, ["block"])
     logs = of_sets.clip(lower=_TINY).transform(np.log).mask(np.isneginf(of_sets), -np.inf)
     means = averaged(logs, ["block"])
@@ -99,3 +96,12 @@ def dropped(means: pd.DataFrame) -> tuple[Dropped, ...]:
         if missing:
             out.append(Dropped(str(block), missing, "not run"))
     return tuple(out)
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A block left out of a comparison because a cell of it is not there."""
+
+    block: str
+    arms: tuple[str, ...]
+    why: str

@@ -13,10 +13,7 @@ from reports.errors import ReportError
 from reports.table.columns import KEPT, Columns, arm_columns, folded, offered, pick, places, refuse_wide, repeat_column
 from reports.table.factors import FACTORS
 from reports.table.scores import on_scale, scored, statuses
-from reports.words.glossary import METRICS
-from reports.words.metric_names import canonical_metric
-
-__all__ = ["canonical"]
+from reports.words.metrics import REPORTED, canonical_metric
 
 
 def canonical(
@@ -141,7 +138,7 @@ def _melted(
 ) -> pd.DataFrame:
     columns = [str(c) for c in raw.columns if c not in ("row", "repeat", *keys)]
     metrics = {column: canonical_metric(column) for column in columns}
-    wanted = METRICS if metric is None else (canonical_metric(metric),)
+    wanted = REPORTED if metric is None else (canonical_metric(metric),)
     metrics = {column: name for want in wanted for column, name in metrics.items() if name == want}
     if metric is not None and not metrics:
         column = pick(raw, metric, (), "metric", source)
@@ -149,7 +146,7 @@ def _melted(
     _refuse_one_metric_of_two_names(metrics, "columns", source)
     if not metrics:
         raise ReportError(
-            f"no column is a known metric ({', '.join(METRICS)}); say which with --metric. "
+            f"no column is a known metric ({', '.join(REPORTED)}); say which with --metric. "
             f"{offered(raw[columns], 'metric')}",
             where=str(source),
         )

@@ -10,11 +10,7 @@ import pandas as pd
 from reports.errors import ReportError, listed, meant, nearest
 from reports.table.factors import FACTORS
 from reports.table.side_by_side import numeric, refuse_side_by_side
-from reports.words.glossary import METRICS
-from reports.words.metric_names import canonical_metric, squashed
-
-__all__ = ["KEPT", "Columns", "arm_columns", "folded", "offered", "pick", "places", "refuse_wide", "repeat_column"]
-__all__ += ["tells_apart"]
+from reports.words.metrics import METRICS, canonical_metric, squashed
 
 Columns = str | Sequence[str] | None
 

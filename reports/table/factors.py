@@ -6,8 +6,6 @@ import pandas as pd
 
 from reports.table.blocks import ordered_arms
 
-__all__ = ["FACTORS", "arm_levels"]
-
 # the columns of a study's table that say how an arm is made
 FACTORS = ("scorer", "bucketing", "gnn", "pair_encoder", "fusion", "contrast", "negatives", "optimizer")
 

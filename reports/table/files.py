@@ -11,8 +11,6 @@ import pandas as pd
 
 from reports.errors import ReportError, listed, meant, nearest
 
-__all__ = ["read"]
-
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 _TABLES = "a .csv, .tsv, .txt or .parquet file"
 _STUDIES = ("plan.json", "search/search.json")  # what the folder of a study holds

@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.words.metric_names import SCALES, lower_is_better
-
-__all__ = ["FAILED", "UNDEFINED", "on_scale", "scored", "statuses"]
+from reports.words.metrics import METRICS, metric_of
 
 FAILED = ("oom", "diverged", "timeout", "error", "killed")
 UNDEFINED = "undefined"
@@ -78,18 +76,18 @@ def _what_is_wrong(given: Any) -> str:
 def on_scale(rows: pd.DataFrame, source: Path) -> pd.DataFrame:
     """Refuse scores of a study that their metric cannot have, and metrics of which less is better."""
     for name, first in rows.drop_duplicates("metric").set_index("metric")["row"].items():
-        if name not in SCALES and lower_is_better(str(name)):
+        if not metric_of(str(name)).higher_is_better:
             raise ReportError(
                 f"of metric {name!r} a lower value is better, but every sentence of a report takes a higher one as "
                 f"better. Give its negative in its place, named 'minus_{name}', or leave it out.",
                 where=f"{source}, row {first}",
             )
     values = rows["value"].copy()
-    for metric, (low, high) in SCALES.items():
-        mine = rows["metric"] == metric
+    for metric in METRICS.values():
+        (low, high), mine = metric.bounds, rows["metric"] == metric.name
         outside = rows[mine & ((values < low - _ROUNDING) | (values > high + _ROUNDING))]
         if len(outside):
-            raise _off_scale(metric, low, high, outside.iloc[0], source)
+            raise _off_scale(metric.name, low, high, outside.iloc[0], source)
         values = values.mask(mine, values.clip(low, high))
     return rows.assign(value=values)
 

@@ -8,10 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports.errors import ReportError, listed
-from reports.words.glossary import METRICS
-from reports.words.metric_names import canonical_metric
-
-__all__ = ["numeric", "refuse_side_by_side"]
+from reports.words.metrics import METRICS, PRIMARY, canonical_metric
 
 
 def numeric(column: pd.Series) -> bool:
@@ -48,7 +45,7 @@ def refuse_side_by_side(raw: pd.DataFrame, what: str, name: str, kept: Callable[
     raise ReportError(
         f"no column names the {what}; say which one does with --{option}. If the columns {_and(spread)} are one {what} "
         "each, make them rows with pandas, and name the metric that they hold: "
-        f"df.melt({keys}, var_name={name!r}, value_name='auroc').",
+        f"df.melt({keys}, var_name={name!r}, value_name={PRIMARY!r}).",
         where=str(source),
     )
 

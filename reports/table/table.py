@@ -20,10 +20,7 @@ from reports.table.canonical import canonical
 from reports.table.columns import Columns, tells_apart
 from reports.table.files import read
 from reports.table.scores import FAILED, UNDEFINED
-from reports.words.glossary import METRICS
-from reports.words.metric_names import canonical_metric, squashed
-
-__all__ = ["ROLES", "Table", "load"]
+from reports.words.metrics import METRICS, PRIMARY, canonical_metric, squashed
 
 ROLES = ("reference", "arm", "baseline", "control")
 KEYS = ["arm", "dataset", "repeat", "metric"]
@@ -205,7 +202,7 @@ def _with_roles(frame: pd.DataFrame, reference: str | None, source: Path) -> pd.
 def _primary(frame: pd.DataFrame, metric: str | None, source: Path) -> str:
     metrics = list(dict.fromkeys(frame["metric"]))
     if metric is None:
-        return "auroc" if "auroc" in metrics else str(metrics[0])
+        return PRIMARY if PRIMARY in metrics else str(metrics[0])
     alike = [name for name in metrics if squashed(name) == squashed(metric)]
     meant = [name for name in metrics if name == canonical_metric(metric)] or alike
     if len(meant) != 1:

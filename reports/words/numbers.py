@@ -1,14 +1,36 @@
-"""How numbers of a study are written, once for the page, the sentences and the LaTeX tables."""
+"""How numbers and names are written, once for the page, the sentences and the LaTeX tables."""
 
 from __future__ import annotations
 
 import math
+import re
+from typing import Protocol
 
-from reports.findings.results import Analysis, Paired
-from reports.statistics.pairs.over_blocks import DECIMALS, Effect
+from reports.words.metrics import DECIMALS
 
-__all__ = ["amount", "blocks_of", "confidence", "count", "ends", "interval", "joined", "number", "p_value", "signed"]
-__all__ += ["star_levels", "stars", "won"]
+
+class Interval(Protocol):
+    """An estimate with an interval."""
+
+    @property
+    def low(self) -> float:
+        """Lower end; NaN without an interval."""
+
+    @property
+    def high(self) -> float:
+        """Upper end."""
+
+
+class Wins(Protocol):
+    """A comparison over units."""
+
+    @property
+    def n(self) -> int:
+        """How many units."""
+
+    @property
+    def superior(self) -> float:
+        """Share of them on which the arm is ahead."""
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -29,7 +51,7 @@ def confidence(alpha: float) -> str:
     return f"{100 * (1 - alpha):g} %"
 
 
-def interval(size: Effect | Paired) -> str:
+def interval(size: Interval) -> str:
     """Write the interval of a paired difference, or that one value cannot give one."""
     if not math.isfinite(size.low):
         return "no interval"
@@ -65,13 +87,6 @@ def count(n: int, one: str) -> str:
     return f"{n} {one}" if n == 1 else f"{n} {one}s"
 
 
-def blocks_of(a: Analysis, n: int) -> str:
-    """Write '7 independent blocks', or '14 blocks taken as independent' where whoever asked for them did so."""
-    if any(r.rule == "independence" for r in a.refusals):
-        return f"{count(n, 'block')} taken as independent"
-    return count(n, "independent block")
-
-
 def star_levels(alpha: float) -> list[float]:
     """Return the levels that one, two and three stars beside an arm of a study stand for."""
     return [alpha, *(level for level in (0.01, 0.001) if level < alpha)]
@@ -82,7 +97,7 @@ def stars(p: float, alpha: float) -> int:
     return max(1, sum(p < level for level in star_levels(alpha)))
 
 
-def won(size: Effect) -> str:
+def won(size: Wins) -> str:
     """Write on how many blocks of a study an arm is ahead; ties count half."""
     return f"{size.superior * size.n:g} of {count(size.n, 'block')}"
 
@@ -91,3 +106,8 @@ def joined(names: list[str], most: int = 4) -> str:
     """Write a list of arms or data sets, shortened where it would drown the sentence."""
     shown = names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def file_name(text: str) -> str:
+    """Turn a metric of a study into a safe part of a file name."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "metric"

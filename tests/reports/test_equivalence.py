@@ -16,8 +16,9 @@ from reports.build import build
 from reports.findings.analysis import analyse
 from reports.findings.results import Analysis, Conclusion
 from reports.page.factor_sentences import MOST, questions
-from reports.statistics.pairs.equivalence import MARGIN, equivalence, margin_of, posterior, tost, word
+from reports.statistics.pairs.equivalence import equivalence, margin_of, posterior, tost, word
 from reports.table.table import Table
+from reports.words.metrics import MARGIN
 
 Study = Callable[..., Table]
 CLOSE = {"full": ("reference", 0.80), "gnn=none": ("arm", 0.74), "fusion=early": ("arm", 0.801)}

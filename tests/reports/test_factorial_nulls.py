@@ -20,9 +20,9 @@ import pytest
 from test_nulls import LEVEL, SIZES, holds
 
 from reports.findings.factorial import factorial
-from reports.statistics import mixed as mixed_module
 from reports.statistics.factors.anova import rm_anova
 from reports.statistics.factors.mixed import MIN_WALD
+from reports.statistics.factors.mixed import mixed as mixed_module
 from reports.statistics.factors.simple_effects import simple_effects
 
 pytestmark = pytest.mark.slow

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from reports.statistics.factors.contrasts import effect_columns, named
-from reports.statistics.pairs.over_blocks import DECIMALS, holm
-
-__all__ = ["aligned", "marginal_means", "rm_anova"]
+from reports.statistics.pairs.over_blocks import holm
+from reports.words.metrics import DECIMALS
 
 Values = NDArray[np.float64]
 

@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["Acting", "effect_columns", "named"]
-
 Acting = tuple[str, ...]  # the factors that act in an effect: one in a main effect, several in an interaction
 
 

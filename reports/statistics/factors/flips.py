@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.statistics.attainability import smallest_p
-from reports.statistics.pairs.over_blocks import DECIMALS
-
-__all__ = ["Flipped", "basis", "flipped", "smallest", "within"]
+from reports.words.metrics import DECIMALS
 
 Values = NDArray[np.float64]
 _ALL_UP_TO = 13  # blocks: 2**12 patterns, the other half says the same

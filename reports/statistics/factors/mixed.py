@@ -19,8 +19,6 @@ from reports.statistics.factors.contrasts import Acting, effect_columns, named
 from reports.statistics.factors.flips import basis, flipped, within
 from reports.statistics.pairs.over_blocks import holm
 
-__all__ = ["MIN_WALD", "Rows", "adjusted_means", "mixed", "rows_of", "separated", "variances"]
-
 Values = NDArray[np.float64]
 MIN_WALD = 15  # blocks; fewer tell the variances of a mixed model too badly for its p
 

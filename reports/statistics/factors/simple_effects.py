@@ -10,8 +10,6 @@ import pandas as pd
 
 from reports.statistics.pairs.over_blocks import MIN_SIGNED, Signed, effect, holm_of, wilcoxon
 
-__all__ = ["simple_effects"]
-
 
 def simple_effects(
     kept: pd.DataFrame,

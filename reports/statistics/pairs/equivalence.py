@@ -14,16 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from statsmodels.stats.weightstats import ttost_paired
 
-from reports.statistics.pairs.over_blocks import DECIMALS, mean_interval, rounded
-
-__all__ = ["MARGIN", "MIN_TOST", "Equivalence", "Word", "equivalence", "margin_of", "posterior", "tost", "word"]
+from reports.statistics.pairs.over_blocks import mean_interval, rounded
+from reports.words.metrics import DECIMALS, MARGIN, metric_of
 
 Values = NDArray[np.float64]
 Word = Literal["better", "worse", "practically equal", "cannot tell"]
 
-MARGIN = 0.01  # to be stated before any result is seen: two arms closer than this are as good as each other
 MIN_TOST = 5
-_UNIT_SCALE = ("auroc", "within_tf_auroc")  # raw AUPRC mixes densities of networks: its differences are not averaged
 _PRIOR = 0.5  # weight of one imagined block without a difference, as in [2]
 
 
@@ -47,7 +44,7 @@ class Equivalence:
 
 def margin_of(metric: str, margin: float = MARGIN) -> float | None:
     """Return the margin for a metric of a study, None where a metric has another scale than 0 to 1."""
-    return margin if metric in _UNIT_SCALE else None
+    return None if metric_of(metric).margin is None else margin
 
 
 def equivalence(difference: Values, margin: float, *, alpha: float = 0.05) -> Equivalence:

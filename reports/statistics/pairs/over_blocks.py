@@ -13,24 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = [
-    "DECIMALS",
-    "MIN_SIGNED",
-    "Effect",
-    "Signed",
-    "effect",
-    "holm",
-    "holm_of",
-    "mean_interval",
-    "only_wins",
-    "rounded",
-    "sign_test",
-    "wilcoxon",
-    "wilcoxon_as_printed",
-]
+from reports.words.metrics import DECIMALS
 
 Values = NDArray[np.float64]
-DECIMALS = 6  # two scores closer than this are equal: no network's AUROC is known to a millionth
 _EXACT_UP_TO = 300  # blocks: a twentieth of a second; beyond, the normal approximation errs to the larger side
 MIN_SIGNED = 6  # blocks; 2 / 2**5 > .05: below this no outcome of a two-sided test of signs could count
 

@@ -12,8 +12,6 @@ from statsmodels.stats.power import TTestPower
 
 from reports.statistics.attainability import blocks_needed
 
-__all__ = ["MIN_REPEATS", "POWER", "Power", "blocks_for", "power"]
-
 POWER = 0.8
 MIN_REPEATS = 3  # with fewer, the spread over repeats is a guess
 _MOST = 100_000

@@ -12,9 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from reports.statistics.pairs.over_blocks import DECIMALS, Signed
-
-__all__ = ["MIN_TESTED", "ONE_SPLIT", "RESPLIT", "Exams", "exams", "resampled_t"]
+from reports.statistics.pairs.over_blocks import Signed
+from reports.words.metrics import DECIMALS
 
 Values = NDArray[np.float64]
 MIN_TESTED = 3  # repeats; two leave one degree of freedom, and a t of 12.7 to reach .05
