@@ -13,20 +13,25 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports.errors import ReportError
-from reports.figures.canvas import pdf
-from reports.figures.saved import asked, edge_pictures, embedding_pictures, training_pictures
+from reports.figures.analysed import pictures
+from reports.figures.search.pictures import search_pictures
+from reports.figures.shared.canvas import pdf
+from reports.figures.shared.picture import Picture
+from reports.figures.stored import asked, edge_pictures, embedding_pictures, training_pictures
 from reports.findings.analysis import analyse
-from reports.findings.audit import audit, audit_exports, audit_refusals
+from reports.findings.audit import audit, audit_refusals
 from reports.findings.results import Analysis
 from reports.folder import PAGE, publish, refuse_folder
-from reports.page.conclusions import conclusion_exports
-from reports.page.content import Picture, context, pictures, search_only
+from reports.page.context import context, search_only
 from reports.page.exports import Export, exports
+from reports.page.sections.audit import audit_exports
+from reports.page.sections.conclusions import conclusion_exports
+from reports.page.sections.search import search_exports
+from reports.page.sections.tuning import tuning_exports
 from reports.provenance import Made
-from reports.search.page import search_exports, search_pictures
-from reports.search.record import Search, read_search
-from reports.search.sentences import search_refusals
-from reports.search.tuning import tuning_exports, tuning_refusals
+from reports.search.reading import read_search
+from reports.search.record import Search
+from reports.search.refusals import search_refusals, tuning_refusals
 from reports.stored.curves import Curves
 from reports.stored.embeddings import Embeddings
 from reports.stored.predictions import Predictions
@@ -188,10 +193,10 @@ def _paragraph(methods: dict[str, str], folder: Path) -> None:
 def _figures(drawn: Sequence[Picture], folder: Path) -> None:
     folder.mkdir()
     for picture in drawn:
-        name = file_name(picture["name"])
-        (folder / f"{name}.svg").write_text(picture["svg"], encoding="utf-8")
-        (folder / f"{name}.pdf").write_bytes(pdf(picture["figure"]))
-        picture["numbers"].to_csv(folder / f"{name}.csv", index=False)
+        name = file_name(picture.name)
+        (folder / f"{name}.svg").write_text(picture.svg, encoding="utf-8")
+        (folder / f"{name}.pdf").write_bytes(pdf(picture.drawing.figure))
+        picture.drawing.numbers.to_csv(folder / f"{name}.csv", index=False)
 
 
 def _render(template: str, shown: dict[str, Any]) -> str:

@@ -13,15 +13,15 @@ from reports.build import write
 from reports.findings.analysis import analyse
 from reports.findings.results import Analysis
 from reports.folder import digest, refuse_folder
-from reports.page.sentences import summary
+from reports.page.sentences.search import search_summary
+from reports.page.sentences.summary import summary
 from reports.provenance import Made
-from reports.search.record import read_search, read_tuning
-from reports.search.sentences import search_summary
-from reports.statistics.pairs.equivalence import MARGIN
+from reports.search.reading import read_search, read_tuning
 from reports.stored.curves import read_curves
 from reports.stored.embeddings import read_embeddings
 from reports.stored.predictions import read_predictions
 from reports.table.table import load
+from reports.words.metrics import MARGIN
 from reports.words.numbers import confidence, interval, signed
 from study.display import make_console, show_table
 from study.engine import Outcome

@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from reports.build import build_search
-from reports.search.record import read_search
-from reports.search.sentences import search_summary
+from reports.page.sentences.search import search_summary
+from reports.search.reading import read_search
 from study.commands import EXIT_INCOMPLETE, run_planned
 from study.config import Study
 from study.display import LiveProgress, make_console, show_table

@@ -8,8 +8,8 @@ import pandas as pd
 
 from reports.findings.factorial import Factorial, factorial
 from reports.findings.results import Conclusion, Finding
+from reports.statistics.multiplicity import holm_of
 from reports.statistics.pairs.equivalence import MIN_TOST, Equivalence, equivalence, margin_of, word
-from reports.statistics.pairs.over_blocks import holm_of
 from reports.statistics.pairs.power import Power, power
 from reports.table.blocks import block_means, cells, complete, over_blocks, pair_of
 from reports.table.factors import arm_levels

@@ -17,7 +17,7 @@ import pandas as pd
 from reports.statistics.factors.anova import marginal_means, rm_anova
 from reports.statistics.factors.mixed import adjusted_means, mixed, rows_of, separated
 from reports.statistics.factors.simple_effects import simple_effects
-from reports.statistics.pairs.over_blocks import MIN_SIGNED
+from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.words.metrics import metric_of
 
 IDLE = "-"  # stands where a factor cannot act in an arm

@@ -9,7 +9,7 @@ import pandas as pd
 from reports.findings.comparisons import MIN_BLOCKS, Family
 from reports.findings.results import Finding, GlobalTest, Refusal
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.statistics.pairs.over_blocks import MIN_SIGNED
+from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.table.blocks import complete, ordered_arms
 from reports.words.metrics import METRICS, label, metric_of
 from reports.words.numbers import count

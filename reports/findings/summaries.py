@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 
 import numpy as np
 import pandas as pd
 
 from reports.table.blocks import averaged, block_means, cells, ordered_arms
-from reports.words.metrics import metric_of
+from reports.words.metrics import DECIMALS, metric_of
 
 
 def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
@@ -137,3 +138,12 @@ def _versions(text: str) -> list[str]:
     except ValueError:
         return [text]
     return [f"{name} {version}" for name, version in parsed.items()] if isinstance(parsed, dict) else [text]
+
+
+TALL = 8  # with more data sets than this a table is turned: data sets down, arms across
+
+
+def best_two(means: pd.Series) -> dict[Hashable, str]:
+    """Mark the best and second-best arm of a data set; equals share it, incomplete arms get none."""
+    ranks = means.round(DECIMALS).rank(ascending=False, method="dense")
+    return {arm: {1: "best", 2: "second"}[int(r)] for arm, r in ranks.items() if r in (1.0, 2.0)}

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from reports.findings.results import Paired
-from reports.statistics.pairs.over_blocks import effect, holm_of, mean_interval
+from reports.statistics.multiplicity import holm_of
+from reports.statistics.pairs.differences import effect, mean_interval
 from reports.statistics.pairs.resampled import Exams, exams, resampled_t
 from reports.table.blocks import cells, ordered_arms
 from reports.words.metrics import DECIMALS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from reports.findings.results import Analysis, Finding, Paired
-from reports.words.metrics import DECIMALS, label
+from reports.findings.summaries import TALL, best_two
+from reports.page.latex import STAR, latex
+from reports.words.metrics import label
 from reports.words.numbers import (
     amount,
     confidence,
@@ -24,19 +25,6 @@ from reports.words.numbers import (
     star_levels,
     stars,
 )
-
-_FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
-_COMMANDS = {
-    "−": "$-$",
-    "±": r"$\pm$",
-    "–": "--",
-    "χ²": r"$\chi^2$",
-    "η²": r"$\eta^2$",
-    "ε": r"$\varepsilon$",
-    "∞": r"$\infty$",
-}
-STAR = "\u2217"  # behind an arm's name: established at alpha, .01, .001
-TALL = 8  # with more data sets than this a table is turned: data sets down, arms across
 
 
 @dataclass(frozen=True)
@@ -84,48 +72,6 @@ def cost_table(a: Analysis) -> pd.DataFrame:
 def _differences(a: Analysis) -> dict[str, float]:
     own = [f for f in a.findings if f.metric == a.metric and f.against == a.reference and f.effect]
     return {f.arm: f.effect.mean for f in own if f.effect}
-
-
-def latex(text: pd.DataFrame, caption: str, name: str) -> str:
-    """Set strings of a study as a booktabs table; names are escaped here, cells are already LaTeX."""
-    style = text.map(_minus).style
-    for axis in (0, 1):  # marks are set after the names are escaped
-        style = style.format_index(_starred, escape="latex", axis=axis)
-    columns = "l" * text.index.nlevels + "r" * text.shape[1]
-    made = style.to_latex(
-        hrules=True,
-        column_format=columns,
-        position_float="centering",
-        caption=caption.replace("%", r"\%"),
-        label=f"tab:{name}",
-        multirow_align="naive",
-    )
-    # a table wider than its column is shrunk to it, and no other
-    made = made.replace(r"\begin{tabular}", _FITTED + "\n" + r"\begin{tabular}").replace(
-        r"\end{tabular}", r"\end{tabular}}"
-    )
-    return f"% \\usepackage{{booktabs, graphicx}}\n{made}"
-
-
-def _starred(name: object) -> str:
-    text = re.sub(f"{STAR}+", lambda found: f"$^{{{'*' * len(found.group())}}}$", str(name))
-    return _signs(text)
-
-
-def _signs(text: str) -> str:
-    for sign, command in _COMMANDS.items():
-        text = text.replace(sign, command)
-    return text
-
-
-def _minus(cell: str) -> str:
-    return _signs(re.sub(r"^(\d(?:\.\d+)?)e-0?(\d+)$", r"$\1\\times10^{-\2}$", cell))
-
-
-def best_two(means: pd.Series) -> dict[Hashable, str]:
-    """Mark the best and second-best arm of a data set; equals share it, incomplete arms get none."""
-    ranks = means.round(DECIMALS).rank(ascending=False, method="dense")
-    return {arm: {1: "best", 2: "second"}[int(r)] for arm, r in ranks.items() if r in (1.0, 2.0)}
 
 
 def _scores(a: Analysis, metric: str) -> Export:

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import scikit_posthocs
-from numpy.typing import NDArray
 from scipy import stats
 
-from reports.statistics.pairs.over_blocks import holm, sign_test
+from reports.statistics.arrays import Values
+from reports.statistics.multiplicity import holm
+from reports.statistics.pairs.signed import sign_test
 from reports.words.metrics import DECIMALS
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

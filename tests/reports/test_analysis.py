@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reports.findings.analysis import analyse
 from reports.findings.results import Analysis, Finding
-from reports.page.sentences import summary
+from reports.page.sentences.summary import summary
 from reports.table.blocks import block_means
 from reports.table.table import Table
 

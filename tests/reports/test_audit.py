@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from reports.build import build
 from reports.findings.analysis import analyse
-from reports.findings.audit import Audit, audit, audit_context, audit_refusals
+from reports.findings.audit import Audit, audit, audit_refusals
+from reports.page.sections.audit import audit_context
 from reports.table.table import Table, load
 
 Study = Callable[..., Table]

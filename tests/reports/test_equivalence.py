@@ -15,7 +15,7 @@ from scipy import stats
 from reports.build import build
 from reports.findings.analysis import analyse
 from reports.findings.results import Analysis, Conclusion
-from reports.page.factor_sentences import MOST, questions
+from reports.page.sentences.questions import MOST, questions
 from reports.statistics.pairs.equivalence import equivalence, margin_of, posterior, tost, word
 from reports.table.table import Table
 from reports.words.metrics import MARGIN

@@ -15,9 +15,9 @@ from statsmodels.stats.anova import AnovaRM
 from reports.build import _render
 from reports.findings.analysis import analyse
 from reports.findings.factorial import factorial
-from reports.page.conclusions import conclusion_exports, conclusions_context
-from reports.page.factor_sentences import questions
-from reports.page.methods import methods
+from reports.page.sections.conclusions import conclusion_exports, conclusions_context
+from reports.page.sentences.methods import methods
+from reports.page.sentences.questions import questions
 from reports.statistics.factors.anova import rm_anova
 from reports.table.factors import arm_levels
 from reports.table.table import Table

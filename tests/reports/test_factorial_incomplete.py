@@ -17,10 +17,10 @@ from statsmodels.stats.anova import AnovaRM
 from reports.build import _render
 from reports.findings.analysis import analyse
 from reports.findings.factorial import Factorial, factorial
-from reports.page.conclusions import conclusion_exports, conclusions_context
-from reports.page.factor_sentences import questions
-from reports.page.factorial import factorials_context
-from reports.page.methods import methods
+from reports.page.sections.conclusions import conclusion_exports, conclusions_context
+from reports.page.sections.factorial import factorials_context
+from reports.page.sentences.methods import methods
+from reports.page.sentences.questions import questions
 from reports.statistics.factors.contrasts import effect_columns
 from reports.statistics.factors.flips import smallest
 from reports.statistics.factors.mixed import MIN_WALD, adjusted_means, mixed, rows_of, separated

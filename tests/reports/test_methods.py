@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reports.build import build
 from reports.findings.analysis import analyse
 from reports.page.exports import exports
-from reports.page.methods import as_latex, methods
+from reports.page.sentences.methods import as_latex, methods
 from reports.table.table import Table
 
 Study = Callable[..., Table]

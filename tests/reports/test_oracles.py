@@ -19,14 +19,16 @@ from statsmodels.stats.anova import AnovaRM
 from statsmodels.stats.descriptivestats import sign_test as sign_test_of_statsmodels
 from statsmodels.stats.weightstats import DescrStatsW
 
-from reports.figures.figures import critical_difference
+from reports.figures.scores.critical_difference import critical_difference
 from reports.findings.analysis import analyse
 from reports.findings.comparisons import _paired_t
 from reports.findings.factorial import factorial
 from reports.findings.results import Analysis
+from reports.statistics.multiplicity import holm
+from reports.statistics.pairs.differences import effect, mean_interval
 from reports.statistics.pairs.equivalence import equivalence, tost
-from reports.statistics.pairs.over_blocks import effect, holm, mean_interval, sign_test, wilcoxon
 from reports.statistics.pairs.resampled import resampled_t
+from reports.statistics.pairs.signed import sign_test, wilcoxon
 from reports.statistics.ranks import conover, friedman, nemenyi
 from reports.table.table import load
 
@@ -179,8 +181,8 @@ def test_the_drawn_critical_difference_and_ranks_of_a_published_table() -> None:
     assert drawn is not None
     blocks = pd.read_csv(path).pivot_table(index=["network", "cell"], columns="gnn", values="auroc")
     ranked = autorank(blocks, alpha=0.05, force_mode="nonparametric")
-    assert drawn[1]["critical_difference"].unique() == pytest.approx([ranked.cd], rel=1e-3)
-    means = drawn[1].set_index("arm")["mean_rank"]
+    assert drawn.numbers["critical_difference"].unique() == pytest.approx([ranked.cd], rel=1e-3)
+    means = drawn.numbers.set_index("arm")["mean_rank"]
     assert means.to_dict() == pytest.approx(ranked.rankdf["meanrank"].to_dict())
 
 

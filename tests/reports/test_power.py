@@ -14,7 +14,7 @@ from statsmodels.stats.power import TTestPower
 
 from reports.build import _render
 from reports.findings.analysis import analyse
-from reports.page.conclusions import conclusion_exports, conclusions_context
+from reports.page.sections.conclusions import conclusion_exports, conclusions_context
 from reports.statistics.attainability import blocks_needed
 from reports.statistics.pairs.power import MIN_REPEATS, blocks_for, power
 from reports.table.table import Table

@@ -18,10 +18,12 @@ from test_build import read
 from reports.build import build_search, write
 from reports.errors import ReportError
 from reports.findings.analysis import analyse
+from reports.page.sentences.search import search_summary
+from reports.page.sentences.tuning import tuning_sentence
 from reports.provenance import Made
-from reports.search.record import Search, best_so_far, best_trials, changes, expected_maximum, read_search, read_tuning
-from reports.search.sentences import search_refusals, search_summary
-from reports.search.tuning import tuning_refusals, tuning_sentence
+from reports.search.reading import read_search, read_tuning
+from reports.search.record import Search, best_so_far, best_trials, changes, expected_maximum
+from reports.search.refusals import search_refusals, tuning_refusals
 from reports.table.table import Table
 
 Written = Callable[..., Path]

@@ -12,8 +12,8 @@ import pytest
 from conftest import ARMS
 
 from reports.findings.analysis import analyse
-from reports.page.sentences import summary
-from reports.statistics.pairs.over_blocks import effect
+from reports.page.sentences.summary import summary
+from reports.statistics.pairs.differences import effect
 from reports.table.table import Table, load
 from reports.words.numbers import interval
 

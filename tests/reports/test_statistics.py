@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.figures.figures import cliques
-from reports.statistics.pairs.over_blocks import effect, holm, sign_test, wilcoxon
+from reports.figures.scores.critical_difference import cliques
+from reports.statistics.multiplicity import holm
+from reports.statistics.pairs.differences import effect
+from reports.statistics.pairs.signed import sign_test, wilcoxon
 from reports.statistics.ranks import conover, friedman, nemenyi
 
 ARMS = list("abcd")

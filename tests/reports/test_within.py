@@ -15,13 +15,13 @@ from reports.build import _render
 from reports.findings.analysis import analyse
 from reports.findings.audit import audit
 from reports.findings.results import Analysis, Paired
-from reports.page.content import context
+from reports.page.context import context
 from reports.page.exports import exports
-from reports.page.factor_sentences import questions
-from reports.page.methods import methods
-from reports.page.sentences import summary
+from reports.page.sentences.methods import methods
+from reports.page.sentences.questions import questions
+from reports.page.sentences.summary import summary
 from reports.provenance import Made
-from reports.statistics.pairs.over_blocks import holm
+from reports.statistics.multiplicity import holm
 from reports.statistics.pairs.resampled import ONE_SPLIT, RESPLIT, Exams, exams
 from reports.table.table import Table, load
 

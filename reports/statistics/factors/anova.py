@@ -10,14 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
+from reports.statistics.arrays import Values
 from reports.statistics.factors.contrasts import effect_columns, named
-from reports.statistics.pairs.over_blocks import holm
+from reports.statistics.multiplicity import holm
 from reports.words.metrics import DECIMALS
-
-Values = NDArray[np.float64]
 
 
 class _Test(NamedTuple):

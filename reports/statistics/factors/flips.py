@@ -14,10 +14,10 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.statistics.arrays import Values
 from reports.statistics.attainability import smallest_p
 from reports.words.metrics import DECIMALS
 
-Values = NDArray[np.float64]
 _ALL_UP_TO = 13  # blocks: 2**12 patterns, the other half says the same
 _RANDOM = 9_999
 _NOTHING = 1e-8  # a column shorter than this is what rounding leaves of zero

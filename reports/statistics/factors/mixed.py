@@ -15,11 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from reports.statistics.arrays import Values
 from reports.statistics.factors.contrasts import Acting, effect_columns, named
 from reports.statistics.factors.flips import basis, flipped, within
-from reports.statistics.pairs.over_blocks import holm
+from reports.statistics.multiplicity import holm
 
-Values = NDArray[np.float64]
 MIN_WALD = 15  # blocks; fewer tell the variances of a mixed model too badly for its p
 
 

@@ -8,7 +8,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from reports.statistics.pairs.over_blocks import MIN_SIGNED, Signed, effect, holm_of, wilcoxon
+from reports.statistics.multiplicity import holm_of
+from reports.statistics.pairs.differences import effect
+from reports.statistics.pairs.signed import MIN_SIGNED, Signed, wilcoxon
 
 
 def simple_effects(

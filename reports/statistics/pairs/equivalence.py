@@ -11,13 +11,12 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from statsmodels.stats.weightstats import ttost_paired
 
-from reports.statistics.pairs.over_blocks import mean_interval, rounded
+from reports.statistics.arrays import Values
+from reports.statistics.pairs.differences import mean_interval, rounded
 from reports.words.metrics import DECIMALS, MARGIN, metric_of
 
-Values = NDArray[np.float64]
 Word = Literal["better", "worse", "practically equal", "cannot tell"]
 
 MIN_TOST = 5

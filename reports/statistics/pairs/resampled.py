@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
-from reports.statistics.pairs.over_blocks import Signed
+from reports.statistics.arrays import Values
+from reports.statistics.pairs.signed import Signed
 from reports.words.metrics import DECIMALS
 
-Values = NDArray[np.float64]
 MIN_TESTED = 3  # repeats; two leave one degree of freedom, and a t of 12.7 to reach .05
 RESPLIT = "corrected resampled t"
 ONE_SPLIT = "paired t over seeds of one split"
