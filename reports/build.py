@@ -22,13 +22,14 @@ from reports.findings.analysis import analyse
 from reports.findings.audit import audit, audit_refusals
 from reports.findings.results import Analysis
 from reports.folder import PAGE, publish, refuse_folder
+from reports.options import DEFAULTS, ReportOptions
 from reports.page.context import context, search_only
 from reports.page.exports import Export, exports
 from reports.page.sections.audit import audit_exports
 from reports.page.sections.conclusions import conclusion_exports
 from reports.page.sections.search import search_exports
 from reports.page.sections.tuning import tuning_exports
-from reports.provenance import Made
+from reports.provenance import Provenance
 from reports.search.reading import read_search
 from reports.search.record import Search
 from reports.search.refusals import search_refusals, tuning_refusals
@@ -36,13 +37,12 @@ from reports.stored.curves import Curves
 from reports.stored.embeddings import Embeddings
 from reports.stored.predictions import Predictions
 from reports.table.table import Table
-from reports.words.metrics import MARGIN
 from reports.words.numbers import file_name
 
-NOT_SAID = Made()
+UNKNOWN = Provenance()
 
 
-def build(table: Table, out: Path, *, alpha: float = 0.05, margin: float = MARGIN, made: Made = NOT_SAID) -> Path:
+def build(table: Table, out: Path, options: ReportOptions = DEFAULTS, *, provenance: Provenance = UNKNOWN) -> Path:
     """Write what a study found to ``out``, whole or not at all, and return the page.
 
     Parameters
@@ -52,21 +52,19 @@ def build(table: Table, out: Path, *, alpha: float = 0.05, margin: float = MARGI
     out
         Folder for ``report.html``, ``tables/`` and ``figures/``. What an earlier report wrote there is replaced or
         removed, everything else is left alone; see :mod:`reports.folder`.
-    alpha
-        Level of every family of tests.
-    margin
-        Differences below it do not matter.
-    made
+    options
+        Level and margin.
+    provenance
         How the study and this report came to be, printed on the page.
     """
-    return write(analyse(table, alpha=alpha, margin=margin), Path(out), made=made)
+    return write(analyse(table, options), Path(out), provenance=provenance)
 
 
 def write(
     analysis: Analysis,
     out: Path,
     *,
-    made: Made = NOT_SAID,
+    provenance: Provenance = UNKNOWN,
     search: Search | None = None,
     tuning: pd.DataFrame | None = None,
     predictions: Predictions | None = None,
@@ -80,7 +78,7 @@ def write(
     ----------
     analysis
         What the study found.
-    out, made
+    out, provenance
         As in :func:`build`.
     search
         The search whose arms the study confirmed, see :func:`reports.search.record.read_search`.
@@ -118,12 +116,12 @@ def write(
     if tuning is not None:
         analysis = replace(analysis, refusals=(*analysis.refusals, *tuning_refusals(tuning)))
         tables += tuning_exports(tuning)
-    shown = context(analysis, drawn, audited, made, search=search, searched=searched, tuning=tuning)
+    shown = context(analysis, drawn, audited, provenance, search=search, searched=searched, tuning=tuning)
     files = [*drawn, *searched]
     return _publish(out, tables, files, "report.html.j2", shown, paragraph=shown["methods"], table=table)
 
 
-def build_search(folder_out: Path, page_out: Path, *, made: Made = NOT_SAID) -> Path:
+def build_search(folder_out: Path, page_out: Path, *, provenance: Provenance = UNKNOWN) -> Path:
     """Write the page of a search alone, before its test is opened, and return it.
 
     Parameters
@@ -132,7 +130,7 @@ def build_search(folder_out: Path, page_out: Path, *, made: Made = NOT_SAID) -> 
         Folder of the study; the search lies in ``search/`` below it.
     page_out
         Folder of the page, filled as by :func:`build`.
-    made
+    provenance
         How the search and this page came to be, printed on it.
 
     Raises
@@ -145,7 +143,7 @@ def build_search(folder_out: Path, page_out: Path, *, made: Made = NOT_SAID) -> 
     if search is None:
         raise ReportError("no search has been run here: there is no search/search.json.", where=str(folder_out))
     drawn = search_pictures(search)
-    shown = search_only(search, drawn, made)
+    shown = search_only(search, drawn, provenance)
     return _publish(Path(page_out), search_exports(search), drawn, "search_page.html.j2", shown)
 
 
@@ -159,7 +157,7 @@ def _publish(
     paragraph: dict[str, str] | None = None,
     table: str = "",
 ) -> Path:
-    made = not out.exists()
+    new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(dir=out, prefix=".report-"))
     try:
@@ -171,7 +169,7 @@ def _publish(
         publish(stage, out, table=table)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-        if made and not any(out.iterdir()):
+        if new and not any(out.iterdir()):
             out.rmdir()
     return out / PAGE
 

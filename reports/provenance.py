@@ -10,8 +10,8 @@ _LIBRARIES = ("knockout", "numpy", "pandas", "scipy", "statsmodels", "scikit-pos
 
 
 @dataclass(frozen=True)
-class Made:
-    """How the report of a study came to be, as its last section tells it.
+class Provenance:
+    """How a report came to be, as its last section tells it.
 
     Attributes
     ----------
@@ -27,5 +27,5 @@ class Made:
     @property
     def versions(self) -> list[str]:
         """What computes the statistics, with versions."""
-        made = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _LIBRARIES)]
-        return [*made, f"git commit {self.git_commit}"] if self.git_commit else made
+        names = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _LIBRARIES)]
+        return [*names, f"git commit {self.git_commit}"] if self.git_commit else names

@@ -13,9 +13,10 @@ from reports.build import write
 from reports.findings.analysis import analyse
 from reports.findings.results import Analysis
 from reports.folder import digest, refuse_folder
+from reports.options import ReportOptions
 from reports.page.sentences.search import search_summary
 from reports.page.sentences.summary import summary
-from reports.provenance import Made
+from reports.provenance import Provenance
 from reports.search.reading import read_search, read_tuning
 from reports.stored.curves import read_curves
 from reports.stored.embeddings import read_embeddings
@@ -65,9 +66,9 @@ def report(
     else:
         table_file, out = source, out or Path(f"report-{source.stem}")
     refuse_folder(out, table=digest(table_file))
-    table = load(table_file, arm=arm, block=block, dataset=dataset, metric=metric, reference=reference)
-    found = analyse(table, alpha=alpha, margin=margin or MARGIN)
-    page = write(found, out, made=made((*commands_of(source), command)), draw=draw, **_beside(source))
+    options = ReportOptions(arm, block, dataset, metric, reference, alpha, margin or MARGIN)
+    found = analyse(load(table_file, options), options)
+    page = write(found, out, provenance=made((*commands_of(source), command)), draw=draw, **_beside(source))
     _show_findings(console, found)
     console.print(f"report: {page.resolve()}", soft_wrap=True)
 
@@ -77,9 +78,9 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     if not outcome.done:
         console.print("stopped before any cell ended; run the same command again to go on")
         return
-    table = load(outcome.table, metric=outcome.metric)
-    found, beside = analyse(table, margin=margin_of_plan(out) or MARGIN), _beside(out)
-    page = write(found, out / "report", made=made(remember(out, command)), **beside)
+    options = ReportOptions(metric=outcome.metric, margin=margin_of_plan(out) or MARGIN)
+    found, beside = analyse(load(outcome.table, options), options), _beside(out)
+    page = write(found, out / "report", provenance=made(remember(out, command)), **beside)
     for sentence in [*summary(found), *(search_summary(beside["search"]) if beside.get("search") else ())]:
         console.print(sentence, soft_wrap=True)
     if not outcome.complete:
@@ -96,9 +97,9 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     console.print(f"MLflow:  mlflow ui --backend-store-uri {outcome.tracking_uri}", soft_wrap=True)
 
 
-def made(commands: tuple[str, ...]) -> Made:
+def made(commands: tuple[str, ...]) -> Provenance:
     """Say how a report came to be."""
-    return Made(commands, versions()["git_commit"])
+    return Provenance(commands, versions()["git_commit"])
 
 
 def _beside(out: Path) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def plan(study: Study, out: Path) -> None:
 def report(out: Path, page_out: Path, console: Console, command: str = "") -> None:
     """Write the page of a search alone, its test sealed, and print what it says."""
     how = made((*commands_of(out), command))
-    page, found = build_search(out, page_out, made=how), read_search(out / SEARCHED)
+    page, found = build_search(out, page_out, provenance=how), read_search(out / SEARCHED)
     if found is None:  # build_search has refused a folder without one
         return
     for sentence in search_summary(found):

@@ -8,26 +8,24 @@ from reports.findings.refusals import design, forbidding, outcome, undefined
 from reports.findings.results import Analysis, Paired, Refusal
 from reports.findings.summaries import averages, completeness, costs, points, provenance, scores
 from reports.findings.within import gains, paired_differences
+from reports.options import DEFAULTS, ReportOptions
 from reports.table.blocks import block_means, ordered_arms
 from reports.table.factors import arm_levels
 from reports.table.table import Table
-from reports.words.metrics import MARGIN, METRICS
+from reports.words.metrics import METRICS
 
 
-def analyse(table: Table, *, alpha: float = 0.05, margin: float = MARGIN) -> Analysis:
+def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
     """Work out what a study found, and what it must not claim.
 
     Parameters
     ----------
     table
         The tidy table, see :func:`reports.table.table.load`.
-    alpha
-        Level of every family of tests, in (0, 1); intervals are at ``1 - alpha``.
-    margin
-        Differences below it do not matter, on metrics between 0 and 1; to be stated before the scores are seen.
+    options
+        Level and margin.
     """
-    if not 0.0 < alpha < 1.0:
-        raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
+    alpha = options.alpha
     frame, reference = table.frame, table.reference
     metrics = _metrics(table)
     forbidden = forbidding(frame)
@@ -67,7 +65,7 @@ def analyse(table: Table, *, alpha: float = 0.05, margin: float = MARGIN) -> Ana
         completeness=completeness(frame, metrics),
         costs=costs(frame),
         provenance={**provenance(frame), **({"table_sha256": (table.digest,)} if table.digest else {})},
-        conclusions=conclude(frame, found, alpha=alpha, tests=able, margin=margin),
+        conclusions=conclude(frame, found, alpha=alpha, tests=able, margin=options.margin),
         factorials=crossed(frame, metrics, reference=reference, alpha=alpha, tests=able),
         levels=arm_levels(frame),
     )

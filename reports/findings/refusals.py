@@ -11,6 +11,7 @@ from reports.findings.results import Finding, GlobalTest, Refusal
 from reports.statistics.attainability import blocks_needed, smallest_p
 from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.table.blocks import complete, ordered_arms
+from reports.table.status import Status
 from reports.words.metrics import METRICS, label, metric_of
 from reports.words.numbers import count
 
@@ -49,7 +50,7 @@ def forbidding(frame: pd.DataFrame) -> list[Refusal]:
 def _mixed(frame: pd.DataFrame, column: str, keys: list[str]) -> list[str]:
     if column not in frame:
         return []
-    several = frame[frame["status"] == "ok"].groupby(keys)[column].nunique()
+    several = frame[frame["status"] == Status.OK].groupby(keys)[column].nunique()
     found = several.index[several > 1]
     return sorted({key[0] if isinstance(key, tuple) else str(key) for key in found})
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reports.table.blocks import averaged, block_means, cells, ordered_arms
+from reports.table.status import Status
 from reports.words.metrics import DECIMALS, metric_of
 
 
@@ -95,7 +96,7 @@ def completeness(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     """Count finished, failed and never-run cells of a study per arm and data set, with the reasons."""
     table = scores(frame, metrics).groupby(["arm", "dataset"], sort=False)
     counts = table.agg(finished=("finished", "min"), failed=("failed", "max"), missing=("missing", "max"))
-    bad = frame[frame["status"] != "ok"]
+    bad = frame[frame["status"] != Status.OK]
     said = bad["status"] + bad["reason"].map(lambda reason: f": {reason}" if reason else "")
     reasons = said.groupby([bad["arm"], bad["dataset"]]).agg(lambda texts: "; ".join(sorted(set(texts))))
     out = counts.join(reasons.rename("reasons")).fillna({"reasons": ""})

@@ -21,7 +21,7 @@ from reports.page.sections.tuning import tuning_context
 from reports.page.sentences.methods import as_latex, methods
 from reports.page.sentences.summary import summary
 from reports.page.sentences.units import blocks_of
-from reports.provenance import Made
+from reports.provenance import Provenance
 from reports.search.record import Search
 from reports.search.refusals import search_refusals
 from reports.words.glossary import CONCLUSIONS, HEADS, SEARCHES, STATISTICS
@@ -33,7 +33,7 @@ def context(
     a: Analysis,
     drawn: list[Picture],
     audited: Audit,
-    made: Made,
+    provenance: Provenance,
     *,
     search: Search | None = None,
     searched: Sequence[Picture] = (),
@@ -61,7 +61,7 @@ def context(
         "completeness": completeness_context(a),
         "pictures": grouped(drawn),
         "costs": costs_context(a),
-        **_how(made, a.metrics),
+        **_how(provenance, a.metrics),
         "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
         "statistics": {**_terms(a, audited), **(SEARCHES if search else {})},
         "level": confidence(a.alpha),
@@ -71,7 +71,7 @@ def context(
     }
 
 
-def search_only(search: Search, drawn: list[Picture], made: Made) -> dict[str, Any]:
+def search_only(search: Search, drawn: list[Picture], provenance: Provenance) -> dict[str, Any]:
     """Gather everything the template of a search's own page needs."""
     sets = f"{count(len(search.datasets), 'data set')} · {count(search.repeats, 'repeat')}"
     run = f"sampler {search.sampler} · primary metric {search.metric}"
@@ -81,7 +81,7 @@ def search_only(search: Search, drawn: list[Picture], made: Made) -> dict[str, A
         "meta": f"{count(len(search.trials), 'trial')} · {sets} · {run}",
         "search": search_context(search, drawn),
         **_refusals(search_refusals(search)),
-        **_how(made, tuple(metrics)),
+        **_how(provenance, tuple(metrics)),
         "provenance": search_provenance(search),
         "statistics": SEARCHES,
     }
@@ -110,10 +110,10 @@ def _refusals(refusals: Sequence[Refusal]) -> dict[str, Any]:
     }
 
 
-def _how(made: Made, metrics: Sequence[str]) -> dict[str, Any]:
+def _how(provenance: Provenance, metrics: Sequence[str]) -> dict[str, Any]:
     return {
-        "commands": [*filter(None, made.commands)],
-        "libraries": made.versions,
+        "commands": [*filter(None, provenance.commands)],
+        "libraries": provenance.versions,
         "metrics": [{"name": label(m), "meaning": metric_of(m).meaning} for m in metrics],
         "heads": HEADS,
     }

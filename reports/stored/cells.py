@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports.table.status import Status
+
 
 def cells_beside(out: Path, folder: str, suffix: str) -> pd.DataFrame:
     """Return arm, dataset, repeat and cell of each finished cell in ``OUT/cells.parquet`` that has a file.
@@ -16,5 +18,5 @@ def cells_beside(out: Path, folder: str, suffix: str) -> pd.DataFrame:
     if not there or not table.is_file():
         return pd.DataFrame(columns=["arm", "dataset", "repeat", "cell"])
     cells = pd.read_parquet(table, columns=["arm", "dataset", "repeat", "cell", "status"])
-    cells = cells[(cells["status"] == "ok") & cells["cell"].isin(there)].drop(columns="status").drop_duplicates()
+    cells = cells[(cells["status"] == Status.OK) & cells["cell"].isin(there)].drop(columns="status").drop_duplicates()
     return cells.sort_values("repeat", kind="stable", ignore_index=True)

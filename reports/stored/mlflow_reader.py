@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from reports.errors import ReportError
+from reports.table.status import Status
 from reports.words.numbers import count
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ _TAGS = {"role": "knockout.role", "data_digest": "knockout.data_digest", "code_d
 _LATER = {"network": "knockout.network", "split_digest": "knockout.split_digest"}  # stores of before have none
 _SHARE = "knockout.test_share"
 _PARTS = ("validation", "test")
-_STATUSES = {"FINISHED": "ok", "FAILED": "error", "KILLED": "killed"}  # any other run has not ended
+_STATUSES = {
+    "FINISHED": Status.OK.value,
+    "FAILED": Status.ERROR.value,
+    "KILLED": Status.KILLED.value,
+}  # any other run has not ended
 _PARENT = "mlflow.parentRunId"
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from reports.table.status import Status
 from reports.words.metrics import metric_of
 
 _TINY = 1e-9
@@ -31,7 +32,7 @@ def cells(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     A repeat that any arm ran is expected of all of them: arms are paired by repeat or not compared.
     """
     rows = frame[frame["metric"] == metric]
-    rows = rows.assign(value=rows["value"].where(rows["status"] == "ok", -np.inf))
+    rows = rows.assign(value=rows["value"].where(rows["status"] == Status.OK, -np.inf))
     wide = rows.pivot_table(index=["block", "dataset", "repeat"], columns="arm", values="value", aggfunc="first")
     names = [arm for arm in ordered_arms(frame) if arm in wide]
     return wide[names].sort_index()

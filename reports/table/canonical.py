@@ -10,31 +10,25 @@ import numpy as np
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.table.columns import KEPT, Columns, arm_columns, folded, offered, pick, places, refuse_wide, repeat_column
+from reports.options import ReportOptions
+from reports.table.columns import KEPT, arm_columns, folded, offered, pick, places, refuse_wide, repeat_column
 from reports.table.factors import FACTORS
-from reports.table.scores import on_scale, scored, statuses
+from reports.table.scores import on_scale, scored
+from reports.table.status import Status, statuses
 from reports.words.metrics import REPORTED, canonical_metric
 
 
-def canonical(
-    raw: pd.DataFrame,
-    source: Path,
-    *,
-    arm: Columns,
-    block: Columns,
-    metric: str | None,
-    dataset: Columns,
-) -> tuple[pd.DataFrame, str]:
+def canonical(raw: pd.DataFrame, source: Path, options: ReportOptions) -> tuple[pd.DataFrame, str]:
     """Return the rows of a study under canonical names, metrics in one column, and which columns made its blocks."""
-    refuse_wide(raw, arm, block, metric, source)
+    refuse_wide(raw, options, source)
     raw = folded(raw, source).assign(row=np.arange(2, len(raw) + 2))
     long = {"metric", "value"} <= set(raw.columns)
     if "part" in raw:
         raw = _test_part(raw, source)
     # the same defaults serve both layouts: a study's table simply has all the columns
-    named = arm_columns(raw, arm, source)
+    named = arm_columns(raw, options.arm, source)
     arms = _arms(raw, named, source)
-    blocks, inside = places(raw, block, dataset, source)
+    blocks, inside = places(raw, options, source)
     repeat = repeat_column(raw, arms, named)
     units = _joined(raw, blocks, source)
     frame = pd.DataFrame(
@@ -52,7 +46,7 @@ def canonical(
     frame = frame.join(raw[[c for c in KEPT if c in raw and _kept(raw[c], arms, named)]])
     inside = [name for name in inside if name not in blocks]
     made = " × ".join(blocks) + (f", each over {' × '.join(inside)}" if inside else "")
-    rows = _long(frame, raw, source) if long else _melted(frame, raw, metric, (*named, *blocks), source)
+    rows = _long(frame, raw, source) if long else _melted(frame, raw, options.metric, (*named, *blocks), source)
     return on_scale(rows, source), made
 
 
@@ -119,7 +113,7 @@ def _stated(raw: pd.DataFrame) -> pd.Series:
 def _long(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> pd.DataFrame:
     nameless = raw["metric"].isna()
     frame = scored(frame, raw["value"], "value", _stated(raw) & ~nameless, source)
-    unknown = frame.loc[nameless & (frame["status"] == "ok"), "row"]
+    unknown = frame.loc[nameless & (frame["status"] == Status.OK), "row"]
     if len(unknown):
         raise ReportError("column 'metric' is empty", where=f"{source}, row {unknown.iloc[0]}")
     written = raw.loc[~nameless, "metric"].astype(str)

@@ -8,11 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from reports.errors import ReportError, listed, meant, nearest
+from reports.options import Columns, ReportOptions
 from reports.table.factors import FACTORS
 from reports.table.side_by_side import numeric, refuse_side_by_side
 from reports.words.metrics import METRICS, canonical_metric, squashed
-
-Columns = str | Sequence[str] | None
 
 # Read for costs, provenance and refusals when the table has them; nothing else of a user's file is kept.
 KEPT = (
@@ -90,14 +89,14 @@ def tells_apart(column: str) -> bool:
     return squashed(column) not in _RECORDED
 
 
-def refuse_wide(raw: pd.DataFrame, arm: Columns, block: Columns, metric: str | None, source: Path) -> None:
+def refuse_wide(raw: pd.DataFrame, options: ReportOptions, source: Path) -> None:
     """Refuse a table of a study, as its owner wrote it, with a column for each of its arms or of its data sets."""
     sought, there = set(map(squashed, _SOUGHT)), set(map(squashed, map(str, raw.columns)))
-    if metric is not None or {"metric", "value"} <= there:
+    if options.metric is not None or {"metric", "value"} <= there:
         return
     for given, usual, what, name in (
-        (arm, (*ARM, *FACTORS), "arm", "arm"),
-        (block, ("block", "dataset", *CELL_TYPE), "data set", "dataset"),
+        (options.arm, (*ARM, *FACTORS), "arm", "arm"),
+        (options.block, ("block", "dataset", *CELL_TYPE), "data set", "dataset"),
     ):
         if given is None and not there & set(map(squashed, usual)):
             refuse_side_by_side(raw, what, name, lambda column: squashed(column) in sought, source)
@@ -123,8 +122,9 @@ def _picked(raw: pd.DataFrame, given: str | Sequence[str], what: str, source: Pa
     return found
 
 
-def places(raw: pd.DataFrame, block: Columns, dataset: Columns, source: Path) -> tuple[list[str], list[str]]:
+def places(raw: pd.DataFrame, options: ReportOptions, source: Path) -> tuple[list[str], list[str]]:
     """Find the columns that name the independent unit of a study, and those that name what lies inside one."""
+    block, dataset = options.block, options.dataset
     # data sets of one cell type share its cells, so the cell type goes first wherever it is known of each of them
     cells = [name for name in CELL_TYPE if not (name == "cell" and "arm_digest" in raw) and _holds(raw, name)]
     usual = ("block", *cells, "dataset")

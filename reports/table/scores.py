@@ -10,29 +10,10 @@ import numpy as np
 import pandas as pd
 
 from reports.errors import ReportError
+from reports.table.status import FAILED, Status
 from reports.words.metrics import METRICS, metric_of
 
-FAILED = ("oom", "diverged", "timeout", "error", "killed")
-UNDEFINED = "undefined"
 _ROUNDING = 1e-9  # what an exact 1 may come out as after a sum
-
-
-_SAID = {
-    **dict.fromkeys(("finished", "success", "succeeded", "completed", "complete", "done"), "ok"),
-    **dict.fromkeys(("failed", "failure", "fail", "crashed"), "error"),
-}
-
-
-def statuses(raw: pd.DataFrame, source: Path) -> pd.Series:
-    """Return what became of every cell of a study: ``ok``, which an empty field means, too, or how it failed."""
-    if "status" not in raw:
-        return pd.Series("ok", index=raw.index)
-    found = raw["status"].fillna("ok").astype(str).str.strip().str.casefold().replace("", "ok").replace(_SAID)
-    wrong = raw[~found.isin(("ok", *FAILED))]
-    if len(wrong):
-        where = f"{source}, row {wrong['row'].iloc[0]}"
-        raise ReportError.unknown("status", str(wrong["status"].iloc[0]), ("ok", *FAILED), where=where)
-    return found
 
 
 def scored(frame: pd.DataFrame, column: pd.Series, name: str, stated: pd.Series, source: Path) -> pd.DataFrame:
@@ -42,12 +23,12 @@ def scored(frame: pd.DataFrame, column: pd.Series, name: str, stated: pd.Series,
     ``stated`` to have finished is such a gap, not a typing error.
     """
     empty = column.isna() | column.astype(str).str.strip().str.casefold().isin(("nan", "na"))
-    gap = stated & frame["status"].eq("ok") & empty
+    gap = stated & frame["status"].eq(Status.OK) & empty
     frame = frame.assign(
-        status=frame["status"].mask(gap, UNDEFINED),
+        status=frame["status"].mask(gap, Status.UNDEFINED.value),
         reason=frame["reason"].mask(gap, "the metric is undefined on this cell"),
     )
-    failed = frame["status"] != "ok"
+    failed = frame["status"] != Status.OK
     return frame.assign(value=_numbers(column, frame["row"], failed, name, source))
 
 

@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 
 from reports.errors import ReportError, listed
+from reports.options import DEFAULTS, ReportOptions
 from reports.table.canonical import canonical
-from reports.table.columns import Columns, tells_apart
+from reports.table.columns import tells_apart
 from reports.table.files import read
-from reports.table.scores import FAILED, UNDEFINED
+from reports.table.status import FAILED, Status
 from reports.words.metrics import METRICS, PRIMARY, canonical_metric, squashed
 
 ROLES = ("reference", "arm", "baseline", "control")
@@ -60,15 +61,7 @@ class Table:
     undefined: tuple[tuple[str, str, int], ...] = ()
 
 
-def load(
-    path: str | Path,
-    *,
-    arm: Columns = None,
-    block: Columns = None,
-    metric: str | None = None,
-    reference: str | None = None,
-    dataset: Columns = None,
-) -> Table:
+def load(path: str | Path, options: ReportOptions = DEFAULTS) -> Table:
     """Read the results of a study, or of anybody's experiment, and refuse what cannot be analysed.
 
     Parameters
@@ -76,19 +69,8 @@ def load(
     path
         Parquet, or text parted by commas, semicolons or tabs. A table with the columns ``metric`` and ``value`` is
         long, any other has one column per metric. Names of columns and of known metrics may be in any case.
-    arm
-        Column or columns that together name the method (default ``arm``, ``method``, ``model``, or the factors that
-        vary). Several make names like ``gnn=gat, fusion=late``; so do commas in one text.
-    block
-        Column or columns that together name the independent unit (default ``block``; else the cell type, ``cell`` or
-        ``cell_type``, where every data set lies in one; else ``dataset``).
-    metric
-        Primary metric (default: ``auroc`` where there is one, else the first); higher must be better.
-    reference
-        Arm that the others are compared with (default: the one whose ``role`` is ``reference``).
-    dataset
-        Column or columns that name what lies inside a block (default ``dataset``, or those of ``network`` and
-        ``genes`` that vary).
+    options
+        Which columns name arms, units and data sets; the primary metric and the reference arm.
 
     Raises
     ------
@@ -97,13 +79,13 @@ def load(
     """
     source = Path(path)
     raw = read(source)
-    frame, units = canonical(raw, source, arm=arm, block=block, metric=metric, dataset=dataset)
+    frame, units = canonical(raw, source, options)
     _reject_alike(frame, source)
     _reject_repeated(frame, raw, source)
     _reject_two_arms_of_one_name(frame, source)
-    reference = _reference(frame, reference, source)
+    reference = _reference(frame, options.reference, source)
     frame = _with_roles(frame, reference, source)
-    primary = _primary(frame, metric, source)
+    primary = _primary(frame, options.metric, source)
     frame, undefined = _without_undefined(frame, primary, source)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     return Table(frame.sort_values(KEYS, ignore_index=True), reference, primary, source, digest, units, undefined)
@@ -219,8 +201,8 @@ def _without_undefined(
     nobody = frame["value"].isna().groupby(keys).transform("all")
     # a cell that failed there must not be forgotten with it: another metric has to hold it still
     scored = frame["value"].notna().groupby([frame["dataset"], frame["repeat"]]).transform("any")
-    kept_in_mind = frame["status"].eq(UNDEFINED) | scored
-    gone = nobody & frame["status"].eq(UNDEFINED).groupby(keys).transform("any")
+    kept_in_mind = frame["status"].eq(Status.UNDEFINED) | scored
+    gone = nobody & frame["status"].eq(Status.UNDEFINED).groupby(keys).transform("any")
     gone &= kept_in_mind.groupby(keys).transform("all")
     kept = frame[~gone]
     _refuse_unexplained(kept, source)
@@ -238,7 +220,7 @@ def _without_undefined(
 
 def _refuse_unexplained(frame: pd.DataFrame, source: Path) -> None:
     """Refuse a score that only some arms lack, unless a study wrote down that the run finished without it."""
-    empty = frame[frame["status"] == UNDEFINED]
+    empty = frame[frame["status"] == Status.UNDEFINED]
     if len(empty) and "arm_digest" not in frame:
         row = empty.iloc[0]
         raise ReportError(

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from reports.errors import ReportError
+from reports.options import ReportOptions
 from reports.table.table import Table, load
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "published"
@@ -100,7 +101,7 @@ def read(tmp_path: Path) -> Read:
     def written(text: str, **how: object) -> Table:
         path = tmp_path / "mine.csv"
         path.write_text(text)
-        return load(path, **how)
+        return load(path, ReportOptions(**how))
 
     return written
 

@@ -17,7 +17,8 @@ from conftest import ARMS
 import reports.build as build_module
 from reports.build import build
 from reports.errors import ReportError
-from reports.provenance import Made
+from reports.options import ReportOptions
+from reports.provenance import Provenance
 from reports.table.table import Table, load
 
 Study = Callable[..., Table]
@@ -56,7 +57,7 @@ def read(path: Path) -> Page:
 @pytest.fixture
 def built(study: Study, tmp_path: Path) -> Path:
     typed = ("knockout run a.yaml --out out", "knockout report out")
-    return build(study(failed={("fusion=early", "cell3")}), tmp_path / "out", made=Made(typed, "0123abc"))
+    return build(study(failed={("fusion=early", "cell3")}), tmp_path / "out", provenance=Provenance(typed, "0123abc"))
 
 
 def test_the_page_loads_nothing(built: Path) -> None:
@@ -153,7 +154,7 @@ def test_the_same_table_gives_the_same_page(study: Study, tmp_path: Path) -> Non
 
 def test_hostile_names_are_text_everywhere(study: Study, tmp_path: Path) -> None:
     arms = {**ARMS, HOSTILE: ("arm", 0.7)}
-    page = build(study(arms=arms), tmp_path / "out", made=Made((HOSTILE,)))
+    page = build(study(arms=arms), tmp_path / "out", provenance=Provenance((HOSTILE,)))
     assert read(page).tags.count("script") == 1  # the page's own
     assert HOSTILE in read(page).text
     tex = (page.parent / "tables" / "scores_auroc.tex").read_text(encoding="utf-8")
@@ -199,7 +200,7 @@ def test_a_table_that_an_earlier_report_wrote_is_not_replaced_while_it_is_read(s
     scores = page.parent / "tables" / "averages.csv"
     before = scores.read_bytes()
     with pytest.raises(ReportError, match=r"averages\.csv: the report is made of this table"):
-        build(load(scores, metric="mean", arm="arm", block="metric", dataset="network"), page.parent)
+        build(load(scores, ReportOptions(metric="mean", arm="arm", block="metric", dataset="network")), page.parent)
     assert scores.read_bytes() == before
 
 

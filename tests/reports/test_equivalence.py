@@ -15,6 +15,7 @@ from scipy import stats
 from reports.build import build
 from reports.findings.analysis import analyse
 from reports.findings.results import Analysis, Conclusion
+from reports.options import ReportOptions
 from reports.page.sentences.questions import MOST, questions
 from reports.statistics.pairs.equivalence import equivalence, margin_of, posterior, tost, word
 from reports.table.table import Table
@@ -143,7 +144,7 @@ def test_noise_is_neither_difference_nor_equality(study: Study) -> None:
 
 def test_the_margin_of_a_study_can_be_chosen(study: Study) -> None:
     table = study(arms=CLOSE, noise=0.003)
-    assert conclusion(analyse(table, margin=0.0001), "fusion=early").word == "cannot tell"
+    assert conclusion(analyse(table, ReportOptions(margin=0.0001)), "fusion=early").word == "cannot tell"
 
 
 def test_an_arm_that_crashed_is_never_called_equal(study: Study) -> None:

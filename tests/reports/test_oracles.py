@@ -24,6 +24,7 @@ from reports.findings.analysis import analyse
 from reports.findings.comparisons import _paired_t
 from reports.findings.factorial import factorial
 from reports.findings.results import Analysis
+from reports.options import ReportOptions
 from reports.statistics.multiplicity import holm
 from reports.statistics.pairs.differences import effect, mean_interval
 from reports.statistics.pairs.equivalence import equivalence, tost
@@ -175,7 +176,7 @@ def test_nemenyi_and_its_critical_difference(seed: int, n: int, k: int) -> None:
 
 def test_the_drawn_critical_difference_and_ranks_of_a_published_table() -> None:
     path = published("scunigp_table2_gnn_auroc.csv")
-    found: Analysis = analyse(load(path, arm="gnn", block=("network", "cell"), metric="auroc"))
+    found: Analysis = analyse(load(path, ReportOptions(arm="gnn", block=("network", "cell"), metric="auroc")))
     (test,) = found.globals
     drawn = critical_difference(found, test)
     assert drawn is not None

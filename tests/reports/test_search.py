@@ -20,7 +20,7 @@ from reports.errors import ReportError
 from reports.findings.analysis import analyse
 from reports.page.sentences.search import search_summary
 from reports.page.sentences.tuning import tuning_sentence
-from reports.provenance import Made
+from reports.provenance import Provenance
 from reports.search.reading import read_search, read_tuning
 from reports.search.record import Search, best_so_far, best_trials, changes, expected_maximum
 from reports.search.refusals import search_refusals, tuning_refusals
@@ -362,7 +362,7 @@ class TestThePageOfASearch:
     @pytest.fixture
     def page(self, made: Written) -> Path:
         out = made()
-        return build_search(out, out / "report", made=Made(("knockout search study.yaml",)))
+        return build_search(out, out / "report", provenance=Provenance(("knockout search study.yaml",)))
 
     def test_it_loads_nothing_and_names_no_machine(self, page: Path) -> None:
         html = page.read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from scipy import stats
 
 from reports.statistics.arrays import Values
 from reports.statistics.pairs.signed import Signed
+from reports.table.status import Status
 from reports.words.metrics import DECIMALS
 
 MIN_TESTED = 3  # repeats; two leave one degree of freedom, and a t of 12.7 to reach .05
@@ -39,7 +40,7 @@ def exams(frame: pd.DataFrame) -> dict[str, Exams]:
 
 
 def _exams(rows: pd.DataFrame) -> Exams:
-    rows = rows[rows["status"] == "ok"].drop_duplicates("repeat")
+    rows = rows[rows["status"] == Status.OK].drop_duplicates("repeat")
     digests = _column(rows, "split_digest").replace("", np.nan)
     shares = pd.to_numeric(_column(rows, "test_share"), errors="coerce")
     sat = len(set(digests))
