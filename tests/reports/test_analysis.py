@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ARMS
+from conftest import ARMS, analyse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.findings.analysis import analyse
 from reports.findings.results import Analysis, Finding
 from reports.options import ReportOptions
 from reports.page.sentences.summary import summary

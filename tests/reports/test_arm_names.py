@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Read, refused, study_frame
+from conftest import Read, analyse, refused, study_frame
 
 from reports.errors import ReportError
-from reports.findings.analysis import analyse
 from reports.options import ReportOptions
 from reports.table.table import load
 

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ARMS, study_frame
+from conftest import ARMS, analyse, study_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.build import build
-from reports.findings.analysis import analyse
 from reports.findings.audit import Audit, audit, audit_refusals
 from reports.options import ReportOptions
 from reports.page.sections.audit import audit_context

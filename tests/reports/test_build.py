@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import ARMS
+from conftest import ARMS, study_frame
 
 import reports.build as build_module
 from reports.build import build
@@ -54,10 +54,16 @@ def read(path: Path) -> Page:
     return page
 
 
-@pytest.fixture
-def built(study: Study, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with figures, written once. Read it."""
+    folder = tmp_path_factory.mktemp("built")
+    study_frame(failed={("fusion=early", "cell3")}).to_parquet(folder / "cells.parquet")
     typed = ("knockout run a.yaml --out out", "knockout report out")
-    return build(study(failed={("fusion=early", "cell3")}), tmp_path / "out", provenance=Provenance(typed, "0123abc"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(build_module, "pdf", lambda figure: b"%PDF-1.4 in name only")
+        table = load(folder / "cells.parquet")
+        return build(table, folder / "out", provenance=Provenance(typed, "0123abc"))
 
 
 def test_the_page_loads_nothing(built: Path) -> None:
@@ -146,7 +152,7 @@ def test_every_latex_row_has_the_columns_it_declares(built: Path) -> None:
         assert "multirow" not in text
 
 
-def test_the_same_table_gives_the_same_page(study: Study, tmp_path: Path) -> None:
+def test_the_same_table_gives_the_same_page(study: Study, tmp_path: Path, drawn: None) -> None:
     one = build(study(blocks=2), tmp_path / "a").read_text(encoding="utf-8")
     other = build(study(blocks=2), tmp_path / "b").read_text(encoding="utf-8")
     assert one == other

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import analyse
 from sklearn.metrics import roc_auc_score
 
 import reports.build  # noqa: F401  loaded, so that conftest leaves the fonts of PDFs out
@@ -16,7 +17,6 @@ from reports.errors import ReportError
 from reports.figures.cells.embedding import embedding, flat
 from reports.figures.shared.canvas import svg
 from reports.figures.stored import embedding_pictures
-from reports.findings.analysis import analyse
 from reports.stored.embeddings import FEWEST, NEIGHBOURS, Embeddings, read_embeddings, separation
 from reports.table.table import Table
 

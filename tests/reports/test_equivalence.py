@@ -8,12 +8,12 @@ from pathlib import Path
 import baycomp
 import numpy as np
 import pytest
+from conftest import analyse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from reports.build import build
-from reports.findings.analysis import analyse
 from reports.findings.results import Analysis, Conclusion
 from reports.options import ReportOptions
 from reports.page.sentences.questions import MOST, questions

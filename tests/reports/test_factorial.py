@@ -9,11 +9,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import analyse
 from scipy import stats
 from statsmodels.stats.anova import AnovaRM
 
 from reports.build import _render
-from reports.findings.analysis import analyse
 from reports.findings.factorial import factorial
 from reports.page.sections.conclusions import conclusion_exports, conclusions_context
 from reports.page.sentences.methods import methods

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import analyse
 from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM
 from statsmodels.stats.anova import AnovaRM
 
 from reports.build import _render
-from reports.findings.analysis import analyse
 from reports.findings.factorial import Factorial, factorial
 from reports.page.sections.conclusions import conclusion_exports, conclusions_context
 from reports.page.sections.factorial import factorials_context

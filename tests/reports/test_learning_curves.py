@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import analyse
 
 from reports.errors import ReportError
 from reports.figures.cells.learning import MOST_ARMS, learning
 from reports.figures.shared.canvas import svg
 from reports.figures.shared.style import styles
 from reports.figures.stored import MOST_TRAINED, asked, training_pictures
-from reports.findings.analysis import analyse
 from reports.stored.curves import Curves, read_curves
 from reports.table.table import Table
 

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from conftest import ARMS
+from conftest import ARMS, analyse
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.build import build
-from reports.findings.analysis import analyse
 from reports.page.exports import exports
 from reports.page.sentences.methods import as_latex, methods
 from reports.table.table import Table

@@ -11,7 +11,7 @@ import pytest
 import statsmodels.api as sm
 from autorank import autorank
 from baycomp import two_on_single
-from conftest import published
+from conftest import analyse, published
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -20,7 +20,6 @@ from statsmodels.stats.descriptivestats import sign_test as sign_test_of_statsmo
 from statsmodels.stats.weightstats import DescrStatsW
 
 from reports.figures.scores.critical_difference import critical_difference
-from reports.findings.analysis import analyse
 from reports.findings.comparisons import _paired_t
 from reports.findings.factorial import factorial
 from reports.findings.results import Analysis

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ARMS
+from conftest import ARMS, analyse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.text import Text
@@ -31,7 +31,6 @@ from reports.figures.scores.violin import violin
 from reports.figures.shared.canvas import pdf, svg
 from reports.figures.shared.style import styles
 from reports.figures.stored import edge_pictures
-from reports.findings.analysis import analyse
 from reports.stored.predictions import Predictions, read_predictions
 from reports.table.table import Table
 

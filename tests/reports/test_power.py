@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import analyse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from reports.build import _render
-from reports.findings.analysis import analyse
 from reports.page.sections.conclusions import conclusion_exports, conclusions_context
 from reports.statistics.attainability import blocks_needed
 from reports.statistics.pairs.power import MIN_REPEATS, blocks_for, power

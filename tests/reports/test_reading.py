@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Read, refused, study_frame
+from conftest import Read, analyse, refused, study_frame
 
-from reports.findings.analysis import analyse
 from reports.table.table import Table, load
 
 WIDE = "method,cell,auroc\na,x,0.7\na,y,0.8\nb,x,0.6\nb,y,0.5\n"

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import analyse
 from hypothesis import given
 from hypothesis import strategies as st
 from test_build import read
 
 from reports.build import build_search, write
 from reports.errors import ReportError
-from reports.findings.analysis import analyse
 from reports.page.sentences.search import search_summary
 from reports.page.sentences.tuning import tuning_sentence
 from reports.provenance import Provenance

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ARMS
+from conftest import ARMS, analyse
 
-from reports.findings.analysis import analyse
 from reports.options import ReportOptions
 from reports.page.sentences.summary import summary
 from reports.statistics.pairs.differences import effect

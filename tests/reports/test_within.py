@@ -9,10 +9,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import ARMS, study_frame
+from conftest import ARMS, analyse, study_frame
 
 from reports.build import _render
-from reports.findings.analysis import analyse
 from reports.findings.audit import audit
 from reports.findings.results import Analysis, Paired
 from reports.options import ReportOptions
