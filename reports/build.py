@@ -100,13 +100,13 @@ def write(
     """
     out, table = Path(out), "".join(analysis.provenance.get("table_sha256", ()))
     refuse_folder(out, table=table)
-    wanted = asked(analysis, draw)
-    if wanted and not (predictions or curves or embeddings):
+    datasets = asked(analysis, draw)
+    if datasets and not (predictions or curves or embeddings):
         raise ReportError("nothing to draw: no predictions, training records or pair vectors lie here.", where="--draw")
     drawn, searched = pictures(analysis), search_pictures(search) if search else []
-    drawn += edge_pictures(analysis, predictions, wanted) if predictions else []
-    drawn += training_pictures(analysis, curves, wanted) if curves else []
-    drawn += embedding_pictures(analysis, embeddings, wanted) if embeddings else []
+    drawn += edge_pictures(analysis, predictions, datasets) if predictions else []
+    drawn += training_pictures(analysis, curves, datasets) if curves else []
+    drawn += embedding_pictures(analysis, embeddings, datasets) if embeddings else []
     audited = audit(analysis)
     analysis = replace(analysis, refusals=(*analysis.refusals, *audit_refusals(audited)))
     tables = [*exports(analysis), *conclusion_exports(analysis), *audit_exports(audited)]
@@ -116,9 +116,9 @@ def write(
     if tuning is not None:
         analysis = replace(analysis, refusals=(*analysis.refusals, *tuning_refusals(tuning)))
         tables += tuning_exports(tuning)
-    shown = context(analysis, drawn, audited, provenance, search=search, searched=searched, tuning=tuning)
+    content = context(analysis, drawn, audited, provenance, search=search, searched=searched, tuning=tuning)
     files = [*drawn, *searched]
-    return _publish(out, tables, files, "report.html.j2", shown, paragraph=shown["methods"], table=table)
+    return _publish(out, tables, files, "report.html.j2", content, paragraph=content["methods"], table=table)
 
 
 def build_search(folder_out: Path, page_out: Path, *, provenance: Provenance = UNKNOWN) -> Path:
@@ -143,8 +143,8 @@ def build_search(folder_out: Path, page_out: Path, *, provenance: Provenance = U
     if search is None:
         raise ReportError("no search has been run here: there is no search/search.json.", where=str(folder_out))
     drawn = search_pictures(search)
-    shown = search_only(search, drawn, provenance)
-    return _publish(Path(page_out), search_exports(search), drawn, "search_page.html.j2", shown)
+    content = search_only(search, drawn, provenance)
+    return _publish(Path(page_out), search_exports(search), drawn, "search_page.html.j2", content)
 
 
 def _publish(
@@ -152,7 +152,7 @@ def _publish(
     tables: Sequence[Export],
     drawn: Sequence[Picture],
     template: str,
-    shown: dict[str, Any],
+    content: dict[str, Any],
     *,
     paragraph: dict[str, str] | None = None,
     table: str = "",
@@ -165,7 +165,7 @@ def _publish(
         if paragraph is not None:
             _paragraph(paragraph, stage / "tables" / "methods")
         _figures(drawn, stage / "figures")
-        (stage / PAGE).write_text(_render(template, shown), encoding="utf-8")
+        (stage / PAGE).write_text(_render(template, content), encoding="utf-8")
         publish(stage, out, table=table)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
@@ -197,7 +197,7 @@ def _figures(drawn: Sequence[Picture], folder: Path) -> None:
         picture.drawing.numbers.to_csv(folder / f"{name}.csv", index=False)
 
 
-def _render(template: str, shown: dict[str, Any]) -> str:
+def _render(template: str, content: dict[str, Any]) -> str:
     pages = Environment(
         loader=PackageLoader("reports"),
         autoescape=True,
@@ -206,4 +206,4 @@ def _render(template: str, shown: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     pages.filters["file_name"] = file_name
-    return pages.get_template(template).render(shown)
+    return pages.get_template(template).render(content)

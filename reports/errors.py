@@ -44,5 +44,5 @@ def listed(names: Sequence[str], most: int = 12) -> str:
 def nearest(given: str, known: Iterable[str]) -> str | None:
     """Return the name of a study closest to what was typed, or None if nothing is close."""
     by_lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(given.lower(), by_lower, n=1)
-    return by_lower[found[0]] if found else None
+    matches = difflib.get_close_matches(given.lower(), by_lower, n=1)
+    return by_lower[matches[0]] if matches else None

@@ -154,8 +154,8 @@ def _wrote(out: Path) -> Callable[[str], bool]:
 
 def _listed(out: Path) -> dict[str, list[str]]:
     try:
-        found = json.loads((out / LIST).read_text(encoding="utf-8"))["files"]
-        return {name: [*map(str, known)] for name, known in found.items()}
+        files = json.loads((out / LIST).read_text(encoding="utf-8"))["files"]
+        return {name: [*map(str, known)] for name, known in files.items()}
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:

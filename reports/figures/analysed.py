@@ -36,8 +36,8 @@ def more_pictures(a: Analysis) -> list[Picture]:
         caption = f"{name} of every arm on every data set, mean over repeats; * and bold: best of its data set."
         caption += " A dash: cells failed or not run."
         best = drawn.numbers.loc[drawn.numbers["best"], "arm"].value_counts(sort=False)
-        told = ", ".join(f"{arm} on {n}" for arm, n in best.items())
-        out.append(picture(f"heatmap_{metric}", drawn, caption, f"Best: {told or 'none'}.", SCORES))
+        described = ", ".join(f"{arm} on {n}" for arm, n in best.items())
+        out.append(picture(f"heatmap_{metric}", drawn, caption, f"Best: {described or 'none'}.", SCORES))
     if (drawn := bars(a, metric)) is not None:
         caption = f"{name}: mean per arm with {level} t interval; each dot is one {unit(a)}. Arms are paired: whether "
         caption += "two differ is said by their difference, never by intervals that overlap."
@@ -47,8 +47,8 @@ def more_pictures(a: Analysis) -> list[Picture]:
     if (drawn := gain_per_cost(a, metric)) is not None:
         caption = f"What an arm costs and what it is worth: {name} minus that of {a.reference}, mean and {level} t "
         caption += "interval, over its cost."
-        told = ", ".join(f"{r['arm']} {signed(r['mean'])}" for r in drawn.numbers.to_dict("records"))
-        out.append(picture(f"gain_per_cost_{metric}", drawn, caption, f"Differences: {told}.", SCORES))
+        described = ", ".join(f"{r['arm']} {signed(r['mean'])}" for r in drawn.numbers.to_dict("records"))
+        out.append(picture(f"gain_per_cost_{metric}", drawn, caption, f"Differences: {described}.", SCORES))
     if (drawn := interaction(a, metric)) is not None:
         caption = f"Marginal means of {name} for two factors at a time, over all arms that share the two levels, with "
         caption += f"{level} t interval over points (each one {unit(a)}), what points differ in as a whole taken out "
@@ -112,7 +112,7 @@ def _picture(name: str, drawn: Drawing, caption: str, group: str) -> Picture:
     if "where" in numbers:
         numbers = numbers[numbers["arm"].isin(whole(numbers))]
     what = next(c for c in ("mean", "mean_rank", "value") if c in numbers)
-    told = numbers.groupby("arm", sort=False)[what].mean()
-    means = ", ".join(f"{arm} {number(value)}" for arm, value in told.items())
+    averages = numbers.groupby("arm", sort=False)[what].mean()
+    means = ", ".join(f"{arm} {number(value)}" for arm, value in averages.items())
     head = {"mean": "Differences", "mean_rank": "Mean ranks", "value": "Means"}[what]
     return picture(name, drawn, caption, f"{head}: {means}.", group)

@@ -44,14 +44,14 @@ def asked(a: Analysis, patterns: Sequence[str]) -> tuple[str, ...]:
     return tuple(d for d in a.datasets if any(fnmatchcase(d, pattern) for pattern in patterns))
 
 
-def _figures(a: Analysis, stored: Stored, most: int, wanted: Sequence[str]) -> list[Stored]:
+def _figures(a: Analysis, stored: Stored, most: int, datasets_asked: Sequence[str]) -> list[Stored]:
     """Divide what cells left over figures of at most ``most`` data sets each: of those wanted, or one of the first."""
-    there = set(stored.cells["dataset"])
-    datasets = [d for d in wanted or a.datasets if d in there]
+    stored_sets = set(stored.cells["dataset"])
+    datasets = [d for d in datasets_asked or a.datasets if d in stored_sets]
     batches = [datasets[i : i + most] for i in range(0, len(datasets), most)]
     return [
         replace(stored, cells=stored.cells[stored.cells["dataset"].isin(batch)])
-        for batch in (batches if wanted else batches[:1])
+        for batch in (batches if datasets_asked else batches[:1])
     ]
 
 
@@ -65,9 +65,9 @@ def _left(stored: Stored, figures: Sequence[Stored]) -> str:
     return count(left, "more data set") + " not drawn." if left else ""
 
 
-def edge_pictures(a: Analysis, predictions: Predictions, wanted: Sequence[str] = ()) -> list[Picture]:
+def edge_pictures(a: Analysis, predictions: Predictions, asked_for: Sequence[str] = ()) -> list[Picture]:
     """Draw what the saved predictions of a study show on the data sets ``wanted``; nothing where of other arms."""
-    figures = _figures(a, predictions, MOST_CURVES, wanted)
+    figures = _figures(a, predictions, MOST_CURVES, asked_for)
     out = []
     for place, one in enumerate(figures):
         if (drawn := precision_recall(a, one)) is not None:
@@ -76,11 +76,11 @@ def edge_pictures(a: Analysis, predictions: Predictions, wanted: Sequence[str] =
             caption += f"other arms; mean over repeats, shaded {confidence(a.alpha)} t interval (three repeats or more)"
             caption += f"; {left}" if left else "."
             half = drawn.numbers[drawn.numbers["recall"] == 0.5].groupby("arm", sort=False)["precision"].mean()
-            told = ", ".join(f"{arm} {number(value)}" for arm, value in half.items())
-            told = f"Mean precision at recall 0.5: {told}."
-            out.append(picture(_numbered("precision_recall", place), drawn, caption, told, EDGES))
+            described = ", ".join(f"{arm} {number(value)}" for arm, value in half.items())
+            described = f"Mean precision at recall 0.5: {described}."
+            out.append(picture(_numbered("precision_recall", place), drawn, caption, described, EDGES))
     arm = subject(a)
-    for one in _figures(a, predictions, MOST_NETWORKS, wanted):
+    for one in _figures(a, predictions, MOST_NETWORKS, asked_for):
         out += _edges(arm, one.cells["dataset"].iloc[0], predictions)
     return out
 
@@ -94,28 +94,28 @@ def _edges(arm: str, dataset: str, predictions: Predictions) -> list[Picture]:
         caption += "asked for the pair); the regulators with most of them are named."
         hubs = edges["tf"].value_counts()
         first = sorted(hubs.index, key=lambda tf: (-hubs[tf], tf))
-        told = f"{int(edges['label'].sum())} of {len(edges)} are known; most edges: {joined(first)}."
-        out.append(picture(f"top_edges_{dataset}", drawn, caption, told, EDGES))
+        described = f"{int(edges['label'].sum())} of {len(edges)} are known; most edges: {joined(first)}."
+        out.append(picture(f"top_edges_{dataset}", drawn, caption, described, EDGES))
     if (drawn := score_heatmap(scores)) is not None:
-        shown = drawn.numbers
+        pairs = drawn.numbers
         caption = f"Mean scores of {arm} on {dataset} for the regulators and targets with most top edges. A dot: "
         caption += "known edge; empty: pair not in the test."
-        told = f"{len(shown)} pairs, {int(shown['label'].sum())} known."
-        out.append(picture(f"edge_scores_{dataset}", drawn, caption, told, EDGES))
+        described = f"{len(pairs)} pairs, {int(pairs['label'].sum())} known."
+        out.append(picture(f"edge_scores_{dataset}", drawn, caption, described, EDGES))
     return out
 
 
-def training_pictures(a: Analysis, curves: Curves, wanted: Sequence[str] = ()) -> list[Picture]:
+def training_pictures(a: Analysis, curves: Curves, asked_for: Sequence[str] = ()) -> list[Picture]:
     """Draw how the arms of a study were trained, and say whether they were given epochs enough."""
-    figures, out = _figures(a, curves, MOST_TRAINED, wanted), []
+    figures, out = _figures(a, curves, MOST_TRAINED, asked_for), []
     for place, one in enumerate(figures):
         if (drawn := learning(a, one)) is not None:
             trainings = drawn.numbers.drop_duplicates(["dataset", "arm", "repeat", "stage"])
             caption = _trained(trainings, one.cells["repeat"].nunique(), _left(curves, figures))
-            kept = trainings[trainings["stage"] == "joint"].groupby("arm", sort=False)["picked"].agg(["min", "max"])
-            told = ", ".join(f"{arm} {low} to {high}" for arm, low, high in kept.itertuples())
+            picked = trainings[trainings["stage"] == "joint"].groupby("arm", sort=False)["picked"].agg(["min", "max"])
+            described = ", ".join(f"{arm} {low} to {high}" for arm, low, high in picked.itertuples())
             name = _numbered("learning_curves", place)
-            out.append(picture(name, drawn, caption, f"Kept epochs of the joint stage: {told}.", TRAINING))
+            out.append(picture(name, drawn, caption, f"Kept epochs of the joint stage: {described}.", TRAINING))
     return out
 
 
@@ -138,21 +138,21 @@ def _trained(trainings: pd.DataFrame, repeats: int, left: str) -> str:
 
 def _spent(trainings: pd.DataFrame) -> str:
     """Say how many stages of a study kept the last epoch that they were allowed: more might have helped."""
-    said = ""
+    text = ""
     for stage, rows in trainings[trainings["allowed"].notna()].groupby("stage", sort=False):
         last = int((rows["picked"] == rows["allowed"]).sum())
-        said += f" {last or 'None'} of the {len(rows)} kept epochs of the {stage} stage "
-        said += f"{'is' if last < 2 else 'are'} the last that the budget allowed"
-        said += ": more epochs might have helped." if last else "."
-    return said
+        text += f" {last or 'None'} of the {len(rows)} kept epochs of the {stage} stage "
+        text += f"{'is' if last < 2 else 'are'} the last that the budget allowed"
+        text += ": more epochs might have helped." if last else "."
+    return text
 
 
-def embedding_pictures(a: Analysis, embeddings: Embeddings, wanted: Sequence[str] = ()) -> list[Picture]:
+def embedding_pictures(a: Analysis, embeddings: Embeddings, asked_for: Sequence[str] = ()) -> list[Picture]:
     """Draw what training does to pairs in the arms of a study that saved it, with a measure that needs no picture."""
     out, saved = [], set(embeddings.cells["arm"])
     for arm in [arm for arm in a.arms if arm in saved][:MOST_EMBEDDING_ARMS]:
         of_arm = replace(embeddings, cells=embeddings.cells[embeddings.cells["arm"] == arm])
-        for place, one in enumerate(_figures(a, of_arm, MOST_EMBEDDED, wanted)):
+        for place, one in enumerate(_figures(a, of_arm, MOST_EMBEDDED, asked_for)):
             datasets = set(one.cells["dataset"])
             drawn = embedding(one, arm, [d for d in a.datasets if d in datasets])
             if drawn is not None:
@@ -169,9 +169,9 @@ def _embedding(arm: str, name: str, drawn: Drawing) -> Picture:
     caption += f"be compared is the AUROC of the share of known edges among a pair's {NEIGHBOURS} nearest "
     caption += "others, in the full width. Classes that come apart do not show that expression is read: pairs "
     caption += "of one regulator lie together, and how many targets it has tells edges apart, too (see the "
-    caption += f"degree audit). Drawn: {'; '.join(shown for shown, _ in each)}."
-    told = "; ".join(auroc for _, auroc in each)
-    return picture(name, drawn, caption, f"AUROC of neighbours: {told}.", EMBEDDED)
+    caption += f"degree audit). Drawn: {'; '.join(sample for sample, _ in each)}."
+    aurocs = "; ".join(auroc for _, auroc in each)
+    return picture(name, drawn, caption, f"AUROC of neighbours: {aurocs}.", EMBEDDED)
 
 
 def _embedded(dataset: str, rows: pd.DataFrame) -> tuple[str, str]:

@@ -29,9 +29,9 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
     frame, reference = table.frame, table.reference
     metrics = _metrics(table)
     forbidden = forbidding(frame)
-    asked = families(frame, reference)
+    questions = families(frame, reference)
     able = not forbidden
-    found = [f for m in metrics for q in asked for f in findings(frame, m, q, alpha=alpha, tests=able)]
+    compared = [f for m in metrics for q in questions for f in findings(frame, m, q, alpha=alpha, tests=able)]
     tests = [t for t in (global_test(frame, metric, tests=able) for metric in metrics) if t]
     gained, paired = _by_data_set(table, metrics, forbidden, alpha)
     means = {metric: block_means(frame, metric) for metric in metrics}
@@ -54,18 +54,18 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
         points=points(frame, metrics),
         gains=gained,
         paired=paired,
-        findings=tuple(found),
+        findings=tuple(compared),
         globals=tuple(tests),
         refusals=(
             *forbidden,
-            *design(frame, means[table.metric], reference, asked, alpha),
+            *design(frame, means[table.metric], reference, questions, alpha),
             *undefined(table.undefined),
-            *outcome(found, tests, {m: len(of) for m, of in means.items()} if able else {}),
+            *outcome(compared, tests, {m: len(of) for m, of in means.items()} if able else {}),
         ),
         completeness=completeness(frame, metrics),
         costs=costs(frame),
         provenance={**provenance(frame), **({"table_sha256": (table.digest,)} if table.digest else {})},
-        conclusions=conclude(frame, found, alpha=alpha, tests=able, margin=options.margin),
+        conclusions=conclude(frame, compared, alpha=alpha, tests=able, margin=options.margin),
         factorials=crossed(frame, metrics, reference=reference, alpha=alpha, tests=able),
         levels=arm_levels(frame),
     )
@@ -90,6 +90,6 @@ def _by_data_set(
 
 def _metrics(table: Table) -> tuple[str, ...]:
     """Put the primary metric first, then the known ones in their usual order, then the rest."""
-    there = sorted(table.frame["metric"].unique())
-    usual = [m for m in METRICS if m in there]
-    return tuple(dict.fromkeys([table.metric, *usual, *there]))
+    measured = sorted(table.frame["metric"].unique())
+    usual = [m for m in METRICS if m in measured]
+    return tuple(dict.fromkeys([table.metric, *usual, *measured]))

@@ -103,16 +103,16 @@ def _best(ranks: pd.DataFrame, column: str) -> list[str]:
     return [str(arm) for arm in ranks.loc[lowest, "arm"]]
 
 
-def audit_refusals(found: Audit) -> tuple[Refusal, ...]:
+def audit_refusals(audited: Audit) -> tuple[Refusal, ...]:
     """Warn where another arm is best once knowing which TFs have many targets earns nothing."""
-    if found.ranks.empty:
+    if audited.ranks.empty:
         return ()
-    pooled, within = _best(found.ranks, "pooled_rank"), _best(found.ranks, "within_tf_rank")
+    pooled, within = _best(audited.ranks, "pooled_rank"), _best(audited.ranks, "within_tf_rank")
     if pooled == within:
         return ()
-    where = f"by mean rank over {count(found.blocks, 'block')}"
+    where = f"by mean rank over {count(audited.blocks, 'block')}"
     message = (
-        f"On pooled {label(found.pooled)} {joined(pooled)} is best {where}, on {label(WITHIN_TF)} {joined(within)}. "
+        f"On pooled {label(audited.pooled)} {joined(pooled)} is best {where}, on {label(WITHIN_TF)} {joined(within)}. "
     )
     message += "Pooled scores also reward knowing which TFs have many targets; say which of the two is meant."
     return (Refusal("pooled and within-TF ranks disagree", "the best arm", message, "warning"),)

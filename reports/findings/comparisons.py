@@ -50,8 +50,8 @@ def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
         return (Family("all pairs of arms", pairs),) if pairs else ()
     out = []
     # without factors that vary, the arms are rivals and not the reference without a part
-    asked = _QUESTIONS if arm_levels(frame).shape[1] else {**_QUESTIONS, "arm": "other arms"}
-    for role, name in asked.items():
+    questions = _QUESTIONS if arm_levels(frame).shape[1] else {**_QUESTIONS, "arm": "other arms"}
+    for role, name in questions.items():
         members = tuple((arm, reference) for arm in roles if roles[arm] == role)
         if members:
             out.append(Family(f"{name} against {reference}", members))
@@ -65,13 +65,13 @@ def findings(frame: pd.DataFrame, metric: str, family: Family, *, alpha: float, 
         return []
     # an arm without this metric stays in: a comparison that cannot be made is one of its family all the same
     first = [_finding(wide, metric, family, pair, tests=tests, level=1 - alpha) for pair in family.pairs]
-    found = [f for f, _ in first]
-    adjusted = holm_of([f.test for f in found])
+    raw = [f for f, _ in first]
+    adjusted = holm_of([f.test for f in raw])
     second = holm_of([test for _, (test, _) in first])
     out = []
-    for finding, p, p_second, (_, (_, lean)) in zip(found, adjusted, second, first, strict=True):
-        shown = replace(finding, p_holm=p, p_holm_failures=p_second)
-        out.append(replace(shown, verdict=_verdict(shown, lean, alpha)))
+    for finding, p, p_second, (_, (_, lean)) in zip(raw, adjusted, second, first, strict=True):
+        adjusted_finding = replace(finding, p_holm=p, p_holm_failures=p_second)
+        out.append(replace(adjusted_finding, verdict=_verdict(adjusted_finding, lean, alpha)))
     return out
 
 
@@ -80,8 +80,8 @@ def _finding(
 ) -> tuple[Finding, tuple[Signed | None, float]]:
     arm, against = pair
     means = over_blocks(pair_of(wide, arm, against), metric)
-    kept = complete(means, failures_worst=False)
-    d = (kept[arm] - kept[against]).to_numpy()
+    finished = complete(means, failures_worst=False)
+    d = (finished[arm] - finished[against]).to_numpy()
     able = tests and len(d) >= MIN_SIGNED
     measure = wilcoxon if metric_of(metric).same_scale else sign_test
     ranked = able and measure is wilcoxon
@@ -143,18 +143,18 @@ def _verdict(finding: Finding, lean_with_failures: float, alpha: float) -> Verdi
 def global_test(frame: pd.DataFrame, metric: str, *, tests: bool) -> GlobalTest | None:
     """Ask whether any arm of a study differs on one metric; None where blocks or arms are too few."""
     means = block_means(frame, metric)
-    kept = complete(means, failures_worst=False)
+    finished = complete(means, failures_worst=False)
     scored = complete(means, failures_worst=True)
-    if not tests or len(kept) < MIN_BLOCKS or kept.shape[1] < 3:
+    if not tests or len(finished) < MIN_BLOCKS or finished.shape[1] < 3:
         return None
-    failed = len(scored) > len(kept)
+    failed = len(scored) > len(finished)
     return GlobalTest(
         metric=metric,
-        test=friedman(kept),
-        ranks=block_ranks(kept).mean().sort_values(kind="stable"),
+        test=friedman(finished),
+        ranks=block_ranks(finished).mean().sort_values(kind="stable"),
         second=friedman(scored) if failed else None,
         second_ranks=block_ranks(scored).mean().sort_values(kind="stable") if failed else None,
-        nemenyi=None if failed else nemenyi(kept),
-        conover=None if failed else conover(kept),
+        nemenyi=None if failed else nemenyi(finished),
+        conover=None if failed else conover(finished),
         dropped=dropped(means),
     )

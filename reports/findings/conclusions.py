@@ -17,7 +17,7 @@ from reports.words.metrics import MARGIN
 
 
 def conclude(
-    frame: pd.DataFrame, found: list[Finding], *, alpha: float, tests: bool, margin: float = MARGIN
+    frame: pd.DataFrame, compared: list[Finding], *, alpha: float, tests: bool, margin: float = MARGIN
 ) -> tuple[Conclusion, ...]:
     """Conclude on every finding of a study; those of one family are corrected together (Holm).
 
@@ -34,16 +34,16 @@ def conclude(
     margin
         Largest difference that does not matter, for metrics on the scale 0 to 1.
     """
-    sizes = Counter(f.family for f in found)
-    wide = {metric: cells(frame, metric) for metric in {f.metric for f in found}}
-    raw = [_measured(wide[f.metric], f, sizes[f.family], alpha, tests, margin) for f in found]
+    sizes = Counter(f.family for f in compared)
+    wide = {metric: cells(frame, metric) for metric in {f.metric for f in compared}}
+    raw = [_measured(wide[f.metric], f, sizes[f.family], alpha, tests, margin) for f in compared]
     adjusted: dict[int, float | None] = {}
     for family in sizes:
-        members = [i for i, f in enumerate(found) if f.family == family]
+        members = [i for i, f in enumerate(compared) if f.family == family]
         adjusted |= dict(zip(members, holm_of([raw[i][0] for i in members]), strict=True))
     return tuple(
         Conclusion(finding, word(finding.verdict, adjusted[i], alpha), equal, adjusted[i], plan, why)
-        for i, (finding, (equal, plan, why)) in enumerate(zip(found, raw, strict=True))
+        for i, (finding, (equal, plan, why)) in enumerate(zip(compared, raw, strict=True))
     )
 
 
@@ -55,10 +55,10 @@ def crossed(
     if not tests or table.shape[1] < 2:
         return ()
     arms = frame[frame["arm"].isin(table.index)]
-    found = [
+    analyses = [
         factorial(block_means(arms, metric), table, metric, reference=reference, alpha=alpha) for metric in metrics
     ]
-    return tuple(f for f in found if f is not None)
+    return tuple(f for f in analyses if f is not None)
 
 
 def _measured(
@@ -86,6 +86,6 @@ def _measured(
 def _differences(wide: pd.DataFrame, f: Finding) -> pd.Series:
     """Return arm minus reference per block, data set and repeat, on the blocks both finished."""
     pair = pair_of(wide, f.arm, f.against)
-    kept = complete(over_blocks(pair, f.metric), failures_worst=False).index
-    pair = pair[pair.index.get_level_values("block").isin(kept)]
+    finished = complete(over_blocks(pair, f.metric), failures_worst=False).index
+    pair = pair[pair.index.get_level_values("block").isin(finished)]
     return pair[f.arm] - pair[f.against]

@@ -79,36 +79,36 @@ def factorial(
     idle = (levels == IDLE).any(axis=1)
     acting = levels[[not out and arm in means and means[arm].notna().any() for arm, out in idle.items()]]
     factors = {str(f): tuple(sorted(acting[f].unique())) for f in acting}
-    factors = {f: found for f, found in factors.items() if len(found) > 1}
+    factors = {f: names for f, names in factors.items() if len(names) > 1}
     design = acting[list(factors)]
     values = means[design.index]
     failed = np.isneginf(values.to_numpy(float)).any(axis=1)
     several = values.notna().to_numpy().sum(axis=1) > 1  # an arm alone in its block tells nothing
-    kept = values[pd.Series(~failed & several, index=values.index)]
+    usable = values[pd.Series(~failed & several, index=values.index)]
     plain = Factorial(
         metric,
         factors,
-        len(kept),
+        len(usable),
         _refusal(metric, factors, design, levels),
         left_out=tuple(str(arm) for arm, out in idle.items() if out),
         failed=tuple(str(block) for block in values.index[failed.tolist()]),
     )
     if plain.message:
         return plain
-    if len(design) == _all_of(factors) and not kept.isna().to_numpy().any():
-        return _complete(plain, kept, design, reference, alpha)
-    return _incomplete(plain, kept, design)
+    if len(design) == _all_of(factors) and not usable.isna().to_numpy().any():
+        return _complete(plain, usable, design, reference, alpha)
+    return _incomplete(plain, usable, design)
 
 
 def _all_of(factors: dict[str, tuple[str, ...]]) -> int:
-    return int(np.prod([len(found) for found in factors.values()]))
+    return int(np.prod([len(names) for names in factors.values()]))
 
 
 def _refusal(metric: str, factors: dict[str, tuple[str, ...]], design: pd.DataFrame, levels: pd.DataFrame) -> str:
     run = len(design.drop_duplicates())
-    if len(factors) < 2 or run <= 1 + sum(len(found) - 1 for found in factors.values()):
-        told = " and ".join(levels.columns) if levels.shape[1] < 3 else f"{levels.shape[1]} factors"
-        return f"{told} were not crossed: one-factor-at-a-time designs have no interactions."
+    if len(factors) < 2 or run <= 1 + sum(len(names) - 1 for names in factors.values()):
+        subject = " and ".join(levels.columns) if levels.shape[1] < 3 else f"{levels.shape[1]} factors"
+        return f"{subject} were not crossed: one-factor-at-a-time designs have no interactions."
     if len(design) > run:
         return f"{len(design)} arms share {run} combinations of levels: they differ in more than these factors."
     if not metric_of(metric).same_scale:
@@ -117,30 +117,32 @@ def _refusal(metric: str, factors: dict[str, tuple[str, ...]], design: pd.DataFr
 
 
 def _complete(
-    plain: Factorial, kept: pd.DataFrame, design: pd.DataFrame, reference: str | None, alpha: float
+    plain: Factorial, means: pd.DataFrame, design: pd.DataFrame, reference: str | None, alpha: float
 ) -> Factorial:
-    if len(kept) < MIN_FACTORIAL:
+    if len(means) < MIN_FACTORIAL:
         return replace(plain, message=f"{_blocks(plain)}; an analysis of variance needs at least {MIN_FACTORIAL}.")
-    effects = rm_anova(kept, design, plain.factors).assign(blocks=plain.blocks)
+    effects = rm_anova(means, design, plain.factors).assign(blocks=plain.blocks)
     established = [tuple(name.split(" × ")) for name in effects.loc[effects["p_holm"] < alpha, "effect"]]
     pairs = [(one[0], one[1]) for one in established if len(one) == 2]
     base = {str(f): str(one) for f, one in design.loc[reference].items()} if reference in design.index else {}
-    simple = simple_effects(kept, design, plain.factors, pairs, base, level=1 - alpha)
-    return replace(plain, effects=effects, means=marginal_means(kept, design), simple=simple)
+    simple = simple_effects(means, design, plain.factors, pairs, base, level=1 - alpha)
+    return replace(plain, effects=effects, means=marginal_means(means, design), simple=simple)
 
 
-def _incomplete(plain: Factorial, kept: pd.DataFrame, design: pd.DataFrame) -> Factorial:
-    there = set(design.itertuples(index=False, name=None))
-    not_run = tuple(", ".join(one) for one in product(*plain.factors.values()) if one not in there)
-    shown = replace(plain, method="mixed model", not_run=not_run, gaps=int(kept.isna().to_numpy().sum()))
-    if len(kept) < MIN_SIGNED:
+def _incomplete(plain: Factorial, means: pd.DataFrame, design: pd.DataFrame) -> Factorial:
+    present = set(design.itertuples(index=False, name=None))
+    not_run = tuple(", ".join(one) for one in product(*plain.factors.values()) if one not in present)
+    incomplete = replace(plain, method="mixed model", not_run=not_run, gaps=int(means.isna().to_numpy().sum()))
+    if len(means) < MIN_SIGNED:
         why = f"with combinations or cells that were not run, a test needs at least {MIN_SIGNED}"
-        return replace(shown, message=f"{_blocks(plain)}; {why}.")
-    rows = rows_of(kept, design, plain.factors)
+        return replace(incomplete, message=f"{_blocks(plain)}; {why}.")
+    rows = rows_of(means, design, plain.factors)
     effects, note = mixed(rows)
     if not separated(rows) or effects.empty:
-        return replace(shown, message="The cells that were run do not tell the factors apart: run more combinations.")
-    return replace(shown, effects=effects, means=adjusted_means(rows, plain.factors), note=note)
+        return replace(
+            incomplete, message="The cells that were run do not tell the factors apart: run more combinations."
+        )
+    return replace(incomplete, effects=effects, means=adjusted_means(rows, plain.factors), note=note)
 
 
 def _blocks(plain: Factorial) -> str:

@@ -51,16 +51,16 @@ def _mixed(frame: pd.DataFrame, column: str, keys: list[str]) -> list[str]:
     if column not in frame:
         return []
     several = frame[frame["status"] == Status.OK].groupby(keys)[column].nunique()
-    found = several.index[several > 1]
-    return sorted({key[0] if isinstance(key, tuple) else str(key) for key in found})
+    mixed = several.index[several > 1]
+    return sorted({key[0] if isinstance(key, tuple) else str(key) for key in mixed})
 
 
 def design(
-    frame: pd.DataFrame, means: pd.DataFrame, reference: str | None, asked: tuple[Family, ...], alpha: float
+    frame: pd.DataFrame, means: pd.DataFrame, reference: str | None, questions: tuple[Family, ...], alpha: float
 ) -> list[Refusal]:
     """Name what the blocks (``means`` of the primary metric), arms and repeats of a study cannot carry."""
     n, k = len(means), len(ordered_arms(frame))
-    out = [*_blocks(means, asked, alpha), *_kinship(frame), *_direction(frame)]
+    out = [*_blocks(means, questions, alpha), *_kinship(frame), *_direction(frame)]
     whole = len(complete(means, failures_worst=False))
     if k < 3 or whole < MIN_BLOCKS:
         why = f"N = {_count_of(whole, n)}, k = {count(k, 'arm')}"
@@ -68,9 +68,9 @@ def design(
         out.append(Refusal("global test", "Friedman, Nemenyi, Conover, critical-difference diagram", message))
     repeats = int(frame.groupby(["arm", "dataset", "metric"])["repeat"].nunique().max())
     if repeats < 3:
-        seen = "not visible" if repeats == 1 else "hardly visible"
+        visible = "not visible" if repeats == 1 else "hardly visible"
         message = (
-            f"{count(repeats, 'repeat')} of every cell: how far another seed would move a number is {seen}; run at "
+            f"{count(repeats, 'repeat')} of every cell: how far another seed would move a number is {visible}; run at "
         )
         out.append(Refusal("repeats", "all arms", message + "least 3, better 5.", "warning"))
     out += _scales(frame, n)
@@ -85,7 +85,7 @@ def _count_of(whole: int, n: int) -> str:
     return f"{whole}{'' if whole == n else f' of {n} (complete for all arms)'} block{'s' * (n != 1)}"
 
 
-def _blocks(means: pd.DataFrame, asked: tuple[Family, ...], alpha: float) -> list[Refusal]:
+def _blocks(means: pd.DataFrame, questions: tuple[Family, ...], alpha: float) -> list[Refusal]:
     n = len(means)
     units = f"N = {count(n, 'independent block')}"
     if n < MIN_BLOCKS:
@@ -96,7 +96,7 @@ def _blocks(means: pd.DataFrame, asked: tuple[Family, ...], alpha: float) -> lis
         message = f"{units}: the exact two-sided test cannot fall below {smallest_p(n, 1):.3f}; it needs {MIN_SIGNED}."
         return [Refusal("blocks", "pairwise tests", message)]
     out = []
-    for family in asked:
+    for family in questions:
         m = len(family.pairs)
         most = max(len(complete(means.reindex(columns=list(pair)), failures_worst=False)) for pair in family.pairs)
         floor = smallest_p(most, m)
@@ -161,12 +161,12 @@ def _budgets(frame: pd.DataFrame) -> list[Refusal]:
     return [Refusal("budget", "reference and knocked-out arms", message, "warning")]
 
 
-def _torn_metrics(found: list[Finding]) -> list[Refusal]:
+def _torn_metrics(compared: list[Finding]) -> list[Refusal]:
     """Name the arms that one metric of a study establishes higher and another lower."""
-    said: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for f in found:
+    directions: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for f in compared:
         if f.verdict in ("higher", "lower"):
-            said.setdefault((f.arm, f.against), {}).setdefault(f.verdict, []).append(label(f.metric))
+            directions.setdefault((f.arm, f.against), {}).setdefault(f.verdict, []).append(label(f.metric))
     return [
         Refusal(
             "metrics disagree",
@@ -175,7 +175,7 @@ def _torn_metrics(found: list[Finding]) -> list[Refusal]:
             "them matters was to be said before the scores were seen: it is the primary metric that findings speak of.",
             "warning",
         )
-        for (arm, against), by in said.items()
+        for (arm, against), by in directions.items()
         if len(by) == 2
     ]
 
@@ -187,20 +187,20 @@ def _same(finding: Finding) -> bool:
 
 def undefined(gaps: Sequence[tuple[str, str, int]]) -> list[Refusal]:
     """Name the data sets of a study on which no arm could be scored by a metric."""
-    said: dict[str, list[str]] = {}
+    places: dict[str, list[str]] = {}
     for metric, dataset, repeats in gaps:
-        said.setdefault(metric, []).append(f"{dataset} ({count(repeats, 'repeat')})")
+        places.setdefault(metric, []).append(f"{dataset} ({count(repeats, 'repeat')})")
     message = "No arm has a value on {}, so none is asked for one there."
     return [
         Refusal("undefined", label(metric), message.format(", ".join(where)), "warning")
-        for metric, where in said.items()
+        for metric, where in places.items()
     ]
 
 
-def outcome(found: list[Finding], tests: list[GlobalTest], of_metric: Mapping[str, int]) -> list[Refusal]:
+def outcome(compared: list[Finding], tests: list[GlobalTest], of_metric: Mapping[str, int]) -> list[Refusal]:
     """Name the comparisons of a study that lost too many blocks, or whose arms failed cells."""
     out = []
-    for finding in found:
+    for finding in compared:
         subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
         n, blocks = finding.effect.n if finding.effect else 0, of_metric.get(finding.metric, 0)
         if finding.test is None and blocks >= MIN_SIGNED and n < MIN_SIGNED:
@@ -216,7 +216,7 @@ def outcome(found: list[Finding], tests: list[GlobalTest], of_metric: Mapping[st
         if _same(finding):
             message = "The same score on every block, to the sixth decimal: does what was changed reach the model?"
             out.append(Refusal("identical scores", subject, message, "warning"))
-    out += _torn_metrics(found)
+    out += _torn_metrics(compared)
     for test in tests:
         if test.second is not None:
             message = "Failed cells: no pairs of mean ranks, no critical-difference diagram over the surviving blocks."

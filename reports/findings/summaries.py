@@ -40,7 +40,7 @@ def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def averages(frame: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+def averages(frame: pd.DataFrame, score_rows: pd.DataFrame) -> pd.DataFrame:
     """Average the scores of a study over the data sets of every network, as papers print them; one row per arm.
 
     An arm that lacks a data set has no average, and raw AUPRC, whose scale differs between data sets, is left out.
@@ -56,7 +56,7 @@ def averages(frame: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     if "network" not in frame:
         return pd.DataFrame(columns=columns)
     known = frame.drop_duplicates("dataset").set_index("dataset")["network"]
-    rows = found[found["metric"].map(lambda name: metric_of(name).same_scale)].assign(
+    rows = score_rows[score_rows["metric"].map(lambda name: metric_of(name).same_scale)].assign(
         network=lambda table: table["dataset"].map(known)
     )
     by_arm = rows.groupby(["metric", "network", "arm"], sort=False)["mean"]
@@ -97,8 +97,8 @@ def completeness(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     table = scores(frame, metrics).groupby(["arm", "dataset"], sort=False)
     counts = table.agg(finished=("finished", "min"), failed=("failed", "max"), missing=("missing", "max"))
     bad = frame[frame["status"] != Status.OK]
-    said = bad["status"] + bad["reason"].map(lambda reason: f": {reason}" if reason else "")
-    reasons = said.groupby([bad["arm"], bad["dataset"]]).agg(lambda texts: "; ".join(sorted(set(texts))))
+    described = bad["status"] + bad["reason"].map(lambda reason: f": {reason}" if reason else "")
+    reasons = described.groupby([bad["arm"], bad["dataset"]]).agg(lambda texts: "; ".join(sorted(set(texts))))
     out = counts.join(reasons.rename("reasons")).fillna({"reasons": ""})
     return out.reset_index()
 
@@ -128,8 +128,8 @@ def provenance(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
         if column in frame and frame[column].notna().any():
             out[column] = tuple(sorted(frame[column].dropna().astype(str).unique()))
     if "versions" in frame:
-        found = {line for text in frame["versions"].dropna().unique() for line in _versions(str(text))}
-        out["versions"] = tuple(sorted(found))
+        lines = {line for text in frame["versions"].dropna().unique() for line in _versions(str(text))}
+        out["versions"] = tuple(sorted(lines))
     return out
 
 

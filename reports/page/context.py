@@ -90,7 +90,7 @@ def search_only(search: Search, drawn: list[Picture], provenance: Provenance) ->
 def _terms(a: Analysis, audited: Audit) -> dict[str, str]:
     """Leave out the terms of what this report does not hold: a list of all is read by nobody."""
     together = any(not f.message for f in a.factorials)
-    there = {
+    needed = {
         "Degree share": not audited.degree.empty,
         "Gain over the strongest control": bool(a.gains),
         "Corrected resampled t": bool(a.paired or a.gains),
@@ -100,7 +100,7 @@ def _terms(a: Analysis, audited: Audit) -> dict[str, str]:
         "Sign test": any(not metric_of(f.metric).same_scale for f in a.findings),
         **dict.fromkeys(("RM-ANOVA", "Aligned ranks", "Flipped signs", "Mixed model", "Simple effects"), together),
     }
-    return {name: meaning for name, meaning in {**STATISTICS, **CONCLUSIONS}.items() if there.get(name, True)}
+    return {name: meaning for name, meaning in {**STATISTICS, **CONCLUSIONS}.items() if needed.get(name, True)}
 
 
 def _refusals(refusals: Sequence[Refusal]) -> dict[str, Any]:

@@ -86,11 +86,11 @@ def _scores(a: Analysis, metric: str) -> Export:
         mean = rows.set_index("arm")["mean"]
         marks = best_two(mean)
         text[f"Mean of {network}"] = [_marked(mean.get(arm, np.nan), marks.get(arm, "")) for arm in arms]
-    marked, told = _stars(a, metric)
+    marked, meaning = _stars(a, metric)
     text = text.rename(index={arm: f"{arm}{mark}" for arm, mark in marked.items()})
     text = text.T if text.shape[1] > TALL else text
     spread = ", mean $\\pm$ sd over repeats" if a.repeats > 1 else ""
-    caption = f"{label(metric)}{spread}; best bold, second underlined.{told}"
+    caption = f"{label(metric)}{spread}; best bold, second underlined.{meaning}"
     name = f"scores_{file_name(metric)}"
     return Export(name, data, latex(text, caption, name))
 
@@ -100,8 +100,8 @@ def _stars(a: Analysis, metric: str) -> tuple[dict[str, str], str]:
     if a.reference is None:
         return {}, ""
     levels = star_levels(a.alpha)
-    found = [f for f in a.findings if f.metric == metric and f.verdict in ("higher", "lower")]
-    weaker = {f.arm: f.p_weaker for f in found if f.p_weaker is not None}
+    established = [f for f in a.findings if f.metric == metric and f.verdict in ("higher", "lower")]
+    weaker = {f.arm: f.p_weaker for f in established if f.p_weaker is not None}
     marks = {arm: STAR * stars(p, a.alpha) for arm, p in weaker.items()}
     used = range(1, max(map(len, marks.values()), default=0) + 1)
     meaning = ", ".join(f"$^{{{'*' * n}}}$ $p < {levels[n - 1]:g}$" for n in used)
@@ -119,10 +119,10 @@ def _marked(mean: float, mark: str) -> str:
     return {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(mark, text)
 
 
-def finding_rows(found: tuple[Finding, ...]) -> pd.DataFrame:
+def finding_rows(compared: tuple[Finding, ...]) -> pd.DataFrame:
     """Spread the findings of a study over columns, one row each, every number with all its digits."""
     rows = []
-    for f in found:
+    for f in compared:
         size = asdict(f.effect) if f.effect else {}
         rows.append(
             {
@@ -174,17 +174,17 @@ def _findings(a: Analysis) -> Export:
 def _tests(a: Analysis) -> str:
     """Name the tests behind the findings of a study, and of which metrics."""
     of_metric = {f.metric: f.test.method.partition(",")[0] for f in a.findings if f.test}
-    told = [
+    names = [
         f"{name} test on {joined([label(m) for m in of_metric if of_metric[m] == name], 9)}"
         for name in dict.fromkeys(of_metric.values())
     ]
-    return "; ".join(told).replace("sign test test", "sign test") or "tests were refused"
+    return "; ".join(names).replace("sign test test", "sign test") or "tests were refused"
 
 
-def _pair_rows(found: Sequence[Paired]) -> pd.DataFrame:
+def _pair_rows(pairs: Sequence[Paired]) -> pd.DataFrame:
     """Spread what single data sets of a study show over columns, the test of each difference included."""
     rows = []
-    for pair in found:
+    for pair in pairs:
         row = {**asdict(pair), "test": pair.test.method if pair.test else ""}
         row["p"] = pair.test.p if pair.test else np.nan
         rows.append({**row, "statistic": pair.test.statistic if pair.test else np.nan})

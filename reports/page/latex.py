@@ -29,7 +29,7 @@ def latex(text: pd.DataFrame, caption: str, name: str) -> str:
     for axis in (0, 1):  # marks are set after the names are escaped
         style = style.format_index(_starred, escape="latex", axis=axis)
     columns = "l" * text.index.nlevels + "r" * text.shape[1]
-    made = style.to_latex(
+    table = style.to_latex(
         hrules=True,
         column_format=columns,
         position_float="centering",
@@ -38,10 +38,10 @@ def latex(text: pd.DataFrame, caption: str, name: str) -> str:
         multirow_align="naive",
     )
     # a table wider than its column is shrunk to it, and no other
-    made = made.replace(r"\begin{tabular}", _FITTED + "\n" + r"\begin{tabular}").replace(
+    table = table.replace(r"\begin{tabular}", _FITTED + "\n" + r"\begin{tabular}").replace(
         r"\end{tabular}", r"\end{tabular}}"
     )
-    return f"% \\usepackage{{booktabs, graphicx}}\n{made}"
+    return f"% \\usepackage{{booktabs, graphicx}}\n{table}"
 
 
 def _starred(name: object) -> str:

@@ -40,23 +40,25 @@ def read_search(folder: Path) -> Search | None:
     file = folder / "search.json"
     if not file.is_file():
         return None
-    said = _json(file)
-    objectives = tuple(_objective(entry, file) for entry in said["objectives"])
+    record = _json(file)
+    objectives = tuple(_objective(entry, file) for entry in record["objectives"])
     if not objectives:
         raise ReportError("'objectives' is empty; a search has at least one.", where=str(file))
     trials = _trials(folder / "trials.csv", [o.name for o in objectives])
     return Search(
-        **{key: said[key] for key in ("study", "metric", "sampler", "pruner", "hours", "parallel", "seed", "repeats")},
+        **{
+            key: record[key] for key in ("study", "metric", "sampler", "pruner", "hours", "parallel", "seed", "repeats")
+        },
         objectives=objectives,
-        asked=said["trials"],
-        exhausted=bool(said.get("exhausted", False)),
-        datasets=tuple(map(str, said["datasets"])),
-        reference=said["reference"],
-        reference_digest=str(said.get("reference_digest", "")),
-        storage=str(said.get("storage", "")),
-        space=_rows(said["space"], ("name", "range"), "space", file),
-        front=_front(said.get("pareto", []), trials, file),
-        importances=_importances(said["importances"], file),
+        asked=record["trials"],
+        exhausted=bool(record.get("exhausted", False)),
+        datasets=tuple(map(str, record["datasets"])),
+        reference=record["reference"],
+        reference_digest=str(record.get("reference_digest", "")),
+        storage=str(record.get("storage", "")),
+        space=_rows(record["space"], ("name", "range"), "space", file),
+        front=_front(record.get("pareto", []), trials, file),
+        importances=_importances(record["importances"], file),
         trials=trials,
         confirmed=_confirmed(folder / "confirmed.csv"),
     )
@@ -84,24 +86,24 @@ def read_tuning(file: Path) -> pd.DataFrame | None:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
+        record = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise ReportError(f"not readable JSON: {error}", where=str(file)) from error
-    if not isinstance(said, dict):
+    if not isinstance(record, dict):
         raise ReportError("not the record of a search: an object is expected.", where=str(file))
-    missing = [key for key in (*_SCALARS, *_LISTS) if key not in said]
+    missing = [key for key in (*_SCALARS, *_LISTS) if key not in record]
     if missing:
         raise ReportError(
             f"lacks {', '.join(map(repr, missing))}; run the search again to write it anew.", where=str(file)
         )
     for key in _LISTS:
-        if not isinstance(said[key], list):
-            raise ReportError(f"{key!r} is {said[key]!r}, not a list", where=str(file))
+        if not isinstance(record[key], list):
+            raise ReportError(f"{key!r} is {record[key]!r}, not a list", where=str(file))
     for key in ("trials", "hours", "parallel", "seed", "repeats"):
-        optional = key in ("trials", "hours") and said[key] is None
-        if not optional and (isinstance(said[key], bool) or not isinstance(said[key], int | float)):
-            raise ReportError(f"{key!r} is {said[key]!r}, not a number", where=str(file))
-    return said
+        optional = key in ("trials", "hours") and record[key] is None
+        if not optional and (isinstance(record[key], bool) or not isinstance(record[key], int | float)):
+            raise ReportError(f"{key!r} is {record[key]!r}, not a number", where=str(file))
+    return record
 
 
 def _objective(entry: Any, file: Path) -> Objective:

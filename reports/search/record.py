@@ -79,9 +79,9 @@ class Search:
     @property
     def of_reference(self) -> pd.Series | None:
         """The trial of the reference arm; None while it has not ended."""
-        column, wanted = ("arm_digest", self.reference_digest) if self.reference_digest else ("arm", self.reference)
-        found = self.trials[self.trials[column] == wanted]
-        return None if found.empty else found.iloc[0]
+        column, name = ("arm_digest", self.reference_digest) if self.reference_digest else ("arm", self.reference)
+        rows = self.trials[self.trials[column] == name]
+        return None if rows.empty else rows.iloc[0]
 
     @property
     def openings(self) -> int:
@@ -100,8 +100,8 @@ def best_so_far(search: Search) -> pd.DataFrame:
     """Return every trial of a search with the best score of a complete trial up to then."""
     trials, sign = search.trials, search.first.sign
     best = sign * (sign * search.scores.where(trials["state"] == "complete")).cummax().ffill()
-    shown = trials[["number", "arm", "state", "warm"]]
-    return shown.assign(score=search.scores, best_so_far=best).reset_index(drop=True)
+    columns = trials[["number", "arm", "state", "warm"]]
+    return columns.assign(score=search.scores, best_so_far=best).reset_index(drop=True)
 
 
 def changes(search: Search, trial: pd.Series) -> list[str] | None:
@@ -127,8 +127,8 @@ def expected_maximum(n: int) -> float:
     """Return by how many standard deviations the best of ``n`` equally good, noisy trials outdoes their truth."""
     if n < 2:
         return 0.0
-    found, _ = integrate.quad(lambda x: 1 - special.ndtr(x) ** n - special.ndtr(-x) ** n, 0, 12)
-    return float(found)
+    value, _ = integrate.quad(lambda x: 1 - special.ndtr(x) ** n - special.ndtr(-x) ** n, 0, 12)
+    return float(value)
 
 
 def _value(text: str) -> float | str:

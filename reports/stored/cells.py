@@ -14,9 +14,9 @@ def cells_beside(out: Path, folder: str, suffix: str) -> pd.DataFrame:
 
     Files of cells that the table does not hold are left alone: it may have been searched with them.
     """
-    table, there = Path(out) / "cells.parquet", {path.stem for path in (Path(out) / folder).glob(f"*{suffix}")}
-    if not there or not table.is_file():
+    table, stems = Path(out) / "cells.parquet", {path.stem for path in (Path(out) / folder).glob(f"*{suffix}")}
+    if not stems or not table.is_file():
         return pd.DataFrame(columns=["arm", "dataset", "repeat", "cell"])
     cells = pd.read_parquet(table, columns=["arm", "dataset", "repeat", "cell", "status"])
-    cells = cells[(cells["status"] == Status.OK) & cells["cell"].isin(there)].drop(columns="status").drop_duplicates()
+    cells = cells[(cells["status"] == Status.OK) & cells["cell"].isin(stems)].drop(columns="status").drop_duplicates()
     return cells.sort_values("repeat", kind="stable", ignore_index=True)

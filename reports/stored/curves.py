@@ -58,11 +58,11 @@ class Curves:
     def of(self, arm: str, dataset: str, most: int) -> dict[str, list[Trained]]:
         """Return how an arm was trained on a data set: stage to one training per repeat, the first ``most`` of them."""
         mine = self.cells[(self.cells["arm"] == arm) & (self.cells["dataset"] == dataset)].head(most)
-        found: dict[str, list[Trained]] = {stage: [] for stage in STAGES}
+        trainings: dict[str, list[Trained]] = {stage: [] for stage in STAGES}
         for repeat, cell in zip(mine["repeat"], mine["cell"], strict=True):
             for stage, trained in _read(self.folder / f"{cell}.json", int(repeat)).items():
-                found[stage].append(trained)
-        return found
+                trainings[stage].append(trained)
+        return trainings
 
 
 def read_curves(out: Path) -> Curves | None:

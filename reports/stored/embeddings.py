@@ -71,7 +71,7 @@ def separation(vectors: NDArray[np.float32], labels: NDArray[np.int8]) -> float:
 def _read(path: Path, repeat: int) -> Embedded:
     try:
         with np.load(path, allow_pickle=False) as file:
-            tf, target, label, before, after, asked = (file[name] for name in _ARRAYS)
+            tf, target, label, before, after, n_asked = (file[name] for name in _ARRAYS)
     except KeyError as error:
         raise ReportError(f"embeddings lack {error}; they need {', '.join(_ARRAYS)}.", where=str(path)) from None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
@@ -80,4 +80,4 @@ def _read(path: Path, repeat: int) -> Embedded:
     if not sound or not (np.isfinite(before).all() and np.isfinite(after).all()):
         raise ReportError("embeddings are damaged: vectors are missing, or not finite numbers.", where=str(path))
     pairs = pd.DataFrame({"tf": tf, "target": target, "label": label})
-    return Embedded(repeat, pairs, before, after, *map(int, asked))
+    return Embedded(repeat, pairs, before, after, *map(int, n_asked))

@@ -82,9 +82,9 @@ def read_experiment(uri: str, name: str) -> Experiment:
         what = "holds no finished cell of a study" if ours else f"has {count(len(runs), 'run')}, and none has ended"
         raise ReportError(f"experiment {name!r} {what}.", where=uri)
     waiting, parents = len(cells) - len(ended), 0 if ours else len(runs) - len(cells)
-    said = [f"{count(waiting, 'run')} left out: not ended yet."] if waiting else []
-    said += [f"{count(parents, 'run')} left out: a parent of other runs, without a metric."] if parents else []
-    return Experiment(_tidy(ended), said=(*said,)) if ours else Experiment(_wide(ended), _ROWS, (*said,))
+    notes = [f"{count(waiting, 'run')} left out: not ended yet."] if waiting else []
+    notes += [f"{count(parents, 'run')} left out: a parent of other runs, without a metric."] if parents else []
+    return Experiment(_tidy(ended), said=(*notes,)) if ours else Experiment(_wide(ended), _ROWS, (*notes,))
 
 
 def _refuse_no_store(uri: str) -> None:
@@ -112,8 +112,8 @@ def _is_store(file: Path) -> bool:
     """Whether a file is a store of MLflow's, which would fill any other SQLite file with tables of its own."""
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as store:
-            asked = "select 1 from sqlite_master where type = 'table' and name = 'experiments'"
-            return store.execute(asked).fetchone() is not None
+            query = "select 1 from sqlite_master where type = 'table' and name = 'experiments'"
+            return store.execute(query).fetchone() is not None
     except sqlite3.Error:
         return False
 

@@ -45,9 +45,9 @@ def canonical(raw: pd.DataFrame, source: Path, options: ReportOptions) -> tuple[
     )
     frame = frame.join(raw[[c for c in KEPT if c in raw and _kept(raw[c], arms, named)]])
     inside = [name for name in inside if name not in blocks]
-    made = " × ".join(blocks) + (f", each over {' × '.join(inside)}" if inside else "")
+    unit_names = " × ".join(blocks) + (f", each over {' × '.join(inside)}" if inside else "")
     rows = _long(frame, raw, source) if long else _melted(frame, raw, options.metric, (*named, *blocks), source)
-    return on_scale(rows, source), made
+    return on_scale(rows, source), unit_names
 
 
 def _kept(column: pd.Series, arms: pd.Series, named: Sequence[str]) -> bool:
@@ -132,8 +132,8 @@ def _melted(
 ) -> pd.DataFrame:
     columns = [str(c) for c in raw.columns if c not in ("row", "repeat", *keys)]
     metrics = {column: canonical_metric(column) for column in columns}
-    wanted = REPORTED if metric is None else (canonical_metric(metric),)
-    metrics = {column: name for want in wanted for column, name in metrics.items() if name == want}
+    names = REPORTED if metric is None else (canonical_metric(metric),)
+    metrics = {column: name for want in names for column, name in metrics.items() if name == want}
     if metric is not None and not metrics:
         column = pick(raw, metric, (), "metric", source)
         metrics = {column: canonical_metric(column)}

@@ -37,13 +37,13 @@ _RECORDED = {
 def folded(raw: pd.DataFrame, source: Path) -> pd.DataFrame:
     """Give the columns that a report of a study looks for their usual names, whatever their capitals."""
     sought = {squashed(name): name for name in _SOUGHT}
-    found: dict[str, list[str]] = {}
+    columns_of: dict[str, list[str]] = {}
     for column in map(str, raw.columns):
         if squashed(column) in sought:
-            found.setdefault(sought[squashed(column)], []).append(column)
-    for columns in found.values():
+            columns_of.setdefault(sought[squashed(column)], []).append(column)
+    for columns in columns_of.values():
         _refuse_several(columns, source)
-    return raw.rename(columns={columns[0]: name for name, columns in found.items()})
+    return raw.rename(columns={columns[0]: name for name, columns in columns_of.items()})
 
 
 def _refuse_several(columns: Sequence[str], source: Path) -> None:
@@ -91,14 +91,14 @@ def tells_apart(column: str) -> bool:
 
 def refuse_wide(raw: pd.DataFrame, options: ReportOptions, source: Path) -> None:
     """Refuse a table of a study, as its owner wrote it, with a column for each of its arms or of its data sets."""
-    sought, there = set(map(squashed, _SOUGHT)), set(map(squashed, map(str, raw.columns)))
-    if options.metric is not None or {"metric", "value"} <= there:
+    sought, present = set(map(squashed, _SOUGHT)), set(map(squashed, map(str, raw.columns)))
+    if options.metric is not None or {"metric", "value"} <= present:
         return
-    for given, usual, what, name in (
+    for named, usual, what, name in (
         (options.arm, (*ARM, *FACTORS), "arm", "arm"),
         (options.block, ("block", "dataset", *CELL_TYPE), "data set", "dataset"),
     ):
-        if given is None and not there & set(map(squashed, usual)):
+        if named is None and not present & set(map(squashed, usual)):
             refuse_side_by_side(raw, what, name, lambda column: squashed(column) in sought, source)
 
 
@@ -115,11 +115,11 @@ def arm_columns(raw: pd.DataFrame, given: Columns, source: Path) -> list[str]:
 def _picked(raw: pd.DataFrame, given: str | Sequence[str], what: str, source: Path) -> list[str]:
     """Return the columns that an option names; a comma parts them, unless it stands in the name of one."""
     names = given if not isinstance(given, str) else [given] if given in raw else given.split(",")
-    found = [pick(raw, name.strip(), (), what, source) for name in names or [""]]
-    twice = next((name for name in found if found.count(name) > 1), None)
+    columns = [pick(raw, name.strip(), (), what, source) for name in names or [""]]
+    twice = next((name for name in columns if columns.count(name) > 1), None)
     if twice is not None:
         raise ReportError(f"--{what} names column {twice!r} twice; once is enough", where=str(source))
-    return found
+    return columns
 
 
 def places(raw: pd.DataFrame, options: ReportOptions, source: Path) -> tuple[list[str], list[str]]:
@@ -142,11 +142,11 @@ def places(raw: pd.DataFrame, options: ReportOptions, source: Path) -> tuple[lis
 
 
 def _named(raw: pd.DataFrame, given: str | Sequence[str], what: str, source: Path) -> list[str]:
-    found = _picked(raw, given, what, source)
+    columns = _picked(raw, given, what, source)
     if {"cell", "block", "arm_digest"} <= set(raw.columns):
         # in a study's own table 'cell' is what was trained; whoever asks for the cell type means its block
-        found = ["block" if name == "cell" else name for name in found]
-    return list(dict.fromkeys(found))
+        columns = ["block" if name == "cell" else name for name in columns]
+    return list(dict.fromkeys(columns))
 
 
 def _holds(raw: pd.DataFrame, cell: str) -> bool:

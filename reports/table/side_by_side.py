@@ -17,7 +17,7 @@ def numeric(column: pd.Series) -> bool:
     return not flags and bool(pd.to_numeric(column.dropna(), errors="coerce").notna().mean() >= 0.5)
 
 
-def refuse_side_by_side(raw: pd.DataFrame, what: str, name: str, kept: Callable[[str], bool], source: Path) -> None:
+def refuse_side_by_side(raw: pd.DataFrame, what: str, name: str, is_other: Callable[[str], bool], source: Path) -> None:
     """Refuse arms or data sets of a study that stand side by side, in a table that names none.
 
     Parameters
@@ -35,7 +35,7 @@ def refuse_side_by_side(raw: pd.DataFrame, what: str, name: str, kept: Callable[
     """
     columns = [str(c) for c in raw.columns]
     index = [c for c in columns if c.startswith("Unnamed: ")]  # of rows, saved with them: it names nothing
-    spread = [c for c in columns if not kept(c) and c not in index]
+    spread = [c for c in columns if not is_other(c) and c not in index]
     rest = [c for c in columns if c not in spread]
     known = any(canonical_metric(c) in METRICS for c in columns)
     if known or len(spread) < 2 or rest == index or not all(numeric(raw[c]) for c in spread):

@@ -114,10 +114,10 @@ def _advice(raw: pd.DataFrame, rows: Sequence[int], metrics: Collection[str]) ->
     scores = {*metrics, *METRICS}
     apart = [c for c in unlike if canonical_metric(c) not in scores and tells_apart(c)]
     named = f"column{'s' if len(apart) > 1 else ''} {', '.join(map(repr, apart))}"
-    found = (
+    text = (
         f"Rows {both} differ in {named}. " if apart else f"Only scores and records of the run tell rows {both} apart. "
     )
-    return found + (
+    return text + (
         "Repetitions are numbered in a column 'repeat' (or 'seed', 'run': whole numbers that arms share); what lies "
         "inside a unit is named with --dataset, what makes another arm with --arm; only what makes another independent "
         "unit, with --block."
@@ -147,9 +147,9 @@ def _reject_two_arms_of_one_name(frame: pd.DataFrame, source: Path) -> None:
     several = frame.groupby("arm")["arm_digest"].nunique()
     if (several > 1).any():
         name = several.index[several > 1][0]
-        found = sorted(frame.loc[frame["arm"] == name, "arm_digest"].dropna().astype(str).unique())
+        digests = sorted(frame.loc[frame["arm"] == name, "arm_digest"].dropna().astype(str).unique())
         raise ReportError(
-            f"arm {name!r} stands for {len(found)} different models (digests {', '.join(found)}); "
+            f"arm {name!r} stands for {len(digests)} different models (digests {', '.join(digests)}); "
             "give each arm its own name",
             where=str(source),
         )
@@ -204,18 +204,18 @@ def _without_undefined(
     kept_in_mind = frame["status"].eq(Status.UNDEFINED) | scored
     gone = nobody & frame["status"].eq(Status.UNDEFINED).groupby(keys).transform("any")
     gone &= kept_in_mind.groupby(keys).transform("all")
-    kept = frame[~gone]
-    _refuse_unexplained(kept, source)
-    if primary not in set(kept["metric"]):
+    defined = frame[~gone]
+    _refuse_unexplained(defined, source)
+    if primary not in set(defined["metric"]):
         raise ReportError(
             f"{primary} is undefined on every exam; choose another primary metric with --metric",
             where=str(source),
         )
-    lost = sorted(set(frame["arm"]) - set(kept["arm"]))
+    lost = sorted(set(frame["arm"]) - set(defined["arm"]))
     if lost:
         raise ReportError(f"arm {lost[0]!r} has no metric that is defined where it was run", where=str(source))
     counts = frame[gone].drop_duplicates(exam).groupby(["metric", "dataset"], as_index=False).size()
-    return kept, tuple((str(metric), str(dataset), int(n)) for metric, dataset, n in counts.itertuples(index=False))
+    return defined, tuple((str(metric), str(dataset), int(n)) for metric, dataset, n in counts.itertuples(index=False))
 
 
 def _refuse_unexplained(frame: pd.DataFrame, source: Path) -> None:

@@ -22,14 +22,14 @@ def score_heatmap(scores: pd.DataFrame) -> Drawing | None:
     top = scores.head(2 * TOP)
     tfs = _frequent(top["tf"], _TFS)
     targets = _frequent(top.loc[top["tf"].isin(tfs), "target"], _TARGETS)
-    shown = scores[scores["tf"].isin(tfs) & scores["target"].isin(targets)]
+    pairs = scores[scores["tf"].isin(tfs) & scores["target"].isin(targets)]
     if len(tfs) < 2 or len(targets) < 2:
         return None
-    wide = shown.pivot_table(index="tf", columns="target", values="score").reindex(index=tfs, columns=targets)
+    wide = pairs.pivot_table(index="tf", columns="target", values="score").reindex(index=tfs, columns=targets)
     figure, (axes,) = panels(1, 1, 1.5 + 0.2 * len(tfs))
     axes.spines[:].set_visible(False)
     image = axes.pcolormesh(np.ma.masked_invalid(wide.to_numpy()), cmap=SHADES, edgecolors="white", linewidth=0.6)
-    known = shown[shown["label"] == 1]
+    known = pairs[pairs["label"] == 1]
     rows, columns = known["tf"].map(tfs.index), known["target"].map(targets.index)
     places = list(zip(columns + 0.5, rows + 0.5, strict=True))
     dots(axes, places, s=14, c="white", edgecolors="black", linewidths=0.6, zorder=3)
@@ -41,7 +41,7 @@ def score_heatmap(scores: pd.DataFrame) -> Drawing | None:
     axes.set_xlabel("target")
     axes.set_ylabel("transcription factor")
     figure.colorbar(image, ax=axes, label="mean score", shrink=0.8, pad=0.02).outline.set_visible(False)
-    return Drawing(figure, shown.reset_index(drop=True))
+    return Drawing(figure, pairs.reset_index(drop=True))
 
 
 def _frequent(genes: pd.Series, most: int) -> list[str]:

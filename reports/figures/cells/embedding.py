@@ -27,15 +27,15 @@ def embedding(embeddings: Embeddings, arm: str, datasets: list[str]) -> Drawing 
 
     None where no data set has pairs of both classes, and enough of them.
     """
-    found = {dataset: one for dataset in datasets if (one := embeddings.of(arm, dataset)) is not None}
-    found = {dataset: one for dataset, one in found.items() if _drawable(one)}
-    if not found:
+    samples = {dataset: one for dataset in datasets if (one := embeddings.of(arm, dataset)) is not None}
+    samples = {dataset: one for dataset, one in samples.items() if _drawable(one)}
+    if not samples:
         return None
-    figure, axes = panels(len(found), 2, 3.4, squeeze=False)
+    figure, axes = panels(len(samples), 2, 3.4, squeeze=False)
     figure.set_layout_engine("constrained", hspace=0.1)
     parts: list[pd.DataFrame] = []
     places = iter(axes)
-    for dataset, one in found.items():
+    for dataset, one in samples.items():
         for time, vectors in (("before", one.before), ("after", one.after)):
             auroc, at = separation(vectors, one.pairs["label"].to_numpy()), flat(vectors[:MOST_PAIRS])
             part = one.pairs[:MOST_PAIRS].assign(dataset=dataset, arm=arm, time=time, x=at[:, 0], y=at[:, 1])

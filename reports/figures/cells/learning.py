@@ -34,11 +34,11 @@ def learning(analysis: Analysis, curves: Curves) -> Drawing | None:
     columns = list(dict.fromkeys(numbers["dataset"]))
     rows = [(stage, what) for stage in STAGES if stage in set(numbers["stage"]) for what in ("loss", "validation")]
     figure, axes = panels(len(rows), len(columns), 1.75, sharey="row", squeeze=False)
-    look, shown = styles(analysis), dict(iter(numbers.groupby(["stage", "dataset"], sort=False)))
+    look, panels_of = styles(analysis), dict(iter(numbers.groupby(["stage", "dataset"], sort=False)))
     for place, one in enumerate(axes):
         (stage, what), dataset = rows[place // len(columns)], columns[place % len(columns)]
-        if (stage, dataset) in shown:
-            _panel(one, shown[stage, dataset], what, look)
+        if (stage, dataset) in panels_of:
+            _panel(one, panels_of[stage, dataset], what, look)
         if place < len(columns):
             one.set_title(short(dataset, 28), fontsize=10)
         if what == "validation":
@@ -47,8 +47,8 @@ def learning(analysis: Analysis, curves: Curves) -> Drawing | None:
             metric = numbers.loc[numbers["stage"] == stage, "metric"].iloc[0]
             one.set_ylabel(f"{_NAMES[stage]}\n{'loss' if what == 'loss' else f'validation {label(metric)}'}")
     figure.align_ylabels()
-    there = set(numbers["arm"])
-    arms = [arm for arm in analysis.arms if arm in there]
+    present = set(numbers["arm"])
+    arms = [arm for arm in analysis.arms if arm in present]
     lines = [Line2D([], [], color=look[arm][0], marker=look[arm][1], markersize=5) for arm in arms]
     names = [named(analysis, arm) for arm in arms]
     figure.legend(lines, names, loc="outside lower center", ncols=across(names), frameon=False)
@@ -99,9 +99,9 @@ def _panel(axes: Axes, rows: pd.DataFrame, what: str, look: Look) -> None:
         whole = wide.dropna()  # where a repeat has ended, the mean of the others is one of other cells
         # arms that share a graph stage have one curve: the first looks out from under the next
         axes.plot(whole.index, whole.mean(axis=1), color=colour, linewidth=2.6 - 0.5 * place)
-        kept = of_arm[of_arm["epoch"] == of_arm["picked"]]
+        picked = of_arm[of_arm["epoch"] == of_arm["picked"]]
         edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5, "zorder": 4}
-        axes.plot(kept["epoch"], kept[what], marker, color=colour, markersize=7.5 - place, **edge)
+        axes.plot(picked["epoch"], picked[what], marker, color=colour, markersize=7.5 - place, **edge)
     axes.set_xlim(0.5, max(2, rows["epoch"].max()) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(4))

@@ -39,8 +39,8 @@ def precision_recall(analysis: Analysis, predictions: Predictions) -> Drawing | 
     handles = {line.get_label(): line for one in axes[: len(parts)] for line in one.get_lines()}
     order = [arm for arm in analysis.arms if arm in handles]
     lines, names = [handles[arm] for arm in order], [named(analysis, arm) for arm in order]
-    handles_, told = [*lines, handles["guessing"]], [*names, "guessing"]
-    figure.legend(handles_, told, loc="outside lower center", ncols=across(told), frameon=False)
+    handles_, labels = [*lines, handles["guessing"]], [*names, "guessing"]
+    figure.legend(handles_, labels, loc="outside lower center", ncols=across(labels), frameon=False)
     return Drawing(figure, numbers)
 
 
@@ -86,8 +86,8 @@ def _chosen(analysis: Analysis, dataset: str) -> list[str]:
     here = analysis.scores[(analysis.scores["metric"] == analysis.metric) & (analysis.scores["dataset"] == dataset)]
     means = here.set_index("arm")["mean"].dropna().sort_values(ascending=False, kind="stable")
     controls = [arm for arm in means.index if analysis.roles[arm] == "control"][:1]
-    wanted = {analysis.reference, *controls, *ranked(analysis)[:MOST_ARMS]}
-    return [arm for arm in analysis.arms if arm in wanted]
+    chosen = {analysis.reference, *controls, *ranked(analysis)[:MOST_ARMS]}
+    return [arm for arm in analysis.arms if arm in chosen]
 
 
 def _panel(axes: Axes, part: pd.DataFrame, look: dict[str, tuple[str, str]]) -> None:

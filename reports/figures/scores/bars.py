@@ -39,8 +39,8 @@ def bars(analysis: Analysis, metric: str) -> Drawing | None:
         axes.scatter(values[arm], jitter, s=14, c=colour, marker=marker, linewidths=0, zorder=3)
         if np.isfinite(low):
             axes.errorbar(mean, y, xerr=[[mean - low], [high - mean]], color=INK, capsize=3, linewidth=1.4, zorder=4)
-        told = number(mean) if arm in complete else "no mean"
-        axes.text(1.01, y, told, transform=axes.get_yaxis_transform(), va="center", fontsize=9, color=INK)
+        text = number(mean) if arm in complete else "no mean"
+        axes.text(1.01, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=9, color=INK)
         rows.append((metric, arm, mean, low, high, len(values[arm])))
     if (most := metric_of(metric).bounds[1]) < np.inf:
         axes.set_xlim(right=min(axes.get_xlim()[1], most))  # a t interval knows no bounds, the metric does

@@ -20,12 +20,12 @@ _WIDE = 20.0  # ratio of largest to smallest cost from which an axis is logarith
 def gain_per_cost(analysis: Analysis, metric: str) -> Drawing | None:
     """Draw the difference of every arm of a study to the reference over its cost; None without one of the two."""
     data = cost_numbers(analysis, metric)
-    shown = [c for c in _COSTS if c in data and len(data[c].dropna().unique()) > 1]
-    if len(data) < 2 or not shown:
+    costs = [c for c in _COSTS if c in data and len(data[c].dropna().unique()) > 1]
+    if len(data) < 2 or not costs:
         return None
     look = styles(analysis)
-    figure, axes = panels(1, len(shown), 4.0, sharey=True)
-    for one, cost in zip(axes, shown, strict=True):
+    figure, axes = panels(1, len(costs), 4.0, sharey=True)
+    for one, cost in zip(axes, costs, strict=True):
         one.axhline(0.0, color=GREY, linewidth=1, zorder=1)
         for row in data.to_dict("records"):
             if not np.isfinite(row[cost]):
@@ -33,7 +33,7 @@ def gain_per_cost(analysis: Analysis, metric: str) -> Drawing | None:
             colour, marker = look[row["arm"]]
             if np.isfinite(row["low"]):
                 one.plot([row[cost]] * 2, [row["low"], row["high"]], color=colour, linewidth=1.6, zorder=2)
-            name = named(analysis, row["arm"]) if cost == shown[0] else None
+            name = named(analysis, row["arm"]) if cost == costs[0] else None
             one.scatter(row[cost], row["mean"], s=48, c=colour, marker=marker, zorder=3, label=name, edgecolors="white")
         _scale(one, data[cost])
         one.grid(color="#e5e5e5", linewidth=0.7)

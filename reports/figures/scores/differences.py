@@ -18,16 +18,16 @@ def differences(analysis: Analysis, metric: str) -> Drawing | None:
     if data.empty:
         return None
     look = styles(analysis)
-    shown = data.iloc[::-1].reset_index(drop=True)
-    figure, axes = row_axes(len(shown))
+    rows = data.iloc[::-1].reset_index(drop=True)
+    figure, axes = row_axes(len(rows))
     axes.axvline(0.0, color="#333333", linewidth=1)
-    for y, row in enumerate(shown.to_dict("records")):
+    for y, row in enumerate(rows.to_dict("records")):
         colour, marker = look[row["arm"]]
         if np.isfinite(row["low"]):
             axes.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=2)
         axes.plot([row["mean"]], [y], marker=marker, color=colour, markersize=7)
-    axes.set_yticks(range(len(shown)), [named(analysis, arm) for arm in shown["arm"]])
-    axes.set_ylim(-0.6, len(shown) - 0.4)
+    axes.set_yticks(range(len(rows)), [named(analysis, arm) for arm in rows["arm"]])
+    axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlabel(f"{label(metric)}: arm minus {analysis.reference}")
     return Drawing(figure, data)
 

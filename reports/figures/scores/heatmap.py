@@ -23,8 +23,8 @@ def heatmap(analysis: Analysis, metric: str) -> Drawing | None:
     With many data sets they go down and the arms across, as in the tables. An empty cell has no complete mean.
     """
     data = analysis.scores[analysis.scores["metric"] == metric]
-    there = set(data["arm"])
-    arms = [arm for arm in analysis.arms if arm in there]
+    present = set(data["arm"])
+    arms = [arm for arm in analysis.arms if arm in present]
     wide = data.pivot_table(index="arm", columns="dataset", values="mean", dropna=False).reindex(arms)
     if min(wide.shape) < 2 or max(wide.shape) > MOST or not np.isfinite(wide.to_numpy()).any():
         return None

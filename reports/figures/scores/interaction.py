@@ -72,8 +72,10 @@ def crossed(levels: pd.DataFrame, one: str, other: str) -> bool:
     Only then is a marginal mean of the two a mean over the same rest.
     """
     rest = [c for c in levels if c not in (one, other)]
-    kept = levels.drop_duplicates()
-    groups = {key: frozenset(map(tuple, part[rest].to_numpy().tolist())) for key, part in kept.groupby([one, other])}
+    distinct = levels.drop_duplicates()
+    groups = {
+        key: frozenset(map(tuple, part[rest].to_numpy().tolist())) for key, part in distinct.groupby([one, other])
+    }
     return len(groups) == levels[one].nunique() * levels[other].nunique() and len(set(groups.values())) == 1
 
 

@@ -67,6 +67,6 @@ def _marks(analysis: Analysis, metric: str) -> dict[str, tuple[str, float]]:
     for f in analysis.findings:
         if f.metric != metric or f.against != analysis.reference or f.p_weaker is None:
             continue
-        found = f.verdict in ("higher", "lower")
-        out[f.arm] = ("*" * stars(f.p_weaker, analysis.alpha) if found else "", f.p_weaker)
+        established = f.verdict in ("higher", "lower")
+        out[f.arm] = ("*" * stars(f.p_weaker, analysis.alpha) if established else "", f.p_weaker)
     return out

@@ -14,13 +14,13 @@ MOST = 20  # parameters drawn; the table holds all of them
 
 def importances(search: Search, objective: Objective) -> Drawing | None:
     """Draw what share of the scores' variance each parameter explains; None where that is refused."""
-    found = importance_numbers(search)
-    data = found[found["objective"] == objective.name].reset_index(drop=True)
+    table = importance_numbers(search)
+    data = table[table["objective"] == objective.name].reset_index(drop=True)
     if data.empty:
         return None
-    shown = data.head(MOST).iloc[::-1].reset_index(drop=True)
-    figure, axes = grid_axes(0.9 + 0.42 * len(shown), grid="x")
-    for y, row in enumerate(shown.to_dict("records")):
+    largest = data.head(MOST).iloc[::-1].reset_index(drop=True)
+    figure, axes = grid_axes(0.9 + 0.42 * len(largest), grid="x")
+    for y, row in enumerate(largest.to_dict("records")):
         own = bool(row["given"])
         look: dict[str, Any] = (
             {"color": COLOURS[1], "hatch": "//", "edgecolor": "white"} if own else {"color": COLOURS[0]}
@@ -28,8 +28,8 @@ def importances(search: Search, objective: Objective) -> Drawing | None:
         axes.barh(y, row["importance"], height=0.62, linewidth=0, **look)
         at = (row["importance"], y)
         axes.annotate(f"{row['importance']:.2f}", at, (4, 0), textcoords="offset points", va="center", fontsize=9)
-    axes.set_yticks(range(len(shown)), [_parameter(row) for row in shown.to_dict("records")], fontsize=9)
-    axes.set_xlim(0, max(float(shown["importance"].max()) * 1.12, 0.05))
+    axes.set_yticks(range(len(largest)), [_parameter(row) for row in largest.to_dict("records")], fontsize=9)
+    axes.set_xlim(0, max(float(largest["importance"].max()) * 1.12, 0.05))
     axes.set_xlabel(f"share of the variance of {objective_label(objective)}")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
@@ -38,5 +38,5 @@ def importances(search: Search, objective: Objective) -> Drawing | None:
 
 def _parameter(row: dict[Any, Any]) -> str:
     name = str(row["parameter"]).replace("$", r"\$")
-    given = str(row["given"]).replace("$", r"\$")
-    return f"{name}\n(given {given}, {row['trials']} trials)" if given else name
+    condition = str(row["given"]).replace("$", r"\$")
+    return f"{name}\n(given {condition}, {row['trials']} trials)" if condition else name

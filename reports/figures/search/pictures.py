@@ -48,7 +48,7 @@ def _pareto(s: Search, other: Objective, drawing: Drawing) -> Picture:
         caption += f" The front is that of all {len(s.objectives)} objectives, two of which are drawn."
     numbers = drawing.numbers
     front = numbers[numbers["front"]]
-    told = [
+    members = [
         f"trial {row['number']} {score_text(s.first, row[s.first.name])} at {score_text(other, row[other.name])}"
         for row in front.to_dict("records")
     ]
@@ -57,7 +57,7 @@ def _pareto(s: Search, other: Objective, drawing: Drawing) -> Picture:
         drawing,
         svg(drawing.figure),
         caption[0].upper() + caption[1:],
-        f"{caption} Front: {', '.join(told) or 'none recorded'}.",
+        f"{caption} Front: {', '.join(members) or 'none recorded'}.",
     )
 
 
@@ -75,5 +75,5 @@ def _importances(s: Search, objective: Objective, drawing: Drawing) -> Picture:
     scarce = [name for name in s.space["name"] if having.get(f"param:{name}", 0) < FEWEST]
     if scarce:
         caption += f" Left out, with fewer than {FEWEST} complete trials: {joined(scarce)}."
-    told = [f"{row['parameter']} {row['importance']:.2f}" for row in numbers.head(MOST).to_dict("records")]
-    return picture(f"search_importances_{file_name(objective.name)}", drawing, caption, f"{', '.join(told)}.")
+    shares = [f"{row['parameter']} {row['importance']:.2f}" for row in numbers.head(MOST).to_dict("records")]
+    return picture(f"search_importances_{file_name(objective.name)}", drawing, caption, f"{', '.join(shares)}.")

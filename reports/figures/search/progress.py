@@ -19,13 +19,13 @@ def progress(search: Search) -> Drawing | None:
     figure, axes = grid_axes(3.4)
     axes.step(data["number"], data["best_so_far"], where="post", color=INK, linewidth=1.5, label="best so far")
     done = data["state"] == "complete"
-    for wanted, name, marker, colour in (
+    for chosen, name, marker, colour in (
         (done & ~data["warm"], "complete", "o", COLOURS[0]),
         (done & data["warm"], "warm (from the ledger)", "D", COLOURS[2]),
         (data["state"] == "pruned", "pruned (fewer cells)", "x", COLOURS[1]),
     ):
-        if wanted.any():
-            at = data["number"][wanted], data["score"][wanted]
+        if chosen.any():
+            at = data["number"][chosen], data["score"][chosen]
             axes.scatter(*at, s=26, zorder=3, label=name, marker=marker, color=colour)
     failed = data["number"][data["state"] == "failed"]
     if len(failed):  # no score: at the foot, whatever the scale

@@ -68,8 +68,8 @@ def ranked(analysis: Analysis) -> list[str]:
 def measured(analysis: Analysis, metric: str) -> tuple[list[str], pd.DataFrame]:
     """Return the arms of a study that have points on a metric, in their order, and those points."""
     data = analysis.points[analysis.points["metric"] == metric]
-    there = set(data["arm"])
-    return [arm for arm in analysis.arms if arm in there], data
+    present = set(data["arm"])
+    return [arm for arm in analysis.arms if arm in present], data
 
 
 def svg(figure: Figure) -> str:

@@ -15,36 +15,36 @@ from reports.words.metrics import AUROC_CHANCE, DECIMALS, POOLED, WITHIN_TF, lab
 from reports.words.numbers import count, joined, number, signed
 
 
-def audit_exports(found: Audit) -> list[Export]:
+def audit_exports(audited: Audit) -> list[Export]:
     """Collect the tables of the audit, all digits."""
-    tables = {"degree_audit": found.degree, "ranks_within_tf": found.ranks}
+    tables = {"degree_audit": audited.degree, "ranks_within_tf": audited.ranks}
     return [Export(name, numbers) for name, numbers in tables.items() if not numbers.empty]
 
 
-def audit_context(found: Audit, a: Analysis) -> dict[str, Any]:
+def audit_context(audited: Audit, a: Analysis) -> dict[str, Any]:
     """Gather everything the section on degrees shows."""
     return {
-        "sentence": _sentence(found, a),
-        "degree": _shares(found.degree, a),
-        "unranked": _why_unranked(found, a),
-        "ranks": [_ranked(row) for row in found.ranks.to_dict("records")],
-        "pooled": label(found.pooled),
-        "blocks": count(found.blocks, "block"),
-        "warnings": audit_refusals(found),
-        "left_out": joined(list(found.left_out), 12) if found.left_out else "",
+        "sentence": _sentence(audited, a),
+        "degree": _shares(audited.degree, a),
+        "unranked": _why_unranked(audited, a),
+        "ranks": [_ranked(row) for row in audited.ranks.to_dict("records")],
+        "pooled": label(audited.pooled),
+        "blocks": count(audited.blocks, "block"),
+        "warnings": audit_refusals(audited),
+        "left_out": joined(list(audited.left_out), 12) if audited.left_out else "",
     }
 
 
-def _sentence(found: Audit, a: Analysis) -> str:
-    if found.degree.empty:
+def _sentence(audited: Audit, a: Analysis) -> str:
+    if audited.degree.empty:
         if POOLED not in a.metrics:
             return "Not shown: AUROC is not in this table, and the audit is made on it."
         if not any(is_degree(a, arm) for arm in a.arms):
             return "Not shown: this table has no degree control, so what degrees alone would earn is unknown."
         return "Not shown: the cells of the degree control, or of all other arms, are incomplete."
     if a.reference is not None:
-        return _of_reference(found.degree[found.degree["arm"] == a.reference], a)
-    alone = found.degree.drop_duplicates("dataset")
+        return _of_reference(audited.degree[audited.degree["arm"] == a.reference], a)
+    alone = audited.degree.drop_duplicates("dataset")
     return f"Degrees alone reach AUROC {number(alone['degree'].mean())} {_where(alone, a)}."
 
 
@@ -53,19 +53,19 @@ def _of_reference(mine: pd.DataFrame, a: Analysis) -> str:
     if mine.empty:
         return f"Not summed up: no data set holds every cell of both the degree control and {a.reference}."
     degree, arm = mine["degree"].mean() - AUROC_CHANCE, mine["auroc"].mean() - AUROC_CHANCE
-    told = f"Degrees alone reach AUROC {number(degree + AUROC_CHANCE)}, {a.reference} {number(arm + AUROC_CHANCE)}, "
-    told += _where(mine, a)
+    text = f"Degrees alone reach AUROC {number(degree + AUROC_CHANCE)}, {a.reference} {number(arm + AUROC_CHANCE)}, "
+    text += _where(mine, a)
     if round(arm, DECIMALS) <= 0:
-        told += f"; {a.reference} does not exceed guessing (0.5)"
+        text += f"; {a.reference} does not exceed guessing (0.5)"
     elif round(degree, DECIMALS) <= 0:
-        told += "; degrees alone do not exceed guessing (0.5)"
+        text += "; degrees alone do not exceed guessing (0.5)"
     else:
-        told += f": degrees earn {_percent(degree / arm)} of what {a.reference} has above guessing (0.5)"
+        text += f": degrees earn {_percent(degree / arm)} of what {a.reference} has above guessing (0.5)"
     guessed = mine.loc[mine["auroc"].round(DECIMALS) <= AUROC_CHANCE, "dataset"].tolist()
     if guessed and round(arm, DECIMALS) > 0:
-        told += f"; on {joined(guessed)} it does not exceed guessing, which is counted in"
+        text += f"; on {joined(guessed)} it does not exceed guessing, which is counted in"
     left_out = [dataset for dataset in a.datasets if dataset not in set(mine["dataset"])]
-    return told + (f"; {joined(left_out)} left out for failed or missing cells." if left_out else ".")
+    return text + (f"; {joined(left_out)} left out for failed or missing cells." if left_out else ".")
 
 
 def _where(rows: pd.DataFrame, a: Analysis) -> str:
@@ -103,10 +103,10 @@ def _percent(share: float) -> str:
     return f"{number(100 * share, 0)} %"
 
 
-def _why_unranked(found: Audit, a: Analysis) -> str:
-    if not found.ranks.empty:
+def _why_unranked(audited: Audit, a: Analysis) -> str:
+    if not audited.ranks.empty:
         return ""
-    lacking = [m for m in (found.pooled, WITHIN_TF) if m not in a.metrics]
+    lacking = [m for m in (audited.pooled, WITHIN_TF) if m not in a.metrics]
     if lacking:
         return f"Ranks are not compared: {joined([label(m) for m in lacking])} is not in this table."
     return "Ranks are not compared: fewer than two arms have every cell finished on both metrics."

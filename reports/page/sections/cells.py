@@ -35,8 +35,8 @@ def _count(cell: Any) -> dict[str, str]:
     if cell is None:
         return {"text": "–", "mark": "gap"}
     parts = [f"{cell.finished} ok", f"{cell.failed} failed", f"{cell.missing} not run"]
-    told = [part for part, n in zip(parts, (1, cell.failed, cell.missing), strict=True) if n]
-    return {"text": ", ".join(told), "mark": "gap" if len(told) > 1 else ""}
+    shown = [part for part, n in zip(parts, (1, cell.failed, cell.missing), strict=True) if n]
+    return {"text": ", ".join(shown), "mark": "gap" if len(shown) > 1 else ""}
 
 
 def costs_context(a: Analysis) -> dict[str, Any]:

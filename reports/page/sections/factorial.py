@@ -28,31 +28,31 @@ _FILES = {
 
 def factorials_context(a: Analysis) -> list[dict[str, Any]]:
     """Show every analysis of a study's factors once; metrics refused for the same reason share one line."""
-    found, level = a.factorials, confidence(a.alpha)
+    analyses, level = a.factorials, confidence(a.alpha)
     out: list[dict[str, Any]] = []
-    for message in dict.fromkeys(f.message for f in found if f.message):
-        mine = [f for f in found if f.message == message]
-        names = "" if len(mine) == len(found) else joined([label(f.metric) for f in mine], 8)
+    for message in dict.fromkeys(f.message for f in analyses if f.message):
+        mine = [f for f in analyses if f.message == message]
+        names = "" if len(mine) == len(analyses) else joined([label(f.metric) for f in mine], 8)
         out.append({"metric": names, "message": message})
-    mine = [f for f in found if not f.message]
+    mine = [f for f in analyses if not f.message]
     return out + [{**_shown(f), "level": level, "open": f.metric == a.metric or len(mine) == 1} for f in mine]
 
 
-def factorial_exports(found: tuple[Factorial, ...]) -> list[Export]:
+def factorial_exports(analyses: tuple[Factorial, ...]) -> list[Export]:
     """Collect the tables of what a study's factors do together, all digits; nothing where all was refused."""
     out = []
     for method, (name, means, how) in _FILES.items():
-        able = [f for f in found if not f.message and f.method == method]
+        able = [f for f in analyses if not f.message and f.method == method]
         if able:
             numbers = pd.concat([f.effects.assign(metric=f.metric) for f in able])
             heads = [head.replace("\n", " ") for head in max(map(_heads, able), key=len)]
-            told = {
+            cells = {
                 (label(f.metric), effect): dict(zip(heads, c, strict=False)) for f in able for effect, c in _effects(f)
             }
-            text = pd.DataFrame.from_dict(told, orient="index").fillna("–")
+            text = pd.DataFrame.from_dict(cells, orient="index").fillna("–")
             out.append(Export(name, numbers, latex(text, f"{how}; Holm over the effects of a metric.", name)))
             out.append(Export(means, pd.concat([f.means.assign(metric=f.metric) for f in able])))
-    simple = [f.simple.assign(metric=f.metric) for f in found if not f.simple.empty]
+    simple = [f.simple.assign(metric=f.metric) for f in analyses if not f.simple.empty]
     return [*out, Export("simple_effects", pd.concat(simple))] if simple else out
 
 
@@ -80,9 +80,9 @@ def _heads(f: Factorial) -> tuple[str, ...]:
 
 
 def _effects(f: Factorial) -> list[tuple[str, list[str]]]:
-    told = _complete if f.method == "RM-ANOVA" else _incomplete
+    write = _complete if f.method == "RM-ANOVA" else _incomplete
     width = len(_heads(f))
-    return [(str(row["effect"]), told(row)[:width]) for row in f.effects.to_dict("records")]
+    return [(str(row["effect"]), write(row)[:width]) for row in f.effects.to_dict("records")]
 
 
 def _complete(row: Any) -> list[str]:
@@ -150,6 +150,6 @@ def _simple_notes(f: Factorial) -> list[str]:
     if f.blocks < MIN_SIGNED:
         out.append(f"{f.blocks} blocks; an exact test needs {MIN_SIGNED}.")
     else:
-        told = ", ".join(f"{p_value(p)} for {count(m, 'comparison')}" for m, p in floors.items())
-        out.append(f"Smallest Holm p that {f.blocks} blocks can reach: {told}.")
+        limits = ", ".join(f"{p_value(p)} for {count(m, 'comparison')}" for m, p in floors.items())
+        out.append(f"Smallest Holm p that {f.blocks} blocks can reach: {limits}.")
     return out

@@ -19,21 +19,21 @@ _PLAIN = "Plain t intervals and no p, since repeats that share edges make them t
 
 def gain_table(a: Analysis) -> dict[str, Any]:
     """Lay gains out with data sets down and metrics across: a reviewer reads along one data set."""
-    shown = {(g.dataset, g.metric): _row(g) for g in a.gains}
-    metrics = [m for m in a.metrics if any(metric == m for _, metric in shown)]
-    datasets = sorted({dataset for dataset, _ in shown})
-    rows = [{"name": d, "cells": [shown.get((d, m)) for m in metrics]} for d in datasets]
+    cells = {(g.dataset, g.metric): _row(g) for g in a.gains}
+    metrics = [m for m in a.metrics if any(metric == m for _, metric in cells)]
+    datasets = sorted({dataset for dataset, _ in cells})
+    rows = [{"name": d, "cells": [cells.get((d, m)) for m in metrics]} for d in datasets]
     return {"heads": [label(m) for m in metrics], "rows": rows}
 
 
-def pair_rows(found: Sequence[Paired]) -> list[dict[str, str]]:
+def pair_rows(pairs: Sequence[Paired]) -> list[dict[str, str]]:
     """Write the paired differences of single data sets of a study, row by row."""
-    return [_row(pair) for pair in found]
+    return [_row(pair) for pair in pairs]
 
 
-def pair_notes(found: Sequence[Paired]) -> list[str]:
+def pair_notes(pairs: Sequence[Paired]) -> list[str]:
     """Say what intervals and p on single data sets of a study rest on, or why there is no p."""
-    measured = [pair for pair in found if not pair.note]
+    measured = [pair for pair in pairs if not pair.note]
     tested = any(pair.test for pair in measured)
     what = "intervals and p are those" if tested else "intervals are those"
     out = [_RESPLIT.format(what)] if any(pair.ratio for pair in measured) else []

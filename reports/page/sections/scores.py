@@ -57,9 +57,9 @@ def _means(a: Analysis, metric: str) -> dict[str, dict[str, dict[str, str]]]:
     out = {}
     for network, rows in a.averages[a.averages["metric"] == metric].groupby("network", sort=False):
         marks = best_two(rows.set_index("arm")["mean"])
-        shown = {r["arm"]: {"text": number(r["mean"]), "spread": ""} for r in rows.to_dict("records")}
-        told = f"Mean of {network} ({count(int(rows['datasets'].max()), 'data set')})"
-        out[told] = {arm: {**cell, "mark": marks.get(arm, "")} for arm, cell in shown.items()}
+        cells = {r["arm"]: {"text": number(r["mean"]), "spread": ""} for r in rows.to_dict("records")}
+        head = f"Mean of {network} ({count(int(rows['datasets'].max()), 'data set')})"
+        out[head] = {arm: {**cell, "mark": marks.get(arm, "")} for arm, cell in cells.items()}
     return out
 
 

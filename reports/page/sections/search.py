@@ -94,8 +94,8 @@ def _confirmed_tex(s: Search) -> str:
 
 
 def _with_changes(s: Search, trials: pd.DataFrame) -> pd.DataFrame:
-    kept = trials[["number", "arm", "warm", *(f"objective:{o.name}" for o in s.objectives), "cells", "seconds"]]
-    return kept.assign(changed=[_changed(s, row) for _, row in trials.iterrows()])
+    columns = trials[["number", "arm", "warm", *(f"objective:{o.name}" for o in s.objectives), "cells", "seconds"]]
+    return columns.assign(changed=[_changed(s, row) for _, row in trials.iterrows()])
 
 
 def _front(s: Search) -> pd.DataFrame:
@@ -120,8 +120,8 @@ def _ranked(s: Search, trials: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _changed(s: Search, row: pd.Series) -> str:
-    found = changes(s, row)
-    return "an arm outside of the space" if found is None else ", ".join(found) or "nothing"
+    changed = changes(s, row)
+    return "an arm outside of the space" if changed is None else ", ".join(changed) or "nothing"
 
 
 def _outside(s: Search) -> str:

@@ -15,10 +15,10 @@ from reports.words.numbers import joined, number
 
 def tuning_context(tuning: pd.DataFrame, metric: str) -> dict[str, Any]:
     """Gather everything the section on tuning shows."""
-    kept = tuning[was_tuned(tuning) & tuning["complete"].eq(0)]["arm"].tolist()
+    untuned = tuning[was_tuned(tuning) & tuning["complete"].eq(0)]["arm"].tolist()
     note = ""
-    if kept:
-        note = f"No trial of {joined(kept, 12)} is complete: it kept its untuned settings."
+    if untuned:
+        note = f"No trial of {joined(untuned, 12)} is complete: it kept its untuned settings."
     return {
         "sentence": tuning_sentence(tuning),
         "warnings": tuning_refusals(tuning),

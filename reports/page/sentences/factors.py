@@ -32,9 +32,9 @@ def interactions(a: Analysis) -> list[Interaction]:
     """Conclude on every interaction of a study; those that are not established share one line."""
     whole = analysed(a)
     rows = [row for row in _rows(whole) if " × " in row["effect"]] if whole else []
-    found = [row for row in rows if row["p_holm"] < a.alpha]
+    established = [row for row in rows if row["p_holm"] < a.alpha]
     rest = [row for row in rows if row["p_holm"] >= a.alpha]
-    out = [(f"{row['effect']} ({_numbers(row)})", "established", _other(row, a.alpha)) for row in found]
+    out = [(f"{row['effect']} ({_numbers(row)})", "established", _other(row, a.alpha)) for row in established]
     if rest:
         least = "" if len(rest) == 1 else "smallest "
         p = p_value(min(row["p_holm"] for row in rest))

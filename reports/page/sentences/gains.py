@@ -19,11 +19,11 @@ def gain_sentence(a: Analysis) -> str:
         )
     metrics = [a.metric, *_second(a)]
     withheld = [_withheld(a, metric) for metric in metrics]
-    told = [_gain(a, metric) for metric in metrics]
+    parts = [_gain(a, metric) for metric in metrics]
     if len(set(withheld)) == 1:
-        return f"Over the strongest control, {a.reference} {'; '.join(told)}{withheld[0]}."
-    told = [f"{text}{why}" for text, why in zip(told, withheld, strict=True)]
-    return f"Over the strongest control, {a.reference} {'; '.join(told)}."
+        return f"Over the strongest control, {a.reference} {'; '.join(parts)}{withheld[0]}."
+    parts = [f"{text}{why}" for text, why in zip(parts, withheld, strict=True)]
+    return f"Over the strongest control, {a.reference} {'; '.join(parts)}."
 
 
 def _second(a: Analysis) -> list[str]:
@@ -31,12 +31,12 @@ def _second(a: Analysis) -> list[str]:
 
 
 def _gain(a: Analysis, metric: str) -> str:
-    found = _known(a, metric)
-    if not found:
+    gains = _known(a, metric)
+    if not gains:
         return f"cannot be placed in {label(metric)}"
-    lost = [g.dataset for g in found if g.mean < 0]
+    lost = [g.dataset for g in gains if g.mean < 0]
     text = (
-        _mean(found, metric) if len(found) == len(a.datasets) and not unscaled(metric, a.datasets) else _wins(a, metric)
+        _mean(gains, metric) if len(gains) == len(a.datasets) and not unscaled(metric, a.datasets) else _wins(a, metric)
     )
     if not lost:
         return text
@@ -48,14 +48,14 @@ def _known(a: Analysis, metric: str) -> list[Paired]:
     return [g for g in a.gains if g.metric == metric and not g.note]
 
 
-def _mean(found: list[Paired], metric: str) -> str:
-    changes = [g.mean for g in found]
+def _mean(gains: list[Paired], metric: str) -> str:
+    changes = [g.mean for g in gains]
     mean = sum(changes) / len(changes)
     change = f"{'gains' if mean >= 0 else 'loses'} {number(abs(mean))} {label(metric)}"
-    if len(found) == 1:
-        g = found[0]
+    if len(gains) == 1:
+        g = gains[0]
         return f"{change} over {g.against} on {g.dataset} ({interval(g)}; {repeats_of(g)}{uncorrected(g)})"
-    return f"{change} on average over {count(len(found), 'data set')} ({_span(changes)})"
+    return f"{change} on average over {count(len(gains), 'data set')} ({_span(changes)})"
 
 
 def _wins(a: Analysis, metric: str) -> str:
@@ -83,9 +83,9 @@ def _withheld(a: Analysis, metric: str) -> str:
         return ""
     notes = {g.dataset: g.note for g in a.gains if g.metric == metric}
     why = {notes.get(dataset, "no cells that can be compared") for dataset in unknown}
-    told = why.pop() if len(why) == 1 else "failed or missing cells"
+    reason = why.pop() if len(why) == 1 else "failed or missing cells"
     where = f"; not known on {joined(unknown)}" if known else ""
-    return f"{where} ({told})"
+    return f"{where} ({reason})"
 
 
 def repeats_of(pair: Paired) -> str:

@@ -53,8 +53,8 @@ def as_latex(text: str) -> str:
 def _design(a: Analysis) -> str:
     kinds = [("arm", "arm"), ("baseline", "baseline"), ("control", "control")]
     numbers = [(sum(role == kind for role in a.roles.values()), name) for kind, name in kinds]
-    told = [count(n, name) for n, name in numbers if n]
-    against = f"{a.reference} was compared with {joined(told)}" if a.reference and told else ""
+    counts = [count(n, name) for n, name in numbers if n]
+    against = f"{a.reference} was compared with {joined(counts)}" if a.reference and counts else ""
     against = against or (f"{len(a.arms)} arms were compared" if len(a.arms) > 1 else f"{a.arms[0]} was scored")
     where = f"on {count(len(a.datasets), 'data set')} with {_repeats(a)} per data set"
     paired = ", paired by repeat" if a.repeats > 1 and len(a.arms) > 1 else ""
@@ -119,13 +119,13 @@ def _globals(a: Analysis) -> str:
 def _pairs(a: Analysis) -> str:
     if len(a.blocks) == 1 or not a.findings:
         return ""
-    made = _once(f.test.method for f in a.findings if f.test is not None)
-    used = [method for method in made if method != _LEVEL]
-    if not made:
+    methods = _once(f.test.method for f in a.findings if f.test is not None)
+    used = [method for method in methods if method != _LEVEL]
+    if not methods:
         return f"No pairwise test was made{_untested(a)}."
     if not used:
         return "No pairwise test was computed: the arms that could be compared do not differ on any block (p = 1)."
-    level = ", with p = 1 where no block differs" if len(used) < len(made) else ""
+    level = ", with p = 1 where no block differs" if len(used) < len(methods) else ""
     # a comparison that could not be tested counts in its family all the same
     sizes = sorted(Counter((f.metric, f.family) for f in a.findings).values())
     size = count(sizes[0], "comparison") if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]} comparisons"
@@ -163,10 +163,10 @@ def _failures(a: Analysis) -> str:
 
 
 def _software(a: Analysis) -> str:
-    made = [f"{shown} {version(name)}" for name, shown in _LIBRARIES.items()]
+    libraries = [f"{title} {version(name)}" for name, title in _LIBRARIES.items()]
     trained = [line for line in a.provenance.get("versions", ()) if re.match(r"(knockout|python|torch\S*) ", line)]
     run = f"Models were run with {joined(trained, 12)}; statistics" if trained else "Statistics"
-    return f"{run} were computed with {joined(made, 12)}."
+    return f"{run} were computed with {joined(libraries, 12)}."
 
 
 def _once(words: Iterable[str]) -> list[str]:

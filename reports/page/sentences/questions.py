@@ -45,7 +45,7 @@ def questions(a: Analysis) -> list[Question]:
     by_factor, several = _by_factor(a, mine)
     if not by_factor:
         return [_plain(a, mine), *_together(a)]
-    out = [_factor(a, factor, told) for factor, told in by_factor.items()]
+    out = [_factor(a, factor, members) for factor, members in by_factor.items()]
     if several:
         verb = "changes" if len(several) == 1 else "change"
         lead = f"{count(len(several), 'arm')} {verb} several parts at once: "
@@ -56,13 +56,13 @@ def questions(a: Analysis) -> list[Question]:
 
 def _together(a: Analysis) -> list[Question]:
     """Ask whether what one factor is worth depends on another, where a study's design can tell."""
-    whole, found = analysed(a), interactions(a)
-    if whole is None or not found:
+    whole, effects = analysed(a), interactions(a)
+    if whole is None or not effects:
         return []
     lead = f"Does what one factor is worth depend on another? On {label(a.metric)}, {method_of(whole)}."
-    unsure = any(word == "cannot tell" for _, word, _ in found)
+    unsure = any(word == "cannot tell" for _, word, _ in effects)
     tail = "An interaction that is not established is not shown to be absent." if unsure else ""
-    return [Question("Factors together", lead, tuple(Answer(*one) for one in found), tail)]
+    return [Question("Factors together", lead, tuple(Answer(*one) for one in effects), tail)]
 
 
 def _main(a: Analysis) -> list[Conclusion]:
@@ -84,8 +84,8 @@ def _by_factor(a: Analysis, mine: Sequence[Conclusion]) -> tuple[dict[str, list[
             several.append(c)
         else:
             (alone[changed[0]] if changed else settings).append(c)
-    found = {factor: told for factor, told in alone.items() if told}
-    return ({**found, "settings": settings} if found and settings else found), several
+    questions_of = {factor: members for factor, members in alone.items() if members}
+    return ({**questions_of, "settings": settings} if questions_of and settings else questions_of), several
 
 
 def _changed(a: Analysis, arm: str) -> list[str]:
@@ -95,17 +95,17 @@ def _changed(a: Analysis, arm: str) -> list[str]:
     return [f for f in differs if IDLE not in (one[f], reference[f])] or differs
 
 
-def _factor(a: Analysis, factor: str, told: list[Conclusion]) -> Question:
+def _factor(a: Analysis, factor: str, members: list[Conclusion]) -> Question:
     if factor in a.levels:
-        names = {c.finding.arm: str(a.levels.loc[c.finding.arm, factor]) for c in told}
+        names = {c.finding.arm: str(a.levels.loc[c.finding.arm, factor]) for c in members}
         # two arms of one level differ in something that is no factor: their own names tell them apart
         names = names if len(set(names.values())) == len(names) else {arm: arm for arm in names}
         base = str(a.levels.loc[str(a.reference), factor])
     else:
-        names, base = {c.finding.arm: c.finding.arm for c in told}, str(a.reference)
+        names, base = {c.finding.arm: c.finding.arm for c in members}, str(a.reference)
     with_what = joined(list(names.values()), MOST)
-    lead = f"{with_what} in place of {base}: {_units(a, told)}, {_measure(a)}."
-    answers, tail = _answers(a, told, names)
+    lead = f"{with_what} in place of {base}: {_units(a, members)}, {_measure(a)}."
+    answers, tail = _answers(a, members, names)
     return Question(factor, lead, answers, " ".join(text for text in (tail, main_effect(a, factor)) if text))
 
 
@@ -121,18 +121,18 @@ def _measure(a: Analysis) -> str:
     return f"{'blocks won' if unscaled(a.metric, a.datasets) else 'paired difference'} in {label(a.metric)}"
 
 
-def _units(a: Analysis, told: Sequence[Conclusion]) -> str:
-    sizes = sorted({c.finding.effect.n if c.finding.effect else 0 for c in told})
+def _units(a: Analysis, members: Sequence[Conclusion]) -> str:
+    sizes = sorted({c.finding.effect.n if c.finding.effect else 0 for c in members})
     least = f"{sizes[0]} to " if len(sizes) > 1 else ""
     return f"{least}{blocks_of(a, sizes[-1])}"
 
 
-def _answers(a: Analysis, told: list[Conclusion], names: dict[str, str]) -> tuple[tuple[Answer, ...], str]:
-    tail, shown = "", told
-    if len(told) > MOST:
-        ranked = sorted((c for c in told if c.finding.effect), key=_mean)
+def _answers(a: Analysis, members: list[Conclusion], names: dict[str, str]) -> tuple[tuple[Answer, ...], str]:
+    tail, shown = "", members
+    if len(members) > MOST:
+        ranked = sorted((c for c in members if c.finding.effect), key=_mean)
         shown = [ranked[0], ranked[-1]] if len(ranked) > 1 else ranked
-        tail = f"These are the extremes of {len(told)} comparisons: {_tally(told)}."
+        tail = f"These are the extremes of {len(members)} comparisons: {_tally(members)}."
     unsure = [c for c in shown if c.word == "cannot tell"]
     reasons = {c.why for c in unsure}
     shared = reasons.pop() if len(reasons) == 1 and len(unsure) > 1 else ""
@@ -148,8 +148,8 @@ def _mean(c: Conclusion) -> float:
     return size.mean if math.isfinite(size.mean) else size.superior
 
 
-def _tally(told: Sequence[Conclusion]) -> str:
-    counted = Counter(c.word for c in told)
+def _tally(members: Sequence[Conclusion]) -> str:
+    counted = Counter(c.word for c in members)
     return ", ".join(f"{n} {word}" for word, n in counted.most_common())
 
 
@@ -175,11 +175,11 @@ def _answer(a: Analysis, c: Conclusion, names: dict[str, str], *, quiet: bool) -
 def _alone(a: Analysis, f: Finding) -> str:
     """Say what repeats show where there is one data set and nothing else to go by; no verdict rests on it."""
     key = (f.metric, f.arm, f.against)
-    found = [p for p in a.paired if (p.metric, p.arm, p.against) == key and p.test]
-    if len(a.datasets) > 1 or not found:
+    pairs = [p for p in a.paired if (p.metric, p.arm, p.against) == key and p.test]
+    if len(a.datasets) > 1 or not pairs:
         return ""
-    level, p = confidence(a.alpha), f"adjusted p = {p_value(found[0].p_holm)}"
-    return f"on this data set alone: {level} interval {interval(found[0])}; {p}; {count(found[0].repeats, 'repeat')}"
+    level, p = confidence(a.alpha), f"adjusted p = {p_value(pairs[0].p_holm)}"
+    return f"on this data set alone: {level} interval {interval(pairs[0])}; {p}; {count(pairs[0].repeats, 'repeat')}"
 
 
 def _note(c: Conclusion, alpha: float, *, quiet: bool) -> str:

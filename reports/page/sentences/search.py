@@ -23,14 +23,16 @@ _SAMPLERS = {"tpe": "TPE", "gp": "Gaussian process", "random": "random", "grid":
 
 def search_summary(search: Search) -> list[str]:
     """Say in two to four sentences what a search did, what it found and what that is worth."""
-    said = [_asked(search)]
+    sentences = [_asked(search)]
     if best_trials(search).empty:
-        return [*said, f"No trial is complete, so there is no best arm. {_sealed(search)}".strip()]
-    said.append(_found(search))
-    said.append(_confirmed(search) if search.confirmed is not None else _sealed(search))
+        return [*sentences, f"No trial is complete, so there is no best arm. {_sealed(search)}".strip()]
+    sentences.append(_found(search))
+    sentences.append(_confirmed(search) if search.confirmed is not None else _sealed(search))
     if search.openings > 1:
-        said.append(f"Warning: the test was opened {search.openings} times, so its scores took part in the choice.")
-    return said
+        sentences.append(
+            f"Warning: the test was opened {search.openings} times, so its scores took part in the choice."
+        )
+    return sentences
 
 
 def _asked(s: Search) -> str:

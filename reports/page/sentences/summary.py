@@ -52,13 +52,13 @@ def _extremes(a: Analysis, changes: dict[str, _Change]) -> str:
     """Name the change that costs the reference most and the one that costs it least."""
     order = sorted(changes, key=lambda arm: (changes[arm][0], arm))
     name, (most, *_, least) = label(a.metric), [*order[:1], *order]
-    (told, told_least), what = (changes[most][1], changes[least][1]), "changes"
+    (text_most, told_least), what = (changes[most][1], changes[least][1]), "changes"
     if unscaled(a.metric, a.datasets):
-        text, more = f"In {name}, {most} wins {told} against {a.reference}", f"{least} {told_least}"
+        text, more = f"In {name}, {most} wins {text_most} against {a.reference}", f"{least} {told_least}"
     elif a.levels.empty:  # rivals, not the reference without a part
-        text, more, what = f"Against {a.reference}, {most} has {told} in {name}", f"{least} {told_least}", "arms"
+        text, more, what = f"Against {a.reference}, {most} has {text_most} in {name}", f"{least} {told_least}", "arms"
     else:
-        text, more = f"Changing {a.reference} to {most} moves {name} by {told}", f"to {least} by {told_least}"
+        text, more = f"Changing {a.reference} to {most} moves {name} by {text_most}", f"to {least} by {told_least}"
     extremes = f" (the extremes of {len(order)} {what})" if len(order) > 2 else ""
     return f"{text}, {more}{extremes}" if len(order) > 1 else text
 
@@ -82,11 +82,11 @@ def _elsewhere(a: Analysis, others: list[str], worse: list[str]) -> str:
     for f in a.findings:
         if f.metric != a.metric and f.arm in others and f.verdict == "lower" and f.arm not in worse:
             lost.setdefault(f.arm, []).append(label(f.metric))
-    told = [
+    clauses = [
         f"{joined(arms)} {'is' if len(arms) == 1 else 'are'} established lower on {joined(list(metrics))}"
         for metrics, arms in _inverted(lost).items()
     ]
-    return f"; yet {'; '.join(told)}" if told else ""
+    return f"; yet {'; '.join(clauses)}" if clauses else ""
 
 
 def _inverted(lists: dict[str, list[str]]) -> dict[tuple[str, ...], list[str]]:
@@ -152,13 +152,13 @@ def _scope(pair: Paired) -> str:
 
 
 def _ladder(a: Analysis) -> str:
-    found = _whole(a)
+    sized = _whole(a)
     mine = [f for f in a.findings if f.metric == a.metric]
     cut = [f"{f.arm} – {f.against}" for f in mine if f.dropped or not f.effect]
     suffix = f"; left out for failed or missing cells: {joined(cut)}" if cut else ""
-    if not found:
+    if not sized:
         return "No two arms have every block complete, so no difference is stated."
-    f, size = max(found, key=lambda pair: abs(_lead(a, pair[1])))
+    f, size = max(sized, key=lambda pair: abs(_lead(a, pair[1])))
     ahead = _lead(a, size)
     if ahead == 0:
         return f"No two arms differ in {label(a.metric)} on the complete blocks{suffix}."
@@ -230,10 +230,10 @@ def _outcome(a: Analysis, main: list[Finding]) -> str:
     sure = [f for f in main if f.verdict in ("higher", "lower")]
     if not sure:
         return "; no difference is established, which is not evidence that there is none"
-    told = [f"{f.arm} {f.verdict} than {f.against} (adjusted p = {p_value(f.p_weaker)})" for f in sure]
+    clauses = [f"{f.arm} {f.verdict} than {f.against} (adjusted p = {p_value(f.p_weaker)})" for f in sure]
     if len(sure) > _MANY and a.reference:
-        told = [_together(a, sure, verdict) for verdict in dict.fromkeys(f.verdict for f in sure)]
-    return f"; established at {a.alpha:g}, {len(sure)} of {len(main)}: {joined(told)}"
+        clauses = [_together(a, sure, verdict) for verdict in dict.fromkeys(f.verdict for f in sure)]
+    return f"; established at {a.alpha:g}, {len(sure)} of {len(main)}: {joined(clauses)}"
 
 
 def _together(a: Analysis, sure: list[Finding], verdict: str) -> str:
@@ -250,8 +250,8 @@ def _alone(a: Analysis) -> str:
         return ""
     small = sum(p.p_holm is not None and p.p_holm < a.alpha for p in mine)
     how = joined(list(dict.fromkeys(p.test.method for p in mine if p.test)))
-    told = f"{small} of {count(len(mine), 'difference')} {'has' if small == 1 else 'have'} an adjusted p"
-    return f" On this data set alone, {told} below {a.alpha:g} ({how})."
+    text = f"{small} of {count(len(mine), 'difference')} {'has' if small == 1 else 'have'} an adjusted p"
+    return f" On this data set alone, {text} below {a.alpha:g} ({how})."
 
 
 def _main_family(a: Analysis) -> list[Finding]:

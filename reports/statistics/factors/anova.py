@@ -28,7 +28,7 @@ class _Test(NamedTuple):
     partial_eta2: float
 
 
-def rm_anova(kept: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+def rm_anova(means: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[str, ...]]) -> pd.DataFrame:
     """Test all main effects and interactions of a study with blocks as subjects, one row each.
 
     ``p`` is after Greenhouse and Geisser [1], ``p_holm`` over all effects; ``p_aligned`` is the same test on
@@ -41,7 +41,7 @@ def rm_anova(kept: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[
     design, factors
         As for :func:`reports.statistics.factors.contrasts.effect_columns`.
     """
-    values = kept[design.index].to_numpy(float)
+    values = means[design.index].to_numpy(float)
     rows = []
     for effect, columns in effect_columns(design, factors).items():
         ranks = stats.rankdata(aligned(values, columns).round(DECIMALS)).reshape(values.shape)
@@ -90,17 +90,17 @@ def aligned(values: Values, columns: Values) -> Values:
         Contrasts of the effect that stays in, ``[arms, contrasts]``.
     """
     means = values.mean(axis=0)
-    kept = columns @ np.linalg.pinv(columns) @ means
-    return np.asarray(values - means + kept, dtype=float)
+    own = columns @ np.linalg.pinv(columns) @ means
+    return np.asarray(values - means + own, dtype=float)
 
 
-def marginal_means(kept: pd.DataFrame, design: pd.DataFrame, most: int = 2) -> pd.DataFrame:
+def marginal_means(block_means: pd.DataFrame, design: pd.DataFrame, most: int = 2) -> pd.DataFrame:
     """Average the arms of a study that share a level, or the levels of two factors."""
-    of_arm = kept[design.index].mean().rename("mean")
+    of_arm = block_means[design.index].mean().rename("mean")
     out = []
     for effect in effect_columns(design, {str(f): tuple(sorted(design[f].unique())) for f in design}, most):
         by = design.join(of_arm).groupby(list(effect))["mean"].mean()
         for level, mean in by.items():
-            shown = ", ".join(level) if isinstance(level, tuple) else str(level)
-            out.append((named(effect), shown, float(mean)))
+            name = ", ".join(level) if isinstance(level, tuple) else str(level)
+            out.append((named(effect), name, float(mean)))
     return pd.DataFrame(out, columns=["effect", "level", "mean"])

@@ -31,7 +31,7 @@ def effect_columns(
         For each effect ``[arms, degrees of freedom]``. Where every combination of levels is there once, the
         columns of all effects are orthogonal, and those of one effect equally long.
     """
-    alone = {f: _helmert(len(found))[pd.Index(found).get_indexer(pd.Index(design[f]))] for f, found in factors.items()}
+    alone = {f: _helmert(len(names))[pd.Index(names).get_indexer(pd.Index(design[f]))] for f, names in factors.items()}
     out: dict[Acting, NDArray[np.float64]] = {}
     for size in range(1, (most or len(factors)) + 1):
         for effect in combinations(factors, size):

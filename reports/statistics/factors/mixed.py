@@ -34,11 +34,11 @@ class Rows:
 
     def rest(self, effect: Acting) -> Values:
         """Return the contrasts of all effects that do not hold this one: what it must be told from."""
-        kept = [columns for other, columns in self.effects.items() if not set(effect) <= set(other)]
-        return np.concatenate([np.zeros((len(self.y), 0)), *kept], axis=1)
+        others = [columns for other, columns in self.effects.items() if not set(effect) <= set(other)]
+        return np.concatenate([np.zeros((len(self.y), 0)), *others], axis=1)
 
 
-def rows_of(kept: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[str, ...]]) -> Rows:
+def rows_of(means: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[str, ...]]) -> Rows:
     """Lay out what was measured of a study's design.
 
     Parameters
@@ -48,9 +48,9 @@ def rows_of(kept: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[s
     design, factors
         As for :func:`reports.statistics.factors.contrasts.effect_columns`.
     """
-    values = kept[design.index].to_numpy(float)
+    values = means[design.index].to_numpy(float)
     block, arm = np.nonzero(np.isfinite(values))
-    levels = {f: pd.Index(found).get_indexer(pd.Index(design[f]))[arm] for f, found in factors.items()}
+    levels = {f: pd.Index(names).get_indexer(pd.Index(design[f]))[arm] for f, names in factors.items()}
     effects = {effect: columns[arm] for effect, columns in effect_columns(design, factors, most=2).items()}
     return Rows(values[block, arm], block, levels, effects)
 
@@ -133,13 +133,13 @@ def variances(rows: Rows) -> Values | None:
             fit = model.fit(reml=True, method="powell")
         except np.linalg.LinAlgError:
             return None
-    found = np.array([fit.scale, float(np.asarray(fit.cov_re)[0, 0]), *fit.vcomp])
-    if not fit.converged or not np.isfinite(found).all() or found[0] <= 0:
+    components = np.array([fit.scale, float(np.asarray(fit.cov_re)[0, 0]), *fit.vcomp])
+    if not fit.converged or not np.isfinite(components).all() or components[0] <= 0:
         return None
     alike = [codes[:, None] == codes[None, :] for codes in rows.levels.values()]
-    inside = found[1] + sum(v * same for v, same in zip(found[2:], alike, strict=True))
+    inside = components[1] + sum(v * same for v, same in zip(components[2:], alike, strict=True))
     same_block = rows.block[:, None] == rows.block[None, :]
-    return np.asarray(spread**2 * (found[0] * np.eye(len(rows.y)) + same_block * inside), dtype=float)
+    return np.asarray(spread**2 * (components[0] * np.eye(len(rows.y)) + same_block * inside), dtype=float)
 
 
 def _fixed(rows: Rows) -> Values:

@@ -14,7 +14,7 @@ from reports.statistics.pairs.signed import MIN_SIGNED, Signed, wilcoxon
 
 
 def simple_effects(
-    kept: pd.DataFrame,
+    means: pd.DataFrame,
     design: pd.DataFrame,
     factors: dict[str, tuple[str, ...]],
     pairs: Sequence[tuple[str, str]],
@@ -45,8 +45,8 @@ def simple_effects(
             rows, tests = [], []
             for inside in factors[at]:
                 for one, other in _compared(factors[factor], base.get(factor)):
-                    d = _mean(kept, design, {factor: one, at: inside}) - _mean(
-                        kept, design, {factor: other, at: inside}
+                    d = _mean(means, design, {factor: one, at: inside}) - _mean(
+                        means, design, {factor: other, at: inside}
                     )
                     size = effect(d, level)
                     tests.append(wilcoxon(d) if len(d) >= MIN_SIGNED else None)
@@ -69,6 +69,6 @@ def _compared(levels: tuple[str, ...], base: str | None) -> list[tuple[str, str]
     return list(combinations(levels, 2)) if base is None else [(one, base) for one in levels if one != base]
 
 
-def _mean(kept: pd.DataFrame, design: pd.DataFrame, where: dict[str, str]) -> np.ndarray:
+def _mean(means: pd.DataFrame, design: pd.DataFrame, where: dict[str, str]) -> np.ndarray:
     arms = design.index[np.logical_and.reduce([design[f] == one for f, one in where.items()])]
-    return kept[arms].mean(axis=1).to_numpy()
+    return means[arms].mean(axis=1).to_numpy()

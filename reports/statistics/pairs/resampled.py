@@ -43,9 +43,9 @@ def _exams(rows: pd.DataFrame) -> Exams:
     rows = rows[rows["status"] == Status.OK].drop_duplicates("repeat")
     digests = _column(rows, "split_digest").replace("", np.nan)
     shares = pd.to_numeric(_column(rows, "test_share"), errors="coerce")
-    sat = len(set(digests))
-    if digests.notna().all() and sat < len(rows):
-        return Exams(0.0) if sat == 1 else Exams(None, "some repeats sit the same exam and some do not")
+    different = len(set(digests))
+    if digests.notna().all() and different < len(rows):
+        return Exams(0.0) if different == 1 else Exams(None, "some repeats sit the same exam and some do not")
     if shares.isna().any():
         return Exams(None, "the table does not say what share of the edges a repeat tests (column test_share)")
     share = float(shares.max())  # the largest overlap of any two tests
