@@ -1,4 +1,4 @@
-"""Writes the report of a study: one HTML page, tables as CSV and LaTeX, figures with their numbers."""
+"""Writes the report: one HTML page, tables as CSV and LaTeX, figures with their numbers."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def write(
     embeddings: Embeddings | None = None,
     draw: Sequence[str] = (),
 ) -> Path:
-    """Write the report of a study that is analysed already; otherwise as :func:`build`.
+    """Write the report of an analysis that is there already; otherwise as :func:`build`.
 
     Parameters
     ----------

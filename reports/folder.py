@@ -21,7 +21,7 @@ _MEND = "Move it, or name another folder with --out."
 
 
 def refuse_folder(out: Path, *, table: str = "", beside: Iterable[str] = ()) -> None:
-    """Refuse a folder that the report of a study cannot take, before anything is computed.
+    """Refuse a folder that the report cannot take, before anything is computed.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Further figures of a study, one module per kind of plot; each returns the figure with the numbers it shows."""
+"""Figures, one module per kind of plot; each returns the figure with the numbers it shows."""

@@ -1,4 +1,4 @@
-"""Which further figures the report of a study has, in what order, with captions and text alternatives."""
+"""Figures of an analysis, in their order, with captions and text alternatives."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SCORES, FACTORS = "Scores, means and costs", "Factors together"
 
 
 def unit(a: Analysis) -> str:
-    """Say what one point of a study's figures is."""
+    """Say what one point of the figures is."""
     if len(a.blocks) > 1:
         return "block mean"
     return "repeat of the one data set" if len(a.datasets) == 1 else "data set of the one block (mean over repeats)"
 
 
 def more_pictures(a: Analysis) -> list[Picture]:
-    """Draw what further figures the primary metric of a study allows."""
+    """Draw what further figures the primary metric allows."""
     metric, name, level = a.metric, label(a.metric), confidence(a.alpha)
     out = []
     if (drawn := heatmap(a, metric)) is not None:
@@ -64,7 +64,7 @@ def _told(numbers: pd.DataFrame) -> str:
 
 
 def pictures(a: Analysis) -> list[Picture]:
-    """Draw every figure of a study once: SVG, the numbers behind it, a caption and a text alternative."""
+    """Draw every figure once: SVG, the numbers behind it, a caption and a text alternative."""
     out = []
     for metric in a.metrics:
         name = label(metric)

@@ -1,4 +1,4 @@
-"""Which figures the cells of a study allow by what they left: predicted edges, training curves, pair vectors."""
+"""Which figures the cells allow by what they left: predicted edges, training curves, pair vectors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Stored = TypeVar("Stored", Predictions, Curves, Embeddings)
 
 
 def asked(a: Analysis, patterns: Sequence[str]) -> tuple[str, ...]:
-    """Return the data sets of a study that ``patterns`` name; ``*`` stands for anything.
+    """Return the data sets that ``patterns`` name; ``*`` stands for anything.
 
     Raises
     ------
@@ -60,13 +60,13 @@ def _numbered(name: str, place: int) -> str:
 
 
 def _left(stored: Stored, figures: Sequence[Stored]) -> str:
-    """Say how many data sets of a study no figure shows."""
+    """Say how many data sets no figure shows."""
     left = stored.cells["dataset"].nunique() - sum(one.cells["dataset"].nunique() for one in figures)
     return count(left, "more data set") + " not drawn." if left else ""
 
 
 def edge_pictures(a: Analysis, predictions: Predictions, asked_for: Sequence[str] = ()) -> list[Picture]:
-    """Draw what the saved predictions of a study show on the data sets ``wanted``; nothing where of other arms."""
+    """Draw what the saved predictions show on the data sets ``wanted``; nothing where of other arms."""
     figures = _figures(a, predictions, MOST_CURVES, asked_for)
     out = []
     for place, one in enumerate(figures):
@@ -86,7 +86,7 @@ def edge_pictures(a: Analysis, predictions: Predictions, asked_for: Sequence[str
 
 
 def _edges(arm: str, dataset: str, predictions: Predictions) -> list[Picture]:
-    """Draw the edges of one data set of a study that an arm scores highest, and the scores around them."""
+    """Draw the edges of one data set that an arm scores highest, and the scores around them."""
     out, scores = [], mean_scores(predictions, arm, dataset)
     if (drawn := network(scores)) is not None:
         edges = drawn.numbers
@@ -106,7 +106,7 @@ def _edges(arm: str, dataset: str, predictions: Predictions) -> list[Picture]:
 
 
 def training_pictures(a: Analysis, curves: Curves, asked_for: Sequence[str] = ()) -> list[Picture]:
-    """Draw how the arms of a study were trained, and say whether they were given epochs enough."""
+    """Draw how the arms were trained, and say whether they were given epochs enough."""
     figures, out = _figures(a, curves, MOST_TRAINED, asked_for), []
     for place, one in enumerate(figures):
         if (drawn := learning(a, one)) is not None:
@@ -137,7 +137,7 @@ def _trained(trainings: pd.DataFrame, repeats: int, left: str) -> str:
 
 
 def _spent(trainings: pd.DataFrame) -> str:
-    """Say how many stages of a study kept the last epoch that they were allowed: more might have helped."""
+    """Say how many stages kept the last epoch that they were allowed: more might have helped."""
     text = ""
     for stage, rows in trainings[trainings["allowed"].notna()].groupby("stage", sort=False):
         last = int((rows["picked"] == rows["allowed"]).sum())
@@ -148,7 +148,7 @@ def _spent(trainings: pd.DataFrame) -> str:
 
 
 def embedding_pictures(a: Analysis, embeddings: Embeddings, asked_for: Sequence[str] = ()) -> list[Picture]:
-    """Draw what training does to pairs in the arms of a study that saved it, with a measure that needs no picture."""
+    """Draw what training does to pairs in the arms that saved it, with a measure that needs no picture."""
     out, saved = [], set(embeddings.cells["arm"])
     for arm in [arm for arm in a.arms if arm in saved][:MOST_EMBEDDING_ARMS]:
         of_arm = replace(embeddings, cells=embeddings.cells[embeddings.cells["arm"] == arm])

@@ -16,7 +16,7 @@ from reports.words.numbers import count, joined
 
 @dataclass(frozen=True)
 class Audit:
-    """What a study's scores owe to degrees.
+    """What the scores owe to degrees.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Audit:
 
 
 def audit(a: Analysis) -> Audit:
-    """Hold every arm of a study against its degree control, and its pooled rank against the one within TFs."""
+    """Hold every arm against its degree control, and its pooled rank against the one within TFs."""
     pooled = a.metric if a.metric != WITHIN_TF else POOLED
     ranks, blocks, left_out = _ranks(a, pooled)
     return Audit(_degree(a), ranks, pooled, blocks, left_out)

@@ -1,4 +1,4 @@
-"""Findings: every arm of a study against the reference (or all pairs), over complete independent blocks."""
+"""Findings: every arm against the reference (or all pairs), over complete independent blocks."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _QUESTIONS = {"arm": "knocked-out arms", "baseline": "baselines", "control": "co
 
 @dataclass(frozen=True)
 class Family:
-    """The comparisons that answer one question of a study, and are corrected together."""
+    """The comparisons that answer one question, and are corrected together."""
 
     question: str
     pairs: tuple[tuple[str, str], ...]
 
 
 def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
-    """Group the comparisons of a study by question; without a reference, all pairs are one family."""
+    """Group the comparisons by question; without a reference, all pairs are one family."""
     roles = ordered_arms(frame)
     if reference is None:
         # the better of two comes first, so that differences read as gains
@@ -141,7 +141,7 @@ def _verdict(finding: Finding, lean_with_failures: float, alpha: float) -> Verdi
 
 
 def global_test(frame: pd.DataFrame, metric: str, *, tests: bool) -> GlobalTest | None:
-    """Ask whether any arm of a study differs on one metric; None where blocks or arms are too few."""
+    """Ask whether any arm differs on one metric; None where blocks or arms are too few."""
     means = block_means(frame, metric)
     finished = complete(means, failures_worst=False)
     scored = complete(means, failures_worst=True)

@@ -1,4 +1,4 @@
-"""Conclusions: what each comparison of a study says in one word, and how large the next study should be."""
+"""Conclusions: what each comparison says in one word, and how large the next study should be."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reports.words.metrics import MARGIN
 def conclude(
     frame: pd.DataFrame, compared: list[Finding], *, alpha: float, tests: bool, margin: float = MARGIN
 ) -> tuple[Conclusion, ...]:
-    """Conclude on every finding of a study; those of one family are corrected together (Holm).
+    """Conclude on every finding; those of one family are corrected together (Holm).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Factors of a study at once: main effects and interactions, by the test that the study's design allows.
+"""Factors at once: main effects and interactions, by the test that the design allows.
 
 Where every combination of levels was run in every block: analysis of variance
 (:mod:`reports.statistics.factors.anova`). Where some were not: flipped signs and a mixed model
@@ -27,7 +27,7 @@ Method = Literal["RM-ANOVA", "mixed model"]
 
 @dataclass(frozen=True)
 class Factorial:
-    """Main effects and interactions of a study's factors on one metric, or in ``message`` why there are none.
+    """Main effects and interactions of the factors on one metric, or in ``message`` why there are none.
 
     ``effects`` has one row per effect (see :func:`reports.statistics.factors.anova.rm_anova` and
     :func:`reports.statistics.factors.mixed.mixed`), ``means`` the marginal means of every factor and of every two
@@ -56,7 +56,7 @@ class Factorial:
 def factorial(
     means: pd.DataFrame, levels: pd.DataFrame, metric: str, *, reference: str | None = None, alpha: float = 0.05
 ) -> Factorial | None:
-    """Analyse the factors of a study together, or say why that cannot be; None with fewer than two factors.
+    """Analyse the factors together, or say why that cannot be; None with fewer than two factors.
 
     Parameters
     ----------

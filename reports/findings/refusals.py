@@ -1,4 +1,4 @@
-"""What the design of a study forbids its report to claim, each with what it would take."""
+"""What a design does not allow to be claimed, each with what it would take."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reports.words.numbers import count
 
 
 def forbidding(frame: pd.DataFrame) -> list[Refusal]:
-    """Name what makes every test of a study meaningless: arms that sat different exams, or were searched."""
+    """Name what makes every test meaningless: arms that sat different exams, or were searched."""
     out = []
     for column, keys, what in (
         ("data_digest", ["dataset"], "different versions of the data"),
@@ -58,7 +58,7 @@ def _mixed(frame: pd.DataFrame, column: str, keys: list[str]) -> list[str]:
 def design(
     frame: pd.DataFrame, means: pd.DataFrame, reference: str | None, questions: tuple[Family, ...], alpha: float
 ) -> list[Refusal]:
-    """Name what the blocks (``means`` of the primary metric), arms and repeats of a study cannot carry."""
+    """Name what the blocks (``means`` of the primary metric), arms and repeats cannot carry."""
     n, k = len(means), len(ordered_arms(frame))
     out = [*_blocks(means, questions, alpha), *_kinship(frame), *_direction(frame)]
     whole = len(complete(means, failures_worst=False))
@@ -81,7 +81,7 @@ def design(
 
 
 def _count_of(whole: int, n: int) -> str:
-    """Write how many blocks of a study are complete for all its arms."""
+    """Write how many blocks are complete for all its arms."""
     return f"{whole}{'' if whole == n else f' of {n} (complete for all arms)'} block{'s' * (n != 1)}"
 
 
@@ -162,7 +162,7 @@ def _budgets(frame: pd.DataFrame) -> list[Refusal]:
 
 
 def _torn_metrics(compared: list[Finding]) -> list[Refusal]:
-    """Name the arms that one metric of a study establishes higher and another lower."""
+    """Name the arms that one metric establishes higher and another lower."""
     directions: dict[tuple[str, str], dict[str, list[str]]] = {}
     for f in compared:
         if f.verdict in ("higher", "lower"):
@@ -186,7 +186,7 @@ def _same(finding: Finding) -> bool:
 
 
 def undefined(gaps: Sequence[tuple[str, str, int]]) -> list[Refusal]:
-    """Name the data sets of a study on which no arm could be scored by a metric."""
+    """Name the data sets on which no arm could be scored by a metric."""
     places: dict[str, list[str]] = {}
     for metric, dataset, repeats in gaps:
         places.setdefault(metric, []).append(f"{dataset} ({count(repeats, 'repeat')})")
@@ -198,7 +198,7 @@ def undefined(gaps: Sequence[tuple[str, str, int]]) -> list[Refusal]:
 
 
 def outcome(compared: list[Finding], tests: list[GlobalTest], of_metric: Mapping[str, int]) -> list[Refusal]:
-    """Name the comparisons of a study that lost too many blocks, or whose arms failed cells."""
+    """Name the comparisons that lost too many blocks, or whose arms failed cells."""
     out = []
     for finding in compared:
         subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"

@@ -21,7 +21,7 @@ Verdict = Literal["higher", "lower", "not established", "not tested"]
 
 @dataclass(frozen=True)
 class Refusal:
-    """A claim the study's design cannot carry, and what it would take.
+    """A claim the design cannot carry, and what it would take.
 
     ``weight`` is ``refused`` where a number was withheld, ``warning`` where it is shown but must be read with
     care.

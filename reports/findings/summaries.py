@@ -1,4 +1,4 @@
-"""The plain tables of a study: scores, missing cells, costs, and what it was computed with."""
+"""The plain tables: scores, missing cells, costs, and what it was computed with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reports.words.metrics import DECIMALS, metric_of
 
 
 def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
-    """Average every arm of a study over repeats, per data set and metric; incomplete means stay empty."""
+    """Average every arm over repeats, per data set and metric; incomplete means stay empty."""
     roles = ordered_arms(frame)
     rows = []
     for metric in metrics:
@@ -41,7 +41,7 @@ def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
 
 
 def averages(frame: pd.DataFrame, score_rows: pd.DataFrame) -> pd.DataFrame:
-    """Average the scores of a study over the data sets of every network, as papers print them; one row per arm.
+    """Average the scores over the data sets of every network, as papers print them; one row per arm.
 
     An arm that lacks a data set has no average, and raw AUPRC, whose scale differs between data sets, is left out.
 
@@ -84,7 +84,7 @@ def points(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
 
 
 def whole(points: pd.DataFrame) -> set[str]:
-    """Return the arms of a study that have every point of a figure: only theirs may be summed up.
+    """Return the arms that have every point of a figure: only theirs may be summed up.
 
     A box or a mean over the blocks that an arm survived would flatter it.
     """
@@ -93,7 +93,7 @@ def whole(points: pd.DataFrame) -> set[str]:
 
 
 def completeness(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
-    """Count finished, failed and never-run cells of a study per arm and data set, with the reasons."""
+    """Count finished, failed and never-run cells per arm and data set, with the reasons."""
     table = scores(frame, metrics).groupby(["arm", "dataset"], sort=False)
     counts = table.agg(finished=("finished", "min"), failed=("failed", "max"), missing=("missing", "max"))
     bad = frame[frame["status"] != Status.OK]
@@ -104,7 +104,7 @@ def completeness(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
 
 
 def costs(frame: pd.DataFrame) -> pd.DataFrame:
-    """Sum up what every arm of a study cost; empty where nothing was recorded."""
+    """Sum up what every arm cost; empty where nothing was recorded."""
     recorded = [c for c in ("seconds", "peak_memory_mb", "parameters") if c in frame and frame[c].notna().any()]
     if not recorded:
         return pd.DataFrame()
@@ -122,7 +122,7 @@ def costs(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def provenance(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """List the digests, budgets and library versions a study's numbers were computed with."""
+    """List the digests, budgets and library versions the numbers were computed with."""
     out: dict[str, tuple[str, ...]] = {}
     for column in ("study", "data_digest", "split_digest", "code_digest", "protocol", "split"):
         if column in frame and frame[column].notna().any():

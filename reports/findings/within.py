@@ -16,7 +16,7 @@ from reports.words.metrics import DECIMALS
 
 
 def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
-    """Return the reference arm's gain over the strongest control of a study, on every data set.
+    """Return the reference arm's gain over the strongest control, on every data set.
 
     Strongest is the control with the highest mean over the repeats it finished on that data set and metric; choosing
     it after the fact favours the control, never the model. A p would not know of that choice, so none is given.

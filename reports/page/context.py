@@ -1,4 +1,4 @@
-"""What the page of a study shows, as plain rows of text for the template: all wording, no markup."""
+"""What the page shows, as plain rows of text for the template: all wording, no markup."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def context(
     searched: Sequence[Picture] = (),
     tuning: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
-    """Gather everything the template of a study's page needs."""
+    """Gather everything the template of the page needs."""
     return {
         "a": a,
         "sentences": summary(a),

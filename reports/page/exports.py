@@ -1,4 +1,4 @@
-"""Every table of a study twice: all digits as CSV, and set for a paper as LaTeX (booktabs)."""
+"""Every table twice: all digits as CSV, and set for a paper as LaTeX (booktabs)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from reports.words.numbers import (
 
 @dataclass(frozen=True)
 class Export:
-    """One table of a study: numbers for CSV, and finished LaTeX where a paper would print it."""
+    """One table: numbers for CSV, and finished LaTeX where a paper would print it."""
 
     name: str
     numbers: pd.DataFrame
@@ -37,7 +37,7 @@ class Export:
 
 
 def exports(analysis: Analysis) -> list[Export]:
-    """Collect the tables of a study's report."""
+    """Collect the tables of the report."""
     out = [_scores(analysis, metric) for metric in analysis.metrics]
     out += [
         _findings(analysis),
@@ -61,7 +61,7 @@ def exports(analysis: Analysis) -> list[Export]:
 
 
 def cost_table(a: Analysis) -> pd.DataFrame:
-    """Write what every arm of a study cost beside what it changes on the primary metric, ``[arms, costs]``."""
+    """Write what every arm cost beside what it changes on the primary metric, ``[arms, costs]``."""
     text = a.costs.set_index("arm").rename_axis(None).map(amount)
     changed = _differences(a)
     if changed:
@@ -120,7 +120,7 @@ def _marked(mean: float, mark: str) -> str:
 
 
 def finding_rows(compared: tuple[Finding, ...]) -> pd.DataFrame:
-    """Spread the findings of a study over columns, one row each, every number with all its digits."""
+    """Spread the findings over columns, one row each, every number with all its digits."""
     rows = []
     for f in compared:
         size = asdict(f.effect) if f.effect else {}
@@ -172,7 +172,7 @@ def _findings(a: Analysis) -> Export:
 
 
 def _tests(a: Analysis) -> str:
-    """Name the tests behind the findings of a study, and of which metrics."""
+    """Name the tests behind the findings, and of which metrics."""
     of_metric = {f.metric: f.test.method.partition(",")[0] for f in a.findings if f.test}
     names = [
         f"{name} test on {joined([label(m) for m in of_metric if of_metric[m] == name], 9)}"
@@ -182,7 +182,7 @@ def _tests(a: Analysis) -> str:
 
 
 def _pair_rows(pairs: Sequence[Paired]) -> pd.DataFrame:
-    """Spread what single data sets of a study show over columns, the test of each difference included."""
+    """Spread what single data sets show over columns, the test of each difference included."""
     rows = []
     for pair in pairs:
         row = {**asdict(pair), "test": pair.test.method if pair.test else ""}

@@ -24,7 +24,7 @@ STAR = "\u2217"  # behind an arm's name: established at alpha, .01, .001
 
 
 def latex(text: pd.DataFrame, caption: str, name: str) -> str:
-    """Set strings of a study as a booktabs table; names are escaped here, cells are already LaTeX."""
+    """Set strings as a booktabs table; names are escaped here, cells are already LaTeX."""
     style = text.map(_minus).style
     for axis in (0, 1):  # marks are set after the names are escaped
         style = style.format_index(_starred, escape="latex", axis=axis)

@@ -1,4 +1,4 @@
-"""Reads what a search left behind, and works out what may be said of it: no wording, no optuna."""
+"""A search as its folder holds it, and what may be concluded from it."""
 
 from __future__ import annotations
 

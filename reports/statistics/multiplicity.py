@@ -11,7 +11,7 @@ from reports.statistics.arrays import Values
 
 
 def holm(p: Values) -> Values:
-    """Correct the p-values of one family of comparisons of a study (Holm, step-down) [3]."""
+    """Correct the p-values of one family of comparisons (Holm, step-down)."""
     # four lines of our own: statsmodels' multipletests runs a full garbage collection on every call
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(np.asarray(p, dtype=float)[order] * np.arange(len(p), 0, -1))
@@ -29,6 +29,6 @@ class Tested(Protocol):
 
 
 def holm_of(family: Sequence[Tested | None]) -> list[float | None]:
-    """Correct the comparisons of one family of a study; one that could not be tested still counts, as p = 1."""
+    """Correct the comparisons of one family; one that could not be tested still counts, as p = 1."""
     p = holm(np.array([1.0 if test is None else test.p for test in family]))
     return [None if test is None else float(value) for test, value in zip(family, p, strict=True)]

@@ -1,4 +1,4 @@
-"""Whether the ranks of a study's arms differ inside blocks: all at once, and pair by pair of mean ranks.
+"""Whether the ranks of the arms differ inside blocks: all at once, and pair by pair of mean ranks.
 
 Literature: [1] Demšar 2006 JMLR 7 (Friedman, Nemenyi over data sets); [2] Iman & Davenport 1980; [3] Conover & Iman
 1979 (pairs of mean ranks).
@@ -23,7 +23,7 @@ from reports.words.metrics import DECIMALS
 
 @dataclass(frozen=True)
 class Friedman:
-    """Whether any arm of a study differs, over N blocks and k arms [1, 2]."""
+    """Whether any arm differs, over N blocks and k arms [1, 2]."""
 
     blocks: int
     arms: int
@@ -48,7 +48,7 @@ class Friedman:
 
 
 def block_ranks(blocks: pd.DataFrame) -> pd.DataFrame:
-    """Rank the arms of a study inside each block: 1 is best, ties share, -inf (a failure) is worst.
+    """Rank the arms inside each block: 1 is best, ties share, -inf (a failure) is worst.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def block_ranks(blocks: pd.DataFrame) -> pd.DataFrame:
 
 
 def friedman(blocks: pd.DataFrame) -> Friedman:
-    """Ask whether any arm of a study differs, from complete block means ``[blocks, arms]``."""
+    """Ask whether any arm differs, from complete block means ``[blocks, arms]``."""
     ranks = block_ranks(blocks).sort_index(axis=0).sort_index(axis=1).to_numpy()
     n, k = ranks.shape
     if n < 2 or k < 3:
@@ -77,7 +77,7 @@ def friedman(blocks: pd.DataFrame) -> Friedman:
 
 
 def _all_agree(ranks: Values) -> float:
-    """Return how probable it is that a block, shuffled, ranks the arms of a study as another one does."""
+    """Return how probable it is that a block, shuffled, ranks the arms as another one does."""
     ties = np.unique(ranks, return_counts=True)[1]
     return float(np.prod([math.factorial(t) for t in ties]) / math.factorial(len(ranks)))
 
@@ -101,7 +101,7 @@ def _permutation_p(ranks: Values) -> float:
 
 
 def nemenyi(blocks: pd.DataFrame) -> pd.DataFrame:
-    """Compare all pairs of mean ranks of a study: block means ``[blocks, arms]`` to p ``[arms, arms]``."""
+    """Compare all pairs of mean ranks: block means ``[blocks, arms]`` to p ``[arms, arms]``."""
     return _mean_ranks("Nemenyi", scikit_posthocs.posthoc_nemenyi_friedman, blocks)
 
 

@@ -1,4 +1,4 @@
-"""Which finished cells of a study have a file of their own beside its table: predictions, embeddings, a record."""
+"""Which finished cells have a file of their own beside its table: predictions, embeddings, a record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the models of a study were trained, epoch by epoch, read only where a figure asks for it."""
+"""How the models were trained, epoch by epoch, read only where a figure asks for it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Curves:
-    """Where the records of a study lie: ``cells`` has one row (arm, dataset, repeat, cell) per record."""
+    """Where the records lie: ``cells`` has one row (arm, dataset, repeat, cell) per record."""
 
     folder: Path
     cells: pd.DataFrame

@@ -1,4 +1,4 @@
-"""What a model of a study makes of test pairs before and after its training, and how far that tells edges apart."""
+"""What a model makes of test pairs before and after its training, and how far that tells edges apart."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Where the embeddings of a study lie: ``cells`` has one row (arm, dataset, repeat, cell) per file."""
+    """Where the embeddings lie: ``cells`` has one row (arm, dataset, repeat, cell) per file."""
 
     folder: Path
     cells: pd.DataFrame
@@ -58,7 +58,7 @@ def read_embeddings(out: Path) -> Embeddings | None:
 
 
 def separation(vectors: NDArray[np.float32], labels: NDArray[np.int8]) -> float:
-    """Return the AUROC of the share of edges among the nearest neighbours of each pair of a study, itself left out.
+    """Return the AUROC of the share of edges among the nearest neighbours of each pair, itself left out.
 
     Distances are Euclidean over the full width. Missing with fewer than ``FEWEST`` pairs or one class alone.
     """

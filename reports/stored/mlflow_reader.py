@@ -40,7 +40,7 @@ _PARENT = "mlflow.parentRunId"
 
 @dataclass(frozen=True)
 class Experiment:
-    """What MLflow holds of a study: its table, how rows of that are to be found there, and what was left out."""
+    """What MLflow holds: its table, how rows of that are to be found there, and what was left out."""
 
     frame: pd.DataFrame
     rows: str = ""
@@ -48,7 +48,7 @@ class Experiment:
 
 
 def read_experiment(uri: str, name: str) -> Experiment:
-    """Return the runs of a study that was tracked: its cells if knockout tracked them, else one row per run.
+    """Return the runs of an experiment: its cells if knockout tracked them, else one row per run.
 
     MLflow keeps neither the device of a cell nor how a cell failed beyond its reason: such cells
     have the status ``error``.

@@ -20,14 +20,14 @@ _ORDER = {"reference": 0, "arm": 1, "baseline": 2, "control": 3}
 
 
 def ordered_arms(frame: pd.DataFrame) -> dict[str, str]:
-    """Return the arms of a study and their roles: reference, knock-outs, baselines, controls."""
+    """Return the arms and their roles: reference, knock-outs, baselines, controls."""
     once = frame.drop_duplicates("arm")
     roles = dict(zip(once["arm"].astype(str), once["role"].astype(str), strict=True))
     return dict(sorted(roles.items(), key=lambda pair: (_ORDER[pair[1]], pair[0].lower(), pair[0])))
 
 
 def cells(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Lay one metric of a study out as ``[(block, dataset, repeat), arm]``; failed is -inf, never run is NaN.
+    """Lay one metric out as ``[(block, dataset, repeat), arm]``; failed is -inf, never run is NaN.
 
     A repeat that any arm ran is expected of all of them: arms are paired by repeat or not compared.
     """
@@ -45,17 +45,17 @@ def averaged(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def block_means(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Average one metric of a study into independent units, ``[blocks, arms]``."""
+    """Average one metric into independent units, ``[blocks, arms]``."""
     return over_blocks(cells(frame, metric), metric)
 
 
 def unscaled(metric: str, datasets: Sized) -> bool:
-    """Whether a metric has another scale on every one of a study's data sets, so that only wins are counted."""
+    """Whether a metric has another scale on every one of the data sets, so that only wins are counted."""
     return not metric_of(metric).same_scale and len(datasets) > 1
 
 
 def over_blocks(wide: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Average the cells of a study, as :func:`cells` lays them out, into independent units, ``[blocks, arms]``.
+    """Average the cells, as :func:`cells` lays them out, into independent units, ``[blocks, arms]``.
 
     Raw AUPRC has another scale on every network: its geometric mean is taken over the data sets of a block, so that
     the ratio of two arms counts alike on each of them.
@@ -73,7 +73,7 @@ def of_blocks(of_sets: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def pair_of(wide: pd.DataFrame, arm: str, against: str) -> pd.DataFrame:
-    """Take two arms out of a study's cells; what neither of them ran is not expected of either.
+    """Take two arms out of the cells; what neither of them ran is not expected of either.
 
     An arm that was never measured on this metric has run nothing.
     """

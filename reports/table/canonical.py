@@ -19,7 +19,7 @@ from reports.words.metrics import REPORTED, canonical_metric
 
 
 def canonical(raw: pd.DataFrame, source: Path, options: ReportOptions) -> tuple[pd.DataFrame, str]:
-    """Return the rows of a study under canonical names, metrics in one column, and which columns made its blocks."""
+    """Return the rows under canonical names, metrics in one column, and which columns made its blocks."""
     refuse_wide(raw, options, source)
     raw = folded(raw, source).assign(row=np.arange(2, len(raw) + 2))
     long = {"metric", "value"} <= set(raw.columns)
@@ -51,7 +51,7 @@ def canonical(raw: pd.DataFrame, source: Path, options: ReportOptions) -> tuple[
 
 
 def _kept(column: pd.Series, arms: pd.Series, named: Sequence[str]) -> bool:
-    """Whether a column stays beside the arms of a study: crossed factors do, to be analysed as such."""
+    """Whether a column stays beside the arms: crossed factors do, to be analysed as such."""
     if column.name in FACTORS and column.groupby(arms).nunique(dropna=False).max() > 1:
         return False  # an arm that has it both ways has no level of it
     return column.name not in named or (len(named) > 1 and column.name in FACTORS)

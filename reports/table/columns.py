@@ -35,7 +35,7 @@ _RECORDED = {
 
 
 def folded(raw: pd.DataFrame, source: Path) -> pd.DataFrame:
-    """Give the columns that a report of a study looks for their usual names, whatever their capitals."""
+    """Give the columns that a report looks for their usual names, whatever their capitals."""
     sought = {squashed(name): name for name in _SOUGHT}
     columns_of: dict[str, list[str]] = {}
     for column in map(str, raw.columns):
@@ -53,7 +53,7 @@ def _refuse_several(columns: Sequence[str], source: Path) -> None:
 
 
 def pick(raw: pd.DataFrame, given: str | None, usual: Sequence[str], what: str, source: Path) -> str:
-    """Return the column of a study's table that its owner named, or the first of the usual names that is there."""
+    """Return the column of the table that its owner named, or the first of the usual names that is there."""
     columns = [str(c) for c in raw.columns if c != "row"]
     if given is not None:
         if not given.strip():
@@ -75,7 +75,7 @@ def pick(raw: pd.DataFrame, given: str | None, usual: Sequence[str], what: str, 
 
 
 def offered(raw: pd.DataFrame, what: str) -> str:
-    """List the columns of a study's table that an option may mean: words for arms, numbers for a metric."""
+    """List the columns of the table that an option may mean: words for arms, numbers for a metric."""
     names = [str(c) for c in raw.columns if tells_apart(str(c)) and c not in ("repeat", *REPEAT_ALIASES)]
     if what in ("arm", "metric"):
         fit = [c for c in names if numeric(raw[c]) == (what == "metric")]
@@ -85,12 +85,12 @@ def offered(raw: pd.DataFrame, what: str) -> str:
 
 
 def tells_apart(column: str) -> bool:
-    """Whether a column can tell two runs of a study apart: not what a report reads as score, cost or provenance."""
+    """Whether a column can tell two runs apart: not what a report reads as score, cost or provenance."""
     return squashed(column) not in _RECORDED
 
 
 def refuse_wide(raw: pd.DataFrame, options: ReportOptions, source: Path) -> None:
-    """Refuse a table of a study, as its owner wrote it, with a column for each of its arms or of its data sets."""
+    """Refuse a table, as its owner wrote it, with a column for each of its arms or of its data sets."""
     sought, present = set(map(squashed, _SOUGHT)), set(map(squashed, map(str, raw.columns)))
     if options.metric is not None or {"metric", "value"} <= present:
         return
@@ -103,7 +103,7 @@ def refuse_wide(raw: pd.DataFrame, options: ReportOptions, source: Path) -> None
 
 
 def arm_columns(raw: pd.DataFrame, given: Columns, source: Path) -> list[str]:
-    """Find what names the arms of a study; where factors alone vary, their levels do."""
+    """Find what names the arms; where factors alone vary, their levels do."""
     if given is not None:
         return _picked(raw, given, "arm", source)
     factors = [factor for factor in FACTORS if _varies(raw, factor)]
@@ -123,7 +123,7 @@ def _picked(raw: pd.DataFrame, given: str | Sequence[str], what: str, source: Pa
 
 
 def places(raw: pd.DataFrame, options: ReportOptions, source: Path) -> tuple[list[str], list[str]]:
-    """Find the columns that name the independent unit of a study, and those that name what lies inside one."""
+    """Find the columns that name the independent unit, and those that name what lies inside one."""
     block, dataset = options.block, options.dataset
     # data sets of one cell type share its cells, so the cell type goes first wherever it is known of each of them
     cells = [name for name in CELL_TYPE if not (name == "cell" and "arm_digest" in raw) and _holds(raw, name)]
@@ -150,14 +150,14 @@ def _named(raw: pd.DataFrame, given: str | Sequence[str], what: str, source: Pat
 
 
 def _holds(raw: pd.DataFrame, cell: str) -> bool:
-    """Whether every data set of a study lies in one cell type; a column that is not there speaks against nothing."""
+    """Whether every data set lies in one cell type; a column that is not there speaks against nothing."""
     if cell not in raw or "dataset" not in raw:
         return True
     return bool(raw.groupby("dataset")[cell].nunique().max() <= 1)
 
 
 def repeat_column(raw: pd.DataFrame, arms: pd.Series, named: Sequence[str]) -> str | None:
-    """Find what numbers the repeats of a study: whole numbers that its arms, ``named`` by other columns, share.
+    """Find what numbers the repeats: whole numbers that its arms, ``named`` by other columns, share.
 
     A run that no two arms share numbers the rows of the table; to pair arms by it would pair none.
     """

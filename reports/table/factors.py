@@ -1,4 +1,4 @@
-"""Which level of which factor every arm of a study has."""
+"""Which level of which factor every arm has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FACTORS = ("scorer", "bucketing", "gnn", "pair_encoder", "fusion", "contrast", "
 
 
 def arm_levels(frame: pd.DataFrame) -> pd.DataFrame:
-    """Lay out the factors that vary among the reference and knocked-out arms of a study, ``[arm, factor]``."""
+    """Lay out the factors that vary among the reference and knocked-out arms, ``[arm, factor]``."""
     own = frame[frame["role"].isin(["reference", "arm"])].drop_duplicates("arm")
     own = own.set_index("arm")[[c for c in FACTORS if c in frame]].astype(str)
     own = own.reindex([arm for arm in ordered_arms(frame) if arm in own.index])

@@ -19,7 +19,7 @@ _DECIMAL_COMMA = r"^\s*([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)\s*$"
 
 
 def read(source: Path) -> pd.DataFrame:
-    """Read the table of a study from CSV or parquet, as it stands."""
+    """Read the table from CSV or parquet, as it stands."""
     if not source.exists():
         raise _not_there(source)
     if source.is_dir():

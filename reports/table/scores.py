@@ -1,4 +1,4 @@
-"""The scores of a study as numbers: failures, gaps and scales are told apart, and what is none of them refused."""
+"""The scores as numbers: failures, gaps and scales are told apart, and what is none of them refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROUNDING = 1e-9  # what an exact 1 may come out as after a sum
 
 
 def scored(frame: pd.DataFrame, column: pd.Series, name: str, stated: pd.Series, source: Path) -> pd.DataFrame:
-    """Put the scores of one column beside the cells of a study they belong to.
+    """Put the scores of one column beside the cells they belong to.
 
     A metric can be undefined on a finished cell (no TF with both classes): an empty score of a cell that is
     ``stated`` to have finished is such a gap, not a typing error.
@@ -55,7 +55,7 @@ def _what_is_wrong(given: Any) -> str:
 
 
 def on_scale(rows: pd.DataFrame, source: Path) -> pd.DataFrame:
-    """Refuse scores of a study that their metric cannot have, and metrics of which less is better."""
+    """Refuse scores that their metric cannot have, and metrics of which less is better."""
     for name, first in rows.drop_duplicates("metric").set_index("metric")["row"].items():
         if not metric_of(str(name)).higher_is_better:
             raise ReportError(

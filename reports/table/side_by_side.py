@@ -12,13 +12,13 @@ from reports.words.metrics import METRICS, PRIMARY, canonical_metric
 
 
 def numeric(column: pd.Series) -> bool:
-    """Whether a column of a study's table holds numbers; a failed run among them may be a word."""
+    """Whether a column of the table holds numbers; a failed run among them may be a word."""
     flags = pd.api.types.is_bool_dtype(column)
     return not flags and bool(pd.to_numeric(column.dropna(), errors="coerce").notna().mean() >= 0.5)
 
 
 def refuse_side_by_side(raw: pd.DataFrame, what: str, name: str, is_other: Callable[[str], bool], source: Path) -> None:
-    """Refuse arms or data sets of a study that stand side by side, in a table that names none.
+    """Refuse arms or data sets that stand side by side, in a table that names none.
 
     Parameters
     ----------

@@ -106,7 +106,7 @@ def _reject_repeated(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> No
 
 
 def _advice(raw: pd.DataFrame, rows: Sequence[int], metrics: Collection[str]) -> str:
-    """Say how two rows of a study come to be one: repetitions first, for whoever makes seeds units invents evidence."""
+    """Say how two rows come to be one: repetitions first, for whoever makes seeds units invents evidence."""
     one, other = (raw.iloc[row - 2].fillna("").astype(str) for row in rows)
     unlike, both = [str(column) for column in raw.columns[one.ne(other)]], f"{rows[0]} and {rows[1]}"
     if not unlike:
@@ -195,7 +195,7 @@ def _primary(frame: pd.DataFrame, metric: str | None, source: Path) -> str:
 def _without_undefined(
     frame: pd.DataFrame, primary: str, source: Path
 ) -> tuple[pd.DataFrame, tuple[tuple[str, str, int], ...]]:
-    """Ask no arm of a study for a metric on an exam that gives it to none; where one arm has it, nobody escapes."""
+    """Ask no arm for a metric on an exam that gives it to none; where one arm has it, nobody escapes."""
     exam = ["metric", "dataset", "repeat"]
     keys = [frame[key] for key in exam]
     nobody = frame["value"].isna().groupby(keys).transform("all")

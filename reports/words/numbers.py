@@ -34,7 +34,7 @@ class Wins(Protocol):
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Write a score of a study, or a dash where there is none."""
+    """Write a score, or a dash where there is none."""
     return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
@@ -47,7 +47,7 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def confidence(alpha: float) -> str:
-    """Write the confidence level that belongs to a study's level of tests."""
+    """Write the confidence level that belongs to the level of tests."""
     return f"{100 * (1 - alpha):g} %"
 
 
@@ -59,7 +59,7 @@ def interval(size: Interval) -> str:
 
 
 def ends(low: float, high: float) -> str:
-    """Write the two ends of an interval of a study."""
+    """Write the two ends of an interval."""
     return f"[{_end(low)}, {_end(high)}]"
 
 
@@ -69,14 +69,14 @@ def _end(value: float) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """Write a p of a study with two digits that mean something; never 'p = 0.000'."""
+    """Write a p with two digits that mean something; never 'p = 0.000'."""
     if p is None or math.isnan(p):
         return "–"
     return f"{p:.2g}" if p < 0.0995 else f"{p:.2f}"
 
 
 def amount(value: float) -> str:
-    """Write what a cell of a study cost: whole numbers whole, small ones with two digits."""
+    """Write what a cell cost: whole numbers whole, small ones with two digits."""
     if not math.isfinite(value):
         return "–"
     return f"{value:,.0f}" if value >= 100 or float(value).is_integer() else f"{value:.2f}"
@@ -88,7 +88,7 @@ def count(n: int, one: str) -> str:
 
 
 def star_levels(alpha: float) -> list[float]:
-    """Return the levels that one, two and three stars beside an arm of a study stand for."""
+    """Return the levels that one, two and three stars beside an arm stand for."""
     return [alpha, *(level for level in (0.01, 0.001) if level < alpha)]
 
 
@@ -98,7 +98,7 @@ def stars(p: float, alpha: float) -> int:
 
 
 def won(size: Wins) -> str:
-    """Write on how many blocks of a study an arm is ahead; ties count half."""
+    """Write on how many blocks an arm is ahead; ties count half."""
     return f"{size.superior * size.n:g} of {count(size.n, 'block')}"
 
 
@@ -109,5 +109,5 @@ def joined(names: list[str], most: int = 4) -> str:
 
 
 def file_name(text: str) -> str:
-    """Turn a metric of a study into a safe part of a file name."""
+    """Return a name as a safe part of a file name."""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "metric"

@@ -14,7 +14,7 @@ _TFS, _TARGETS = 15, 30
 
 
 def score_heatmap(scores: pd.DataFrame) -> Drawing | None:
-    """Draw the scores of the TFs and targets that a model of a study ranks highest; None with fewer than two of each.
+    """Draw the scores of the TFs and targets that a model ranks highest; None with fewer than two of each.
 
     They are those with the most pairs among its top edges.
     A dot marks a known edge; an empty cell is a pair that was not in the test.

@@ -23,7 +23,7 @@ _TIMES = {"before": "before training", "after": "after training"}
 
 
 def embedding(embeddings: Embeddings, arm: str, datasets: list[str]) -> Drawing | None:
-    """Draw test pairs as an arm of a study sees them untrained and trained, one row of panels per data set.
+    """Draw test pairs as an arm sees them untrained and trained, one row of panels per data set.
 
     None where no data set has pairs of both classes, and enough of them.
     """
@@ -54,7 +54,7 @@ def embedding(embeddings: Embeddings, arm: str, datasets: list[str]) -> Drawing 
 
 
 def flat(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lay what a model of a study makes of pairs, ``[pairs, width]``, out in a plane by t-SNE: ``[pairs, 2]``."""
+    """Lay what a model makes of pairs, ``[pairs, width]``, out in a plane by t-SNE: ``[pairs, 2]``."""
     spread = vectors - vectors.mean(axis=0)
     if not spread.any():  # all pairs look alike: they are one point
         return np.zeros((len(vectors), 2), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""How the models of a study learned: loss and validation score per epoch, with the epoch that was kept."""
+"""How the models learned: loss and validation score per epoch, with the epoch that was kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model of a study would have a biologist believe: its top edges, as a network and as a heatmap."""
+"""What the model would have a biologist believe: its top edges, as a network and as a heatmap."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KNOWN, UNKNOWN = "#0072B2", "#E69F00"
 
 
 def subject(analysis: Analysis) -> str:
-    """Name the arm of a study whose edges are drawn: the reference, or the best where there is none."""
+    """Name the arm whose edges are drawn: the reference, or the best where there is none."""
     if analysis.reference is not None:
         return analysis.reference
     own = analysis.scores[analysis.scores["metric"] == analysis.metric]
@@ -42,7 +42,7 @@ def mean_scores(predictions: Predictions, arm: str, dataset: str) -> pd.DataFram
 
 
 def network(scores: pd.DataFrame, top: int = TOP) -> Drawing | None:
-    """Draw the edges that a model of a study scores highest as a directed network, its hubs named.
+    """Draw the edges that a model scores highest as a directed network, its hubs named.
 
     None with fewer than ten pairs: there is no network to see.
     """

@@ -1,4 +1,4 @@
-"""Precision-recall curves of the arms of a study, with bands over repeats."""
+"""Precision-recall curves of the arms, with bands over repeats."""
 
 from __future__ import annotations
 

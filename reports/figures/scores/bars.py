@@ -16,7 +16,7 @@ from reports.words.numbers import number
 
 
 def bars(analysis: Analysis, metric: str) -> Drawing | None:
-    """Draw the mean of every arm of a study, its t interval and a dot per block; None with one point per arm.
+    """Draw the mean of every arm, its t interval and a dot per block; None with one point per arm.
 
     An arm that lacks a point has no mean: over the blocks it survived it would be flattered.
     Bars begin at what guessing scores, so that their length is what was gained over it.

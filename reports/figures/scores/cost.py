@@ -18,7 +18,7 @@ _WIDE = 20.0  # ratio of largest to smallest cost from which an axis is logarith
 
 
 def gain_per_cost(analysis: Analysis, metric: str) -> Drawing | None:
-    """Draw the difference of every arm of a study to the reference over its cost; None without one of the two."""
+    """Draw the difference of every arm to the reference over its cost; None without one of the two."""
     data = cost_numbers(analysis, metric)
     costs = [c for c in _COSTS if c in data and len(data[c].dropna().unique()) > 1]
     if len(data) < 2 or not costs:
@@ -45,7 +45,7 @@ def gain_per_cost(analysis: Analysis, metric: str) -> Drawing | None:
 
 
 def cost_numbers(analysis: Analysis, metric: str) -> pd.DataFrame:
-    """Join costs and differences of a study; the reference differs from itself by nothing."""
+    """Join costs and differences; the reference differs from itself by nothing."""
     changed = difference_numbers(analysis, metric)
     if changed.empty or analysis.costs.empty:
         return pd.DataFrame()

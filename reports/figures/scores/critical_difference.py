@@ -30,7 +30,7 @@ def cliques(ranks: pd.Series, p: pd.DataFrame, alpha: float) -> list[tuple[int, 
 
 
 def critical_difference(analysis: Analysis, test: GlobalTest) -> Drawing | None:
-    """Draw mean ranks of a study with bars over arms that Nemenyi cannot tell apart; None where refused."""
+    """Draw mean ranks with bars over arms that Nemenyi cannot tell apart; None where refused."""
     if test.nemenyi is None:
         return None
     ranks, k, n = test.ranks, test.test.arms, test.test.blocks

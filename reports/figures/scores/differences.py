@@ -13,7 +13,7 @@ from reports.words.metrics import label
 
 
 def differences(analysis: Analysis, metric: str) -> Drawing | None:
-    """Draw what every arm changes against the reference of a study, with its interval; None without any."""
+    """Draw what every arm changes against the reference, with its interval; None without any."""
     data = difference_numbers(analysis, metric)
     if data.empty:
         return None

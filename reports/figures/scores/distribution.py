@@ -1,4 +1,4 @@
-"""Figures of a study, drawn without any global state; every one comes with the numbers it shows."""
+"""How a metric spreads per arm, as boxes and points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reports.words.metrics import label
 
 
 def distribution(analysis: Analysis, metric: str) -> Drawing:
-    """Draw how one metric of a study spreads per arm: a box, and every point it stands for."""
+    """Draw how one metric spreads per arm: a box, and every point it stands for."""
     data = analysis.points[analysis.points["metric"] == metric]
     arms = [arm for arm in analysis.arms if arm in set(data["arm"])][::-1]
     look, complete = styles(analysis), whole(data)
@@ -34,7 +34,7 @@ def distribution(analysis: Analysis, metric: str) -> Drawing:
 
 
 def box(axes: Axes, y: int, values: np.ndarray, colour: str, *, width: float) -> None:
-    """Draw the quartiles of one arm of a study as a lying box, whiskers at most 1.5 times as long, no outliers."""
+    """Draw the quartiles of one arm as a lying box, whiskers at most 1.5 times as long, no outliers."""
     line = {"color": colour}
     axes.boxplot(
         values,

@@ -18,7 +18,7 @@ MOST = 40  # beyond it a cell is too small for its number
 
 
 def heatmap(analysis: Analysis, metric: str) -> Drawing | None:
-    """Draw the score of every arm of a study on every data set; None where there is no grid to draw.
+    """Draw the score of every arm on every data set; None where there is no grid to draw.
 
     With many data sets they go down and the arms across, as in the tables. An empty cell has no complete mean.
     """
@@ -38,7 +38,7 @@ def heatmap(analysis: Analysis, metric: str) -> Drawing | None:
 
 
 def _short(value: float, few: bool) -> str:
-    """Write a score of a study, where many stand side by side without the zero that all of them begin with."""
+    """Write a score, where many stand side by side without the zero that all of them begin with."""
     return number(value) if few or not 0 <= value < 1 else number(value, 2).removeprefix("0")
 
 

@@ -1,4 +1,4 @@
-"""Whether two factors of a study act on each other: marginal means of every pair that is crossed.
+"""Whether two factors act on each other: marginal means of every pair that is crossed.
 
 Literature: [1] Cousineau 2005, [2] Morey 2008 (intervals of means that are compared inside blocks).
 """
@@ -25,7 +25,7 @@ _COLOURS = COLOURS[6:]  # those of levels are no arm's
 
 
 def interaction(analysis: Analysis, metric: str) -> Drawing | None:
-    """Draw the marginal means of two factors of a study at a time; None where no two are fully crossed."""
+    """Draw the marginal means of two factors at a time; None where no two are fully crossed."""
     many = analysis.levels.nunique()
     pairs = [sorted(pair, key=lambda f: -many[f]) for pair in combinations(analysis.levels.columns, 2)]
     parts = [marginal_means(analysis, metric, one, other) for one, other in pairs]
@@ -80,7 +80,7 @@ def crossed(levels: pd.DataFrame, one: str, other: str) -> bool:
 
 
 def marginal_means(analysis: Analysis, metric: str, one: str, other: str) -> pd.DataFrame:
-    """Average a metric of a study over all arms with the same two levels, with t intervals inside blocks.
+    """Average a metric over all arms with the same two levels, with t intervals inside blocks.
 
     Only units that every one of these arms has finished count: the rows of a picture must share them. What units
     differ in as a whole is taken out of the intervals [1, 2]: lines are compared inside blocks, and how hard one

@@ -18,7 +18,7 @@ FEWEST = 5  # points; under fewer a violin has a shape nobody measured
 
 
 def violin(analysis: Analysis, metric: str) -> Drawing | None:
-    """Draw how one metric of a study spreads per arm; None where no arm has the points for a violin.
+    """Draw how one metric spreads per arm; None where no arm has the points for a violin.
 
     The marks are those of the findings over independent blocks (Holm), never of repeats: an arm is marked only
     if its difference is established, failures counted in.

@@ -1,4 +1,4 @@
-"""Figures of a search: how it went, what explains its scores, what its objectives trade; each with its numbers."""
+"""Every trial of a search, and the best score so far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paper, ink and names that all further figures of a study share."""
+"""Paper, ink and names that all further figures share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INK, GREY = "#333333", "#8c8c8c"
 
 
 def pdf(figure: Figure) -> bytes:
-    """Return a figure of a study as PDF with real letters (type 42) and without a date."""
+    """Return a figure as PDF with real letters (type 42) and without a date."""
     buffer = io.BytesIO()
     figure.set_layout_engine("none")  # laid out when it was drawn as SVG; again would take as long as the drawing
     with matplotlib.rc_context({**STYLE, "pdf.fonttype": 42}):
@@ -42,7 +42,7 @@ def panels(rows: int, columns: int, height: float, **how: Any) -> tuple[Figure, 
 
 
 def horizontal(arms: list[str], analysis: Analysis) -> tuple[Figure, Axes]:
-    """Lay out one line per arm of a study, the first on top, its name at the left."""
+    """Lay out one line per arm, the first on top, its name at the left."""
     figure, (axes,) = panels(1, 1, 1.1 + 0.36 * len(arms))
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
@@ -59,21 +59,21 @@ def guessing(metric: str) -> float:
 
 
 def ranked(analysis: Analysis) -> list[str]:
-    """Return the arms of a study beside its reference and controls, the highest mean over data sets first."""
+    """Return the arms beside its reference and controls, the highest mean over data sets first."""
     over = analysis.scores[analysis.scores["metric"] == analysis.metric].groupby("arm", sort=False)["mean"].mean()
     best = over.sort_values(ascending=False, kind="stable").index
     return [str(arm) for arm in best if analysis.roles[arm] != "control" and arm != analysis.reference]
 
 
 def measured(analysis: Analysis, metric: str) -> tuple[list[str], pd.DataFrame]:
-    """Return the arms of a study that have points on a metric, in their order, and those points."""
+    """Return the arms that have points on a metric, in their order, and those points."""
     data = analysis.points[analysis.points["metric"] == metric]
     present = set(data["arm"])
     return [arm for arm in analysis.arms if arm in present], data
 
 
 def svg(figure: Figure) -> str:
-    """Return a figure of a study as SVG that can stand inside a page: no prolog, date or metadata."""
+    """Return a figure as SVG that can stand inside a page: no prolog, date or metadata."""
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     buffer = io.StringIO()
     with matplotlib.rc_context(STYLE):

@@ -30,7 +30,7 @@ STYLE: Any = {"font.size": 10, "svg.fonttype": "path", "svg.hashsalt": "knockout
 
 
 def styles(analysis: Analysis) -> dict[str, tuple[str, str]]:
-    """Give every arm of a study one colour and one marker for all figures; controls are grey."""
+    """Give every arm one colour and one marker for all figures; controls are grey."""
     out: dict[str, tuple[str, str]] = {}
     coloured = [arm for arm in analysis.arms if analysis.roles[arm] != "control"]
     for i, arm in enumerate(coloured):
@@ -51,13 +51,13 @@ def plain(text: str) -> str:
 
 
 def short(text: str, most: int = 24) -> str:
-    """Cut a name of a study that would leave no room for the drawing."""
+    """Cut a name that would leave no room for the drawing."""
     if len(text) > most:  # both ends: names of one study often begin alike
         text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
     return plain(text)
 
 
 def named(analysis: Analysis, arm: str) -> str:
-    """Write who an arm of a study is, so that colour is not needed to know it."""
+    """Write who an arm is, so that colour is not needed to know it."""
     role, name = analysis.roles[arm], short(arm, _NAME)
     return name if role == "arm" else f"{name} ({role})"

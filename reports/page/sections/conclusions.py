@@ -1,4 +1,4 @@
-"""What the page and the table files of a study show of its conclusions: equality, power, factors together."""
+"""What the page and the table files show of its conclusions: equality, power, factors together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reports.words.numbers import count, ends, number, p_value
 
 
 def conclusions_context(a: Analysis) -> dict[str, Any]:
-    """Gather what the page of a study shows first, and the tables that it rests on."""
+    """Gather what the page shows first, and the tables that it rests on."""
     margins = {c.equivalence.margin for c in a.conclusions if c.equivalence}
     return {
         "questions": questions(a),
@@ -34,7 +34,7 @@ def conclusions_context(a: Analysis) -> dict[str, Any]:
 
 
 def conclusion_exports(a: Analysis) -> list[Export]:
-    """Collect the tables of a study's conclusions, all digits."""
+    """Collect the tables of the conclusions, all digits."""
     rows = [{**_names(c), "conclusion": c.word, **_equal_numbers(c), "why": c.why} for c in a.conclusions]
     out = [Export("conclusions", pd.DataFrame(rows))]
     plans = [{**_names(c), "power": POWER, **asdict(c.power)} for c in a.conclusions if c.power]

@@ -1,4 +1,4 @@
-"""What the page and the table files of a study show of its factors together."""
+"""What the page and the table files show of its factors together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FILES = {
 
 
 def factorials_context(a: Analysis) -> list[dict[str, Any]]:
-    """Show every analysis of a study's factors once; metrics refused for the same reason share one line."""
+    """Show every analysis of the factors once; metrics refused for the same reason share one line."""
     analyses, level = a.factorials, confidence(a.alpha)
     out: list[dict[str, Any]] = []
     for message in dict.fromkeys(f.message for f in analyses if f.message):
@@ -39,7 +39,7 @@ def factorials_context(a: Analysis) -> list[dict[str, Any]]:
 
 
 def factorial_exports(analyses: tuple[Factorial, ...]) -> list[Export]:
-    """Collect the tables of what a study's factors do together, all digits; nothing where all was refused."""
+    """Collect the tables of what the factors do together, all digits; nothing where all was refused."""
     out = []
     for method, (name, means, how) in _FILES.items():
         able = [f for f in analyses if not f.message and f.method == method]

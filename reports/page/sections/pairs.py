@@ -1,4 +1,4 @@
-"""What the page of a study shows of pairs that decide nothing: on one data set alone, and of mean ranks."""
+"""What the page shows of pairs that decide nothing: on one data set alone, and of mean ranks."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def gain_table(a: Analysis) -> dict[str, Any]:
 
 
 def pair_rows(pairs: Sequence[Paired]) -> list[dict[str, str]]:
-    """Write the paired differences of single data sets of a study, row by row."""
+    """Write the paired differences of single data sets, row by row."""
     return [_row(pair) for pair in pairs]
 
 
 def pair_notes(pairs: Sequence[Paired]) -> list[str]:
-    """Say what intervals and p on single data sets of a study rest on, or why there is no p."""
+    """Say what intervals and p on single data sets rest on, or why there is no p."""
     measured = [pair for pair in pairs if not pair.note]
     tested = any(pair.test for pair in measured)
     what = "intervals and p are those" if tested else "intervals are those"
@@ -64,7 +64,7 @@ def _row(pair: Paired) -> dict[str, str]:
 
 
 def rank_pairs(test: GlobalTest) -> list[dict[str, str]]:
-    """Write both tests of mean ranks for every pair of arms of a study, better arm first; nothing where refused."""
+    """Write both tests of mean ranks for every pair of arms, better arm first; nothing where refused."""
     if test.nemenyi is None or test.conover is None:
         return []
     return [

@@ -1,4 +1,4 @@
-"""The scores of a study as the page shows them: every arm on every data set, and the means papers print."""
+"""The scores as the page shows them: every arm on every data set, and the means papers print."""
 
 from __future__ import annotations
 

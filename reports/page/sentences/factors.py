@@ -1,4 +1,4 @@
-"""What the factors of a study do together, in words: main effects and interactions on the primary metric."""
+"""What the factors do together, in words: main effects and interactions on the primary metric."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Interaction = tuple[str, str, str]  # the numbers, the conclusion, what else is 
 
 
 def analysed(a: Analysis) -> Factorial | None:
-    """Return what the factors of a study do together on its primary metric; None where that was refused."""
+    """Return what the factors do together on its primary metric; None where that was refused."""
     return next((f for f in a.factorials if f.metric == a.metric and not f.message), None)
 
 
 def main_effect(a: Analysis, factor: str) -> str:
-    """Say what one factor of a study does over all levels of the others; nothing where that was not analysed."""
+    """Say what one factor does over all levels of the others; nothing where that was not analysed."""
     whole = analysed(a)
     mine = next((row for row in _rows(whole) if row["effect"] == factor), None) if whole else None
     if whole is None or mine is None:
@@ -29,7 +29,7 @@ def main_effect(a: Analysis, factor: str) -> str:
 
 
 def interactions(a: Analysis) -> list[Interaction]:
-    """Conclude on every interaction of a study; those that are not established share one line."""
+    """Conclude on every interaction; those that are not established share one line."""
     whole = analysed(a)
     rows = [row for row in _rows(whole) if " × " in row["effect"]] if whole else []
     established = [row for row in rows if row["p_holm"] < a.alpha]
@@ -53,7 +53,7 @@ def established_effects(a: Analysis) -> str:
 
 
 def together(a: Analysis) -> str:
-    """Say for a methods section how the factors of a study were analysed together; nothing where they were not."""
+    """Say for a methods section how the factors were analysed together; nothing where they were not."""
     able = [f for f in a.factorials if not f.message]
     out = []
     if any(f.method == "RM-ANOVA" for f in able):
@@ -74,7 +74,7 @@ def together(a: Analysis) -> str:
 
 
 def method_of(whole: Factorial) -> str:
-    """Name the test behind what is said of a study's factors together."""
+    """Name the test behind what is said of the factors together."""
     if whole.method == "RM-ANOVA":
         return f"repeated-measures ANOVA over {count(whole.blocks, 'complete block')}"
     return f"not everything was run, so the signs of whole blocks were flipped ({count(whole.blocks, 'block')})"

@@ -9,7 +9,7 @@ from reports.words.numbers import count, interval, joined, number, signed
 
 
 def gain_sentence(a: Analysis) -> str:
-    """Say how far the reference arm of a study lies above the best rule that never reads expression."""
+    """Say how far the reference arm lies above the best rule that never reads expression."""
     if a.reference is None:
         return "No reference arm is named in this table, so there is no gain over a control to state."
     if "control" not in a.roles.values():
@@ -94,5 +94,5 @@ def repeats_of(pair: Paired) -> str:
 
 
 def uncorrected(pair: Paired) -> str:
-    """Say that an interval takes repeats of a study that share edges for independent ones; nothing where not so."""
+    """Say that an interval takes repeats that share edges for independent ones; nothing where not so."""
     return ", interval not corrected for shared edges" if pair.uncorrected else ""

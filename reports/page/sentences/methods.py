@@ -64,7 +64,7 @@ def _design(a: Analysis) -> str:
 
 
 def _repeats(a: Analysis) -> str:
-    """Count what was to be run on each data set of a study: repeats that failed are repeats."""
+    """Count what was to be run on each data set: repeats that failed are repeats."""
     counts = a.scores[["finished", "failed", "missing"]].sum(axis=1).groupby(a.scores["dataset"]).max()
     low, high = int(counts.min()), int(counts.max())
     return count(low, "repeat") if low == high else f"{low} to {high} repeats"
@@ -91,7 +91,7 @@ def _units(a: Analysis) -> str:
 
 
 def _several(a: Analysis) -> bool:
-    """Whether a block of a study holds more than one data set."""
+    """Whether a block holds more than one data set."""
     return bool((a.scores.groupby("block")["dataset"].nunique() > 1).any())
 
 

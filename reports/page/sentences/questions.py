@@ -1,4 +1,4 @@
-"""The question first: one plain paragraph for each part of a study, with the conclusion the data allow."""
+"""The question first: one plain paragraph for each part, with the conclusion the data allow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """One paragraph of a study's report: a factor or a family of comparisons, and the answers to it."""
+    """One paragraph of the report: a factor or a family of comparisons, and the answers to it."""
 
     name: str
     lead: str
@@ -55,7 +55,7 @@ def questions(a: Analysis) -> list[Question]:
 
 
 def _together(a: Analysis) -> list[Question]:
-    """Ask whether what one factor is worth depends on another, where a study's design can tell."""
+    """Ask whether what one factor is worth depends on another, where a design can tell."""
     whole, effects = analysed(a), interactions(a)
     if whole is None or not effects:
         return []

@@ -1,4 +1,4 @@
-"""The three plain sentences a report of a study opens with."""
+"""The three plain sentences a report opens with."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _sure_over_blocks(a: Analysis, others: list[str]) -> tuple[list[str], list[s
 
 
 def _sure_over_repeats(a: Analysis, others: list[str]) -> tuple[list[str], list[str], list[float]]:
-    """Do as for blocks with the only data set of a study, by the tests and intervals over its repeats."""
+    """Do as for blocks with the only data set, by the tests and intervals over its repeats."""
     if len(a.datasets) > 1:
         return [], [], []
     mine = [p for p in a.paired if p.metric == a.metric and p.arm in others and not p.note]
@@ -119,7 +119,7 @@ def _whole(a: Analysis) -> list[tuple[Finding, Effect]]:
 
 
 def _lead(a: Analysis, size: Effect) -> float:
-    """Return how far an arm of a study lies ahead: on average, or in blocks won where there is no common scale."""
+    """Return how far an arm lies ahead: on average, or in blocks won where there is no common scale."""
     return size.superior - 0.5 if unscaled(a.metric, a.datasets) else size.mean
 
 
@@ -136,7 +136,7 @@ def _over_blocks(a: Analysis, others: list[str]) -> dict[str, _Change]:
 
 
 def _over_repeats(a: Analysis, others: list[str]) -> dict[str, _Change]:
-    """Size changes on the only block of a study: with an interval over repeats, where it holds one data set."""
+    """Size changes on the only block: with an interval over repeats, where it holds one data set."""
     out = _over_blocks(a, others)
     if len(a.datasets) > 1:
         return out
@@ -172,7 +172,7 @@ def _ladder(a: Analysis) -> str:
 
 
 def _leaders(a: Analysis) -> str:
-    """Name the two arms of a study with the highest means, and what lies between them."""
+    """Name the two arms with the highest means, and what lies between them."""
     points = a.points[a.points["metric"] == a.metric]
     means = points[points["arm"].isin(whole(points))].groupby("arm")["value"].mean()
     if len(means) < 3:

@@ -1,4 +1,4 @@
-"""Analysis of variance of a study whose factors are crossed completely: on block means, and on their aligned ranks.
+"""Analysis of variance of factors that are crossed completely: on block means, and on their aligned ranks.
 
 Literature: [1] Greenhouse & Geisser 1959, for contrasts that do not all vary alike; [2] Wobbrock et al. 2011
 (aligned rank transform), after Higgins & Tashtoush 1994.
@@ -29,7 +29,7 @@ class _Test(NamedTuple):
 
 
 def rm_anova(means: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[str, ...]]) -> pd.DataFrame:
-    """Test all main effects and interactions of a study with blocks as subjects, one row each.
+    """Test all main effects and interactions with blocks as subjects, one row each.
 
     ``p`` is after Greenhouse and Geisser [1], ``p_holm`` over all effects; ``p_aligned`` is the same test on
     aligned ranks [2], a sensitivity with a Holm correction of its own.
@@ -80,7 +80,7 @@ def _epsilon(scores: Values) -> float:
 
 
 def aligned(values: Values, columns: Values) -> Values:
-    """Take all effects but one out of a study's block means: what is left holds no other [2].
+    """Take all effects but one out of the block means: what is left holds no other [2].
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def aligned(values: Values, columns: Values) -> Values:
 
 
 def marginal_means(block_means: pd.DataFrame, design: pd.DataFrame, most: int = 2) -> pd.DataFrame:
-    """Average the arms of a study that share a level, or the levels of two factors."""
+    """Average the arms that share a level, or the levels of two factors."""
     of_arm = block_means[design.index].mean().rename("mean")
     out = []
     for effect in effect_columns(design, {str(f): tuple(sorted(design[f].unique())) for f in design}, most):

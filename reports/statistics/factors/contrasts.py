@@ -1,4 +1,4 @@
-"""Contrasts between the levels of a study's factors: what every test of factors together is made of."""
+"""Contrasts between the levels of the factors: what every test of factors together is made of."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Acting = tuple[str, ...]  # the factors that act in an effect: one in a main eff
 def effect_columns(
     design: pd.DataFrame, factors: dict[str, tuple[str, ...]], most: int | None = None
 ) -> dict[Acting, NDArray[np.float64]]:
-    """Write every effect of a study's factors as contrasts of its arms, main effects first.
+    """Write every effect of the factors as contrasts of its arms, main effects first.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def effect_columns(
 
 
 def named(effect: Acting) -> str:
-    """Write an effect of a study as reports print it."""
+    """Write an effect as reports print it."""
     return " × ".join(effect)
 
 

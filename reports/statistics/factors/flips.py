@@ -1,4 +1,4 @@
-"""Whether an effect of a study's factors is there, by flipping the signs of whole blocks: for designs with gaps.
+"""Whether an effect of the factors is there, by flipping the signs of whole blocks: for designs with gaps.
 
 What one independent block says about an effect is as likely to point one way as the other if there is no effect and
 block differences are symmetric. That holds for interactions as for main effects, and however much of a block's
@@ -33,7 +33,7 @@ class Flipped:
 
 
 def flipped(y: Values, block: NDArray[np.intp], effect: Values, rest: Values) -> Flipped:
-    """Test one effect of a study given the rest; ``df`` is 0 where the design cannot tell them apart.
+    """Test one effect given the rest; ``df`` is 0 where the design cannot tell them apart.
 
     Parameters
     ----------
@@ -65,19 +65,19 @@ def flipped(y: Values, block: NDArray[np.intp], effect: Values, rest: Values) ->
 
 
 def smallest(blocks: int, effects: int) -> float:
-    """Return the smallest Holm p that the effects of a study of this size can reach by flipped signs."""
+    """Return the smallest Holm p that so many effects over so many blocks can reach by flipped signs."""
     return smallest_p(blocks, effects) if blocks <= _ALL_UP_TO else min(1.0, effects / (_RANDOM + 1))
 
 
 def within(columns: Values, block: NDArray[np.intp]) -> Values:
-    """Take the mean of its block out of every row of a study."""
+    """Take the mean of its block out of every row."""
     counts = np.bincount(block)
     means = np.stack([np.bincount(block, weights=column) for column in columns.T], axis=1) / counts[:, None]
     return np.asarray(columns - means[block], dtype=float)
 
 
 def basis(columns: Values, size: float = 1.0) -> Values:
-    """Span the same space as the contrasts of a study by orthonormal ones; shorter than 1e-8 of ``size`` is nothing."""
+    """Span the same space as the contrasts by orthonormal ones; shorter than 1e-8 of ``size`` is nothing."""
     left, lengths, _ = np.linalg.svd(columns, full_matrices=False)
     return np.asarray(left[:, lengths > _NOTHING * size], dtype=float)
 

@@ -1,4 +1,4 @@
-"""Factors of a study together where not every combination of levels was run in every block: what can still be told.
+"""Factors together where not every combination of levels was run in every block: what can still be told.
 
 The p is by flipping the signs of whole blocks (see :mod:`reports.statistics.factors.flips`). Beside it, from 15 blocks,
 stands a linear mixed model with variance of blocks AND of how each block takes to each level: with that of blocks
@@ -25,7 +25,7 @@ MIN_WALD = 15  # blocks; fewer tell the variances of a mixed model too badly for
 
 @dataclass(frozen=True)
 class Rows:
-    """The measured cells of a study's design: ``y``, the block and the levels of each, contrasts of every effect."""
+    """The measured cells of a design: ``y``, the block and the levels of each, contrasts of every effect."""
 
     y: Values
     block: NDArray[np.intp]
@@ -39,7 +39,7 @@ class Rows:
 
 
 def rows_of(means: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[str, ...]]) -> Rows:
-    """Lay out what was measured of a study's design.
+    """Return the measured cells of a design as rows.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ def rows_of(means: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[
 
 
 def separated(rows: Rows) -> bool:
-    """Say whether a study's design tells the main effects of all factors from each other, at least without others."""
+    """Say whether a design tells the main effects of all factors from each other, at least without others."""
     main = np.concatenate([columns for effect, columns in rows.effects.items() if len(effect) == 1], axis=1)
     return bool(np.linalg.matrix_rank(within(main, rows.block), tol=1e-8) == main.shape[1])
 
 
 def mixed(rows: Rows) -> tuple[pd.DataFrame, str]:
-    """Test the main effects and two-factor interactions of a study that its design can tell apart.
+    """Test the main effects and two-factor interactions that the design can tell apart.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def mixed(rows: Rows) -> tuple[pd.DataFrame, str]:
 
 
 def adjusted_means(rows: Rows, factors: dict[str, tuple[str, ...]]) -> pd.DataFrame:
-    """Estimate the mean of every level of a study as if each block had run all of them, effects adding up."""
+    """Estimate the mean of every level as if each block had run all of them, effects adding up."""
     main = {effect[0]: columns for effect, columns in rows.effects.items() if len(effect) == 1}
     blocks = np.eye(int(rows.block.max()) + 1)[rows.block]
     fit = np.linalg.lstsq(np.concatenate([blocks, *main.values()], axis=1), rows.y, rcond=None)[0]
@@ -108,7 +108,7 @@ def _fitted(rows: Rows) -> tuple[Values | None, str]:
 
 
 def variances(rows: Rows) -> Values | None:
-    """Estimate how the cells of a study vary together, ``[rows, rows]`` (REML); None where that fails.
+    """Estimate how the cells vary together, ``[rows, rows]`` (REML); None where that fails.
 
     Variances: of blocks, of each block's taste for the levels of each factor, and the rest. One of them at zero is
     an answer, not a failure.
@@ -153,7 +153,7 @@ def _fixed(rows: Rows) -> Values:
 
 
 def _wald(rows: Rows, effect: Acting, df: int, covariance: Values) -> tuple[float, int, float] | None:
-    """Return F, its error degrees of freedom and p of one effect of a study, given the rest.
+    """Return F, its error degrees of freedom and p of one effect, given the rest.
 
     None where it would have other degrees of freedom than blocks can tell apart inside them: ``df``.
     """

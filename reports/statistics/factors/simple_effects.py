@@ -1,4 +1,4 @@
-"""What one factor of a study is worth at each level of another: asked after the two were found to interact."""
+"""What one factor is worth at each level of another: asked after the two were found to interact."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def simple_effects(
     *,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Compare the levels of one factor of a study inside every level of another, by the test that findings use.
+    """Compare the levels of one factor inside every level of another, by the test that findings use.
 
     One family (Holm) is all comparisons of one factor across the levels of one other.
 

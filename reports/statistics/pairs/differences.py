@@ -16,7 +16,7 @@ from reports.words.metrics import DECIMALS
 
 @dataclass(frozen=True)
 class Effect:
-    """How far one arm of a study lies from another, block by block [1, 2]; metric units unless noted."""
+    """How far one arm lies from another, block by block [1, 2]; metric units unless noted."""
 
     n: int
     mean: float
@@ -29,7 +29,7 @@ class Effect:
 
 
 def rounded(difference: Values) -> Values:
-    """Take the differences of two arms of a study as far as they are known, smallest first."""
+    """Take the differences of two arms as far as they are known, smallest first."""
     return np.round(np.sort(np.asarray(difference, dtype=float)), DECIMALS)
 
 
@@ -55,13 +55,13 @@ def mean_interval(difference: Values, level: float = 0.95, *, ratio: float = 0.0
 
 
 def only_wins(size: Effect) -> Effect:
-    """Keep of an effect what needs no common scale of a study's data sets: on how many blocks the arm is ahead."""
+    """Keep of an effect what needs no common scale of the data sets: on how many blocks the arm is ahead."""
     no = float("nan")
     return replace(size, mean=no, low=no, high=no, hodges_lehmann=no, rank_biserial=no, cohens_d=no)
 
 
 def effect(difference: Values, level: float = 0.95) -> Effect:
-    """Size the paired difference between two arms of a study, ``[blocks]`` arm minus reference."""
+    """Size the paired difference between two arms, ``[blocks]`` arm minus reference."""
     d = rounded(difference)
     low, high = mean_interval(d, level)
     upper = np.triu_indices(len(d))

@@ -1,4 +1,4 @@
-"""Whether two arms of a study are practically equal, which a large p never shows.
+"""Whether two arms are practically equal, which a large p never shows.
 
 Literature: [1] Schuirmann 1987 (two one-sided tests); [2] Benavoli, Corani, Demšar & Zaffalon 2017 JMLR 18
 (Bayesian signed-rank test with a region of practical equivalence, ROPE).
@@ -25,7 +25,7 @@ _PRIOR = 0.5  # weight of one imagined block without a difference, as in [2]
 
 @dataclass(frozen=True)
 class Equivalence:
-    """How surely an arm of a study lies within ``margin`` of another, over ``n`` blocks.
+    """How surely an arm lies within ``margin`` of another, over ``n`` blocks.
 
     ``p`` belongs to the two one-sided tests [1], ``low`` and ``high`` to the t interval at ``1 - 2 alpha`` that
     says the same; ``below``, ``within`` and ``above`` are posterior probabilities [2].
@@ -42,12 +42,12 @@ class Equivalence:
 
 
 def margin_of(metric: str, margin: float = MARGIN) -> float | None:
-    """Return the margin for a metric of a study, None where a metric has another scale than 0 to 1."""
+    """Return the margin for a metric, None where a metric has another scale than 0 to 1."""
     return None if metric_of(metric).margin is None else margin
 
 
 def equivalence(difference: Values, margin: float, *, alpha: float = 0.05) -> Equivalence:
-    """Ask whether an arm of a study is practically equal to another.
+    """Ask whether an arm is practically equal to another.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def tost(difference: Values, margin: float) -> float:
 
 
 def posterior(difference: Values, margin: float, *, draws: int = 20_000, seed: int = 0) -> tuple[float, float, float]:
-    """Return how probable it is that an arm of a study is worse than, practically equal to, better than another.
+    """Return how probable it is that an arm is worse than, practically equal to, better than another.
 
     Every draw weighs the blocks anew (Dirichlet process); its region is the one that most weighted averages of
     two blocks fall into.
@@ -110,7 +110,7 @@ def _weights(n: int, draws: int, seed: int) -> Values:
 
 
 def word(verdict: str, p: float | None, alpha: float) -> Word:
-    """Conclude on one comparison of a study; a difference that is not established is not yet equality.
+    """Conclude on one comparison; a difference that is not established is not yet equality.
 
     Parameters
     ----------

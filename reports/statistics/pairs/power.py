@@ -19,7 +19,7 @@ _MOST = 100_000
 
 @dataclass(frozen=True)
 class Power:
-    """What it would take to see ``difference`` between two arms of a study.
+    """What it would take to see ``difference`` between two arms.
 
     ``sd`` is that of the block differences, ``sd_repeats`` its part that more repeats would average away and
     ``sd_between`` the part that only more blocks would; both are NaN where repeats are too few. ``needed`` is a

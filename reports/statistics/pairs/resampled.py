@@ -23,7 +23,7 @@ ONE_SPLIT = "paired t over seeds of one split"
 
 @dataclass(frozen=True)
 class Exams:
-    """How the repeats of a study on one data set hang together.
+    """How the repeats on one data set hang together.
 
     ``ratio`` is what re-splitting adds to the variance of a mean over repeats, in units of their variance: tested
     edges per training edge [1]. It is 0 where all repeats sit one exam and only seeds vary, and None where it is not
@@ -35,7 +35,7 @@ class Exams:
 
 
 def exams(frame: pd.DataFrame) -> dict[str, Exams]:
-    """Say for every data set of a study whether its repeats split the edges anew, and how much they overlap."""
+    """Say for every data set whether its repeats split the edges anew, and how much they overlap."""
     return {str(dataset): _exams(rows) for dataset, rows in frame.groupby("dataset")}
 
 
