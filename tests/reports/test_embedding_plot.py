@@ -97,7 +97,7 @@ def test_the_figure_shows_the_same_pairs_before_and_after(saved: tuple[Table, Em
 
 def test_the_figure_is_the_same_every_time(saved: tuple[Table, Embeddings]):
     one, two = (embedding(saved[1], "full", ["STRING-cell0"]) for _ in range(2))
-    assert one is not None and two is not None and svg(one[0]) == svg(two[0])
+    assert one is not None and two is not None and svg(one.figure) == svg(two.figure)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +163,7 @@ def test_a_damaged_file_is_named(
     assert refused.value.where.endswith("full-STRING-cell0-0.npz")
 
 
+@pytest.mark.slow  # trains a study
 def test_a_study_shows_how_it_was_trained_and_what_that_did_to_pairs(
     study_file: Callable[..., Path], knockout: Callable[..., Any], tmp_path: Path
 ):

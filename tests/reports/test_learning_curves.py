@@ -121,7 +121,7 @@ def test_a_data_set_that_is_not_there_cannot_be_asked_for(trained: tuple[Table, 
 
 def test_the_figure_is_the_same_every_time(trained: tuple[Table, Curves]):
     one, two = (learning(analyse(trained[0]), on_one(trained[1])) for _ in range(2))
-    assert one is not None and two is not None and svg(one[0]) == svg(two[0])
+    assert one is not None and two is not None and svg(one.figure) == svg(two.figure)
 
 
 def test_a_record_without_its_budget_says_nothing_of_it(trained: tuple[Table, Curves], tmp_path: Path):
@@ -141,8 +141,8 @@ def test_of_an_exam_with_folds_the_first_is_drawn(trained: tuple[Table, Curves],
 
 
 def test_repeats_that_are_not_drawn_are_told(trained: tuple[Table, Curves], monkeypatch: pytest.MonkeyPatch):
-    for module in ("learning", "saved"):
-        monkeypatch.setattr(f"reports.plots.{module}.MOST_REPEATS", 2)
+    for module in ("cells.learning", "stored"):
+        monkeypatch.setattr(f"reports.figures.{module}.MOST_REPEATS", 2)
     (picture,) = training_pictures(analyse(trained[0]), on_one(trained[1]))
     assert "Only the first 2 repeats are drawn." in picture.caption
     assert set(picture.drawing.numbers["repeat"]) == {0, 1}

@@ -81,8 +81,8 @@ def test_a_failed_arm_is_never_best_and_has_a_dash(study: Study) -> None:
 def test_many_data_sets_turn_the_heatmap(study: Study) -> None:
     few, many = (heatmap(analyse(study(blocks=n)), "auroc") for n in (2, 6))
     assert few is not None and many is not None
-    assert len(few[0].axes[0].get_yticklabels()) == len(ARMS)
-    assert len(many[0].axes[0].get_yticklabels()) == 12
+    assert len(few.figure.axes[0].get_yticklabels()) == len(ARMS)
+    assert len(many.figure.axes[0].get_yticklabels()) == 12
 
 
 def test_marks_are_the_holm_p_of_the_findings(study: Study) -> None:
@@ -106,7 +106,7 @@ def test_a_violin_needs_five_points(study: Study) -> None:
     assert violin(analyse(study(blocks=4)), "auroc") is None
     some = violin(analyse(study(blocks=6, failed={("pcc", "cell0"), ("pcc", "cell1")})), "auroc")
     assert some is not None
-    shapes = [c for c in some[0].axes[0].collections if type(c).__name__ == "FillBetweenPolyCollection"]
+    shapes = [c for c in some.figure.axes[0].collections if type(c).__name__ == "FillBetweenPolyCollection"]
     assert len(shapes) == len(ARMS) - 1
 
 
@@ -379,7 +379,8 @@ def test_figures_fit_a_column_of_a_journal(study: Study, name: str) -> None:
     """At 85 mm no letter is smaller than 5.5 points."""
     a = analyse(study(blocks=6, arms={**ARMS, name: ("arm", 0.7)}))
     for drawn in (bars(a, "auroc"), heatmap(a, "auroc"), violin(a, "auroc"), critical_difference(a, a.globals[0])):
-        figure, _ = drawn  # type: ignore[misc]
+        assert drawn is not None
+        figure = drawn.figure
         sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()]
         inches = float(ElementTree.fromstring(svg(figure)).attrib["width"].removesuffix("pt")) / 72
         assert min(sizes) * 85 / 25.4 / inches >= 5.5

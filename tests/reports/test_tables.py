@@ -183,18 +183,18 @@ class TestOptions:
     @pytest.mark.parametrize("given", ["", " "])
     def test_an_empty_name(self, csv: Callable[[str], Path], option: str, given: str) -> None:
         with pytest.raises(ReportError, match=f"--{option} holds an empty name"):
-            load(csv(self.TEXT), **{option: given})
+            load(csv(self.TEXT), ReportOptions(**{option: given}))
 
     @pytest.mark.parametrize("given", [(), ("cell", ""), "cell,"])
     def test_an_empty_name_among_others(self, csv: Callable[[str], Path], given: object) -> None:
         for option in ("arm", "block", "dataset"):
             with pytest.raises(ReportError, match=f"--{option} holds an empty name"):
-                load(csv(self.TEXT), **{option: given})
+                load(csv(self.TEXT), ReportOptions(**{option: given}))
 
     def test_one_column_named_twice(self, csv: Callable[[str], Path]) -> None:
         for option in ("arm", "block", "dataset"):
             with pytest.raises(ReportError, match=f"--{option} names column 'cell' twice"):
-                load(csv(self.TEXT), **{option: ("cell", "Cell")})
+                load(csv(self.TEXT), ReportOptions(**{option: ("cell", "Cell")}))
 
     def test_a_unit_does_not_lie_inside_itself(self, csv: Callable[[str], Path]) -> None:
         for dataset in ("dataset", ("Dataset",)):
@@ -210,7 +210,10 @@ class TestOptions:
     def test_messages_name_options_alone(self, csv: Callable[[str], Path]) -> None:
         for how in ({"block": "cell", "metric": None}, {}):
             with pytest.raises(ReportError) as caught:
-                load(csv(WIDE.replace("auroc", "score").replace("cell", "tissue" if not how else "cell")), **how)
+                load(
+                    csv(WIDE.replace("auroc", "score").replace("cell", "tissue" if not how else "cell")),
+                    ReportOptions(**how),
+                )
             assert "--" in str(caught.value) and "=)" not in str(caught.value)
 
 
