@@ -24,11 +24,11 @@ from reports.findings.results import Analysis
 from reports.folder import PAGE, publish, refuse_folder
 from reports.options import DEFAULTS, ReportOptions
 from reports.page.context import context, search_only
-from reports.page.exports import Export, exports
 from reports.page.sections.audit import audit_exports
 from reports.page.sections.conclusions import conclusion_exports
 from reports.page.sections.search import search_exports
 from reports.page.sections.tuning import tuning_exports
+from reports.page.tables.exports import Export, exports
 from reports.provenance import Provenance
 from reports.search.reading import read_search
 from reports.search.record import Search

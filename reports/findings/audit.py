@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reports.findings.results import Analysis, Refusal
-from reports.statistics.ranks import block_ranks
+from reports.statistics.pairs.ranks import block_ranks
 from reports.table.blocks import of_blocks, unscaled
 from reports.words.metrics import AUROC_CHANCE, DECIMALS, POOLED, WITHIN_TF, label
 from reports.words.numbers import count, joined

@@ -12,8 +12,8 @@ from scipy import stats
 from reports.findings.results import Finding, GlobalTest, Verdict
 from reports.statistics.multiplicity import holm_of
 from reports.statistics.pairs.differences import Effect, effect, only_wins
+from reports.statistics.pairs.ranks import block_ranks, conover, friedman, nemenyi
 from reports.statistics.pairs.signed import MIN_SIGNED, Signed, sign_test, wilcoxon, wilcoxon_as_printed
-from reports.statistics.ranks import block_ranks, conover, friedman, nemenyi
 from reports.table.blocks import (
     block_means,
     cells,

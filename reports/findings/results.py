@@ -11,8 +11,8 @@ from reports.findings.factorial import Factorial
 from reports.statistics.pairs.differences import Effect
 from reports.statistics.pairs.equivalence import Equivalence, Word
 from reports.statistics.pairs.power import Power
+from reports.statistics.pairs.ranks import Friedman
 from reports.statistics.pairs.signed import Signed
-from reports.statistics.ranks import Friedman
 from reports.table.blocks import Dropped
 from reports.words.metrics import DECIMALS
 

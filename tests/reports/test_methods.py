@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.build import build
-from reports.page.exports import exports
 from reports.page.sentences.methods import as_latex, methods
+from reports.page.tables.exports import exports
 from reports.table.table import Table
 
 Study = Callable[..., Table]

@@ -21,9 +21,9 @@ from reports.findings.comparisons import _paired_t
 from reports.findings.factorial import factorial
 from reports.statistics.multiplicity import holm
 from reports.statistics.pairs.equivalence import tost
+from reports.statistics.pairs.ranks import conover, friedman, nemenyi
 from reports.statistics.pairs.resampled import resampled_t
 from reports.statistics.pairs.signed import sign_test, wilcoxon
-from reports.statistics.ranks import conover, friedman, nemenyi
 from reports.words.metrics import MARGIN
 
 pytestmark = pytest.mark.slow

@@ -27,9 +27,9 @@ from reports.options import ReportOptions
 from reports.statistics.multiplicity import holm
 from reports.statistics.pairs.differences import effect, mean_interval
 from reports.statistics.pairs.equivalence import equivalence, tost
+from reports.statistics.pairs.ranks import conover, friedman, nemenyi
 from reports.statistics.pairs.resampled import resampled_t
 from reports.statistics.pairs.signed import sign_test, wilcoxon
-from reports.statistics.ranks import conover, friedman, nemenyi
 from reports.table.table import load
 
 few = settings(max_examples=8, deadline=None, derandomize=True)

@@ -14,8 +14,8 @@ from scipy import stats
 from reports.figures.scores.critical_difference import cliques
 from reports.statistics.multiplicity import holm
 from reports.statistics.pairs.differences import effect
+from reports.statistics.pairs.ranks import conover, friedman, nemenyi
 from reports.statistics.pairs.signed import sign_test, wilcoxon
-from reports.statistics.ranks import conover, friedman, nemenyi
 
 ARMS = list("abcd")
 

@@ -16,10 +16,10 @@ from reports.findings.audit import audit
 from reports.findings.results import Analysis, Paired
 from reports.options import ReportOptions
 from reports.page.context import context
-from reports.page.exports import exports
 from reports.page.sentences.methods import methods
 from reports.page.sentences.questions import questions
 from reports.page.sentences.summary import summary
+from reports.page.tables.exports import exports
 from reports.provenance import Provenance
 from reports.statistics.multiplicity import holm
 from reports.statistics.pairs.resampled import ONE_SPLIT, RESPLIT, Exams, exams

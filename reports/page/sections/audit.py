@@ -10,7 +10,7 @@ import pandas as pd
 from reports.findings.audit import Audit, audit_refusals, is_degree
 from reports.findings.results import Analysis
 from reports.findings.summaries import TALL
-from reports.page.exports import Export
+from reports.page.tables.exports import Export
 from reports.words.metrics import AUROC_CHANCE, DECIMALS, POOLED, WITHIN_TF, label
 from reports.words.numbers import count, joined, number, signed
 

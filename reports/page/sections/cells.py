@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reports.findings.results import Analysis
-from reports.page.exports import cost_table
+from reports.page.tables.exports import cost_table
 
 
 def completeness_context(a: Analysis) -> dict[str, Any]:

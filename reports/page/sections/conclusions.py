@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from reports.findings.results import Analysis, Conclusion
-from reports.page.exports import Export
 from reports.page.sections.factorial import factorial_exports, factorials_context
 from reports.page.sentences.questions import questions
+from reports.page.tables.exports import Export
 from reports.statistics.pairs.equivalence import Equivalence
 from reports.statistics.pairs.power import MIN_REPEATS, POWER, Power
 from reports.words.metrics import label

@@ -8,8 +8,8 @@ import pandas as pd
 
 from reports.findings.factorial import Factorial
 from reports.findings.results import Analysis
-from reports.page.exports import Export
-from reports.page.latex import latex
+from reports.page.tables.exports import Export
+from reports.page.tables.latex import latex
 from reports.statistics.attainability import smallest_p
 from reports.statistics.factors.flips import smallest
 from reports.statistics.pairs.signed import MIN_SIGNED

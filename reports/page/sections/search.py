@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from reports.figures.shared.picture import Picture
-from reports.page.exports import Export
-from reports.page.latex import latex
 from reports.page.sentences.search import search_summary
+from reports.page.tables.exports import Export
+from reports.page.tables.latex import latex
 from reports.search.record import (
     Objective,
     Search,

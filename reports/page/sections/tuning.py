@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from reports.page.exports import Export
 from reports.page.sentences.tuning import tuning_sentence
+from reports.page.tables.exports import Export
 from reports.search.refusals import tuning_refusals, was_tuned
 from reports.words.metrics import label
 from reports.words.numbers import joined, number

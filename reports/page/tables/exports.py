@@ -11,7 +11,7 @@ import pandas as pd
 
 from reports.findings.results import Analysis, Finding, Paired
 from reports.findings.summaries import TALL, best_two
-from reports.page.latex import STAR, latex
+from reports.page.tables.latex import STAR, latex
 from reports.words.metrics import label
 from reports.words.numbers import (
     amount,
