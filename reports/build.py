@@ -17,7 +17,7 @@ from reports.figures.analysed import pictures
 from reports.figures.search.pictures import search_pictures
 from reports.figures.shared.canvas import pdf
 from reports.figures.shared.picture import Picture
-from reports.figures.stored import asked, edge_pictures, embedding_pictures, training_pictures
+from reports.figures.stored import edge_pictures, embedding_pictures, matching, training_pictures
 from reports.findings.analysis import analyse
 from reports.findings.audit import audit, audit_refusals
 from reports.findings.results import Analysis
@@ -100,7 +100,7 @@ def write(
     """
     out, table = Path(out), "".join(analysis.provenance.get("table_sha256", ()))
     refuse_folder(out, table=table)
-    datasets = asked(analysis, draw)
+    datasets = matching(analysis, draw)
     if datasets and not (predictions or curves or embeddings):
         raise ReportError("nothing to draw: no predictions, training records or pair vectors lie here.", where="--draw")
     drawn, searched = pictures(analysis), search_pictures(search) if search else []

@@ -71,7 +71,7 @@ def of_experiment(uri: str, experiment: str, out: Path | None, **how: Any) -> No
     folder = out or Path(f"report-{Path(experiment).name}")
     _refuse_out(folder)
     found = read_experiment(uri, experiment)
-    for sentence in found.said:
+    for sentence in found.notes:
         make_console().print(sentence, soft_wrap=True)
     _report(found.frame, folder, f"{uri}, experiment {experiment!r}{found.rows}", **how)
 

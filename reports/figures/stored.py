@@ -30,7 +30,7 @@ MOST_CURVES, MOST_TRAINED, MOST_EMBEDDED, MOST_NETWORKS = 6, 2, 2, 1
 Stored = TypeVar("Stored", Predictions, Curves, Embeddings)
 
 
-def asked(a: Analysis, patterns: Sequence[str]) -> tuple[str, ...]:
+def matching(a: Analysis, patterns: Sequence[str]) -> tuple[str, ...]:
     """Return the data sets that ``patterns`` name; ``*`` stands for anything.
 
     Raises

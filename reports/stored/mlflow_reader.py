@@ -44,7 +44,7 @@ class Experiment:
 
     frame: pd.DataFrame
     rows: str = ""
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_experiment(uri: str, name: str) -> Experiment:
@@ -84,7 +84,7 @@ def read_experiment(uri: str, name: str) -> Experiment:
     waiting, parents = len(cells) - len(ended), 0 if ours else len(runs) - len(cells)
     notes = [f"{count(waiting, 'run')} left out: not ended yet."] if waiting else []
     notes += [f"{count(parents, 'run')} left out: a parent of other runs, without a metric."] if parents else []
-    return Experiment(_tidy(ended), said=(*notes,)) if ours else Experiment(_wide(ended), _ROWS, (*notes,))
+    return Experiment(_tidy(ended), notes=(*notes,)) if ours else Experiment(_wide(ended), _ROWS, (*notes,))
 
 
 def _refuse_no_store(uri: str) -> None:

@@ -15,7 +15,7 @@ from reports.errors import ReportError
 from reports.figures.cells.learning import MOST_ARMS, learning
 from reports.figures.shared.canvas import svg
 from reports.figures.shared.style import styles
-from reports.figures.stored import MOST_TRAINED, asked, training_pictures
+from reports.figures.stored import MOST_TRAINED, matching, training_pictures
 from reports.stored.curves import Curves, read_curves
 from reports.table.table import Table
 
@@ -105,7 +105,7 @@ def test_the_caption_says_who_chose_and_how_many_epochs_were_too_few(trained: tu
 
 def test_data_sets_that_are_asked_for_are_all_drawn(trained: tuple[Table, Curves]):
     a = analyse(trained[0])
-    wanted = asked(a, ["STRING-*", "Specific-cell1"])
+    wanted = matching(a, ["STRING-*", "Specific-cell1"])
     assert wanted == tuple(d for d in a.datasets if d != "Specific-cell0")
     one, other = training_pictures(a, trained[1], wanted)
     assert [one.name, other.name] == ["learning_curves", "learning_curves_2"]
@@ -116,7 +116,7 @@ def test_data_sets_that_are_asked_for_are_all_drawn(trained: tuple[Table, Curves
 
 def test_a_data_set_that_is_not_there_cannot_be_asked_for(trained: tuple[Table, Curves]):
     with pytest.raises(ReportError, match=r"--draw: unknown data set 'STRING-cel0'\. Did you mean 'STRING-cell0'"):
-        asked(analyse(trained[0]), ["STRING-cell1", "STRING-cel0"])
+        matching(analyse(trained[0]), ["STRING-cell1", "STRING-cel0"])
 
 
 def test_the_figure_is_the_same_every_time(trained: tuple[Table, Curves]):

@@ -31,7 +31,7 @@ def embedding(embeddings: Embeddings, arm: str, datasets: list[str]) -> Drawing 
     samples = {dataset: one for dataset, one in samples.items() if _drawable(one)}
     if not samples:
         return None
-    figure, axes = panels(len(samples), 2, 3.4, squeeze=False)
+    figure, axes = panels(len(samples), 2, 3.4)
     figure.set_layout_engine("constrained", hspace=0.1)
     parts: list[pd.DataFrame] = []
     places = iter(axes)

@@ -33,7 +33,7 @@ def learning(analysis: Analysis, curves: Curves) -> Drawing | None:
         return None
     columns = list(dict.fromkeys(numbers["dataset"]))
     rows = [(stage, what) for stage in STAGES if stage in set(numbers["stage"]) for what in ("loss", "validation")]
-    figure, axes = panels(len(rows), len(columns), 1.75, sharey="row", squeeze=False)
+    figure, axes = panels(len(rows), len(columns), 1.75, sharey="row")
     look, panels_of = styles(analysis), dict(iter(numbers.groupby(["stage", "dataset"], sort=False)))
     for place, one in enumerate(axes):
         (stage, what), dataset = rows[place // len(columns)], columns[place % len(columns)]

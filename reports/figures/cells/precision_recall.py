@@ -30,7 +30,7 @@ def precision_recall(analysis: Analysis, predictions: Predictions) -> Drawing | 
     if not parts:
         return None
     look, columns = styles(analysis), min(2, len(parts))
-    figure, axes = panels(-(-len(parts) // columns), columns, 2.6 if columns > 1 else 3.4, squeeze=False)
+    figure, axes = panels(-(-len(parts) // columns), columns, 2.6 if columns > 1 else 3.4)
     for one, part in zip(axes, parts, strict=False):
         _panel(one, part, look)
     for spare in axes[len(parts) :]:

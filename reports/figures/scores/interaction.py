@@ -33,7 +33,7 @@ def interaction(analysis: Analysis, metric: str) -> Drawing | None:
     if not parts:
         return None
     columns = min(2, len(parts))
-    figure, axes = panels(-(-len(parts) // columns), columns, 3.2, squeeze=False, sharey=True)
+    figure, axes = panels(-(-len(parts) // columns), columns, 3.2, sharey=True)
     for i, (one, part) in enumerate(zip(axes, parts, strict=False)):
         _panel(one, part)
         if i % columns == 0:

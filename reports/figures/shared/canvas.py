@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Literal
+from typing import Literal
 
 import matplotlib
 import numpy as np
@@ -31,11 +31,11 @@ def pdf(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def panels(rows: int, columns: int, height: float, **how: Any) -> tuple[Figure, list[Axes]]:
+def panels(rows: int, columns: int, height: float, sharey: bool | Literal["row"] = False) -> tuple[Figure, list[Axes]]:
     """Lay out the panels of a figure, all of one height in inches; the axes come row by row."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, rows * height), layout="constrained")
-        axes = np.atleast_1d(figure.subplots(rows, columns, **how)).ravel().tolist()
+        axes = np.atleast_1d(figure.subplots(rows, columns, sharey=sharey)).ravel().tolist()
     for one in axes:
         one.spines[["top", "right"]].set_visible(False)
     return figure, axes
