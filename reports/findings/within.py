@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reports.findings.results import Paired
+from reports.statistics.arrays import Values
 from reports.statistics.multiplicity import holm_of
 from reports.statistics.pairs.differences import effect, mean_interval
 from reports.statistics.pairs.resampled import Exams, exams, resampled_t
@@ -76,15 +77,16 @@ def _pair(
     exam: Exams,
 ) -> Paired:
     arm, against = arms
-    both = rows[[arm, against]].dropna(how="all")
     block, dataset = where
-    trouble = _trouble(both, arm) or _trouble(both, against)
-    if both.empty:
+    scores = rows[[arm, against]].to_numpy(float)
+    scores = scores[~np.isnan(scores).all(axis=1)]
+    trouble = _trouble(scores[:, 0], arm) or _trouble(scores[:, 1], against)
+    if not len(scores):
         trouble = f"neither {arm} nor {against} was run"
     if trouble:
         nan = float("nan")
         return Paired(metric, dataset, block, arm, against, 0, nan, nan, nan, nan, trouble)
-    d = (both[arm] - both[against]).round(DECIMALS).to_numpy()
+    d = np.round(scores[:, 0] - scores[:, 1], DECIMALS)
     size = effect(d, level)
     plain = Paired(metric, dataset, block, arm, against, size.n, size.mean, size.low, size.high, size.superior)
     if exam.ratio is None:
@@ -93,10 +95,9 @@ def _pair(
     return replace(plain, low=low, high=high, ratio=exam.ratio, test=resampled_t(d, exam.ratio))
 
 
-def _trouble(rows: pd.DataFrame, arm: str) -> str:
+def _trouble(scores: Values, arm: str) -> str:
     """Say why no difference is given: a mean over the repeats that survived would flatter whoever crashes."""
-    values = rows[arm].to_numpy()
-    failed, missing = int(np.isneginf(values).sum()), int(np.isnan(values).sum())
+    failed, missing = int(np.isneginf(scores).sum()), int(np.isnan(scores).sum())
     if failed:
-        return f"{arm} failed {failed} of {len(rows)} repeats"
-    return f"{arm} lacks {missing} of {len(rows)} repeats" if missing else ""
+        return f"{arm} failed {failed} of {len(scores)} repeats"
+    return f"{arm} lacks {missing} of {len(scores)} repeats" if missing else ""
