@@ -66,7 +66,7 @@ def _left(stored: Stored, figures: Sequence[Stored]) -> str:
 
 
 def edge_pictures(a: Analysis, predictions: Predictions, asked_for: Sequence[str] = ()) -> list[Picture]:
-    """Draw what the saved predictions show on the data sets ``wanted``; nothing where of other arms."""
+    """Draw what the saved predictions show on the data sets ``asked_for``; nothing where of other arms."""
     figures = _figures(a, predictions, MOST_CURVES, asked_for)
     out = []
     for place, one in enumerate(figures):

@@ -1,4 +1,4 @@
-"""What N blocks can prove at best (statistics.md E.3)."""
+"""What N blocks can prove at best."""
 
 from __future__ import annotations
 
