@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from components.core.errors import KnockoutError, UnknownNameError
 from reports.errors import ReportError
 from reports.folder import put_beside, refuse_folder
 from reports.stored.mlflow_reader import read_experiment
-from reports.wording import count
+from reports.words.numbers import count
 from study.cli.display import make_console
-from study.cli.reporting import report
+from study.cli.reporting import Request, report
 from study.spec.folder import OutFolder
 from study.spec.records import CellRow
 from study.store.ledger import Ledger
@@ -29,7 +30,7 @@ SAME = 1e-4  # scores of one cell, trained twice, differ by what parallel sums r
 EXAMS = (("data_digest", ["dataset"]), ("split", ["dataset"]), ("split_digest", ["dataset", "repeat"]))
 
 
-def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference: str | None, **how: Any) -> None:
+def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
     """Report the arms of several studies in one table, on the cells that all of them planned.
 
     Parameters
@@ -38,10 +39,8 @@ def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference
         Output folders of studies, the first of which gives the reference, the metric and the margin.
     out
         Folder of the report; the common table is written there, too.
-    metric, reference
-        As ``knockout report`` takes them; an arm is named ``<study>: <arm>``.
-    how
-        Passed on to :func:`study.cli.reporting.report`.
+    request
+        As ``knockout report`` takes it; an arm is named ``<study>: <arm>``.
 
     Raises
     ------
@@ -57,34 +56,34 @@ def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference
     for column, keys in EXAMS:
         _refuse_mixed(frame, column, keys)
     arms, twins = set(frame["arm"]), _twins(frame)
-    reference = reference or _reference(frame, next(iter(planned)))
+    reference = request.options.reference or _reference(frame, next(iter(planned)))
     if reference not in arms:
         raise UnknownNameError.of("reference arm", reference, sorted(arms - set(twins)), where="--reference")
     _print_differences(planned, shared, twins)
-    how |= {"metric": metric or plans[0].metric, "reference": twins.get(reference, reference), "arm": None}
-    how["margin"] = how.get("margin") or plans[0].margin
+    options = replace(request.options, arm=None, reference=twins.get(reference, reference))
+    request = replace(request, options=options).with_defaults(plans[0].metric, plans[0].margin)
     distinct = frame[~frame["arm"].isin(twins)].drop(columns="study_name")
-    _report(distinct, out, ", ".join(map(str, folders)), **how)
+    _report(distinct, out, ", ".join(map(str, folders)), request)
 
 
-def of_experiment(uri: str, experiment: str, out: Path | None, **how: Any) -> None:
+def of_experiment(uri: str, experiment: str, out: Path | None, request: Request) -> None:
     """Report an experiment that lies in an MLflow store; its table is written beside the report."""
     folder = out or Path(f"report-{Path(experiment).name}")
     _refuse_out(folder)
     stored = read_experiment(uri, experiment)
-    for sentence in stored.said:
+    for sentence in stored.notes:
         make_console().print(sentence, soft_wrap=True)
-    _report(stored.frame, folder, f"{uri}, experiment {experiment!r}{stored.rows}", **how)
+    _report(stored.frame, folder, f"{uri}, experiment {experiment!r}{stored.rows}", request)
 
 
-def _report(frame: pd.DataFrame, out: Path, source: str, **how: Any) -> None:
+def _report(frame: pd.DataFrame, out: Path, source: str, request: Request) -> None:
     """Report a table that no file holds yet, and put it beside the report once that is written."""
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / out.resolve().name / TABLE  # the page names a table by its folder and its file
         table.parent.mkdir(exist_ok=True)
         frame.to_parquet(table, index=False)
         try:
-            report(table, out, **how)
+            report(table, out, request)
         except ReportError as error:
             raise ReportError(error.message, where=error.where.replace(str(table), source)) from None
         put_beside(table, out)

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.wording import count
+from reports.words.numbers import count
 from study.cli.datasets import show_audit
 from study.cli.display import LiveProgress, duration, make_console, show_table
 from study.cli.reporting import close, report_search
