@@ -12,33 +12,45 @@ export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config g
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $(if $(TORCH),--torch-backend $(TORCH))
 SOURCES := bench components reports search_spaces study tests
 
-.DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format clean
+PYTEST := $(BIN)/python -m pytest -n auto -p no:benchmark
 
-help: ## say what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all bench lint format ci wheel clean
+
+help: ## list the targets; ARGS='...' hands options to pytest
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/run ## set up, then run a real ablation study on simulated data
 	@$(BIN)/knockout demo
 
-test: $(VENV)/dev ## set up, then run every test
-	@$(BIN)/python -m pytest -n auto -p no:benchmark --cov --cov-report=term $(ARGS)
+test: $(VENV)/dev ## set up, then run the tests but the slow ones: ARGS='tests/study -k ledger'
+	@$(PYTEST) -m 'not slow' $(ARGS)
+
+test-all: $(VENV)/dev ## every test, with coverage: kills, clusters, a browser, simulated nulls
+	@HYPOTHESIS_PROFILE=ci $(PYTEST) --cov --cov-report=term $(ARGS)
 
 bench: $(VENV)/dev ## measure speed and overhead in a few minutes, and print one table
 	@$(BIN)/python -m pytest -c bench/pytest.ini bench $(ARGS)
 
-lint: $(VENV)/dev ## check format, lint, layers and types
+lint: $(VENV)/dev ## check format, lint, import contracts and types
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy
 
-format: $(VENV)/dev ## put the sources in format
+format: $(VENV)/dev ## format the sources, and mend what ruff can
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --fix $(SOURCES)
 
+ci: ## the gate, as CI runs it: lint, demo, every test
+	@bash .ci/run
+
+wheel: $(VENV)/dev ## build the wheel into dist/, and list what it holds
+	@$(BIN)/uv build --quiet --wheel --python $(BIN)/python --out-dir dist .
+	@$(BIN)/python -m zipfile -l dist/*.whl
+
 clean: ## remove what make made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo dist
 
 $(VENV)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit("knockout needs Python 3.11 or newer; this is %d.%d (set PYTHON=...)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'

@@ -13,10 +13,11 @@ from resource import RUSAGE_CHILDREN, getrusage
 from cases import many_cells, record_all
 from pandas import read_parquet
 
-from reports.analysis import analyse
 from reports.build import write
+from reports.findings.analysis import analyse
+from reports.options import ReportOptions
 from reports.stored.curves import read_curves
-from reports.tables import load
+from reports.table.table import load
 from study.plan.plan import make_plan
 from study.store.table import write_table
 
@@ -48,7 +49,7 @@ def bench_report(once, tell, tmp_path: Path):
     def measure() -> tuple[float, float, int]:
         started, of_cpu = time.perf_counter(), time.process_time()
         table = write_table(plan.rows, ledger.read_all(row.cell for row in plan.rows), tmp_path / "out")
-        loaded = load(table, metric="auroc")
+        loaded = load(table, ReportOptions(metric="auroc"))
         write(analyse(loaded), tmp_path / "out" / "report", curves=read_curves(tmp_path / "out"))
         return time.perf_counter() - started, time.process_time() - of_cpu, len(read_parquet(table))
 

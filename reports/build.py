@@ -1,4 +1,4 @@
-"""Writes the report of a study: one HTML page, tables as CSV and LaTeX, figures with their numbers."""
+"""Writes the report: one HTML page, tables as CSV and LaTeX, figures with their numbers."""
 
 from __future__ import annotations
 
@@ -12,57 +12,59 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports.analysis import analyse
 from reports.errors import ReportError
-from reports.findings.audit import audit, audit_exports, audit_refusals
+from reports.figures.analysed import pictures
+from reports.figures.search.pictures import search_pictures
+from reports.figures.shared.canvas import pdf
+from reports.figures.shared.picture import Picture
+from reports.figures.stored import edge_pictures, embedding_pictures, matching, training_pictures
+from reports.findings.analysis import analyse
+from reports.findings.audit import audit, audit_refusals
+from reports.findings.results import Analysis
 from reports.folder import PAGE, publish, refuse_folder
-from reports.made import Made
-from reports.page.conclusions import conclusion_exports
-from reports.page.content import Picture, context, pictures, search_only
-from reports.page.exports import Export, exports, file_name
-from reports.plots.canvas import pdf
-from reports.plots.saved import asked, edge_pictures, embedding_pictures, training_pictures
-from reports.results import Analysis
-from reports.search.page import search_exports, search_pictures
-from reports.search.record import Search, read_search
-from reports.search.sentences import search_refusals
-from reports.search.tuning import tuning_exports, tuning_refusals
-from reports.statistics.equivalence import MARGIN
+from reports.options import DEFAULTS, ReportOptions
+from reports.page.context import context, search_only
+from reports.page.sections.audit import audit_exports
+from reports.page.sections.conclusions import conclusion_exports
+from reports.page.sections.search import search_exports
+from reports.page.sections.tuning import tuning_exports
+from reports.page.tables.exports import Export, exports
+from reports.provenance import Provenance
+from reports.search.reading import read_search
+from reports.search.record import Search
+from reports.search.refusals import search_refusals, tuning_refusals
 from reports.stored.curves import Curves
 from reports.stored.embeddings import Embeddings
 from reports.stored.predictions import Predictions
-from reports.tables import Table
+from reports.table.table import Table
+from reports.words.numbers import file_name
 
-__all__ = ["build", "build_search", "write"]
-
-NOT_SAID = Made()
+UNKNOWN = Provenance()
 
 
-def build(table: Table, out: Path, *, alpha: float = 0.05, margin: float = MARGIN, made: Made = NOT_SAID) -> Path:
+def build(table: Table, out: Path, options: ReportOptions = DEFAULTS, *, provenance: Provenance = UNKNOWN) -> Path:
     """Write what a study found to ``out``, whole or not at all, and return the page.
 
     Parameters
     ----------
     table
-        The tidy table, see :func:`reports.tables.load`.
+        The tidy table, see :func:`reports.table.table.load`.
     out
         Folder for ``report.html``, ``tables/`` and ``figures/``. What an earlier report wrote there is replaced or
         removed, everything else is left alone; see :mod:`reports.folder`.
-    alpha
-        Level of every family of tests.
-    margin
-        Differences below it do not matter.
-    made
+    options
+        Level and margin.
+    provenance
         How the study and this report came to be, printed on the page.
     """
-    return write(analyse(table, alpha=alpha, margin=margin), Path(out), made=made)
+    return write(analyse(table, options), Path(out), provenance=provenance)
 
 
 def write(
     analysis: Analysis,
     out: Path,
     *,
-    made: Made = NOT_SAID,
+    provenance: Provenance = UNKNOWN,
     search: Search | None = None,
     tuning: pd.DataFrame | None = None,
     predictions: Predictions | None = None,
@@ -70,13 +72,13 @@ def write(
     embeddings: Embeddings | None = None,
     draw: Sequence[str] = (),
 ) -> Path:
-    """Write the report of a study that is analysed already; otherwise as :func:`build`.
+    """Write the report of an analysis that is there already; otherwise as :func:`build`.
 
     Parameters
     ----------
     analysis
         What the study found.
-    out, made
+    out, provenance
         As in :func:`build`.
     search
         The search whose arms the study confirmed, see :func:`reports.search.record.read_search`.
@@ -98,13 +100,13 @@ def write(
     """
     out, table = Path(out), "".join(analysis.provenance.get("table_sha256", ()))
     refuse_folder(out, table=table)
-    wanted = asked(analysis, draw)
-    if wanted and not (predictions or curves or embeddings):
+    datasets = matching(analysis, draw)
+    if datasets and not (predictions or curves or embeddings):
         raise ReportError("nothing to draw: no predictions, training records or pair vectors lie here.", where="--draw")
     drawn, searched = pictures(analysis), search_pictures(search) if search else []
-    drawn += edge_pictures(analysis, predictions, wanted) if predictions else []
-    drawn += training_pictures(analysis, curves, wanted) if curves else []
-    drawn += embedding_pictures(analysis, embeddings, wanted) if embeddings else []
+    drawn += edge_pictures(analysis, predictions, datasets) if predictions else []
+    drawn += training_pictures(analysis, curves, datasets) if curves else []
+    drawn += embedding_pictures(analysis, embeddings, datasets) if embeddings else []
     audited = audit(analysis)
     analysis = replace(analysis, refusals=(*analysis.refusals, *audit_refusals(audited)))
     tables = [*exports(analysis), *conclusion_exports(analysis), *audit_exports(audited)]
@@ -114,12 +116,12 @@ def write(
     if tuning is not None:
         analysis = replace(analysis, refusals=(*analysis.refusals, *tuning_refusals(tuning)))
         tables += tuning_exports(tuning)
-    shown = context(analysis, drawn, audited, made, search=search, searched=searched, tuning=tuning)
+    content = context(analysis, drawn, audited, provenance, search=search, searched=searched, tuning=tuning)
     files = [*drawn, *searched]
-    return _publish(out, tables, files, "report.html.j2", shown, paragraph=shown["methods"], table=table)
+    return _publish(out, tables, files, "report.html.j2", content, paragraph=content["methods"], table=table)
 
 
-def build_search(folder_out: Path, page_out: Path, *, made: Made = NOT_SAID) -> Path:
+def build_search(folder_out: Path, page_out: Path, *, provenance: Provenance = UNKNOWN) -> Path:
     """Write the page of a search alone, before its test is opened, and return it.
 
     Parameters
@@ -128,7 +130,7 @@ def build_search(folder_out: Path, page_out: Path, *, made: Made = NOT_SAID) -> 
         Folder of the study; the search lies in ``search/`` below it.
     page_out
         Folder of the page, filled as by :func:`build`.
-    made
+    provenance
         How the search and this page came to be, printed on it.
 
     Raises
@@ -141,8 +143,8 @@ def build_search(folder_out: Path, page_out: Path, *, made: Made = NOT_SAID) -> 
     if search is None:
         raise ReportError("no search has been run here: there is no search/search.json.", where=str(folder_out))
     drawn = search_pictures(search)
-    shown = search_only(search, drawn, made)
-    return _publish(Path(page_out), search_exports(search), drawn, "search_page.html.j2", shown)
+    content = search_only(search, drawn, provenance)
+    return _publish(Path(page_out), search_exports(search), drawn, "search_page.html.j2", content)
 
 
 def _publish(
@@ -150,12 +152,12 @@ def _publish(
     tables: Sequence[Export],
     drawn: Sequence[Picture],
     template: str,
-    shown: dict[str, Any],
+    content: dict[str, Any],
     *,
     paragraph: dict[str, str] | None = None,
     table: str = "",
 ) -> Path:
-    made = not out.exists()
+    new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(dir=out, prefix=".report-"))
     try:
@@ -163,11 +165,11 @@ def _publish(
         if paragraph is not None:
             _paragraph(paragraph, stage / "tables" / "methods")
         _figures(drawn, stage / "figures")
-        (stage / PAGE).write_text(_render(template, shown), encoding="utf-8")
+        (stage / PAGE).write_text(_render(template, content), encoding="utf-8")
         publish(stage, out, table=table)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-        if made and not any(out.iterdir()):
+        if new and not any(out.iterdir()):
             out.rmdir()
     return out / PAGE
 
@@ -189,13 +191,13 @@ def _paragraph(methods: dict[str, str], folder: Path) -> None:
 def _figures(drawn: Sequence[Picture], folder: Path) -> None:
     folder.mkdir()
     for picture in drawn:
-        name = file_name(picture["name"])
-        (folder / f"{name}.svg").write_text(picture["svg"], encoding="utf-8")
-        (folder / f"{name}.pdf").write_bytes(pdf(picture["figure"]))
-        picture["numbers"].to_csv(folder / f"{name}.csv", index=False)
+        name = file_name(picture.name)
+        (folder / f"{name}.svg").write_text(picture.svg, encoding="utf-8")
+        (folder / f"{name}.pdf").write_bytes(pdf(picture.drawing.figure))
+        picture.drawing.numbers.to_csv(folder / f"{name}.csv", index=False)
 
 
-def _render(template: str, shown: dict[str, Any]) -> str:
+def _render(template: str, content: dict[str, Any]) -> str:
     pages = Environment(
         loader=PackageLoader("reports"),
         autoescape=True,
@@ -204,4 +206,4 @@ def _render(template: str, shown: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     pages.filters["file_name"] = file_name
-    return pages.get_template(template).render(shown)
+    return pages.get_template(template).render(content)

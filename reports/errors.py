@@ -5,11 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-__all__ = ["ReportError", "listed", "meant", "nearest"]
-
 
 class ReportError(Exception):
-    """A table, or a question about it, from which no honest report of a study can be made.
+    """A table, or a question about it, from which no honest report can be made.
 
     Parameters
     ----------
@@ -26,25 +24,25 @@ class ReportError(Exception):
 
     @classmethod
     def unknown(cls, kind: str, given: str, known: Iterable[str], *, where: str = "") -> ReportError:
-        """Say which ``kind`` of name a study does not have, which it has, and which was probably meant."""
+        """Return an error that names the unknown name, the known ones and the nearest of them."""
         names = sorted({str(name) for name in known})
         return cls(f"unknown {kind} {given!r}.{meant(nearest(given, names))} Known: {listed(names)}.", where=where)
 
 
 def meant(hint: str | None) -> str:
-    """Ask whether the nearest name of a study was meant, or nothing where none is near."""
+    """Ask whether the nearest name was meant, or nothing where none is near."""
     return f" Did you mean {hint!r}?" if hint else ""
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
-    """Write names of a study side by side, and how many more there are than anybody reads."""
+    """Write names side by side, and how many more there are than anybody reads."""
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return ", ".join(names) or "none"
 
 
 def nearest(given: str, known: Iterable[str]) -> str | None:
-    """Return the name of a study closest to what was typed, or None if nothing is close."""
+    """Return the name closest to what was typed, or None if nothing is close."""
     by_lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(given.lower(), by_lower, n=1)
-    return by_lower[found[0]] if found else None
+    matches = difflib.get_close_matches(given.lower(), by_lower, n=1)
+    return by_lower[matches[0]] if matches else None

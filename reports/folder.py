@@ -15,16 +15,13 @@ from filelock import FileLock
 
 from reports.errors import ReportError
 
-__all__ = ["PAGE", "digest", "publish", "put_beside", "refuse_folder"]
-
 PAGE, PARTS = "report.html", ("tables", "figures")
 LIST, LOCK = ".report.json", ".report.lock"  # file to the SHA-256 it was written with; kept while files change
-_MARKS = ('<meta name="generator" content="knockout">', "<title>Knockout report: ")  # older pages have the title alone
 _MEND = "Move it, or name another folder with --out."
 
 
 def refuse_folder(out: Path, *, table: str = "", beside: Iterable[str] = ()) -> None:
-    """Refuse a folder that the report of a study cannot take, before anything is computed.
+    """Refuse a folder that the report cannot take, before anything is computed.
 
     Parameters
     ----------
@@ -42,7 +39,7 @@ def refuse_folder(out: Path, *, table: str = "", beside: Iterable[str] = ()) -> 
     """
     _refuse_unwritable(out)
     _refuse_files(out, PARTS)
-    read = [name for name in _listed(out) or {} if table and digest(out / name) == table and "/" in name]
+    read = [name for name in _listed(out) if table and digest(out / name) == table and "/" in name]
     _refuse(out, [PAGE, *beside, *read], table)
 
 
@@ -56,7 +53,7 @@ def publish(stage: Path, out: Path, *, table: str = "") -> None:
     """
     new = _files(stage, (*PARTS, PAGE))
     with FileLock(out / LOCK):
-        listed, wrote = _listed(out) or {}, _wrote(out)
+        listed, wrote = _listed(out), _wrote(out)
         stale = [name for name in _files(out, PARTS) if name in listed and name not in new and wrote(name)]
         stale = [name for name in stale if digest(out / name) != table]
         _take(out, new, table)
@@ -67,7 +64,7 @@ def publish(stage: Path, out: Path, *, table: str = "") -> None:
         for part in PARTS:
             (out / part).mkdir(exist_ok=True)
         beside = {name for name in listed if "/" not in name}
-        _remember(out, {name: known for name, known in (_listed(out) or {}).items() if name in {*new, *beside}})
+        _remember(out, {name: known for name, known in _listed(out).items() if name in {*new, *beside}})
 
 
 def put_beside(file: Path, out: Path) -> None:
@@ -95,7 +92,7 @@ def _take(out: Path, new: Mapping[str, Path], table: str = "") -> None:
     """Move files to their names, the page last: whoever sees it new finds its tables and figures beside it."""
     _refuse_files(out, (folder.as_posix() for name in new for folder in reversed(Path(name).parents)))
     _refuse(out, new, table)
-    listed = _listed(out) or {}
+    listed = _listed(out)
     written = {name: digest(file) for name, file in new.items()}
     before = {name: digest(out / name) for name in new}
     # either state of a file is a report's own while they are moved, so that a kill leaves nothing that looks foreign
@@ -150,31 +147,17 @@ def _refuse_files(out: Path, folders: Iterable[str]) -> None:
 
 
 def _wrote(out: Path) -> Callable[[str], bool]:
-    """Tell which files of a folder an earlier report wrote, and nobody changed since."""
+    """Return whether an earlier report wrote a file of the folder and nobody changed it since."""
     listed = _listed(out)
-    if listed is not None:
-        return lambda name: digest(out / name) in set(listed.get(name, ())) - {""}
-    if not _is_page(out / PAGE):
-        return lambda name: False
-    # reports of before the list replaced both folders as a whole, and their page came last: what is newer is not theirs
-    last = (out / PAGE).stat().st_mtime_ns
-    return lambda name: name.split("/")[0] in (*PARTS, PAGE) and (out / name).lstat().st_mtime_ns <= last
+    return lambda name: digest(out / name) in set(listed.get(name, ())) - {""}
 
 
-def _is_page(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open(encoding="utf-8", errors="replace") as file:
-        head = file.read(1000)
-    return any(mark in head for mark in _MARKS)
-
-
-def _listed(out: Path) -> dict[str, list[str]] | None:
+def _listed(out: Path) -> dict[str, list[str]]:
     try:
-        found = json.loads((out / LIST).read_text(encoding="utf-8"))["files"]
-        return {name: [*map(str, known)] for name, known in found.items()}
+        files = json.loads((out / LIST).read_text(encoding="utf-8"))["files"]
+        return {name: [*map(str, known)] for name, known in files.items()}
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return {}
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise ReportError(
             f"the list of what an earlier report wrote here cannot be read ({error!r}); delete it, or name another "

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
         ),
         ("from study.cli.main import app; app(['run', '-h'], standalone_mode=False)", ["torch", "mlflow", "optuna"]),
         ("import reports, reports.statistics.attainability", ["torch", "optuna", "mlflow", "matplotlib"]),
-        ("import reports.tables, reports.analysis, reports.build", ["torch", "optuna", "mlflow"]),
+        ("import reports.table.table, reports.findings.analysis, reports.build", ["torch", "optuna", "mlflow"]),
         ("import components, search_spaces, study", ["torch", "mlflow", "optuna", "pandas"]),
     ],
 )

@@ -7,14 +7,12 @@ entry-point group ``knockout.levels``: an entry point names a module, and import
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any, TypeVar
 
 from components.core.errors import KnockoutError, UnknownNameError
@@ -147,19 +145,6 @@ def parse(factor_name: str, level_name: str, given: dict[str, Any] | None = None
 def silenced_by(factor_name: str, level_name: str) -> frozenset[str]:
     """Return the factors that cannot act beside this level (``gnn=none`` leaves ``fusion`` nothing to fuse)."""
     return frozenset(getattr(level(factor_name, level_name), "silences", ()))
-
-
-@cache
-def code_digest(parts: tuple[tuple[str, str], ...], extra: tuple[str, ...] = ()) -> str:
-    """Digest the source files of levels, of the classes they inherit from, and of the ``extra`` modules."""
-    classes = [level(f, name) for f, name in parts]
-    modules = {inspect.getmodule(base) for cls in classes for base in cls.__mro__ if hasattr(base, "Settings")}
-    modules |= {importlib.import_module(name) for name in extra}
-    sha = hashlib.sha256()
-    for path in sorted(str(m.__file__) for m in modules if m is not None and m.__file__):
-        sha.update(Path(path).name.encode())
-        sha.update(Path(path).read_bytes())
-    return sha.hexdigest()[:16]
 
 
 def _origin(cls: type) -> str:

@@ -1,4 +1,4 @@
-"""Findings: every arm of a study against the reference (or all pairs), over complete independent blocks."""
+"""Findings: every arm against the reference (or all pairs), over complete independent blocks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from reports.blocks import (
-    OWN_SCALE,
+from reports.findings.results import Finding, GlobalTest, Verdict
+from reports.statistics.multiplicity import holm_of
+from reports.statistics.pairs.differences import Effect, effect, only_wins
+from reports.statistics.pairs.ranks import block_ranks, conover, friedman, nemenyi
+from reports.statistics.pairs.signed import MIN_SIGNED, Signed, sign_test, wilcoxon, wilcoxon_as_printed
+from reports.table.blocks import (
     block_means,
     cells,
     complete,
@@ -20,25 +24,9 @@ from reports.blocks import (
     pair_of,
     unscaled,
 )
-from reports.glossary import label
-from reports.levels import arm_levels
-from reports.results import Finding, GlobalTest, Verdict
-from reports.statistics.over_blocks import (
-    DECIMALS,
-    MIN_SIGNED,
-    Effect,
-    Signed,
-    effect,
-    holm_of,
-    only_wins,
-    sign_test,
-    wilcoxon,
-    wilcoxon_as_printed,
-)
-from reports.statistics.ranks import block_ranks, conover, friedman, nemenyi
-from reports.wording import count
-
-__all__ = ["MIN_BLOCKS", "Family", "families", "findings", "global_test"]
+from reports.table.factors import arm_levels
+from reports.words.metrics import DECIMALS, label, metric_of
+from reports.words.numbers import count
 
 MIN_BLOCKS = 5  # for any test across data sets
 _QUESTIONS = {"arm": "knocked-out arms", "baseline": "baselines", "control": "controls"}
@@ -46,14 +34,14 @@ _QUESTIONS = {"arm": "knocked-out arms", "baseline": "baselines", "control": "co
 
 @dataclass(frozen=True)
 class Family:
-    """The comparisons that answer one question of a study, and are corrected together."""
+    """The comparisons that answer one question, and are corrected together."""
 
     question: str
     pairs: tuple[tuple[str, str], ...]
 
 
 def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
-    """Group the comparisons of a study by question; without a reference, all pairs are one family."""
+    """Group the comparisons by question; without a reference, all pairs are one family."""
     roles = ordered_arms(frame)
     if reference is None:
         # the better of two comes first, so that differences read as gains
@@ -62,8 +50,8 @@ def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
         return (Family("all pairs of arms", pairs),) if pairs else ()
     out = []
     # without factors that vary, the arms are rivals and not the reference without a part
-    asked = _QUESTIONS if arm_levels(frame).shape[1] else {**_QUESTIONS, "arm": "other arms"}
-    for role, name in asked.items():
+    questions = _QUESTIONS if arm_levels(frame).shape[1] else {**_QUESTIONS, "arm": "other arms"}
+    for role, name in questions.items():
         members = tuple((arm, reference) for arm in roles if roles[arm] == role)
         if members:
             out.append(Family(f"{name} against {reference}", members))
@@ -77,13 +65,13 @@ def findings(frame: pd.DataFrame, metric: str, family: Family, *, alpha: float, 
         return []
     # an arm without this metric stays in: a comparison that cannot be made is one of its family all the same
     first = [_finding(wide, metric, family, pair, tests=tests, level=1 - alpha) for pair in family.pairs]
-    found = [f for f, _ in first]
-    adjusted = holm_of([f.test for f in found])
+    raw = [f for f, _ in first]
+    adjusted = holm_of([f.test for f in raw])
     second = holm_of([test for _, (test, _) in first])
     out = []
-    for finding, p, p_second, (_, (_, lean)) in zip(found, adjusted, second, first, strict=True):
-        shown = replace(finding, p_holm=p, p_holm_failures=p_second)
-        out.append(replace(shown, verdict=_verdict(shown, lean, alpha)))
+    for finding, p, p_second, (_, (_, lean)) in zip(raw, adjusted, second, first, strict=True):
+        adjusted_finding = replace(finding, p_holm=p, p_holm_failures=p_second)
+        out.append(replace(adjusted_finding, verdict=_verdict(adjusted_finding, lean, alpha)))
     return out
 
 
@@ -92,10 +80,10 @@ def _finding(
 ) -> tuple[Finding, tuple[Signed | None, float]]:
     arm, against = pair
     means = over_blocks(pair_of(wide, arm, against), metric)
-    kept = complete(means, failures_worst=False)
-    d = (kept[arm] - kept[against]).to_numpy()
+    finished = complete(means, failures_worst=False)
+    d = (finished[arm] - finished[against]).to_numpy()
     able = tests and len(d) >= MIN_SIGNED
-    measure = sign_test if metric in OWN_SCALE else wilcoxon
+    measure = wilcoxon if metric_of(metric).same_scale else sign_test
     ranked = able and measure is wilcoxon
     test = measure(d) if able else None
     size = effect(d, level) if len(d) else None
@@ -138,7 +126,7 @@ def _with_failures(means: pd.DataFrame, arm: str, against: str) -> np.ndarray:
 
 def _lean(size: Effect, metric: str) -> float:
     """Which way the ranks point: the direction the test speaks of, not that of the mean."""
-    return size.superior - 0.5 if metric in OWN_SCALE else size.rank_biserial
+    return size.rank_biserial if metric_of(metric).same_scale else size.superior - 0.5
 
 
 def _verdict(finding: Finding, lean_with_failures: float, alpha: float) -> Verdict:
@@ -153,20 +141,20 @@ def _verdict(finding: Finding, lean_with_failures: float, alpha: float) -> Verdi
 
 
 def global_test(frame: pd.DataFrame, metric: str, *, tests: bool) -> GlobalTest | None:
-    """Ask whether any arm of a study differs on one metric; None where blocks or arms are too few."""
+    """Ask whether any arm differs on one metric; None where blocks or arms are too few."""
     means = block_means(frame, metric)
-    kept = complete(means, failures_worst=False)
+    finished = complete(means, failures_worst=False)
     scored = complete(means, failures_worst=True)
-    if not tests or len(kept) < MIN_BLOCKS or kept.shape[1] < 3:
+    if not tests or len(finished) < MIN_BLOCKS or finished.shape[1] < 3:
         return None
-    failed = len(scored) > len(kept)
+    failed = len(scored) > len(finished)
     return GlobalTest(
         metric=metric,
-        test=friedman(kept),
-        ranks=block_ranks(kept).mean().sort_values(kind="stable"),
+        test=friedman(finished),
+        ranks=block_ranks(finished).mean().sort_values(kind="stable"),
         second=friedman(scored) if failed else None,
         second_ranks=block_ranks(scored).mean().sort_values(kind="stable") if failed else None,
-        nemenyi=None if failed else nemenyi(kept),
-        conover=None if failed else conover(kept),
+        nemenyi=None if failed else nemenyi(finished),
+        conover=None if failed else conover(finished),
         dropped=dropped(means),
     )

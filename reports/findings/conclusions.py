@@ -1,4 +1,4 @@
-"""Conclusions: what each comparison of a study says in one word, and how large the next study should be."""
+"""Conclusions: what each comparison says in one word, and how large the next study should be."""
 
 from __future__ import annotations
 
@@ -6,26 +6,25 @@ from collections import Counter
 
 import pandas as pd
 
-from reports.blocks import block_means, cells, complete, over_blocks, pair_of
 from reports.findings.factorial import Factorial, factorial
-from reports.levels import arm_levels
-from reports.results import Conclusion, Finding
-from reports.statistics.equivalence import MARGIN, MIN_TOST, Equivalence, equivalence, margin_of, word
-from reports.statistics.over_blocks import holm_of
-from reports.statistics.power import Power, power
-
-__all__ = ["conclude", "crossed"]
+from reports.findings.results import Conclusion, Finding
+from reports.statistics.multiplicity import holm_of
+from reports.statistics.pairs.equivalence import MIN_TOST, Equivalence, equivalence, margin_of, word
+from reports.statistics.pairs.power import Power, power
+from reports.table.blocks import block_means, cells, complete, over_blocks, pair_of
+from reports.table.factors import arm_levels
+from reports.words.metrics import MARGIN
 
 
 def conclude(
-    frame: pd.DataFrame, found: list[Finding], *, alpha: float, tests: bool, margin: float = MARGIN
+    frame: pd.DataFrame, compared: list[Finding], *, alpha: float, tests: bool, margin: float = MARGIN
 ) -> tuple[Conclusion, ...]:
-    """Conclude on every finding of a study; those of one family are corrected together (Holm).
+    """Conclude on every finding; those of one family are corrected together (Holm).
 
     Parameters
     ----------
     frame
-        The tidy rows, see :class:`reports.tables.Table`.
+        The tidy rows, see :class:`reports.table.table.Table`.
     found
         The findings, see :func:`reports.findings.comparisons.findings`.
     alpha
@@ -35,16 +34,16 @@ def conclude(
     margin
         Largest difference that does not matter, for metrics on the scale 0 to 1.
     """
-    sizes = Counter(f.family for f in found)
-    wide = {metric: cells(frame, metric) for metric in {f.metric for f in found}}
-    raw = [_measured(wide[f.metric], f, sizes[f.family], alpha, tests, margin) for f in found]
+    sizes = Counter(f.family for f in compared)
+    wide = {metric: cells(frame, metric) for metric in {f.metric for f in compared}}
+    raw = [_measured(wide[f.metric], f, sizes[f.family], alpha, tests, margin) for f in compared]
     adjusted: dict[int, float | None] = {}
     for family in sizes:
-        members = [i for i, f in enumerate(found) if f.family == family]
+        members = [i for i, f in enumerate(compared) if f.family == family]
         adjusted |= dict(zip(members, holm_of([raw[i][0] for i in members]), strict=True))
     return tuple(
         Conclusion(finding, word(finding.verdict, adjusted[i], alpha), equal, adjusted[i], plan, why)
-        for i, (finding, (equal, plan, why)) in enumerate(zip(found, raw, strict=True))
+        for i, (finding, (equal, plan, why)) in enumerate(zip(compared, raw, strict=True))
     )
 
 
@@ -56,10 +55,10 @@ def crossed(
     if not tests or table.shape[1] < 2:
         return ()
     arms = frame[frame["arm"].isin(table.index)]
-    found = [
+    analyses = [
         factorial(block_means(arms, metric), table, metric, reference=reference, alpha=alpha) for metric in metrics
     ]
-    return tuple(f for f in found if f is not None)
+    return tuple(f for f in analyses if f is not None)
 
 
 def _measured(
@@ -87,6 +86,6 @@ def _measured(
 def _differences(wide: pd.DataFrame, f: Finding) -> pd.Series:
     """Return arm minus reference per block, data set and repeat, on the blocks both finished."""
     pair = pair_of(wide, f.arm, f.against)
-    kept = complete(over_blocks(pair, f.metric), failures_worst=False).index
-    pair = pair[pair.index.get_level_values("block").isin(kept)]
+    finished = complete(over_blocks(pair, f.metric), failures_worst=False).index
+    pair = pair[pair.index.get_level_values("block").isin(finished)]
     return pair[f.arm] - pair[f.against]

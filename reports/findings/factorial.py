@@ -1,8 +1,8 @@
-"""Factors of a study at once: main effects and interactions, by the test that the study's design allows.
+"""Factors at once: main effects and interactions, by the test that the design allows.
 
-Where every combination of levels was run in every block: analysis of variance (:mod:`reports.statistics.anova`).
-Where some were not: flipped signs and a mixed model (:mod:`reports.statistics.mixed`). The design alone
-decides, never a result.
+Where every combination of levels was run in every block: analysis of variance
+(:mod:`reports.statistics.factors.anova`). Where some were not: flipped signs and a mixed model
+(:mod:`reports.statistics.factors.mixed`). The design alone decides, never a result.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from reports.statistics.anova import marginal_means, rm_anova
-from reports.statistics.mixed import adjusted_means, mixed, rows_of, separated
-from reports.statistics.over_blocks import MIN_SIGNED
-from reports.statistics.simple_effects import simple_effects
-
-__all__ = ["IDLE", "MIN_FACTORIAL", "Factorial", "factorial"]
+from reports.statistics.factors.anova import marginal_means, rm_anova
+from reports.statistics.factors.mixed import adjusted_means, mixed, rows_of, separated
+from reports.statistics.factors.simple_effects import simple_effects
+from reports.statistics.pairs.signed import MIN_SIGNED
+from reports.words.metrics import metric_of
 
 IDLE = "-"  # stands where a factor cannot act in an arm
 MIN_FACTORIAL = 5
@@ -28,11 +27,12 @@ Method = Literal["RM-ANOVA", "mixed model"]
 
 @dataclass(frozen=True)
 class Factorial:
-    """Main effects and interactions of a study's factors on one metric, or in ``message`` why there are none.
+    """Main effects and interactions of the factors on one metric, or in ``message`` why there are none.
 
-    ``effects`` has one row per effect (see :func:`reports.statistics.anova.rm_anova` and
-    :func:`reports.statistics.mixed.mixed`), ``means`` the marginal means of every factor and of every two factors
-    together (of every factor, adjusted, where the design has gaps), ``simple`` the simple effects after an interaction.
+    ``effects`` has one row per effect (see :func:`reports.statistics.factors.anova.rm_anova` and
+    :func:`reports.statistics.factors.mixed.mixed`), ``means`` the marginal means of every factor and of every two
+    factors together (of every factor, adjusted, where the design has gaps), ``simple`` the simple effects after an
+    interaction.
     ``left_out`` are arms in which a factor cannot act, ``failed`` blocks left out because a cell of theirs failed,
     ``not_run`` combinations that no block has, ``gaps`` further cells that were not run; ``note`` says why a mixed
     model is missing.
@@ -56,7 +56,7 @@ class Factorial:
 def factorial(
     means: pd.DataFrame, levels: pd.DataFrame, metric: str, *, reference: str | None = None, alpha: float = 0.05
 ) -> Factorial | None:
-    """Analyse the factors of a study together, or say why that cannot be; None with fewer than two factors.
+    """Analyse the factors together, or say why that cannot be; None with fewer than two factors.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def factorial(
         whole: failures are not missing at random. A cell that was not run (NaN) is a gap in the design.
     levels
         Which level of every varied factor each arm has, ``[arms, factors]``, see
-        :func:`reports.levels.arm_levels`.
+        :func:`reports.table.factors.arm_levels`.
     metric
         Name of the metric.
     reference
@@ -79,68 +79,70 @@ def factorial(
     idle = (levels == IDLE).any(axis=1)
     acting = levels[[not out and arm in means and means[arm].notna().any() for arm, out in idle.items()]]
     factors = {str(f): tuple(sorted(acting[f].unique())) for f in acting}
-    factors = {f: found for f, found in factors.items() if len(found) > 1}
+    factors = {f: names for f, names in factors.items() if len(names) > 1}
     design = acting[list(factors)]
     values = means[design.index]
     failed = np.isneginf(values.to_numpy(float)).any(axis=1)
     several = values.notna().to_numpy().sum(axis=1) > 1  # an arm alone in its block tells nothing
-    kept = values[pd.Series(~failed & several, index=values.index)]
+    usable = values[pd.Series(~failed & several, index=values.index)]
     plain = Factorial(
         metric,
         factors,
-        len(kept),
+        len(usable),
         _refusal(metric, factors, design, levels),
         left_out=tuple(str(arm) for arm, out in idle.items() if out),
         failed=tuple(str(block) for block in values.index[failed.tolist()]),
     )
     if plain.message:
         return plain
-    if len(design) == _all_of(factors) and not kept.isna().to_numpy().any():
-        return _complete(plain, kept, design, reference, alpha)
-    return _incomplete(plain, kept, design)
+    if len(design) == _all_of(factors) and not usable.isna().to_numpy().any():
+        return _complete(plain, usable, design, reference, alpha)
+    return _incomplete(plain, usable, design)
 
 
 def _all_of(factors: dict[str, tuple[str, ...]]) -> int:
-    return int(np.prod([len(found) for found in factors.values()]))
+    return int(np.prod([len(names) for names in factors.values()]))
 
 
 def _refusal(metric: str, factors: dict[str, tuple[str, ...]], design: pd.DataFrame, levels: pd.DataFrame) -> str:
     run = len(design.drop_duplicates())
-    if len(factors) < 2 or run <= 1 + sum(len(found) - 1 for found in factors.values()):
-        told = " and ".join(levels.columns) if levels.shape[1] < 3 else f"{levels.shape[1]} factors"
-        return f"{told} were not crossed: one-factor-at-a-time designs have no interactions."
+    if len(factors) < 2 or run <= 1 + sum(len(names) - 1 for names in factors.values()):
+        subject = " and ".join(levels.columns) if levels.shape[1] < 3 else f"{levels.shape[1]} factors"
+        return f"{subject} were not crossed: one-factor-at-a-time designs have no interactions."
     if len(design) > run:
         return f"{len(design)} arms share {run} combinations of levels: they differ in more than these factors."
-    if metric == "auprc":
+    if not metric_of(metric).same_scale:
         return "Raw AUPRC has another scale on every network; see AUPRC ratio."
     return ""
 
 
 def _complete(
-    plain: Factorial, kept: pd.DataFrame, design: pd.DataFrame, reference: str | None, alpha: float
+    plain: Factorial, means: pd.DataFrame, design: pd.DataFrame, reference: str | None, alpha: float
 ) -> Factorial:
-    if len(kept) < MIN_FACTORIAL:
+    if len(means) < MIN_FACTORIAL:
         return replace(plain, message=f"{_blocks(plain)}; an analysis of variance needs at least {MIN_FACTORIAL}.")
-    effects = rm_anova(kept, design, plain.factors).assign(blocks=plain.blocks)
+    effects = rm_anova(means, design, plain.factors).assign(blocks=plain.blocks)
     established = [tuple(name.split(" × ")) for name in effects.loc[effects["p_holm"] < alpha, "effect"]]
     pairs = [(one[0], one[1]) for one in established if len(one) == 2]
     base = {str(f): str(one) for f, one in design.loc[reference].items()} if reference in design.index else {}
-    simple = simple_effects(kept, design, plain.factors, pairs, base, level=1 - alpha)
-    return replace(plain, effects=effects, means=marginal_means(kept, design), simple=simple)
+    simple = simple_effects(means, design, plain.factors, pairs, base, level=1 - alpha)
+    return replace(plain, effects=effects, means=marginal_means(means, design), simple=simple)
 
 
-def _incomplete(plain: Factorial, kept: pd.DataFrame, design: pd.DataFrame) -> Factorial:
-    there = set(design.itertuples(index=False, name=None))
-    not_run = tuple(", ".join(one) for one in product(*plain.factors.values()) if one not in there)
-    shown = replace(plain, method="mixed model", not_run=not_run, gaps=int(kept.isna().to_numpy().sum()))
-    if len(kept) < MIN_SIGNED:
+def _incomplete(plain: Factorial, means: pd.DataFrame, design: pd.DataFrame) -> Factorial:
+    present = set(design.itertuples(index=False, name=None))
+    not_run = tuple(", ".join(one) for one in product(*plain.factors.values()) if one not in present)
+    incomplete = replace(plain, method="mixed model", not_run=not_run, gaps=int(means.isna().to_numpy().sum()))
+    if len(means) < MIN_SIGNED:
         why = f"with combinations or cells that were not run, a test needs at least {MIN_SIGNED}"
-        return replace(shown, message=f"{_blocks(plain)}; {why}.")
-    rows = rows_of(kept, design, plain.factors)
+        return replace(incomplete, message=f"{_blocks(plain)}; {why}.")
+    rows = rows_of(means, design, plain.factors)
     effects, note = mixed(rows)
     if not separated(rows) or effects.empty:
-        return replace(shown, message="The cells that were run do not tell the factors apart: run more combinations.")
-    return replace(shown, effects=effects, means=adjusted_means(rows, plain.factors), note=note)
+        return replace(
+            incomplete, message="The cells that were run do not tell the factors apart: run more combinations."
+        )
+    return replace(incomplete, effects=effects, means=adjusted_means(rows, plain.factors), note=note)
 
 
 def _blocks(plain: Factorial) -> str:

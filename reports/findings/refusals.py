@@ -1,4 +1,4 @@
-"""What the design of a study forbids its report to claim, each with what it would take."""
+"""What a design does not allow to be claimed, each with what it would take."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from reports.blocks import complete, ordered_arms
 from reports.findings.comparisons import MIN_BLOCKS, Family
-from reports.glossary import METRICS, label
-from reports.results import Finding, GlobalTest, Refusal
+from reports.findings.results import Finding, GlobalTest, Refusal
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.statistics.over_blocks import MIN_SIGNED
-from reports.wording import count
-
-__all__ = ["design", "forbidding", "outcome", "undefined"]
+from reports.statistics.pairs.signed import MIN_SIGNED
+from reports.table.blocks import complete, ordered_arms
+from reports.table.status import Status
+from reports.words.metrics import METRICS, label, metric_of
+from reports.words.numbers import count
 
 
 def forbidding(frame: pd.DataFrame) -> list[Refusal]:
-    """Name what makes every test of a study meaningless: arms that sat different exams, or were searched."""
+    """Name what makes every test meaningless: arms that sat different exams, or were searched."""
     out = []
     for column, keys, what in (
         ("data_digest", ["dataset"], "different versions of the data"),
@@ -51,17 +50,17 @@ def forbidding(frame: pd.DataFrame) -> list[Refusal]:
 def _mixed(frame: pd.DataFrame, column: str, keys: list[str]) -> list[str]:
     if column not in frame:
         return []
-    several = frame[frame["status"] == "ok"].groupby(keys)[column].nunique()
-    found = several.index[several > 1]
-    return sorted({key[0] if isinstance(key, tuple) else str(key) for key in found})
+    several = frame[frame["status"] == Status.OK].groupby(keys)[column].nunique()
+    mixed = several.index[several > 1]
+    return sorted({key[0] if isinstance(key, tuple) else str(key) for key in mixed})
 
 
 def design(
-    frame: pd.DataFrame, means: pd.DataFrame, reference: str | None, asked: tuple[Family, ...], alpha: float
+    frame: pd.DataFrame, means: pd.DataFrame, reference: str | None, questions: tuple[Family, ...], alpha: float
 ) -> list[Refusal]:
-    """Name what the blocks (``means`` of the primary metric), arms and repeats of a study cannot carry."""
+    """Name what the blocks (``means`` of the primary metric), arms and repeats cannot carry."""
     n, k = len(means), len(ordered_arms(frame))
-    out = [*_blocks(means, asked, alpha), *_kinship(frame), *_direction(frame)]
+    out = [*_blocks(means, questions, alpha), *_kinship(frame), *_direction(frame)]
     whole = len(complete(means, failures_worst=False))
     if k < 3 or whole < MIN_BLOCKS:
         why = f"N = {_count_of(whole, n)}, k = {count(k, 'arm')}"
@@ -69,12 +68,12 @@ def design(
         out.append(Refusal("global test", "Friedman, Nemenyi, Conover, critical-difference diagram", message))
     repeats = int(frame.groupby(["arm", "dataset", "metric"])["repeat"].nunique().max())
     if repeats < 3:
-        seen = "not visible" if repeats == 1 else "hardly visible"
+        visible = "not visible" if repeats == 1 else "hardly visible"
         message = (
-            f"{count(repeats, 'repeat')} of every cell: how far another seed would move a number is {seen}; run at "
+            f"{count(repeats, 'repeat')} of every cell: how far another seed would move a number is {visible}; run at "
         )
         out.append(Refusal("repeats", "all arms", message + "least 3, better 5.", "warning"))
-    out += _auprc(frame, n)
+    out += _scales(frame, n)
     if reference is None and k > 1:
         message = "No reference arm: all pairs are compared, which costs power. Name one with --reference."
         out.append(Refusal("no reference", "all arms", message, "warning"))
@@ -82,11 +81,11 @@ def design(
 
 
 def _count_of(whole: int, n: int) -> str:
-    """Write how many blocks of a study are complete for all its arms."""
+    """Write how many blocks are complete for all its arms."""
     return f"{whole}{'' if whole == n else f' of {n} (complete for all arms)'} block{'s' * (n != 1)}"
 
 
-def _blocks(means: pd.DataFrame, asked: tuple[Family, ...], alpha: float) -> list[Refusal]:
+def _blocks(means: pd.DataFrame, questions: tuple[Family, ...], alpha: float) -> list[Refusal]:
     n = len(means)
     units = f"N = {count(n, 'independent block')}"
     if n < MIN_BLOCKS:
@@ -97,7 +96,7 @@ def _blocks(means: pd.DataFrame, asked: tuple[Family, ...], alpha: float) -> lis
         message = f"{units}: the exact two-sided test cannot fall below {smallest_p(n, 1):.3f}; it needs {MIN_SIGNED}."
         return [Refusal("blocks", "pairwise tests", message)]
     out = []
-    for family in asked:
+    for family in questions:
         m = len(family.pairs)
         most = max(len(complete(means.reindex(columns=list(pair)), failures_worst=False)) for pair in family.pairs)
         floor = smallest_p(most, m)
@@ -132,12 +131,12 @@ def _kinship(frame: pd.DataFrame) -> list[Refusal]:
     return [Refusal("independence", "all tests across data sets", message, "warning")]
 
 
-def _auprc(frame: pd.DataFrame, n: int) -> list[Refusal]:
-    if "auprc" not in set(frame["metric"]) or n < 2:
-        return []
+def _scales(frame: pd.DataFrame, n: int) -> list[Refusal]:
+    """Name the metrics whose values cannot be averaged over data sets."""
     message = "Guessing earns another AUPRC on every network, so raw differences are not averaged: blocks won are "
     message += "counted (sign test, over the geometric mean of a block's data sets). AUPRC ratio is the one to quote."
-    return [Refusal("scale", label("auprc"), message, "warning")]
+    own = [name for name in METRICS if name in set(frame["metric"]) and not metric_of(name).same_scale]
+    return [Refusal("scale", label(name), message, "warning") for name in own if n > 1]
 
 
 def _direction(frame: pd.DataFrame) -> list[Refusal]:
@@ -162,12 +161,12 @@ def _budgets(frame: pd.DataFrame) -> list[Refusal]:
     return [Refusal("budget", "reference and knocked-out arms", message, "warning")]
 
 
-def _torn_metrics(found: list[Finding]) -> list[Refusal]:
-    """Name the arms that one metric of a study establishes higher and another lower."""
-    said: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for f in found:
+def _torn_metrics(compared: list[Finding]) -> list[Refusal]:
+    """Name the arms that one metric establishes higher and another lower."""
+    directions: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for f in compared:
         if f.verdict in ("higher", "lower"):
-            said.setdefault((f.arm, f.against), {}).setdefault(f.verdict, []).append(label(f.metric))
+            directions.setdefault((f.arm, f.against), {}).setdefault(f.verdict, []).append(label(f.metric))
     return [
         Refusal(
             "metrics disagree",
@@ -176,7 +175,7 @@ def _torn_metrics(found: list[Finding]) -> list[Refusal]:
             "them matters was to be said before the scores were seen: it is the primary metric that findings speak of.",
             "warning",
         )
-        for (arm, against), by in said.items()
+        for (arm, against), by in directions.items()
         if len(by) == 2
     ]
 
@@ -187,21 +186,21 @@ def _same(finding: Finding) -> bool:
 
 
 def undefined(gaps: Sequence[tuple[str, str, int]]) -> list[Refusal]:
-    """Name the data sets of a study on which no arm could be scored by a metric."""
-    said: dict[str, list[str]] = {}
+    """Name the data sets on which no arm could be scored by a metric."""
+    places: dict[str, list[str]] = {}
     for metric, dataset, repeats in gaps:
-        said.setdefault(metric, []).append(f"{dataset} ({count(repeats, 'repeat')})")
+        places.setdefault(metric, []).append(f"{dataset} ({count(repeats, 'repeat')})")
     message = "No arm has a value on {}, so none is asked for one there."
     return [
         Refusal("undefined", label(metric), message.format(", ".join(where)), "warning")
-        for metric, where in said.items()
+        for metric, where in places.items()
     ]
 
 
-def outcome(found: list[Finding], tests: list[GlobalTest], of_metric: Mapping[str, int]) -> list[Refusal]:
-    """Name the comparisons of a study that lost too many blocks, or whose arms failed cells."""
+def outcome(compared: list[Finding], tests: list[GlobalTest], of_metric: Mapping[str, int]) -> list[Refusal]:
+    """Name the comparisons that lost too many blocks, or whose arms failed cells."""
     out = []
-    for finding in found:
+    for finding in compared:
         subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
         n, blocks = finding.effect.n if finding.effect else 0, of_metric.get(finding.metric, 0)
         if finding.test is None and blocks >= MIN_SIGNED and n < MIN_SIGNED:
@@ -217,7 +216,7 @@ def outcome(found: list[Finding], tests: list[GlobalTest], of_metric: Mapping[st
         if _same(finding):
             message = "The same score on every block, to the sixth decimal: does what was changed reach the model?"
             out.append(Refusal("identical scores", subject, message, "warning"))
-    out += _torn_metrics(found)
+    out += _torn_metrics(compared)
     for test in tests:
         if test.second is not None:
             message = "Failed cells: no pairs of mean ranks, no critical-difference diagram over the surviving blocks."

@@ -1,19 +1,20 @@
-"""The plain tables of a study: scores, missing cells, costs, and what it was computed with."""
+"""The plain tables: scores, missing cells, costs, and what it was computed with."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 
 import numpy as np
 import pandas as pd
 
-from reports.blocks import averaged, block_means, cells, ordered_arms
-
-__all__ = ["averages", "completeness", "costs", "points", "provenance", "scores", "whole"]
+from reports.table.blocks import averaged, block_means, cells, ordered_arms
+from reports.table.status import Status
+from reports.words.metrics import DECIMALS, metric_of
 
 
 def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
-    """Average every arm of a study over repeats, per data set and metric; incomplete means stay empty."""
+    """Average every arm over repeats, per data set and metric; incomplete means stay empty."""
     roles = ordered_arms(frame)
     rows = []
     for metric in metrics:
@@ -39,15 +40,15 @@ def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def averages(frame: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """Average the scores of a study over the data sets of every network, as papers print them; one row per arm.
+def averages(frame: pd.DataFrame, score_rows: pd.DataFrame) -> pd.DataFrame:
+    """Average the scores over the data sets of every network, as papers print them; one row per arm.
 
     An arm that lacks a data set has no average, and raw AUPRC, whose scale differs between data sets, is left out.
 
     Parameters
     ----------
     frame
-        The tidy rows, see :class:`reports.tables.Table`.
+        The tidy rows, see :class:`reports.table.table.Table`.
     found
         What :func:`scores` made of them.
     """
@@ -55,7 +56,9 @@ def averages(frame: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     if "network" not in frame:
         return pd.DataFrame(columns=columns)
     known = frame.drop_duplicates("dataset").set_index("dataset")["network"]
-    rows = found[found["metric"] != "auprc"].assign(network=lambda table: table["dataset"].map(known))
+    rows = score_rows[score_rows["metric"].map(lambda name: metric_of(name).same_scale)].assign(
+        network=lambda table: table["dataset"].map(known)
+    )
     by_arm = rows.groupby(["metric", "network", "arm"], sort=False)["mean"]
     out = by_arm.agg(datasets="size", mean=lambda values: values.mean(skipna=False)).reset_index()
     return out.loc[out["datasets"] > 1, columns].reset_index(drop=True)
@@ -81,7 +84,7 @@ def points(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
 
 
 def whole(points: pd.DataFrame) -> set[str]:
-    """Return the arms of a study that have every point of a figure: only theirs may be summed up.
+    """Return the arms that have every point of a figure: only theirs may be summed up.
 
     A box or a mean over the blocks that an arm survived would flatter it.
     """
@@ -90,18 +93,18 @@ def whole(points: pd.DataFrame) -> set[str]:
 
 
 def completeness(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
-    """Count finished, failed and never-run cells of a study per arm and data set, with the reasons."""
+    """Count finished, failed and never-run cells per arm and data set, with the reasons."""
     table = scores(frame, metrics).groupby(["arm", "dataset"], sort=False)
     counts = table.agg(finished=("finished", "min"), failed=("failed", "max"), missing=("missing", "max"))
-    bad = frame[frame["status"] != "ok"]
-    said = bad["status"] + bad["reason"].map(lambda reason: f": {reason}" if reason else "")
-    reasons = said.groupby([bad["arm"], bad["dataset"]]).agg(lambda texts: "; ".join(sorted(set(texts))))
+    bad = frame[frame["status"] != Status.OK]
+    described = bad["status"] + bad["reason"].map(lambda reason: f": {reason}" if reason else "")
+    reasons = described.groupby([bad["arm"], bad["dataset"]]).agg(lambda texts: "; ".join(sorted(set(texts))))
     out = counts.join(reasons.rename("reasons")).fillna({"reasons": ""})
     return out.reset_index()
 
 
 def costs(frame: pd.DataFrame) -> pd.DataFrame:
-    """Sum up what every arm of a study cost; empty where nothing was recorded."""
+    """Sum up what every arm cost; empty where nothing was recorded."""
     recorded = [c for c in ("seconds", "peak_memory_mb", "parameters") if c in frame and frame[c].notna().any()]
     if not recorded:
         return pd.DataFrame()
@@ -119,14 +122,14 @@ def costs(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def provenance(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """List the digests, budgets and library versions a study's numbers were computed with."""
+    """List the digests, budgets and library versions the numbers were computed with."""
     out: dict[str, tuple[str, ...]] = {}
     for column in ("study", "data_digest", "split_digest", "code_digest", "protocol", "split"):
         if column in frame and frame[column].notna().any():
             out[column] = tuple(sorted(frame[column].dropna().astype(str).unique()))
     if "versions" in frame:
-        found = {line for text in frame["versions"].dropna().unique() for line in _versions(str(text))}
-        out["versions"] = tuple(sorted(found))
+        lines = {line for text in frame["versions"].dropna().unique() for line in _versions(str(text))}
+        out["versions"] = tuple(sorted(lines))
     return out
 
 
@@ -136,3 +139,12 @@ def _versions(text: str) -> list[str]:
     except ValueError:
         return [text]
     return [f"{name} {version}" for name, version in parsed.items()] if isinstance(parsed, dict) else [text]
+
+
+TALL = 8  # with more data sets than this a table is turned: data sets down, arms across
+
+
+def best_two(means: pd.Series) -> dict[Hashable, str]:
+    """Mark the best and second-best arm of a data set; equals share it, incomplete arms get none."""
+    ranks = means.round(DECIMALS).rank(ascending=False, method="dense")
+    return {arm: {1: "best", 2: "second"}[int(r)] for arm, r in ranks.items() if r in (1.0, 2.0)}

@@ -7,23 +7,24 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from reports.blocks import cells, ordered_arms
-from reports.results import Paired
-from reports.statistics.over_blocks import DECIMALS, effect, holm_of, mean_interval
-from reports.statistics.resampled import Exams, exams, resampled_t
-
-__all__ = ["gains", "paired_differences"]
+from reports.findings.results import Paired
+from reports.statistics.arrays import Values
+from reports.statistics.multiplicity import holm_of
+from reports.statistics.pairs.differences import effect, mean_interval
+from reports.statistics.pairs.resampled import Exams, exams, resampled_t
+from reports.table.blocks import cells, ordered_arms
+from reports.words.metrics import DECIMALS
 
 
 def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
-    """Return the reference arm's gain over the strongest control of a study, on every data set.
+    """Return the reference arm's gain over the strongest control, on every data set.
 
     Strongest is the control with the highest mean over the repeats it finished on that data set and metric; choosing
     it after the fact favours the control, never the model. A p would not know of that choice, so none is given.
     Where the strongest control lacks a repeat, or any control lacks all of them, there is a note in place of a
     number: the controls that are left might be the weaker ones.
     """
-    roles, sat = ordered_arms(frame), exams(frame)
+    roles, exams_of = ordered_arms(frame), exams(frame)
     wide = cells(frame, metric)
     controls = [arm for arm, role in roles.items() if role == "control"]
     if reference not in wide or not set(controls) & set(wide):
@@ -32,7 +33,7 @@ def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> 
     for (block, dataset), rows in wide.reindex(columns=[reference, *controls]).groupby(level=["block", "dataset"]):
         where = (str(block), str(dataset))
         arms = (reference, _strongest(rows[controls]))
-        pair = _pair(rows, metric, where, arms, 1 - alpha, sat[str(dataset)])
+        pair = _pair(rows, metric, where, arms, 1 - alpha, exams_of[str(dataset)])
         out.append(replace(pair, test=None))
     return out
 
@@ -50,7 +51,7 @@ def paired_differences(frame: pd.DataFrame, metric: str, reference: str, *, alph
 
     The tests of one data set and metric are corrected together (Holm).
     """
-    roles, sat = ordered_arms(frame), exams(frame)
+    roles, exams_of = ordered_arms(frame), exams(frame)
     wide = cells(frame, metric)
     if reference not in wide:
         return []
@@ -58,12 +59,12 @@ def paired_differences(frame: pd.DataFrame, metric: str, reference: str, *, alph
     out = []
     for (block, dataset), rows in wide.groupby(level=["block", "dataset"]):
         where = (str(block), str(dataset))
-        known = sat[str(dataset)]
+        known = exams_of[str(dataset)]
         tried = [arm for arm in others if rows[[arm, reference]].notna().any(axis=None)]
         pairs = [_pair(rows, metric, where, (str(arm), reference), 1 - alpha, known) for arm in tried]
         adjusted = holm_of([pair.test for pair in pairs])
-        told = [replace(pair, p_holm=p) for pair, p in zip(pairs, adjusted, strict=True)]
-        out += [pair for pair in told if pair.repeats >= 2 or pair.note]
+        corrected = [replace(pair, p_holm=p) for pair, p in zip(pairs, adjusted, strict=True)]
+        out += [pair for pair in corrected if pair.repeats >= 2 or pair.note]
     return out
 
 
@@ -73,30 +74,30 @@ def _pair(
     where: tuple[str, str],
     arms: tuple[str, str],
     level: float,
-    sat: Exams,
+    exam: Exams,
 ) -> Paired:
     arm, against = arms
-    both = rows[[arm, against]].dropna(how="all")
     block, dataset = where
-    trouble = _trouble(both, arm) or _trouble(both, against)
-    if both.empty:
+    scores = rows[[arm, against]].to_numpy(float)
+    scores = scores[~np.isnan(scores).all(axis=1)]
+    trouble = _trouble(scores[:, 0], arm) or _trouble(scores[:, 1], against)
+    if not len(scores):
         trouble = f"neither {arm} nor {against} was run"
     if trouble:
         nan = float("nan")
         return Paired(metric, dataset, block, arm, against, 0, nan, nan, nan, nan, trouble)
-    d = (both[arm] - both[against]).round(DECIMALS).to_numpy()
+    d = np.round(scores[:, 0] - scores[:, 1], DECIMALS)
     size = effect(d, level)
-    found = Paired(metric, dataset, block, arm, against, size.n, size.mean, size.low, size.high, size.superior)
-    if sat.ratio is None:
-        return replace(found, uncorrected=sat.why)
-    low, high = mean_interval(d, level, ratio=sat.ratio)
-    return replace(found, low=low, high=high, ratio=sat.ratio, test=resampled_t(d, sat.ratio))
+    plain = Paired(metric, dataset, block, arm, against, size.n, size.mean, size.low, size.high, size.superior)
+    if exam.ratio is None:
+        return replace(plain, uncorrected=exam.why)
+    low, high = mean_interval(d, level, ratio=exam.ratio)
+    return replace(plain, low=low, high=high, ratio=exam.ratio, test=resampled_t(d, exam.ratio))
 
 
-def _trouble(rows: pd.DataFrame, arm: str) -> str:
+def _trouble(scores: Values, arm: str) -> str:
     """Say why no difference is given: a mean over the repeats that survived would flatter whoever crashes."""
-    values = rows[arm].to_numpy()
-    failed, missing = int(np.isneginf(values).sum()), int(np.isnan(values).sum())
+    failed, missing = int(np.isneginf(scores).sum()), int(np.isnan(scores).sum())
     if failed:
-        return f"{arm} failed {failed} of {len(rows)} repeats"
-    return f"{arm} lacks {missing} of {len(rows)} repeats" if missing else ""
+        return f"{arm} failed {failed} of {len(scores)} repeats"
+    return f"{arm} lacks {missing} of {len(scores)} repeats" if missing else ""

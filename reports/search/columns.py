@@ -10,8 +10,6 @@ import pandas as pd
 
 from reports.errors import ReportError
 
-__all__ = ["csv", "floats", "unique", "whole"]
-
 
 def csv(file: Path, needed: Sequence[str]) -> pd.DataFrame:
     """Read a table of a search as text: an empty field is missing, 'none' is the name of a level."""
@@ -32,8 +30,8 @@ def floats(table: pd.DataFrame, column: str, file: Path, *, empty: bool = True) 
     numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
     wrong = ~numbers.abs().lt(np.inf) & (table[column].notna() | (not empty))
     if wrong.any():
-        given, row = table[column][wrong].iloc[0], int(np.flatnonzero(wrong)[0]) + 2
-        raise ReportError(f"{column} is {given!r}, not a finite number", where=f"{file}, row {row}")
+        text, row = table[column][wrong].iloc[0], int(np.flatnonzero(wrong)[0]) + 2
+        raise ReportError(f"{column} is {text!r}, not a finite number", where=f"{file}, row {row}")
     return numbers
 
 

@@ -1,40 +1,17 @@
-"""Reads what a search left behind, and works out what may be said of it: no wording, no optuna."""
+"""A search as its folder holds it, and what may be concluded from it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 from scipy import integrate, special
 
-from reports.errors import ReportError
-from reports.search.columns import csv, floats, unique, whole
-
-__all__ = [
-    "FEWEST",
-    "STATES",
-    "Objective",
-    "Search",
-    "best_so_far",
-    "best_trials",
-    "changes",
-    "expected_maximum",
-    "read_search",
-    "read_tuning",
-]
+from reports.words.metrics import label
+from reports.words.numbers import amount, number
 
 STATES = ("complete", "pruned", "failed")
 FEWEST = 10  # complete trials below which an importance would be noise
-_SCALARS = ("study", "metric", "sampler", "pruner", "trials", "hours", "parallel", "seed", "repeats", "reference")
-_LISTS = ("objectives", "datasets", "space", "importances")
-_IMPORTANCE = ("objective", "parameter", "importance", "trials", "given")
-_CONFIRMED = ("arm", "number", "role", "metric", "search", "validation", "test", "cells", "openings")
-_TUNING = ("arm", "role", "budget", "trials", *STATES)
 
 
 @dataclass(frozen=True)
@@ -102,9 +79,9 @@ class Search:
     @property
     def of_reference(self) -> pd.Series | None:
         """The trial of the reference arm; None while it has not ended."""
-        column, wanted = ("arm_digest", self.reference_digest) if self.reference_digest else ("arm", self.reference)
-        found = self.trials[self.trials[column] == wanted]
-        return None if found.empty else found.iloc[0]
+        column, name = ("arm_digest", self.reference_digest) if self.reference_digest else ("arm", self.reference)
+        rows = self.trials[self.trials[column] == name]
+        return None if rows.empty else rows.iloc[0]
 
     @property
     def openings(self) -> int:
@@ -123,8 +100,8 @@ def best_so_far(search: Search) -> pd.DataFrame:
     """Return every trial of a search with the best score of a complete trial up to then."""
     trials, sign = search.trials, search.first.sign
     best = sign * (sign * search.scores.where(trials["state"] == "complete")).cummax().ffill()
-    shown = trials[["number", "arm", "state", "warm"]]
-    return shown.assign(score=search.scores, best_so_far=best).reset_index(drop=True)
+    columns = trials[["number", "arm", "state", "warm"]]
+    return columns.assign(score=search.scores, best_so_far=best).reset_index(drop=True)
 
 
 def changes(search: Search, trial: pd.Series) -> list[str] | None:
@@ -150,147 +127,8 @@ def expected_maximum(n: int) -> float:
     """Return by how many standard deviations the best of ``n`` equally good, noisy trials outdoes their truth."""
     if n < 2:
         return 0.0
-    found, _ = integrate.quad(lambda x: 1 - special.ndtr(x) ** n - special.ndtr(-x) ** n, 0, 12)
-    return float(found)
-
-
-def read_search(folder: Path) -> Search | None:
-    """Read a search from ``OUT/search``; None where there is no ``search.json``.
-
-    Raises
-    ------
-    ReportError
-        If a file is damaged or contradicts another, naming the file.
-    """
-    file = folder / "search.json"
-    if not file.is_file():
-        return None
-    said = _json(file)
-    objectives = tuple(_objective(entry, file) for entry in said["objectives"])
-    if not objectives:
-        raise ReportError("'objectives' is empty; a search has at least one.", where=str(file))
-    trials = _trials(folder / "trials.csv", [o.name for o in objectives])
-    return Search(
-        **{key: said[key] for key in ("study", "metric", "sampler", "pruner", "hours", "parallel", "seed", "repeats")},
-        objectives=objectives,
-        asked=said["trials"],
-        exhausted=bool(said.get("exhausted", False)),
-        datasets=tuple(map(str, said["datasets"])),
-        reference=said["reference"],
-        reference_digest=str(said.get("reference_digest", "")),
-        storage=str(said.get("storage", "")),
-        space=_rows(said["space"], ("name", "range"), "space", file),
-        front=_front(said.get("pareto", []), trials, file),
-        importances=_importances(said["importances"], file),
-        trials=trials,
-        confirmed=_confirmed(folder / "confirmed.csv"),
-    )
-
-
-def read_tuning(file: Path) -> pd.DataFrame | None:
-    """Read what the tuning of every arm was allowed and found (``OUT/tune/tuning.csv``); None where there is none.
-
-    Raises
-    ------
-    ReportError
-        If the file is damaged, naming it.
-    """
-    if not file.is_file():
-        return None
-    table = csv(file, _TUNING)
-    for column in ("budget", "trials", *STATES):
-        table[column] = whole(table, column, file, empty=column == "budget")
-    for column in ("score", "default"):
-        table[column] = floats(table, column, file) if column in table else np.nan
-    table["settings"] = table["settings"].fillna("") if "settings" in table else ""
-    unique(table, "arm", file)
-    return table
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        said = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise ReportError(f"not readable JSON: {error}", where=str(file)) from error
-    if not isinstance(said, dict):
-        raise ReportError("not the record of a search: an object is expected.", where=str(file))
-    missing = [key for key in (*_SCALARS, *_LISTS) if key not in said]
-    if missing:
-        raise ReportError(
-            f"lacks {', '.join(map(repr, missing))}; run the search again to write it anew.", where=str(file)
-        )
-    for key in _LISTS:
-        if not isinstance(said[key], list):
-            raise ReportError(f"{key!r} is {said[key]!r}, not a list", where=str(file))
-    for key in ("trials", "hours", "parallel", "seed", "repeats"):
-        optional = key in ("trials", "hours") and said[key] is None
-        if not optional and (isinstance(said[key], bool) or not isinstance(said[key], int | float)):
-            raise ReportError(f"{key!r} is {said[key]!r}, not a number", where=str(file))
-    return said
-
-
-def _objective(entry: Any, file: Path) -> Objective:
-    if not isinstance(entry, Mapping) or not {"name", "direction"} <= entry.keys():
-        raise ReportError(f"objective {entry!r} lacks a name or a direction", where=str(file))
-    if entry["direction"] not in ("maximize", "minimize"):
-        raise ReportError.unknown("direction", entry["direction"], ("maximize", "minimize"), where=str(file))
-    return Objective(str(entry["name"]), entry["direction"])
-
-
-def _rows(entries: list[Any], columns: Sequence[str], what: str, file: Path) -> pd.DataFrame:
-    for entry in entries:
-        if not isinstance(entry, Mapping) or not set(columns) <= entry.keys():
-            raise ReportError(f"an entry of {what!r} needs {', '.join(columns)}; got {entry!r}", where=str(file))
-    return pd.DataFrame(entries, columns=list(columns))
-
-
-def _importances(entries: list[Any], file: Path) -> pd.DataFrame:
-    table = _rows(entries, _IMPORTANCE, "importances", file)
-    table["given"] = table["given"].fillna("").astype(str)
-    return table.assign(importance=floats(table, "importance", file, empty=False), trials=whole(table, "trials", file))
-
-
-def _front(numbers: Any, trials: pd.DataFrame, file: Path) -> tuple[int, ...]:
-    complete = set(trials.loc[trials["state"] == "complete", "number"])
-    if not isinstance(numbers, list) or not set(map(str, numbers)) <= set(map(str, complete)):
-        raise ReportError(f"'pareto' is {numbers!r}, not a list of complete trials of trials.csv", where=str(file))
-    return tuple(numbers)
-
-
-def _trials(file: Path, objectives: Sequence[str]) -> pd.DataFrame:
-    columns = [f"objective:{name}" for name in objectives]
-    table = csv(file, ("number", "state", "warm", "arm", "arm_digest", "cells", "seconds", *columns))
-    for column in ("number", "cells"):
-        table[column] = whole(table, column, file).astype(int)
-    unique(table, "number", file)
-    for state in table["state"]:
-        if state not in STATES:
-            raise ReportError.unknown("state", state, STATES, where=str(file))
-    if not table["warm"].isin(["True", "False"]).all():
-        raise ReportError("column 'warm' holds something else than True and False", where=str(file))
-    table["warm"] = table["warm"] == "True"
-    for column in ("seconds", *columns):
-        table[column] = floats(table, column, file)
-    unscored = (table["state"] == "complete") & table[columns].isna().any(axis=1)
-    if unscored.any():
-        raise ReportError(
-            f"trial {table.loc[unscored, 'number'].iloc[0]} is complete and has no score", where=str(file)
-        )
-    table.loc[table["state"] == "failed", columns] = np.nan
-    return table.sort_values("number", ignore_index=True)
-
-
-def _confirmed(file: Path) -> pd.DataFrame | None:
-    if not file.is_file():
-        return None
-    table = csv(file, _CONFIRMED)
-    table["number"] = whole(table, "number", file, empty=True)
-    for column in ("cells", "openings"):
-        table[column] = whole(table, column, file).astype(int)
-    for column in ("search", "validation", "test"):
-        table[column] = floats(table, column, file)
-    unique(table, "arm", file)
-    return table.assign(gap=table["search"] - table["validation"])
+    value, _ = integrate.quad(lambda x: 1 - special.ndtr(x) ** n - special.ndtr(-x) ** n, 0, 12)
+    return float(value)
 
 
 def _value(text: str) -> float | str:
@@ -305,3 +143,30 @@ def _short(value: float | str) -> str:
     if isinstance(value, str):
         return value
     return str(int(value)) if value.is_integer() else f"{value:.4g}"
+
+
+_LABELS = {"seconds": "training time (s)", "parameters": "parameters", "peak_memory_mb": "peak memory (MB)"}
+
+
+def objective_label(objective: Objective) -> str:
+    """Say what an objective of a search is: a validation metric or a cost."""
+    return _LABELS.get(objective.name, f"validation {label(objective.name)}")
+
+
+def importance_numbers(search: Search) -> pd.DataFrame:
+    """Return the importances a search can carry: none where too few trials are complete."""
+    table = search.importances
+    if search.count("complete") < FEWEST:
+        return table.iloc[:0]
+    return table[table["trials"] >= FEWEST].sort_values("importance", ascending=False, kind="stable", ignore_index=True)
+
+
+def score_text(objective: Objective, value: float) -> str:
+    """Write what a trial of a search came to in one objective."""
+    return number(value) if objective.sign > 0 else amount(value)
+
+
+def trial_name(row: pd.Series) -> str:
+    """Name a trial of a search, with its arm where that has a name of its own."""
+    own = f"trial {row['number']}"
+    return own if row["arm"] == own else f"{own}, {row['arm']}"

@@ -1,1 +1,1 @@
-"""What is computed over the blocks of a study: one function per statistic."""
+"""What is computed over the blocks: one function per statistic."""

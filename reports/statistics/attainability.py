@@ -1,4 +1,4 @@
-"""What a study's design can prove at best, known before anything is trained. Needs the standard library only.
+"""What a design can prove at best, known before anything is trained. Needs the standard library only.
 
 The exact two-sided Wilcoxon test over N independent blocks has 2**N equally likely sign patterns, so no
 outcome, however good, has p below 2 / 2**N; Holm multiplies the smallest p by the number of comparisons
@@ -6,8 +6,6 @@ outcome, however good, has p below 2 / 2**N; Holm multiplies the smallest p by t
 """
 
 from __future__ import annotations
-
-__all__ = ["blocks_needed", "smallest_p"]
 
 
 def smallest_p(blocks: int, comparisons: int) -> float:

@@ -1,4 +1,4 @@
-"""How the models of a study were trained, epoch by epoch, read only where a figure asks for it."""
+"""How the models were trained, epoch by epoch, read only where a figure asks for it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from typing import Any
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.stored.beside import cells_beside
-
-__all__ = ["STAGES", "Curves", "Trained", "read_curves"]
+from reports.stored.cells import cells_beside
 
 STAGES = {"joint": "epochs", "graph": "graph_epochs"}  # to the key of a budget that says how long it may last
 _VALIDATION = "_validation_"
@@ -52,7 +50,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Curves:
-    """Where the records of a study lie: ``cells`` has one row (arm, dataset, repeat, cell) per record."""
+    """Where the records lie: ``cells`` has one row (arm, dataset, repeat, cell) per record."""
 
     folder: Path
     cells: pd.DataFrame
@@ -60,11 +58,11 @@ class Curves:
     def of(self, arm: str, dataset: str, most: int) -> dict[str, list[Trained]]:
         """Return how an arm was trained on a data set: stage to one training per repeat, the first ``most`` of them."""
         mine = self.cells[(self.cells["arm"] == arm) & (self.cells["dataset"] == dataset)].head(most)
-        found: dict[str, list[Trained]] = {stage: [] for stage in STAGES}
+        trainings: dict[str, list[Trained]] = {stage: [] for stage in STAGES}
         for repeat, cell in zip(mine["repeat"], mine["cell"], strict=True):
             for stage, trained in _read(self.folder / f"{cell}.json", int(repeat)).items():
-                found[stage].append(trained)
-        return found
+                trainings[stage].append(trained)
+        return trainings
 
 
 def read_curves(out: Path) -> Curves | None:

@@ -1,4 +1,4 @@
-"""What a model of a study makes of test pairs before and after its training, and how far that tells edges apart."""
+"""What a model makes of test pairs before and after its training, and how far that tells edges apart."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from reports.errors import ReportError
-from reports.stored.beside import cells_beside
-
-__all__ = ["FEWEST", "NEIGHBOURS", "Embedded", "Embeddings", "read_embeddings", "separation"]
+from reports.stored.cells import cells_beside
 
 NEIGHBOURS = 15
 FEWEST = 3 * NEIGHBOURS  # pairs; among fewer, the neighbours of a pair are a third of all
@@ -40,7 +38,7 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Where the embeddings of a study lie: ``cells`` has one row (arm, dataset, repeat, cell) per file."""
+    """Where the embeddings lie: ``cells`` has one row (arm, dataset, repeat, cell) per file."""
 
     folder: Path
     cells: pd.DataFrame
@@ -60,7 +58,7 @@ def read_embeddings(out: Path) -> Embeddings | None:
 
 
 def separation(vectors: NDArray[np.float32], labels: NDArray[np.int8]) -> float:
-    """Return the AUROC of the share of edges among the nearest neighbours of each pair of a study, itself left out.
+    """Return the AUROC of the share of edges among the nearest neighbours of each pair, itself left out.
 
     Distances are Euclidean over the full width. Missing with fewer than ``FEWEST`` pairs or one class alone.
     """
@@ -73,7 +71,7 @@ def separation(vectors: NDArray[np.float32], labels: NDArray[np.int8]) -> float:
 def _read(path: Path, repeat: int) -> Embedded:
     try:
         with np.load(path, allow_pickle=False) as file:
-            tf, target, label, before, after, asked = (file[name] for name in _ARRAYS)
+            tf, target, label, before, after, n_asked = (file[name] for name in _ARRAYS)
     except KeyError as error:
         raise ReportError(f"embeddings lack {error}; they need {', '.join(_ARRAYS)}.", where=str(path)) from None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
@@ -82,4 +80,4 @@ def _read(path: Path, repeat: int) -> Embedded:
     if not sound or not (np.isfinite(before).all() and np.isfinite(after).all()):
         raise ReportError("embeddings are damaged: vectors are missing, or not finite numbers.", where=str(path))
     pairs = pd.DataFrame({"tf": tf, "target": target, "label": label})
-    return Embedded(repeat, pairs, before, after, *map(int, asked))
+    return Embedded(repeat, pairs, before, after, *map(int, n_asked))

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.wording import count
+from reports.table.status import Status
+from reports.words.numbers import count
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
-__all__ = ["Experiment", "read_experiment"]
 
 _KEY, _CELL, _TRAINING, _VERSION = "knockout.key", "knockout.cell", "training.", "version."
 _ROWS = " (row 2 is its oldest run)"
@@ -30,21 +30,25 @@ _TAGS = {"role": "knockout.role", "data_digest": "knockout.data_digest", "code_d
 _LATER = {"network": "knockout.network", "split_digest": "knockout.split_digest"}  # stores of before have none
 _SHARE = "knockout.test_share"
 _PARTS = ("validation", "test")
-_STATUSES = {"FINISHED": "ok", "FAILED": "error", "KILLED": "killed"}  # any other run has not ended
+_STATUSES = {
+    "FINISHED": Status.OK.value,
+    "FAILED": Status.ERROR.value,
+    "KILLED": Status.KILLED.value,
+}  # any other run has not ended
 _PARENT = "mlflow.parentRunId"
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What MLflow holds of a study: its table, how rows of that are to be found there, and what was left out."""
+    """What MLflow holds: its table, how rows of that are to be found there, and what was left out."""
 
     frame: pd.DataFrame
     rows: str = ""
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_experiment(uri: str, name: str) -> Experiment:
-    """Return the runs of a study that was tracked: its cells if knockout tracked them, else one row per run.
+    """Return the runs of an experiment: its cells if knockout tracked them, else one row per run.
 
     MLflow keeps neither the device of a cell nor how a cell failed beyond its reason: such cells
     have the status ``error``.
@@ -78,9 +82,9 @@ def read_experiment(uri: str, name: str) -> Experiment:
         what = "holds no finished cell of a study" if ours else f"has {count(len(runs), 'run')}, and none has ended"
         raise ReportError(f"experiment {name!r} {what}.", where=uri)
     waiting, parents = len(cells) - len(ended), 0 if ours else len(runs) - len(cells)
-    said = [f"{count(waiting, 'run')} left out: not ended yet."] if waiting else []
-    said += [f"{count(parents, 'run')} left out: a parent of other runs, without a metric."] if parents else []
-    return Experiment(_tidy(ended), said=(*said,)) if ours else Experiment(_wide(ended), _ROWS, (*said,))
+    notes = [f"{count(waiting, 'run')} left out: not ended yet."] if waiting else []
+    notes += [f"{count(parents, 'run')} left out: a parent of other runs, without a metric."] if parents else []
+    return Experiment(_tidy(ended), notes=(*notes,)) if ours else Experiment(_wide(ended), _ROWS, (*notes,))
 
 
 def _refuse_no_store(uri: str) -> None:
@@ -108,8 +112,8 @@ def _is_store(file: Path) -> bool:
     """Whether a file is a store of MLflow's, which would fill any other SQLite file with tables of its own."""
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as store:
-            asked = "select 1 from sqlite_master where type = 'table' and name = 'experiments'"
-            return store.execute(asked).fetchone() is not None
+            query = "select 1 from sqlite_master where type = 'table' and name = 'experiments'"
+            return store.execute(query).fetchone() is not None
     except sqlite3.Error:
         return False
 

@@ -1,4 +1,4 @@
-"""The edges that the cells of a study predicted on their test pairs, read only where a figure asks for them."""
+"""The edges that the cells predicted on their test pairs, read only where a figure asks for them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.stored.beside import cells_beside
-
-__all__ = ["COLUMNS", "Predictions", "read_predictions"]
+from reports.stored.cells import cells_beside
 
 COLUMNS = ("tf", "target", "label", "score")
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Where the predictions of a study lie: ``cells`` has one row (arm, dataset, repeat, cell) per file."""
+    """Where the predictions lie: ``cells`` has one row (arm, dataset, repeat, cell) per file."""
 
     folder: Path
     cells: pd.DataFrame

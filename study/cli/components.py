@@ -11,8 +11,6 @@ from search_spaces.presets import PRESETS
 from search_spaces.studies import named_studies, named_study
 from study.cli.display import make_console, show_table
 
-__all__ = ["show", "show_presets", "show_studies"]
-
 COLUMNS = ("setting", "default", "range", "search", "unit", "meaning")
 
 

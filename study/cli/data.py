@@ -12,8 +12,6 @@ import typer
 
 from components.data.prepare.settings import PrepareSettings
 
-__all__ = ["data_app"]
-
 data_app = typer.Typer(help="Fetch data sets, and look at them before they are used.", no_args_is_help=True)
 
 
@@ -24,9 +22,9 @@ def data_check(
     network_file: Annotated[Path | None, typer.Option(help="network CSV, beside an .h5ad file")] = None,
 ) -> None:
     """Check data sets, and audit what their exam gives away without expression."""
-    from study.cli import studies as commands
+    from study.cli import datasets
 
-    commands.data_check(folder, split, network_file)
+    datasets.check(folder, split, network_file)
 
 
 @data_app.command("fetch")
@@ -39,15 +37,16 @@ def data_fetch(
     source: Annotated[str | None, typer.Option(metavar="URL", help="a copy of the GENELink repository")] = None,
 ) -> None:
     """Download published data sets, check every file, and go on where an earlier call stopped."""
-    from study.cli import fetch
+    from components.data import beeline
+    from study.cli import datasets
 
-    fetch.fetch(
+    datasets.fetch(
         collection,
         networks=network or (),
         cells=cell or (),
         genes=genes or (),
         to=to,
-        source=source or fetch.SOURCE,
+        source=source or beeline.SOURCE,
     )
 
 
@@ -81,8 +80,8 @@ def data_prepare(
 ) -> None:
     """Make a data set of your own expression and network, and say what was left out and why."""
     from components.data.prepare.prepare import LabFiles
-    from study.cli import prepare
+    from study.cli import datasets
 
     files = LabFiles(source, network, tfs, synonyms, gene_ordering)
     given = {key: value for key, value in locals().items() if key in PrepareSettings.model_fields}
-    prepare.prepare(files, to, given, name=name, cell=cell, overwrite=overwrite)
+    datasets.prepare(files, to, given, name=name, cell=cell, overwrite=overwrite)

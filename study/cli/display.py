@@ -5,21 +5,26 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from study.plan.time_left import Ended, Key, costs_of, key_of, seconds_left
-
-if TYPE_CHECKING:  # a table is shown without waiting for torch
-    from study.train.cell import Cell, Result
-
-__all__ = ["LiveProgress", "counts", "duration", "make_console", "make_table", "show_table"]
+from study.plan.time_left import Costs, Key, key_of, seconds_left
+from study.spec.cell import Cell
+from study.spec.records import CellRecord, Status
 
 FRESH_S = 1.0  # for so long an estimate of the time left is shown before it is made anew
+
+
+class HasStatus(Protocol):
+    """A cell that has ended."""
+
+    @property
+    def status(self) -> Status:
+        """How it ended."""
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -64,7 +69,7 @@ class LiveProgress:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.progress = Progress(
+        self.bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
@@ -73,86 +78,83 @@ class LiveProgress:
             console=console,
             disable=not console.is_terminal,
         )
-        self.flying: dict[str, tuple[Cell, float]] = {}  # with the time of its start
-        self.missing, self.ended_count, self.began = 0, 0, time.monotonic()
-        self.finished: list[tuple[str, str, float]] = []
-        self.todo: Counter[Key] = Counter()  # empty in a search, which has yet to say what it will run
-        self.lanes, self.estimate = 1, (float("-inf"), "")
+        self._running: dict[str, tuple[Cell, float]] = {}  # with the time of its start
+        self._to_run, self._ended, self._began = 0, 0, time.monotonic()
+        self._costs = Costs()
+        self._missing: Counter[Key] = Counter()  # empty in a search, which does not know yet what it will run
+        self._lanes, self._estimate = 1, (float("-inf"), "")
 
     def __enter__(self) -> LiveProgress:
-        self.progress.start()
+        self.bar.start()
         return self
 
     def __exit__(self, *args: object) -> None:
-        self.progress.stop()
+        self.bar.stop()
 
     def planned(self, done: int, missing: int) -> None:
-        """Say what is recorded already, and what will be run."""
-        self.missing, self.began = missing, time.monotonic()
+        """Show how many cells are recorded already, and how many will be run."""
+        self._to_run, self._began = missing, time.monotonic()
         if done:
             self.console.print(f"{done} cells are in the ledger already; {missing} to run.")
-        self.task = self.progress.add_task("cells", total=missing, left="", visible=missing > 0)
+        self.task = self.bar.add_task("cells", total=missing, left="", visible=missing > 0)
 
-    def costs(self, finished: Sequence[tuple[str, str, float]], missing: Sequence[Key], lanes: int) -> None:
-        """Hear what the time left is estimated from: see :func:`study.plan.time_left.seconds_left`."""
-        self.finished, self.todo, self.lanes = list(finished), Counter(missing), lanes
+    def costs(self, costs: Costs, missing: Sequence[Key], lanes: int) -> None:
+        """Take what the time left is estimated from."""
+        self._costs, self._missing, self._lanes = costs, Counter(missing), lanes
 
     def started(self, cell: Cell) -> None:
         """Show a cell in flight."""
-        self.flying[cell.digest] = (cell, time.monotonic())
+        self._running[cell.digest] = (cell, time.monotonic())
         self._refresh()
 
-    def ended(self, cell: Cell, result: Result) -> None:
-        """Count a cell; say why if it failed."""
-        self.flying.pop(cell.digest, None)
-        self.ended_count += 1
+    def ended(self, cell: Cell, record: CellRecord) -> None:
+        """Count a cell; print why if it failed."""
+        self._running.pop(cell.digest, None)
+        self._ended += 1
         key = key_of(cell)
-        if self.todo[key] > 0:
-            self.todo[key] -= 1
-        self.finished += costs_of({cell.digest: key}, {cell.digest: result})
-        if result.status != "ok":
-            said = Text.assemble((result.status, "red"), f" {cell.label}: {result.reason}")
-            self.console.print(said, soft_wrap=True)
-        self.progress.advance(self.task)
+        if self._missing[key] > 0:
+            self._missing[key] -= 1
+        self._costs.add_ended(key, record)
+        if not record.ok:
+            line = Text.assemble((str(record.status), "red"), f" {cell.label}: {record.reason}")
+            self.console.print(line, soft_wrap=True)
+        self.bar.advance(self.task)
         self._refresh()
-        step = max(1, self.missing // 10)
-        if not self.console.is_terminal and (self.ended_count % step == 0 or self.ended_count == self.missing):
-            self.console.print(f"{self.ended_count}/{self.missing} cells, {self._left()}")
+        step = max(1, self._to_run // 10)
+        if not self.console.is_terminal and (self._ended % step == 0 or self._ended == self._to_run):
+            self.console.print(f"{self._ended}/{self._to_run} cells, {self._left()}")
 
-    def said(self, text: str) -> None:
-        """Print a line about the way of a search."""
+    def message(self, text: str) -> None:
+        """Print a line about the progress of a search."""
         self.console.print(text, soft_wrap=True)
 
     def stopping(self) -> None:
-        """Say that cells in flight are being finished."""
-        self.console.print(f"stopping after the {len(self.flying)} cells in flight; once more to stop now")
+        """Print that cells in flight are being finished."""
+        self.console.print(f"stopping after the {len(self._running)} cells in flight; once more to stop now")
 
     def _refresh(self) -> None:
-        names = Counter(cell.arm.name for cell, _ in self.flying.values())
-        stale = time.monotonic() - self.estimate[0] > FRESH_S or self.ended_count >= self.missing
-        if self.console.is_terminal and stale:
-            self.estimate = (time.monotonic(), self._left())
-        self.progress.update(self.task, description=", ".join(names) or "cells", left=self.estimate[1])
+        names = Counter(cell.arm.name for cell, _ in self._running.values())
+        outdated = time.monotonic() - self._estimate[0] > FRESH_S or self._ended >= self._to_run
+        if self.console.is_terminal and outdated:
+            self._estimate = (time.monotonic(), self._left())
+        self.bar.update(self.task, description=", ".join(names) or "cells", left=self._estimate[1])
 
     def _left(self) -> str:
-        spent = time.monotonic() - self.began
-        if self.ended_count >= self.missing:
+        spent = time.monotonic() - self._began
+        if self._ended >= self._to_run:
             return f"took {duration(spent)}"
-        seconds = self._seconds_left(spent)
+        now = time.monotonic()
+        running = [(key_of(cell), now - since) for cell, since in self._running.values()]
+        seconds = seconds_left(self._missing, self._costs, self._lanes, running)
+        if not self._missing:  # a search
+            seconds = (self._to_run - self._ended) * spent / self._ended if self._ended else None
         if seconds is None:
             return "measuring"
         left = f"{duration(seconds)} left"
-        return f"{3600 * self.ended_count / spent:.0f} cells/h, {left}" if self.ended_count else left
-
-    def _seconds_left(self, spent: float) -> float | None:
-        if not self.todo:
-            return (self.missing - self.ended_count) * spent / self.ended_count if self.ended_count else None
-        now = time.monotonic()
-        running = [(*key_of(cell), now - since) for cell, since in self.flying.values()]
-        return seconds_left(list(self.todo.elements()), self.finished, self.lanes, running)
+        return f"{3600 * self._ended / spent:.0f} cells/h, {left}" if self._ended else left
 
 
-def counts(results: Mapping[str, Ended]) -> str:
+def counts(ended: Mapping[str, HasStatus]) -> str:
     """Write how cells ended: '40 ok, 2 diverged'."""
-    found = Counter(result.status for result in results.values())
-    return ", ".join(f"{n} {status}" for status, n in found.most_common()) or "none"
+    numbers = Counter(str(end.status) for end in ended.values())
+    return ", ".join(f"{n} {status}" for status, n in numbers.most_common()) or "none"

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from components.core.errors import KnockoutError
 from reports.errors import ReportError
 from study.cli.data import data_app
-
-__all__ = ["app", "main"]
 
 app = typer.Typer(
     name="knockout",
@@ -99,12 +98,13 @@ def confirm(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="run failed cells again")] = False,
 ) -> None:
     """Retrain a search's best arm and the reference on fresh repeats, and open the test once."""
-    from study.cli import searches as search_commands
     from study.cli import studies as commands
 
-    source = commands.Source(study, data, scale, tuple(only or ()), lanes)
+    source = commands.Source(study, data, scale, (), lanes)
     means = commands.Means(tracking_uri, None, cluster, retry_failed)
-    code = search_commands.confirm(source.load(), out, means, top=top, again=again, command=_typed())
+    searched = source.load()
+    confirmed = replace(source, only=tuple(only)).load() if only else searched
+    code = commands.confirm(searched, confirmed, out, means, top=top, again=again, command=_typed())
     raise typer.Exit(code)
 
 
@@ -165,15 +165,16 @@ def report(
         raise typer.BadParameter("give either an output folder or table, or --mlflow URI --experiment NAME")
     if (mlflow is None) != (experiment is None):
         raise typer.BadParameter("--mlflow and --experiment go together")
+    from reports.options import ReportOptions
     from study.cli import reporting
     from study.cli import stored as report_commands
 
-    how: dict[str, Any] = {"arm": arm, "block": _columns(block), "dataset": _columns(dataset), "metric": metric}
-    how |= {"reference": reference, "alpha": alpha, "margin": margin, "draw": draw or (), "command": _typed()}
+    options = ReportOptions(arm, _columns(block), _columns(dataset), metric, reference, alpha)
+    request = reporting.Request(options, margin, tuple(draw or ()), _typed())
     if mlflow is not None and experiment is not None:
-        report_commands.of_experiment(mlflow, experiment, out, **how)
+        report_commands.of_experiment(mlflow, experiment, out, request)
     elif source is not None:
-        reporting.report(source, out, **how)
+        reporting.report(source, out, request)
 
 
 @app.command()
@@ -190,11 +191,12 @@ def compare(
     margin: Margin = None,
 ) -> None:
     """Report stored studies side by side, each arm named '<study>: <arm>'; same data and splits only."""
+    from reports.options import ReportOptions
+    from study.cli import reporting
     from study.cli import stored as report_commands
 
-    how: dict[str, Any] = {"block": _columns(block), "dataset": _columns(dataset), "alpha": alpha, "margin": margin}
-    how |= {"command": _typed()}
-    report_commands.compare(outs, out, metric=metric, reference=reference, **how)
+    options = ReportOptions(None, _columns(block), _columns(dataset), metric, reference, alpha)
+    report_commands.compare(outs, out, reporting.Request(options, margin, command=_typed()))
 
 
 @app.command()

@@ -1,75 +1,106 @@
-"""What is said of a study that has run, or of any tidy table: its report, and the findings in a terminal."""
+"""Writes the report of a study or of any tidy table, and prints its findings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from components.core.errors import KnockoutError
-from reports.analysis import analyse
-from reports.build import write
+from reports.build import build_search, write
+from reports.findings.analysis import analyse
+from reports.findings.results import Analysis
 from reports.folder import digest, refuse_folder
-from reports.made import Made
-from reports.page.sentences import summary
-from reports.results import Analysis
-from reports.search.record import read_search, read_tuning
-from reports.search.sentences import search_summary
-from reports.statistics.equivalence import MARGIN
+from reports.options import DEFAULTS, ReportOptions
+from reports.page.sentences.search import search_summary
+from reports.page.sentences.summary import summary
+from reports.provenance import Provenance
+from reports.search.reading import read_search, read_tuning
 from reports.stored.curves import read_curves
 from reports.stored.embeddings import read_embeddings
 from reports.stored.predictions import read_predictions
-from reports.tables import load
-from reports.wording import confidence, interval, signed
+from reports.table.table import load
+from reports.words.numbers import confidence, interval, signed
 from study.cli.display import make_console, show_table
-from study.plan.plan import PLAN, SEARCHED, TUNED, kind_of_plan, margin_of_plan, read_plan, results_of
 from study.run.engine import Outcome
+from study.spec.folder import OutFolder
+from study.spec.records import PlanKind
 from study.spec.versions import versions
-from study.store.commands import commands_of, remember
 from study.store.ledger import Ledger
+from study.store.plan_file import add_command, read_commands, read_plan
 from study.store.table import write_table
 
-__all__ = ["close", "made", "report"]
+
+@dataclass(frozen=True)
+class Request:
+    """A report as the command line asks for it.
+
+    Attributes
+    ----------
+    options
+        Columns, metric, reference and level.
+    margin
+        Differences below it do not matter; None: the study's own, or what reports take for that.
+    draw
+        Patterns of data sets whose edges, training and pairs are drawn.
+    command
+        The command as it was typed.
+    """
+
+    options: ReportOptions = DEFAULTS
+    margin: float | None = None
+    draw: tuple[str, ...] = ()
+    command: str = ""
+
+    def with_defaults(self, metric: str, margin: float | None) -> Request:
+        """Return the request with a study's metric and margin where it names none."""
+        options = replace(self.options, metric=self.options.metric or metric)
+        return replace(self, options=options, margin=self.margin or margin)
+
+    @property
+    def complete_options(self) -> ReportOptions:
+        """The options with the margin in place."""
+        return replace(self.options, margin=self.margin or self.options.margin)
 
 
-def report(
-    source: Path,
-    out: Path | None,
-    *,
-    arm: str | None,
-    block: Sequence[str] | None,
-    dataset: Sequence[str] | None,
-    metric: str | None,
-    reference: str | None,
-    alpha: float,
-    margin: float | None,
-    command: str,
-    draw: Sequence[str] = (),
-) -> None:
-    """Write the report of a study's folder or of any tidy table, and print what it finds."""
+def report(source: Path, out: Path | None, request: Request) -> None:
+    """Write the report of a study's folder or of any tidy table, and print its findings."""
     console = make_console()
-    if (source / SEARCHED / "search.json").exists() and not (source / PLAN).exists():
-        from study.cli import searches as search_commands
-
-        return search_commands.report(source, out or source / SEARCHED / "report", console, command)
+    folder = OutFolder(source)
+    if folder.search.summary.exists() and not folder.plan.exists():
+        return report_search(source, out or folder.search.report, console, request.command)
     if source.is_dir():
-        metric_of_study, rows = read_plan(source)
-        results = results_of(rows, Ledger(source))
-        if not results:
+        plan = read_plan(source)
+        records = Ledger(source).read_all(row.cell for row in plan.rows)
+        if not records:
             raise KnockoutError("no cell has ended yet; there is nothing to report.", where=str(source))
-        table_file = write_table(rows, results, source)
-        metric, out = metric or metric_of_study, out or source / "report"
-        margin = margin or margin_of_plan(source)
+        table_file, out = write_table(plan.rows, records, source), out or folder.report
+        request = request.with_defaults(plan.metric, plan.margin)
     else:
         table_file, out = source, out or Path(f"report-{source.stem}")
     refuse_folder(out, table=digest(table_file))
-    table = load(table_file, arm=arm, block=block, dataset=dataset, metric=metric, reference=reference)
-    found = analyse(table, alpha=alpha, margin=margin or MARGIN)
-    page = write(found, out, made=made((*commands_of(source), command)), draw=draw, **_beside(source))
-    _show_findings(console, found)
+    options = request.complete_options
+    analysis = analyse(load(table_file, options), options)
+    provenance = provenance_of((*read_commands(source), request.command))
+    page = write(analysis, out, provenance=provenance, draw=request.draw, **_stored_beside(source))
+    _show_findings(console, analysis)
     console.print(f"report: {page.resolve()}", soft_wrap=True)
+
+
+def report_search(out: Path, page_out: Path, console: Console, command: str = "") -> None:
+    """Write the page of a search alone, its test sealed, and print what it says."""
+    folder = OutFolder(out).search
+    provenance = provenance_of((*read_commands(out), command))
+    page, search = build_search(out, page_out, provenance=provenance), read_search(folder.root)
+    if search is None:  # build_search has refused a folder without one
+        return
+    for sentence in search_summary(search):
+        console.print(sentence, soft_wrap=True)
+    console.print(f"\nreport:  {page.resolve()}", soft_wrap=True)
+    console.print(f"trials:  {folder.trial_table.resolve()}", soft_wrap=True)
+    console.print(f"Optuna:  optuna-dashboard {search.storage}", soft_wrap=True)
 
 
 def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
@@ -77,10 +108,10 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     if not outcome.done:
         console.print("stopped before any cell ended; run the same command again to go on")
         return
-    table = load(outcome.table, metric=outcome.metric)
-    found, beside = analyse(table, margin=margin_of_plan(out) or MARGIN), _beside(out)
-    page = write(found, out / "report", made=made(remember(out, command)), **beside)
-    for sentence in [*summary(found), *(search_summary(beside["search"]) if beside.get("search") else ())]:
+    options = Request().with_defaults(outcome.metric, read_plan(out).margin).complete_options
+    analysis, beside = analyse(load(outcome.table, options), options), _stored_beside(out)
+    page = write(analysis, OutFolder(out).report, provenance=provenance_of(add_command(out, command)), **beside)
+    for sentence in [*summary(analysis), *(search_summary(beside["search"]) if beside.get("search") else ())]:
         console.print(sentence, soft_wrap=True)
     if not outcome.complete:
         console.print(
@@ -96,31 +127,31 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     console.print(f"MLflow:  mlflow ui --backend-store-uri {outcome.tracking_uri}", soft_wrap=True)
 
 
-def made(commands: tuple[str, ...]) -> Made:
-    """Say how a report came to be."""
-    return Made(commands, versions()["git_commit"])
+def provenance_of(commands: tuple[str, ...]) -> Provenance:
+    """Return how a report was made."""
+    return Provenance(commands, versions()["git_commit"])
 
 
-def _beside(out: Path) -> dict[str, Any]:
-    """Return what the report of a study says beside its findings: its edges, how its arms were trained or searched."""
+def _stored_beside(out: Path) -> dict[str, Any]:
+    """Return what a study stored beside its table: predictions, curves, embeddings, its search or tuning."""
     if not out.is_dir():
         return {}
-    kind = kind_of_plan(out)
+    kind, folder = read_plan(out).kind, OutFolder(out)
     cells = {
         "predictions": read_predictions(out),
         "curves": read_curves(out),
         "embeddings": read_embeddings(out),
     }
-    if kind == SEARCHED:
-        return {**cells, "search": read_search(out / SEARCHED)}
-    return {**cells, "tuning": read_tuning(out / TUNED / "tuning.csv")} if kind == TUNED else cells
+    if kind is PlanKind.SEARCH:
+        return {**cells, "search": read_search(folder.search.root)}
+    return {**cells, "tuning": read_tuning(folder.tuning_table)} if kind is PlanKind.TUNED else cells
 
 
-def _show_findings(console: Console, found: Analysis) -> None:
-    for sentence in summary(found):
+def _show_findings(console: Console, analysis: Analysis) -> None:
+    for sentence in summary(analysis):
         console.print(sentence, soft_wrap=True)
     console.print()
-    for overall in (g for g in found.globals if g.metric == found.metric):
+    for overall in (g for g in analysis.globals if g.metric == analysis.metric):
         test = overall.test
         console.print(
             f"{overall.metric}: Friedman chi2 = {test.chi2:.2f} over {test.blocks} blocks and {test.arms} arms, "
@@ -136,19 +167,19 @@ def _show_findings(console: Console, found: Analysis) -> None:
             f"{f.p_weaker:.2g}" if f.p_weaker is not None else "-",
             f.verdict,
         ]
-        for f in found.findings
-        if f.metric == found.metric
+        for f in analysis.findings
+        if f.metric == analysis.metric
     ]
     if lines:
         columns = [
             "pair",
-            f"difference [{confidence(found.alpha)} t interval]",
+            f"difference [{confidence(analysis.alpha)} t interval]",
             "Cohen's d",
             "W",
             "p",
             "Holm p",
             "verdict",
         ]
-        show_table(console, f"{found.metric}: paired over blocks", columns, lines)
-    for refusal in found.refusals:
+        show_table(console, f"{analysis.metric}: paired over blocks", columns, lines)
+    for refusal in analysis.refusals:
         console.print(f"{refusal.weight}: {refusal.subject}: {refusal.message}", soft_wrap=True)

@@ -12,9 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from study.cli.display import counts, duration, make_console, make_table
-from study.plan.progress import Folder, Snapshot
-
-__all__ = ["show", "watch"]
+from study.plan.progress import Progress, ProgressReader
 
 
 def show(out: Path) -> None:
@@ -26,7 +24,7 @@ def show(out: Path) -> None:
         If ``out`` holds no study.
     """
     console = make_console()
-    for part in _parts(Folder(out).look()):
+    for part in _parts(ProgressReader(out).read()):
         console.print(part, soft_wrap=isinstance(part, Text))
 
 
@@ -40,7 +38,7 @@ def watch(out: Path, every: float) -> None:
     KnockoutError
         If ``out`` holds no study.
     """
-    console, folder = make_console(), Folder(out)
+    console, folder = make_console(), ProgressReader(out)
     try:
         if console.is_terminal:
             _redraw(console, folder, every)
@@ -50,10 +48,10 @@ def watch(out: Path, every: float) -> None:
         return
 
 
-def _redraw(console: Console, folder: Folder, every: float) -> None:
+def _redraw(console: Console, folder: ProgressReader, every: float) -> None:
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            now = folder.look()
+            now = folder.read()
             live.update(Group(*_parts(now)), refresh=True)
             if now.complete:
                 live.vertical_overflow = "visible"  # the last picture stays, and may be longer than the screen
@@ -61,14 +59,14 @@ def _redraw(console: Console, folder: Folder, every: float) -> None:
             time.sleep(every)
 
 
-def _tell(console: Console, folder: Folder, every: float) -> None:
-    told: object = None
+def _tell(console: Console, folder: ProgressReader, every: float) -> None:
+    printed: object = None
     failed: set[str] = set()
     while True:
-        now = folder.look()
-        news = (_title(now), _of_search(now), {claim.cell for claim in now.running}, {d.id for d in now.drivers})
-        if news != told:
-            told = news
+        now = folder.read()
+        news = (_title(now), _of_search(now), {claim.cell for claim in now.running}, {d.record.id for d in now.drivers})
+        if news != printed:
+            printed = news
             of_search = f"; {_of_search(now)}" if now.rows and _of_search(now) else ""
             line = f"{time.strftime('%H:%M:%S')} {_title(now)}{of_search}; {len(now.running)} running; {_left(now)}"
             console.print(line, soft_wrap=True)
@@ -81,21 +79,21 @@ def _tell(console: Console, folder: Folder, every: float) -> None:
         time.sleep(every)
 
 
-def _parts(now: Snapshot) -> Iterator[RenderableType]:
+def _parts(now: Progress) -> Iterator[RenderableType]:
     """Yield what is shown, the news first: a terminal cuts off what does not fit."""
     yield Text(_title(now), style="bold")
     if now.rows and now.search is not None:
         yield Text(_of_search(now))
     yield Text(_left(now))
     for driver in now.drivers:
-        since = duration(max(0.0, time.time() - driver.started))
-        on = f" on {driver.lanes}" if driver.lanes else ""
-        yield Text(f"driver: process {driver.pid} on {driver.host} for {since}{on}")
+        since = duration(max(0.0, time.time() - driver.record.started))
+        on = f" on {driver.record.lanes}" if driver.record.lanes else ""
+        yield Text(f"driver: process {driver.record.pid} on {driver.record.host} for {since}{on}")
     for claim in now.running:
-        yield Text(f"running: {claim.label or claim.cell}: {claim.owner} for {duration(claim.age)}")
+        yield Text(f"running: {claim.label}: {claim.owner} for {duration(claim.age)}")
     for claim in now.stale:
         yield Text(
-            f"stale: {claim.label or claim.cell}: claimed by {claim.owner} {duration(claim.age)} ago, which is gone; "
+            f"stale: {claim.label}: claimed by {claim.owner} {duration(claim.age)} ago, which is gone; "
             "the next run takes it over"
         )
     if now.rows:
@@ -107,18 +105,19 @@ def _parts(now: Snapshot) -> Iterator[RenderableType]:
         yield make_table([str(name) for name in shown.columns], shown.map(_plain).to_numpy().tolist())
     if now.rows or now.tuning is not None:
         yield Text()
+    yield from (Text(line) for line in now.damaged)
     yield from (Text(line) for _, line in _failures(now))
 
 
-def _title(now: Snapshot) -> str:
+def _title(now: Progress) -> str:
     if now.rows:
-        return f"{now.rows[0].study}: {len(now.records)} of {len(now.rows)} cells ({counts(now.records)})"
+        return f"{now.rows[0].study}: {len(now.ended)} of {len(now.rows)} cells ({counts(now.ended)})"
     if now.search is not None:
         return _of_search(now)
     return f"tuning: {now.tuned} trials ended"
 
 
-def _of_search(now: Snapshot) -> str:
+def _of_search(now: Progress) -> str:
     search = now.search
     if search is None:
         return ""
@@ -129,7 +128,7 @@ def _of_search(now: Snapshot) -> str:
     return f"search: {search.states.total()}{allowed} trials ({states}{warm}){best}"
 
 
-def _left(now: Snapshot) -> str:
+def _left(now: Progress) -> str:
     if now.complete:
         return "complete"
     seconds = now.seconds_left
@@ -139,21 +138,21 @@ def _left(now: Snapshot) -> str:
     return "time left: not known yet" if seconds is None else f"about {duration(seconds)} left"
 
 
-def _table(now: Snapshot) -> RenderableType:
+def _table(now: Progress) -> RenderableType:
     planned = Counter((row.arm, row.dataset) for row in now.rows)
-    done = Counter((row.arm, row.dataset) for row in now.rows if row.cell in now.records)
+    done = Counter((row.arm, row.dataset) for row in now.rows if row.cell in now.ended)
     arms = dict.fromkeys(arm for arm, _ in planned)
     datasets = dict.fromkeys(dataset for _, dataset in planned)
     lines = [[arm, *(f"{done[arm, d]}/{planned[arm, d]}" for d in datasets)] for arm in arms]
     return make_table(["arm", *datasets], lines)
 
 
-def _failures(now: Snapshot) -> Iterator[tuple[str, str]]:
+def _failures(now: Progress) -> Iterator[tuple[str, str]]:
     """Yield each failed cell, and why it failed."""
     for row in now.rows:
-        record = now.records.get(row.cell)
-        if record is not None and record.status != "ok":
-            yield row.cell, f"{record.status}: {row.arm} / {row.dataset} / repeat {row.repeat}: {record.reason}"
+        end = now.ended.get(row.cell)
+        if end is not None and not end.ok:
+            yield row.cell, f"{end.status}: {row.arm} / {row.dataset} / repeat {row.repeat}: {end.reason}"
 
 
 def _plain(value: object) -> str:

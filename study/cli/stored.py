@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,22 @@ from components.core.errors import KnockoutError, UnknownNameError
 from reports.errors import ReportError
 from reports.folder import put_beside, refuse_folder
 from reports.stored.mlflow_reader import read_experiment
-from reports.wording import count
+from reports.words.numbers import count
 from study.cli.display import make_console
-from study.cli.reporting import report
-from study.plan.plan import PLAN, Row, margin_of_plan, read_plan, results_of
+from study.cli.reporting import Request, report
+from study.spec.folder import OutFolder
+from study.spec.records import CellRow
 from study.store.ledger import Ledger
-from study.store.table import TABLE, tidy
+from study.store.plan_file import read_plan
+from study.store.table import tidy
 
-__all__ = ["compare", "of_experiment"]
-
-Planned = dict[str, tuple[Path, list[Row]]]  # by the name a study goes by beside the others
+TABLE = OutFolder(Path()).table.name
+Planned = dict[str, tuple[Path, list[CellRow]]]  # by the name a study goes by beside the others
 SAME = 1e-4  # scores of one cell, trained twice, differ by what parallel sums round
 EXAMS = (("data_digest", ["dataset"]), ("split", ["dataset"]), ("split_digest", ["dataset", "repeat"]))
 
 
-def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference: str | None, **how: Any) -> None:
+def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
     """Report the arms of several studies in one table, on the cells that all of them planned.
 
     Parameters
@@ -37,10 +39,8 @@ def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference
         Output folders of studies, the first of which gives the reference, the metric and the margin.
     out
         Folder of the report; the common table is written there, too.
-    metric, reference
-        As ``knockout report`` takes them; an arm is named ``<study>: <arm>``.
-    how
-        Passed on to :func:`study.cli.reporting.report`.
+    request
+        As ``knockout report`` takes it; an arm is named ``<study>: <arm>``.
 
     Raises
     ------
@@ -50,42 +50,42 @@ def compare(folders: Sequence[Path], out: Path, *, metric: str | None, reference
     _refuse_alike(folders)
     _refuse_out(out)
     plans = [read_plan(folder) for folder in folders]
-    planned = _named(folders, [rows for _, rows in plans])
+    planned = _named(folders, [plan.rows for plan in plans])
     shared = _shared(planned)
     frame = pd.concat([_cells(name, *planned[name], shared) for name in planned], ignore_index=True)
     for column, keys in EXAMS:
         _refuse_mixed(frame, column, keys)
     arms, twins = set(frame["arm"]), _twins(frame)
-    reference = reference or _reference(frame, next(iter(planned)))
+    reference = request.options.reference or _reference(frame, next(iter(planned)))
     if reference not in arms:
         raise UnknownNameError.of("reference arm", reference, sorted(arms - set(twins)), where="--reference")
-    _say(planned, shared, twins)
-    how |= {"metric": metric or plans[0][0], "reference": twins.get(reference, reference), "arm": None}
-    how["margin"] = how.get("margin") or margin_of_plan(folders[0])
-    kept = frame[~frame["arm"].isin(twins)].drop(columns="study_name")
-    _report(kept, out, ", ".join(map(str, folders)), **how)
+    _print_differences(planned, shared, twins)
+    options = replace(request.options, arm=None, reference=twins.get(reference, reference))
+    request = replace(request, options=options).with_defaults(plans[0].metric, plans[0].margin)
+    distinct = frame[~frame["arm"].isin(twins)].drop(columns="study_name")
+    _report(distinct, out, ", ".join(map(str, folders)), request)
 
 
-def of_experiment(uri: str, experiment: str, out: Path | None, **how: Any) -> None:
+def of_experiment(uri: str, experiment: str, out: Path | None, request: Request) -> None:
     """Report an experiment that lies in an MLflow store; its table is written beside the report."""
     folder = out or Path(f"report-{Path(experiment).name}")
     _refuse_out(folder)
-    found = read_experiment(uri, experiment)
-    for sentence in found.said:
+    stored = read_experiment(uri, experiment)
+    for sentence in stored.notes:
         make_console().print(sentence, soft_wrap=True)
-    _report(found.frame, folder, f"{uri}, experiment {experiment!r}{found.rows}", **how)
+    _report(stored.frame, folder, f"{uri}, experiment {experiment!r}{stored.rows}", request)
 
 
-def _report(frame: pd.DataFrame, out: Path, given: str, **how: Any) -> None:
+def _report(frame: pd.DataFrame, out: Path, source: str, request: Request) -> None:
     """Report a table that no file holds yet, and put it beside the report once that is written."""
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / out.resolve().name / TABLE  # the page names a table by its folder and its file
         table.parent.mkdir(exist_ok=True)
         frame.to_parquet(table, index=False)
         try:
-            report(table, out, **how)
+            report(table, out, request)
         except ReportError as error:
-            raise ReportError(error.message, where=error.where.replace(str(table), given)) from None
+            raise ReportError(error.message, where=error.where.replace(str(table), source)) from None
         put_beside(table, out)
 
 
@@ -105,7 +105,7 @@ def _refuse_alike(folders: Sequence[Path]) -> None:
 
 def _refuse_out(out: Path) -> None:
     """Refuse a folder of a report whose table would take the place of another that is no report's."""
-    if (out / PLAN).exists() or (out / "ledger").exists():
+    if OutFolder(out).is_study:
         raise KnockoutError(
             f"this is the output folder of a study, and {TABLE} in it is that study's own. Name another folder with "
             "--out.",
@@ -117,20 +117,20 @@ def _refuse_out(out: Path) -> None:
 def _twins(frame: pd.DataFrame) -> dict[str, str]:
     """Find arms that ran the same cells in an earlier study, too: tests of one against the other would cost power."""
     keys = ["arm_digest", "cell", "part", "metric", "status"]
-    seen: dict[tuple[Any, ...], tuple[str, pd.Series]] = {}
-    found: dict[str, str] = {}
+    by_cells: dict[tuple[Any, ...], tuple[str, pd.Series]] = {}
+    twins: dict[str, str] = {}
     for arm, rows in frame.groupby("arm", sort=False):
         ordered = rows.sort_values(keys)
         cells = tuple(ordered[keys].itertuples(index=False, name=None))
-        first, scores = seen.setdefault(cells, (str(arm), ordered["value"]))
+        first, scores = by_cells.setdefault(cells, (str(arm), ordered["value"]))
         if first != arm and np.allclose(ordered["value"], scores, rtol=SAME, atol=SAME, equal_nan=True):
-            found[str(arm)] = first
-    return found
+            twins[str(arm)] = first
+    return twins
 
 
-def _say(planned: Planned, shared: set[tuple[str, int]], twins: Mapping[str, str]) -> None:
+def _print_differences(planned: Planned, shared: set[tuple[str, int]], twins: Mapping[str, str]) -> None:
     console = make_console()
-    left = sum(len(rows) for _, rows in planned.values()) - _kept(planned, shared)
+    left = sum(len(rows) for _, rows in planned.values()) - _count_shared(planned, shared)
     if left:
         console.print(f"{count(left, 'cell')} left out: not every study planned their data set and repeat.")
     for arm, first in twins.items():
@@ -139,7 +139,7 @@ def _say(planned: Planned, shared: set[tuple[str, int]], twins: Mapping[str, str
         )
 
 
-def _named(folders: Sequence[Path], plans: Sequence[list[Row]]) -> Planned:
+def _named(folders: Sequence[Path], plans: Sequence[list[CellRow]]) -> Planned:
     """Name every study apart: by its own name, and by its folder where that is not enough."""
     names = [rows[0].study for rows in plans]
     if len(set(names)) < len(names):
@@ -154,18 +154,18 @@ def _shared(planned: Planned) -> set[tuple[str, int]]:
     cells = {name: {(row.dataset, row.repeat) for row in rows} for name, (_, rows) in planned.items()}
     shared = set.intersection(*cells.values())
     if not shared:
-        told = "; ".join(f"{name} has {', '.join(sorted({d for d, _ in seen}))}" for name, seen in cells.items())
-        raise KnockoutError(f"these studies share no data set and repeat: {told}.")
+        lists = "; ".join(f"{name} has {', '.join(sorted({d for d, _ in own}))}" for name, own in cells.items())
+        raise KnockoutError(f"these studies share no data set and repeat: {lists}.")
     return shared
 
 
-def _kept(planned: Planned, shared: set[tuple[str, int]]) -> int:
+def _count_shared(planned: Planned, shared: set[tuple[str, int]]) -> int:
     return sum((row.dataset, row.repeat) in shared for _, rows in planned.values() for row in rows)
 
 
-def _cells(name: str, folder: Path, rows: list[Row], shared: set[tuple[str, int]]) -> pd.DataFrame:
-    kept = [row for row in rows if (row.dataset, row.repeat) in shared]
-    frame = tidy(kept, results_of(kept, Ledger(folder)))
+def _cells(name: str, folder: Path, rows: list[CellRow], shared: set[tuple[str, int]]) -> pd.DataFrame:
+    common = [row for row in rows if (row.dataset, row.repeat) in shared]
+    frame = tidy(common, Ledger(folder).read_all(row.cell for row in common))
     if frame.empty:
         raise KnockoutError("no cell that the other studies share has ended yet.", where=str(folder))
     return frame.assign(arm=name + ": " + frame["arm"], study_name=name)
@@ -175,9 +175,9 @@ def _refuse_mixed(frame: pd.DataFrame, column: str, keys: list[str]) -> None:
     """Refuse studies that sat different exams, and name two that did."""
     known = frame[frame[column].ne("")]  # a cell that failed early has no digest of its split
     for where, cells in known.groupby(keys):
-        seen = cells.drop_duplicates(column)
-        if len(seen) > 1:
-            one, other = seen.iloc[0], seen.iloc[1]
+        distinct = cells.drop_duplicates(column)
+        if len(distinct) > 1:
+            one, other = distinct.iloc[0], distinct.iloc[1]
             place = " repeat ".join(map(str, where)) if isinstance(where, tuple) else str(where)
             what = "data" if column == "data_digest" else "splits"
             raise KnockoutError(

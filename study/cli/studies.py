@@ -1,32 +1,27 @@
-"""What the commands do: plan, run, check data, in terms of the rooms below."""
+"""The commands on studies: plan, run, confirm, demo."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from rich.console import Console
 
-from components.core.dataset import Dataset
-from components.data import readers
-from components.split.audit import AUDIT, audit
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.wording import count
-from search_spaces.arm import Choice, parse_choice
+from reports.words.numbers import count
+from study.cli.datasets import show_audit
 from study.cli.display import LiveProgress, duration, make_console, show_table
-from study.cli.reporting import close
+from study.cli.reporting import close, report_search
 from study.plan.cost import estimate
 from study.plan.plan import Plan, make_plan
 from study.run.engine import Means, Outcome, run_plan
+from study.spec.folder import OutFolder
 from study.spec.machine import describe as describe_lanes
 from study.store.ledger import Ledger
+from study.store.plan_file import add_command
 from study.study_file.study import Study, load_study
-from study.train.cell import make_split
-
-__all__ = ["Source", "data_check", "demo", "plan", "run"]
 
 EXIT_INCOMPLETE = 3  # some cells failed or were not run; the report says which
 
@@ -48,12 +43,9 @@ class Source:
 
 def run(source: Source, out: Path, means: Means | None = None, *, command: str = "") -> int:
     """Run what is missing of a study and report; return the exit code."""
-    study, means = source.load(), means or Means()
+    study, means, console = source.load(), means or Means(), make_console()
     if study.search is not None:
-        from study.cli import searches as search_commands
-
-        return search_commands.search(study, out, means, command=command)
-    console = make_console()
+        return _run_search(study, out, console, means, command)
     tuned = _tune(study, out, console, means)
     if tuned is None:
         console.print("stopped before every arm was tuned; run the same command again to go on")
@@ -66,10 +58,42 @@ def run(source: Source, out: Path, means: Means | None = None, *, command: str =
 def _tune(study: Study, out: Path, console: Console, means: Means) -> Study | None:
     if study.tune is None:
         return study
-    from study.search.runner import tune
+    from study.search.tune import tune
 
     with LiveProgress(console) as progress:
         return tune(study, out, progress, means)
+
+
+def _run_search(study: Study, out: Path, console: Console, means: Means, command: str) -> int:
+    """Run a search to its end and report; return the exit code."""
+    from study.search.run import run_search
+
+    with LiveProgress(console) as progress:
+        search = run_search(study, out, progress, means)
+    if not search.finished:
+        console.print("stopped before any trial ended; run the same command again to go on")
+        return EXIT_INCOMPLETE
+    add_command(out, command)
+    report_search(out, OutFolder(out).search.report, console)
+    if not search.over:
+        console.print("\nthe search is not over; run the same command again to go on")
+        return EXIT_INCOMPLETE
+    return 0
+
+
+def confirm(searched: Study, study: Study, out: Path, means: Means, *, top: int, again: bool, command: str) -> int:
+    """Retrain the best arms of a search on fresh repeats, open their test, and report; return the exit code.
+
+    ``searched`` has all data sets of the search, ``study`` those on which to confirm.
+    """
+    from study.search.confirm import plan_confirmation, write_confirmed
+
+    console = make_console()
+    search, planned = plan_confirmation(searched, study, out, top=top, again=again)
+    outcome = run_planned(planned, out, console, means)
+    write_confirmed(search, planned, out)
+    close(outcome, out, console, command)
+    return 0 if outcome.complete and not outcome.failed else EXIT_INCOMPLETE
 
 
 def demo(out: Path, *, lanes: str | None = None) -> int:
@@ -89,15 +113,13 @@ def plan(source: Source, out: Path | None, *, cost: bool) -> None:
     """Print what a study would run, what is done, what it costs and what it can prove."""
     console, study, out = make_console(), source.load(), out or Path(Path(source.study).stem)
     if study.search is not None:
-        from study.cli import searches as search_commands
-
-        return search_commands.plan(study, out)
+        return _plan_search(study, out, console)
     planned, ledger = make_plan(study), Ledger(out)
     _show_arms(console, planned, ledger)
     for alias, arm in study.aliases.items():
         console.print(f"'{alias}' is the same model as '{arm}': trained once, counted once.")
     console.print(f"metric {study.metric}, {study.repeats} repeats, lanes: {describe_lanes(study.lanes)}\n")
-    _show_audit(console, planned.datasets, study.splits)
+    show_audit(console, planned.datasets, study.splits)
     console.print(_attainable(study, {d.block for d in planned.datasets}))
     if study.tune is not None:
         cells = study.tune.repeats * len(study.datasets)
@@ -107,35 +129,39 @@ def plan(source: Source, out: Path | None, *, cost: bool) -> None:
         )
     missing = len(planned.missing(ledger))
     if cost and missing:
-        found = estimate(planned, ledger)
+        cost_left = estimate(planned, ledger)
         lanes_n = len(study.lanes)
         console.print(
-            f"{missing} cells to run: about {duration(found.seconds / lanes_n)} on {lanes_n} lanes "
-            f"({duration(found.at_most / lanes_n)} if no cell stops early)."
+            f"{missing} cells to run: about {duration(cost_left.seconds / lanes_n)} on {lanes_n} lanes "
+            f"({duration(cost_left.at_most / lanes_n)} if no cell stops early)."
         )
 
 
-def data_check(folder: Path, split: str, network_file: Path | None) -> None:
-    """Print what data sets hold, and what their exam gives away."""
-    console = make_console()
-    choice = parse_choice("split", split, where="--split")
-    if folder.suffix == ".h5ad" or (folder / "BL--ExpressionData.csv").exists():
-        paths = [folder]
-    else:
-        paths = readers.find(folder) or [folder]
-    datasets = [readers.read(path, network_file=network_file) for path in paths]
-    summaries = [readers.summary(dataset) for dataset in datasets]
-    show_table(
-        console,
-        "data sets",
-        ["data set", *summaries[0]],
-        [[d.name, *map(_plain, s.values())] for d, s in zip(datasets, summaries, strict=True)],
+def _plan_search(study: Study, out: Path, console: Console) -> None:
+    """Print what a search would vary, how far it is, and what a trial is."""
+    from study.search.run import open_search
+
+    search = open_search(study, out)
+    spec, space = search.spec, search.space
+    show_table(console, f"{study.name}: what varies", ["parameter", "range"], [[*d.values()] for d in space.describe()])
+    arm = ", ".join(f"{factor}={level}" for factor, level in space.reference.levels().items() if level != "-")
+    console.print(f"the rest stays as in the reference: {arm}", soft_wrap=True)
+    ends = f"{spec.trials} trials" if spec.trials else f"{spec.hours:g} h" if spec.hours else "the whole grid"
+    warm = sum(trial.warm for trial in search.finished)
+    pruner = spec.pruner if search.proposer.prunes else "none"
+    console.print(
+        f"{spec.sampler}, {ends}, {spec.parallel} in flight, pruner {pruner}; "
+        f"a trial is judged by {', '.join(search.objectives)} on validation over {len(search.reference_cells)} cells "
+        f"({len(study.datasets)} data sets x {study.repeats} repeats)",
+        soft_wrap=True,
     )
-    _show_audit(console, tuple(datasets), (choice,) * len(datasets))
-
-
-def _plain(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    console.print(f"{search.proposed} trials proposed so far, {warm} more are in the ledger already (warm)")
+    if search.stale:
+        console.print(
+            f"{search.stale} trials were scored with other data, repeats or code; run starts the search anew, from the "
+            "cells in the ledger",
+            soft_wrap=True,
+        )
 
 
 def run_planned(planned: Plan, out: Path, console: Console, means: Means) -> Outcome:
@@ -144,23 +170,16 @@ def run_planned(planned: Plan, out: Path, console: Console, means: Means) -> Out
         return run_plan(planned, out, progress, means)
 
 
-def _show_arms(console: Console, planned: Plan, ledger: Ledger) -> None:
-    done = ledger.read_all(row.cell for row in planned.rows)
+def _show_arms(console: Console, plan: Plan, ledger: Ledger) -> None:
+    records = ledger.read_all(cell.digest for cell in plan.cells)
     lines = []
-    for arm in planned.study.arms:
-        cells = [row for row in planned.rows if row.arm_digest == arm.digest and row.arm == arm.name]
+    for arm in plan.study.arms:
+        cells = [cell for cell in plan.cells if cell.arm is arm]
         acting = ", ".join(f"{f}={level}" for f, level in arm.levels().items() if level != "-" and f != "optimizer")
-        finished = sum(row.cell in done for row in cells)
-        lines.append([arm.name, arm.role, acting, len(cells), finished, len(cells) - finished])
-    title = f"{planned.study.name}: {len(planned.rows)} cells, {len(done)} done"
+        done = sum(cell.digest in records for cell in cells)
+        lines.append([arm.name, arm.role, acting, len(cells), done, len(cells) - done])
+    title = f"{plan.study.name}: {len(plan.cells)} cells, {len(records)} done"
     show_table(console, title, ["arm", "role", "parts", "cells", "done", "missing"], lines)
-
-
-def _show_audit(console: Console, datasets: Sequence[Dataset], splits: Sequence[Choice]) -> None:
-    columns = [audit(d, make_split(d, s, 0)) for d, s in zip(datasets, splits, strict=True)]
-    rows = [[name, *(column[name] for column in columns)] for name in AUDIT]
-    names = [f"{d.name} ({s.level})" for d, s in zip(datasets, splits, strict=True)]
-    show_table(console, "leak audit (repeat 0)", ["", *names], rows)
 
 
 def _attainable(study: Study, blocks: set[str]) -> str:

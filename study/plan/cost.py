@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
-from statistics import mean
 
 from components.core.budget import Budget
 from study.plan.plan import Plan
+from study.plan.time_left import Costs, Key, key_of
+from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.store.ledger import Ledger
-from study.train.cell import Cell, Result, make_folds, score_arm
-
-__all__ = ["Estimate", "estimate"]
+from study.train.exams import make_folds
+from study.train.score import score_fold
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,13 @@ class Estimate:
 def estimate(plan: Plan, ledger: Ledger) -> Estimate:
     """Estimate the cost of what is missing; trains one epoch of each arm on each data set that has no finished cell."""
     missing = plan.missing(ledger)
-    known = _known_seconds(plan, ledger)
-    timed: dict[tuple[str, str], float] = {}
+    costs = _costs(plan, ledger)
+    timed: dict[Key, float] = {}
     expected, at_most, measured = 0.0, 0.0, 0
-    names = {row.cell: row.dataset for row in plan.rows}
     for cell in missing:
-        key = (cell.arm.digest, names[cell.digest])
-        if key in known:
-            expected, at_most, measured = expected + known[key], at_most + known[key], measured + 1
+        key = key_of(cell)
+        if key in costs:
+            expected, at_most, measured = expected + costs[key], at_most + costs[key], measured + 1
             continue
         if key not in timed:
             timed[key] = _time_epochs(cell, plan.study.lanes[0].device)
@@ -55,13 +53,11 @@ def estimate(plan: Plan, ledger: Ledger) -> Estimate:
     return Estimate(expected, at_most, measured / max(len(missing), 1))
 
 
-def _known_seconds(plan: Plan, ledger: Ledger) -> dict[tuple[str, str], float]:
-    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
-    records = ledger.read_all(row.cell for row in plan.rows)
-    for row in plan.rows:
-        if row.cell in records and records[row.cell].status == "ok":
-            seconds[row.arm_digest, row.dataset].append(records[row.cell].seconds)
-    return {key: mean(values) for key, values in seconds.items()}
+def _costs(plan: Plan, ledger: Ledger) -> dict[Key, float]:
+    """Return what cells of an arm on a data set took, where any has scores."""
+    keys = {cell.digest: key_of(cell) for cell in plan.cells}
+    records = {cell: record for cell, record in ledger.read_all(keys).items() if record.ok}
+    return Costs.of(keys, records).expected(keys[cell] for cell in records) if records else {}
 
 
 def _time_epochs(cell: Cell, device: str) -> float:
@@ -74,7 +70,7 @@ def _time_epochs(cell: Cell, device: str) -> float:
         budget = Budget(**{**cell.budget.model_dump(), **changes})
         started = time.perf_counter()
         with suppress(Exception):  # an arm that fails costs the time until it does
-            score_arm(cell.arm, dataset, folds[0], cell.repeat, budget, device, Result(cell="estimate"))
+            score_fold(cell.arm, dataset, folds[0], cell.repeat, budget, device)
         return time.perf_counter() - started
 
     joint = seconds(0, 1)

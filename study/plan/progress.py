@@ -1,41 +1,51 @@
-"""What an output folder says of its study at this moment, read while others write; nothing is written here."""
+"""How far the study in an output folder is at this moment, read while others write; nothing is written here."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import pandas as pd
 
-from components.core.errors import KnockoutError
 from components.core.metrics import COSTS
-from study.plan.plan import PLAN, Row, read_plan
-from study.plan.time_left import costs_of, seconds_left
+from study.plan.time_left import Costs, key_of_row, seconds_left, seconds_left_of_search
+from study.spec.folder import OutFolder
+from study.spec.records import CellRow, ClockRecord, DamagedRecordError, Record, SearchRecord, Status, read_record
 from study.store.claims import Claim, read_claims
 from study.store.drivers import Driver, read_drivers
 from study.store.ledger import Ledger
-
-__all__ = ["Folder", "Record", "Snapshot", "Trials"]
+from study.store.plan_file import read_plan
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True)
-class Record:
-    """How a cell ended, without its curves and scores."""
+class CellEnd:
+    """How a cell ended, without its curves and scores.
 
-    status: str
+    Attributes
+    ----------
+    changed_ns
+        Time of change of its record, in nanoseconds.
+    """
+
+    status: Status
     reason: str
     seconds: float
-    written: int | None  # time of change of its file, in nanoseconds
+    changed_ns: int | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the cell has scores."""
+        return self.status is Status.OK
 
 
 @dataclass(frozen=True)
-class Trials:
+class SearchProgress:
     """How far a search is.
 
     Attributes
@@ -63,12 +73,12 @@ class Trials:
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """What an output folder says of its study at one moment.
+class Progress:
+    """How far the study in an output folder is at one moment.
 
     Attributes
     ----------
-    rows, records
+    rows, ended
         The planned cells, and how those that have a record ended, by digest.
     running, stale
         Claims of living and of dead drivers on cells without a record.
@@ -78,38 +88,41 @@ class Snapshot:
         The search, if there is one.
     tuned, tuning
         Number of finished trials of a tuned ablation, and its table of arms, once it is written.
+    damaged
+        Tables that cannot be read, with the reason; running the study again rewrites them.
     """
 
-    rows: list[Row]
-    records: dict[str, Record]
+    rows: list[CellRow]
+    ended: dict[str, CellEnd]
     running: list[Claim]
     stale: list[Claim]
     drivers: list[Driver]
-    search: Trials | None
+    search: SearchProgress | None
     tuned: int
     tuning: pd.DataFrame | None
+    damaged: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
         """Whether nothing is left to do, and nobody does anything."""
         begun = bool(self.rows) or self.search is not None
-        ended = len(self.records) == len(self.rows) and (self.search is None or self.search.over)
-        return begun and ended and not self.drivers
+        all_ended = len(self.ended) == len(self.rows) and (self.search is None or self.search.over)
+        return begun and all_ended and not self.drivers
 
     @property
     def seconds_left(self) -> float | None:
         """Estimated seconds until it is complete on the lanes of the living drivers, one if there are none."""
-        lanes = max(1, sum(driver.workers for driver in self.drivers))
-        keys = {row.cell: (row.arm_digest, row.dataset) for row in self.rows}
-        missing = [keys[row.cell] for row in self.rows if row.cell not in self.records]
-        running = [(*keys[claim.cell], claim.age) for claim in self.running if claim.cell in keys]
+        lanes = max(1, sum(driver.record.workers for driver in self.drivers))
+        keys = {row.cell: key_of_row(row) for row in self.rows}
+        missing = [keys[row.cell] for row in self.rows if row.cell not in self.ended]
+        running = [(keys[claim.cell], claim.age) for claim in self.running if claim.cell in keys]
         if self.search is not None and not missing:
             return None if self.search.seconds_left is None else self.search.seconds_left / lanes
-        return seconds_left(missing, costs_of(keys, self.records), lanes, running)
+        return seconds_left(missing, Costs.of(keys, self.ended), lanes, running)
 
 
-class Folder:
-    """An output folder that is looked at again and again; a file that has not changed is not read again.
+class ProgressReader:
+    """Reads an output folder again and again; a file that has not changed is not read again.
 
     Parameters
     ----------
@@ -118,130 +131,137 @@ class Folder:
     """
 
     def __init__(self, out: Path) -> None:
-        self.out, self.ledger = out, Ledger(out)
-        self._plan = _Cached(out / PLAN, lambda path: read_plan(path.parent)[1])
-        self._trials = _Cached(out / "search" / "trials.csv", _read_table)
-        self._tuning = _Cached(out / "tune" / "tuning.csv", _read_table)
-        self._of_arms: dict[Path, _Cached[int]] = {}
-        self._records: dict[str, Record] = {}
+        self.out, self.folder, self.ledger = out, OutFolder(out), Ledger(out)
+        self._plan = _Cached(self.folder.plan, lambda path: read_plan(path.parent).rows)
+        self._trials = _Cached(self.folder.search.trial_table, _read_trials)
+        self._tuning = _Cached(self.folder.tuning_table, pd.read_csv)
+        self._tuned: dict[Path, _Cached[pd.DataFrame]] = {}
+        self._ended: dict[str, CellEnd] = {}
 
-    def look(self) -> Snapshot:
-        """Return what the folder says now.
+    def read(self) -> Progress:
+        """Return how far the study is now.
 
         Raises
         ------
         KnockoutError
-            If it holds no study, or a file in it is damaged.
+            If the folder holds no study, or its plan is damaged.
         """
-        trials, tuned = self._trials.read(), self._count_tuned()
+        damaged: list[str] = []
+        trials, tuned = _sound(self._trials, damaged), self._count_tuned(damaged)
         rows = self._plan.read()
-        if rows is None and trials is None and tuned is None:
+        if rows is None and trials is None and tuned is None and not damaged:
             read_plan(self.out)  # says what is wrong
-        rows = rows or []
         claims = read_claims(self.out)  # before the records: a cell is recorded before it is nobody's
-        self._update(dict.fromkeys(row.cell for row in rows))
-        open_claims = [claim for claim in claims if not (self.ledger.records / f"{claim.cell}.json").exists()]
-        return Snapshot(
-            rows,
-            dict(self._records),
+        self._update(dict.fromkeys(row.cell for row in rows or ()))
+        open_claims = [claim for claim in claims if not self.folder.record(claim.cell).exists()]
+        return Progress(
+            rows or [],
+            dict(self._ended),
             [claim for claim in open_claims if claim.alive],
             [claim for claim in open_claims if not claim.alive],
             [driver for driver in read_drivers(self.out) if driver.alive],
-            None if trials is None else self._summarise(trials),
+            None if trials is None else self._search_progress(trials),
             tuned or 0,
-            self._tuning.read(),
+            _sound(self._tuning, damaged),
+            tuple(damaged),
         )
 
     def _update(self, cells: Iterable[str]) -> None:
         """Read the records that are new; only failed ones are ever forgotten and written anew."""
-        found: dict[str, Record] = {}
-        there = {path.stem for path in self.ledger.records.glob("*.json")}
-        for cell in (cell for cell in cells if cell in there):
-            known = self._records.get(cell)
-            if known is None or (known.status != "ok" and known.written != self._written(cell)):
-                known = self._read(cell)
-            if known is not None:
-                found[cell] = known
-        self._records = found
+        recorded, ended = self.ledger.cells(), {}
+        for cell in (cell for cell in cells if cell in recorded):
+            end = self._ended.get(cell)
+            if end is None or (not end.ok and end.changed_ns != self._changed_ns(cell)):
+                end = self._read(cell)
+            if end is not None:
+                ended[cell] = end
+        self._ended = ended
 
-    def _read(self, cell: str) -> Record | None:
-        written, result = self._written(cell), self.ledger.read(cell)
-        return None if result is None else Record(result.status, result.reason, result.seconds, written)
+    def _read(self, cell: str) -> CellEnd | None:
+        changed_ns, record = self._changed_ns(cell), self.ledger.read(cell)
+        return None if record is None else CellEnd(record.status, record.reason, record.seconds, changed_ns)
 
-    def _written(self, cell: str) -> int | None:
+    def _changed_ns(self, cell: str) -> int | None:
         try:
-            return (self.ledger.records / f"{cell}.json").stat().st_mtime_ns
+            return self.folder.record(cell).stat().st_mtime_ns
         except FileNotFoundError:
             return None
 
-    def _count_tuned(self) -> int | None:
+    def _count_tuned(self, damaged: list[str]) -> int | None:
         """Return how many trials of a tuned ablation have ended, all arms together; None if none is tuned."""
-        for path in (self.out / "tune").glob("*/trials.csv"):
-            self._of_arms.setdefault(path, _Cached(path, lambda path: int((~_read_table(path)["warm"]).sum())))
-        counts = [cached.read() for cached in self._of_arms.values()]
-        return sum(count or 0 for count in counts) if counts else None
+        for path in self.folder.tuning.glob("*/trials.csv"):
+            self._tuned.setdefault(path, _Cached(path, _read_trials))
+        tables = [_sound(cached, damaged) for cached in self._tuned.values()]
+        return sum(int((~table["warm"]).sum()) for table in tables if table is not None) if tables else None
 
-    def _summarise(self, table: pd.DataFrame) -> Trials:
-        said, clock = (_read_json(self.out / "search" / name) for name in ("search.json", "clock.json"))
-        own = table[~table["warm"]]
-        allowed, hours, spent = said.get("trials"), said.get("hours"), clock.get("seconds", 0.0)
-        over = bool(said.get("exhausted")) or (allowed is not None and len(own) >= allowed)
-        left = None
-        if allowed is not None and len(own):
-            left = float(own["seconds"].mean()) * max(allowed - len(own), 0)
-        return Trials(
-            Counter(own["state"]),
-            len(table) - len(own),
-            _best(table),
+    def _search_progress(self, trials: pd.DataFrame) -> SearchProgress:
+        search = _record_or_none(self.folder.search.summary, SearchRecord)
+        clock = _record_or_none(self.folder.search.clock, ClockRecord)
+        proposed = trials[~trials["warm"]]
+        allowed = search.trials if search else None
+        return SearchProgress(
+            Counter(proposed["state"]),
+            len(trials) - len(proposed),
+            _best(trials),
             allowed,
-            over or (hours is not None and spent >= 3600 * hours),
-            left,
+            search is not None and search_is_over(search, len(proposed), clock.seconds if clock else 0.0),
+            seconds_left_of_search(proposed["seconds"].to_list(), allowed),
         )
 
 
+def search_is_over(search: SearchRecord, proposed: int, seconds: float) -> bool:
+    """Return whether a search has spent its budget or its space."""
+    if search.over or search.exhausted or (search.trials is not None and proposed >= search.trials):
+        return True
+    return search.hours is not None and seconds >= 3600 * search.hours
+
+
 class _Cached(Generic[T]):
-    """What a file holds, read anew when the file has changed; None where there is none."""
+    """The content of a file, read anew when the file has changed; None where there is none."""
 
     def __init__(self, path: Path, read: Callable[[Path], T]) -> None:
         self.path, self._read = path, read
         self._stamp: tuple[int, ...] = ()
-        self._held: T | None = None
+        self._content: T | None = None
 
     def read(self) -> T | None:
         try:
-            found = self.path.stat()
+            stat = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            self._stamp, self._held = (), None
+            self._stamp, self._content = (), None
             return None
-        stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
+        stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
         if stamp != self._stamp:
-            self._held, self._stamp = self._read(self.path), stamp
-        return self._held
+            self._content, self._stamp = self._read(self.path), stamp
+        return self._content
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def _sound(cached: _Cached[T], damaged: list[str]) -> T | None:
+    """Return the content of a table; None, with a line in ``damaged``, where it cannot be read."""
     try:
-        table = pd.read_csv(path)
-        return table.astype({"warm": bool, "state": str, "seconds": float}) if "trials.csv" in path.name else table
-    except (ValueError, KeyError) as error:
-        raise KnockoutError(
-            f"the table is damaged ({error}); run the study again to have it rewritten.", where=str(path)
-        ) from None
+        return cached.read()
+    except (ValueError, KeyError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        damaged.append(f"{cached.path}: the table is damaged ({reason}); run the study again to have it rewritten.")
+        return None
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """Return what a file of a search says; nothing while it is not written yet."""
+def _read_trials(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path).astype({"warm": bool, "state": str, "seconds": float})
+
+
+def _record_or_none(path: Path, kind: type[R]) -> R | None:
+    """Return a record that a search rewrites as it goes; None while it is not there or not sound."""
     try:
-        found = json.loads(path.read_text())
-        return found if isinstance(found, dict) else {}
-    except (FileNotFoundError, ValueError):
-        return {}
+        return read_record(path, kind)
+    except DamagedRecordError:
+        return None
 
 
-def _best(table: pd.DataFrame) -> str:
-    """Say which complete trial is best by the first objective."""
-    column = next((name for name in table.columns if name.startswith("objective:")), None)
-    complete = table[table["state"] == "complete"]
+def _best(trials: pd.DataFrame) -> str:
+    """Name the complete trial that is best by the first objective."""
+    column = next((name for name in trials.columns if name.startswith("objective:")), None)
+    complete = trials[trials["state"] == "complete"]
     if column is None or complete.empty:
         return ""
     name = column.removeprefix("objective:")

@@ -1,8 +1,8 @@
 """The silent-arm check: two arms that behave alike, though they claim to differ, stop the study.
 
-Every trained arm is assembled and trained for two short epochs on one small simulated data set; what it does there
-(losses, validation, scores, learning rates to come) is digested. A setting that never reaches the model leaves the
-digest as it was, which no amount of reading configuration shows.
+Every trained arm is assembled and trained for two short epochs on one small simulated data set; its losses, scores and
+future learning rates are digested. A setting that never reaches the model leaves the digest as it was, which no amount
+of reading configuration shows.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from components.core.errors import KnockoutError
 from components.core.exam import Split
 from components.data.simulator import SimulatorSettings, simulate
 from search_spaces.arm import Arm, Choice, parse_choice
-from study.train.cell import Result, make_split, score_arm
-
-__all__ = ["behaviour", "refuse_silent_arms"]
+from study.train.exams import make_split
+from study.train.score import fixed_order, score_fold
 
 BUDGET = Budget(epochs=2, patience=2, batch_size=64, graph_epochs=2, graph_patience=2, graph_batch_size=64)
 
@@ -38,11 +37,11 @@ def refuse_silent_arms(arms: Iterable[Arm], budget: Budget) -> None:
     KnockoutError
         Naming both arms and what was meant to tell them apart.
     """
-    seen: dict[str, Arm] = {}
+    by_behaviour: dict[str, Arm] = {}
     for arm in arms:
         if arm.role == "baseline":  # a system of the field is what it is, whatever it resembles
             continue
-        twin = seen.setdefault(behaviour(arm, budget), arm)
+        twin = by_behaviour.setdefault(behaviour(arm, budget), arm)
         if twin.digest != arm.digest:
             raise KnockoutError(
                 f"arms {twin.name!r} and {arm.name!r} are written differently ({_difference(twin, arm)}) but behave "
@@ -57,16 +56,15 @@ def behaviour(arm: Arm, budget: Budget) -> str:
     # what the study leaves out cannot tell two of its arms apart
     short = Budget(**{**BUDGET.model_dump(), "graph_epochs": min(BUDGET.graph_epochs, budget.graph_epochs)})
     dataset, split = _probe()
-    result = Result(cell="probe")
     try:
-        with torch.random.fork_rng(devices=[]):
-            validation, test = score_arm(arm, dataset, split, 0, short, "cpu", result)
+        with torch.random.fork_rng(devices=[]), fixed_order("cpu"):
+            outcome = score_fold(arm, dataset, split, 0, short, "cpu")
     except KnockoutError:
         raise
     except Exception:  # what fails here fails in its cells, where it costs no other arm
         return f"fails: {arm.digest}"
-    sha = hashlib.sha256(np.concatenate([validation, test]).tobytes())
-    sha.update(repr(sorted(result.curves.items())).encode())
+    sha = hashlib.sha256(np.concatenate([outcome.validation, outcome.test]).tobytes())
+    sha.update(repr(sorted(outcome.curves.items())).encode())
     if "optimizer" not in arm.silenced:
         sha.update(repr(_learning_rates(arm.choices["optimizer"], budget.epochs)).encode())
     return sha.hexdigest()

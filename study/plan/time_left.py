@@ -1,135 +1,142 @@
-"""How long a study will still take, from what its finished cells took."""
+"""How long a study or a search will still take, from what its finished cells took."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
-if TYPE_CHECKING:  # nothing here waits for torch
-    from study.train.cell import Cell
-
-__all__ = ["Ended", "Key", "costs_of", "key_of", "seconds_left"]
+from study.spec.cell import Cell
+from study.spec.records import CellRow
 
 Key: TypeAlias = tuple[str, str]  # arm digest, data set
-MEAN = ""  # under this name stands what nothing is known of
-LEAST_S = 1e-3  # below what a clock tells apart; costs are divided by each other
-SWEEPS, STEADY = 100, 1e-4  # the fit ends after so many sweeps, or when none of its factors changes by more
 
 
 class Ended(Protocol):
-    """A cell's result, as far as its cost goes."""
+    """A cell's record, as far as its cost goes."""
 
     @property
-    def status(self) -> str:
-        """How it ended."""
+    def ok(self) -> bool:
+        """Whether it has scores."""
 
     @property
     def seconds(self) -> float:
         """What it took."""
 
 
+def key_of(cell: Cell) -> Key:
+    """Return what cells of the same cost share."""
+    return cell.arm.digest, cell.labels.dataset
+
+
+def key_of_row(row: CellRow) -> Key:
+    """Return the same of a cell in a stored plan."""
+    return row.arm_digest, row.dataset
+
+
+@dataclass
+class Costs:
+    """Seconds that finished cells took.
+
+    A cell is taken to cost the mean of the finished cells of its arm on its data set; where there are none, the mean
+    over its arm, or over its data set, or over all.
+
+    Attributes
+    ----------
+    seconds
+        By arm and data set.
+    """
+
+    seconds: dict[Key, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    @classmethod
+    def of(cls, keys: Mapping[str, Key], records: Mapping[str, Ended]) -> Costs:
+        """Gather the costs of recorded cells, given by digest, whose key is known.
+
+        A failure counts only for an arm that has no scores on a data set.
+        """
+        costs = cls()
+        for cell, record in sorted(records.items(), key=lambda item: not item[1].ok):  # those with scores first
+            if cell in keys:
+                costs.add_ended(keys[cell], record)
+        return costs
+
+    def add_ended(self, key: Key, record: Ended) -> None:
+        """Add a cell that has ended; a failure counts only where no cell of its key has scores."""
+        if record.ok or (key not in self.seconds and record.seconds > 0):
+            self.seconds[key].append(record.seconds)
+
+    def __bool__(self) -> bool:
+        """Return whether any cell has finished."""
+        return bool(self.seconds)
+
+    def expected(self, keys: Iterable[Key]) -> dict[Key, float]:
+        """Return the expected seconds of a cell of each key."""
+        means = {key: fmean(values) for key, values in self.seconds.items()}
+        overall = fmean(means.values())
+        of_arms, of_datasets = (_means(means, place) for place in (0, 1))
+        return {key: means.get(key) or of_arms.get(key[0]) or of_datasets.get(key[1]) or overall for key in set(keys)}
+
+
 def seconds_left(
-    missing: Sequence[Key],
-    finished: Sequence[tuple[str, str, float]],
-    lanes: int,
-    running: Sequence[tuple[str, str, float]] = (),
+    missing: Iterable[Key] | Counter[Key], costs: Costs, lanes: int, running: Sequence[tuple[Key, float]] = ()
 ) -> float | None:
     """Estimate the seconds until the missing cells of a study are done.
-
-    A cell costs the mean of the finished cells of its arm on its data set. Where there is none, it costs the product of
-    how dear the arm and how dear the data set have been, as far as either is known.
 
     Parameters
     ----------
     missing
-        Arm digest and data set of each cell without a record, those in flight included.
-    finished
-        Arm digest, data set and seconds of finished cells.
+        Key of each cell without a record, those in flight included.
+    costs
+        What finished cells took.
     lanes
         How many cells run at a time.
     running
-        Arm digest, data set and seconds so far of each cell in flight.
+        Key and seconds so far of each cell in flight.
 
     Returns
     -------
     float or None
         None if nothing is finished.
     """
-    if not missing:
+    waiting = Counter(missing)
+    if not waiting:
         return 0.0
-    if not finished:
+    if not costs:
         return None
-    cost = _cost(finished)
-    left = sum(n * cost(key) for key, n in Counter(missing).items())
-    left -= sum(min(elapsed, cost((arm, dataset))) for arm, dataset, elapsed in running)
-    waiting = Counter(missing) - Counter((arm, dataset) for arm, dataset, _ in running)
-    longest = max(
-        [cost(key) for key in waiting] + [cost((arm, dataset)) - elapsed for arm, dataset, elapsed in running]
-    )
-    return max(left / max(lanes, 1), longest, 0.0)  # the last cell is not shared out
+    expected = costs.expected([*waiting, *(key for key, _ in running)])
+    total = sum(n * expected[key] for key, n in waiting.items())
+    total -= sum(min(elapsed, expected[key]) for key, elapsed in running)
+    not_begun = waiting - Counter(key for key, _ in running)
+    longest = max([expected[key] for key in not_begun] + [expected[key] - elapsed for key, elapsed in running])
+    return max(total / max(lanes, 1), longest, 0.0)  # the last cell is not shared out
 
 
-def costs_of(keys: Mapping[str, Key], results: Mapping[str, Ended]) -> list[tuple[str, str, float]]:
-    """Return arm digest, data set and seconds of each result whose key is known, by digest of the cell.
+def seconds_left_of_search(seconds: Sequence[float], allowed: int | None) -> float | None:
+    """Estimate the seconds that a search will still take on one lane.
 
-    An arm that has failed wherever it ended on a data set is taken to cost what its failures took.
+    Parameters
+    ----------
+    seconds
+        What each trial took that the search proposed.
+    allowed
+        Trials that it may propose; None if time ends it.
+
+    Returns
+    -------
+    float or None
+        None if no trial has ended, or time ends the search.
     """
-    ok = {keys[cell] for cell, result in results.items() if cell in keys and result.status == "ok"}
-    return [
-        (*keys[cell], result.seconds)
-        for cell, result in results.items()
-        if cell in keys and (result.status == "ok" or (keys[cell] not in ok and result.seconds > 0))
-    ]
+    if allowed is None or not seconds:
+        return None
+    return fmean(seconds) * max(allowed - len(seconds), 0)
 
 
-def key_of(cell: Cell) -> Key:
-    """Return what cells of the same cost share: the arm, and the data set as the study file names it."""
-    return cell.arm.digest, cell.dataset.label
-
-
-def _cost(finished: Iterable[tuple[str, str, float]]) -> Callable[[Key], float]:
-    """Return what a cell of an arm on a data set costs."""
-    seconds: dict[Key, list[float]] = defaultdict(list)
-    for arm, dataset, took in finished:
-        seconds[arm, dataset].append(max(took, LEAST_S))
-    known = {key: fmean(values) for key, values in seconds.items()}
-
-    @cache
-    def dearness() -> tuple[dict[str, float], dict[str, float]]:
-        return _dearness(known)
-
-    def cost(key: Key) -> float:
-        if key in known:
-            return known[key]
-        arms, datasets = dearness()
-        arm, dataset = key
-        return arms.get(arm, arms[MEAN]) * datasets.get(dataset, datasets[MEAN])
-
-    return cost
-
-
-def _dearness(known: Mapping[Key, float]) -> tuple[dict[str, float], dict[str, float]]:
-    """Split costs into a factor of the arm and one of the data set, whose products keep both's sums of costs.
-
-    Iterative proportional fitting: dear cells weigh more than cheap ones, as they do in the time left.
-    """
-    arms = {arm: 1.0 for arm, _ in known}
-    datasets = {dataset: 1.0 for _, dataset in known}
-    for _ in range(SWEEPS):
-        arms, before = _share(known, 0, datasets), datasets
-        datasets = _share(known, 1, arms)
-        if all(abs(datasets[name] / before[name] - 1) < STEADY for name in datasets):
-            break
-    return {MEAN: fmean(arms.values()), **arms}, {MEAN: fmean(datasets.values()), **datasets}
-
-
-def _share(known: Mapping[Key, float], side: int, others: Mapping[str, float]) -> dict[str, float]:
-    costs: dict[str, float] = defaultdict(float)
-    weights: dict[str, float] = defaultdict(float)
-    for key, seconds in known.items():
-        costs[key[side]] += seconds
-        weights[key[side]] += others[key[1 - side]]
-    return {name: costs[name] / weights[name] for name in costs}
+def _means(seconds: Mapping[Key, float], place: int) -> dict[str, float]:
+    """Return the mean over keys with the same arm (place 0) or data set (place 1)."""
+    groups: dict[str, list[float]] = defaultdict(list)
+    for key, value in seconds.items():
+        groups[key[place]].append(value)
+    return {name: fmean(values) for name, values in groups.items()}

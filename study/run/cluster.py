@@ -1,8 +1,4 @@
-"""Cells on a Dask cluster, through joblib's Dask backend: workers on other machines, results back through the driver.
-
-The backend is asked for each cell directly: ``joblib.Parallel`` runs its tasks in the driver where the cluster has one
-thread, and waits for ever for a task whose workers were killed (joblib 1.6).
-"""
+"""Cells on a Dask cluster: workers on other machines, results back through the driver."""
 
 from __future__ import annotations
 
@@ -18,17 +14,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import torch
-from joblib import delayed, parallel_config
-from joblib.parallel import BatchedCalls, get_active_backend
+from joblib import parallel_config
 
-from components.core import registry
 from components.core.errors import KnockoutError
-from study.plan.plan import PLAN
+from study.spec.cell import Cell
+from study.spec.code import code_digest
+from study.spec.folder import OutFolder
 from study.spec.machine import Lane
-from study.spec.versions import versions
-from study.train.cell import CODE, Cell, Result, run_cell
-
-__all__ = ["ClusterLostError", "DaskWorkers", "data_paths", "work_on_cluster"]
+from study.spec.records import Status
+from study.train.cell import CellResult, failed, run_cell
 
 WHERE = "--cluster"
 SCHEMES = ("dask", "tcp", "tls")
@@ -43,7 +37,7 @@ class ClusterLostError(RuntimeError):
 
 @dataclass(frozen=True)
 class _Sight:
-    """What a worker sees from where it stands."""
+    """Lane, code and missing data of one worker."""
 
     lane: Lane
     code: str
@@ -80,7 +74,7 @@ class DaskWorkers:
     broken: tuple[type[BaseException], ...] = (ClusterLostError,)
 
     def __init__(
-        self, address: str, work: Callable[[Cell], Result], data: Sequence[Path] = (), most: int | None = None
+        self, address: str, work: Callable[[Cell], CellResult], data: Sequence[Path] = (), most: int | None = None
     ) -> None:
         self.address, self.work, self.data, self.most = _scheduler(address), work, tuple(data), most
         self._known: dict[str, Lane] = {}  # by address; those that may work
@@ -93,7 +87,7 @@ class DaskWorkers:
         return DaskWorkers(self.address, self.work, self.data, most=1)
 
     def __enter__(self) -> DaskWorkers:
-        """Connect, and see that every worker can do what it will be asked."""
+        """Connect, and refuse workers that could not run a cell."""
         with ExitStack() as stack:
             self._client = _connect(self.address)
             stack.callback(self._client.close)
@@ -106,64 +100,55 @@ class DaskWorkers:
                     where=WHERE,
                 ) from None
             self._look()
-            with parallel_config(backend="dask", client=self._client):
-                self._backend: Any = get_active_backend()[0]
-            self._backend.start_call()
-            stack.callback(self._backend.stop_call)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leave the cluster; what still flies there is forgotten."""
+        """Leave the cluster; the results of cells in flight are lost."""
         self._stack.close()
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """One per worker there is now; one at least, for cells to wait on while all workers are gone."""
+        """One per worker of the cluster now; at least one, on which cells wait while all workers are gone."""
         if time.monotonic() - self._looked > REFRESH_S:
             with suppress(OSError):  # the cells in flight tell of a scheduler that is gone
                 self._look()
         return (tuple(self._known[address] for address in self._present) or (ANY,))[: self.most]
 
-    def submit(self, cell: Cell) -> Future[Result]:
+    def submit(self, cell: Cell) -> Future[CellResult]:
         """Send a cell to the cluster."""
         if self._client.status not in ("running", "connecting"):
             raise ClusterLostError(f"the scheduler at {self.address} is gone")
         here = replace(cell, root=cell.root.resolve())  # a worker stands in another folder
-        batch = BatchedCalls([delayed(self.work)(here)], self._backend.get_nested_backend())
-        landed: Future[Result] = Future()
-        self._backend.submit(batch, callback=lambda outcome: None).add_done_callback(partial(self._land, cell, landed))
-        return landed
+        ended: Future[CellResult] = Future()
+        task = self._client.submit(self.work, here, pure=False)
+        task.add_done_callback(partial(self._pass_on, cell, ended))
+        return ended
 
     def kill(self) -> None:
-        """Take back what flies; workers finish the cells they are at."""
+        """Leave the cells in flight; workers finish the ones they are at."""
         self._client.close()
 
-    def _land(self, cell: Cell, landed: Future[Result], sent: Future[Any]) -> None:
+    def _pass_on(self, cell: Cell, ended: Future[CellResult], task: Any) -> None:
+        """Give the outcome of a Dask task to the future that the pool waits for."""
         from distributed import CancelledError, KilledWorker
 
         try:
-            (result,) = self._backend.retrieve_result_callback(sent.result())
+            result = task.result()
         except KilledWorker as error:
             times, last = error.allowed_failures + 1, error.last_worker.address
             reason = f"{times} workers of the cluster died at this cell, one after the other, {last} the last"
-            result = Result(
-                cell.digest,
-                status="killed",
-                reason=reason,
-                device=self._known.get(last, ANY).device,
-                versions=versions(),
-            )
+            result = failed(cell, Status.KILLED, reason, self._known.get(last, ANY).device)
         except CancelledError:
-            landed.set_exception(ClusterLostError(f"the scheduler at {self.address} is gone"))
+            ended.set_exception(ClusterLostError(f"the scheduler at {self.address} is gone"))
             return
         except BaseException as error:
-            landed.set_exception(error)
+            ended.set_exception(error)
             return
-        landed.set_result(result)
+        ended.set_result(result)
 
     def _look(self) -> None:
-        """See who is there, and refuse newcomers that could not work or would spoil the numbers."""
+        """List the workers, and refuse new ones that could not work or would give other numbers."""
         threads = self._client.nthreads()
         new = [address for address in threads if address not in self._known]
         if new:
@@ -175,31 +160,24 @@ class DaskWorkers:
         self._looked = time.monotonic()
 
 
-def work_on_cluster(cell: Cell, out: Path) -> Result:
+def work_on_cluster(cell: Cell, out: Path) -> CellResult:
     """Run a cell on a worker of the cluster, with the study's folder where the worker sees it.
 
     Without the folder the cell has neither checkpoints nor stages that arms share, and the same result.
     """
-    shared = out if any((out / name).exists() for name in (PLAN, "search")) else None
+    shared = out if OutFolder(out).is_study else None
     with parallel_config(backend="sequential"):  # joblib in a cell, as in sklearn's forests, must not use the cluster
         return run_cell(cell, _own_lane(), shared)
 
 
 def data_paths(cells: Iterable[Cell]) -> tuple[Path, ...]:
     """Return every file and folder that the cells' data sets are read from."""
-    found: dict[Path, None] = {}
-    for spec, root in {
-        (cell.dataset.model_dump_json(), cell.root): (cell.dataset, cell.root) for cell in cells
-    }.values():
-        sources = [spec.train_on] if isinstance(spec.train_on, str) else spec.train_on or []
-        for name in (spec.path, spec.network_file, spec.tfs_file, spec.orthologs, *sources):
-            if name is not None:
-                found[(root / name).resolve()] = None
-    return tuple(found)
+    sources = {(cell.dataset.model_dump_json(), cell.root): cell for cell in cells}
+    return tuple(dict.fromkeys(path for cell in sources.values() for path in cell.dataset.paths(cell.root)))
 
 
 def _scheduler(address: str) -> str:
-    """Return the address as Dask writes it, or say what is wrong with it."""
+    """Return the address as Dask writes it, or refuse it."""
     parts = urlsplit(address)
     with suppress(ValueError):  # of a port that is no number
         if parts.scheme in SCHEMES and parts.hostname and parts.port and parts.path in ("", "/"):
@@ -236,9 +214,9 @@ def _connect(address: str) -> Any:
 
 
 def _look_around(paths: Sequence[str]) -> _Sight:
-    """Tell what this worker has and sees."""
+    """Return the lane, code and missing data of this worker."""
     absent = tuple(path for path in paths if not Path(path).exists())
-    return _Sight(_own_lane(), registry.code_digest((), CODE), absent)
+    return _Sight(_own_lane(), code_digest(()), absent)
 
 
 def _own_lane() -> Lane:
@@ -258,7 +236,7 @@ def _approved(address: str, threads: int, sight: _Sight | BaseException) -> Lane
             f"worker {address} cannot run knockout ({type(sight).__name__}: {sight}). Install the same version there.",
             where=WHERE,
         )
-    if sight.code != registry.code_digest((), CODE):
+    if sight.code != code_digest(()):
         raise KnockoutError(
             f"worker {address} runs other code than this machine. Install the same version there, and start the worker "
             "anew.",

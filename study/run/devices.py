@@ -13,8 +13,6 @@ import psutil
 import torch
 from joblib.externals.loky import ProcessPoolExecutor
 
-__all__ = ["Device", "cgroup_headroom_mb", "devices", "in_child"]
-
 T = TypeVar("T")
 
 

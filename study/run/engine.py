@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,47 +13,48 @@ from types import FrameType
 from typing import Protocol
 
 from components.core.errors import KnockoutError
-from study.plan.plan import Plan, results_of
+from study.plan.plan import Plan
 from study.plan.silent import refuse_silent_arms
-from study.plan.time_left import costs_of, key_of
+from study.plan.time_left import Costs, Key, key_of
 from study.run.packing import size_lanes
 from study.run.pool import Pool, Take, run_and_record
 from study.run.queue import Queue
 from study.run.workers import LocalWorkers, Workers
+from study.spec.cell import Cell
+from study.spec.folder import OutFolder
+from study.spec.records import CellRecord
 from study.store.ledger import Ledger
 from study.store.mlflow import Tracker
+from study.store.plan_file import write_plan
 from study.store.table import write_table
 from study.study_file.study import Study
-from study.train.cell import Cell, Result
-
-__all__ = ["Listener", "Means", "Outcome", "drive", "make_folder", "make_workers", "run_plan"]
 
 
 class Listener(Protocol):
-    """What is told of a running study: the progress display, or nobody."""
+    """Follows a running study: the progress display, or nobody."""
 
     def planned(self, done: int, missing: int) -> None:
-        """Hear how many cells are recorded and how many will be run."""
+        """Called before the first cell, with the number of recorded cells and of those that will be run."""
 
-    def costs(self, finished: Sequence[tuple[str, str, float]], missing: Sequence[tuple[str, str]], lanes: int) -> None:
-        """Hear what finished cells took (arm digest, data set, seconds), and which are missing."""
+    def costs(self, costs: Costs, missing: Sequence[Key], lanes: int) -> None:
+        """Called with what finished cells took, and with the key of each cell that is missing."""
 
     def started(self, cell: Cell) -> None:
-        """Hear that a cell was sent to a worker."""
+        """Called when a cell was sent to a worker."""
 
-    def ended(self, cell: Cell, result: Result) -> None:
-        """Hear what became of a cell."""
+    def ended(self, cell: Cell, record: CellRecord) -> None:
+        """Called when a cell has ended."""
 
-    def said(self, text: str) -> None:
-        """Hear a line about the way of a search."""
+    def message(self, text: str) -> None:
+        """Called with a line about the progress of a search."""
 
     def stopping(self) -> None:
-        """Hear that the user asked to stop after the cells in flight."""
+        """Called when the user asked to stop after the cells in flight."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left behind.
+    """The outcome of a run.
 
     Attributes
     ----------
@@ -82,7 +83,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Means:
-    """With what a study is run, as the command line says it.
+    """How a study is run, as the command line names it.
 
     Attributes
     ----------
@@ -117,7 +118,8 @@ def run_plan(
     """
     ledger, tracker = Ledger(out), Tracker(plan.study.name, out, means.tracking_uri)
     again = {cell.digest for cell in plan.failed(ledger)} if means.retry_failed else set()
-    recorded = {cell: done for cell, done in results_of(plan.rows, ledger).items() if cell not in again}
+    cells = {cell.digest: cell for cell in plan.cells}
+    recorded = {digest: record for digest, record in ledger.read_all(cells).items() if digest not in again}
     missing = [cell for cell in plan.cells if cell.digest not in recorded]
     listener.planned(len(plan.cells) - len(missing), len(missing))
     if missing:
@@ -125,44 +127,62 @@ def run_plan(
     if means.tracking_uri is not None:
         tracker.reach()
     make_folder(out)  # nothing is written, and no record forgotten, before the study is known to be sound
-    for digest in again:
-        if (failed := ledger.read(digest)) is not None and failed.status != "ok":  # another driver may have been faster
-            ledger.forget(digest)
-    plan.save(out)
-    rows = {row.cell: row for row in plan.rows}
-    for digest, result in recorded.items():
-        tracker.log(rows[digest], result)
+    forget_failed(again, ledger)
+    write_plan(plan.record, out)
+    for digest, record in recorded.items():
+        tracker.log(cells[digest].row, record)
+    _run_missing(plan, missing, recorded, out, listener, means, tracker)
+    records = ledger.read_all(cells)
+    for digest, record in records.items():  # those of another driver, unless it has logged them
+        tracker.log(cells[digest].row, record)
+    rows = [cell.row for cell in plan.cells]
+    tracker.close(rows, records)
+    failures = sum(not record.ok for record in records.values())
+    table = write_table(rows, records, out)
+    return Outcome(table, tracker.uri, len(rows), len(records), failures, plan.study.metric)
+
+
+def _run_missing(
+    plan: Plan,
+    missing: Sequence[Cell],
+    recorded: Mapping[str, CellRecord],
+    out: Path,
+    listener: Listener,
+    means: Means,
+    tracker: Tracker,
+) -> None:
+    """Send the missing cells to workers, in order, and log each as it ends."""
     workers = make_workers(plan.study, missing, out, means.cluster)
     keys = {cell.digest: key_of(cell) for cell in plan.cells}
-    listener.costs(costs_of(keys, recorded), [keys[cell.digest] for cell in missing], len(plan.study.lanes))
+    listener.costs(Costs.of(keys, recorded), [keys[cell.digest] for cell in missing], len(plan.study.lanes))
     queue = Queue(missing)
-    for cell, result in drive(queue.take, Pool(workers, out, listener.stopping), listener):
+    for cell, record in drive(queue.take, Pool(workers, out, listener.stopping), listener):
         queue.ended(cell)
-        tracker.log(rows[cell.digest], result)
-    results = results_of(plan.rows, ledger)
-    for digest, result in results.items():  # those of another driver, unless it has logged them
-        tracker.log(rows[digest], result)
-    tracker.close(plan.rows, results)
-    failures = sum(result.status != "ok" for result in results.values())
-    table = write_table(plan.rows, results, out)
-    return Outcome(table, tracker.uri, len(plan.rows), len(results), failures, plan.study.metric)
+        tracker.log(cell.row, record)
 
 
-def drive(take: Take, pool: Pool, listener: Listener) -> Iterator[tuple[Cell, Result]]:
-    """Yield each cell with what came of it, until none is given or the user stops the study."""
-    given: dict[str, Cell] = {}
+def forget_failed(cells: Iterable[str], ledger: Ledger) -> None:
+    """Remove the records of failed cells, given by digest, so that they are run again."""
+    for digest in cells:
+        record = ledger.read(digest)
+        if record is not None and not record.ok:  # another driver may have been faster
+            ledger.forget(digest)
+
+
+def drive(take: Take, pool: Pool, listener: Listener) -> Iterator[tuple[Cell, CellRecord]]:
+    """Yield each cell with its record as it ends, until none is given or the user stops the study."""
+    cells: dict[str, Cell] = {}
 
     def take_and_keep() -> Cell | None:
         cell = take()
         if cell is not None:
-            given[cell.digest] = cell
+            cells[cell.digest] = cell
         return cell
 
     with _stopped_by_signal(pool):
-        for result in pool.run(take_and_keep, listener.started):
-            if result.status != "stopped":
-                listener.ended(given[result.cell], result)
-                yield given[result.cell], result
+        for record in pool.run(take_and_keep, listener.started):
+            listener.ended(cells[record.cell], record)
+            yield cells[record.cell], record
 
 
 def make_workers(study: Study, cells: Sequence[Cell], out: Path, cluster: str | None = None) -> Workers:
@@ -201,7 +221,6 @@ def _stopped_by_signal(pool: Pool) -> Iterator[None]:
 def make_folder(out: Path) -> None:
     """Make the output folder, or say why it cannot be made."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "ledger").mkdir(exist_ok=True)
+        OutFolder(out).ledger.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KnockoutError(f"the output folder cannot be made: {error.strerror}.", where=str(out)) from None

@@ -1,4 +1,4 @@
-"""Lanes sized by measurement: as many workers on a device as its memory holds of what one cell takes.
+"""Sizes lanes by measurement: as many workers on a device as its memory holds, from the memory that one cell takes.
 
 What a cell takes is read from the ledger where a cell of the same arm and data set was finished, and else measured
 (:mod:`study.run.peak`).
@@ -12,12 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from search_spaces.arm import canonical_json
 from study.run.devices import Device, devices
 from study.run.peak import probe_peak
-from study.spec.datasets import load_dataset
+from study.spec.cell import Cell
 from study.spec.machine import Lane, cores, is_auto, parse_lanes
 from study.store.ledger import Ledger
-from study.train.cell import Cell
-
-__all__ = ["pack", "peak_of", "size_lanes"]
 
 GPU_SHARE, CPU_SHARE = 0.9, 0.8  # of what is free; a CPU's memory is also the page cache's and the driver's
 MOST_PER_GPU = 4  # without MPS, workers take turns on a GPU: a few fill the gaps that Python leaves, more only wait
@@ -36,7 +33,7 @@ def size_lanes(
     find: Callable[[], Sequence[Device]] | None = None,
     probe: Callable[[Sequence[Cell], str], float | None] | None = None,
 ) -> tuple[Lane, ...]:
-    """Read lanes as a user writes them, ``auto`` being as many as memory holds of the dearest of the cells.
+    """Read lanes as a user writes them; ``auto`` means as many workers as memory holds of the largest of the cells.
 
     Parameters
     ----------
@@ -88,7 +85,7 @@ def _peak(
     found: Sequence[Device],
     probe: Callable[[Sequence[Cell], str], float | None],
 ) -> float | None:
-    """Return what one worker takes at most, as far as it is known or worth a probe."""
+    """Return the most memory that one worker takes, in megabytes; None where it is unknown and not worth measuring."""
     gpu = found[0].kind == "cuda"
     if gpu and len(cells) <= len(found):
         return None  # each cell has a device to itself
@@ -110,14 +107,14 @@ def peak_of(cells: Iterable[Cell], ledger: Ledger, kind: str = "cpu") -> float |
 def _known_peaks(cells: Iterable[Cell], ledger: Ledger, kind: str) -> tuple[list[float], list[Cell]]:
     """Return the peaks that the ledger knows, and the cells whose arm on their data set it does not know."""
     peaks: dict[tuple[str, str], float] = {}
-    for record in ledger.read_all(path.stem for path in ledger.records.glob("*.json")).values():
-        if record.status == "ok" and record.device.partition(":")[0] == kind and record.identity:
+    for record in ledger.read_all(ledger.cells()).values():
+        if record.ok and record.device.partition(":")[0] == kind and record.identity:
             key = (canonical_json(record.identity["arm"]), record.identity["data"])
             peaks[key] = max(peaks.get(key, 0.0), record.peak_memory_mb)
     known: list[float] = []
     unknown: list[Cell] = []
     for cell in cells:
-        key = (canonical_json(cell.arm.canonical), load_dataset(cell.dataset, cell.root).digest)
+        key = (canonical_json(cell.arm.canonical), cell.labels.data_digest)
         known += [peaks[key]] if key in peaks else []
         unknown += [] if key in peaks else [cell]
     return known, unknown

@@ -1,4 +1,4 @@
-"""What a cell will take of a device's memory, measured before it is run: one step of training, one chunk of scores."""
+"""Measures the memory of a cell before it is run: one step of training, and one chunk of scores."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from components.core.exam import Split
 from components.core.streams import Streams
 from components.model import GRNModel, training_graph
 from study.run.devices import in_child
+from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
-from study.train.cell import Cell, make_split
+from study.train.exams import make_split
 from study.train.fit import CHUNK, train
 from study.train.memory import PeakMemory
 from study.train.score import assemble_arm
-
-__all__ = ["probe_peak"]
 
 MOST_PROBED = 4  # arms that a probe tries
 
@@ -57,7 +56,7 @@ def _dearest(cells: Sequence[Cell]) -> list[Cell]:
 
 def _measure(cells: Sequence[Cell], device: str) -> float:
     cells = sorted(cells, key=_parameters, reverse=True)[:MOST_PROBED]
-    memory = PeakMemory(device)
+    memory = PeakMemory.start(device)
     for cell in cells:
         try:
             _one_step(cell, device)
@@ -96,7 +95,7 @@ def _one_step(cell: Cell, device: str) -> None:
     streams = Streams(dataset.digest, cell.repeat)
     made = assemble_arm(cell.arm, dataset, streams, device)
     optimizer = _OneStep(made.parts.build("optimizer"))
-    sampler = made.parts.build("negatives", split, made.shown)
+    sampler = made.parts.build("negatives", split, made.expression)
     for graph_epochs in {cell.budget.graph_epochs, 0}:
         budget = Budget(**{**cell.budget.model_dump(), "graph_epochs": graph_epochs})
         with suppress(_EnoughError):

@@ -9,19 +9,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 
 from study.run.workers import Workers
+from study.spec.cell import Cell
 from study.spec.machine import Lane
-from study.spec.versions import versions
+from study.spec.records import CellRecord, Status
 from study.store.claims import Claims
 from study.store.ledger import Ledger
-from study.train.cell import Cell, Result, run_cell
-
-__all__ = ["Pool", "Take", "run_and_record"]
+from study.train.cell import CellResult, failed, run_cell
 
 Take = Callable[[], Cell | None]
 
 
 class Pool:
-    """Runs cells and sees that each is recorded once, whoever else works on the same folder.
+    """Runs cells and records each once, whoever else works on the same folder.
 
     Parameters
     ----------
@@ -44,134 +43,137 @@ class Pool:
         """Start no more cells; those in flight are finished."""
         self.stopping.set()
 
-    def run(self, take: Take, started: Callable[[Cell], None] = lambda cell: None) -> Iterator[Result]:
-        """Yield the result of each cell as it ends.
+    def run(self, take: Take, started: Callable[[Cell], None] = lambda cell: None) -> Iterator[CellRecord]:
+        """Yield the record of each cell as it ends.
 
         Parameters
         ----------
         take
-            Gives the next cell, or None while there is none; asked again after every result, so that a search can say
-            what is next when it has heard what came of the last. The pool ends when nothing flies and none is given.
+            Returns the next cell, or None while there is none; called again after every result, since a search
+            proposes what is next from the outcome of the last. The pool ends when no cell is in flight and none is
+            returned.
         started
-            Told of every cell that is sent to a worker.
+            Called with every cell that is sent to a worker.
 
         Notes
         -----
-        A cell that runs out of memory, and those in flight when a worker is killed, are run once more when nothing
-        flies beside them: so the one that does it is known for certain, and is recorded as ``oom`` or ``killed``.
+        A cell that runs out of memory, and those in flight when a worker is killed, are run once more, alone:
+        so the one that does it is known for certain, and is recorded as ``oom`` or ``killed``.
         """
         with self.claims:
             while True:
                 again: list[Cell] = []
                 yield from self._run(self.workers, take, again, started)
                 for cell in again:
-                    yield self._run_alone(cell, started)
+                    if not self.stopping.is_set():
+                        yield self._run_alone(cell, started)
                 if self.stopping.is_set() or not again:
                     break
-            self._tell_of_stop()
+            self._announce_stop()
 
     def _run(
         self, workers: Workers, take: Take, again: list[Cell], started: Callable[[Cell], None]
-    ) -> Iterator[Result]:
-        flying: dict[Future[Result], Cell] = {}
+    ) -> Iterator[CellRecord]:
+        in_flight: dict[Future[CellResult], Cell] = {}
         with workers:
             while True:
                 try:
-                    self._tell_of_stop()
+                    self._announce_stop()
                     self.claims.work_on(workers.lanes)
-                    recorded: list[Result] = []
-                    while len(flying) < len(workers.lanes) and (cell := self._next(take, recorded)):
-                        flying[workers.submit(cell)] = cell
+                    recorded: list[CellRecord] = []
+                    while len(in_flight) < len(workers.lanes) and (cell := self._next(take, recorded)):
+                        in_flight[workers.submit(cell)] = cell
                         started(cell)
                     yield from recorded
-                    if not (flying or recorded or (self._elsewhere and not self.stopping.is_set())):
+                    if not (in_flight or recorded or (self._elsewhere and not self.stopping.is_set())):
                         return
-                    yield from self._landed(flying, again, pause=not recorded)
+                    yield from self._finished(in_flight, again, pause=not recorded)
                 except workers.broken:
-                    yield from self._salvage(flying, again)
+                    yield from self._salvage(in_flight, again)
                     return
                 except (KeyboardInterrupt, GeneratorExit):  # the second Ctrl-C, here or in who asked: wait no more
                     workers.kill()
                     raise
 
-    def _next(self, take: Take, recorded: list[Result]) -> Cell | None:
-        """Return a cell that nobody has recorded and nobody else trains; collect a record met on the way."""
+    def _next(self, take: Take, recorded: list[CellRecord]) -> Cell | None:
+        """Return a cell without a record that no other driver trains; add a record found on the way to ``recorded``."""
         if self.stopping.is_set():
             return None
         for cell in itertools.chain(list(self._elsewhere.values()), iter(take, None)):
             self._elsewhere.pop(cell.digest, None)
             ours = self.claims.take(cell.digest, cell.label)
-            done = self.ledger.read(cell.digest)  # after the claim: its last owner recorded before letting go
-            if done is None and ours:
+            record = self.ledger.read(cell.digest)  # after the claim: its last owner recorded before letting go
+            if record is None and ours:
                 return cell
-            if done is not None:
+            if record is not None:
                 if ours:
                     self.claims.release(cell.digest)
-                recorded.append(done)
-                return None  # whoever gives cells hears of it before it is asked again
+                recorded.append(record)
+                return None  # its outcome is reported before the next cell is taken
             self._elsewhere[cell.digest] = cell
         return None
 
-    def _landed(self, flying: dict[Future[Result], Cell], again: list[Cell], *, pause: bool) -> Iterator[Result]:
-        if not flying and pause:  # all that is left is trained by another driver
+    def _finished(
+        self, in_flight: dict[Future[CellResult], Cell], again: list[Cell], *, pause: bool
+    ) -> Iterator[CellRecord]:
+        if not in_flight and pause:  # all that is left is trained by another driver
             self.stopping.wait(0.5)
             return
-        for future in wait(flying, timeout=0.5 if pause else 0, return_when=FIRST_COMPLETED).done:
-            result, cell = future.result(), flying[future]
-            del flying[future]
-            if result.status == "oom":
+        for future in wait(in_flight, timeout=0.5 if pause else 0, return_when=FIRST_COMPLETED).done:
+            result, cell = future.result(), in_flight[future]
+            del in_flight[future]
+            if result.record.status is Status.OOM:
                 again.append(cell)
             else:
                 yield self._keep(result)
 
-    def _keep(self, result: Result) -> Result:
-        """Record a result unless its worker has, then let other drivers see it as nobody's."""
-        if self.ledger.read(result.cell) is None:
-            self.ledger.write(result)
-        self.claims.release(result.cell)
-        result.predictions = result.embeddings = None
-        return result
+    def _keep(self, result: CellResult) -> CellRecord:
+        """Record a result unless somebody has, and release the claim; return the record that stays."""
+        record, cell = result.record, result.record.cell
+        if not self.ledger.write(record, result.predictions, result.embeddings):
+            record = self.ledger.read(cell) or record
+        self.claims.release(cell)
+        return record
 
-    def _salvage(self, flying: dict[Future[Result], Cell], again: list[Cell]) -> Iterator[Result]:
-        """Take from the ledger what was finished before the pool broke; the rest is suspect."""
-        for cell in flying.values():
-            done = self.ledger.read(cell.digest)
-            if done is not None:
-                yield self._keep(done)
+    def _salvage(self, in_flight: dict[Future[CellResult], Cell], again: list[Cell]) -> Iterator[CellRecord]:
+        """Yield what was recorded before the workers broke; the rest is run again, alone."""
+        for cell in in_flight.values():
+            record = self.ledger.read(cell.digest)
+            if record is not None:
+                self.claims.release(cell.digest)
+                yield record
             else:
                 again.append(cell)
 
-    def _run_alone(self, cell: Cell, started: Callable[[Cell], None]) -> Result:
-        if self.stopping.is_set():
-            return Result(cell.digest, status="stopped")
+    def _run_alone(self, cell: Cell, started: Callable[[Cell], None]) -> CellRecord:
         with self.workers.alone as worker:
             ended = worker.submit(cell)
             started(cell)
             device = worker.lanes[0].device
             try:
                 while not wait([ended], timeout=0.5).done:
-                    self._tell_of_stop()
+                    self._announce_stop()
                 return self._keep(ended.result())
             except worker.broken:
                 reason = "the worker process was killed twice, the second time with no other cell beside it"
             except KeyboardInterrupt:
                 worker.kill()
                 raise
-        return self._keep(Result(cell.digest, status="killed", reason=reason, device=device, versions=versions()))
+        return self._keep(failed(cell, Status.KILLED, reason, device))
 
-    def _tell_of_stop(self) -> None:
+    def _announce_stop(self) -> None:
         if self.stopping.is_set() and self.on_stop is not None:
-            tell, self.on_stop = self.on_stop, None
-            tell()
+            on_stop, self.on_stop = self.on_stop, None
+            on_stop()
 
 
-def run_and_record(out: Path, cell: Cell, lane: Lane) -> Result:
+def run_and_record(out: Path, cell: Cell, lane: Lane) -> CellResult:
     """Run a cell in a worker that sees the study's folder, and record it there: a dying driver loses nothing.
 
     A cell that ran out of memory is not recorded: it may have been its neighbours' fault.
     """
     result = run_cell(cell, lane, out)
-    if result.status != "oom":
-        Ledger(out).write(result)
-        result.predictions = result.embeddings = None
-    return result
+    if result.record.status is Status.OOM:
+        return result
+    Ledger(out).write(result.record, result.predictions, result.embeddings)
+    return result.without_arrays

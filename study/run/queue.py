@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from study.train.cell import Cell
+from study.spec.cell import Cell
 from study.train.graph_stage import stage_group
-
-__all__ = ["Queue"]
 
 
 class Queue:
@@ -34,7 +32,7 @@ class Queue:
         return cell
 
     def ended(self, cell: Cell) -> None:
-        """Hear that a cell has ended, and with it the stage it may have trained."""
+        """Mark the graph stage of a cell that has ended as trained."""
         stage = self._stage(cell)
         if stage:
             self._trained.add(stage)

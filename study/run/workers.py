@@ -1,4 +1,4 @@
-"""Who runs cells: processes of this machine that own a lane each, or a cluster (:mod:`study.run.cluster`)."""
+"""Workers that run cells: processes of this machine that own a lane each, or a cluster (:mod:`study.run.cluster`)."""
 
 from __future__ import annotations
 
@@ -18,24 +18,23 @@ from typing import Protocol
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from study.spec.cell import Cell
 from study.spec.machine import Lane
-from study.train.cell import Cell, Result
+from study.train.cell import CellResult
 
-__all__ = ["LocalWorkers", "Work", "Workers"]
-
-Work = Callable[[Cell, Lane], Result]
+Work = Callable[[Cell, Lane], CellResult]
 
 _LANE: Lane | None = None  # set in each worker by _start_worker
 
 
 class Workers(Protocol):
-    """Runs cells somewhere, as many at a time as it has lanes."""
+    """Runs cells, as many at a time as it has lanes."""
 
     broken: tuple[type[BaseException], ...]  # what a future raises when its worker died
 
     @property
     def alone(self) -> Workers:
-        """The same with nothing beside the one cell it is given."""
+        """The same workers with one cell at a time."""
 
     def __enter__(self) -> Workers:
         """Start the workers."""
@@ -45,13 +44,13 @@ class Workers(Protocol):
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """What cells may fly on now; may change while a cluster grows."""
+        """Lanes on which cells can run now; a cluster may grow."""
 
-    def submit(self, cell: Cell) -> Future[Result]:
+    def submit(self, cell: Cell) -> Future[CellResult]:
         """Send a cell to a worker."""
 
     def kill(self) -> None:
-        """End the workers now, whatever flies."""
+        """End the workers now, with the cells in flight."""
 
 
 class LocalWorkers:
@@ -102,9 +101,9 @@ class LocalWorkers:
         """Wait for the processes to end."""
         self._stack.close()
 
-    def submit(self, cell: Cell) -> Future[Result]:
+    def submit(self, cell: Cell) -> Future[CellResult]:
         """Send a cell to a free process."""
-        future: Future[Result] = self._executor.submit(_work_on_lane, self.work, cell)
+        future: Future[CellResult] = self._executor.submit(_work_on_lane, self.work, cell)
         return future
 
     def kill(self) -> None:
@@ -138,7 +137,7 @@ def _end_with(driver: int) -> None:
     os._exit(1)
 
 
-def _work_on_lane(work: Work, cell: Cell) -> Result:
+def _work_on_lane(work: Work, cell: Cell) -> CellResult:
     if _LANE is None:
         raise RuntimeError("a worker was started without a lane")
     return work(cell, _LANE)

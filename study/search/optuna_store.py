@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -16,8 +15,7 @@ from components.core.errors import KnockoutError
 from search_spaces.space.space import Space
 from study.search.proposals import directions, frozen, quiet
 from study.search.trial import Trial
-
-__all__ = ["OptunaStore", "importances", "pareto"]
+from study.spec.folder import SearchFolder
 
 FEWEST = 10  # complete trials below which an importance would be noise
 TREES = 64
@@ -31,19 +29,18 @@ class OptunaStore:
     name
         Optuna's study name.
     folder
-        Where the journal file lies if no ``url`` is given.
+        Folder of the search; the journal file lies there if no ``url`` is given.
     url
         Any RDB that Optuna knows: ``sqlite:///trials.db``, ``postgresql://...``.
     """
 
-    def __init__(self, name: str, folder: Path, url: str | None = None) -> None:
+    def __init__(self, name: str, folder: SearchFolder, url: str | None = None) -> None:
         self.name, self.folder, self.url = name, folder, url
-        self.journal = folder / "optuna.log"
 
     @property
     def address(self) -> str:
         """What ``optuna-dashboard`` is given to show this study."""
-        return self.url or str(self.journal)
+        return self.url or str(self.folder.journal)
 
     def sync(self, trials: Sequence[Trial], space: Space, objectives: Sequence[str]) -> None:
         """Add the finished trials that the storage lacks; make its study anew where it shows another space.
@@ -53,15 +50,15 @@ class OptunaStore:
         KnockoutError
             If the storage does not answer.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.root.mkdir(parents=True, exist_ok=True)
         ours = [trial.arm.digest for trial in trials]
         try:
-            with FileLock(self.folder / ".optuna.lock"), quiet():  # two drivers would add a trial twice
+            with FileLock(self.folder.journal_lock), quiet():  # two drivers would add a trial twice
                 study = self._study(space, objectives, ours)
                 for trial in trials[len(study.get_trials(deepcopy=False)) :]:
-                    told = frozen(trial, space, objectives, foreign=True)
-                    if told is not None:
-                        study.add_trial(told)
+                    frozen_trial = frozen(trial, space, objectives, foreign=True)
+                    if frozen_trial is not None:
+                        study.add_trial(frozen_trial)
         except (OSError, SQLAlchemyError) as error:
             raise KnockoutError(
                 f"the Optuna storage does not answer: {str(error).strip()[:200]}. Finished cells and trials are safe; "
@@ -85,8 +82,10 @@ class OptunaStore:
 
     def _storage(self) -> BaseStorage:
         if self.url is None:
-            lock = JournalFileOpenLock(str(self.journal), grace_period=10)  # of a driver that was killed holding it
-            return JournalStorage(JournalFileBackend(str(self.journal), lock_obj=lock))
+            lock = JournalFileOpenLock(
+                str(self.folder.journal), grace_period=10
+            )  # of a driver that was killed holding it
+            return JournalStorage(JournalFileBackend(str(self.folder.journal), lock_obj=lock))
         return optuna.storages.get_storage(self.url)
 
 
@@ -95,34 +94,34 @@ def importances(trials: Sequence[Trial], space: Space, objectives: Sequence[str]
 
     Parameters that every arm has are judged over all complete trials; one that needs a level, over those with it.
     """
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     with quiet():
         study = optuna.create_study(directions=directions(objectives))
-        complete = [told for trial in trials if trial.state == "complete" if (told := frozen(trial, space, objectives))]
+        complete = [known for trial in trials if trial.complete if (known := frozen(trial, space, objectives))]
         study.add_trials(complete)
-        common = [p.name for p in space.parameters if all(p.name in told.params for told in complete)]
+        common = [p.name for p in space.parameters if all(p.name in known.params for known in complete)]
         for position, name in enumerate(objectives):
             judged = _importances(study, position, common, [])
-            found += [{"objective": name, **row, "given": ""} for row in judged]
+            rows += [{"objective": name, **row, "given": ""} for row in judged]
             for conditional in [p.name for p in space.parameters if p.name not in common]:
                 judged = _importances(study, position, [conditional], common)
-                found += [{"objective": name, **row, "given": _given(conditional)} for row in judged]
-    return found
+                rows += [{"objective": name, **row, "given": _given(conditional)} for row in judged]
+    return rows
 
 
-def _importances(study: optuna.Study, position: int, asked: list[str], beside: list[str]) -> list[dict[str, Any]]:
+def _importances(study: optuna.Study, position: int, names: list[str], beside: list[str]) -> list[dict[str, Any]]:
     """Judge some parameters among the trials that have them, and all that everybody has."""
-    having = [trial for trial in study.trials if trial.params.keys() >= {*asked, *beside}]
-    if len(having) < FEWEST or not asked or len({trial.values[position] for trial in having}) == 1:
+    having = [trial for trial in study.trials if trial.params.keys() >= {*names, *beside}]
+    if len(having) < FEWEST or not names or len({trial.values[position] for trial in having}) == 1:
         return []
     values = optuna.importance.get_param_importances(
         study,
         evaluator=optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, seed=0),
-        params=[*asked, *beside],
+        params=[*names, *beside],
         target=lambda trial: float(trial.values[position]),
         normalize=False,
     )
-    return [{"parameter": name, "importance": values[name], "trials": len(having)} for name in asked if name in values]
+    return [{"parameter": name, "importance": values[name], "trials": len(having)} for name in names if name in values]
 
 
 def _given(name: str) -> str:
@@ -132,11 +131,11 @@ def _given(name: str) -> str:
 
 def pareto(trials: Sequence[Trial], space: Space, objectives: Sequence[str]) -> list[int]:
     """Return the numbers of the complete trials that no other beats in every objective."""
-    complete = [trial for trial in trials if trial.state == "complete"]
+    complete = [trial for trial in trials if trial.complete]
     with quiet():
         study = optuna.create_study(directions=directions(objectives))
         for trial in complete:
-            told = frozen(trial, space, objectives, foreign=True)
-            if told is not None:
-                study.add_trial(told)
+            known = frozen(trial, space, objectives, foreign=True)
+            if known is not None:
+                study.add_trial(known)
         return [complete[best.number].number for best in study.best_trials]

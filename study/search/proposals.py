@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import TrialState as OptunaState
 
 from components.core.errors import KnockoutError
 from components.core.metrics import COSTS
 from search_spaces.arm import Arm
 from search_spaces.space.space import Space
 from study.search.trial import Trial, objective
+from study.spec.records import TrialState
 from study.study_file.search_keys import Budgeted
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
 
-__all__ = ["Proposal", "Proposer", "directions", "frozen", "quiet"]
-
 Direction = Literal["minimize", "maximize"]
 
 ATTEMPTS = 100  # draws of one trial before the space counts as exhausted
-INFORMED = 10  # of these, how many ask the sampler before chance is asked
+INFORMED = 10  # of these, how many ask the sampler before chance is optuna_trial
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True),
@@ -51,15 +51,15 @@ PRUNERS: dict[str, Callable[[int], BasePruner]] = {
 }
 
 STATES = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-    "running": TrialState.RUNNING,
+    TrialState.COMPLETE: OptunaState.COMPLETE,
+    TrialState.PRUNED: OptunaState.PRUNED,
+    TrialState.FAILED: OptunaState.FAIL,
+    TrialState.RUNNING: OptunaState.RUNNING,
 }
 
 
 class Proposal:
-    """An arm that was proposed, with the view of the search in which it is judged.
+    """An arm that was proposed, with the Optuna trial in which its pruner judges it.
 
     Attributes
     ----------
@@ -67,23 +67,23 @@ class Proposal:
         The arm, named after the trial.
     """
 
-    def __init__(self, arm: Arm, asked: optuna.Trial | None, prunes: bool) -> None:
-        self.arm, self._asked, self._prunes = arm, asked, prunes
+    def __init__(self, arm: Arm, optuna_trial: optuna.Trial | None, prunes: bool) -> None:
+        self.arm, self._optuna_trial, self._prunes = arm, optuna_trial, prunes
 
-    def hopeless(self, step: int, value: float) -> bool:
-        """Hear the score of cell ``step``; say whether the pruner would stop the trial here."""
-        if self._asked is None or not self._prunes:
+    def should_prune(self, step: int, value: float) -> bool:
+        """Report the score of cell ``step``; return whether the pruner would stop the trial here."""
+        if self._optuna_trial is None or not self._prunes:
             return False
         with quiet():
-            self._asked.report(value, step)
-            return self._asked.should_prune()
+            self._optuna_trial.report(value, step)
+            return self._optuna_trial.should_prune()
 
     @property
     def attrs(self) -> dict[str, Any]:
         """What sampler and pruner noted on the trial, for later proposals."""
-        if self._asked is None:
+        if self._optuna_trial is None:
             return {}
-        return dict(self._asked.study.trials[self._asked.number].system_attrs)
+        return dict(self._optuna_trial.study.trials[self._optuna_trial.number].system_attrs)
 
 
 class Proposer:
@@ -118,25 +118,25 @@ class Proposer:
             arm = next((arm for arm in self._grid if arm.digest not in known), None)
             if arm is None:
                 return None
-            return Proposal(_named(arm, number), self._asked(number, before, arm), self.prunes)
+            return Proposal(_named(arm, number), self._given_trial(number, before, arm), self.prunes)
         for attempt in range(ATTEMPTS):
             sampler = self.spec.sampler if attempt < INFORMED else "random"
             seed = int(np.random.SeedSequence([self.spec.seed, number, attempt]).generate_state(1)[0])
             with quiet():
-                asked = self._view(number, before, SAMPLERS[sampler](seed)).ask()
+                optuna_trial = self._view(number, before, SAMPLERS[sampler](seed)).ask()
                 try:
-                    arm = self.space.suggest(asked)
+                    arm = self.space.suggest(optuna_trial)
                 except KnockoutError:  # settings that do not go together: heads that do not divide the width
                     continue
             if arm.digest not in known:
-                return Proposal(_named(arm, number), asked, self.prunes)
+                return Proposal(_named(arm, number), optuna_trial, self.prunes)
         return None
 
     def _reference(self, number: int, before: Sequence[Trial]) -> Proposal:
         arm = self.space.reference
-        return Proposal(_named(arm, number), self._asked(number, before, arm), self.prunes)
+        return Proposal(_named(arm, number), self._given_trial(number, before, arm), self.prunes)
 
-    def _asked(self, number: int, before: Sequence[Trial], arm: Arm) -> optuna.Trial | None:
+    def _given_trial(self, number: int, before: Sequence[Trial], arm: Arm) -> optuna.Trial | None:
         """Return a trial of a view that was given its parameters, not drawn; None where nobody would look at it."""
         params = self.space.params_of(arm)
         if params is None or not self.prunes:
@@ -144,9 +144,9 @@ class Proposer:
         with quiet():
             view = self._view(number, before, SAMPLERS["random"](0))
             view.enqueue_trial(params)
-            asked = view.ask()
-            self.space.suggest(asked)
-        return asked
+            optuna_trial = view.ask()
+            self.space.suggest(optuna_trial)
+        return optuna_trial
 
     def _view(self, number: int, before: Sequence[Trial], sampler: BaseSampler) -> optuna.Study:
         view = optuna.create_study(
@@ -156,10 +156,10 @@ class Proposer:
             directions=directions(self.objectives),
         )
         for trial in before:
-            seen = trial.warm or trial.number <= number - self.spec.parallel
-            told = frozen(trial, self.space, self.objectives, unseen=not seen)
-            if told is not None:
-                view.add_trial(told)
+            visible = trial.warm or trial.number <= number - self.spec.parallel
+            known = frozen(trial, self.space, self.objectives, unseen=not visible)
+            if known is not None:
+                view.add_trial(known)
         return view
 
 
@@ -184,14 +184,14 @@ def frozen(
     params = space.params_of(trial.arm)
     if params is None and not foreign:
         return None
-    state = TrialState.RUNNING if unseen else STATES[trial.state]
-    steps = {} if unseen else {i: objective(result, objectives[0]) for i, result in enumerate(trial.scored)}
+    state = OptunaState.RUNNING if unseen else STATES[trial.state]
+    steps = {} if unseen else {i: objective(record, objectives[0]) for i, record in enumerate(trial.scored)}
     return create_trial(
         state=state,
         params=params or {},
         distributions=space.distributions_of(params) if params else {},
-        values=[trial.value(name) for name in objectives] if state == TrialState.COMPLETE else None,
-        intermediate_values=steps if len(objectives) == 1 and state != TrialState.FAIL else {},
+        values=[trial.value(name) for name in objectives] if state == OptunaState.COMPLETE else None,
+        intermediate_values=steps if len(objectives) == 1 and state != OptunaState.FAIL else {},
         system_attrs={} if unseen else trial.attrs,
         user_attrs={"arm": trial.arm.digest, "warm": trial.warm, "reason": trial.reason},
     )

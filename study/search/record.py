@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,11 +11,9 @@ from search_spaces.arm import Arm
 from study.search.proposals import directions
 from study.search.search import Search
 from study.search.trial import Trial, written
-from study.spec.files import write_atomically
-
-__all__ = ["SEARCH", "changed_settings", "trial_table", "tuning_table", "write_search", "write_trials", "write_tuning"]
-
-SEARCH = "search.json"
+from study.spec.files import write_atomically, write_text
+from study.spec.folder import OutFolder
+from study.spec.records import SearchRecord, TrialState
 
 
 def trial_table(search: Search) -> pd.DataFrame:
@@ -26,61 +22,61 @@ def trial_table(search: Search) -> pd.DataFrame:
 
 
 def write_trials(search: Search) -> None:
-    """Write ``trials.csv`` of a search."""
+    """Write the table of a search's trials."""
     table = trial_table(search)
-    write_atomically(search.folder / "trials.csv", lambda path: table.to_csv(path, index=False))
+    write_atomically(search.folder.trial_table, lambda path: table.to_csv(path, index=False))
 
 
 def write_search(
     search: Search, *, name: str, storage: str, importances: list[dict[str, Any]], front: list[int]
 ) -> None:
-    """Write ``search.json``: what was searched and how, and what explains the scores."""
+    """Write what was searched and how, and what explains the scores."""
     spec = search.spec
-    content = {
-        "study": name,
-        "metric": search.study.metric,
-        "sampler": spec.sampler,
-        "pruner": spec.pruner if search.proposer.prunes else "none",
-        "objectives": [
+    record = SearchRecord(
+        study=name,
+        metric=search.study.metric,
+        sampler=spec.sampler,
+        pruner=spec.pruner if search.proposer.prunes else "none",
+        objectives=[
             {"name": objective, "direction": direction}
             for objective, direction in zip(search.objectives, directions(search.objectives), strict=True)
         ],
-        "trials": spec.trials,
-        "hours": spec.hours,
-        "exhausted": search.exhausted,
-        "parallel": spec.parallel,
-        "seed": spec.seed,
-        "repeats": search.study.repeats,
-        "datasets": [dataset.name for dataset in search.datasets],
-        "reference": search.space.reference.name,
-        "reference_digest": search.space.reference.digest,
-        "space": search.space.describe(),
-        "pareto": front,
-        "storage": storage,
-        "importances": importances,
-    }
-    text = json.dumps(content, indent=1)
-    write_atomically(search.folder / SEARCH, lambda path: path.write_text(text))
+        trials=spec.trials,
+        hours=spec.hours,
+        exhausted=search.exhausted,
+        over=search.over,
+        parallel=spec.parallel,
+        seed=spec.seed,
+        repeats=search.study.repeats,
+        datasets=[dataset.name for dataset in search.datasets],
+        reference=search.space.reference.name,
+        reference_digest=search.space.reference.digest,
+        space=search.space.describe(),
+        pareto=front,
+        storage=storage,
+        importances=importances,
+    )
+    write_text(search.folder.summary, record.text())
 
 
 def changed_settings(arm: Arm, plain: Arm) -> str:
-    """Say in which levels and settings an arm differs from another: 'gnn.gat.heads=5, optimizer.adam.gamma=0.9'."""
+    """List the levels and settings in which an arm differs: 'gnn.gat.heads=5, optimizer.adam.gamma=0.9'."""
     ours, theirs = written(arm), written(plain)
-    said = []
+    changes = []
     for factor in arm.choices:
         if factor in arm.silenced:
             continue
         level, plain_level = arm.choices[factor].level, plain.choices[factor].level
         if level != plain_level:
-            said.append(f"{factor}={level}")
+            changes.append(f"{factor}={level}")
             continue
         before = theirs[factor][level]
-        said += [
+        changes += [
             f"{factor}.{level}.{key}={_short(value)}"
             for key, value in ours[factor][level].items()
             if before[key] != value
         ]
-    return ", ".join(said)
+    return ", ".join(changes)
 
 
 def _columns(search: Search) -> list[str]:
@@ -93,14 +89,14 @@ def _row(search: Search, trial: Trial) -> dict[str, Any]:
     params = search.space.params_of(trial.arm) or {}
     row = {
         "number": trial.number,
-        "state": trial.state,
+        "state": str(trial.state),
         "warm": trial.warm,
         "arm": trial.arm.name,
         "arm_digest": trial.arm.digest,
         "cells": trial.steps,
         "seconds": round(trial.seconds, 3),
     }
-    if trial.state != "failed" and trial.steps:
+    if trial.state is not TrialState.FAILED and trial.steps:
         row |= {f"objective:{name}": trial.value(name) for name in search.objectives}
     return row | {f"param:{name}": value for name, value in params.items()}
 
@@ -119,20 +115,20 @@ def _tuned(arm: Arm, search: Search | None) -> dict[str, Any]:
         return {"arm": arm.name, "role": arm.role, "budget": 0, "trials": 0, "complete": 0, "pruned": 0, "failed": 0}
     states = [trial.state for trial in search.finished]
     best = search.best()
-    default = [trial for trial in search.finished if trial.arm.digest == arm.digest and trial.state == "complete"]
+    default = [trial for trial in search.finished if trial.arm.digest == arm.digest and trial.complete]
     return {
         "arm": arm.name,
         "role": arm.role,
         "budget": search.spec.trials,
         "trials": search.proposed,
-        **{state: states.count(state) for state in ("complete", "pruned", "failed")},
+        **{str(s): states.count(s) for s in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED)},
         "score": best[0].value(search.objectives[0]) if best else None,
         "default": default[0].value(search.objectives[0]) if default else None,
         "settings": changed_settings(best[0].arm, arm) if best else "",
     }
 
 
-def write_tuning(searches: Sequence[tuple[Arm, Search | None]], folder: Path) -> None:
-    """Write ``tuning.csv``."""
+def write_tuning(searches: Sequence[tuple[Arm, Search | None]], folder: OutFolder) -> None:
+    """Write the table of the tuned arms."""
     table = tuning_table(searches)
-    write_atomically(folder / "tuning.csv", lambda path: table.to_csv(path, index=False))
+    write_atomically(folder.tuning_table, lambda path: table.to_csv(path, index=False))

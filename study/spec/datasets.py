@@ -1,20 +1,65 @@
-"""Brings a study's data sets into memory, once per process."""
+"""Where a study's data sets come from, and their loading, once per process."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from components.data import readers
 from components.data.orthologs import read_orthologs, transfer
 from components.data.simulator import SimulatorSettings, simulate
-from study.study_file.keys import DatasetSpec
 
-__all__ = ["load_dataset"]
+
+class DatasetSpec(BaseModel):
+    """Where one data set of a study comes from, and the exam it sets.
+
+    Either ``path`` (a folder in BEELINE layout, or an ``.h5ad`` file with ``network_file``; ``STRING/*/TFs+500`` stands
+    for every such folder) or ``simulate`` (settings of the simulator, ``{}`` for its defaults) with ``seed``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    path: str | None = Field(None, description="folder, pattern or .h5ad file, from --data or the study file on")
+    simulate: dict[str, Any] | None = Field(None, description="settings of the simulator")
+    seed: int = Field(0, description="seed of the simulated network and cells", ge=0)
+    name: str = Field("", description="name in tables")
+    block: str = Field("", description="independent unit for statistics; default: the cell type")
+    network: str = Field("", description="where the edges come from; default: read from the path")
+    network_file: str | None = Field(None, description="CSV of regulator and target, beside an .h5ad")
+    tfs_file: str | None = Field(None, description="list of regulators, beside an .h5ad")
+    train_on: str | list[str] | None = Field(None, description="data sets to train on; this one is the test (transfer)")
+    orthologs: str | None = Field(None, description="CSV: symbol in train_on, symbol here; default: the same symbol")
+    split: Any = Field(None, description="exam protocol; default: the study's")
+
+    @property
+    def label(self) -> str:
+        """Name for progress and logs: as the study file says it."""
+        return self.name or self.path or "simulated"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Paths of the data sets that train in a transfer; none without one."""
+        return (self.train_on,) if isinstance(self.train_on, str) else tuple(self.train_on or ())
+
+    def paths(self, root: Path) -> tuple[Path, ...]:
+        """Return every file and folder that the data set is read from."""
+        names = (self.path, self.network_file, self.tfs_file, self.orthologs, *self.sources)
+        return tuple((root / name).resolve() for name in names if name is not None)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """A data set to load, known by the text of its specification and the folder that paths start from."""
+
+    text: str
+    root: Path
+    spec: DatasetSpec = dataclasses.field(compare=False)
 
 
 def load_dataset(spec: DatasetSpec, root: Path) -> Dataset:
@@ -25,22 +70,17 @@ def load_dataset(spec: DatasetSpec, root: Path) -> Dataset:
     KnockoutError
         If it is not there or its files are wrong.
     """
-    return _load(spec.model_dump_json(), str(root))
+    return _load(_Source(spec.model_dump_json(), root, spec))
 
 
 @lru_cache(maxsize=8)
-def _load(spec_json: str, root: str) -> Dataset:
-    spec = DatasetSpec(**json.loads(spec_json))
+def _load(source: _Source) -> Dataset:
+    spec, root = source.spec, source.root
     if spec.simulate is not None:
-        dataset = simulate(SimulatorSettings(**spec.simulate), seed=spec.seed)
-        labels = {key: getattr(spec, key) for key in ("name", "block", "network") if getattr(spec, key)}
-        if "name" not in labels and spec.seed:
-            labels["name"] = f"{dataset.name}-{spec.seed}"
-        return dataclasses.replace(dataset, **labels)
-    base = Path(root)
+        return _simulated(spec, spec.simulate)
     if spec.train_on is not None:
-        return _transferred(spec, spec.train_on, base)
-    path = base / str(spec.path)
+        return _transferred(spec, root)
+    path = root / str(spec.path)
     if not path.exists():
         raise KnockoutError(
             f"there is no data set {str(path)!r}. Paths are relative to --data, or to the study file without it.",
@@ -51,15 +91,23 @@ def _load(spec_json: str, root: str) -> Dataset:
         name=spec.name,
         block=spec.block,
         network=spec.network,
-        network_file=base / spec.network_file if spec.network_file else None,
-        tfs_file=base / spec.tfs_file if spec.tfs_file else None,
+        network_file=root / spec.network_file if spec.network_file else None,
+        tfs_file=root / spec.tfs_file if spec.tfs_file else None,
     )
 
 
-def _transferred(spec: DatasetSpec, train_on: str | list[str], base: Path) -> Dataset:
+def _simulated(spec: DatasetSpec, settings: dict[str, Any]) -> Dataset:
+    dataset = simulate(SimulatorSettings(**settings), seed=spec.seed)
+    labels = {key: getattr(spec, key) for key in ("name", "block", "network") if getattr(spec, key)}
+    if "name" not in labels and spec.seed:
+        labels["name"] = f"{dataset.name}-{spec.seed}"
+    return dataclasses.replace(dataset, **labels)
+
+
+def _transferred(spec: DatasetSpec, root: Path) -> Dataset:
     """Return the data sets that train, with the one that is tested as their target."""
-    sources = [DatasetSpec(path=path) for path in ([train_on] if isinstance(train_on, str) else train_on)]
-    tested = spec.model_copy(update={"train_on": None, "orthologs": None})
-    orthologs = read_orthologs(base / spec.orthologs) if spec.orthologs else None
-    dataset = transfer([load_dataset(source, base) for source in sources], load_dataset(tested, base), orthologs)
+    sources = [load_dataset(DatasetSpec(path=path), root) for path in spec.sources]
+    tested = load_dataset(spec.model_copy(update={"train_on": None, "orthologs": None}), root)
+    orthologs = read_orthologs(root / spec.orthologs) if spec.orthologs else None
+    dataset = transfer(sources, tested, orthologs)
     return dataclasses.replace(dataset, name=spec.name) if spec.name else dataset

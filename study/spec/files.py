@@ -1,10 +1,11 @@
-"""Writes files so that readers, and whoever comes after a kill, see all of one or nothing of it."""
+"""Writes files so that readers, and whoever comes after a kill or a power cut, see all of one or nothing of it."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,42 +13,86 @@ import numpy as np
 
 from components.core.errors import KnockoutError
 
-__all__ = ["write_arrays", "write_atomically"]
-
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file under a temporary name in its folder, then rename it: readers see all of it or nothing.
+    """Write a file under a temporary name in its folder, then rename it; file and folder are synced to disk.
 
     Raises
     ------
     KnockoutError
         If the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
+    with _temporary(path, write) as temporary:
         temporary.replace(path)
-    except OSError as error:  # a full disk, most of all
-        raise KnockoutError(f"the file cannot be written: {error.strerror or error}.", where=str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def write_first(path: Path, write: Callable[[Path], Any]) -> bool:
+    """Write a file unless there is one: of several writers the first wins.
+
+    Returns
+    -------
+    bool
+        Whether this call wrote the file.
+
+    Raises
+    ------
+    KnockoutError
+        If the file cannot be written.
+    """
+    if path.exists():
+        return False
+    with _temporary(path, write) as temporary:
+        try:
+            os.link(temporary, path)  # unlike a rename, fails where somebody was faster
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without hard links
+            if path.exists():
+                return False
+            temporary.replace(path)
+    return True
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text; see :func:`write_atomically`."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays as one ``.npz``, which is read without running code.
-
-    Raises
-    ------
-    KnockoutError
-        If the file cannot be written.
-    """
+    """Write named arrays as one ``.npz``, which is read without running code; see :func:`write_atomically`."""
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:  # given a path, numpy would append a suffix of its own
             np.savez(file, allow_pickle=False, **arrays)
 
     write_atomically(path, write)
+
+
+@contextmanager
+def _temporary(path: Path, write: Callable[[Path], Any]) -> Iterator[Path]:
+    """Yield a complete temporary file beside ``path``; sync the folder once the caller has put it in place."""
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
+        temporary = Path(name)
+        write(temporary)
+        temporary.chmod(0o644)
+        _sync(temporary)
+        yield temporary
+        with suppress(OSError):  # not every system can open a folder
+            _sync(path.parent)
+    except OSError as error:  # a full disk, most of all
+        raise KnockoutError(f"the file cannot be written: {error.strerror or error}.", where=str(path)) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from components.core.errors import KnockoutError
 
-__all__ = ["Lane", "cores", "describe", "is_auto", "parse_lanes"]
-
 PATTERN = re.compile(r"^(cpu|cuda)(?::(\d+))?(?:x(\d+))?$")
 
 
@@ -70,12 +68,12 @@ def parse_lanes(text: str, *, where: str = "lanes", auto: Sequence[str] | None =
 
 
 def is_auto(text: str) -> bool:
-    """Tell whether a text leaves the number of workers, or some of it, to what memory holds."""
+    """Return whether a text leaves the number of workers, or some of it, to what memory holds."""
     return "auto" in (part.strip() for part in text.split(","))
 
 
 def describe(lanes: tuple[Lane, ...]) -> str:
-    """Say how many workers run where, for the plan."""
+    """Describe how many workers run where: '2 x cpu (1 threads)'."""
     counts = Counter(lanes)
     return ", ".join(f"{n} x {lane.device} ({lane.threads} threads)" for lane, n in counts.items())
 
@@ -95,7 +93,7 @@ def _all_devices() -> list[str]:
 def _cuda(index: int, where: str) -> str:
     import torch
 
-    found = torch.cuda.device_count()
-    if index >= found:
-        raise KnockoutError(f"cuda:{index} is asked for, but this machine has {found} CUDA devices.", where=where)
+    n_gpus = torch.cuda.device_count()
+    if index >= n_gpus:
+        raise KnockoutError(f"cuda:{index} is asked for, but this machine has {n_gpus} CUDA devices.", where=where)
     return f"cuda:{index}"

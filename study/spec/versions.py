@@ -8,21 +8,19 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["versions"]
-
 PACKAGES = ("knockout", "torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "pandas")
 
 
 @cache
 def versions() -> dict[str, str]:
     """Return package versions, Python, platform, and knockout's git commit where it runs from a checkout."""
-    found = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
+    packages = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            packages[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found | {"git_commit": _git_commit()}
+            packages[name] = "not installed"
+    return packages | {"git_commit": _git_commit()}
 
 
 def _git_commit() -> str:

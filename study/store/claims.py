@@ -1,13 +1,12 @@
 """Claims: which driver trains which cell of an output folder, so that two drivers never train one twice.
 
-``OUT/claims/<cell>.json`` names the driver (``drivers.py``) that trains a cell. A claim is stale when its driver
-is seen dead from the same machine, or has given no sign of life for two minutes. Times are those of the file system,
-since the clocks of two machines differ.
+A claim names the driver (``drivers.py``) that trains a cell. It is stale when its driver is seen dead from the same
+machine, or has given no sign of life for two minutes. Times are those of the file system, since the clocks of two
+machines differ.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import threading
@@ -15,19 +14,18 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from filelock import FileLock, Timeout
-from pydantic import TypeAdapter
 
 from components.core.errors import KnockoutError
-from study.spec.files import write_atomically
+from study.spec.files import write_text
+from study.spec.folder import OutFolder
 from study.spec.machine import Lane
-from study.store.drivers import TIMEOUT_S, Driver, driver_file, read_driver, read_timed
-
-__all__ = ["BEAT_S", "Claim", "Claims", "read_claims"]
+from study.spec.records import ClaimRecord
+from study.store.drivers import TIMEOUT_S, read_driver, read_timed, this_driver
 
 BEAT_S = 10.0
 
@@ -38,33 +36,32 @@ class Claim:
 
     Attributes
     ----------
-    cell, label
-        Digest of the cell, and its name for people.
-    driver
-        Name of the driver's file.
-    host, pid
-        Where the driver runs.
+    record
+        Which cell, and which driver.
     age
         Seconds since the claim was made.
     alive
         Whether the driver lives; a claim whose driver does not is stale, and anybody's to take over.
     """
 
-    cell: str
-    label: str
-    driver: str
-    host: str
-    pid: int
-    age: float = 0.0
-    alive: bool = False
+    record: ClaimRecord
+    age: float
+    alive: bool
+
+    @property
+    def cell(self) -> str:
+        """Digest of the cell."""
+        return self.record.cell
+
+    @property
+    def label(self) -> str:
+        """The cell's name for people."""
+        return self.record.label or self.record.cell
 
     @property
     def owner(self) -> str:
         """The driver in words."""
-        return f"process {self.pid} on {self.host}"
-
-
-_CLAIM = TypeAdapter(Claim)
+        return f"process {self.record.pid} on {self.record.host}"
 
 
 class Claims:
@@ -85,16 +82,16 @@ class Claims:
     """
 
     def __init__(self, out: Path) -> None:
-        self.folder = out / "claims"
+        self.folder = OutFolder(out)
         # poll_interval: a claim takes less than a millisecond
-        self._lock = FileLock(self.folder / ".lock", timeout=TIMEOUT_S, poll_interval=0.005)
+        self._lock = FileLock(self.folder.claims_lock, timeout=TIMEOUT_S, poll_interval=0.005)
         self._mine: set[str] = set()
         self._lanes: tuple[Lane, ...] = ()
 
     def __enter__(self) -> Self:
-        """Register this process as a driver, and clear away what dead ones left."""
+        """Register this process as a driver, and remove the files of dead ones."""
         self.driver, self._started = uuid.uuid4().hex[:16], time.time()
-        self._file = driver_file(self.folder, self.driver)
+        self._file = self.folder.driver(self.driver)
         self._awake, self._beating = float("-inf"), threading.Lock()
         self._ended = threading.Event()
         with self._locked():
@@ -116,23 +113,22 @@ class Claims:
 
     def take(self, cell: str, label: str = "") -> bool:
         """Claim a cell, given by its digest and a name for people; return False if another living driver has it."""
-        file = _claim_file(self.folder, cell)
+        file = self.folder.claim(cell)
         with self._locked():
             claim = _read_claim(file)
             if claim is not None and claim.driver != self.driver:
-                owner = read_driver(driver_file(self.folder, claim.driver), self._now(), self._awake)
+                owner = read_driver(self.folder.driver(claim.driver), self._now(), self._awake)
                 if owner is not None and owner.alive:
                     return False
-            ours = Claim(cell, label, self.driver, platform.node(), os.getpid())
-            text = json.dumps(asdict(ours))
-            write_atomically(file, lambda temporary: temporary.write_text(text))
+            ours = ClaimRecord(cell=cell, label=label, driver=self.driver, host=platform.node(), pid=os.getpid())
+            write_text(file, ours.text())
             self._mine.add(cell)
         return True
 
     def release(self, cell: str) -> None:
         """Let go of a cell; nothing happens if it is not ours (any more)."""
         self._mine.discard(cell)
-        file = _claim_file(self.folder, cell)
+        file = self.folder.claim(cell)
         with self._locked():
             claim = _read_claim(file)
             if claim is not None and claim.driver == self.driver:
@@ -141,7 +137,7 @@ class Claims:
     def others(self) -> dict[str, Claim]:
         """Return the cells that other living drivers train."""
         claims = _claims(self.folder, self._now(), self._awake)
-        return {claim.cell: claim for claim in claims if claim.alive and claim.driver != self.driver}
+        return {claim.cell: claim for claim in claims if claim.alive and claim.record.driver != self.driver}
 
     def work_on(self, lanes: Sequence[Lane]) -> None:
         """Let others see what this driver works on; cheap while it stays the same."""
@@ -153,7 +149,7 @@ class Claims:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.claims.mkdir(parents=True, exist_ok=True)
             with self._lock:
                 yield
         except Timeout:
@@ -163,20 +159,20 @@ class Claims:
             ) from None
         except OSError as error:
             raise KnockoutError(
-                f"cells cannot be claimed in this folder: {error.strerror or error}.", where=str(self.folder)
+                f"cells cannot be claimed in this folder: {error.strerror or error}.", where=str(self.folder.claims)
             ) from None
 
     def _register(self) -> None:
-        Driver.here(self.driver, self._started, self._lanes).write(self._file)
+        write_text(self._file, this_driver(self.driver, self._started, self._lanes).text())
 
     def _sweep(self) -> None:
         now = self._now()
         for claim in _claims(self.folder, now, self._awake):
             if not claim.alive:
-                _claim_file(self.folder, claim.cell).unlink(missing_ok=True)
+                self.folder.claim(claim.cell).unlink(missing_ok=True)
         for file in self._file.parent.glob("*.json"):
-            found = read_driver(file, now, self._awake)
-            if found is None or not found.alive:
+            driver = read_driver(file, now, self._awake)
+            if driver is None or not driver.alive:
                 file.unlink(missing_ok=True)
 
     def _beat(self) -> None:
@@ -207,27 +203,25 @@ class Claims:
 
 def read_claims(out: Path) -> list[Claim]:
     """Return every claim in a folder, stale ones included, oldest first; see :func:`read_drivers`."""
-    return sorted(_claims(out / "claims", time.time()), key=lambda claim: (-claim.age, claim.cell))
+    return sorted(_claims(OutFolder(out), time.time()), key=lambda claim: (-claim.age, claim.cell))
 
 
-def _claims(folder: Path, now: float, awake: float = float("-inf")) -> list[Claim]:
+def _claims(folder: OutFolder, now: float, awake: float = float("-inf")) -> list[Claim]:
     living: dict[str, bool] = {}
-    found = []
-    for file in folder.glob("*.json"):
-        claim = _read_claim(file, now)
-        if claim is None:
+    claims = []
+    for file in folder.claims.glob("*.json"):
+        timed = read_timed(file, ClaimRecord)
+        if timed is None:
             continue
-        if claim.driver not in living:
-            owner = read_driver(driver_file(folder, claim.driver), now, awake)
-            living[claim.driver] = owner is not None and owner.alive
-        found.append(replace(claim, alive=living[claim.driver]))
-    return found
+        record, since = timed
+        if record.driver not in living:
+            owner = read_driver(folder.driver(record.driver), now, awake)
+            living[record.driver] = owner is not None and owner.alive
+        claims.append(Claim(record, max(0.0, now - since), living[record.driver]))
+    return claims
 
 
-def _claim_file(folder: Path, cell: str) -> Path:
-    return folder / f"{cell}.json"
-
-
-def _read_claim(path: Path, now: float = 0.0) -> Claim | None:
+def _read_claim(path: Path) -> ClaimRecord | None:
     """Return a claim; one that is damaged is none, and is overwritten by whoever takes the cell."""
-    return read_timed(path, _CLAIM, lambda since: {"age": max(0.0, now - since)})
+    timed = read_timed(path, ClaimRecord)
+    return None if timed is None else timed[0]

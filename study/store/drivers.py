@@ -1,91 +1,60 @@
 """Drivers: the processes that run studies in an output folder, and whether they live.
 
-``OUT/claims/drivers/<id>.json`` says who a driver is; the time of its last change is the driver's heartbeat.
+A driver's file says who it is; the time of its last change is the driver's heartbeat.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import psutil
-from pydantic import TypeAdapter
 
 from components.core.errors import KnockoutError
-from study.spec.files import write_atomically
+from study.spec.folder import OutFolder
 from study.spec.machine import Lane, describe
-
-__all__ = ["TIMEOUT_S", "Driver", "driver_file", "read_driver", "read_drivers", "read_timed"]
+from study.spec.records import DamagedRecordError, DriverRecord, Record, parse_record
 
 TIMEOUT_S = 120.0
 SAME_PROCESS_S = 5.0  # no process identifier is given anew so soon; boot times are rounded to seconds
 
-T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True)
 class Driver:
-    """A process that runs, or ran, a study in an output folder.
+    """A registered driver.
 
     Attributes
     ----------
-    id
-        Name of its file.
-    host, pid
-        Where it runs.
-    machine, created
-        Boot and process namespace that ``pid`` belongs to, and when the process began, in seconds after boot: a later
-        process may get the same number.
-    started
-        When it registered, by its own clock.
-    lanes, workers
-        What it works on, in words, and how many cells that is at a time.
+    record
+        Who it is.
     silent
         Seconds since its last heartbeat.
     """
 
-    id: str
-    host: str
-    pid: int
-    machine: str
-    created: float
-    started: float
-    lanes: str
-    workers: int
+    record: DriverRecord
     silent: float = 0.0
-
-    @classmethod
-    def here(cls, name: str, started: float, lanes: Sequence[Lane]) -> Driver:
-        """Describe this process."""
-        created = _created(psutil.Process())
-        lanes_said = describe(tuple(lanes))
-        return cls(name, platform.node(), os.getpid(), _machine(), created, started, lanes_said, len(lanes))
 
     @property
     def alive(self) -> bool:
         """Whether it is neither seen dead nor silent for too long."""
         return self.silent <= TIMEOUT_S and not self._seen_dead()
 
-    def write(self, path: Path) -> None:
-        """Write its file, which counts as a heartbeat."""
-        text = json.dumps(asdict(self))
-        write_atomically(path, lambda temporary: temporary.write_text(text))
-
     def _seen_dead(self) -> bool:
-        if self.machine != _machine():
+        if self.record.machine != _machine():
             return False
         try:
-            process = psutil.Process(self.pid)
-            reused = abs(_created(process) - self.created) > SAME_PROCESS_S
+            process = psutil.Process(self.record.pid)
+            reused = abs(_created(process) - self.record.created) > SAME_PROCESS_S
             return reused or process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
@@ -93,17 +62,24 @@ class Driver:
             return False
 
 
-_DRIVER = TypeAdapter(Driver)
-
-
-def driver_file(claims: Path, name: str) -> Path:
-    """Return where a driver says who it is."""
-    return claims / "drivers" / f"{name}.json"
+def this_driver(name: str, started: float, lanes: Sequence[Lane]) -> DriverRecord:
+    """Describe this process as a driver."""
+    return DriverRecord(
+        id=name,
+        host=platform.node(),
+        pid=os.getpid(),
+        machine=_machine(),
+        created=_created(psutil.Process()),
+        started=started,
+        lanes=describe(tuple(lanes)),
+        workers=len(lanes),
+    )
 
 
 def read_driver(path: Path, now: float, awake: float = float("-inf")) -> Driver | None:
     """Return the driver of a file; its silence is counted from ``awake`` on at the earliest."""
-    return read_timed(path, _DRIVER, lambda beat: {"silent": max(0.0, now - max(beat, awake))})
+    timed = read_timed(path, DriverRecord)
+    return None if timed is None else Driver(timed[0], max(0.0, now - max(timed[1], awake)))
 
 
 def read_drivers(out: Path) -> list[Driver]:
@@ -111,12 +87,12 @@ def read_drivers(out: Path) -> list[Driver]:
 
     Without a file of one's own on the file system, drivers on other machines are judged by this machine's clock.
     """
-    now, files = time.time(), sorted(driver_file(out / "claims", "*").parent.glob("*.json"))
-    return [found for file in files if (found := read_driver(file, now)) is not None]
+    now, files = time.time(), sorted(OutFolder(out).drivers.glob("*.json"))
+    return [driver for file in files if (driver := read_driver(file, now)) is not None]
 
 
-def read_timed(path: Path, kind: TypeAdapter[T], timed: Callable[[float], dict[str, float]]) -> T | None:
-    """Return what a file holds and what its time of change says; None if it is gone or damaged.
+def read_timed(path: Path, kind: type[R]) -> tuple[R, float] | None:
+    """Return the record in a file and the time of the file's last change; None if it is gone or damaged.
 
     Raises
     ------
@@ -124,9 +100,9 @@ def read_timed(path: Path, kind: TypeAdapter[T], timed: Callable[[float], dict[s
         If the file is there and cannot be read.
     """
     try:
-        with path.open() as file:  # opened before it is asked for its time: NFS caches the times of closed files
-            return kind.validate_python({**json.load(file), **timed(os.fstat(file.fileno()).st_mtime)})
-    except (FileNotFoundError, ValueError, TypeError):
+        with path.open("rb") as file:  # opened before it is asked for its time: NFS caches the times of closed files
+            return parse_record(file.read(), kind, path), os.fstat(file.fileno()).st_mtime
+    except (FileNotFoundError, DamagedRecordError):
         return None
     except OSError as error:
         raise KnockoutError(f"the file cannot be read: {error.strerror or error}.", where=str(path)) from None

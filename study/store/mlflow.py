@@ -6,7 +6,6 @@ at once, adds what is missing. MLflow is imported here only; its telemetry is sw
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -17,29 +16,26 @@ from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from statistics import mean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 from sqlalchemy.exc import SQLAlchemyError
 
 from components.core.errors import KnockoutError
-from study.plan.plan import Row
-from study.store.ledger import Ledger
-from study.train.cell import Result
+from study.spec.folder import OutFolder
+from study.spec.records import CellRecord, CellRow
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
-__all__ = ["Tracker", "default_uri"]
-
-KEY, DATABASE = "knockout.key", "mlflow.db"
+KEY = "knockout.key"
 MAX_METRICS, MAX_PARAMS = 1000, 100  # of one log_batch call
 
 
 def default_uri(out: Path) -> str:
     """Return the address of the sqlite store inside an output folder."""
-    return f"sqlite:///{out.resolve() / DATABASE}"
+    return f"sqlite:///{OutFolder(out.resolve()).mlflow}"
 
 
 class Tracker:
@@ -58,9 +54,9 @@ class Tracker:
     """
 
     def __init__(self, name: str, out: Path, uri: str | None = None, *, sealed: bool = False) -> None:
-        self.name, self.out, self.sealed = name, out.resolve(), sealed
+        self.name, self.folder, self.sealed = name, OutFolder(out.resolve()), sealed
         self.uri = uri or default_uri(out)
-        self._lock = FileLock(self.out / ".mlflow.lock")
+        self._lock = FileLock(self.folder.mlflow_lock)
         self.own_store = uri is None
         self._arms: dict[str, str] = {}  # arm digest to run
 
@@ -75,20 +71,20 @@ class Tracker:
         with self._store():
             _ = self._known
 
-    def log(self, row: Row, result: Result) -> None:
+    def log(self, row: CellRow, record: CellRecord) -> None:
         """Record one cell below its arm, unless it is there already."""
         with self._store():
-            self._log(row, result)
+            self._log(row, record)
 
-    def close(self, rows: Sequence[Row], results: Mapping[str, Result]) -> None:
+    def close(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> None:
         """Put each arm's mean and standard deviation on its run, and end the arms' and the study's runs."""
         with self._store():
-            self._close(rows, results)
+            self._close(rows, records)
 
     @contextmanager
     def _store(self) -> Iterator[None]:
-        """Answer for MLflow's mistakes, and keep another driver of this folder from writing the same run."""
-        with self._lock if self.out.exists() else nullcontext():
+        """Word MLflow's errors for the user, and keep another driver of this folder from writing the same run."""
+        with self._lock if self.folder.root.exists() else nullcontext():
             yield from self._answering()
 
     def _answering(self) -> Iterator[None]:
@@ -104,43 +100,43 @@ class Tracker:
                 where=self.uri,
             ) from None
 
-    def _log(self, row: Row, result: Result) -> None:
+    def _log(self, row: CellRow, record: CellRecord) -> None:
         key = f"{self.name}/cell/{row.cell}/{row.arm_digest}"
         known = self._find(key)
         if known is not None and (known.info.status, known.data.tags.get("knockout.reason")) == (
-            _status(result),
-            result.reason,
+            _status(record),
+            record.reason,
         ):
             return
         if known is not None:  # left unfinished by a crash, or a failure that was retried
             self._client.delete_run(known.info.run_id)
         tags = {"knockout.arm": row.arm, "knockout.role": row.role, "knockout.cell": row.cell}
         tags |= {"knockout.data_digest": row.data_digest, "knockout.code_digest": row.code_digest}
-        tags |= {"knockout.network": row.network, "knockout.split_digest": result.facts.get("split_digest", "")}
-        tags |= {"knockout.test_share": str(result.facts.get("test_share", ""))}
-        tags |= {f"version.{k}": v for k, v in result.versions.items() if k != "git_commit"}
+        tags |= {"knockout.network": row.network, "knockout.split_digest": record.split_digest}
+        tags |= {"knockout.test_share": "" if record.test_share is None else str(record.test_share)}
+        tags |= {f"version.{k}": v for k, v in record.versions.items() if k != "git_commit"}
         tags |= {
-            "mlflow.source.git.commit": result.versions.get("git_commit", ""),
-            "knockout.reason": result.reason,
+            "mlflow.source.git.commit": record.versions.get("git_commit", ""),
+            "knockout.reason": record.reason,
         }
         run = self._create(key, f"{row.dataset} · repeat {row.repeat}", self._arm(row), tags)
-        self._batch(run.info.run_id, _params(row), self._shown(_metrics(result)))
-        predictions = Ledger(self.out).predictions_of(row.cell)
-        if result.status == "ok" and predictions.exists() and not self.sealed:
+        self._batch(run.info.run_id, _params(row), self._shown(_metrics(record)))
+        predictions = self.folder.predictions(row.cell)
+        if record.ok and predictions.exists() and not self.sealed:
             self._client.log_artifact(run.info.run_id, str(predictions), "predictions")
-        self._client.set_terminated(run.info.run_id, _status(result))
+        self._client.set_terminated(run.info.run_id, _status(record))
 
-    def _close(self, rows: Sequence[Row], results: Mapping[str, Result]) -> None:
-        by_arm: dict[str, list[Row]] = {}
+    def _close(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> None:
+        by_arm: dict[str, list[CellRow]] = {}
         for row in rows:
             by_arm.setdefault(row.arm_digest, []).append(row)
         for of_arm in by_arm.values():
-            done = [results[r.cell] for r in of_arm if r.cell in results]
+            done = [records[r.cell] for r in of_arm if r.cell in records]
             if done:
                 run_id = self._arm(of_arm[0])
                 self._batch(run_id, {}, self._shown(_summary(done)))
                 self._client.set_terminated(run_id, "FINISHED" if len(done) == len(of_arm) else "KILLED")
-        complete = self.sealed or all(row.cell in results for row in rows)  # a search prunes
+        complete = self.sealed or all(row.cell in records for row in rows)  # a search prunes
         self._client.set_terminated(self._study, "FINISHED" if complete else "KILLED")
 
     @cached_property
@@ -165,40 +161,40 @@ class Tracker:
 
     def _make_store(self, client: type[MlflowClient]) -> None:
         """Make the sqlite store aside: a kill amid MLflow's migrations would leave one that nobody can open."""
-        for ruin in self.out.glob(".mlflow-*"):
+        root, store = self.folder.root, self.folder.mlflow
+        for ruin in root.glob(".mlflow-*"):
             shutil.rmtree(ruin, ignore_errors=True)
-        file = self.out / DATABASE
-        if not file.exists():
-            with tempfile.TemporaryDirectory(dir=self.out, prefix=".mlflow-") as folder:
-                made = Path(folder) / DATABASE
-                client(f"sqlite:///{made}").search_experiments(max_results=1)
-                made.replace(file)
+        if not store.exists():
+            with tempfile.TemporaryDirectory(dir=root, prefix=".mlflow-") as folder:
+                migrated = Path(folder) / store.name
+                client(f"sqlite:///{migrated}").search_experiments(max_results=1)
+                migrated.replace(store)
 
     @cached_property
     def _experiment(self) -> str:
-        found = self._client.get_experiment_by_name(self.name)
-        if found is not None:
-            return str(found.experiment_id)
-        location = (self.out / "mlartifacts").as_uri() if self.own_store else None
+        experiment = self._client.get_experiment_by_name(self.name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
+        location = self.folder.mlflow_artifacts.as_uri() if self.own_store else None
         return str(self._client.create_experiment(self.name, artifact_location=location))
 
     @cached_property
     def _known(self) -> dict[str, Run]:
-        found: dict[str, Run] = {}
+        runs: dict[str, Run] = {}
         token = None
         while True:
             page = self._client.search_runs([self._experiment], max_results=1000, page_token=token)
-            found |= {run.data.tags[KEY]: run for run in page if KEY in run.data.tags}
+            runs |= {run.data.tags[KEY]: run for run in page if KEY in run.data.tags}
             token = page.token
             if not token:
-                return found
+                return runs
 
     def _find(self, key: str) -> Run | None:
         """Return a run by its key; the store is asked, too, for another driver may have made it a moment ago."""
         if key not in self._known:
             quote = '"' if "'" in key else "'"
-            asked = f"tags.`{KEY}` = {quote}{key}{quote}"
-            for run in self._client.search_runs([self._experiment], asked, max_results=1):
+            query = f"tags.`{KEY}` = {quote}{key}{quote}"
+            for run in self._client.search_runs([self._experiment], query, max_results=1):
                 self._known[key] = run
         return self._known.get(key)
 
@@ -209,7 +205,7 @@ class Tracker:
     def _study(self) -> str:
         return self._find_or_create(f"{self.name}/study", self.name, None, {"knockout.level": "study"}, {})
 
-    def _arm(self, row: Row) -> str:
+    def _arm(self, row: CellRow) -> str:
         if row.arm_digest not in self._arms:
             tags = {"knockout.level": "arm", "knockout.role": row.role}
             key = f"{self.name}/arm/{row.arm_digest}"
@@ -219,10 +215,10 @@ class Tracker:
     def _find_or_create(
         self, key: str, name: str, parent: str | None, tags: dict[str, str], params: dict[str, str]
     ) -> str:
-        found = self._find(key)
-        if found is not None:
-            self._client.update_run(found.info.run_id, status="RUNNING")
-            return str(found.info.run_id)
+        known = self._find(key)
+        if known is not None:
+            self._client.update_run(known.info.run_id, status="RUNNING")
+            return str(known.info.run_id)
         run = self._create(key, name, parent, tags)
         self._batch(run.info.run_id, params, [])
         return str(run.info.run_id)
@@ -238,25 +234,25 @@ class Tracker:
 
         now = int(time.time() * 1000)
         entries = [Metric(name, value, now, step) for name, value, step in metrics]
-        given = [Param(name, value) for name, value in params.items()]
+        entries_of_params = [Param(name, value) for name, value in params.items()]
         for start in range(0, max(len(entries), 1), MAX_METRICS):
             self._client.log_batch(run_id, metrics=entries[start : start + MAX_METRICS])
-        for start in range(0, len(given), MAX_PARAMS):
-            self._client.log_batch(run_id, params=given[start : start + MAX_PARAMS])
+        for start in range(0, len(entries_of_params), MAX_PARAMS):
+            self._client.log_batch(run_id, params=entries_of_params[start : start + MAX_PARAMS])
 
 
-def _status(result: Result) -> str:
-    return "FINISHED" if result.status == "ok" else "FAILED"
+def _status(record: CellRecord) -> str:
+    return "FINISHED" if record.ok else "FAILED"
 
 
-def _arm_params(row: Row) -> dict[str, str]:
+def _arm_params(row: CellRow) -> dict[str, str]:
     params = dict(row.levels)
     for factor, choice in row.settings.items():
         params |= {f"{factor}.{choice['level']}.{key}": str(value) for key, value in choice["settings"].items()}
     return params
 
 
-def _params(row: Row) -> dict[str, str]:
+def _params(row: CellRow) -> dict[str, str]:
     cell = {
         "arm": row.arm,
         "dataset": row.dataset,
@@ -264,35 +260,35 @@ def _params(row: Row) -> dict[str, str]:
         "split": row.split,
         "repeat": str(row.repeat),
     }
-    training: dict[str, Any] = json.loads(row.protocol)
-    return {**_arm_params(row), **cell, **{f"training.{key}": str(value) for key, value in training.items()}}
+    training = {f"training.{key}": str(value) for key, value in row.training.items()}
+    return {**_arm_params(row), **cell, **training}
 
 
-def _metrics(result: Result) -> list[tuple[str, float, int]]:
-    found = [
+def _metrics(record: CellRecord) -> list[tuple[str, float, int]]:
+    metrics = [
         (f"{part}.{name}", value, 0)
-        for part, scores in result.scores.items()
+        for part, scores in record.scores.items()
         for name, value in scores.items()
         if value is not None
     ]
-    found += [
-        (name, value, step) for name, values in result.curves.items() for step, value in enumerate(values, start=1)
+    metrics += [
+        (name, value, step) for name, values in record.curves.items() for step, value in enumerate(values, start=1)
     ]
-    costs = {"seconds": result.seconds, "peak_memory_mb": result.peak_memory_mb}
-    costs |= {"parameters": float(result.parameters), "best_epoch": float(result.best_epoch)}
-    return found + [(name, value, 0) for name, value in costs.items()]
+    costs = {"seconds": record.seconds, "peak_memory_mb": record.peak_memory_mb}
+    costs |= {"parameters": float(record.parameters), "best_epoch": float(record.best_epoch)}
+    return metrics + [(name, value, 0) for name, value in costs.items()]
 
 
-def _summary(results: Sequence[Result]) -> list[tuple[str, float, int]]:
-    ok = [r for r in results if r.status == "ok"]
-    found = [("cells", float(len(results)), 0), ("cells_failed", float(len(results) - len(ok)), 0)]
-    if not ok or len(ok) < len(results):  # a mean over the cells that survived would flatter the arm
-        return found
+def _summary(records: Sequence[CellRecord]) -> list[tuple[str, float, int]]:
+    ok = [r for r in records if r.ok]
+    metrics = [("cells", float(len(records)), 0), ("cells_failed", float(len(records) - len(ok)), 0)]
+    if not ok or len(ok) < len(records):  # a mean over the cells that survived would flatter the arm
+        return metrics
     for part, scores in ok[0].scores.items():
         for name in scores:
             values = [r.scores[part][name] for r in ok]
             known = [v for v in values if v is not None]
             if len(known) == len(values):
-                found.append((f"{part}.{name}.mean", mean(known), 0))
-                found.append((f"{part}.{name}.sd", stdev(known) if len(known) > 1 else 0.0, 0))
-    return found
+                metrics.append((f"{part}.{name}.mean", mean(known), 0))
+                metrics.append((f"{part}.{name}.sd", stdev(known) if len(known) > 1 else 0.0, 0))
+    return metrics

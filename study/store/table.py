@@ -10,58 +10,53 @@ from typing import Any
 import pandas as pd
 
 from components.core.metrics import METRICS
-from study.plan.plan import Row
 from study.spec.files import write_atomically
-from study.train.cell import Result
-
-__all__ = ["TABLE", "tidy", "write_table"]
-
-TABLE = "cells.parquet"
+from study.spec.folder import OutFolder
+from study.spec.records import CellRecord, CellRow
 
 
-def tidy(rows: Sequence[Row], results: Mapping[str, Result]) -> pd.DataFrame:
+def tidy(rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> pd.DataFrame:
     """Return the table of all finished cells, failures included with missing values."""
-    records: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
     for row in rows:
-        if (result := results.get(row.cell)) is not None:
-            known = {**_identity(row), **_outcome(result)}
-            records += [{**known, "part": p, "metric": metric, "value": value} for p, metric, value in _values(result)]
-    return pd.DataFrame(records)
+        if (record := records.get(row.cell)) is not None:
+            cell = {**_names(row), **_outcome(record)}
+            lines += [{**cell, "part": part, "metric": name, "value": value} for part, name, value in _values(record)]
+    return pd.DataFrame(lines)
 
 
-def write_table(rows: Sequence[Row], results: Mapping[str, Result], out: Path) -> Path:
-    """Write ``OUT/cells.parquet`` and return its path."""
-    frame = tidy(rows, results)
-    path = out / TABLE
+def write_table(rows: Sequence[CellRow], records: Mapping[str, CellRecord], out: Path) -> Path:
+    """Write the tidy table of an output folder and return its path."""
+    frame, path = tidy(rows, records), OutFolder(out).table
     write_atomically(path, lambda temporary: frame.to_parquet(temporary, index=False))
     return path
 
 
-def _identity(row: Row) -> dict[str, Any]:
-    named = {name: value for name, value in vars(row).items() if name not in ("levels", "settings")}
-    return {**named, **row.levels}
+def _names(row: CellRow) -> dict[str, Any]:
+    names = row.model_dump(exclude={"version", "levels", "settings", "training"})
+    return {**names, "protocol": json.dumps(row.training, sort_keys=True), **row.levels}
 
 
-def _outcome(result: Result) -> dict[str, Any]:
+def _outcome(record: CellRecord) -> dict[str, Any]:
     return {
-        "status": result.status,
-        "reason": result.reason,
-        "seconds": result.seconds,
-        "peak_memory_mb": result.peak_memory_mb,
-        "parameters": result.parameters,
-        "best_epoch": result.best_epoch,
-        "device": result.device,
-        "split_digest": result.facts.get("split_digest", ""),
-        "test_share": result.facts.get("test_share", float("nan")),
-        "versions": json.dumps(result.versions, sort_keys=True),
+        "status": str(record.status),
+        "reason": record.reason,
+        "seconds": record.seconds,
+        "peak_memory_mb": record.peak_memory_mb,
+        "parameters": record.parameters,
+        "best_epoch": record.best_epoch,
+        "device": record.device,
+        "split_digest": record.split_digest,
+        "test_share": float("nan") if record.test_share is None else record.test_share,
+        "versions": json.dumps(record.versions, sort_keys=True),
     }
 
 
-def _values(result: Result) -> list[tuple[str, str, float]]:
-    if result.status != "ok":
+def _values(record: CellRecord) -> list[tuple[str, str, float]]:
+    if not record.ok:
         return [(part, metric, float("nan")) for part in ("validation", "test") for metric in METRICS]
     return [
         (part, metric, float("nan") if value is None else value)
-        for part, scores in result.scores.items()
+        for part, scores in record.scores.items()
         for metric, value in scores.items()
     ]

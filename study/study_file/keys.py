@@ -8,9 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.core.errors import KnockoutError, UnknownNameError
+from study.spec.datasets import DatasetSpec
 from study.study_file.search_keys import SearchSpec, TuneSpec
-
-__all__ = ["DatasetSpec", "DesignSpec", "StudyFile", "parse"]
 
 ALTERNATIVES = (
     "str",
@@ -25,31 +24,6 @@ ALTERNATIVES = (
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class DatasetSpec(_Strict):
-    """Where one data set of a study comes from, and the exam it sets.
-
-    Either ``path`` (a folder in BEELINE layout, or an ``.h5ad`` file with ``network_file``; ``STRING/*/TFs+500`` stands
-    for every such folder) or ``simulate`` (settings of the simulator, ``{}`` for its defaults) with ``seed``.
-    """
-
-    path: str | None = Field(None, description="folder, pattern or .h5ad file, from --data or the study file on")
-    simulate: dict[str, Any] | None = Field(None, description="settings of the simulator")
-    seed: int = Field(0, description="seed of the simulated network and cells", ge=0)
-    name: str = Field("", description="name in tables")
-    block: str = Field("", description="independent unit for statistics; default: the cell type")
-    network: str = Field("", description="where the edges come from; default: read from the path")
-    network_file: str | None = Field(None, description="CSV of regulator and target, beside an .h5ad")
-    tfs_file: str | None = Field(None, description="list of regulators, beside an .h5ad")
-    train_on: str | list[str] | None = Field(None, description="data sets to train on; this one is the test (transfer)")
-    orthologs: str | None = Field(None, description="CSV: symbol in train_on, symbol here; default: the same symbol")
-    split: Any = Field(None, description="exam protocol; default: the study's")
-
-    @property
-    def label(self) -> str:
-        """Name for progress and logs: as the study file says it."""
-        return self.name or self.path or "simulated"
 
 
 class DesignSpec(_Strict):
@@ -82,7 +56,13 @@ class StudyFile(_Strict):
 
 
 def parse(cls: type[Any], given: Any, at: str) -> Any:
-    """Read one part of a study file; the first thing that is wrong is named with its key path."""
+    """Validate one part of a study file against its keys.
+
+    Raises
+    ------
+    KnockoutError
+        For the first thing that is wrong, with its key path.
+    """
     try:
         return cls.model_validate(given)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What the command line chooses of a study file: its scale, and which data sets of those that its patterns name."""
+"""Resolves what a study file leaves open: its scale, and the data sets that its patterns stand for."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from components.core.errors import KnockoutError, UnknownNameError
 from components.data import readers
 
 if TYPE_CHECKING:
-    from study.study_file.keys import DatasetSpec
-
-__all__ = ["SCALES", "at_scale", "choose"]
+    from study.spec.datasets import DatasetSpec
 
 SCALES = ("cpu", "paper")  # what a machine without a GPU can do in an evening, and what the paper did
 
@@ -70,18 +68,18 @@ def choose(
     KnockoutError
         If a pattern fits nothing, or nothing is left.
     """
-    found: list[tuple[DatasetSpec, T]] = []
+    expanded: list[tuple[DatasetSpec, T]] = []
     for position, (spec, exam) in enumerate(entries):
         paths = _expand(spec, root, f"datasets[{position}]", may_miss)
-        found += [(spec if path is None else spec.model_copy(update={"path": path}), exam) for path in paths]
-    if not found:
+        expanded += [(spec if path is None else spec.model_copy(update={"path": path}), exam) for path in paths]
+    if not expanded:
         patterns = ", ".join(str(spec.path) for spec, _ in entries)
         raise KnockoutError(f"there is no data set under {str(root)!r} that fits {patterns}.", where="--data")
-    kept = [(spec, exam) for spec, exam in found if not only or any(_fits(spec, pattern) for pattern in only)]
-    if not kept:
-        known = ", ".join(str(spec.path or spec.name or "simulated") for spec, _ in found)
+    selected = [(spec, exam) for spec, exam in expanded if not only or any(_fits(spec, pattern) for pattern in only)]
+    if not selected:
+        known = ", ".join(str(spec.path or spec.name or "simulated") for spec, _ in expanded)
         raise KnockoutError(f"no data set fits {', '.join(only)}. The study has: {known}.", where="--only")
-    return kept
+    return selected
 
 
 def _expand(spec: DatasetSpec, root: Path, at: str, may_miss: bool) -> list[str | None]:

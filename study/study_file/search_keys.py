@@ -7,8 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.metrics import COSTS, METRICS
 
-__all__ = ["COSTS", "PRUNERS", "SAMPLERS", "Budgeted", "SearchSpec", "TuneSpec", "check_search", "objectives_of"]
-
 SAMPLERS = ("tpe", "gp", "random", "grid", "nsga2")
 PRUNERS = ("wilcoxon", "hyperband", "median", "none")
 

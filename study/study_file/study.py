@@ -22,12 +22,10 @@ from study.spec.machine import Lane, parse_lanes
 from study.study_file.keys import DatasetSpec, StudyFile, parse
 from study.study_file.patterns import at_scale, choose
 from study.study_file.search_keys import SearchSpec, TuneSpec, check_search
-from study.study_file.yaml_file import YamlFile
+from study.study_file.yaml_file import read_yaml
 
 if TYPE_CHECKING:  # a design is read without waiting for optuna
     from search_spaces.space.space import Space
-
-__all__ = ["Study", "load_study"]
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def load_study(
             "`knockout data fetch beeline` brings the published ones.",
             where="--data",
         )
-    file = YamlFile(named_study(str(source)) if named else Path(source))
+    file = read_yaml(named_study(str(source)) if named else Path(source))
     try:
         raw = parse(StudyFile, at_scale(file.values, scale), "")
         entries = [_entry(raw, given, i) for i, given in enumerate(raw.datasets)]

@@ -1,298 +1,201 @@
-"""The life of a cell: arm x dataset x repeat, the smallest thing that is trained and paid for."""
+"""Trains and scores one cell: values in, value out."""
 
 from __future__ import annotations
 
-import hashlib
-import time
 import traceback
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from components.core import registry
-from components.core.budget import Budget
 from components.core.dataset import Dataset
 from components.core.exam import Split
-from components.core.metrics import METRICS, Scores, evaluate
-from components.core.streams import Streams
-from search_spaces.arm import Arm, Choice, canonical_json, json_digest
+from components.core.metrics import METRICS, evaluate
+from search_spaces.arm import json_digest
+from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.spec.machine import Lane
+from study.spec.records import CellRecord, Status
 from study.spec.versions import versions
-from study.study_file.keys import DatasetSpec
-from study.train.checkpoint import Checkpoint, drop_checkpoints
+from study.train.checkpoint import Checkpoint, Clock, drop_checkpoints
+from study.train.exams import exam_digest, make_folds, share_tested
 from study.train.fit import DivergedError
-from study.train.graph_stage import SharedStage, graph_stage_of
+from study.train.graph_stage import graph_stage_of
 from study.train.memory import PeakMemory
-from study.train.pairs import with_names
-from study.train.score import score_arm
-
-__all__ = [
-    "Cell",
-    "Result",
-    "cell_digest",
-    "cell_identity",
-    "code_version",
-    "make_folds",
-    "make_split",
-    "run_cell",
-    "score_arm",
-]
-
-# modules whose code a cell runs beside those of its levels (fusion holds the classifier of arms without a graph)
-CODE = (
-    "components.pair_encoder.context",
-    "components.core.dataset",
-    "components.core.exam",
-    "components.fusion.base",
-    "components.core.metrics",
-    "components.model",
-    "components.pair_encoder.base",
-    "components.core.streams",
-    "study.train.fit",
-)
+from study.train.pairs import Arrays, name_pairs
+from study.train.score import FoldScores, fixed_order, score_fold
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One arm on one data set in one repeat, ready to be sent to a worker."""
+class CellResult:
+    """The outcome of a cell: its record, and arrays that are saved beside it.
 
-    arm: Arm
-    dataset: DatasetSpec
-    split: Choice
-    repeat: int
-    budget: Budget
-    root: Path
-    digest: str
-    embeds: bool = False  # whether it saves what its model makes of test pairs, which changes none of its numbers
+    Attributes
+    ----------
+    record
+        Status, scores, curves, costs.
+    predictions
+        Test pairs of all folds: tf, target, label, score; None if the cell failed.
+    embeddings
+        What the model of the first fold makes of test pairs; None if it was not asked for.
+    """
+
+    record: CellRecord
+    predictions: Arrays | None = None
+    embeddings: Arrays | None = None
 
     @property
-    def label(self) -> str:
-        """Name for progress and logs."""
-        return f"{self.arm.name} / {self.dataset.label} / repeat {self.repeat}"
+    def without_arrays(self) -> CellResult:
+        """The record alone, once the arrays are saved."""
+        return CellResult(self.record)
 
 
-@dataclass
-class Result:
-    """What became of a cell; plain values, so that it can be written as JSON.
+def run_cell(cell: Cell, lane: Lane, out: Path | None = None) -> CellResult:
+    """Train and score one cell; whatever goes wrong becomes the record's status and reason.
 
-    Where the exam has folds, scores and predictions are those of all folds' pairs pooled, curves of fold k > 1 are
-    named ``fold_k/...``, ``best_epoch`` is the mean over folds, rounded, and ``parameters`` those of one model.
-    """
-
-    cell: str
-    status: str = "ok"
-    reason: str = ""
-    scores: dict[str, dict[str, float | None]] = field(default_factory=dict)
-    curves: dict[str, list[float]] = field(default_factory=dict)
-    best_epoch: int = 0
-    parameters: int = 0
-    seconds: float = 0.0
-    peak_memory_mb: float = 0.0
-    device: str = "cpu"
-    facts: dict[str, Any] = field(default_factory=dict)
-    identity: dict[str, Any] = field(default_factory=dict)  # what the cell's digest is the digest of
-    versions: dict[str, str] = field(default_factory=dict)
-    predictions: dict[str, Any] | None = None  # arrays; saved beside the record, not in it
-    embeddings: dict[str, Any] | None = None  # arrays, too; of the first fold
-
-
-def cell_identity(arm: Arm, data_digest: str, split: Choice, repeat: int, budget: Budget) -> dict[str, Any]:
-    """Return everything that can change a cell's numbers, and nothing else (no names, no paths), as plain values."""
-    return {
-        "arm": arm.canonical,
-        "data": data_digest,
-        "split": split.canonical,
-        "repeat": repeat,
-        "budget": budget.model_dump(mode="json") if arm.trains else None,
-        "code": code_version(arm, split),
-    }
-
-
-def cell_digest(arm: Arm, data_digest: str, split: Choice, repeat: int, budget: Budget) -> str:
-    """Identify a cell by everything that can change its numbers."""
-    return digest_of(cell_identity(arm, data_digest, split, repeat, budget))
-
-
-def digest_of(identity: dict[str, Any]) -> str:
-    """Digest a cell's identity, as the ledger names it."""
-    return json_digest(identity, 20)
-
-
-def code_version(arm: Arm, split: Choice) -> str:
-    """Digest the source of everything a cell runs: its levels, its exam, and what every cell shares."""
-    return registry.code_digest((*arm.acting(), ("split", split.level)), CODE)
-
-
-@dataclass(frozen=True)
-class _Exam:
-    """An exam to be set, known by what it depends on."""
-
-    data_digest: str
-    split: str
-    splitter: type
-    repeat: int
-    dataset: Dataset = field(compare=False)
-    choice: Choice = field(compare=False)
-
-
-def make_folds(dataset: Dataset, choice: Choice, repeat: int) -> tuple[Split, ...]:
-    """Set the exam of a data set in one repeat, fold by fold (one, in most protocols): the same for every arm.
-
-    Set once per process: the arms of a repeat follow one another, and nobody writes into a split.
-    """
-    splitter = registry.level("split", choice.level)
-    return _set(_Exam(dataset.digest, canonical_json(choice.canonical), splitter, repeat, dataset, choice))
-
-
-@lru_cache(maxsize=4)
-def _set(exam: _Exam) -> tuple[Split, ...]:
-    rng = Streams(exam.data_digest, exam.repeat).numpy("split")
-    folds: tuple[Split, ...] = exam.splitter(exam.choice.settings).folds(exam.dataset, rng)
-    return folds
-
-
-def make_split(dataset: Dataset, choice: Choice, repeat: int) -> Split:
-    """Set the first fold of an exam: enough to see what it gives away and what it costs."""
-    return make_folds(dataset, choice, repeat)[0]
-
-
-def run_cell(cell: Cell, lane: Lane, out: Path | None = None) -> Result:
-    """Train and score one cell; whatever goes wrong becomes the result's status and reason.
-
-    In a study's output folder, ``out``, a cell that was killed goes on at its last checkpoint, and arms share what they
-    can. Its seconds are what it would have cost alone and in one go.
+    Parameters
+    ----------
+    cell
+        The cell.
+    lane
+        Device and threads.
+    out
+        The study's output folder, in which a cell that was killed goes on at its last checkpoint, and arms share what
+        they can. The cell's seconds are what it would have cost alone and in one go.
     """
     torch.set_num_threads(lane.threads)
-    result = Result(cell.digest, device=lane.device, versions=versions())
-    started, memory = time.perf_counter(), PeakMemory(lane.device)
+    clock, memory = Clock(), PeakMemory.start(lane.device)
     try:
-        _fill(result, cell, lane, out)
+        with fixed_order(lane.device):
+            result = _score_cell(cell, lane.device, out, clock)
     except DivergedError as error:
-        result.status, result.reason = "diverged", str(error)
+        result = failed(cell, Status.DIVERGED, str(error))
     except (MemoryError, torch.OutOfMemoryError) as error:
-        result.status, result.reason = "oom", str(error).split("\n")[0] or "out of memory"
+        result = failed(cell, Status.OOM, str(error).split("\n")[0] or "out of memory")
     except Exception as error:
         trace = traceback.extract_tb(error.__traceback__)[-1]
-        result.status = "error"
-        result.reason = f"{type(error).__name__}: {error} ({Path(trace.filename).name}:{trace.lineno})"
-    if result.status != "ok":
-        result.scores, result.predictions, result.embeddings = {}, None, None
-    result.seconds += time.perf_counter() - started
-    result.peak_memory_mb = memory.read_mb()
-    if out is not None and result.status in ("ok", "diverged"):
+        reason = f"{type(error).__name__}: {error} ({Path(trace.filename).name}:{trace.lineno})"
+        result = failed(cell, Status.ERROR, reason)
+    costs = {"seconds": clock.seconds, "shared_s": clock.shared_in_all, "peak_memory_mb": memory.read_mb()}
+    if out is not None and result.record.status in (Status.OK, Status.DIVERGED):
         drop_checkpoints(out, cell.digest)
-    return result
+    return replace(result, record=result.record.model_copy(update={**costs, "device": lane.device}))
 
 
-def _fill(result: Result, cell: Cell, lane: Lane, out: Path | None) -> None:
-    dataset = load_dataset(cell.dataset, cell.root)
-    identity = cell_identity(cell.arm, dataset.digest, cell.split, cell.repeat, cell.budget)
-    if digest_of(identity) != cell.digest:
-        raise RuntimeError("the data or the code changed since this run was planned; run the same command again")
-    result.identity = identity
-    folds = make_folds(dataset, cell.split, cell.repeat)
-    share = _test_share(dataset, folds)
-    result.facts = {"data_digest": dataset.digest, "split_digest": _digest(folds), "test_share": share}
-    validation, test = (
-        np.concatenate(of_folds) for of_folds in _score_folds(result, cell, dataset, folds, lane.device, out)
+def failed(cell: Cell, status: Status, reason: str, device: str = "cpu") -> CellResult:
+    """Return the result of a cell that has no scores."""
+    record = CellRecord(
+        cell=cell.digest,
+        status=status,
+        reason=reason,
+        device=device,
+        data_digest=cell.labels.data_digest,
+        identity=cell.identity,
+        versions=versions(),
     )
-    pairs, labels = np.concatenate([f.test for f in folds]), np.concatenate([f.test_labels for f in folds])
-    asked, answers = (np.concatenate([getattr(f, name) for f in folds]) for name in ("validation", "validation_labels"))
-    result.scores = {
-        "validation": _plain(evaluate(validation, answers, asked)),
-        "test": _plain(evaluate(test, labels, pairs)),
-    }
-    result.predictions = {
-        "tf": np.asarray(dataset.genes)[pairs[:, 0]],
-        "target": np.asarray(dataset.genes)[pairs[:, 1]],
-        "label": labels.astype(np.int8),
-        "score": test.astype(np.float32),
-    }
-    if result.embeddings is not None:
-        result.embeddings = with_names(result.embeddings, folds[0], dataset.genes)
+    return CellResult(record)
 
 
-def _score_folds(
-    result: Result, cell: Cell, dataset: Dataset, folds: tuple[Split, ...], device: str, out: Path | None
-) -> tuple[list[Scores], list[Scores]]:
-    """Fit and score the arm anew on each fold; return the scores of the folds' validation and of their test pairs."""
-    validation: list[Scores] = []
-    test: list[Scores] = []
-    best_epochs: list[int] = []
-    for number, split in enumerate(folds, start=1):
-        of_fold = result if number == 1 else Result(cell.digest)
-        fold = number if len(folds) > 1 else 0
-        checkpoint = Checkpoint.of(out, cell.digest, fold)
-        shared = graph_stage_of(cell.arm, dataset.digest, cell.split, cell.repeat, fold, cell.budget, device, out)
-        try:
-            scores = _score_fold(of_fold, cell, dataset, split, device, checkpoint, shared)
-        finally:
-            result.seconds += checkpoint.clock.elsewhere
-            if checkpoint.clock.shared:
-                result.facts["shared_s"] = result.facts.get("shared_s", 0.0) + checkpoint.clock.shared
-        validation.append(scores[0])
-        test.append(scores[1])
-        best_epochs.append(of_fold.best_epoch)
-        if number > 1:
-            result.curves |= {f"fold_{number}/{name}": values for name, values in of_fold.curves.items()}
-    result.best_epoch = round(float(np.mean(best_epochs)))
-    return validation, test
+def _score_cell(cell: Cell, device: str, out: Path | None, clock: Clock) -> CellResult:
+    dataset = load_dataset(cell.dataset, cell.root)
+    if json_digest(cell.identity_with(dataset.digest), 20) != cell.digest:
+        raise RuntimeError("the data or the code changed since this run was planned; run the same command again")
+    folds = make_folds(dataset, cell.split, cell.repeat)
+    outcomes = [
+        _score_fold(cell, dataset, split, number if len(folds) > 1 else 0, device, out, clock.fold())
+        for number, split in enumerate(folds, start=1)
+    ]
+    embeddings = outcomes[0].embeddings
+    return CellResult(
+        _record(cell, dataset, folds, outcomes),
+        _predictions(dataset, folds, outcomes),
+        None if embeddings is None else name_pairs(embeddings, folds[0], dataset.genes),
+    )
 
 
 def _score_fold(
-    result: Result,
-    cell: Cell,
-    dataset: Dataset,
-    split: Split,
-    device: str,
-    checkpoint: Checkpoint,
-    shared: SharedStage,
-) -> tuple[Scores, Scores]:
+    cell: Cell, dataset: Dataset, split: Split, fold: int, device: str, out: Path | None, clock: Clock
+) -> FoldScores:
     """Fit and score the arm on one fold, unless a predecessor that was killed had finished it."""
-    done = checkpoint.finished()
-    if done is not None:
-        result.curves, result.best_epoch, result.parameters = done["curves"], done["best_epoch"], done["parameters"]
-        result.embeddings = {name: kept.numpy() for name, kept in done.get("embeddings", {}).items()} or None
-        return done["validation"].numpy(), done["test"].numpy()
-    embeds = cell.embeds and checkpoint.fold < 2  # folds have models of their own: the first speaks for all
-    scores = score_arm(cell.arm, dataset, split, cell.repeat, cell.budget, device, result, checkpoint, shared, embeds)
-    if not all(np.isfinite(part).all() for part in scores):
-        raise DivergedError("scores became NaN or infinite")
-    checkpoint.finish(
-        {
-            "validation": torch.from_numpy(np.ascontiguousarray(scores[0])),
-            "test": torch.from_numpy(np.ascontiguousarray(scores[1])),
-            "curves": result.curves,
-            "best_epoch": result.best_epoch,
-            "parameters": result.parameters,
-            "embeddings": {name: torch.from_numpy(array) for name, array in (result.embeddings or {}).items()},
-        }
+    checkpoint = Checkpoint.of(out, cell.digest, fold, clock)
+    saved = checkpoint.finished()
+    if saved is not None:
+        return _unpacked(saved)
+    shared = graph_stage_of(cell.arm, dataset.digest, cell.split, cell.repeat, fold, cell.budget, device, out)
+    embed = cell.saves_embeddings and fold < 2  # folds have models of their own: the first speaks for all
+    outcome = score_fold(
+        cell.arm, dataset, split, cell.repeat, cell.budget, device, checkpoint=checkpoint, shared=shared, embed=embed
     )
-    return scores
+    if not (np.isfinite(outcome.validation).all() and np.isfinite(outcome.test).all()):
+        raise DivergedError("scores became NaN or infinite")
+    checkpoint.finish(_packed(outcome))
+    return outcome
 
 
-def _digest(folds: tuple[Split, ...]) -> str:
-    """Digest the exam: the split's own digest, or one over those of its folds."""
-    if len(folds) == 1:
-        return folds[0].digest
-    return hashlib.sha256("".join(split.digest for split in folds).encode()).hexdigest()[:16]
+def _packed(outcome: FoldScores) -> dict[str, Any]:
+    """Return a fold's outcome as tensors and plain values."""
+    return {
+        "validation": torch.from_numpy(np.ascontiguousarray(outcome.validation)),
+        "test": torch.from_numpy(np.ascontiguousarray(outcome.test)),
+        "curves": dict(outcome.curves),
+        "best_epoch": outcome.best_epoch,
+        "parameters": outcome.parameters,
+        "embeddings": {name: torch.from_numpy(array) for name, array in (outcome.embeddings or {}).items()},
+    }
 
 
-def _test_share(dataset: Dataset, folds: tuple[Split, ...]) -> float:
-    """Return how much the tests of two repeats overlap: test edges per edge that a repeat trains on or tests.
+def _unpacked(saved: dict[str, Any]) -> FoldScores:
+    embeddings = {name: tensor.numpy() for name, tensor in saved.get("embeddings", {}).items()}
+    return FoldScores(
+        saved["validation"].numpy(),
+        saved["test"].numpy(),
+        saved["curves"],
+        saved["best_epoch"],
+        saved["parameters"],
+        embeddings or None,
+    )
 
-    Folds, and the network that a transfer is tested on, are asked for all their edges in every repeat.
-    """
-    if len(folds) > 1 or dataset.target is not None:
-        return 1.0
-    tested = int(folds[0].test_labels.sum())
-    return tested / (tested + len(folds[0].train))
+
+def _record(cell: Cell, dataset: Dataset, folds: tuple[Split, ...], outcomes: Sequence[FoldScores]) -> CellRecord:
+    """Pool the folds' scores and evaluate them as one exam."""
+    curves = dict(outcomes[0].curves)
+    for number, outcome in enumerate(outcomes[1:], start=2):
+        curves |= {f"fold_{number}/{name}": values for name, values in outcome.curves.items()}
+    scores = {
+        part: _evaluate(
+            np.concatenate([getattr(outcome, part) for outcome in outcomes]),
+            np.concatenate([getattr(split, f"{part}_labels") for split in folds]),
+            np.concatenate([getattr(split, part) for split in folds]),
+        )
+        for part in ("validation", "test")
+    }
+    return CellRecord(
+        cell=cell.digest,
+        scores=scores,
+        curves=curves,
+        best_epoch=round(float(np.mean([outcome.best_epoch for outcome in outcomes]))),
+        parameters=outcomes[0].parameters,
+        data_digest=dataset.digest,
+        split_digest=exam_digest(folds),
+        test_share=share_tested(dataset, folds),
+        identity=cell.identity,
+        versions=versions(),
+    )
 
 
-def _plain(values: dict[str, float]) -> dict[str, float | None]:
-    return {name: values[name] if np.isfinite(values[name]) else None for name in METRICS}
+def _evaluate(scores: np.ndarray, labels: np.ndarray, pairs: np.ndarray) -> dict[str, float | None]:
+    values = evaluate(scores, labels, pairs)
+    return {name: float(values[name]) if np.isfinite(values[name]) else None for name in METRICS}
+
+
+def _predictions(dataset: Dataset, folds: tuple[Split, ...], outcomes: Sequence[FoldScores]) -> Arrays:
+    genes, pairs = np.asarray(dataset.genes), np.concatenate([split.test for split in folds])
+    return {
+        "tf": genes[pairs[:, 0]],
+        "target": genes[pairs[:, 1]],
+        "label": np.concatenate([split.test_labels for split in folds]).astype(np.int8),
+        "score": np.concatenate([outcome.test for outcome in outcomes]).astype(np.float32),
+    }

@@ -1,15 +1,15 @@
 """What outlives a killed training: its state at an epoch's end, from which the same cell goes on to the last bit.
 
-``OUT/checkpoints/<cell>.pt``, or ``<cell>-fold_k.pt`` where the exam has folds. Tensors and plain values only, so that
-reading a file can run no code; a file that cannot be read, or is another cell's, counts as none.
+Tensors and plain values only, so that reading a file can run no code; a file that cannot be read, or is another
+cell's, counts as none.
 """
 
 from __future__ import annotations
 
 import time
 import zipfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,18 @@ from torch import Tensor
 
 from components.core.errors import KnockoutError
 from study.spec.files import write_atomically
-
-__all__ = ["Checkpoint", "Clock", "drop_checkpoints", "read_tensors", "write_tensors"]
+from study.spec.folder import OutFolder
 
 EVERY_S = 60.0  # the most that a kill costs, beside the epoch in flight
 FOLD_S = 1.0  # a finished fold is kept if it took this long: the file costs about a thousandth of it
-WHERE = ("stage", "epoch", "best", "best_epoch", "best_state", "curves")
-STATE = frozenset((*WHERE, "model", "optimizer", "scheduler", "draws", "batches", "dropout", "negatives"))
+PROGRESS = ("stage", "epoch", "best", "best_epoch", "best_state", "curves")
+STATE = frozenset((*PROGRESS, "model", "optimizer", "scheduler", "draws", "batches", "dropout", "negatives"))
 FINISHED = frozenset(("validation", "test", "curves", "best_epoch", "parameters"))
 
 
 @dataclass
 class Clock:
-    """Seconds that the training of one fold cost, whoever spent them.
+    """Seconds that a cell, or one fold of it, costs, whoever spends them.
 
     Attributes
     ----------
@@ -39,22 +38,47 @@ class Clock:
         Spent by a predecessor that was killed, or by the arm that trained what this one shares, less the time that
         this process waited for it.
     shared
-        What of it came from the store of shared stages.
+        What of it came from a graph stage that another arm trained.
+    uncounted
+        Spent in this process on what is no part of the cell.
+    folds
+        Clocks of the cell's folds, which count into its own.
     """
 
     elsewhere: float = 0.0
     shared: float = 0.0
-    started: float = field(default_factory=lambda: time.perf_counter())
+    uncounted: float = 0.0
+    started: float = field(default_factory=time.perf_counter)
+    folds: list[Clock] = field(default_factory=list)
+
+    def fold(self) -> Clock:
+        """Start the clock of a fold."""
+        self.folds.append(Clock())
+        return self.folds[-1]
 
     @property
     def here(self) -> float:
         """Seconds that went by in this process."""
-        return time.perf_counter() - self.started
+        return time.perf_counter() - self.started - self.uncounted
 
     @property
     def seconds(self) -> float:
         """Seconds in all."""
-        return self.elsewhere + self.here
+        return self.here + self.elsewhere + sum(fold.elsewhere - fold.uncounted for fold in self.folds)
+
+    @property
+    def shared_in_all(self) -> float:
+        """Seconds that came from shared stages, folds included."""
+        return self.shared + sum(fold.shared for fold in self.folds)
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Keep what is done inside out of the cell's seconds."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.uncounted += time.perf_counter() - started
 
 
 class Checkpoint:
@@ -68,18 +92,19 @@ class Checkpoint:
         Digest of the cell, without which a file is not ours.
     fold
         Number of the fold, 0 where the exam has none.
+    clock
+        Seconds of the fold, saved with its state.
     """
 
-    def __init__(self, path: Path | None = None, cell: str = "", fold: int = 0) -> None:
+    def __init__(self, path: Path | None = None, cell: str = "", fold: int = 0, clock: Clock | None = None) -> None:
         self.path, self.cell, self.fold = path, cell, fold
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self._saved_at = self.clock.started
 
     @classmethod
-    def of(cls, out: Path | None, cell: str, fold: int = 0) -> Checkpoint:
+    def of(cls, out: Path | None, cell: str, fold: int, clock: Clock) -> Checkpoint:
         """Return the checkpoint of a cell, or of one of its folds, in a study's output folder."""
-        name = f"{cell}-fold_{fold}.pt" if fold else f"{cell}.pt"
-        return cls(None if out is None else _folder(out) / name, cell, fold)
+        return cls(None if out is None else OutFolder(out).checkpoint(cell, fold), cell, fold, clock)
 
     @property
     def due(self) -> bool:
@@ -99,12 +124,12 @@ class Checkpoint:
         return self._resumed(state)
 
     def finish(self, fold: Mapping[str, Any]) -> None:
-        """Keep what a finished fold came to, until the others are; an exam without folds ends with its only one."""
+        """Keep the outcome of a finished fold until the others are; an exam without folds ends with its only one."""
         if self.fold and self.clock.seconds >= min(FOLD_S, EVERY_S):
             self._write(fold)
 
     def finished(self) -> dict[str, Any] | None:
-        """Return what the fold came to, None if it is not finished."""
+        """Return the outcome of the fold, None if it is not finished."""
         fold = self._read(FINISHED)
         return None if fold is None else self._resumed(fold)
 
@@ -123,7 +148,7 @@ class Checkpoint:
 
 def drop_checkpoints(out: Path, cell: str) -> None:
     """Remove the files of a cell that has ended."""
-    for path in _folder(out).glob(f"{cell}*.pt"):
+    for path in OutFolder(out).checkpoints.glob(f"{cell}*.pt"):
         path.unlink(missing_ok=True)
 
 
@@ -141,7 +166,7 @@ def read_tensors(path: Path, owner: str, names: frozenset[str]) -> dict[str, Any
             if file.testzip() is not None:
                 return None
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # what is wrong with a damaged file shows in many ways
+    except Exception:  # damage shows in many ways
         return None
     if not isinstance(content, dict) or content.get("owner") != owner or not names <= content.keys():
         return None
@@ -149,9 +174,18 @@ def read_tensors(path: Path, owner: str, names: frozenset[str]) -> dict[str, Any
 
 
 def same_shapes(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Say whether two sets of weights have the same names and shapes."""
+    """Return whether two sets of weights have the same names and shapes."""
     return {name: w.shape for name, w in one.items()} == {name: w.shape for name, w in other.items()}
 
 
-def _folder(out: Path) -> Path:
-    return out / "checkpoints"
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """Return the state of torch's own random streams, which dropout draws from."""
+    states = {"cpu": torch.get_rng_state()}
+    return states if device.type == "cpu" else states | {"cuda": torch.cuda.get_rng_state(device)}
+
+
+def set_random_state(device: torch.device, states: Mapping[str, Tensor]) -> None:
+    """Put torch's own random streams back to a state."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)

@@ -22,10 +22,8 @@ from components.core.exam import Split
 from components.core.metrics import METRICS, Scores
 from components.core.streams import Streams
 from components.model import Encoded, GRNModel, training_graph
-from study.train.checkpoint import Checkpoint
+from study.train.checkpoint import Checkpoint, random_state, set_random_state
 from study.train.graph_stage import SharedStage
-
-__all__ = ["Curves", "DivergedError", "Trained", "encode", "predict", "train"]
 
 CHUNK = 8192  # pairs scored at once; larger gains nothing on a CPU and costs memory
 
@@ -36,7 +34,7 @@ class DivergedError(Exception):
 
 @dataclass
 class Curves:
-    """What is recorded of every epoch: metric name to one value per epoch."""
+    """One value per epoch of each loss and metric, by name."""
 
     values: dict[str, list[float]] = field(default_factory=dict)
 
@@ -58,20 +56,20 @@ class Trained:
 
 @dataclass(frozen=True)
 class _Stage:
-    """What distinguishes the graph's pre-training from joint training."""
+    """One stage of training: the pre-training of the graph, or joint training."""
 
     name: str
     fitter: Any
     epochs: int
     patience: int
     batch_size: int
-    encode: Callable[[Tensor], Any]  # the visible graph -> what is known of every gene
-    score: Callable[[Any, Tensor], tuple[Tensor, Tensor]]  # (what is known of every gene, pairs) -> logits, encodings
+    encode: Callable[[Tensor], Any]  # the visible graph -> an encoding of every gene
+    score: Callable[[Any, Tensor], tuple[Tensor, Tensor]]  # (the encoded genes, pairs) -> logits, pair encodings
 
 
 @dataclass
 class _Progress:
-    """How far a stage has come: what its next epochs depend on beside weights and fitter."""
+    """State of a stage between two epochs, beside weights and fitter."""
 
     draws: np.random.Generator
     batches: torch.Generator
@@ -83,10 +81,17 @@ class _Progress:
 
 
 class _Trainer:
-    """Holds what both stages share: tensors on the device, streams, the sampler of negatives and the checkpoint."""
+    """Trains stages of one model: tensors on the device, random streams, sampler of negatives, checkpoint."""
 
     def __init__(
-        self, model: GRNModel, split: Split, sampler: Any, streams: Streams, budget: Budget, checkpoint: Checkpoint
+        self,
+        model: GRNModel,
+        split: Split,
+        sampler: Any,
+        streams: Streams,
+        budget: Budget,
+        checkpoint: Checkpoint,
+        saved: dict[str, Any] | None,
     ) -> None:
         self.model, self.split, self.sampler, self.budget = model, split, sampler, budget
         self.device = next(model.parameters()).device
@@ -95,8 +100,7 @@ class _Trainer:
         self.validation = self._tensor(split.validation)
         self.streams = streams
         self.curves = Curves()
-        self.checkpoint = checkpoint
-        self.saved = checkpoint.load(model.state_dict())
+        self.checkpoint, self.saved = checkpoint, saved
 
     def run(self, stage: _Stage) -> int:
         """Train one stage, leave the model at its best epoch, and return that epoch (1-based)."""
@@ -117,7 +121,7 @@ class _Trainer:
         return at.best_epoch
 
     def _begin(self, stage: _Stage) -> _Progress:
-        """Start a stage, or go on where its checkpoint stands."""
+        """Start a stage, or resume it from its checkpoint."""
         # each stage starts its own streams: how long the graph was trained must not change what the joint stage draws
         draws = self.streams.numpy("negatives", stage.name)
         batches = self.streams.torch("batches", stage.name, self.device)
@@ -130,7 +134,7 @@ class _Trainer:
         self.curves.values = saved["curves"]
         draws.bit_generator.state = json.loads(saved["draws"])
         batches.set_state(saved["batches"])
-        _set_dropout_state(self.device, saved["dropout"])
+        set_random_state(self.device, saved["dropout"])
         negatives = saved["negatives"].to(self.device)
         return _Progress(
             draws, batches, negatives, saved["best_state"], saved["best"], saved["best_epoch"], saved["epoch"]
@@ -146,7 +150,7 @@ class _Trainer:
             "curves": self.curves.values,
             "draws": json.dumps(at.draws.bit_generator.state),
             "batches": at.batches.get_state(),
-            "dropout": _dropout_state(self.device),
+            "dropout": random_state(self.device),
             "negatives": at.negatives,
             "best": at.best,
             "best_epoch": at.best_epoch,
@@ -219,7 +223,9 @@ def train(
     DivergedError
         If a loss becomes NaN or infinite.
     """
-    trainer = _Trainer(model, split, sampler, streams, budget, checkpoint or Checkpoint())
+    checkpoint = checkpoint or Checkpoint()
+    saved = checkpoint.load(model.state_dict())
+    trainer = _Trainer(model, split, sampler, streams, budget, checkpoint, saved)
     pretrained = trainer.saved is not None and trainer.saved["stage"] == "joint"
     if model.fused and budget.graph_epochs and not pretrained:
         _pretrain(trainer, optimizer, shared or SharedStage())
@@ -229,7 +235,7 @@ def train(
 
 
 def _pretrain(trainer: _Trainer, optimizer: Any, shared: SharedStage) -> None:
-    """Bring the graph to the end of its stage: trained here, or by an arm that shares it."""
+    """Pre-train the graph, or take the weights over from an arm that shares the stage."""
     parts = nn.ModuleDict({"bucketing": trainer.model.bucketing, "gnn": trainer.model.gnn})
     clock = trainer.checkpoint.clock
     began = clock.here
@@ -242,8 +248,8 @@ def _pretrain(trainer: _Trainer, optimizer: Any, shared: SharedStage) -> None:
         seconds = clock.elsewhere + clock.here - started
         return {"state": parts.state_dict(), "curves": trainer.curves.values, "seconds": seconds}
 
-    outcome, taken = shared.once(stage, parts.state_dict())
-    if taken:
+    outcome, taken_over = shared.once(stage, parts.state_dict())
+    if taken_over:
         parts.load_state_dict(outcome["state"])
         trainer.curves.values = outcome["curves"]
         clock.shared = outcome["seconds"]
@@ -252,16 +258,16 @@ def _pretrain(trainer: _Trainer, optimizer: Any, shared: SharedStage) -> None:
 
 @torch.no_grad()
 def encode(trained: Trained) -> Encoded:
-    """Look once at every gene, as the trained model is shown it, over the graph of training positives."""
+    """Encode every gene with a trained model, over the graph of training positives."""
     return trained.model.eval().encode(trained.graph)
 
 
 @torch.no_grad()
 def predict(trained: Trained, pairs: Ints, encoded: Encoded | None = None) -> Scores:
-    """Score pairs ``[pairs, 2]`` with a trained model: ``[pairs]`` logits. Genes ``encoded`` before are not again."""
-    known = encode(trained) if encoded is None else encoded
+    """Score pairs ``[pairs, 2]`` with a trained model: ``[pairs]`` logits; ``encoded`` genes are not encoded again."""
+    genes = encode(trained) if encoded is None else encoded
     tensor = torch.from_numpy(np.ascontiguousarray(pairs)).to(trained.graph.device)
-    return _in_chunks(lambda chunk: trained.model.score(known, chunk)[0], tensor)
+    return _in_chunks(lambda chunk: trained.model.score(genes, chunk)[0], tensor)
 
 
 def _in_chunks(score: Callable[[Tensor], Tensor], pairs: Tensor) -> Scores:
@@ -272,32 +278,14 @@ def _snapshot(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
-def _dropout_state(device: torch.device) -> dict[str, Tensor]:
-    states = {"cpu": torch.get_rng_state()}
-    return states if device.type == "cpu" else states | {"cuda": torch.cuda.get_rng_state(device)}
-
-
-def _set_dropout_state(device: torch.device, states: dict[str, Tensor]) -> None:
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"], device)
-
-
 def _graph_stage(model: GRNModel, optimizer: Any, budget: Budget) -> _Stage:
     def score(graph: Any, pairs: Tensor) -> tuple[Tensor, Tensor]:
         scores = graph.expert_score(pairs)
         return scores, scores
 
     fitter = optimizer.graph([*model.bucketing.parameters(), *model.gnn.parameters()])
-    return _Stage(
-        "graph",
-        fitter,
-        budget.graph_epochs,
-        budget.graph_patience,
-        budget.graph_batch_size,
-        model.embed_graph,
-        score,
-    )
+    epochs, patience, size = budget.graph_epochs, budget.graph_patience, budget.graph_batch_size
+    return _Stage("graph", fitter, epochs, patience, size, model.embed_graph, score)
 
 
 def _joint_stage(model: GRNModel, optimizer: Any, budget: Budget) -> _Stage:

@@ -1,8 +1,8 @@
 """The pre-trained graph stage, trained once for all arms that share it.
 
 The stage reads bucketing and graph branch alone, and each of its random streams is its own; so arms that differ in
-fusion, pair encoder or contrast leave it with the same weights to the last bit. The first of them stores these in
-``OUT/shared``; the folder is a cache, and may be deleted at any time.
+fusion, pair encoder or contrast leave it with the same weights to the last bit. The first of them stores the weights
+in the output folder; these files are a cache, and may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -19,22 +19,15 @@ from torch import Tensor
 from components.core import registry
 from components.core.budget import Budget
 from search_spaces.arm import Arm, Choice, canonical_json, json_digest
+from study.spec.code import code_digest
+from study.spec.folder import OutFolder
 from study.train.checkpoint import read_tensors, same_shapes, write_tensors
-
-__all__ = ["SharedStage", "graph_stage_of", "stage_group"]
 
 ENABLED = True  # a benchmark sets it to False to see what sharing is worth
 WAIT_S = 24 * 3600.0  # for another worker to finish the stage; the lock of one that died is free at once
 FACTORS = ("bucketing", "gnn", "negatives", "optimizer", "scorer")
 BUDGET = ("graph_epochs", "graph_patience", "graph_batch_size", "choose_by", "precision")
-CODE = (
-    "components.core.dataset",
-    "components.core.exam",
-    "components.core.metrics",
-    "components.model",
-    "components.core.streams",
-    "study.train.fit",
-)
+ENTRY = "study.train.fit"  # the module that trains the stage
 CONTENT = frozenset(("state", "curves", "seconds"))
 
 
@@ -51,21 +44,21 @@ class SharedStage:
         """
         if self.path is None or not ENABLED:
             return compute(), False
-        if (found := self._read(self.path, like)) is not None:
-            return found, True
+        if (stored := self._read(self.path, like)) is not None:
+            return stored, True
         with ExitStack() as held:
             with suppress(Timeout, OSError, NotImplementedError):  # no locks on this file system: compute it here, too
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 held.enter_context(FileLock(self.path.with_suffix(".lock"), timeout=WAIT_S))
-            if (found := self._read(self.path, like)) is not None:
-                return found, True
+            if (stored := self._read(self.path, like)) is not None:
+                return stored, True
             outcome = compute()
             write_tensors(self.path, self.path.stem, outcome)
             return outcome, False
 
     def _read(self, path: Path, like: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        found = read_tensors(path, path.stem, CONTENT)
-        return found if found is not None and same_shapes(found["state"], like) else None
+        stored = read_tensors(path, path.stem, CONTENT)
+        return stored if stored is not None and same_shapes(stored["state"], like) else None
 
 
 def graph_stage_of(
@@ -74,7 +67,7 @@ def graph_stage_of(
     """Return where the graph stage of an arm's fold lies: the same place for all arms that end it alike."""
     if out is None:
         return SharedStage()
-    levels = [(name, arm.choices[name].level) for name in FACTORS]
+    levels = tuple((name, arm.choices[name].level) for name in FACTORS)
     content = {
         "arm": _read_by_stage(arm),
         "data": data_digest,
@@ -82,12 +75,12 @@ def graph_stage_of(
         "repeat": repeat,
         "fold": fold,
         "budget": {name: getattr(budget, name) for name in BUDGET},
-        "code": registry.code_digest((*levels, ("split", split.level)), CODE),
+        "code": code_digest((*levels, ("split", split.level)), ENTRY),
         "torch": torch.__version__,
         "device": torch.device(device).type,
         "threads": torch.get_num_threads(),  # they change the order of sums, and so the last bit
     }
-    return SharedStage(out / "shared" / f"{json_digest(content, 20)}.pt")
+    return SharedStage(OutFolder(out).graph_stage(json_digest(content, 20)))
 
 
 def stage_group(arm: Arm, budget: Budget) -> str:

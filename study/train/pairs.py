@@ -1,15 +1,12 @@
-"""What a model makes of pairs of genes before and after its training: what its classifier is given to tell apart.
+"""What a model makes of pairs of genes before and after its training: the input of its classifier.
 
-Read when the scores of the fold are there, and what was before off a model that is assembled anew: so no number of the
-cell changes, and a training that was killed, or took its graph stage over from another arm, has the same beginning.
+Read when the scores of the fold are there, and 'before' from a model that is assembled anew: so no number of the cell
+changes, and a training that was killed, or took its graph stage over from another arm, has the same beginning.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -18,24 +15,22 @@ from torch import Tensor
 from components.core.dataset import Floats, Ints
 from components.core.exam import Split
 from components.model import GRNModel
-from study.train.checkpoint import Clock
 
-if TYPE_CHECKING:  # a result is filled here, and defined with the cell that it is of
-    from study.train.cell import Result
-
-__all__ = ["before_and_after", "draw", "encodings", "uncounted", "with_names"]
+Arrays = dict[str, np.ndarray]
 
 MOST = 1000  # pairs: a file of a few megabytes
 
 
-def before_and_after(before: GRNModel, after: GRNModel, graph: Tensor, split: Split, rng: np.random.Generator) -> Any:
-    """Return which test pairs were drawn, ``[n]`` rows, and what the two models make of them, ``[n, width]`` each."""
-    rows = draw(split.test_labels, rng)
+def encode_before_and_after(
+    before: GRNModel, after: GRNModel, graph: Tensor, split: Split, rng: np.random.Generator
+) -> Arrays:
+    """Return the drawn test pairs, ``row`` ``[n]``, and their encodings by both models, ``[n, width]`` each."""
+    rows = draw_pairs(split.test_labels, rng)
     pairs = torch.from_numpy(np.ascontiguousarray(split.test[rows])).to(graph.device)
-    return {"row": rows, "before": encodings(before, graph, pairs), "after": encodings(after, graph, pairs)}
+    return {"row": rows, "before": encode_pairs(before, graph, pairs), "after": encode_pairs(after, graph, pairs)}
 
 
-def draw(labels: Ints, rng: np.random.Generator) -> Ints:
+def draw_pairs(labels: Ints, rng: np.random.Generator) -> Ints:
     """Draw test pairs of an exam, at most ``MOST``: half of them edges, as far as there are so many of either."""
     edges, others = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
     n_edges = min(len(edges), max(MOST // 2, MOST - len(others)))
@@ -45,30 +40,30 @@ def draw(labels: Ints, rng: np.random.Generator) -> Ints:
 
 
 @torch.no_grad()
-def encodings(model: GRNModel, graph: Tensor, pairs: Tensor) -> Floats:
-    """Return what the classifier of a model reads of pairs ``[pairs, 2]``: ``[pairs, width]``, graph fused in.
+def encode_pairs(model: GRNModel, graph: Tensor, pairs: Tensor) -> Floats:
+    """Return the input of a model's classifier for pairs ``[pairs, 2]``: ``[pairs, width]``, graph fused in.
 
-    A fusion without an attribute ``classifier`` has its pair encodings, from before the fusion, returned.
+    For a fusion without an attribute ``classifier``: the pair encodings, from before the fusion.
     """
-    read: list[Tensor] = []
+    inputs: list[Tensor] = []
     encoded = model.eval().encode(graph)
     classifier = getattr(model.fusion, "classifier", None)
     if classifier is None:
-        return _plain(model.score(encoded, pairs)[1])
-    hook = classifier.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0]))
+        return _to_numpy(model.score(encoded, pairs)[1])
+    hook = classifier.register_forward_pre_hook(lambda module, arguments: inputs.append(arguments[0]))
     try:
         model.score(encoded, pairs)
     finally:
         hook.remove()
-    return _plain(read[0])
+    return _to_numpy(inputs[0])
 
 
-def _plain(z: Tensor) -> Floats:
+def _to_numpy(z: Tensor) -> Floats:
     # no half precision: an untrained model's encodings hardly differ, and would look even less apart than they are
     return z.float().cpu().numpy()
 
 
-def with_names(embeddings: dict[str, Any], split: Split, genes: Sequence[str]) -> dict[str, Any]:
+def name_pairs(embeddings: Arrays, split: Split, genes: Sequence[str]) -> Arrays:
     """Return what is saved: pairs by name, with labels, both encodings, and how many pairs and edges the test has."""
     rows, names = embeddings["row"], np.asarray(genes)
     pairs, labels = split.test[rows], split.test_labels[rows]
@@ -80,16 +75,3 @@ def with_names(embeddings: dict[str, Any], split: Split, genes: Sequence[str]) -
         "after": embeddings["after"],
         "asked": np.array([len(split.test), split.test_labels.sum()]),
     }
-
-
-@contextmanager
-def uncounted(result: Result, clock: Clock | None) -> Iterator[None]:
-    """Keep what is done for a picture out of the seconds that a cell costs."""
-    started = time.perf_counter()
-    try:
-        yield
-    finally:
-        spent = time.perf_counter() - started
-        result.seconds -= spent  # run_cell adds all the time that went by
-        if clock is not None:
-            clock.started += spent

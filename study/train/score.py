@@ -1,10 +1,11 @@
-"""What an arm makes of one fold of an exam: a model assembled, trained and asked, or a rule or method asked."""
+"""Fits an arm on one fold of an exam and scores the fold's pairs: by a model it trains, a rule or a method."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,19 +15,13 @@ from components.core.budget import Budget
 from components.core.dataset import Dataset, Floats
 from components.core.exam import Split
 from components.core.metrics import Scores
-from components.core.settings import Settings
 from components.core.streams import Streams
 from components.model import GRNModel, Parts, assemble
 from search_spaces.arm import Arm
 from study.train.checkpoint import Checkpoint
-from study.train.fit import encode, predict, train
+from study.train.fit import Trained, encode, predict, train
 from study.train.graph_stage import SharedStage
-from study.train.pairs import before_and_after, uncounted
-
-if TYPE_CHECKING:  # a result is filled here, and defined with the cell that it is of
-    from study.train.cell import Result
-
-__all__ = ["Assembled", "assemble_arm", "score_arm"]
+from study.train.pairs import Arrays, encode_before_and_after
 
 
 @dataclass(frozen=True)
@@ -38,86 +33,145 @@ class Assembled:
     model
         On its device.
     parts
-        What it was built of; builds its sampler and optimiser, too.
-    shown
-        ``[genes, cells]``, the expression that it is shown: the data set's, or a control's.
+        The levels it is built of; they build its sampler and optimiser, too.
+    expression
+        ``[genes, cells]``, what it is shown: the data set's expression, or a control's.
     """
 
     model: GRNModel
     parts: Parts
-    shown: Floats
+    expression: Floats
 
 
-def assemble_arm(arm: Arm, dataset: Dataset, streams: Streams, device: str) -> Assembled:
-    """Assemble the model of an arm that trains, on what its scorer shows of a data set."""
-    choice = arm.choices["scorer"]
-    scorer: Any = registry.level("scorer", choice.level)
-    shown = scorer(choice.settings).expression(dataset.expression, streams.numpy("noise"))
-    parts = Parts({name: (c.level, c.settings) for name, c in arm.choices.items()})
-    return Assembled(assemble(parts, torch.from_numpy(shown).to(device), streams).to(device), parts, shown)
+@dataclass(frozen=True)
+class FoldScores:
+    """An arm's outcome on one fold.
+
+    Attributes
+    ----------
+    validation, test
+        One score per pair of either part.
+    curves
+        Loss and validation score per epoch; empty where nothing is trained.
+    best_epoch, parameters
+        Epoch that validation chose, counted from 1, and number of trained weights; 0 where nothing is trained.
+    embeddings
+        What the model makes of test pairs (:mod:`study.train.pairs`), if it was asked for.
+    """
+
+    validation: Scores
+    test: Scores
+    curves: Mapping[str, list[float]] = field(default_factory=dict)
+    best_epoch: int = 0
+    parameters: int = 0
+    embeddings: Arrays | None = None
 
 
-def score_arm(
+@contextmanager
+def fixed_order(device: str) -> Iterator[None]:
+    """Let torch add numbers in a fixed order on a CPU, so that threads that race cannot change last digits.
+
+    Without it, the gradient of indexing (``x[rows]``) is added by all threads at once as soon as it has 32,768 numbers,
+    in the order in which they arrive. A GPU is left as it is: not all of its operations have a fixed order.
+    """
+    if torch.device(device).type != "cpu":
+        yield
+        return
+    enabled, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)  # a plug-in's operation may have no fixed order
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(enabled, warn_only=warns)
+
+
+def score_fold(
     arm: Arm,
     dataset: Dataset,
     split: Split,
     repeat: int,
     budget: Budget,
     device: str,
-    result: Result,
     checkpoint: Checkpoint | None = None,
     shared: SharedStage | None = None,
-    embeds: bool = False,
-) -> tuple[Scores, Scores]:
-    """Return an arm's scores of the validation and the test pairs, training its model if it has one.
+    embed: bool = False,
+) -> FoldScores:
+    """Fit an arm on one fold of an exam, and score its validation and test pairs.
 
-    With ``embeds``, what the model makes of test pairs is left in the result, too, unless it encodes no pair.
+    Parameters
+    ----------
+    arm, dataset, split, repeat, budget, device
+        What is fitted, on which data and pairs, with which random streams, for how long, and where.
+    checkpoint
+        Where a training that was killed goes on.
+    shared
+        Graph stage that other arms have, too.
+    embed
+        Whether to return what the model makes of test pairs, unless it encodes none.
+
+    Raises
+    ------
+    DivergedError
+        If a loss becomes NaN or infinite.
     """
     streams = Streams(dataset.digest, repeat)
-    choice = arm.choices["scorer"]
-    cls: Any = registry.level("scorer", choice.level)
     if not arm.trains:
-        return _score_by_method(cls, choice.settings, dataset, split, streams)
-    made = assemble_arm(arm, dataset, streams, device)
-    model = made.model
-    result.parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    sampler, optimizer = made.parts.build("negatives", split, made.shown), made.parts.build("optimizer")
-    trained = train(model, split, sampler, optimizer, streams, budget, checkpoint, shared)
-    result.curves, result.best_epoch = trained.curves.values, trained.best_epoch
+        return _score_by_method(arm, dataset, split, streams)
+    checkpoint = checkpoint or Checkpoint()
+    assembled = assemble_arm(arm, dataset, streams, device)
+    model = assembled.model
+    sampler = assembled.parts.build("negatives", split, assembled.expression)
+    trained = train(model, split, sampler, assembled.parts.build("optimizer"), streams, budget, checkpoint, shared)
     encoded = encode(trained)
     validation = predict(trained, split.validation, encoded)
     if dataset.target is not None:
         _show_target(model, arm, dataset.target, streams, device)
         encoded = encode(trained)
     test = predict(trained, split.test, encoded)
-    if embeds and model.paired:
-        with uncounted(result, checkpoint.clock if checkpoint else None), suppress(MemoryError, torch.OutOfMemoryError):
-            fresh = assemble_arm(arm, dataset, streams, device).model
-            if dataset.target is not None:
-                _show_target(fresh, arm, dataset.target, streams, device)
-            rng = streams.numpy("split", "embeddings")
-            result.embeddings = before_and_after(fresh, model, trained.graph, split, rng)
-    return validation, test
+    embeddings = None
+    if embed and model.paired:
+        with checkpoint.clock.pause(), suppress(MemoryError, torch.OutOfMemoryError):
+            embeddings = _embed(arm, trained, dataset, split, streams, device)
+    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return FoldScores(validation, test, trained.curves.values, trained.best_epoch, parameters, embeddings)
+
+
+def assemble_arm(arm: Arm, dataset: Dataset, streams: Streams, device: str) -> Assembled:
+    """Assemble the model of an arm that trains, on the expression that its scorer shows."""
+    shown = _scorer(arm).expression(dataset.expression, streams.numpy("noise"))
+    parts = Parts({name: (choice.level, choice.settings) for name, choice in arm.choices.items()})
+    return Assembled(assemble(parts, torch.from_numpy(shown).to(device), streams).to(device), parts, shown)
+
+
+def _scorer(arm: Arm) -> Any:
+    choice = arm.choices["scorer"]
+    cls: Any = registry.level("scorer", choice.level)
+    return cls(choice.settings)
+
+
+def _embed(arm: Arm, trained: Trained, dataset: Dataset, split: Split, streams: Streams, device: str) -> Arrays:
+    untrained = assemble_arm(arm, dataset, streams, device).model
+    if dataset.target is not None:
+        _show_target(untrained, arm, dataset.target, streams, device)
+    rng = streams.numpy("split", "embeddings")
+    return encode_before_and_after(untrained, trained.model, trained.graph, split, rng)
 
 
 def _show_target(model: GRNModel, arm: Arm, target: Dataset, streams: Streams, device: str) -> None:
     """Let a model see the cells that a transfer is tested on, or what its scorer shows of them."""
-    choice = arm.choices["scorer"]
-    scorer: Any = registry.level("scorer", choice.level)
-    tested = scorer(choice.settings).expression(target.expression, streams.numpy("noise", "tested"))
+    tested = _scorer(arm).expression(target.expression, streams.numpy("noise", "tested"))
     model.bucketing.show(torch.from_numpy(tested).to(device))
 
 
-def _score_by_method(
-    cls: Any, settings: Settings, dataset: Dataset, split: Split, streams: Streams
-) -> tuple[Scores, Scores]:
-    """Return the scores of a rule, which never meets expression, or of a method that is run as it is."""
-    rng = streams.numpy("negatives")
+def _score_by_method(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> FoldScores:
+    """Score by a rule, which never meets expression, or by a method that is run as it is."""
+    choice, rng = arm.choices["scorer"], streams.numpy("negatives")
+    cls: Any = registry.level("scorer", choice.level)
     if cls.control:
-        rule = cls(settings, split, rng)
-        return rule.score(split.validation), rule.score(split.test)
+        rule = cls(choice.settings, split, rng)
+        return FoldScores(rule.score(split.validation), rule.score(split.test))
     target = dataset.target
     tfs = dataset.tfs if target is None else np.union1d(dataset.tfs, target.tfs)
-    method = cls(settings, split, dataset.expression, tfs, rng)
+    method = cls(choice.settings, split, dataset.expression, tfs, rng)
     validation = method.score(split.validation)
-    return validation, (method if target is None else method.on(target.expression)).score(split.test)
+    return FoldScores(validation, (method if target is None else method.on(target.expression)).score(split.test))

@@ -220,20 +220,5 @@ def test_description_names_range_search_and_unit():
     assert rows["learning_rate"]["search"] == "{1e-05, 0.01} (log)"
 
 
-def test_code_digest_depends_on_the_parts_in_use():
-    gcn, gat = (("gnn", "gcn"),), (("gnn", "gat"),)
-    assert registry.code_digest(gcn) != registry.code_digest(gat)
-    assert registry.code_digest(gcn) != registry.code_digest(gcn, ("components.model",))
-
-
-def test_code_digest_reads_what_a_level_inherits_from(monkeypatch):
-    read = set()
-    monkeypatch.setattr(registry.Path, "read_bytes", lambda path: read.add(path.name) or b"")
-    registry.code_digest.cache_clear()
-    registry.code_digest((("bucketing", "uniform"), ("negatives", "protocol")))
-    registry.code_digest.cache_clear()
-    assert read == {"gene_cell.py", "base.py", "protocol.py", "same_tf.py"}
-
-
 def test_a_factor_lists_its_levels_in_the_order_of_its_package():
     assert list(registry.levels("gnn")) == ["none", "mlp", "gcn", "gat", "sage", "gin", "gatv2"]  # as spaces list them

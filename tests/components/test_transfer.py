@@ -21,7 +21,8 @@ from components.data.orthologs import read_orthologs, transfer
 from components.data.simulator import SimulatorSettings, simulate, write_beeline
 from study.plan.plan import make_plan
 from study.study_file.study import load_study
-from study.train.cell import make_folds, run_cell
+from study.train.cell import run_cell
+from study.train.exams import make_folds
 
 SMALL = SimulatorSettings(genes=60, tfs=8, cells=40)
 
@@ -189,9 +190,9 @@ class TestInAStudy:
 
     def test_arms_that_read_no_single_cells_are_planned(self, study):
         planned = make_plan(study(reference={"bucketing": "coexpression"}))
-        assert {row.dataset for row in planned.rows} == {"net/mouse/TFs+60 from net/human/TFs+60"}
-        assert {row.split for row in planned.rows} == {"transfer"}
-        assert {row.block for row in planned.rows} == {"mouse"}
+        assert {row.dataset for row in planned.record.rows} == {"net/mouse/TFs+60 from net/human/TFs+60"}
+        assert {row.split for row in planned.record.rows} == {"transfer"}
+        assert {row.block for row in planned.record.rows} == {"mouse"}
         (fold,) = make_folds(planned.datasets[0], planned.cells[0].split, 0)
         assert len(fold.test)
 
@@ -219,8 +220,8 @@ class TestInAStudy:
 
         planned = make_plan(study(reference={"bucketing": "coexpression"}, baselines=["pcc"]))
         lane = planned.study.lanes[0]
-        results = {row.arm: run_cell(cell, lane) for row, cell in zip(planned.rows, planned.cells, strict=True)}
-        assert {result.status for result in results.values()} == {"ok"}, [r.reason for r in results.values()]
+        results = {cell.arm.name: run_cell(cell, lane) for cell in planned.cells}
+        assert all(r.record.ok for r in results.values()), [r.record.reason for r in results.values()]
         target = planned.datasets[0].target
         pcc = results["pcc"].predictions
         a, b = target.genes.index(pcc["tf"][0]), target.genes.index(pcc["target"][0])

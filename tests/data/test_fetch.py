@@ -15,10 +15,10 @@ import pytest
 
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
-from components.data import readers
+from components.data import beeline, readers
+from components.data.beeline import RemoteFile, blob_id, choose, listed
 from components.data.simulator import write_beeline
-from study.cli import fetch
-from study.cli.fetch import RemoteFile, blob_id, choose, listed
+from study.cli import datasets
 
 BEELINE = Path(__file__).parents[3] / "shared" / "data" / "beeline"
 FILES = {"BL--ExpressionData.csv", "BL--network.csv", "Label.csv", "TF.csv", "Target.csv"}
@@ -85,12 +85,12 @@ def repository() -> Iterator[Repository]:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(beeline, "PAUSES", (0.0, 0.0))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 @pytest.fixture
-def made_up(repository: Repository, small: Dataset, tmp_path: Path) -> SimpleNamespace:
+def made_up(repository: Repository, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Four small data sets in the repository, their list, and one call to fetch them."""
     rows = []
     for name in SETS:
@@ -98,9 +98,10 @@ def made_up(repository: Repository, small: Dataset, tmp_path: Path) -> SimpleNam
         rows += repository.add(tmp_path / "there" / name, name)
     text = "\n".join([HEADER, *rows])
     to = tmp_path / "here"
+    monkeypatch.setattr(beeline, "listed", lambda: listed(text))
 
     def call(**changes: Any) -> Path:
-        return fetch.fetch(**{"to": to, "source": repository.address, "files": listed(text), **changes})
+        return datasets.fetch("beeline", **{"to": to, "source": repository.address, **changes})
 
     return SimpleNamespace(fetch=call, to=to, text=text, there=tmp_path / "there", repository=repository)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ import pandas as pd
 import pytest
 
 from reports.errors import ReportError
-from reports.tables import Table, load
+from reports.findings import analysis
+from reports.findings.results import Analysis
+from reports.options import ReportOptions
+from reports.table.table import Table, load
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "published"
 ARMS = {
@@ -21,6 +25,7 @@ ARMS = {
     "degree": ("control", 0.70),
     "noise": ("control", 0.50),
 }
+DRAWN = ("test_plots.py", "test_embedding_plot.py", "test_learning_curves.py", "test_page_browser.py")
 METRICS = {"auroc": 1.0, "auprc": 0.5, "auprc_ratio": 3.0}
 
 
@@ -77,17 +82,52 @@ def study_frame(
     return pd.DataFrame(rows)
 
 
+_TABLES: dict[str, tuple[Table, bytes]] = {}
+_ANALYSES: dict[tuple[int, ReportOptions], Analysis] = {}
+
+
+def analyse(table: Table, options: ReportOptions = ReportOptions()) -> Analysis:  # noqa: B008  frozen
+    """Analyse a table as reports do; once for tables that :func:`study` makes unchanged."""
+    if not any(table.frame is known.frame for known, _ in _TABLES.values()):
+        return analysis.analyse(table, options)
+    key = (id(table.frame), replace(options))
+    if key not in _ANALYSES:
+        _ANALYSES[key] = analysis.analyse(table, options)
+    return _ANALYSES[key]
+
+
 @pytest.fixture
 def study(tmp_path: Path) -> Callable[..., Table]:
     """Write a synthetic study to ``cells.parquet`` and read it as the command line does."""
 
     def make(change: Callable[[pd.DataFrame], pd.DataFrame] | None = None, **how: object) -> Table:
+        path, key = tmp_path / "cells.parquet", repr(sorted(how.items()))
+        if change is None and key in _TABLES:
+            table, content = _TABLES[key]
+            path.write_bytes(content)
+            return replace(table, source=path)
         frame = study_frame(**how)
-        path = tmp_path / "cells.parquet"
         (change(frame) if change else frame).to_parquet(path)
-        return load(path)
+        table = load(path)
+        if change is None:
+            _TABLES[key] = (table, path.read_bytes())
+        return table
 
     return make
+
+
+@pytest.fixture
+def drawn() -> None:
+    """Ask for figures that are drawn; see :func:`undrawn`."""
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the drawing of figures out of pages, which takes most of their time, where no test looks at one."""
+    if "drawn" in request.fixturenames or request.node.path.name in DRAWN:
+        return
+    for module in ("reports.figures.shared.picture", "reports.figures.search.pictures"):
+        monkeypatch.setattr(f"{module}.svg", lambda figure: "<svg></svg>")
 
 
 Read = Callable[..., Table]
@@ -100,7 +140,7 @@ def read(tmp_path: Path) -> Read:
     def written(text: str, **how: object) -> Table:
         path = tmp_path / "mine.csv"
         path.write_text(text)
-        return load(path, **how)
+        return load(path, ReportOptions(**how))
 
     return written
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Read, refused, study_frame
+from conftest import Read, analyse, refused, study_frame
 
-from reports.analysis import analyse
 from reports.errors import ReportError
-from reports.tables import load
+from reports.options import ReportOptions
+from reports.table.table import load
 
 WIDE = "dataset,baseline,full,late_fusion\nset0,0.76,0.85,0.84\nset1,0.75,0.83,NA\n"
 
@@ -150,7 +150,7 @@ class TestUnknownColumn:
     def test_nonsense_gets_no_hint_and_no_numbers(self, tmp_path: Path) -> None:
         study_frame(blocks=1).to_parquet(tmp_path / "cells.parquet")
         with pytest.raises(ReportError) as caught:
-            load(tmp_path / "cells.parquet", arm="nonsense")
+            load(tmp_path / "cells.parquet", ReportOptions(arm="nonsense"))
         said = str(caught.value)
         assert "unknown arm column 'nonsense'. Columns that could be meant: arm, " in said
         assert "Did you mean" not in said and "seconds" not in said and "digest" not in said

@@ -1,4 +1,4 @@
-"""What N blocks can prove at best (statistics.md E.3)."""
+"""What N blocks can prove at best."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.statistics.over_blocks import holm, wilcoxon
+from reports.statistics.multiplicity import holm
+from reports.statistics.pairs.signed import wilcoxon
 
 
 def test_one_comparison_needs_six_blocks() -> None:

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ARMS, study_frame
+from conftest import ARMS, analyse, study_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.analysis import analyse
 from reports.build import build
-from reports.findings.audit import Audit, audit, audit_context, audit_refusals
-from reports.tables import Table, load
+from reports.findings.audit import Audit, audit, audit_refusals
+from reports.options import ReportOptions
+from reports.page.sections.audit import audit_context
+from reports.table.table import Table, load
 
 Study = Callable[..., Table]
 
@@ -149,7 +150,7 @@ def test_ranks_on_raw_auprc_weigh_networks_as_the_findings_do(study: Callable[..
         return frame.assign(value=np.where(frame["metric"] == "auprc", base, frame["value"]))
 
     study(dense)
-    a = analyse(load(tmp_path / "cells.parquet", metric="auprc"))
+    a = analyse(load(tmp_path / "cells.parquet", ReportOptions(metric="auprc")))
     assert next(f for f in a.findings if f.arm == "gnn=none" and f.metric == "auprc").effect.superior == 1.0
     ranks = audit(a).ranks.set_index("arm")
     assert ranks.loc["gnn=none", "pooled_rank"] == 1.0 and np.isnan(ranks.loc["full", "pooled_mean"])

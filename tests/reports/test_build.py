@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import ARMS
+from conftest import ARMS, study_frame
 
 import reports.build as build_module
 from reports.build import build
 from reports.errors import ReportError
-from reports.made import Made
-from reports.tables import Table, load
+from reports.options import ReportOptions
+from reports.provenance import Provenance
+from reports.table.table import Table, load
 
 Study = Callable[..., Table]
 HIDDEN = {".report.json", ".report.lock"}
@@ -53,10 +54,16 @@ def read(path: Path) -> Page:
     return page
 
 
-@pytest.fixture
-def built(study: Study, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with figures, written once. Read it."""
+    folder = tmp_path_factory.mktemp("built")
+    study_frame(failed={("fusion=early", "cell3")}).to_parquet(folder / "cells.parquet")
     typed = ("knockout run a.yaml --out out", "knockout report out")
-    return build(study(failed={("fusion=early", "cell3")}), tmp_path / "out", made=Made(typed, "0123abc"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(build_module, "pdf", lambda figure: b"%PDF-1.4 in name only")
+        table = load(folder / "cells.parquet")
+        return build(table, folder / "out", provenance=Provenance(typed, "0123abc"))
 
 
 def test_the_page_loads_nothing(built: Path) -> None:
@@ -145,7 +152,7 @@ def test_every_latex_row_has_the_columns_it_declares(built: Path) -> None:
         assert "multirow" not in text
 
 
-def test_the_same_table_gives_the_same_page(study: Study, tmp_path: Path) -> None:
+def test_the_same_table_gives_the_same_page(study: Study, tmp_path: Path, drawn: None) -> None:
     one = build(study(blocks=2), tmp_path / "a").read_text(encoding="utf-8")
     other = build(study(blocks=2), tmp_path / "b").read_text(encoding="utf-8")
     assert one == other
@@ -153,7 +160,7 @@ def test_the_same_table_gives_the_same_page(study: Study, tmp_path: Path) -> Non
 
 def test_hostile_names_are_text_everywhere(study: Study, tmp_path: Path) -> None:
     arms = {**ARMS, HOSTILE: ("arm", 0.7)}
-    page = build(study(arms=arms), tmp_path / "out", made=Made((HOSTILE,)))
+    page = build(study(arms=arms), tmp_path / "out", provenance=Provenance((HOSTILE,)))
     assert read(page).tags.count("script") == 1  # the page's own
     assert HOSTILE in read(page).text
     tex = (page.parent / "tables" / "scores_auroc.tex").read_text(encoding="utf-8")
@@ -199,7 +206,7 @@ def test_a_table_that_an_earlier_report_wrote_is_not_replaced_while_it_is_read(s
     scores = page.parent / "tables" / "averages.csv"
     before = scores.read_bytes()
     with pytest.raises(ReportError, match=r"averages\.csv: the report is made of this table"):
-        build(load(scores, metric="mean", arm="arm", block="metric", dataset="network"), page.parent)
+        build(load(scores, ReportOptions(metric="mean", arm="arm", block="metric", dataset="network")), page.parent)
     assert scores.read_bytes() == before
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from reports.build import build
-from reports.glossary import HEADS, METRICS, STATISTICS, label
-from reports.page.conclusions import CONCLUSIONS
-from reports.search.page import TERMS
-from reports.tables import Table
+from reports.table.table import Table
+from reports.words.glossary import CONCLUSIONS, HEADS, SEARCHES, STATISTICS
+from reports.words.metrics import METRICS, label
 
 NAMES = {"Arm", "Data set", "Metric", "Difference of", "Method", "Factor", "Level", "Reason", "Parameter", "Range"}
 
@@ -72,7 +71,7 @@ def test_every_column_of_numbers_is_defined_on_the_page(
 
 def test_heads_stand_for_terms_that_there_are() -> None:
     metrics = {label(metric) for metric in METRICS}
-    assert set(HEADS) <= {*STATISTICS, *CONCLUSIONS, *TERMS}
+    assert set(HEADS) <= {*STATISTICS, *CONCLUSIONS, *SEARCHES}
     heads = [head for found in HEADS.values() for head in found]
     assert len(heads) == len(set(heads))
-    assert not set(heads) & ({*STATISTICS, *CONCLUSIONS, *TERMS, *metrics} - set(HEADS))
+    assert not set(heads) & ({*STATISTICS, *CONCLUSIONS, *SEARCHES, *metrics} - set(HEADS))

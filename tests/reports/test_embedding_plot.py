@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import analyse
 from sklearn.metrics import roc_auc_score
 
 import reports.build  # noqa: F401  loaded, so that conftest leaves the fonts of PDFs out
-from reports.analysis import analyse
 from reports.errors import ReportError
-from reports.plots.embedding import embedding, flat
-from reports.plots.figures import svg
-from reports.plots.saved import embedding_pictures
+from reports.figures.cells.embedding import embedding, flat
+from reports.figures.shared.canvas import svg
+from reports.figures.stored import embedding_pictures
 from reports.stored.embeddings import FEWEST, NEIGHBOURS, Embeddings, read_embeddings, separation
-from reports.tables import Table
+from reports.table.table import Table
 
 N, WIDTH = 90, 6
 
@@ -74,7 +74,7 @@ def test_nothing_is_said_of_too_few_pairs_or_one_class():
 def test_the_figure_shows_the_same_pairs_before_and_after(saved: tuple[Table, Embeddings]):
     drawn = embedding(saved[1], "full", ["STRING-cell0", "Specific-cell0"])
     assert drawn is not None
-    figure, numbers = drawn
+    figure, numbers = drawn.figure, drawn.numbers
     assert len(numbers) == 2 * 2 * N and set(numbers["time"]) == {"before", "after"}
     first = numbers.query("dataset == 'STRING-cell0'")
     one, other = (first[first["time"] == time] for time in ("before", "after"))
@@ -97,7 +97,7 @@ def test_the_figure_shows_the_same_pairs_before_and_after(saved: tuple[Table, Em
 
 def test_the_figure_is_the_same_every_time(saved: tuple[Table, Embeddings]):
     one, two = (embedding(saved[1], "full", ["STRING-cell0"]) for _ in range(2))
-    assert one is not None and two is not None and svg(one[0]) == svg(two[0])
+    assert one is not None and two is not None and svg(one.figure) == svg(two.figure)
 
 
 @pytest.mark.parametrize(
@@ -116,20 +116,20 @@ def test_pairs_that_all_look_alike_are_one_point():
 
 def test_every_arm_that_saved_has_a_picture_with_its_limits_in_words(saved: tuple[Table, Embeddings]):
     one, other = embedding_pictures(analyse(saved[0]), saved[1])
-    assert [one["name"], other["name"]] == ["embeddings_full", "embeddings_gnn=none"]
+    assert [one.name, other.name] == ["embeddings_full", "embeddings_gnn=none"]
     made = arrays()
     expected = separation(made["after"], made["label"])
-    assert f"STRING-cell0 {separation(made['before'], made['label']):.3f} before, {expected:.3f} after" in one["alt"]
-    assert f"on STRING-cell0 {N} of {4 * N} test pairs, {N // 3} of {N} known edges" in one["caption"]
+    assert f"STRING-cell0 {separation(made['before'], made['label']):.3f} before, {expected:.3f} after" in one.alt
+    assert f"on STRING-cell0 {N} of {4 * N} test pairs, {N // 3} of {N} known edges" in one.caption
     for warning in ("distances between clusters", "mean nothing", "do not show that expression is read"):
-        assert warning in one["caption"]
-    assert "<image" not in one["svg"]
+        assert warning in one.caption
+    assert "<image" not in one.svg
 
 
 def test_pairs_of_the_data_sets_asked_for_are_drawn(saved: tuple[Table, Embeddings]):
     (picture,) = embedding_pictures(analyse(saved[0]), saved[1], ["Specific-cell0"])
-    assert picture["name"] == "embeddings_full" and set(picture["numbers"]["dataset"]) == {"Specific-cell0"}
-    assert "those kept, repeat 1:" in picture["caption"]
+    assert picture.name == "embeddings_full" and set(picture.drawing.numbers["dataset"]) == {"Specific-cell0"}
+    assert "those kept, repeat 1:" in picture.caption
 
 
 def test_only_cells_of_the_table_are_read(saved: tuple[Table, Embeddings], tmp_path: Path):
@@ -163,6 +163,7 @@ def test_a_damaged_file_is_named(
     assert refused.value.where.endswith("full-STRING-cell0-0.npz")
 
 
+@pytest.mark.slow  # trains a study
 def test_a_study_shows_how_it_was_trained_and_what_that_did_to_pairs(
     study_file: Callable[..., Path], knockout: Callable[..., Any], tmp_path: Path
 ):

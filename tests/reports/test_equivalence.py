@@ -8,16 +8,18 @@ from pathlib import Path
 import baycomp
 import numpy as np
 import pytest
+from conftest import analyse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.analysis import analyse
 from reports.build import build
-from reports.page.factor_sentences import MOST, questions
-from reports.results import Analysis, Conclusion
-from reports.statistics.equivalence import MARGIN, equivalence, margin_of, posterior, tost, word
-from reports.tables import Table
+from reports.findings.results import Analysis, Conclusion
+from reports.options import ReportOptions
+from reports.page.sentences.questions import MOST, questions
+from reports.statistics.pairs.equivalence import equivalence, margin_of, posterior, tost, word
+from reports.table.table import Table
+from reports.words.metrics import MARGIN
 
 Study = Callable[..., Table]
 CLOSE = {"full": ("reference", 0.80), "gnn=none": ("arm", 0.74), "fusion=early": ("arm", 0.801)}
@@ -142,7 +144,7 @@ def test_noise_is_neither_difference_nor_equality(study: Study) -> None:
 
 def test_the_margin_of_a_study_can_be_chosen(study: Study) -> None:
     table = study(arms=CLOSE, noise=0.003)
-    assert conclusion(analyse(table, margin=0.0001), "fusion=early").word == "cannot tell"
+    assert conclusion(analyse(table, ReportOptions(margin=0.0001)), "fusion=early").word == "cannot tell"
 
 
 def test_an_arm_that_crashed_is_never_called_equal(study: Study) -> None:

@@ -9,18 +9,18 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import analyse
 from scipy import stats
 from statsmodels.stats.anova import AnovaRM
 
-from reports.analysis import analyse
 from reports.build import _render
 from reports.findings.factorial import factorial
-from reports.levels import arm_levels
-from reports.page.conclusions import conclusion_exports, conclusions_context
-from reports.page.factor_sentences import questions
-from reports.page.methods import methods
-from reports.statistics.anova import rm_anova
-from reports.tables import Table
+from reports.page.sections.conclusions import conclusion_exports, conclusions_context
+from reports.page.sentences.methods import methods
+from reports.page.sentences.questions import questions
+from reports.statistics.factors.anova import rm_anova
+from reports.table.factors import arm_levels
+from reports.table.table import Table
 
 Study = Callable[..., Table]
 GNN, FUSION = ("gat", "gcn", "none"), ("early", "late")

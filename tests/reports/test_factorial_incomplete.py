@@ -10,22 +10,22 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import analyse
 from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM
 from statsmodels.stats.anova import AnovaRM
 
-from reports.analysis import analyse
 from reports.build import _render
 from reports.findings.factorial import Factorial, factorial
-from reports.glossary import HEADS
-from reports.page.conclusions import conclusion_exports, conclusions_context
-from reports.page.factor_sentences import questions
-from reports.page.factorial import factorials_context
-from reports.page.methods import methods
-from reports.statistics.contrasts import effect_columns
-from reports.statistics.flips import smallest
-from reports.statistics.mixed import MIN_WALD, adjusted_means, mixed, rows_of, separated
-from reports.tables import Table
+from reports.page.sections.conclusions import conclusion_exports, conclusions_context
+from reports.page.sections.factorial import factorials_context
+from reports.page.sentences.methods import methods
+from reports.page.sentences.questions import questions
+from reports.statistics.factors.contrasts import effect_columns
+from reports.statistics.factors.flips import smallest
+from reports.statistics.factors.mixed import MIN_WALD, adjusted_means, mixed, rows_of, separated
+from reports.table.table import Table
+from reports.words.glossary import HEADS
 
 Study = Callable[..., Table]
 FACTORS = {"gnn": ("gat", "gcn", "none"), "fusion": ("early", "late")}

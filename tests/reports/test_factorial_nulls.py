@@ -17,15 +17,12 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from test_nulls import LEVEL, SIZES, holds
+from test_nulls import AT_ANY_SIZE, LEVEL, SIZES, holds
 
 from reports.findings.factorial import factorial
-from reports.statistics import mixed as mixed_module
-from reports.statistics.anova import rm_anova
-from reports.statistics.mixed import MIN_WALD
-from reports.statistics.simple_effects import simple_effects
-
-pytestmark = pytest.mark.slow
+from reports.statistics.factors.anova import rm_anova
+from reports.statistics.factors.mixed import MIN_WALD
+from reports.statistics.factors.simple_effects import simple_effects
 
 FACTORS = {"gnn": ("gat", "gcn", "none"), "fusion": ("early", "late")}
 DESIGN = pd.DataFrame(list(product(*FACTORS.values())), columns=list(FACTORS), index=[f"arm{i}" for i in range(6)])
@@ -42,18 +39,20 @@ def nulls(blocks: int, seed: int, gaps: float = 0.0) -> pd.DataFrame:
     return pd.DataFrame(values, columns=DESIGN.index)
 
 
-@pytest.mark.parametrize("blocks", SIZES)
+@AT_ANY_SIZE
 def test_aligned_ranks(blocks: int) -> None:
     found = [rm_anova(nulls(blocks, seed), DESIGN, FACTORS)["p_aligned"] for seed in range(250)]
     for effect in range(3):
         holds(float(np.mean([p.iloc[effect] < LEVEL for p in found])), len(found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [6, *SIZES[1:]])
 @pytest.mark.parametrize(("arms", "gaps"), [(5, 0.0), (6, 0.2)])
 def test_flipped_signs(blocks: int, arms: int, gaps: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Five blocks are refused; six is the smallest size they are offered at."""
-    monkeypatch.setattr(mixed_module, "MIN_WALD", 99)  # the model is slow, and does not change this p
+    # the model is slow, and does not change this p
+    monkeypatch.setattr("reports.statistics.factors.mixed.MIN_WALD", 99)
     rejected: list[bool] = []
     for seed in range(80):
         found = factorial(nulls(blocks, seed, gaps).iloc[:, :arms], DESIGN.iloc[:arms], "auroc")
@@ -63,6 +62,7 @@ def test_flipped_signs(blocks: int, arms: int, gaps: float, monkeypatch: pytest.
     holds(float(np.mean(rejected)), len(rejected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [MIN_WALD, 22])
 def test_wald_f_of_the_mixed_model(blocks: int) -> None:
     rejected: list[bool] = []
@@ -74,6 +74,7 @@ def test_wald_f_of_the_mixed_model(blocks: int) -> None:
     holds(float(np.mean(rejected)), len(rejected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", SIZES[1:])
 def test_a_family_of_simple_effects(blocks: int) -> None:
     """Asked without waiting for an interaction: Holm holds for the smallest p of a family."""

@@ -12,8 +12,8 @@ from statsmodels.stats.anova import AnovaRM
 from statsmodels.stats.multitest import multipletests
 
 from reports.findings.factorial import factorial
-from reports.statistics.anova import aligned, rm_anova
-from reports.statistics.contrasts import effect_columns, named
+from reports.statistics.factors.anova import aligned, rm_anova
+from reports.statistics.factors.contrasts import effect_columns, named
 
 LEVELS = {"gnn": ("gat", "gcn", "none"), "fusion": ("early", "late"), "contrast": ("off", "on")}
 

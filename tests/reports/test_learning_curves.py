@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import analyse
 
-from reports.analysis import analyse
 from reports.errors import ReportError
-from reports.plots.figures import styles, svg
-from reports.plots.learning import MOST_ARMS, learning
-from reports.plots.saved import MOST_TRAINED, asked, training_pictures
+from reports.figures.cells.learning import MOST_ARMS, learning
+from reports.figures.shared.canvas import svg
+from reports.figures.shared.style import styles
+from reports.figures.stored import MOST_TRAINED, matching, training_pictures
 from reports.stored.curves import Curves, read_curves
-from reports.tables import Table
+from reports.table.table import Table
 
 VALIDATION = {0: [0.5, 0.7, 0.8, 0.8], 1: [0.6, 0.9, 0.7], 2: [0.5, 0.6, 0.7, 0.75]}  # by repeat: keeps 3, 2, 4
 TRAINED = {"full", "gnn=none", "fusion=early", "noise"}
@@ -64,7 +65,7 @@ def test_the_epoch_kept_is_the_first_with_the_highest_validation_score(trained: 
 def test_arms_are_the_reference_and_the_best_others_that_were_trained(trained: tuple[Table, Curves]):
     drawn = learning(analyse(trained[0]), trained[1])
     assert drawn is not None
-    numbers = drawn[1]
+    numbers = drawn.numbers
     assert list(dict.fromkeys(numbers["arm"])) == ["full", "fusion=early", "gnn=none"]  # noise is a control
     assert len(set(numbers["arm"])) <= MOST_ARMS
     assert set(numbers.query("arm == 'gnn=none'")["stage"]) == {"joint"}
@@ -74,7 +75,7 @@ def test_lines_are_the_curves_and_the_mean_ends_where_the_first_repeat_did(train
     analysis = analyse(trained[0])
     drawn = learning(analysis, on_one(trained[1]))
     assert drawn is not None
-    validation = drawn[0].axes[1]  # second row: joint stage, validation
+    validation = drawn.figure.axes[1]  # second row: joint stage, validation
     assert validation.get_ylabel() == "joint stage\nvalidation AUROC"
     colour = styles(analysis)["full"][0]
     repeats, mean, kept = [line for line in validation.get_lines() if line.get_color() == colour]
@@ -92,42 +93,42 @@ def test_lines_are_the_curves_and_the_mean_ends_where_the_first_repeat_did(train
 
 def test_the_caption_says_who_chose_and_how_many_epochs_were_too_few(trained: tuple[Table, Curves]):
     (picture,) = training_pictures(analyse(trained[0]), trained[1])
-    assert "highest validation AUROC. The test had no say in it." in picture["caption"]
+    assert "highest validation AUROC. The test had no say in it." in picture.caption
     # 3 arms x 2 data sets, of each the third repeat; two arms have a graph stage, which stopped in time
-    assert "6 of the 18 kept epochs of the joint stage are the last that the budget allowed" in picture["caption"]
-    assert "None of the 12 kept epochs of the graph stage is the last" in picture["caption"]
-    assert picture["numbers"]["dataset"].nunique() == MOST_TRAINED == 2
-    assert "2 more data sets not drawn" in picture["caption"]
-    assert "full 2 to 4" in picture["alt"]
-    assert "<image" not in picture["svg"]
+    assert "6 of the 18 kept epochs of the joint stage are the last that the budget allowed" in picture.caption
+    assert "None of the 12 kept epochs of the graph stage is the last" in picture.caption
+    assert picture.drawing.numbers["dataset"].nunique() == MOST_TRAINED == 2
+    assert "2 more data sets not drawn" in picture.caption
+    assert "full 2 to 4" in picture.alt
+    assert "<image" not in picture.svg
 
 
 def test_data_sets_that_are_asked_for_are_all_drawn(trained: tuple[Table, Curves]):
     a = analyse(trained[0])
-    wanted = asked(a, ["STRING-*", "Specific-cell1"])
+    wanted = matching(a, ["STRING-*", "Specific-cell1"])
     assert wanted == tuple(d for d in a.datasets if d != "Specific-cell0")
     one, other = training_pictures(a, trained[1], wanted)
-    assert [one["name"], other["name"]] == ["learning_curves", "learning_curves_2"]
-    drawn = [*dict.fromkeys(one["numbers"]["dataset"]), *dict.fromkeys(other["numbers"]["dataset"])]
+    assert [one.name, other.name] == ["learning_curves", "learning_curves_2"]
+    drawn = [*dict.fromkeys(one.drawing.numbers["dataset"]), *dict.fromkeys(other.drawing.numbers["dataset"])]
     assert drawn == list(wanted)
-    assert all("1 more data set not drawn" in picture["caption"] for picture in (one, other))
+    assert all("1 more data set not drawn" in picture.caption for picture in (one, other))
 
 
 def test_a_data_set_that_is_not_there_cannot_be_asked_for(trained: tuple[Table, Curves]):
     with pytest.raises(ReportError, match=r"--draw: unknown data set 'STRING-cel0'\. Did you mean 'STRING-cell0'"):
-        asked(analyse(trained[0]), ["STRING-cell1", "STRING-cel0"])
+        matching(analyse(trained[0]), ["STRING-cell1", "STRING-cel0"])
 
 
 def test_the_figure_is_the_same_every_time(trained: tuple[Table, Curves]):
     one, two = (learning(analyse(trained[0]), on_one(trained[1])) for _ in range(2))
-    assert one is not None and two is not None and svg(one[0]) == svg(two[0])
+    assert one is not None and two is not None and svg(one.figure) == svg(two.figure)
 
 
 def test_a_record_without_its_budget_says_nothing_of_it(trained: tuple[Table, Curves], tmp_path: Path):
     for path in (tmp_path / "ledger").glob("*.json"):
         path.write_text(json.dumps({"curves": json.loads(path.read_text())["curves"]}))
     (picture,) = training_pictures(analyse(trained[0]), on_one(trained[1]))
-    assert "budget" not in picture["caption"]
+    assert "budget" not in picture.caption
 
 
 def test_of_an_exam_with_folds_the_first_is_drawn(trained: tuple[Table, Curves], tmp_path: Path):
@@ -136,15 +137,15 @@ def test_of_an_exam_with_folds_the_first_is_drawn(trained: tuple[Table, Curves],
     (first, *_) = trained[1].of("full", "STRING-cell0", 10)["joint"]
     assert first.validation == tuple(VALIDATION[0]) and first.folds == 2
     (picture,) = training_pictures(analyse(trained[0]), on_one(trained[1]))
-    assert "Of every exam with folds the first is shown" in picture["caption"]
+    assert "Of every exam with folds the first is shown" in picture.caption
 
 
 def test_repeats_that_are_not_drawn_are_told(trained: tuple[Table, Curves], monkeypatch: pytest.MonkeyPatch):
-    for module in ("learning", "saved"):
-        monkeypatch.setattr(f"reports.plots.{module}.MOST_REPEATS", 2)
+    for module in ("cells.learning", "stored"):
+        monkeypatch.setattr(f"reports.figures.{module}.MOST_REPEATS", 2)
     (picture,) = training_pictures(analyse(trained[0]), on_one(trained[1]))
-    assert "Only the first 2 repeats are drawn." in picture["caption"]
-    assert set(picture["numbers"]["repeat"]) == {0, 1}
+    assert "Only the first 2 repeats are drawn." in picture.caption
+    assert set(picture.drawing.numbers["repeat"]) == {0, 1}
 
 
 def test_records_of_other_cells_are_left_alone(trained: tuple[Table, Curves], tmp_path: Path):

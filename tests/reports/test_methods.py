@@ -7,15 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from conftest import ARMS
+from conftest import ARMS, analyse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.analysis import analyse
 from reports.build import build
-from reports.page.exports import exports
-from reports.page.methods import as_latex, methods
-from reports.tables import Table
+from reports.page.sentences.methods import as_latex, methods
+from reports.page.tables.exports import exports
+from reports.table.table import Table
 
 Study = Callable[..., Table]
 

@@ -13,7 +13,7 @@ import pytest
 
 from reports.errors import ReportError
 from reports.stored.mlflow_reader import read_experiment
-from reports.tables import load
+from reports.table.table import load
 
 Knockout = Callable[..., Any]
 
@@ -52,7 +52,7 @@ def test_runs_of_anybody_are_rows_as_in_a_csv(store: Store, tmp_path: Path) -> N
     store.run("FAILED", {"method": "full", "seed": 2}, {"auroc": 0.99}, dataset="mDC")
     store.run("KILLED", {"method": "late", "seed": 2}, {}, dataset="mDC")
     found = read_experiment(store.uri, "mine")
-    assert found.said == ()
+    assert found.notes == ()
     assert found.frame["method"].tolist() == ["full", "late"] * 3, "oldest first"
     assert found.frame["status"].tolist() == ["ok"] * 4 + ["error", "killed"]
     assert not [name for name in found.frame if name.startswith("mlflow.")]
@@ -73,7 +73,7 @@ def test_runs_that_have_not_ended_and_parents_are_left_out_and_said(store: Store
     store.run("RUNNING", {"method": "late"}, {"auroc": 0.95})
     found = read_experiment(store.uri, "mine")
     assert found.frame["method"].tolist() == ["full", "late"]
-    assert found.said == (
+    assert found.notes == (
         "1 run left out: not ended yet.",
         "1 run left out: a parent of other runs, without a metric.",
     )

@@ -15,19 +15,29 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 import pytest
+from _pytest.mark.structures import ParameterSet
 from scipy import stats
 
 from reports.findings.comparisons import _paired_t
 from reports.findings.factorial import factorial
-from reports.statistics.equivalence import MARGIN, tost
-from reports.statistics.over_blocks import holm, sign_test, wilcoxon
-from reports.statistics.ranks import conover, friedman, nemenyi
-from reports.statistics.resampled import resampled_t
-
-pytestmark = pytest.mark.slow
+from reports.statistics.multiplicity import holm
+from reports.statistics.pairs.equivalence import tost
+from reports.statistics.pairs.ranks import conover, friedman, nemenyi
+from reports.statistics.pairs.resampled import resampled_t
+from reports.statistics.pairs.signed import sign_test, wilcoxon
+from reports.words.metrics import MARGIN
 
 LEVEL, TOLERATED = 0.05, 0.06
 SIZES = (5, 7, 10, 22)
+
+
+def slow(*values: object) -> list[ParameterSet]:
+    """Mark the cases that are left to continuous integration; one of each test is always run."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
+AT_ANY_SIZE = pytest.mark.parametrize("blocks", [7, *slow(5, 10, 22)])
+WHERE_TESTED = pytest.mark.parametrize("blocks", [7, *slow(6, 10, 22)])
 NULLS = 10_000
 Shape = Callable[..., np.ndarray]
 
@@ -66,7 +76,7 @@ def heavy(rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
     return 0.7 + 0.01 * rng.standard_t(2.5, size=size) * rng.uniform(0.2, 3.0, size=(*size[:2], 1))
 
 
-SHAPES = pytest.mark.parametrize("shape", [normal, uneven, heavy])
+SHAPES = pytest.mark.parametrize("shape", [normal, *slow(uneven, heavy)])
 
 
 def ranks_of(values: np.ndarray) -> np.ndarray:
@@ -101,7 +111,7 @@ def families(values: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @SHAPES
-@pytest.mark.parametrize("blocks", [6, *SIZES[1:]])
+@WHERE_TESTED
 def test_exact_wilcoxon_and_its_families(blocks: int, shape: Shape) -> None:
     """Five blocks are refused; six is the smallest size it is offered at."""
     table, rng = p_by_rank_sum(blocks), np.random.default_rng(blocks)
@@ -117,7 +127,7 @@ def test_five_blocks_have_no_wilcoxon() -> None:
         wilcoxon(np.zeros(5))
 
 
-@pytest.mark.parametrize(("blocks", "nulls"), [(7, 150), (22, 1500)])
+@pytest.mark.parametrize(("blocks", "nulls"), [(7, 150), pytest.param(22, 1500, marks=pytest.mark.slow)])
 def test_wilcoxon_on_scores_rounded_as_papers_print_them(blocks: int, nulls: int) -> None:
     """Three decimals make ties and zeros: signs are permuted below 14 blocks, approximated from there."""
     values = normal(np.random.default_rng(blocks), (nulls, blocks, 2))
@@ -126,7 +136,7 @@ def test_wilcoxon_on_scores_rounded_as_papers_print_them(blocks: int, nulls: int
 
 
 @SHAPES
-@pytest.mark.parametrize("blocks", [6, *SIZES[1:]])
+@WHERE_TESTED
 def test_sign_test_and_its_families(blocks: int, shape: Shape) -> None:
     table = np.array([sign_test(np.where(np.arange(blocks) < wins, 1.0, -1.0)).p for wins in range(blocks + 1)])
     rng = np.random.default_rng(blocks)
@@ -137,7 +147,7 @@ def test_sign_test_and_its_families(blocks: int, shape: Shape) -> None:
 
 
 @SHAPES
-@pytest.mark.parametrize("blocks", SIZES)
+@AT_ANY_SIZE
 def test_paired_t_as_sensitivity(blocks: int, shape: Shape) -> None:
     values = shape(np.random.default_rng(blocks), (NULLS, blocks, 2))
     d = values[..., 0] - values[..., 1]
@@ -146,8 +156,10 @@ def test_paired_t_as_sensitivity(blocks: int, shape: Shape) -> None:
 
 
 # every size with arms that are exchangeable, which is what tests of ranks ask about; the largest with others, too
+_RANKED = [*product(SIZES, (3, 5, 10), (normal,)), *product((22,), (3, 5, 10), (uneven, heavy))]
 RANKED = pytest.mark.parametrize(
-    ("blocks", "arms", "shape"), [*product(SIZES, (3, 5, 10), (normal,)), *product((22,), (3, 5, 10), (uneven, heavy))]
+    ("blocks", "arms", "shape"),
+    [pytest.param(*case, marks=() if case == (7, 3, normal) else pytest.mark.slow) for case in _RANKED],
 )
 
 
@@ -175,7 +187,7 @@ def test_nemenyi_over_all_pairs(blocks: int, arms: int, shape: Shape) -> None:
 
 
 @pytest.mark.parametrize("worth", [(0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 2.0)])
-@pytest.mark.parametrize("blocks", SIZES)
+@AT_ANY_SIZE
 def test_equal_arms_alone_and_among_others_that_differ(blocks: int, worth: tuple[float, ...]) -> None:
     """Conover's own p would be below the level in 1 to 4 of 10 studies, once the other two arms differ."""
     values = normal(np.random.default_rng(blocks), (200, blocks, 4)) + np.array(worth)
@@ -186,7 +198,7 @@ def test_equal_arms_alone_and_among_others_that_differ(blocks: int, worth: tuple
 
 
 @SHAPES
-@pytest.mark.parametrize("blocks", SIZES)
+@AT_ANY_SIZE
 @pytest.mark.parametrize("spread", [0.2, 0.02])
 def test_equality_of_arms_that_differ_by_the_margin(blocks: int, spread: float, shape: Shape) -> None:
     """A true difference at the margin's very edge is the hardest one not to call equal."""
@@ -218,7 +230,7 @@ def resplit(features: int, worth: float, datasets: int) -> np.ndarray:
     return auroc[0] - auroc[1]
 
 
-@pytest.mark.parametrize("repeats", [3, *SIZES])
+@pytest.mark.parametrize("repeats", [3, *slow(*SIZES)])
 @pytest.mark.parametrize(("features", "worth", "tolerated"), [(5, 0.6, TOLERATED), (1, 0.3, 0.08)])
 def test_corrected_resampled_t_on_one_data_set(repeats: int, features: int, worth: float, tolerated: float) -> None:
     """Near guessing (AUROC .58) the correction falls somewhat short, and the page says so."""
@@ -235,7 +247,7 @@ def test_corrected_resampled_t_on_one_data_set(repeats: int, features: int, wort
         assert share_rejected(t, lambda i: reported(i, 0.0)) > 0.15
 
 
-@pytest.mark.parametrize("blocks", SIZES)
+@AT_ANY_SIZE
 def test_factors_together(blocks: int) -> None:
     """Seven effects of three factors, all null; one level varies three times as much as the others."""
     levels = product(("gat", "gcn", "none"), ("early", "late"), ("on", "off"))

@@ -11,7 +11,7 @@ import pytest
 import statsmodels.api as sm
 from autorank import autorank
 from baycomp import two_on_single
-from conftest import published
+from conftest import analyse, published
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -19,16 +19,18 @@ from statsmodels.stats.anova import AnovaRM
 from statsmodels.stats.descriptivestats import sign_test as sign_test_of_statsmodels
 from statsmodels.stats.weightstats import DescrStatsW
 
-from reports.analysis import analyse
+from reports.figures.scores.critical_difference import critical_difference
 from reports.findings.comparisons import _paired_t
 from reports.findings.factorial import factorial
-from reports.plots.figures import critical_difference
-from reports.results import Analysis
-from reports.statistics.equivalence import equivalence, tost
-from reports.statistics.over_blocks import effect, holm, mean_interval, sign_test, wilcoxon
-from reports.statistics.ranks import conover, friedman, nemenyi
-from reports.statistics.resampled import resampled_t
-from reports.tables import load
+from reports.findings.results import Analysis
+from reports.options import ReportOptions
+from reports.statistics.multiplicity import holm
+from reports.statistics.pairs.differences import effect, mean_interval
+from reports.statistics.pairs.equivalence import equivalence, tost
+from reports.statistics.pairs.ranks import conover, friedman, nemenyi
+from reports.statistics.pairs.resampled import resampled_t
+from reports.statistics.pairs.signed import sign_test, wilcoxon
+from reports.table.table import load
 
 few = settings(max_examples=8, deadline=None, derandomize=True)
 seeds = st.integers(0, 10_000)
@@ -173,14 +175,14 @@ def test_nemenyi_and_its_critical_difference(seed: int, n: int, k: int) -> None:
 
 def test_the_drawn_critical_difference_and_ranks_of_a_published_table() -> None:
     path = published("scunigp_table2_gnn_auroc.csv")
-    found: Analysis = analyse(load(path, arm="gnn", block=("network", "cell"), metric="auroc"))
+    found: Analysis = analyse(load(path, ReportOptions(arm="gnn", block=("network", "cell"), metric="auroc")))
     (test,) = found.globals
     drawn = critical_difference(found, test)
     assert drawn is not None
     blocks = pd.read_csv(path).pivot_table(index=["network", "cell"], columns="gnn", values="auroc")
     ranked = autorank(blocks, alpha=0.05, force_mode="nonparametric")
-    assert drawn[1]["critical_difference"].unique() == pytest.approx([ranked.cd], rel=1e-3)
-    means = drawn[1].set_index("arm")["mean_rank"]
+    assert drawn.numbers["critical_difference"].unique() == pytest.approx([ranked.cd], rel=1e-3)
+    means = drawn.numbers.set_index("arm")["mean_rank"]
     assert means.to_dict() == pytest.approx(ranked.rankdf["meanrank"].to_dict())
 
 

@@ -14,10 +14,13 @@ import pytest
 from conftest import study_frame
 
 from reports.build import build
-from reports.tables import load
+from reports.table.table import load
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on PATH")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on PATH"),
+]
 
 WATCH = "<script>window.wrong = []; window.onerror = (said) => { window.wrong.push(String(said)); };</script>"
 DRIVE = """<script>

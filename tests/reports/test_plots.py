@@ -9,30 +9,30 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ARMS
+from conftest import ARMS, analyse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.text import Text
 from scipy import stats
 from sklearn.metrics import precision_recall_curve
 
-from reports.analysis import analyse
 from reports.build import write
 from reports.errors import ReportError
-from reports.page.content import pictures
-from reports.plots.bars import bars
-from reports.plots.canvas import pdf
-from reports.plots.cost import gain_per_cost
-from reports.plots.figures import critical_difference, styles, svg
-from reports.plots.gather import more_pictures
-from reports.plots.heatmap import heatmap
-from reports.plots.interaction import crossed, interaction
-from reports.plots.network import mean_scores, network, score_heatmap, subject
-from reports.plots.precision_recall import GRID, curve, precision_recall
-from reports.plots.saved import edge_pictures
-from reports.plots.violin import violin
+from reports.figures.analysed import more_pictures, pictures
+from reports.figures.cells.edge_scores import score_heatmap
+from reports.figures.cells.network import mean_scores, network, subject
+from reports.figures.cells.precision_recall import GRID, curve, precision_recall
+from reports.figures.scores.bars import bars
+from reports.figures.scores.cost import gain_per_cost
+from reports.figures.scores.critical_difference import critical_difference
+from reports.figures.scores.heatmap import heatmap
+from reports.figures.scores.interaction import crossed, interaction
+from reports.figures.scores.violin import violin
+from reports.figures.shared.canvas import pdf, svg
+from reports.figures.shared.style import styles
+from reports.figures.stored import edge_pictures
 from reports.stored.predictions import Predictions, read_predictions
-from reports.tables import Table
+from reports.table.table import Table
 
 Study = Callable[..., Table]
 FACTORIAL = {
@@ -60,7 +60,7 @@ def block_means(table: Table, metric: str = "auroc") -> pd.DataFrame:
 
 def test_the_heatmap_holds_the_mean_of_every_arm_and_the_best_of_every_data_set(study: Study) -> None:
     table = study(blocks=2)
-    _, numbers = heatmap(analyse(table), "auroc")  # type: ignore[misc]
+    numbers = heatmap(analyse(table), "auroc").numbers
     rows = table.frame[table.frame["metric"] == "auroc"]
     truth = rows.groupby(["arm", "dataset"])["value"].mean()
     shown = numbers.set_index(["arm", "dataset"])
@@ -73,21 +73,21 @@ def test_a_failed_arm_is_never_best_and_has_a_dash(study: Study) -> None:
     arms = {**ARMS, "lucky": ("arm", 0.9)}
     drawn = heatmap(analyse(study(blocks=2, arms=arms, failed={("lucky", "cell0")})), "auroc")
     assert drawn is not None
-    hit = drawn[1].query("arm == 'lucky' and dataset.str.endswith('cell0')")
+    hit = drawn.numbers.query("arm == 'lucky' and dataset.str.endswith('cell0')")
     assert hit["value"].isna().all() and not hit["best"].any()
-    assert [t.get_text() for t in drawn[0].axes[0].texts].count("–") == len(hit) == 2
+    assert [t.get_text() for t in drawn.figure.axes[0].texts].count("–") == len(hit) == 2
 
 
 def test_many_data_sets_turn_the_heatmap(study: Study) -> None:
     few, many = (heatmap(analyse(study(blocks=n)), "auroc") for n in (2, 6))
     assert few is not None and many is not None
-    assert len(few[0].axes[0].get_yticklabels()) == len(ARMS)
-    assert len(many[0].axes[0].get_yticklabels()) == 12
+    assert len(few.figure.axes[0].get_yticklabels()) == len(ARMS)
+    assert len(many.figure.axes[0].get_yticklabels()) == 12
 
 
 def test_marks_are_the_holm_p_of_the_findings(study: Study) -> None:
     analysis = analyse(study(blocks=10))
-    _, numbers = violin(analysis, "auroc")  # type: ignore[misc]
+    numbers = violin(analysis, "auroc").numbers
     shown = numbers.drop_duplicates("arm").set_index("arm")
     for f in (f for f in analysis.findings if f.metric == "auroc"):
         assert shown.loc[f.arm, "p_adjusted"] == f.p_weaker
@@ -99,21 +99,21 @@ def test_marks_are_the_holm_p_of_the_findings(study: Study) -> None:
 def test_repeats_of_one_data_set_earn_no_mark(study: Study) -> None:
     one = study(lambda f: f[f["network"] == "STRING"], blocks=1, repeats=9, noise=0.0001)
     drawn = violin(analyse(one), "auroc")
-    assert drawn is not None and not drawn[1]["mark"].any()
+    assert drawn is not None and not drawn.numbers["mark"].any()
 
 
 def test_a_violin_needs_five_points(study: Study) -> None:
     assert violin(analyse(study(blocks=4)), "auroc") is None
     some = violin(analyse(study(blocks=6, failed={("pcc", "cell0"), ("pcc", "cell1")})), "auroc")
     assert some is not None
-    shapes = [c for c in some[0].axes[0].collections if type(c).__name__ == "FillBetweenPolyCollection"]
+    shapes = [c for c in some.figure.axes[0].collections if type(c).__name__ == "FillBetweenPolyCollection"]
     assert len(shapes) == len(ARMS) - 1
 
 
 @pytest.mark.parametrize("metric", ["auroc", "auprc"])
 def test_bars_are_means_over_blocks_with_t_intervals(study: Study, metric: str) -> None:
     table = study(blocks=7)
-    _, numbers = bars(analyse(table), metric)  # type: ignore[misc]
+    numbers = bars(analyse(table), metric).numbers
     for row in numbers.to_dict("records"):
         values = block_means(table, metric)[row["arm"]]
         low, high = stats.t.interval(0.95, 6, loc=values.mean(), scale=stats.sem(values))
@@ -121,7 +121,8 @@ def test_bars_are_means_over_blocks_with_t_intervals(study: Study, metric: str) 
 
 
 def test_a_bar_begins_at_guessing(study: Study) -> None:
-    figure, numbers = bars(analyse(study()), "auroc")  # type: ignore[misc]
+    drawn = bars(analyse(study()), "auroc")
+    figure, numbers = drawn.figure, drawn.numbers
     assert {p.get_x() for p in figure.axes[0].patches} == {0.5}
     assert [p.get_x() + p.get_width() for p in figure.axes[0].patches] == pytest.approx(numbers["mean"].tolist())
 
@@ -131,7 +132,8 @@ def test_costs_stand_beside_the_difference_to_the_reference(study: Study) -> Non
         return frame.assign(seconds=frame["arm"].map(len) * 10.0, parameters=np.where(frame["role"] == "control", 0, 9))
 
     table = study(dear)
-    figure, numbers = gain_per_cost(analyse(table), "auroc")  # type: ignore[misc]
+    drawn = gain_per_cost(analyse(table), "auroc")
+    figure, numbers = drawn.figure, drawn.numbers
     means = block_means(table)
     for row in numbers.to_dict("records"):
         assert row["mean"] == pytest.approx((means[row["arm"]] - means["full"]).mean(), abs=1e-6)
@@ -147,7 +149,7 @@ def test_without_costs_or_with_one_cost_for_all_nothing_is_drawn(study: Study) -
 
 def test_marginal_means_of_crossed_factors(study: Study) -> None:
     table = study(by_factor, arms=FACTORIAL)
-    _, numbers = interaction(analyse(table), "auroc")  # type: ignore[misc]
+    numbers = interaction(analyse(table), "auroc").numbers
     means = block_means(table)
     inside = means[list(FACTORIAL)].sub(means[list(FACTORIAL)].mean(axis=1), axis=0)
     assert len(numbers) == 4
@@ -219,7 +221,7 @@ def small(study: Study, tmp_path: Path) -> tuple[Table, Predictions]:
 
 def test_curves_are_means_over_repeats_with_t_bands(small: tuple[Table, Predictions]) -> None:
     table, predictions = small
-    _, numbers = precision_recall(analyse(table), predictions)  # type: ignore[misc]
+    numbers = precision_recall(analyse(table), predictions).numbers
     rows = numbers.query("arm == 'full' and dataset == 'STRING-cell0'")
     curves = np.array([curve(t) for t in predictions.of("full", "STRING-cell0")])
     assert len(curves) == 3
@@ -230,13 +232,13 @@ def test_curves_are_means_over_repeats_with_t_bands(small: tuple[Table, Predicti
 
 def test_curves_show_the_reference_and_only_the_strongest_control(small: tuple[Table, Predictions]) -> None:
     table, predictions = small
-    _, numbers = precision_recall(analyse(table), predictions)  # type: ignore[misc]
+    numbers = precision_recall(analyse(table), predictions).numbers
     assert set(numbers["arm"]) == {"full", "gnn=none", "fusion=early", "pcc", "degree"}
 
 
 def test_two_repeats_have_no_band(study: Study, tmp_path: Path) -> None:
     table = study(blocks=1, repeats=2)
-    _, numbers = precision_recall(analyse(table), predicted(table, tmp_path))  # type: ignore[misc]
+    numbers = precision_recall(analyse(table), predicted(table, tmp_path)).numbers
     assert numbers["low"].isna().all() and numbers["precision"].notna().all()
 
 
@@ -247,7 +249,8 @@ def test_top_edges_are_the_highest_means_over_repeats(small: tuple[Table, Predic
     scores = mean_scores(predictions, "full", "STRING-cell0")
     every = pd.concat(predictions.of("full", "STRING-cell0"))
     truth = every.groupby(["tf", "target"])["score"].mean().sort_values(ascending=False)
-    figure, edges = network(scores)  # type: ignore[misc]
+    drawn = network(scores)
+    figure, edges = drawn.figure, drawn.numbers
     assert len(edges) == 100
     assert edges["score"].to_numpy() == pytest.approx(truth.head(100).to_numpy())
     hubs = edges["tf"].value_counts()
@@ -257,7 +260,7 @@ def test_top_edges_are_the_highest_means_over_repeats(small: tuple[Table, Predic
 
 def test_the_score_heatmap_shows_scores_as_they_are(small: tuple[Table, Predictions]) -> None:
     scores = mean_scores(small[1], "full", "STRING-cell0")
-    _, numbers = score_heatmap(scores)  # type: ignore[misc]
+    numbers = score_heatmap(scores).numbers
     both = numbers.merge(scores, on=["tf", "target"], suffixes=("", "_true"))
     assert len(both) == len(numbers) and (both["score"] == both["score_true"]).all()
 
@@ -294,7 +297,7 @@ def test_predictions_of_other_arms_draw_nothing(small: tuple[Table, Predictions]
 def test_edges_of_every_data_set_asked_for_are_drawn(small: tuple[Table, Predictions]) -> None:
     table, predictions = small
     a = analyse(table)
-    names = [p["name"] for p in edge_pictures(a, predictions, a.datasets)]
+    names = [p.name for p in edge_pictures(a, predictions, a.datasets)]
     each = [f"{kind}_{d}" for d in a.datasets for kind in ("top_edges", "edge_scores")]
     assert len(a.datasets) == 2 and names == ["precision_recall", *each]
 
@@ -302,18 +305,18 @@ def test_edges_of_every_data_set_asked_for_are_drawn(small: tuple[Table, Predict
 def test_every_picture_is_valid_has_words_and_stays_the_same(small: tuple[Table, Predictions]) -> None:
     table, predictions = small
     one, two = (more_pictures(a) + edge_pictures(a, predictions) for a in (analyse(table), analyse(table)))
-    assert [p["name"].split("_")[0] for p in one] == ["heatmap", "bars", "precision", "top", "edge"]
+    assert [p.name.split("_")[0] for p in one] == ["heatmap", "bars", "precision", "top", "edge"]
     for first, second in zip(one, two, strict=True):
-        assert ElementTree.fromstring(first["svg"]).tag.endswith("svg")
-        assert first["svg"] == second["svg"] and "<image" not in first["svg"]
-        assert len(first["alt"]) > len(first["caption"]) > 60 and not first["numbers"].empty
-    assert pdf(one[0]["figure"]) == pdf(two[0]["figure"])
+        assert ElementTree.fromstring(first.svg).tag.endswith("svg")
+        assert first.svg == second.svg and "<image" not in first.svg
+        assert len(first.alt) > len(first.caption) > 60 and not first.drawing.numbers.empty
+    assert pdf(one[0].drawing.figure) == pdf(two[0].drawing.figure)
 
 
 def test_pdfs_hold_real_letters_and_no_date(study: Study) -> None:
     drawn = bars(analyse(study(blocks=2)), "auroc")
     assert drawn is not None
-    text = pdf(drawn[0])
+    text = pdf(drawn.figure)
     assert text.startswith(b"%PDF") and b"/Type3" not in text and b"CreationDate" not in text
     assert b"/CIDFontType2" in text or b"/TrueType" in text
 
@@ -323,7 +326,7 @@ def test_an_arm_has_one_colour_in_all_figures(study: Study) -> None:
     wanted = styles(analysis)["gnn=none"][0].lower()
     for draw in (bars, violin):
         drawn = draw(analysis, "auroc")
-        assert drawn is not None and wanted in svg(drawn[0]).lower()
+        assert drawn is not None and wanted in svg(drawn.figure).lower()
 
 
 def test_the_report_writes_svg_pdf_and_numbers_of_every_figure(
@@ -345,14 +348,14 @@ def test_an_arm_that_lacks_a_block_has_dots_and_no_mean(study: Study) -> None:
     """Over the blocks it survived it would look better than it is."""
     arms = {**ARMS, "lucky": ("arm", 0.85)}
     a = analyse(study(blocks=7, arms=arms, failed={("lucky", "cell0")}))
-    _, numbers = bars(a, "auroc")  # type: ignore[misc]
+    numbers = bars(a, "auroc").numbers
     lucky = numbers.set_index("arm").loc["lucky"]
     assert np.isnan(lucky["mean"]) and lucky["n"] == 6
     assert numbers.set_index("arm")["mean"].drop("lucky").notna().all()
-    (drawn,) = [p for p in pictures(a) if p["name"] == "distribution_auroc"]
-    assert "lucky" not in drawn["alt"] and "an arm that lacks a point has no box" in drawn["caption"]
-    (drawn,) = [p for p in pictures(a) if p["name"] == "bars_auroc"]
-    assert "Arms with failed or missing cells have dots and no mean." in drawn["caption"]
+    (drawn,) = [p for p in pictures(a) if p.name == "distribution_auroc"]
+    assert "lucky" not in drawn.alt and "an arm that lacks a point has no box" in drawn.caption
+    (drawn,) = [p for p in pictures(a) if p.name == "bars_auroc"]
+    assert "Arms with failed or missing cells have dots and no mean." in drawn.caption
 
 
 def test_lines_of_an_interaction_run_from_left_to_right(study: Study) -> None:
@@ -365,7 +368,7 @@ def test_lines_of_an_interaction_run_from_left_to_right(study: Study) -> None:
 
     drawn = interaction(analyse(study(factors, blocks=5, repeats=1, arms=arms)), "auroc")
     assert drawn is not None
-    lines = [line for line in drawn[0].axes[0].get_lines() if len(line.get_xdata()) == 3]
+    lines = [line for line in drawn.figure.axes[0].get_lines() if len(line.get_xdata()) == 3]
     assert len(lines) >= 3
     for line in lines:
         assert (np.diff(np.asarray(line.get_xdata(), dtype=float)) > 0).all()
@@ -376,7 +379,8 @@ def test_figures_fit_a_column_of_a_journal(study: Study, name: str) -> None:
     """At 85 mm no letter is smaller than 5.5 points."""
     a = analyse(study(blocks=6, arms={**ARMS, name: ("arm", 0.7)}))
     for drawn in (bars(a, "auroc"), heatmap(a, "auroc"), violin(a, "auroc"), critical_difference(a, a.globals[0])):
-        figure, _ = drawn  # type: ignore[misc]
+        assert drawn is not None
+        figure = drawn.figure
         sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()]
         inches = float(ElementTree.fromstring(svg(figure)).attrib["width"].removesuffix("pt")) / 72
         assert min(sizes) * 85 / 25.4 / inches >= 5.5

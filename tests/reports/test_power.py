@@ -7,17 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import analyse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from reports.analysis import analyse
 from reports.build import _render
-from reports.page.conclusions import conclusion_exports, conclusions_context
+from reports.page.sections.conclusions import conclusion_exports, conclusions_context
 from reports.statistics.attainability import blocks_needed
-from reports.statistics.power import MIN_REPEATS, blocks_for, power
-from reports.tables import Table
+from reports.statistics.pairs.power import MIN_REPEATS, blocks_for, power
+from reports.table.table import Table
 
 Study = Callable[..., Table]
 

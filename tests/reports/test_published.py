@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import published
+from conftest import analyse, published
 from scipy import stats
 
-from reports.analysis import analyse
 from reports.build import build
-from reports.results import Analysis, Finding
-from reports.tables import load
+from reports.findings.results import Analysis, Finding
+from reports.options import ReportOptions
+from reports.table.table import load
 
 
 def table(name: str, arm: str, reference: str | None = None) -> Analysis:
     path = published(name)
-    return analyse(load(path, arm=arm, block=("network", "cell"), metric="auroc", reference=reference))
+    return analyse(load(path, ReportOptions(arm=arm, block=("network", "cell"), metric="auroc", reference=reference)))
 
 
 def pair(analysis: Analysis, one: str, other: str) -> Finding:
@@ -106,7 +106,7 @@ def test_blocks_that_share_a_cell_type_are_called_dependent() -> None:
 
 def test_cell_types_as_blocks_average_networks_inside() -> None:
     path = published("scunigp_table2_gnn_auroc.csv")
-    analysis = analyse(load(path, arm="gnn", block="cell", dataset="network", metric="auroc"))
+    analysis = analyse(load(path, ReportOptions(arm="gnn", block="cell", dataset="network", metric="auroc")))
     assert len(analysis.blocks) == 7
     assert len(analysis.datasets) == 14
     assert all(f.effect is not None and f.effect.n == 7 for f in analysis.findings)
@@ -114,7 +114,7 @@ def test_cell_types_as_blocks_average_networks_inside() -> None:
 
 def test_bucketing_table_reads_both_metrics() -> None:
     path = published("gpdht_table2_bucketing.csv")
-    analysis = analyse(load(path, arm="bucketing", block="cell", dataset="genes"))
+    analysis = analyse(load(path, ReportOptions(arm="bucketing", block="cell", dataset="genes")))
     assert analysis.metrics == ("auroc", "auprc")
     by_metric = {f.metric: f for f in analysis.findings}
     assert by_metric["auroc"].test is not None and "Wilcoxon" in by_metric["auroc"].test.method

@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import analyse
 from hypothesis import given
 from hypothesis import strategies as st
 from test_build import read
 
-from reports.analysis import analyse
 from reports.build import build_search, write
 from reports.errors import ReportError
-from reports.made import Made
-from reports.search.record import Search, best_so_far, best_trials, changes, expected_maximum, read_search, read_tuning
-from reports.search.sentences import search_refusals, search_summary
-from reports.search.tuning import tuning_refusals, tuning_sentence
-from reports.tables import Table
+from reports.page.sentences.search import search_summary
+from reports.page.sentences.tuning import tuning_sentence
+from reports.provenance import Provenance
+from reports.search.reading import read_search, read_tuning
+from reports.search.record import Search, best_so_far, best_trials, changes, expected_maximum
+from reports.search.refusals import search_refusals, tuning_refusals
+from reports.table.table import Table
 
 Written = Callable[..., Path]
 WARM, ASKED = 3, 32
@@ -360,7 +362,7 @@ class TestThePageOfASearch:
     @pytest.fixture
     def page(self, made: Written) -> Path:
         out = made()
-        return build_search(out, out / "report", made=Made(("knockout search study.yaml",)))
+        return build_search(out, out / "report", provenance=Provenance(("knockout search study.yaml",)))
 
     def test_it_loads_nothing_and_names_no_machine(self, page: Path) -> None:
         html = page.read_text(encoding="utf-8")

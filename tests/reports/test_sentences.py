@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ARMS
+from conftest import ARMS, analyse
 
-from reports.analysis import analyse
-from reports.page.sentences import summary
-from reports.statistics.over_blocks import effect
-from reports.tables import Table, load
-from reports.wording import interval
+from reports.options import ReportOptions
+from reports.page.sentences.summary import summary
+from reports.statistics.pairs.differences import effect
+from reports.table.table import Table, load
+from reports.words.numbers import interval
 
 Study = Callable[..., Table]
 
@@ -99,7 +99,7 @@ def told(
     frame = pd.DataFrame(rows)
     frame["status"] = np.where(frame[metric].isna(), "oom", "ok")
     frame.to_csv(tmp_path / "t.csv", index=False)
-    return summary(analyse(load(tmp_path / "t.csv", reference=reference, metric=metric, **how)))  # type: ignore[arg-type]
+    return summary(analyse(load(tmp_path / "t.csv", ReportOptions(reference=reference, metric=metric, **how))))  # type: ignore[arg-type]
 
 
 def test_a_data_set_without_a_gain_is_named_and_no_mean_taken_over_the_others(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_many_established_differences_are_counted_and_a_level_is_no_licence(tmp_
     pd.DataFrame({"arm": ["full", "x"] * 5, "dataset": list("aabbccddee"), "auroc": np.linspace(0.6, 0.8, 10)}).to_csv(
         path
     )
-    lax = summary(analyse(load(path, reference="full"), alpha=0.2))[2]
+    lax = summary(analyse(load(path, ReportOptions(reference="full")), ReportOptions(alpha=0.2)))[2]
     assert lax.endswith("one comparison needs 6 blocks.")
 
 

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.plots.figures import cliques
-from reports.statistics.over_blocks import effect, holm, sign_test, wilcoxon
-from reports.statistics.ranks import conover, friedman, nemenyi
+from reports.figures.scores.critical_difference import cliques
+from reports.statistics.multiplicity import holm
+from reports.statistics.pairs.differences import effect
+from reports.statistics.pairs.ranks import conover, friedman, nemenyi
+from reports.statistics.pairs.signed import sign_test, wilcoxon
 
 ARMS = list("abcd")
 

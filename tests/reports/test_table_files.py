@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reports.errors import ReportError
-from reports.tables import Table, load
+from reports.table.table import Table, load
 
 WIDE = "method,cell,auroc\na,x,0.7\na,y,0.8\nb,x,0.6\nb,y,0.5\n"
 Read = Callable[..., Table]

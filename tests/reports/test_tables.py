@@ -10,7 +10,8 @@ import pytest
 from conftest import study_frame
 
 from reports.errors import ReportError
-from reports.tables import Table, load
+from reports.options import ReportOptions
+from reports.table.table import Table, load
 
 WIDE = "method,cell,auroc\na,x,0.7\na,y,0.8\nb,x,0.6\nb,y,0.5\n"
 
@@ -26,7 +27,7 @@ def csv(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def test_a_wide_table_becomes_canonical(csv: Callable[[str], Path]) -> None:
-    table = load(csv(WIDE), arm="method", block="cell", metric="auroc", reference="a")
+    table = load(csv(WIDE), ReportOptions(arm="method", block="cell", metric="auroc", reference="a"))
     assert table.reference == "a" and table.metric == "auroc"
     assert table.frame.groupby("arm")["value"].mean().to_dict() == pytest.approx({"a": 0.75, "b": 0.55})
     assert table.frame.set_index("arm")["role"].to_dict() == {"a": "reference", "b": "arm"}
@@ -34,7 +35,7 @@ def test_a_wide_table_becomes_canonical(csv: Callable[[str], Path]) -> None:
 
 def test_several_columns_name_a_block(csv: Callable[[str], Path]) -> None:
     path = csv("net,cell,method,auroc\nS,x,a,0.7\nS,y,a,0.8\nN,x,a,0.6\n")
-    assert set(load(path, block=("net", "cell"), metric="auroc").frame["block"]) == {
+    assert set(load(path, ReportOptions(block=("net", "cell"), metric="auroc")).frame["block"]) == {
         "S / x",
         "S / y",
         "N / x",
@@ -42,7 +43,7 @@ def test_several_columns_name_a_block(csv: Callable[[str], Path]) -> None:
 
 
 def test_a_level_called_none_is_a_name(csv: Callable[[str], Path]) -> None:
-    table = load(csv(WIDE.replace("a,", "none,")), block="cell")
+    table = load(csv(WIDE.replace("a,", "none,")), ReportOptions(block="cell"))
     assert set(table.frame["arm"]) == {"none", "b"}
 
 
@@ -67,13 +68,13 @@ def test_the_study_layout_needs_no_words(study: Callable[..., Table]) -> None:
 )
 def test_unknown_names(csv: Callable[[str], Path], how: dict[str, str], said: str) -> None:
     with pytest.raises(ReportError, match=said):
-        load(csv(WIDE), **how)
+        load(csv(WIDE), ReportOptions(**how))
 
 
 def test_unknown_metric_of_a_study(tmp_path: Path) -> None:
     study_frame(blocks=1).to_parquet(tmp_path / "cells.parquet")
     with pytest.raises(ReportError, match=r"unknown metric 'auprk'. Did you mean 'auprc'"):
-        load(tmp_path / "cells.parquet", metric="auprk")
+        load(tmp_path / "cells.parquet", ReportOptions(metric="auprk"))
 
 
 @pytest.mark.parametrize(
@@ -89,23 +90,23 @@ def test_unknown_metric_of_a_study(tmp_path: Path) -> None:
 )
 def test_wrong_rows_are_named(csv: Callable[[str], Path], old: str, new: str, said: str) -> None:
     with pytest.raises(ReportError, match=said):
-        load(csv(WIDE.replace(old, new)), arm="method", block="cell", metric="auroc")
+        load(csv(WIDE.replace(old, new)), ReportOptions(arm="method", block="cell", metric="auroc"))
 
 
 def test_a_table_without_metric(csv: Callable[[str], Path]) -> None:
     with pytest.raises(ReportError, match="no column is a known metric"):
-        load(csv(WIDE.replace("auroc", "score")), block="cell")
+        load(csv(WIDE.replace("auroc", "score")), ReportOptions(block="cell"))
 
 
 def test_a_failed_row_may_be_empty(csv: Callable[[str], Path]) -> None:
     text = "method,cell,auroc,status\na,x,0.7,ok\nb,x,,oom\n"
-    frame = load(csv(text), block="cell").frame
+    frame = load(csv(text), ReportOptions(block="cell")).frame
     assert frame.loc[frame["arm"] == "b", "value"].isna().all()
 
 
 def test_a_score_beside_a_failure_is_not_believed(csv: Callable[[str], Path]) -> None:
     text = "method,cell,auroc,status\na,x,0.7,ok\nb,x,0.99,diverged\n"
-    frame = load(csv(text), block="cell").frame
+    frame = load(csv(text), ReportOptions(block="cell")).frame
     assert frame.loc[frame["arm"] == "b", "value"].isna().all()
 
 
@@ -169,7 +170,7 @@ def test_benchmark_columns_need_no_words_cell_types_are_the_units(csv: Callable[
 
 
 def test_the_cell_type_of_a_study_is_its_block_not_what_was_trained(study: Callable[..., Table]) -> None:
-    named = load(study().source, block=("network", "cell"))
+    named = load(study().source, ReportOptions(block=("network", "cell")))
     assert set(named.frame["block"]) == {f"{n} / cell{i}" for n in ("STRING", "Specific") for i in range(7)}
 
 
@@ -182,32 +183,37 @@ class TestOptions:
     @pytest.mark.parametrize("given", ["", " "])
     def test_an_empty_name(self, csv: Callable[[str], Path], option: str, given: str) -> None:
         with pytest.raises(ReportError, match=f"--{option} holds an empty name"):
-            load(csv(self.TEXT), **{option: given})
+            load(csv(self.TEXT), ReportOptions(**{option: given}))
 
     @pytest.mark.parametrize("given", [(), ("cell", ""), "cell,"])
     def test_an_empty_name_among_others(self, csv: Callable[[str], Path], given: object) -> None:
         for option in ("arm", "block", "dataset"):
             with pytest.raises(ReportError, match=f"--{option} holds an empty name"):
-                load(csv(self.TEXT), **{option: given})
+                load(csv(self.TEXT), ReportOptions(**{option: given}))
 
     def test_one_column_named_twice(self, csv: Callable[[str], Path]) -> None:
         for option in ("arm", "block", "dataset"):
             with pytest.raises(ReportError, match=f"--{option} names column 'cell' twice"):
-                load(csv(self.TEXT), **{option: ("cell", "Cell")})
+                load(csv(self.TEXT), ReportOptions(**{option: ("cell", "Cell")}))
 
     def test_a_unit_does_not_lie_inside_itself(self, csv: Callable[[str], Path]) -> None:
         for dataset in ("dataset", ("Dataset",)):
             with pytest.raises(
                 ReportError, match="'dataset' is named as the unit, with --block, and as what lies inside"
             ):
-                load(csv(self.TEXT), block="dataset", dataset=dataset)
-        assert load(csv(self.TEXT), block="cell", dataset=("cell", "dataset")).frame["block"].nunique() == 2
-        assert load(csv(self.TEXT), dataset="dataset").units == "cell, each over dataset"
+                load(csv(self.TEXT), ReportOptions(block="dataset", dataset=dataset))
+        assert (
+            load(csv(self.TEXT), ReportOptions(block="cell", dataset=("cell", "dataset"))).frame["block"].nunique() == 2
+        )
+        assert load(csv(self.TEXT), ReportOptions(dataset="dataset")).units == "cell, each over dataset"
 
     def test_messages_name_options_alone(self, csv: Callable[[str], Path]) -> None:
         for how in ({"block": "cell", "metric": None}, {}):
             with pytest.raises(ReportError) as caught:
-                load(csv(WIDE.replace("auroc", "score").replace("cell", "tissue" if not how else "cell")), **how)
+                load(
+                    csv(WIDE.replace("auroc", "score").replace("cell", "tissue" if not how else "cell")),
+                    ReportOptions(**how),
+                )
             assert "--" in str(caught.value) and "=)" not in str(caught.value)
 
 

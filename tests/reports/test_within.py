@@ -9,21 +9,21 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import ARMS, study_frame
+from conftest import ARMS, analyse, study_frame
 
-from reports.analysis import analyse
 from reports.build import _render
 from reports.findings.audit import audit
-from reports.made import Made
-from reports.page.content import context
-from reports.page.exports import exports
-from reports.page.factor_sentences import questions
-from reports.page.methods import methods
-from reports.page.sentences import summary
-from reports.results import Analysis, Paired
-from reports.statistics.over_blocks import holm
-from reports.statistics.resampled import ONE_SPLIT, RESPLIT, Exams, exams
-from reports.tables import Table, load
+from reports.findings.results import Analysis, Paired
+from reports.options import ReportOptions
+from reports.page.context import context
+from reports.page.sentences.methods import methods
+from reports.page.sentences.questions import questions
+from reports.page.sentences.summary import summary
+from reports.page.tables.exports import exports
+from reports.provenance import Provenance
+from reports.statistics.multiplicity import holm
+from reports.statistics.pairs.resampled import ONE_SPLIT, RESPLIT, Exams, exams
+from reports.table.table import Table, load
 
 Study = Callable[..., Table]
 Change = Callable[[pd.DataFrame], pd.DataFrame]
@@ -140,7 +140,7 @@ def test_a_control_without_a_metric_leaves_no_gain_in_it(study: Study) -> None:
 
 
 def shown(a: Analysis) -> dict[str, Any]:
-    return context(a, [], audit(a), Made())
+    return context(a, [], audit(a), Provenance())
 
 
 def page(a: Analysis) -> str:
@@ -198,7 +198,7 @@ def test_anyones_table_may_say_how_much_its_repeats_share(tmp_path: Path) -> Non
     frame = study_frame(blocks=1, repeats=4)
     frame = frame[(frame["part"] == "test") & (frame["metric"] == "auroc")]
     frame[["arm", "dataset", "repeat", "value", "test_share"]].rename(columns={"value": "auroc"}).to_csv(path)
-    found = analyse(load(path, reference="full"))
+    found = analyse(load(path, ReportOptions(reference="full")))
     assert [p.ratio for p in found.paired] == pytest.approx([0.385 / 0.615] * len(found.paired))
     assert all(p.test is not None for p in found.paired)
 

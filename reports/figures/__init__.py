@@ -1,0 +1,1 @@
+"""Figures, one module per kind of plot; each returns the figure with the numbers it shows."""

@@ -1,0 +1,1 @@
+"""Figures of what single cells left behind: predictions, training curves, pair vectors."""

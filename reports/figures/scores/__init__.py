@@ -1,0 +1,1 @@
+"""Figures of scores, differences, costs and factors, one kind per file."""

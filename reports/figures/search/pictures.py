@@ -1,0 +1,79 @@
+"""Figures of a search with captions and text alternatives."""
+
+from __future__ import annotations
+
+from reports.figures.search.importances import MOST, importances
+from reports.figures.search.pareto import pareto
+from reports.figures.search.progress import progress
+from reports.figures.shared.canvas import svg
+from reports.figures.shared.picture import Drawing, Picture, picture
+from reports.search.record import (
+    FEWEST,
+    STATES,
+    Objective,
+    Search,
+    best_trials,
+    objective_label,
+    score_text,
+    trial_name,
+)
+from reports.words.numbers import file_name, joined
+
+
+def search_pictures(search: Search) -> list[Picture]:
+    """Draw every figure of a search once, with caption and text alternative."""
+    others = search.objectives[1:]
+    drawings = [_progress(search, drawing) for drawing in (progress(search),) if drawing]
+    drawings += [_pareto(search, other, drawing) for other in others if (drawing := pareto(search, other))]
+    return drawings + [
+        _importances(search, o, drawing) for o in search.objectives if (drawing := importances(search, o))
+    ]
+
+
+def _progress(s: Search, drawing: Drawing) -> Picture:
+    what = objective_label(s.first)
+    caption = f"{what[0].upper()}{what[1:]} of every trial, and the best of the complete ones so far."
+    caption += " Pruned trials are shown with the mean over the cells they had." if s.count("pruned") else ""
+    reached = ""
+    for _, best in best_trials(s).iterrows():
+        reached = f"Best: {score_text(s.first, best[f'objective:{s.first.name}'])} at {trial_name(best)}."
+    described = f"{', '.join(f'{s.count(state)} {state}' for state in STATES)}."
+    return picture("search_best_so_far", drawing, caption, f"{reached} {described}".strip())
+
+
+def _pareto(s: Search, other: Objective, drawing: Drawing) -> Picture:
+    caption = f"{objective_label(s.first)} against {objective_label(other)}: all complete trials grey, the Pareto "
+    caption += "front blue with trial numbers."
+    if len(s.objectives) > 2:
+        caption += f" The front is that of all {len(s.objectives)} objectives, two of which are drawn."
+    numbers = drawing.numbers
+    front = numbers[numbers["front"]]
+    members = [
+        f"trial {row['number']} {score_text(s.first, row[s.first.name])} at {score_text(other, row[other.name])}"
+        for row in front.to_dict("records")
+    ]
+    return Picture(
+        f"search_pareto_{file_name(other.name)}",
+        drawing,
+        svg(drawing.figure),
+        caption[0].upper() + caption[1:],
+        f"{caption} Front: {', '.join(members) or 'none recorded'}.",
+    )
+
+
+def _importances(s: Search, objective: Objective, drawing: Drawing) -> Picture:
+    numbers = drawing.numbers
+    caption = (
+        f"What explains {objective_label(objective)} (fANOVA): share of the variance of the complete trials' scores"
+    )
+    caption += f", the {MOST} largest of {len(numbers)} parameters." if len(numbers) > MOST else "."
+    if (numbers["given"] != "").any():
+        caption += (
+            " Hatched: conditional parameters, among the trials that have them; their shares are of another total."
+        )
+    having = s.trials[s.trials["state"] == "complete"].notna().sum()
+    scarce = [name for name in s.space["name"] if having.get(f"param:{name}", 0) < FEWEST]
+    if scarce:
+        caption += f" Left out, with fewer than {FEWEST} complete trials: {joined(scarce)}."
+    shares = [f"{row['parameter']} {row['importance']:.2f}" for row in numbers.head(MOST).to_dict("records")]
+    return picture(f"search_importances_{file_name(objective.name)}", drawing, caption, f"{', '.join(shares)}.")

@@ -1,0 +1,95 @@
+"""From a tidy table to everything a report of a GRN study states. Pure computation: no wording, no files."""
+
+from __future__ import annotations
+
+from reports.findings.comparisons import families, findings, global_test
+from reports.findings.conclusions import conclude, crossed
+from reports.findings.refusals import design, forbidding, outcome, undefined
+from reports.findings.results import Analysis, Paired, Refusal
+from reports.findings.summaries import averages, completeness, costs, points, provenance, scores
+from reports.findings.within import gains, paired_differences
+from reports.options import DEFAULTS, ReportOptions
+from reports.table.blocks import block_means, ordered_arms
+from reports.table.factors import arm_levels
+from reports.table.table import Table
+from reports.words.metrics import METRICS
+
+
+def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
+    """Work out what a study found, and what it must not claim.
+
+    Parameters
+    ----------
+    table
+        The tidy table, see :func:`reports.table.table.load`.
+    options
+        Level and margin.
+    """
+    alpha = options.alpha
+    frame, reference = table.frame, table.reference
+    metrics = _metrics(table)
+    forbidden = forbidding(frame)
+    questions = families(frame, reference)
+    able = not forbidden
+    compared = [f for m in metrics for q in questions for f in findings(frame, m, q, alpha=alpha, tests=able)]
+    tests = [t for t in (global_test(frame, metric, tests=able) for metric in metrics) if t]
+    gained, paired = _by_data_set(table, metrics, forbidden, alpha)
+    means = {metric: block_means(frame, metric) for metric in metrics}
+    roles = ordered_arms(frame)
+    scored = scores(frame, metrics)
+    return Analysis(
+        source="/".join(table.source.parts[-2:]),  # the whole path names the machine, not the study
+        reference=reference,
+        metric=table.metric,
+        metrics=metrics,
+        alpha=alpha,
+        arms=tuple(roles),
+        roles=roles,
+        blocks=tuple(means[table.metric].index),
+        units=table.units,
+        datasets=tuple(sorted(frame["dataset"].unique())),
+        repeats=int(frame.groupby(["dataset", "metric"])["repeat"].nunique().max()),
+        scores=scored,
+        averages=averages(frame, scored),
+        points=points(frame, metrics),
+        gains=gained,
+        paired=paired,
+        findings=tuple(compared),
+        globals=tuple(tests),
+        refusals=(
+            *forbidden,
+            *design(frame, means[table.metric], reference, questions, alpha),
+            *undefined(table.undefined),
+            *outcome(compared, tests, {m: len(of) for m, of in means.items()} if able else {}),
+        ),
+        completeness=completeness(frame, metrics),
+        costs=costs(frame),
+        provenance={**provenance(frame), **({"table_sha256": (table.digest,)} if table.digest else {})},
+        conclusions=conclude(frame, compared, alpha=alpha, tests=able, margin=options.margin),
+        factorials=crossed(frame, metrics, reference=reference, alpha=alpha, tests=able),
+        levels=arm_levels(frame),
+    )
+
+
+def _by_data_set(
+    table: Table, metrics: tuple[str, ...], forbidden: list[Refusal], alpha: float
+) -> tuple[tuple[Paired, ...], tuple[Paired, ...]]:
+    """Take gains over controls and paired differences where every arm sat the same exam.
+
+    On a data set with mixed digests even a plain difference would mislead.
+    """
+    if table.reference is None:
+        return (), ()
+    stale = {refusal.subject for refusal in forbidden if refusal.rule == "mixed digests"}
+    sound = table.frame[~table.frame["dataset"].isin(stale)]
+    measured = [m for m in metrics if m in set(sound["metric"])]
+    gained = [g for m in measured for g in gains(sound, m, table.reference, alpha=alpha)]
+    paired = [p for m in measured for p in paired_differences(sound, m, table.reference, alpha=alpha)]
+    return tuple(gained), tuple(paired)
+
+
+def _metrics(table: Table) -> tuple[str, ...]:
+    """Put the primary metric first, then the known ones in their usual order, then the rest."""
+    measured = sorted(table.frame["metric"].unique())
+    usual = [m for m in METRICS if m in measured]
+    return tuple(dict.fromkeys([table.metric, *usual, *measured]))

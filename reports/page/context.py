@@ -1,0 +1,119 @@
+"""What the page shows, as plain rows of text for the template: all wording, no markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from reports.figures.shared.picture import Picture, grouped
+from reports.findings.audit import Audit
+from reports.findings.results import Analysis, Refusal
+from reports.page.sections.audit import audit_context
+from reports.page.sections.cells import completeness_context, costs_context
+from reports.page.sections.conclusions import conclusions_context
+from reports.page.sections.findings import families_context, global_context
+from reports.page.sections.pairs import gain_table, pair_notes, pair_rows
+from reports.page.sections.scores import score_tables
+from reports.page.sections.search import search_context, search_provenance
+from reports.page.sections.tuning import tuning_context
+from reports.page.sentences.methods import as_latex, methods
+from reports.page.sentences.summary import summary
+from reports.page.sentences.units import blocks_of
+from reports.provenance import Provenance
+from reports.search.record import Search
+from reports.search.refusals import search_refusals
+from reports.words.glossary import CONCLUSIONS, HEADS, SEARCHES, STATISTICS
+from reports.words.metrics import label, metric_of
+from reports.words.numbers import confidence, count
+
+
+def context(
+    a: Analysis,
+    drawn: list[Picture],
+    audited: Audit,
+    provenance: Provenance,
+    *,
+    search: Search | None = None,
+    searched: Sequence[Picture] = (),
+    tuning: pd.DataFrame | None = None,
+) -> dict[str, Any]:
+    """Gather everything the template of the page needs."""
+    return {
+        "a": a,
+        "sentences": summary(a),
+        **conclusions_context(a),
+        "gains": gain_table(a),
+        "gain_notes": pair_notes(a.gains),
+        "audit": audit_context(audited, a),
+        "methods": {"text": methods(a), "latex": as_latex(methods(a))},
+        "tuning": {} if tuning is None else tuning_context(tuning, a.metric),
+        "paired": pair_rows(a.paired),
+        "pair_notes": pair_notes(a.paired),
+        "primary": label(a.metric),
+        "scores": score_tables(a),
+        "averaged": len(a.averages) > 0,
+        "families": families_context(a),
+        "tests": [global_context(test) for test in a.globals],
+        "search": search_context(search, searched) if search else {},
+        **_refusals(a.refusals),
+        "completeness": completeness_context(a),
+        "pictures": grouped(drawn),
+        "costs": costs_context(a),
+        **_how(provenance, a.metrics),
+        "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
+        "statistics": {**_terms(a, audited), **(SEARCHES if search else {})},
+        "level": confidence(a.alpha),
+        "blocks": blocks_of(a, len(a.blocks)),
+        "datasets": count(len(a.datasets), "data set"),
+        "repeats": count(a.repeats, "repeat"),
+    }
+
+
+def search_only(search: Search, drawn: list[Picture], provenance: Provenance) -> dict[str, Any]:
+    """Gather everything the template of a search's own page needs."""
+    sets = f"{count(len(search.datasets), 'data set')} · {count(search.repeats, 'repeat')}"
+    run = f"sampler {search.sampler} · primary metric {search.metric}"
+    metrics = dict.fromkeys([search.metric, *(o.name for o in search.objectives if o.sign > 0)])
+    return {
+        "study": search.study,
+        "meta": f"{count(len(search.trials), 'trial')} · {sets} · {run}",
+        "search": search_context(search, drawn),
+        **_refusals(search_refusals(search)),
+        **_how(provenance, tuple(metrics)),
+        "provenance": search_provenance(search),
+        "statistics": SEARCHES,
+    }
+
+
+def _terms(a: Analysis, audited: Audit) -> dict[str, str]:
+    """Leave out the terms of what this report does not hold: a list of all is read by nobody."""
+    together = any(not f.message for f in a.factorials)
+    needed = {
+        "Degree share": not audited.degree.empty,
+        "Gain over the strongest control": bool(a.gains),
+        "Corrected resampled t": bool(a.paired or a.gains),
+        "Interval over repeats": bool(a.paired or a.gains),
+        "Costs": not a.costs.empty,
+        **dict.fromkeys(("Friedman", "Kendall's W", "Nemenyi", "Conover"), bool(a.globals)),
+        "Sign test": any(not metric_of(f.metric).same_scale for f in a.findings),
+        **dict.fromkeys(("RM-ANOVA", "Aligned ranks", "Flipped signs", "Mixed model", "Simple effects"), together),
+    }
+    return {name: meaning for name, meaning in {**STATISTICS, **CONCLUSIONS}.items() if needed.get(name, True)}
+
+
+def _refusals(refusals: Sequence[Refusal]) -> dict[str, Any]:
+    return {
+        "refused": [r for r in refusals if r.weight == "refused"],
+        "warnings": [r for r in refusals if r.weight == "warning"],
+    }
+
+
+def _how(provenance: Provenance, metrics: Sequence[str]) -> dict[str, Any]:
+    return {
+        "commands": [*filter(None, provenance.commands)],
+        "libraries": provenance.versions,
+        "metrics": [{"name": label(m), "meaning": metric_of(m).meaning} for m in metrics],
+        "heads": HEADS,
+    }

@@ -1,0 +1,155 @@
+"""What the page and the table files show of its factors together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from reports.findings.factorial import Factorial
+from reports.findings.results import Analysis
+from reports.page.tables.exports import Export
+from reports.page.tables.latex import latex
+from reports.statistics.attainability import smallest_p
+from reports.statistics.factors.flips import smallest
+from reports.statistics.pairs.signed import MIN_SIGNED
+from reports.words.metrics import label
+from reports.words.numbers import confidence, count, ends, joined, number, p_value, signed
+
+# the page breaks a head where the line ends here
+_COMPLETE = ("df", "F", "ε", "ANOVA p", "Holm p", "Aligned-rank\np", "Aligned-rank\nHolm p", "partial\nη²")
+_GAPS = ("df\ntold apart", "Blocks\nused", "Flip p", "Holm p")
+_MODEL = ("F of the\nmodel", "Error\ndf", "Wald p", "Wald\nHolm p")
+_FILES = {
+    "RM-ANOVA": ("factorial", "marginal_means", "Repeated-measures ANOVA over block means (Greenhouse--Geisser)"),
+    "mixed model": ("factorial_incomplete", "adjusted_means", "Signs of whole blocks flipped; beside it a mixed model"),
+}
+
+
+def factorials_context(a: Analysis) -> list[dict[str, Any]]:
+    """Show every analysis of the factors once; metrics refused for the same reason share one line."""
+    analyses, level = a.factorials, confidence(a.alpha)
+    out: list[dict[str, Any]] = []
+    for message in dict.fromkeys(f.message for f in analyses if f.message):
+        mine = [f for f in analyses if f.message == message]
+        names = "" if len(mine) == len(analyses) else joined([label(f.metric) for f in mine], 8)
+        out.append({"metric": names, "message": message})
+    mine = [f for f in analyses if not f.message]
+    return out + [{**_shown(f), "level": level, "open": f.metric == a.metric or len(mine) == 1} for f in mine]
+
+
+def factorial_exports(analyses: tuple[Factorial, ...]) -> list[Export]:
+    """Collect the tables of what the factors do together, all digits; nothing where all was refused."""
+    out = []
+    for method, (name, means, how) in _FILES.items():
+        able = [f for f in analyses if not f.message and f.method == method]
+        if able:
+            numbers = pd.concat([f.effects.assign(metric=f.metric) for f in able])
+            heads = [head.replace("\n", " ") for head in max(map(_heads, able), key=len)]
+            cells = {
+                (label(f.metric), effect): dict(zip(heads, c, strict=False)) for f in able for effect, c in _effects(f)
+            }
+            text = pd.DataFrame.from_dict(cells, orient="index").fillna("–")
+            out.append(Export(name, numbers, latex(text, f"{how}; Holm over the effects of a metric.", name)))
+            out.append(Export(means, pd.concat([f.means.assign(metric=f.metric) for f in able])))
+    simple = [f.simple.assign(metric=f.metric) for f in analyses if not f.simple.empty]
+    return [*out, Export("simple_effects", pd.concat(simple))] if simple else out
+
+
+def _shown(f: Factorial) -> dict[str, Any]:
+    crossed = " × ".join(f"{factor} ({', '.join(names)})" for factor, names in f.factors.items())
+    complete = f.method == "RM-ANOVA"
+    blocks = count(f.blocks, "complete block" if complete else "block")
+    return {
+        "metric": f"{label(f.metric)}: {crossed}, {blocks}",
+        "message": "",
+        "notes": _notes(f),
+        "heads": _heads(f),
+        "rows": [{"name": name, "cells": cells} for name, cells in _effects(f)],
+        "means_title": "Marginal means" if complete else "Means of levels as if every block had run all of them",
+        "means": [{**row, "mean": number(row["mean"])} for row in f.means.to_dict("records")],
+        "simple": [_simple(row) for row in f.simple.to_dict("records")],
+        "simple_notes": _simple_notes(f),
+    }
+
+
+def _heads(f: Factorial) -> tuple[str, ...]:
+    if f.method == "RM-ANOVA":
+        return _COMPLETE
+    return _GAPS if f.effects["f"].isna().all() else (*_GAPS, *_MODEL)
+
+
+def _effects(f: Factorial) -> list[tuple[str, list[str]]]:
+    write = _complete if f.method == "RM-ANOVA" else _incomplete
+    width = len(_heads(f))
+    return [(str(row["effect"]), write(row)[:width]) for row in f.effects.to_dict("records")]
+
+
+def _complete(row: Any) -> list[str]:
+    p = [p_value(row[key]) for key in ("p", "p_holm", "p_aligned", "p_aligned_holm")]
+    df = f"{row['df']:g}, {row['df_error']:g}"
+    return [df, number(row["f"], 2), number(row["epsilon"], 2), *p, number(row["partial_eta2"], 2)]
+
+
+def _incomplete(row: Any) -> list[str]:
+    df = f"{row['df']:g}" if row["df"] == row["df_all"] else f"{row['df']:g} of {row['df_all']:g}"
+    error = number(row["df_error"], 0)
+    tests = [p_value(row["p"]), p_value(row["p_holm"]), number(row["f"], 2), error]
+    return [df, str(row["blocks"]), *tests, p_value(row["p_wald"]), p_value(row["p_wald_holm"])]
+
+
+def _notes(f: Factorial) -> list[str]:
+    out = []
+    if f.left_out:
+        out.append(f"Left out, because a factor cannot act there: {joined(list(f.left_out))}.")
+    if f.failed:
+        text = f"Left out whole, because a cell failed there: {joined(list(f.failed), 8)}. Failures are not missing at "
+        out.append(f"{text}random: this speaks of blocks in which every arm finishes, and not of arms that do not.")
+    if f.method == "RM-ANOVA":
+        return out
+    if f.not_run:
+        out.append(f"Combinations that were not run: {joined([f'({one})' for one in f.not_run], 8)}.")
+    if f.gaps:
+        out.append(f"{count(f.gaps, 'further cell')} (arm in a block) not run or not complete.")
+    text = "Whether a combination or cell was run is taken to have nothing to do with how it would have scored "
+    text += (
+        "(missing at random); nothing in this table can check that. A main effect is read over the combinations that "
+    )
+    out.append(f"{text}were run, and with care where an interaction with it is established.")
+    gone = [effect for effect in _possible(f) if effect not in set(f.effects["effect"])]
+    if gone:
+        out.append(f"This design cannot tell from other effects: {joined(gone, 8)}.")
+    floor = p_value(smallest(f.blocks, len(f.effects)))
+    out.append(f"Smallest Holm p that {f.blocks} blocks can reach: {floor} for {count(len(f.effects), 'effect')}.")
+    return [*out, f.note] if f.note else out
+
+
+def _possible(f: Factorial) -> list[str]:
+    names = list(f.factors)
+    return [*names, *(f"{one} × {other}" for i, one in enumerate(names) for other in names[i + 1 :])]
+
+
+def _simple(row: Any) -> dict[str, str]:
+    return {
+        "pair": f"{row['factor']}: {row['level']} − {row['against']}",
+        "at": f"{row['at_factor']} = {row['at_level']}",
+        "n": str(row["blocks"]),
+        "mean": signed(row["mean_difference"]),
+        "interval": ends(row["low"], row["high"]),
+        "p": p_value(row["p"]),
+        "holm": p_value(row["p_holm"]),
+    }
+
+
+def _simple_notes(f: Factorial) -> list[str]:
+    if f.simple.empty:
+        return []
+    out = ["A difference that is shown at one level and not at another is no interaction: that is the row above."]
+    sizes = f.simple.groupby(["factor", "at_factor"]).size()
+    floors = {m: smallest_p(f.blocks, m) for m in sorted(set(sizes))}
+    if f.blocks < MIN_SIGNED:
+        out.append(f"{f.blocks} blocks; an exact test needs {MIN_SIGNED}.")
+    else:
+        limits = ", ".join(f"{p_value(p)} for {count(m, 'comparison')}" for m, p in floors.items())
+        out.append(f"Smallest Holm p that {f.blocks} blocks can reach: {limits}.")
+    return out

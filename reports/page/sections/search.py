@@ -1,0 +1,160 @@
+"""What the section of a search says, as plain text and rows for the template: all wording, no markup."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from reports.figures.shared.picture import Picture
+from reports.page.sentences.search import search_summary
+from reports.page.tables.exports import Export
+from reports.page.tables.latex import latex
+from reports.search.record import (
+    Objective,
+    Search,
+    best_trials,
+    changes,
+    importance_numbers,
+    objective_label,
+    score_text,
+)
+from reports.search.refusals import search_refusals
+from reports.words.metrics import label
+from reports.words.numbers import amount, number, signed
+
+TOP = 10
+
+
+def search_context(search: Search, drawn: Sequence[Picture]) -> dict[str, Any]:
+    """Gather everything the section of a search shows."""
+    several = len(search.objectives) > 1
+    return {
+        "sentences": search_summary(search),
+        "boxes": [r for r in search_refusals(search) if r.rule == "test opened"],
+        "withheld": next((r.message for r in search_refusals(search) if r.rule == "importances"), ""),
+        "pictures": drawn,
+        "heads": [_head(o) for o in search.objectives],
+        "front": _ranked(search, _front(search)) if several else [],
+        "best": _ranked(search, best_trials(search, TOP)),
+        "order": objective_label(search.first),
+        "outside": _outside(search),
+        "space": [{"name": row["name"], "range": row["range"]} for row in search.space.to_dict("records")],
+        "confirmed": [_confirmed_row(row) for row in _confirmed_rows(search)],
+        "confirmed_metric": label(search.metric),
+    }
+
+
+def search_provenance(search: Search) -> dict[str, tuple[str, ...]]:
+    """Say how a search was run, without the machine it ran on."""
+    return {
+        "search": (f"sampler {search.sampler}, pruner {search.pruner}, seed {search.seed}",),
+        "trials in flight": (str(search.parallel),),
+        "search data sets": search.datasets,
+        "search repeats": (str(search.repeats),),
+        **({"Optuna storage": (_storage(search.storage),)} if search.storage else {}),
+    }
+
+
+def _storage(address: str) -> str:
+    """Name a storage without its password, or the folder above the study."""
+    parts = urlsplit(address)
+    if parts.netloc:
+        place = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{place}{parts.path}"
+    return "/".join(PurePath(address).parts[-2:])
+
+
+def search_exports(search: Search) -> list[Export]:
+    """Collect the tables of a search: all digits as CSV, the confirmation also as LaTeX."""
+    out = [
+        Export("search_trials", search.trials),
+        Export("search_best_trials", _with_changes(search, best_trials(search, TOP))),
+        Export("search_space", search.space),
+        Export("search_importances", importance_numbers(search)),
+    ]
+    if len(search.objectives) > 1:
+        out.append(Export("search_pareto", _with_changes(search, _front(search))))
+    if search.confirmed is not None:
+        out.append(Export("search_confirmed", search.confirmed, _confirmed_tex(search)))
+    return out
+
+
+def _confirmed_tex(s: Search) -> str:
+    rows = {
+        row["arm"]: {key: row[key] for key in ("search", "validation", "gap", "test")}
+        for row in map(_confirmed_row, _confirmed_rows(s))
+    }
+    caption = f"{label(s.metric)} in the search and on fresh repeats; gap: search minus confirmed validation score."
+    return latex(pd.DataFrame.from_dict(rows, orient="index"), caption, "search_confirmed") if rows else ""
+
+
+def _with_changes(s: Search, trials: pd.DataFrame) -> pd.DataFrame:
+    columns = trials[["number", "arm", "warm", *(f"objective:{o.name}" for o in s.objectives), "cells", "seconds"]]
+    return columns.assign(changed=[_changed(s, row) for _, row in trials.iterrows()])
+
+
+def _front(s: Search) -> pd.DataFrame:
+    front = s.trials[s.trials["number"].isin(s.front)]
+    return front.sort_values(f"objective:{s.first.name}", ascending=s.first.sign < 0, kind="stable")
+
+
+def _ranked(s: Search, trials: pd.DataFrame) -> list[dict[str, Any]]:
+    plain = s.of_reference
+    return [
+        {
+            "number": str(row["number"]),
+            "arm": "" if row["arm"] == f"trial {row['number']}" else row["arm"],
+            "role": ", ".join(_marks(row, plain)),
+            "scores": [score_text(o, row[f"objective:{o.name}"]) for o in s.objectives],
+            "cells": str(row["cells"]),
+            "seconds": amount(row["seconds"]),
+            "changed": _changed(s, row),
+        }
+        for _, row in trials.iterrows()
+    ]
+
+
+def _changed(s: Search, row: pd.Series) -> str:
+    changed = changes(s, row)
+    return "an arm outside of the space" if changed is None else ", ".join(changed) or "nothing"
+
+
+def _outside(s: Search) -> str:
+    """Say why whole arms are listed as changes."""
+    plain = s.of_reference
+    if plain is None or plain[[c for c in s.trials.columns if c.startswith("param:")]].notna().any():
+        return ""
+    return "The reference lies outside of the space: every parameter that acts in a trial is listed as changed."
+
+
+def _marks(row: pd.Series, plain: pd.Series | None) -> list[str]:
+    marks = ["reference"] if plain is not None and plain["number"] == row["number"] else []
+    return [*marks, "warm"] if row["warm"] else marks
+
+
+def _confirmed_rows(s: Search) -> list[dict[Any, Any]]:
+    return [] if s.confirmed is None else s.confirmed.to_dict("records")
+
+
+def _confirmed_row(row: dict[Any, Any]) -> dict[str, str]:
+    gap = math.isnan(row["validation"])
+    return {
+        "arm": row["arm"],
+        "role": "" if row["role"] == "arm" else row["role"],
+        "number": "–" if pd.isna(row["number"]) else str(row["number"]),
+        "search": number(row["search"]),
+        "validation": "incomplete" if gap else number(row["validation"]),
+        "gap": signed(row["gap"]),
+        "test": "incomplete" if gap else number(row["test"]),
+        "cells": str(row["cells"]),
+    }
+
+
+def _head(objective: Objective) -> str:
+    text = objective_label(objective)
+    return text[0].upper() + text[1:]

@@ -1,0 +1,51 @@
+"""What a report says of the tuning before an ablation: the budget of every arm, and whether it was equal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from reports.page.sentences.tuning import tuning_sentence
+from reports.page.tables.exports import Export
+from reports.search.refusals import tuning_refusals, was_tuned
+from reports.words.metrics import label
+from reports.words.numbers import joined, number
+
+
+def tuning_context(tuning: pd.DataFrame, metric: str) -> dict[str, Any]:
+    """Gather everything the section on tuning shows."""
+    untuned = tuning[was_tuned(tuning) & tuning["complete"].eq(0)]["arm"].tolist()
+    note = ""
+    if untuned:
+        note = f"No trial of {joined(untuned, 12)} is complete: it kept its untuned settings."
+    return {
+        "sentence": tuning_sentence(tuning),
+        "warnings": tuning_refusals(tuning),
+        "kept": note,
+        "metric": label(metric),
+        "rows": [_row(row) for row in tuning.to_dict("records")],
+    }
+
+
+def tuning_exports(tuning: pd.DataFrame) -> list[Export]:
+    """Collect the table of the tuning, all digits."""
+    return [Export("tuning", tuning)]
+
+
+def _row(row: dict[Any, Any]) -> dict[str, str]:
+    hours = row["budget"] is pd.NA
+    tuned = hours or row["budget"] != 0
+    changed = row["settings"] or "nothing"
+    if not row["complete"]:
+        changed = "kept its untuned settings"
+    return {
+        "arm": row["arm"],
+        "role": "" if row["role"] == "arm" else row["role"],
+        "budget": "hours" if hours else str(row["budget"]),
+        "trials": str(row["trials"]),
+        "states": " / ".join(str(row[state]) for state in ("complete", "pruned", "failed")),
+        "default": number(row["default"]),
+        "score": number(row["score"]),
+        "settings": changed if tuned else "nothing to tune",
+    }

@@ -1,0 +1,173 @@
+"""A paragraph for a paper's methods section, made of what was computed and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from importlib.metadata import version
+from math import isfinite
+
+from reports.findings.results import Analysis
+from reports.page.sentences.factors import together
+from reports.page.sentences.units import blocks_of
+from reports.statistics.pairs.signed import MIN_SIGNED
+from reports.table.blocks import unscaled
+from reports.words.metrics import label
+from reports.words.numbers import confidence, count, joined
+
+_LIBRARIES = {"scipy": "SciPy", "statsmodels": "statsmodels", "scikit-posthocs": "scikit-posthocs"}
+_LEVEL = "no block differs"  # stands where a test would, and is none
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "−": "$-$",
+    "–": "--",
+    "±": r"$\pm$",
+    "χ": r"$\chi$",
+    "²": r"$^2$",
+    "á": r"\'a",
+    "š": r"\v{s}",
+}
+
+
+def methods(a: Analysis) -> str:
+    """Say how a study was made and analysed, in words that can be pasted into a paper."""
+    parts = (_design(a), _units(a), _globals(a), _pairs(a), together(a), _equality(a), _failures(a), _software(a))
+    return " ".join(part for part in parts if part)
+
+
+def as_latex(text: str) -> str:
+    """Return a text about a study with everything escaped that LaTeX would read as a command."""
+    return re.sub("|".join(map(re.escape, _ESCAPES)), lambda found: _ESCAPES[found.group()], text)
+
+
+def _design(a: Analysis) -> str:
+    kinds = [("arm", "arm"), ("baseline", "baseline"), ("control", "control")]
+    numbers = [(sum(role == kind for role in a.roles.values()), name) for kind, name in kinds]
+    counts = [count(n, name) for n, name in numbers if n]
+    against = f"{a.reference} was compared with {joined(counts)}" if a.reference and counts else ""
+    against = against or (f"{len(a.arms)} arms were compared" if len(a.arms) > 1 else f"{a.arms[0]} was scored")
+    where = f"on {count(len(a.datasets), 'data set')} with {_repeats(a)} per data set"
+    paired = ", paired by repeat" if a.repeats > 1 and len(a.arms) > 1 else ""
+    others = [label(m) for m in a.metrics if m != a.metric]
+    more = f"; {joined(others, 12)} {'was' if len(others) == 1 else 'were'} also computed" if others else ""
+    return f"{against} {where}{paired}. The primary metric was {label(a.metric)}{more}."
+
+
+def _repeats(a: Analysis) -> str:
+    """Count what was to be run on each data set: repeats that failed are repeats."""
+    counts = a.scores[["finished", "failed", "missing"]].sum(axis=1).groupby(a.scores["dataset"]).max()
+    low, high = int(counts.min()), int(counts.max())
+    return count(low, "repeat") if low == high else f"{low} to {high} repeats"
+
+
+def _units(a: Analysis) -> str:
+    n, level = len(a.blocks), confidence(a.alpha)
+    if n == 1:
+        known = any(isfinite(p.low) for p in (*a.paired, *a.gains))
+        text = f"Differences are means over the repeats of each data set with {level} t intervals{_overlap(a)}; there"
+        return f"{text if known else 'There'} was one independent block, hence no test across data sets."
+    inside = ["repeats within data sets"] * (a.repeats > 1) + ["data sets within blocks"] * _several(a)
+    averaged = f"; {joined(inside)} were averaged before any comparison" if inside else ""
+    unit = f"The independent unit was the block (N = {n})"
+    if any(r.rule == "independence" for r in a.refusals):
+        unit = f"The units of analysis were {blocks_of(a, n)}"
+    text = f"{unit}{averaged}."
+    if any(f.effect and isfinite(f.effect.low) for f in a.findings):
+        text += f" Differences are paired means over blocks with {level} t intervals."
+    if any(unscaled(f.metric, a.datasets) for f in a.findings):
+        within = " (by the geometric mean over the data sets of a block)" if _several(a) else ""
+        text += f" In {label('auprc')}, which has another scale on every network, blocks won were counted{within}."
+    return text
+
+
+def _several(a: Analysis) -> bool:
+    """Whether a block holds more than one data set."""
+    return bool((a.scores.groupby("block")["dataset"].nunique() > 1).any())
+
+
+def _overlap(a: Analysis) -> str:
+    """Say how repeats that split the same edges anew were treated."""
+    known = [p for p in a.paired if p.ratio]
+    if not known:
+        plain = any(p.uncorrected for p in a.paired)
+        return ", not corrected for edges that repeats may share" if plain else ""
+    tested = " and p, Holm-corrected within each data set and metric," if any(p.test for p in known) else ""
+    return f"; these{tested} are corrected for the edges that re-split repeats share (Nadeau and Bengio, 2003)"
+
+
+def _globals(a: Analysis) -> str:
+    if not a.globals:
+        return ""
+    how = {"Friedman by permutation": "p by permutation", "Iman–Davenport F": "p by the Iman–Davenport F"}
+    how["exact, all blocks agree"] = "p exactly, where all blocks agree"
+    used = [how[method] for method in _once(g.test.method for g in a.globals)]
+    text = f"Whether any arm differed was asked with the Friedman test ({joined(used)}) and Kendall's W"
+    ranked = any(g.nemenyi is not None for g in a.globals)
+    return text + ("; mean ranks were compared with the Nemenyi and the Conover test (secondary)." if ranked else ".")
+
+
+def _pairs(a: Analysis) -> str:
+    if len(a.blocks) == 1 or not a.findings:
+        return ""
+    methods = _once(f.test.method for f in a.findings if f.test is not None)
+    used = [method for method in methods if method != _LEVEL]
+    if not methods:
+        return f"No pairwise test was made{_untested(a)}."
+    if not used:
+        return "No pairwise test was computed: the arms that could be compared do not differ on any block (p = 1)."
+    level = ", with p = 1 where no block differs" if len(used) < len(methods) else ""
+    # a comparison that could not be tested counts in its family all the same
+    sizes = sorted(Counter((f.metric, f.family) for f in a.findings).values())
+    size = count(sizes[0], "comparison") if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]} comparisons"
+    corrected = f"with Holm's correction within each metric and question ({size} each)"
+    if sizes[-1] == 1:
+        corrected = "one comparison for each metric and question, so that none needed a correction"
+    return f"Pairs of arms were compared two-sided ({'; '.join(used)}{level}), {corrected}, at the level {a.alpha:g}."
+
+
+def _untested(a: Analysis) -> str:
+    if len(a.blocks) < MIN_SIGNED:
+        return f": that takes at least {MIN_SIGNED} blocks"
+    most = max((f.effect.n for f in a.findings if f.effect), default=0)
+    return f": no two arms share {MIN_SIGNED} complete blocks" if most < MIN_SIGNED else ""
+
+
+def _equality(a: Analysis) -> str:
+    margins = sorted({c.equivalence.margin for c in a.conclusions if c.equivalence is not None})
+    if not margins:
+        return ""
+    text = "Practical equality was judged by two one-sided tests (TOST, Holm-corrected) with a margin of "
+    return f"{text}±{margins[0]:g}, beside a Bayesian signed-rank test with the same region of practical equivalence."
+
+
+def _failures(a: Analysis) -> str:
+    if not any(f.failures or f.dropped for f in a.findings):
+        return ""
+    text = "Blocks in which an arm had failed or missing cells were left out of its comparisons"
+    if any(f.failures for f in a.findings):
+        text += (
+            "; in a second pass failed cells counted as the worst result of their block, and a difference is called "
+        )
+        text += "established only where both passes agree"
+    return text + "."
+
+
+def _software(a: Analysis) -> str:
+    libraries = [f"{title} {version(name)}" for name, title in _LIBRARIES.items()]
+    trained = [line for line in a.provenance.get("versions", ()) if re.match(r"(knockout|python|torch\S*) ", line)]
+    run = f"Models were run with {joined(trained, 12)}; statistics" if trained else "Statistics"
+    return f"{run} were computed with {joined(libraries, 12)}."
+
+
+def _once(words: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(words))

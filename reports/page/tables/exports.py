@@ -1,0 +1,242 @@
+"""Every table twice: all digits as CSV, and set for a paper as LaTeX (booktabs)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.findings.results import Analysis, Finding, Paired
+from reports.findings.summaries import TALL, best_two
+from reports.page.tables.latex import STAR, latex
+from reports.words.metrics import label
+from reports.words.numbers import (
+    amount,
+    confidence,
+    file_name,
+    interval,
+    joined,
+    number,
+    p_value,
+    signed,
+    star_levels,
+    stars,
+)
+
+
+@dataclass(frozen=True)
+class Export:
+    """One table: numbers for CSV, and finished LaTeX where a paper would print it."""
+
+    name: str
+    numbers: pd.DataFrame
+    tex: str = ""
+
+
+def exports(analysis: Analysis) -> list[Export]:
+    """Collect the tables of the report."""
+    out = [_scores(analysis, metric) for metric in analysis.metrics]
+    out += [
+        _findings(analysis),
+        Export("gain_over_strongest_control", _pair_rows(analysis.gains), _gains(analysis)),
+        Export("paired_over_repeats", _pair_rows(analysis.paired), _paired(analysis)),
+        _globals(analysis),
+        Export("refusals", pd.DataFrame([asdict(r) for r in analysis.refusals])),
+        Export("completeness", analysis.completeness),
+    ]
+    if len(analysis.averages):
+        out.append(Export("averages", analysis.averages))
+    if not analysis.costs.empty:
+        caption = "What every arm cost, and how far it lies from the reference over blocks."
+        numbers = analysis.costs.assign(mean_difference=analysis.costs["arm"].map(_differences(analysis)))
+        out.append(Export("costs", numbers, latex(cost_table(analysis), caption, "costs")))
+    for test in analysis.globals:
+        for name, p in (("nemenyi", test.nemenyi), ("conover", test.conover)):
+            if p is not None:
+                out.append(Export(f"{name}_{file_name(test.metric)}", p.rename_axis("arm").reset_index()))
+    return out
+
+
+def cost_table(a: Analysis) -> pd.DataFrame:
+    """Write what every arm cost beside what it changes on the primary metric, ``[arms, costs]``."""
+    text = a.costs.set_index("arm").rename_axis(None).map(amount)
+    changed = _differences(a)
+    if changed:
+        text[f"{label(a.metric)} difference"] = [signed(changed[arm]) if arm in changed else "–" for arm in text.index]
+    return text
+
+
+def _differences(a: Analysis) -> dict[str, float]:
+    own = [f for f in a.findings if f.metric == a.metric and f.against == a.reference and f.effect]
+    return {f.arm: f.effect.mean for f in own if f.effect}
+
+
+def _scores(a: Analysis, metric: str) -> Export:
+    data = a.scores[a.scores["metric"] == metric]
+    arms = [arm for arm in a.arms if arm in set(data["arm"])]
+    text = pd.DataFrame(index=arms)
+    for dataset, rows in data.groupby("dataset"):
+        marks = best_two(rows.set_index("arm")["mean"])
+        by_arm = {row["arm"]: row for row in rows.to_dict("records")}
+        text[dataset] = [_scored(by_arm[arm], marks.get(arm, "")) for arm in arms]
+    for network, rows in a.averages[a.averages["metric"] == metric].groupby("network", sort=False):
+        mean = rows.set_index("arm")["mean"]
+        marks = best_two(mean)
+        text[f"Mean of {network}"] = [_marked(mean.get(arm, np.nan), marks.get(arm, "")) for arm in arms]
+    marked, meaning = _stars(a, metric)
+    text = text.rename(index={arm: f"{arm}{mark}" for arm, mark in marked.items()})
+    text = text.T if text.shape[1] > TALL else text
+    spread = ", mean $\\pm$ sd over repeats" if a.repeats > 1 else ""
+    caption = f"{label(metric)}{spread}; best bold, second underlined.{meaning}"
+    name = f"scores_{file_name(metric)}"
+    return Export(name, data, latex(text, caption, name))
+
+
+def _stars(a: Analysis, metric: str) -> tuple[dict[str, str], str]:
+    """Mark the arms that are established to differ from the reference, over blocks; and say what marks mean."""
+    if a.reference is None:
+        return {}, ""
+    levels = star_levels(a.alpha)
+    established = [f for f in a.findings if f.metric == metric and f.verdict in ("higher", "lower")]
+    weaker = {f.arm: f.p_weaker for f in established if f.p_weaker is not None}
+    marks = {arm: STAR * stars(p, a.alpha) for arm, p in weaker.items()}
+    used = range(1, max(map(len, marks.values()), default=0) + 1)
+    meaning = ", ".join(f"$^{{{'*' * n}}}$ $p < {levels[n - 1]:g}$" for n in used)
+    return marks, f" Differs from the reference over blocks, Holm: {meaning}." if marks else ""
+
+
+def _scored(row: dict[Hashable, Any], mark: str) -> str:
+    if not np.isfinite(row["mean"]):
+        return "failed" if row["failed"] else "--"
+    return _marked(row["mean"], mark) + (f" ± {number(row['sd'])}" if np.isfinite(row["sd"]) else "")
+
+
+def _marked(mean: float, mark: str) -> str:
+    text = number(mean)
+    return {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(mark, text)
+
+
+def finding_rows(compared: tuple[Finding, ...]) -> pd.DataFrame:
+    """Spread the findings over columns, one row each, every number with all its digits."""
+    rows = []
+    for f in compared:
+        size = asdict(f.effect) if f.effect else {}
+        rows.append(
+            {
+                "metric": f.metric,
+                "family": f.family,
+                "arm": f.arm,
+                "against": f.against,
+                "blocks": size.pop("n", 0),
+                **{("mean_difference" if key == "mean" else key): value for key, value in size.items()},
+                "test": f.test.method if f.test else "",
+                "statistic": f.test.statistic if f.test else np.nan,
+                "p": f.test.p if f.test else np.nan,
+                "p_holm": f.p_holm,
+                "p_holm_failures_worst": f.p_holm_failures,
+                "p_paired_t": f.p_paired_t,
+                "p_pratt": f.p_pratt,
+                "p_unrounded": f.p_unrounded,
+                "blocks_with_failures": f.failures,
+                "dropped": "; ".join(f"{d.block} ({', '.join(d.arms)} {d.why})" for d in f.dropped),
+                "verdict": f.verdict,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _findings(a: Analysis) -> Export:
+    level = confidence(a.alpha)
+    rows = {
+        (label(f.metric), f"{f.arm} − {f.against}"): {
+            "N": str(f.effect.n),
+            "difference": signed(f.effect.mean),
+            f"{level} interval": interval(f.effect) if np.isfinite(f.effect.low) else "–",
+            "P(A>B)": number(f.effect.superior, 2),
+            "p": p_value(f.test.p if f.test else None),
+            "Holm p": p_value(f.p_weaker),
+            "verdict": f.verdict,
+        }
+        for f in a.findings
+        if f.effect is not None
+    }
+    text = pd.DataFrame.from_dict(rows, orient="index")
+    caption = f"Paired differences over blocks, mean and {level} t interval. Two-sided {_tests(a)}; Holm within each "
+    caption += "metric and question" + (
+        ", failed cells scored as worst." if any(f.failures for f in a.findings) else "."
+    )
+    return Export("findings", finding_rows(a.findings), latex(text, caption, "findings") if rows else "")
+
+
+def _tests(a: Analysis) -> str:
+    """Name the tests behind the findings, and of which metrics."""
+    of_metric = {f.metric: f.test.method.partition(",")[0] for f in a.findings if f.test}
+    names = [
+        f"{name} test on {joined([label(m) for m in of_metric if of_metric[m] == name], 9)}"
+        for name in dict.fromkeys(of_metric.values())
+    ]
+    return "; ".join(names).replace("sign test test", "sign test") or "tests were refused"
+
+
+def _pair_rows(pairs: Sequence[Paired]) -> pd.DataFrame:
+    """Spread what single data sets show over columns, the test of each difference included."""
+    rows = []
+    for pair in pairs:
+        row = {**asdict(pair), "test": pair.test.method if pair.test else ""}
+        row["p"] = pair.test.p if pair.test else np.nan
+        rows.append({**row, "statistic": pair.test.statistic if pair.test else np.nan})
+    return pd.DataFrame(rows)
+
+
+def _paired(a: Analysis) -> str:
+    rows = {
+        (label(p.metric), p.dataset, f"{p.arm} - {p.against}"): {
+            "difference": signed(p.mean),
+            "interval": interval(p),
+            "repeats": str(p.repeats),
+            "p": p_value(p.test.p if p.test else None),
+            "Holm p": p_value(p.p_holm),
+        }
+        for p in a.paired
+        if not p.note
+    }
+    if len(a.blocks) > 1 or not rows:
+        return ""
+    caption = "Paired differences over repeats of one data set; they say nothing about another data set."
+    return latex(pd.DataFrame.from_dict(rows, orient="index"), caption, "paired")
+
+
+def _gains(a: Analysis) -> str:
+    # the strongest control is named inside a cell, so it is an index level here: only those are escaped
+    rows = {
+        (label(g.metric), g.dataset, g.against): {
+            "gain": signed(g.mean),
+            "interval": interval(g),
+            "repeats": str(g.repeats),
+        }
+        for g in a.gains
+    }
+    if not rows:
+        return ""
+    caption = "Gain over the strongest control; intervals over repeats of one data set."
+    return latex(pd.DataFrame.from_dict(rows, orient="index"), caption, "gains")
+
+
+def _globals(a: Analysis) -> Export:
+    rows = [{"metric": g.metric, **asdict(g.test), "p": g.test.p, "method": g.test.method} for g in a.globals]
+    text = {
+        label(g.metric): {
+            "N": str(g.test.blocks),
+            "k": str(g.test.arms),
+            "χ²": number(g.test.chi2, 2),
+            "p": p_value(g.test.p),
+            "W": number(g.test.kendalls_w),
+        }
+        for g in a.globals
+    }
+    caption = "Friedman test over independent blocks; p by permutation below 10 blocks, else Iman--Davenport."
+    tex = latex(pd.DataFrame.from_dict(text, orient="index"), caption, "global") if text else ""
+    return Export("global_test", pd.DataFrame(rows), tex)

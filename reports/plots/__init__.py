@@ -1,1 +1,0 @@
-"""Further figures of a study, one module per kind of plot; each returns the figure with the numbers it shows."""

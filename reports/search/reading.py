@@ -1,0 +1,170 @@
+"""Reads the folder that a search leaves, or names what is damaged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.errors import ReportError
+from reports.search.columns import csv, floats, unique, whole
+from reports.search.record import STATES, Objective, Search
+
+_SCALARS = ("study", "metric", "sampler", "pruner", "trials", "hours", "parallel", "seed", "repeats", "reference")
+
+
+_LISTS = ("objectives", "datasets", "space", "importances")
+
+
+_IMPORTANCE = ("objective", "parameter", "importance", "trials", "given")
+
+
+_CONFIRMED = ("arm", "number", "role", "metric", "search", "validation", "test", "cells", "openings")
+
+
+_TUNING = ("arm", "role", "budget", "trials", *STATES)
+
+
+def read_search(folder: Path) -> Search | None:
+    """Read a search from ``OUT/search``; None where there is no ``search.json``.
+
+    Raises
+    ------
+    ReportError
+        If a file is damaged or contradicts another, naming the file.
+    """
+    file = folder / "search.json"
+    if not file.is_file():
+        return None
+    record = _json(file)
+    objectives = tuple(_objective(entry, file) for entry in record["objectives"])
+    if not objectives:
+        raise ReportError("'objectives' is empty; a search has at least one.", where=str(file))
+    trials = _trials(folder / "trials.csv", [o.name for o in objectives])
+    return Search(
+        **{
+            key: record[key] for key in ("study", "metric", "sampler", "pruner", "hours", "parallel", "seed", "repeats")
+        },
+        objectives=objectives,
+        asked=record["trials"],
+        exhausted=bool(record.get("exhausted", False)),
+        datasets=tuple(map(str, record["datasets"])),
+        reference=record["reference"],
+        reference_digest=str(record.get("reference_digest", "")),
+        storage=str(record.get("storage", "")),
+        space=_rows(record["space"], ("name", "range"), "space", file),
+        front=_front(record.get("pareto", []), trials, file),
+        importances=_importances(record["importances"], file),
+        trials=trials,
+        confirmed=_confirmed(folder / "confirmed.csv"),
+    )
+
+
+def read_tuning(file: Path) -> pd.DataFrame | None:
+    """Read what the tuning of every arm was allowed and found (``OUT/tune/tuning.csv``); None where there is none.
+
+    Raises
+    ------
+    ReportError
+        If the file is damaged, naming it.
+    """
+    if not file.is_file():
+        return None
+    table = csv(file, _TUNING)
+    for column in ("budget", "trials", *STATES):
+        table[column] = whole(table, column, file, empty=column == "budget")
+    for column in ("score", "default"):
+        table[column] = floats(table, column, file) if column in table else np.nan
+    table["settings"] = table["settings"].fillna("") if "settings" in table else ""
+    unique(table, "arm", file)
+    return table
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise ReportError(f"not readable JSON: {error}", where=str(file)) from error
+    if not isinstance(record, dict):
+        raise ReportError("not the record of a search: an object is expected.", where=str(file))
+    missing = [key for key in (*_SCALARS, *_LISTS) if key not in record]
+    if missing:
+        raise ReportError(
+            f"lacks {', '.join(map(repr, missing))}; run the search again to write it anew.", where=str(file)
+        )
+    for key in _LISTS:
+        if not isinstance(record[key], list):
+            raise ReportError(f"{key!r} is {record[key]!r}, not a list", where=str(file))
+    for key in ("trials", "hours", "parallel", "seed", "repeats"):
+        optional = key in ("trials", "hours") and record[key] is None
+        if not optional and (isinstance(record[key], bool) or not isinstance(record[key], int | float)):
+            raise ReportError(f"{key!r} is {record[key]!r}, not a number", where=str(file))
+    return record
+
+
+def _objective(entry: Any, file: Path) -> Objective:
+    if not isinstance(entry, Mapping) or not {"name", "direction"} <= entry.keys():
+        raise ReportError(f"objective {entry!r} lacks a name or a direction", where=str(file))
+    if entry["direction"] not in ("maximize", "minimize"):
+        raise ReportError.unknown("direction", entry["direction"], ("maximize", "minimize"), where=str(file))
+    return Objective(str(entry["name"]), entry["direction"])
+
+
+def _rows(entries: list[Any], columns: Sequence[str], what: str, file: Path) -> pd.DataFrame:
+    for entry in entries:
+        if not isinstance(entry, Mapping) or not set(columns) <= entry.keys():
+            raise ReportError(f"an entry of {what!r} needs {', '.join(columns)}; got {entry!r}", where=str(file))
+    return pd.DataFrame(entries, columns=list(columns))
+
+
+def _importances(entries: list[Any], file: Path) -> pd.DataFrame:
+    table = _rows(entries, _IMPORTANCE, "importances", file)
+    table["given"] = table["given"].fillna("").astype(str)
+    return table.assign(importance=floats(table, "importance", file, empty=False), trials=whole(table, "trials", file))
+
+
+def _front(numbers: Any, trials: pd.DataFrame, file: Path) -> tuple[int, ...]:
+    complete = set(trials.loc[trials["state"] == "complete", "number"])
+    if not isinstance(numbers, list) or not set(map(str, numbers)) <= set(map(str, complete)):
+        raise ReportError(f"'pareto' is {numbers!r}, not a list of complete trials of trials.csv", where=str(file))
+    return tuple(numbers)
+
+
+def _trials(file: Path, objectives: Sequence[str]) -> pd.DataFrame:
+    columns = [f"objective:{name}" for name in objectives]
+    table = csv(file, ("number", "state", "warm", "arm", "arm_digest", "cells", "seconds", *columns))
+    for column in ("number", "cells"):
+        table[column] = whole(table, column, file).astype(int)
+    unique(table, "number", file)
+    for state in table["state"]:
+        if state not in STATES:
+            raise ReportError.unknown("state", state, STATES, where=str(file))
+    if not table["warm"].isin(["True", "False"]).all():
+        raise ReportError("column 'warm' holds something else than True and False", where=str(file))
+    table["warm"] = table["warm"] == "True"
+    for column in ("seconds", *columns):
+        table[column] = floats(table, column, file)
+    unscored = (table["state"] == "complete") & table[columns].isna().any(axis=1)
+    if unscored.any():
+        raise ReportError(
+            f"trial {table.loc[unscored, 'number'].iloc[0]} is complete and has no score", where=str(file)
+        )
+    table.loc[table["state"] == "failed", columns] = np.nan
+    return table.sort_values("number", ignore_index=True)
+
+
+def _confirmed(file: Path) -> pd.DataFrame | None:
+    if not file.is_file():
+        return None
+    table = csv(file, _CONFIRMED)
+    table["number"] = whole(table, "number", file, empty=True)
+    for column in ("cells", "openings"):
+        table[column] = whole(table, column, file).astype(int)
+    for column in ("search", "validation", "test"):
+        table[column] = floats(table, column, file)
+    unique(table, "arm", file)
+    return table.assign(gap=table["search"] - table["validation"])

@@ -1,0 +1,1 @@
+"""Statistics of several factors at once."""

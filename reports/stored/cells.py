@@ -1,0 +1,22 @@
+"""Which finished cells have a file of their own beside its table: predictions, embeddings, a record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from reports.table.status import Status
+
+
+def cells_beside(out: Path, folder: str, suffix: str) -> pd.DataFrame:
+    """Return arm, dataset, repeat and cell of each finished cell in ``OUT/cells.parquet`` that has a file.
+
+    Files of cells that the table does not hold are left alone: it may have been searched with them.
+    """
+    table, stems = Path(out) / "cells.parquet", {path.stem for path in (Path(out) / folder).glob(f"*{suffix}")}
+    if not stems or not table.is_file():
+        return pd.DataFrame(columns=["arm", "dataset", "repeat", "cell"])
+    cells = pd.read_parquet(table, columns=["arm", "dataset", "repeat", "cell", "status"])
+    cells = cells[(cells["status"] == Status.OK) & cells["cell"].isin(stems)].drop(columns="status").drop_duplicates()
+    return cells.sort_values("repeat", kind="stable", ignore_index=True)

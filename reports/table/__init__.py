@@ -1,0 +1,1 @@
+"""Reads any table of results into canonical rows, arms and independent blocks."""

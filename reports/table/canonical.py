@@ -1,0 +1,158 @@
+"""From a table as somebody wrote it to canonical rows, or to what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reports.errors import ReportError
+from reports.options import ReportOptions
+from reports.table.columns import KEPT, arm_columns, folded, offered, pick, places, refuse_wide, repeat_column
+from reports.table.factors import FACTORS
+from reports.table.scores import on_scale, scored
+from reports.table.status import Status, statuses
+from reports.words.metrics import REPORTED, canonical_metric
+
+
+def canonical(raw: pd.DataFrame, source: Path, options: ReportOptions) -> tuple[pd.DataFrame, str]:
+    """Return the rows under canonical names, metrics in one column, and which columns made its blocks."""
+    refuse_wide(raw, options, source)
+    raw = folded(raw, source).assign(row=np.arange(2, len(raw) + 2))
+    long = {"metric", "value"} <= set(raw.columns)
+    if "part" in raw:
+        raw = _test_part(raw, source)
+    # the same defaults serve both layouts: a study's table simply has all the columns
+    named = arm_columns(raw, options.arm, source)
+    arms = _arms(raw, named, source)
+    blocks, inside = places(raw, options, source)
+    repeat = repeat_column(raw, arms, named)
+    units = _joined(raw, blocks, source)
+    frame = pd.DataFrame(
+        {
+            "row": raw["row"],
+            "arm": arms,
+            "role": raw["role"].astype(str) if "role" in raw else "arm",
+            "dataset": _datasets(_joined(raw, inside, source), units) if inside else units,
+            "block": units,
+            "repeat": _repeats(raw, repeat, source) if repeat else 0,
+            "status": statuses(raw, source),
+            "reason": raw["reason"].fillna("").astype(str) if "reason" in raw else "",
+        }
+    )
+    frame = frame.join(raw[[c for c in KEPT if c in raw and _kept(raw[c], arms, named)]])
+    inside = [name for name in inside if name not in blocks]
+    unit_names = " × ".join(blocks) + (f", each over {' × '.join(inside)}" if inside else "")
+    rows = _long(frame, raw, source) if long else _melted(frame, raw, options.metric, (*named, *blocks), source)
+    return on_scale(rows, source), unit_names
+
+
+def _kept(column: pd.Series, arms: pd.Series, named: Sequence[str]) -> bool:
+    """Whether a column stays beside the arms: crossed factors do, to be analysed as such."""
+    if column.name in FACTORS and column.groupby(arms).nunique(dropna=False).max() > 1:
+        return False  # an arm that has it both ways has no level of it
+    return column.name not in named or (len(named) > 1 and column.name in FACTORS)
+
+
+def _test_part(raw: pd.DataFrame, source: Path) -> pd.DataFrame:
+    part = raw[raw["part"].astype(str).str.strip().str.casefold() == "test"]
+    if part.empty:
+        raise ReportError.unknown("part", "test", raw["part"].dropna().astype(str), where=str(source))
+    return part
+
+
+def _arms(raw: pd.DataFrame, columns: Sequence[str], source: Path) -> pd.Series:
+    """Name arms as their column does, or as ``gnn=gat, fusion=late`` where several columns make them."""
+    if len(columns) == 1:
+        return _text(raw, columns[0], source)
+    return _linked((f"{column}=" + _text(raw, column, source) for column in columns), ", ")
+
+
+def _joined(raw: pd.DataFrame, columns: Sequence[str], source: Path) -> pd.Series:
+    return _linked((_text(raw, column, source) for column in columns), " / ")
+
+
+def _linked(parts: Iterable[pd.Series], link: str) -> pd.Series:
+    return reduce(lambda name, part: name + link + part, parts)
+
+
+def _datasets(inside: pd.Series, units: pd.Series) -> pd.Series:
+    """Name data sets so that ``STRING`` of hESC and ``STRING`` of mESC stay two."""
+    shared = units.groupby(inside).nunique().max() > 1
+    return inside + " / " + units if shared else inside
+
+
+def _text(raw: pd.DataFrame, column: str, source: Path) -> pd.Series:
+    empty = raw[column].isna()
+    if empty.any():
+        raise ReportError(f"column {column!r} is empty", where=f"{source}, row {raw.loc[empty, 'row'].iloc[0]}")
+    return raw[column].astype(str)
+
+
+def _repeats(raw: pd.DataFrame, column: str, source: Path) -> pd.Series:
+    numbers = pd.to_numeric(raw[column], errors="coerce")
+    wrong = numbers.isna() | (numbers % 1 != 0)
+    if wrong.any():
+        first = raw[wrong].iloc[0]
+        raise ReportError(
+            f"{column} {str(first[column])!r} is not a whole number", where=f"{source}, row {first['row']}"
+        )
+    return numbers.astype(int)
+
+
+def _stated(raw: pd.DataFrame) -> pd.Series:
+    """Mark the rows whose owner says what became of the run; an empty score of the others is a typing error."""
+    if "status" not in raw:
+        return pd.Series(False, index=raw.index)
+    return raw["status"].fillna("").astype(str).str.strip().ne("")
+
+
+def _long(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> pd.DataFrame:
+    nameless = raw["metric"].isna()
+    frame = scored(frame, raw["value"], "value", _stated(raw) & ~nameless, source)
+    unknown = frame.loc[nameless & (frame["status"] == Status.OK), "row"]
+    if len(unknown):
+        raise ReportError("column 'metric' is empty", where=f"{source}, row {unknown.iloc[0]}")
+    written = raw.loc[~nameless, "metric"].astype(str)
+    if written.empty:
+        raise ReportError("no cell of this study was finished: there is nothing to report", where=str(source))
+    metrics = {name: canonical_metric(name) for name in written.unique()}
+    _refuse_one_metric_of_two_names(metrics, "metrics", source)
+    # a cell that died before it was scored failed on every metric, whichever way the ledger wrote it down
+    died = frame[nameless].merge(pd.DataFrame({"metric": list(metrics.values())}), how="cross")
+    known = frame[~nameless].assign(metric=written.map(metrics))
+    return pd.concat([known, died], ignore_index=True) if len(died) else known.reset_index(drop=True)
+
+
+def _melted(
+    frame: pd.DataFrame, raw: pd.DataFrame, metric: str | None, keys: Sequence[str], source: Path
+) -> pd.DataFrame:
+    columns = [str(c) for c in raw.columns if c not in ("row", "repeat", *keys)]
+    metrics = {column: canonical_metric(column) for column in columns}
+    names = REPORTED if metric is None else (canonical_metric(metric),)
+    metrics = {column: name for want in names for column, name in metrics.items() if name == want}
+    if metric is not None and not metrics:
+        column = pick(raw, metric, (), "metric", source)
+        metrics = {column: canonical_metric(column)}
+    _refuse_one_metric_of_two_names(metrics, "columns", source)
+    if not metrics:
+        raise ReportError(
+            f"no column is a known metric ({', '.join(REPORTED)}); say which with --metric. "
+            f"{offered(raw[columns], 'metric')}",
+            where=str(source),
+        )
+    stated = _stated(raw)
+    parts = [scored(frame, raw[column], name, stated, source).assign(metric=name) for column, name in metrics.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _refuse_one_metric_of_two_names(metrics: dict[str, str], what: str, source: Path) -> None:
+    first: dict[str, str] = {}
+    for written, name in metrics.items():
+        other = first.setdefault(name.casefold(), written)
+        if other != written:
+            message = f"{what} {other!r} and {written!r} are both {name}; rename or delete one of them"
+            raise ReportError(message, where=str(source))

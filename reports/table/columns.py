@@ -1,0 +1,176 @@
+"""Which column of a result table says what: found by its name in any case, or by what its owner called it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from reports.errors import ReportError, listed, meant, nearest
+from reports.options import Columns, ReportOptions
+from reports.table.factors import FACTORS
+from reports.table.side_by_side import numeric, refuse_side_by_side
+from reports.words.metrics import METRICS, canonical_metric, squashed
+
+# Read for costs, provenance and refusals when the table has them; nothing else of a user's file is kept.
+KEPT = (
+    *FACTORS,
+    *("study", "arm_digest", "network", "split", "cell", "seconds", "peak_memory_mb", "parameters"),
+    *("data_digest", "split_digest", "test_share", "code_digest", "protocol", "versions", "trial"),
+)
+# how benchmark tables say where a score was measured: networks and gene sets of one cell type share its cells
+CELL_TYPE, WITHIN = ("cell", "cell_type"), ("network", "genes")
+ARM, REPEAT_ALIASES = ("arm", "method", "model"), ("seed", "run")
+_SOUGHT = (
+    *(*ARM, "role", "block", "dataset", *CELL_TYPE, *WITHIN, "repeat", *REPEAT_ALIASES),
+    *("part", "metric", "value", "status", "reason", *KEPT),
+)
+_PLACES = ("network", "split", "cell")
+# what a report reads for what it records: nobody names arms, units or metrics by it
+_RECORDED = {
+    *map(squashed, ("row", "part", "metric", "value", "status", "reason", "role")),
+    *(squashed(name) for name in KEPT if name not in (*FACTORS, *_PLACES)),
+}
+
+
+def folded(raw: pd.DataFrame, source: Path) -> pd.DataFrame:
+    """Give the columns that a report looks for their usual names, whatever their capitals."""
+    sought = {squashed(name): name for name in _SOUGHT}
+    columns_of: dict[str, list[str]] = {}
+    for column in map(str, raw.columns):
+        if squashed(column) in sought:
+            columns_of.setdefault(sought[squashed(column)], []).append(column)
+    for columns in columns_of.values():
+        _refuse_several(columns, source)
+    return raw.rename(columns={columns[0]: name for name, columns in columns_of.items()})
+
+
+def _refuse_several(columns: Sequence[str], source: Path) -> None:
+    if len(columns) > 1:
+        named = " and ".join(map(repr, columns))
+        raise ReportError(f"columns {named} differ in case or punctuation only; rename all but one", where=str(source))
+
+
+def pick(raw: pd.DataFrame, given: str | None, usual: Sequence[str], what: str, source: Path) -> str:
+    """Return the column of the table that its owner named, or the first of the usual names that is there."""
+    columns = [str(c) for c in raw.columns if c != "row"]
+    if given is not None:
+        if not given.strip():
+            raise ReportError(f"--{what} holds an empty name. {offered(raw, what)}", where=str(source))
+        alike = [c for c in columns if c == given] or [c for c in columns if squashed(c) == squashed(given)]
+        if not alike:
+            hint = meant(nearest(given, columns))
+            raise ReportError(f"unknown {what} column {given!r}.{hint} {offered(raw, what)}", where=str(source))
+        _refuse_several(alike, source)
+        return alike[0]
+    for name in usual:
+        if name in columns:
+            return name
+    raise ReportError(
+        f"no column {' or '.join(map(repr, usual))}; say which one names the {what} with --{what}. "
+        f"{offered(raw, what)}",
+        where=str(source),
+    )
+
+
+def offered(raw: pd.DataFrame, what: str) -> str:
+    """List the columns of the table that an option may mean: words for arms, numbers for a metric."""
+    names = [str(c) for c in raw.columns if tells_apart(str(c)) and c not in ("repeat", *REPEAT_ALIASES)]
+    if what in ("arm", "metric"):
+        fit = [c for c in names if numeric(raw[c]) == (what == "metric")]
+    else:
+        fit = [c for c in names if canonical_metric(c) not in METRICS]
+    return f"Columns that could be meant: {listed(fit or names)}."
+
+
+def tells_apart(column: str) -> bool:
+    """Whether a column can tell two runs apart: not what a report reads as score, cost or provenance."""
+    return squashed(column) not in _RECORDED
+
+
+def refuse_wide(raw: pd.DataFrame, options: ReportOptions, source: Path) -> None:
+    """Refuse a table, as its owner wrote it, with a column for each of its arms or of its data sets."""
+    sought, present = set(map(squashed, _SOUGHT)), set(map(squashed, map(str, raw.columns)))
+    if options.metric is not None or {"metric", "value"} <= present:
+        return
+    for named, usual, what, name in (
+        (options.arm, (*ARM, *FACTORS), "arm", "arm"),
+        (options.block, ("block", "dataset", *CELL_TYPE), "data set", "dataset"),
+    ):
+        if named is None and not present & set(map(squashed, usual)):
+            refuse_side_by_side(raw, what, name, lambda column: squashed(column) in sought, source)
+
+
+def arm_columns(raw: pd.DataFrame, given: Columns, source: Path) -> list[str]:
+    """Find what names the arms; where factors alone vary, their levels do."""
+    if given is not None:
+        return _picked(raw, given, "arm", source)
+    factors = [factor for factor in FACTORS if _varies(raw, factor)]
+    # a model of one name with factors that vary: the factors make the arms
+    usual = [name for name in ARM if name in raw and (name != "model" or _varies(raw, name) or not factors)]
+    return usual[:1] or factors or [pick(raw, None, ARM, "arm", source)]
+
+
+def _picked(raw: pd.DataFrame, given: str | Sequence[str], what: str, source: Path) -> list[str]:
+    """Return the columns that an option names; a comma parts them, unless it stands in the name of one."""
+    names = given if not isinstance(given, str) else [given] if given in raw else given.split(",")
+    columns = [pick(raw, name.strip(), (), what, source) for name in names or [""]]
+    twice = next((name for name in columns if columns.count(name) > 1), None)
+    if twice is not None:
+        raise ReportError(f"--{what} names column {twice!r} twice; once is enough", where=str(source))
+    return columns
+
+
+def places(raw: pd.DataFrame, options: ReportOptions, source: Path) -> tuple[list[str], list[str]]:
+    """Find the columns that name the independent unit, and those that name what lies inside one."""
+    block, dataset = options.block, options.dataset
+    # data sets of one cell type share its cells, so the cell type goes first wherever it is known of each of them
+    cells = [name for name in CELL_TYPE if not (name == "cell" and "arm_digest" in raw) and _holds(raw, name)]
+    usual = ("block", *cells, "dataset")
+    blocks = [pick(raw, None, usual, "block", source)] if block is None else _named(raw, block, "block", source)
+    if dataset is not None:
+        inside = _named(raw, dataset, "dataset", source)
+        if block is not None and set(inside) <= set(blocks):
+            raise ReportError(
+                f"{' × '.join(map(repr, inside))} is named as the unit, with --block, and as what lies inside one, "
+                "with --dataset; leave one of the two out",
+                where=str(source),
+            )
+        return blocks, inside
+    return blocks, ["dataset"] if "dataset" in raw else [c for c in WITHIN if c not in blocks and _varies(raw, c)]
+
+
+def _named(raw: pd.DataFrame, given: str | Sequence[str], what: str, source: Path) -> list[str]:
+    columns = _picked(raw, given, what, source)
+    if {"cell", "block", "arm_digest"} <= set(raw.columns):
+        # in a study's own table 'cell' is what was trained; whoever asks for the cell type means its block
+        columns = ["block" if name == "cell" else name for name in columns]
+    return list(dict.fromkeys(columns))
+
+
+def _holds(raw: pd.DataFrame, cell: str) -> bool:
+    """Whether every data set lies in one cell type; a column that is not there speaks against nothing."""
+    if cell not in raw or "dataset" not in raw:
+        return True
+    return bool(raw.groupby("dataset")[cell].nunique().max() <= 1)
+
+
+def repeat_column(raw: pd.DataFrame, arms: pd.Series, named: Sequence[str]) -> str | None:
+    """Find what numbers the repeats: whole numbers that its arms, ``named`` by other columns, share.
+
+    A run that no two arms share numbers the rows of the table; to pair arms by it would pair none.
+    """
+    if "repeat" in raw:
+        return "repeat"
+    for name in REPEAT_ALIASES:
+        if _varies(raw, name) and name not in named:
+            whole = pd.to_numeric(raw[name], errors="coerce").mod(1).eq(0).all()
+            shared = arms.groupby(raw[name]).nunique().max() > 1 or arms.nunique() < 2
+            if whole and shared:
+                return name
+    return None
+
+
+def _varies(raw: pd.DataFrame, column: str) -> bool:
+    return column in raw and len(raw[column].unique()) > 1

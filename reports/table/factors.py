@@ -1,0 +1,18 @@
+"""Which level of which factor every arm has."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reports.table.blocks import ordered_arms
+
+# the columns of a study's table that say how an arm is made
+FACTORS = ("scorer", "bucketing", "gnn", "pair_encoder", "fusion", "contrast", "negatives", "optimizer")
+
+
+def arm_levels(frame: pd.DataFrame) -> pd.DataFrame:
+    """Lay out the factors that vary among the reference and knocked-out arms, ``[arm, factor]``."""
+    own = frame[frame["role"].isin(["reference", "arm"])].drop_duplicates("arm")
+    own = own.set_index("arm")[[c for c in FACTORS if c in frame]].astype(str)
+    own = own.reindex([arm for arm in ordered_arms(frame) if arm in own.index])
+    return own[[c for c in own if len(own[c].unique()) > 1]]

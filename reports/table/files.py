@@ -1,0 +1,87 @@
+"""From a file to its rows and columns as they stand: parquet, or text as spreadsheets of any country save it."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from pathlib import Path
+
+import pandas as pd
+
+from reports.errors import ReportError, listed, meant, nearest
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
+_TABLES = "a .csv, .tsv, .txt or .parquet file"
+_STUDIES = ("plan.json", "search/search.json")  # what the folder of a study holds
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_DECIMAL_COMMA = r"^\s*([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)\s*$"
+
+
+def read(source: Path) -> pd.DataFrame:
+    """Read the table from CSV or parquet, as it stands."""
+    if not source.exists():
+        raise _not_there(source)
+    if source.is_dir():
+        raise ReportError(f"this is a folder; give {_TABLES}.", where=str(source))
+    suffix = source.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ReportError(f"not a table; give {_TABLES}, or the folder of a study.", where=str(source))
+    try:
+        raw = pd.read_parquet(source).reset_index(drop=True) if suffix == ".parquet" else _read_text(source)
+    except (ValueError, OSError) as error:
+        raise ReportError(f"not a readable table: {error}", where=str(source)) from error
+    if raw.empty:
+        raise ReportError("the table has no rows", where=str(source))
+    return raw
+
+
+def _not_there(source: Path) -> ReportError:
+    """Name the table or study that lies beside and was probably meant; how a name ends makes no likeness."""
+    folder = source.parent
+    if not folder.is_dir():
+        return ReportError(f"no such file or folder; {folder} is not there either.", where=str(source))
+    beside = {p.name for p in folder.glob("*") if p.suffix.lower() in SUFFIXES and p.is_file()}
+    for mark in _STUDIES:
+        beside |= {p.relative_to(folder).parts[0] for p in folder.glob(f"*/{mark}")}
+    stem = nearest(source.stem, {Path(name).stem for name in beside})
+    alike = sorted((name for name in beside if Path(name).stem == stem), key=_rank)
+    hint = meant((nearest(source.name, alike) if source.suffix else None) or next(iter(alike), None))
+    names = f"Beside it: {listed(sorted(beside))}." if beside else "No table or study lies beside it."
+    return ReportError(f"no such file or folder.{hint} {names}", where=str(source))
+
+
+def _rank(name: str) -> tuple[int, str]:
+    suffix = Path(name).suffix.lower()
+    return (SUFFIXES.index(suffix) if suffix in SUFFIXES else -1), name
+
+
+def _read_text(source: Path) -> pd.DataFrame:
+    text = _decoded(source)
+    header = next(iter(text.lstrip().splitlines()), "")
+    separator = next((mark for mark in "\t,;" if mark in header), ",")
+    _refuse_two_of_one_name(next(csv.reader([header], delimiter=separator), []), source)
+    # "none" and "NA" are names of levels here; only an empty field is a missing one
+    raw = pd.read_csv(io.StringIO(text), sep=separator, keep_default_na=False, na_values=[""], skipinitialspace=True)
+    if len(raw.columns) == 1:
+        message = f"only one column, {raw.columns[0]!r}; part the columns of the file with commas, semicolons or tabs"
+        raise ReportError(message, where=str(source))
+    # a comma that parts no columns is a decimal one; pandas' own `decimal` gives up where a field says NA
+    return raw if separator == "," else raw.replace(_DECIMAL_COMMA, r"\1.\2", regex=True)
+
+
+def _decoded(source: Path) -> str:
+    content = source.read_bytes()
+    try:
+        return content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")
+    except UnicodeDecodeError:
+        message = "the text of this file is not UTF-8; save it as 'CSV UTF-8', which every spreadsheet offers"
+        raise ReportError(message, where=str(source)) from None
+
+
+def _refuse_two_of_one_name(header: list[str], source: Path) -> None:
+    names = [name.strip() for name in header]
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice is not None:
+        message = f"{names.count(twice)} columns are called {twice!r}; rename or delete all but one"
+        raise ReportError(message, where=f"{source}, row 1")

@@ -1,0 +1,230 @@
+"""The one tidy table a report is made of, read from a study's ``cells.parquet`` or from anyone's CSV.
+
+Canonical form: one row per arm x dataset x repeat x metric. Reading refuses whatever would make a later
+number wrong without a sound: text among the scores, empty cells nobody explained, rows that repeat a
+measurement.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reports.errors import ReportError, listed
+from reports.options import DEFAULTS, ReportOptions
+from reports.table.canonical import canonical
+from reports.table.columns import tells_apart
+from reports.table.files import read
+from reports.table.status import FAILED, Status
+from reports.words.metrics import METRICS, PRIMARY, canonical_metric, squashed
+
+ROLES = ("reference", "arm", "baseline", "control")
+KEYS = ["arm", "dataset", "repeat", "metric"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The measurements of one study, in the form every statistic here expects.
+
+    Attributes
+    ----------
+    frame
+        One row per arm x dataset x repeat x metric: ``arm, role, dataset, block, repeat, metric, value,
+        status`` and, where the study wrote them, factors, digests and costs. ``value`` is NaN exactly where
+        ``status`` is not ``ok``.
+    reference
+        Name of the full model the other arms are compared with; None compares all pairs.
+    metric
+        The primary metric: the one the three opening sentences speak of.
+    source
+        File the table was read from.
+    digest
+        SHA-256 of that file.
+    units
+        Columns that name the independent unit, and what lies inside it.
+    undefined
+        Metric, data set and number of repeats of every exam that does not define the metric (within-TF AUROC where
+        no TF has both classes): no arm is asked for it.
+    """
+
+    frame: pd.DataFrame
+    reference: str | None
+    metric: str
+    source: Path
+    digest: str = ""
+    units: str = ""
+    undefined: tuple[tuple[str, str, int], ...] = ()
+
+
+def load(path: str | Path, options: ReportOptions = DEFAULTS) -> Table:
+    """Read the results of a study, or of anybody's experiment, and refuse what cannot be analysed.
+
+    Parameters
+    ----------
+    path
+        Parquet, or text parted by commas, semicolons or tabs. A table with the columns ``metric`` and ``value`` is
+        long, any other has one column per metric. Names of columns and of known metrics may be in any case.
+    options
+        Which columns name arms, units and data sets; the primary metric and the reference arm.
+
+    Raises
+    ------
+    ReportError
+        Says what was given, what exists, the nearest match, the file and the row.
+    """
+    source = Path(path)
+    raw = read(source)
+    frame, units = canonical(raw, source, options)
+    _reject_alike(frame, source)
+    _reject_repeated(frame, raw, source)
+    _reject_two_arms_of_one_name(frame, source)
+    reference = _reference(frame, options.reference, source)
+    frame = _with_roles(frame, reference, source)
+    primary = _primary(frame, options.metric, source)
+    frame, undefined = _without_undefined(frame, primary, source)
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    return Table(frame.sort_values(KEYS, ignore_index=True), reference, primary, source, digest, units, undefined)
+
+
+def _reject_repeated(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> None:
+    twice = frame.duplicated(KEYS, keep=False)
+    if not twice.any():
+        return
+    key = frame.loc[twice, KEYS].iloc[0]
+    same = frame.loc[twice & frame[KEYS].eq(key).all(axis=1), "row"].tolist()
+    raise ReportError(
+        f"{len(same)} rows measure the same thing: arm {key['arm']!r} on {key['dataset']!r}, repeat "
+        f"{key['repeat']}, {key['metric']} (rows {listed(list(map(str, same)), 6)}). "
+        f"{_advice(raw, same[:2], set(frame['metric']))}",
+        where=f"{source}, row {same[1]}",
+    )
+
+
+def _advice(raw: pd.DataFrame, rows: Sequence[int], metrics: Collection[str]) -> str:
+    """Say how two rows come to be one: repetitions first, for whoever makes seeds units invents evidence."""
+    one, other = (raw.iloc[row - 2].fillna("").astype(str) for row in rows)
+    unlike, both = [str(column) for column in raw.columns[one.ne(other)]], f"{rows[0]} and {rows[1]}"
+    if not unlike:
+        return f"Rows {both} are the same; delete one."
+    scores = {*metrics, *METRICS}
+    apart = [c for c in unlike if canonical_metric(c) not in scores and tells_apart(c)]
+    named = f"column{'s' if len(apart) > 1 else ''} {', '.join(map(repr, apart))}"
+    text = (
+        f"Rows {both} differ in {named}. " if apart else f"Only scores and records of the run tell rows {both} apart. "
+    )
+    return text + (
+        "Repetitions are numbered in a column 'repeat' (or 'seed', 'run': whole numbers that arms share); what lies "
+        "inside a unit is named with --dataset, what makes another arm with --arm; only what makes another independent "
+        "unit, with --block."
+    )
+
+
+def _reject_alike(frame: pd.DataFrame, source: Path) -> None:
+    """Refuse names that one reader takes for one arm or unit and a test for two; a study names its own."""
+    if "arm_digest" in frame:
+        return
+    for column, what in (("arm", "arms"), ("block", "blocks"), ("dataset", "data sets")):
+        once = frame.drop_duplicates(column)
+        plain = once[column].str.split().str.join(" ").str.casefold()
+        twice = plain[plain.duplicated()]
+        if len(twice):
+            one, other, *_ = (row for _, row in once[plain == twice.iloc[0]].iterrows())
+            raise ReportError(
+                f"{what} {one[column]!r} (row {one['row']}) and {other[column]!r} (row {other['row']}) differ in "
+                "capitals or spaces only; write one name, or two that differ in more",
+                where=f"{source}, row {other['row']}",
+            )
+
+
+def _reject_two_arms_of_one_name(frame: pd.DataFrame, source: Path) -> None:
+    if "arm_digest" not in frame:
+        return
+    several = frame.groupby("arm")["arm_digest"].nunique()
+    if (several > 1).any():
+        name = several.index[several > 1][0]
+        digests = sorted(frame.loc[frame["arm"] == name, "arm_digest"].dropna().astype(str).unique())
+        raise ReportError(
+            f"arm {name!r} stands for {len(digests)} different models (digests {', '.join(digests)}); "
+            "give each arm its own name",
+            where=str(source),
+        )
+
+
+def _reference(frame: pd.DataFrame, given: str | None, source: Path) -> str | None:
+    arms = set(frame["arm"])
+    if given is not None:
+        if given not in arms:
+            raise ReportError.unknown("reference arm", given, arms, where=str(source))
+        return given
+    named = sorted(frame.loc[frame["role"] == "reference", "arm"].unique())
+    if len(named) > 1:
+        raise ReportError(
+            f"{len(named)} arms have the role 'reference' ({', '.join(named)}); say which with --reference",
+            where=str(source),
+        )
+    return named[0] if named else None
+
+
+def _with_roles(frame: pd.DataFrame, reference: str | None, source: Path) -> pd.DataFrame:
+    for name in frame["role"].unique():
+        if name not in ROLES:
+            raise ReportError.unknown("role", str(name), ROLES, where=str(source))
+    several = frame.groupby("arm")["role"].nunique()
+    if (several > 1).any():
+        raise ReportError(f"arm {several.idxmax()!r} has more than one role", where=str(source))
+    demoted = frame["role"].where(frame["role"] != "reference", "arm")
+    return frame.assign(role=np.where(frame["arm"] == reference, "reference", demoted))
+
+
+def _primary(frame: pd.DataFrame, metric: str | None, source: Path) -> str:
+    metrics = list(dict.fromkeys(frame["metric"]))
+    if metric is None:
+        return PRIMARY if PRIMARY in metrics else str(metrics[0])
+    alike = [name for name in metrics if squashed(name) == squashed(metric)]
+    meant = [name for name in metrics if name == canonical_metric(metric)] or alike
+    if len(meant) != 1:
+        raise ReportError.unknown("metric", metric, metrics, where=str(source))
+    return meant[0]
+
+
+def _without_undefined(
+    frame: pd.DataFrame, primary: str, source: Path
+) -> tuple[pd.DataFrame, tuple[tuple[str, str, int], ...]]:
+    """Ask no arm for a metric on an exam that gives it to none; where one arm has it, nobody escapes."""
+    exam = ["metric", "dataset", "repeat"]
+    keys = [frame[key] for key in exam]
+    nobody = frame["value"].isna().groupby(keys).transform("all")
+    # a cell that failed there must not be forgotten with it: another metric has to hold it still
+    scored = frame["value"].notna().groupby([frame["dataset"], frame["repeat"]]).transform("any")
+    kept_in_mind = frame["status"].eq(Status.UNDEFINED) | scored
+    gone = nobody & frame["status"].eq(Status.UNDEFINED).groupby(keys).transform("any")
+    gone &= kept_in_mind.groupby(keys).transform("all")
+    defined = frame[~gone]
+    _refuse_unexplained(defined, source)
+    if primary not in set(defined["metric"]):
+        raise ReportError(
+            f"{primary} is undefined on every exam; choose another primary metric with --metric",
+            where=str(source),
+        )
+    lost = sorted(set(frame["arm"]) - set(defined["arm"]))
+    if lost:
+        raise ReportError(f"arm {lost[0]!r} has no metric that is defined where it was run", where=str(source))
+    counts = frame[gone].drop_duplicates(exam).groupby(["metric", "dataset"], as_index=False).size()
+    return defined, tuple((str(metric), str(dataset), int(n)) for metric, dataset, n in counts.itertuples(index=False))
+
+
+def _refuse_unexplained(frame: pd.DataFrame, source: Path) -> None:
+    """Refuse a score that only some arms lack, unless a study wrote down that the run finished without it."""
+    empty = frame[frame["status"] == Status.UNDEFINED]
+    if len(empty) and "arm_digest" not in frame:
+        row = empty.iloc[0]
+        raise ReportError(
+            f"{row['metric']} of arm {row['arm']!r} on {row['dataset']!r} is empty though its status is 'ok', and "
+            f"other arms have one there; if it failed, its status must say so ({', '.join(FAILED)})",
+            where=f"{source}, row {row['row']}",
+        )

@@ -1,0 +1,1 @@
+"""What metrics, statistics and numbers are called, and how they are written."""

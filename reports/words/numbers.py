@@ -1,0 +1,113 @@
+"""How numbers and names are written, once for the page, the sentences and the LaTeX tables."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Protocol
+
+from reports.words.metrics import DECIMALS
+
+
+class Interval(Protocol):
+    """An estimate with an interval."""
+
+    @property
+    def low(self) -> float:
+        """Lower end; NaN without an interval."""
+
+    @property
+    def high(self) -> float:
+        """Upper end."""
+
+
+class Wins(Protocol):
+    """A comparison over units."""
+
+    @property
+    def n(self) -> int:
+        """How many units."""
+
+    @property
+    def superior(self) -> float:
+        """Share of them on which the arm is ahead."""
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Write a score, or a dash where there is none."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Write a difference between two arms with its sign, never as minus zero."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:+.{digits}f}"
+    return ("0." + "0" * digits if float(text) == 0 else text).replace("-", "−")
+
+
+def confidence(alpha: float) -> str:
+    """Write the confidence level that belongs to the level of tests."""
+    return f"{100 * (1 - alpha):g} %"
+
+
+def interval(size: Interval) -> str:
+    """Write the interval of a paired difference, or that one value cannot give one."""
+    if not math.isfinite(size.low):
+        return "no interval"
+    return ends(size.low, size.high)
+
+
+def ends(low: float, high: float) -> str:
+    """Write the two ends of an interval."""
+    return f"[{_end(low)}, {_end(high)}]"
+
+
+def _end(value: float) -> str:
+    """Write an end of an interval; one that rounds to zero keeps its sign: on which side of zero it lies decides."""
+    return signed(value) if round(value, 3) or not round(value, DECIMALS) else f"{value:+.3f}".replace("-", "−")
+
+
+def p_value(p: float | None) -> str:
+    """Write a p with two digits that mean something; never 'p = 0.000'."""
+    if p is None or math.isnan(p):
+        return "–"
+    return f"{p:.2g}" if p < 0.0995 else f"{p:.2f}"
+
+
+def amount(value: float) -> str:
+    """Write what a cell cost: whole numbers whole, small ones with two digits."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if value >= 100 or float(value).is_integer() else f"{value:.2f}"
+
+
+def count(n: int, one: str) -> str:
+    """Write '1 block' or '7 blocks'."""
+    return f"{n} {one}" if n == 1 else f"{n} {one}s"
+
+
+def star_levels(alpha: float) -> list[float]:
+    """Return the levels that one, two and three stars beside an arm stand for."""
+    return [alpha, *(level for level in (0.01, 0.001) if level < alpha)]
+
+
+def stars(p: float, alpha: float) -> int:
+    """Count the stars of an arm that is established to differ, see :func:`star_levels`."""
+    return max(1, sum(p < level for level in star_levels(alpha)))
+
+
+def won(size: Wins) -> str:
+    """Write on how many blocks an arm is ahead; ties count half."""
+    return f"{size.superior * size.n:g} of {count(size.n, 'block')}"
+
+
+def joined(names: list[str], most: int = 4) -> str:
+    """Write a list of arms or data sets, shortened where it would drown the sentence."""
+    shown = names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def file_name(text: str) -> str:
+    """Return a name as a safe part of a file name."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "metric"

@@ -1,0 +1,197 @@
+"""What the ``knockout data`` commands print: checks and audits of data sets, downloads, accounts of made ones."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from components.core.dataset import Dataset
+from components.core.errors import KnockoutError
+from components.core.settings import parse_settings
+from components.data import beeline, readers
+from components.data.prepare.prepare import LabFiles, Prepared, PrepareSettings
+from components.data.prepare.prepare import prepare as make
+from components.split.audit import AUDIT, audit
+from search_spaces.arm import Choice, parse_choice
+from study.cli.display import make_console, show_table
+from study.train.exams import make_split
+
+EXAMPLES = 3
+
+
+def check(folder: Path, split: str, network_file: Path | None) -> None:
+    """Print what data sets hold, and what their exam gives away."""
+    console = make_console()
+    choice = parse_choice("split", split, where="--split")
+    if folder.suffix == ".h5ad" or (folder / "BL--ExpressionData.csv").exists():
+        paths = [folder]
+    else:
+        paths = readers.find(folder) or [folder]
+    datasets = [readers.read(path, network_file=network_file) for path in paths]
+    summaries = [readers.summary(dataset) for dataset in datasets]
+    show_table(
+        console,
+        "data sets",
+        ["data set", *summaries[0]],
+        [[d.name, *map(_plain, s.values())] for d, s in zip(datasets, summaries, strict=True)],
+    )
+    show_audit(console, tuple(datasets), (choice,) * len(datasets))
+
+
+def _plain(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def show_audit(console: Console, datasets: Sequence[Dataset], splits: Sequence[Choice]) -> None:
+    """Print the leak audit of each data set's exam in repeat 0."""
+    columns = [audit(d, make_split(d, s, 0)) for d, s in zip(datasets, splits, strict=True)]
+    rows = [[name, *(column[name] for column in columns)] for name in AUDIT]
+    names = [f"{d.name} ({s.level})" for d, s in zip(datasets, splits, strict=True)]
+    show_table(console, "leak audit (repeat 0)", ["", *names], rows)
+
+
+def fetch(
+    collection: str,
+    *,
+    networks: Sequence[str] = (),
+    cells: Sequence[str] = (),
+    genes: Sequence[str] = (),
+    to: Path | None = None,
+    source: str = beeline.SOURCE,
+) -> Path:
+    """Download the chosen data sets into a folder and show how; files that are there already are checked and kept.
+
+    Parameters
+    ----------
+    collection
+        ``beeline``.
+    networks, cells, genes
+        Which to download, upper or lower case; empty for all. ``genes`` is the n of ``TFs+<n>``.
+    to
+        Folder; None for ``beeline`` in the user's cache.
+    source
+        Address of a copy of the repository.
+
+    Returns
+    -------
+    Path
+        The folder, for ``knockout run --data``.
+
+    Raises
+    ------
+    KnockoutError
+        If a choice is unknown or a file cannot be downloaded. Files downloaded before stay.
+    """
+    beeline.check_source(source)
+    files = beeline.select(collection, networks, cells, genes)
+    folder = beeline.default_folder() if to is None else Path(to).expanduser()
+    console = make_console()
+    console.print(beeline.NOTICE, soft_wrap=True)
+    _download(files, folder, source, console)
+    first = shlex.quote(str(folder / files[0].network / files[0].cell))
+    console.print(f"data: {folder.resolve()}", soft_wrap=True)
+    console.print(f"next: knockout data check {first}", soft_wrap=True)
+    return folder
+
+
+def _download(files: Sequence[beeline.RemoteFile], to: Path, source: str, console: Console) -> None:
+    """Download folder after folder: one line for each, and a bar on a terminal."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("files", total=len(files))
+        for folder, group in itertools.groupby(files, key=lambda file: file.folder):
+            fetched = []
+            for file in group:
+                progress.update(task, description=f"{folder}/{file.name}")
+                fetched.append(beeline.download(file, to, source))
+                progress.advance(task)
+            counts = {"fetched": sum(fetched), "there already": len(fetched) - sum(fetched)}
+            line = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+            console.print(f"{folder}: {line}", soft_wrap=True)
+
+
+def prepare(
+    files: LabFiles, to: Path, given: dict[str, Any], *, name: str = "", cell: str = "", overwrite: bool = False
+) -> Path:
+    """Make a data set of a lab's files and show the account of it.
+
+    Parameters
+    ----------
+    files
+        Expression, network and what else there is.
+    to
+        Folder to make; with ``name`` and ``cell`` the folder below which it is made.
+    given
+        Settings of :class:`PrepareSettings`.
+    name, cell
+        Network and cell type, as tables and the statistics should call them; both or none.
+    overwrite
+        Whether an earlier data set there may be replaced.
+
+    Returns
+    -------
+    Path
+        The data set's folder.
+
+    Raises
+    ------
+    KnockoutError
+        For a mistake in the options or the files.
+    """
+    settings = parse_settings(PrepareSettings, given, owner="prepare", where="knockout data prepare")
+    if files.gene_ordering is None and settings.p_value != PrepareSettings().p_value:
+        raise KnockoutError("p-values come from a gene ordering; give --gene-ordering as well.", where="--p-value")
+    prepared = make(files, _place(to, name, cell, settings), settings, overwrite=overwrite)
+    console = make_console()
+    _show(console, prepared)
+    shown = shlex.quote(str(_short(prepared.folder)))
+    console.print(f"data: {prepared.folder}", soft_wrap=True)
+    console.print("      summary.json, dropped.csv and symbols.csv there say what was left out and why", soft_wrap=True)
+    console.print(f"next: knockout data check {shown}", soft_wrap=True)
+    return prepared.folder
+
+
+def _place(to: Path, name: str, cell: str, settings: PrepareSettings) -> Path:
+    if bool(name) != bool(cell):
+        message = "give --name and --cell together: the set is made at DIR/NAME/CELL/TFs+N."
+        raise KnockoutError(message, where="knockout data prepare")
+    for option, value in (("--name", name), ("--cell", cell)):
+        if Path(value).name != value:
+            raise KnockoutError(f"{value!r} cannot be the name of a folder.", where=option)
+    return Path(to).expanduser() / name / cell / f"TFs+{settings.genes}" if name else Path(to).expanduser()
+
+
+def _short(folder: Path) -> Path:
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+
+
+def _show(console: Console, prepared: Prepared) -> None:
+    dataset, summary = prepared.dataset, prepared.summary
+    title = (
+        f"{dataset.name}: {dataset.n_genes} genes x {dataset.n_cells} cells, {len(dataset.tfs)} TFs, "
+        f"{len(dataset.edges)} edges"
+    )
+    for what, text in (*summary["files"].items(), ("values", summary["values"])):
+        console.print(f"{what.replace('_', ' ')}: {text}", soft_wrap=True)
+    console.print()
+    dropped = pd.DataFrame(prepared.account.dropped, columns=["kind", "name", "reason"])
+    rows: list[tuple[str, str, object, str]] = []
+    for kind, counted in prepared.account.counts().items():
+        rows.append((kind, "read", counted["read"], ""))
+        for reason, number in counted["dropped"].items():
+            names = dropped.loc[(dropped["kind"] == kind) & (dropped["reason"] == reason), "name"]
+            listed = ", ".join(names[:EXAMPLES]) + (", ..." if number > EXAMPLES else "")
+            rows.append(("", reason, -number, listed))
+        rows.append(("", "kept", counted["kept"], ""))
+    show_table(console, title, ["", "step", "number", "for example"], rows)
+    for note in summary["notes"]:
+        console.print(f"- {note}", soft_wrap=True)
+    if summary["notes"]:
+        console.print()

@@ -1,0 +1,169 @@
+"""Runs searches on the engine of the grids, and writes down every trial that ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from components.core.errors import KnockoutError
+from search_spaces.arm import parse_choice
+from study.plan.plan import load_datasets, refuse_tied_arms
+from study.run.engine import Listener, Means, drive, forget_failed, make_folder, make_workers
+from study.run.pool import Pool
+from study.search.optuna_store import OptunaStore, importances, pareto
+from study.search.record import write_search, write_trials
+from study.search.search import Search, read_search
+from study.search.trial import Trial, TrialFiles
+from study.spec.cell import Cell
+from study.spec.folder import OutFolder, SearchFolder
+from study.spec.records import TrialState
+from study.store.ledger import Ledger
+from study.store.mlflow import Tracker
+from study.study_file.study import Study
+
+
+def open_search(study: Study, out: Path) -> Search:
+    """Return the search that a study file asks for, as far as it has come in ``out``; nothing is written.
+
+    Raises
+    ------
+    KnockoutError
+        If the study has a design, or a level of the space cannot be tested on these data sets.
+    """
+    if study.search is None or study.space is None:
+        raise KnockoutError("this study file has a design, no search.", where="search")
+    datasets = load_datasets(study)
+    for factor in study.space.factors:
+        if factor.name == "bucketing":
+            inputs = [parse_choice("bucketing", level) for level in factor.levels]
+            refuse_tied_arms([study.reference.vary({"bucketing": choice}) for choice in inputs], datasets)
+    return read_search(study, datasets, study.space, study.search, Ledger(out), OutFolder(out).search)
+
+
+def run_search(study: Study, out: Path, listener: Listener, means: Means) -> Search:
+    """Run a search until its budget is spent; safe to stop and call again at any time."""
+    make_folder(out)
+    if means.retry_failed:
+        forget_failed_trials(OutFolder(out).search, Ledger(out))
+    search = open_search(study, out)
+    run_searches([search], study.name, out, listener, means)
+    return search
+
+
+def forget_failed_trials(folder: SearchFolder, ledger: Ledger) -> None:
+    """Take a search back to before its first failed trial, whose failed cells will be run again."""
+    files = TrialFiles(folder)
+    records = files.read()
+    first = next((i for i, record in enumerate(records) if record.state is TrialState.FAILED), len(records))
+    for record in records[first:]:
+        forget_failed(record.cells, ledger)
+    files.remove(record.number for record in records[first:])
+
+
+def run_searches(searches: Sequence[Search], name: str, out: Path, listener: Listener, means: Means) -> None:
+    """Feed the pool from searches in turn: the next begins when the one before leaves lanes idle."""
+    if not searches:
+        return
+    tracker = Tracker(name, out, means.tracking_uri, sealed=True)
+    if means.tracking_uri is not None:
+        tracker.reach()
+    logs = [SearchLog(search, name, tracker, listener, means) for search in searches]
+    for log in logs:
+        log.begin()
+    trials = sum(len(s.reference_cells) * max((s.spec.trials or 0) - s.proposed, 0) for s in searches)
+    listener.planned(0, trials)
+
+    def take() -> Cell | None:
+        for log in logs:
+            cell = log.search.take()
+            log.update()
+            if cell is not None:
+                return cell
+        return None
+
+    first = searches[0]
+    workers = make_workers(first.study, first.reference_cells, out, means.cluster)
+    for _, record in drive(take, Pool(workers, out, listener.stopping), listener):
+        for log in logs:
+            log.search.end_cell(record)
+            log.update()
+    for log in logs:
+        log.close()
+
+
+class SearchLog:
+    """Writes down every trial that ends: tables, Optuna's storage, MLflow, the listener.
+
+    Parameters
+    ----------
+    search
+        The search.
+    study
+        Name of the study.
+    tracker
+        MLflow's only writer.
+    listener
+        Is given a line per trial.
+    means
+        Names the Optuna storage.
+    """
+
+    def __init__(self, search: Search, study: str, tracker: Tracker, listener: Listener, means: Means) -> None:
+        self.search, self.tracker, self.listener = search, tracker, listener
+        self.name = study if search.study.search is not None else f"{study}/{search.space.reference.name}"
+        self.store = OptunaStore(self.name, search.folder, means.storage)
+        self._logged: set[int] = set()
+
+    def begin(self) -> None:
+        """Bring everything up to date: the last driver may have died between a trial's end and its record in MLflow."""
+        self.search.begin()
+        for trial in self.search.finished:
+            self._log(trial)
+        self._write(whole=False)
+
+    def update(self) -> None:
+        """Write down the trials that have ended since the last call."""
+        ended = [trial for trial in self.search.finished if trial.number not in self._logged]
+        if not ended:
+            return
+        for trial in ended:
+            self._log(trial)
+            self.listener.message(self._line(trial))
+        write_trials(self.search)
+        self._sync()
+
+    def close(self) -> None:
+        """Write what only a whole search can say."""
+        self._sync()
+        self._write(whole=True)
+        finished = self.search.finished
+        rows = [cell.row for trial in finished for cell in trial.cells]
+        records = {cell: record for trial in finished for cell, record in trial.records.items()}
+        self.tracker.close(rows, records)
+
+    def _write(self, *, whole: bool) -> None:
+        search = self.search
+        judged = (search.finished if whole else [], search.space, search.objectives)
+        front = pareto(*judged) if len(search.objectives) > 1 else []
+        write_search(search, name=self.name, storage=self.store.address, importances=importances(*judged), front=front)
+        write_trials(search)
+
+    def _log(self, trial: Trial) -> None:
+        self._logged.add(trial.number)
+        for cell in trial.cells:
+            if cell.digest in trial.records:
+                self.tracker.log(cell.row, trial.records[cell.digest])
+
+    def _sync(self) -> None:
+        finished = self.search.finished
+        unbroken = [trial for place, trial in enumerate(finished) if trial.number == place]  # numbers stay ours
+        self.store.sync(unbroken, self.search.space, self.search.objectives)
+
+    def _line(self, trial: Trial) -> str:
+        best = self.search.best()
+        ended = f"{self.name}: trial {trial.number} {trial.state}"
+        if trial.state is TrialState.FAILED:
+            return f"{ended}: {trial.reason}"
+        scores = ", ".join(f"{name} {trial.value(name):.4g}" for name in self.search.objectives)
+        so_far = f"; best: trial {best[0].number}, {best[0].value(self.search.objectives[0]):.4g}" if best else ""
+        return f"{ended} after {trial.steps} of {len(trial.cells)} cells, {scores}{so_far}"

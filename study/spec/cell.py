@@ -1,0 +1,125 @@
+"""A cell: arm x data set x repeat, the smallest thing that is trained and paid for, and what identifies it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from components.core.budget import Budget
+from components.core.dataset import Dataset
+from search_spaces.arm import Arm, Choice, json_digest, parse_choice
+from study.spec.code import code_digest
+from study.spec.datasets import DatasetSpec
+from study.spec.records import CellRow
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How tables name a cell's study and data set, and which data these are.
+
+    Attributes
+    ----------
+    study
+        Name of the study.
+    dataset, network, block
+        Names of the data set, of where its edges come from, and of its independent unit for statistics.
+    data_digest
+        Digest of the data set's values.
+    """
+
+    study: str
+    dataset: str
+    network: str
+    block: str
+    data_digest: str
+
+    @classmethod
+    def of(cls, study: str, dataset: Dataset) -> Labels:
+        """Return the labels of a data set in a study."""
+        return cls(study, dataset.name, dataset.network, dataset.block, dataset.digest)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm on one data set in one repeat, ready to be sent to a worker.
+
+    Attributes
+    ----------
+    arm
+        The arm.
+    dataset, root
+        Where its data come from, and the folder that paths start from.
+    split
+        The exam.
+    repeat
+        Paired index: the same split, negatives and initial weights for every arm.
+    budget
+        Training budget.
+    labels
+        How tables name it.
+    saves_embeddings
+        Whether it saves what its model makes of test pairs, which changes none of its numbers.
+    """
+
+    arm: Arm
+    dataset: DatasetSpec
+    split: Choice
+    repeat: int
+    budget: Budget
+    root: Path
+    labels: Labels
+    saves_embeddings: bool = False
+
+    @property
+    def label(self) -> str:
+        """Name for progress and logs."""
+        return f"{self.arm.name} / {self.dataset.label} / repeat {self.repeat}"
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything that can change the cell's numbers, and nothing else (no names, no paths), as plain values."""
+        return self.identity_with(self.labels.data_digest)
+
+    def identity_with(self, data_digest: str) -> dict[str, Any]:
+        """Return the identity that the cell would have on other data."""
+        return {
+            "arm": self.arm.canonical,
+            "data": data_digest,
+            "split": self.split.canonical,
+            "repeat": self.repeat,
+            "budget": self.budget.model_dump(mode="json") if self.arm.trains else None,
+            "code": self.code_digest,
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the identity: the cell's name in the ledger."""
+        return json_digest(self.identity, 20)
+
+    @property
+    def code_digest(self) -> str:
+        """Digest of the code that decides the outcome: of the arm's levels, the exam, and what every cell runs."""
+        return code_digest((*self.arm.acting(), ("split", self.split.level)))
+
+    @cached_property
+    def row(self) -> CellRow:
+        """The cell as tables, MLflow and reports name it."""
+        return CellRow(
+            study=self.labels.study,
+            arm=self.arm.name,
+            arm_digest=self.arm.digest,
+            role=self.arm.role,
+            levels=self.arm.levels(),
+            settings=self.arm.canonical,
+            dataset=self.labels.dataset,
+            network=self.labels.network,
+            block=self.labels.block,
+            split=self.split.label(parse_choice("split", self.split.level)),
+            repeat=self.repeat,
+            data_digest=self.labels.data_digest,
+            code_digest=self.code_digest,
+            training=self.budget.model_dump(mode="json"),
+            cell=self.digest,
+        )

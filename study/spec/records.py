@@ -1,0 +1,300 @@
+"""What lies in an output folder as JSON: one schema per kind of record, each with the version of its form.
+
+A record is read with :func:`read_record`, which tells a file that is not there (None) from one that is not sound
+(:class:`DamagedRecordError`): empty, cut, of wrong types, of another cell than its name, or of a later version.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from components.core.errors import KnockoutError
+
+R = TypeVar("R", bound="Record")
+
+
+class Status(StrEnum):
+    """How a cell ended."""
+
+    OK = "ok"
+    DIVERGED = "diverged"  # a loss or a score became NaN or infinite
+    OOM = "oom"  # out of memory, with the device to itself
+    KILLED = "killed"  # its worker process died, twice
+    ERROR = "error"  # an exception
+    DAMAGED = "damaged"  # its record cannot be read
+
+
+class TrialState(StrEnum):
+    """How far a trial of a search is."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+
+class PlanKind(StrEnum):
+    """Where the arms of a plan come from."""
+
+    DESIGN = "design"
+    SEARCH = "search"
+    TUNED = "tune"
+
+
+class Record(BaseModel):
+    """Base of every record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, ser_json_inf_nan="constants")
+    form: ClassVar[int] = 1  # raise it when a field changes its meaning
+
+    version: int = 1
+
+    def text(self) -> str:
+        """Return the record as JSON."""
+        return self.model_dump_json()
+
+
+class DamagedRecordError(KnockoutError):
+    """A record that is there and cannot be used; the message says why."""
+
+
+class CellRecord(Record):
+    """What became of a cell.
+
+    Where the exam has folds, scores are those of all folds' pairs pooled, curves of fold k > 1 are named
+    ``fold_k/...``, ``best_epoch`` is the mean over folds, rounded, and ``parameters`` those of one model.
+
+    Attributes
+    ----------
+    cell
+        Digest of the cell, the name of its file.
+    status, reason
+        How it ended; why, if not ``ok``.
+    scores, curves
+        Part (validation, test) to metric to value, None where undefined; loss and validation score per epoch.
+    seconds
+        What it would have cost alone and in one go, whoever computed its parts.
+    shared_s
+        Seconds of it that another arm spent, on the graph stage that both share.
+    peak_memory_mb
+        In 2^20 bytes.
+    data_digest, split_digest, test_share
+        What was examined: digests of the data and of the exam; how much the tests of two repeats overlap.
+    identity, versions
+        What the cell's digest is the digest of; versions of the libraries that can change a number.
+    """
+
+    cell: str
+    status: Status = Field(Status.OK, strict=False)  # JSON has no enumeration
+    reason: str = ""
+    scores: dict[str, dict[str, float | None]] = {}
+    curves: dict[str, list[float]] = {}
+    best_epoch: int = 0
+    parameters: int = 0
+    seconds: float = 0.0
+    shared_s: float = 0.0
+    peak_memory_mb: float = 0.0
+    device: str = "cpu"
+    data_digest: str = ""
+    split_digest: str = ""
+    test_share: float | None = None
+    identity: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+
+    @property
+    def ok(self) -> bool:
+        """Whether the cell has scores."""
+        return self.status is Status.OK
+
+
+class CellRow(Record):
+    """A planned cell as tables, MLflow and reports name it: plain values only, so that no study file is needed."""
+
+    study: str
+    arm: str
+    arm_digest: str
+    role: str
+    levels: dict[str, str]
+    settings: dict[str, Any]
+    dataset: str
+    network: str
+    block: str
+    split: str
+    repeat: int
+    data_digest: str
+    code_digest: str
+    training: dict[str, Any]
+    cell: str
+
+
+class PlanRecord(Record):
+    """The study last run in a folder: what its cells are, and what it asks.
+
+    Attributes
+    ----------
+    metric
+        Primary metric.
+    margin
+        Differences below it do not matter; None: what reports take for that.
+    kind
+        Where its arms come from.
+    """
+
+    metric: str
+    margin: float | None = None
+    kind: PlanKind = Field(PlanKind.DESIGN, strict=False)
+    rows: list[CellRow] = Field(min_length=1)
+
+
+class TrialRecord(Record):
+    """A finished trial: its arm and its end. Its scores are those of its cells, in the ledger."""
+
+    number: int
+    state: TrialState = Field(strict=False)
+    warm: bool
+    steps: int
+    reason: str
+    attrs: dict[str, Any]
+    cells: list[str]
+    choices: dict[str, Any]
+
+
+class SearchRecord(Record):
+    """What was searched and how, for reports and for ``knockout status``."""
+
+    study: str
+    metric: str
+    sampler: str
+    pruner: str
+    objectives: list[dict[str, str]]
+    trials: int | None
+    hours: float | None
+    exhausted: bool
+    over: bool
+    parallel: int
+    seed: int
+    repeats: int
+    datasets: list[str]
+    reference: str
+    reference_digest: str
+    space: list[dict[str, str]]
+    pareto: list[int]
+    storage: str
+    importances: list[dict[str, Any]]
+
+
+class ClockRecord(Record):
+    """Seconds that a search has taken."""
+
+    seconds: float
+
+
+class Opening(BaseModel):
+    """One opening of the test: for which arms (digests), and on which day."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    arms: list[str]
+    when: str
+
+
+class OpeningsRecord(Record):
+    """Every opening of a search's test."""
+
+    openings: list[Opening] = []
+
+
+class ClaimRecord(Record):
+    """A cell that a driver trains, or trained when it died."""
+
+    cell: str
+    label: str
+    driver: str
+    host: str
+    pid: int
+
+
+class DriverRecord(Record):
+    """A process that runs, or ran, a study in an output folder.
+
+    Attributes
+    ----------
+    id
+        Name of its file.
+    host, pid
+        Where it runs.
+    machine, created
+        Boot and process namespace that ``pid`` belongs to, and when the process began, in seconds after boot: a later
+        process may get the same number.
+    started
+        When it registered, by its own clock.
+    lanes, workers
+        What it works on, in words, and how many cells that is at a time.
+    """
+
+    id: str
+    host: str
+    pid: int
+    machine: str
+    created: float
+    started: float
+    lanes: str
+    workers: int
+
+
+def read_record(path: Path, kind: type[R], **name: Any) -> R | None:
+    """Read a record.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    kind
+        Its schema.
+    name
+        Fields that the file's name gives away: a record that says something else is another's.
+
+    Returns
+    -------
+    Record or None
+        None if there is no such file.
+
+    Raises
+    ------
+    DamagedRecordError
+        If the file is there and cannot be used, with the reason.
+    """
+    try:
+        text = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DamagedRecordError(f"it cannot be read: {error.strerror or error}", where=str(path)) from None
+    return parse_record(text, kind, path, **name)
+
+
+def parse_record(text: bytes, kind: type[R], path: Path, **name: Any) -> R:
+    """Parse the text of a record; see :func:`read_record`."""
+    if not text.strip():
+        raise DamagedRecordError("it is empty", where=str(path))
+    later = re.match(rb'\s*\{\s*"version"\s*:\s*(\d+)', text)
+    if later and int(later[1]) > kind.form:
+        message = f"it is of version {int(later[1])}, later than this knockout reads ({kind.form}); upgrade knockout"
+        raise DamagedRecordError(message, where=str(path))
+    try:
+        record = kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        reason = f"{key}: {first['msg'].lower()}" if key else "it is no JSON, or was cut"
+        raise DamagedRecordError(reason, where=str(path)) from None
+    for field, value in name.items():
+        if getattr(record, field) != value:
+            message = f"it is the record of another {field}: {getattr(record, field)!r}"
+            raise DamagedRecordError(message, where=str(path))
+    return record

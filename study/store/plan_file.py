@@ -1,0 +1,54 @@
+"""What an output folder says it was asked: the plan last run there, and the commands that ran it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.core.errors import KnockoutError
+from study.spec.files import write_text
+from study.spec.folder import OutFolder
+from study.spec.records import DamagedRecordError, PlanRecord, read_record
+
+
+def write_plan(record: PlanRecord, out: Path) -> None:
+    """Write the plan beside the ledger, so that status and report need no study file."""
+    write_text(OutFolder(out).plan, record.text())
+
+
+def read_plan(out: Path) -> PlanRecord:
+    """Return the plan last run in an output folder.
+
+    Raises
+    ------
+    KnockoutError
+        If the folder holds no study, or its plan is damaged.
+    """
+    path = OutFolder(out).plan
+    if out.is_file():
+        raise KnockoutError("this is a file; give the output folder of a study.", where=str(out))
+    try:
+        record = read_record(path, PlanRecord)
+    except DamagedRecordError as error:
+        message = f"the plan cannot be read: {error.message}. Run the study again to have it rewritten."
+        raise KnockoutError(message, where=str(path)) from None
+    if record is None:
+        raise KnockoutError(
+            f"no study was run here: there is no {path.name}. Give the folder that --out named.", where=str(out)
+        )
+    return record
+
+
+def read_commands(out: Path) -> tuple[str, ...]:
+    """Return the commands that ran cells of a study into a folder, in the order in which each was first typed."""
+    path = OutFolder(out).commands
+    return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
+
+
+def add_command(out: Path, command: str) -> tuple[str, ...]:
+    """Add a command to those of a folder, unless it was typed before; return them all."""
+    commands = read_commands(out)
+    line = " ".join(command.split())
+    if not line or line in commands:
+        return commands
+    write_text(OutFolder(out).commands, "\n".join([*commands, line]) + "\n")
+    return (*commands, line)

@@ -1,0 +1,64 @@
+"""Sets the exam of a data set in one repeat, once per process: the same for every arm."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from components.core import registry
+from components.core.dataset import Dataset
+from components.core.exam import Split
+from components.core.streams import Streams
+from search_spaces.arm import Choice, canonical_json
+
+
+@dataclass(frozen=True)
+class _Exam:
+    """An exam to be set, known by what it depends on."""
+
+    data_digest: str
+    split: str
+    splitter: type
+    repeat: int
+    dataset: Dataset = field(compare=False)
+    choice: Choice = field(compare=False)
+
+
+def make_folds(dataset: Dataset, choice: Choice, repeat: int) -> tuple[Split, ...]:
+    """Set the exam of a data set in one repeat, fold by fold (one, in most protocols).
+
+    The arms of a repeat follow one another, so an exam is kept; nobody writes into a split.
+    """
+    splitter = registry.level("split", choice.level)
+    return _set(_Exam(dataset.digest, canonical_json(choice.canonical), splitter, repeat, dataset, choice))
+
+
+def make_split(dataset: Dataset, choice: Choice, repeat: int) -> Split:
+    """Set the first fold of an exam: enough to see what it gives away and what it costs."""
+    return make_folds(dataset, choice, repeat)[0]
+
+
+def exam_digest(folds: tuple[Split, ...]) -> str:
+    """Digest an exam: the split's own digest, or one over those of its folds."""
+    if len(folds) == 1:
+        return folds[0].digest
+    return hashlib.sha256("".join(split.digest for split in folds).encode()).hexdigest()[:16]
+
+
+def share_tested(dataset: Dataset, folds: tuple[Split, ...]) -> float:
+    """Return how much the tests of two repeats overlap: test edges per edge that a repeat trains on or tests.
+
+    Folds, and the network that a transfer is tested on, are asked for all their edges in every repeat.
+    """
+    if len(folds) > 1 or dataset.target is not None:
+        return 1.0
+    tested = int(folds[0].test_labels.sum())
+    return tested / (tested + len(folds[0].train))
+
+
+@lru_cache(maxsize=4)
+def _set(exam: _Exam) -> tuple[Split, ...]:
+    rng = Streams(exam.data_digest, exam.repeat).numpy("split")
+    folds: tuple[Split, ...] = exam.splitter(exam.choice.settings).folds(exam.dataset, rng)
+    return folds

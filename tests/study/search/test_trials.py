@@ -1,0 +1,280 @@
+"""Searches driven without a pool: cells are answered by a made-up score of their arm, in any order."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from study.plan.plan import load_datasets
+from study.search.run import open_search
+from study.search.search import Search
+from study.search.trial import Trial, recorded_arms
+from study.spec.cell import Cell
+from study.spec.records import CellRecord, Status
+from study.store.ledger import Ledger
+from study.study_file.study import Study, load_study
+
+VARY = {
+    "gnn": [{"gat": {"heads": [1, 4]}}, "gcn", "none"],
+    "fusion": ["multiscale", "late", "early"],
+    "optimizer": [{"adam": {"learning_rate": [1e-4, 1e-2]}}],
+}
+Answer = Callable[[Cell], CellRecord]
+
+
+@pytest.fixture
+def study(study_file: Callable[..., Path]) -> Callable[..., Study]:
+    def load(**changes: Any) -> Study:
+        path = study_file()
+        tiny = yaml.safe_load(path.read_text())
+        del tiny["design"]
+        path.write_text(yaml.safe_dump({**tiny, "search": {"trials": 14, "vary": VARY, "pruner": "none", **changes}}))
+        return load_study(path)
+
+    return load
+
+
+def answer(cell: Cell) -> CellRecord:
+    """Score an arm by its parts: gcn is best, high rates are bad; each repeat has its own level."""
+    gnn = cell.arm.choices["gnn"].level
+    rate = cell.arm.choices["optimizer"].settings.learning_rate
+    score = {"gcn": 0.8, "gat": 0.7, "none": 0.6}[gnn] - 10 * rate + 0.05 * cell.repeat
+    scores = {part: {"auroc": score} for part in ("validation", "test")}
+    return CellRecord(cell=cell.digest, scores=scores, seconds=1.0, parameters=len(gnn), identity=cell.identity)
+
+
+def run(search: Search, *, lanes: int = 1, seed: int = 0, after: int = 10_000, answer: Answer = answer) -> list[Cell]:
+    """Answer up to ``after`` cells, ``lanes`` at a time, in random order; return those that were run."""
+    order, flying, ran = random.Random(seed), list[Cell](), list[Cell]()
+    search.begin()
+    while True:
+        while len(flying) < lanes and (cell := search.take()) is not None:
+            flying.append(cell)
+        if not flying or len(ran) >= after:
+            return ran
+        cell = flying.pop(order.randrange(len(flying)))
+        record = answer(cell)
+        search.ledger.write(record)
+        search.end_cell(record)
+        ran.append(cell)
+
+
+def told(search: Search) -> list[tuple[int, str, str, int]]:
+    return [(trial.number, trial.arm.digest, trial.state, trial.steps) for trial in search.finished]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
+def test_a_search_proposes_the_same_arms_on_any_number_of_lanes(study: Any, tmp_path: Path, sampler: str):
+    asked = study(sampler=sampler, trials=8 if sampler == "gp" else 14)
+    found = []
+    for lanes, seed in ((1, 0), (3, 1), (8, 2)):
+        search = open_search(asked, tmp_path / f"{lanes}")
+        run(search, lanes=lanes, seed=seed)
+        assert search.over
+        found.append(told(search))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) == asked.search.trials
+    assert len({digest for _, digest, _, _ in found[0]}) == asked.search.trials, "no arm is tried twice"
+
+
+@pytest.mark.parametrize("pruner", ["none", "wilcoxon", "hyperband", "median"])
+def test_a_search_that_dies_again_and_again_ends_with_the_same_trials(study: Any, tmp_path: Path, pruner: str):
+    asked = replace(study(pruner=pruner), repeats=4)
+    whole = open_search(asked, tmp_path / "whole")
+    run(whole, lanes=2)
+    broken: list[Cell] = []
+    for seed in range(40):
+        search = open_search(asked, tmp_path / "broken")
+        broken += run(search, lanes=3, seed=seed, after=3)
+        if search.over:
+            break
+    else:
+        pytest.fail("the search never ends")
+    assert told(search) == told(whole)
+    assert len({cell.digest for cell in broken}) == len(broken), "no cell is trained twice"
+
+
+def test_pruned_trials_cost_fewer_cells_and_never_win(study: Any, tmp_path: Path):
+    asked = replace(study(pruner="wilcoxon", trials=20), repeats=6)
+    search = open_search(asked, tmp_path)
+    ran = run(search)
+    pruned = [trial for trial in search.finished if trial.state == "pruned"]
+    assert pruned and all(trial.steps < 6 for trial in pruned)
+    assert len(ran) < 20 * 6
+    assert search.best()[0].state == "complete"
+
+
+def test_the_first_trial_is_the_reference_and_the_sampler_learns(study: Any, tmp_path: Path):
+    search = open_search(study(trials=30), tmp_path)
+    run(search)
+    assert search.trials[0].arm.digest == search.space.reference.digest
+    best = search.best()[0]
+    assert best.arm.choices["gnn"].level == "gcn"
+    late = [trial.arm.choices["gnn"].level for trial in search.finished[15:]]
+    assert late.count("gcn") > len(late) / 2
+
+
+def test_the_score_never_reads_the_test(study: Any, tmp_path: Path):
+    def lying(cell: Cell) -> CellRecord:
+        record = answer(cell)
+        record.scores["test"] = {"auroc": 1.0 - record.scores["validation"]["auroc"]}
+        return record
+
+    honest, fooled = open_search(study(), tmp_path / "a"), open_search(study(), tmp_path / "b")
+    run(honest)
+    run(fooled, answer=lying)
+    assert told(honest) == told(fooled)
+
+
+def test_arms_that_the_ledger_holds_are_warm_and_cost_nothing(study: Any, tmp_path: Path):
+    first = open_search(study(sampler="random", trials=10), tmp_path)
+    run(first)
+    for path in (tmp_path / "search" / "trials").glob("*.json"):
+        path.unlink()
+    again = open_search(study(trials=6), tmp_path)
+    warm = [trial for trial in again.trials.values() if trial.warm]
+    assert {t.arm.digest for t in warm} == {t.arm.digest for t in first.finished if inside(again, t)}
+    ran = run(again)
+    assert again.proposed == 6 and len(again.finished) == 6 + len(warm)
+    assert {cell.arm.digest for cell in ran}.isdisjoint({trial.arm.digest for trial in warm})
+
+
+def inside(search: Search, trial: Trial) -> bool:
+    return search.space.params_of(trial.arm) is not None
+
+
+def test_a_range_may_widen_and_a_level_come_in_later(study: Any, tmp_path: Path):
+    small = {**VARY, "gnn": ["gcn", "none"], "optimizer": [{"adam": {"learning_rate": [1e-3, 2e-3]}}]}
+    first = open_search(study(vary=small, trials=6), tmp_path)
+    run(first)
+    grown = open_search(study(trials=14), tmp_path)
+    assert told(grown) == told(first)
+    run(grown)
+    assert grown.proposed == 14 and told(grown)[:6] == told(first)
+    assert any(trial.arm.choices["gnn"].level == "gat" for trial in grown.finished)
+
+
+def test_a_failed_cell_fails_its_trial_and_no_other(study: Any, tmp_path: Path):
+    def failing(cell: Cell) -> CellRecord:
+        if cell.arm.choices["gnn"].level == "gcn" and cell.repeat == 1:
+            return answer(cell).model_copy(update={"status": Status.DIVERGED, "reason": "NaN", "scores": {}})
+        return answer(cell)
+
+    search = open_search(study(), tmp_path)
+    run(search, answer=failing)
+    assert {t.state for t in search.finished if t.arm.choices["gnn"].level == "gcn"} == {"failed"}
+    assert {t.state for t in search.finished if t.arm.choices["gnn"].level != "gcn"} == {"complete"}
+    assert search.best()[0].arm.choices["gnn"].level != "gcn"
+    assert all(trial.reason == "NaN" for trial in search.finished if trial.state == "failed")
+
+
+def test_a_search_ends_when_every_arm_of_its_space_was_tried(study: Any, tmp_path: Path):
+    search = open_search(study(vary={"fusion": ["multiscale", "late"]}, trials=50, fixed=["fusion.width"]), tmp_path)
+    run(search)
+    varied = {trial.arm.digest for trial in search.finished}
+    assert search.exhausted or len(varied) == 50
+    few = open_search(study(vary={"negatives": [{"uniform": {"ratio": 1.0}}, "all"]}, trials=50), tmp_path / "few")
+    run(few)
+    assert few.exhausted and few.over and len(few.finished) <= 3
+
+
+def test_a_grid_tries_every_point_once(study: Any, tmp_path: Path):
+    held = ["gnn.widths", "gnn.dropout", "gnn.hide_batch", "fusion.width", "fusion.dropout", "optimizer.weight_decay"]
+    held += ["optimizer.graph_learning_rate"]
+    asked = study(sampler="grid", vary={**VARY, "fusion": ["late"]}, fixed=held, trials=None)
+    search = open_search(asked, tmp_path)
+    run(search)
+    digests = [trial.arm.digest for trial in search.finished]
+    grid = {arm.digest for arm in search.space.grid(3)}
+    assert len(digests) == len(set(digests)) and set(digests) - grid <= {search.space.reference.digest}
+    assert len(grid) == 3 * (3 + 1 + 1) and grid <= set(digests)  # rates x (heads of gat, gcn, none)
+
+
+def test_several_objectives_are_searched_without_a_pruner(study: Any, tmp_path: Path):
+    from study.search.optuna_store import pareto
+
+    search = open_search(study(objectives=["auroc", "parameters"], sampler="nsga2", trials=40), tmp_path)
+    run(search)
+    front = pareto(search.finished, search.space, search.objectives)
+    values = {t.number: (t.value("auroc"), -t.value("parameters")) for t in search.finished}
+    for number, (score, small) in values.items():
+        beaten = any(a >= score and b >= small and (a, b) != (score, small) for a, b in values.values())
+        assert (number in front) == (not beaten)
+
+
+def test_wall_clock_ends_a_search_and_counts_all_calls(study: Any, tmp_path: Path):
+    asked = study(trials=None, hours=1.0)
+    search = open_search(asked, tmp_path)
+    run(search, after=6)
+    (tmp_path / "search" / "clock.json").write_text(json.dumps({"version": 1, "seconds": 3600.0}))
+    late = open_search(asked, tmp_path)
+    assert late.take() is None and late.over
+    assert told(late) == told(search)
+
+
+def test_trials_of_other_data_or_code_are_not_mixed_in(study: Any, tmp_path: Path):
+    asked = study(trials=5)
+    run(open_search(asked, tmp_path))
+    other = open_search(replace(asked, repeats=3), tmp_path)
+    assert other.stale == 5 and not other.trials
+    run(other)
+    assert len(other.finished) == 5 and all(trial.steps == 3 for trial in other.finished)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 99}', '{"number": 3}'])
+def test_a_damaged_trial_record_is_proposed_again_at_no_cost(study: Any, tmp_path: Path, content: str):
+    asked = study(trials=5)
+    whole = open_search(asked, tmp_path)
+    run(whole)
+    (tmp_path / "search" / "trials" / "000003.json").write_text(content)
+    again = open_search(asked, tmp_path)
+    assert len(again.finished) == 3, "numbers have no gap"
+    assert run(again) == [] and told(again) == told(whole)
+
+
+def test_reading_a_search_writes_and_removes_nothing(study: Any, tmp_path: Path):
+    asked, out = study(trials=5), tmp_path / "out"
+    run(open_search(asked, out))
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert open_search(replace(asked, repeats=3), out).stale == 5
+    narrow = {**VARY, "gnn": ["gcn", "none"]}
+    open_search(study(trials=5, vary=narrow), out)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert open_search(asked, tmp_path / "new").finished == [] and not (tmp_path / "new").exists()
+
+
+def test_the_ledger_knows_the_arms_of_any_study(study: Any, tmp_path: Path):
+    asked = study(trials=3)
+    search = open_search(asked, tmp_path)
+    run(search)
+    ledger = Ledger(tmp_path)
+    assert len(recorded_arms(ledger)) == len({trial.arm.digest for trial in search.finished})
+    data = {record.identity["data"] for record in ledger.read_all(ledger.cells()).values()}
+    assert load_datasets(asked)[0].digest in data
+
+
+def test_importances_tell_what_matters_from_what_does_not(study: Any, tmp_path: Path):
+    from study.search.optuna_store import importances
+
+    search = open_search(study(trials=40, sampler="random"), tmp_path)
+    run(search)
+    found = {(row["parameter"], row["given"]): row for row in importances(search.finished, search.space, ["auroc"])}
+    assert found["gnn", ""]["importance"] > 5 * found["optimizer.adam.weight_decay", ""]["importance"]
+    rate = found["optimizer.adam.learning_rate", ""]["importance"]
+    assert rate > 2 * found["optimizer.adam.weight_decay", ""]["importance"]
+    assert ("gnn.gat.heads", "gnn=gat") in found and ("fusion", "fusion acts") in found
+    with_gat = [t for t in search.finished if t.arm.choices["gnn"].level == "gat" and inside(search, t)]
+    assert found["gnn.gat.heads", "gnn=gat"]["trials"] == len(with_gat)
+
+
+def test_an_objective_that_never_changes_has_no_importances(study: Any, tmp_path: Path):
+    from study.search.optuna_store import importances
+
+    search = open_search(study(trials=14, objectives=["auroc", "seconds"]), tmp_path)
+    run(search)
+    assert {row["objective"] for row in importances(search.finished, search.space, search.objectives)} == {"auroc"}

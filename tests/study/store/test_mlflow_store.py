@@ -1,0 +1,198 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.core.errors import KnockoutError
+from study.plan.plan import Plan, make_plan
+from study.spec.folder import OutFolder
+from study.spec.machine import Lane
+from study.spec.records import CellRecord, CellRow, Status
+from study.store.ledger import Ledger
+from study.store.mlflow import Tracker, default_uri
+from study.study_file.study import load_study
+from study.train.cell import CellResult, run_cell
+
+KEY, PARENT = "knockout.key", "mlflow.parentRunId"
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def plan(study_file: Callable[..., Path]) -> Plan:
+    return make_plan(load_study(study_file()))
+
+
+@pytest.fixture
+def results(plan: Plan) -> dict[str, CellResult]:
+    return {cell.digest: run_cell(cell, Lane("cpu", 1)) for cell in plan.cells}
+
+
+def rows(plan: Plan) -> list[CellRow]:
+    return [cell.row for cell in plan.cells]
+
+
+def record(plan: Plan, results: dict[str, CellResult], out: Path) -> None:
+    """What a run does: a tracker of its own, every cell logged, everything closed."""
+    tracker = Tracker(plan.study.name, out)
+    for row in rows(plan):
+        if row.cell in results:
+            result = results[row.cell]
+            Ledger(out).write(result.record, result.predictions)
+            tracker.log(row, result.record)
+    tracker.close(rows(plan), {cell: result.record for cell, result in results.items()})
+
+
+def runs(out: Path) -> dict[str, Any]:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(default_uri(out))
+    experiment = client.get_experiment_by_name("tiny")
+    found = client.search_runs([experiment.experiment_id], max_results=1000)
+    assert len({run.data.tags[KEY] for run in found}) == len(found), "a run stands twice"
+    return {run.data.tags[KEY]: run for run in found}
+
+
+def history(out: Path, run_id: str, metric: str) -> list[tuple[int, float]]:
+    from mlflow.tracking import MlflowClient
+
+    return [(m.step, m.value) for m in MlflowClient(default_uri(out)).get_metric_history(run_id, metric)]
+
+
+def test_curves_of_later_folds_are_recorded_under_their_own_names(study_file: Callable[..., Path], out: Path):
+    made = make_plan(load_study(study_file(split="kfold_pooled", repeats=1, controls=False)))
+    results = {cell.digest: run_cell(cell, Lane("cpu", 1)) for cell in made.cells}
+    record(made, results, out)
+    row = rows(made)[0]
+    run = runs(out)[f"tiny/cell/{row.cell}/{row.arm_digest}"]
+    losses = results[row.cell].record.curves["fold_2/joint_loss"]
+    assert losses and history(out, run.info.run_id, "fold_2/joint_loss") == list(enumerate(losses, start=1))
+
+
+def test_runs_are_nested_study_arm_cell_and_hold_everything(plan: Plan, results: dict[str, CellResult], out: Path):
+    record(plan, results, out)
+    found = runs(out)
+    assert len(found) == 1 + 3 + 6
+    study = found["tiny/study"]
+    assert PARENT not in study.data.tags
+    for row, cell in zip(rows(plan), plan.cells, strict=True):
+        arm, run = found[f"tiny/arm/{row.arm_digest}"], found[f"tiny/cell/{row.cell}/{row.arm_digest}"]
+        assert arm.data.tags[PARENT] == study.info.run_id
+        assert run.data.tags[PARENT] == arm.info.run_id
+        assert (run.info.status, arm.info.status, study.info.status) == ("FINISHED",) * 3
+        result = results[row.cell].record
+        assert run.data.metrics["test.auroc"] == result.scores["test"]["auroc"]
+        assert run.data.params["repeat"] == str(row.repeat) and run.data.params["arm"] == row.arm
+        assert run.data.params["training.epochs"] == str(cell.budget.epochs)
+        assert run.data.tags["knockout.code_digest"] == row.code_digest
+        assert run.data.tags["mlflow.source.git.commit"] == result.versions["git_commit"]
+        for name, values in result.curves.items():
+            assert history(out, run.info.run_id, name) == list(enumerate(values, start=1))
+        artifacts = Path(run.info.artifact_uri.removeprefix("file://")) / "predictions" / f"{row.cell}.parquet"
+        assert artifacts.read_bytes() == OutFolder(out).predictions(row.cell).read_bytes()
+    reference = found[f"tiny/arm/{rows(plan)[0].arm_digest}"]
+    values = [results[row.cell].record.scores["test"]["auroc"] for row in rows(plan) if row.arm == "full model"]
+    assert reference.data.metrics["test.auroc.mean"] == pytest.approx(sum(values) / 2)
+    assert reference.data.params["gnn.gat.heads"] == "2"
+
+
+def test_recording_again_adds_nothing(plan: Plan, results: dict[str, CellResult], out: Path):
+    record(plan, results, out)
+    before = {key: run.info.run_id for key, run in runs(out).items()}
+    record(plan, results, out)
+    after = runs(out)
+    assert {key: run.info.run_id for key, run in after.items()} == before
+    assert {run.info.status for run in after.values()} == {"FINISHED"}
+
+
+def test_a_study_that_was_stopped_is_taken_up_in_the_same_runs(plan: Plan, results: dict[str, CellResult], out: Path):
+    some = {row.cell: results[row.cell] for row in rows(plan)[:2]}
+    record(plan, some, out)
+    stopped = runs(out)
+    assert stopped["tiny/study"].info.status == "KILLED"
+    record(plan, results, out)
+    assert {k: r.info.run_id for k, r in runs(out).items()}.items() >= {
+        k: r.info.run_id for k, r in stopped.items()
+    }.items()
+    assert {run.info.status for run in runs(out).values()} == {"FINISHED"}
+
+
+def test_a_failed_cell_takes_the_mean_from_its_arm_and_a_retry_gives_it_back(
+    plan: Plan, results: dict[str, CellResult], out: Path
+):
+    row = rows(plan)[0]
+    cell, arm = f"tiny/cell/{row.cell}/{row.arm_digest}", f"tiny/arm/{row.arm_digest}"
+    record(plan, results | {row.cell: CellResult(CellRecord(cell=row.cell, status=Status.DIVERGED, reason="NaN"))}, out)
+    found = runs(out)
+    assert found[cell].info.status == "FAILED" and found[cell].data.tags["knockout.reason"] == "NaN"
+    assert "test.auroc" not in found[cell].data.metrics
+    assert found[arm].data.metrics["cells_failed"] == 1.0 and "test.auroc.mean" not in found[arm].data.metrics
+    record(plan, results, out)
+    found = runs(out)
+    assert len(found) == 10
+    assert found[cell].info.status == "FINISHED" and found[cell].data.metrics["test.auroc"]
+    assert found[arm].data.metrics["cells_failed"] == 0.0 and "test.auroc.mean" in found[arm].data.metrics
+
+
+def test_a_cell_left_open_by_a_killed_driver_is_written_anew(plan: Plan, results: dict[str, CellResult], out: Path):
+    record(plan, results, out)
+    row = rows(plan)[0]
+    cell = f"tiny/cell/{row.cell}/{row.arm_digest}"
+    tracker = Tracker("tiny", out)
+    tracker._client.update_run(runs(out)[cell].info.run_id, status="RUNNING")
+    record(plan, results, out)
+    assert len(runs(out)) == 10 and runs(out)[cell].info.status == "FINISHED"
+
+
+def test_a_store_that_mlflow_does_not_know_is_the_users_mistake(tmp_path: Path):
+    tracker = Tracker("tiny", tmp_path, "foo://bar")
+    with pytest.raises(KnockoutError, match="MLflow cannot use this store") as refused:
+        tracker._known  # noqa: B018
+    assert refused.value.where == "foo://bar"
+
+
+def test_telemetry_is_off_before_mlflow_is_imported(tmp_path: Path):
+    script = f"""
+import os, sys
+from pathlib import Path
+from study.store.mlflow import Tracker
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "mlflow":
+            print(name, os.environ.get("MLFLOW_DISABLE_TELEMETRY"))
+            sys.exit()
+assert "mlflow" not in sys.modules
+sys.meta_path.insert(0, Watch())
+Tracker("x", Path({str(tmp_path)!r}))._client
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")} | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "mlflow true\n"
+
+
+@pytest.mark.slow
+def test_a_kill_while_the_store_is_made_leaves_no_ruin(plan: Plan, results: dict[str, CellResult], tmp_path: Path):
+    script = (
+        "import os, signal, sys; from pathlib import Path; from alembic.runtime.migration import MigrationContext\n"
+        "from study.store.mlflow import Tracker\n"
+        "MigrationContext.run_migrations = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Tracker('tiny', Path(sys.argv[1])).reach()\n"
+    )
+    died = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert died.returncode == -9
+    assert list(tmp_path.glob(".mlflow-*/mlflow.db")) and not (tmp_path / "mlflow.db").exists()
+    record(plan, results, tmp_path)
+    assert len([key for key in runs(tmp_path) if "/cell/" in key]) == len(results)
+    assert not list(tmp_path.glob(".mlflow-*"))
+
+
+def test_a_store_that_is_broken_is_one_message(plan: Plan, results: dict[str, CellResult], tmp_path: Path):
+    (tmp_path / "mlflow.db").write_bytes(b"no database " * 100)
+    with pytest.raises(KnockoutError) as caught:
+        record(plan, results, tmp_path)
+    assert "mlflow.db" in caught.value.where

@@ -1,0 +1,268 @@
+"""A cell that is killed goes on at its last epoch and comes to what it would have come to, to the last bit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from components.core.errors import KnockoutError
+from study.plan.plan import make_plan
+from study.spec.cell import Cell
+from study.spec.machine import Lane
+from study.study_file.study import load_study
+from study.train import fit as training
+from study.train.cell import CellResult, run_cell
+from study.train.checkpoint import Checkpoint, Clock, read_tensors, write_tensors
+
+LANE = Lane("cpu", 1)
+GRAPH, JOINT = 3, 4  # epochs of the cells here: patience never ends them
+TRAINING = {"epochs": JOINT, "patience": 9, "graph_epochs": GRAPH, "graph_patience": 9, "graph_batch_size": 32}
+
+
+class KilledError(BaseException):
+    """Goes through every handler, as a kill does."""
+
+
+@pytest.fixture
+def cell(study_file: Callable[..., Path]) -> Callable[..., Cell]:
+    def make(arm: dict[str, Any] | None = None, **changes: Any) -> Cell:
+        design = {"kind": "explicit", "arms": [arm or {}]} if arm else {"kind": "explicit", "arms": [{"gnn": "none"}]}
+        study = load_study(study_file(**{"training": TRAINING, "repeats": 1, "design": design, **changes}))
+        role = "arm" if arm else "reference"
+        return next(c for c in make_plan(study).cells if c.arm.role == role)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("study.train.checkpoint.EVERY_S", 0.0)
+
+
+@pytest.fixture
+def epochs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Epochs]:
+    yield Epochs(monkeypatch)
+
+
+class Epochs:
+    """Counts the epochs that are trained, and kills the process at the start of one."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.trained: list[str] = []
+        self.last: int | None = None
+        train = training._Trainer._epoch
+
+        def epoch(trainer: Any, stage: Any, *rest: Any) -> float:
+            if self.last is not None and len(self.trained) == self.last:
+                raise KilledError
+            self.trained.append(stage.name)
+            return train(trainer, stage, *rest)
+
+        monkeypatch.setattr(training._Trainer, "_epoch", epoch)
+
+    def run(self, cell: Cell, out: Path | None = None, *, killed_after: int | None = None) -> CellResult | None:
+        self.trained, self.last = [], killed_after
+        try:
+            return run_cell(cell, LANE, out)
+        except KilledError:
+            return None
+
+
+def same(one: CellResult | None, other: CellResult | None) -> None:
+    assert one is not None and other is not None
+    assert one.record.ok and other.record.ok, (one.record.reason, other.record.reason)
+    for name in ("scores", "curves", "best_epoch", "parameters", "identity"):
+        assert getattr(one.record, name) == getattr(other.record, name), name
+    assert one.predictions is not None and other.predictions is not None
+    np.testing.assert_array_equal(one.predictions["score"], other.predictions["score"])
+
+
+def files(out: Path) -> list[str]:
+    return sorted(path.name for path in (out / "checkpoints").glob("*"))
+
+
+@pytest.mark.parametrize("done", range(1, GRAPH + JOINT))
+def test_a_cell_killed_after_any_epoch_goes_on_to_the_last_bit(cell, epochs: Epochs, tmp_path: Path, done: int):
+    made = cell()  # fresh negatives, dropout, hidden batches
+    whole = epochs.run(made)
+    assert epochs.run(made, tmp_path, killed_after=done) is None
+    assert files(tmp_path) == [f"{made.digest}.pt"]
+    resumed = epochs.run(made, tmp_path)
+    taken_over = GRAPH if done == GRAPH else done  # a graph stage that has ended is shared, and not trained again
+    assert len(epochs.trained) == GRAPH + JOINT - taken_over
+    same(whole, resumed)
+
+
+@pytest.mark.parametrize(
+    "arm",
+    [
+        {"contrast": {"supcon": {"noise": 0.2}}, "gnn": "none"},
+        {"pair_encoder": {"transformer": {"dim": 16, "layers": 1, "heads": 2, "context": 3, "dropout": 0.5}}},
+        {"negatives": {"uniform": {"fresh": False}}},
+        {"negatives": "all"},
+        {"bucketing": {"uniform": {"dim": 8, "width": 16}}},
+        {"optimizer": {"adam": {"gamma": 0.5, "step_size": 1}}},
+        {"scorer": "noise"},
+    ],
+    ids=lambda arm: "+".join(arm),
+)
+def test_whatever_an_arm_draws_it_goes_on_drawing(cell, epochs: Epochs, tmp_path: Path, arm: dict[str, Any]):
+    made = cell(arm)
+    whole = epochs.run(made)
+    for done in (1, 2, 1):  # killed again and again
+        epochs.run(made, tmp_path, killed_after=done)
+    same(whole, epochs.run(made, tmp_path))
+
+
+def test_a_training_that_had_spent_its_patience_trains_no_further(cell, epochs: Epochs, tmp_path: Path, monkeypatch):
+    made = cell(training={**TRAINING, "epochs": 30, "patience": 1, "graph_patience": 1})
+    whole = epochs.run(made)
+    assert len(epochs.trained) < GRAPH + 30
+    with monkeypatch.context() as patch:
+        patch.setattr("study.train.score.encode", lambda trained: (_ for _ in ()).throw(KilledError()))
+        assert epochs.run(made, tmp_path) is None
+    same(whole, epochs.run(made, tmp_path))
+    assert epochs.trained == []
+
+
+def test_a_joint_stage_goes_on_without_the_shared_graph_stage(cell, epochs: Epochs, tmp_path: Path):
+    made = cell()
+    whole = epochs.run(made)
+    epochs.run(made, tmp_path, killed_after=GRAPH + 1)
+    shutil.rmtree(tmp_path / "shared")
+    same(whole, epochs.run(made, tmp_path))
+    assert epochs.trained == ["joint"] * (JOINT - 1)
+
+
+@pytest.mark.parametrize("done", [GRAPH + JOINT, 2 * (GRAPH + JOINT) + 1, 3 * (GRAPH + JOINT) - 1])
+def test_folds_that_were_finished_are_not_trained_again(cell, epochs: Epochs, tmp_path: Path, done: int):
+    made = cell(split="kfold_pooled", datasets=[{"simulate": {"genes": 40, "tfs": 6, "cells": 20}}])
+    whole = epochs.run(made)
+    epochs.run(made, tmp_path, killed_after=done)
+    resumed = epochs.run(made, tmp_path)
+    same(whole, resumed)
+    assert len(epochs.trained) == 3 * (GRAPH + JOINT) - done
+    assert files(tmp_path) == []
+
+
+def test_seconds_of_those_that_were_killed_count(cell, epochs: Epochs, tmp_path: Path):
+    made = cell()
+    epochs.run(made, tmp_path, killed_after=GRAPH + 1)
+    path = tmp_path / "checkpoints" / f"{made.digest}.pt"
+    content = torch.load(path, weights_only=True)
+    assert 0 < content["seconds"] < 60
+    torch.save({**content, "seconds": 1000.0, "shared_s": 400.0}, path)
+    result = epochs.run(made, tmp_path)
+    assert result is not None and 1000 < result.record.seconds < 1060
+    assert result.record.shared_s == 400.0
+
+
+@pytest.mark.parametrize("status", ["ok", "diverged", "error"])
+def test_files_go_when_the_cell_has_ended_and_stay_when_it_may_be_tried_again(
+    cell, epochs: Epochs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str
+):
+    made = cell()
+    if status != "ok":
+        error = training.DivergedError("at the end") if status == "diverged" else OSError("at the end")
+        monkeypatch.setattr("study.train.score.predict", lambda *given: (_ for _ in ()).throw(error))
+    result = epochs.run(made, tmp_path)
+    assert result is not None and result.record.status == status
+    assert files(tmp_path) == ([f"{made.digest}.pt"] if status == "error" else [])
+
+
+def spoil(path: Path, how: str) -> None:
+    content = torch.load(path, weights_only=True)
+    if how == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif how == "garbage":
+        path.write_bytes(b"not a checkpoint")
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "another cell":
+        torch.save({**content, "owner": "another"}, path)
+    elif how == "keys":
+        torch.save({name: value for name, value in content.items() if name != "optimizer"}, path)
+    elif how == "shapes":
+        weights = {name: torch.zeros(3) for name in content["model"]}
+        torch.save({**content, "model": weights}, path)
+    elif how == "list":
+        torch.save([1, 2], path)
+
+
+@pytest.mark.parametrize("how", ["cut", "garbage", "empty", "another cell", "keys", "shapes", "list"])
+def test_a_damaged_or_foreign_file_is_no_checkpoint(cell, epochs: Epochs, tmp_path: Path, how: str):
+    made = cell({"gnn": "none"})
+    whole = epochs.run(made)
+    epochs.run(made, tmp_path, killed_after=2)
+    spoil(tmp_path / "checkpoints" / f"{made.digest}.pt", how)
+    same(whole, epochs.run(made, tmp_path))
+    assert len(epochs.trained) == JOINT
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
+def test_a_file_reads_back_whole_or_not_at_all(tmp_path: Path, place: float, bit: int, cut: bool):
+    path = tmp_path / "file.pt"
+    write_tensors(path, "me", {"weights": torch.arange(100.0), "epoch": 3})
+    damaged = bytearray(path.read_bytes())
+    at = int(place * len(damaged))
+    damaged[at] ^= 1 << bit
+    path.write_bytes(damaged[:at] if cut else damaged)
+    found = read_tensors(path, "me", frozenset(("weights", "epoch")))
+    assert found is None or (torch.equal(found["weights"], torch.arange(100.0)) and found["epoch"] == 3)
+
+
+def test_a_file_that_would_run_code_is_not_read(tmp_path: Path):
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "sprung",))
+
+    torch.save({"owner": "me", "weights": Trap()}, tmp_path / "file.pt")
+    assert read_tensors(tmp_path / "file.pt", "me", frozenset(("weights",))) is None
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_short_cell_writes_no_checkpoint(cell, epochs: Epochs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for limit in ("EVERY_S", "FOLD_S"):  # short, even where twenty processes share a core
+        monkeypatch.setattr(f"study.train.checkpoint.{limit}", 3600.0)
+    epochs.run(cell(split="kfold_pooled"), tmp_path, killed_after=2 * (GRAPH + JOINT))
+    assert files(tmp_path) == []
+
+
+def test_a_checkpoint_is_due_once_in_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    now = 0.0
+    monkeypatch.setattr("study.train.checkpoint.EVERY_S", 60.0)
+    monkeypatch.setattr("study.train.checkpoint.time.perf_counter", lambda: now)
+    checkpoint = Checkpoint(tmp_path / "file.pt", "me", clock=Clock(started=0.0))
+    due = []
+    for now in (10.0, 59.9, 60.0, 119.0, 121.0):  # noqa: B007  the clock reads it
+        due.append(checkpoint.due)
+        if checkpoint.due:
+            checkpoint.save({})
+    assert due == [False, False, True, False, True]
+    assert not Checkpoint().due
+
+
+def test_a_full_disk_does_not_stop_a_training(cell, epochs: Epochs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(path: Path, write: Any) -> None:
+        raise KnockoutError("the file cannot be written: no space left on device.", where=str(path))
+
+    monkeypatch.setattr("study.train.checkpoint.write_atomically", full)
+    made = cell()
+    same(epochs.run(made), epochs.run(made, tmp_path))
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_another_budget_does_not_go_on_from_this_one(cell, epochs: Epochs, tmp_path: Path):
+    short, long = cell(), cell(training={**TRAINING, "epochs": JOINT + 1})
+    epochs.run(short, tmp_path, killed_after=GRAPH + 2)
+    epochs.run(long, tmp_path)
+    assert epochs.trained.count("joint") == JOINT + 1

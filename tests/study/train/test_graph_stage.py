@@ -1,0 +1,295 @@
+"""What arms share is computed once, and nobody can tell from the numbers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+
+from components.core.dataset import Dataset
+from components.data.simulator import SimulatorSettings, simulate
+from search_spaces.arm import parse_choice
+from study.plan.plan import make_plan
+from study.spec.cell import Cell
+from study.spec.machine import Lane
+from study.study_file.study import load_study
+from study.train import fit as training
+from study.train import graph_stage as shared
+from study.train.cell import CellResult, run_cell
+from study.train.exams import make_folds
+from study.train.graph_stage import SharedStage
+
+LANE = Lane("cpu", 1)
+LIKE = {"w": torch.zeros(2)}
+OUTCOME = {"state": LIKE, "curves": {}, "seconds": 1.0}
+
+
+@pytest.fixture
+def of_arms(study_file: Callable[..., Path]) -> Callable[..., list[Cell]]:
+    def make(*arms: dict[str, Any], **changes: Any) -> list[Cell]:
+        design = {"kind": "explicit", "arms": list(arms) or [{"gnn": "none"}]}
+        study = load_study(study_file(**{"design": design, "repeats": 1, "controls": [], **changes}))
+        return [cell for cell in make_plan(study).cells if arms or cell.arm.role == "reference"]
+
+    return make
+
+
+@pytest.fixture
+def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Count the stages that are trained."""
+    trained: list[str] = []
+    run = training._Trainer.run
+
+    def note(trainer: Any, stage: Any) -> int:
+        trained.append(stage.name)
+        return run(trainer, stage)
+
+    monkeypatch.setattr(training._Trainer, "run", note)
+    return trained
+
+
+def same(one: CellResult, other: CellResult) -> None:
+    assert one.record.ok and other.record.ok, (one.record.reason, other.record.reason)
+    for name in ("scores", "curves", "best_epoch", "parameters"):
+        assert getattr(one.record, name) == getattr(other.record, name), name
+    assert one.predictions is not None and other.predictions is not None
+    np.testing.assert_array_equal(one.predictions["score"], other.predictions["score"])
+
+
+SHARING = [
+    {"fusion": "late"},
+    {"fusion": "early"},
+    {"fusion": "expert"},
+    {"contrast": {"supcon": {"noise": 0.1}}},
+    {"pair_encoder": "mlp"},
+    {"optimizer": {"adam": {"learning_rate": 0.01}}},
+    {"fusion": "late", "contrast": "supcon"},
+]
+
+
+def test_arms_that_differ_beside_the_graph_share_its_stage_to_the_last_bit(of_arms, stages: list[str], tmp_path: Path):
+    made = of_arms(*SHARING)
+    alone = [run_cell(cell, LANE) for cell in made]
+    assert stages.count("graph") == len(SHARING) + 1
+    stages.clear()
+    together = [run_cell(cell, LANE, tmp_path) for cell in made]
+    assert stages.count("graph") == 1
+    for one, other in zip(alone, together, strict=True):
+        same(one, other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"gnn": {"gat": {"heads": 1}}},
+        {"gnn": "gcn"},
+        {"bucketing": {"none": {"scale": "cell"}}},
+        {"negatives": {"uniform": {"ratio": 2.0}}},
+        {"optimizer": {"adam": {"graph_learning_rate": 0.01}}},
+        {"scorer": "noise"},
+    ],
+    ids=lambda change: "+".join(change),
+)
+def test_arms_that_differ_in_what_the_stage_reads_do_not_share(
+    of_arms, stages: list[str], tmp_path: Path, change: dict[str, Any]
+):
+    for cell in of_arms(change):
+        assert run_cell(cell, LANE, tmp_path).record.ok
+    assert stages.count("graph") == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training": {"epochs": 2, "graph_epochs": 2}},
+        {"training": {"epochs": 2, "graph_epochs": 1, "graph_batch_size": 64}},
+        {"training": {"epochs": 2, "graph_epochs": 1, "choose_by": "auprc"}},
+        {"training": {"epochs": 2, "graph_epochs": 1, "precision": "bf16"}},
+        {"split": {"per_tf": {"validation": "natural"}}},
+        {"datasets": [{"simulate": {"genes": 64, "tfs": 8, "cells": 40}, "seed": 2}]},
+    ],
+    ids=lambda change: str(next(iter(change.values()))),
+)
+def test_another_budget_exam_or_data_set_does_not_share(of_arms, stages, tmp_path: Path, change: dict[str, Any]):
+    run_cell(of_arms()[0], LANE, tmp_path)
+    run_cell(of_arms(**change)[0], LANE, tmp_path)
+    assert stages.count("graph") == 2
+
+
+def test_repeats_and_folds_do_not_share(of_arms, stages: list[str], tmp_path: Path):
+    for cell in of_arms(repeats=2, split="kfold_pooled"):
+        run_cell(cell, LANE, tmp_path)
+    assert stages.count("graph") == 6
+
+
+def test_more_joint_epochs_share_the_stage(of_arms, stages: list[str], tmp_path: Path):
+    run_cell(of_arms()[0], LANE, tmp_path)
+    run_cell(of_arms(training={"epochs": 3, "graph_epochs": 1})[0], LANE, tmp_path)
+    assert stages == ["graph", "joint", "joint"]
+
+
+def test_other_code_of_the_stage_does_not_share(of_arms, stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    cell = of_arms()[0]
+    run_cell(cell, LANE, tmp_path)
+    monkeypatch.setattr(shared, "code_digest", lambda levels, entry: "other code")
+    assert run_cell(cell, LANE, tmp_path).record.ok
+    assert stages.count("graph") == 2
+
+
+def test_sharing_can_be_switched_off(of_arms, stages: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(shared, "ENABLED", False)
+    for cell in of_arms({"fusion": "late"}):
+        run_cell(cell, LANE, tmp_path)
+    assert stages.count("graph") == 2
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_an_arm_pays_for_the_stage_that_another_trained(of_arms, tmp_path: Path):
+    first, second = of_arms({"fusion": "late"})
+    assert run_cell(first, LANE, tmp_path).record.shared_s == 0.0
+    (path,) = (tmp_path / "shared").glob("*.pt")
+    content = torch.load(path, weights_only=True)
+    assert 0 < content["seconds"] < 60
+    torch.save({**content, "seconds": 500.0}, path)
+    record = run_cell(second, LANE, tmp_path).record
+    assert record.shared_s == 500.0
+    assert 500 < record.seconds < 560
+
+
+def test_waiting_for_a_stage_is_not_paid_for(of_arms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    first, second = of_arms({"fusion": "late"})
+    run_cell(first, LANE, tmp_path)
+    (path,) = (tmp_path / "shared").glob("*.pt")
+    hidden = path.with_suffix(".away")
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, "seconds": 0.0}, hidden)
+    path.unlink()
+
+    now, waited = time.perf_counter, [0.0]
+    monkeypatch.setattr("study.train.checkpoint.time.perf_counter", lambda: now() + sum(waited))
+
+    class Held(FileLock):
+        """A lock that another worker holds for an hour, until it has written its stage."""
+
+        def acquire(self, *given: Any, **named: Any) -> Any:
+            waited.append(3600.0)
+            hidden.rename(path)
+            return super().acquire(*given, **named)
+
+    monkeypatch.setattr(shared, "FileLock", Held)
+    record = run_cell(second, LANE, tmp_path).record
+    assert record.ok and sum(waited) == 3600.0
+    assert 0 < record.seconds < 600
+
+
+def test_a_damaged_shared_stage_is_trained_again(of_arms, stages: list[str], tmp_path: Path):
+    first, second = of_arms({"fusion": "late"})
+    alone = run_cell(second, LANE)
+    run_cell(first, LANE, tmp_path)
+    (path,) = (tmp_path / "shared").glob("*.pt")
+    path.write_bytes(path.read_bytes()[:-50])
+    stages.clear()
+    same(alone, run_cell(second, LANE, tmp_path))
+    assert stages == ["graph", "joint"]
+
+
+class TestOnce:
+    def test_two_at_once_compute_once(self, tmp_path: Path):
+        computed: list[int] = []
+
+        def compute() -> dict[str, Any]:
+            computed.append(1)
+            time.sleep(0.2)
+            return OUTCOME
+
+        taken: list[bool] = []
+        ask = lambda: taken.append(SharedStage(tmp_path / "key.pt").once(compute, LIKE)[1])  # noqa: E731
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(taken) == [False, True, True]
+        assert len(computed) == 1
+
+    def test_the_lock_of_one_that_died_is_free(self, tmp_path: Path):
+        code = (
+            "import os, signal, sys; from filelock import FileLock; FileLock(sys.argv[1]).acquire();"
+            "os.kill(os.getpid(), signal.SIGKILL)"
+        )
+        died = subprocess.run([sys.executable, "-c", code, str(tmp_path / "key.lock")], check=False)
+        assert died.returncode == -9 and (tmp_path / "key.lock").exists()
+        started = time.perf_counter()
+        assert SharedStage(tmp_path / "key.pt").once(lambda: OUTCOME, LIKE)[1] is False
+        assert time.perf_counter() - started < 5
+        assert SharedStage(tmp_path / "key.pt").once(lambda: OUTCOME, LIKE)[1] is True
+
+    @pytest.mark.parametrize("held", [True, False], ids=["held too long", "no locks here"])
+    def test_without_the_lock_it_is_computed_here_as_well(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: bool
+    ):
+        def none(*given: Any, **named: Any) -> Any:
+            raise NotImplementedError
+
+        if not held:
+            monkeypatch.setattr(shared, "FileLock", none)
+        monkeypatch.setattr(shared, "WAIT_S", 0.1)
+        with FileLock(tmp_path / "key.lock"):
+            assert SharedStage(tmp_path / "key.pt").once(lambda: OUTCOME, LIKE) == (OUTCOME, False)
+
+    def test_what_fails_is_not_tried_twice_and_frees_the_lock(self, tmp_path: Path):
+        calls: list[int] = []
+
+        def fail() -> dict[str, Any]:
+            calls.append(1)
+            raise OSError("not of the lock")
+
+        with pytest.raises(OSError, match="not of the lock"):
+            SharedStage(tmp_path / "key.pt").once(fail, LIKE)
+        assert len(calls) == 1
+        assert SharedStage(tmp_path / "key.pt").once(lambda: OUTCOME, LIKE)[1] is False
+
+
+class TestExam:
+    @pytest.fixture
+    def dataset(self) -> Dataset:
+        return simulate(SimulatorSettings(genes=40, tfs=6, cells=20), seed=5)
+
+    def test_an_exam_is_set_once(self, dataset: Dataset):
+        choice = parse_choice("split", "per_tf")
+        first = make_folds(dataset, choice, 0)
+        assert make_folds(simulate(SimulatorSettings(genes=40, tfs=6, cells=20), seed=5), choice, 0) is first
+
+    def test_exams_that_differ_are_not_mixed_up(self, dataset: Dataset):
+        other = simulate(SimulatorSettings(genes=40, tfs=6, cells=20), seed=6)
+        natural = parse_choice("split", {"per_tf": {"validation": "natural"}})
+        per_tf, hard = parse_choice("split", "per_tf"), parse_choice("split", "hard_negative")
+        wanted = [
+            (dataset, per_tf, 0),
+            (dataset, per_tf, 1),
+            (other, per_tf, 0),
+            (dataset, hard, 0),
+            (dataset, natural, 0),
+        ]
+        assert len({make_folds(*one)[0].digest for one in wanted}) == len(wanted)
+
+    def test_no_arm_writes_into_its_exam(self, of_arms):
+        made = of_arms({"negatives": "all"}, {"negatives": "degree_matched"}, {"fusion": "late"}, controls=["degree"])
+        dataset = simulate(SimulatorSettings(genes=64, tfs=8, cells=40), seed=1)
+        (exam,) = make_folds(dataset, made[0].split, 0)
+        names = ("train", "validation", "validation_labels", "test", "test_labels", "pool")
+        before = {name: getattr(exam, name).copy() for name in names}
+        for cell in made:
+            assert run_cell(cell, LANE).record.ok
+        assert make_folds(dataset, made[0].split, 0)[0] is exam
+        for name in names:
+            np.testing.assert_array_equal(getattr(exam, name), before[name])
