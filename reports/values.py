@@ -14,7 +14,7 @@ from reports.metric_names import SCALES, lower_is_better
 
 __all__ = ["FAILED", "UNDEFINED", "on_scale", "scored", "statuses"]
 
-FAILED = ("oom", "diverged", "timeout", "error", "killed")
+FAILED = ("oom", "diverged", "timeout", "error", "killed", "damaged")
 UNDEFINED = "undefined"
 _ROUNDING = 1e-9  # what an exact 1 may come out as after a sum
 
