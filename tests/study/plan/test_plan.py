@@ -71,7 +71,14 @@ def test_a_saved_plan_is_read_back(plan: Callable[..., Plan], tmp_path: Path):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", '{"metric": "auroc", "rows": []}', '{"metric": "auroc", "rows": [{"study": "x"}]}', '{"version":2}'],
+    [
+        "",
+        "[]",
+        "{}",
+        '{"metric": "auroc", "rows": []}',
+        '{"metric": "auroc", "rows": [{"study": "x"}]}',
+        '{"version":2}',
+    ],
 )
 def test_a_damaged_plan_is_named(tmp_path: Path, content: str):
     (tmp_path / "plan.json").write_text(content)

@@ -43,9 +43,7 @@ def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 def took(cell: Cell, megabytes: float, *, device: str = "cpu", status: str = "ok", repeat: int = 99) -> CellRecord:
     identity = replace(cell, repeat=repeat).identity
     name = f"{cell.arm.digest}{device[:4]}{status}"
-    return CellRecord(
-        cell=name, status=Status(status), device=device, peak_memory_mb=megabytes, identity=identity
-    )
+    return CellRecord(cell=name, status=Status(status), device=device, peak_memory_mb=megabytes, identity=identity)
 
 
 def never(cells: Sequence[Cell], device: str) -> float:

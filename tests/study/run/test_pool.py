@@ -159,9 +159,7 @@ def test_cells_may_be_given_in_answer_to_results(forked: None, cells: Callable[.
     assert [record.cell for record in heard] == [cell.digest for cell in planned]
 
 
-def test_two_pools_on_one_folder_train_every_cell_once(
-    forked: None, cells: Callable[..., list[Cell]], tmp_path: Path
-):
+def test_two_pools_on_one_folder_train_every_cell_once(forked: None, cells: Callable[..., list[Cell]], tmp_path: Path):
     planned, out = cells({"gnn": "none"}, repeats=3), tmp_path / "out"
     pools, sent = (local_pool(out), local_pool(out)), list[str]()
     loops = [run(pool, planned, lambda cell: sent.append(cell.digest)) for pool in pools]

@@ -167,7 +167,9 @@ def test_predictions_are_the_test_pairs_with_their_scores(plan: Callable[..., Pl
     )
     from sklearn.metrics import roc_auc_score
 
-    assert roc_auc_score(found["label"], found["score"]) == pytest.approx(result.record.scores["test"]["auroc"], abs=1e-6)
+    assert roc_auc_score(found["label"], found["score"]) == pytest.approx(
+        result.record.scores["test"]["auroc"], abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(
