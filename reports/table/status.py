@@ -19,10 +19,11 @@ class Status(StrEnum):
     TIMEOUT = "timeout"
     ERROR = "error"
     KILLED = "killed"
+    DAMAGED = "damaged"  # its record cannot be read
     UNDEFINED = "undefined"  # finished, on an exam that does not define the metric; no table writes it
 
 
-FAILED = (Status.OOM, Status.DIVERGED, Status.TIMEOUT, Status.ERROR, Status.KILLED)
+FAILED = (Status.OOM, Status.DIVERGED, Status.TIMEOUT, Status.ERROR, Status.KILLED, Status.DAMAGED)
 _WRITTEN = (Status.OK, *FAILED)
 _SYNONYMS = {
     "": Status.OK.value,

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
+import dataclasses
+import importlib.util
 import itertools
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from study.plan.plan import make_plan
 from study.spec import code
+from study.spec.cell import Cell
 from study.spec.syntax import read_syntax
+from study.study_file.study import load_study
 
 registry = code.registry
 SETTINGS = registry.Settings.__module__
@@ -481,3 +487,82 @@ def test_every_level_is_traced_to_parts_alone():
             traced = code.traced_modules(((factor, level),), None)
             assert traced and all(name.startswith("components.") for name in traced), (factor, level)
             assert registry.__name__ not in traced
+
+
+@pytest.fixture(scope="module")
+def cells() -> tuple[Cell, ...]:
+    """One cell of every trained kind, of a rule and of methods, on the real tree."""
+    arms = [{"gnn": "none"}, {"gnn": "gcn"}, {"fusion": "late"}, {"scorer": "noise"}]
+    study = {
+        "name": "all",
+        "datasets": [{"simulate": {"genes": 64, "tfs": 8, "cells": 40}}],
+        "preset": "knockout-small",
+        "design": {"kind": "explicit", "arms": arms},
+        "controls": ["degree", "identity"],
+        "baselines": ["pcc", "mi", "genie3"],
+        "repeats": 1,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "all.yaml").write_text(yaml.safe_dump(study))
+        return make_plan(load_study(Path(folder) / "all.yaml")).cells
+
+
+def digests_of(cells: tuple[Cell, ...]) -> dict[str, str]:
+    """Return digests computed anew, with nothing that a cell has kept."""
+    code.clear_cache()
+    return {cell.arm.name: dataclasses.replace(cell).digest for cell in cells}
+
+
+def replaced(monkeypatch: pytest.MonkeyPatch, module: str, old: str, new: str) -> None:
+    """Let a module's file be read with a text replaced; none is written."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None and spec.origin is not None
+    edited_path, before = Path(spec.origin), old.encode()
+    assert before in edited_path.read_bytes()
+
+    def read(path: Path) -> bytes:
+        text = path.read_bytes()
+        return text.replace(before, new.encode()) if path == edited_path else text
+
+    monkeypatch.setattr(code, "read_source", read)
+
+
+class TestOnTheRealTree:
+    @pytest.fixture(autouse=True)
+    def cleared(self) -> Iterator[None]:
+        yield
+        code.clear_cache()
+
+    def test_a_changed_line_in_the_code_that_pools_folds_changes_every_digest(self, cells, monkeypatch):
+        before = digests_of(cells)
+        assert len(before) == len(set(before.values())) == len(cells) > 8
+        pooling = "np.concatenate([getattr(outcome, part) for outcome in outcomes])"
+        replaced(monkeypatch, "study.train.cell", pooling, pooling.replace("outcomes]", "outcomes[:1]]"))
+        after = digests_of(cells)
+        assert all(after[name] != before[name] for name in before)
+
+    @pytest.mark.parametrize("module", ["study.train.exams", "study.train.score", "components.core.metrics"])
+    def test_so_does_one_in_what_sets_an_exam_fits_or_evaluates(self, cells, monkeypatch, module: str):
+        before = digests_of(cells)
+        edited(monkeypatch, {module: b"\nEDITED = 1\n"})
+        after = digests_of(cells)
+        assert all(after[name] != before[name] for name in before)
+
+    @pytest.mark.parametrize("module", ["study.run.pool", "study.plan.plan", "study.store.ledger", "study.cli.display"])
+    def test_code_that_only_plans_sends_stores_or_shows_changes_none(self, cells, monkeypatch, module: str):
+        before = digests_of(cells)
+        importlib.import_module(module)
+        edited(monkeypatch, {module: b"\nEDITED = 1\n"})
+        assert digests_of(cells) == before
+
+    def test_a_changed_docstring_or_comment_changes_none(self, cells, monkeypatch):
+        before = digests_of(cells)
+        old = '"""Pool the folds\' scores and evaluate them as one exam."""'
+        replaced(monkeypatch, "study.train.cell", old, '"""Says something else."""  # and a comment')
+        assert digests_of(cells) == before
+
+    def test_a_changed_helper_of_scorers_changes_those_that_use_it_alone(self, cells, monkeypatch):
+        before = digests_of(cells)
+        edited(monkeypatch, {"components.scorer.network": b"\nEDITED = 1\n"})
+        after = digests_of(cells)
+        assert {name for name in before if after[name] != before[name]} == {"pcc", "mi", "genie3"}
