@@ -19,6 +19,7 @@ from reports.options import ReportOptions
 from reports.stored.curves import read_curves
 from reports.table.table import load
 from study.plan.plan import make_plan
+from study.spec.folder import OutFolder
 from study.store.table import write_table
 
 
@@ -50,7 +51,9 @@ def bench_report(once, tell, tmp_path: Path):
         started, of_cpu = time.perf_counter(), time.process_time()
         table = write_table(plan.rows, ledger.read_all(row.cell for row in plan.rows), tmp_path / "out")
         loaded = load(table, ReportOptions(metric="auroc"))
-        write(analyse(loaded), tmp_path / "out" / "report", curves=read_curves(tmp_path / "out"))
+        write(
+            analyse(loaded), tmp_path / "out" / "report", curves=read_curves(table, OutFolder(tmp_path / "out").ledger)
+        )
         return time.perf_counter() - started, time.process_time() - of_cpu, len(read_parquet(table))
 
     seconds, of_cpu, rows = once(measure)

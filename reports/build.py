@@ -30,7 +30,7 @@ from reports.page.sections.search import search_exports
 from reports.page.sections.tuning import tuning_exports
 from reports.page.tables.exports import Export, exports
 from reports.provenance import Provenance
-from reports.search.reading import read_search
+from reports.search.reading import SearchFiles, read_search
 from reports.search.record import Search
 from reports.search.refusals import search_refusals, tuning_refusals
 from reports.stored.curves import Curves
@@ -121,13 +121,13 @@ def write(
     return _publish(out, tables, files, "report.html.j2", content, paragraph=content["methods"], table=table)
 
 
-def build_search(folder_out: Path, page_out: Path, *, provenance: Provenance = UNKNOWN) -> Path:
+def build_search(files: SearchFiles, page_out: Path, *, provenance: Provenance = UNKNOWN) -> Path:
     """Write the page of a search alone, before its test is opened, and return it.
 
     Parameters
     ----------
-    folder_out
-        Folder of the study; the search lies in ``search/`` below it.
+    files
+        Where the files of the search lie.
     page_out
         Folder of the page, filled as by :func:`build`.
     provenance
@@ -139,9 +139,9 @@ def build_search(folder_out: Path, page_out: Path, *, provenance: Provenance = U
         If there is no search, or a file of it is damaged, or a file of somebody's own is in the way.
     """
     refuse_folder(Path(page_out))
-    search = read_search(Path(folder_out) / "search")
+    search = read_search(files)
     if search is None:
-        raise ReportError("no search has been run here: there is no search/search.json.", where=str(folder_out))
+        raise ReportError("no search has been run here.", where=str(files.summary))
     drawn = search_pictures(search)
     content = search_only(search, drawn, provenance)
     return _publish(Path(page_out), search_exports(search), drawn, "search_page.html.j2", content)

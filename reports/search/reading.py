@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,36 +15,44 @@ from reports.search.columns import csv, floats, unique, whole
 from reports.search.record import STATES, Objective, Search
 
 _SCALARS = ("study", "metric", "sampler", "pruner", "trials", "hours", "parallel", "seed", "repeats", "reference")
-
-
 _LISTS = ("objectives", "datasets", "space", "importances")
-
-
 _IMPORTANCE = ("objective", "parameter", "importance", "trials", "given")
-
-
 _CONFIRMED = ("arm", "number", "role", "metric", "search", "validation", "test", "cells", "openings")
-
-
 _TUNING = ("arm", "role", "budget", "trials", *STATES)
 
 
-def read_search(folder: Path) -> Search | None:
-    """Read a search from ``OUT/search``; None where there is no ``search.json``.
+class SearchFiles(Protocol):
+    """Where the files of a search lie."""
+
+    @property
+    def summary(self) -> Path:
+        """What was searched and how (JSON)."""
+
+    @property
+    def trial_table(self) -> Path:
+        """One row per finished trial (CSV)."""
+
+    @property
+    def confirmed(self) -> Path:
+        """What arms scored in the search, and on fresh repeats (CSV)."""
+
+
+def read_search(files: SearchFiles) -> Search | None:
+    """Read a search; None where its summary is missing.
 
     Raises
     ------
     ReportError
         If a file is damaged or contradicts another, naming the file.
     """
-    file = folder / "search.json"
+    file = files.summary
     if not file.is_file():
         return None
     record = _json(file)
     objectives = tuple(_objective(entry, file) for entry in record["objectives"])
     if not objectives:
         raise ReportError("'objectives' is empty; a search has at least one.", where=str(file))
-    trials = _trials(folder / "trials.csv", [o.name for o in objectives])
+    trials = _trials(files.trial_table, [o.name for o in objectives])
     return Search(
         **{
             key: record[key] for key in ("study", "metric", "sampler", "pruner", "hours", "parallel", "seed", "repeats")
@@ -60,12 +68,12 @@ def read_search(folder: Path) -> Search | None:
         front=_front(record.get("pareto", []), trials, file),
         importances=_importances(record["importances"], file),
         trials=trials,
-        confirmed=_confirmed(folder / "confirmed.csv"),
+        confirmed=_confirmed(files.confirmed),
     )
 
 
 def read_tuning(file: Path) -> pd.DataFrame | None:
-    """Read what the tuning of every arm was allowed and found (``OUT/tune/tuning.csv``); None where there is none.
+    """Read what the tuning of every arm was allowed and found; None where there is none.
 
     Raises
     ------

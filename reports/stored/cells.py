@@ -9,12 +9,12 @@ import pandas as pd
 from reports.table.status import Status
 
 
-def cells_beside(out: Path, folder: str, suffix: str) -> pd.DataFrame:
-    """Return arm, dataset, repeat and cell of each finished cell in ``OUT/cells.parquet`` that has a file.
+def cells_beside(table: Path, folder: Path, suffix: str) -> pd.DataFrame:
+    """Return arm, dataset, repeat and cell of each finished cell in a study's table that has a file in a folder.
 
     Files of cells that the table does not hold are left alone: it may have been searched with them.
     """
-    table, stems = Path(out) / "cells.parquet", {path.stem for path in (Path(out) / folder).glob(f"*{suffix}")}
+    stems = {path.stem for path in folder.glob(f"*{suffix}")}
     if not stems or not table.is_file():
         return pd.DataFrame(columns=["arm", "dataset", "repeat", "cell"])
     cells = pd.read_parquet(table, columns=["arm", "dataset", "repeat", "cell", "status"])

@@ -65,10 +65,10 @@ class Curves:
         return trainings
 
 
-def read_curves(out: Path) -> Curves | None:
-    """Find the records of the cells in a study's ``OUT/cells.parquet``; None where there are none."""
-    cells = cells_beside(out, "ledger", ".json")
-    return None if cells.empty else Curves(Path(out) / "ledger", cells)
+def read_curves(table: Path, folder: Path) -> Curves | None:
+    """Find the records in a folder that belong to the cells of a table; None where there are none."""
+    cells = cells_beside(table, folder, ".json")
+    return None if cells.empty else Curves(folder, cells)
 
 
 def _read(path: Path, repeat: int) -> dict[str, Trained]:

@@ -51,10 +51,10 @@ class Embeddings:
         return _read(self.folder / f"{mine['cell'].iloc[0]}.npz", int(mine["repeat"].iloc[0]))
 
 
-def read_embeddings(out: Path) -> Embeddings | None:
-    """Find the embeddings of the cells in a study's ``OUT/cells.parquet``; None where there are none."""
-    cells = cells_beside(out, "embeddings", ".npz")
-    return None if cells.empty else Embeddings(Path(out) / "embeddings", cells)
+def read_embeddings(table: Path, folder: Path) -> Embeddings | None:
+    """Find the embeddings in a folder that belong to the cells of a table; None where there are none."""
+    cells = cells_beside(table, folder, ".npz")
+    return None if cells.empty else Embeddings(folder, cells)
 
 
 def separation(vectors: NDArray[np.float32], labels: NDArray[np.int8]) -> float:

@@ -26,10 +26,10 @@ class Predictions:
         return [_read(self.folder / f"{cell}.parquet") for cell in mine.sort_values("repeat")["cell"]]
 
 
-def read_predictions(out: Path) -> Predictions | None:
-    """Find the predictions of the cells in a study's ``OUT/cells.parquet``; None where there are none."""
-    cells = cells_beside(out, "predictions", ".parquet")
-    return None if cells.empty else Predictions(Path(out) / "predictions", cells)
+def read_predictions(table: Path, folder: Path) -> Predictions | None:
+    """Find the predictions in a folder that belong to the cells of a table; None where there are none."""
+    cells = cells_beside(table, folder, ".parquet")
+    return None if cells.empty else Predictions(folder, cells)
 
 
 def _read(path: Path) -> pd.DataFrame:

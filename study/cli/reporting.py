@@ -93,7 +93,7 @@ def report_search(out: Path, page_out: Path, console: Console, command: str = ""
     """Write the page of a search alone, its test sealed, and print what it says."""
     folder = OutFolder(out).search
     provenance = provenance_of((*read_commands(out), command))
-    page, search = build_search(out, page_out, provenance=provenance), read_search(folder.root)
+    page, search = build_search(folder, page_out, provenance=provenance), read_search(folder)
     if search is None:  # build_search has refused a folder without one
         return
     for sentence in search_summary(search):
@@ -138,12 +138,12 @@ def _stored_beside(out: Path) -> dict[str, Any]:
         return {}
     kind, folder = read_plan(out).kind, OutFolder(out)
     cells = {
-        "predictions": read_predictions(out),
-        "curves": read_curves(out),
-        "embeddings": read_embeddings(out),
+        "predictions": read_predictions(folder.table, folder.predictions_folder),
+        "curves": read_curves(folder.table, folder.ledger),
+        "embeddings": read_embeddings(folder.table, folder.embeddings_folder),
     }
     if kind is PlanKind.SEARCH:
-        return {**cells, "search": read_search(folder.search.root)}
+        return {**cells, "search": read_search(folder.search)}
     return {**cells, "tuning": read_tuning(folder.tuning_table)} if kind is PlanKind.TUNED else cells
 
 

@@ -109,13 +109,23 @@ class OutFolder:
         """Return the record of a cell, given by its digest."""
         return self.ledger / f"{cell}.json"
 
+    @property
+    def predictions_folder(self) -> Path:
+        """Folder with the test predictions of every finished cell."""
+        return self.root / "predictions"
+
+    @property
+    def embeddings_folder(self) -> Path:
+        """Folder with what models make of test pairs."""
+        return self.root / "embeddings"
+
     def predictions(self, cell: str) -> Path:
         """Return the test predictions of a cell: TF, target, label, score."""
-        return self.root / "predictions" / f"{cell}.parquet"
+        return self.predictions_folder / f"{cell}.parquet"
 
     def embeddings(self, cell: str) -> Path:
         """Return what a cell's model makes of test pairs, before its training and after it."""
-        return self.root / "embeddings" / f"{cell}.npz"
+        return self.embeddings_folder / f"{cell}.npz"
 
     @property
     def checkpoints(self) -> Path:

@@ -33,6 +33,7 @@ from reports.figures.shared.style import styles
 from reports.figures.stored import edge_pictures
 from reports.stored.predictions import Predictions, read_predictions
 from reports.table.table import Table
+from study.spec.folder import OutFolder
 
 Study = Callable[..., Table]
 FACTORIAL = {
@@ -208,7 +209,7 @@ def predicted(table: Table, folder: Path, *, seed: int = 0) -> Predictions:
         frame.assign(label=truth[asked].astype(np.int8), score=score.astype(np.float32)).to_parquet(
             out / f"{cell}.parquet", index=False
         )
-    found = read_predictions(folder)
+    found = read_predictions(OutFolder(folder).table, OutFolder(folder).predictions_folder)
     assert found is not None
     return found
 
@@ -272,9 +273,14 @@ def test_too_few_pairs_are_no_network() -> None:
 
 def test_predictions_outside_the_table_are_not_read(small: tuple[Table, Predictions], tmp_path: Path) -> None:
     (tmp_path / "predictions" / "searched.parquet").write_text("of a search trial")
-    found = read_predictions(tmp_path)
+    found = read_predictions(OutFolder(tmp_path).table, OutFolder(tmp_path).predictions_folder)
     assert found is not None and "searched" not in set(found.cells["cell"])
-    assert read_predictions(tmp_path / "predictions") is None
+    assert (
+        read_predictions(
+            OutFolder(tmp_path / "predictions").table, OutFolder(tmp_path / "predictions").predictions_folder
+        )
+        is None
+    )
 
 
 def test_damaged_predictions_are_named(small: tuple[Table, Predictions], tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from reports.search.reading import read_search, read_tuning
 from reports.search.record import Search, best_so_far, best_trials, changes, expected_maximum
 from reports.search.refusals import search_refusals, tuning_refusals
 from reports.table.table import Table
+from study.spec.folder import OutFolder, SearchFolder
 
 Written = Callable[..., Path]
 WARM, ASKED = 3, 32
@@ -36,6 +37,10 @@ SPACE = [
     {"name": RATE, "range": "0.0001 .. 0.01 (log)"},
     {"name": DIM, "range": "32 .. 64"},
 ]
+
+
+def page_of(out: Path, page: Path, **how: Provenance) -> Path:
+    return build_search(OutFolder(out).search, page, **how)
 
 
 def trial_frame(objectives: tuple[str, ...] = ("auroc",), asked: int = ASKED, seed: int = 1) -> pd.DataFrame:
@@ -163,14 +168,14 @@ def confirmed_frame(trials: pd.DataFrame, openings: int) -> pd.DataFrame:
 
 
 def searched(out: Path) -> Search:
-    found = read_search(out / "search")
+    found = read_search(OutFolder(out).search)
     assert found is not None
     return found
 
 
 class TestReading:
     def test_no_search_is_none(self, tmp_path: Path) -> None:
-        assert read_search(tmp_path) is None
+        assert read_search(SearchFolder(tmp_path)) is None
         assert read_tuning(tmp_path / "tuning.csv") is None
 
     def test_levels_called_none_stay_levels(self, made: Written) -> None:
@@ -220,7 +225,7 @@ class TestReading:
         file.write_text(damage(before))
         assert file.read_text() != before
         with pytest.raises(ReportError) as refused:
-            read_search(file.parent)
+            read_search(SearchFolder(file.parent))
         assert said in str(refused.value)
         assert str(file) in str(refused.value)
 
@@ -228,7 +233,7 @@ class TestReading:
         out = made()
         (out / "search" / "trials.csv").unlink()
         with pytest.raises(ReportError, match=r"trials\.csv.*missing"):
-            read_search(out / "search")
+            read_search(OutFolder(out).search)
 
 
 class TestNumbers:
@@ -266,7 +271,7 @@ class TestNumbers:
         assert changes(search, search.trials.loc[0]) is None
         assert changes(search, search.trials.loc[WARM]) == []
         assert any(said.startswith("gnn=") for said in changes(search, search.trials.loc[1]) or [])
-        assert "The reference lies outside of the space" in read(build_search(out, out / "report")).text
+        assert "The reference lies outside of the space" in read(page_of(out, out / "report")).text
 
     def test_only_acting_parameters_that_differ_are_changes(self, made: Written) -> None:
         search = searched(made())
@@ -344,7 +349,8 @@ class TestSentences:
         confirmed.to_csv(out / "search" / "confirmed.csv", index=False)
         assert "has no score" in search_summary(searched(out))[2]
         words = re.findall(
-            r"\w+", re.sub(r"(?s)<script.*?</script>", "", build_search(out, out / "report").read_text())
+            r"\w+",
+            re.sub(r"(?s)<script.*?</script>", "", page_of(out, out / "report").read_text()),
         )
         assert "nan" not in [word.lower() for word in words]
 
@@ -355,14 +361,16 @@ class TestSentences:
     def test_without_a_complete_trial_there_is_no_best(self, made: Written) -> None:
         out = made(change=lambda trials: trials[trials["state"] == "failed"])
         assert "No trial is complete" in search_summary(searched(out))[1]
-        assert "No trial is complete" in read(build_search(out, out / "report")).text
+        assert "No trial is complete" in read(page_of(out, out / "report")).text
 
 
 class TestThePageOfASearch:
     @pytest.fixture
     def page(self, made: Written) -> Path:
         out = made()
-        return build_search(out, out / "report", provenance=Provenance(("knockout search study.yaml",)))
+        return build_search(
+            OutFolder(out).search, out / "report", provenance=Provenance(("knockout search study.yaml",))
+        )
 
     def test_it_loads_nothing_and_names_no_machine(self, page: Path) -> None:
         html = page.read_text(encoding="utf-8")
@@ -398,7 +406,7 @@ class TestThePageOfASearch:
 
     def test_importances_of_few_trials_are_withheld(self, made: Written) -> None:
         out = made(change=lambda trials: trials[trials["number"] < 9])
-        page = build_search(out, out / "report")
+        page = page_of(out, out / "report")
         complete = searched(out).count("complete")
         assert complete < 10
         assert f"Needs at least 10 complete trials; here {complete}." in read(page).text
@@ -406,31 +414,31 @@ class TestThePageOfASearch:
 
     def test_a_search_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(ReportError, match=r"search/search\.json"):
-            build_search(tmp_path, tmp_path / "report")
+            page_of(tmp_path, tmp_path / "report")
 
     def test_a_search_without_trials_has_a_page(self, made: Written) -> None:
         out = made(change=lambda trials: trials.iloc[:0])
-        assert "No trial is complete" in read(build_search(out, out / "report")).text
+        assert "No trial is complete" in read(page_of(out, out / "report")).text
 
     def test_hostile_names_are_text(self, made: Written) -> None:
         name = "<script>alert(1)</script> $x$"
         out = made(openings=1, reference=name, storage="postgresql://me:secret@host/db")
         confirmed = pd.read_csv(out / "search" / "confirmed.csv").replace("full model", name)
         confirmed.to_csv(out / "search" / "confirmed.csv", index=False)
-        page = build_search(out, out / "report")
+        page = page_of(out, out / "report")
         assert read(page).tags.count("script") == 1  # the page's own
         assert name in read(page).text
         assert "secret" not in page.read_text() and "postgresql://host/db" in page.read_text()
 
     def test_the_same_search_gives_the_same_page(self, made: Written, tmp_path: Path) -> None:
         out = made(("auroc", "seconds"))
-        assert build_search(out, tmp_path / "a").read_bytes() == build_search(out, tmp_path / "b").read_bytes()
+        assert page_of(out, tmp_path / "a").read_bytes() == page_of(out, tmp_path / "b").read_bytes()
 
 
 class TestSeveralObjectives:
     def test_the_front_is_drawn_and_listed(self, made: Written) -> None:
         out = made(("auroc", "seconds", "parameters"))
-        page = build_search(out, out / "report")
+        page = page_of(out, out / "report")
         search = searched(out)
         told = pd.read_csv(page.parent / "tables" / "search_pareto.csv")
         assert set(told["number"]) == set(search.front)
