@@ -9,7 +9,9 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -168,8 +170,9 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tree]:
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two edits within a second look alike to cached byte code
     for factor in ("t_scorer", "t_gnn"):
-        monkeypatch.setitem(registry.FACTORS, factor, registry.Factor(factor, "one of these tests", (), ""))
+        monkeypatch.setitem(registry.FACTORS, factor, registry.Factor(factor, "one of these tests", ""))
         monkeypatch.setitem(registry._LEVELS, factor, {})
+        monkeypatch.setitem(sys.modules, f"components.{factor}", ModuleType(factor))  # the package of its levels
     monkeypatch.setattr(code, "FOLLOWED", (f"{made.top}.parts", f"{made.top}.train"))
     monkeypatch.setattr(code, "OWN", (*code.OWN, made.top))
     yield made
@@ -451,7 +454,7 @@ def test_comments_blank_lines_and_docstrings_never_change_a_digest(statements: l
 
 def edited(monkeypatch: pytest.MonkeyPatch, edit: dict[str, bytes]) -> None:
     """Read files whose module names are given with a line more; none is written."""
-    paths = {Path(str(sys.modules[name].__file__)): line for name, line in edit.items()}
+    paths = {Path(str(find_spec(name).origin)): line for name, line in edit.items()}
     monkeypatch.setattr(code, "read_source", lambda path: path.read_bytes() + paths.get(path, b""))
     code.clear_cache()
 
