@@ -216,6 +216,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Pat
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Install levels that misbehave, through the entry point that plug-ins use; gone after the test."""
     from components.core import registry
+    from study.spec import code
 
     folder = tmp_path / "plugin"
     info = folder / "knockout_misbehaving-1.0.dist-info"
@@ -234,4 +235,4 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         registry._LEVELS[name].update(levels)
     sys.modules.pop("knockout_misbehaving", None)
     registry._load_plugins.cache_clear()
-    registry.code_digest.cache_clear()
+    code.clear_cache()
