@@ -204,18 +204,41 @@ def out(tmp_path: Path, empty_store: Path) -> Path:
 def finished(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """The output folder of the tiny study, complete. Read it; copy it before changing it."""
 
-    def make(folder: Path) -> None:
-        from study.cli import studies as commands
+    return once(tmp_path_factory, "finished", lambda folder: run_here(folder, TINY, empty_store)) / "out"
 
-        (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY, sort_keys=False))
-        (folder / "out").mkdir()
-        shutil.copy(empty_store, folder / "out" / "mlflow.db")
-        with pytest.MonkeyPatch.context() as monkeypatch:
-            fork_workers(monkeypatch)
-            source = commands.Source(str(folder / "tiny.yaml"))
-            assert commands.run(source, folder / "out", command="knockout run tiny.yaml --out out") == 0
 
-    return once(tmp_path_factory, "finished", make) / "out"
+# a search, and a tuned ablation, over two data sets; cells of an epoch
+TWO = {**TINY, "datasets": [*TINY["datasets"], {**TINY["datasets"][0], "seed": 2, "name": "web"}], "repeats": 1}
+TWO |= {"training": {"epochs": 1, "graph_epochs": 1}}
+VARY = {"gnn": ["gcn", "none"], "optimizer": [{"adam": {"learning_rate": [1e-4, 1e-2]}}]}
+HELD = ["gnn.widths", "pair_encoder", "fusion", "negatives", "gnn.dropout", "gnn.hide_batch", "gnn.heads"]
+SEARCHING = {k: v for k, v in TWO.items() if k != "design"} | {"search": {"trials": 2, "vary": VARY, "confirm": 1}}
+TUNING = TWO | {"design": {"factors": {"gnn": ["none"]}, "tune": {"trials": 2, "repeats": 1, "fixed": HELD}}}
+
+
+@pytest.fixture(scope="session")
+def finished_search(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """The output folder of a search that is over and not confirmed. Read it; copy it before changing it."""
+    return once(tmp_path_factory, "searched", lambda folder: run_here(folder, SEARCHING, empty_store)) / "out"
+
+
+@pytest.fixture(scope="session")
+def finished_tuning(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """The output folder of a tuned ablation, complete. Read it; copy it before changing it."""
+    return once(tmp_path_factory, "tuned", lambda folder: run_here(folder, TUNING, empty_store)) / "out"
+
+
+def run_here(folder: Path, content: dict[str, Any], empty_store: Path) -> None:
+    """Write a study file into a folder and run it to its end, into the folder ``out`` beside it."""
+    from study.cli import studies as commands
+
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    (folder / "out").mkdir()
+    shutil.copy(empty_store, folder / "out" / "mlflow.db")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        fork_workers(monkeypatch)
+        source = commands.Source(str(folder / "tiny.yaml"))
+        assert commands.run(source, folder / "out", command="knockout run tiny.yaml --out out") == 0
 
 
 @pytest.fixture

@@ -256,7 +256,7 @@ def test_the_demo_study_is_sound_and_large_enough_for_its_test():
     from reports.statistics.attainability import smallest_p
     from study.study_file.study import load_study
 
-    study = load_study(ROOT / "study" / "demo.yaml")
+    study = load_study(ROOT / "study" / "cli" / "demo.yaml")
     blocks = {spec.block for spec in study.datasets}
     assert smallest_p(len(blocks), sum(arm.role == "arm" for arm in study.arms)) <= 0.05
-    assert yaml.safe_load((ROOT / "study" / "demo.yaml").read_text())["name"] == study.name
+    assert yaml.safe_load((ROOT / "study" / "cli" / "demo.yaml").read_text())["name"] == study.name

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from study.spec.folder import OutFolder
 from study.store.ledger import Ledger
 
 VARY = {"gnn": ["gcn", "none"], "optimizer": [{"adam": {"learning_rate": [1e-4, 1e-2]}}]}
@@ -83,6 +84,7 @@ def test_a_tuned_ablation_says_what_every_arm_was_given(study_file: Any, knockou
     assert again.code == 0 and "6 cells are in the ledger already; 0 to run" in again.out
 
 
+@pytest.mark.slow
 def test_the_cells_of_a_cluster_are_those_of_this_machine(
     study_file: Any, knockout: Any, out: Path, tmp_path: Path, forked: None
 ):
@@ -101,4 +103,4 @@ def test_the_cells_of_a_cluster_are_those_of_this_machine(
     one, other = Ledger(out).read_all(cells), Ledger(here).read_all(cells)
     for cell in cells:
         assert one[cell].scores == other[cell].scores and one[cell].curves == other[cell].curves
-        assert Ledger(out).predictions_of(cell).read_bytes() == Ledger(here).predictions_of(cell).read_bytes()
+        assert OutFolder(out).predictions(cell).read_bytes() == OutFolder(here).predictions(cell).read_bytes()
