@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -36,13 +36,14 @@ class Choice:
 
     def label(self, beside: Choice | None = None) -> str:
         """Return the level's name, with the settings that differ from what the name alone implies beside a choice."""
-        if beside is None:
-            return self.level
-        same = beside.level == self.level
-        implied = beside.settings if same else _implied(self.factor, self.level, beside)
-        own, implied_values = self.settings.model_dump(), implied.model_dump()
-        changed = ", ".join(f"{key}={value}" for key, value in own.items() if implied_values[key] != value)
+        changed = "" if beside is None else ", ".join(f"{key}={value}" for key, value in self.changes(beside).items())
         return f"{self.level}({changed})" if changed else self.level
+
+    def changes(self, beside: Choice) -> dict[str, Any]:
+        """Return the settings that differ from what the level's name alone implies beside a choice."""
+        same = beside.level == self.level
+        implied = (beside.settings if same else _implied(self.factor, self.level, beside)).model_dump()
+        return {key: value for key, value in self.settings.model_dump().items() if implied[key] != value}
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,13 @@ class Arm:
     def vary(self, changes: Mapping[str, Choice], *, name: str = "", role: str = "arm") -> Arm:
         """Return this arm with some choices replaced, named by the difference unless a name is given."""
         choices = {**self.choices, **changes}
-        return Arm(name or _difference(self, choices), choices, role)
+        varied = Arm(name, choices, role)
+        labels = [f"{factor}={choices[factor].label(self.choices[factor])}" for factor in varied.differing(self)]
+        return varied if name else replace(varied, name=", ".join(labels) or self.name)
+
+    def differing(self, other: Arm) -> list[str]:
+        """Return the factors whose level or settings differ from another arm's, silenced ones included."""
+        return [name for name, c in self.choices.items() if c.canonical != other.choices[name].canonical]
 
 
 def arm_factors() -> list[str]:
@@ -179,12 +186,3 @@ def _inherited(factor: str, level: str, beside: Choice | None) -> dict[str, Any]
             continue
         inherited[key] = value
     return inherited
-
-
-def _difference(reference: Arm, choices: Mapping[str, Choice]) -> str:
-    changed = [
-        f"{name}={choice.label(reference.choices[name])}"
-        for name, choice in choices.items()
-        if choice.canonical != reference.choices[name].canonical
-    ]
-    return ", ".join(changed) or reference.name

@@ -90,8 +90,5 @@ def _probe() -> tuple[Dataset, Split]:
 
 def _difference(one: Arm, other: Arm) -> str:
     ours, theirs = one.canonical, other.canonical
-    return ", ".join(
-        f"{name}: {ours.get(name)} against {theirs.get(name)}"
-        for name in sorted(ours.keys() | theirs.keys())
-        if ours.get(name) != theirs.get(name)
-    )
+    names = [name for name in sorted(ours.keys() | theirs.keys()) if ours.get(name) != theirs.get(name)]
+    return ", ".join(f"{name}: {ours.get(name)} against {theirs.get(name)}" for name in names)

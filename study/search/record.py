@@ -10,7 +10,7 @@ import pandas as pd
 from search_spaces.arm import Arm
 from study.search.proposals import directions
 from study.search.search import Search
-from study.search.trial import Trial, written
+from study.search.trial import Trial
 from study.spec.files import write_atomically, write_text
 from study.spec.folder import OutFolder
 from study.spec.records import SearchRecord, TrialState
@@ -61,21 +61,14 @@ def write_search(
 
 def changed_settings(arm: Arm, plain: Arm) -> str:
     """List the levels and settings in which an arm differs: 'gnn.gat.heads=5, optimizer.adam.gamma=0.9'."""
-    ours, theirs = written(arm), written(plain)
-    changes = []
-    for factor in arm.choices:
-        if factor in arm.silenced:
+    changes: list[str] = []
+    for factor in (name for name in arm.differing(plain) if name not in arm.silenced):
+        choice, before = arm.choices[factor], plain.choices[factor]
+        if choice.level != before.level:
+            changes.append(f"{factor}={choice.level}")
             continue
-        level, plain_level = arm.choices[factor].level, plain.choices[factor].level
-        if level != plain_level:
-            changes.append(f"{factor}={level}")
-            continue
-        before = theirs[factor][level]
-        changes += [
-            f"{factor}.{level}.{key}={_short(value)}"
-            for key, value in ours[factor][level].items()
-            if before[key] != value
-        ]
+        changed = choice.changes(before).items()
+        changes += [f"{factor}.{choice.level}.{key}={_short(value)}" for key, value in changed]
     return ", ".join(changes)
 
 
@@ -102,7 +95,7 @@ def _row(search: Search, trial: Trial) -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(list(value) if isinstance(value, tuple) else value)
 
 
 def tuning_table(searches: Sequence[tuple[Arm, Search | None]]) -> pd.DataFrame:
