@@ -51,6 +51,7 @@ def by_label(cells: list[Cell], records: list[CellRecord]) -> dict[str, str]:
     return {labels[record.cell]: record.status for record in records}
 
 
+@pytest.mark.slow
 def test_a_failure_costs_its_cell_and_nothing_else(
     plugin: Path, forked: None, cells: Callable[..., list[Cell]], tmp_path: Path
 ):

@@ -27,6 +27,9 @@ GRAPH, JOINT = 3, 4  # epochs of the cells here: patience never ends them
 TRAINING = {"epochs": JOINT, "patience": 9, "graph_epochs": GRAPH, "graph_patience": 9, "graph_batch_size": 32}
 
 
+WHOLE: dict[str, CellResult] = {}  # by cell digest
+
+
 class KilledError(BaseException):
     """Goes through every handler, as a kill does."""
 
@@ -68,6 +71,12 @@ class Epochs:
 
         monkeypatch.setattr(training._Trainer, "_epoch", epoch)
 
+    def whole(self, cell: Cell) -> CellResult:
+        """Return what a cell comes to that nobody kills; trained once for all tests."""
+        if cell.digest not in WHOLE:
+            WHOLE[cell.digest] = self.run(cell)
+        return WHOLE[cell.digest]
+
     def run(self, cell: Cell, out: Path | None = None, *, killed_after: int | None = None) -> CellResult | None:
         self.trained, self.last = [], killed_after
         try:
@@ -89,10 +98,14 @@ def files(out: Path) -> list[str]:
     return sorted(path.name for path in (out / "checkpoints").glob("*"))
 
 
-@pytest.mark.parametrize("done", range(1, GRAPH + JOINT))
+FEW = (GRAPH - 1, GRAPH, GRAPH + 2)  # within either stage, and between them
+EPOCHS = [pytest.param(n, marks=() if n in FEW else pytest.mark.slow) for n in range(1, GRAPH + JOINT)]
+
+
+@pytest.mark.parametrize("done", EPOCHS)
 def test_a_cell_killed_after_any_epoch_goes_on_to_the_last_bit(cell, epochs: Epochs, tmp_path: Path, done: int):
     made = cell()  # fresh negatives, dropout, hidden batches
-    whole = epochs.run(made)
+    whole = epochs.whole(made)
     assert epochs.run(made, tmp_path, killed_after=done) is None
     assert files(tmp_path) == [f"{made.digest}.pt"]
     resumed = epochs.run(made, tmp_path)
@@ -116,7 +129,7 @@ def test_a_cell_killed_after_any_epoch_goes_on_to_the_last_bit(cell, epochs: Epo
 )
 def test_whatever_an_arm_draws_it_goes_on_drawing(cell, epochs: Epochs, tmp_path: Path, arm: dict[str, Any]):
     made = cell(arm)
-    whole = epochs.run(made)
+    whole = epochs.whole(made)
     for done in (1, 2, 1):  # killed again and again
         epochs.run(made, tmp_path, killed_after=done)
     same(whole, epochs.run(made, tmp_path))
@@ -135,17 +148,24 @@ def test_a_training_that_had_spent_its_patience_trains_no_further(cell, epochs: 
 
 def test_a_joint_stage_goes_on_without_the_shared_graph_stage(cell, epochs: Epochs, tmp_path: Path):
     made = cell()
-    whole = epochs.run(made)
+    whole = epochs.whole(made)
     epochs.run(made, tmp_path, killed_after=GRAPH + 1)
     shutil.rmtree(tmp_path / "shared")
     same(whole, epochs.run(made, tmp_path))
     assert epochs.trained == ["joint"] * (JOINT - 1)
 
 
-@pytest.mark.parametrize("done", [GRAPH + JOINT, 2 * (GRAPH + JOINT) + 1, 3 * (GRAPH + JOINT) - 1])
+@pytest.mark.parametrize(
+    "done",
+    [
+        pytest.param(GRAPH + JOINT, marks=pytest.mark.slow),
+        2 * (GRAPH + JOINT) + 1,
+        pytest.param(3 * (GRAPH + JOINT) - 1, marks=pytest.mark.slow),
+    ],
+)
 def test_folds_that_were_finished_are_not_trained_again(cell, epochs: Epochs, tmp_path: Path, done: int):
     made = cell(split="kfold_pooled", datasets=[{"simulate": {"genes": 40, "tfs": 6, "cells": 20}}])
-    whole = epochs.run(made)
+    whole = epochs.whole(made)
     epochs.run(made, tmp_path, killed_after=done)
     resumed = epochs.run(made, tmp_path)
     same(whole, resumed)
@@ -200,7 +220,7 @@ def spoil(path: Path, how: str) -> None:
 @pytest.mark.parametrize("how", ["cut", "garbage", "empty", "another cell", "keys", "shapes", "list"])
 def test_a_damaged_or_foreign_file_is_no_checkpoint(cell, epochs: Epochs, tmp_path: Path, how: str):
     made = cell({"gnn": "none"})
-    whole = epochs.run(made)
+    whole = epochs.whole(made)
     epochs.run(made, tmp_path, killed_after=2)
     spoil(tmp_path / "checkpoints" / f"{made.digest}.pt", how)
     same(whole, epochs.run(made, tmp_path))
@@ -257,7 +277,7 @@ def test_a_full_disk_does_not_stop_a_training(cell, epochs: Epochs, tmp_path: Pa
 
     monkeypatch.setattr("study.train.checkpoint.write_atomically", full)
     made = cell()
-    same(epochs.run(made), epochs.run(made, tmp_path))
+    same(epochs.whole(made), epochs.run(made, tmp_path))
     assert not list(tmp_path.rglob("*.pt"))
 
 

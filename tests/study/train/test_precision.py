@@ -48,6 +48,7 @@ def run(of: Arm, precision: str, repeat: int = 0, epochs: int = 8) -> FoldScores
     return score_fold(of, network(), make_split(network(), PER_TF, repeat), repeat, budget, "cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gnn", ["gat", "none"])
 def test_auroc_agrees_within_the_spread_over_repeats(gnn: str):
     made = arm(**({} if gnn == "gat" else {"gnn": "none"}))

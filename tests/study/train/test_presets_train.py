@@ -29,7 +29,10 @@ def dataset() -> Dataset:
     return simulate(SimulatorSettings(genes=40, tfs=6, cells=30), seed=3)
 
 
-@pytest.mark.parametrize("name", PRESETS)
+LARGE = ("scunigp",)  # as published; its small sibling is tried in every run
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in LARGE else ()) for n in PRESETS])
 def test_every_preset_trains_for_an_epoch(name, dataset):
     split = make_split(dataset, parse_choice("split", "per_tf"), 0)
     budget = preset(name).budget
