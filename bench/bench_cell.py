@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ def bench_own_share(trained, once, tell):
     """Everything of a cell that is not forward, loss, backward or step: exam, draws, metrics, ledger, MLflow."""
     cell = once(lambda: trained)
     share = 1 - cell.model_seconds / cell.seconds
-    epochs = sum(len(values) for name, values in cell.result.curves.items() if name.endswith("_loss"))
+    epochs = sum(len(values) for name, values in cell.result.record.curves.items() if name.endswith("_loss"))
     told = f"harness's own share of a cell ({data()[1]}, scunigp-small, {epochs} epochs, {cell.seconds:.0f} s)"
     tell(told, f"{100 * share:.1f} %", "< 5 %", share < 0.05)
 
@@ -30,16 +29,16 @@ def bench_records(trained, once, tell, tmp_path: Path):
         "label": np.zeros(15_000, dtype=np.int8),
         "score": np.linspace(0, 1, 15_000, dtype=np.float32),
     }
-    n, row, out = 20, trained.plan.rows[0], trained.tracker.out
+    n, row, out = 20, trained.plan.cells[0].row, trained.tracker.folder.root
 
     def measure() -> tuple[float, float]:
-        results = [dataclasses.replace(trained.result, cell=f"{i:020d}", predictions=predictions) for i in range(n)]
+        records = [trained.result.record.model_copy(update={"cell": f"{i:020d}"}) for i in range(n)]
         started = time.perf_counter()
-        for result in results:
-            Ledger(out).write(result)
+        for record in records:
+            assert Ledger(out).write(record, predictions)
         written = time.perf_counter()
-        for result in results:
-            trained.tracker.log(dataclasses.replace(row, cell=result.cell), result)
+        for record in records:
+            trained.tracker.log(row.model_copy(update={"cell": record.cell}), record)
         return (written - started) / n, (time.perf_counter() - written) / n
 
     ledger, mlflow = once(measure)

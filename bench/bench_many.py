@@ -48,12 +48,12 @@ def bench_report(once, tell, tmp_path: Path):
     ledger = record_all(plan, tmp_path / "out")
 
     def measure() -> tuple[float, float, int]:
+        rows = [cell.row for cell in plan.cells]
         started, of_cpu = time.perf_counter(), time.process_time()
-        table = write_table(plan.rows, ledger.read_all(row.cell for row in plan.rows), tmp_path / "out")
+        folder = OutFolder(tmp_path / "out")
+        table = write_table(rows, ledger.read_all(row.cell for row in rows), folder.root)
         loaded = load(table, ReportOptions(metric="auroc"))
-        write(
-            analyse(loaded), tmp_path / "out" / "report", curves=read_curves(table, OutFolder(tmp_path / "out").ledger)
-        )
+        write(analyse(loaded), folder.report, curves=read_curves(folder.table, folder.ledger))
         return time.perf_counter() - started, time.process_time() - of_cpu, len(read_parquet(table))
 
     seconds, of_cpu, rows = once(measure)

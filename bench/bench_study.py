@@ -28,7 +28,7 @@ def bench_sharing(once, tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         started = time.process_time()
         for cell in cells:
             result = run_cell(cell, LANE, tmp_path / f"shared-{enabled}")
-            assert result.status == "ok", result.reason
+            assert result.record.ok, result.record.reason
         return time.process_time() - started
 
     alone, together = once(lambda: (seconds(enabled=False), seconds(enabled=True)))
@@ -50,10 +50,10 @@ def bench_lanes(once, tell, tmp_path: Path):
     def seconds(lanes: Sequence[Lane], name: str) -> float:
         out = tmp_path / name
         pool = Pool(LocalWorkers(lanes, functools.partial(run_and_record, out)), out)
-        ended = [(time.perf_counter(), result) for result in pool.run(giving(cells))]
-        assert [result.status for _, result in ended] == ["ok"] * len(cells)
+        ended = [(time.perf_counter(), record) for record in pool.run(giving(cells))]
+        assert [record.status for _, record in ended] == ["ok"] * len(cells)
         # a worker takes seconds to import its libraries, once: cells know when they began
-        return ended[-1][0] - min(at - result.seconds for at, result in ended)
+        return ended[-1][0] - min(at - record.seconds for at, record in ended)
 
     def measure() -> tuple[float, float, float]:
         return seconds([LANE], "one"), seconds([Lane("cpu", 2)], "wide"), seconds(parse_lanes("cpu:2")[:2], "two")

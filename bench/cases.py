@@ -19,15 +19,17 @@ from components.core.streams import Streams
 from components.model import GRNModel, Parts, assemble
 from components.optimizer import Fitter
 from search_spaces.presets import preset
-from study.plan.plan import Plan, Row, make_plan
+from study.plan.plan import Plan, make_plan
+from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.spec.machine import Lane
+from study.spec.records import CellRecord, CellRow
 from study.spec.versions import versions
 from study.store.ledger import Ledger
 from study.store.mlflow import Tracker
 from study.study_file.study import Study, load_study
-from study.train import cell as cells
-from study.train.cell import Cell, Result, make_split, run_cell
+from study.train import exams
+from study.train.cell import CellResult, run_cell
 
 BEELINE = Path(__file__).parents[2] / "shared" / "data" / "beeline"
 MDC = "STRING/mDC/TFs+500"
@@ -55,7 +57,7 @@ class Timed:
     """One cell from start to MLflow record, in CPU seconds: all of it, and forward, loss, backward and step alone."""
 
     plan: Plan
-    result: Result
+    result: CellResult
     tracker: Tracker
     seconds: float
     model_seconds: float
@@ -67,16 +69,16 @@ def train_one_cell(out: Path) -> Timed:
     warm_up = make_plan(make_study(out / "warm-up", **asked, training={"epochs": 1, "graph_epochs": 1}))
     plan = make_plan(make_study(out, **asked))
     tracker = Tracker("bench", out)
-    for cell, row in zip(warm_up.cells, warm_up.rows, strict=True):  # what a process pays once, a cell does not
-        tracker.log(row, run_cell(cell, LANE))
-    cells._set.cache_clear()  # but the exam is this cell's
+    for cell in warm_up.cells:  # what a process pays once, a cell does not
+        tracker.log(cell.row, run_cell(cell, LANE).record)
+    exams._set.cache_clear()  # but the exam is this cell's
     with timed_model() as spent:
         started = time.process_time()
         result = run_cell(plan.cells[0], LANE, out)
-        Ledger(out).write(result)
-        tracker.log(plan.rows[0], result)
+        Ledger(out).write(result.record, result.predictions, result.embeddings)
+        tracker.log(plan.cells[0].row, result.record)
         seconds = time.process_time() - started
-    assert result.status == "ok", result.reason
+    assert result.record.ok, result.record.reason
     return Timed(plan, result, tracker, seconds, sum(spent))
 
 
@@ -129,28 +131,29 @@ def get_ready(folder: Path, name: str, repeat: int = 0, **changes: Any) -> Ready
     study = make_study(folder, preset=name, controls=["degree"])
     arm = preset(name).arm(name, changes)
     dataset = load_dataset(study.datasets[0], study.root)
-    split, streams = make_split(dataset, study.splits[0], repeat), Streams(dataset.digest, repeat)
+    split, streams = exams.make_split(dataset, study.splits[0], repeat), Streams(dataset.digest, repeat)
     parts = Parts({factor: (choice.level, choice.settings) for factor, choice in arm.choices.items()})
     model = assemble(parts, torch.from_numpy(dataset.expression), streams)
     sampler = parts.build("negatives", split, dataset.expression)
     return Ready(model, split, sampler, parts.build("optimizer"), streams, study.budget)
 
 
-def finished(row: Row) -> Result:
+def finished(row: CellRow) -> CellRecord:
     """Make up the record of a cell that trained for 30 epochs a stage."""
     epochs = [0.123456789] * 30
     names = ("graph_loss", "graph_validation_auroc", "joint_loss", "joint_validation_auroc")
     wobble = int(row.cell[:6], 16) / 16**6 / 100  # no two cells score alike
-    scores = {part: dict.fromkeys(METRICS, 0.8 + row.repeat / 1e4 + wobble) for part in ("validation", "test")}
-    return Result(
-        row.cell,
-        scores=scores,  # type: ignore[arg-type]
+    score: float | None = 0.8 + row.repeat / 1e4 + wobble
+    return CellRecord(
+        cell=row.cell,
+        scores={part: dict.fromkeys(METRICS, score) for part in ("validation", "test")},
         curves=dict.fromkeys(names, epochs),
         best_epoch=22,
         parameters=400_000,
         seconds=40.0,
         peak_memory_mb=900.0,
-        facts={"data_digest": row.data_digest, "split_digest": f"{row.data_digest}-{row.repeat}"},
+        data_digest=row.data_digest,
+        split_digest=f"{row.data_digest}-{row.repeat}",
         versions=versions(),
     )
 
@@ -181,8 +184,8 @@ def many_cells(folder: Path, datasets: int, repeats: int) -> Study:
 def record_all(plan: Plan, out: Path) -> Ledger:
     """Give every planned cell a record."""
     ledger = Ledger(out)
-    for row in plan.rows:
-        ledger.write(finished(row))
+    for cell in plan.cells:
+        ledger.write(finished(cell.row))
     return ledger
 
 

@@ -67,7 +67,7 @@ def measure(genes: int, cells: int, edges: int) -> dict[str, float]:
     from components.split.audit import audit
     from search_spaces.arm import parse_choice
     from search_spaces.presets import preset
-    from study.train.cell import make_split
+    from study.train.exams import make_split
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="knockout-scale-") as folder:
@@ -113,6 +113,8 @@ def arms_line(arms: int) -> str:
     """Plan a study of this many arms on three repeats of a small data set."""
     from study.plan.plan import make_plan
     from study.plan.silent import refuse_silent_arms
+    from study.spec.folder import OutFolder
+    from study.store.plan_file import write_plan
     from study.study_file.study import load_study
 
     rates = np.geomspace(1e-4, 1e-2, arms - 2)
@@ -134,8 +136,8 @@ def arms_line(arms: int) -> str:
         started = time.process_time()
         plan = make_plan(load_study(file))
         planned = time.process_time()
-        plan.save(Path(folder))
-        size = Path(folder, "plan.json").stat().st_size / 1e6
+        write_plan(plan.record, Path(folder))
+        size = OutFolder(Path(folder)).plan.stat().st_size / 1e6
     few = plan.study.arms[:10]
     began = time.process_time()
     refuse_silent_arms(few, plan.study.budget)
