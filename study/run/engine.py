@@ -16,7 +16,7 @@ from components.core.errors import KnockoutError
 from study.plan.plan import Plan
 from study.plan.silent import refuse_silent_arms
 from study.plan.time_left import Costs, Key, key_of
-from study.run.packing import size_lanes
+from study.run.lane_sizing import size_lanes
 from study.run.pool import Pool, Take, run_and_record
 from study.run.queue import Queue
 from study.run.workers import LocalWorkers, Workers

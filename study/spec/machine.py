@@ -40,7 +40,7 @@ def parse_lanes(text: str, *, where: str = "lanes", auto: Sequence[str] | None =
         What an error names.
     auto
         Devices that ``auto`` stands for, one per worker; one worker on every GPU, or on every core if not given.
-        :func:`study.run.packing.size_lanes` gives as many as memory holds.
+        :func:`study.run.lane_sizing.size_lanes` gives as many as memory holds.
 
     Raises
     ------

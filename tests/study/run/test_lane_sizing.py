@@ -16,9 +16,9 @@ from joblib.externals.loky import ProcessPoolExecutor
 
 from components.core.errors import KnockoutError
 from study.plan.plan import make_plan
-from study.run import packing, peak
+from study.run import lane_sizing, peak
 from study.run.devices import Device, cgroup_headroom_mb, devices
-from study.run.packing import CPU_SHARE, GPU_SHARE, pack, peak_of, size_lanes
+from study.run.lane_sizing import CPU_SHARE, GPU_SHARE, pack, peak_of, size_lanes
 from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.spec.records import CellRecord, Status
@@ -36,7 +36,7 @@ def cells(study_file: Callable[..., Path]) -> list[Cell]:
 
 @pytest.fixture
 def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "cores", lambda: 8)
+    monkeypatch.setattr(lane_sizing, "cores", lambda: 8)
     monkeypatch.setattr("study.spec.machine.cores", lambda: 8)
 
 
@@ -123,7 +123,7 @@ def test_gpus_are_packed_by_what_a_probe_takes_and_a_cuda_context(cells: list[Ce
     def probe(unknown: Sequence[Cell], device: str) -> float:
         asked.append(device)
         assert list(unknown) == cells
-        return 3 * 1024 - packing.CONTEXT_MB
+        return 3 * 1024 - lane_sizing.CONTEXT_MB
 
     lanes = size_lanes("auto", cells, Ledger(tmp_path), find=lambda: TWO_GPUS, probe=probe)
     assert lanes == (Lane("cuda:0", 1),) * 3 + (Lane("cuda:1", 1),) * 3
@@ -157,25 +157,25 @@ def test_a_probe_takes_one_step_of_each_trained_arm_and_scores(cells: list[Cell]
     steps: list[Fitter] = []
     took_step, scored = Fitter.step, []
     monkeypatch.setattr(Fitter, "step", lambda self, loss: (steps.append(self), took_step(self, loss)))
-    score = peak._score_chunk
+    score = memory_probe._score_chunk
     monkeypatch.setattr(peak, "_score_chunk", lambda *given: scored.append(score(*given)))
-    dearest = peak._dearest(cells)
+    dearest = memory_probe._dearest(cells)
     assert {cell.arm.name for cell in dearest} == {"full model", "gnn=none"}, "a rule does not train"
-    assert 10 < peak._measure(dearest, "cpu") < 1e5
+    assert 10 < memory_probe._measure(dearest, "cpu") < 1e5
     assert len(steps) == 2 + 2, "graph and joint stage; without a graph the joint stage alone, twice"
     assert len(scored) == 2
 
 
 def test_a_probe_runs_in_a_process_of_its_own_which_may_die(cells: list[Cell], monkeypatch: pytest.MonkeyPatch):
     rules = [cell for cell in cells if cell.arm.name == "degree"]
-    assert peak.probe_peak(rules, "cpu") is None
+    assert memory_probe.probe_peak(rules, "cpu") is None
     torch.set_num_threads(1)  # a forked process hangs in OpenMP's second thread
     forking = functools.partial(ProcessPoolExecutor, context=multiprocessing.get_context("fork"))
     monkeypatch.setattr("study.run.devices.ProcessPoolExecutor", forking)
-    measured = peak.probe_peak(cells, "cpu")
+    measured = memory_probe.probe_peak(cells, "cpu")
     assert measured is not None and 10 < measured < 1e5
     monkeypatch.setattr(peak, "_measure", die)
-    assert peak.probe_peak(cells, "cpu") == math.inf
+    assert memory_probe.probe_peak(cells, "cpu") == math.inf
 
 
 def die(cells: Sequence[Cell], device: str) -> float:

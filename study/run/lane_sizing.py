@@ -1,7 +1,7 @@
 """Sizes lanes by measurement: as many workers on a device as its memory holds, from the memory that one cell takes.
 
 What a cell takes is read from the ledger where a cell of the same arm and data set was finished, and else measured
-(:mod:`study.run.peak`).
+(:mod:`study.run.memory_probe`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from search_spaces.arm import canonical_json
 from study.run.devices import Device, devices
-from study.run.peak import probe_peak
+from study.run.memory_probe import probe_peak
 from study.spec.cell import Cell
 from study.spec.machine import Lane, cores, is_auto, parse_lanes
 from study.store.ledger import Ledger
@@ -46,7 +46,7 @@ def size_lanes(
     where
         What an error names.
     find, probe
-        In place of :func:`study.run.devices.devices` and :func:`study.run.peak.probe_peak`.
+        In place of :func:`study.run.devices.devices` and :func:`study.run.memory_probe.probe_peak`.
     """
     if not is_auto(text):
         return parse_lanes(text, where=where)
