@@ -107,8 +107,8 @@ def changed(
 
 
 @pytest.fixture
-def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Collect the cells that are sent to workers."""
+def begun(finished: Path, finished_search: Path, finished_tuning: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect the cells that are sent to workers, once the finished folders are there."""
     labels: list[str] = []
     was = LiveProgress.started
     monkeypatch.setattr(LiveProgress, "started", lambda self, cell: labels.append(cell.label) or was(self, cell))
