@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("components", "reports", "search_spaces", "study")
 
 
 @pytest.mark.parametrize(
@@ -34,3 +37,40 @@ def test_heavy_libraries_are_left_out(statement: str, left_out: list[str]):
         check=True,
     )
     assert done.stdout.splitlines()[-1] == ""
+
+
+def test_every_metric_that_a_cell_computes_has_its_words_in_reports():
+    from components.core import metrics as computed
+    from reports.words import metrics as worded
+
+    assert set(computed.METRICS) <= set(worded.METRICS)
+    assert all(worded.METRICS[name].higher_is_better for name in computed.METRICS), "searches maximise them"
+
+
+def test_every_way_a_cell_ends_is_known_to_reports():
+    from reports.table.status import Status as Known
+    from study.spec.records import Status
+
+    assert {status.value for status in Status} <= {status.value for status in Known}
+
+
+def test_a_room_holds_nine_files_at_most():
+    rooms = {folder.parent for name in PACKAGES for folder in (ROOT / name).rglob("*.py")}
+    sizes = {room: sum(path.name != "__init__.py" for path in room.glob("*.py")) for room in rooms}
+    assert len(rooms) > 20 and {room for room, size in sizes.items() if size > 9} == set()
+
+
+def test_no_file_imports_one_that_imports_it():
+    graph = grimp.build_graph(*PACKAGES)
+    circles = list(nx.simple_cycles(nx.DiGraph(graph_edges(graph))))
+    assert circles == []
+
+
+def graph_edges(graph: grimp.ImportGraph) -> list[tuple[str, str]]:
+    """Imports between files; a package's ``__init__`` that hands names on is no file of its own."""
+    return [
+        (module, imported)
+        for module in graph.modules
+        for imported in graph.find_modules_directly_imported_by(module)
+        if not graph.find_children(module) and not graph.find_children(imported)
+    ]

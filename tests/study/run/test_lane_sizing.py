@@ -16,7 +16,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 
 from components.core.errors import KnockoutError
 from study.plan.plan import make_plan
-from study.run import lane_sizing, peak
+from study.run import lane_sizing, memory_probe
 from study.run.devices import Device, cgroup_headroom_mb, devices
 from study.run.lane_sizing import CPU_SHARE, GPU_SHARE, pack, peak_of, size_lanes
 from study.spec.cell import Cell
@@ -158,7 +158,7 @@ def test_a_probe_takes_one_step_of_each_trained_arm_and_scores(cells: list[Cell]
     took_step, scored = Fitter.step, []
     monkeypatch.setattr(Fitter, "step", lambda self, loss: (steps.append(self), took_step(self, loss)))
     score = memory_probe._score_chunk
-    monkeypatch.setattr(peak, "_score_chunk", lambda *given: scored.append(score(*given)))
+    monkeypatch.setattr(memory_probe, "_score_chunk", lambda *given: scored.append(score(*given)))
     dearest = memory_probe._dearest(cells)
     assert {cell.arm.name for cell in dearest} == {"full model", "gnn=none"}, "a rule does not train"
     assert 10 < memory_probe._measure(dearest, "cpu") < 1e5
@@ -174,7 +174,7 @@ def test_a_probe_runs_in_a_process_of_its_own_which_may_die(cells: list[Cell], m
     monkeypatch.setattr("study.run.devices.ProcessPoolExecutor", forking)
     measured = memory_probe.probe_peak(cells, "cpu")
     assert measured is not None and 10 < measured < 1e5
-    monkeypatch.setattr(peak, "_measure", die)
+    monkeypatch.setattr(memory_probe, "_measure", die)
     assert memory_probe.probe_peak(cells, "cpu") == math.inf
 
 
