@@ -108,14 +108,14 @@ def test_cells_run_in_the_processes_of_the_workers_and_keep_joblib_to_themselves
         finally:
             there.run_cell = run_cell
         (tmp_path / str(os.getpid())).touch()
-        wait_until(lambda: len(list(tmp_path.iterdir())) == 2)  # the other worker has a cell, too
+        wait_until(lambda: len(list(tmp_path.iterdir())) >= 2)  # another worker has a cell, too
         return CellResult(CellRecord(cell=cell.digest, reason=seen["backend"]))
 
     wait_until = local_copy(until)
     with DaskWorkers(local.scheduler_address, work) as workers:
         ended = outcomes([workers.submit(cell) for cell in cells])
     pids = {path.name for path in tmp_path.iterdir()}
-    assert len(pids) == 2 and str(os.getpid()) not in pids
+    assert len(pids) >= 2 and str(os.getpid()) not in pids  # more if one was started anew
     assert {result.record.reason for result in ended} == {"SequentialBackend"}
 
 

@@ -117,6 +117,7 @@ def test_a_gpu_is_left_as_it_is():
         assert not torch.are_deterministic_algorithms_enabled()
 
 
+@pytest.mark.slow
 def test_two_threads_give_the_same_bits_five_times(cells):
     cell = cells({"gnn": "none"})[-1]
     first = bits(run_cell(cell, TWO))
@@ -144,6 +145,7 @@ pickle.dump(run_cell(cell, lane), sys.stdout.buffer)
 """
 
 
+@pytest.mark.slow
 def test_a_new_process_gives_the_same_bits(cells):
     cell = cells({"gnn": "none"})[-1]
     here = run_cell(cell, TWO)
