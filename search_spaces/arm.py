@@ -67,6 +67,10 @@ class Arm:
     role: str = "arm"
     budget: Budget | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return a copy: one thread may pickle an arm while another fills its cached properties."""
+        return self.__dict__.copy()
+
     @cached_property
     def silenced(self) -> frozenset[str]:
         """Factors that cannot act in this arm."""

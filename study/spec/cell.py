@@ -72,6 +72,10 @@ class Cell:
     labels: Labels
     saves_embeddings: bool = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return a copy: a thread of the pool pickles a cell while the driver may fill its cached properties."""
+        return self.__dict__.copy()
+
     @property
     def label(self) -> str:
         """Name for progress and logs."""

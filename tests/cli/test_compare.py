@@ -86,7 +86,7 @@ def test_arms_that_ran_the_same_cells_are_one(
     assert against(tmp_path / "both") == {"tiny: full model"}, "the reference goes by its first name"
 
 
-@pytest.mark.parametrize(("change", "stays"), [(1e-6, False), (1e-3, True)])
+@pytest.mark.parametrize(("change", "stays"), [(1e-6, False), pytest.param(1e-3, True, marks=pytest.mark.slow)])
 def test_cells_of_one_digest_are_one_up_to_rounding(
     knockout: Knockout, finished: Path, other: Callable[..., Path], tmp_path: Path, change: float, stays: bool
 ):
@@ -131,7 +131,11 @@ def test_what_lies_in_the_folder_of_a_report_is_not_overwritten(
         assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("option", [("--metric", "aurocc"), ("--dataset", "netwrok")], ids=" ".join)
+@pytest.mark.parametrize(
+    "option",
+    [("--metric", "aurocc"), pytest.param(("--dataset", "netwrok"), marks=pytest.mark.slow)],
+    ids=" ".join,
+)
 def test_a_wrong_option_leaves_an_earlier_report_as_it_was(
     knockout: Knockout, finished: Path, other: Callable[..., Path], tmp_path: Path, option: tuple[str, str]
 ):

@@ -83,6 +83,7 @@ CHANGES = {
     "search": ("nothing", "space narrowed", "repeats changed", "fewer data sets", "other data", "other code"),
     "tuning": ("nothing", "level added", "repeats changed", "fewer data sets", "other data", "other code"),
 }
+TRAINING = [("search", "nothing"), ("search", "space narrowed")]  # as does ("search", "fewer data sets")
 CASES = [(kind, change) for kind, changes in CHANGES.items() for change in changes]
 
 
@@ -153,7 +154,10 @@ def test_a_report_drops_nothing(knockout: Knockout, changed: Callable[..., Any],
     assert {n for n in written if n not in parents and not n.startswith(report)} <= {"cells.parquet"}
 
 
-@pytest.mark.parametrize(("kind", "change"), CASES)
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [pytest.param(*case, marks=pytest.mark.slow) if case in TRAINING else case for case in CASES],
+)
 def test_confirm_drops_nothing(
     knockout: Knockout, changed: Callable[..., Any], begun: list[str], forked: None, kind: str, change: str
 ):

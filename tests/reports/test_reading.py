@@ -202,7 +202,9 @@ class TestStatus:
 
     @pytest.mark.parametrize("word", ["undefined", "pending", "1"])
     def test_others_are_refused(self, read: Read, word: str) -> None:
-        with refused(rf"mine.csv, row 3: unknown status '{word}'.* Known: diverged, error, killed, ok, oom, timeout"):
+        with refused(
+            rf"mine.csv, row 3: unknown status '{word}'.* Known: damaged, diverged, error, killed, ok, oom, timeout"
+        ):
             read(self.TEXT.replace("Timeout", word))
 
 

@@ -98,6 +98,7 @@ def test_a_search_leaves_its_trials_in_optuna_in_files_and_nothing_of_the_test_i
     assert not any(client.list_artifacts(run.info.run_id) for run in cells)
 
 
+@pytest.mark.slow
 def test_what_a_dead_driver_did_not_tell_mlflow_is_told_by_the_next(searching: Any, forked: None, out: Path):
     run_search(searching(), out, Listening(), Means())
     from mlflow.tracking import MlflowClient
@@ -111,6 +112,7 @@ def test_what_a_dead_driver_did_not_tell_mlflow_is_told_by_the_next(searching: A
     assert {run.data.tags["knockout.cell"] for run in again} == {run.data.tags["knockout.cell"] for run in told}
 
 
+@pytest.mark.slow
 def test_the_optuna_storage_can_be_thrown_away_and_may_be_a_database(
     searching: Any, forked: None, out: Path, tmp_path: Path
 ):
@@ -131,6 +133,7 @@ def test_a_storage_that_does_not_answer_is_one_message(searching: Any, forked: N
     assert "nowhere" in caught.value.where
 
 
+@pytest.mark.slow
 def test_a_grid_and_a_search_share_their_cells(searching: Any, study_file: Any, forked: None, out: Path):
     arms = [{"gnn": "gcn"}, {"gnn": "none"}]
     design = {"kind": "explicit", "arms": arms}
@@ -201,6 +204,7 @@ def test_what_is_not_searched_to_its_end_is_not_confirmed(searching: Any, out: P
         plan_confirmation(searching(), searching(), out, top=1, again=False)
 
 
+@pytest.mark.slow
 def test_tuning_gives_every_trained_arm_the_same_search_and_fresh_repeats(
     study_file: Callable[..., Path], forked: None, out: Path
 ):

@@ -92,7 +92,7 @@ def test_plan_counts_it_as_done(folders, knockout: Callable[..., Any], damage: s
     assert "6 cells, 6 done" in shown.out
 
 
-@each_damage
+@pytest.mark.parametrize("damage", ["cut", *(pytest.param(d, marks=pytest.mark.slow) for d in DAMAGES if d != "cut")])
 def test_report_goes_on_without_it(folders, knockout: Callable[..., Any], damage: str):
     out, _ = folders(damage)
     shown = knockout("report", out)

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -266,3 +267,11 @@ class TestFolds:
         monkeypatch.setattr(cost.time, "perf_counter", lambda: next(clock))
         cell = in_folds.cells[0]
         assert cost._time_epochs(cell, "cpu") == 3 * cell.budget.epochs  # one second an epoch
+
+
+def test_a_cell_is_pickled_from_a_copy_while_another_thread_reads_it(plan: Callable[..., Plan]):
+    cell = plan().cells[0]
+    states = [thing.__reduce_ex__(4)[2] for thing in (cell, cell.arm)]
+    assert states[0] is not cell.__dict__ and states[1] is not cell.arm.__dict__
+    back = pickle.loads(pickle.dumps(cell))
+    assert (back.digest, back.row, back.arm.digest) == (cell.digest, cell.row, cell.arm.digest)
