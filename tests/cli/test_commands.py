@@ -141,6 +141,7 @@ def test_plan_estimates_the_cost_and_writes_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
 
 
+@pytest.mark.slow
 def test_failed_cells_give_exit_code_3_are_explained_and_run_again_when_asked(
     plugin: Path, knockout: Knockout, study_file: Callable[..., Path], out: Path, forked: None
 ):
@@ -155,6 +156,7 @@ def test_failed_cells_give_exit_code_3_are_explained_and_run_again_when_asked(
     assert again.code == 3 and "1 cells are in the ledger already; 1 to run" in again.out
 
 
+@pytest.mark.slow
 def test_report_of_a_study_is_written_where_asked(knockout: Knockout, finished: Path, tmp_path: Path):
     done = knockout("report", finished, "--out", tmp_path / "page")
     assert done.code == 0
@@ -207,6 +209,7 @@ def test_the_command_line_runs_as_a_module_too():
     assert done.returncode == 2 and "No such command 'rnu'" in done.stderr
 
 
+@pytest.mark.slow
 def test_report_of_the_published_table_gives_the_published_test(knockout: Knockout, tmp_path: Path):
     if not TABLE1.exists():
         pytest.skip(f"the published table is not here: {TABLE1}")

@@ -74,6 +74,7 @@ def test_arms_of_two_studies_stand_in_one_table(
     assert knockout("compare", *both).code == 0, "a comparison is repeated"
 
 
+@pytest.mark.slow
 def test_arms_that_ran_the_same_cells_are_one(
     knockout: Knockout, finished: Path, other: Callable[..., Path], tmp_path: Path
 ):
@@ -153,6 +154,7 @@ def test_a_wrong_option_leaves_an_earlier_report_as_it_was(
         shutil.rmtree(out)
 
 
+@pytest.mark.slow
 def test_the_reference_can_be_another_and_a_wrong_one_is_named(
     knockout: Knockout, finished: Path, other: Callable[..., Path], tmp_path: Path
 ):
@@ -223,6 +225,7 @@ def test_an_experiment_read_from_mlflow_is_the_tidy_table(finished: Path):
     pd.testing.assert_frame_equal(one, two, check_dtype=False)
 
 
+@pytest.mark.slow
 def test_a_report_is_made_from_an_mlflow_store(knockout: Knockout, finished: Path, tmp_path: Path):
     out = tmp_path / "page"
     ended = knockout("report", "--mlflow", default_uri(finished), "--experiment", "tiny", "--out", out)

@@ -84,7 +84,11 @@ CHANGES = {
     "tuning": ("nothing", "level added", "repeats changed", "fewer data sets", "other data", "other code"),
 }
 TRAINING = [("search", "nothing"), ("search", "space narrowed")]  # as does ("search", "fewer data sets")
-CASES = [(kind, change) for kind, changes in CHANGES.items() for change in changes]
+CASES = [
+    pytest.param(kind, change, marks=pytest.mark.slow) if kind == "tuning" else (kind, change)  # its folder takes long
+    for kind, changes in CHANGES.items()
+    for change in changes
+]
 
 
 @pytest.fixture
@@ -139,7 +143,7 @@ def test_timing_what_is_missing_writes_nothing(knockout: Knockout, changed: Call
     assert everything(out) == before
 
 
-@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize("kind", ["study", "search", pytest.param("tuning", marks=pytest.mark.slow)])
 def test_a_report_drops_nothing(knockout: Knockout, changed: Callable[..., Any], kind: str):
     """It reads neither study file nor data; the code is another one here."""
     _, out, _ = changed(kind, "other code")
@@ -266,6 +270,7 @@ def test_a_damaged_file_stops_no_report(knockout: Knockout, changed: Callable[..
     assert knockout("report", out).code == 0
 
 
+@pytest.mark.slow
 def test_a_damaged_claim_keeps_nobody_from_its_cell(
     knockout: Knockout, changed: Callable[..., Any], begun: list[str], forked: None
 ):

@@ -27,6 +27,7 @@ def searching(study_file: Callable[..., Path]) -> Callable[..., Path]:
     return write
 
 
+@pytest.mark.slow
 def test_a_search_from_plan_to_confirmation(searching: Any, knockout: Any, forked: None, out: Path):
     study = searching()
     planned = knockout("plan", study, "--out", out)
@@ -74,6 +75,7 @@ def test_a_wrong_argument_is_one_message(
     assert not list((out / "ledger").glob("*.json")) if (out / "ledger").exists() else True
 
 
+@pytest.mark.slow
 def test_a_tuned_ablation_says_what_every_arm_was_given(
     finished_tuning: Path, knockout: Any, forked: None, tmp_path: Path
 ):

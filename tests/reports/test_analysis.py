@@ -58,6 +58,7 @@ def test_pairing_is_by_repeat_not_by_row(study: Study) -> None:
     assert pair.high - pair.low < 0.02
 
 
+@pytest.mark.slow
 def test_row_order_changes_no_number(study: Study) -> None:
     table = study(blocks=6, repeats=2)
     one = analyse(table)

@@ -101,6 +101,7 @@ def test_every_figure_has_words_and_numbers(built: Path) -> None:
         assert not pd.read_csv(figure.with_suffix(".csv")).empty
 
 
+@pytest.mark.slow
 def test_critical_difference_only_where_allowed(study: Study, tmp_path: Path) -> None:
     enough = build(study(blocks=7), tmp_path / "seven").parent
     few = build(study(blocks=4), tmp_path / "four").parent
@@ -152,12 +153,14 @@ def test_every_latex_row_has_the_columns_it_declares(built: Path) -> None:
         assert "multirow" not in text
 
 
+@pytest.mark.slow
 def test_the_same_table_gives_the_same_page(study: Study, tmp_path: Path, drawn: None) -> None:
     one = build(study(blocks=2), tmp_path / "a").read_text(encoding="utf-8")
     other = build(study(blocks=2), tmp_path / "b").read_text(encoding="utf-8")
     assert one == other
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text_everywhere(study: Study, tmp_path: Path) -> None:
     arms = {**ARMS, HOSTILE: ("arm", 0.7)}
     page = build(study(arms=arms), tmp_path / "out", provenance=Provenance((HOSTILE,)))
@@ -167,6 +170,7 @@ def test_hostile_names_are_text_everywhere(study: Study, tmp_path: Path) -> None
     assert r"\& 50\%\_\$x\$" in tex
 
 
+@pytest.mark.slow
 def test_a_crash_leaves_the_old_report_whole(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     before = build(study(blocks=2), out).read_bytes()
@@ -201,6 +205,7 @@ def test_a_file_of_ones_own_is_neither_replaced_nor_removed(study: Study, tmp_pa
     assert mine.read_bytes() == before and (out / "tables" / "findings.csv").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_table_that_an_earlier_report_wrote_is_not_replaced_while_it_is_read(study: Study, tmp_path: Path) -> None:
     page = build(study(blocks=2), tmp_path / "out")
     scores = page.parent / "tables" / "averages.csv"
@@ -210,6 +215,7 @@ def test_a_table_that_an_earlier_report_wrote_is_not_replaced_while_it_is_read(s
     assert scores.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_reporting_needs_neither_torch_nor_optuna_nor_mlflow() -> None:
     code = (
         "import sys, reports, reports.build, reports.page.sentences\n"

@@ -45,6 +45,7 @@ def store(empty_store: Path, tmp_path: Path) -> Store:
     return Store(Path(shutil.copy(empty_store, tmp_path / "own.db")))
 
 
+@pytest.mark.slow
 def test_runs_of_anybody_are_rows_as_in_a_csv(store: Store, tmp_path: Path) -> None:
     for seed in (0, 1):
         for method, worth in (("full", 0.9), ("late", 0.8)):

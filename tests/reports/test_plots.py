@@ -335,6 +335,7 @@ def test_an_arm_has_one_colour_in_all_figures(study: Study) -> None:
         assert drawn is not None and wanted in svg(drawn.figure).lower()
 
 
+@pytest.mark.slow
 def test_the_report_writes_svg_pdf_and_numbers_of_every_figure(
     small: tuple[Table, Predictions], tmp_path: Path
 ) -> None:
@@ -350,6 +351,7 @@ def test_the_report_writes_svg_pdf_and_numbers_of_every_figure(
     assert "Predicted edges" in html and "Other metrics" in html
 
 
+@pytest.mark.slow
 def test_an_arm_that_lacks_a_block_has_dots_and_no_mean(study: Study) -> None:
     """Over the blocks it survived it would look better than it is."""
     arms = {**ARMS, "lucky": ("arm", 0.85)}

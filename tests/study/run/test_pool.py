@@ -134,6 +134,7 @@ def test_a_record_that_another_driver_wrote_meanwhile_stays(cells: Callable[...,
     assert not list((tmp_path / "claims").glob("*.json"))
 
 
+@pytest.mark.slow
 def test_a_cell_too_large_for_the_device_alone_is_recorded_as_oom(
     forked: None, cells: Callable[..., list[Cell]], tmp_path: Path
 ):

@@ -229,6 +229,7 @@ def test_tuning_gives_every_trained_arm_the_same_search_and_fresh_repeats(
     )
 
 
+@pytest.mark.slow
 def test_retry_failed_takes_a_search_back_to_its_first_failure(
     searching: Any, forked: None, out: Path, monkeypatch: pytest.MonkeyPatch
 ):

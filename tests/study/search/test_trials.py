@@ -258,6 +258,7 @@ def test_the_ledger_knows_the_arms_of_any_study(study: Any, tmp_path: Path):
     assert load_datasets(asked)[0].digest in data
 
 
+@pytest.mark.slow
 def test_importances_tell_what_matters_from_what_does_not(study: Any, tmp_path: Path):
     from study.search.optuna_store import importances
 

@@ -126,6 +126,7 @@ def damaged_everywhere(study_file: Callable[..., Path], out: Path) -> Iterator[t
     yield study, out
 
 
+@pytest.mark.slow
 def test_they_are_run_again_when_asked_for(
     forked: None, damaged_everywhere: tuple[Path, Path], knockout: Callable[..., Any]
 ):
