@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,6 +29,7 @@ WHERE = "--cluster"
 SCHEMES = ("dask", "tcp", "tls")
 CONNECT_S = 10.0  # for the scheduler to answer, and for its first worker
 ANY = Lane("cpu", 1)  # of a worker that is yet to come
+ALIVE = ("running", "connecting")  # of a client
 REFRESH_S = 1.0  # how often the driver looks for workers that came or went
 
 
@@ -79,6 +81,7 @@ class DaskWorkers:
         self.address, self.work, self.data, self.most = _scheduler(address), work, tuple(data), most
         self._known: dict[str, Lane] = {}  # by address; those that may work
         self._present: tuple[str, ...] = ()
+        self._in_flight: set[Future[CellResult]] = set()
         self._looked = 0.0
 
     @property
@@ -100,6 +103,9 @@ class DaskWorkers:
                     where=WHERE,
                 ) from None
             self._look()
+            left = threading.Event()
+            stack.callback(left.set)
+            threading.Thread(target=self._watch, args=(left,), name="knockout-cluster", daemon=True).start()
             self._stack = stack.pop_all()
         return self
 
@@ -117,10 +123,11 @@ class DaskWorkers:
 
     def submit(self, cell: Cell) -> Future[CellResult]:
         """Send a cell to the cluster."""
-        if self._client.status not in ("running", "connecting"):
-            raise ClusterLostError(f"the scheduler at {self.address} is gone")
+        if self._client.status not in ALIVE:
+            raise self._lost()
         here = replace(cell, root=cell.root.resolve())  # a worker stands in another folder
         ended: Future[CellResult] = Future()
+        self._in_flight.add(ended)
         task = self._client.submit(self.work, here, pure=False)
         task.add_done_callback(partial(self._pass_on, cell, ended))
         return ended
@@ -140,12 +147,27 @@ class DaskWorkers:
             reason = f"{times} workers of the cluster died at this cell, one after the other, {last} the last"
             result = failed(cell, Status.KILLED, reason, self._known.get(last, ANY).device)
         except CancelledError:
-            ended.set_exception(ClusterLostError(f"the scheduler at {self.address} is gone"))
-            return
+            return self._fail(ended, self._lost())
         except BaseException as error:
+            return self._fail(ended, error)
+        self._in_flight.discard(ended)
+        with suppress(InvalidStateError):  # it was given up already
+            ended.set_result(result)
+
+    def _fail(self, ended: Future[CellResult], error: BaseException) -> None:
+        self._in_flight.discard(ended)
+        with suppress(InvalidStateError):
             ended.set_exception(error)
-            return
-        ended.set_result(result)
+
+    def _lost(self) -> ClusterLostError:
+        return ClusterLostError(f"the scheduler at {self.address} is gone")
+
+    def _watch(self, left: threading.Event) -> None:
+        """Fail the cells in flight once the client has closed: Dask may then lose their callbacks."""
+        while not left.wait(REFRESH_S):
+            if self._client.status not in ALIVE:
+                for ended in list(self._in_flight):
+                    self._fail(ended, self._lost())
 
     def _look(self) -> None:
         """List the workers, and refuse new ones that could not work or would give other numbers."""

@@ -112,7 +112,7 @@ def changed(
 
 
 @pytest.fixture
-def begun(finished: Path, finished_search: Path, finished_tuning: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def begun(finished: Path, finished_search: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect the cells that are sent to workers, once the finished folders are there."""
     labels: list[str] = []
     was = LiveProgress.started

@@ -173,14 +173,16 @@ def test_a_study_shows_how_it_was_trained_and_what_that_did_to_pairs(
 ):
     from study.plan.plan import make_plan
     from study.store.ledger import Ledger
+    from study.store.plan_file import write_plan
     from study.study_file.study import load_study
     from study.train.cell import run_cell
 
     data, budget = {"simulate": {"genes": 80, "tfs": 10, "cells": 40}, "name": "net"}, {"epochs": 3, "graph_epochs": 2}
     plan = make_plan(load_study(study_file(datasets=[data], training=budget, repeats=1)))
     for cell in plan.cells:
-        Ledger(tmp_path).write(run_cell(cell, plan.study.lanes[0]))
-    plan.save(tmp_path)
+        result = run_cell(cell, plan.study.lanes[0])
+        Ledger(tmp_path).write(result.record, result.predictions, result.embeddings)
+    write_plan(plan.record, tmp_path)
     ended = knockout("report", tmp_path)
     assert ended.code == 0, ended.err
     figures, html = tmp_path / "report" / "figures", (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
