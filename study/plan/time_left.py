@@ -77,7 +77,10 @@ class Costs:
         means = {key: fmean(values) for key, values in self.seconds.items()}
         overall = fmean(means.values())
         of_arms, of_datasets = (_means(means, place) for place in (0, 1))
-        return {key: means.get(key) or of_arms.get(key[0]) or of_datasets.get(key[1]) or overall for key in set(keys)}
+        return {
+            key: means.get(key, of_arms.get(key[0], of_datasets.get(key[1], overall)))  # the closest that is known
+            for key in set(keys)
+        }
 
 
 def seconds_left(
