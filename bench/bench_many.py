@@ -32,14 +32,15 @@ def bench_plan(once, tell, tmp_path: Path):
     def measure() -> tuple[float, float, float]:
         started, of_cpu = time.perf_counter(), time.process_time()
         again = make_plan(study)
+        assert len({cell.digest for cell in again.cells}) == 10_000  # a digest is worked out when it is first read
         planned = time.perf_counter()
-        assert len(again.cells) == 10_000 and not again.missing(ledger)
+        assert not again.missing(ledger)
         return planned - started, time.perf_counter() - planned, time.process_time() - of_cpu
 
     laid_out, read, of_cpu = once(measure)
     total = laid_out + read
-    told = f"planning 10,000 cells ({laid_out:.1f} s), reading 10,000 records ({read:.1f} s); {of_cpu:.1f} s of CPU"
-    tell(told, f"{total:.2f} s", "< 2 s", total < 2)
+    what = f"planning 10,000 cells ({laid_out:.1f} s), reading 10,000 records ({read:.1f} s); {of_cpu:.1f} s of CPU"
+    tell(what, f"{total:.2f} s", "< 2 s", total < 2)
 
 
 def bench_report(once, tell, tmp_path: Path):

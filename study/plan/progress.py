@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import pandas as pd
 
 from components.core.metrics import COSTS
-from study.plan.time_left import Costs, key_of_row, seconds_left, seconds_left_of_search
+from study.plan.time_left import Costs, budget_is_spent, key_of_row, seconds_left, seconds_left_of_search
 from study.spec.folder import OutFolder
 from study.spec.records import CellRow, ClockRecord, DamagedRecordError, Record, SearchRecord, Status, read_record
 from study.store.claims import Claim, read_claims
@@ -204,16 +204,10 @@ class ProgressReader:
             len(trials) - len(proposed),
             _best(trials),
             allowed,
-            search is not None and search_is_over(search, len(proposed), clock.seconds if clock else 0.0),
+            search is not None
+            and (search.exhausted or budget_is_spent(search, len(proposed), clock.seconds if clock else 0.0)),
             seconds_left_of_search(proposed["seconds"].to_list(), allowed),
         )
-
-
-def search_is_over(search: SearchRecord, proposed: int, seconds: float) -> bool:
-    """Return whether a search has spent its budget or its space."""
-    if search.over or search.exhausted or (search.trials is not None and proposed >= search.trials):
-        return True
-    return search.hours is not None and seconds >= 3600 * search.hours
 
 
 class _Cached(Generic[T]):

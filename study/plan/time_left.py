@@ -137,6 +137,25 @@ def seconds_left_of_search(seconds: Sequence[float], allowed: int | None) -> flo
     return fmean(seconds) * max(allowed - len(seconds), 0)
 
 
+class Limits(Protocol):
+    """What ends a search: its specification, or the record of it."""
+
+    @property
+    def trials(self) -> int | None:
+        """Trials that it may propose; None if time ends it."""
+
+    @property
+    def hours(self) -> float | None:
+        """Hours that it may take."""
+
+
+def budget_is_spent(limits: Limits, proposed: int, seconds: float) -> bool:
+    """Return whether a search that has proposed so many trials in so many seconds may propose no more."""
+    if limits.trials is not None:
+        return proposed >= limits.trials
+    return limits.hours is not None and seconds >= 3600 * limits.hours
+
+
 def _means(seconds: Mapping[Key, float], place: int) -> dict[str, float]:
     """Return the mean over keys with the same arm (place 0) or data set (place 1)."""
     groups: dict[str, list[float]] = defaultdict(list)

@@ -50,13 +50,13 @@ def size_lanes(
     """
     if not is_auto(text):
         return parse_lanes(text, where=where)
-    found = (find or devices)()
-    peak = _peak(cells, ledger, found, probe or probe_peak)
-    return parse_lanes(text, where=where, auto=[lane.device for lane in pack(found, peak, cores=cores())])
+    available = (find or devices)()
+    peak = _peak(cells, ledger, available, probe or probe_peak)
+    return parse_lanes(text, where=where, auto=[lane.device for lane in pack(available, peak, cores=cores())])
 
 
 def pack(
-    found: Sequence[Device], peak_mb: float | None, *, cores: int, most_per_gpu: int = MOST_PER_GPU
+    available: Sequence[Device], peak_mb: float | None, *, cores: int, most_per_gpu: int = MOST_PER_GPU
 ) -> tuple[Lane, ...]:
     """Share devices out among workers that take ``peak_mb`` each: at least one per device, and one if it is unknown.
 
@@ -64,11 +64,11 @@ def pack(
     more than there are cores to drive them. Cores are divided among the workers.
     """
     lanes: list[str] = []
-    for device in found:
+    for device in available:
         if device.kind == "cpu":
             most, fit = cores, cores if peak_mb is None else _fit(CPU_SHARE * device.free_mb, peak_mb)
         else:
-            most = min(most_per_gpu, cores // len(found))
+            most = min(most_per_gpu, cores // len(available))
             fit = 1 if peak_mb is None else _fit(GPU_SHARE * device.free_mb, peak_mb)
         lanes += [device.name] * max(1, min(most, fit))
     threads = max(1, cores // len(lanes))
@@ -82,30 +82,25 @@ def _fit(free_mb: float, peak_mb: float) -> int:
 def _peak(
     cells: Sequence[Cell],
     ledger: Ledger,
-    found: Sequence[Device],
+    available: Sequence[Device],
     probe: Callable[[Sequence[Cell], str], float | None],
 ) -> float | None:
     """Return the most memory that one worker takes, in megabytes; None where it is unknown and not worth measuring."""
-    gpu = found[0].kind == "cuda"
-    if gpu and len(cells) <= len(found):
+    gpu = available[0].kind == "cuda"
+    if gpu and len(cells) <= len(available):
         return None  # each cell has a device to itself
-    known, unknown = _known_peaks(cells, ledger, found[0].kind)
+    known, unknown = known_peaks(cells, ledger, available[0].kind)
     peaks = list(known)
-    if unknown and (gpu or found[0].free_mb < ENOUGH_PER_CORE_MB * cores()):
-        peaks += [peak for peak in [probe(unknown, found[0].name)] if peak is not None]
+    if unknown and (gpu or available[0].free_mb < ENOUGH_PER_CORE_MB * cores()):
+        peaks += [peak for peak in [probe(unknown, available[0].name)] if peak is not None]
     return max(peaks) + (CONTEXT_MB if gpu else 0.0) if peaks else None
 
 
-def peak_of(cells: Iterable[Cell], ledger: Ledger, kind: str = "cpu") -> float | None:
-    """Return the largest memory in megabytes that a finished cell of the same arm and data set took, if there is one.
+def known_peaks(cells: Iterable[Cell], ledger: Ledger, kind: str) -> tuple[list[float], list[Cell]]:
+    """Return what finished cells of the same arms and data sets took, in megabytes, and the cells that have none.
 
     Only cells that ran on the same ``kind`` of device count, ``cpu`` or ``cuda``: other memory is meant.
     """
-    return max(_known_peaks(cells, ledger, kind)[0], default=None)
-
-
-def _known_peaks(cells: Iterable[Cell], ledger: Ledger, kind: str) -> tuple[list[float], list[Cell]]:
-    """Return the peaks that the ledger knows, and the cells whose arm on their data set it does not know."""
     peaks: dict[tuple[str, str], float] = {}
     for record in ledger.read_all(ledger.cells()).values():
         if record.ok and record.device.partition(":")[0] == kind and record.identity:

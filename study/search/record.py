@@ -44,7 +44,6 @@ def write_search(
         trials=spec.trials,
         hours=spec.hours,
         exhausted=search.exhausted,
-        over=search.over,
         parallel=spec.parallel,
         seed=spec.seed,
         repeats=search.study.repeats,

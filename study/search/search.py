@@ -12,6 +12,7 @@ from components.core.metrics import COSTS
 from search_spaces.arm import Arm
 from search_spaces.space.space import Space
 from study.plan.plan import lay_out
+from study.plan.time_left import budget_is_spent
 from study.search.proposals import Proposal, Proposer
 from study.search.trial import Trial, TrialFiles, objective, read_arm, recorded_arms
 from study.spec.cell import Cell
@@ -140,12 +141,7 @@ class Search:
     def _may_propose(self) -> bool:
         number = len(self.trials)
         awaited = [t for t in self.trials.values() if t.running and t.number <= number - self.spec.parallel]
-        return not (self.exhausted or awaited or self._spent())
-
-    def _spent(self) -> bool:
-        if self.spec.trials is not None:
-            return self.proposed >= self.spec.trials
-        return self.spec.hours is not None and self.clock >= 3600 * self.spec.hours
+        return not (self.exhausted or awaited or budget_is_spent(self.spec, self.proposed, self.clock))
 
     def _propose(self) -> bool:
         number = len(self.trials)

@@ -175,7 +175,6 @@ class SearchRecord(Record):
     trials: int | None
     hours: float | None
     exhausted: bool
-    over: bool
     parallel: int
     seed: int
     repeats: int

@@ -50,7 +50,7 @@ def trials(out: Path, *lines: str, **said: Any) -> None:
         texts = dict.fromkeys(("study", "sampler", "pruner", "reference", "reference_digest", "storage"), "")
         lists = {name: [] for name in ("objectives", "datasets", "space", "pareto", "importances")}
         numbers = {"trials": None, "hours": None, "parallel": 4, "seed": 0, "repeats": 1}
-        known = {"metric": "auroc", "exhausted": False, "over": False, **texts, **lists, **numbers, **said}
+        known = {"metric": "auroc", "exhausted": False, **texts, **lists, **numbers, **said}
         (out / "search" / "search.json").write_text(SearchRecord(**known).text())
 
 

@@ -18,7 +18,7 @@ from components.core.errors import KnockoutError
 from study.plan.plan import make_plan
 from study.run import lane_sizing, memory_probe
 from study.run.devices import Device, cgroup_headroom_mb, devices
-from study.run.lane_sizing import CPU_SHARE, GPU_SHARE, pack, peak_of, size_lanes
+from study.run.lane_sizing import CPU_SHARE, GPU_SHARE, known_peaks, pack, size_lanes
 from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.spec.records import CellRecord, Status
@@ -94,7 +94,7 @@ def test_a_larger_cell_never_gets_more_workers(free: float, taken: float, factor
 
 def test_the_ledger_tells_what_cells_of_the_same_arm_and_data_took(cells: list[Cell], tmp_path: Path):
     ledger, (full, none) = Ledger(tmp_path), cells[:2]
-    assert peak_of(cells, ledger) is None
+    assert known_peaks(cells, ledger, "cpu") == ([], cells)
     for record in (
         took(full, 500.0),
         took(none, 300.0),
@@ -102,10 +102,10 @@ def test_the_ledger_tells_what_cells_of_the_same_arm_and_data_took(cells: list[C
         took(full, 70.0, device="cuda:1"),
     ):
         ledger.write(record)
-    assert peak_of(cells, ledger) == 500.0
-    assert peak_of([none], ledger) == 300.0
-    assert peak_of(cells, ledger, "cuda") == 70.0
-    assert peak_of([cells[2]], ledger) is None, "another arm"
+    assert known_peaks(cells[:2], ledger, "cpu") == ([500.0, 300.0], [])
+    assert known_peaks([none], ledger, "cpu") == ([300.0], [])
+    assert known_peaks([full], ledger, "cuda") == ([70.0], [])
+    assert known_peaks([cells[2]], ledger, "cpu") == ([], [cells[2]]), "another arm"
 
 
 def test_lanes_written_out_are_the_users_word(cells: list[Cell], tmp_path: Path, eight_cores: None):
