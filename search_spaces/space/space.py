@@ -127,6 +127,10 @@ class Space:
         """Return whether a search could propose this arm."""
         return self.params_of(arm) is not None
 
+    def counts(self, arm: Arm) -> bool:
+        """Return whether an arm may be a trial of a search: one inside, or the reference, which is tried first."""
+        return arm.digest == self.reference.digest or self.inside(arm)
+
     def grid(self, points: int) -> Iterator[Arm]:
         """Yield every arm of a grid: all choices, and up to ``points`` values of each number with both ends.
 

@@ -36,6 +36,9 @@ Scale = Annotated[str | None, typer.Option(help="cpu or paper, where a study off
 Only = Annotated[
     list[str] | None, typer.Option(help="only data sets that fit this pattern, e.g. '*/mDC/*'; repeatable")
 ]
+ShareCells = Annotated[
+    bool, typer.Option("--share-cells", help="the folder may belong to another study: its finished cells count")
+]
 Lanes = Annotated[str | None, typer.Option(help="workers: auto, cpu:2, cuda:0, cuda:0,cuda:1x3")]
 Cluster = Annotated[str | None, typer.Option(metavar="URL", help="dask://host:port: cells go to a Dask cluster")]
 Storage = Annotated[str | None, typer.Option(metavar="URL", help="Optuna RDB of a search; default: a file in OUT")]
@@ -74,12 +77,13 @@ def run(
     storage: Storage = None,
     tracking_uri: Tracking = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="run failed cells again")] = False,
+    share_cells: ShareCells = False,
 ) -> None:
     """Run what is missing of a study, then write its report. Stop it at any time; run it again to go on."""
     from study.cli import studies as commands
 
     source = commands.Source(study, data, scale, tuple(only or ()), lanes)
-    means = commands.Means(tracking_uri, storage, cluster, retry_failed)
+    means = commands.Means(tracking_uri, storage, cluster, retry_failed, share_cells)
     raise typer.Exit(commands.run(source, out, means, command=_typed()))
 
 
@@ -117,11 +121,13 @@ def plan(
     only: Only = None,
     lanes: Lanes = None,
     cost: Annotated[bool, typer.Option(help="time one epoch of each arm to estimate the cost")] = True,
+    share_cells: ShareCells = False,
 ) -> None:
     """Show what a study would run, cost and be able to prove, before anything is spent."""
     from study.cli import studies as commands
 
-    commands.plan(commands.Source(study, data, scale, tuple(only or ()), lanes), out, cost=cost)
+    source = commands.Source(study, data, scale, tuple(only or ()), lanes)
+    commands.plan(source, out, cost=cost, share_cells=share_cells)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from importlib import resources
@@ -20,9 +21,11 @@ from study.run.engine import Means, Outcome, run_plan
 from study.spec.folder import OutFolder
 from study.spec.machine import describe as describe_lanes
 from study.store.ledger import Ledger
+from study.store.owner import edits_of, refuse_other_study
 from study.store.plan_file import add_command
 from study.study_file.study import Study, load_study
 
+NO_FOLDER = Path(os.devnull)  # `plan` without --out: nothing is done
 EXIT_INCOMPLETE = 3  # some cells failed or were not run; the report says which
 
 
@@ -44,6 +47,8 @@ class Source:
 def run(source: Source, out: Path, means: Means | None = None, *, command: str = "") -> int:
     """Run what is missing of a study and report; return the exit code."""
     study, means, console = source.load(), means or Means(), make_console()
+    refuse_other_study(study.name, out, share_cells=means.share_cells)
+    _show_edits(study, out, console)
     if study.search is not None:
         return _run_search(study, out, console, means, command)
     tuned = _tune(study, out, console, means)
@@ -109,9 +114,11 @@ def demo(out: Path, *, lanes: str | None = None) -> int:
     return 0 if outcome.complete and not outcome.failed else EXIT_INCOMPLETE
 
 
-def plan(source: Source, out: Path | None, *, cost: bool) -> None:
+def plan(source: Source, out: Path | None, *, cost: bool, share_cells: bool = False) -> None:
     """Print what a study would run, what is done, what it costs and what it can prove."""
-    console, study, out = make_console(), source.load(), out or Path(Path(source.study).stem)
+    console, study, out = make_console(), source.load(), out or NO_FOLDER
+    refuse_other_study(study.name, out, share_cells=share_cells)
+    _show_edits(study, out, console)
     if study.search is not None:
         return _plan_search(study, out, console)
     planned, ledger = make_plan(study), Ledger(out)
@@ -139,7 +146,7 @@ def plan(source: Source, out: Path | None, *, cost: bool) -> None:
 
 def _plan_search(study: Study, out: Path, console: Console) -> None:
     """Print what a search would vary, how far it is, and what a trial is."""
-    from study.search.run import open_search
+    from study.search.run import open_search, set_aside
 
     search = open_search(study, out)
     spec, space = search.spec, search.space
@@ -156,12 +163,14 @@ def _plan_search(study: Study, out: Path, console: Console) -> None:
         soft_wrap=True,
     )
     console.print(f"{search.proposed} trials proposed so far, {warm} more are in the ledger already (warm)")
-    if search.stale:
-        console.print(
-            f"{search.stale} trials were scored with other data, repeats or code; run starts the search anew, from the "
-            "cells in the ledger",
-            soft_wrap=True,
-        )
+    for line in set_aside(search):
+        console.print(line, soft_wrap=True)
+
+
+def _show_edits(study: Study, out: Path, console: Console) -> None:
+    """Print what the study file says that it did not say when the study was last run; cells that still fit are kept."""
+    for line in edits_of(study.name, study.content, out):
+        console.print(f"edited since the last run: {line}", markup=False, soft_wrap=True)
 
 
 def run_planned(planned: Plan, out: Path, console: Console, means: Means) -> Outcome:

@@ -25,6 +25,7 @@ from study.spec.folder import OutFolder
 from study.spec.records import CellRecord
 from study.store.ledger import Ledger
 from study.store.mlflow import Tracker
+from study.store.owner import refuse_other_study, write_owner
 from study.store.plan_file import write_plan
 from study.store.table import write_table
 from study.study_file.study import Study
@@ -95,12 +96,15 @@ class Means:
         Address of a Dask scheduler; None for this machine.
     retry_failed
         Whether cells that failed are run again.
+    share_cells
+        Whether the output folder may belong to another study, whose finished cells count.
     """
 
     tracking_uri: str | None = None
     storage: str | None = None
     cluster: str | None = None
     retry_failed: bool = False
+    share_cells: bool = False
 
 
 def run_plan(
@@ -116,6 +120,7 @@ def run_plan(
     KnockoutError
         If ``out`` cannot be written, or two arms behave alike (see :mod:`study.plan.silent`).
     """
+    refuse_other_study(plan.study.name, out, share_cells=means.share_cells)
     ledger, tracker = Ledger(out), Tracker(plan.study.name, out, means.tracking_uri)
     again = {cell.digest for cell in plan.failed(ledger)} if means.retry_failed else set()
     cells = {cell.digest: cell for cell in plan.cells}
@@ -126,7 +131,8 @@ def run_plan(
         refuse_silent_arms(plan.study.arms, plan.study.budget)
     if means.tracking_uri is not None:
         tracker.reach()
-    make_folder(out)  # nothing is written, and no record forgotten, before the study is known to be sound
+    # nothing is written, and no record forgotten, before the study is known to be sound
+    make_folder(plan.study, out, means)
     forget_failed(again, ledger)
     write_plan(plan.record, out)
     for digest, record in recorded.items():
@@ -218,9 +224,11 @@ def _stopped_by_signal(pool: Pool) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def make_folder(out: Path) -> None:
-    """Make the output folder, or say why it cannot be made."""
+def make_folder(study: Study, out: Path, means: Means) -> None:
+    """Make the output folder of a study, or say why it cannot be made; what the study's file says is written there."""
+    refuse_other_study(study.name, out, share_cells=means.share_cells)
     try:
         OutFolder(out).ledger.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KnockoutError(f"the output folder cannot be made: {error.strerror}.", where=str(out)) from None
+    write_owner(study.name, study.content, out)

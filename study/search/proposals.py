@@ -166,7 +166,7 @@ class Proposer:
 def frozen(
     trial: Trial, space: Space, objectives: Sequence[str], *, unseen: bool = False, foreign: bool = False
 ) -> FrozenTrial | None:
-    """Return a trial in Optuna's form; None for an arm outside of the space, which no sampler can learn from.
+    """Return a trial in Optuna's form; None for an arm without parameters in the space: no sampler can learn from it.
 
     Parameters
     ----------
@@ -179,12 +179,14 @@ def frozen(
     unseen
         Show it as running, whatever came of it.
     foreign
-        Give an arm outside of the space as a trial without parameters, for the record.
+        Give an arm without parameters all the same, for the record; as failed, if the space no longer counts it.
     """
     params = space.params_of(trial.arm)
     if params is None and not foreign:
         return None
     state = OptunaState.RUNNING if unseen else STATES[trial.state]
+    if not space.counts(trial.arm):
+        state = OptunaState.FAIL
     steps = {} if unseen else {i: objective(record, objectives[0]) for i, record in enumerate(trial.scored)}
     return create_trial(
         state=state,

@@ -42,12 +42,27 @@ def open_search(study: Study, out: Path) -> Search:
 
 def run_search(study: Study, out: Path, listener: Listener, means: Means) -> Search:
     """Run a search until its budget is spent; safe to stop and call again at any time."""
-    make_folder(out)
+    make_folder(study, out, means)
     if means.retry_failed:
         forget_failed_trials(OutFolder(out).search, Ledger(out))
     search = open_search(study, out)
+    for line in set_aside(search):
+        listener.message(line)
     run_searches([search], study.name, out, listener, means)
     return search
+
+
+def set_aside(search: Search) -> list[str]:
+    """Say which stored trials do not count in a search as its study file is now."""
+    lines = []
+    if outside := len(search.ended) - len(search.finished):
+        lines.append(f"{outside} stored trials do not count: their arms lie outside of the space as it is now")
+    if search.stale:
+        lines.append(
+            f"{search.stale} stored trials were scored with other data, repeats or code: run starts the search anew, "
+            "from the cells in the ledger"
+        )
+    return lines
 
 
 def forget_failed_trials(folder: SearchFolder, ledger: Ledger) -> None:
@@ -155,8 +170,8 @@ class SearchLog:
                 self.tracker.log(cell.row, trial.records[cell.digest])
 
     def _sync(self) -> None:
-        finished = self.search.finished
-        unbroken = [trial for place, trial in enumerate(finished) if trial.number == place]  # numbers stay ours
+        ended = self.search.ended
+        unbroken = [trial for place, trial in enumerate(ended) if trial.number == place]  # numbers stay ours
         self.store.sync(unbroken, self.search.space, self.search.objectives)
 
     def _line(self, trial: Trial) -> str:

@@ -6,8 +6,10 @@ import itertools
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from components.core.dataset import Dataset
+from components.core.errors import KnockoutError
 from components.core.metrics import COSTS
 from search_spaces.arm import Arm
 from search_spaces.space.space import Space
@@ -18,7 +20,15 @@ from study.search.trial import Trial, TrialFiles, objective, read_arm, recorded_
 from study.spec.cell import Cell
 from study.spec.files import write_text
 from study.spec.folder import SearchFolder
-from study.spec.records import CellRecord, ClockRecord, DamagedRecordError, TrialRecord, TrialState, read_record
+from study.spec.records import (
+    CellRecord,
+    ClockRecord,
+    DamagedRecordError,
+    SearchRecord,
+    TrialRecord,
+    TrialState,
+    read_record,
+)
 from study.store.ledger import Ledger
 from study.study_file.search_keys import Budgeted, objectives_of
 from study.study_file.study import Study
@@ -68,7 +78,7 @@ class Search:
         """Bring the files up to date before the first cell: remove stale trials, record warm ones."""
         if self.stale:
             self.files.remove()
-        for trial in self.finished:
+        for trial in self.ended:
             if not self.folder.trial(trial.number).exists():
                 self.files.write(trial)
 
@@ -99,14 +109,24 @@ class Search:
             self._advance(trial)
 
     @property
+    def counted(self) -> list[Trial]:
+        """Trials of arms of the space, by number; those of a wider space that was searched here before do not count."""
+        return [trial for _, trial in sorted(self.trials.items()) if self.space.counts(trial.arm)]
+
+    @property
     def proposed(self) -> int:
-        """How many trials were proposed: all but the warm ones."""
-        return sum(not trial.warm for trial in self.trials.values())
+        """How many trials were proposed: all that count but the warm ones."""
+        return sum(not trial.warm for trial in self.counted)
+
+    @property
+    def ended(self) -> list[Trial]:
+        """Trials that have ended, by number, those outside of the space included."""
+        return [trial for _, trial in sorted(self.trials.items()) if not trial.running]
 
     @property
     def finished(self) -> list[Trial]:
-        """Trials that have ended, by number."""
-        return [trial for _, trial in sorted(self.trials.items()) if not trial.running]
+        """Trials that count and have ended, by number."""
+        return [trial for trial in self.counted if not trial.running]
 
     @property
     def over(self) -> bool:
@@ -145,7 +165,7 @@ class Search:
 
     def _propose(self) -> bool:
         number = len(self.trials)
-        proposal = self.proposer.propose(number, [self.trials[i] for i in range(number)])
+        proposal = self.proposer.propose(number, self.counted)
         if proposal is None:
             self.exhausted = True
             return False
@@ -185,7 +205,13 @@ def read_search(
     """Return a search as far as it has come: with its finished trials, or those that the ledger makes warm.
 
     Nothing is written or removed; :meth:`Search.begin` does that. Parameters are those of :class:`Search`.
+
+    Raises
+    ------
+    KnockoutError
+        If the folder holds the search of another study.
     """
+    _refuse_other_search(study.name, folder)
     search = Search(study, datasets, space, spec, ledger, folder)
     records = search.files.read()
     trials = [_stored_trial(search, record) for record in records]
@@ -194,6 +220,17 @@ def read_search(
         search.stale, sound = len(records), []
     search.resume(sound or _warm_trials(search), _read_clock(folder))
     return search
+
+
+def _refuse_other_search(study: str, folder: SearchFolder) -> None:
+    with suppress(DamagedRecordError):
+        record = read_record(folder.summary, SearchRecord)
+        if record is not None and record.study != study and not record.study.startswith(f"{study}/"):
+            raise KnockoutError(
+                f"the folder holds the search {record.study!r}, and this study is {study!r}. Give it a folder of its "
+                "own with --out.",
+                where=str(folder.root),
+            )
 
 
 def _stored_trial(search: Search, record: TrialRecord) -> Trial | None:

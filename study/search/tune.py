@@ -25,7 +25,7 @@ def tune(study: Study, out: Path, listener: Listener, means: Means) -> Study | N
     """
     if study.tune is None:
         return study
-    make_folder(out)
+    make_folder(study, out, means)
     if means.retry_failed:
         for arm in study.arms:
             forget_failed_trials(OutFolder(out).tuning_of(arm.digest), Ledger(out))

@@ -86,6 +86,11 @@ class OutFolder:
         return self.root / "plan.json"
 
     @property
+    def owners(self) -> Path:
+        """The studies that run here, and what their files say."""
+        return self.root / "studies.json"
+
+    @property
     def commands(self) -> Path:
         """The commands that ran cells into this folder, one per line."""
         return self.root / "commands.txt"

@@ -151,6 +151,12 @@ class PlanRecord(Record):
     rows: list[CellRow] = Field(min_length=1)
 
 
+class OwnersRecord(Record):
+    """The studies that run in a folder, the one it belongs to first, each with what its file says."""
+
+    studies: dict[str, dict[str, Any]] = {}
+
+
 class TrialRecord(Record):
     """A finished trial: its arm and its end. Its scores are those of its cells, in the ledger."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.core import registry
 from components.core.budget import Budget
@@ -58,6 +58,8 @@ class Study:
         Differences below it do not matter to this study, on metrics from 0 to 1; None: what reports take for that.
     embeddings
         Names of the arms whose cells of the first repeat save what the model makes of test pairs.
+    content
+        What the file says, key by key, but for its name and lanes.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Study:
     first_repeat: int = 0
     margin: float | None = None
     embeddings: tuple[str, ...] = ()
+    content: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def reference(self) -> Arm:
@@ -187,6 +190,7 @@ def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Pa
         space=_space(reference, raw.search) if raw.search else None,
         tune=design.tune,
         first_repeat=design.tune.repeats if design.tune else 0,
+        content=raw.model_dump(mode="json", exclude={"name", "lanes"}),
         embeddings=_embedded(raw.embeddings, arms.arms, {**expanded.aliases, **arms.aliases}),
     )
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from components.core.errors import KnockoutError
 from study.plan.plan import load_datasets
+from study.search.record import write_search
 from study.search.run import open_search
 from study.search.search import Search
 from study.search.trial import Trial, recorded_arms
@@ -279,3 +281,37 @@ def test_an_objective_that_never_changes_has_no_importances(study: Any, tmp_path
     search = open_search(study(trials=14, objectives=["auroc", "seconds"]), tmp_path)
     run(search)
     assert {row["objective"] for row in importances(search.finished, search.space, search.objectives)} == {"auroc"}
+
+
+def test_trials_of_a_wider_space_neither_count_nor_compete(study: Any, tmp_path: Path):
+    wide = study(trials=14)
+    run(open_search(wide, tmp_path))
+    before = told(open_search(wide, tmp_path))
+    narrow = study(trials=6, vary={**VARY, "gnn": [{"gat": {"heads": [1, 4]}}, "none"]})
+    search = open_search(narrow, tmp_path)
+    assert len(search.ended) == 14 > len(search.finished), "those of gcn do not count"
+    run(search)
+    levels = {trial.arm.choices["gnn"].level for trial in search.finished}
+    assert levels == {"gat", "none"} and search.best()[0].arm.choices["gnn"].level == "gat"
+    assert search.over and search.proposed == max(6, sum(number < 14 for number, *_ in told(search)))
+    again = open_search(wide, tmp_path)
+    assert told(again)[:14] == before, "the wider space finds its trials again"
+
+
+def test_a_narrowed_space_proposes_what_its_budget_still_allows(study: Any, tmp_path: Path):
+    run(open_search(study(trials=8, sampler="random"), tmp_path))
+    narrow = study(trials=8, sampler="random", vary={**VARY, "gnn": ["gcn"]})
+    search = open_search(narrow, tmp_path)
+    counted = search.proposed
+    ran = run(search)
+    assert counted < 8 and search.proposed == 8 and len({cell.arm.digest for cell in ran}) == 8 - counted
+    assert {cell.arm.choices["gnn"].level for cell in ran} == {"gcn"}
+
+
+def test_a_folder_holds_one_search(study: Any, tmp_path: Path):
+    first = study(trials=3)
+    search = open_search(first, tmp_path)
+    run(search)
+    write_search(search, name=first.name, storage="", importances=[], front=[])
+    with pytest.raises(KnockoutError, match=r"holds the search 'tiny', and this study is 'other'.*--out"):
+        open_search(replace(first, name="other"), tmp_path)

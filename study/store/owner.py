@@ -1,0 +1,82 @@
+"""Which study an output folder belongs to, and what was edited in its file since it was last run there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from components.core.errors import KnockoutError
+from study.spec.files import write_text
+from study.spec.folder import OutFolder
+from study.spec.records import DamagedRecordError, OwnersRecord, read_record
+
+LONGEST = 80  # characters of a value that a message shows
+
+
+def refuse_other_study(name: str, out: Path, *, share_cells: bool) -> None:
+    """Refuse a folder that belongs to another study, unless this study says that it shares cells.
+
+    Raises
+    ------
+    KnockoutError
+        Naming the study that the folder belongs to.
+    """
+    owners = list(_read(out))
+    if not owners or name in owners or share_cells:
+        return
+    raise KnockoutError(
+        f"the folder belongs to the study {owners[0]!r}, and this is {name!r}. Give this one a folder of its own with "
+        "--out, or --share-cells to take the finished cells here; its table and report then take the other's place.",
+        where=str(out),
+    )
+
+
+def edits_of(name: str, content: Mapping[str, Any], out: Path) -> list[str]:
+    """Return what a study's file says now that it did not say when it was last run in ``out``, one line per key."""
+    before = _read(out).get(name)
+    return [] if before is None else list(_differences(before, _plain(content), ""))
+
+
+def write_owner(name: str, content: Mapping[str, Any], out: Path) -> None:
+    """Write down that a study runs in ``out``, and what its file says."""
+    owners = {**_read(out), name: _plain(content)}
+    write_text(OutFolder(out).owners, OwnersRecord(studies=owners).text())
+
+
+def _read(out: Path) -> dict[str, dict[str, Any]]:
+    try:
+        record = read_record(OutFolder(out).owners, OwnersRecord)
+    except DamagedRecordError:
+        return {}
+    return record.studies if record else {}
+
+
+def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(content))
+    return plain
+
+
+def _differences(before: Any, now: Any, at: str) -> Iterator[str]:
+    if before == now:
+        return
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*before, *now]):
+            yield from _differences(before.get(key), now.get(key), f"{at}.{key}" if at else key)
+    elif isinstance(before, list) and isinstance(now, list) and (changes := _changed_items(before, now)):
+        yield f"{at}: {_shown(', '.join(changes))}"
+    else:
+        yield f"{at}: {_shown(_text(before))} -> {_shown(_text(now))}"
+
+
+def _changed_items(before: list[Any], now: list[Any]) -> list[str]:
+    return [f"- {_text(x)}" for x in before if x not in now] + [f"+ {_text(x)}" for x in now if x not in before]
+
+
+def _text(value: Any) -> str:
+    return "not given" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
