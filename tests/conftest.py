@@ -45,6 +45,7 @@ import numpy as np
 import torch
 from components.contrast import Contrast
 from components.core.registry import register
+from components.negatives import NegativeSampler
 from components.scorer import Degree, Rule
 from components.core.settings import setting
 
@@ -71,6 +72,50 @@ class Slow(Acting):
     """Takes half a second for either part of the exam."""
     def act(self):
         time.sleep(0.5)
+
+@register("scorer", "quitter")
+class Quitter(Acting):
+    """Calls sys.exit."""
+    def act(self):
+        raise SystemExit(0)
+
+@register("scorer", "interrupter")
+class Interrupter(Acting):
+    """Raises what Ctrl-C raises."""
+    def act(self):
+        raise KeyboardInterrupt
+
+@register("scorer", "endless")
+class Endless(Acting):
+    """Never ends, and heeds no ordinary exception."""
+    def act(self):
+        while True:
+            try:
+                time.sleep(0.05)
+            except Exception:
+                pass
+
+@register("scorer", "cheat")
+class Cheat(Acting):
+    """Reads the answers of the test."""
+    def act(self):
+        self.split.test_labels
+
+@register("negatives", "peeking")
+class Peeking(NegativeSampler):
+    """Draws pairs that are no training pairs: held-out ones, and their answers with them."""
+    def draw(self, rng):
+        n = self.split.n_genes
+        taken = np.zeros((n, n), dtype=bool)
+        for part in (self.split.train, self.split.pool):
+            taken[tuple(part.T)] = True
+        return np.argwhere(~taken)[: len(self.split.train)]
+
+@register("negatives", "lopsided")
+class Lopsided(NegativeSampler):
+    """Draws no pairs of genes."""
+    def draw(self, rng):
+        return self.split.pool[:, 0]
 
 @register("scorer", "hungry")
 class Hungry(Acting):

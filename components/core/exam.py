@@ -8,14 +8,15 @@ from functools import cached_property
 
 import numpy as np
 
-from components.core.dataset import Dataset, Ints
+from components.core.dataset import Dataset, Ints, pair_keys
+from components.core.errors import KnockoutError
 
 NONE, TRAIN, VALIDATION, TEST = 0, 1, 2, 3  # the part that a pair belongs to
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """One exam on one data set: the same for every arm.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainingPairs:
+    """The training part of an exam: all of it that a part of a model, a control or a method ever sees.
 
     Attributes
     ----------
@@ -23,10 +24,6 @@ class Split:
         Number of genes, to turn pairs into keys.
     train
         ``[n, 2]`` training positives: the only edges that message passing and controls may read.
-    validation, validation_labels
-        ``[n, 2]`` and ``[n]``: pairs that choose the epoch.
-    test, test_labels
-        ``[n, 2]`` and ``[n]``: pairs that are scored once.
     pool
         ``[n, 2]`` pairs that a negative sampler may draw for training, sorted by TF.
     whole_pool
@@ -35,12 +32,62 @@ class Split:
 
     n_genes: int
     train: Ints
+    pool: Ints
+    whole_pool: bool = False
+
+    @cached_property
+    def _pool_keys(self) -> Ints:
+        return np.sort(pair_keys(self.pool, self.n_genes))
+
+    def check_drawn(self, pairs: Ints) -> None:
+        """Refuse pairs that lie outside of the pool: held-out pairs, and known edges.
+
+        Raises
+        ------
+        KnockoutError
+            Saying how many there are, and naming one of them; or what was drawn instead of pairs.
+        """
+        if not isinstance(pairs, np.ndarray) or pairs.ndim != 2 or pairs.shape[1:] != (2,) or pairs.dtype.kind != "i":
+            what = getattr(pairs, "shape", type(pairs).__name__)
+            raise KnockoutError(f"a sampler of negatives draws an array of integers [negatives, 2], not {what}.")
+        if pairs is self.pool or not len(pairs):
+            return
+        keys, pool = pair_keys(pairs, self.n_genes), self._pool_keys
+        inside = np.zeros(len(keys), dtype=bool)
+        if len(pool):
+            inside = pool[np.minimum(np.searchsorted(pool, keys), len(pool) - 1)] == keys
+        inside &= (pairs[:, 1] >= 0) & (pairs[:, 1] < self.n_genes)  # no other pair has the same key then
+        if not inside.all():
+            first = pairs[np.argmin(inside)].tolist()
+            raise KnockoutError(
+                f"the sampler of negatives drew {np.sum(~inside)} of {len(pairs)} pairs outside of the pool, such as "
+                f"genes {first}: those are held out, or known edges. Draw rows of split.pool."
+            )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Split(TrainingPairs):
+    """One exam on one data set: the same for every arm.
+
+    Attributes
+    ----------
+    validation, validation_labels
+        ``[n, 2]`` and ``[n]``: pairs that choose the epoch.
+    test, test_labels
+        ``[n, 2]`` and ``[n]``: pairs that are scored once.
+    """
+
     validation: Ints
     validation_labels: Ints
     test: Ints
     test_labels: Ints
-    pool: Ints
-    whole_pool: bool = False
+
+    @cached_property
+    def training(self) -> TrainingPairs:
+        """The training part, read-only: nobody who holds it can see, or change, what is held out."""
+        train, pool = self.train.view(), self.pool.view()
+        train.flags.writeable = pool.flags.writeable = False
+        return TrainingPairs(n_genes=self.n_genes, train=train, pool=pool, whole_pool=self.whole_pool)
 
     @cached_property
     def digest(self) -> str:

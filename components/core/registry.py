@@ -158,7 +158,9 @@ def _load_plugins() -> None:
             entry.load()
         except KnockoutError as error:
             raise KnockoutError(error.message, where=f"plug-in {entry.name} ({entry.value})") from error
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module may call sys.exit
             raise KnockoutError(
                 f"could not be loaded: {type(error).__name__}: {error}",
                 where=f"plug-in {entry.name} ({entry.value})",

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from components.core.dataset import Floats, Ints
-from components.core.exam import Split
+from components.core.exam import TrainingPairs
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
 
@@ -28,7 +28,7 @@ class NegativeSampler(ABC):
         ratio: float = setting(1.0, "negatives per training positive", ge=0.1, le=50.0, search=(1.0, 10.0), log=True)
         fresh: bool = setting(True, "draw anew in every epoch instead of once per training")
 
-    def __init__(self, settings: Settings, split: Split, expression: Floats) -> None:
+    def __init__(self, settings: Settings, split: TrainingPairs, expression: Floats) -> None:
         self.settings = settings
         self.split = split
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.core.dataset import Floats, Ints
-from components.core.exam import Split
+from components.core.exam import TrainingPairs
 from components.core.registry import register
 from components.core.settings import setting
 from components.negatives.base import NegativeSampler
@@ -56,7 +56,7 @@ class Cooccurrence(NegativeSampler):
 
     settings: Settings
 
-    def __init__(self, settings: Settings, split: Split, expression: Floats) -> None:
+    def __init__(self, settings: Settings, split: TrainingPairs, expression: Floats) -> None:
         super().__init__(settings, split, expression)
         share = joint_share(highly_expressed(expression, settings.quantile), split.pool)
         self.candidates = split.pool[share < settings.joint]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from components.core.dataset import Floats, Ints
-from components.core.exam import Split
+from components.core.exam import TrainingPairs
 from components.core.registry import register
 from components.core.sampling import draw_matched, matched_probabilities
 from components.negatives.base import NegativeSampler
@@ -25,7 +25,7 @@ class DegreeMatched(NegativeSampler):
     Source: knockout; odds of the configuration model, Park & Newman 2004.
     """
 
-    def __init__(self, settings: NegativeSampler.Settings, split: Split, expression: Floats) -> None:
+    def __init__(self, settings: NegativeSampler.Settings, split: TrainingPairs, expression: Floats) -> None:
         super().__init__(settings, split, expression)
         out_degree, in_degree = (
             (settings.ratio * np.bincount(column, minlength=split.n_genes)).astype(np.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from components.core.dataset import Floats, Ints
-from components.core.exam import Split
+from components.core.exam import TrainingPairs
 from components.core.registry import register
 from components.negatives.base import NegativeSampler
 
@@ -20,7 +20,7 @@ class SameTF(NegativeSampler):
     public code, which draws one per positive.
     """
 
-    def __init__(self, settings: NegativeSampler.Settings, split: Split, expression: Floats) -> None:
+    def __init__(self, settings: NegativeSampler.Settings, split: TrainingPairs, expression: Floats) -> None:
         super().__init__(settings, split, expression)
         tfs, counts = np.unique(split.train[:, 0], return_counts=True)
         self._number = np.ceil(settings.ratio * counts).astype(int)

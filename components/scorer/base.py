@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from components.core.dataset import Floats, Ints
-from components.core.exam import Split
+from components.core.exam import TrainingPairs
 from components.core.metrics import Scores
 from components.core.settings import Settings as BaseSettings
 
@@ -46,7 +46,7 @@ class Rule(ABC):
     class Settings(BaseSettings):
         """No settings common to all of them."""
 
-    def __init__(self, settings: Settings, split: Split, rng: np.random.Generator) -> None:
+    def __init__(self, settings: Settings, split: TrainingPairs, rng: np.random.Generator) -> None:
         self.settings = settings
         self.split = split
         self.rng = rng
@@ -67,7 +67,7 @@ class Baseline(ABC):
     settings
         Settings of the method.
     split
-        The exam.
+        The training part of the exam.
     expression
         ``[genes, cells]``, log scale.
     tfs
@@ -84,7 +84,7 @@ class Baseline(ABC):
         """No settings common to all of them."""
 
     def __init__(
-        self, settings: Settings, split: Split, expression: Floats, tfs: Ints, rng: np.random.Generator
+        self, settings: Settings, split: TrainingPairs, expression: Floats, tfs: Ints, rng: np.random.Generator
     ) -> None:
         self.settings, self.split, self.expression, self.tfs, self.rng = settings, split, expression, tfs, rng
 

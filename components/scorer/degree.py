@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from components.core.dataset import Ints, pair_keys
-from components.core.exam import Split
+from components.core.exam import TrainingPairs
 from components.core.metrics import Scores
 from components.core.registry import register
 from components.scorer.base import Rule
@@ -20,7 +20,7 @@ class Degree(Rule):
     Source: knockout.
     """
 
-    def __init__(self, settings: Rule.Settings, split: Split, rng: np.random.Generator) -> None:
+    def __init__(self, settings: Rule.Settings, split: TrainingPairs, rng: np.random.Generator) -> None:
         super().__init__(settings, split, rng)
         self.out_degree = np.bincount(split.train[:, 0], minlength=split.n_genes)
         self.in_degree = np.bincount(split.train[:, 1], minlength=split.n_genes)

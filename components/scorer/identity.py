@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from components.core.dataset import Ints
-from components.core.exam import Split
+from components.core.exam import TrainingPairs
 from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import setting
@@ -28,7 +28,7 @@ class Identity(Rule):
 
         C: float = setting(1.0, "inverse strength of the L2 penalty", ge=1e-4, le=1e4, log=True)
 
-    def __init__(self, settings: Settings, split: Split, rng: np.random.Generator) -> None:
+    def __init__(self, settings: Settings, split: TrainingPairs, rng: np.random.Generator) -> None:
         super().__init__(settings, split, rng)
         pairs = np.concatenate([split.train, split.pool])
         labels = np.repeat([1, 0], [len(split.train), len(split.pool)])

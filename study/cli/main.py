@@ -62,6 +62,10 @@ Report = Annotated[
         help="folder of the report; default: OUT/report, or report-TABLE, report-NAME here; own files in it stay",
     ),
 ]
+Timeout = Annotated[
+    float | None, typer.Option(min=0.01, metavar="MINUTES", help="end cells that take longer; default: none")
+]
+Retry = Annotated[bool, typer.Option("--retry-failed", help="run failed cells again")]
 Tracking = Annotated[str | None, typer.Option(help="MLflow store; default: sqlite in OUT")]
 
 
@@ -76,14 +80,15 @@ def run(
     cluster: Cluster = None,
     storage: Storage = None,
     tracking_uri: Tracking = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="run failed cells again")] = False,
+    retry_failed: Retry = False,
+    timeout: Timeout = None,
     share_cells: ShareCells = False,
 ) -> None:
     """Run what is missing of a study, then write its report. Stop it at any time; run it again to go on."""
     from study.cli import studies as commands
 
     source = commands.Source(study, data, scale, tuple(only or ()), lanes)
-    means = commands.Means(tracking_uri, storage, cluster, retry_failed, share_cells)
+    means = commands.Means(tracking_uri, storage, cluster, retry_failed, share_cells, _seconds(timeout))
     raise typer.Exit(commands.run(source, out, means, command=_typed()))
 
 
@@ -99,13 +104,14 @@ def confirm(
     lanes: Lanes = None,
     cluster: Cluster = None,
     tracking_uri: Tracking = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="run failed cells again")] = False,
+    retry_failed: Retry = False,
+    timeout: Timeout = None,
 ) -> None:
     """Retrain a search's best arm and the reference on fresh repeats, and open the test once."""
     from study.cli import studies as commands
 
     source = commands.Source(study, data, scale, (), lanes)
-    means = commands.Means(tracking_uri, None, cluster, retry_failed)
+    means = commands.Means(tracking_uri, None, cluster, retry_failed, timeout_s=_seconds(timeout))
     searched = source.load()
     confirmed = replace(source, only=tuple(only)).load() if only else searched
     code = commands.confirm(searched, confirmed, out, means, top=top, again=again, command=_typed())
@@ -247,6 +253,10 @@ def main() -> None:
 
 def _columns(given: str | None) -> tuple[str, ...] | None:
     return None if given is None else tuple(name.strip() for name in given.split(","))
+
+
+def _seconds(minutes: float | None) -> float | None:
+    return None if minutes is None else 60 * minutes
 
 
 def _typed() -> str:

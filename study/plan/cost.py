@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 
 from components.core.budget import Budget
@@ -13,6 +12,7 @@ from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.store.ledger import Ledger
 from study.train.exams import make_folds
+from study.train.limit import contained
 from study.train.score import score_fold
 
 
@@ -69,7 +69,7 @@ def _time_epochs(cell: Cell, device: str) -> float:
         changes = {"graph_epochs": graph_epochs, "epochs": epochs}
         budget = Budget(**{**cell.budget.model_dump(), **changes})
         started = time.perf_counter()
-        with suppress(Exception):  # an arm that fails costs the time until it does
+        with contained():  # an arm that fails costs the time until it does
             score_fold(cell.arm, dataset, folds[0], cell.repeat, budget, device)
         return time.perf_counter() - started
 

@@ -24,9 +24,11 @@ from components.core.exam import Split
 from components.data.simulator import SimulatorSettings, simulate
 from search_spaces.arm import Arm, Choice, parse_choice
 from study.train.exams import make_split
+from study.train.limit import time_limit
 from study.train.score import fixed_order, score_fold
 
 BUDGET = Budget(epochs=2, patience=2, batch_size=64, graph_epochs=2, graph_patience=2, graph_batch_size=64)
+LONGEST_S = 300.0  # for an arm on the probe: seconds, where it takes one
 
 
 def refuse_silent_arms(arms: Iterable[Arm], budget: Budget) -> None:
@@ -57,11 +59,13 @@ def behaviour(arm: Arm, budget: Budget) -> str:
     short = Budget(**{**BUDGET.model_dump(), "graph_epochs": min(BUDGET.graph_epochs, budget.graph_epochs)})
     dataset, split = _probe()
     try:
-        with torch.random.fork_rng(devices=[]), fixed_order("cpu"):
+        with torch.random.fork_rng(devices=[]), fixed_order("cpu"), time_limit(LONGEST_S, kill=False):
             outcome = score_fold(arm, dataset, split, 0, short, "cpu")
-    except KnockoutError:
+    except KnockoutError as error:
+        raise type(error)(f"arm {arm.name!r}: {error.message}", where=error.where) from None
+    except KeyboardInterrupt:
         raise
-    except Exception:  # what fails here fails in its cells, where it costs no other arm
+    except BaseException:  # what fails here fails in its cells, where it costs no other arm
         return f"fails: {arm.digest}"
     sha = hashlib.sha256(np.concatenate([outcome.validation, outcome.test]).tobytes())
     sha.update(repr(sorted(outcome.curves.items())).encode())

@@ -182,14 +182,14 @@ class DaskWorkers:
         self._looked = time.monotonic()
 
 
-def work_on_cluster(cell: Cell, out: Path) -> CellResult:
+def work_on_cluster(cell: Cell, out: Path, timeout_s: float | None = None) -> CellResult:
     """Run a cell on a worker of the cluster, with the study's folder where the worker sees it.
 
     Without the folder the cell has neither checkpoints nor stages that arms share, and the same result.
     """
     shared = out if OutFolder(out).is_study else None
     with parallel_config(backend="sequential"):  # joblib in a cell, as in sklearn's forests, must not use the cluster
-        return run_cell(cell, _own_lane(), shared)
+        return run_cell(cell, _own_lane(), shared, timeout_s=timeout_s)
 
 
 def data_paths(cells: Iterable[Cell]) -> tuple[Path, ...]:

@@ -96,6 +96,8 @@ class Means:
         Address of a Dask scheduler; None for this machine.
     retry_failed
         Whether cells that failed are run again.
+    timeout_s
+        Seconds that a cell may take; None: any.
     share_cells
         Whether the output folder may belong to another study, whose finished cells count.
     """
@@ -105,6 +107,7 @@ class Means:
     cluster: str | None = None
     retry_failed: bool = False
     share_cells: bool = False
+    timeout_s: float | None = None
 
 
 def run_plan(
@@ -158,7 +161,9 @@ def _run_missing(
     tracker: Tracker,
 ) -> None:
     """Send the missing cells to workers, in order, and log each as it ends."""
-    workers = make_workers(plan.study, missing, out, means.cluster)
+    if not missing:
+        return
+    workers = make_workers(plan.study, missing, out, means)
     keys = {cell.digest: key_of(cell) for cell in plan.cells}
     listener.costs(Costs.of(keys, recorded), [keys[cell.digest] for cell in missing], len(plan.study.lanes))
     queue = Queue(missing)
@@ -191,14 +196,15 @@ def drive(take: Take, pool: Pool, listener: Listener) -> Iterator[tuple[Cell, Ce
             yield cells[record.cell], record
 
 
-def make_workers(study: Study, cells: Sequence[Cell], out: Path, cluster: str | None = None) -> Workers:
+def make_workers(study: Study, cells: Sequence[Cell], out: Path, means: Means = Means()) -> Workers:
     """Return the workers that cells are sent to: processes of this machine, or a Dask cluster."""
-    if cluster is not None:
+    if means.cluster is not None:
         from study.run.cluster import DaskWorkers, data_paths, work_on_cluster
 
-        return DaskWorkers(cluster, functools.partial(work_on_cluster, out=out.resolve()), data_paths(cells))
+        work = functools.partial(work_on_cluster, out=out.resolve(), timeout_s=means.timeout_s)
+        return DaskWorkers(means.cluster, work, data_paths(cells))
     lanes = size_lanes(study.lanes_asked, cells, Ledger(out))
-    return LocalWorkers(lanes, functools.partial(run_and_record, out))
+    return LocalWorkers(lanes, functools.partial(run_and_record, out, timeout_s=means.timeout_s))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.train.exams import make_split
 from study.train.fit import CHUNK, train
+from study.train.limit import contained
 from study.train.memory import PeakMemory
 from study.train.score import assemble_arm
 
@@ -62,7 +63,7 @@ def _measure(cells: Sequence[Cell], device: str) -> float:
             _one_step(cell, device)
         except (MemoryError, torch.OutOfMemoryError):
             return math.inf
-        except Exception:  # what fails here fails in its cell, where the reason is recorded
+        except BaseException:  # what fails here fails in its cell, where the reason is recorded
             continue
     return memory.read_mb()
 
@@ -95,7 +96,7 @@ def _one_step(cell: Cell, device: str) -> None:
     streams = Streams(dataset.digest, cell.repeat)
     made = assemble_arm(cell.arm, dataset, streams, device)
     optimizer = _OneStep(made.parts.build("optimizer"))
-    sampler = made.parts.build("negatives", split, made.expression)
+    sampler = made.parts.build("negatives", split.training, made.expression)
     for graph_epochs in {cell.budget.graph_epochs, 0}:
         budget = Budget(**{**cell.budget.model_dump(), "graph_epochs": graph_epochs})
         with suppress(_EnoughError):
@@ -113,8 +114,7 @@ def _score_chunk(model: GRNModel, split: Split) -> None:
 
 def _parameters(cell: Cell) -> int:
     dataset = load_dataset(cell.dataset, cell.root)
-    try:
+    with contained():  # its cell will say why
         made = assemble_arm(cell.arm, dataset, Streams(dataset.digest, cell.repeat), "cpu")
-    except Exception:  # its cell will say why
-        return 0
-    return sum(p.numel() for p in made.model.parameters())
+        return sum(p.numel() for p in made.model.parameters())
+    return 0

@@ -130,7 +130,7 @@ class Pool:
     def _keep(self, result: CellResult) -> CellRecord:
         """Record a result unless somebody has, and release the claim; return the record that stays."""
         record, cell = result.record, result.record.cell
-        if not self.ledger.write(record, result.predictions, result.embeddings):
+        if not self.ledger.write(record, result.predictions, result.embeddings, result.traceback):
             record = self.ledger.read(cell) or record
         self.claims.release(cell)
         return record
@@ -167,13 +167,13 @@ class Pool:
             on_stop()
 
 
-def run_and_record(out: Path, cell: Cell, lane: Lane) -> CellResult:
+def run_and_record(out: Path, cell: Cell, lane: Lane, timeout_s: float | None = None) -> CellResult:
     """Run a cell in a worker that sees the study's folder, and record it there: a dying driver loses nothing.
 
     A cell that ran out of memory is not recorded: it may have been its neighbours' fault.
     """
-    result = run_cell(cell, lane, out)
+    result = run_cell(cell, lane, out, timeout_s=timeout_s)
     if result.record.status is Status.OOM:
         return result
-    Ledger(out).write(result.record, result.predictions, result.embeddings)
+    Ledger(out).write(result.record, result.predictions, result.embeddings, result.traceback)
     return result.without_arrays

@@ -97,7 +97,7 @@ def run_searches(searches: Sequence[Search], name: str, out: Path, listener: Lis
         return None
 
     first = searches[0]
-    workers = make_workers(first.study, first.reference_cells, out, means.cluster)
+    workers = make_workers(first.study, first.reference_cells, out, means)
     for _, record in drive(take, Pool(workers, out, listener.stopping), listener):
         for log in logs:
             log.search.end_cell(record)

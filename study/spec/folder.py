@@ -132,6 +132,10 @@ class OutFolder:
         """Return what a cell's model makes of test pairs, before its training and after it."""
         return self.embeddings_folder / f"{cell}.npz"
 
+    def traceback(self, cell: str) -> Path:
+        """Return the full traceback of a cell that failed."""
+        return self.root / "tracebacks" / f"{cell}.txt"
+
     @property
     def checkpoints(self) -> Path:
         """Folder with the state of trainings that have not ended."""

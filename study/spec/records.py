@@ -23,6 +23,7 @@ class Status(StrEnum):
 
     OK = "ok"
     DIVERGED = "diverged"  # a loss or a score became NaN or infinite
+    TIMEOUT = "timeout"  # it took longer than --timeout allows
     OOM = "oom"  # out of memory, with the device to itself
     KILLED = "killed"  # its worker process died, twice
     ERROR = "error"  # an exception

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from study.spec.files import write_arrays, write_atomically, write_first
+from study.spec.files import write_arrays, write_atomically, write_first, write_text
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, DamagedRecordError, Status, read_record
 
@@ -35,8 +35,9 @@ class Ledger:
         record: CellRecord,
         predictions: Mapping[str, np.ndarray] | None = None,
         embeddings: Mapping[str, np.ndarray] | None = None,
+        traceback: str = "",
     ) -> bool:
-        """Record a cell, its predictions and embeddings first; return False if another writer was faster.
+        """Record a cell, its predictions, embeddings and traceback first; return False if another writer was faster.
 
         Raises
         ------
@@ -51,6 +52,8 @@ class Ledger:
             write_atomically(self.folder.predictions(record.cell), lambda file: frame.to_parquet(file, index=False))
         if embeddings is not None:
             write_arrays(self.folder.embeddings(record.cell), embeddings)
+        if traceback:
+            write_text(self.folder.traceback(record.cell), traceback)
         return write_first(path, lambda file: file.write_text(record.text(), encoding="utf-8"))
 
     def read(self, cell: str) -> CellRecord | None:
@@ -74,3 +77,4 @@ class Ledger:
     def forget(self, cell: str) -> None:
         """Remove a record, so that the cell is run again."""
         self.folder.record(cell).unlink(missing_ok=True)
+        self.folder.traceback(cell).unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from study.train.checkpoint import Checkpoint, Clock, drop_checkpoints
 from study.train.exams import exam_digest, make_folds, share_tested
 from study.train.fit import DivergedError
 from study.train.graph_stage import graph_stage_of
+from study.train.limit import CellTimeoutError, time_limit
 from study.train.memory import PeakMemory
 from study.train.pairs import Arrays, name_pairs
 from study.train.score import FoldScores, fixed_order, score_fold
@@ -41,19 +42,22 @@ class CellResult:
         Test pairs of all folds: tf, target, label, score; None if the cell failed.
     embeddings
         What the model of the first fold makes of test pairs; None if it was not asked for.
+    traceback
+        Of the exception that ended it, if one did.
     """
 
     record: CellRecord
     predictions: Arrays | None = None
     embeddings: Arrays | None = None
+    traceback: str = ""
 
     @property
     def without_arrays(self) -> CellResult:
-        """The record alone, once the arrays are saved."""
+        """The record alone, once the rest is saved."""
         return CellResult(self.record)
 
 
-def run_cell(cell: Cell, lane: Lane, out: Path | None = None) -> CellResult:
+def run_cell(cell: Cell, lane: Lane, out: Path | None = None, timeout_s: float | None = None) -> CellResult:
     """Train and score one cell; whatever goes wrong becomes the record's status and reason.
 
     Parameters
@@ -65,20 +69,24 @@ def run_cell(cell: Cell, lane: Lane, out: Path | None = None) -> CellResult:
     out
         The study's output folder, in which a cell that was killed goes on at its last checkpoint, and arms share what
         they can. The cell's seconds are what it would have cost alone and in one go.
+    timeout_s
+        Seconds that this call may take; None: any.
     """
     torch.set_num_threads(lane.threads)
     clock, memory = Clock(), PeakMemory.start(lane.device)
     try:
-        with fixed_order(lane.device):
+        with fixed_order(lane.device), time_limit(timeout_s):
             result = _score_cell(cell, lane.device, out, clock)
     except DivergedError as error:
         result = failed(cell, Status.DIVERGED, str(error))
     except (MemoryError, torch.OutOfMemoryError) as error:
         result = failed(cell, Status.OOM, str(error).split("\n")[0] or "out of memory")
-    except Exception as error:
-        trace = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {error} ({Path(trace.filename).name}:{trace.lineno})"
-        result = failed(cell, Status.ERROR, reason)
+    except CellTimeoutError as error:
+        reason = f"it took longer than --timeout allows ({timeout_s:g} s), and was at {_place(error)}"
+        result = replace(failed(cell, Status.TIMEOUT, reason), traceback=_text(error))
+    except BaseException as error:  # a part that calls sys.exit ends its cell, not the study
+        reason = f"{type(error).__name__}: {error} ({_place(error)})"
+        result = replace(failed(cell, Status.ERROR, reason), traceback=_text(error))
     costs = {"seconds": clock.seconds, "shared_s": clock.shared_in_all, "peak_memory_mb": memory.read_mb()}
     if out is not None and result.record.status in (Status.OK, Status.DIVERGED):
         drop_checkpoints(out, cell.digest)
@@ -97,6 +105,16 @@ def failed(cell: Cell, status: Status, reason: str, device: str = "cpu") -> Cell
         versions=versions(),
     )
     return CellResult(record)
+
+
+def _place(error: BaseException) -> str:
+    """Return where an exception was raised, as file and line."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
+
+
+def _text(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
 
 
 def _score_cell(cell: Cell, device: str, out: Path | None, clock: Clock) -> CellResult:

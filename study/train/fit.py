@@ -108,7 +108,7 @@ class _Trainer:
         while at.epoch < stage.epochs and at.epoch - at.best_epoch < stage.patience:
             at.epoch += 1
             if at.epoch > 1 and self.sampler.fresh:
-                at.negatives = self._tensor(self.sampler.draw(at.draws))
+                at.negatives = self._draw(at.draws)
             loss = self._epoch(stage, at.negatives, at.batches)
             stage.fitter.scheduler.step()
             value = self._validate(stage)
@@ -127,7 +127,7 @@ class _Trainer:
         batches = self.streams.torch("batches", stage.name, self.device)
         saved, self.saved = self.saved, None
         if saved is None or saved["stage"] != stage.name:
-            return _Progress(draws, batches, self._tensor(self.sampler.draw(draws)), _snapshot(self.model))
+            return _Progress(draws, batches, self._draw(draws), _snapshot(self.model))
         self.model.load_state_dict(saved["model"])
         stage.fitter.optimizer.load_state_dict(saved["optimizer"])
         stage.fitter.scheduler.load_state_dict(saved["scheduler"])
@@ -199,8 +199,15 @@ class _Trainer:
             raise DivergedError(f"the {stage.name} scores became NaN or infinite")
         return METRICS[self.budget.choose_by](scores, self.split.validation_labels, self.split.validation)
 
+    def _draw(self, rng: np.random.Generator) -> Tensor:
+        negatives = self.sampler.draw(rng)
+        self.split.training.check_drawn(negatives)
+        return self._tensor(negatives)
+
     def _tensor(self, pairs: Ints) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(pairs)).to(self.device)
+        return torch.from_numpy(np.array(pairs, dtype=np.int64)).to(
+            self.device
+        )  # a copy: torch knows no read-only array
 
 
 def train(

@@ -120,7 +120,7 @@ def score_fold(
     checkpoint = checkpoint or Checkpoint()
     assembled = assemble_arm(arm, dataset, streams, device)
     model = assembled.model
-    sampler = assembled.parts.build("negatives", split, assembled.expression)
+    sampler = assembled.parts.build("negatives", split.training, assembled.expression)
     trained = train(model, split, sampler, assembled.parts.build("optimizer"), streams, budget, checkpoint, shared)
     encoded = encode(trained)
     validation = predict(trained, split.validation, encoded)
@@ -168,10 +168,10 @@ def _score_by_method(arm: Arm, dataset: Dataset, split: Split, streams: Streams)
     choice, rng = arm.choices["scorer"], streams.numpy("negatives")
     cls: Any = registry.level("scorer", choice.level)
     if cls.control:
-        rule = cls(choice.settings, split, rng)
+        rule = cls(choice.settings, split.training, rng)
         return FoldScores(rule.score(split.validation), rule.score(split.test))
     target = dataset.target
     tfs = dataset.tfs if target is None else np.union1d(dataset.tfs, target.tfs)
-    method = cls(choice.settings, split, dataset.expression, tfs, rng)
+    method = cls(choice.settings, split.training, dataset.expression, tfs, rng)
     validation = method.score(split.validation)
     return FoldScores(validation, (method if target is None else method.on(target.expression)).score(split.test))

@@ -14,7 +14,7 @@ from sklearn.metrics import mutual_info_score
 
 from components.core import registry
 from components.core.dataset import Dataset
-from components.core.exam import Split
+from components.core.exam import Split, TrainingPairs
 from components.core.metrics import evaluate
 from components.scorer import Baseline, Network
 
@@ -31,6 +31,10 @@ FAST: dict[str, Any] = {"trees": 5, "epochs": 3, "hidden": 4}
 
 def pairs(*listed: tuple[int, int]) -> np.ndarray:
     return np.array(listed, dtype=np.int64)
+
+
+def exam(n_genes: int, train: np.ndarray, pool: np.ndarray) -> TrainingPairs:
+    return TrainingPairs(n_genes=n_genes, train=train, pool=pool)
 
 
 @pytest.fixture(scope="module")
@@ -199,13 +203,12 @@ class TestEveryBaselineThatLearns:
 
 class TestBaselinesByDefinition:
     @staticmethod
-    def planted(values: np.ndarray, tfs: list[int]) -> tuple[Dataset, Split]:
+    def planted(values: np.ndarray, tfs: list[int]) -> tuple[Dataset, TrainingPairs]:
         """Wrap expression with a network that no baseline here may read."""
         edges = pairs(*((tf, gene) for tf in tfs for gene in range(len(values)) if gene != tf))
         genes = tuple(map(str, range(len(values))))
         dataset = Dataset("planted", genes, values.astype(np.float32), np.array(tfs), edges)
-        nothing = np.zeros(0, dtype=np.int64)
-        return dataset, Split(len(values), edges[:1], edges[:0], nothing, edges[:0], nothing, edges[1:2])
+        return dataset, exam(len(values), edges[:1], edges[1:2])
 
     def test_pcc_is_the_absolute_correlation(self):
         values = np.array([[1, 2, 3, 4], [4, 3, 2, 1], [1, 0, 0, 1], [0, 0, 1, 5]])
@@ -309,9 +312,7 @@ class TestBaselinesByDefinition:
         candidates = pairs(*((tf, gene) for tf in range(30) for gene in range(30, 330)))
         label = (candidates[:, 1] - 30) // 10 == candidates[:, 0]
         unseen = candidates[:, 1] % 2 == 0  # targets whose edges were never shown
-        nothing = np.zeros(0, dtype=np.int64)
-        empty = candidates[:0]
-        split = Split(330, candidates[label & ~unseen], empty, nothing, empty, nothing, candidates[~label & ~unseen])
+        split = exam(330, candidates[label & ~unseen], candidates[~label & ~unseen])
         scores = baseline("cnnc", dataset, split, epochs=10, bins=8, dropout=0.1).score(candidates[unseen])
         assert evaluate(scores, label[unseen].astype(np.int64), candidates[unseen])["auroc"] > 0.8
 

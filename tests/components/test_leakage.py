@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +20,14 @@ from component_cases import (
     make_split,
     same_state,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from components.core import registry
 from components.core.budget import Budget
 from components.core.dataset import Dataset
-from components.core.exam import Split
+from components.core.errors import KnockoutError
+from components.core.exam import Split, TrainingPairs
 from components.core.metrics import evaluate
 from components.gnn import GraphEmbedding
 from study.train.fit import predict
@@ -219,3 +224,33 @@ def test_what_is_left_out_of_the_pool_gives_nothing_away(level):
             aurocs.append(evaluate(scorer.score(split.test), split.test_labels, split.test)["auroc"])
     means = {rule: np.mean(aurocs) for rule, aurocs in reached.items()}
     assert all(abs(mean - 0.5) < 0.05 for mean in means.values()), means
+
+
+@given(st.integers(2, 12), st.integers(0, 2**32 - 1), st.integers(0, 20))
+def test_a_draw_is_accepted_just_if_every_pair_lies_in_the_pool(n_genes: int, seed: int, n: int):
+    rng = np.random.default_rng(seed)
+    in_pool = rng.random((n_genes, n_genes)) < rng.choice([0.0, 0.3, 1.0])
+    training = TrainingPairs(n_genes=n_genes, train=np.zeros((0, 2), dtype=np.int64), pool=np.argwhere(in_pool))
+    drawn = rng.integers(-2, n_genes + 2, (n, 2))
+    inside = [0 <= tf < n_genes and 0 <= gene < n_genes and in_pool[tf, gene] for tf, gene in drawn]
+    with (
+        nullcontext() if all(inside) else pytest.raises(KnockoutError, match=f"drew {inside.count(False)} of {n} pairs")
+    ):
+        training.check_drawn(drawn)
+
+
+@pytest.mark.parametrize(
+    "drawn", [[(0, 1)], np.zeros(2, dtype=int), np.zeros((2, 3), dtype=int), np.zeros((2, 2)), None]
+)
+def test_a_draw_of_anything_but_pairs_is_refused(drawn: Any):
+    training = TrainingPairs(n_genes=2, train=np.array([[0, 1]]), pool=np.array([[1, 0]]))
+    with pytest.raises(KnockoutError, match=r"draws an array of integers \[negatives, 2\]"):
+        training.check_drawn(drawn)
+
+
+def test_parts_see_the_training_part_alone_and_cannot_write_into_it():
+    training = make_split(make_dataset()).training
+    assert not [name for name in ("validation", "validation_labels", "test", "test_labels") if hasattr(training, name)]
+    for pairs in (training.train, training.pool):
+        with pytest.raises(ValueError, match="read-only"):
+            pairs[0] = 0

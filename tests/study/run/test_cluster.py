@@ -102,7 +102,7 @@ def test_cells_run_in_the_processes_of_the_workers_and_keep_joblib_to_themselves
         from study.run import cluster as there
 
         seen: dict[str, Any] = {}
-        there.run_cell = lambda *given: seen.update(backend=type(get_active_backend()[0]).__name__)  # type: ignore
+        there.run_cell = lambda *given, **limits: seen.update(backend=type(get_active_backend()[0]).__name__)  # type: ignore
         try:
             there.work_on_cluster(cell, Path("nowhere"))
         finally:
@@ -293,7 +293,7 @@ def test_the_folder_of_the_study_is_used_only_where_the_worker_sees_it(
     cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     given: list[Path | None] = []
-    monkeypatch.setattr(cluster, "run_cell", lambda cell, lane, out: given.append(out))
+    monkeypatch.setattr(cluster, "run_cell", lambda cell, lane, out, **limits: given.append(out))
     work_on_cluster(cells[0], tmp_path)
     (tmp_path / "search").mkdir()
     work_on_cluster(cells[0], tmp_path)

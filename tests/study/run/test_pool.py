@@ -175,7 +175,7 @@ def test_each_worker_owns_a_lane_with_its_threads(
 ):
     both = FORK.Barrier(2)
 
-    def report(cell: Cell, lane: Lane, out: Path) -> CellResult:
+    def report(cell: Cell, lane: Lane, out: Path, **limits: Any) -> CellResult:
         both.wait(LONG_S)  # the other worker has a cell, too
         return CellResult(CellRecord(cell=cell.digest, reason=f"worker {os.getpid()} threads {lane.threads}"))
 
@@ -241,7 +241,7 @@ def test_leaving_the_loop_does_not_wait_for_cells_in_flight(
 ):
     planned, never = cells({"gnn": "none"}), FORK.Event()
 
-    def work(cell: Cell, lane: Lane, out: Path) -> CellResult:
+    def work(cell: Cell, lane: Lane, out: Path, **limits: Any) -> CellResult:
         if cell.digest != planned[0].digest:
             never.wait(LONG_S)
         return CellResult(CellRecord(cell=cell.digest))

@@ -17,9 +17,11 @@ from search_spaces.arm import canonical_json
 from study.plan import cost
 from study.plan.plan import Plan, make_plan
 from study.run.engine import make_workers
-from study.run.pool import Pool
+from study.run.pool import Pool, run_and_record
 from study.spec.cell import Cell
+from study.spec.folder import OutFolder
 from study.spec.machine import Lane
+from study.store.ledger import Ledger
 from study.study_file.study import load_study
 from study.train.cell import CellResult, run_cell
 from study.train.exams import make_folds, make_split
@@ -177,6 +179,11 @@ def test_predictions_are_the_test_pairs_with_their_scores(plan: Callable[..., Pl
     ("arm", "status", "reason"),
     [
         ({"scorer": "boom"}, "error", "ValueError: boom went off [/at all] (knockout_misbehaving.py:"),
+        ({"scorer": "quitter"}, "error", "SystemExit: 0 (knockout_misbehaving.py:"),
+        ({"scorer": "interrupter"}, "error", "KeyboardInterrupt"),
+        ({"scorer": "cheat"}, "error", "has no attribute 'test_labels'"),
+        ({"negatives": "peeking"}, "error", "outside of the pool"),
+        ({"negatives": "lopsided"}, "error", "draws an array of integers [negatives, 2]"),
         ({"scorer": "hungry"}, "oom", "out of memory"),
         ({"scorer": "blank"}, "diverged", "NaN"),
         ({"contrast": "nan"}, "diverged", "joint loss became nan"),
@@ -189,6 +196,23 @@ def test_a_failure_is_recorded_with_its_kind_and_without_scores(
     result = run_cell(cell, LANE)
     assert (result.record.status, result.record.scores, result.predictions) == (status, {}, None)
     assert reason in result.record.reason
+
+
+def test_a_cell_that_never_ends_is_ended_by_its_time_limit(plugin: Path, plan: Callable[..., Plan]):
+    arms = [{"scorer": "endless"}]
+    cell = next(c for c in plan(design={"kind": "explicit", "arms": arms}).cells if c.arm.role == "arm")
+    result = run_cell(cell, LANE, timeout_s=0.5)
+    assert result.record.status == "timeout" and "--timeout allows (0.5 s)" in result.record.reason
+    assert "in act" in result.traceback and run_cell(plan().cells[-1], LANE, timeout_s=60.0).record.ok
+
+
+def test_a_failed_cell_keeps_its_traceback(plugin: Path, plan: Callable[..., Plan], tmp_path: Path):
+    cell = next(c for c in plan(design={"kind": "explicit", "arms": [{"scorer": "boom"}]}).cells if c.arm.role == "arm")
+    run_and_record(tmp_path, cell, LANE)
+    text = OutFolder(tmp_path).traceback(cell.digest).read_text()
+    assert text.startswith("Traceback") and "in act" in text and text.rstrip().endswith("boom went off [/at all]")
+    Ledger(tmp_path).forget(cell.digest)
+    assert not OutFolder(tmp_path).traceback(cell.digest).exists()
 
 
 def test_a_data_set_too_small_for_the_exam_is_an_error_of_its_cells(plan: Callable[..., Plan], tmp_path: Path):

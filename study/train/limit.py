@@ -1,0 +1,55 @@
+"""Keeps a part that misbehaves from ending more than its cell: one that never ends, or raises what nobody expects."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+GRACE_S = 60.0  # for a part that is not in Python code, where no exception reaches it
+
+
+class CellTimeoutError(BaseException):
+    """A cell took longer than it may; no ``except Exception`` of a part holds it up."""
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Suppress whatever a part raises, ``SystemExit`` too, but not the user's Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        pass
+
+
+@contextmanager
+def time_limit(seconds: float | None, *, kill: bool = True) -> Iterator[None]:
+    """Raise :class:`CellTimeoutError` in this thread if the body takes longer; None is no limit.
+
+    With ``kill``, a body that does not return to Python within another minute takes its process with it.
+    """
+    if seconds is None:
+        yield
+        return
+    ended = threading.Event()
+    threading.Thread(target=_watch, args=(threading.get_ident(), seconds, ended, kill), daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _watch(thread: int, seconds: float, ended: threading.Event, kill: bool) -> None:
+    if ended.wait(seconds):
+        return
+    _raise_in(thread)
+    if kill and not ended.wait(GRACE_S):
+        os._exit(1)
+
+
+def _raise_in(thread: int) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(CellTimeoutError))
