@@ -14,6 +14,7 @@ from study.spec.datasets import load_dataset
 from study.spec.records import PlanKind, PlanRecord
 from study.store.ledger import Ledger
 from study.study_file.study import Study
+from study.train.exams import make_folds
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,17 @@ def make_plan(study: Study) -> Plan:
 
 
 def load_datasets(study: Study) -> tuple[Dataset, ...]:
-    """Read a study's data sets, and refuse what would count one of them twice.
+    """Read a study's data sets, and refuse what would count one of them twice, or cannot be examined.
 
     Raises
     ------
     KnockoutError
-        If a data set cannot be read, or two share a name or an exam.
+        If a data set cannot be read or cannot hold its exam, or two share a name or an exam.
     """
     datasets = tuple(load_dataset(spec, study.root) for spec in study.datasets)
     _refuse_same_names(datasets)
     _refuse_same_exam(study, datasets)
+    _refuse_impossible_exams(study, datasets)
     return datasets
 
 
@@ -122,6 +124,23 @@ def _refuse_same_exam(study: Study, datasets: tuple[Dataset, ...]) -> None:
                 f"data sets {twin!r} and {dataset.name!r} hold the same data and set the same exam; drop one.",
                 where=f"datasets[{position}]",
             )
+
+
+def _refuse_impossible_exams(study: Study, datasets: tuple[Dataset, ...]) -> None:
+    """Refuse data sets that cannot hold their exam, all of them at once: each of their cells would fail."""
+    refusals: dict[int, KnockoutError] = {}
+    for position, (dataset, split) in enumerate(zip(datasets, study.splits, strict=True)):
+        try:
+            make_folds(dataset, split, study.first_repeat)
+        except KnockoutError as error:
+            refusals[position] = error
+    if refusals:
+        messages = [error.message for error in refusals.values()]
+        names = [f"{datasets[position].name}: " if len(refusals) > 1 else "" for position in refusals]
+        raise KnockoutError(
+            " ".join(name + message for name, message in zip(names, messages, strict=True)),
+            where=", ".join(f"datasets[{position}] ({datasets[position].name})" for position in refusals),
+        )
 
 
 def refuse_tied_arms(arms: Sequence[Arm], datasets: Sequence[Dataset]) -> None:

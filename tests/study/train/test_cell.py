@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from components.core.dataset import Dataset
+from components.core.errors import KnockoutError
 from components.core.metrics import evaluate
 from components.data.simulator import SimulatorSettings, simulate, write_beeline
 from search_spaces.arm import canonical_json
@@ -215,11 +216,20 @@ def test_a_failed_cell_keeps_its_traceback(plugin: Path, plan: Callable[..., Pla
     assert not OutFolder(tmp_path).traceback(cell.digest).exists()
 
 
-def test_a_data_set_too_small_for_the_exam_is_an_error_of_its_cells(plan: Callable[..., Plan], tmp_path: Path):
-    tiny = Dataset("t", ("A", "B", "C"), np.eye(3, dtype=np.float32), np.array([0]), np.array([[0, 1], [0, 2]]))
-    write_beeline(tiny, tmp_path / "small")
-    record = run_cell(plan(datasets=["small"]).cells[0], LANE).record
-    assert record.status == "error" and record.reason
+def test_data_sets_that_cannot_hold_their_exam_are_refused_before_anything_runs(
+    plan: Callable[..., Plan], tmp_path: Path
+):
+    for name, edges in (("small", [[0, 1], [0, 2]]), ("tiny", [[1, 0], [1, 2]])):
+        expression = np.eye(3, dtype=np.float32)
+        write_beeline(
+            Dataset(name, ("A", "B", "C"), expression, np.array([edges[0][0]]), np.array(edges)), tmp_path / name
+        )
+    sound = {"simulate": {"genes": 64, "tfs": 8, "cells": 40}, "seed": 1}
+    with pytest.raises(KnockoutError, match=r"datasets\[1\].*too small") as one:
+        plan(datasets=[sound, "small"])
+    assert "datasets[0]" not in str(one.value)
+    with pytest.raises(KnockoutError, match=r"datasets\[0\].*, datasets\[2\].*small: .*tiny: "):
+        plan(datasets=["small", sound, "tiny"])
 
 
 def test_a_cell_has_a_label_for_people(plan: Callable[..., Plan]):
