@@ -32,9 +32,10 @@ class UnknownNameError(KnockoutError):
 
 def nearest(given: str, allowed: Iterable[str]) -> str | None:
     """Return the allowed name closest to what was typed, in any case, or None if none is close."""
-    by_lower = {name.lower(): name for name in allowed}
-    matches = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.5)
-    return by_lower[matches[0]] if matches else None
+    by_lower, typed = {name.lower(): name for name in allowed}, given.lower()
+    matches = difflib.get_close_matches(typed, by_lower, n=3, cutoff=0.5)
+    swapped = [match for match in matches if sorted(match) == sorted(typed)]  # 'gnc' means 'gcn', not 'gin'
+    return by_lower[(swapped or matches)[0]] if matches else None
 
 
 def suggestion(given: str, allowed: Iterable[str]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
@@ -16,6 +18,8 @@ from study.plan.time_left import Costs, Key, key_of, seconds_left
 from study.spec.cell import Cell
 from study.spec.records import CellRecord, Status
 
+SILENT_S = 2.0  # what takes longer says what it is doing
+LINE_S = 60.0  # in a log: a line per cell or per minute, whichever is rarer
 FRESH_S = 1.0  # for so long an estimate of the time left is shown before it is made anew
 
 
@@ -61,10 +65,32 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+class _Notice:
+    """Prints a line on stderr, unless it is called off within two seconds."""
+
+    def __init__(self, text: str) -> None:
+        self._timer = threading.Timer(SILENT_S, lambda: make_console(stderr=True).print(f"{text} ...", soft_wrap=True))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def call_off(self) -> None:
+        self._timer.cancel()
+
+
+@contextmanager
+def busy(text: str) -> Iterator[None]:
+    """Say what is being done, should it take longer than two seconds."""
+    notice = _Notice(text)
+    try:
+        yield
+    finally:
+        notice.call_off()
+
+
 class LiveProgress:
     """Shows a running study: cells done, rate, time left, failures as they come.
 
-    On a terminal a live bar; elsewhere (a log, CI) one line per tenth of the way.
+    On a terminal a live bar; elsewhere (a log, CI) a line per cell or per minute, whichever is rarer.
     """
 
     def __init__(self, console: Console) -> None:
@@ -83,17 +109,22 @@ class LiveProgress:
         self._costs = Costs()
         self._missing: Counter[Key] = Counter()  # empty in a search, which does not know yet what it will run
         self._lanes, self._estimate = 1, (float("-inf"), "")
+        self._last_line, self._notice = time.monotonic(), _Notice("reading what is done already")
 
     def __enter__(self) -> LiveProgress:
         self.bar.start()
         return self
 
     def __exit__(self, *args: object) -> None:
+        self._notice.call_off()
         self.bar.stop()
 
     def planned(self, done: int, missing: int) -> None:
         """Show how many cells are recorded already, and how many will be run."""
         self._to_run, self._began = missing, time.monotonic()
+        self._notice.call_off()
+        if missing:
+            self._notice = _Notice("comparing the arms on a probe data set and sizing lanes before the first cell")
         if done:
             self.console.print(f"{done} cells are in the ledger already; {missing} to run.")
         self.task = self.bar.add_task("cells", total=missing, left="", visible=missing > 0)
@@ -104,6 +135,7 @@ class LiveProgress:
 
     def started(self, cell: Cell) -> None:
         """Show a cell in flight."""
+        self._notice.call_off()
         self._running[cell.digest] = (cell, time.monotonic())
         self._refresh()
 
@@ -120,8 +152,9 @@ class LiveProgress:
             self.console.print(line, soft_wrap=True)
         self.bar.advance(self.task)
         self._refresh()
-        step = max(1, self._to_run // 10)
-        if not self.console.is_terminal and (self._ended % step == 0 or self._ended == self._to_run):
+        now = time.monotonic()
+        if not self.console.is_terminal and (now - self._last_line >= LINE_S or self._ended == self._to_run):
+            self._last_line = now
             self.console.print(f"{self._ended}/{self._to_run} cells, {self._left()}")
 
     def message(self, text: str) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from reports.statistics.attainability import blocks_needed, smallest_p
 from reports.words.numbers import count
 from study.cli.datasets import show_audit
-from study.cli.display import LiveProgress, duration, make_console, show_table
+from study.cli.display import LiveProgress, busy, duration, make_console, show_table
 from study.cli.reporting import close, report_search
 from study.plan.cost import estimate
 from study.plan.plan import Plan, make_plan
@@ -26,6 +26,7 @@ from study.store.plan_file import add_command
 from study.study_file.study import Study, load_study
 
 NO_FOLDER = Path(os.devnull)  # `plan` without --out: nothing is done
+READING = "reading the data sets and setting their exams"
 EXIT_INCOMPLETE = 3  # some cells failed or were not run; the report says which
 
 
@@ -55,7 +56,9 @@ def run(source: Source, out: Path, means: Means | None = None, *, command: str =
     if tuned is None:
         console.print("stopped before every arm was tuned; run the same command again to go on")
         return EXIT_INCOMPLETE
-    outcome = run_planned(make_plan(tuned), out, console, means)
+    with busy(READING):
+        planned = make_plan(tuned)
+    outcome = run_planned(planned, out, console, means)
     close(outcome, out, console, command)
     return 0 if outcome.complete and not outcome.failed else EXIT_INCOMPLETE
 
@@ -121,12 +124,14 @@ def plan(source: Source, out: Path | None, *, cost: bool, share_cells: bool = Fa
     _show_edits(study, out, console)
     if study.search is not None:
         return _plan_search(study, out, console)
-    planned, ledger = make_plan(study), Ledger(out)
+    with busy(READING):
+        planned, ledger = make_plan(study), Ledger(out)
     _show_arms(console, planned, ledger)
     for alias, arm in study.aliases.items():
         console.print(f"'{alias}' is the same model as '{arm}': trained once, counted once.")
     console.print(f"metric {study.metric}, {study.repeats} repeats, lanes: {describe_lanes(study.lanes)}\n")
-    show_audit(console, planned.datasets, study.splits)
+    with busy("auditing what each exam gives away"):
+        show_audit(console, planned.datasets, study.splits)
     console.print(_attainable(study, {d.block for d in planned.datasets}))
     if study.tune is not None:
         cells = study.tune.repeats * len(study.datasets)
@@ -136,7 +141,8 @@ def plan(source: Source, out: Path | None, *, cost: bool, share_cells: bool = Fa
         )
     missing = len(planned.missing(ledger))
     if cost and missing:
-        cost_left = estimate(planned, ledger)
+        with busy("timing an epoch of each arm on each data set (--no-cost leaves it out)"):
+            cost_left = estimate(planned, ledger)
         lanes_n = len(study.lanes)
         console.print(
             f"{missing} cells to run: about {duration(cost_left.seconds / lanes_n)} on {lanes_n} lanes "
@@ -148,7 +154,8 @@ def _plan_search(study: Study, out: Path, console: Console) -> None:
     """Print what a search would vary, how far it is, and what a trial is."""
     from study.search.run import open_search, set_aside
 
-    search = open_search(study, out)
+    with busy(READING):
+        search = open_search(study, out)
     spec, space = search.spec, search.space
     show_table(console, f"{study.name}: what varies", ["parameter", "range"], [[*d.values()] for d in space.describe()])
     arm = ", ".join(f"{factor}={level}" for factor, level in space.reference.levels().items() if level != "-")
@@ -195,7 +202,7 @@ def _attainable(study: Study, blocks: set[str]) -> str:
     comparisons = sum(arm.role == "arm" for arm in study.arms)
     n, family = len(blocks), max(comparisons, 1)
     if not comparisons:
-        return f"{n} independent blocks; only controls are compared with the reference: described, not tested."
+        return f"{count(n, 'independent block')}; only controls are compared with the reference: described, not tested."
     least = smallest_p(n, family)
     needed = blocks_needed(family)
     verdict = (

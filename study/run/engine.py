@@ -27,6 +27,7 @@ from study.store.ledger import Ledger
 from study.store.mlflow import Tracker
 from study.store.owner import refuse_other_study, write_owner
 from study.store.plan_file import write_plan
+from study.store.sweep import sweep
 from study.store.table import write_table
 from study.study_file.study import Study
 
@@ -237,4 +238,5 @@ def make_folder(study: Study, out: Path, means: Means) -> None:
         OutFolder(out).ledger.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KnockoutError(f"the output folder cannot be made: {error.strerror}.", where=str(out)) from None
+    sweep(out)
     write_owner(study.name, study.content, out)

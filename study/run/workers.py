@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -15,6 +16,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Protocol
 
+import psutil
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -24,6 +26,7 @@ from study.train.cell import CellResult
 
 Work = Callable[[Cell, Lane], CellResult]
 
+SLOTS = "knockout-lanes-"  # and the driver's process: a folder in which workers take their lanes
 _LANE: Lane | None = None  # set in each worker by _start_worker
 
 
@@ -90,7 +93,8 @@ class LocalWorkers:
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
         with ExitStack() as stack:
-            folder = tempfile.TemporaryDirectory(prefix="knockout-lanes-", ignore_cleanup_errors=True)
+            _sweep_slots()
+            folder = tempfile.TemporaryDirectory(prefix=f"{SLOTS}{os.getpid()}-", ignore_cleanup_errors=True)
             arguments = (self.lanes, stack.enter_context(folder), os.getpid())
             executor = ProcessPoolExecutor(len(self.lanes), initializer=_start_worker, initargs=arguments, env=env)
             self._executor = stack.enter_context(executor)
@@ -109,6 +113,14 @@ class LocalWorkers:
     def kill(self) -> None:
         """End the processes now."""
         self._executor.shutdown(wait=False, kill_workers=True)
+
+
+def _sweep_slots() -> None:
+    """Remove the folders of drivers that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{SLOTS}*-*"):
+        pid = folder.name.removeprefix(SLOTS).partition("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start_worker(lanes: tuple[Lane, ...], slots: str, driver: int) -> None:

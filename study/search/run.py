@@ -96,12 +96,12 @@ def run_searches(searches: Sequence[Search], name: str, out: Path, listener: Lis
                 return cell
         return None
 
-    first = searches[0]
-    workers = make_workers(first.study, first.reference_cells, out, means)
-    for _, record in drive(take, Pool(workers, out, listener.stopping), listener):
-        for log in logs:
-            log.search.end_cell(record)
-            log.update()
+    if not all(search.over for search in searches):
+        workers = make_workers(searches[0].study, searches[0].reference_cells, out, means)
+        for _, record in drive(take, Pool(workers, out, listener.stopping), listener):
+            for log in logs:
+                log.search.end_cell(record)
+                log.update()
     for log in logs:
         log.close()
 

@@ -77,6 +77,8 @@ def parse(cls: type[Any], given: Any, at: str) -> Any:
             if problem["type"] == "missing":
                 raise KnockoutError(f"the key {loc[-1]!r} is missing.", where=key_path) from None
             if not {"str", "bool"} & set(problem["loc"]):
+                if problem["type"] == "list_type" and isinstance(problem["input"], str):
+                    raise KnockoutError(f"a list is needed: write [{problem['input']}].", where=key_path) from None
                 message = re.sub(" or instance of .*", "", problem["msg"].lower()).replace("dictionary", "mapping")
                 raise KnockoutError(f"{message}, got {problem['input']!r}.", where=key_path) from None
         raise KnockoutError(str(error.errors()[0]["msg"]), where=at) from None

@@ -11,6 +11,8 @@ import yaml
 
 from components.core.errors import KnockoutError
 
+MOST_VALUES = 100_000  # of a study file, every alias unfolded
+
 
 class _Loader(yaml.SafeLoader):
     """Reads plain words as YAML 1.2 does: ``off`` and ``no`` are words, ``1e-3`` is a number, no word is a date."""
@@ -68,6 +70,7 @@ def read_yaml(path: Path) -> YamlFile:
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=_Loader)
+        _refuse_bomb(node, path)
         values = yaml.load(text, Loader=_Loader)  # a SafeLoader, in essence
         file = YamlFile(path, values, {})
         _note_lines(file, node, "")
@@ -88,6 +91,21 @@ def read_yaml(path: Path) -> YamlFile:
     if not isinstance(values, dict):
         raise KnockoutError("a study file is a mapping of keys such as 'datasets' and 'design'.", where=str(path))
     return file
+
+
+def _refuse_bomb(root: Any, path: Path) -> None:
+    """Refuse aliases that unfold to more than any study says: a few hundred bytes can stand for billions of values."""
+    sizes: dict[int, int] = {}  # of the nodes that were met, unfolded
+
+    def size(node: Any) -> int:
+        if id(node) not in sizes:
+            children: list[Any] = node.value if isinstance(node, yaml.CollectionNode) else []
+            pairs = [part for child in children for part in (child if isinstance(child, tuple) else (child,))]
+            sizes[id(node)] = 1 + sum(map(size, pairs))
+        return sizes[id(node)]
+
+    if root is not None and size(root) > MOST_VALUES:
+        raise KnockoutError(f"its aliases unfold to more than {MOST_VALUES:,} values.", where=str(path))
 
 
 def _note_lines(file: YamlFile, node: Any, path: str) -> None:

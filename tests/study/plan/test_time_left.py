@@ -128,6 +128,7 @@ def test_progress_estimates_from_cells_of_the_same_kind_and_not_from_the_rate(
         progress.costs(costs([("dear", "net", 600.0)]), [("cheap", "net"), ("dear", "net"), ("dear", "net")], 1)
         progress.started(cell("1", "cheap"))
         clock.now = 2.0
+        progress._last_line = -60.0
         progress.ended(cell("1", "cheap"), ended("ok", 2.0))
         assert "1/3 cells, 1800 cells/h, 20 min left" in text.getvalue()
         progress.started(cell("2", "dear"))
@@ -142,12 +143,15 @@ def test_progress_of_a_search_estimates_from_the_rate_and_says_what_it_is_told(
     with progress:
         progress.planned(0, 4)
         assert progress._left() == "measuring"
-        clock.now = 30.0
-        progress.ended(cell("1"), ended("ok", 30.0))
-        assert "1/4 cells, 120 cells/h, 90 s left" in text.getvalue().replace("2 min", "90 s")
+        clock.now = 90.0
+        progress.ended(cell("1"), ended("ok", 90.0))
+        assert "1/4 cells, 40 cells/h, 4 min left" in text.getvalue()
+        clock.now = 100.0
+        progress.ended(cell("2"), ended("ok", 10.0))
+        assert "2/4" not in text.getvalue(), "a line per minute at most"
         progress.message("trial 3 complete [/as it is]")
         assert "trial 3 complete [/as it is]\n" in text.getvalue()
         clock.now = 100.0
-        for digest in "234":
+        for digest in "34":
             progress.ended(cell(digest), ended("error", 0.0, "why"))
         assert "error 4: why" in text.getvalue() and "4/4 cells, took 2 min" in text.getvalue()

@@ -14,7 +14,7 @@ from study.plan.plan import make_plan
 from study.run import pool as pool_module
 from study.run import workers as workers_module
 from study.run.pool import Pool
-from study.run.workers import LocalWorkers
+from study.run.workers import LocalWorkers, _sweep_slots
 from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.spec.records import CellRecord, Status
@@ -265,3 +265,16 @@ def test_a_damaged_record_is_the_cells_failure_and_the_others_run(
     assert damaged.status == "damaged" and str(path) in damaged.reason
     assert len(found) == 5 and all(record.ok for record in found.values())
     assert path.read_text() == "[]", "no one writes over it unasked"
+
+
+def test_lanes_of_a_killed_driver_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("psutil.pid_exists", lambda pid: pid == 11)
+    for name in ("knockout-lanes-11-a", "knockout-lanes-12-b", "knockout-lanes-x", "others-12-c"):
+        (tmp_path / name).mkdir()
+    _sweep_slots()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "knockout-lanes-11-a",
+        "knockout-lanes-x",
+        "others-12-c",
+    ]
