@@ -13,6 +13,8 @@ from components.core.exam import NONE, TEST, TRAIN, VALIDATION, Split, collect
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
 
+DENSE = 0.9  # share of the genes that a TF regulates, from which on it leaves too few negatives
+
 
 class Splitter(ABC):
     """Base of every split protocol: sets the exam of a data set, or one exam per fold.
@@ -132,16 +134,30 @@ def mirrored(splitter: Splitter, pairs: np.ndarray) -> np.ndarray:
 
 def refuse_empty(split: Split, dataset: Dataset, splitter: Splitter) -> None:
     """Raise :class:`KnockoutError`, saying what the protocol needs, if a part lacks positives or negatives."""
-    lacking = [
-        name
-        for name, labels in (("validation", split.validation_labels), ("test", split.test_labels))
-        if len(np.unique(labels)) < 2
-    ]
-    lacking += ["training"] if not len(split.train) or not len(split.pool) else []
-    if lacking:
-        raise KnockoutError(
-            f"the network is too small for {type(splitter).__name__}: with {len(dataset.edges)} edges of "
-            f"{len(np.unique(dataset.edges[:, 0]))} TFs the {' and '.join(lacking)} part lacks positives or negatives. "
-            f"{splitter.needs}",
-            where=f"data set {dataset.name}",
+    labels = {"validation": split.validation_labels, "test": split.test_labels}
+    no_edge = [part for part, values in labels.items() if not np.any(values == 1)] + ["training"] * (
+        not len(split.train)
+    )
+    no_other = [part for part, values in labels.items() if not np.any(values == 0)] + ["training"] * (
+        not len(split.pool)
+    )
+    if not no_edge and not no_other:
+        return
+    regulators, degrees = np.unique(dataset.edges[:, 0], return_counts=True)
+    message = f"with {len(dataset.edges)} edges of {len(regulators)} TF(s)"
+    full = int(np.sum(degrees >= DENSE * (dataset.n_genes - 1)))
+    if full and not no_edge:
+        message = (
+            f"the network is too dense for {type(splitter).__name__}: {message}, {full} of which regulate nearly all"
         )
+        message += (
+            f" of the {dataset.n_genes} genes, no pair without an edge is left for {' and '.join(no_other)}. Leave out"
+        )
+        message += " these TFs, keep only the surest edges, or add genes."
+    else:
+        lacking = " and ".join(dict.fromkeys([*no_edge, *no_other]))
+        message = (
+            f"the network is too small for {type(splitter).__name__}: {message} the {lacking} part lacks positives or"
+        )
+        message += f" negatives. {splitter.needs}"
+    raise KnockoutError(message, where=f"data set {dataset.name}")

@@ -65,9 +65,11 @@ def test_raw_counts_are_refused_with_the_scanpy_lines(write, small, network_csv)
         read(write((small.expression.T * 80).round()), network_file=network_csv)
 
 
-def test_small_whole_numbers_are_taken_as_log_values(write, small, network_csv):
-    whole = (small.expression.T * 8).round()
-    np.testing.assert_array_equal(read(write(whole), network_file=network_csv).expression, whole.T)
+def test_whole_numbers_are_raw_counts_however_small(write, small, network_csv):
+    with pytest.raises(
+        KnockoutError, match=r"raw counts.*the largest is 1[0-9]\).*knockout data prepare \S+study\.h5ad"
+    ):
+        read(write((small.expression.T * 8).round()), network_file=network_csv)
 
 
 def test_faults_of_the_matrix_are_named_by_gene_and_cell(write, small, network_csv):
@@ -108,8 +110,8 @@ def test_a_network_is_required(write):
 def test_an_absent_or_foreign_network_is_refused(write, network_csv, tmp_path):
     with pytest.raises(KnockoutError, match=r"edge.csv: no such file. Did you mean 'edges.csv'"):
         read(write(), network_file=tmp_path / "edge.csv")
-    network_csv.write_text("regulator,regulated\nSOX2,NA\n")
-    with pytest.raises(KnockoutError, match=r"no column 'Gene1' or 'TF' or 'source'.*'regulator', 'regulated'"):
+    network_csv.write_text("left,right\nSOX2,NA\nGATA4,NA\n")
+    with pytest.raises(KnockoutError, match=r"'left' and 'right'.*by their place; a study does not guess"):
         read(write(), network_file=network_csv)
 
 
