@@ -135,29 +135,20 @@ def mirrored(splitter: Splitter, pairs: np.ndarray) -> np.ndarray:
 def refuse_empty(split: Split, dataset: Dataset, splitter: Splitter) -> None:
     """Raise :class:`KnockoutError`, saying what the protocol needs, if a part lacks positives or negatives."""
     labels = {"validation": split.validation_labels, "test": split.test_labels}
-    no_edge = [part for part, values in labels.items() if not np.any(values == 1)] + ["training"] * (
-        not len(split.train)
-    )
-    no_other = [part for part, values in labels.items() if not np.any(values == 0)] + ["training"] * (
-        not len(split.pool)
-    )
+    no_edge = [part for part, values in labels.items() if not np.any(values == 1)]
+    no_other = [part for part, values in labels.items() if not np.any(values == 0)]
+    no_edge += [] if len(split.train) else ["training"]
+    no_other += [] if len(split.pool) else ["training"]
     if not no_edge and not no_other:
         return
     regulators, degrees = np.unique(dataset.edges[:, 0], return_counts=True)
-    message = f"with {len(dataset.edges)} edges of {len(regulators)} TF(s)"
     full = int(np.sum(degrees >= DENSE * (dataset.n_genes - 1)))
+    size, cure = "small", splitter.needs
     if full and not no_edge:
-        message = (
-            f"the network is too dense for {type(splitter).__name__}: {message}, {full} of which regulate nearly all"
-        )
-        message += (
-            f" of the {dataset.n_genes} genes, no pair without an edge is left for {' and '.join(no_other)}. Leave out"
-        )
-        message += " these TFs, keep only the surest edges, or add genes."
-    else:
-        lacking = " and ".join(dict.fromkeys([*no_edge, *no_other]))
-        message = (
-            f"the network is too small for {type(splitter).__name__}: {message} the {lacking} part lacks positives or"
-        )
-        message += f" negatives. {splitter.needs}"
+        size = "dense"
+        cure = f"TFs that regulate nearly all of the {dataset.n_genes} genes: {full}; leave them out, or add genes."
+    lacking = f"no edge is left for {' and '.join(no_edge)}" if no_edge else ""
+    lacking = lacking or f"no pair without an edge is left for {' and '.join(no_other)}"
+    message = f"the network is too {size} for {type(splitter).__name__}: with {len(dataset.edges)} edges"
+    message += f" of {len(regulators)} TF(s) {lacking}. {cure}"
     raise KnockoutError(message, where=f"data set {dataset.name}")
