@@ -61,6 +61,8 @@ def read(
         For the first fault, with file, row and what is allowed.
     """
     path = Path(path).resolve()
+    if not path.exists():
+        raise KnockoutError("no such file or folder." + sibling_suggestion(path), where=str(path))
     if is_h5ad(path):
         if network_file is None:
             raise KnockoutError("an .h5ad file needs a network file (columns TF,Target).", where=str(path))
@@ -129,8 +131,6 @@ def _names(folder: Path) -> tuple[str, str, str]:
 def _refuse_other_layouts(path: Path) -> None:
     """Raise an error that says what is missing, which data sets are below, and which layouts are known."""
     where = str(path)
-    if not path.exists():
-        raise KnockoutError("no such file or folder." + sibling_suggestion(path), where=where)
     refuse_foreign(path)
     if not path.is_dir():
         raise KnockoutError(f"neither a folder nor an .h5ad file. Known layouts: {LAYOUTS}.", where=where)

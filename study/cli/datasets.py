@@ -31,7 +31,7 @@ def check(folder: Path, split: str, network_file: Path | None) -> None:
     """Print what data sets hold, and what their exam gives away."""
     console = make_console()
     choice = parse_choice("split", split, where="--split")
-    if folder.is_file() or (folder / "BL--ExpressionData.csv").exists():
+    if not folder.is_dir() or (folder / "BL--ExpressionData.csv").exists():
         paths = [folder]
     else:
         paths = readers.find(folder) or [folder]

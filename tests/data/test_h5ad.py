@@ -6,6 +6,7 @@ from scipy import sparse
 
 from components.core.errors import KnockoutError
 from components.data.readers import read
+from components.data.simulator import SimulatorSettings, simulate
 
 anndata = pytest.importorskip("anndata", reason="reading .h5ad is an optional extra: pip install 'knockout[h5ad]'")
 
@@ -120,3 +121,16 @@ def test_without_anndata_the_error_says_how_to_get_it(write, network_csv, monkey
     monkeypatch.setitem(sys.modules, "anndata", None)
     with pytest.raises(KnockoutError, match=r"pip install 'knockout\[h5ad\]'"):
         read(path, network_file=network_csv)
+
+
+def test_data_check_names_the_columns_of_the_network_that_it_leaves_out(knockout, tmp_path):
+    drawn = simulate(SimulatorSettings(genes=64, tfs=8, cells=40))
+    data = anndata.AnnData(drawn.expression.T)
+    data.var_names = list(drawn.genes)
+    data.write_h5ad(tmp_path / "cells.h5ad")
+    edges = [f"{drawn.genes[target]},1,{drawn.genes[tf]}" for tf, target in drawn.edges]
+    (tmp_path / "net.csv").write_text("\n".join(["Target gene,weight,TF", *edges]))
+    done = knockout("data", "check", tmp_path / "cells.h5ad", "--network-file", tmp_path / "net.csv")
+    assert done.code == 0 and "not used of the network: 'weight'; every row counts as an edge" in done.out
+    missing = knockout("data", "check", tmp_path / "cell.h5ad")
+    assert missing.code == 2 and "Did you mean 'cells.h5ad'" in missing.err
