@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from components.core.dataset import Floats, Ints, pair_keys
 from components.core.errors import KnockoutError, UnknownNameError, suggestion
-from components.data.csvfile import Column, rows_of
+from components.data.scale import judge
+from components.data.tables.csvfile import Column, rows_of
 
-RAW_COUNT = 50  # whole numbers above this are counts, not log values
+LEAST_DETECTED = 10  # values above 0 that a cell must have to be taken for a copy of another
+COPIES = 0.1  # share of cells that may be copies by chance
 
 
-def read_expression(path: Path) -> tuple[tuple[str, ...], Floats]:
-    """Read gene names and log-scale expression ``[genes, cells]`` from a CSV file.
+def read_expression(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Floats]:
+    """Read gene names, cell names and any numbers ``[genes, cells]`` from a table.
 
     Raises
     ------
     KnockoutError
-        For a value that is no number, and as :func:`check_expression` does.
+        For a value that is no number, with gene and cell.
     """
     rows = rows_of(path)
     cells = next(rows)[1][1:]
@@ -30,8 +37,7 @@ def read_expression(path: Path) -> tuple[tuple[str, ...], Floats]:
         genes.append(row[0])
         values.append(_numbers(row, cells, f"{path}, row {line}"))
     expression = np.array(values, dtype=np.float32).reshape(len(genes), len(cells))
-    check_expression(genes, cells, expression, where=str(path))
-    return tuple(genes), expression
+    return tuple(genes), tuple(cells), expression
 
 
 def _numbers(row: Sequence[str], cells: Sequence[str], where: str) -> Floats:
@@ -70,7 +76,7 @@ def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Flo
     ------
     KnockoutError
         For unnamed or duplicate genes, fewer than 2 cells, negative or non-finite values, a gene with one value in
-        every cell, or raw counts.
+        every cell, cells that stand twice, or values without logarithm.
     """
     if not genes:
         raise KnockoutError("no genes; expected one row per gene below the header.", where=where)
@@ -81,12 +87,16 @@ def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Flo
         if bad.any():
             gene, cell = np.argwhere(bad)[0]
             fault = f"value {expression[gene, cell]} {rule} ({int(bad.sum())} such value(s) in all)"
+            fault += "" if rule == "must be finite" else "; scaled values cannot be used, give log values"
             raise KnockoutError(f"gene {genes[gene]!r}, cell {cells[cell]!r}: {fault}.", where=where)
     _refuse_constant(genes, expression, where)
-    if expression.max() > RAW_COUNT and not np.any(expression % 1):
+    _refuse_copies(cells, expression, where)
+    scale = judge(expression)
+    if scale.kind != "log":
+        what = "raw counts" if scale.kind == "counts" else "not on the log scale"
         raise KnockoutError(
-            f"raw counts (all values are whole, the largest is {expression.max():.0f}); expected log scale."
-            " Log-normalise first, e.g. sc.pp.normalize_total(adata, target_sum=1e4); sc.pp.log1p(adata).",
+            f"{what} ({scale.why}); expected log scale. Convert: knockout data prepare {where} --network FILE --to DIR,"
+            " or in Python, of raw counts: sc.pp.normalize_total(adata, target_sum=1e4); sc.pp.log1p(adata).",
             where=where,
         )
 
@@ -100,6 +110,32 @@ def _refuse_bad_names(genes: Sequence[str], where: str) -> None:
             message = f"gene {gene!r} stands twice: as gene number {first[gene]} and {row}."
             raise KnockoutError(message + " Keep one of them.", where=where)
         first[gene] = row
+
+
+def copies(expression: Any) -> NDArray[np.bool_]:
+    """Return which cells ``[cells]`` of ``[genes, cells]`` have the values of an earlier cell, ten or more above 0."""
+    columns = sparse.csc_array(expression)
+    seen: set[bytes] = set()
+    copied = np.zeros(columns.shape[1], dtype=bool)
+    for cell, (start, end) in enumerate(itertools.pairwise(columns.indptr)):
+        if end - start >= LEAST_DETECTED:
+            values = hashlib.blake2b(columns.indices[start:end].tobytes() + columns.data[start:end].tobytes()).digest()
+            copied[cell] = values in seen
+            seen.add(values)
+    return copied
+
+
+def _refuse_copies(cells: Sequence[str], expression: Floats, where: str) -> None:
+    cure = "knockout data prepare drops copies and tells names apart"
+    repeated = [cell for cell, number in Counter(cells).items() if number > 1]
+    if repeated:
+        message = f"cell {repeated[0]!r} stands {cells.count(repeated[0])} times ({len(repeated)} such name(s))"
+        raise KnockoutError(f"{message}; cells need names of their own: {cure}.", where=where)
+    copied = copies(expression)
+    if copied.mean() > COPIES:
+        cell = cells[int(np.flatnonzero(copied)[0])]
+        message = f"{int(copied.sum())} of {len(cells)} cells have the values of another cell (first: {cell!r})"
+        raise KnockoutError(f"{message}: was a matrix joined with itself? {cure}.", where=where)
 
 
 def _refuse_constant(genes: Sequence[str], expression: Floats, where: str) -> None:

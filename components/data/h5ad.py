@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from components.core.dataset import Floats, Ints
 from components.core.errors import KnockoutError
 from components.data.checks import check_edges, check_expression, rows_of_genes
-from components.data.csvfile import Column, read_table, rows_of
-
-TF_TITLES = ("tf", "tfs", "gene", "genes", "gene1", "source", "name", "symbol")
+from components.data.hints import refuse_strangers
+from components.data.tables.csvfile import one_name
+from components.data.tables.files import as_size, is_hdf5
+from components.data.tables.network import read_network
+from components.data.tables.tfs import tf_list
 
 
 def read_h5ad(
     path: Path, network_file: Path, tfs_file: Path | None = None
 ) -> tuple[tuple[str, ...], Floats, Ints, Ints]:
-    """Read expression from an AnnData file, and edges from a CSV file.
+    """Read expression from an AnnData file, and edges from a table.
 
     Parameters
     ----------
     path
         ``.h5ad`` file, ``X`` ``[cells, genes]``, dense or sparse, log-scale values.
     network_file
-        CSV with columns Gene1,Gene2 or TF,Target or source,target.
+        Table of edges, with titles that say which column regulates.
     tfs_file
-        List of TFs, one column, with or without a title; None for every regulator in the network.
+        List of TFs; None for every regulator in the network.
 
     Returns
     -------
@@ -41,25 +45,66 @@ def read_h5ad(
         If anndata is not installed, or a file is faulty.
     """
     genes, cells, expression = _matrix(path)
+    listed = None if tfs_file is None else tf_list(tfs_file, genes)
+    network = read_network(network_file, {gene.upper() for gene in genes}, listed.values if listed else ())
+    if network.guessed:
+        message = f"{network.notes[0]}; a study does not guess. Name them TF and Target in the first row"
+        raise KnockoutError(f"{message}, or use knockout data prepare.", where=str(network_file))
+    ends = (network.regulators, network.targets)
+    refuse_strangers([name for end in ends for name in end.values], genes, cells, where=str(path))
     check_expression(genes, cells, expression, where=str(path))
-    table = read_table(network_file)
-    ends = [table.column("Gene1", "TF", "source"), table.column("Gene2", "Target")]
     edges = np.stack([rows_of_genes(end, genes) for end in ends], axis=1)
-    regulators = edges[:, 0] if tfs_file is None else rows_of_genes(tf_list(tfs_file, genes), genes)
-    tfs = np.unique(regulators)
+    tfs = np.unique(edges[:, 0] if listed is None else rows_of_genes(listed, genes))
     check_edges(edges, ends[0], genes, tfs)
     return genes, expression, tfs, edges
 
 
 def _matrix(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Floats]:
     data = open_h5ad(path)
-    matrix, genes, cells = data.X, tuple(map(str, data.var_names)), tuple(map(str, data.obs_names))
+    matrix, genes, cells = data.X, tuple(map(one_name, data.var_names)), tuple(map(one_name, data.obs_names))
+    _refuse_size(4.0 * len(genes) * len(cells), f"{len(cells):,} cells x {len(genes):,} genes", path)
     if hasattr(matrix, "toarray"):  # every kind of sparse matrix
         matrix = matrix.toarray()
     if matrix is None or np.asarray(matrix).dtype.kind not in "fiu":
         raise KnockoutError("X holds no numbers; expected log-scale expression [cells, genes].", where=str(path))
     with np.errstate(over="ignore"):
         return genes, cells, np.ascontiguousarray(np.asarray(matrix).T, dtype=np.float32)
+
+
+def is_h5ad(path: Path) -> bool:
+    """Return whether a file is of AnnData, by its name or by its content."""
+    if path.name.lower().endswith(".h5ad"):
+        return True
+    if not is_hdf5(path) or importlib.util.find_spec("h5py") is None:
+        return False
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            return {"obs", "var"} <= set(file)
+    except OSError:
+        return False
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Refuse a file that declares more values than memory can hold: 60 bytes can stand for terabytes."""
+    import h5py
+
+    declared: dict[str, h5py.Dataset] = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: declared.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+        sizes = {name: float(item.size or 0) * item.dtype.itemsize for name, item in declared.items()}
+        largest = max(sizes, key=lambda name: sizes[name], default="")
+        if largest:
+            shape = " x ".join(f"{length:,}" for length in declared[largest].shape)
+            _refuse_size(sum(sizes.values()), f"{largest} declares {shape} values", path)
+
+
+def _refuse_size(size: float, what: str, path: Path) -> None:
+    free = psutil.virtual_memory().available
+    if size > free:
+        message = f"{what}: {as_size(size)}, more than the free memory of {as_size(free)}; choose fewer cells or genes."
+        raise KnockoutError(message, where=str(path))
 
 
 def open_h5ad(path: Path) -> Any:
@@ -78,23 +123,12 @@ def open_h5ad(path: Path) -> Any:
     if not path.is_file():
         raise KnockoutError("no such file.", where=str(path))
     try:
+        _refuse_bomb(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on duplicate names, which are refused later
             return anndata.read_h5ad(path)
+    except KnockoutError:
+        raise
     except Exception as error:  # a damaged file raises whatever HDF5 meets first
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise KnockoutError(f"not readable as .h5ad: {first}", where=str(path)) from None
-
-
-def tf_list(path: Path, genes: tuple[str, ...]) -> Column:
-    """Return the TFs of a file: of its only column, with or without a title, or of its column TF."""
-    rows = list(rows_of(path))
-    width = len(rows[0][1])
-    if width > 1:
-        return read_table(path).column("TF")
-    title = rows[0][1][0]
-    if title.lower() in TF_TITLES and title not in genes:
-        rows = rows[1:]
-    if not rows:
-        raise KnockoutError("no TFs; expected one gene name per line.", where=str(path))
-    return Column(path, "TF", tuple(line for line, _ in rows), tuple(row[0] for _, row in rows))

@@ -12,16 +12,18 @@ import numpy as np
 
 from components.core.dataset import Dataset, Ints, pair_keys
 from components.core.errors import KnockoutError, nearest
-from components.data.checks import check_edges, read_expression, rows_of_genes, whole_numbers
-from components.data.csvfile import Column, read_table, sibling_suggestion
-from components.data.h5ad import read_h5ad
+from components.data.checks import check_edges, check_expression, read_expression, rows_of_genes, whole_numbers
+from components.data.h5ad import is_h5ad, read_h5ad
+from components.data.hints import refuse_strangers
+from components.data.tables.csvfile import Column, one_name, read_table
+from components.data.tables.files import refuse_foreign, sibling_suggestion
 
 EXPRESSION, TARGETS, TFS = "BL--ExpressionData.csv", "Target.csv", "TF.csv"
 LABELS, NETWORK = "Label.csv", "BL--network.csv"
 FILES = (EXPRESSION, TARGETS, TFS, LABELS, NETWORK)
 LAYOUTS = (
     f"a folder with {EXPRESSION}, {TFS}, {TARGETS} and {LABELS} or {NETWORK}; "
-    "or an .h5ad file with a network CSV (columns Gene1,Gene2)"
+    "or an .h5ad file with a network (columns TF,Target). Other files: knockout data prepare"
 )
 
 
@@ -44,9 +46,9 @@ def read(
         Names in tables. The defaults of a folder ``<network>/<cell>/TFs+<n>`` come from its path; otherwise the name
         is that of the folder or file, and the block is the name.
     network_file
-        ``.h5ad`` only: CSV of edges, columns Gene1,Gene2 or TF,Target or source,target.
+        ``.h5ad`` only: table of edges, with titles that say which column regulates.
     tfs_file
-        ``.h5ad`` only: list of TFs, one column; None for every regulator in the network.
+        ``.h5ad`` only: list of TFs; None for every regulator in the network.
 
     Returns
     -------
@@ -59,22 +61,27 @@ def read(
         For the first fault, with file, row and what is allowed.
     """
     path = Path(path).resolve()
-    if path.suffix == ".h5ad":
+    if not path.exists():
+        raise KnockoutError("no such file or folder." + sibling_suggestion(path), where=str(path))
+    if is_h5ad(path):
         if network_file is None:
-            raise KnockoutError("an .h5ad file needs a network file (columns Gene1,Gene2).", where=str(path))
+            raise KnockoutError("an .h5ad file needs a network file (columns TF,Target).", where=str(path))
         genes, expression, tfs, edges = read_h5ad(path, Path(network_file), tfs_file and Path(tfs_file))
         defaults = (path.stem, "", Path(network_file).stem)
     else:
         if network_file or tfs_file:
             raise KnockoutError("a folder brings its own network and TFs; give no other file.", where=str(path))
         _refuse_other_layouts(path)
-        genes, expression = read_expression(path / EXPRESSION)
+        genes, cells, expression = read_expression(path / EXPRESSION)
+        refuse_strangers(_names_of(path / TARGETS), genes, cells, where=str(path / EXPRESSION))
+        check_expression(genes, cells, expression, where=str(path / EXPRESSION))
         _check_gene_list(path / TARGETS, genes)
         tfs = _listed_tfs(path / TFS, genes)
         edges = _edges_of_folder(path, genes, tfs)
         defaults = _names(path)
-    name = name or defaults[0]
-    return Dataset(name, genes, expression, tfs, edges, block or defaults[1] or name, network or defaults[2])
+    given = zip((name, block, network), defaults, strict=True)
+    name, block, network = (one_name(label or default) for label, default in given)
+    return Dataset(name, genes, expression, tfs, edges, block or name, network)
 
 
 def find(root: Path) -> list[Path]:
@@ -124,8 +131,7 @@ def _names(folder: Path) -> tuple[str, str, str]:
 def _refuse_other_layouts(path: Path) -> None:
     """Raise an error that says what is missing, which data sets are below, and which layouts are known."""
     where = str(path)
-    if not path.exists():
-        raise KnockoutError("no such file or folder." + sibling_suggestion(path), where=where)
+    refuse_foreign(path)
     if not path.is_dir():
         raise KnockoutError(f"neither a folder nor an .h5ad file. Known layouts: {LAYOUTS}.", where=where)
     present = sorted(p.name for p in path.iterdir())
@@ -141,6 +147,10 @@ def _refuse_other_layouts(path: Path) -> None:
         near = nearest(missing[0], sorted(set(present) - {EXPRESSION, TFS, TARGETS, LABELS, NETWORK}))
         hint = f" Did you mean to rename {near!r}?" if near else ""
         raise KnockoutError(f"missing file(s): {', '.join(missing)}.{hint}", where=where)
+
+
+def _names_of(path: Path) -> tuple[str, ...]:
+    return read_table(path).column("Gene").values
 
 
 def _check_gene_list(path: Path, genes: tuple[str, ...]) -> None:

@@ -13,6 +13,8 @@ from components.core.exam import NONE, TEST, TRAIN, VALIDATION, Split, collect
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
 
+DENSE = 0.9  # share of the genes that a TF regulates, from which on it leaves too few negatives
+
 
 class Splitter(ABC):
     """Base of every split protocol: sets the exam of a data set, or one exam per fold.
@@ -132,16 +134,21 @@ def mirrored(splitter: Splitter, pairs: np.ndarray) -> np.ndarray:
 
 def refuse_empty(split: Split, dataset: Dataset, splitter: Splitter) -> None:
     """Raise :class:`KnockoutError`, saying what the protocol needs, if a part lacks positives or negatives."""
-    lacking = [
-        name
-        for name, labels in (("validation", split.validation_labels), ("test", split.test_labels))
-        if len(np.unique(labels)) < 2
-    ]
-    lacking += ["training"] if not len(split.train) or not len(split.pool) else []
-    if lacking:
-        raise KnockoutError(
-            f"the network is too small for {type(splitter).__name__}: with {len(dataset.edges)} edges of "
-            f"{len(np.unique(dataset.edges[:, 0]))} TFs the {' and '.join(lacking)} part lacks positives or negatives. "
-            f"{splitter.needs}",
-            where=f"data set {dataset.name}",
-        )
+    labels = {"validation": split.validation_labels, "test": split.test_labels}
+    no_edge = [part for part, values in labels.items() if not np.any(values == 1)]
+    no_other = [part for part, values in labels.items() if not np.any(values == 0)]
+    no_edge += [] if len(split.train) else ["training"]
+    no_other += [] if len(split.pool) else ["training"]
+    if not no_edge and not no_other:
+        return
+    regulators, degrees = np.unique(dataset.edges[:, 0], return_counts=True)
+    full = int(np.sum(degrees >= DENSE * (dataset.n_genes - 1)))
+    size, cure = "small", splitter.needs
+    if full and not no_edge:
+        size = "dense"
+        cure = f"TFs that regulate nearly all of the {dataset.n_genes} genes: {full}; leave them out, or add genes."
+    lacking = f"no edge is left for {' and '.join(no_edge)}" if no_edge else ""
+    lacking = lacking or f"no pair without an edge is left for {' and '.join(no_other)}"
+    message = f"the network is too {size} for {type(splitter).__name__}: with {len(dataset.edges)} edges"
+    message += f" of {len(regulators)} TF(s) {lacking}. {cure}"
+    raise KnockoutError(message, where=f"data set {dataset.name}")

@@ -19,7 +19,7 @@ data_app = typer.Typer(help="Fetch data sets, and look at them before they are u
 def data_check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a data set, or a folder of data sets")],
     split: Annotated[str, typer.Option(help="exam protocol to audit")] = "per_tf",
-    network_file: Annotated[Path | None, typer.Option(help="network CSV, beside an .h5ad file")] = None,
+    network_file: Annotated[Path | None, typer.Option(help="network, beside an .h5ad file")] = None,
 ) -> None:
     """Check data sets, and audit what their exam gives away without expression."""
     from study.cli import datasets
@@ -60,9 +60,12 @@ def _setting(name: str, *flags: str) -> Any:
 
 @data_app.command("prepare")
 def data_prepare(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help=".h5ad, CSV of genes x cells, or BEELINE's folder")],
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", help=".h5ad, table of genes x cells (.csv, .tsv, .gz), or BEELINE's folder"),
+    ],
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="folder to make")],
-    network: Annotated[Path | None, typer.Option(help="CSV of regulator, target; default: the one beside")] = None,
+    network: Annotated[Path | None, typer.Option(help="table of regulator, target; default: the one beside")] = None,
     tfs: Annotated[Path | None, typer.Option(help="TF list; default: every regulator of the network")] = None,
     synonyms: Annotated[Path | None, typer.Option(help="CSV of alias, symbol")] = None,
     gene_ordering: Annotated[Path | None, typer.Option(help="BEELINE's GeneOrdering.csv: gene, p, variance")] = None,

@@ -18,6 +18,7 @@ from components.core.settings import parse_settings
 from components.data import beeline, readers
 from components.data.prepare.prepare import LabFiles, Prepared, PrepareSettings
 from components.data.prepare.prepare import prepare as make
+from components.data.tables.network import read_network
 from components.split.audit import AUDIT, audit
 from search_spaces.arm import Choice, parse_choice
 from study.cli.display import make_console, show_table
@@ -30,11 +31,14 @@ def check(folder: Path, split: str, network_file: Path | None) -> None:
     """Print what data sets hold, and what their exam gives away."""
     console = make_console()
     choice = parse_choice("split", split, where="--split")
-    if folder.suffix == ".h5ad" or (folder / "BL--ExpressionData.csv").exists():
+    if not folder.is_dir() or (folder / "BL--ExpressionData.csv").exists():
         paths = [folder]
     else:
         paths = readers.find(folder) or [folder]
     datasets = [readers.read(path, network_file=network_file) for path in paths]
+    if network_file is not None:
+        for note in read_network(network_file, {gene.upper() for gene in datasets[0].genes}).notes:
+            console.print(f"- {note}", soft_wrap=True)
     summaries = [readers.summary(dataset) for dataset in datasets]
     show_table(
         console,

@@ -7,13 +7,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from components.data import readers
 from components.data.orthologs import read_orthologs, transfer
 from components.data.simulator import SimulatorSettings, simulate
+from components.data.tables.csvfile import one_name
+from components.data.tables.files import on_disk
 
 
 class DatasetSpec(BaseModel):
@@ -37,6 +39,11 @@ class DatasetSpec(BaseModel):
     orthologs: str | None = Field(None, description="CSV: symbol in train_on, symbol here; default: the same symbol")
     split: Any = Field(None, description="exam protocol; default: the study's")
 
+    @field_validator("name", "block", "network")
+    @classmethod
+    def _one_name(cls, name: str) -> str:
+        return one_name(name)
+
     @property
     def label(self) -> str:
         """Name for progress and logs: as the study file says it."""
@@ -50,7 +57,7 @@ class DatasetSpec(BaseModel):
     def paths(self, root: Path) -> tuple[Path, ...]:
         """Return every file and folder that the data set is read from."""
         names = (self.path, self.network_file, self.tfs_file, self.orthologs, *self.sources)
-        return tuple((root / name).resolve() for name in names if name is not None)
+        return tuple(on_disk(root / name).resolve() for name in names if name is not None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +87,7 @@ def _load(source: _Source) -> Dataset:
         return _simulated(spec, spec.simulate)
     if spec.train_on is not None:
         return _transferred(spec, root)
-    path = root / str(spec.path)
+    path = on_disk(root / str(spec.path))
     if not path.exists():
         raise KnockoutError(
             f"there is no data set {str(path)!r}. Paths are relative to --data, or to the study file without it.",
@@ -91,8 +98,8 @@ def _load(source: _Source) -> Dataset:
         name=spec.name,
         block=spec.block,
         network=spec.network,
-        network_file=root / spec.network_file if spec.network_file else None,
-        tfs_file=root / spec.tfs_file if spec.tfs_file else None,
+        network_file=on_disk(root / spec.network_file) if spec.network_file else None,
+        tfs_file=on_disk(root / spec.tfs_file) if spec.tfs_file else None,
     )
 
 
@@ -108,6 +115,6 @@ def _transferred(spec: DatasetSpec, root: Path) -> Dataset:
     """Return the data sets that train, with the one that is tested as their target."""
     sources = [load_dataset(DatasetSpec(path=path), root) for path in spec.sources]
     tested = load_dataset(spec.model_copy(update={"train_on": None, "orthologs": None}), root)
-    orthologs = read_orthologs(root / spec.orthologs) if spec.orthologs else None
+    orthologs = read_orthologs(on_disk(root / spec.orthologs)) if spec.orthologs else None
     dataset = transfer(sources, tested, orthologs)
     return dataclasses.replace(dataset, name=spec.name) if spec.name else dataset

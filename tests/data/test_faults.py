@@ -19,7 +19,7 @@ FAULTS = {
     ),
     "lower case gene": (NETWORK, "SOX2,NA\n", "sox2,NA\n", ["'sox2'", "Did you mean 'SOX2'?"]),
     "missing column": (NETWORK, "Gene1", "Gene", ["row 1", "no column 'Gene1'", "Did you mean 'Gene'?"]),
-    "semicolons": (NETWORK, "Gene1,Gene2", "Gene1;Gene2", ["row 1", "semicolons", "expected commas"]),
+    "semicolons": (NETWORK, "Gene1,Gene2", "Gene1;Gene2", ["row 2", "1 values", "2 columns"]),
     "unlisted regulator": (
         TFS,
         "1,SEPT7,3\n",

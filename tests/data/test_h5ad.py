@@ -6,6 +6,7 @@ from scipy import sparse
 
 from components.core.errors import KnockoutError
 from components.data.readers import read
+from components.data.simulator import SimulatorSettings, simulate
 
 anndata = pytest.importorskip("anndata", reason="reading .h5ad is an optional extra: pip install 'knockout[h5ad]'")
 
@@ -65,9 +66,11 @@ def test_raw_counts_are_refused_with_the_scanpy_lines(write, small, network_csv)
         read(write((small.expression.T * 80).round()), network_file=network_csv)
 
 
-def test_small_whole_numbers_are_taken_as_log_values(write, small, network_csv):
-    whole = (small.expression.T * 8).round()
-    np.testing.assert_array_equal(read(write(whole), network_file=network_csv).expression, whole.T)
+def test_whole_numbers_are_raw_counts_however_small(write, small, network_csv):
+    with pytest.raises(
+        KnockoutError, match=r"raw counts.*the largest is 1[0-9]\).*knockout data prepare \S+study\.h5ad"
+    ):
+        read(write((small.expression.T * 8).round()), network_file=network_csv)
 
 
 def test_faults_of_the_matrix_are_named_by_gene_and_cell(write, small, network_csv):
@@ -108,8 +111,8 @@ def test_a_network_is_required(write):
 def test_an_absent_or_foreign_network_is_refused(write, network_csv, tmp_path):
     with pytest.raises(KnockoutError, match=r"edge.csv: no such file. Did you mean 'edges.csv'"):
         read(write(), network_file=tmp_path / "edge.csv")
-    network_csv.write_text("regulator,regulated\nSOX2,NA\n")
-    with pytest.raises(KnockoutError, match=r"no column 'Gene1' or 'TF' or 'source'.*'regulator', 'regulated'"):
+    network_csv.write_text("left,right\nSOX2,NA\nGATA4,NA\n")
+    with pytest.raises(KnockoutError, match=r"'left' and 'right'.*by their place; a study does not guess"):
         read(write(), network_file=network_csv)
 
 
@@ -118,3 +121,16 @@ def test_without_anndata_the_error_says_how_to_get_it(write, network_csv, monkey
     monkeypatch.setitem(sys.modules, "anndata", None)
     with pytest.raises(KnockoutError, match=r"pip install 'knockout\[h5ad\]'"):
         read(path, network_file=network_csv)
+
+
+def test_data_check_names_the_columns_of_the_network_that_it_leaves_out(knockout, tmp_path):
+    drawn = simulate(SimulatorSettings(genes=64, tfs=8, cells=40))
+    data = anndata.AnnData(drawn.expression.T)
+    data.var_names = list(drawn.genes)
+    data.write_h5ad(tmp_path / "cells.h5ad")
+    edges = [f"{drawn.genes[target]},1,{drawn.genes[tf]}" for tf, target in drawn.edges]
+    (tmp_path / "net.csv").write_text("\n".join(["Target gene,weight,TF", *edges]))
+    done = knockout("data", "check", tmp_path / "cells.h5ad", "--network-file", tmp_path / "net.csv")
+    assert done.code == 0 and "not used of the network: 'weight'; every row counts as an edge" in done.out
+    missing = knockout("data", "check", tmp_path / "cell.h5ad")
+    assert missing.code == 2 and "Did you mean 'cells.h5ad'" in missing.err

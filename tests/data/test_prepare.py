@@ -135,15 +135,18 @@ def test_log_values_stay_as_they_are(made: Callable[..., Prepared], counts: np.n
     prepared = made(logged)
     np.testing.assert_array_equal(prepared.dataset.expression, logged)
     assert "kept as they are" in prepared.summary["values"]
-    whole = made(np.minimum(counts % 7, 5), to="whole", counts="log")
-    assert "as --counts says" in whole.summary["values"] and whole.dataset.expression.max() <= 5
+    said = made(logged, to="said", counts="log")
+    assert "as --counts says" in said.summary["values"]
 
 
-def test_values_that_are_neither_are_refused_until_the_user_says_what_they_are(made: Callable[..., Prepared]):
+def test_values_without_a_logarithm_are_converted_and_said_to_be_so(made: Callable[..., Prepared]):
     tpm = np.random.default_rng(1).random((len(GENES), 5)) * 1e4
-    with pytest.raises(KnockoutError, match=r"cells\.csv: .*neither raw counts nor log values.*--counts raw"):
-        made(tpm)
-    assert "raw counts" in made(tpm, counts="raw").summary["values"]
+    prepared = made(tpm)
+    assert "values without a logarithm, scaled to" in prepared.summary["values"]
+    assert "exceeds 20" in prepared.summary["values"] and prepared.dataset.expression.max() < 20
+    assert "raw counts" in made(tpm, counts="raw", to="raw").summary["values"]
+    with pytest.raises(KnockoutError, match="these are values without a logarithm; leave out --counts log"):
+        made(tpm, counts="log", to="log")
 
 
 def test_log_said_of_raw_counts_is_refused(made: Callable[..., Prepared]):
@@ -308,7 +311,6 @@ def test_values_that_no_expression_has_are_refused(made: Callable[..., Prepared]
         (",c0,c1\nA,1,2,3\nB,1,2,3\n", r"row 2: 4 values, but the header has 3"),
         (",c0\nA,1\n", r"1 cell\(s\)"),
         (",c0,c1\n", r"no genes"),
-        ("\tc0\tc1\nA\t1\t2\n", r"separated by tabs"),
     ],
 )
 def test_a_faulty_csv_is_refused_with_its_place(made: Callable[..., Prepared], tmp_path: Path, text: str, said: str):

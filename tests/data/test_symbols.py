@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.data.hints import looks_like_id, looks_like_number
 from components.data.prepare.symbols import (
     likely_symbols,
-    looks_like_id,
-    looks_like_number,
     match_symbols,
     repaired_dates,
 )

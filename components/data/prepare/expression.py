@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pandas as pd
 from scipy import sparse
 
 from components.core.errors import KnockoutError, UnknownNameError
-from components.data.checks import RAW_COUNT, read_expression
-from components.data.csvfile import rows_of, sibling_suggestion
-from components.data.h5ad import open_h5ad
+from components.data.checks import read_expression
+from components.data.h5ad import is_h5ad, open_h5ad
 from components.data.readers import EXPRESSION
+from components.data.scale import judge
+from components.data.tables.csvfile import one_name, rows_in, separator_of, text_of
+from components.data.tables.files import refuse_foreign, sibling_suggestion
 
 FILES = ("ExpressionData.csv", EXPRESSION)
 
@@ -55,6 +58,7 @@ def find_expression(source: Path) -> Path:
         raise KnockoutError("no such file or folder." + sibling_suggestion(source), where=str(source))
     if not source.is_dir():
         return source
+    refuse_foreign(source)
     files = [source / name for name in FILES if (source / name).is_file()]
     files = files or sorted(file for name in FILES for file in source.rglob(name))
     if not files:
@@ -71,9 +75,9 @@ def read_lab_expression(path: Path, layer: str = "X", gene_column: str = "") -> 
     Parameters
     ----------
     path
-        ``.h5ad`` (cells x genes, dense or sparse), or CSV with genes in rows and cells in columns.
+        ``.h5ad`` (cells x genes, dense or sparse), or a table, plain or gzip, with genes in rows and cells in columns.
     layer
-        ``.h5ad`` only: ``X``, ``raw`` for ``.raw``, or the name of a layer.
+        ``.h5ad`` only: ``X``, ``raw`` for ``.raw``, or the name of a layer; ``layers/X`` for a layer called X.
     gene_column
         ``.h5ad`` only: column of ``var`` with the symbols; empty for the names of ``var``.
 
@@ -84,7 +88,7 @@ def read_lab_expression(path: Path, layer: str = "X", gene_column: str = "") -> 
     UnknownNameError
         For a layer or column that the file does not have.
     """
-    if path.suffix == ".h5ad":
+    if is_h5ad(path):
         lab = _of_h5ad(path, layer, gene_column)
     elif layer != "X" or gene_column:
         given = f"layer {layer!r}" if layer != "X" else f"column {gene_column!r} of var"
@@ -97,43 +101,61 @@ def read_lab_expression(path: Path, layer: str = "X", gene_column: str = "") -> 
         raise KnockoutError(f"{len(lab.cells)} cell(s) given; at least 2 are needed.", where=str(path))
     _refuse_bad_values(lab)
     lab.matrix.eliminate_zeros()
-    return replace(lab, genes=tuple(gene.strip() for gene in lab.genes))
+    return lab
 
 
 def _of_h5ad(path: Path, layer: str, gene_column: str) -> LabExpression:
     data = open_h5ad(path)
-    source, matrix = data, data.X
-    known = ["X", *(["raw"] if data.raw is not None else []), *data.layers]
-    if layer in data.layers:
-        matrix = data.layers[layer]
-    elif layer not in known:
+    sources = {name: data for name, there in (("X", data.X), ("raw", data.raw)) if there is not None}
+    values = {"X": lambda: data.X, "raw": lambda: data.raw.X}
+    known = [*sources, *(f"layers/{name}" if name in values else str(name) for name in data.layers)]
+    if layer == "X" and data.X is None:
+        where = " or ".join(f"--layer {name}" for name in known) or "none"
+        raise KnockoutError(f"X holds no numbers. Layers with values: {where}.", where=str(path))
+    if layer not in known and layer.removeprefix("layers/") not in data.layers:
         raise UnknownNameError.of("layer", layer, known, where=str(path))
-    elif layer == "raw":
-        source, matrix = data.raw, data.raw.X
+    source = data.raw if layer == "raw" and layer in sources else data
+    matrix = values[layer]() if layer in sources else data.layers[layer.removeprefix("layers/")]
     if gene_column and gene_column not in source.var:
         raise UnknownNameError.of("column of var", gene_column, map(str, source.var), where=str(path))
     names = source.var[gene_column] if gene_column else source.var_names
     if getattr(matrix, "dtype", np.dtype(object)).kind not in "fiu":
         raise KnockoutError(f"{layer} holds no numbers. Layers with values: {', '.join(known)}.", where=str(path))
     columns = tuple(str(column) for column in source.var if source.var[column].dtype.kind not in "fiub")
-    cells = tuple(map(str, data.obs_names))
-    return LabExpression(
-        path, tuple(map(str, names)), cells, _rows(matrix.T), tuple(k for k in known if k != layer), columns
-    )
+    cells = tuple(map(one_name, data.obs_names))
+    others = tuple(name for name in known if name.removeprefix("layers/") != layer.removeprefix("layers/"))
+    return LabExpression(path, _as_names(names), cells, _rows(matrix.T), others, columns)
+
+
+def _as_names(values: Any) -> tuple[str, ...]:
+    """Return names as text: nothing for a missing one, and no decimals behind identifiers that are numbers."""
+    column = pd.Series(values)
+    if column.dtype.kind == "f":
+        column = column.map(lambda number: "" if np.isnan(number) else f"{number:.15g}")
+    return tuple("" if missing else one_name(name) for name, missing in zip(column, column.isna(), strict=True))
 
 
 def _of_csv(path: Path) -> LabExpression:
-    cells = tuple(next(rows_of(path))[1][1:])
+    text = text_of(path)
+    cells = tuple(next(rows_in(text, path))[1][1:])
     kinds = {0: str, **dict.fromkeys(range(1, len(cells) + 1), np.float64)}
+    separator = separator_of(text)
     try:
-        frame = pd.read_csv(path, header=0, names=list(kinds), dtype=kinds, keep_default_na=False, encoding="utf-8-sig")
+        frame = pd.read_csv(
+            io.StringIO(text),
+            sep=r"\s+" if separator == " " else separator,
+            header=0,
+            names=list(kinds),
+            dtype=kinds,
+            keep_default_na=False,
+        )
         readable = isinstance(frame.index, pd.RangeIndex) and not frame.isna().to_numpy().any()
     except ValueError:
         readable = False
     if not readable:  # slow, but its error names row, gene and cell
-        genes, values = read_expression(path)
+        genes, cells, values = read_expression(path)
         return LabExpression(path, genes, cells, _rows(values))
-    return LabExpression(path, tuple(frame[0]), cells, _rows(frame.drop(columns=0).to_numpy()))
+    return LabExpression(path, _as_names(frame[0]), cells, _rows(frame.drop(columns=0).to_numpy()))
 
 
 def _rows(matrix: Any) -> sparse.csr_array:
@@ -162,7 +184,7 @@ def log_values(lab: LabExpression, counts: str = "auto", library_size: float = 0
         Expression; every cell has at least one value above 0.
     counts
         ``raw``: scaled to one library size per cell, then log2(x + 1), as BEELINE's values are log2(TPM + 1). ``log``:
-        kept as they are. ``auto``: raw if every value is a whole number.
+        kept as they are. ``auto``: raw unless :func:`judge` takes them for log values.
     library_size
         Counts per cell that raw counts are scaled to; 0 for the median over the cells.
 
@@ -174,24 +196,19 @@ def log_values(lab: LabExpression, counts: str = "auto", library_size: float = 0
     Raises
     ------
     KnockoutError
-        For values that are neither counts nor log values.
+        For values that are said to be log values and are not.
     """
-    data = lab.matrix.data
-    whole, largest = not np.any(data % 1), float(data.max(initial=0.0))
-    evidence = f"{'all values are whole numbers' if whole else 'values have decimals'}, the largest is {largest:g}"
-    if counts == "auto" and not whole and largest > RAW_COUNT:
-        message = (
-            f"{evidence}: neither raw counts nor log values. Say what they are: --counts raw (counts, TPM) or log."
-        )
-        raise KnockoutError(message, where=str(lab.path))
-    if counts == "log" and whole and largest > RAW_COUNT:
-        raise KnockoutError(f"{evidence}: these are raw counts; leave out --counts log.", where=str(lab.path))
-    why = evidence if counts == "auto" else f"as --counts says; {evidence}"
-    if counts == "log" or (counts == "auto" and not whole):
+    scale = judge(lab.matrix)
+    if counts == "log" and scale.kind != "log":
+        what = "raw counts" if scale.kind == "counts" else "values without a logarithm"
+        raise KnockoutError(f"{scale.why}: these are {what}; leave out --counts log.", where=str(lab.path))
+    why = scale.why if counts == "auto" else f"as --counts says; {scale.why}"
+    if counts == "log" or (counts == "auto" and scale.kind == "log"):
         return lab.matrix.astype(np.float32), f"log values, kept as they are ({why})"
+    what = "raw counts" if counts == "raw" or scale.kind == "counts" else "values without a logarithm"
     totals = np.asarray(lab.matrix.sum(axis=0)).ravel()
     size = library_size or float(np.median(totals))
     scaled = lab.matrix.tocsr(copy=True)
     scaled.data = np.log2(1.0 + scaled.data * (size / totals)[scaled.indices])
     median = "" if library_size else " (the median)"
-    return scaled.astype(np.float32), f"raw counts, scaled to {size:g} per cell{median}, then log2(x + 1) ({why})"
+    return scaled.astype(np.float32), f"{what}, scaled to {size:g} per cell{median}, then log2(x + 1) ({why})"

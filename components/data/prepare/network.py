@@ -1,40 +1,17 @@
-"""A lab's files beside its expression: network, synonyms, genes ordered by a test."""
+"""A lab's files beside its expression: where its network lies, synonyms, genes ordered by a test."""
 
 from __future__ import annotations
 
-from collections.abc import Container
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from components.core.errors import KnockoutError
-from components.data.csvfile import Table, read_table
 from components.data.readers import NETWORK
+from components.data.tables.csvfile import read_table
 
-REGULATORS = ("gene1", "tf", "source", "regulator", "from")
-TARGETS = ("gene2", "target", "targetgene", "target_gene", "to")
 FILES = ("GroundTruthNetwork.csv", "refNetwork.csv", NETWORK)
-
-
-@dataclass(frozen=True)
-class LabNetwork:
-    """Edges of a network as written.
-
-    Attributes
-    ----------
-    path
-        File it was read from.
-    edges
-        Columns regulator and target, one row per edge.
-    note
-        Which columns were taken, if their titles do not say.
-    """
-
-    path: Path
-    edges: pd.DataFrame
-    note: str
 
 
 def find_network(expression: Path) -> Path:
@@ -51,48 +28,6 @@ def find_network(expression: Path) -> Path:
                 return folder / name
     message = f"no network given, and no {', '.join(FILES[:-1])} or {FILES[-1]} beside it; name one with --network."
     raise KnockoutError(message, where=str(expression))
-
-
-def read_lab_network(path: Path, genes: Container[str]) -> LabNetwork:
-    """Read the edges of a network from columns Gene1,Gene2 or TF,Target and the like, or else the first two.
-
-    Parameters
-    ----------
-    path
-        CSV, with or without a header.
-    genes
-        Names in the expression, in upper case: a first row of two genes is no header.
-
-    Raises
-    ------
-    KnockoutError
-        If the file is unreadable, has one column or no edge.
-    """
-    table = read_table(path)
-    titles = [title.strip().lower() for title in table.header]
-    ends = [next((titles.index(t) for t in known if t in titles), None) for known in (REGULATORS, TARGETS)]
-    rows = list(table.rows)
-    if ends[0] is not None and ends[1] is not None:
-        places, note = (ends[0], ends[1]), ""
-    else:
-        places, note = _first_two(table)
-        if all(table.header[place].strip().upper() in genes for place in places):
-            rows.insert(0, table.header)
-            note = "the network has no header; its first two columns are taken as regulator and target"
-    if not rows:
-        raise KnockoutError("the network has no edge; expected one per row below the header.", where=str(path))
-    edges = pd.DataFrame([[row[place].strip() for place in places] for row in rows], columns=["regulator", "target"])
-    return LabNetwork(path, edges, note)
-
-
-def _first_two(table: Table) -> tuple[tuple[int, int], str]:
-    named = [place for place, title in enumerate(table.header) if title.strip()]  # pandas leaves its index unnamed
-    if len(named) < 2:
-        message = f"a network needs two columns, regulator and target (Gene1,Gene2); given: {', '.join(table.header)}."
-        raise KnockoutError(message, where=f"{table.path}, row 1")
-    first, second = named[:2]
-    note = f"columns {table.header[first]!r} and {table.header[second]!r} are taken as regulator and target"
-    return (first, second), note
 
 
 def read_synonyms(path: Path) -> tuple[dict[str, str], list[str]]:

@@ -18,9 +18,10 @@ from scipy import sparse
 
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
-from components.data.h5ad import tf_list
+from components.data.checks import COPIES, copies
+from components.data.hints import names_hint
 from components.data.prepare.expression import LabExpression, find_expression, log_values, read_lab_expression
-from components.data.prepare.network import LabNetwork, find_network, read_lab_network, read_ordering, read_synonyms
+from components.data.prepare.network import find_network, read_ordering, read_synonyms
 from components.data.prepare.record import SymbolReport, refuse_occupied, write
 from components.data.prepare.selection import (
     AMBIGUOUS,
@@ -32,7 +33,9 @@ from components.data.prepare.selection import (
     repeated,
 )
 from components.data.prepare.settings import PrepareSettings
-from components.data.prepare.symbols import Matches, looks_like_id, match_symbols, repaired_dates
+from components.data.prepare.symbols import Matches, match_symbols, repaired_dates
+from components.data.tables.network import Network, read_network
+from components.data.tables.tfs import tf_list
 
 EXAMPLES = 5
 
@@ -93,16 +96,20 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
     settings, to = settings or PrepareSettings(), Path(to).resolve()
     refuse_occupied(to, overwrite)
     lab = read_lab_expression(find_expression(Path(files.expression)), settings.layer, settings.gene_column)
-    network = read_lab_network(files.network or find_network(lab.path), {gene.upper() for gene in lab.genes})
-    listed = _listed(files, network, lab)
+    listed = list(dict.fromkeys(tf_list(files.tfs, lab.genes).values)) if files.tfs else []
+    network = read_network(files.network or find_network(lab.path), {gene.upper() for gene in lab.genes}, listed)
+    listed = listed or list(dict.fromkeys(network.regulators.values))
     synonyms, ambiguous = read_synonyms(files.synonyms) if files.synonyms else ({}, [])
     symbols = list(dict.fromkeys([*network.edges.to_numpy().ravel(), *listed]))
 
-    account, notes = Account(), [network.note] if network.note else []
+    account, notes = Account(), [*network.notes]
     if not files.tfs:
         notes.append(f"no TF list given: all {len(listed)} regulators of the network count as TFs")
     names, repaired = _names(lab, symbols, settings)
     values, names, cells, scale = _clean(lab, names, settings, account)
+    distinct = _told_apart(cells)
+    if renamed := sum(new != old for new, old in zip(distinct, cells, strict=True)):
+        notes.append(f"expression: {renamed} cells have the name of another; they are numbered, e.g. {distinct[-1]!r}")
     matches = match_symbols(symbols, tuple(names), synonyms, repair_dates=settings.repair_dates)
     tfs = [matches.genes[name] for name in listed if name in matches.genes]
     ordering = read_ordering(files.gene_ordering) if files.gene_ordering else None
@@ -129,15 +136,8 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
         "network symbols not in the expression, with their edges": report.missing,
         "notes": notes,
     }
-    written = write(dataset, to, cells, record, account.table(), report.table)
+    written = write(dataset, to, distinct, record, account.table(), report.table)
     return Prepared(to, written, account, record)
-
-
-def _listed(files: LabFiles, network: LabNetwork, lab: LabExpression) -> list[str]:
-    if files.tfs is None:
-        return list(dict.fromkeys(network.edges["regulator"]))
-    column = tf_list(files.tfs, lab.genes)
-    return list(dict.fromkeys(name.strip() for name in column.values if name.strip()))  # noqa: PD011
 
 
 def _names(lab: LabExpression, symbols: list[str], settings: PrepareSettings) -> tuple[pd.Index, dict[str, str]]:
@@ -151,17 +151,36 @@ def _clean(
     """Return log values, names, cells, and what was done to the values, without empty cells and repeated names."""
     account.read.update(genes=len(names), cells=len(lab.cells))
     expressed = np.asarray(lab.matrix.sum(axis=0)).ravel() > 0
-    account.drop("cells", pd.Series(np.where(expressed, "", "no value above 0"), index=lab.cells))
-    cells = [cell for cell, keep in zip(lab.cells, expressed, strict=True) if keep]
+    copied = copies(lab.matrix)
+    if copied.mean() <= COPIES:  # a few cells may be alike by chance
+        copied &= pd.Index(lab.cells).duplicated()
+    whys = np.where(expressed, np.where(copied, "the same values as an earlier cell", ""), "no value above 0")
+    account.drop("cells", pd.Series(whys, index=lab.cells))
+    cells = [cell for cell, why in zip(lab.cells, whys, strict=True) if not why]
     if len(cells) < 2:
-        raise KnockoutError(f"{len(cells)} cell(s) have a value above 0; at least 2 are needed.", where=str(lab.path))
-    lab = replace(lab, matrix=lab.matrix[:, np.flatnonzero(expressed)])
+        message = f"{len(cells)} cell(s) have a value above 0 and are no copy; at least 2 are needed."
+        raise KnockoutError(message, where=str(lab.path))
+    lab = replace(lab, matrix=lab.matrix[:, np.flatnonzero(whys == "")])
     values, scale = log_values(lab, settings.counts, settings.library_size)
     repeats = repeated(names.to_series(), mean_and_variance(values)[0])
     reasons = np.where(names == "", "no name", np.where(repeats, "a row of the same name has a higher mean", ""))
     account.drop("genes", pd.Series(reasons, index=names))
     rows = np.flatnonzero(reasons == "")
     return values[rows], names[rows], cells, scale
+
+
+def _told_apart(cells: list[str]) -> list[str]:
+    """Return the names of cells, with a number behind every name that an earlier cell has."""
+    taken, names = set(cells), []
+    seen: set[str] = set()
+    for cell in cells:
+        number, name = 1, cell
+        while name in seen or (number > 1 and name in taken):
+            number += 1
+            name = f"{cell}-{number}"
+        seen.add(name)
+        names.append(name)
+    return names
 
 
 def _close_genes(account: Account, genes: pd.Series, listed: list[str], matches: Matches) -> None:
@@ -188,7 +207,7 @@ def _dataset(values: sparse.csr_array, genes: pd.Series, edges: pd.DataFrame, tf
     )
 
 
-def _refuse_nothing_left(account: Account, lab: LabExpression, network: LabNetwork, symbols: list[str]) -> None:
+def _refuse_nothing_left(account: Account, lab: LabExpression, network: Network, symbols: list[str]) -> None:
     for kind, least in (("TFs", 1), ("edges", 2)):
         if account.kept(kind) >= least:
             continue
@@ -196,6 +215,5 @@ def _refuse_nothing_left(account: Account, lab: LabExpression, network: LabNetwo
         sides = [", ".join(names[:EXAMPLES]) + ", ..." * (len(names) > EXAMPLES) for names in (symbols, lab.genes)]
         message = f"{account.kept(kind)} of {account.read[kind]} {kind} are left, at least {least} needed: {why}."
         message += f" The network has {sides[0]}; the expression has {sides[1]}."
-        if lab.symbol_columns and sum(map(looks_like_id, lab.genes)) > len(lab.genes) / 2:
-            message += f" Are there symbols in another column? --gene-column {' or '.join(lab.symbol_columns)}."
+        message += f" {names_hint(symbols, lab.genes, lab.cells, str(lab.path), lab.symbol_columns)}".rstrip()
         raise KnockoutError(message, where=str(network.path))

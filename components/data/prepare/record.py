@@ -16,7 +16,8 @@ import pandas as pd
 
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
-from components.data.prepare.symbols import Matches, likely_symbols, looks_like_number
+from components.data.hints import looks_like_number
+from components.data.prepare.symbols import Matches, likely_symbols
 from components.data.readers import FILES, read, summary
 from components.data.simulator import write_beeline
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
+from components.data.hints import without_version
+
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _MONTH = "|".join(MONTHS)
 DATES = (
@@ -16,7 +18,6 @@ DATES = (
     re.compile(r"\d{4}-(?P<month>\d{2})-(?P<number>\d{2})( 00:00:00)?"),
     re.compile(r"\d{1,2}/\d{1,2}/\d{2,4}"),  # day and month cannot be told apart
 )
-NUMBER = re.compile(r"\d+(\.\d+)?(E[+-]?\d+)?", re.IGNORECASE)
 
 # current symbol first, then older ones (HGNC renamed the families in 2020, because of spreadsheets)
 FAMILIES: dict[str, tuple[tuple[range, tuple[str, ...]], ...]] = {
@@ -36,7 +37,7 @@ class Matches:
     genes
         Symbol to the gene of the expression.
     how
-        Symbol to how it was matched, if not exactly: ``case``, ``synonym`` or ``date``.
+        Symbol to how it was matched, if not exactly: ``case``, ``synonym``, ``date`` or without Ensembl's version.
     ambiguous
         Symbol to the genes of the expression that it could be; it is not matched.
     """
@@ -55,9 +56,10 @@ def match_symbols(
 ) -> Matches:
     """Match the symbols of a network or TF list with genes of the expression, the surest way first.
 
-    A symbol is matched exactly; otherwise regardless of case; otherwise by a common official symbol; otherwise, with
-    ``repair_dates``, as the gene that a spreadsheet turned into that date. The first way that leads to a gene decides;
-    if it leads to two genes, the symbol is not matched.
+    A symbol is matched exactly; otherwise regardless of case; otherwise, as an identifier of Ensembl, regardless of its
+    version; otherwise by a common official symbol; otherwise, with ``repair_dates``, as the gene that a spreadsheet
+    turned into that date. The first way that leads to a gene decides; if it leads to two genes, the symbol is not
+    matched.
 
     Parameters
     ----------
@@ -72,12 +74,16 @@ def match_symbols(
     """
     official = synonyms or {}
 
+    def unversioned(name: str) -> str:
+        return without_version(name.upper())
+
     def canonical(name: str) -> str:
-        return official.get(name.upper(), name.upper())
+        return official.get(name.upper(), official.get(unversioned(name), name.upper()))
 
     ways: list[tuple[str, dict[str, list[str]], Callable[[str], Iterable[str]]]] = [
         ("exact", _index(genes, str), lambda name: [name]),
         ("case", _index(genes, str.upper), lambda name: [name.upper()]),
+        ("Ensembl id without version", _index(genes, unversioned), lambda name: [unversioned(name)]),
     ]
     if official:
         ways.append(("synonym", _index(genes, canonical), lambda name: [canonical(name)]))
@@ -128,16 +134,6 @@ def likely_symbols(name: str) -> tuple[tuple[str, ...], ...] | None:
         for numbers, symbols in FAMILIES.get(month, ())
         if number in numbers
     )
-
-
-def looks_like_number(name: str) -> bool:
-    """Return whether a gene name is a number: an identifier, a date's serial number, or 2.31E+19 for 2310009E13."""
-    return NUMBER.fullmatch(name.strip()) is not None
-
-
-def looks_like_id(name: str) -> bool:
-    """Return whether a gene name is an Ensembl or Entrez identifier."""
-    return re.fullmatch(r"ENS[A-Z]*G\d+(\.\d+)?|\d+", name) is not None
 
 
 def repaired_dates(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Text tables of any separator: expression, networks, lists of TFs, synonyms."""

@@ -1,0 +1,180 @@
+"""Tables of text, with file and row in every error: commas, tabs, semicolons or blanks, plain or gzip.
+
+The standard library's reader guesses no types: genes called NA, NAN or SEPT7 keep their names.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import itertools
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.core.errors import KnockoutError, suggestion
+from components.data.tables.files import content_of
+
+SNIFFED = 1 << 22  # characters that are looked at for the separator
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table, with the line of each value for error messages.
+
+    Attributes
+    ----------
+    path
+        File of the table.
+    name
+        Header of the column.
+    lines
+        ``[rows]`` 1-based line of each value in the file.
+    values
+        ``[rows]`` values as written.
+    """
+
+    path: Path
+    name: str
+    lines: tuple[int, ...]
+    values: tuple[str, ...]
+
+    def where(self, row: int) -> str:
+        """Return "file, row n, column c" of a value, rows counted as in the file."""
+        return f"{self.path}, row {self.lines[row]}, column {self.name!r}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table: its header and its rows as text."""
+
+    path: Path
+    header: tuple[str, ...]
+    lines: tuple[int, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def column(self, *names: str) -> Column:
+        """Return the first column that has one of these names, in any case.
+
+        Raises
+        ------
+        KnockoutError
+            If there is none.
+        """
+        lower = {name.lower() for name in names}
+        for place, title in enumerate(self.header):
+            if title.lower() in lower:
+                return Column(self.path, title, self.lines, tuple(row[place] for row in self.rows))
+        hint = next(filter(None, (suggestion(name, self.header) for name in names)), "")
+        raise KnockoutError(
+            f"no column {' or '.join(map(repr, names))}. Columns given: {', '.join(map(repr, self.header))}.{hint}",
+            where=f"{self.path}, row 1",
+        )
+
+
+def read_table(path: Path) -> Table:
+    """Read a table whose first row names the columns.
+
+    Raises
+    ------
+    KnockoutError
+        For a missing, empty, ragged or wrongly encoded file.
+    """
+    lines, rows = [], []
+    for line, row in rows_of(path):
+        lines.append(line)
+        rows.append(tuple(row))
+    return Table(path, rows[0], tuple(lines[1:]), tuple(rows[1:]))
+
+
+def rows_of(path: Path, expected: str = "a header row and data below it") -> Iterator[tuple[int, list[str]]]:
+    """Yield 1-based line and values of each row, the header first, without blank lines and blanks around values.
+
+    A header that is one name shorter than the first row, as R writes it beside its row names, is completed.
+
+    Raises
+    ------
+    KnockoutError
+        For a missing, empty, ragged or wrongly encoded file; ``expected`` is said of an empty one.
+    """
+    yield from rows_in(text_of(path), path, expected)
+
+
+def rows_in(text: str, path: Path, expected: str = "a header row and data below it") -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a file's text as :func:`rows_of` does."""
+    rows = _split_rows(text, path)
+    header, first = next(rows, None), next(rows, None)
+    if header is None:
+        raise KnockoutError(f"the file is empty; expected {expected}.", where=str(path))
+    if first is not None and len(first[1]) == len(header[1]) + 1 and header[1][0] and first[1][-1]:
+        header[1].insert(0, "")
+    width = len(header[1])
+    for line, row in itertools.chain([header], [] if first is None else [first], rows):
+        if len(row) != width:
+            message = f"{len(row)} values, but the header has {width} columns. First value: {row[0]!r}."
+            raise KnockoutError(message, where=f"{path}, row {line}")
+        yield line, row
+
+
+def _split_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    separator = separator_of(text)
+    source: Iterable[str] = io.StringIO(text, newline="")
+    if separator == " ":
+        source = (" ".join(line.split()) + "\n" for line in source)
+    reader = csv.reader(source, delimiter=separator, strict=True)
+    try:
+        for row in reader:
+            values = [value.strip() for value in row]
+            if values not in ([], [""]):
+                yield reader.line_num, values
+    except csv.Error as error:
+        raise KnockoutError(f"not readable as CSV: {error}.", where=f"{path}, row {reader.line_num}") from None
+
+
+def separator_of(text: str) -> str:
+    """Return what separates the columns of a table: commas, tabs, semicolons or, failing those, blanks.
+
+    That which cuts the first two rows alike, or else the header into most columns.
+    """
+    head = text[:SNIFFED]
+    widths = {separator: _widths(head, separator) for separator in (",", "\t", ";")}
+    alike = {separator: width[0] > 1 and len(set(width)) == 1 for separator, width in widths.items()}
+    best = max(widths, key=lambda separator: (alike[separator], widths[separator][0]))
+    if widths[best][0] > 1:
+        return best
+    blanks = [len(line.split()) for line in head.splitlines() if line.strip()][:2]
+    return " " if len(blanks) == 2 and blanks[1] > 1 and blanks[1] - blanks[0] in (0, 1) else best
+
+
+def _widths(text: str, separator: str) -> list[int]:
+    """Return the number of columns of the first two rows that are not blank."""
+    try:
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        return [len(row) for row in itertools.islice(filter(None, rows), 2)] or [0]
+    except csv.Error:
+        return [0]
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file, each letter in its composed Unicode form (NFC), so that one name is one text.
+
+    Raises
+    ------
+    KnockoutError
+        For a file that cannot be read or is not UTF-8.
+    """
+    raw = content_of(path)
+    encoding = "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        return unicodedata.normalize("NFC", raw.decode(encoding))
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        message = f"byte {raw[error.start]:#04x} is not UTF-8; save the file as UTF-8."
+        raise KnockoutError(message, where=f"{path}, row {line}") from None
+
+
+def one_name(name: object) -> str:
+    """Return a name without blanks around it and in its composed Unicode form (NFC)."""
+    return unicodedata.normalize("NFC", str(name)).strip()
