@@ -66,7 +66,7 @@ def test_a_wrong_call_ends_with_exit_code_2_and_what_is_wrong(knockout: Knockout
         (["report", "."], "no study was run here"),
         (["components", "gn"], "unknown factor 'gn'. Did you mean 'gnn'"),
         (["demo", "--lanes", "gpu", "--out", "o"], "'gpu' is no lane"),
-        (["data", "check", "missing"], "no such folder"),
+        (["data", "check", "missing"], "no such file or folder"),
         (["data", "check", ".", "--split", "per_tff"], "Did you mean 'per_tf'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

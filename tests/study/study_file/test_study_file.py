@@ -84,7 +84,7 @@ MISTAKES: list[tuple[str, str, str, str]] = [
     (
         "split: per_tf",
         "split: [&a [x, x], &b [*a, *a, *a, *a, *a, *a, *a, *a, *a], &c [*b, *b, *b, *b, *b, *b, *b, *b],"
-        " &d [*c, *c, *c, *c, *c, *c, *c, *c], &e [*d, *d, *d, *d, *d, *d, *d, *d], [*e, *e, *e, *e, *e, *e, *e, *e, *e]]",
+        " &d [*c, *c, *c, *c, *c, *c, *c], &e [*d, *d, *d, *d, *d, *d, *d], [*e, *e, *e, *e, *e, *e, *e, *e, *e]]",
         "tiny.yaml",
         "aliases unfold to more than",
     ),
