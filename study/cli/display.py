@@ -66,10 +66,10 @@ def duration(seconds: float) -> str:
 
 
 class _Notice:
-    """Prints a line on stderr, unless it is called off within two seconds."""
+    """Prints a line, unless it is called off within two seconds."""
 
     def __init__(self, text: str) -> None:
-        self._timer = threading.Timer(SILENT_S, lambda: make_console(stderr=True).print(f"{text} ...", soft_wrap=True))
+        self._timer = threading.Timer(SILENT_S, lambda: make_console().print(f"{text} ...", soft_wrap=True))
         self._timer.daemon = True
         self._timer.start()
 
