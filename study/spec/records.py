@@ -152,7 +152,7 @@ class PlanRecord(Record):
 
 
 class TrialRecord(Record):
-    """A finished trial: its arm and its end. Its scores are those of its cells, in the ledger."""
+    """A finished trial: its arm, its end, its cells as MLflow names them. Its scores are in the ledger."""
 
     number: int
     state: TrialState = Field(strict=False)
@@ -162,6 +162,7 @@ class TrialRecord(Record):
     attrs: dict[str, Any]
     cells: list[str]
     choices: dict[str, Any]
+    rows: list[CellRow] = []
 
 
 class SearchRecord(Record):
