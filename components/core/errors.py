@@ -44,19 +44,19 @@ def redact(text: str, *uris: str) -> str:
     uris
         URLs in use; their passwords, tokens and queries are masked wherever they stand, as libraries quote them alone.
     """
+    if "://" in text and text in uris:  # a URL alone: a password may hold anything
+        return re.sub(r"[?#].+", f"?{MASK}", re.sub(r"(?<=://)[^/].*@", f"{MASK}@", text, flags=re.S), flags=re.S)
     for secret in sorted({part for uri in uris for part in _secrets(uri)}, key=len, reverse=True):
         text = text.replace(secret, MASK)
-    if re.match(r"[\w+.-]+://\S", text) and text in uris:  # a URL alone: a password may hold spaces and quotes
-        return re.sub(r"[?#].*", f"?{MASK}", re.sub(r"(?<=://)(?!/).*@", f"{MASK}@", text, flags=re.S), flags=re.S)
     text = re.sub(r"(?<=://)[^\s/'\"<>][^\s'\"<>]*@", f"{MASK}@", text)
     return re.sub(r"(://[^\s'\"<>?#]*)[?#][^\s'\"<>,;)\]]+", rf"\1?{MASK}", text)
 
 
 def _secrets(uri: str) -> list[str]:
     """Return what of a URL is masked wherever it stands: the password, a user without one (a token), the query."""
-    _, _, rest = uri.partition("://")
-    place, _, query = rest.partition("?")
-    user, _, _ = place.rpartition("@")
+    rest = uri.partition("://")[2]
+    user = "" if rest.startswith("/") else rest.rpartition("@")[0]
+    query = rest.removeprefix(user).partition("?")[2]
     name, _, password = user.partition(":")
     parts = [user, password or name, query, *(value for _, value in parse_qsl(query))]
     return [part for given in parts for part in {given, unquote(given)} if len(part) >= _SHORTEST]
