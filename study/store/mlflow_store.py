@@ -95,8 +95,9 @@ class MlflowStore:
         if experiment.lifecycle_stage == "deleted":
             number = experiment.experiment_id
             raise KnockoutError(
-                f"experiment {self.experiment!r} was deleted there. 'mlflow experiments restore -x {number}' brings it "
-                f"back, 'mlflow gc --experiment-ids {number}' makes room for a new one"
+                f"experiment {self.experiment!r} was deleted there. With MLFLOW_TRACKING_URI set to the store, 'mlflow "
+                f"experiments restore -x {number}' brings it back, 'mlflow gc --experiment-ids {number}' makes room for "
+                "a new one"
             )
         return str(experiment.experiment_id)
 

@@ -14,7 +14,13 @@ URLS = {
     f"mssql+pyodbc:///?odbc_connect=PWD%3D{SECRET}": "mssql+pyodbc:///?***",
     f"dask://me:{SECRET}@host:8786": "dask://***@host:8786",
 }
-PLAIN = ["sqlite:////home/me@lab/trials.db", "dask://host:8786", "http://127.0.0.1:5000", "databricks://profile", "a?b@c"]
+PLAIN = [
+    "sqlite:////home/me@lab/trials.db",
+    "dask://host:8786",
+    "http://127.0.0.1:5000",
+    "databricks://profile",
+    "a?b@c",
+]
 
 
 @pytest.mark.parametrize(("url", "shown"), URLS.items())
