@@ -17,6 +17,8 @@ import pytest
 import yaml
 from hypothesis import settings
 
+os.environ.pop("MLFLOW_TRACKING_URI", None)  # the store of whoever runs the tests
+
 # HYPOTHESIS_PROFILE=ci tries five times as many examples
 settings.register_profile("fast", max_examples=20, deadline=None, derandomize=True, print_blob=False)
 settings.register_profile("ci", settings.get_profile("fast"), max_examples=100)
@@ -230,9 +232,12 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated sqlite store without a run; making one takes longer than a study."""
 
     def make(folder: Path) -> None:
-        from study.store.mlflow import Tracker
+        from study.spec.folder import OutFolder
+        from study.store.mlflow import default_uri
+        from study.store.mlflow_store import MlflowStore
 
-        assert not Tracker("nobody", folder)._client.search_experiments(filter_string="name = 'tiny'")
+        client = MlflowStore(default_uri(folder), "nobody", OutFolder(folder)).client
+        assert not client.search_experiments(filter_string="name = 'tiny'")
 
     return once(tmp_path_factory, "store", make) / "mlflow.db"
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+from urllib.parse import parse_qsl, unquote
+
+MASK = "***"
+_SHORTEST = 4  # letters of a secret that is masked wherever it stands; a shorter one would mask half a sentence
 
 
 class KnockoutError(Exception):
     """A mistake that the user can correct in a study file, its data or a command: exit code 2, no traceback."""
 
     def __init__(self, message: str, *, where: str = "") -> None:
-        self.message = message
-        self.where = where
-        super().__init__(f"{where}: {message}" if where else message)
+        self.message, self.where = redact(message), redact(where)
+        super().__init__(f"{self.where}: {self.message}" if where else self.message)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep ``where`` when pickled on the way back from a worker: keyword arguments are lost by default."""
@@ -28,6 +32,34 @@ class UnknownNameError(KnockoutError):
         names = list(allowed)
         hint = suggestion(str(given), names)
         return cls(f"unknown {kind} {given!r}.{hint} Known: {', '.join(names) or 'none'}.", where=where)
+
+
+def redact(text: str, *uris: str) -> str:
+    """Mask what may be a secret in the URLs of a text: user, password, query, fragment.
+
+    Parameters
+    ----------
+    text
+        What is printed or written.
+    uris
+        URLs in use; their passwords, tokens and queries are masked wherever they stand, as libraries quote them alone.
+    """
+    if "://" in text and text in uris:  # a URL alone: a password may hold anything
+        return re.sub(r"[?#].+", f"?{MASK}", re.sub(r"(?<=://)[^/].*@", f"{MASK}@", text, flags=re.S), flags=re.S)
+    for secret in sorted({part for uri in uris for part in _secrets(uri)}, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    text = re.sub(r"(?<=://)[^\s/'\"<>][^\s'\"<>]*@", f"{MASK}@", text)
+    return re.sub(r"(://[^\s'\"<>?#]*)[?#][^\s'\"<>,;)\]]+", rf"\1?{MASK}", text)
+
+
+def _secrets(uri: str) -> list[str]:
+    """Return what of a URL is masked wherever it stands: the password, a user without one (a token), the query."""
+    rest = uri.partition("://")[2]
+    user = "" if rest.startswith("/") else rest.rpartition("@")[0]
+    query = rest.removeprefix(user).partition("?")[2]
+    name, _, password = user.partition(":")
+    parts = [user, password or name, query, *(value for _, value in parse_qsl(query))]
+    return [part for given in parts for part in {given, unquote(given)} if len(part) >= _SHORTEST]
 
 
 def nearest(given: str, allowed: Iterable[str]) -> str | None:

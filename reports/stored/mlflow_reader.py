@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 
-_KEY, _CELL, _TRAINING, _VERSION = "knockout.key", "knockout.cell", "training.", "version."
+_OURS, _VERSION = "knockout.", "version."
+_KEY, _CELL = f"{_OURS}key", f"{_OURS}cell"
 _ROWS = " (row 2 is its oldest run)"
-_PARAMS = ("arm", "dataset", "block", "split")
-_TAGS = {"role": "knockout.role", "data_digest": "knockout.data_digest", "code_digest": "knockout.code_digest"}
-_LATER = {"network": "knockout.network", "split_digest": "knockout.split_digest"}  # stores of before have none
-_SHARE = "knockout.test_share"
+_PARAMS = ("arm", "dataset", "block", "split", "repeat")
+_TAGS = ("arm", "role", "data_digest", "code_digest", "network", "split_digest", "protocol", "device", "reason")
+_COSTS = ("seconds", "peak_memory_mb", "parameters", "best_epoch")
+_LEVEL, _EARLIER, _TRIAL, _STUDY = "knockout.level", "knockout.earlier", "trial cell", "study"
 _PARTS = ("validation", "test")
 _STATUSES = {
     "FINISHED": Status.OK.value,
@@ -40,18 +41,19 @@ _PARENT = "mlflow.parentRunId"
 
 @dataclass(frozen=True)
 class Experiment:
-    """What MLflow holds: its table, how rows of that are to be found there, and what was left out."""
+    """What MLflow holds: its table, how rows of that are to be found there, what was left out, what a study asks."""
 
     frame: pd.DataFrame
     rows: str = ""
     notes: tuple[str, ...] = ()
+    metric: str | None = None
+    margin: float | None = None
 
 
 def read_experiment(uri: str, name: str) -> Experiment:
     """Return the runs of an experiment: its cells if knockout tracked them, else one row per run.
 
-    MLflow keeps neither the device of a cell nor how a cell failed beyond its reason: such cells
-    have the status ``error``.
+    Trials of a search are none of them, nor are cells that the study planned once and does no longer.
 
     Parameters
     ----------
@@ -65,26 +67,87 @@ def read_experiment(uri: str, name: str) -> Experiment:
     ReportError
         If the store does not answer, has no such experiment, or no run of the experiment has ended.
     """
-    _refuse_no_store(uri)
     with _answering(uri):
-        client = _client(uri)
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            known = [experiment.name for experiment in client.search_experiments()]
-            raise ReportError.unknown("experiment", name, known, where=uri)
-        runs = list(_runs(client, found.experiment_id))
-    if not runs:
-        raise ReportError(f"experiment {name!r} is empty: it has no runs.", where=uri)
-    ours = any(_KEY in run.data.tags for run in runs)
-    cells = [run for run in runs if _CELL in run.data.tags] if ours else _without_parents(runs)
+        _, runs = _open(uri, name)
+    if any(_KEY in run.data.tags for run in runs):
+        return _of_knockout(runs, name, uri)
+    cells = _without_parents(runs)
     ended = [run for run in cells if run.info.status in _STATUSES]
     if not ended:
-        what = "holds no finished cell of a study" if ours else f"has {count(len(runs), 'run')}, and none has ended"
-        raise ReportError(f"experiment {name!r} {what}.", where=uri)
-    waiting, parents = len(cells) - len(ended), 0 if ours else len(runs) - len(cells)
-    notes = [f"{count(waiting, 'run')} left out: not ended yet."] if waiting else []
-    notes += [f"{count(parents, 'run')} left out: a parent of other runs, without a metric."] if parents else []
-    return Experiment(_tidy(ended), notes=(*notes,)) if ours else Experiment(_wide(ended), _ROWS, (*notes,))
+        raise ReportError(f"experiment {name!r} has {count(len(runs), 'run')}, and none has ended.", where=uri)
+    notes = [
+        *_left_out(len(cells) - len(ended), "not ended yet"),
+        *_left_out(len(runs) - len(cells), "a parent of other runs, without a metric"),
+    ]
+    return Experiment(_wide(ended), _ROWS, tuple(notes))
+
+
+def fetch_search(uri: str, name: str, folder: Path) -> Path | None:
+    """Copy the files of a search that was not confirmed out of a store; None if the experiment is something else.
+
+    Parameters
+    ----------
+    uri, name
+        As in :func:`read_experiment`.
+    folder
+        Where to put them.
+
+    Returns
+    -------
+    Path
+        The folder with ``search.json`` and ``trials.csv``.
+
+    Raises
+    ------
+    ReportError
+        If the store does not answer, or has no such experiment or no such files.
+    """
+    with _answering(uri):
+        client, runs = _open(uri, name)
+        cells = [run.data.tags.get(_LEVEL) for run in runs if _CELL in run.data.tags]
+        studies = [run for run in runs if run.data.tags.get(_LEVEL) == _STUDY]
+        if not cells or not studies or set(cells) != {_TRIAL}:
+            return None
+        try:
+            return Path(client.download_artifacts(studies[0].info.run_id, "study", str(folder)))
+        except OSError as error:
+            raise ReportError(f"the files of this search cannot be read: {error}.", where=uri) from None
+
+
+def _open(uri: str, name: str) -> tuple[MlflowClient, list[Run]]:
+    """Return a client, and the runs of an experiment, oldest first."""
+    _refuse_no_store(uri)
+    client = _client(uri)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        known = [experiment.name for experiment in client.search_experiments()]
+        raise ReportError.unknown("experiment", name, known, where=uri)
+    if experiment.lifecycle_stage == "deleted":
+        cure = f"'mlflow experiments restore -x {experiment.experiment_id}' brings it back"
+        raise ReportError(f"experiment {name!r} was deleted; {cure}.", where=uri)
+    runs = sorted(_runs(client, experiment.experiment_id), key=lambda run: (run.info.start_time or 0, run.info.run_id))
+    if not runs:
+        raise ReportError(f"experiment {name!r} is empty: it has no runs.", where=uri)
+    return client, runs
+
+
+def _of_knockout(runs: list[Run], name: str, uri: str) -> Experiment:
+    cells = [run for run in runs if _CELL in run.data.tags and run.data.tags.get(_LEVEL) != _TRIAL]
+    planned = [run for run in cells if run.data.tags.get(_EARLIER) != "true"]
+    ended = [run for run in planned if run.info.status in _STATUSES]
+    if not ended:
+        raise ReportError(f"experiment {name!r} holds no finished cell of a study.", where=uri)
+    notes = [
+        *_left_out(len(planned) - len(ended), "not ended yet"),
+        *_left_out(len(cells) - len(planned), "a cell that the study no longer plans"),
+    ]
+    asked = next((run.data.tags for run in runs if run.data.tags.get(_LEVEL) == _STUDY), {})
+    metric, margin = asked.get("knockout.metric"), asked.get("knockout.margin")
+    return Experiment(_tidy(ended), "", tuple(notes), metric or None, float(margin) if margin else None)
+
+
+def _left_out(number: int, why: str) -> list[str]:
+    return [f"{count(number, 'run')} left out: {why}."] if number else []
 
 
 def _refuse_no_store(uri: str) -> None:
@@ -161,19 +224,21 @@ def _without_parents(runs: list[Run]) -> list[Run]:
 
 
 def _wide(runs: list[Run]) -> pd.DataFrame:
-    """Return runs that knockout did not track as its owner's CSV would: a row each, oldest first."""
-    ordered = sorted(runs, key=lambda run: (run.info.start_time or 0, run.info.run_id))
-    return pd.DataFrame([_row(run) for run in ordered])
+    """Return runs that knockout did not track as its owner's CSV would: a row each."""
+    return pd.DataFrame([_row(run) for run in runs])
 
 
 def _row(run: Run) -> dict[str, Any]:
     tags = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
-    return {**tags, **run.data.params, **run.data.metrics, "status": _STATUSES[run.info.status]}
+    status = _STATUSES[run.info.status]
+    if status == Status.OK.value:
+        status = tags.get("status", status)
+    return {**tags, **run.data.params, **run.data.metrics, "status": status}
 
 
 def _tidy(runs: list[Run]) -> pd.DataFrame:
     scores = [_scores(run) for run in runs]
-    # MLflow takes no missing value: a metric that other cells have was undefined here, or the cell failed
+    # a cell that failed has none of the metrics that others have
     measured = list(dict.fromkeys(key for one in scores for key in one))
     rows: list[dict[str, Any]] = []
     for run, one in zip(runs, scores, strict=True):
@@ -188,31 +253,29 @@ def _tidy(runs: list[Run]) -> pd.DataFrame:
 
 
 def _scores(run: Run) -> dict[tuple[str, str], float]:
-    named = {tuple(name.split(".", 1)): value for name, value in run.data.metrics.items() if "." in name}
+    undefined = dict.fromkeys(run.data.tags.get("knockout.undefined", "").split(), float("nan"))
+    named = {tuple(name.split(".", 1)): v for name, v in {**undefined, **run.data.metrics}.items() if "." in name}
     return {(part, metric): value for (part, metric), value in named.items() if part in _PARTS}
 
 
 def _known(run: Run) -> dict[str, Any]:
-    tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
-    study, arm_digest = tags[_KEY].split("/cell/")[0], tags[_KEY].rsplit("/", 1)[1]
+    params, metrics = run.data.params, run.data.metrics
+    tags = {name.removeprefix(_OURS): value for name, value in run.data.tags.items()}
+    study, _, digests = tags["key"].rpartition("/cell/")
     # settings of a level and of the training are named with a dot, levels are not
-    levels = {name: value for name, value in params.items() if "." not in name and name not in (*_PARAMS, "repeat")}
-    training = {name.removeprefix(_TRAINING): v for name, v in params.items() if name.startswith(_TRAINING)}
+    levels = {name: value for name, value in params.items() if "." not in name and name not in _PARAMS}
     versions = {name.removeprefix(_VERSION): v for name, v in tags.items() if name.startswith(_VERSION)}
     versions["git_commit"] = tags.get("mlflow.source.git.commit", "")
     return {
         "study": study,
-        "arm_digest": arm_digest,
+        "arm_digest": digests.rpartition("/")[2],
         **{name: params[name] for name in _PARAMS},
-        **{name: tags[tag] for name, tag in _TAGS.items()},
-        **{name: tags.get(tag) or None for name, tag in _LATER.items()},
-        "test_share": float(tags.get(_SHARE) or "nan"),
+        **{name: tags.get(name, "") for name in _TAGS},  # an arm that was renamed has its new name in its tag
+        "test_share": float(tags.get("test_share") or "nan"),
         "repeat": int(params["repeat"]),
-        "protocol": json.dumps(training, sort_keys=True),
-        "cell": tags[_CELL],
+        "cell": tags["cell"],
         **levels,
-        "status": _STATUSES[run.info.status],
-        "reason": tags.get("knockout.reason", ""),
-        **{name: metrics.get(name) for name in ("seconds", "peak_memory_mb", "parameters", "best_epoch")},
+        "status": tags.get("status") or _STATUSES[run.info.status],
+        **{name: metrics.get(name) for name in _COSTS},
         "versions": json.dumps(versions, sort_keys=True),
     }

@@ -5,15 +5,16 @@ Heavy libraries are imported inside the commands, so that help answers at once.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, redact
 from reports.errors import ReportError
 from study.cli.data import data_app
 
@@ -66,7 +67,10 @@ Timeout = Annotated[
     float | None, typer.Option(min=0.01, metavar="MINUTES", help="end cells that take longer; default: none")
 ]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="run failed cells again")]
-Tracking = Annotated[str | None, typer.Option(help="MLflow store; default: sqlite in OUT")]
+TRACKING = "MLFLOW_TRACKING_URI"
+Tracking = Annotated[
+    str | None, typer.Option(metavar="URI", envvar=TRACKING, help="MLflow store; default: sqlite in OUT")
+]
 
 
 @app.command()
@@ -212,6 +216,17 @@ def compare(
 
 
 @app.command()
+def track(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of a study")],
+    tracking_uri: Tracking = None,
+) -> None:
+    """Send to MLflow what a study has recorded and the store lacks, or all of it to a new store."""
+    from study.cli import stored
+
+    stored.track(out, tracking_uri)
+
+
+@app.command()
 def components(
     factor: Annotated[str | None, typer.Argument(help="one factor; all if not given")] = None,
     presets: Annotated[bool, typer.Option("--presets", help="list the presets instead")] = False,
@@ -244,8 +259,11 @@ def main() -> None:
     try:
         app()
     except (KnockoutError, ReportError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+        _end(str(error))
+    except OSError as error:  # a folder in the place of a file, a disk that is full or read-only
+        if error.filename is None:
+            raise
+        _end(f"{error.filename}: {error.strerror or error}.")
     except KeyboardInterrupt:
         sys.stderr.write("stopped; run the same command again to go on\n")
         sys.exit(130)
@@ -259,8 +277,22 @@ def _seconds(minutes: float | None) -> float | None:
     return None if minutes is None else 60 * minutes
 
 
+def _end(message: str) -> NoReturn:
+    """End the command with a message that gives no password away."""
+    urls = [value for _, _, value in map(_parts, sys.argv[1:]) if "://" in value]
+    sys.stderr.write(f"error: {redact(message, *urls, os.environ.get(TRACKING, ''))}\n")
+    sys.exit(2)
+
+
 def _typed() -> str:
-    return shlex.join(["knockout", *sys.argv[1:]])
+    """Return the command as it was typed, without passwords."""
+    parts = map(_parts, sys.argv[1:])
+    return shlex.join(["knockout", *(f"{option}{equals}{redact(value, value)}" for option, equals, value in parts)])
+
+
+def _parts(argument: str) -> tuple[str, str, str]:
+    """Return ``--option``, ``=`` and value of an argument; a value alone where it names no option."""
+    return argument.partition("=") if argument.startswith("--") else ("", "", argument)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, redact
 from reports.build import build_search, write
 from reports.findings.analysis import analyse
 from reports.findings.results import Analysis
@@ -18,6 +18,7 @@ from reports.page.sentences.search import search_summary
 from reports.page.sentences.summary import summary
 from reports.provenance import Provenance
 from reports.search.reading import read_search, read_tuning
+from reports.search.record import Search
 from reports.stored.curves import read_curves
 from reports.stored.embeddings import read_embeddings
 from reports.stored.predictions import read_predictions
@@ -25,7 +26,7 @@ from reports.table.table import load
 from reports.words.numbers import confidence, interval, signed
 from study.cli.display import make_console, show_table
 from study.run.engine import Outcome
-from study.spec.folder import OutFolder
+from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import PlanKind
 from study.spec.versions import versions
 from study.store.ledger import Ledger
@@ -54,7 +55,7 @@ class Request:
     draw: tuple[str, ...] = ()
     command: str = ""
 
-    def with_defaults(self, metric: str, margin: float | None) -> Request:
+    def with_defaults(self, metric: str | None, margin: float | None) -> Request:
         """Return the request with a study's metric and margin where it names none."""
         options = replace(self.options, metric=self.options.metric or metric)
         return replace(self, options=options, margin=self.margin or margin)
@@ -92,15 +93,19 @@ def report(source: Path, out: Path | None, request: Request) -> None:
 def report_search(out: Path, page_out: Path, console: Console, command: str = "") -> None:
     """Write the page of a search alone, its test sealed, and print what it says."""
     folder = OutFolder(out).search
-    provenance = provenance_of((*read_commands(out), command))
-    page, search = build_search(folder, page_out, provenance=provenance), read_search(folder)
-    if search is None:  # build_search has refused a folder without one
-        return
+    search = show_search(folder, page_out, (*read_commands(out), command), console)
+    console.print(f"trials:  {folder.trial_table.resolve()}", soft_wrap=True)
+    console.print(f"Optuna:  optuna-dashboard {redact(search.storage, search.storage)}", soft_wrap=True)
+
+
+def show_search(folder: SearchFolder, page_out: Path, commands: tuple[str, ...], console: Console) -> Search:
+    """Write the page of a search, print what it says, and return the search."""
+    page, search = build_search(folder, page_out, provenance=provenance_of(commands)), read_search(folder)
+    assert search is not None  # build_search has refused a folder without one
     for sentence in search_summary(search):
         console.print(sentence, soft_wrap=True)
     console.print(f"\nreport:  {page.resolve()}", soft_wrap=True)
-    console.print(f"trials:  {folder.trial_table.resolve()}", soft_wrap=True)
-    console.print(f"Optuna:  optuna-dashboard {search.storage}", soft_wrap=True)
+    return search
 
 
 def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
@@ -124,7 +129,14 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
         )
     console.print(f"\nreport:  {page.resolve()}", soft_wrap=True)
     console.print(f"table:   {outcome.table.resolve()}", soft_wrap=True)
-    console.print(f"MLflow:  mlflow ui --backend-store-uri {outcome.tracking_uri}", soft_wrap=True)
+    console.print(f"MLflow:  {_mlflow(outcome)}", soft_wrap=True)
+
+
+def _mlflow(outcome: Outcome) -> str:
+    address = outcome.tracking_uri
+    if outcome.remedy:
+        return f"{address} {outcome.remedy}"
+    return address if address.startswith("http") else f"mlflow ui --backend-store-uri {address}"
 
 
 def provenance_of(commands: tuple[str, ...]) -> Provenance:

@@ -14,14 +14,15 @@ import pandas as pd
 from components.core.errors import KnockoutError, UnknownNameError
 from reports.errors import ReportError
 from reports.folder import put_beside, refuse_folder
-from reports.stored.mlflow_reader import read_experiment
+from reports.stored.mlflow_reader import fetch_search, read_experiment
 from reports.words.numbers import count
 from study.cli.display import make_console
-from study.cli.reporting import Request, report
-from study.spec.folder import OutFolder
+from study.cli.reporting import Request, report, show_search
+from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import CellRow
 from study.store.ledger import Ledger
-from study.store.plan_file import read_plan
+from study.store.mlflow import Tracker
+from study.store.plan_file import read_plan, read_trial_rows
 from study.store.table import tidy
 
 TABLE = OutFolder(Path()).table.name
@@ -67,13 +68,52 @@ def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
 
 
 def of_experiment(uri: str, experiment: str, out: Path | None, request: Request) -> None:
-    """Report an experiment that lies in an MLflow store; its table is written beside the report."""
+    """Report an experiment that lies in an MLflow store, and put its table beside the report, or report a search."""
     folder = out or Path(f"report-{Path(experiment).name}")
     _refuse_out(folder)
+    with tempfile.TemporaryDirectory() as fetched:
+        search = fetch_search(uri, experiment, Path(fetched))
+        if search is not None:
+            show_search(SearchFolder(search), folder, (request.command,), make_console())
+            return
     stored = read_experiment(uri, experiment)
+    request = request.with_defaults(stored.metric, stored.margin)
     for sentence in stored.notes:
         make_console().print(sentence, soft_wrap=True)
     _report(stored.frame, folder, f"{uri}, experiment {experiment!r}{stored.rows}", request)
+
+
+def track(out: Path, uri: str | None) -> None:
+    """Send what the ledger of a folder holds to MLflow, as far as the store lacks it; print how much that is.
+
+    Raises
+    ------
+    KnockoutError
+        If the folder holds no study, or the store does not take it.
+    """
+    folder, ledger, console = OutFolder(out), Ledger(out), make_console()
+    trials = read_trial_rows(out)
+    plan = read_plan(out) if folder.plan.exists() or not trials else None
+    known = set()
+    if trials:
+        files = [file for file in (folder.search.summary, folder.search.trial_table) if file.is_file()]
+        tracker = Tracker(trials[0].study, out, uri, sealed=True, strict=True, say=console.print)
+        known |= _send(tracker, trials, ledger, files)
+    if plan is not None:
+        tracker = Tracker(plan.rows[0].study, out, uri, strict=True, say=console.print)
+        tracker.begin(plan)
+        known |= _send(tracker, plan.rows, ledger)
+    console.print(f"MLflow:  {tracker.address} has {count(len(known), 'cell')} of {out}", soft_wrap=True)
+    left = len(ledger.cells() - known)
+    if left:
+        console.print(f"{count(left, 'cell')} of the ledger left out: neither the last plan nor a trial has them.")
+
+
+def _send(tracker: Tracker, rows: list[CellRow], ledger: Ledger, files: Sequence[Path] = ()) -> set[str]:
+    """Send recorded cells, and return their digests."""
+    records = ledger.read_all(row.cell for row in rows)
+    tracker.close(rows, records, files)
+    return set(records)
 
 
 def _report(frame: pd.DataFrame, out: Path, source: str, request: Request) -> None:

@@ -48,7 +48,7 @@ class Listener(Protocol):
         """Called when a cell has ended."""
 
     def message(self, text: str) -> None:
-        """Called with a line about the progress of a search."""
+        """Called with a line for the user: a trial that ended, a store that does not answer."""
 
     def stopping(self) -> None:
         """Called when the user asked to stop after the cells in flight."""
@@ -63,7 +63,9 @@ class Outcome:
     table
         Path of the tidy table.
     tracking_uri
-        Where MLflow holds the runs.
+        Where MLflow holds the runs, as it may be shown.
+    remedy
+        How many cells MLflow lacks, and the command that sends them; empty if it has all.
     planned, done, failed
         Number of cells.
     metric
@@ -76,6 +78,7 @@ class Outcome:
     done: int
     failed: int
     metric: str
+    remedy: str = ""
 
     @property
     def complete(self) -> bool:
@@ -125,7 +128,7 @@ def run_plan(
         If ``out`` cannot be written, or two arms behave alike (see :mod:`study.plan.silent`).
     """
     refuse_other_study(plan.study.name, out, share_cells=means.share_cells)
-    ledger, tracker = Ledger(out), Tracker(plan.study.name, out, means.tracking_uri)
+    ledger, tracker = Ledger(out), Tracker(plan.study.name, out, means.tracking_uri, say=listener.message)
     again = {cell.digest for cell in plan.failed(ledger)} if means.retry_failed else set()
     cells = {cell.digest: cell for cell in plan.cells}
     recorded = {digest: record for digest, record in ledger.read_all(cells).items() if digest not in again}
@@ -133,23 +136,23 @@ def run_plan(
     listener.planned(len(plan.cells) - len(missing), len(missing))
     if missing:
         refuse_silent_arms(plan.study.arms, plan.study.budget)
-    if means.tracking_uri is not None:
-        tracker.reach()
+    tracker.refuse_unknown()
     # nothing is written, and no record forgotten, before the study is known to be sound
     make_folder(plan.study, out, means)
     forget_failed(again, ledger)
     write_plan(plan.record, out)
+    tracker.begin(plan.record)
     for digest, record in recorded.items():
         tracker.log(cells[digest].row, record)
     _run_missing(plan, missing, recorded, out, listener, means, tracker)
     records = ledger.read_all(cells)
-    for digest, record in records.items():  # those of another driver, unless it has logged them
-        tracker.log(cells[digest].row, record)
     rows = [cell.row for cell in plan.cells]
     tracker.close(rows, records)
+    lacking = tracker.lacking(rows, records)
+    remedy = f"lacks {lacking} of {len(records)} cells; send them: {tracker.remedy}" if lacking else ""
     failures = sum(not record.ok for record in records.values())
     table = write_table(rows, records, out)
-    return Outcome(table, tracker.uri, len(rows), len(records), failures, plan.study.metric)
+    return Outcome(table, tracker.address, len(rows), len(records), failures, plan.study.metric, remedy)
 
 
 def _run_missing(

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import optuna
-from filelock import FileLock
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, redact
 from search_spaces.space.space import Space
 from study.search.proposals import directions, frozen, quiet
 from study.search.trial import Trial
 from study.spec.folder import SearchFolder
+from study.store.locks import hold
 
 FEWEST = 10  # complete trials below which an importance would be noise
 TREES = 64
+RETRY_S = 300.0  # for so long a storage that failed is left alone
 
 
 class OptunaStore:
-    """The Optuna study of one search.
+    """The Optuna study of one search; it ends no search that it fails.
 
     Parameters
     ----------
@@ -32,39 +34,94 @@ class OptunaStore:
         Folder of the search; the journal file lies there if no ``url`` is given.
     url
         Any RDB that Optuna knows: ``sqlite:///trials.db``, ``postgresql://...``.
+    say
+        Is given the one warning about a storage that fails.
     """
 
-    def __init__(self, name: str, folder: SearchFolder, url: str | None = None) -> None:
-        self.name, self.folder, self.url = name, folder, url
+    def __init__(
+        self,
+        name: str,
+        folder: SearchFolder,
+        url: str | None = None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.name, self.folder, self.url, self._say = name, folder, url, say
+        self._warned, self._failed = False, float("-inf")
 
     @property
     def address(self) -> str:
-        """What ``optuna-dashboard`` is given to show this study."""
-        return self.url or str(self.folder.journal)
+        """What ``optuna-dashboard`` is given to show this study, without a password."""
+        return redact(self.url, self.url) if self.url else str(self.folder.journal)
 
-    def sync(self, trials: Sequence[Trial], space: Space, objectives: Sequence[str]) -> None:
-        """Add the finished trials that the storage lacks; make its study anew where it shows another space.
+    def refuse_unknown(self) -> None:
+        """Refuse a URL that Optuna has no storage for, before anything is trained.
 
         Raises
         ------
         KnockoutError
-            If the storage does not answer.
+            If it has none, or lacks a package for it.
         """
-        self.folder.root.mkdir(parents=True, exist_ok=True)
-        ours = [trial.arm.digest for trial in trials]
         try:
-            with FileLock(self.folder.journal_lock), quiet():  # two drivers would add a trial twice
-                study = self._study(space, objectives, ours)
-                for trial in trials[len(study.get_trials(deepcopy=False)) :]:
-                    frozen_trial = frozen(trial, space, objectives, foreign=True)
-                    if frozen_trial is not None:
-                        study.add_trial(frozen_trial)
-        except (OSError, SQLAlchemyError) as error:
-            raise KnockoutError(
-                f"the Optuna storage does not answer: {str(error).strip()[:200]}. Finished cells and trials are safe; "
-                "run the same command again to go on.",
-                where=self.address,
-            ) from None
+            if self.url is not None:
+                with quiet():
+                    optuna.storages.get_storage(self.url)
+        except (ArgumentError, ImportError, ValueError) as error:
+            message = f"Optuna cannot use this storage: {self._brief(error)}"
+            raise KnockoutError(message, where=f"--storage {self.address}") from None
+        except Exception as error:
+            self._fail(error)
+
+    def sync(self, trials: Sequence[Trial], space: Space, objectives: Sequence[str], *, last: bool = False) -> None:
+        """Add the finished trials that the storage lacks; make its study anew where it shows another space.
+
+        A journal that cannot be read is set aside. What fails is said once, and tried again later, or if this call is
+        the ``last``.
+        """
+        if time.monotonic() - self._failed < RETRY_S and not last:
+            return
+        try:
+            self.folder.root.mkdir(parents=True, exist_ok=True)
+            with hold(self.folder.journal_lock), quiet():  # two drivers would add a trial twice
+                try:
+                    self._add(trials, space, objectives)
+                except Exception as error:
+                    if not self._set_aside(error):
+                        raise
+                    self._add(trials, space, objectives)
+        except Exception as error:  # of Optuna, a database, a file system: none of them is the search's
+            self._fail(error)
+        else:
+            self._failed = float("-inf")
+
+    def _fail(self, error: Exception) -> None:
+        self._failed = time.monotonic()
+        if not self._warned:
+            self._warned = True
+            self._say(
+                f"warning: the Optuna storage at {self.address} is not complete: {self._brief(error)} The search goes "
+                "on; its trials are in its folder. The same command sends later what is missing."
+            )
+
+    def _brief(self, error: Exception) -> str:
+        text = " ".join(redact(str(error), self.url or "").split("\n[SQL")[0].split())[:300] or type(error).__name__
+        return text if text.endswith((".", "!", "?")) else f"{text}."
+
+    def _set_aside(self, error: Exception) -> bool:
+        """Rename a journal that Optuna cannot read; return whether there was one."""
+        journal = self.folder.journal
+        if self.url is not None or (isinstance(error, OSError) and not journal.is_dir()) or not journal.exists():
+            return False
+        names = (journal.with_name(f"{journal.name}.unreadable-{n}") for n in range(1, 10**6))
+        aside = journal.rename(next(name for name in names if not name.exists()))
+        self._say(f"{journal.name} cannot be read ({self._brief(error)}). It is {aside} now; a new one is made.")
+        return True
+
+    def _add(self, trials: Sequence[Trial], space: Space, objectives: Sequence[str]) -> None:
+        study = self._study(space, objectives, [trial.arm.digest for trial in trials])
+        for trial in trials[len(study.get_trials(deepcopy=False)) :]:
+            frozen_trial = frozen(trial, space, objectives, foreign=True)
+            if frozen_trial is not None:
+                study.add_trial(frozen_trial)
 
     def _study(self, space: Space, objectives: Sequence[str], ours: Sequence[str]) -> optuna.Study:
         storage = self._storage()

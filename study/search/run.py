@@ -79,10 +79,10 @@ def run_searches(searches: Sequence[Search], name: str, out: Path, listener: Lis
     """Feed the pool from searches in turn: the next begins when the one before leaves lanes idle."""
     if not searches:
         return
-    tracker = Tracker(name, out, means.tracking_uri, sealed=True)
-    if means.tracking_uri is not None:
-        tracker.reach()
+    tracker = Tracker(name, out, means.tracking_uri, sealed=True, say=listener.message)
+    tracker.refuse_unknown()
     logs = [SearchLog(search, name, tracker, listener, means) for search in searches]
+    logs[0].store.refuse_unknown()
     for log in logs:
         log.begin()
     trials = sum(len(s.reference_cells) * max((s.spec.trials or 0) - s.proposed, 0) for s in searches)
@@ -126,7 +126,7 @@ class SearchLog:
     def __init__(self, search: Search, study: str, tracker: Tracker, listener: Listener, means: Means) -> None:
         self.search, self.tracker, self.listener = search, tracker, listener
         self.name = study if search.study.search is not None else f"{study}/{search.space.reference.name}"
-        self.store = OptunaStore(self.name, search.folder, means.storage)
+        self.store = OptunaStore(self.name, search.folder, means.storage, listener.message)
         self._logged: set[int] = set()
 
     def begin(self) -> None:
@@ -149,12 +149,13 @@ class SearchLog:
 
     def close(self) -> None:
         """Write what only a whole search can say."""
-        self._sync()
+        self._sync(last=True)
         self._write(whole=True)
         finished = self.search.finished
         rows = [cell.row for trial in finished for cell in trial.cells]
         records = {cell: record for trial in finished for cell, record in trial.records.items()}
-        self.tracker.close(rows, records)
+        files = self.search.folder
+        self.tracker.close(rows, records, [files.summary, files.trial_table] if self.search.study.search else [])
 
     def _write(self, *, whole: bool) -> None:
         search = self.search
@@ -169,10 +170,10 @@ class SearchLog:
             if cell.digest in trial.records:
                 self.tracker.log(cell.row, trial.records[cell.digest])
 
-    def _sync(self) -> None:
+    def _sync(self, *, last: bool = False) -> None:
         ended = self.search.ended
         unbroken = [trial for place, trial in enumerate(ended) if trial.number == place]  # numbers stay ours
-        self.store.sync(unbroken, self.search.space, self.search.objectives)
+        self.store.sync(unbroken, self.search.space, self.search.objectives, last=last)
 
     def _line(self, trial: Trial) -> str:
         best = self.search.best()

@@ -98,6 +98,7 @@ class Trial:
             attrs=self.attrs,
             cells=[cell.digest for cell in self.cells],
             choices=written(self.arm),
+            rows=[cell.row for cell in self.cells],
         )
 
     def take_recorded(self, ledger: Ledger) -> bool:

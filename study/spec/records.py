@@ -159,7 +159,7 @@ class OwnersRecord(Record):
 
 
 class TrialRecord(Record):
-    """A finished trial: its arm and its end. Its scores are those of its cells, in the ledger."""
+    """A finished trial: its arm, its end, its cells as MLflow names them. Its scores are in the ledger."""
 
     number: int
     state: TrialState = Field(strict=False)
@@ -169,6 +169,7 @@ class TrialRecord(Record):
     attrs: dict[str, Any]
     cells: list[str]
     choices: dict[str, Any]
+    rows: list[CellRow] = []
 
 
 class SearchRecord(Record):

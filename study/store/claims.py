@@ -18,14 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from filelock import FileLock, Timeout
-
 from components.core.errors import KnockoutError
 from study.spec.files import write_text
 from study.spec.folder import OutFolder
 from study.spec.machine import Lane
 from study.spec.records import ClaimRecord
 from study.store.drivers import TIMEOUT_S, read_driver, read_timed, this_driver
+from study.store.locks import hold
 
 BEAT_S = 10.0
 
@@ -83,8 +82,6 @@ class Claims:
 
     def __init__(self, out: Path) -> None:
         self.folder = OutFolder(out)
-        # poll_interval: a claim takes less than a millisecond
-        self._lock = FileLock(self.folder.claims_lock, timeout=TIMEOUT_S, poll_interval=0.005)
         self._mine: set[str] = set()
         self._lanes: tuple[Lane, ...] = ()
 
@@ -150,13 +147,8 @@ class Claims:
     def _locked(self) -> Iterator[None]:
         try:
             self.folder.claims.mkdir(parents=True, exist_ok=True)
-            with self._lock:
+            with hold(self.folder.claims_lock, TIMEOUT_S, poll_s=0.005):  # a claim takes less than a millisecond
                 yield
-        except Timeout:
-            raise KnockoutError(
-                f"another process has held this lock for {TIMEOUT_S:.0f} s; is it suspended? Resume or end it.",
-                where=str(self._lock.lock_file),
-            ) from None
         except OSError as error:
             raise KnockoutError(
                 f"cells cannot be claimed in this folder: {error.strerror or error}.", where=str(self.folder.claims)

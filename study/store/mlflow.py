@@ -1,36 +1,33 @@
-"""Writes a study to MLflow: study > arm > cell, by the driver alone.
+"""Sends a study to MLflow: study > arm > cell, by the driver alone.
 
-Runs are found by their tag ``knockout.key`` and never doubled: a study that is resumed, or run again, or by two drivers
-at once, adds what is missing. MLflow is imported here only; its telemetry is switched off before that.
+The tracker is an onlooker: the ledger is the truth, and a store that is gone, held, damaged or full ends no study. What
+it missed is sent when the study ends, or by ``knockout track``. Runs are found by their tag ``knockout.key`` and never
+doubled: a study that is resumed, or run again, or by two drivers at once, adds what is missing.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import mean, stdev
-from typing import TYPE_CHECKING
+from typing import Any
 
-from filelock import FileLock
-from sqlalchemy.exc import SQLAlchemyError
-
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, redact
 from study.spec.folder import OutFolder
-from study.spec.records import CellRecord, CellRow
+from study.spec.records import CellRecord, CellRow, PlanRecord
+from study.store.locks import hold
+from study.store.mlflow_records import (
+    arm_metrics,
+    arm_params,
+    cell_metrics,
+    cell_params,
+    cell_tags,
+    run_status,
+)
+from study.store.mlflow_store import PARENT, KnownRun, MlflowStore, set_aside
 
-if TYPE_CHECKING:
-    from mlflow.entities import Run
-    from mlflow.tracking import MlflowClient
-
-KEY = "knockout.key"
-MAX_METRICS, MAX_PARAMS = 1000, 100  # of one log_batch call
+LEVEL, REASON, EARLIER = "knockout.level", "knockout.reason", "knockout.earlier"
+RETRY_S = 300.0  # for so long a store that failed is left alone
 
 
 def default_uri(out: Path) -> str:
@@ -38,8 +35,12 @@ def default_uri(out: Path) -> str:
     return f"sqlite:///{OutFolder(out.resolve()).mlflow}"
 
 
+def _silent(text: str) -> None:
+    """Print nothing."""
+
+
 class Tracker:
-    """The only writer of a study's MLflow record; the store is opened by :meth:`reach` or the first cell.
+    """The only writer of a study's MLflow record; nothing is opened before it is needed.
 
     Parameters
     ----------
@@ -50,245 +51,216 @@ class Tracker:
     uri
         Any MLflow tracking URI; the sqlite store in ``out`` by default.
     sealed
-        Keep test scores and predictions out, as those of a search, which nobody may look at while it chooses.
+        The cells are trials of a search: keep their test scores and predictions out, which nobody may look at while it
+        chooses, and their runs apart from those of the study.
+    say
+        Is given the one warning about a store that fails.
+    strict
+        Raise a :class:`KnockoutError` in place of that warning.
+
+    Attributes
+    ----------
+    address
+        The URI as it may be shown.
+    trouble
+        Why the store does not answer; empty while it does.
     """
 
-    def __init__(self, name: str, out: Path, uri: str | None = None, *, sealed: bool = False) -> None:
-        self.name, self.folder, self.sealed = name, OutFolder(out.resolve()), sealed
+    def __init__(
+        self,
+        name: str,
+        out: Path,
+        uri: str | None = None,
+        *,
+        sealed: bool = False,
+        say: Callable[[str], None] = _silent,
+        strict: bool = False,
+    ) -> None:
+        self.name, self.out, self.folder = name, out, OutFolder(out.resolve())
+        self.sealed, self.strict, self._say = sealed, strict, say
         self.uri = uri or default_uri(out)
-        self._lock = FileLock(self.folder.mlflow_lock)
-        self.own_store = uri is None
-        self._arms: dict[str, str] = {}  # arm digest to run
+        self.address, self.trouble = redact(self.uri, self.uri), ""
+        self._own, self._given = self.uri == default_uri(out), uri is not None
+        self._warned, self._failed = False, 0.0
+        self._sent: set[tuple[str, str, str]] = set()  # cells that the store has, and how they ended
+        self._close_store()
 
-    def reach(self) -> None:
-        """Open the store, so that one which does not answer is known before anything is trained.
+    def refuse_unknown(self) -> None:
+        """Refuse a URI that MLflow has no store for, before anything is trained.
 
         Raises
         ------
         KnockoutError
-            If MLflow cannot use the store.
+            If it has none, or lacks a package for it.
         """
-        with self._store():
-            _ = self._known
+        if not self._own:
+            try:
+                _ = self._store.client
+            except KnockoutError:
+                raise
+            except Exception as error:
+                self._fail(error)
+
+    def begin(self, plan: PlanRecord) -> None:
+        """Say what the study asks, and which runs are cells that it no longer plans."""
+        self._attempt(self._begin, plan)
 
     def log(self, row: CellRow, record: CellRecord) -> None:
         """Record one cell below its arm, unless it is there already."""
-        with self._store():
-            self._log(row, record)
+        if not self.trouble or time.monotonic() - self._failed > RETRY_S:
+            self._attempt(self._log, row, record)
 
-    def close(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> None:
-        """Put each arm's mean and standard deviation on its run, and end the arms' and the study's runs."""
-        with self._store():
-            self._close(rows, records)
+    def close(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord], files: Sequence[Path] = ()) -> None:
+        """Send what the store lacks, put means on the arms' runs, and end them and the study's.
 
-    @contextmanager
-    def _store(self) -> Iterator[None]:
-        """Word MLflow's errors for the user, and keep another driver of this folder from writing the same run."""
-        with self._lock if self.folder.root.exists() else nullcontext():
-            yield from self._answering()
+        Parameters
+        ----------
+        rows, records
+            Every cell that was planned, and the records there are.
+        files
+            What lies beside the cells: artifacts of the study's run.
+        """
+        done = [row for row in rows if row.cell in records]
+        for row in done:
+            if not self._attempt(self._log, row, records[row.cell]):
+                return
+        self._attempt(self._close, rows, records, files)
 
-    def _answering(self) -> Iterator[None]:
-        _ = self._client  # MLflow is imported there, after its telemetry is switched off
-        from mlflow.exceptions import MlflowException
+    def lacking(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> int:
+        """Return how many recorded cells the store is not known to have."""
+        recorded = [(row, records[row.cell]) for row in rows if row.cell in records]
+        return sum(self._ending(row, record) not in self._sent for row, record in recorded)
 
+    def _attempt(self, action: Callable[..., None], *arguments: Any) -> bool:
+        """Do something in the store; whatever fails there is said once, and no more."""
         try:
-            yield
-        except (MlflowException, SQLAlchemyError) as error:
-            raise KnockoutError(
-                f"the MLflow store does not answer: {str(error).strip()[:300]} "
-                "Finished cells are safe in the ledger; run the same command again to go on.",
-                where=self.uri,
-            ) from None
+            with hold(self.folder.mlflow_lock):  # another driver of this folder would make the same run
+                try:
+                    action(*arguments)
+                except Exception as error:
+                    if not self._set_aside(error):
+                        raise
+                    action(*arguments)
+        except Exception as error:  # of MLflow, a database, a network, a file system: none of them is the study's
+            self._fail(error)
+            return False
+        self.trouble = ""
+        return True
+
+    def _set_aside(self, error: Exception) -> bool:
+        aside = set_aside(self.folder) if self._own else None
+        if aside is None:
+            return False
+        self._store.disconnect()
+        self._close_store()
+        self._sent.clear()
+        self._say(
+            f"{self.folder.mlflow.name} cannot be read ({self._brief(error)}). It is {aside} now; a new one is made."
+        )
+        return True
+
+    def _fail(self, error: Exception) -> None:
+        self._close_store()
+        self.trouble, self._failed = self._brief(error), time.monotonic()
+        if self.strict:
+            raise KnockoutError(self.trouble, where=self.address) from None
+        if not self._warned:
+            self._warned = True
+            self._say(
+                f"warning: MLflow's record at {self.address} is not complete: {self.trouble} The study goes on; its "
+                f"cells are in the ledger. Send later what is missing: {self.remedy}"
+            )
+
+    @property
+    def remedy(self) -> str:
+        """The command that sends what the store lacks."""
+        return f"knockout track {self.out}" + (f" --tracking-uri {self.address}" if self._given else "")
+
+    def _brief(self, error: Exception) -> str:
+        text = redact(str(error).strip() or type(error).__name__, self.uri)
+        brief = " ".join(text.split("\n[SQL")[0].split())[:300]
+        return brief if brief.endswith((".", "!", "?")) else f"{brief}."
+
+    def _close_store(self) -> None:
+        self._store = MlflowStore(self.uri, self.name, self.folder if self._own else None)
+        self._arms: dict[str, KnownRun] = {}  # by digest
+        self._study_run: KnownRun | None = None
+
+    def _begin(self, plan: PlanRecord) -> None:
+        asked = {"knockout.metric": plan.metric, "knockout.margin": "" if plan.margin is None else str(plan.margin)}
+        self._store.tag(self._study(), asked)
+        planned, datasets = {self._key("cell", row) for row in plan.rows}, {row.dataset for row in plan.rows}
+        for key, run in self._store.runs.items():
+            if run.tags.get(LEVEL) == "cell" and run.tags.get("knockout.dataset") in datasets:
+                earlier = key not in planned
+                if earlier or EARLIER in run.tags:
+                    self._store.tag(run, {EARLIER: str(earlier).lower()})
 
     def _log(self, row: CellRow, record: CellRecord) -> None:
-        key = f"{self.name}/cell/{row.cell}/{row.arm_digest}"
-        known = self._find(key)
-        if known is not None and (known.info.status, known.data.tags.get("knockout.reason")) == (
-            _status(record),
-            record.reason,
-        ):
+        if self._ending(row, record) in self._sent:
             return
-        if known is not None:  # left unfinished by a crash, or a failure that was retried
-            self._client.delete_run(known.info.run_id)
-        tags = {"knockout.arm": row.arm, "knockout.role": row.role, "knockout.cell": row.cell}
-        tags |= {"knockout.data_digest": row.data_digest, "knockout.code_digest": row.code_digest}
-        tags |= {"knockout.network": row.network, "knockout.split_digest": record.split_digest}
-        tags |= {"knockout.test_share": "" if record.test_share is None else str(record.test_share)}
-        tags |= {f"version.{k}": v for k, v in record.versions.items() if k != "git_commit"}
-        tags |= {
-            "mlflow.source.git.commit": record.versions.get("git_commit", ""),
-            "knockout.reason": record.reason,
-        }
-        run = self._create(key, f"{row.dataset} · repeat {row.repeat}", self._arm(row), tags)
-        self._batch(run.info.run_id, _params(row), self._shown(_metrics(record)))
-        predictions = self.folder.predictions(row.cell)
-        if record.ok and predictions.exists() and not self.sealed:
-            self._client.log_artifact(run.info.run_id, str(predictions), "predictions")
-        self._client.set_terminated(run.info.run_id, _status(record))
+        key = self._key("cell", row)
+        run, status = self._store.find(key), run_status(record)
+        tags = {**cell_tags(row, record), LEVEL: "trial cell" if self.sealed else "cell", PARENT: self._arm(row).run_id}
+        if run is not None and (run.status, run.tags.get(REASON)) != (status, tags[REASON]):
+            self._store.delete(key)  # left unfinished by a crash, or a failure that was retried
+            run = None
+        if run is None:
+            run = self._store.create(key, f"{row.dataset} · repeat {row.repeat}", tags)
+            metrics = cell_metrics(record)
+            self._store.log(
+                run, cell_params(row), [m for m in metrics if not (self.sealed and m[0].startswith("test."))]
+            )
+            predictions = self.folder.predictions(row.cell)
+            if record.ok and predictions.exists() and not self.sealed:
+                self._store.upload(run, predictions, "predictions")
+            self._store.end(run, status)
+        else:
+            self._store.tag(run, tags)  # an arm that was renamed, a parent that was deleted
+        self._sent.add(self._ending(row, record))
 
-    def _close(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> None:
+    def _close(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord], files: Sequence[Path]) -> None:
         by_arm: dict[str, list[CellRow]] = {}
         for row in rows:
             by_arm.setdefault(row.arm_digest, []).append(row)
         for of_arm in by_arm.values():
             done = [records[r.cell] for r in of_arm if r.cell in records]
             if done:
-                run_id = self._arm(of_arm[0])
-                self._batch(run_id, {}, self._shown(_summary(done)))
-                self._client.set_terminated(run_id, "FINISHED" if len(done) == len(of_arm) else "KILLED")
+                run, metrics = self._arm(of_arm[0]), arm_metrics(done)
+                self._store.log(run, {}, [m for m in metrics if not (self.sealed and m[0].startswith("test."))])
+                self._store.end(run, "FINISHED" if len(done) == len(of_arm) else "KILLED")
+        for file in files:
+            self._store.upload(self._study(), file, "study")
         complete = self.sealed or all(row.cell in records for row in rows)  # a search prunes
-        self._client.set_terminated(self._study, "FINISHED" if complete else "KILLED")
+        self._store.end(self._study(), "FINISHED" if complete else "KILLED")
+        self._arms, self._study_run = {}, None  # whoever logs more takes them up again
 
-    @cached_property
-    def _client(self) -> MlflowClient:
-        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read at import; only the word 'true' counts
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seven of them take four minutes
-        from mlflow.exceptions import MlflowException
-        from mlflow.tracking import MlflowClient
+    def _ending(self, row: CellRow, record: CellRecord) -> tuple[str, str, str]:
+        return self._key("cell", row), str(record.status), record.reason
 
-        for name in ("alembic", "mlflow"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+    def _key(self, level: str, row: CellRow) -> str:
+        stage = f"{self.name}/search" if self.sealed else self.name
+        cell = f"{row.cell}/" if level == "cell" else ""
+        return f"{stage}/{level}/{cell}{row.arm_digest}"
 
-        try:
-            if self.own_store:
-                self._make_store(MlflowClient)
-            return MlflowClient(self.uri)
-        except (MlflowException, SQLAlchemyError) as error:
-            message = str(error).strip().split("\n")[0]
-            raise KnockoutError(f"MLflow cannot use this store: {message}", where=self.uri) from None
+    def _study(self) -> KnownRun:
+        if self._study_run is None:
+            self._study_run = self._find_or_create(f"{self.name}/study", self.name, {LEVEL: "study"}, {})
+        return self._study_run
 
-    def _make_store(self, client: type[MlflowClient]) -> None:
-        """Make the sqlite store aside: a kill amid MLflow's migrations would leave one that nobody can open."""
-        root, store = self.folder.root, self.folder.mlflow
-        for ruin in root.glob(".mlflow-*"):
-            shutil.rmtree(ruin, ignore_errors=True)
-        if not store.exists():
-            with tempfile.TemporaryDirectory(dir=root, prefix=".mlflow-") as folder:
-                migrated = Path(folder) / store.name
-                client(f"sqlite:///{migrated}").search_experiments(max_results=1)
-                migrated.replace(store)
-
-    @cached_property
-    def _experiment(self) -> str:
-        experiment = self._client.get_experiment_by_name(self.name)
-        if experiment is not None:
-            return str(experiment.experiment_id)
-        location = self.folder.mlflow_artifacts.as_uri() if self.own_store else None
-        return str(self._client.create_experiment(self.name, artifact_location=location))
-
-    @cached_property
-    def _known(self) -> dict[str, Run]:
-        runs: dict[str, Run] = {}
-        token = None
-        while True:
-            page = self._client.search_runs([self._experiment], max_results=1000, page_token=token)
-            runs |= {run.data.tags[KEY]: run for run in page if KEY in run.data.tags}
-            token = page.token
-            if not token:
-                return runs
-
-    def _find(self, key: str) -> Run | None:
-        """Return a run by its key; the store is asked, too, for another driver may have made it a moment ago."""
-        if key not in self._known:
-            quote = '"' if "'" in key else "'"
-            query = f"tags.`{KEY}` = {quote}{key}{quote}"
-            for run in self._client.search_runs([self._experiment], query, max_results=1):
-                self._known[key] = run
-        return self._known.get(key)
-
-    def _shown(self, metrics: list[tuple[str, float, int]]) -> list[tuple[str, float, int]]:
-        return [metric for metric in metrics if not (self.sealed and metric[0].startswith("test."))]
-
-    @cached_property
-    def _study(self) -> str:
-        return self._find_or_create(f"{self.name}/study", self.name, None, {"knockout.level": "study"}, {})
-
-    def _arm(self, row: CellRow) -> str:
+    def _arm(self, row: CellRow) -> KnownRun:
         if row.arm_digest not in self._arms:
-            tags = {"knockout.level": "arm", "knockout.role": row.role}
-            key = f"{self.name}/arm/{row.arm_digest}"
-            self._arms[row.arm_digest] = self._find_or_create(key, row.arm, self._study, tags, _arm_params(row))
+            tags = {LEVEL: "trial" if self.sealed else "arm", "knockout.role": row.role, PARENT: self._study().run_id}
+            run = self._find_or_create(self._key("arm", row), row.arm, tags, arm_params(row))
+            self._arms[row.arm_digest] = run
         return self._arms[row.arm_digest]
 
-    def _find_or_create(
-        self, key: str, name: str, parent: str | None, tags: dict[str, str], params: dict[str, str]
-    ) -> str:
-        known = self._find(key)
-        if known is not None:
-            self._client.update_run(known.info.run_id, status="RUNNING")
-            return str(known.info.run_id)
-        run = self._create(key, name, parent, tags)
-        self._batch(run.info.run_id, params, [])
-        return str(run.info.run_id)
-
-    def _create(self, key: str, name: str, parent: str | None, tags: dict[str, str]) -> Run:
-        parental = {"mlflow.parentRunId": parent} if parent else {}
-        run = self._client.create_run(self._experiment, tags={KEY: key, **tags, **parental}, run_name=name)
-        self._known[key] = run
+    def _find_or_create(self, key: str, name: str, tags: dict[str, str], params: dict[str, str]) -> KnownRun:
+        run = self._store.find(key)
+        if run is None:
+            run = self._store.create(key, name, tags)
+            self._store.log(run, params, [])
+        else:
+            self._store.reopen(run, name)
+            self._store.tag(run, tags)
         return run
-
-    def _batch(self, run_id: str, params: dict[str, str], metrics: list[tuple[str, float, int]]) -> None:
-        from mlflow.entities import Metric, Param
-
-        now = int(time.time() * 1000)
-        entries = [Metric(name, value, now, step) for name, value, step in metrics]
-        entries_of_params = [Param(name, value) for name, value in params.items()]
-        for start in range(0, max(len(entries), 1), MAX_METRICS):
-            self._client.log_batch(run_id, metrics=entries[start : start + MAX_METRICS])
-        for start in range(0, len(entries_of_params), MAX_PARAMS):
-            self._client.log_batch(run_id, params=entries_of_params[start : start + MAX_PARAMS])
-
-
-def _status(record: CellRecord) -> str:
-    return "FINISHED" if record.ok else "FAILED"
-
-
-def _arm_params(row: CellRow) -> dict[str, str]:
-    params = dict(row.levels)
-    for factor, choice in row.settings.items():
-        params |= {f"{factor}.{choice['level']}.{key}": str(value) for key, value in choice["settings"].items()}
-    return params
-
-
-def _params(row: CellRow) -> dict[str, str]:
-    cell = {
-        "arm": row.arm,
-        "dataset": row.dataset,
-        "block": row.block,
-        "split": row.split,
-        "repeat": str(row.repeat),
-    }
-    training = {f"training.{key}": str(value) for key, value in row.training.items()}
-    return {**_arm_params(row), **cell, **training}
-
-
-def _metrics(record: CellRecord) -> list[tuple[str, float, int]]:
-    metrics = [
-        (f"{part}.{name}", value, 0)
-        for part, scores in record.scores.items()
-        for name, value in scores.items()
-        if value is not None
-    ]
-    metrics += [
-        (name, value, step) for name, values in record.curves.items() for step, value in enumerate(values, start=1)
-    ]
-    costs = {"seconds": record.seconds, "peak_memory_mb": record.peak_memory_mb}
-    costs |= {"parameters": float(record.parameters), "best_epoch": float(record.best_epoch)}
-    return metrics + [(name, value, 0) for name, value in costs.items()]
-
-
-def _summary(records: Sequence[CellRecord]) -> list[tuple[str, float, int]]:
-    ok = [r for r in records if r.ok]
-    metrics = [("cells", float(len(records)), 0), ("cells_failed", float(len(records) - len(ok)), 0)]
-    if not ok or len(ok) < len(records):  # a mean over the cells that survived would flatter the arm
-        return metrics
-    for part, scores in ok[0].scores.items():
-        for name in scores:
-            values = [r.scores[part][name] for r in ok]
-            known = [v for v in values if v is not None]
-            if len(known) == len(values):
-                metrics.append((f"{part}.{name}.mean", mean(known), 0))
-                metrics.append((f"{part}.{name}.sd", stdev(known) if len(known) > 1 else 0.0, 0))
-    return metrics

@@ -1,13 +1,14 @@
-"""What an output folder says it was asked: the plan last run there, and the commands that ran it."""
+"""What an output folder says it was asked: the plan last run there, trials of searches, the commands that ran them."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, redact
 from study.spec.files import write_text
 from study.spec.folder import OutFolder
-from study.spec.records import DamagedRecordError, PlanRecord, read_record
+from study.spec.records import CellRow, DamagedRecordError, PlanRecord, TrialRecord, read_record
 
 
 def write_plan(record: PlanRecord, out: Path) -> None:
@@ -38,16 +39,28 @@ def read_plan(out: Path) -> PlanRecord:
     return record
 
 
+def read_trial_rows(out: Path) -> list[CellRow]:
+    """Return the cells of every finished trial of a search or a tuned ablation; none where neither was run."""
+    folder = OutFolder(out)
+    files = [*folder.search.trials.glob("*.json"), *folder.tuning.glob("*/trials/*.json")]
+    rows: list[CellRow] = []
+    for file in sorted(files):
+        with suppress(DamagedRecordError):  # the next run proposes it anew
+            record = read_record(file, TrialRecord)
+            rows += record.rows if record is not None else []
+    return rows
+
+
 def read_commands(out: Path) -> tuple[str, ...]:
     """Return the commands that ran cells of a study into a folder, in the order in which each was first typed."""
     path = OutFolder(out).commands
-    return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
+    return tuple(map(redact, path.read_text(encoding="utf-8").splitlines())) if path.is_file() else ()
 
 
 def add_command(out: Path, command: str) -> tuple[str, ...]:
     """Add a command to those of a folder, unless it was typed before; return them all."""
     commands = read_commands(out)
-    line = " ".join(command.split())
+    line = redact(" ".join(command.split()))
     if not line or line in commands:
         return commands
     write_text(OutFolder(out).commands, "\n".join([*commands, line]) + "\n")

@@ -1,0 +1,49 @@
+"""Locks of an output folder: whoever waits for one in vain is told who holds it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from components.core.errors import KnockoutError
+
+WAIT_S = 30.0  # whoever holds a lock for longer is suspended, or waits for a store that does not answer
+
+
+class HeldLockError(KnockoutError):
+    """A lock that another process does not give back."""
+
+
+@contextmanager
+def hold(file: Path, wait_s: float = WAIT_S, poll_s: float = 0.05) -> Iterator[None]:
+    """Hold a lock; its file says by whom.
+
+    Raises
+    ------
+    HeldLockError
+        If another process has held it all the time.
+    """
+    lock = FileLock(file, timeout=wait_s, poll_interval=poll_s)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise HeldLockError(
+            f"{_owner(file)} has held this lock for {wait_s:.0f} s; is it suspended? Resume or end it.", where=str(file)
+        ) from None
+    try:
+        with suppress(OSError):
+            file.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+        yield
+    finally:
+        lock.release()
+
+
+def _owner(file: Path) -> str:
+    with suppress(OSError, UnicodeError):
+        return file.read_text(encoding="utf-8").strip() or "another process"
+    return "another process"

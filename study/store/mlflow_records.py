@@ -1,0 +1,98 @@
+"""What MLflow is told of a study: tags, parameters and metrics of its arms and cells, as plain values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from statistics import mean, stdev
+
+from study.spec.records import CellRecord, CellRow
+
+LONGEST = 5000  # letters of a value; MLflow refuses longer ones
+
+Metric = tuple[str, float, int]  # name, value, step
+
+
+def run_status(record: CellRecord) -> str:
+    """Return how a cell's run ends."""
+    return "FINISHED" if record.ok else "FAILED"
+
+
+def arm_params(row: CellRow) -> dict[str, str]:
+    """Return the levels and settings of an arm."""
+    params = dict(row.levels)
+    for factor, choice in row.settings.items():
+        params |= {f"{factor}.{choice['level']}.{key}": str(value) for key, value in choice["settings"].items()}
+    return {name: value[:LONGEST] for name, value in params.items()}
+
+
+def cell_params(row: CellRow) -> dict[str, str]:
+    """Return the parameters of a cell: those of its arm, where it stands, and its training."""
+    cell = {
+        "arm": row.arm,
+        "dataset": row.dataset,
+        "block": row.block,
+        "split": row.split,
+        "repeat": str(row.repeat),
+    }
+    training = {f"training.{key}": str(value) for key, value in row.training.items()}
+    return {name: value[:LONGEST] for name, value in {**arm_params(row), **cell, **training}.items()}
+
+
+def cell_tags(row: CellRow, record: CellRecord) -> dict[str, str]:
+    """Return what the tidy table has of a cell beside parameters and metrics."""
+    undefined = [
+        f"{part}.{name}" for part, scores in record.scores.items() for name, value in scores.items() if value is None
+    ]
+    tags = {
+        "arm": row.arm,
+        "role": row.role,
+        "cell": row.cell,
+        "data_digest": row.data_digest,
+        "code_digest": row.code_digest,
+        "dataset": row.dataset,
+        "network": row.network,
+        "protocol": json.dumps(row.training, sort_keys=True),
+        "split_digest": record.split_digest,
+        "test_share": "" if record.test_share is None else str(record.test_share),
+        "device": record.device,
+        "status": str(record.status),
+        "reason": record.reason,
+        "undefined": " ".join(undefined),  # MLflow takes no missing value
+    }
+    tags = {f"knockout.{name}": value for name, value in tags.items()}
+    tags |= {f"version.{name}": value for name, value in record.versions.items() if name != "git_commit"}
+    tags |= {"mlflow.source.git.commit": record.versions.get("git_commit", "")}
+    return {name: value[:LONGEST] for name, value in tags.items()}
+
+
+def cell_metrics(record: CellRecord) -> list[Metric]:
+    """Return the scores, curves and costs of a cell."""
+    metrics = [
+        (f"{part}.{name}", value, 0)
+        for part, scores in record.scores.items()
+        for name, value in scores.items()
+        if value is not None
+    ]
+    metrics += [
+        (name, value, step) for name, values in record.curves.items() for step, value in enumerate(values, start=1)
+    ]
+    costs = {"seconds": record.seconds, "peak_memory_mb": record.peak_memory_mb}
+    costs |= {"parameters": float(record.parameters), "best_epoch": float(record.best_epoch)}
+    return metrics + [(name, value, 0) for name, value in costs.items()]
+
+
+def arm_metrics(records: Sequence[CellRecord]) -> list[Metric]:
+    """Return mean and standard deviation of an arm's scores; none where a cell failed."""
+    ok = [r for r in records if r.ok]
+    metrics = [("cells", float(len(records)), 0), ("cells_failed", float(len(records) - len(ok)), 0)]
+    if not ok or len(ok) < len(records):  # a mean over the cells that survived would flatter the arm
+        return metrics
+    for part, scores in ok[0].scores.items():
+        for name in scores:
+            values = [r.scores[part][name] for r in ok]
+            known = [v for v in values if v is not None]
+            if len(known) == len(values):
+                metrics.append((f"{part}.{name}.mean", mean(known), 0))
+                metrics.append((f"{part}.{name}.sd", stdev(known) if len(known) > 1 else 0.0, 0))
+    return metrics

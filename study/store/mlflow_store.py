@@ -1,0 +1,242 @@
+"""One experiment in an MLflow store: its runs by key, what they are given, and how a ruined store is set aside.
+
+MLflow is imported here only; its telemetry is switched off before that.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.core.errors import KnockoutError, redact
+from study.spec.folder import OutFolder
+from study.store.mlflow_records import Metric
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
+KEY, PARENT = "knockout.key", "mlflow.parentRunId"
+MAX_METRICS, MAX_PARAMS = 1000, 100  # of one log_batch call
+LONGEST_NAME = 250  # of a run, in the databases that count
+SIDECARS = ("-journal", "-wal", "-shm")  # SQLite would play an old journal into a new store
+
+
+@dataclass
+class KnownRun:
+    """A run as the store has it."""
+
+    run_id: str
+    name: str
+    status: str
+    tags: dict[str, str]
+
+
+class MlflowStore:
+    """The runs of one experiment; nothing is opened before it is asked for.
+
+    Parameters
+    ----------
+    uri
+        MLflow's tracking URI.
+    experiment
+        Its name.
+    own
+        The output folder if the store is the sqlite file in it, which is made there.
+    """
+
+    def __init__(self, uri: str, experiment: str, own: OutFolder | None = None) -> None:
+        self.uri, self.experiment, self.own = uri, experiment, own
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """MLflow's client.
+
+        Raises
+        ------
+        KnockoutError
+            If MLflow has no store of this kind, or lacks a package for it.
+        """
+        client = prepared_client()
+        from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            if self.own is not None:
+                _make(self.own)
+            return client(self.uri)
+        except (UnsupportedModelRegistryStoreURIException, ArgumentError, ImportError) as error:
+            message = redact(str(error).strip().split("\n")[0], self.uri)
+            raise KnockoutError(f"MLflow cannot use this store: {message}", where=redact(self.uri, self.uri)) from None
+
+    @cached_property
+    def experiment_id(self) -> str:
+        """The experiment's identifier; made if there is none.
+
+        Raises
+        ------
+        KnockoutError
+            If somebody deleted the experiment.
+        """
+        experiment = self.client.get_experiment_by_name(self.experiment)
+        if experiment is None:
+            location = self.own.mlflow_artifacts.as_uri() if self.own is not None else None
+            return str(self.client.create_experiment(self.experiment, artifact_location=location))
+        if experiment.lifecycle_stage == "deleted":
+            number = experiment.experiment_id
+            raise KnockoutError(
+                f"experiment {self.experiment!r} was deleted there. With MLFLOW_TRACKING_URI set to the store, 'mlflow "
+                f"experiments restore -x {number}' brings it back, 'mlflow gc --experiment-ids {number}' makes room for "
+                "a new one"
+            )
+        return str(experiment.experiment_id)
+
+    @cached_property
+    def runs(self) -> dict[str, KnownRun]:
+        """The experiment's runs by their key, those of other programs aside."""
+        return {run.data.tags[KEY]: _known(run) for run in self._search("") if KEY in run.data.tags}
+
+    def find(self, key: str) -> KnownRun | None:
+        """Return a run by its key; the store is asked, too, for another driver may have made it a moment ago."""
+        if key not in self.runs:
+            end = key.removeprefix(self.experiment)  # the name of a study may hold any quote, digests hold none
+            for run in self._search(f"tags.`{KEY}` LIKE '%{end}'"):
+                if run.data.tags[KEY] == key:
+                    self.runs[key] = _known(run)
+        return self.runs.get(key)
+
+    def create(self, key: str, name: str, tags: Mapping[str, str]) -> KnownRun:
+        """Make a run, which goes on until :meth:`end`."""
+        run = self.client.create_run(self.experiment_id, tags={KEY: key, **tags}, run_name=name[:LONGEST_NAME])
+        self.runs[key] = _known(run)
+        return self.runs[key]
+
+    def delete(self, key: str) -> None:
+        """Delete a run."""
+        self.client.delete_run(self.runs.pop(key).run_id)
+
+    def reopen(self, run: KnownRun, name: str) -> None:
+        """Let an ended run go on, under the name that it has now."""
+        if (run.status, run.name) != ("RUNNING", name[:LONGEST_NAME]):
+            self.client.update_run(run.run_id, status="RUNNING", name=name[:LONGEST_NAME])
+            run.status, run.name = "RUNNING", name[:LONGEST_NAME]
+
+    def end(self, run: KnownRun, status: str) -> None:
+        """End a run."""
+        self.client.set_terminated(run.run_id, status)
+        run.status = status
+
+    def tag(self, run: KnownRun, tags: Mapping[str, str]) -> None:
+        """Give a run the tags that it has not."""
+        from mlflow.entities import RunTag
+
+        changed = {name: value for name, value in tags.items() if run.tags.get(name) != value}
+        if changed:
+            self.client.log_batch(run.run_id, tags=[RunTag(name, value) for name, value in changed.items()])
+            run.tags |= changed
+
+    def log(self, run: KnownRun, params: Mapping[str, str], metrics: Sequence[Metric]) -> None:
+        """Give a run its parameters and metrics."""
+        from mlflow.entities import Metric as Entry
+        from mlflow.entities import Param
+
+        now = int(time.time() * 1000)
+        entries = [Entry(name, value, now, step) for name, value, step in metrics]
+        entries_of_params = [Param(name, value) for name, value in params.items()]
+        for start in range(0, len(entries), MAX_METRICS):
+            self.client.log_batch(run.run_id, metrics=entries[start : start + MAX_METRICS])
+        for start in range(0, len(entries_of_params), MAX_PARAMS):
+            self.client.log_batch(run.run_id, params=entries_of_params[start : start + MAX_PARAMS])
+
+    def upload(self, run: KnownRun, file: Path, folder: str) -> None:
+        """Copy a file to the artifacts of a run."""
+        self.client.log_artifact(run.run_id, str(file), folder)
+
+    def disconnect(self) -> None:
+        """Close MLflow's connections, which would go on writing to a file that was renamed."""
+        with suppress(Exception):  # MLflow has no public way to do it
+            self.client._tracking_client.store.engine.dispose()
+
+    def _search(self, query: str) -> Iterator[Run]:
+        token = None
+        while True:
+            page = self.client.search_runs([self.experiment_id], query, max_results=1000, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+
+def prepared_client() -> type[MlflowClient]:
+    """Import MLflow without its telemetry, its logs and its patience; return the class of its client."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read at import; only the word 'true' counts
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seven of them take four minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    from mlflow.store.db import utils
+    from mlflow.tracking import MlflowClient
+
+    utils.MAX_RETRY_COUNT = 3  # ten of them take two minutes
+    for name in ("alembic", "mlflow", "urllib3"):  # what they warn of is said once, without secrets
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return MlflowClient
+
+
+def set_aside(folder: OutFolder) -> Path | None:
+    """Rename the store of an output folder if it cannot be read; return its new name, None if it is sound or held."""
+    store = folder.mlflow
+    if not store.exists() or not _ruined(store):
+        return None
+    number = next(n for n in range(1, 10**6) if not _aside(store, n).exists())
+    store.rename(_aside(store, number))
+    beside = [store.with_name(store.name + suffix) for suffix in SIDECARS]
+    for path in (*beside, folder.mlflow_artifacts):  # copies of predictions: the new store makes its own
+        with suppress(FileNotFoundError):
+            path.rename(_aside(path, number))
+    return _aside(store, number)
+
+
+def _aside(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.unreadable-{number}")
+
+
+def _ruined(store: Path) -> bool:
+    """Whether a file is no database, a damaged one, or one without MLflow's tables; one that is locked is sound."""
+    if not store.is_file():
+        return True
+    try:
+        with closing(sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True, timeout=1.0)) as database:
+            tables = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
+            sound = database.execute("pragma quick_check(1)").fetchone() == ("ok",)
+            return not sound or not {"experiments", "runs", "alembic_version"} <= tables
+    except sqlite3.OperationalError:  # locked, or not ours to read
+        return False
+    except sqlite3.DatabaseError:
+        return True
+
+
+def _make(folder: OutFolder) -> None:
+    """Make the sqlite store aside: a kill amid MLflow's migrations would leave one that nobody can open."""
+    root, store = folder.root, folder.mlflow
+    for ruin in root.glob(".mlflow-*"):
+        shutil.rmtree(ruin, ignore_errors=True)
+    if not store.exists():
+        with tempfile.TemporaryDirectory(dir=root, prefix=".mlflow-") as made:
+            migrated = Path(made) / store.name
+            prepared_client()(f"sqlite:///{migrated}").search_experiments(max_results=1)
+            migrated.replace(store)
+
+
+def _known(run: Run) -> KnownRun:
+    return KnownRun(str(run.info.run_id), str(run.info.run_name), str(run.info.status), dict(run.data.tags))

@@ -1,0 +1,37 @@
+"""Locks that somebody holds for ever, and who that is."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from study.store.locks import HeldLockError, hold
+
+
+@contextmanager
+def held(file: Path, by: str = "process 12 on elsewhere") -> Iterator[None]:
+    """Hold a lock as a suspended process does."""
+    file.write_text(by)
+    with file.open("r+") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.mark.parametrize(("by", "said"), [("process 12 on elsewhere", "process 12 on elsewhere has"), ("", "another")])
+def test_a_lock_that_is_not_given_back_names_its_owner(tmp_path: Path, by: str, said: str):
+    with (
+        held(tmp_path / ".lock", by),
+        pytest.raises(HeldLockError, match=f"{said}.*for 0 s; is it suspended") as caught,
+        hold(tmp_path / ".lock", wait_s=0.1),
+    ):
+        pytest.fail("two hold one lock")
+    assert caught.value.where == str(tmp_path / ".lock")
+
+
+def test_a_holder_says_who_it_is_and_gives_the_lock_back(tmp_path: Path):
+    for _ in range(2):
+        with hold(tmp_path / ".lock", wait_s=0.1):
+            assert f"process {os.getpid()} on " in (tmp_path / ".lock").read_text()
