@@ -26,7 +26,7 @@ from study.spec.machine import Lane
 from study.spec.records import CellRecord, CellRow
 from study.spec.versions import versions
 from study.store.ledger import Ledger
-from study.store.mlflow import Tracker
+from study.store.tracking.tracker import Tracker
 from study.study_file.study import Study, load_study
 from study.train import exams
 from study.train.cell import CellResult, run_cell

@@ -21,9 +21,9 @@ from study.cli.reporting import Request, report, show_search
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import CellRow
 from study.store.ledger import Ledger
-from study.store.mlflow import Tracker
 from study.store.plan_file import read_plan, read_trial_rows
 from study.store.table import tidy
+from study.store.tracking.tracker import Tracker
 
 TABLE = OutFolder(Path()).table.name
 Planned = dict[str, tuple[Path, list[CellRow]]]  # by the name a study goes by beside the others

@@ -24,11 +24,11 @@ from study.spec.cell import Cell
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord
 from study.store.ledger import Ledger
-from study.store.mlflow import Tracker
 from study.store.owner import refuse_other_study, write_owner
 from study.store.plan_file import write_plan
 from study.store.sweep import sweep
 from study.store.table import write_table
+from study.store.tracking.tracker import Tracker
 from study.study_file.study import Study
 
 

@@ -18,7 +18,7 @@ from study.spec.cell import Cell
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import TrialState
 from study.store.ledger import Ledger
-from study.store.mlflow import Tracker
+from study.store.tracking.tracker import Tracker
 from study.study_file.study import Study
 
 

@@ -28,7 +28,7 @@ from study.spec.folder import OutFolder, SearchFolder
 from study.store.claims import Claims, read_claims
 from study.store.drivers import read_drivers
 from study.store.ledger import Ledger
-from study.store.mlflow import Tracker
+from study.store.tracking.tracker import Tracker
 from study.study_file.study import load_study
 from study.train.checkpoint import Checkpoint
 

@@ -19,7 +19,7 @@ from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, CellRow, PlanRecord, Status
 from study.store import locks, mlflow
 from study.store.ledger import Ledger
-from study.store.mlflow import Tracker, default_uri
+from study.store.tracking.tracker import Tracker, default_uri
 
 SCORES = {"validation": {"auroc": 0.8, "epr": None}, "test": {"auroc": 0.7, "epr": None}}
 

@@ -14,7 +14,7 @@ from study.spec.folder import OutFolder
 from study.spec.machine import Lane
 from study.spec.records import CellRecord, CellRow, Status
 from study.store.ledger import Ledger
-from study.store.mlflow import Tracker, default_uri
+from study.store.tracking.tracker import Tracker, default_uri
 from study.study_file.study import load_study
 from study.train.cell import CellResult, run_cell
 
@@ -154,7 +154,7 @@ def test_telemetry_is_off_before_mlflow_is_imported(tmp_path: Path):
     script = f"""
 import os, sys
 from pathlib import Path
-from study.store.mlflow import Tracker
+from study.store.tracking.tracker import Tracker
 class Watch:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] == "mlflow":
@@ -173,7 +173,7 @@ Tracker("x", Path({str(tmp_path)!r}))._store.client
 def test_a_kill_while_the_store_is_made_leaves_no_ruin(plan: Plan, results: dict[str, CellResult], tmp_path: Path):
     script = (
         "import os, signal, sys; from pathlib import Path; from alembic.runtime.migration import MigrationContext\n"
-        "from study.store.mlflow import Tracker\n"
+        "from study.store.tracking.tracker import Tracker\n"
         "MigrationContext.run_migrations = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "Tracker('tiny', Path(sys.argv[1]))._store.client\n"
     )

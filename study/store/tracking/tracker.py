@@ -16,7 +16,8 @@ from components.core.errors import KnockoutError, redact
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, CellRow, PlanRecord
 from study.store.locks import hold
-from study.store.mlflow_records import (
+from study.store.tracking.experiment import PARENT, KnownRun, MlflowStore, set_aside
+from study.store.tracking.runs import (
     arm_metrics,
     arm_params,
     cell_metrics,
@@ -24,7 +25,6 @@ from study.store.mlflow_records import (
     cell_tags,
     run_status,
 )
-from study.store.mlflow_store import PARENT, KnownRun, MlflowStore, set_aside
 
 LEVEL, REASON, EARLIER = "knockout.level", "knockout.reason", "knockout.earlier"
 RETRY_S = 300.0  # for so long a store that failed is left alone

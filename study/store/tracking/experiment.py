@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from components.core.errors import KnockoutError, redact
 from study.spec.folder import OutFolder
-from study.store.mlflow_records import Metric
+from study.store.tracking.runs import Metric
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -96,8 +96,8 @@ class MlflowStore:
             number = experiment.experiment_id
             raise KnockoutError(
                 f"experiment {self.experiment!r} was deleted there. With MLFLOW_TRACKING_URI set to the store, 'mlflow "
-                f"experiments restore -x {number}' brings it back, 'mlflow gc --experiment-ids {number}' makes room for "
-                "a new one"
+                f"experiments restore -x {number}' brings it back, 'mlflow gc --experiment-ids {number}' makes room "
+                "for a new one"
             )
         return str(experiment.experiment_id)
 

@@ -1,0 +1,1 @@
+"""What lies in MLflow: a copy of the ledger that nothing depends on."""
