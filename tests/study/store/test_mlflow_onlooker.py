@@ -17,8 +17,9 @@ from mlflow.tracking import MlflowClient
 from components.core.errors import KnockoutError
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, CellRow, PlanRecord, Status
-from study.store import locks, mlflow
+from study.store import locks
 from study.store.ledger import Ledger
+from study.store.tracking import tracker as mlflow
 from study.store.tracking.tracker import Tracker, default_uri
 
 SCORES = {"validation": {"auroc": 0.8, "epr": None}, "test": {"auroc": 0.7, "epr": None}}
