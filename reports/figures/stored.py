@@ -21,6 +21,7 @@ from reports.stored.curves import Curves
 from reports.stored.embeddings import NEIGHBOURS, Embeddings
 from reports.stored.predictions import Predictions
 from reports.words.metrics import label
+from reports.words.names import plain
 from reports.words.numbers import confidence, count, joined, number
 
 EDGES, TRAINING, EMBEDDED = "Predicted edges", "Training", "Pair representations"
@@ -38,6 +39,7 @@ def matching(a: Analysis, patterns: Sequence[str]) -> tuple[str, ...]:
     ReportError
         If a pattern names none.
     """
+    patterns = [plain(pattern) for pattern in patterns]
     for pattern in patterns:
         if not any(fnmatchcase(dataset, pattern) for dataset in a.datasets):
             raise ReportError.unknown("data set", pattern, a.datasets, where="--draw")

@@ -13,6 +13,7 @@ from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.table.blocks import complete, ordered_arms
 from reports.table.status import Status
 from reports.words.metrics import METRICS, label, metric_of
+from reports.words.names import alike
 from reports.words.numbers import count
 
 
@@ -60,7 +61,7 @@ def design(
 ) -> list[Refusal]:
     """Name what the blocks (``means`` of the primary metric), arms and repeats cannot carry."""
     n, k = len(means), len(ordered_arms(frame))
-    out = [*_blocks(means, questions, alpha), *_kinship(frame), *_direction(frame)]
+    out = [*_blocks(means, questions, alpha), *_kinship(frame), *_direction(frame), *_alike(frame)]
     whole = len(complete(means, failures_worst=False))
     if k < 3 or whole < MIN_BLOCKS:
         why = f"N = {_count_of(whole, n)}, k = {count(k, 'arm')}"
@@ -129,6 +130,13 @@ def _kinship(frame: pd.DataFrame) -> list[Refusal]:
     message += f"Blocks that share a name ({' and '.join(twins)}) are not, if they come from the same cells: every p "
     message += "here is then too small. Take what they share as the block to be safe (--block cell, for cell types)."
     return [Refusal("independence", "all tests across data sets", message, "warning")]
+
+
+def _alike(frame: pd.DataFrame) -> list[Refusal]:
+    """Name the arms whose names a reader takes for one."""
+    message = "These names differ in capitals or spaces only, and are counted as two arms. If they are one, write "
+    message += "one name: it would then have more blocks, and fewer arms would be compared."
+    return [Refusal("names alike", f"{one} and {other}", message, "warning") for one, other in alike(frame["arm"])]
 
 
 def _scales(frame: pd.DataFrame, n: int) -> list[Refusal]:

@@ -1,9 +1,8 @@
-"""How numbers and names are written, once for the page, the sentences and the LaTeX tables."""
+"""How numbers and lists are written, once for the page, the sentences and the LaTeX tables."""
 
 from __future__ import annotations
 
 import math
-import re
 from typing import Protocol
 
 from reports.words.metrics import DECIMALS
@@ -106,8 +105,3 @@ def joined(names: list[str], most: int = 4) -> str:
     """Write a list of arms or data sets, shortened where it would drown the sentence."""
     shown = names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def file_name(text: str) -> str:
-    """Return a name as a safe part of a file name."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "metric"
