@@ -38,6 +38,7 @@ from reports.stored.embeddings import Embeddings
 from reports.stored.predictions import Predictions
 from reports.table.table import Table
 from reports.words.names import file_names, write_csv
+from reports.words.numbers import count
 
 UNKNOWN = Provenance()
 Written = TypeVar("Written", Export, Picture)
@@ -211,4 +212,5 @@ def _render(template: str, content: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    pages.filters["counted"] = count
     return pages.get_template(template).render(content)

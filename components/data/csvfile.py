@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from components.core.errors import KnockoutError, suggestion
+
+_FORMULA = re.compile(r"'*[=+\-@＝＋－＠]")  # a spreadsheet runs text that begins so
 
 
 @dataclass(frozen=True)
@@ -135,3 +140,21 @@ def _refuse_other_separator(header: Sequence[str], path: Path) -> None:
 def sibling_suggestion(path: Path) -> str:
     """Return " Did you mean 'x'?" for the file in the same folder whose name is nearest, or nothing."""
     return suggestion(path.name, sorted(p.name for p in path.parent.iterdir())) if path.parent.is_dir() else ""
+
+
+def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table to be written as CSV: a name that a spreadsheet would run as a formula gets a quote before it.
+
+    Numbers stay. Reports, which import nothing from here, have the same in ``reports.words.names.write_csv``.
+    """
+    return table.map(_quoted).rename(columns=_quoted)
+
+
+def _quoted(value: object) -> object:
+    if not isinstance(value, str) or not _FORMULA.match(value):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value

@@ -102,7 +102,7 @@ def _edges(arm: str, dataset: str, predictions: Predictions) -> list[Picture]:
         pairs = drawn.numbers
         caption = f"Mean scores of {arm} on {dataset} for the regulators and targets with most top edges. A dot: "
         caption += "known edge; empty: pair not in the test."
-        described = f"{len(pairs)} pairs, {int(pairs['label'].sum())} known."
+        described = f"{count(len(pairs), 'pair')}, {int(pairs['label'].sum())} known."
         out.append(picture(f"edge_scores_{dataset}", drawn, caption, described, EDGES))
     return out
 
@@ -180,6 +180,6 @@ def _embedded(dataset: str, rows: pd.DataFrame) -> tuple[str, str]:
     """Say which test pairs of a data set are drawn, and how far their neighbours tell them apart."""
     pairs, first = rows[rows["time"] == "after"], rows.iloc[0]
     drawn = f"on {dataset} {len(pairs)} of {first['asked']} test pairs, {pairs['label'].sum()} of {first['known']} "
-    drawn += f"known edges (AUROC over {first['saved']} pairs)"
+    drawn += f"known edges (AUROC over {count(first['saved'], 'pair')})"
     aurocs = rows.groupby("time", sort=False)["neighbours_auroc"].first()
     return drawn, f"{dataset} {number(aurocs['before'])} before, {number(aurocs['after'])} after"

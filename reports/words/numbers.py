@@ -86,6 +86,11 @@ def count(n: int, one: str) -> str:
     return f"{n} {one}" if n == 1 else f"{n} {one}s"
 
 
+def are(n: int) -> str:
+    """Return the verb that fits a count: '1 block is', '7 blocks are'."""
+    return "is" if n == 1 else "are"
+
+
 def star_levels(alpha: float) -> list[float]:
     """Return the levels that one, two and three stars beside an arm stand for."""
     return [alpha, *(level for level in (0.01, 0.001) if level < alpha)]

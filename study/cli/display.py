@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from reports.words.numbers import are, count
 from study.plan.time_left import Costs, Key, key_of, seconds_left
 from study.spec.cell import Cell
 from study.spec.records import CellRecord, Status
@@ -95,7 +96,7 @@ class LiveProgress:
         """Show how many cells are recorded already, and how many will be run."""
         self._to_run, self._began = missing, time.monotonic()
         if done:
-            self.console.print(f"{done} cells are in the ledger already; {missing} to run.")
+            self.console.print(f"{count(done, 'cell')} {are(done)} in the ledger already; {missing} to run.")
         self.task = self.bar.add_task("cells", total=missing, left="", visible=missing > 0)
 
     def costs(self, costs: Costs, missing: Sequence[Key], lanes: int) -> None:
@@ -130,7 +131,7 @@ class LiveProgress:
 
     def stopping(self) -> None:
         """Print that cells in flight are being finished."""
-        self.console.print(f"stopping after the {len(self._running)} cells in flight; once more to stop now")
+        self.console.print(f"stopping after the {count(len(self._running), 'cell')} in flight; once more to stop now")
 
     def _refresh(self) -> None:
         names = Counter(cell.arm.name for cell, _ in self._running.values())

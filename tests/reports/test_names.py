@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from components.data.csvfile import for_spreadsheets
+from reports.search.columns import csv
 from reports.table.table import load
 from reports.words.names import alike, file_names, plain, write_csv
 
@@ -22,6 +24,15 @@ def test_no_cell_of_an_export_is_a_formula(tmp_path: Path) -> None:
     assert list(written["arm"]) == [*(f"'{name}" for name in FORMULAS), *HARMLESS]
     assert set(written["'=head"]) == {"-0.5"}
     assert [plain(name) for name in written["arm"]] == [*FORMULAS, *HARMLESS]
+
+
+def test_tables_of_a_search_and_of_prepare_are_written_alike(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"arm": [*FORMULAS, *HARMLESS], "=head": -0.5})
+    write_csv(frame, tmp_path / "reports.csv")
+    for_spreadsheets(frame).to_csv(tmp_path / "study.csv", index=False)
+    assert (tmp_path / "study.csv").read_bytes() == (tmp_path / "reports.csv").read_bytes()
+    read_back = csv(tmp_path / "study.csv", ("arm", "=head"))
+    assert list(read_back["arm"]) == [*FORMULAS, *HARMLESS]
 
 
 @pytest.mark.parametrize("name", FORMULAS)

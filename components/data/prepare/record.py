@@ -16,6 +16,7 @@ import pandas as pd
 
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
+from components.data.csvfile import for_spreadsheets
 from components.data.prepare.symbols import Matches, likely_symbols, looks_like_number
 from components.data.readers import FILES, read, summary
 from components.data.simulator import write_beeline
@@ -169,8 +170,8 @@ def write(
             written = read(staged)
             record["data set"] = summary(written)
             (staged / "summary.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            dropped.to_csv(staged / "dropped.csv", index=False)
-            symbols.to_csv(staged / "symbols.csv", index=False)
+            for_spreadsheets(dropped).to_csv(staged / "dropped.csv", index=False)
+            for_spreadsheets(symbols).to_csv(staged / "symbols.csv", index=False)
             _put(staged, folder, staging / "before")
         finally:
             shutil.rmtree(staging, ignore_errors=True)
