@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -37,9 +37,11 @@ from reports.stored.curves import Curves
 from reports.stored.embeddings import Embeddings
 from reports.stored.predictions import Predictions
 from reports.table.table import Table
-from reports.words.numbers import file_name
+from reports.words.names import file_names, write_csv
+from reports.words.numbers import count
 
 UNKNOWN = Provenance()
+Written = TypeVar("Written", Export, Picture)
 
 
 def build(table: Table, out: Path, options: ReportOptions = DEFAULTS, *, provenance: Provenance = UNKNOWN) -> Path:
@@ -116,6 +118,7 @@ def write(
     if tuning is not None:
         analysis = replace(analysis, refusals=(*analysis.refusals, *tuning_refusals(tuning)))
         tables += tuning_exports(tuning)
+    tables, drawn, searched = _named_apart(tables), _named_apart(drawn), _named_apart(searched)
     content = context(analysis, drawn, audited, provenance, search=search, searched=searched, tuning=tuning)
     files = [*drawn, *searched]
     return _publish(out, tables, files, "report.html.j2", content, paragraph=content["methods"], table=table)
@@ -142,9 +145,9 @@ def build_search(files: SearchFiles, page_out: Path, *, provenance: Provenance =
     search = read_search(files)
     if search is None:
         raise ReportError("no search has been run here.", where=str(files.summary))
-    drawn = search_pictures(search)
+    drawn = _named_apart(search_pictures(search))
     content = search_only(search, drawn, provenance)
-    return _publish(Path(page_out), search_exports(search), drawn, "search_page.html.j2", content)
+    return _publish(Path(page_out), _named_apart(search_exports(search)), drawn, "search_page.html.j2", content)
 
 
 def _publish(
@@ -174,10 +177,15 @@ def _publish(
     return out / PAGE
 
 
+def _named_apart(files: Sequence[Written]) -> list[Written]:
+    """Give every table, or every figure, the name of a file of its own."""
+    return [replace(one, name=name) for one, name in zip(files, file_names(f.name for f in files), strict=True)]
+
+
 def _tables(tables: Sequence[Export], folder: Path) -> None:
     folder.mkdir()
     for export in tables:
-        export.numbers.to_csv(folder / f"{export.name}.csv", index=False)
+        write_csv(export.numbers, folder / f"{export.name}.csv")
         if export.tex:
             (folder / f"{export.name}.tex").write_text(export.tex, encoding="utf-8")
 
@@ -191,10 +199,9 @@ def _paragraph(methods: dict[str, str], folder: Path) -> None:
 def _figures(drawn: Sequence[Picture], folder: Path) -> None:
     folder.mkdir()
     for picture in drawn:
-        name = file_name(picture.name)
-        (folder / f"{name}.svg").write_text(picture.svg, encoding="utf-8")
-        (folder / f"{name}.pdf").write_bytes(pdf(picture.drawing.figure))
-        picture.drawing.numbers.to_csv(folder / f"{name}.csv", index=False)
+        (folder / f"{picture.name}.svg").write_text(picture.svg, encoding="utf-8")
+        (folder / f"{picture.name}.pdf").write_bytes(pdf(picture.drawing.figure))
+        write_csv(picture.drawing.numbers, folder / f"{picture.name}.csv")
 
 
 def _render(template: str, content: dict[str, Any]) -> str:
@@ -205,5 +212,5 @@ def _render(template: str, content: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters["file_name"] = file_name
+    pages.filters["counted"] = count
     return pages.get_template(template).render(content)

@@ -21,6 +21,7 @@ from reports.stored.curves import Curves
 from reports.stored.embeddings import NEIGHBOURS, Embeddings
 from reports.stored.predictions import Predictions
 from reports.words.metrics import label
+from reports.words.names import plain
 from reports.words.numbers import confidence, count, joined, number
 
 EDGES, TRAINING, EMBEDDED = "Predicted edges", "Training", "Pair representations"
@@ -38,6 +39,7 @@ def matching(a: Analysis, patterns: Sequence[str]) -> tuple[str, ...]:
     ReportError
         If a pattern names none.
     """
+    patterns = [plain(pattern) for pattern in patterns]
     for pattern in patterns:
         if not any(fnmatchcase(dataset, pattern) for dataset in a.datasets):
             raise ReportError.unknown("data set", pattern, a.datasets, where="--draw")
@@ -100,7 +102,7 @@ def _edges(arm: str, dataset: str, predictions: Predictions) -> list[Picture]:
         pairs = drawn.numbers
         caption = f"Mean scores of {arm} on {dataset} for the regulators and targets with most top edges. A dot: "
         caption += "known edge; empty: pair not in the test."
-        described = f"{len(pairs)} pairs, {int(pairs['label'].sum())} known."
+        described = f"{count(len(pairs), 'pair')}, {int(pairs['label'].sum())} known."
         out.append(picture(f"edge_scores_{dataset}", drawn, caption, described, EDGES))
     return out
 
@@ -178,6 +180,6 @@ def _embedded(dataset: str, rows: pd.DataFrame) -> tuple[str, str]:
     """Say which test pairs of a data set are drawn, and how far their neighbours tell them apart."""
     pairs, first = rows[rows["time"] == "after"], rows.iloc[0]
     drawn = f"on {dataset} {len(pairs)} of {first['asked']} test pairs, {pairs['label'].sum()} of {first['known']} "
-    drawn += f"known edges (AUROC over {first['saved']} pairs)"
+    drawn += f"known edges (AUROC over {count(first['saved'], 'pair')})"
     aurocs = rows.groupby("time", sort=False)["neighbours_auroc"].first()
     return drawn, f"{dataset} {number(aurocs['before'])} before, {number(aurocs['after'])} after"

@@ -19,6 +19,7 @@ from reports.statistics.factors.mixed import adjusted_means, mixed, rows_of, sep
 from reports.statistics.factors.simple_effects import simple_effects
 from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.words.metrics import metric_of
+from reports.words.numbers import count
 
 IDLE = "-"  # stands where a factor cannot act in an arm
 MIN_FACTORIAL = 5
@@ -110,7 +111,9 @@ def _refusal(metric: str, factors: dict[str, tuple[str, ...]], design: pd.DataFr
         subject = " and ".join(levels.columns) if levels.shape[1] < 3 else f"{levels.shape[1]} factors"
         return f"{subject} were not crossed: one-factor-at-a-time designs have no interactions."
     if len(design) > run:
-        return f"{len(design)} arms share {run} combinations of levels: they differ in more than these factors."
+        return (
+            f"{len(design)} arms share {count(run, 'combination')} of levels: more than these factors tells them apart."
+        )
     if not metric_of(metric).same_scale:
         return "Raw AUPRC has another scale on every network; see AUPRC ratio."
     return ""
@@ -146,4 +149,4 @@ def _incomplete(plain: Factorial, means: pd.DataFrame, design: pd.DataFrame) -> 
 
 
 def _blocks(plain: Factorial) -> str:
-    return f"{plain.blocks} blocks without failed cells" if plain.failed else f"{plain.blocks} blocks"
+    return count(plain.blocks, "block") + (" without failed cells" if plain.failed else "")

@@ -13,7 +13,8 @@ from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.table.blocks import complete, ordered_arms
 from reports.table.status import Status
 from reports.words.metrics import METRICS, label, metric_of
-from reports.words.numbers import count
+from reports.words.names import alike
+from reports.words.numbers import are, count
 
 
 def forbidding(frame: pd.DataFrame) -> list[Refusal]:
@@ -60,7 +61,7 @@ def design(
 ) -> list[Refusal]:
     """Name what the blocks (``means`` of the primary metric), arms and repeats cannot carry."""
     n, k = len(means), len(ordered_arms(frame))
-    out = [*_blocks(means, questions, alpha), *_kinship(frame), *_direction(frame)]
+    out = [*_blocks(means, questions, alpha), *_kinship(frame), *_direction(frame), *_alike(frame)]
     whole = len(complete(means, failures_worst=False))
     if k < 3 or whole < MIN_BLOCKS:
         why = f"N = {_count_of(whole, n)}, k = {count(k, 'arm')}"
@@ -82,7 +83,7 @@ def design(
 
 def _count_of(whole: int, n: int) -> str:
     """Write how many blocks are complete for all its arms."""
-    return f"{whole}{'' if whole == n else f' of {n} (complete for all arms)'} block{'s' * (n != 1)}"
+    return count(n, "block") if whole == n else f"{whole} of {count(n, 'block')} (complete for all arms)"
 
 
 def _blocks(means: pd.DataFrame, questions: tuple[Family, ...], alpha: float) -> list[Refusal]:
@@ -101,7 +102,7 @@ def _blocks(means: pd.DataFrame, questions: tuple[Family, ...], alpha: float) ->
         most = max(len(complete(means.reindex(columns=list(pair)), failures_worst=False)) for pair in family.pairs)
         floor = smallest_p(most, m)
         if floor >= alpha:
-            units = f"N = {most}{'' if most == n else ' complete'} independent blocks"
+            units = f"N = {count(most, 'independent block' if most == n else 'complete independent block')}"
             message = (
                 f"{units} and {count(m, 'comparison')}: the smallest Holm p any outcome could reach is {floor:.3f}. "
             )
@@ -129,6 +130,13 @@ def _kinship(frame: pd.DataFrame) -> list[Refusal]:
     message += f"Blocks that share a name ({' and '.join(twins)}) are not, if they come from the same cells: every p "
     message += "here is then too small. Take what they share as the block to be safe (--block cell, for cell types)."
     return [Refusal("independence", "all tests across data sets", message, "warning")]
+
+
+def _alike(frame: pd.DataFrame) -> list[Refusal]:
+    """Name the arms whose names a reader takes for one."""
+    message = "These names differ in capitals or spaces only, and are counted as two arms. If they are one, write "
+    message += "one name: it would then have more blocks, and fewer arms would be compared."
+    return [Refusal("names alike", f"{one} and {other}", message, "warning") for one, other in alike(frame["arm"])]
 
 
 def _scales(frame: pd.DataFrame, n: int) -> list[Refusal]:
@@ -204,14 +212,16 @@ def outcome(compared: list[Finding], tests: list[GlobalTest], of_metric: Mapping
         subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
         n, blocks = finding.effect.n if finding.effect else 0, of_metric.get(finding.metric, 0)
         if finding.test is None and blocks >= MIN_SIGNED and n < MIN_SIGNED:
-            message = f"Only {n} of {blocks} blocks are complete for both arms; the test needs {MIN_SIGNED}."
+            message = f"Only {n} of {blocks} blocks {are(n)} complete for both arms; the test needs {MIN_SIGNED}."
             out.append(Refusal("incomplete", subject, message))
         elif finding.failures:
-            message = f"{finding.failures} of {blocks} blocks hold failed cells; scored as worst in the second pass."
+            message = (
+                f"Failed cells in {finding.failures} of {count(blocks, 'block')}; scored as worst in the second pass."
+            )
             out.append(Refusal("failures", subject, message, "warning"))
         elif finding.dropped:
             lost = ", ".join(dict.fromkeys(d.block for d in finding.dropped))
-            message = f"{n} of {blocks} blocks are complete for both arms; cells were not run on {lost}."
+            message = f"{n} of {count(blocks, 'block')} {are(n)} complete for both arms; cells were not run on {lost}."
             out.append(Refusal("missing", subject, message, "warning"))
         if _same(finding):
             message = "The same score on every block, to the sixth decimal: does what was changed reach the model?"

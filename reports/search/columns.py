@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reports.errors import ReportError
+from reports.words.names import plain
 
 
 def csv(file: Path, needed: Sequence[str]) -> pd.DataFrame:
@@ -16,9 +17,10 @@ def csv(file: Path, needed: Sequence[str]) -> pd.DataFrame:
     if not file.is_file():
         raise ReportError("this file of the search is missing; run the search again to write it.", where=str(file))
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""]).map(plain, na_action="ignore")
     except (ValueError, OSError) as error:
         raise ReportError(f"not a readable table: {error}", where=str(file)) from error
+    table = table.rename(columns=plain)
     missing = [column for column in needed if column not in table]
     if missing:
         raise ReportError(f"lacks the column {', '.join(map(repr, missing))}", where=str(file))

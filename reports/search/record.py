@@ -118,8 +118,8 @@ def changes(search: Search, trial: pd.Series) -> list[str] | None:
     out = []
     for column in columns:
         value, before = trial[column], None if plain is None else plain[column]
-        if pd.notna(value) and (pd.isna(before) or _value(value) != _value(before)):
-            out.append(f"{column.removeprefix('param:')}={_short(_value(value))}")
+        if pd.notna(value) and (pd.isna(before) or value != before):
+            out.append(f"{column.removeprefix('param:')}={_short(value)}")
     return out
 
 
@@ -131,18 +131,12 @@ def expected_maximum(n: int) -> float:
     return float(value)
 
 
-def _value(text: str) -> float | str:
-    """Read a parameter's value: pandas writes 4 heads as 4.0 where other trials have none."""
+def _short(value: str) -> str:
+    """Cut the digits of a long number; what is no longer than this may be a name, as the level '1.10' is."""
     try:
-        return float(text)
+        return f"{float(value):.4g}" if len(value) > 6 else value
     except ValueError:
-        return text
-
-
-def _short(value: float | str) -> str:
-    if isinstance(value, str):
         return value
-    return str(int(value)) if value.is_integer() else f"{value:.4g}"
 
 
 _LABELS = {"seconds": "training time (s)", "parameters": "parameters", "peak_memory_mb": "peak memory (MB)"}

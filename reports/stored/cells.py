@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports.table.status import Status
+from reports.words.names import plain_names
 
 
 def cells_beside(table: Path, folder: Path, suffix: str) -> pd.DataFrame:
@@ -19,4 +20,5 @@ def cells_beside(table: Path, folder: Path, suffix: str) -> pd.DataFrame:
         return pd.DataFrame(columns=["arm", "dataset", "repeat", "cell"])
     cells = pd.read_parquet(table, columns=["arm", "dataset", "repeat", "cell", "status"])
     cells = cells[(cells["status"] == Status.OK) & cells["cell"].isin(stems)].drop(columns="status").drop_duplicates()
+    cells = cells.assign(**{name: plain_names(cells[name]) for name in ("arm", "dataset")})
     return cells.sort_values("repeat", kind="stable", ignore_index=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,20 @@ import pandas as pd
 
 from reports.errors import ReportError
 from reports.options import ReportOptions
-from reports.table.columns import KEPT, arm_columns, folded, offered, pick, places, refuse_wide, repeat_column
+from reports.table.columns import COSTS, KEPT, arm_columns, folded, offered, pick, places, refuse_wide, repeat_column
 from reports.table.factors import FACTORS
 from reports.table.scores import on_scale, scored
+from reports.table.side_by_side import to_numbers
 from reports.table.status import Status, statuses
 from reports.words.metrics import REPORTED, canonical_metric
+from reports.words.names import plain_names, unprintable
+
+_LARGEST_REPEAT = 2**53  # above it, a float is no exact count
 
 
-def canonical(raw: pd.DataFrame, source: Path, options: ReportOptions) -> tuple[pd.DataFrame, str]:
+def canonical(
+    raw: pd.DataFrame, source: Path, options: ReportOptions, *, decimal_commas: bool = False
+) -> tuple[pd.DataFrame, str]:
     """Return the rows under canonical names, metrics in one column, and which columns made its blocks."""
     refuse_wide(raw, options, source)
     raw = folded(raw, source).assign(row=np.arange(2, len(raw) + 2))
@@ -35,7 +41,7 @@ def canonical(raw: pd.DataFrame, source: Path, options: ReportOptions) -> tuple[
         {
             "row": raw["row"],
             "arm": arms,
-            "role": raw["role"].astype(str) if "role" in raw else "arm",
+            "role": plain_names(raw["role"]).fillna("arm") if "role" in raw else "arm",
             "dataset": _datasets(_joined(raw, inside, source), units) if inside else units,
             "block": units,
             "repeat": _repeats(raw, repeat, source) if repeat else 0,
@@ -43,10 +49,13 @@ def canonical(raw: pd.DataFrame, source: Path, options: ReportOptions) -> tuple[
             "reason": raw["reason"].fillna("").astype(str) if "reason" in raw else "",
         }
     )
-    frame = frame.join(raw[[c for c in KEPT if c in raw and _kept(raw[c], arms, named)]])
+    kept = [c for c in KEPT if c in raw and _kept(raw[c], arms, named)]
+    frame = frame.join(_recorded(raw[kept], decimal_commas))
     inside = [name for name in inside if name not in blocks]
     unit_names = " × ".join(blocks) + (f", each over {' × '.join(inside)}" if inside else "")
-    rows = _long(frame, raw, source) if long else _melted(frame, raw, options.metric, (*named, *blocks), source)
+    score = partial(scored, source=source, decimal_commas=decimal_commas)
+    keys = (*named, *blocks)
+    rows = _long(frame, raw, source, score) if long else _melted(frame, raw, options.metric, keys, source, score)
     return on_scale(rows, source), unit_names
 
 
@@ -55,6 +64,12 @@ def _kept(column: pd.Series, arms: pd.Series, named: Sequence[str]) -> bool:
     if column.name in FACTORS and column.groupby(arms).nunique(dropna=False).max() > 1:
         return False  # an arm that has it both ways has no level of it
     return column.name not in named or (len(named) > 1 and column.name in FACTORS)
+
+
+def _recorded(kept: pd.DataFrame, decimal_commas: bool) -> pd.DataFrame:
+    """Return what is kept beside the arms: costs and shares as numbers, levels and digests as text."""
+    costs = {c: to_numbers(kept[c], decimal_commas=decimal_commas) for c in COSTS if c in kept}
+    return kept.assign(**{c: plain_names(kept[c]) for c in FACTORS if c in kept}, **costs)
 
 
 def _test_part(raw: pd.DataFrame, source: Path) -> pd.DataFrame:
@@ -86,15 +101,21 @@ def _datasets(inside: pd.Series, units: pd.Series) -> pd.Series:
 
 
 def _text(raw: pd.DataFrame, column: str, source: Path) -> pd.Series:
-    empty = raw[column].isna()
+    names = plain_names(raw[column])
+    empty = names.isna() | names.eq("")
     if empty.any():
         raise ReportError(f"column {column!r} is empty", where=f"{source}, row {raw.loc[empty, 'row'].iloc[0]}")
-    return raw[column].astype(str)
+    for name in names.unique():
+        if unprintable(name):
+            row = raw.loc[names == name, "row"].iloc[0]
+            message = f"{column} {name!r} holds a character that no page can show; delete it"
+            raise ReportError(message, where=f"{source}, row {row}")
+    return names
 
 
 def _repeats(raw: pd.DataFrame, column: str, source: Path) -> pd.Series:
     numbers = pd.to_numeric(raw[column], errors="coerce")
-    wrong = numbers.isna() | (numbers % 1 != 0)
+    wrong = numbers.isna() | (numbers % 1 != 0) | (numbers.abs() > _LARGEST_REPEAT)
     if wrong.any():
         first = raw[wrong].iloc[0]
         raise ReportError(
@@ -110,13 +131,13 @@ def _stated(raw: pd.DataFrame) -> pd.Series:
     return raw["status"].fillna("").astype(str).str.strip().ne("")
 
 
-def _long(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> pd.DataFrame:
+def _long(frame: pd.DataFrame, raw: pd.DataFrame, source: Path, score: Callable[..., pd.DataFrame]) -> pd.DataFrame:
     nameless = raw["metric"].isna()
-    frame = scored(frame, raw["value"], "value", _stated(raw) & ~nameless, source)
+    frame = score(frame, raw["value"], "value", _stated(raw) & ~nameless)
     unknown = frame.loc[nameless & (frame["status"] == Status.OK), "row"]
     if len(unknown):
         raise ReportError("column 'metric' is empty", where=f"{source}, row {unknown.iloc[0]}")
-    written = raw.loc[~nameless, "metric"].astype(str)
+    written = plain_names(raw.loc[~nameless, "metric"])
     if written.empty:
         raise ReportError("no cell of this study was finished: there is nothing to report", where=str(source))
     metrics = {name: canonical_metric(name) for name in written.unique()}
@@ -128,7 +149,12 @@ def _long(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> pd.DataFrame:
 
 
 def _melted(
-    frame: pd.DataFrame, raw: pd.DataFrame, metric: str | None, keys: Sequence[str], source: Path
+    frame: pd.DataFrame,
+    raw: pd.DataFrame,
+    metric: str | None,
+    keys: Sequence[str],
+    source: Path,
+    score: Callable[..., pd.DataFrame],
 ) -> pd.DataFrame:
     columns = [str(c) for c in raw.columns if c not in ("row", "repeat", *keys)]
     metrics = {column: canonical_metric(column) for column in columns}
@@ -145,7 +171,7 @@ def _melted(
             where=str(source),
         )
     stated = _stated(raw)
-    parts = [scored(frame, raw[column], name, stated, source).assign(metric=name) for column, name in metrics.items()]
+    parts = [score(frame, raw[column], name, stated).assign(metric=name) for column, name in metrics.items()]
     return pd.concat(parts, ignore_index=True)
 
 

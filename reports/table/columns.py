@@ -12,12 +12,14 @@ from reports.options import Columns, ReportOptions
 from reports.table.factors import FACTORS
 from reports.table.side_by_side import numeric, refuse_side_by_side
 from reports.words.metrics import METRICS, canonical_metric, squashed
+from reports.words.names import plain
 
 # Read for costs, provenance and refusals when the table has them; nothing else of a user's file is kept.
+COSTS = ("seconds", "peak_memory_mb", "parameters", "test_share")
 KEPT = (
-    *FACTORS,
-    *("study", "arm_digest", "network", "split", "cell", "seconds", "peak_memory_mb", "parameters"),
-    *("data_digest", "split_digest", "test_share", "code_digest", "protocol", "versions", "trial"),
+    *(*FACTORS, *COSTS),
+    *("study", "arm_digest", "network", "split", "cell"),
+    *("data_digest", "split_digest", "code_digest", "protocol", "versions", "trial"),
 )
 # how benchmark tables say where a score was measured: networks and gene sets of one cell type share its cells
 CELL_TYPE, WITHIN = ("cell", "cell_type"), ("network", "genes")
@@ -56,7 +58,8 @@ def pick(raw: pd.DataFrame, given: str | None, usual: Sequence[str], what: str, 
     """Return the column of the table that its owner named, or the first of the usual names that is there."""
     columns = [str(c) for c in raw.columns if c != "row"]
     if given is not None:
-        if not given.strip():
+        given = plain(given)
+        if not given:
             raise ReportError(f"--{what} holds an empty name. {offered(raw, what)}", where=str(source))
         alike = [c for c in columns if c == given] or [c for c in columns if squashed(c) == squashed(given)]
         if not alike:
@@ -114,8 +117,8 @@ def arm_columns(raw: pd.DataFrame, given: Columns, source: Path) -> list[str]:
 
 def _picked(raw: pd.DataFrame, given: str | Sequence[str], what: str, source: Path) -> list[str]:
     """Return the columns that an option names; a comma parts them, unless it stands in the name of one."""
-    names = given if not isinstance(given, str) else [given] if given in raw else given.split(",")
-    columns = [pick(raw, name.strip(), (), what, source) for name in names or [""]]
+    names = given if not isinstance(given, str) else [given] if plain(given) in raw else given.split(",")
+    columns = [pick(raw, name, (), what, source) for name in names or [""]]
     twice = next((name for name in columns if columns.count(name) > 1), None)
     if twice is not None:
         raise ReportError(f"--{what} names column {twice!r} twice; once is enough", where=str(source))

@@ -10,30 +10,37 @@ from pathlib import Path
 import pandas as pd
 
 from reports.errors import ReportError, listed, meant, nearest
+from reports.words.names import plain
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 _TABLES = "a .csv, .tsv, .txt or .parquet file"
 _STUDIES = ("plan.json", "search/search.json")  # what the folder of a study holds
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_DECIMAL_COMMA = r"^\s*([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)\s*$"
 
 
-def read(source: Path) -> pd.DataFrame:
-    """Read the table from CSV or parquet, as it stands."""
+def read(source: Path) -> tuple[pd.DataFrame, bool]:
+    """Read the table from CSV or parquet, every field of a CSV as text; and whether its numbers have decimal commas.
+
+    Raises
+    ------
+    ReportError
+        If there is no such file, or it is no table.
+    """
     if not source.exists():
         raise _not_there(source)
     if source.is_dir():
         raise ReportError(f"this is a folder; give {_TABLES}.", where=str(source))
     suffix = source.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ReportError(f"not a table; give {_TABLES}, or the folder of a study.", where=str(source))
+        unpack = "unpack it first, or " if suffix in (".gz", ".bz2", ".xz", ".zip", ".zst") else ""
+        raise ReportError(f"not a table; {unpack}give {_TABLES}, or the folder of a study.", where=str(source))
     try:
-        raw = pd.read_parquet(source).reset_index(drop=True) if suffix == ".parquet" else _read_text(source)
+        raw, decimal_commas = (_read_parquet(source), False) if suffix == ".parquet" else _read_text(source)
     except (ValueError, OSError) as error:
         raise ReportError(f"not a readable table: {error}", where=str(source)) from error
     if raw.empty:
         raise ReportError("the table has no rows", where=str(source))
-    return raw
+    return raw, decimal_commas
 
 
 def _not_there(source: Path) -> ReportError:
@@ -56,18 +63,29 @@ def _rank(name: str) -> tuple[int, str]:
     return (SUFFIXES.index(suffix) if suffix in SUFFIXES else -1), name
 
 
-def _read_text(source: Path) -> pd.DataFrame:
+def _read_parquet(source: Path) -> pd.DataFrame:
+    raw = pd.read_parquet(source).reset_index(drop=True)
+    raw.columns = [plain(str(name)) for name in raw.columns]
+    _refuse_two_of_one_name(list(raw.columns), str(source))
+    return raw
+
+
+def _read_text(source: Path) -> tuple[pd.DataFrame, bool]:
     text = _decoded(source)
+    if "\0" in text:
+        raise ReportError("this file is no text; give " + _TABLES, where=str(source))
     header = next(iter(text.lstrip().splitlines()), "")
     separator = next((mark for mark in "\t,;" if mark in header), ",")
-    _refuse_two_of_one_name(next(csv.reader([header], delimiter=separator), []), source)
-    # "none" and "NA" are names of levels here; only an empty field is a missing one
-    raw = pd.read_csv(io.StringIO(text), sep=separator, keep_default_na=False, na_values=[""], skipinitialspace=True)
+    _refuse_two_of_one_name(next(csv.reader([header], delimiter=separator), []), f"{source}, row 1")
+    # names are text: '1.10', '0256' and 'NA' stay what they are; only an empty field is a missing one
+    raw = pd.read_csv(
+        io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_values=[""], skipinitialspace=True
+    )
+    raw.columns = [plain(name) for name in raw.columns]
     if len(raw.columns) == 1:
         message = f"only one column, {raw.columns[0]!r}; part the columns of the file with commas, semicolons or tabs"
         raise ReportError(message, where=str(source))
-    # a comma that parts no columns is a decimal one; pandas' own `decimal` gives up where a field says NA
-    return raw if separator == "," else raw.replace(_DECIMAL_COMMA, r"\1.\2", regex=True)
+    return raw, separator != ","  # a comma that parts no columns is a decimal one
 
 
 def _decoded(source: Path) -> str:
@@ -79,9 +97,9 @@ def _decoded(source: Path) -> str:
         raise ReportError(message, where=str(source)) from None
 
 
-def _refuse_two_of_one_name(header: list[str], source: Path) -> None:
-    names = [name.strip() for name in header]
+def _refuse_two_of_one_name(header: list[str], where: str) -> None:
+    names = [plain(name) for name in header]
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
         message = f"{names.count(twice)} columns are called {twice!r}; rename or delete all but one"
-        raise ReportError(message, where=f"{source}, row 1")
+        raise ReportError(message, where=where)

@@ -10,13 +10,16 @@ import numpy as np
 import pandas as pd
 
 from reports.errors import ReportError
+from reports.table.side_by_side import to_numbers
 from reports.table.status import FAILED, Status
 from reports.words.metrics import METRICS, metric_of
 
 _ROUNDING = 1e-9  # what an exact 1 may come out as after a sum
 
 
-def scored(frame: pd.DataFrame, column: pd.Series, name: str, stated: pd.Series, source: Path) -> pd.DataFrame:
+def scored(
+    frame: pd.DataFrame, column: pd.Series, name: str, stated: pd.Series, source: Path, *, decimal_commas: bool
+) -> pd.DataFrame:
     """Put the scores of one column beside the cells they belong to.
 
     A metric can be undefined on a finished cell (no TF with both classes): an empty score of a cell that is
@@ -29,16 +32,12 @@ def scored(frame: pd.DataFrame, column: pd.Series, name: str, stated: pd.Series,
         reason=frame["reason"].mask(gap, "the metric is undefined on this cell"),
     )
     failed = frame["status"] != Status.OK
-    return frame.assign(value=_numbers(column, frame["row"], failed, name, source))
-
-
-def _numbers(column: pd.Series, rows: pd.Series, failed: pd.Series, name: str, source: Path) -> pd.Series:
-    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    numbers = to_numbers(column, decimal_commas=decimal_commas)
     wrong = ~numbers.abs().lt(np.inf) & ~failed
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
-        raise ReportError(f"{name} {_what_is_wrong(column.iloc[at])}", where=f"{source}, row {rows.iloc[at]}")
-    return numbers.where(~failed)
+        raise ReportError(f"{name} {_what_is_wrong(column.iloc[at])}", where=f"{source}, row {frame['row'].iloc[at]}")
+    return frame.assign(value=numbers.where(~failed))
 
 
 def _what_is_wrong(given: Any) -> str:

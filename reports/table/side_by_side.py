@@ -10,11 +10,20 @@ import pandas as pd
 from reports.errors import ReportError, listed
 from reports.words.metrics import METRICS, PRIMARY, canonical_metric
 
+_DECIMAL_COMMA = r"^\s*([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)\s*$"
+
+
+def to_numbers(column: pd.Series, *, decimal_commas: bool = False) -> pd.Series:
+    """Return a column as numbers, empty where a field is none."""
+    # pandas' own `decimal` gives up where a field says NA
+    points = column.replace(_DECIMAL_COMMA, r"\1.\2", regex=True) if decimal_commas else column
+    return pd.to_numeric(points, errors="coerce").astype(float)
+
 
 def numeric(column: pd.Series) -> bool:
     """Whether a column of the table holds numbers; a failed run among them may be a word."""
     flags = pd.api.types.is_bool_dtype(column)
-    return not flags and bool(pd.to_numeric(column.dropna(), errors="coerce").notna().mean() >= 0.5)
+    return not flags and bool(to_numbers(column.dropna(), decimal_commas=True).notna().mean() >= 0.5)
 
 
 def refuse_side_by_side(raw: pd.DataFrame, what: str, name: str, is_other: Callable[[str], bool], source: Path) -> None:

@@ -22,6 +22,7 @@ from reports.table.columns import tells_apart
 from reports.table.files import read
 from reports.table.status import FAILED, Status
 from reports.words.metrics import METRICS, PRIMARY, canonical_metric, squashed
+from reports.words.names import alike, plain
 
 ROLES = ("reference", "arm", "baseline", "control")
 KEYS = ["arm", "dataset", "repeat", "metric"]
@@ -78,8 +79,8 @@ def load(path: str | Path, options: ReportOptions = DEFAULTS) -> Table:
         Says what was given, what exists, the nearest match, the file and the row.
     """
     source = Path(path)
-    raw = read(source)
-    frame, units = canonical(raw, source, options)
+    raw, decimal_commas = read(source)
+    frame, units = canonical(raw, source, options, decimal_commas=decimal_commas)
     _reject_alike(frame, source)
     _reject_repeated(frame, raw, source)
     _reject_two_arms_of_one_name(frame, source)
@@ -125,19 +126,16 @@ def _advice(raw: pd.DataFrame, rows: Sequence[int], metrics: Collection[str]) ->
 
 
 def _reject_alike(frame: pd.DataFrame, source: Path) -> None:
-    """Refuse names that one reader takes for one arm or unit and a test for two; a study names its own."""
+    """Refuse names that one reader takes for one unit and a test for two independent ones; a study names its own."""
     if "arm_digest" in frame:
         return
-    for column, what in (("arm", "arms"), ("block", "blocks"), ("dataset", "data sets")):
-        once = frame.drop_duplicates(column)
-        plain = once[column].str.split().str.join(" ").str.casefold()
-        twice = plain[plain.duplicated()]
-        if len(twice):
-            one, other, *_ = (row for _, row in once[plain == twice.iloc[0]].iterrows())
+    for column, what in (("block", "blocks"), ("dataset", "data sets")):
+        for names in alike(frame[column]):
+            (one, row), (other, other_row) = ((n, frame.loc[frame[column] == n, "row"].iloc[0]) for n in names)
             raise ReportError(
-                f"{what} {one[column]!r} (row {one['row']}) and {other[column]!r} (row {other['row']}) differ in "
-                "capitals or spaces only; write one name, or two that differ in more",
-                where=f"{source}, row {other['row']}",
+                f"{what} {one!r} (row {row}) and {other!r} (row {other_row}) differ in capitals or spaces only; write "
+                "one name, or two that differ in more",
+                where=f"{source}, row {other_row}",
             )
 
 
@@ -158,9 +156,9 @@ def _reject_two_arms_of_one_name(frame: pd.DataFrame, source: Path) -> None:
 def _reference(frame: pd.DataFrame, given: str | None, source: Path) -> str | None:
     arms = set(frame["arm"])
     if given is not None:
-        if given not in arms:
+        if plain(given) not in arms:
             raise ReportError.unknown("reference arm", given, arms, where=str(source))
-        return given
+        return plain(given)
     named = sorted(frame.loc[frame["role"] == "reference", "arm"].unique())
     if len(named) > 1:
         raise ReportError(
@@ -185,6 +183,7 @@ def _primary(frame: pd.DataFrame, metric: str | None, source: Path) -> str:
     metrics = list(dict.fromkeys(frame["metric"]))
     if metric is None:
         return PRIMARY if PRIMARY in metrics else str(metrics[0])
+    metric = plain(metric)
     alike = [name for name in metrics if squashed(name) == squashed(metric)]
     meant = [name for name in metrics if name == canonical_metric(metric)] or alike
     if len(meant) != 1:

@@ -1,9 +1,8 @@
-"""How numbers and names are written, once for the page, the sentences and the LaTeX tables."""
+"""How numbers and lists are written, once for the page, the sentences and the LaTeX tables."""
 
 from __future__ import annotations
 
 import math
-import re
 from typing import Protocol
 
 from reports.words.metrics import DECIMALS
@@ -87,6 +86,11 @@ def count(n: int, one: str) -> str:
     return f"{n} {one}" if n == 1 else f"{n} {one}s"
 
 
+def are(n: int) -> str:
+    """Return the verb that fits a count: '1 block is', '7 blocks are'."""
+    return "is" if n == 1 else "are"
+
+
 def star_levels(alpha: float) -> list[float]:
     """Return the levels that one, two and three stars beside an arm stand for."""
     return [alpha, *(level for level in (0.01, 0.001) if level < alpha)]
@@ -106,8 +110,3 @@ def joined(names: list[str], most: int = 4) -> str:
     """Write a list of arms or data sets, shortened where it would drown the sentence."""
     shown = names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def file_name(text: str) -> str:
-    """Return a name as a safe part of a file name."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "metric"

@@ -20,6 +20,7 @@ from components.data.prepare.prepare import LabFiles, Prepared, PrepareSettings
 from components.data.prepare.prepare import prepare as make
 from components.data.tables.network import read_network
 from components.split.audit import AUDIT, audit
+from reports.words.numbers import count
 from search_spaces.arm import Choice, parse_choice
 from study.cli.display import make_console, show_table
 from study.train.exams import make_split
@@ -179,8 +180,8 @@ def _short(folder: Path) -> Path:
 def _show(console: Console, prepared: Prepared) -> None:
     dataset, summary = prepared.dataset, prepared.summary
     title = (
-        f"{dataset.name}: {dataset.n_genes} genes x {dataset.n_cells} cells, {len(dataset.tfs)} TFs, "
-        f"{len(dataset.edges)} edges"
+        f"{dataset.name}: {count(dataset.n_genes, 'gene')} x {count(dataset.n_cells, 'cell')}, "
+        f"{count(len(dataset.tfs), 'TF')}, {count(len(dataset.edges), 'edge')}"
     )
     for what, text in (*summary["files"].items(), ("values", summary["values"])):
         console.print(f"{what.replace('_', ' ')}: {text}", soft_wrap=True)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from reports.words.numbers import are, count
 from study.plan.time_left import Costs, Key, key_of, seconds_left
 from study.spec.cell import Cell
 from study.spec.records import CellRecord, Status
@@ -126,7 +127,7 @@ class LiveProgress:
         if missing:
             self._notice = _Notice("comparing the arms on a probe data set and sizing lanes before the first cell")
         if done:
-            self.console.print(f"{done} cells are in the ledger already; {missing} to run.")
+            self.console.print(f"{count(done, 'cell')} {are(done)} in the ledger already; {missing} to run.")
         self.task = self.bar.add_task("cells", total=missing, left="", visible=missing > 0)
 
     def costs(self, costs: Costs, missing: Sequence[Key], lanes: int) -> None:
@@ -163,7 +164,7 @@ class LiveProgress:
 
     def stopping(self) -> None:
         """Print that cells in flight are being finished."""
-        self.console.print(f"stopping after the {len(self._running)} cells in flight; once more to stop now")
+        self.console.print(f"stopping after the {count(len(self._running), 'cell')} in flight; once more to stop now")
 
     def _refresh(self) -> None:
         names = Counter(cell.arm.name for cell, _ in self._running.values())

@@ -185,7 +185,7 @@ def report(
     from study.cli import reporting
     from study.cli import stored as report_commands
 
-    options = ReportOptions(arm, _columns(block), _columns(dataset), metric, reference, alpha)
+    options = ReportOptions(arm, block, dataset, metric, reference, alpha)
     request = reporting.Request(options, margin, tuple(draw or ()), _typed())
     if mlflow is not None and experiment is not None:
         report_commands.of_experiment(mlflow, experiment, out, request)
@@ -211,7 +211,7 @@ def compare(
     from study.cli import reporting
     from study.cli import stored as report_commands
 
-    options = ReportOptions(None, _columns(block), _columns(dataset), metric, reference, alpha)
+    options = ReportOptions(None, block, dataset, metric, reference, alpha)
     report_commands.compare(outs, out, reporting.Request(options, margin, command=_typed()))
 
 
@@ -267,10 +267,6 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("stopped; run the same command again to go on\n")
         sys.exit(130)
-
-
-def _columns(given: str | None) -> tuple[str, ...] | None:
-    return None if given is None else tuple(name.strip() for name in given.split(","))
 
 
 def _seconds(minutes: float | None) -> float | None:

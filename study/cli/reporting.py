@@ -23,7 +23,7 @@ from reports.stored.curves import read_curves
 from reports.stored.embeddings import read_embeddings
 from reports.stored.predictions import read_predictions
 from reports.table.table import load
-from reports.words.numbers import confidence, interval, signed
+from reports.words.numbers import are, confidence, count, interval, signed
 from study.cli.display import make_console, show_table
 from study.run.engine import Outcome
 from study.spec.folder import OutFolder, SearchFolder
@@ -118,14 +118,13 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     page = write(analysis, OutFolder(out).report, provenance=provenance_of(add_command(out, command)), **beside)
     for sentence in [*summary(analysis), *(search_summary(beside["search"]) if beside.get("search") else ())]:
         console.print(sentence, soft_wrap=True)
-    if not outcome.complete:
+    if left := outcome.planned - outcome.done:
         console.print(
-            f"\n{outcome.planned - outcome.done} of {outcome.planned} cells are missing; "
-            "run the same command again to go on."
+            f"\n{left} of {count(outcome.planned, 'cell')} {are(left)} missing; run the same command again to go on."
         )
     if outcome.failed:
         console.print(
-            f"\n{outcome.failed} cells failed: knockout status {out} says why; --retry-failed runs them again."
+            f"\n{count(outcome.failed, 'cell')} failed: knockout status {out} says why; --retry-failed runs them again."
         )
     console.print(f"\nreport:  {page.resolve()}", soft_wrap=True)
     console.print(f"table:   {outcome.table.resolve()}", soft_wrap=True)

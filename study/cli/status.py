@@ -11,6 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from reports.words.numbers import count
 from study.cli.display import counts, duration, make_console, make_table
 from study.plan.progress import Progress, ProgressReader
 
@@ -111,21 +112,22 @@ def _parts(now: Progress) -> Iterator[RenderableType]:
 
 def _title(now: Progress) -> str:
     if now.rows:
-        return f"{now.rows[0].study}: {len(now.ended)} of {len(now.rows)} cells ({counts(now.ended)})"
+        return f"{now.rows[0].study}: {len(now.ended)} of {count(len(now.rows), 'cell')} ({counts(now.ended)})"
     if now.search is not None:
         return _of_search(now)
-    return f"tuning: {now.tuned} trials ended"
+    return f"tuning: {count(now.tuned, 'trial')} ended"
 
 
 def _of_search(now: Progress) -> str:
     search = now.search
     if search is None:
         return ""
-    allowed = f" of {search.allowed}" if search.allowed is not None else ""
+    ended, allowed = search.states.total(), search.allowed
+    total = count(ended, "trial") if allowed is None else f"{ended} of {count(allowed, 'trial')}"
     states = ", ".join(f"{n} {state}" for state, n in search.states.most_common()) or "none"
     warm = f", {search.warm} more found finished" if search.warm else ""
     best = f"; best: {search.best}" if search.best else ""
-    return f"search: {search.states.total()}{allowed} trials ({states}{warm}){best}"
+    return f"search: {total} ({states}{warm}){best}"
 
 
 def _left(now: Progress) -> str:

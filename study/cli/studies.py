@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.words.numbers import count
+from reports.words.numbers import are, count
 from study.cli.datasets import show_audit
 from study.cli.display import LiveProgress, busy, duration, make_console, show_table
 from study.cli.reporting import close, report_search
@@ -110,7 +110,9 @@ def demo(out: Path, *, lanes: str | None = None) -> int:
         console = make_console()
         started = time.perf_counter()
         planned = make_plan(load_study(study_file, lanes=lanes))
-        console.print(f"{planned.study.name}: {len(planned.cells)} cells on {describe_lanes(planned.study.lanes)}")
+        console.print(
+            f"{planned.study.name}: {count(len(planned.cells), 'cell')} on {describe_lanes(planned.study.lanes)}"
+        )
         outcome = run_planned(planned, out, console, Means())
         console.print(f"The study took {duration(time.perf_counter() - started)}.\n")
         close(outcome, out, console, "knockout demo")
@@ -129,23 +131,24 @@ def plan(source: Source, out: Path | None, *, cost: bool, share_cells: bool = Fa
     _show_arms(console, planned, ledger)
     for alias, arm in study.aliases.items():
         console.print(f"'{alias}' is the same model as '{arm}': trained once, counted once.")
-    console.print(f"metric {study.metric}, {study.repeats} repeats, lanes: {describe_lanes(study.lanes)}\n")
+    console.print(f"metric {study.metric}, {count(study.repeats, 'repeat')}, lanes: {describe_lanes(study.lanes)}\n")
     with busy("auditing what each exam gives away"):
         show_audit(console, planned.datasets, study.splits)
     console.print(_attainable(study, {d.block for d in planned.datasets}))
     if study.tune is not None:
-        cells = study.tune.repeats * len(study.datasets)
+        cells = count(study.tune.repeats * len(study.datasets), "cell")
+        budget = count(study.tune.trials or 0, "trial")
         console.print(
-            f"before that every trained arm is tuned: {study.tune.trials} trials of {count(cells, 'cell')} each, on "
+            f"before that every trained arm is tuned: {budget} of {cells} each, on "
             f"repeats 0 to {study.tune.repeats - 1}; arms are compared on later ones"
         )
     missing = len(planned.missing(ledger))
     if cost and missing:
         with busy("timing an epoch of each arm on each data set (--no-cost leaves it out)"):
             cost_left = estimate(planned, ledger)
-        lanes_n = len(study.lanes)
+        lanes_n, lanes = len(study.lanes), count(len(study.lanes), "lane")
         console.print(
-            f"{missing} cells to run: about {duration(cost_left.seconds / lanes_n)} on {lanes_n} lanes "
+            f"{count(missing, 'cell')} to run: about {duration(cost_left.seconds / lanes_n)} on {lanes} "
             f"({duration(cost_left.at_most / lanes_n)} if no cell stops early)."
         )
 
@@ -160,16 +163,19 @@ def _plan_search(study: Study, out: Path, console: Console) -> None:
     show_table(console, f"{study.name}: what varies", ["parameter", "range"], [[*d.values()] for d in space.describe()])
     arm = ", ".join(f"{factor}={level}" for factor, level in space.reference.levels().items() if level != "-")
     console.print(f"the rest stays as in the reference: {arm}", soft_wrap=True)
-    ends = f"{spec.trials} trials" if spec.trials else f"{spec.hours:g} h" if spec.hours else "the whole grid"
+    sets = count(len(study.datasets), "data set")
+    ends = count(spec.trials, "trial") if spec.trials else f"{spec.hours:g} h" if spec.hours else "the whole grid"
     warm = sum(trial.warm for trial in search.finished)
     pruner = spec.pruner if search.proposer.prunes else "none"
     console.print(
         f"{spec.sampler}, {ends}, {spec.parallel} in flight, pruner {pruner}; "
-        f"a trial is judged by {', '.join(search.objectives)} on validation over {len(search.reference_cells)} cells "
-        f"({len(study.datasets)} data sets x {study.repeats} repeats)",
+        f"a trial is judged by {', '.join(search.objectives)} on validation over "
+        f"{count(len(search.reference_cells), 'cell')} ({sets} x {count(study.repeats, 'repeat')})",
         soft_wrap=True,
     )
-    console.print(f"{search.proposed} trials proposed so far, {warm} more are in the ledger already (warm)")
+    console.print(
+        f"{count(search.proposed, 'trial')} proposed so far, {warm} more {are(warm)} in the ledger already (warm)"
+    )
     for line in set_aside(search):
         console.print(line, soft_wrap=True)
 
@@ -194,7 +200,7 @@ def _show_arms(console: Console, plan: Plan, ledger: Ledger) -> None:
         acting = ", ".join(f"{f}={level}" for f, level in arm.levels().items() if level != "-" and f != "optimizer")
         done = sum(cell.digest in records for cell in cells)
         lines.append([arm.name, arm.role, acting, len(cells), done, len(cells) - done])
-    title = f"{plan.study.name}: {len(plan.cells)} cells, {len(records)} done"
+    title = f"{plan.study.name}: {count(len(plan.cells), 'cell')}, {len(records)} done"
     show_table(console, title, ["arm", "role", "parts", "cells", "done", "missing"], lines)
 
 
@@ -208,7 +214,7 @@ def _attainable(study: Study, blocks: set[str]) -> str:
     verdict = (
         "so this design can reach .05."
         if least <= 0.05
-        else f"so this design cannot reach .05; it would take {needed} blocks."
+        else f"so this design cannot reach .05; it would take {count(needed, 'block')}."
     )
     return (
         f"{count(n, 'independent block')} ({', '.join(sorted(blocks))}), {count(comparisons, 'comparison')} with the "

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from components.core.errors import KnockoutError
+from components.data.tables.csvfile import for_spreadsheets
 from search_spaces.designs import distinct
 from study.plan.plan import Plan, make_plan
 from study.search.optuna_store import pareto
@@ -121,7 +122,7 @@ def write_confirmed(search: Search, plan: Plan, out: Path) -> None:
             }
         )
     table = pd.DataFrame(lines).astype({"number": "Int64"})
-    write_atomically(search.folder.confirmed, lambda path: table.to_csv(path, index=False))
+    write_atomically(search.folder.confirmed, lambda path: for_spreadsheets(table).to_csv(path, index=False))
 
 
 def _mean(records: Sequence[CellRecord], part: str, metric: str) -> float | None:

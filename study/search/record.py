@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.data.tables.csvfile import for_spreadsheets
 from search_spaces.arm import Arm
 from study.search.proposals import directions
 from study.search.search import Search
@@ -24,7 +25,7 @@ def trial_table(search: Search) -> pd.DataFrame:
 def write_trials(search: Search) -> None:
     """Write the table of a search's trials."""
     table = trial_table(search)
-    write_atomically(search.folder.trial_table, lambda path: table.to_csv(path, index=False))
+    write_atomically(search.folder.trial_table, lambda path: for_spreadsheets(table).to_csv(path, index=False))
 
 
 def write_search(
@@ -90,7 +91,8 @@ def _row(search: Search, trial: Trial) -> dict[str, Any]:
     }
     if trial.state is not TrialState.FAILED and trial.steps:
         row |= {f"objective:{name}": trial.value(name) for name in search.objectives}
-    return row | {f"param:{name}": value for name, value in params.items()}
+    # as text: beside an empty field, pandas would write 4 heads as 4.0
+    return row | {f"param:{name}": None if value is None else str(value) for name, value in params.items()}
 
 
 def _short(value: Any) -> str:
@@ -123,4 +125,4 @@ def _tuned(arm: Arm, search: Search | None) -> dict[str, Any]:
 def write_tuning(searches: Sequence[tuple[Arm, Search | None]], folder: OutFolder) -> None:
     """Write the table of the tuned arms."""
     table = tuning_table(searches)
-    write_atomically(folder.tuning_table, lambda path: table.to_csv(path, index=False))
+    write_atomically(folder.tuning_table, lambda path: for_spreadsheets(table).to_csv(path, index=False))

@@ -182,4 +182,6 @@ class SearchLog:
             return f"{ended}: {trial.reason}"
         scores = ", ".join(f"{name} {trial.value(name):.4g}" for name in self.search.objectives)
         so_far = f"; best: trial {best[0].number}, {best[0].value(self.search.objectives[0]):.4g}" if best else ""
-        return f"{ended} after {trial.steps} of {len(trial.cells)} cells, {scores}{so_far}"
+        return (
+            f"{ended} after {trial.steps} of {len(trial.cells)} cell{'s' * (len(trial.cells) != 1)}, {scores}{so_far}"
+        )

@@ -73,9 +73,11 @@ def is_auto(text: str) -> bool:
 
 
 def describe(lanes: tuple[Lane, ...]) -> str:
-    """Describe how many workers run where: '2 x cpu (1 threads)'."""
+    """Describe how many workers run where: '2 x cpu (1 thread)'."""
     counts = Counter(lanes)
-    return ", ".join(f"{n} x {lane.device} ({lane.threads} threads)" for lane, n in counts.items())
+    return ", ".join(
+        f"{n} x {lane.device} ({lane.threads} thread{'s' * (lane.threads != 1)})" for lane, n in counts.items()
+    )
 
 
 def cores() -> int:

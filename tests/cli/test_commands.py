@@ -153,7 +153,7 @@ def test_failed_cells_give_exit_code_3_are_explained_and_run_again_when_asked(
     assert status.code == 0 and "error: scorer=boom / net / repeat 0: ValueError: boom went off [/at all]" in status.out
     assert "0 to run" in knockout("run", study, "--out", out).out
     again = knockout("run", study, "--out", out, "--retry-failed")
-    assert again.code == 3 and "1 cells are in the ledger already; 1 to run" in again.out
+    assert again.code == 3 and "1 cell is in the ledger already; 1 to run" in again.out
 
 
 @pytest.mark.slow

@@ -119,7 +119,7 @@ def test_status_says_who_runs_what_since_when_and_how_long_it_will_take(knockout
         then = time.time() - 240
         os.utime(out / "claims" / f"{cells[4]}.json", (then, then))
         said = knockout("status", out).out
-    assert f"driver: process {os.getpid()} on " in said and "2 x cpu (1 threads)" in said
+    assert f"driver: process {os.getpid()} on " in said and "2 x cpu (1 thread)" in said
     running = [line for line in said.splitlines() if line.startswith("running")]
     assert len(running) == 2 and f"full / big / 1: process {os.getpid()} on " in running[0]
     assert running[0].endswith("for 4 min")

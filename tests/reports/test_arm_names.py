@@ -126,14 +126,24 @@ class TestSideBySide:
 
 
 class TestOneArmTwice:
-    """'full' and 'FULL' are one arm to whoever wrote them, and two to a test."""
+    """'full' and 'FULL' are one arm to whoever wrote them, and two to a test: that is said."""
 
     TEXT = "method,cell,auroc\nfull,x,0.7\nb,x,0.6\nFULL,y,0.8\nb,y,0.5\n"
 
-    @pytest.mark.parametrize("other", ["FULL", "full ", "Full"])
-    def test_capitals_and_spaces_make_no_arm(self, read: Read, other: str) -> None:
-        with refused(rf"row 4: arms 'full' \(row 2\) and '{other}' \(row 4\) differ in capitals or spaces only"):
-            read(self.TEXT.replace("FULL", other))
+    @pytest.mark.parametrize("other", ["FULL", "Full"])
+    def test_capitals_make_two_arms_and_a_warning(self, read: Read, other: str) -> None:
+        table = read(self.TEXT.replace("FULL", other))
+        assert set(table.frame["arm"]) == {"full", other, "b"}
+        assert [r.subject for r in analyse(table).refusals if r.rule == "names alike"] == [f"{other} and full"]
+
+    @pytest.mark.parametrize("other", ["full ", " full", "full\N{NO-BREAK SPACE}"])
+    def test_spaces_around_make_one_arm(self, read: Read, other: str) -> None:
+        assert set(read(self.TEXT.replace("FULL", other)).frame["arm"]) == {"full", "b"}
+
+    def test_unicode_forms_make_one_arm(self, read: Read) -> None:
+        composed, decomposed = "s\u00fc\u00df", "su\u0308\u00df"
+        table = read(self.TEXT.replace("full", composed).replace("FULL", decomposed), reference=decomposed)
+        assert set(table.frame["arm"]) == {composed, "b"} and table.reference == composed
 
     def test_nor_a_block(self, read: Read) -> None:
         with refused(r"row 4: blocks 'x' \(row 2\) and 'X' \(row 4\) differ"):
@@ -167,3 +177,56 @@ class TestUnknownColumn:
     def test_a_table_of_numbers_offers_them(self, read: Read) -> None:
         with refused("Columns that could be meant: depth, width"):
             read("depth,width,auroc\n1,2,0.7\n", arm="zzz", block="depth")
+
+
+class TestNamesAreText:
+    """Only scores, repeats and costs are numbers: no name is changed into another."""
+
+    NAMES = ("1.8", "1.10", "1.1", "0256", "001", "1", "1e3", "True", "None", "NA", "nan", "inf", "2024-01-02")
+
+    @pytest.mark.parametrize("column", ["arm", "dataset", "cell"])
+    def test_names_of_arms_and_units(self, read: Read, column: str) -> None:
+        heads = ["arm", "dataset", "cell"]
+        rows = [",".join(name if head == column else "x" for head in heads) + ",0.7" for name in self.NAMES]
+        text = "\n".join([",".join([*heads, "auroc"]), *rows]) + "\n"
+        frame = read(text, block="cell", dataset="dataset").frame
+        if column == "dataset":
+            assert {name.removesuffix(" / x") for name in frame["dataset"]} == set(self.NAMES)
+        else:
+            assert set(frame["block" if column == "cell" else "arm"]) == set(self.NAMES)
+
+    def test_levels_of_factors(self, read: Read) -> None:
+        table = read("gnn,fusion,cell,auroc\n1.10,001,x,0.7\n1.1,1,x,0.6\n")
+        assert set(table.frame["arm"]) == {"gnn=1.10, fusion=001", "gnn=1.1, fusion=1"}
+        assert set(table.frame["gnn"]) == {"1.10", "1.1"}
+
+    def test_a_decimal_comma_is_one_in_scores_only(self, read: Read) -> None:
+        frame = read("arm;cell;auroc;seconds\n1,10;0,5;0,7;1,5\n1,1;0,5;0,6;2\n").frame
+        assert set(frame["arm"]) == {"1,10", "1,1"} and set(frame["block"]) == {"0,5"}
+        assert list(frame["value"]) == [0.6, 0.7] and list(frame["seconds"]) == [2.0, 1.5]
+
+    @pytest.mark.parametrize("arms", [("1.8", "1.9", "1.10"), ("0256", "0512", "1e3"), ("True", "False", "yes")])
+    def test_from_the_command_line_to_every_file(
+        self, knockout: Callable[..., Any], tmp_path: Path, arms: tuple[str, ...]
+    ) -> None:
+        rows = [
+            f"{arm},{block:03},{0.7 + place / 100 + block / 50}" for place, arm in enumerate(arms) for block in range(6)
+        ]
+        (tmp_path / "t.csv").write_text("\n".join(["arm,dataset,auroc", *rows]) + "\n")
+        done = knockout("report", tmp_path / "t.csv", "--reference", arms[0], "--out", tmp_path / "r")
+        assert done.code == 0, done.err
+        scores = pd.read_csv(tmp_path / "r" / "tables" / "scores_auroc.csv", dtype=str)
+        assert set(scores["arm"]) == set(arms) and set(scores["dataset"]) == {f"{block:03}" for block in range(6)}
+        assert f"{arms[1]} - {arms[0]}" in done.out
+        for file in ("report.html", "tables/scores_auroc.tex"):
+            text = (tmp_path / "r" / file).read_text()
+            assert all(arm in text for arm in arms), file
+
+    def test_a_control_character_is_refused(self, read: Read) -> None:
+        with refused(r"row 3: arm 'b\\x1b\[31m' holds a character that no page can show"):
+            read("arm,cell,auroc\na,x,0.7\nb\x1b[31m,x,0.6\n")
+
+    def test_an_empty_name_is_refused_however_it_is_written(self, read: Read) -> None:
+        for empty in ("", " ", '" "', "\N{NO-BREAK SPACE}"):
+            with refused("row 3: column 'arm' is empty"):
+                read(f"arm,cell,auroc\na,x,0.7\n{empty},x,0.6\n")

@@ -20,6 +20,7 @@ from components.data.hints import looks_like_number
 from components.data.prepare.symbols import Matches, likely_symbols
 from components.data.readers import FILES, read, summary
 from components.data.simulator import write_beeline
+from components.data.tables.csvfile import for_spreadsheets
 
 RECORDS = ("summary.json", "dropped.csv", "symbols.csv")
 EXAMPLES = 5
@@ -170,8 +171,8 @@ def write(
             written = read(staged)
             record["data set"] = summary(written)
             (staged / "summary.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            dropped.to_csv(staged / "dropped.csv", index=False)
-            symbols.to_csv(staged / "symbols.csv", index=False)
+            for_spreadsheets(dropped).to_csv(staged / "dropped.csv", index=False)
+            for_spreadsheets(symbols).to_csv(staged / "symbols.csv", index=False)
             _put(staged, folder, staging / "before")
         finally:
             shutil.rmtree(staging, ignore_errors=True)

@@ -9,14 +9,18 @@ import codecs
 import csv
 import io
 import itertools
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from components.core.errors import KnockoutError, suggestion
 from components.data.tables.files import content_of
 
+_FORMULA = re.compile(r"'*[=+\-@＝＋－＠]")  # a spreadsheet runs text that begins so
 SNIFFED = 1 << 22  # characters that are looked at for the separator
 
 
@@ -178,3 +182,21 @@ def text_of(path: Path) -> str:
 def one_name(name: object) -> str:
     """Return a name without blanks around it and in its composed Unicode form (NFC)."""
     return unicodedata.normalize("NFC", str(name)).strip()
+
+
+def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table to be written as CSV: a name that a spreadsheet would run as a formula gets a quote before it.
+
+    Numbers stay. Reports, which import nothing from here, have the same in ``reports.words.names.write_csv``.
+    """
+    return table.map(_quoted).rename(columns=_quoted)
+
+
+def _quoted(value: object) -> object:
+    if not isinstance(value, str) or not _FORMULA.match(value):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value

@@ -8,6 +8,7 @@ from reports.figures.shared.canvas import grid_axes
 from reports.figures.shared.picture import Drawing
 from reports.figures.shared.style import COLOURS
 from reports.search.record import Objective, Search, importance_numbers, objective_label
+from reports.words.numbers import count
 
 MOST = 20  # parameters drawn; the table holds all of them
 
@@ -39,4 +40,4 @@ def importances(search: Search, objective: Objective) -> Drawing | None:
 def _parameter(row: dict[Any, Any]) -> str:
     name = str(row["parameter"]).replace("$", r"\$")
     condition = str(row["given"]).replace("$", r"\$")
-    return f"{name}\n(given {condition}, {row['trials']} trials)" if condition else name
+    return f"{name}\n(given {condition}, {count(row['trials'], 'trial')})" if condition else name

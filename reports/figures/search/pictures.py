@@ -17,7 +17,7 @@ from reports.search.record import (
     score_text,
     trial_name,
 )
-from reports.words.numbers import file_name, joined
+from reports.words.numbers import joined
 
 
 def search_pictures(search: Search) -> list[Picture]:
@@ -53,7 +53,7 @@ def _pareto(s: Search, other: Objective, drawing: Drawing) -> Picture:
         for row in front.to_dict("records")
     ]
     return Picture(
-        f"search_pareto_{file_name(other.name)}",
+        f"search_pareto_{other.name}",
         drawing,
         svg(drawing.figure),
         caption[0].upper() + caption[1:],
@@ -76,4 +76,4 @@ def _importances(s: Search, objective: Objective, drawing: Drawing) -> Picture:
     if scarce:
         caption += f" Left out, with fewer than {FEWEST} complete trials: {joined(scarce)}."
     shares = [f"{row['parameter']} {row['importance']:.2f}" for row in numbers.head(MOST).to_dict("records")]
-    return picture(f"search_importances_{file_name(objective.name)}", drawing, caption, f"{', '.join(shares)}.")
+    return picture(f"search_importances_{objective.name}", drawing, caption, f"{', '.join(shares)}.")

@@ -148,8 +148,8 @@ def _simple_notes(f: Factorial) -> list[str]:
     sizes = f.simple.groupby(["factor", "at_factor"]).size()
     floors = {m: smallest_p(f.blocks, m) for m in sorted(set(sizes))}
     if f.blocks < MIN_SIGNED:
-        out.append(f"{f.blocks} blocks; an exact test needs {MIN_SIGNED}.")
+        out.append(f"{count(f.blocks, 'block')}; an exact test needs {MIN_SIGNED}.")
     else:
         limits = ", ".join(f"{p_value(p)} for {count(m, 'comparison')}" for m, p in floors.items())
-        out.append(f"Smallest Holm p that {f.blocks} blocks can reach: {limits}.")
+        out.append(f"Smallest Holm p that {count(f.blocks, 'block')} can reach: {limits}.")
     return out

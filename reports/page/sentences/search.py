@@ -39,7 +39,7 @@ def _asked(s: Search) -> str:
     cells = f"{count(len(s.datasets), 'data set')} × {count(s.repeats, 'repeat')}"
     judged = joined([objective_label(o) for o in s.objectives])
     proposed = len(s.trials) - s.warm
-    budget = f"{proposed} of {s.asked} trials asked for" if s.asked else count(proposed, "trial")
+    budget = f"{proposed} of {count(s.asked, 'trial')} asked for" if s.asked else count(proposed, "trial")
     budget += f" (budget: {s.hours:g} h)" if s.hours is not None else ""
     spent = ", and the space holds no more arms" if s.exhausted else ""
     states = ", ".join(f"{s.count(state)} {state}" for state in STATES)

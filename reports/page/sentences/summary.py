@@ -212,7 +212,7 @@ def _design(a: Analysis) -> str:
     head = f"{units} and {count(m, 'comparison')} the smallest adjusted p any outcome could reach is {p_value(floor)}"
     if floor >= a.alpha:
         pairwise = "so this design cannot establish a difference between two arms"
-        return f"{head}, {pairwise}; {_needed(m, a.alpha)} blocks are needed.{established_effects(a)}"
+        return f"{head}, {pairwise}; {count(_needed(m, a.alpha), 'block')} are needed.{established_effects(a)}"
     return f"{head}{_outcome(a, main)}.{established_effects(a)}"
 
 
@@ -226,7 +226,8 @@ def _outcome(a: Analysis, main: list[Finding]) -> str:
         return f", but no comparison has the {MIN_SIGNED} complete blocks a test needs"
     most = max(f.effect.n for f in main if f.effect)
     if smallest_p(most, len(main)) >= a.alpha:
-        return f", but failed or missing cells leave at most {most} blocks, too few to establish any difference"
+        left = count(most, "block")
+        return f", but failed or missing cells leave at most {left}, too few to establish any difference"
     sure = [f for f in main if f.verdict in ("higher", "lower")]
     if not sure:
         return "; no difference is established, which is not evidence that there is none"

@@ -14,7 +14,7 @@ def tuning_sentence(tuning: pd.DataFrame) -> str:
     if tuned.empty:
         return "No arm was tuned: every arm kept the settings it was given."
     budgets, spent = _span(tuned["budget"]), _span(tuned["trials"])
-    allowed = f"a budget of {budgets} trials" if budgets else "a budget of hours, not of trials"
+    allowed = f"a budget of {budgets} trial{'s' * (budgets != '1')}" if budgets else "a budget of hours, not of trials"
     used = "all of them spent" if budgets == spent else f"{spent} spent"
     text = f"Before the comparison {count(len(tuned), 'arm')} got {allowed} each for its own settings ({used})"
     rest = len(tuning) - len(tuned)

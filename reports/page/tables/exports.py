@@ -13,10 +13,10 @@ from reports.findings.results import Analysis, Finding, Paired
 from reports.findings.summaries import TALL, best_two
 from reports.page.tables.latex import STAR, latex
 from reports.words.metrics import label
+from reports.words.names import file_name
 from reports.words.numbers import (
     amount,
     confidence,
-    file_name,
     interval,
     joined,
     number,
@@ -56,7 +56,7 @@ def exports(analysis: Analysis) -> list[Export]:
     for test in analysis.globals:
         for name, p in (("nemenyi", test.nemenyi), ("conover", test.conover)):
             if p is not None:
-                out.append(Export(f"{name}_{file_name(test.metric)}", p.rename_axis("arm").reset_index()))
+                out.append(Export(f"{name}_{test.metric}", p.rename_axis("arm").reset_index()))
     return out
 
 
@@ -91,8 +91,8 @@ def _scores(a: Analysis, metric: str) -> Export:
     text = text.T if text.shape[1] > TALL else text
     spread = ", mean $\\pm$ sd over repeats" if a.repeats > 1 else ""
     caption = f"{label(metric)}{spread}; best bold, second underlined.{meaning}"
-    name = f"scores_{file_name(metric)}"
-    return Export(name, data, latex(text, caption, name))
+    name = f"scores_{metric}"
+    return Export(name, data, latex(text, caption, file_name(name)))
 
 
 def _stars(a: Analysis, metric: str) -> tuple[dict[str, str], str]:

@@ -110,7 +110,7 @@ def test_others_see_who_has_a_cell_for_how_long_and_on_what(tmp_path: Path):
             True,
         )
         assert 89 < claim.age < 100 and claim.owner == f"process {os.getpid()} on {driver.record.host}"
-        assert (driver.record.workers, driver.record.lanes, driver.alive) == (2, "2 x cpu (1 threads)", True)
+        assert (driver.record.workers, driver.record.lanes, driver.alive) == (2, "2 x cpu (1 thread)", True)
         assert {path: path.read_bytes() for path in (tmp_path / "claims").rglob("*.json")} == before
 
 
