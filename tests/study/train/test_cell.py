@@ -220,7 +220,7 @@ def test_data_sets_that_cannot_hold_their_exam_are_refused_before_anything_runs(
     plan: Callable[..., Plan], tmp_path: Path
 ):
     for name, edges in (("small", [[0, 1], [0, 2]]), ("tiny", [[1, 0], [1, 2]])):
-        expression = np.eye(3, dtype=np.float32)
+        expression = np.diag([0.7, 0.9, 1.3]).astype(np.float32)
         write_beeline(
             Dataset(name, ("A", "B", "C"), expression, np.array([edges[0][0]]), np.array(edges)), tmp_path / name
         )
