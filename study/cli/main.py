@@ -5,6 +5,7 @@ Heavy libraries are imported inside the commands, so that help answers at once.
 
 from __future__ import annotations
 
+import errno
 import shlex
 import sys
 from dataclasses import replace
@@ -16,6 +17,8 @@ import typer
 from components.core.errors import KnockoutError
 from reports.errors import ReportError
 from study.cli.data import data_app
+
+_OF_THE_DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)  # no fault of the program
 
 app = typer.Typer(
     name="knockout",
@@ -233,6 +236,11 @@ def main() -> None:
         app()
     except (KnockoutError, ReportError) as error:
         sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        sys.stderr.write(f"error: {error.filename}: {error.strerror}\n")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("stopped; run the same command again to go on\n")
