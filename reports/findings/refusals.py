@@ -8,13 +8,14 @@ import pandas as pd
 
 from reports.findings.comparisons import MIN_BLOCKS, Family
 from reports.findings.results import Finding, GlobalTest, Refusal
+from reports.findings.summaries import versions_of
 from reports.statistics.attainability import blocks_needed, smallest_p
 from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.table.blocks import complete, ordered_arms
 from reports.table.status import Status
 from reports.words.metrics import METRICS, label, metric_of
 from reports.words.names import alike
-from reports.words.numbers import are, count
+from reports.words.numbers import are, count, joined
 
 
 def forbidding(frame: pd.DataFrame) -> list[Refusal]:
@@ -78,7 +79,34 @@ def design(
     if reference is None and k > 1:
         message = "No reference arm: all pairs are compared, which costs power. Name one with --reference."
         out.append(Refusal("no reference", "all arms", message, "warning"))
-    return out + _budgets(frame)
+    return out + _budgets(frame) + _versions(frame)
+
+
+def _versions(frame: pd.DataFrame) -> list[Refusal]:
+    """Name the libraries of which the finished cells used several versions: a difference may be theirs."""
+    if "versions" not in frame:
+        return []
+    cells = frame[frame["status"] == Status.OK].drop_duplicates(["arm", "dataset", "repeat"])
+    known = cells.assign(versions=cells["versions"].fillna("").map(versions_of))
+    out = []
+    for name in sorted({name for versions in known["versions"] for name in versions} - {"git_commit"}):
+        used = known.assign(version=known["versions"].map(lambda of, name=name: of.get(name, "unknown")))
+        if used["version"].nunique() < 2:
+            continue
+        each = [f"{version} ({_whose(rows, used)})" for version, rows in used.groupby("version")]
+        message = (
+            f"Cells were computed with {len(each)} versions: {'; '.join(each)}. Part of a difference between arms "
+        )
+        message += "may be that of the versions; delete the cells of one and run them again with the other."
+        out.append(Refusal("versions", name, message, "warning"))
+    return out
+
+
+def _whose(rows: pd.DataFrame, cells: pd.DataFrame) -> str:
+    """Say how many cells these are, and which arms have no others."""
+    alone = [arm for arm, n in rows["arm"].value_counts(sort=False).items() if n == (cells["arm"] == arm).sum()]
+    whole = f", all of {joined(list(map(str, alone)))}" if alone else ""
+    return count(len(rows), "cell") + whole
 
 
 def _count_of(whole: int, n: int) -> str:

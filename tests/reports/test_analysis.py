@@ -358,3 +358,16 @@ def test_cells_that_were_not_run_are_warned_about(study: Study) -> None:
     a = analyse(study(lambda f: f[~gone(f, "arm == 'gnn=none'", "block == 'cell2'", "repeat == 1")]))
     (said,) = [r for r in a.refusals if r.rule == "missing" and r.subject == "AUROC: gnn=none – full"]
     assert "6 of 7 blocks are complete for both arms; cells were not run on cell2." in said.message
+
+
+def test_cells_of_two_versions_are_warned_about(study: Study) -> None:
+    def upgraded(frame: pd.DataFrame) -> pd.DataFrame:
+        later = (frame["arm"] == "gnn=none") | ((frame["arm"] == "full") & (frame["repeat"] == 2))
+        return frame.assign(versions=frame["versions"].mask(later, '{"torch": "2.16.0", "knockout": "0.1.0"}'))
+
+    (warned,) = [r for r in analyse(study(upgraded, blocks=7)).refusals if r.rule == "versions"]
+    assert (warned.subject, warned.weight) == ("torch", "warning")
+    later = "2.16.0 (56 cells, all of gnn=none)"
+    earlier = "2.15.0 (196 cells, all of degree, fusion=early, noise and pcc)"
+    assert f"{earlier}; {later}" in warned.message
+    assert "versions" not in rules(analyse(study()))
