@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
+from reports.errors import listed
 from reports.findings.comparisons import MIN_BLOCKS, Family
 from reports.findings.results import Finding, GlobalTest, Refusal
 from reports.findings.summaries import versions_of
 from reports.statistics.attainability import blocks_needed, smallest_p
+from reports.statistics.pairs.differences import Effect
 from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.table.blocks import complete, ordered_arms
 from reports.table.status import Status
@@ -62,7 +65,7 @@ def design(
 ) -> list[Refusal]:
     """Name what the blocks (``means`` of the primary metric), arms and repeats cannot carry."""
     n, k = len(means), len(ordered_arms(frame))
-    out = [*_blocks(means, questions, alpha), *_kinship(frame), *_direction(frame), *_alike(frame)]
+    out = [*_blocks(means, questions, alpha), *_kinship(frame), *_direction(frame), *_alike(frame), *_repeats(frame)]
     whole = len(complete(means, failures_worst=False))
     if k < 3 or whole < MIN_BLOCKS:
         why = f"N = {_count_of(whole, n)}, k = {count(k, 'arm')}"
@@ -167,6 +170,21 @@ def _alike(frame: pd.DataFrame) -> list[Refusal]:
     return [Refusal("names alike", f"{one} and {other}", message, "warning") for one, other in alike(frame["arm"])]
 
 
+def _repeats(frame: pd.DataFrame) -> list[Refusal]:
+    """Name the arms that ran other repeats than the rest: they are paired by number, and a mean over fewer flatters."""
+    ran = frame.groupby(["dataset", "arm"])["repeat"].apply(lambda numbers: tuple(sorted(set(numbers))))
+    unlike = ran.groupby(level="dataset").nunique()
+    unlike = unlike[unlike > 1]
+    if unlike.empty:
+        return []
+    first = ran.loc[unlike.index[0]]
+    lists = [f"{joined([*arms.index])} ran {listed([*map(str, numbers)])}" for numbers, arms in first.groupby(first)]
+    message = f"On {unlike.index[0]}, {'; '.join(lists)} ({count(len(unlike), 'data set')} in all). Arms are paired by "
+    message += "the number of the repeat, and no mean is taken over a part of them: run what is missing, or delete the "
+    message += "repeats that not all arms have."
+    return [Refusal("unequal repeats", "repeats of the arms", message, "warning")]
+
+
 def _scales(frame: pd.DataFrame, n: int) -> list[Refusal]:
     """Name the metrics whose values cannot be averaged over data sets."""
     message = "Guessing earns another AUPRC on every network, so raw differences are not averaged: blocks won are "
@@ -216,9 +234,21 @@ def _torn_metrics(compared: list[Finding]) -> list[Refusal]:
     ]
 
 
-def _same(finding: Finding) -> bool:
-    size = finding.effect
-    return size is not None and size.n > 0 and size.hodges_lehmann == size.low == size.high == 0.0
+def _ties(size: Effect, subject: str, *, tested: bool) -> list[Refusal]:
+    """Name a comparison whose scores hardly vary: it says more about how they were made than about the arms."""
+    moved = size.n - size.ties
+    if not moved:
+        message = "The same score on every block, to the sixth decimal: does what was changed reach the model?"
+        return [Refusal("identical scores", subject, message, "warning")]
+    if tested and moved < MIN_SIGNED:
+        message = f"Equal scores on {size.ties} of {count(size.n, 'block')}: the test rests on {moved}, of which no "
+        message += f"outcome could fall below {smallest_p(moved, 1):.2g}. Are the scores rounded?"
+        return [Refusal("ties", subject, message, "warning")]
+    if tested and np.isfinite(size.mean) and not np.isfinite(size.cohens_d):
+        message = "The same difference on every block, to the sixth decimal, which measured scores do not have: were "
+        message += "they written by hand, or copied from one block to another?"
+        return [Refusal("constant difference", subject, message, "warning")]
+    return []
 
 
 def undefined(gaps: Sequence[tuple[str, str, int]]) -> list[Refusal]:
@@ -251,9 +281,8 @@ def outcome(compared: list[Finding], tests: list[GlobalTest], of_metric: Mapping
             lost = ", ".join(dict.fromkeys(d.block for d in finding.dropped))
             message = f"{n} of {count(blocks, 'block')} {are(n)} complete for both arms; cells were not run on {lost}."
             out.append(Refusal("missing", subject, message, "warning"))
-        if _same(finding):
-            message = "The same score on every block, to the sixth decimal: does what was changed reach the model?"
-            out.append(Refusal("identical scores", subject, message, "warning"))
+        if finding.effect is not None:
+            out += _ties(finding.effect, subject, tested=finding.test is not None)
     out += _torn_metrics(compared)
     for test in tests:
         if test.second is not None:
