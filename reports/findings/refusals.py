@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
+from reports.errors import listed
 from reports.findings.comparisons import MIN_BLOCKS, Family
 from reports.findings.results import Finding, GlobalTest, Refusal
+from reports.findings.summaries import versions_of
 from reports.statistics.attainability import blocks_needed, smallest_p
+from reports.statistics.pairs.differences import Effect
 from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.table.blocks import complete, ordered_arms
 from reports.table.status import Status
 from reports.words.metrics import METRICS, label, metric_of
 from reports.words.names import alike
-from reports.words.numbers import are, count
+from reports.words.numbers import are, count, joined
 
 
 def forbidding(frame: pd.DataFrame) -> list[Refusal]:
@@ -61,7 +65,7 @@ def design(
 ) -> list[Refusal]:
     """Name what the blocks (``means`` of the primary metric), arms and repeats cannot carry."""
     n, k = len(means), len(ordered_arms(frame))
-    out = [*_blocks(means, questions, alpha), *_kinship(frame), *_direction(frame), *_alike(frame)]
+    out = [*_blocks(means, questions, alpha), *_kinship(frame), *_direction(frame), *_alike(frame), *_repeats(frame)]
     whole = len(complete(means, failures_worst=False))
     if k < 3 or whole < MIN_BLOCKS:
         why = f"N = {_count_of(whole, n)}, k = {count(k, 'arm')}"
@@ -78,7 +82,34 @@ def design(
     if reference is None and k > 1:
         message = "No reference arm: all pairs are compared, which costs power. Name one with --reference."
         out.append(Refusal("no reference", "all arms", message, "warning"))
-    return out + _budgets(frame)
+    return out + _budgets(frame) + _versions(frame)
+
+
+def _versions(frame: pd.DataFrame) -> list[Refusal]:
+    """Name the libraries of which the finished cells used several versions: a difference may be theirs."""
+    if "versions" not in frame:
+        return []
+    cells = frame[frame["status"] == Status.OK].drop_duplicates(["arm", "dataset", "repeat"])
+    known = cells.assign(versions=cells["versions"].fillna("").map(versions_of))
+    out = []
+    for name in sorted({name for versions in known["versions"] for name in versions} - {"git_commit"}):
+        used = known.assign(version=known["versions"].map(lambda of, name=name: of.get(name, "unknown")))
+        if used["version"].nunique() < 2:
+            continue
+        each = [f"{version} ({_whose(rows, used)})" for version, rows in used.groupby("version")]
+        message = (
+            f"Cells were computed with {len(each)} versions: {'; '.join(each)}. Part of a difference between arms "
+        )
+        message += "may be that of the versions; delete the cells of one and run them again with the other."
+        out.append(Refusal("versions", name, message, "warning"))
+    return out
+
+
+def _whose(rows: pd.DataFrame, cells: pd.DataFrame) -> str:
+    """Say how many cells these are, and which arms have no others."""
+    alone = [arm for arm, n in rows["arm"].value_counts(sort=False).items() if n == (cells["arm"] == arm).sum()]
+    whole = f", all of {joined(list(map(str, alone)))}" if alone else ""
+    return count(len(rows), "cell") + whole
 
 
 def _count_of(whole: int, n: int) -> str:
@@ -139,6 +170,21 @@ def _alike(frame: pd.DataFrame) -> list[Refusal]:
     return [Refusal("names alike", f"{one} and {other}", message, "warning") for one, other in alike(frame["arm"])]
 
 
+def _repeats(frame: pd.DataFrame) -> list[Refusal]:
+    """Name the arms that ran other repeats than the rest: they are paired by number, and a mean over fewer flatters."""
+    ran = frame.groupby(["dataset", "arm"])["repeat"].apply(lambda numbers: tuple(sorted(set(numbers))))
+    unlike = ran.groupby(level="dataset").nunique()
+    unlike = unlike[unlike > 1]
+    if unlike.empty:
+        return []
+    first = ran.loc[unlike.index[0]]
+    lists = [f"{joined([*arms.index])} ran {listed([*map(str, numbers)])}" for numbers, arms in first.groupby(first)]
+    message = f"On {unlike.index[0]}, {'; '.join(lists)} ({count(len(unlike), 'data set')} in all). Arms are paired by "
+    message += "the number of the repeat, and no mean is taken over a part of them: run what is missing, or delete the "
+    message += "repeats that not all arms have."
+    return [Refusal("unequal repeats", "repeats of the arms", message, "warning")]
+
+
 def _scales(frame: pd.DataFrame, n: int) -> list[Refusal]:
     """Name the metrics whose values cannot be averaged over data sets."""
     message = "Guessing earns another AUPRC on every network, so raw differences are not averaged: blocks won are "
@@ -188,9 +234,21 @@ def _torn_metrics(compared: list[Finding]) -> list[Refusal]:
     ]
 
 
-def _same(finding: Finding) -> bool:
-    size = finding.effect
-    return size is not None and size.n > 0 and size.hodges_lehmann == size.low == size.high == 0.0
+def _ties(size: Effect, subject: str, *, tested: bool) -> list[Refusal]:
+    """Name a comparison whose scores hardly vary: it says more about how they were made than about the arms."""
+    moved = size.n - size.ties
+    if not moved:
+        message = "The same score on every block, to the sixth decimal: does what was changed reach the model?"
+        return [Refusal("identical scores", subject, message, "warning")]
+    if tested and moved < MIN_SIGNED:
+        message = f"Equal scores on {size.ties} of {count(size.n, 'block')}: the test rests on {moved}, of which no "
+        message += f"outcome could fall below {smallest_p(moved, 1):.2g}. Are the scores rounded?"
+        return [Refusal("ties", subject, message, "warning")]
+    if tested and np.isfinite(size.mean) and not np.isfinite(size.cohens_d):
+        message = "The same difference on every block, to the sixth decimal, which measured scores do not have: were "
+        message += "they written by hand, or copied from one block to another?"
+        return [Refusal("constant difference", subject, message, "warning")]
+    return []
 
 
 def undefined(gaps: Sequence[tuple[str, str, int]]) -> list[Refusal]:
@@ -223,9 +281,8 @@ def outcome(compared: list[Finding], tests: list[GlobalTest], of_metric: Mapping
             lost = ", ".join(dict.fromkeys(d.block for d in finding.dropped))
             message = f"{n} of {count(blocks, 'block')} {are(n)} complete for both arms; cells were not run on {lost}."
             out.append(Refusal("missing", subject, message, "warning"))
-        if _same(finding):
-            message = "The same score on every block, to the sixth decimal: does what was changed reach the model?"
-            out.append(Refusal("identical scores", subject, message, "warning"))
+        if finding.effect is not None:
+            out += _ties(finding.effect, subject, tested=finding.test is not None)
     out += _torn_metrics(compared)
     for test in tests:
         if test.second is not None:

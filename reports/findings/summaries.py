@@ -128,17 +128,19 @@ def provenance(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
         if column in frame and frame[column].notna().any():
             out[column] = tuple(sorted(frame[column].dropna().astype(str).unique()))
     if "versions" in frame:
-        lines = {line for text in frame["versions"].dropna().unique() for line in _versions(str(text))}
+        known = [versions_of(str(text)) for text in frame["versions"].dropna().unique()]
+        lines = {" ".join(pair) if pair[0] != "versions" else pair[1] for of in known for pair in of.items()}
         out["versions"] = tuple(sorted(lines))
     return out
 
 
-def _versions(text: str) -> list[str]:
+def versions_of(text: str) -> dict[str, str]:
+    """Return the library versions that a cell recorded, by library; of another text, the text itself."""
     try:
         parsed = json.loads(text)
     except ValueError:
-        return [text]
-    return [f"{name} {version}" for name, version in parsed.items()] if isinstance(parsed, dict) else [text]
+        parsed = text
+    return {name: str(version) for name, version in parsed.items()} if isinstance(parsed, dict) else {"versions": text}
 
 
 TALL = 8  # with more data sets than this a table is turned: data sets down, arms across

@@ -224,8 +224,12 @@ def _without_parents(runs: list[Run]) -> list[Run]:
 
 
 def _wide(runs: list[Run]) -> pd.DataFrame:
-    """Return runs that knockout did not track as its owner's CSV would: a row each."""
-    return pd.DataFrame([_row(run) for run in runs])
+    """Return runs that knockout did not track as its owner's CSV would: a row each, oldest first."""
+    ordered = sorted(runs, key=lambda run: (run.info.start_time or 0, run.info.run_id))
+    frame = pd.DataFrame([_row(run) for run in ordered])
+    # what is a parameter of one run and a metric of another is text, as in a CSV: parquet takes one kind per column
+    mixed = [str(name) for name in frame if pd.api.types.infer_dtype(frame[name], skipna=True).startswith("mixed")]
+    return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in mixed})
 
 
 def _row(run: Run) -> dict[str, Any]:

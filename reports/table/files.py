@@ -72,33 +72,48 @@ def _read_parquet(source: Path) -> pd.DataFrame:
 
 def _read_text(source: Path) -> tuple[pd.DataFrame, bool]:
     text = _decoded(source)
-    if "\0" in text:
-        raise ReportError("this file is no text; give " + _TABLES, where=str(source))
     header = next(iter(text.lstrip().splitlines()), "")
     separator = next((mark for mark in "\t,;" if mark in header), ",")
-    _refuse_two_of_one_name(next(csv.reader([header], delimiter=separator), []), f"{source}, row 1")
-    # names are text: '1.10', '0256' and 'NA' stay what they are; only an empty field is a missing one
-    raw = pd.read_csv(
-        io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_values=[""], skipinitialspace=True
-    )
-    raw.columns = [plain(name) for name in raw.columns]
-    if len(raw.columns) == 1:
-        message = f"only one column, {raw.columns[0]!r}; part the columns of the file with commas, semicolons or tabs"
+    try:
+        records = [
+            row for row in csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True, strict=True) if row
+        ]
+    except csv.Error as error:
+        raise ReportError(f"not a readable table: {error}; is a quote not closed?", where=str(source)) from None
+    if not records:
+        raise ReportError("the file is empty", where=str(source))
+    names = [plain(name) for name in records[0]]
+    _refuse_two_of_one_name(names, f"{source}, row 1")
+    if len(names) == 1:
+        message = f"only one column, {names[0]!r}; part the columns of the file with commas, semicolons or tabs"
         raise ReportError(message, where=str(source))
-    return raw, separator != ","  # a comma that parts no columns is a decimal one
+    # names are text: '1.10', '0256' and 'NA' stay what they are; only an empty field is a missing one
+    rows = [_fitted(row, len(names), f"{source}, row {place}") for place, row in enumerate(records[1:], start=2)]
+    columns = [name or f"Unnamed: {place}" for place, name in enumerate(names)]
+    return pd.DataFrame(rows, columns=columns, dtype=object), separator != ","  # then a comma is a decimal one
+
+
+def _fitted(row: list[str], width: int, where: str) -> list[str | None]:
+    """Return the fields of a row, empty ones missing; spreadsheets leave out or add empty ones at its end."""
+    if any(row[width:]):
+        message = f"{len(row)} fields, but the header has {width}; put a field that holds a separator in quotes"
+        raise ReportError(message, where=where)
+    return [field or None for field in row[:width]] + [None] * (width - len(row))
 
 
 def _decoded(source: Path) -> str:
     content = source.read_bytes()
     try:
-        return content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")
+        text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
         message = "the text of this file is not UTF-8; save it as 'CSV UTF-8', which every spreadsheet offers"
-        raise ReportError(message, where=str(source)) from None
+        raise ReportError(message, where=str(source))
+    return text
 
 
-def _refuse_two_of_one_name(header: list[str], where: str) -> None:
-    names = [plain(name) for name in header]
+def _refuse_two_of_one_name(names: list[str], where: str) -> None:
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
         message = f"{names.count(twice)} columns are called {twice!r}; rename or delete all but one"

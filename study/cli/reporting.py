@@ -23,7 +23,9 @@ from reports.stored.curves import read_curves
 from reports.stored.embeddings import read_embeddings
 from reports.stored.predictions import read_predictions
 from reports.table.table import load
-from reports.words.numbers import are, confidence, count, interval, signed
+from reports.words.metrics import canonical_metric
+from reports.words.names import plain
+from reports.words.numbers import are, confidence, count, interval, joined, signed
 from study.cli.display import make_console, show_table
 from study.run.engine import Outcome
 from study.spec.folder import OutFolder, SearchFolder
@@ -71,6 +73,7 @@ def report(source: Path, out: Path | None, request: Request) -> None:
     console = make_console()
     folder = OutFolder(source)
     if folder.search.summary.exists() and not folder.plan.exists():
+        _refuse_sealed(request, folder)
         return report_search(source, out or folder.search.report, console, request.command)
     if source.is_dir():
         plan = read_plan(source)
@@ -88,6 +91,27 @@ def report(source: Path, out: Path | None, request: Request) -> None:
     page = write(analysis, out, provenance=provenance, draw=request.draw, **_stored_beside(source))
     _show_findings(console, analysis)
     console.print(f"report: {page.resolve()}", soft_wrap=True)
+
+
+def _refuse_sealed(request: Request, folder: OutFolder) -> None:
+    """Refuse options that cannot act on the page of a search whose test is sealed, for it compares no arms."""
+    search, options = read_search(folder.search), request.options
+    if search is None:
+        return
+    if options.metric is not None and canonical_metric(options.metric) != search.metric:
+        raise KnockoutError(f"this search was judged by {search.metric}, not {options.metric!r}.", where="--metric")
+    if options.reference is not None and plain(options.reference) != plain(search.reference):
+        message = f"the reference of this search is {search.reference!r}, not {options.reference!r}."
+        raise KnockoutError(message, where="--reference")
+    asked = {"arm": options.arm, "block": options.block, "dataset": options.dataset, "margin": request.margin}
+    asked |= {"alpha": options.alpha != DEFAULTS.alpha, "draw": request.draw}
+    given = [f"--{name}" for name, value in asked.items() if value]
+    if given:
+        raise KnockoutError(
+            f"the test of this search is sealed, so its page compares no arms and {joined(given, 6)} cannot act. Leave "
+            "it out, or run knockout confirm first.",
+            where=given[0],
+        )
 
 
 def report_search(out: Path, page_out: Path, console: Console, command: str = "") -> None:

@@ -15,6 +15,7 @@ from components.core.errors import KnockoutError, UnknownNameError
 from reports.errors import ReportError
 from reports.folder import put_beside, refuse_folder
 from reports.stored.mlflow_reader import fetch_search, read_experiment
+from reports.words.names import plain, plain_names
 from reports.words.numbers import count
 from study.cli.display import make_console
 from study.cli.reporting import Request, report, show_search
@@ -57,7 +58,7 @@ def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
     for column, keys in EXAMS:
         _refuse_mixed(frame, column, keys)
     arms, twins = set(frame["arm"]), _twins(frame)
-    reference = request.options.reference or _reference(frame, next(iter(planned)))
+    reference = plain(request.options.reference or _reference(frame, next(iter(planned))))
     if reference not in arms:
         raise UnknownNameError.of("reference arm", reference, sorted(arms - set(twins)), where="--reference")
     _print_differences(planned, shared, twins)
@@ -208,7 +209,7 @@ def _cells(name: str, folder: Path, rows: list[CellRow], shared: set[tuple[str, 
     frame = tidy(common, Ledger(folder).read_all(row.cell for row in common))
     if frame.empty:
         raise KnockoutError("no cell that the other studies share has ended yet.", where=str(folder))
-    return frame.assign(arm=name + ": " + frame["arm"], study_name=name)
+    return frame.assign(arm=plain_names(name + ": " + frame["arm"]), study_name=name)
 
 
 def _refuse_mixed(frame: pd.DataFrame, column: str, keys: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from reports.findings.results import Analysis, Finding
 from reports.options import ReportOptions
 from reports.page.sentences.summary import summary
 from reports.table.blocks import block_means
-from reports.table.table import Table
+from reports.table.table import Table, load
 
 Study = Callable[..., Table]
 
@@ -358,3 +359,71 @@ def test_cells_that_were_not_run_are_warned_about(study: Study) -> None:
     a = analyse(study(lambda f: f[~gone(f, "arm == 'gnn=none'", "block == 'cell2'", "repeat == 1")]))
     (said,) = [r for r in a.refusals if r.rule == "missing" and r.subject == "AUROC: gnn=none – full"]
     assert "6 of 7 blocks are complete for both arms; cells were not run on cell2." in said.message
+
+
+def test_cells_of_two_versions_are_warned_about(study: Study) -> None:
+    def upgraded(frame: pd.DataFrame) -> pd.DataFrame:
+        later = (frame["arm"] == "gnn=none") | ((frame["arm"] == "full") & (frame["repeat"] == 2))
+        return frame.assign(versions=frame["versions"].mask(later, '{"torch": "2.16.0", "knockout": "0.1.0"}'))
+
+    (warned,) = [r for r in analyse(study(upgraded, blocks=7)).refusals if r.rule == "versions"]
+    assert (warned.subject, warned.weight) == ("torch", "warning")
+    later = "2.16.0 (56 cells, all of gnn=none)"
+    earlier = "2.15.0 (196 cells, all of degree, fusion=early, noise and pcc)"
+    assert f"{earlier}; {later}" in warned.message
+    assert "versions" not in rules(analyse(study()))
+
+
+def made_up(blocks: int = 7, repeats: int = 3) -> pd.DataFrame:
+    """A table of three rivals, wide, with the worth of each and a little noise."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {"arm": arm, "dataset": f"d{block}", "repeat": repeat, "auroc": 0.8 - place / 50 + rng.normal(0, 0.01)}
+        for place, arm in enumerate(("full", "A", "B"))
+        for block in range(blocks)
+        for repeat in range(repeats)
+    ]
+    return pd.DataFrame(rows)
+
+
+def of_table(frame: pd.DataFrame, folder: Path) -> Analysis:
+    frame.to_csv(folder / "t.csv", index=False)
+    return analyse(load(folder / "t.csv", ReportOptions(reference="full")))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda t: t[~((t["arm"] == "A") & (t["repeat"] > 0))],
+            "On d0, A ran 0; B and full ran 0, 1, 2 (7 data sets in",
+        ),
+        (
+            lambda t: t.assign(repeat=t["repeat"] + 100 * (t["arm"] == "A")),
+            "B and full ran 0, 1, 2; A ran 100, 101, 102",
+        ),
+    ],
+)
+def test_arms_that_ran_other_repeats_are_named_and_never_sized(
+    tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], said: str
+) -> None:
+    easy = made_up().assign(auroc=lambda t: t["auroc"] - 0.2 * (t["repeat"] > 0))  # A has the easy repeat alone
+    a = of_table(change(easy), tmp_path)
+    (warned,) = [r for r in a.refusals if r.rule == "unequal repeats"]
+    assert said in warned.message
+    assert finding(a, "A", "auroc").effect is None and finding(a, "B", "auroc").effect is not None
+    assert a.scores.loc[a.scores["arm"] == "A", "mean"].isna().all()
+    assert not [r for r in of_table(made_up(), tmp_path).refusals if r.rule == "unequal repeats"]
+
+
+def test_ties_that_leave_no_test_are_said(tmp_path: Path) -> None:
+    equal = made_up().assign(auroc=lambda t: 0.8 + 0.1 * ((t["arm"] == "A") & t["dataset"].isin(["d0", "d1"])))
+    said = {r.rule: r for r in of_table(equal, tmp_path).refusals if r.subject.startswith("AUROC: ")}
+    assert "Equal scores on 5 of 7 blocks: the test rests on 2" in said["ties"].message
+    assert said["ties"].subject == "AUROC: A – full" and said["identical scores"].subject == "AUROC: B – full"
+
+
+def test_a_difference_that_never_varies_is_no_measurement(tmp_path: Path) -> None:
+    constant = made_up().assign(auroc=lambda t: 0.8 - 0.02 * (t["arm"] == "A") + t["dataset"].str[1:].astype(int) / 50)
+    said = [r.subject for r in of_table(constant, tmp_path).refusals if r.rule == "constant difference"]
+    assert said == ["AUROC: A – full"]

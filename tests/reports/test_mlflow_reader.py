@@ -151,3 +151,16 @@ def test_a_folder_of_runs_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     client.set_terminated(run.info.run_id)
     monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE")
     assert read_experiment(str(tmp_path / "mlruns"), "mine").frame["method"].tolist() == ["full"]
+
+
+@pytest.mark.slow
+def test_names_of_runs_are_text(store: Store, knockout: Knockout, tmp_path: Path) -> None:
+    for place, method in enumerate(("1.10", "1.1", "0256")):
+        for dataset in ("001", "002"):
+            scores = {"auroc": 0.7 + place / 10, **({"depth": 3.0} if place else {})}
+            store.run("FINISHED", {"method": method, **({} if place else {"depth": 3})}, scores, dataset=dataset)
+    where = ("--mlflow", store.uri, "--experiment", "mine", "--out", tmp_path / "r")
+    done = knockout("report", *where, "--reference", "1.10")
+    assert done.code == 0, done.err
+    scores = pd.read_csv(tmp_path / "r" / "tables" / "scores_auroc.csv", dtype=str)
+    assert set(scores["arm"]) == {"1.10", "1.1", "0256"} and set(scores["dataset"]) == {"001", "002"}

@@ -536,3 +536,30 @@ class TestTuning:
         file.write_text(file.read_text().replace(",20,20,14", ",20,many,14"))
         with pytest.raises(ReportError, match=r"tuning\.csv, row 2: trials is 'many'"):
             read_tuning(file)
+
+
+class TestOptionsWhileTheTestIsSealed:
+    """No option of `knockout report` is ignored on a search that is not confirmed."""
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (["--metric", "auprc"], "--metric: this search was judged by auroc, not 'auprc'"),
+            (["--reference", "other"], "--reference: the reference of this search is 'full model', not 'other'"),
+            (["--alpha", "0.01"], "--alpha: the test of this search is sealed"),
+            (["--margin", "0.02", "--draw", "*"], "and --margin and --draw cannot act"),
+            (["--arm", "arm"], "--arm: the test"),
+            (["--block", "cell"], "--block: the test"),
+            (["--dataset", "cell"], "--dataset: the test"),
+        ],
+    )
+    def test_what_cannot_act_is_refused(self, made: Written, knockout: Any, options: list[str], said: str) -> None:
+        out = made()
+        done = knockout("report", out, *options)
+        assert done.code == 2 and said in done.err and not (out / "search" / "report").exists()
+
+    def test_what_agrees_is_taken(self, made: Written, knockout: Any, tmp_path: Path) -> None:
+        out, page = made(), tmp_path / "page"
+        done = knockout("report", out, "--metric", "AUC-ROC", "--reference", "full model", "--out", page)
+        assert done.code == 0, done.err
+        assert (page / "report.html").exists() and not (out / "search" / "report").exists()

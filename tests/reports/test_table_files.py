@@ -106,3 +106,48 @@ class TestNotThere:
 
     def test_a_folder_is_no_table(self, tmp_path: Path) -> None:
         assert "this is a folder; give a .csv, .tsv, .txt or .parquet file" in self.said(tmp_path)
+
+
+class TestRowsFitTheHeader:
+    """A field too many shifts every name and number of its row: refused, but for the empty ones of spreadsheets."""
+
+    def test_a_field_too_many(self, read: Read) -> None:
+        with pytest.raises(ReportError, match=r"row 3: 4 fields, but the header has 3"):
+            read(WIDE.replace("a,y,0.8", "a,y,z,0.8"))
+
+    def test_empty_fields_at_the_end(self, read: Read) -> None:
+        frame = read(WIDE.replace("a,y,0.8", "a,y,0.8,,").replace("cell,auroc", "cell,auroc,")).frame
+        assert sorted(frame["value"]) == [0.5, 0.6, 0.7, 0.8] and set(frame["arm"]) == {"a", "b"}
+
+    def test_every_row_with_a_separator_at_its_end(self, read: Read) -> None:
+        frame = read(WIDE.replace("\n", ",\n").replace("auroc,", "auroc", 1)).frame
+        assert set(frame["arm"]) == {"a", "b"} and set(frame["block"]) == {"x", "y"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the file is empty"),
+        (b"\n \n", "only one column|the file is empty"),
+        (b"method,cell,auroc\n", "the table has no rows"),
+        (b"auroc\n0.7\n", "only one column, 'auroc'"),
+        (b"\x00\x01PNG\x00,\x00", "not UTF-8; save it as 'CSV UTF-8'"),
+        (bytes(range(256)) * 9, "not UTF-8; save it as 'CSV UTF-8'"),
+        (WIDE.encode("utf-16-le"), "not UTF-8; save it as 'CSV UTF-8'"),
+        (b"\xff\xfe\x00", "not UTF-8; save it as 'CSV UTF-8'"),
+        (b'method,cell,auroc\n"a,x,0.7\n', "is a quote not closed"),
+        (b"method,method,cell,auroc\na,b,x,0.7\n", "row 1: 2 columns are called 'method'"),
+        (b"s\xc3\xbc,su\xcc\x88,cell,auroc\na,b,x,0.7\n", "row 1: 2 columns are called 's\xfc'"),
+        (b"method,cell,auroc\na,x,nan\nb,x,0.7\n", "row 2: auroc is 'nan', not a finite number"),
+        (b"method,cell,auroc\na,x,0.7\nb,x,-inf\n", "row 3: auroc is '-inf', not a finite number"),
+        (b"method,cell,repeat,auroc\na,x,1e300,0.7\n", "row 2: repeat '1e300' is not a whole number"),
+    ],
+)
+def test_what_is_no_table_is_one_message(read: Read, content: bytes, said: str) -> None:
+    with pytest.raises(ReportError, match=said):
+        read(content)
+
+
+def test_a_packed_table_is_to_be_unpacked(read: Read) -> None:
+    with pytest.raises(ReportError, match="unpack it first"):
+        read(b"\x1f\x8b", "mine.csv.gz")

@@ -26,6 +26,7 @@ class Effect:
     rank_biserial: float
     cohens_d: float
     superior: float
+    ties: int
 
 
 def rounded(difference: Values) -> Values:
@@ -79,4 +80,5 @@ def effect(difference: Values, level: float = 0.95) -> Effect:
         rank_biserial=biserial,
         cohens_d=float(d.mean()) / sd if sd > 10.0**-DECIMALS else float("nan"),  # differences that do not vary
         superior=float(((d > 0) + 0.5 * (d == 0)).mean()),
+        ties=int((d == 0).sum()),
     )

@@ -1,0 +1,225 @@
+"""The record in MLflow: filled later, read back as the study's own table, and without a password anywhere."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from mlflow.tracking import MlflowClient
+
+from components.data.simulator import SimulatorSettings, simulate, write_beeline
+from reports.stored.mlflow_reader import read_experiment
+from study.spec.folder import OutFolder
+from study.store.tracking.tracker import default_uri
+
+Knockout = Callable[..., Any]
+
+SETTINGS = {"genes": 64, "tfs": 8, "cells": 40}
+KEYS = ["cell", "part", "metric"]
+
+
+@pytest.fixture
+def store(tmp_path: Path, empty_store: Path) -> str:
+    """A store that no study has written to yet."""
+    return f"sqlite:///{shutil.copy(empty_store, tmp_path / 'new.db')}"
+
+
+def cells(uri: str) -> dict[str, Any]:
+    client = MlflowClient(uri)
+    stored = client.search_runs([client.get_experiment_by_name("tiny").experiment_id], max_results=1000)
+    return {run.data.tags["knockout.cell"]: run for run in stored if "knockout.cell" in run.data.tags}
+
+
+def assert_read_back(knockout: Knockout, uri: str, out: Path, tmp_path: Path) -> None:
+    """The table of the store is that of the folder; so is every table of the page."""
+    read, written = read_experiment(uri, "tiny").frame, pd.read_parquet(out / "cells.parquet")
+    one, two = (frame[list(written)].sort_values(KEYS, ignore_index=True) for frame in (read, written))
+    pd.testing.assert_frame_equal(one, two, check_dtype=False)
+    pages = tmp_path / "of store" / "page", tmp_path / "of table" / "page"
+    ended = knockout("report", "--mlflow", uri, "--experiment", "tiny", "--out", pages[0])
+    assert ended.code == 0, ended.err
+    assert knockout("report", out / "cells.parquet", "--out", pages[1]).code == 0
+    tables = [{file.name: file.read_text() for file in (page / "tables").iterdir()} for page in pages]
+    assert tables[0] == tables[1] and len(tables[0]) > 10
+
+
+@pytest.mark.parametrize("kind", ["finished", pytest.param("finished_tuning", marks=pytest.mark.slow)])
+def test_a_study_is_read_back_as_its_own_table(
+    knockout: Knockout, request: pytest.FixtureRequest, tmp_path: Path, kind: str
+):
+    out = request.getfixturevalue(kind)
+    assert_read_back(knockout, default_uri(out), out, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["finished", pytest.param("finished_tuning", marks=pytest.mark.slow)])
+def test_a_new_store_is_filled_from_the_folder(
+    knockout: Knockout, request: pytest.FixtureRequest, tmp_path: Path, store: str, kind: str
+):
+    out = tmp_path / "out"
+    shutil.copytree(request.getfixturevalue(kind), out)
+    n = len(list((out / "ledger").glob("*.json")))
+    for _ in range(2):
+        ended = knockout("track", out, "--tracking-uri", store)
+        assert ended.code == 0 and f"{store} has {n} cells of {out}" in ended.out, ended.err + ended.out
+        assert "left out" not in ended.out
+        assert len(cells(store)) == n
+    assert_read_back(knockout, store, out, tmp_path)
+
+
+def test_what_a_store_lacks_is_sent_and_no_more(knockout: Knockout, finished: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    before = cells(default_uri(out))
+    client, lost = MlflowClient(default_uri(out)), next(iter(before))
+    client.delete_run(before[lost].info.run_id)
+    (out / "ledger" / f"{'0' * 20}.json").write_text((out / "ledger" / f"{lost}.json").read_text())
+    ended = knockout("track", out)
+    assert ended.code == 0 and "1 cell of the ledger left out: neither the last plan nor a trial" in ended.out
+    after = cells(default_uri(out))
+    assert after.keys() == before.keys()
+    assert {cell for cell in after if after[cell].info.run_id != before[cell].info.run_id} == {lost}
+
+
+def test_track_says_what_is_wrong(knockout: Knockout, finished: Path, tmp_path: Path, monkeypatch: Any):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for arguments, said in (
+        ([tmp_path], "no study was run here"),
+        ([finished, "--tracking-uri", "http://127.0.0.1:9"], "error: http://127.0.0.1:9: "),
+        ([finished, "--tracking-uri", "foo://bar"], "error: foo://bar: "),
+    ):
+        ended = knockout("track", *arguments)
+        assert ended.code == 2 and said in ended.err and "warning" not in ended.out, ended.err
+
+
+def test_a_search_whose_test_is_sealed_is_read_back_as_a_search(
+    knockout: Knockout, finished_search: Path, tmp_path: Path, store: str
+):
+    out = tmp_path / "out"
+    shutil.copytree(finished_search, out)
+    assert knockout("track", out, "--tracking-uri", store).code == 0
+    assert knockout("report", out).code == 0
+    for number, uri in enumerate((default_uri(finished_search), store)):
+        page = tmp_path / f"page-{number}"
+        ended = knockout("report", "--mlflow", uri, "--experiment", "tiny", "--out", page)
+        assert ended.code == 0 and "The test is sealed" in ended.out, ended.err
+        own = {file.name: file.read_bytes() for file in (OutFolder(out).search.report / "tables").iterdir()}
+        assert {file.name: file.read_bytes() for file in (page / "tables").iterdir()} == own
+
+
+def transfer(folder: Path) -> list[dict[str, Any]]:
+    settings = SimulatorSettings(**SETTINGS)
+    for number, cell in enumerate(("human", "mouse")):
+        write_beeline(simulate(settings, seed=number), folder / f"net/{cell}/TFs+60")
+    return [{"path": str(folder / "net/mouse/TFs+60"), "train_on": str(folder / "net/human/TFs+60")}]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["k-fold", "transfer", "confirmed"])
+def test_other_exams_and_a_confirmed_search_are_read_back(
+    knockout: Knockout,
+    study_file: Callable[..., Path],
+    finished_search: Path,
+    forked: None,
+    out: Path,
+    tmp_path: Path,
+    store: str,
+    kind: str,
+):
+    if kind == "confirmed":
+        shutil.copytree(finished_search, out, dirs_exist_ok=True)
+        file = finished_search.parent / "tiny.yaml"
+        assert knockout("confirm", file, "--out", out).code == 0
+    else:
+        changes = {"split": "kfold_pooled"} if kind == "k-fold" else {"datasets": transfer(tmp_path / "data")}
+        file = study_file(repeats=2, training={"epochs": 1, "graph_epochs": 1}, metric="auprc", **changes)
+        ended = knockout("run", file, "--out", out)
+        assert ended.code == 0, ended.err
+    assert knockout("track", out, "--tracking-uri", store).code == 0
+    for number, uri in enumerate((default_uri(out), store)):
+        assert_read_back(knockout, uri, out, tmp_path / str(number))
+
+
+def test_cells_of_an_earlier_plan_are_no_part_of_the_table(
+    knockout: Knockout, finished: Path, forked: None, tmp_path: Path
+):
+    out, file = tmp_path / "out", tmp_path / "tiny.yaml"
+    shutil.copytree(finished, out)
+    content = yaml.safe_load((finished.parent / "tiny.yaml").read_text())
+    file.write_text(yaml.safe_dump({**content, "repeats": 1, "controls": False}))
+    assert knockout("run", file, "--out", out).code == 0
+    read = read_experiment(default_uri(out), "tiny")
+    assert set(read.frame["cell"]) == set(pd.read_parquet(out / "cells.parquet")["cell"])
+    assert read.notes == ("4 runs left out: a cell that the study no longer plans.",)
+
+
+def test_the_environment_names_a_store_as_every_mlflow_user_has_it(
+    knockout: Knockout, study_file: Any, forked: None, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    out = tmp_path / "out"
+    ended = knockout("run", study_file(repeats=1, controls=False), "--out", out)
+    assert ended.code == 0 and f"MLflow:  mlflow ui --backend-store-uri {store}\n" in ended.out
+    assert len(cells(store)) == 2 and not (out / "mlflow.db").exists()
+
+
+SECRET = "s3cr3t"
+SECRETS = {
+    "--storage": f"sqlite:///none/trials.db?timeout={SECRET}",
+    "--tracking-uri": f"http://me:{SECRET}@127.0.0.1:9/?token={SECRET}-too#{SECRET}",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("written", ["{0} {1}", "{0}={1}"])
+def test_no_file_and_no_line_gives_a_password_away(
+    knockout: Knockout,
+    finished_search: Path,
+    forked: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    written: str,
+):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.chdir(tmp_path)
+    out, file = tmp_path / "out", tmp_path / "tiny.yaml"
+    shutil.copytree(finished_search, out)
+    content = yaml.safe_load((finished_search.parent / "tiny.yaml").read_text())
+    content["search"]["trials"] = 3
+    file.write_text(yaml.safe_dump(content))
+    given = {name: written.format(name, url).split(" ") for name, url in SECRETS.items()}
+    cluster = written.format("--cluster", f"dask://me:{SECRET}@127.0.0.1:9").split(" ")
+    printed = ""
+    commands = [
+        (0, ("run", file, "--out", out, *given["--storage"], *given["--tracking-uri"])),
+        (0, ("confirm", file, "--out", out, *given["--tracking-uri"])),
+        (0, ("report", out)),
+        (2, ("run", file, "--out", tmp_path / "other", *cluster)),
+        (2, ("track", out, *given["--tracking-uri"])),
+        (2, ("report", "--mlflow", SECRETS["--tracking-uri"], "--experiment", "tiny")),
+    ]
+    for code, command in commands:
+        ended = knockout(*command)
+        assert ended.code == code, (command, ended.err)
+        printed += ended.out + ended.err
+    printed += "".join(capfd.readouterr())
+    assert SECRET not in printed and "***" in printed
+    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
+        assert SECRET.encode() not in path.read_bytes(), path
+    assert "***" in (out / "commands.txt").read_text() and "***" in (out / "search" / "search.json").read_text()
+
+
+def test_a_command_that_was_written_with_its_password_is_shown_without_it(
+    knockout: Knockout, finished: Path, tmp_path: Path
+):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    (out / "commands.txt").write_text(f"knockout run x.yaml --tracking-uri http://me:{SECRET}@host\n")
+    assert knockout("report", out).code == 0
+    page = (out / "report" / "report.html").read_text()
+    assert SECRET not in page and "http://***@host" in page
