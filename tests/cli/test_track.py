@@ -44,7 +44,7 @@ def assert_read_back(knockout: Knockout, uri: str, out: Path, tmp_path: Path) ->
     ended = knockout("report", "--mlflow", uri, "--experiment", "tiny", "--out", pages[0])
     assert ended.code == 0, ended.err
     assert knockout("report", out / "cells.parquet", "--out", pages[1]).code == 0
-    tables = [{file.name: file.read_text() for file in (page / "tables").iterdir()} for page in pages]
+    tables = [{file.name: file.read_text() for file in (page / "tables").rglob("*.*")} for page in pages]
     assert tables[0] == tables[1] and len(tables[0]) > 10
 
 
@@ -107,8 +107,8 @@ def test_a_search_whose_test_is_sealed_is_read_back_as_a_search(
         page = tmp_path / f"page-{number}"
         ended = knockout("report", "--mlflow", uri, "--experiment", "tiny", "--out", page)
         assert ended.code == 0 and "The test is sealed" in ended.out, ended.err
-        own = {file.name: file.read_bytes() for file in (OutFolder(out).search.report / "tables").iterdir()}
-        assert {file.name: file.read_bytes() for file in (page / "tables").iterdir()} == own
+        own = {file.name: file.read_bytes() for file in (OutFolder(out).search.report / "tables").rglob("*.*")}
+        assert {file.name: file.read_bytes() for file in (page / "tables").rglob("*.*")} == own
 
 
 def transfer(folder: Path) -> list[dict[str, Any]]:

@@ -9,14 +9,14 @@ GENES = 20
 FAULTS = {
     "no negative left": (
         [(a, b) for a in range(3) for b in range(GENES) if a != b],
-        r"too dense .* 57 edges of 3 TF\(s\) no pair without an edge is left for validation and test and training",
+        r"too dense .* 57 edges of 3 TFs no pair without an edge is left for validation and test and training",
     ),
     "one TF saturated": (
         [*((0, b) for b in range(1, GENES)), (1, 5)],
         r"too dense .* no pair without an edge is left for validation\. TFs that regulate nearly all .*: 1;",
     ),
-    "two edges": ([(0, 5), (0, 7)], r"too small .* 2 edges of 1 TF\(s\) no edge is left for validation"),
-    "one TF": ([(0, b) for b in range(1, 8)], r"too small .* 7 edges of 1 TF\(s\) .* at least 8 targets"),
+    "two edges": ([(0, 5), (0, 7)], r"too small .* 2 edges of 1 TF no edge is left for validation"),
+    "one TF": ([(0, b) for b in range(1, 8)], r"too small .* 7 edges of 1 TF .* at least 8 targets"),
 }
 
 
