@@ -14,6 +14,7 @@ import pandas as pd
 
 from reports.table.status import Status
 from reports.words.metrics import metric_of
+from reports.words.names import in_order
 
 _TINY = 1e-9
 _ORDER = {"reference": 0, "arm": 1, "baseline": 2, "control": 3}
@@ -23,7 +24,7 @@ def ordered_arms(frame: pd.DataFrame) -> dict[str, str]:
     """Return the arms and their roles: reference, knock-outs, baselines, controls."""
     once = frame.drop_duplicates("arm")
     roles = dict(zip(once["arm"].astype(str), once["role"].astype(str), strict=True))
-    return dict(sorted(roles.items(), key=lambda pair: (_ORDER[pair[1]], pair[0].lower(), pair[0])))
+    return dict(sorted(roles.items(), key=lambda pair: (_ORDER[pair[1]], in_order(pair[0]), pair[0])))
 
 
 def cells(frame: pd.DataFrame, metric: str) -> pd.DataFrame:

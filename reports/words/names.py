@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 _FORMULA = re.compile(r"'*[=+\-@＝＋－＠]")  # a spreadsheet runs text that begins so
+_DIGITS = re.compile(r"([0-9]{1,18})")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML cannot hold it
 _LONGEST = 100  # characters of a file name; file systems allow 255 bytes with the folder's additions
 
@@ -29,6 +30,11 @@ def plain_names(column: pd.Series) -> pd.Series:
 def unprintable(name: str) -> bool:
     """Whether a name holds a control character, which no page or figure can show."""
     return _UNPRINTABLE.search(name) is not None
+
+
+def in_order(name: str) -> list[tuple[int, str]]:
+    """Return what sorts names as people do: 'layer 2' before 'layer 10', '1.9' before '1.10'."""
+    return [(int(part), "") if place % 2 else (0, part) for place, part in enumerate(_DIGITS.split(name.lower()))]
 
 
 def alike(names: Iterable[str]) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,10 +30,11 @@ from reports.figures.scores.heatmap import heatmap
 from reports.figures.scores.interaction import crossed, interaction
 from reports.figures.scores.violin import violin
 from reports.figures.shared.canvas import pdf, svg
-from reports.figures.shared.style import styles
+from reports.figures.shared.style import shortened, styles
 from reports.figures.stored import edge_pictures
+from reports.options import ReportOptions
 from reports.stored.predictions import Predictions, read_predictions
-from reports.table.table import Table
+from reports.table.table import Table, load
 from study.spec.folder import OutFolder
 
 Study = Callable[..., Table]
@@ -392,3 +394,45 @@ def test_figures_fit_a_column_of_a_journal(study: Study, name: str) -> None:
         sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()]
         inches = float(ElementTree.fromstring(svg(figure)).attrib["width"].removesuffix("pt")) / 72
         assert min(sizes) * 85 / 25.4 / inches >= 5.5
+
+
+class TestManyArmsWithLongNames:
+    """What two arms are called in a figure never looks the same, and no text lies on another."""
+
+    ARMS = tuple(f"gnn=gat(heads={i}, widths=[256, 128]), fusion=multiscale, negatives=hard" for i in range(30))
+
+    def test_no_two_shortened_names_are_one(self) -> None:
+        cut = shortened(self.ARMS, 28)
+        assert len(set(cut.values())) == 30 and max(map(len, cut.values())) <= 28
+        assert "heads=7," in cut[self.ARMS[7]]
+        ends = shortened([f"{'a' * 40}{i}{'b' * 40}{j}{'c' * 40}" for i in range(2) for j in range(2)])
+        assert len(set(ends.values())) == 4
+
+    def test_a_name_is_never_maths_nor_left_out_of_a_legend(self) -> None:
+        assert shortened(["$x$ \\z", "_a", "two\nlines"]) == {
+            "$x$ \\z": r"\$x\$ \z",
+            "_a": " _a",
+            "two\nlines": "two lines",
+        }
+
+    def test_ticks_are_few_and_every_figure_is_drawn(self, tmp_path: Path) -> None:
+        rng = np.random.default_rng(0)
+        rows = [
+            {"arm": arm, "dataset": f"d{block}", "$m$ \\z": 0.9 - place / 100 + rng.normal(0, 0.01)}
+            for place, arm in enumerate(("$full$ \\z", *self.ARMS))
+            for block in range(7)
+        ]
+        pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+        a = analyse(load(tmp_path / "t.csv", ReportOptions(metric="$m$ \\z", reference="$full$ \\z")))
+        drawn = {one.name.split("_$")[0]: one for one in pictures(a)}
+        assert drawn.keys() >= {"differences", "critical_difference", "distribution", "heatmap", "bars"}
+        for name in ("differences", "critical_difference"):
+            figure = drawn[name].drawing.figure
+            (axes,) = figure.axes
+            boxes = [tick.label1.get_window_extent() for tick in axes.xaxis.get_major_ticks()]
+            assert all(one.x1 < other.x0 for one, other in pairwise(boxes)), name
+
+
+def test_arms_are_sorted_as_people_count(study: Study) -> None:
+    arms = dict.fromkeys(("layer 10", "layer 2", "1.10", "1.9", "b"), ("arm", 0.7)) | {"full": ("reference", 0.8)}
+    assert analyse(study(arms=arms, blocks=2)).arms == ("full", "1.9", "1.10", "b", "layer 2", "layer 10")

@@ -7,11 +7,11 @@ import pandas as pd
 
 from reports.figures.shared.canvas import INK, guessing, horizontal, measured
 from reports.figures.shared.picture import Drawing
-from reports.figures.shared.style import styles
+from reports.figures.shared.style import axis, styles
 from reports.findings.results import Analysis
 from reports.findings.summaries import whole
 from reports.statistics.pairs.differences import mean_interval
-from reports.words.metrics import label, metric_of
+from reports.words.metrics import metric_of
 from reports.words.numbers import number
 
 
@@ -45,5 +45,5 @@ def bars(analysis: Analysis, metric: str) -> Drawing | None:
     if (most := metric_of(metric).bounds[1]) < np.inf:
         axes.set_xlim(right=min(axes.get_xlim()[1], most))  # a t interval knows no bounds, the metric does
     axes.axvline(start, color=INK, linewidth=1)
-    axes.set_xlabel(label(metric) + (f" (bars begin at guessing, {start:g})" if start else ""))
+    axes.set_xlabel(axis(metric) + (f" (bars begin at guessing, {start:g})" if start else ""))
     return Drawing(figure, pd.DataFrame(rows, columns=["metric", "arm", "mean", "low", "high", "n"]))

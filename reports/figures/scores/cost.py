@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from reports.figures.scores.differences import difference_numbers
 from reports.figures.shared.canvas import GREY, INK, panels
 from reports.figures.shared.picture import Drawing
-from reports.figures.shared.style import across, named, styles
+from reports.figures.shared.style import across, axis, named, short, styles
 from reports.findings.results import Analysis
-from reports.words.metrics import label
 
 _COSTS = {"median seconds": "seconds per cell (median)", "parameters": "parameters"}
 _WIDE = 20.0  # ratio of largest to smallest cost from which an axis is logarithmic
@@ -38,7 +37,7 @@ def gain_per_cost(analysis: Analysis, metric: str) -> Drawing | None:
         _scale(one, data[cost])
         one.grid(color="#e5e5e5", linewidth=0.7)
         one.set_xlabel(_COSTS[cost])
-    axes[0].set_ylabel(f"{label(metric)}: arm minus {analysis.reference}", color=INK)
+    axes[0].set_ylabel(f"{axis(metric)}: arm minus {short(str(analysis.reference))}", color=INK)
     names = [named(analysis, arm) for arm in data["arm"]]
     figure.legend(loc="outside lower center", ncols=across(names), frameon=False, fontsize=9)
     return Drawing(figure, data)

@@ -8,9 +8,8 @@ from scipy import stats
 
 from reports.figures.shared.canvas import row_axes
 from reports.figures.shared.picture import Drawing
-from reports.figures.shared.style import named, styles
+from reports.figures.shared.style import axis, named, styles
 from reports.findings.results import Analysis, GlobalTest
-from reports.words.metrics import label
 
 
 def cliques(ranks: pd.Series, p: pd.DataFrame, alpha: float) -> list[tuple[int, int]]:
@@ -50,7 +49,7 @@ def critical_difference(analysis: Analysis, test: GlobalTest) -> Drawing | None:
     axes.annotate(f"CD = {width:.2f}", (1 + width, -1), (6, 0), textcoords="offset points", va="center")
     axes.set_yticks(range(k), [named(analysis, str(arm)) for arm in ranks.index])
     axes.set_ylim(k - 0.4, -1.6)
-    axes.set_xticks(range(1, k + 1))
-    axes.set_xlabel(f"mean rank on {label(test.metric)} over {n} blocks (1 = best)")
+    axes.set_xticks(range(1, k + 1, 1 + k // 10))
+    axes.set_xlabel(f"mean rank on {axis(test.metric)} over {n} blocks (1 = best)")
     numbers = pd.DataFrame({"arm": ranks.index, "mean_rank": ranks.to_numpy(), "critical_difference": width})
     return Drawing(figure, numbers)

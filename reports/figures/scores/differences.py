@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from reports.figures.shared.canvas import row_axes
 from reports.figures.shared.picture import Drawing
-from reports.figures.shared.style import named, styles
+from reports.figures.shared.style import axis, named, short, styles
 from reports.findings.results import Analysis
-from reports.words.metrics import label
 
 
 def differences(analysis: Analysis, metric: str) -> Drawing | None:
@@ -27,8 +27,9 @@ def differences(analysis: Analysis, metric: str) -> Drawing | None:
             axes.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=2)
         axes.plot([row["mean"]], [y], marker=marker, color=colour, markersize=7)
     axes.set_yticks(range(len(rows)), [named(analysis, arm) for arm in rows["arm"]])
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel(f"{label(metric)}: arm minus {analysis.reference}")
+    axes.set_xlabel(f"{axis(metric)}: arm minus {short(analysis.reference or '')}")
     return Drawing(figure, data)
 
 

@@ -7,10 +7,9 @@ from matplotlib.axes import Axes
 
 from reports.figures.shared.canvas import row_axes
 from reports.figures.shared.picture import Drawing
-from reports.figures.shared.style import named, styles
+from reports.figures.shared.style import axis, named, styles
 from reports.findings.results import Analysis
 from reports.findings.summaries import whole
-from reports.words.metrics import label
 
 
 def distribution(analysis: Analysis, metric: str) -> Drawing:
@@ -29,7 +28,7 @@ def distribution(analysis: Analysis, metric: str) -> Drawing:
         axes.scatter(values, jitter, s=20, c=colour, marker=marker, alpha=0.75, linewidths=0, zorder=3)
     axes.set_yticks(range(len(arms)), [named(analysis, arm) for arm in arms])
     axes.set_ylim(-0.6, len(arms) - 0.4)
-    axes.set_xlabel(label(metric))
+    axes.set_xlabel(axis(metric))
     return Drawing(figure, data)
 
 

@@ -8,10 +8,9 @@ from matplotlib.figure import Figure
 
 from reports.figures.shared.canvas import SHADES, panels
 from reports.figures.shared.picture import Drawing
-from reports.figures.shared.style import named, short
+from reports.figures.shared.style import WIDTH, axis, named, shortened
 from reports.findings.results import Analysis
 from reports.findings.summaries import TALL, best_two
-from reports.words.metrics import label
 from reports.words.numbers import number
 
 MOST = 40  # beyond it a cell is too small for its number
@@ -31,7 +30,7 @@ def heatmap(analysis: Analysis, metric: str) -> Drawing | None:
     best = pd.DataFrame({d: wide[d].index.map(best_two(wide[d])) == "best" for d in wide}, index=wide.index)
     numbers = data[["metric", "arm", "dataset", "mean"]].rename(columns={"mean": "value"}).reset_index(drop=True)
     numbers["best"] = [bool(best.loc[arm, d]) for arm, d in zip(numbers["arm"], numbers["dataset"], strict=True)]
-    rows, columns = [named(analysis, arm) for arm in wide.index], [short(str(d)) for d in wide.columns]
+    rows, columns = [named(analysis, arm) for arm in wide.index], [*shortened(map(str, wide.columns)).values()]
     if wide.shape[1] > TALL:
         wide, best, rows, columns = wide.T, best.T, columns, rows
     return Drawing(_drawn(wide, best, rows, columns, metric), numbers)
@@ -49,7 +48,8 @@ def _drawn(wide: pd.DataFrame, best: pd.DataFrame, rows: list[str], columns: lis
     low, high = np.nanmin(values), np.nanmax(values)
     image = axes.pcolormesh(np.ma.masked_invalid(values), cmap=SHADES, vmin=low, vmax=high, edgecolors="white")
     few = len(columns) <= 5  # columns wide enough for three digits
-    size = 9 if len(columns) <= 9 else max(4.5, 81 / len(columns))
+    room = (WIDTH - 1 - 0.075 * max(map(len, rows))) / len(columns)  # inches; names and the colour bar take the rest
+    size = float(np.clip(72 * room / (0.62 * (6 if few else 4)), 4.5, 9))
     middle = (low + high) / 2
     for y, row in enumerate(values):
         for x, value in enumerate(row):
@@ -68,5 +68,5 @@ def _drawn(wide: pd.DataFrame, best: pd.DataFrame, rows: list[str], columns: lis
     axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
     axes.tick_params(length=0)
     axes.invert_yaxis()
-    figure.colorbar(image, ax=axes, label=label(metric), shrink=0.8, pad=0.02).outline.set_visible(False)
+    figure.colorbar(image, ax=axes, label=axis(metric), shrink=0.8, pad=0.02).outline.set_visible(False)
     return figure

@@ -14,10 +14,9 @@ from matplotlib.axes import Axes
 
 from reports.figures.shared.canvas import panels
 from reports.figures.shared.picture import Drawing
-from reports.figures.shared.style import COLOURS, plain, short
+from reports.figures.shared.style import COLOURS, axis, plain, short
 from reports.findings.results import Analysis
 from reports.statistics.pairs.differences import mean_interval
-from reports.words.metrics import label
 
 MOST = 4  # pairs drawn
 _MARKERS = "osD^vPX*"
@@ -37,7 +36,7 @@ def interaction(analysis: Analysis, metric: str) -> Drawing | None:
     for i, (one, part) in enumerate(zip(axes, parts, strict=False)):
         _panel(one, part)
         if i % columns == 0:
-            one.set_ylabel(label(metric))
+            one.set_ylabel(axis(metric))
     for spare in axes[len(parts) :]:
         spare.remove()
     return Drawing(figure, pd.concat(parts, ignore_index=True))

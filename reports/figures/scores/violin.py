@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from reports.figures.scores.distribution import box
 from reports.figures.shared.canvas import INK, horizontal, measured
 from reports.figures.shared.picture import Drawing
-from reports.figures.shared.style import styles
+from reports.figures.shared.style import axis, styles
 from reports.findings.results import Analysis
 from reports.findings.summaries import whole
-from reports.words.metrics import label
 from reports.words.numbers import stars
 
 FEWEST = 5  # points; under fewer a violin has a shape nobody measured
@@ -40,7 +39,7 @@ def violin(analysis: Analysis, metric: str) -> Drawing | None:
     for y, arm in enumerate(arms):
         # right of the frame: no mark may be taken for a point
         axes.text(1.01, y, marks.get(arm, ("", 0.0))[0], transform=axes.get_yaxis_transform(), va="center", color=INK)
-    axes.set_xlabel(label(metric))
+    axes.set_xlabel(axis(metric))
     numbers = data[["metric", "arm", "where", "value"]].assign(
         p_adjusted=data["arm"].map({arm: p for arm, (_, p) in marks.items()}).astype(float),
         mark=data["arm"].map({arm: mark for arm, (mark, _) in marks.items()}).fillna(""),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from os.path import commonprefix
 from typing import Any
 
 from reports.findings.results import Analysis
+from reports.words.metrics import label
 
 # Okabe & Ito 2008, then Tol's muted set: told apart by readers who do not see red and green
 COLOURS = (
@@ -46,18 +49,41 @@ def across(names: Sequence[str]) -> int:
 
 
 def plain(text: str) -> str:
-    """Keep matplotlib from reading the name of an arm or a gene as maths."""
-    return text.replace("$", r"\$")
+    """Keep matplotlib from reading a name as maths, or from leaving it out of a legend as it does ``_name``."""
+    return " " * text.startswith("_") + text.replace("$", r"\$")
 
 
 def short(text: str, most: int = 24) -> str:
     """Cut a name that would leave no room for the drawing."""
-    if len(text) > most:  # both ends: names of one study often begin alike
-        text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
-    return plain(text)
+    return plain(_cut(text, most))
+
+
+def shortened(names: Iterable[str], most: int = 24) -> dict[str, str]:
+    """Cut names as :func:`short` does, so that no two of them look alike."""
+    out = {name: _cut(name, most) for name in names}
+    for cut, times in Counter(out.values()).items():
+        group = [name for name in out if times > 1 and out[name] == cut]
+        start = max(0, len(commonprefix(group)) - most // 4)  # noqa: RUF071 (of letters, as is meant)
+        out |= {name: _cut(f"…{name[start:]}", most) for name in group}
+    for cut, times in Counter(out.values()).items():
+        group = [name for name in out if times > 1 and out[name] == cut]
+        out |= {name: f"{cut} #{place}" for place, name in enumerate(group, start=1)}
+    return {name: plain(cut) for name, cut in out.items()}
+
+
+def _cut(text: str, most: int) -> str:
+    text = " ".join(text.split())  # a line break or a tab in a name would break the drawing
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"  # both ends: names of one study often begin alike
 
 
 def named(analysis: Analysis, arm: str) -> str:
     """Write who an arm is, so that colour is not needed to know it."""
-    role, name = analysis.roles[arm], short(arm, _NAME)
+    role, name = analysis.roles[arm], shortened(analysis.arms, _NAME)[arm]
     return name if role == "arm" else f"{name} ({role})"
+
+
+def axis(metric: str) -> str:
+    """Write a metric beside an axis."""
+    return short(label(metric), 2 * _NAME)
