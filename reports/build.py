@@ -185,6 +185,8 @@ def _named_apart(files: Sequence[Written]) -> list[Written]:
 def _tables(tables: Sequence[Export], folder: Path) -> None:
     folder.mkdir()
     for export in tables:
+        if export.numbers.columns.empty:
+            continue  # a file without a header is no table to any reader
         write_csv(export.numbers, folder / f"{export.name}.csv")
         if export.tex:
             (folder / f"{export.name}.tex").write_text(export.tex, encoding="utf-8")

@@ -12,10 +12,23 @@ import yaml
 from components.core.errors import KnockoutError
 
 MOST_VALUES = 100_000  # of a study file, every alias unfolded
+_NAMES = ("name", "block")  # keys whose values are names
+_TYPED = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool"))
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads plain words as YAML 1.2 does: ``off`` and ``no`` are words, ``1e-3`` is a number, no word is a date."""
+    """Reads plain words as YAML 1.2 does: ``off`` and ``no`` are words, ``1e-3`` is a number, no word is a date.
+
+    Keys and names are text as written: YAML would read the names ``1.10`` and ``0256`` as the numbers 1.1 and 174.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping, its keys and its names as text."""
+        for key, value in node.value:
+            for part in (key, value) if key.value in _NAMES else (key,):
+                if isinstance(part, yaml.ScalarNode) and part.tag in _TYPED:
+                    part.tag = "tag:yaml.org,2002:str"
+        return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {

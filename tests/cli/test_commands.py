@@ -148,7 +148,7 @@ def test_failed_cells_give_exit_code_3_are_explained_and_run_again_when_asked(
     # with what the console could take for markup in the message
     study = study_file(design={"kind": "explicit", "arms": [{"scorer": "boom"}]}, controls=False, repeats=1)
     done = knockout("run", study, "--out", out)
-    assert done.code == 3 and "1 cells failed" in done.out and "boom went off [/at all]" in done.out
+    assert done.code == 3 and "1 cell failed" in done.out and "boom went off [/at all]" in done.out
     status = knockout("status", out)
     assert status.code == 0 and "error: scorer=boom / net / repeat 0: ValueError: boom went off [/at all]" in status.out
     assert "0 to run" in knockout("run", study, "--out", out).out

@@ -174,6 +174,9 @@ def test_confirm_drops_nothing(
     elif change in ("repeats changed", "other data", "other code"):
         assert ended.code == 2 and "were scored on other data sets, repeats or code" in ended.err
         assert everything(out) == before
+    elif change == "space narrowed":
+        assert ended.code == 2 and "has 1 finished trials and is not over" in ended.err, "the other lies outside"
+        assert everything(out) == before
     else:
         assert ended.code == 0, ended.err
         assert kept(out).items() >= records.items()

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from components.data.tables.csvfile import for_spreadsheets
+from reports.build import build
 from reports.search.columns import csv
 from reports.table.table import load
 from reports.words.names import alike, file_names, plain, write_csv
@@ -53,3 +54,11 @@ def test_no_two_names_are_one_file() -> None:
 
 def test_names_alike() -> None:
     assert alike(["full", "FULL", "b", "fu ll", "a  b", "a b"]) == [("full", "FULL"), ("a  b", "a b")]
+
+
+def test_every_exported_table_reads_back(tmp_path: Path) -> None:
+    rows = [f"{arm},d{block},{0.7 + block / 50}" for arm in ("full", "-b") for block in range(2)]
+    (tmp_path / "t.csv").write_text("\n".join(["arm,dataset,auroc", *rows]) + "\n")
+    build(load(tmp_path / "t.csv"), tmp_path / "r")
+    tables = {path.stem: pd.read_csv(path, dtype=str) for path in (tmp_path / "r" / "tables").glob("*.csv")}
+    assert set(tables["scores_auroc"]["arm"]) == {"full", "'-b"} and "gain_over_strongest_control" not in tables

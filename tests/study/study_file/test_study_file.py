@@ -7,6 +7,7 @@ import pytest
 from components.core.errors import KnockoutError
 from search_spaces.designs import CONTROLS
 from study.study_file.study import load_study
+from study.study_file.yaml_file import read_yaml
 
 STUDY = """\
 name: tiny
@@ -193,3 +194,10 @@ def test_relative_paths_start_from_data_or_from_the_file(load: Callable[..., Any
     assert load(data=tmp_path / "else").root == tmp_path / "else"
     assert load().root == tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+@pytest.mark.parametrize("name", ["1.10", "0256", "001", "1e3", "True", "12_000", "0x1F", ".inf"])
+def test_keys_and_names_are_text_as_written(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(f"design: {{arms: [{{name: {name}, gnn: none, depth: 1.10}}]}}\n{name}: 3\n")
+    assert read_yaml(path).values == {"design": {"arms": [{"name": name, "gnn": "none", "depth": 1.1}]}, name: 3}
