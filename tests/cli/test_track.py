@@ -137,7 +137,7 @@ def test_other_exams_and_a_confirmed_search_are_read_back(
         assert knockout("confirm", file, "--out", out).code == 0
     else:
         changes = {"split": "kfold_pooled"} if kind == "k-fold" else transfer(tmp_path / "data")
-        file = study_file(repeats=2, training={"epochs": 1, "graph_epochs": 1}, metric="auprc", **changes)
+        file = study_file(repeats=2, training={"epochs": 1, "graph_epochs": 1}, **changes)
         ended = knockout("run", file, "--out", out)
         assert ended.code == 0, ended.err
     assert knockout("track", out, "--tracking-uri", store).code == 0
@@ -170,7 +170,7 @@ def test_the_environment_names_a_store_as_every_mlflow_user_has_it(
 
 SECRET = "s3cr3t"
 SECRETS = {
-    "--storage": f"sqlite:///none/trials.db?timeout={SECRET}",
+    "--storage": f"sqlite:///file:none/trials.db?uri=true&token={SECRET}",
     "--tracking-uri": f"http://me:{SECRET}@127.0.0.1:9/?token={SECRET}-too#{SECRET}",
 }
 
