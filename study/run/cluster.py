@@ -202,7 +202,8 @@ def _scheduler(address: str) -> str:
     """Return the address as Dask writes it, or refuse it."""
     parts = urlsplit(address)
     with suppress(ValueError):  # of a port that is no number
-        if parts.scheme in SCHEMES and parts.hostname and parts.port and parts.path in ("", "/"):
+        plain = "@" not in parts.netloc and not parts.query  # Dask knows no users; it would raise
+        if parts.scheme in SCHEMES and parts.hostname and parts.port and parts.path in ("", "/") and plain:
             return f"{'tcp' if parts.scheme == 'dask' else parts.scheme}://{parts.netloc}"
     likely = f"dask://{address.rpartition('://')[2]}"
     meant = f" Did you mean {likely!r}?" if parts.scheme not in SCHEMES and ":" in likely.removeprefix("dask:") else ""
