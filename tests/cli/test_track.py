@@ -35,11 +35,6 @@ def cells(uri: str) -> dict[str, Any]:
     return {run.data.tags["knockout.cell"]: run for run in stored if "knockout.cell" in run.data.tags}
 
 
-def tables_of(page: Path) -> dict[str, str]:
-    """Return what the tables of a page say; the methods paragraph names the digest of its own table."""
-    return {file.name: file.read_text() for file in (page / "tables").iterdir() if file.is_file()}
-
-
 def assert_read_back(knockout: Knockout, uri: str, out: Path, tmp_path: Path) -> None:
     """The table of the store is that of the folder; so is every table of the page."""
     read, written = read_experiment(uri, "tiny").frame, pd.read_parquet(out / "cells.parquet")
