@@ -7,22 +7,17 @@ PYTHON ?= python3
 TORCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
-# uv does not read pip's settings: hand it the folders of local wheels that pip knows of, if any
-export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
-# nor its certificates, indexes and trusted hosts: where pip gets through a proxy or a mirror, uv must, too
+# uv does not read pip's settings: where pip gets through a proxy or a mirror, or finds local wheels, uv must, too.
+# Asked for by the recipes that install alone, for pip takes a third of a second to answer.
 pip_setting = $(shell $(PYTHON) -m pip config get global.$(1) 2>/dev/null)
-define hand_on
-ifeq ($(origin $(1)),undefined)
-ifneq ($(strip $(2)),)
-export $(1) := $(strip $(2))
-endif
-endif
-endef
-$(eval $(call hand_on,SSL_CERT_FILE,$(or $(PIP_CERT),$(call pip_setting,cert),$(REQUESTS_CA_BUNDLE),$(CURL_CA_BUNDLE))))
-$(eval $(call hand_on,UV_DEFAULT_INDEX,$(or $(PIP_INDEX_URL),$(call pip_setting,index-url))))
-$(eval $(call hand_on,UV_INSECURE_HOST,$(or $(PIP_TRUSTED_HOST),$(call pip_setting,trusted-host))))
-export UV_NATIVE_TLS ?= true
-INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $(if $(TORCH),--torch-backend $(TORCH))
+hand_on = $(if $($(1)),,$(if $(strip $(2)),$(1)='$(strip $(2))'))
+UV = env UV_NATIVE_TLS=$(or $(UV_NATIVE_TLS),true) \
+  $(call hand_on,UV_FIND_LINKS,$(or $(PIP_FIND_LINKS),$(call pip_setting,find-links))) \
+  $(call hand_on,SSL_CERT_FILE,$(or $(PIP_CERT),$(call pip_setting,cert),$(REQUESTS_CA_BUNDLE),$(CURL_CA_BUNDLE))) \
+  $(call hand_on,UV_DEFAULT_INDEX,$(or $(PIP_INDEX_URL),$(call pip_setting,index-url))) \
+  $(call hand_on,UV_INSECURE_HOST,$(or $(PIP_TRUSTED_HOST),$(call pip_setting,trusted-host))) \
+  $(BIN)/uv
+INSTALL = $(UV) pip install --quiet --python $(BIN)/python -c constraints.txt $(if $(TORCH),--torch-backend $(TORCH))
 SOURCES := bench components reports search_spaces study tests
 
 PYTEST := $(BIN)/python -m pytest -n auto -p no:benchmark
@@ -59,7 +54,7 @@ ci: ## the gate, as CI runs it: lint, demo, every test
 	@bash .ci/run
 
 wheel: $(VENV)/dev ## build the wheel into dist/, and list what it holds
-	@$(BIN)/uv build --quiet --wheel --python $(BIN)/python --out-dir dist .
+	@$(UV) build --quiet --wheel --python $(BIN)/python --out-dir dist .
 	@$(BIN)/python -m zipfile -l dist/*.whl
 
 clean: ## remove what make made
