@@ -185,7 +185,7 @@ def frozen(
     if params is None and not foreign:
         return None
     state = OptunaState.RUNNING if unseen else STATES[trial.state]
-    if not space.counts(trial.arm):
+    if not trial.counts:
         state = OptunaState.FAIL
     steps = {} if unseen else {i: objective(record, objectives[0]) for i, record in enumerate(trial.scored)}
     return create_trial(

@@ -111,7 +111,7 @@ class Search:
     @property
     def counted(self) -> list[Trial]:
         """Trials of arms of the space, by number; those of a wider space that was searched here before do not count."""
-        return [trial for _, trial in sorted(self.trials.items()) if self.space.counts(trial.arm)]
+        return [trial for _, trial in sorted(self.trials.items()) if trial.counts]
 
     @property
     def proposed(self) -> int:
@@ -156,7 +156,8 @@ class Search:
 
     def new_trial(self, number: int, arm: Arm, *, warm: bool = False) -> Trial:
         """Return a trial of an arm on the search's data sets and repeats, not yet part of the search."""
-        return Trial(number, arm, lay_out(self.study, self.datasets, [arm]), warm=warm)
+        cells = lay_out(self.study, self.datasets, [arm])
+        return Trial(number, arm, cells, warm=warm, counts=self.space.counts(arm))
 
     def _may_propose(self) -> bool:
         number = len(self.trials)

@@ -35,6 +35,8 @@ class Trial:
         Its cells on data sets x repeats, in the fixed order in which they are scored.
     warm
         Whether the ledger held it before the search began.
+    counts
+        Whether its arm lies in the search's space, as it is now.
     records
         The records of its cells so far, by digest.
     state, reason
@@ -51,6 +53,7 @@ class Trial:
     arm: Arm
     cells: tuple[Cell, ...]
     warm: bool = False
+    counts: bool = True
     records: dict[str, CellRecord] = field(default_factory=dict)
     state: TrialState = TrialState.RUNNING
     steps: int = 0
