@@ -52,6 +52,18 @@ def redact(text: str, *uris: str) -> str:
     return re.sub(r"(://[^\s'\"<>?#]*)[?#][^\s'\"<>,;)\]]+", rf"\1?{MASK}", text)
 
 
+def brief(error: Exception, *uris: str) -> str:
+    """Return what a library's error says, in a line of a sentence or two, without the secrets of the URLs in use."""
+    text = redact(str(error).strip() or type(error).__name__, *uris)
+    line = " ".join(text.split("\n[SQL")[0].split())[:300]
+    return line if line.endswith((".", "!", "?")) else f"{line}."
+
+
+def count(n: int, one: str) -> str:
+    """Write a number of things: '1 edge', '7 edges'."""
+    return f"{n} {one}" if n == 1 else f"{n} {one}s"
+
+
 def _secrets(uri: str) -> list[str]:
     """Return what of a URL is masked wherever it stands: the password, a user without one (a token), the query."""
     rest = uri.partition("://")[2]

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from components.core.dataset import Dataset, Ints, pair_keys
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, count
 from components.core.exam import NONE, TEST, TRAIN, VALIDATION, Split, collect
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
@@ -149,10 +149,6 @@ def refuse_empty(split: Split, dataset: Dataset, splitter: Splitter) -> None:
         cure = f"TFs that regulate nearly all of the {dataset.n_genes} genes: {full}; leave them out, or add genes."
     lacking = f"no edge is left for {' and '.join(no_edge)}" if no_edge else ""
     lacking = lacking or f"no pair without an edge is left for {' and '.join(no_other)}"
-    message = f"the network is too {size} for {type(splitter).__name__}: with {_count(len(dataset.edges), 'edge')}"
-    message += f" of {_count(len(regulators), 'TF')} {lacking}. {cure}"
+    message = f"the network is too {size} for {type(splitter).__name__}: with {count(len(dataset.edges), 'edge')}"
+    message += f" of {count(len(regulators), 'TF')} {lacking}. {cure}"
     raise KnockoutError(message, where=f"data set {dataset.name}")
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

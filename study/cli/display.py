@@ -110,9 +110,10 @@ class LiveProgress:
         self._costs = Costs()
         self._missing: Counter[Key] = Counter()  # empty in a search, which does not know yet what it will run
         self._lanes, self._estimate = 1, (float("-inf"), "")
-        self._last_line, self._notice = time.monotonic(), _Notice("reading what is done already")
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> LiveProgress:
+        self._notice = _Notice("reading what is done already")
         self.bar.start()
         return self
 

@@ -155,7 +155,7 @@ def plan(source: Source, out: Path | None, *, cost: bool, share_cells: bool = Fa
 
 def _plan_search(study: Study, out: Path, console: Console) -> None:
     """Print what a search would vary, how far it is, and what a trial is."""
-    from study.search.run import open_search, set_aside
+    from study.search.run import open_search, uncounted
 
     with busy(READING):
         search = open_search(study, out)
@@ -176,7 +176,7 @@ def _plan_search(study: Study, out: Path, console: Console) -> None:
     console.print(
         f"{count(search.proposed, 'trial')} proposed so far, {warm} more {are(warm)} in the ledger already (warm)"
     )
-    for line in set_aside(search):
+    for line in uncounted(search):
         console.print(line, soft_wrap=True)
 
 

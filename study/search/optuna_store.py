@@ -11,10 +11,11 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sqlalchemy.exc import ArgumentError
 
-from components.core.errors import KnockoutError, redact
+from components.core.errors import KnockoutError, brief, redact
 from search_spaces.space.space import Space
 from study.search.proposals import directions, frozen, quiet
 from study.search.trial import Trial
+from study.spec.files import set_aside
 from study.spec.folder import SearchFolder
 from study.store.locks import hold
 
@@ -66,7 +67,7 @@ class OptunaStore:
                 with quiet():
                     optuna.storages.get_storage(self.url)
         except (ArgumentError, ImportError, ValueError) as error:
-            message = f"Optuna cannot use this storage: {self._brief(error)}"
+            message = f"Optuna cannot use this storage: {brief(error, self.url or '')}"
             raise KnockoutError(message, where=f"--storage {self.address}") from None
         except Exception as error:
             self._fail(error)
@@ -98,22 +99,16 @@ class OptunaStore:
         if not self._warned:
             self._warned = True
             self._say(
-                f"warning: the Optuna storage at {self.address} is not complete: {self._brief(error)} The search goes "
-                "on; its trials are in its folder. The same command sends later what is missing."
+                f"warning: the Optuna storage at {self.address} is not complete: {brief(error, self.url or '')} The "
+                "search goes on; its trials are in its folder. The same command sends later what is missing."
             )
-
-    def _brief(self, error: Exception) -> str:
-        text = " ".join(redact(str(error), self.url or "").split("\n[SQL")[0].split())[:300] or type(error).__name__
-        return text if text.endswith((".", "!", "?")) else f"{text}."
 
     def _set_aside(self, error: Exception) -> bool:
         """Rename a journal that Optuna cannot read; return whether there was one."""
         journal = self.folder.journal
         if self.url is not None or (isinstance(error, OSError) and not journal.is_dir()) or not journal.exists():
             return False
-        names = (journal.with_name(f"{journal.name}.unreadable-{n}") for n in range(1, 10**6))
-        aside = journal.rename(next(name for name in names if not name.exists()))
-        self._say(f"{journal.name} cannot be read ({self._brief(error)}). It is {aside} now; a new one is made.")
+        self._say(f"{journal.name} cannot be read ({brief(error)}). It is {set_aside(journal)} now; a new one is made.")
         return True
 
     def _add(self, trials: Sequence[Trial], space: Space, objectives: Sequence[str]) -> None:

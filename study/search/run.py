@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, count
 from search_spaces.arm import parse_choice
 from study.plan.plan import load_datasets, refuse_tied_arms
 from study.run.engine import Listener, Means, drive, forget_failed, make_folder, make_workers
@@ -46,13 +46,13 @@ def run_search(study: Study, out: Path, listener: Listener, means: Means) -> Sea
     if means.retry_failed:
         forget_failed_trials(OutFolder(out).search, Ledger(out))
     search = open_search(study, out)
-    for line in set_aside(search):
+    for line in uncounted(search):
         listener.message(line)
     run_searches([search], study.name, out, listener, means)
     return search
 
 
-def set_aside(search: Search) -> list[str]:
+def uncounted(search: Search) -> list[str]:
     """Say which stored trials do not count in a search as its study file is now."""
     lines = []
     if outside := len(search.ended) - len(search.finished):
@@ -182,6 +182,4 @@ class SearchLog:
             return f"{ended}: {trial.reason}"
         scores = ", ".join(f"{name} {trial.value(name):.4g}" for name in self.search.objectives)
         so_far = f"; best: trial {best[0].number}, {best[0].value(self.search.objectives[0]):.4g}" if best else ""
-        return (
-            f"{ended} after {trial.steps} of {len(trial.cells)} cell{'s' * (len(trial.cells) != 1)}, {scores}{so_far}"
-        )
+        return f"{ended} after {trial.steps} of {count(len(trial.cells), 'cell')}, {scores}{so_far}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -66,6 +67,20 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
             np.savez(file, allow_pickle=False, **arrays)
 
     write_atomically(path, write)
+
+
+def set_aside(path: Path, *beside: Path) -> Path:
+    """Rename a file or folder that cannot be read, and what there is beside it; return its new name."""
+    number = next(n for n in itertools.count(1) if not _aside(path, n).exists())
+    path.rename(_aside(path, number))
+    for other in beside:
+        with suppress(FileNotFoundError):
+            other.rename(_aside(other, number))
+    return _aside(path, number)
+
+
+def _aside(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.unreadable-{number}")
 
 
 @contextmanager

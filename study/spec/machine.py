@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, count
 
 PATTERN = re.compile(r"^(cpu|cuda)(?::(\d+))?(?:x(\d+))?$")
 
@@ -75,9 +75,7 @@ def is_auto(text: str) -> bool:
 def describe(lanes: tuple[Lane, ...]) -> str:
     """Describe how many workers run where: '2 x cpu (1 thread)'."""
     counts = Counter(lanes)
-    return ", ".join(
-        f"{n} x {lane.device} ({lane.threads} thread{'s' * (lane.threads != 1)})" for lane, n in counts.items()
-    )
+    return ", ".join(f"{n} x {lane.device} ({count(lane.threads, 'thread')})" for lane, n in counts.items())
 
 
 def cores() -> int:

@@ -36,12 +36,12 @@ def refuse_other_study(name: str, out: Path, *, share_cells: bool) -> None:
 def edits_of(name: str, content: Mapping[str, Any], out: Path) -> list[str]:
     """Return what a study's file says now that it did not say when it was last run in ``out``, one line per key."""
     before = _read(out).get(name)
-    return [] if before is None else list(_differences(before, _plain(content), ""))
+    return [] if before is None else list(_differences(before, dict(content), ""))
 
 
 def write_owner(name: str, content: Mapping[str, Any], out: Path) -> None:
     """Write down that a study runs in ``out``, and what its file says."""
-    owners = {**_read(out), name: _plain(content)}
+    owners = {**_read(out), name: dict(content)}
     write_text(OutFolder(out).owners, OwnersRecord(studies=owners).text())
 
 
@@ -51,11 +51,6 @@ def _read(out: Path) -> dict[str, dict[str, Any]]:
     except DamagedRecordError:
         return {}
     return record.studies if record else {}
-
-
-def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(content))
-    return plain
 
 
 def _differences(before: Any, now: Any, at: str) -> Iterator[str]:

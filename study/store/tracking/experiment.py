@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.core.errors import KnockoutError, redact
+from study.spec.files import set_aside
 from study.spec.folder import OutFolder
 from study.store.tracking.runs import Metric
 
@@ -193,22 +194,13 @@ def prepared_client() -> type[MlflowClient]:
     return MlflowClient
 
 
-def set_aside(folder: OutFolder) -> Path | None:
+def set_ruin_aside(folder: OutFolder) -> Path | None:
     """Rename the store of an output folder if it cannot be read; return its new name, None if it is sound or held."""
     store = folder.mlflow
     if not store.exists() or not _ruined(store):
         return None
-    number = next(n for n in range(1, 10**6) if not _aside(store, n).exists())
-    store.rename(_aside(store, number))
     beside = [store.with_name(store.name + suffix) for suffix in SIDECARS]
-    for path in (*beside, folder.mlflow_artifacts):  # copies of predictions: the new store makes its own
-        with suppress(FileNotFoundError):
-            path.rename(_aside(path, number))
-    return _aside(store, number)
-
-
-def _aside(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.name}.unreadable-{number}")
+    return set_aside(store, *beside, folder.mlflow_artifacts)  # copies of predictions: the new store makes its own
 
 
 def _ruined(store: Path) -> bool:

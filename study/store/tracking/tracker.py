@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.core.errors import KnockoutError, redact
+from components.core.errors import KnockoutError, brief, redact
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, CellRow, PlanRecord
 from study.store.locks import hold
-from study.store.tracking.experiment import PARENT, KnownRun, MlflowStore, set_aside
+from study.store.tracking.experiment import PARENT, KnownRun, MlflowStore, set_ruin_aside
 from study.store.tracking.runs import (
     arm_metrics,
     arm_params,
@@ -107,6 +107,8 @@ class Tracker:
 
     def log(self, row: CellRow, record: CellRecord) -> None:
         """Record one cell below its arm, unless it is there already."""
+        if self._has(row, record):
+            return
         if not self.trouble or time.monotonic() - self._failed > RETRY_S:
             self._attempt(self._log, row, record)
 
@@ -122,14 +124,14 @@ class Tracker:
         """
         done = [row for row in rows if row.cell in records]
         for row in done:
-            if not self._attempt(self._log, row, records[row.cell]):
+            if not self._has(row, records[row.cell]) and not self._attempt(self._log, row, records[row.cell]):
                 return
         self._attempt(self._close, rows, records, files)
 
     def lacking(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> int:
         """Return how many recorded cells the store is not known to have."""
         recorded = [(row, records[row.cell]) for row in rows if row.cell in records]
-        return sum(self._ending(row, record) not in self._sent for row, record in recorded)
+        return sum(not self._has(row, record) for row, record in recorded)
 
     def _attempt(self, action: Callable[..., None], *arguments: Any) -> bool:
         """Do something in the store; whatever fails there is said once, and no more."""
@@ -148,20 +150,19 @@ class Tracker:
         return True
 
     def _set_aside(self, error: Exception) -> bool:
-        aside = set_aside(self.folder) if self._own else None
+        aside = set_ruin_aside(self.folder) if self._own else None
         if aside is None:
             return False
         self._store.disconnect()
         self._close_store()
         self._sent.clear()
-        self._say(
-            f"{self.folder.mlflow.name} cannot be read ({self._brief(error)}). It is {aside} now; a new one is made."
-        )
+        why = brief(error, self.uri)
+        self._say(f"{self.folder.mlflow.name} cannot be read ({why}). It is {aside} now; a new one is made.")
         return True
 
     def _fail(self, error: Exception) -> None:
         self._close_store()
-        self.trouble, self._failed = self._brief(error), time.monotonic()
+        self.trouble, self._failed = brief(error, self.uri), time.monotonic()
         if self.strict:
             raise KnockoutError(self.trouble, where=self.address) from None
         if not self._warned:
@@ -175,11 +176,6 @@ class Tracker:
     def remedy(self) -> str:
         """The command that sends what the store lacks."""
         return f"knockout track {self.out}" + (f" --tracking-uri {self.address}" if self._given else "")
-
-    def _brief(self, error: Exception) -> str:
-        text = redact(str(error).strip() or type(error).__name__, self.uri)
-        brief = " ".join(text.split("\n[SQL")[0].split())[:300]
-        return brief if brief.endswith((".", "!", "?")) else f"{brief}."
 
     def _close_store(self) -> None:
         self._store = MlflowStore(self.uri, self.name, self.folder if self._own else None)
@@ -197,8 +193,6 @@ class Tracker:
                     self._store.tag(run, {EARLIER: str(earlier).lower()})
 
     def _log(self, row: CellRow, record: CellRecord) -> None:
-        if self._ending(row, record) in self._sent:
-            return
         key = self._key("cell", row)
         run, status = self._store.find(key), run_status(record)
         tags = {**cell_tags(row, record), LEVEL: "trial cell" if self.sealed else "cell", PARENT: self._arm(row).run_id}
@@ -234,6 +228,10 @@ class Tracker:
         complete = self.sealed or all(row.cell in records for row in rows)  # a search prunes
         self._store.end(self._study(), "FINISHED" if complete else "KILLED")
         self._arms, self._study_run = {}, None  # whoever logs more takes them up again
+
+    def _has(self, row: CellRow, record: CellRecord) -> bool:
+        """Whether the store is known to have a cell as it ended; asked before the lock: most are sent twice."""
+        return self._ending(row, record) in self._sent
 
     def _ending(self, row: CellRow, record: CellRecord) -> tuple[str, str, str]:
         return self._key("cell", row), str(record.status), record.reason
