@@ -167,6 +167,7 @@ def parse_choice(factor: str, given: Any, *, beside: Choice | None = None, where
     if not isinstance(level, str) or not isinstance(settings, Mapping):
         raise KnockoutError(f"{given!r} is no choice for {factor}; settings are a mapping.", where=where)
     registry.level(factor, level, where=where)
+    level = registry.level_named(factor, level)
     merged = {**_inherited(factor, level, beside), **settings}
     return Choice(factor, level, registry.parse(factor, level, merged, where=where))
 

@@ -12,7 +12,7 @@ from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
 
-CONTROLS = ("degree", "reverse_degree", "identity", "noise")
+CONTROLS = ("degree", "reverse_degree", "identity", "topology", "noise")
 
 Levels = Mapping[str, Sequence[Choice]]
 

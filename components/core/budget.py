@@ -13,6 +13,9 @@ class Budget(Settings):
     epochs: int = setting(200, "most epochs of the joint stage", ge=1, le=100_000)
     patience: int = setting(8, "epochs without a better validation score before stopping", ge=1, le=100_000)
     batch_size: int = setting(512, "pairs in a batch of the joint stage", ge=8, le=1_000_000)
+    validate_every: int = setting(
+        0, "batches between two validations, which then count as one epoch; 0: a whole pass over the pairs", ge=0
+    )
     graph_epochs: int = setting(30, "most epochs of the graph's pre-training; 0 leaves it out", ge=0, le=100_000)
     graph_patience: int = setting(5, "the same patience for the pre-training", ge=1, le=100_000)
     graph_batch_size: int = setting(256, "pairs in a batch of the pre-training", ge=8, le=1_000_000)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -34,7 +34,7 @@ class Factor:
     meaning
         One line for ``knockout components``.
     absent
-        Level that stands for 'without this part' in a leave-one-out design.
+        Level that stands for 'without this part' in a leave-one-out design; of an exam the default.
     exam
         Whether the factor belongs to the exam, which is the same for every arm, and so cannot vary in a design.
     """
@@ -61,14 +61,15 @@ FACTORS: dict[str, Factor] = {
         Factor("contrast", "contrastive loss over gene pairs", "off"),
         Factor("negatives", "draws the training negatives", "uniform"),
         Factor("optimizer", "fits the weights", "adam"),
-        Factor("split", "the exam: which pairs train, validate and test", "per_tf", exam=True),
+        Factor("split", "the exam: which pairs train, validate and test", "all_non_targets", exam=True),
     )
 }
 
 _LEVELS: dict[str, dict[str, type]] = {name: {} for name in FACTORS}
+_ALIASES: dict[str, dict[str, str]] = {name: {} for name in FACTORS}
 
 
-def register(factor_name: str, level_name: str) -> Callable[[T], T]:
+def register(factor_name: str, level_name: str, *, aliases: Sequence[str] = ()) -> Callable[[T], T]:
     """Register the decorated class as a level of a factor.
 
     A level may carry ``version: ClassVar[int]``. Raise it to have every cell that uses the level trained anew, where
@@ -80,6 +81,8 @@ def register(factor_name: str, level_name: str) -> Callable[[T], T]:
         One of :data:`FACTORS`.
     level_name
         Name of the level in study files.
+    aliases
+        Other names that a study file may use, such as a former one; tables and digests have the name alone.
 
     Raises
     ------
@@ -108,6 +111,7 @@ def register(factor_name: str, level_name: str) -> Callable[[T], T]:
         if taken is not None and _origin(taken) != _origin(cls):
             raise KnockoutError(f"{owner} is taken: {_origin(taken)} and {_origin(cls)} both want it.")
         _LEVELS[factor_name][level_name] = cls
+        _ALIASES[factor_name].update(dict.fromkeys(aliases, level_name))
         return cls
 
     return add
@@ -127,9 +131,16 @@ def levels(factor_name: str) -> dict[str, type]:
     return dict(_LEVELS[factor_name])
 
 
+def level_named(factor_name: str, name: str) -> str:
+    """Return the name of the level that an alias stands for; any other name as it is."""
+    importlib.import_module(factor(factor_name).package)
+    return _ALIASES[factor_name].get(name, name)
+
+
 def level(factor_name: str, level_name: str, *, where: str = "") -> type:
     """Return the class of a level by name; raise :class:`UnknownNameError`, with the nearest name, if there is none."""
     known = levels(factor(factor_name, where=where).name)
+    level_name = level_named(factor_name, level_name)
     if level_name not in known:
         raise UnknownNameError.of(f"level of {factor_name}", level_name, known, where=where)
     return known[level_name]

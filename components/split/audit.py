@@ -11,7 +11,7 @@ from components.core.dataset import Dataset, Ints, pair_keys
 from components.core.exam import Split
 from components.core.metrics import auprc, auroc
 
-RULES = ("degree", "reverse_degree", "identity")
+RULES = ("degree", "reverse_degree", "identity", "topology")
 
 # meaning of each figure, in the order in which they are printed
 AUDIT: Mapping[str, str] = {
@@ -68,6 +68,6 @@ def _unseen_target(split: Split, pairs: Ints) -> np.ndarray:
 
 
 def _rule(name: str, split: Split) -> str:
-    rule = registry.level("scorer", name)(registry.parse("scorer", name), split, np.random.default_rng(0))
+    rule = registry.level("scorer", name)(registry.parse("scorer", name), split.training, np.random.default_rng(0))
     scores = rule.score(split.test)
     return f"{auroc(scores, split.test_labels, split.test):.3f} / {auprc(scores, split.test_labels, split.test):.3f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,8 @@ from components.split.base import Cut, Splitter, candidates, mirrored
 class PerTF(Cut):
     """Splits each TF's targets 53/13/33 % and tests at the network's density over all listed TFs.
 
-    GENELink's default protocol, except that no pair ``[pairs, 2]`` is in two parts.
+    GENELink's default protocol, except that no pair ``[pairs, 2]`` is in two parts, and that validation asks what the
+    test asks unless ``validation: matched`` says otherwise.
 
     Source: Chen & Liu 2022 (GENELink), public code; scUniGP appendix B.
     """
@@ -25,9 +27,9 @@ class PerTF(Cut):
     class Settings(Splitter.Settings):
         """Settings of the per-TF protocol."""
 
-        validation: Literal["matched", "natural"] = setting(
-            "matched",
-            "'matched': one negative per positive of the same TF, as published; 'natural': drawn like the test set",
+        validation: Literal["natural", "matched"] = setting(
+            "natural",
+            "'natural': drawn like the test set; 'matched': one negative per positive of the same TF, as published",
         )
 
     settings: Settings
@@ -51,8 +53,8 @@ class PerTF(Cut):
         allowed = free & ~mirrored(self, (part == TRAIN) | (part == TEST))
         if self.settings.validation == "natural":
             n_validation, n_test = np.sum(part == VALIDATION), np.sum(part == TEST)
-            number = _n_test_negatives(part, dataset) * int(n_validation) // max(int(n_test), 1)
-            self._draw(negative, allowed, VALIDATION, number, rng)
+            number = _n_test_negatives(part, dataset) * n_validation / max(n_test, 1)
+            self._draw(negative, allowed, VALIDATION, math.ceil(number), rng)
             return
         for tf in dataset.tfs:
             number = int(np.sum(part[tf] == VALIDATION))

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from components.core import registry
 from components.data.prepare.settings import PrepareSettings
 
 data_app = typer.Typer(help="Fetch data sets, and look at them before they are used.", no_args_is_help=True)
@@ -18,7 +19,7 @@ data_app = typer.Typer(help="Fetch data sets, and look at them before they are u
 @data_app.command("check")
 def data_check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a data set, or a folder of data sets")],
-    split: Annotated[str, typer.Option(help="exam protocol to audit")] = "per_tf",
+    split: Annotated[str, typer.Option(help="exam protocol to audit")] = registry.FACTORS["split"].absent,
     network_file: Annotated[Path | None, typer.Option(help="network, beside an .h5ad file")] = None,
 ) -> None:
     """Check data sets, and audit what their exam gives away without expression."""

@@ -89,7 +89,7 @@ def _learning_rates(choice: Choice, epochs: int) -> list[float]:
 @cache
 def _probe() -> tuple[Dataset, Split]:
     dataset = simulate(SimulatorSettings(genes=60, tfs=8, cells=40), seed=7)
-    return dataset, make_split(dataset, parse_choice("split", "per_tf"), 0)
+    return dataset, make_split(dataset, parse_choice("split", registry.FACTORS["split"].absent), 0)
 
 
 def _difference(one: Arm, other: Arm) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
 from study.spec.datasets import DatasetSpec
 from study.study_file.search_keys import SearchSpec, TuneSpec
@@ -46,7 +47,7 @@ class StudyFile(_Strict):
     search: SearchSpec | None = None
     controls: bool | list[str] = True
     baselines: list[Any] = Field(default_factory=list)
-    split: Any = "per_tf"
+    split: Any = registry.FACTORS["split"].absent
     repeats: int = Field(3, ge=1, le=1000)
     metric: str = "auroc"
     margin: float | None = Field(None, gt=0.0, lt=0.5)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +63,7 @@ class _Stage:
     epochs: int
     patience: int
     batch_size: int
+    validate_every: int  # batches; 0: a whole pass
     encode: Callable[[Tensor], Any]  # the visible graph -> an encoding of every gene
     score: Callable[[Any, Tensor], tuple[Tensor, Tensor]]  # (the encoded genes, pairs) -> logits, pair encodings
 
@@ -74,6 +75,7 @@ class _Progress:
     draws: np.random.Generator
     batches: torch.Generator
     negatives: Tensor
+    rows: Tensor  # of positives and negatives, those that are left of this pass over them, in random order
     best_state: dict[str, Tensor]
     best: float = -math.inf
     best_epoch: int = 0
@@ -107,9 +109,9 @@ class _Trainer:
         at = self._begin(stage)
         while at.epoch < stage.epochs and at.epoch - at.best_epoch < stage.patience:
             at.epoch += 1
-            if at.epoch > 1 and self.sampler.fresh:
-                at.negatives = self._draw(at.draws)
-            loss = self._epoch(stage, at.negatives, at.batches)
+            if not len(at.rows):
+                self._begin_pass(at)
+            loss = self._epoch(stage, at)
             stage.fitter.scheduler.step()
             value = self._validate(stage)
             self.curves.add(**{f"{stage.name}_loss": loss, f"{stage.name}_validation_{self.budget.choose_by}": value})
@@ -127,7 +129,7 @@ class _Trainer:
         batches = self.streams.torch("batches", stage.name, self.device)
         saved, self.saved = self.saved, None
         if saved is None or saved["stage"] != stage.name:
-            return _Progress(draws, batches, self._draw(draws), _snapshot(self.model))
+            return _Progress(draws, batches, self._draw(draws), self._tensor(np.empty(0)), _snapshot(self.model))
         self.model.load_state_dict(saved["model"])
         stage.fitter.optimizer.load_state_dict(saved["optimizer"])
         stage.fitter.scheduler.load_state_dict(saved["scheduler"])
@@ -135,10 +137,16 @@ class _Trainer:
         draws.bit_generator.state = json.loads(saved["draws"])
         batches.set_state(saved["batches"])
         set_random_state(self.device, saved["dropout"])
-        negatives = saved["negatives"].to(self.device)
+        negatives, rows = saved["negatives"].to(self.device), saved["rows"].to(self.device)
         return _Progress(
-            draws, batches, negatives, saved["best_state"], saved["best"], saved["best_epoch"], saved["epoch"]
+            draws, batches, negatives, rows, saved["best_state"], saved["best"], saved["best_epoch"], saved["epoch"]
         )
+
+    def _begin_pass(self, at: _Progress) -> None:
+        """Draw the negatives of a pass over all pairs, and the order of its pairs."""
+        if at.epoch > 1 and self.sampler.fresh:
+            at.negatives = self._draw(at.draws)
+        at.rows = torch.randperm(len(self.positives) + len(at.negatives), generator=at.batches, device=self.device)
 
     def _state(self, stage: _Stage, at: _Progress) -> dict[str, Any]:
         return {
@@ -152,17 +160,22 @@ class _Trainer:
             "batches": at.batches.get_state(),
             "dropout": random_state(self.device),
             "negatives": at.negatives,
+            "rows": at.rows,
             "best": at.best,
             "best_epoch": at.best_epoch,
             "best_state": at.best_state,
         }
 
-    def _epoch(self, stage: _Stage, negatives: Tensor, batches: torch.Generator) -> float:
+    def _epoch(self, stage: _Stage, at: _Progress) -> float:
         self.model.train()
-        candidates = torch.cat([self.positives, negatives])
+        candidates = torch.cat([self.positives, at.negatives])
+        batches = _batches(at.rows, stage.batch_size)
+        batches = batches[: stage.validate_every or None]
+        number = sum(map(len, batches))
+        at.rows = at.rows[number:]
         # summed where the losses are: to look at each would make a GPU wait for Python after every batch
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        for rows in self._batches(len(candidates), stage.batch_size, batches):
+        for rows in batches:
             labels = (rows < len(self.positives)).to(torch.get_default_dtype())
             # pairs are scored in full precision: bf16 has so few digits that they would tie
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.budget.precision == "bf16"):
@@ -172,16 +185,10 @@ class _Trainer:
                 loss = self.model.contrast.bce_weight * loss + self.model.contrast(z.float(), labels)
             stage.fitter.step(loss)
             total += loss.detach().double() * len(rows)
-        mean = total.item() / len(candidates)
+        mean = total.item() / number
         if not math.isfinite(mean):
             raise DivergedError(f"the {stage.name} loss became {mean}")
         return mean
-
-    def _batches(self, n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-        chunks = list(torch.randperm(n, generator=generator, device=self.device).split(size))
-        if len(chunks) > 1 and len(chunks[-1]) < 2:  # batch normalisation needs two rows
-            chunks[-2:] = [torch.cat(chunks[-2:])]
-        return iter(chunks)
 
     def _visible(self, rows: Tensor, n: int) -> Tensor:
         if not self.model.hides_batch:
@@ -277,6 +284,13 @@ def predict(trained: Trained, pairs: Ints, encoded: Encoded | None = None) -> Sc
     return _in_chunks(lambda chunk: trained.model.score(genes, chunk)[0], tensor)
 
 
+def _batches(rows: Tensor, size: int) -> list[Tensor]:
+    batches = list(rows.split(size))
+    if len(batches) > 1 and len(batches[-1]) < 2:  # batch normalisation needs two rows
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
 def _in_chunks(score: Callable[[Tensor], Tensor], pairs: Tensor) -> Scores:
     return torch.cat([score(chunk) for chunk in pairs.split(CHUNK)]).double().cpu().numpy()
 
@@ -292,9 +306,10 @@ def _graph_stage(model: GRNModel, optimizer: Any, budget: Budget) -> _Stage:
 
     fitter = optimizer.graph([*model.bucketing.parameters(), *model.gnn.parameters()])
     epochs, patience, size = budget.graph_epochs, budget.graph_patience, budget.graph_batch_size
-    return _Stage("graph", fitter, epochs, patience, size, model.embed_graph, score)
+    return _Stage("graph", fitter, epochs, patience, size, 0, model.embed_graph, score)
 
 
 def _joint_stage(model: GRNModel, optimizer: Any, budget: Budget) -> _Stage:
     fitter = optimizer.joint(model.parameters())
-    return _Stage("joint", fitter, budget.epochs, budget.patience, budget.batch_size, model.encode, model.score)
+    epochs, patience, size = budget.epochs, budget.patience, budget.batch_size
+    return _Stage("joint", fitter, epochs, patience, size, budget.validate_every, model.encode, model.score)

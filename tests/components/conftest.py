@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,17 +36,17 @@ def split(dataset: Dataset) -> Split:
 
 @pytest.fixture(scope="session")
 def beeline():
-    """Read one network of mDC TFs+500; expression is left out, since splits and controls may not need it."""
+    """Read one network; expression is left out, since splits and controls may not need it."""
 
     @cache
-    def read(network: str) -> Dataset:
-        folder = BEELINE / network / "mDC" / "TFs+500"
+    def read(network: str, cell: str = "mDC", extra: int = 500) -> Dataset:
+        folder = BEELINE / network / cell / f"TFs+{extra}"
         if not folder.is_dir():
             pytest.skip(f"the published data are not here: {folder}")
         genes = tuple(pd.read_csv(folder / "Target.csv")["Gene"])
         tfs = np.sort(pd.read_csv(folder / "TF.csv")["index"].to_numpy(dtype=np.int64))
         edges = pd.read_csv(folder / "Label.csv")[["TF", "Target"]].to_numpy(dtype=np.int64)
-        return Dataset(network, genes, np.zeros((len(genes), 2), dtype=np.float32), tfs, edges, "mDC", network)
+        return Dataset(network, genes, np.zeros((len(genes), 2), dtype=np.float32), tfs, edges, cell, network)
 
     return read
 
@@ -55,7 +56,7 @@ def beeline_split(beeline):
     """Split one network of mDC TFs+500, each once."""
 
     @cache
-    def split(network: str, protocol: str, seed: int = 0) -> Split:
-        return make_split(beeline(network), protocol, seed=seed)
+    def split(network: str, protocol: str, seed: int = 0, **settings: Any) -> Split:
+        return make_split(beeline(network), protocol, seed=seed, **settings)
 
     return split

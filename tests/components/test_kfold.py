@@ -99,7 +99,7 @@ def test_a_fold_without_validation_is_refused():
 
 
 def test_protocols_with_one_exam_have_one_fold(dataset):
-    for level in ("per_tf", "hard_negative", "balanced", "unseen_tf", "unseen_target"):
+    for level in ("per_tf", "all_non_targets", "balanced", "unseen_tf", "unseen_target"):
         splitter = registry.level("split", level)(registry.parse("split", level))
         (only,) = splitter.folds(dataset, np.random.default_rng(0))
         assert only.digest == splitter.split(dataset, np.random.default_rng(0)).digest

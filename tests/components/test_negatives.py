@@ -34,7 +34,7 @@ class TestEverySampler:
         assert len(keys(drawn, n)) == len(drawn) > 0
         assert keys(drawn, n) <= keys(any_split.pool, n)
 
-    @pytest.mark.parametrize("honest", ["per_tf", "hard_negative"])
+    @pytest.mark.parametrize("honest", ["per_tf", "all_non_targets"])
     def test_never_draws_an_edge_or_a_held_out_pair(self, level, honest, dataset):
         split = make_split(dataset, honest)
         forbidden = np.concatenate([dataset.edges, split.validation, split.test])
@@ -95,7 +95,7 @@ def test_protocol_draws_as_same_tf_where_the_exam_trains_on_a_draw(protocol):
     assert build("protocol", split).fresh and not build("protocol", split, fresh=False).fresh
 
 
-@pytest.mark.parametrize("protocol", ["hard_negative", "kfold_pooled"])
+@pytest.mark.parametrize("protocol", ["all_non_targets", "kfold_pooled"])
 def test_protocol_takes_the_whole_pool_where_the_exam_trains_on_it(protocol):
     split = make_split(make_dataset(4, genes=50, tfs=10, edges=110), protocol)
     sampler = build("protocol", split)

@@ -8,10 +8,12 @@ from component_cases import all_levels, dataset_of, keys, make_dataset, make_spl
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from components.core import registry
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from components.core.exam import Split
 from components.core.streams import Streams
+from search_spaces.arm import parse_choice
 
 LEVELS = [level for _, level in all_levels("split")]
 OVERLAPPING = {"per_tf_as_published"}
@@ -171,7 +173,7 @@ class TestPerTF:
 
     @given(network=networks(), seed=seeds)
     def test_validation_has_one_negative_per_positive_of_the_tf(self, level, network, seed):
-        split = set_exam(network, level, seed)
+        split = set_exam(network, level, seed, validation="matched")
         for tf in network.tfs:
             positive = count_by_tf(split.validation[split.validation_labels == 1], tf)
             free = network.n_genes - 1 - count_by_tf(network.edges, tf)
@@ -209,7 +211,7 @@ class TestPerTF:
 class TestHardNegative:
     @given(network=networks(), seed=seeds)
     def test_positives_and_negatives_of_each_tf_are_cut_alike(self, network, seed):
-        split = set_exam(network, "hard_negative", seed)
+        split = set_exam(network, "all_non_targets", seed)
         for tf in np.unique(network.edges[:, 0]):
             n = count_by_tf(network.edges, tf)
             if n > 2:
@@ -223,14 +225,14 @@ class TestHardNegative:
 
     @given(network=networks(), seed=seeds)
     def test_only_tfs_with_a_target_take_part(self, network, seed):
-        split = set_exam(network, "hard_negative", seed)
+        split = set_exam(network, "all_non_targets", seed)
         taking_part = np.unique(np.concatenate([split.train, split.pool, split.validation, split.test])[:, 0])
         assert set(taking_part) == set(network.edges[:, 0])
 
     def test_two_targets_are_shuffled(self):
         edges = np.array([[0, t] for t in range(1, 15)] + [[20, 3], [20, 4]])
         network = dataset_of(edges, np.array([0, 20]), 30)
-        trained = {make_split(network, "hard_negative", seed=s).train.tolist().count([20, 3]) for s in range(12)}
+        trained = {make_split(network, "all_non_targets", seed=s).train.tolist().count([20, 3]) for s in range(12)}
         assert trained == {0, 1}
 
 
@@ -259,14 +261,14 @@ class TestAsPublished:
 PUBLISHED = {
     "STRING": ("per_tf", (2600, 526, 526, 1689, 42758)),
     "Non-Specific": ("per_tf", (1661, 316, 316, 1090, 56278)),
-    "Specific": ("hard_negative", (498, 74, 1566, 184, 3608)),
+    "Specific": ("all_non_targets", (498, 74, 1566, 184, 3608)),
 }
 
 
 @pytest.mark.parametrize("network", PUBLISHED)
 def test_sizes_on_published_data(network, beeline_split):
     level, (train, validation, against_validation, test, against_test) = PUBLISHED[network]
-    split = beeline_split(network, level)
+    split = beeline_split(network, level, **({"validation": "matched"} if level == "per_tf" else {}))
     n_validation, n_test = int(split.validation_labels.sum()), int(split.test_labels.sum())
     assert n_validation == validation  # does not depend on the seed
     assert len(split.validation) - n_validation == against_validation
@@ -274,5 +276,43 @@ def test_sizes_on_published_data(network, beeline_split):
     assert n_test == pytest.approx(test, rel=0.02)
     assert len(split.train) + n_test == train + test
     assert len(split.test) - n_test == pytest.approx(against_test, rel=0.04)
-    if level == "hard_negative":
+    if level == "all_non_targets":
         assert len(split.pool) == 10470
+
+
+# 'Trainingsets' of scUniGP's appendix tables 4 and 5, for every set of the BEELINE data at hand
+TRAINING_PAIRS = {
+    ("STRING", "hHEP", 500): 259147,
+    ("STRING", "mDC", 500): 144820,
+    ("STRING", "mESC", 500): 370740,
+    ("STRING", "mHSC-L", 500): 14573,
+    ("STRING", "mDC", 1000): 241221,
+    ("Non-Specific", "hHEP", 500): 204039,
+    ("Non-Specific", "mDC", 500): 137156,
+    ("Non-Specific", "mESC", 500): 386511,
+    ("Non-Specific", "mHSC-L", 500): 13081,
+    ("Specific", "mDC", 500): 10969,
+    ("Specific", "hHEP", 500): 19002,
+    ("Specific", "mDC", 1000): 18556,
+}
+
+
+@pytest.mark.parametrize(("network", "cell", "genes"), TRAINING_PAIRS)
+def test_all_non_targets_trains_on_as_many_pairs_as_scunigp_prints(network, cell, genes, beeline):
+    dataset = beeline(network, cell, genes)
+    split = make_split(dataset, "all_non_targets")
+    tfs = len(np.unique(dataset.edges[:, 0]))
+    printed = TRAINING_PAIRS[network, cell, genes]
+    assert len(split.train) + len(split.pool) == pytest.approx(printed, abs=tfs)  # each TF is cut to whole pairs
+
+
+def test_all_non_targets_asks_in_validation_what_it_asks_in_the_test():
+    network = make_dataset(1, genes=120, tfs=20, edges=600)
+    split = make_split(network, "all_non_targets")
+    assert split.validation_labels.mean() == pytest.approx(split.test_labels.mean(), rel=0.15)
+    assert set(split.validation[:, 0]) <= set(split.test[:, 0])
+
+
+def test_former_name_of_an_exam_is_the_same_exam():
+    former, name = (parse_choice("split", level) for level in ("hard_negative", "all_non_targets"))
+    assert former == name and "hard_negative" not in registry.levels("split")

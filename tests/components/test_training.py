@@ -221,7 +221,7 @@ GRAPHS = [gnn for gnn in registry.levels("gnn") if registry.level("gnn", gnn).pa
 def reached_by():
     """Train on communities that the graph shows and expression does not; return the AUROC of a graph branch."""
     dataset = planted(0, signal=False)
-    split = make_split(dataset)
+    split = make_split(dataset, validation="matched")
     budget = Budget(epochs=15, patience=15, batch_size=64, graph_epochs=15, graph_patience=15)
 
     @cache

@@ -93,7 +93,7 @@ class TestByName:
     def test_specific_networks_are_split_as_published(self, data):
         study = load_study("baselines", data=data)
         levels = {p.split("/")[0]: s.level for p, s in zip(paths(study), study.splits, strict=True)}
-        assert levels == {"STRING": "per_tf", "Non-Specific": "per_tf", "Specific": "hard_negative"}
+        assert set(levels.values()) == {"all_non_targets"}
 
     def test_needs_a_data_folder(self):
         with pytest.raises(KnockoutError, match=r"--data: 'scunigp-table2' is a ready-made study.*data fetch"):
@@ -141,8 +141,8 @@ class TestPatterns:
         assert paths(load("*/mDC/TFs+1000")) == ["Specific/mDC/TFs+1000"]
 
     def test_its_exam_goes_to_each(self, load):
-        study = load({"path": "Specific/*/TFs+500", "split": "hard_negative"}, "STRING/mDC/TFs+500")
-        assert [s.level for s in study.splits] == ["hard_negative", "hard_negative", "per_tf"]
+        study = load({"path": "Specific/*/TFs+500", "split": "per_tf"}, "STRING/mDC/TFs+500")
+        assert [s.level for s in study.splits] == ["per_tf", "per_tf", "all_non_targets"]
 
     def test_a_pattern_that_fits_nothing_is_named_with_what_there_is(self, load):
         with pytest.raises(KnockoutError, match=r"datasets\[1\].*fits 'STRNG/\*/TFs\+500'. There are: Lofgof/mESC"):

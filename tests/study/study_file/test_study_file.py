@@ -164,8 +164,8 @@ def test_without_a_word_all_controls_are_run(load: Callable[..., Any]):
 
 
 def test_a_data_set_may_set_its_own_exam(load: Callable[..., Any]):
-    study = load(DATASET, f"{DATASET}\n  - {{simulate: {{}}, split: {{per_tf: {{validation: natural}}}}}}")
-    assert [split.settings.validation for split in study.splits] == ["matched", "natural"]
+    study = load(DATASET, f"{DATASET}\n  - {{simulate: {{}}, split: {{per_tf: {{validation: matched}}}}}}")
+    assert [split.settings.validation for split in study.splits] == ["natural", "matched"]
 
 
 @pytest.mark.parametrize(
