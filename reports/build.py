@@ -19,13 +19,15 @@ from reports.figures.shared.canvas import pdf
 from reports.figures.shared.picture import Picture
 from reports.figures.stored import edge_pictures, embedding_pictures, matching, training_pictures
 from reports.findings.analysis import analyse
-from reports.findings.audit import audit, audit_refusals
+from reports.findings.controls.audit import audit, audit_refusals
+from reports.findings.controls.topology import beyond_topology
 from reports.findings.results import Analysis
 from reports.folder import PAGE, publish, refuse_folder
 from reports.options import DEFAULTS, ReportOptions
 from reports.page.context import context, search_only
-from reports.page.sections.audit import audit_exports
 from reports.page.sections.conclusions import conclusion_exports
+from reports.page.sections.controls.audit import audit_exports
+from reports.page.sections.controls.topology import topology_exports
 from reports.page.sections.search import search_exports
 from reports.page.sections.tuning import tuning_exports
 from reports.page.tables.exports import Export, exports
@@ -109,9 +111,9 @@ def write(
     drawn += edge_pictures(analysis, predictions, datasets) if predictions else []
     drawn += training_pictures(analysis, curves, datasets) if curves else []
     drawn += embedding_pictures(analysis, embeddings, datasets) if embeddings else []
-    audited = audit(analysis)
+    audited, beyond = audit(analysis), beyond_topology(analysis, predictions.every_part if predictions else None)
     analysis = replace(analysis, refusals=(*analysis.refusals, *audit_refusals(audited)))
-    tables = [*exports(analysis), *conclusion_exports(analysis), *audit_exports(audited)]
+    tables = [*exports(analysis), *conclusion_exports(analysis), *audit_exports(audited), *topology_exports(beyond)]
     if search:
         analysis = replace(analysis, refusals=(*analysis.refusals, *search_refusals(search)))
         tables += search_exports(search)
@@ -119,7 +121,7 @@ def write(
         analysis = replace(analysis, refusals=(*analysis.refusals, *tuning_refusals(tuning)))
         tables += tuning_exports(tuning)
     tables, drawn, searched = _named_apart(tables), _named_apart(drawn), _named_apart(searched)
-    content = context(analysis, drawn, audited, provenance, search=search, searched=searched, tuning=tuning)
+    content = context(analysis, drawn, audited, beyond, provenance, search=search, searched=searched, tuning=tuning)
     files = [*drawn, *searched]
     return _publish(out, tables, files, "report.html.j2", content, paragraph=content["methods"], table=table)
 

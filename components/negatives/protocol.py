@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from components.core.dataset import Ints
@@ -52,7 +54,7 @@ class AllNegatives(NegativeSampler):
 
         share: float = setting(1.0, "share of the pool that each epoch draws, uniformly", ge=0.001, le=1.0)
 
-    settings: Settings
+    settings: Any
 
     def draw(self, rng: np.random.Generator) -> Ints:
         """Return the whole pool ``[negatives, 2]``, or a share of it."""

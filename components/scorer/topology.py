@@ -106,21 +106,22 @@ class TrainingGraph:
         return u[:, : self.rank] * kept, v[: self.rank]
 
 
-def _scaled(matrix: sparse.csr_matrix, columns: Scores) -> sparse.csr_matrix:
+def _scaled(matrix: Any, columns: Scores) -> Any:
     return matrix @ sparse.diags_array(columns)
 
 
-def _dense(matrix: sparse.csr_matrix) -> Scores:
+def _dense(matrix: Any) -> Scores:
     dense: Scores = matrix.toarray()
     return dense
 
 
 @register("scorer", "topology")
 class Topology(Rule):
-    """Scores a pair by what the graph of training edges says of it, by gradient boosting: ``[pairs, 2]`` to ``[pairs]``.
+    """Scores a pair by what the graph of training edges says of it, by gradient boosting.
 
-    The classifier learns from the training positives and a sample of the pool. It is cross-fitted: what the graph says
-    of the pairs of one fold is read from the edges of the others, since no edge that is asked for lies in the graph.
+    ``[pairs, 2]`` to ``[pairs]``. The classifier learns from the training positives and a sample of the pool. It is
+    cross-fitted: what the graph says of the pairs of one fold is read from the edges of the others, since no edge that
+    is asked for lies in the graph.
 
     Source: knockout. Features: Adamic & Adar 2003; Zhou et al. 2009 (resource allocation); Cannistraci et al. 2013.
     """

@@ -13,6 +13,9 @@ from components.core.metrics import auprc, auroc
 
 RULES = ("degree", "reverse_degree", "identity", "topology")
 
+PREVALENCE = 1.5  # times, by which the shares of edges in validation and test may differ without a word
+UNSEEN = 0.1  # by which their shares of genes that training never shows may
+
 # meaning of each figure, in the order in which they are printed
 AUDIT: Mapping[str, str] = {
     "training positives": "edges that message passing and rules may see",
@@ -42,6 +45,26 @@ def audit(dataset: Dataset, split: Split) -> dict[str, str]:
     texts = [str(value) for value in values] + [f"{100 * share:.1f}" for share in shares]
     texts += [_rule(name, split) for name in RULES]
     return dict(zip(AUDIT, texts, strict=True))
+
+
+def differences(split: Split) -> str:
+    """Say what validation asks otherwise than the test does, so that it may choose the wrong arm; empty if nothing."""
+    parts = {part: (getattr(split, part), getattr(split, f"{part}_labels") == 1) for part in ("validation", "test")}
+    share = {part: float(positive.mean()) for part, (_, positive) in parts.items()}
+    told = []
+    if max(share.values()) > PREVALENCE * min(share.values()):
+        told.append(f"{share['validation']:.1%} of validation's pairs are edges, and {share['test']:.1%} of the test's")
+    for gene, unseen in (("TF", _unseen_tf), ("target", _unseen_target)):
+        for label, what in ((True, "edges"), (False, "non-edges")):
+            of = {
+                part: float(unseen(split, pairs[positive == label]).mean()) for part, (pairs, positive) in parts.items()
+            }
+            if abs(of["validation"] - of["test"]) > UNSEEN:
+                told.append(
+                    f"{of['validation']:.0%} of validation's {what} have a {gene} that training never shows, and "
+                    f"{of['test']:.0%} of the test's"
+                )
+    return "; ".join(told)
 
 
 def _in_two_parts(split: Split) -> int:

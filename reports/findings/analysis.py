@@ -7,6 +7,7 @@ from reports.findings.conclusions import conclude, crossed
 from reports.findings.refusals import design, forbidding, outcome, undefined
 from reports.findings.results import Analysis, Paired, Refusal
 from reports.findings.summaries import averages, completeness, costs, points, provenance, scores
+from reports.findings.validation import unlike_validation
 from reports.findings.within import gains, paired_differences
 from reports.options import DEFAULTS, ReportOptions
 from reports.table.blocks import block_means, ordered_arms
@@ -60,6 +61,7 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
             *forbidden,
             *design(frame, means[table.metric], reference, questions, alpha),
             *undefined(table.undefined),
+            *unlike_validation(table),
             *outcome(compared, tests, {m: len(of) for m, of in means.items()} if able else {}),
         ),
         completeness=completeness(frame, metrics),

@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 
 from reports.figures.shared.picture import Picture, grouped
-from reports.findings.audit import Audit
+from reports.findings.controls.audit import Audit
+from reports.findings.controls.topology import Beyond
 from reports.findings.results import Analysis, Refusal
-from reports.page.sections.audit import audit_context
 from reports.page.sections.cells import completeness_context, costs_context
 from reports.page.sections.conclusions import conclusions_context
+from reports.page.sections.controls.audit import audit_context
+from reports.page.sections.controls.topology import topology_context
 from reports.page.sections.findings import families_context, global_context
 from reports.page.sections.pairs import gain_table, pair_notes, pair_rows
 from reports.page.sections.scores import score_tables
@@ -33,6 +35,7 @@ def context(
     a: Analysis,
     drawn: list[Picture],
     audited: Audit,
+    beyond: Beyond,
     provenance: Provenance,
     *,
     search: Search | None = None,
@@ -40,9 +43,11 @@ def context(
     tuning: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Gather everything the template of the page needs."""
+    topology = topology_context(beyond, a)
     return {
         "a": a,
-        "sentences": summary(a),
+        "sentences": summary(a, topology["sentence"]),
+        "topology": topology,
         **conclusions_context(a),
         "gains": gain_table(a),
         "gain_notes": pair_notes(a.gains),

@@ -275,6 +275,7 @@ def _known(run: Run) -> dict[str, Any]:
         "arm_digest": digests.rpartition("/")[2],
         **{name: params[name] for name in _PARAMS},
         **{name: tags.get(name, "") for name in _TAGS},  # an arm that was renamed has its new name in its tag
+        "exam_differs": tags.get("exam_differs", ""),
         "test_share": float(tags.get("test_share") or "nan"),
         "repeat": int(params["repeat"]),
         "cell": tags["cell"],

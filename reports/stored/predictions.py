@@ -11,6 +11,7 @@ from reports.errors import ReportError
 from reports.stored.cells import cells_beside
 
 COLUMNS = ("tf", "target", "label", "score")
+PARTS = ("part", "fold")  # of the exam; predictions of earlier versions have those of the test alone
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,14 @@ class Predictions:
     def of(self, arm: str, dataset: str) -> list[pd.DataFrame]:
         """Return what an arm predicted on a data set, one table (tf, target, label, score) per repeat."""
         mine = self.cells[(self.cells["arm"] == arm) & (self.cells["dataset"] == dataset)]
-        return [_read(self.folder / f"{cell}.parquet") for cell in mine.sort_values("repeat")["cell"]]
+        tables = [_read(self.folder / f"{cell}.parquet") for cell in mine.sort_values("repeat")["cell"]]
+        return [table.loc[table["part"] == "test", [*COLUMNS]].reset_index(drop=True) for table in tables]
+
+    def every_part(self, arm: str, dataset: str) -> dict[int, pd.DataFrame]:
+        """Return what an arm predicted on a data set in validation and test, by repeat, with columns part and fold."""
+        mine = self.cells[(self.cells["arm"] == arm) & (self.cells["dataset"] == dataset)]
+        files = zip(mine["repeat"].astype(int), mine["cell"], strict=True)
+        return {repeat: _read(self.folder / f"{cell}.parquet") for repeat, cell in files}
 
 
 def read_predictions(table: Path, folder: Path) -> Predictions | None:
@@ -40,4 +48,6 @@ def _read(path: Path) -> pd.DataFrame:
     lacking = [column for column in COLUMNS if column not in frame]
     if lacking:
         raise ReportError(f"predictions lack {', '.join(lacking)}; they need {', '.join(COLUMNS)}.", where=str(path))
-    return frame[list(COLUMNS)]
+    if not set(PARTS) <= set(frame):
+        frame = frame.assign(part="test", fold=0)
+    return frame[[*COLUMNS, *PARTS]]

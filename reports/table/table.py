@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from reports.table.columns import tells_apart
 from reports.table.files import read
 from reports.table.status import FAILED, Status
 from reports.words.metrics import METRICS, PRIMARY, canonical_metric, squashed
-from reports.words.names import alike, plain
+from reports.words.names import alike, plain, plain_names
 
 ROLES = ("reference", "arm", "baseline", "control")
 KEYS = ["arm", "dataset", "repeat", "metric"]
@@ -51,6 +51,8 @@ class Table:
     undefined
         Metric, data set and number of repeats of every exam that does not define the metric (within-TF AUROC where
         no TF has both classes): no arm is asked for it.
+    validation
+        ``arm, dataset, repeat, value`` of the primary metric in validation, as a study's table has it; else empty.
     """
 
     frame: pd.DataFrame
@@ -60,6 +62,7 @@ class Table:
     digest: str = ""
     units: str = ""
     undefined: tuple[tuple[str, str, int], ...] = ()
+    validation: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def load(path: str | Path, options: ReportOptions = DEFAULTS) -> Table:
@@ -89,7 +92,17 @@ def load(path: str | Path, options: ReportOptions = DEFAULTS) -> Table:
     primary = _primary(frame, options.metric, source)
     frame, undefined = _without_undefined(frame, primary, source)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    return Table(frame.sort_values(KEYS, ignore_index=True), reference, primary, source, digest, units, undefined)
+    frame, validation = frame.sort_values(KEYS, ignore_index=True), _validation(raw, primary)
+    return Table(frame, reference, primary, source, digest, units, undefined, validation)
+
+
+def _validation(raw: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return what a study's own table says of validation; nobody else's is asked for it."""
+    columns = ["arm", "dataset", "repeat", "value"]
+    if not {*columns, "part", "metric", "arm_digest"} <= set(raw):
+        return pd.DataFrame(columns=columns)
+    rows = raw.loc[(raw["part"] == "validation") & (raw["metric"] == metric), columns].dropna()
+    return rows.assign(**{name: plain_names(rows[name]) for name in ("arm", "dataset")})
 
 
 def _reject_repeated(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> None:

@@ -19,7 +19,7 @@ from components.data import beeline, readers
 from components.data.prepare.prepare import LabFiles, Prepared, PrepareSettings
 from components.data.prepare.prepare import prepare as make
 from components.data.tables.network import read_network
-from components.split.audit import AUDIT, audit
+from components.split.audit import AUDIT, audit, differences
 from reports.words.numbers import count
 from search_spaces.arm import Choice, parse_choice
 from study.cli.display import make_console, show_table
@@ -56,10 +56,14 @@ def _plain(value: object) -> str:
 
 def show_audit(console: Console, datasets: Sequence[Dataset], splits: Sequence[Choice]) -> None:
     """Print the leak audit of each data set's exam in repeat 0."""
-    columns = [audit(d, make_split(d, s, 0)) for d, s in zip(datasets, splits, strict=True)]
+    exams = [make_split(dataset, split, 0) for dataset, split in zip(datasets, splits, strict=True)]
+    columns = [audit(dataset, exam) for dataset, exam in zip(datasets, exams, strict=True)]
     rows = [[name, *(column[name] for column in columns)] for name in AUDIT]
     names = [f"{d.name} ({s.level})" for d, s in zip(datasets, splits, strict=True)]
     show_table(console, "leak audit (repeat 0)", ["", *names], rows)
+    for name, exam in zip(names, exams, strict=True):
+        if told := differences(exam):
+            console.print(f"{name}: validation asks otherwise than the test: {told}", markup=False, soft_wrap=True)
 
 
 def fetch(

@@ -116,7 +116,7 @@ class OutFolder:
 
     @property
     def predictions_folder(self) -> Path:
-        """Folder with the test predictions of every finished cell."""
+        """Folder with the predictions of every finished cell."""
         return self.root / "predictions"
 
     @property
@@ -125,7 +125,7 @@ class OutFolder:
         return self.root / "embeddings"
 
     def predictions(self, cell: str) -> Path:
-        """Return the test predictions of a cell: TF, target, label, score."""
+        """Return the predictions of a cell in test and validation: TF, target, label, score, part, fold."""
         return self.predictions_folder / f"{cell}.parquet"
 
     def embeddings(self, cell: str) -> Path:

@@ -84,8 +84,9 @@ class CellRecord(Record):
         Seconds of it that another arm spent, on the graph stage that both share.
     peak_memory_mb
         In 2^20 bytes.
-    data_digest, split_digest, test_share
-        What was examined: digests of the data and of the exam; how much the tests of two repeats overlap.
+    data_digest, split_digest, test_share, exam_differs
+        What was examined: digests of the data and of the exam; how much the tests of two repeats overlap; what
+        validation asks otherwise than the test.
     identity, versions
         What the cell's digest is the digest of; versions of the libraries that can change a number.
     """
@@ -104,6 +105,7 @@ class CellRecord(Record):
     data_digest: str = ""
     split_digest: str = ""
     test_share: float | None = None
+    exam_differs: str = ""
     identity: dict[str, Any] = {}
     versions: dict[str, str] = {}
 

@@ -48,6 +48,7 @@ def _outcome(record: CellRecord) -> dict[str, Any]:
         "device": record.device,
         "split_digest": record.split_digest,
         "test_share": float("nan") if record.test_share is None else record.test_share,
+        "exam_differs": record.exam_differs,
         "versions": json.dumps(record.versions, sort_keys=True),
     }
 

@@ -14,6 +14,7 @@ import torch
 from components.core.dataset import Dataset
 from components.core.exam import Split
 from components.core.metrics import METRICS, evaluate
+from components.split.audit import differences
 from search_spaces.arm import json_digest
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
@@ -39,7 +40,7 @@ class CellResult:
     record
         Status, scores, curves, costs.
     predictions
-        Test pairs of all folds: tf, target, label, score; None if the cell failed.
+        Test and validation pairs of all folds: tf, target, label, score, part, fold; None if the cell failed.
     embeddings
         What the model of the first fold makes of test pairs; None if it was not asked for.
     traceback
@@ -199,6 +200,7 @@ def _record(cell: Cell, dataset: Dataset, folds: tuple[Split, ...], outcomes: Se
         data_digest=dataset.digest,
         split_digest=exam_digest(folds),
         test_share=share_tested(dataset, folds),
+        exam_differs=differences(folds[0]),
         identity=cell.identity,
         versions=versions(),
     )
@@ -210,10 +212,19 @@ def _evaluate(scores: np.ndarray, labels: np.ndarray, pairs: np.ndarray) -> dict
 
 
 def _predictions(dataset: Dataset, folds: tuple[Split, ...], outcomes: Sequence[FoldScores]) -> Arrays:
-    genes, pairs = np.asarray(dataset.genes), np.concatenate([split.test for split in folds])
+    """Return what is saved: pairs by name, of the test and, for whoever weighs arms together, of validation."""
+    parts = [
+        (part, number, getattr(split, part), getattr(split, f"{part}_labels"), getattr(outcome, part))
+        for part in ("test", "validation")
+        for number, (split, outcome) in enumerate(zip(folds, outcomes, strict=True))
+    ]
+    genes, pairs = np.asarray(dataset.genes), np.concatenate([pairs for _, _, pairs, _, _ in parts])
+    sizes = [len(pairs) for _, _, pairs, _, _ in parts]
     return {
         "tf": genes[pairs[:, 0]],
         "target": genes[pairs[:, 1]],
-        "label": np.concatenate([split.test_labels for split in folds]).astype(np.int8),
-        "score": np.concatenate([outcome.test for outcome in outcomes]).astype(np.float32),
+        "label": np.concatenate([labels for *_, labels, _ in parts]).astype(np.int8),
+        "score": np.concatenate([scores for *_, scores in parts]).astype(np.float32),
+        "part": np.repeat([part for part, *_ in parts], sizes),
+        "fold": np.repeat([number for _, number, *_ in parts], sizes).astype(np.int8),
     }

@@ -129,7 +129,13 @@ class _Trainer:
         batches = self.streams.torch("batches", stage.name, self.device)
         saved, self.saved = self.saved, None
         if saved is None or saved["stage"] != stage.name:
-            return _Progress(draws, batches, self._draw(draws), self._tensor(np.empty(0)), _snapshot(self.model))
+            return _Progress(
+                draws,
+                batches,
+                self._draw(draws),
+                torch.empty(0, dtype=torch.int64, device=self.device),
+                _snapshot(self.model),
+            )
         self.model.load_state_dict(saved["model"])
         stage.fitter.optimizer.load_state_dict(saved["optimizer"])
         stage.fitter.scheduler.load_state_dict(saved["scheduler"])
@@ -306,7 +312,7 @@ def _graph_stage(model: GRNModel, optimizer: Any, budget: Budget) -> _Stage:
 
     fitter = optimizer.graph([*model.bucketing.parameters(), *model.gnn.parameters()])
     epochs, patience, size = budget.graph_epochs, budget.graph_patience, budget.graph_batch_size
-    return _Stage("graph", fitter, epochs, patience, size, 0, model.embed_graph, score)
+    return _Stage("graph", fitter, epochs, patience, size, budget.validate_every, model.embed_graph, score)
 
 
 def _joint_stage(model: GRNModel, optimizer: Any, budget: Budget) -> _Stage:

@@ -26,7 +26,7 @@ from study.train.checkpoint import read_tensors, same_shapes, write_tensors
 ENABLED = True  # a benchmark sets it to False to see what sharing is worth
 WAIT_S = 24 * 3600.0  # for another worker to finish the stage; the lock of one that died is free at once
 FACTORS = ("bucketing", "gnn", "negatives", "optimizer", "scorer")
-BUDGET = ("graph_epochs", "graph_patience", "graph_batch_size", "choose_by", "precision")
+BUDGET = ("graph_epochs", "graph_patience", "graph_batch_size", "validate_every", "choose_by", "precision")
 ENTRY = "study.train.fit"  # the module that trains the stage
 CONTENT = frozenset(("state", "curves", "seconds"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from component_cases import all_levels, dataset_of, keys, make_dataset, make_split
@@ -13,6 +15,7 @@ from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from components.core.exam import Split
 from components.core.streams import Streams
+from components.split.audit import differences
 from search_spaces.arm import parse_choice
 
 LEVELS = [level for _, level in all_levels("split")]
@@ -316,3 +319,21 @@ def test_all_non_targets_asks_in_validation_what_it_asks_in_the_test():
 def test_former_name_of_an_exam_is_the_same_exam():
     former, name = (parse_choice("split", level) for level in ("hard_negative", "all_non_targets"))
     assert former == name and "hard_negative" not in registry.levels("split")
+
+
+class TestDifferences:
+    """What validation asks otherwise than the test, in words."""
+
+    def test_matched_validation_has_another_share_of_edges(self):
+        network = make_dataset(1, genes=120, tfs=20, edges=300)
+        told = differences(make_split(network, "per_tf", validation="matched"))
+        assert told.startswith("50.0% of validation's pairs are edges, and ")
+        assert "share" not in differences(make_split(network, "per_tf"))
+
+    def test_genes_that_training_never_shows_are_counted(self):
+        split = make_split(make_dataset(1, genes=120, tfs=20, edges=600), "all_non_targets")
+        assert not differences(split)
+        strange = split.validation.copy()
+        strange[split.validation_labels == 0, 0] = np.setdiff1d(np.arange(120), split.train[:, 0])[0]
+        told = differences(dataclasses.replace(split, validation=strange))
+        assert "100% of validation's non-edges have a TF that training never shows, and 0% of the test's" in told

@@ -12,7 +12,8 @@ import pytest
 from conftest import ARMS, analyse, study_frame
 
 from reports.build import _render
-from reports.findings.audit import audit
+from reports.findings.controls.audit import audit
+from reports.findings.controls.topology import beyond_topology
 from reports.findings.results import Analysis, Paired
 from reports.options import ReportOptions
 from reports.page.context import context
@@ -140,7 +141,7 @@ def test_a_control_without_a_metric_leaves_no_gain_in_it(study: Study) -> None:
 
 
 def shown(a: Analysis) -> dict[str, Any]:
-    return context(a, [], audit(a), Provenance())
+    return context(a, [], audit(a), beyond_topology(a, None), Provenance())
 
 
 def page(a: Analysis) -> str:

@@ -23,9 +23,9 @@ _MANY = 4  # established differences that are named one by one
 _FORBIDDING = ("mixed digests", "search trials")
 
 
-def summary(analysis: Analysis) -> list[str]:
-    """Say in three sentences what a study found: gain over controls, worth of parts, what N carries."""
-    return [gain_sentence(analysis), _parts(analysis), _design(analysis)]
+def summary(analysis: Analysis, topology: str = "") -> list[str]:
+    """Say in three sentences what a study found: gain over controls and topology, worth of parts, what N carries."""
+    return [" ".join(filter(None, (gain_sentence(analysis), topology))), _parts(analysis), _design(analysis)]
 
 
 def _parts(a: Analysis) -> str:

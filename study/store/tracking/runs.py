@@ -54,6 +54,7 @@ def cell_tags(row: CellRow, record: CellRecord) -> dict[str, str]:
         "network": row.network,
         "protocol": json.dumps(row.training, sort_keys=True),
         "split_digest": record.split_digest,
+        "exam_differs": record.exam_differs,
         "test_share": "" if record.test_share is None else str(record.test_share),
         "device": record.device,
         "status": str(record.status),

@@ -19,7 +19,7 @@ from study.train.exams import make_split, share_tested
 
 NAMED = {"study", "arm", "arm_digest", "role", "dataset", "network", "block", "split", "repeat", "protocol", "cell"}
 NAMED |= {"data_digest", "code_digest", "split_digest", "test_share", "status", "reason", "seconds", "peak_memory_mb"}
-NAMED |= {"parameters", "best_epoch", "device", "versions", "part", "metric", "value"}
+NAMED |= {"parameters", "best_epoch", "device", "exam_differs", "versions", "part", "metric", "value"}
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def digests(plan: Plan) -> dict[tuple[str, int], str]:
 def test_every_cell_has_a_digest_of_its_own(plan: Callable[..., Plan]):
     two = [{"simulate": {"genes": 64, "tfs": 8, "cells": 40}, "seed": seed} for seed in (1, 2)]
     cells = plan(datasets=two, controls=True, repeats=3).cells
-    assert len({cell.digest for cell in cells}) == len(cells) == 2 * 3 * 6
+    assert len({cell.digest for cell in cells}) == len(cells) == 2 * 3 * 7
 
 
 def test_digest_ignores_names_and_places(plan: Callable[..., Plan]):
@@ -111,7 +111,7 @@ def test_digest_changes_with_the_code_of_the_parts_it_uses(plan: Callable[..., P
 
     monkeypatch.setattr("study.spec.cell.code_digest", other_code)
     assert cell.digest != before
-    assert asked[0]["gnn"] == "gat" and asked[0]["split"] == "per_tf"
+    assert asked[0]["gnn"] == "gat" and asked[0]["split"] == "all_non_targets"
 
 
 def test_all_arms_of_a_repeat_sit_one_exam(plan: Callable[..., Plan]):
@@ -161,19 +161,23 @@ def test_a_worker_gives_what_this_process_gives(plan: Callable[..., Plan], tmp_p
         same(run_cell(cell, LANE), CellResult(record, predictions))
 
 
-def test_predictions_are_the_test_pairs_with_their_scores(plan: Callable[..., Plan]):
+def of_part(result: CellResult, part: str) -> dict[str, np.ndarray]:
+    assert result.predictions is not None
+    return {name: values[result.predictions["part"] == part] for name, values in result.predictions.items()}
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_predictions_are_the_pairs_of_a_part_with_their_scores(plan: Callable[..., Plan], part: str):
     made = plan()
     result = run_cell(made.cells[0], LANE)
     edges = {(made.datasets[0].genes[a], made.datasets[0].genes[b]) for a, b in made.datasets[0].edges}
-    found = result.predictions
+    found = of_part(result, part)
     assert [(tf, target) in edges for tf, target in zip(found["tf"], found["target"], strict=True)] == list(
         found["label"] == 1
     )
     from sklearn.metrics import roc_auc_score
 
-    assert roc_auc_score(found["label"], found["score"]) == pytest.approx(
-        result.record.scores["test"]["auroc"], abs=1e-6
-    )
+    assert roc_auc_score(found["label"], found["score"]) == pytest.approx(result.record.scores[part]["auroc"], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -246,11 +250,11 @@ def in_folds(plan: Callable[..., Plan]) -> Plan:
 class TestFolds:
     def test_predictions_are_every_pair_of_a_tf_with_targets_once(self, in_folds: Plan):
         dataset = in_folds.datasets[0]
-        result = run_cell(in_folds.cells[0], LANE)
-        pairs = set(zip(result.predictions["tf"], result.predictions["target"], strict=True))
+        found = of_part(run_cell(in_folds.cells[0], LANE), "test")
+        pairs = set(zip(found["tf"], found["target"], strict=True))
         asked = len(np.unique(dataset.edges[:, 0])) * (dataset.n_genes - 1)
-        assert len(result.predictions["score"]) == len(pairs) == asked
-        assert result.predictions["label"].sum() == len(dataset.edges)
+        assert len(found["score"]) == len(pairs) == asked and set(found["fold"]) == {0, 1, 2}
+        assert found["label"].sum() == len(dataset.edges)
 
     def test_metrics_are_those_of_all_folds_in_one_heap(self, in_folds: Plan):
         folds = make_folds(in_folds.datasets[0], in_folds.cells[0].split, 0)
@@ -261,7 +265,7 @@ class TestFolds:
             scores.append(out_degree[split.test[:, 0]] * in_degree[split.test[:, 1]])
         labels, pairs = np.concatenate([s.test_labels for s in folds]), np.concatenate([s.test for s in folds])
         assert result.record.scores["test"] == pytest.approx(evaluate(np.concatenate(scores), labels, pairs))
-        np.testing.assert_array_equal(result.predictions["score"], np.concatenate(scores).astype(np.float32))
+        np.testing.assert_array_equal(of_part(result, "test")["score"], np.concatenate(scores).astype(np.float32))
 
     def test_curves_epochs_and_exam_are_recorded_of_all_folds(self, in_folds: Plan):
         cell = in_folds.cells[0]

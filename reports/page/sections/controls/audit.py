@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.findings.audit import Audit, audit_refusals, is_degree
+from reports.findings.controls.audit import Audit, audit_refusals, is_degree
 from reports.findings.results import Analysis
 from reports.findings.summaries import TALL
 from reports.page.tables.exports import Export

@@ -1,0 +1,1 @@
+"""What scores owe to other than expression: degrees, and the topology of the training edges."""

@@ -1,0 +1,159 @@
+"""What expression adds to topology: the reference arm's scores and its noise control's, each stacked on topology's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reports.findings.results import Analysis, Paired
+from reports.statistics.pairs.differences import Effect, effect, mean_interval
+from reports.statistics.stacking import measured, stack
+from reports.words.metrics import DECIMALS, metric_of
+
+TOPOLOGY, NOISE = "topology", "noise"
+Predicted = Callable[[str, str], Mapping[int, pd.DataFrame]]
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What is left for expression once the graph of training edges has said what it can.
+
+    Attributes
+    ----------
+    scores
+        One row per data set x repeat x metric: topology ``alone``, ``with_reference``, ``with_noise``.
+    gains
+        With the reference minus with noise, on each data set and metric, paired over repeats.
+    effects
+        The same over blocks, by metric; none for a metric without a common scale, or with one block.
+    note
+        Why there is nothing of this; empty where there is.
+    """
+
+    scores: pd.DataFrame
+    gains: tuple[Paired, ...] = ()
+    effects: Mapping[str, Effect] | None = None
+    note: str = ""
+
+
+def beyond_topology(a: Analysis, predicted: Predicted | None) -> Beyond:
+    """Return what the reference arm adds to topology that the same arm on noise does not.
+
+    On each fold of each exam a logistic regression over validation pairs joins topology's score with an arm's, and
+    scores the test pairs: the arm may add, but not take away, what topology knows.
+
+    Parameters
+    ----------
+    a
+        The analysis.
+    predicted
+        Returns what an arm predicted on a data set, by repeat: ``tf, target, label, score, part, fold``. None if nobody
+        knows.
+    """
+    arms = {name: _control(a, name) for name in (TOPOLOGY, NOISE)}
+    lacking = [name for name, arm in arms.items() if arm is None]
+    if a.reference is None or lacking:
+        what = f"the control {' and '.join(lacking)}" if lacking else "a reference arm"
+        return Beyond(pd.DataFrame(), note=f"this table lacks {what}")
+    if predicted is None:
+        return Beyond(pd.DataFrame(), note="no predictions lie beside this table")
+    rows = [row for dataset in a.datasets for row in _of_dataset(predicted, dataset, a.reference, arms)]
+    if not rows:
+        return Beyond(pd.DataFrame(), note="no repeat has validation predictions of all three arms")
+    scores = pd.DataFrame(rows)
+    scores = scores[scores["metric"].isin(a.metrics)]
+    gains = _gains(a, scores)
+    return Beyond(scores, gains, _over_blocks(a, gains))
+
+
+def _control(a: Analysis, name: str) -> str | None:
+    """Return the arm that is this control; studies laid side by side name their arms 'study: arm'."""
+    named = [arm for arm, role in a.roles.items() if role == "control" and arm.rsplit(": ", 1)[-1] == name]
+    return named[0] if len(named) == 1 else None
+
+
+def _of_dataset(
+    predicted: Predicted, dataset: str, reference: str, arms: Mapping[str, str | None]
+) -> list[dict[str, object]]:
+    tables = [predicted(str(arm), dataset) for arm in (arms[TOPOLOGY], reference, arms[NOISE])]
+    rows: list[dict[str, object]] = []
+    for repeat in sorted(set.intersection(*map(set, tables))):
+        alone, full, noise = (_in_order(table[repeat]) for table in tables)
+        if not (alone["part"] == "validation").any() or not all(_same_pairs(alone, other) for other in (full, noise)):
+            continue
+        values = {
+            "alone": _scored(alone, alone["score"][alone["part"] == "test"].to_numpy()),
+            "with_reference": _scored(alone, _stacked(alone, full)),
+            "with_noise": _scored(alone, _stacked(alone, noise)),
+        }
+        for metric in values["alone"]:
+            numbers = {name: of[metric] for name, of in values.items()}
+            rows.append({"dataset": dataset, "repeat": repeat, "metric": metric, **numbers})
+    return rows
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    return table.sort_values(["part", "fold", "tf", "target"], kind="stable", ignore_index=True)
+
+
+def _same_pairs(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    columns = ["part", "fold", "tf", "target", "label"]
+    return one[columns].equals(other[columns])
+
+
+def _stacked(alone: pd.DataFrame, arm: pd.DataFrame) -> np.ndarray:
+    """Return the test scores of topology and an arm together, fold by fold, in the order of the table."""
+    both = np.column_stack([alone["score"], arm["score"]]).astype(float)
+    validation, fold = (alone["part"] == "validation").to_numpy(), alone["fold"].to_numpy()
+    labels, scores = alone["label"].to_numpy(), np.empty(len(alone))
+    for number in np.unique(fold):
+        fits, asked = validation & (fold == number), ~validation & (fold == number)
+        scores[asked] = stack(both[fits], labels[fits], both[asked])
+    return scores[~validation]
+
+
+def _scored(table: pd.DataFrame, scores: np.ndarray) -> dict[str, float]:
+    test = table[table["part"] == "test"]
+    return measured(scores, test["label"].to_numpy(), test["tf"].to_numpy())
+
+
+def _gains(a: Analysis, scores: pd.DataFrame) -> tuple[Paired, ...]:
+    of_sets = {(g.dataset, g.metric): g for g in a.gains}  # block, and what shared edges add to the variance
+    gains = []
+    for (dataset, metric), rows in scores.groupby(["dataset", "metric"], sort=False):
+        known = of_sets.get((str(dataset), str(metric)))
+        d = np.round((rows["with_reference"] - rows["with_noise"]).to_numpy(), DECIMALS)
+        if known is None or not np.isfinite(d).all():
+            continue
+        size, ratio = effect(d, 1 - a.alpha), known.ratio
+        low, high = mean_interval(d, 1 - a.alpha, ratio=ratio or 0.0)
+        gains.append(
+            Paired(
+                str(metric),
+                str(dataset),
+                known.block,
+                f"{TOPOLOGY} + {a.reference}",
+                f"{TOPOLOGY} + {NOISE}",
+                size.n,
+                size.mean,
+                low,
+                high,
+                size.superior,
+                ratio=ratio,
+                uncorrected=known.uncorrected,
+            )
+        )
+    return tuple(gains)
+
+
+def _over_blocks(a: Analysis, gains: tuple[Paired, ...]) -> dict[str, Effect]:
+    effects = {}
+    for metric in dict.fromkeys(gain.metric for gain in gains):
+        mine = pd.Series({(g.block, g.dataset): g.mean for g in gains if g.metric == metric})
+        blocks = mine.groupby(level=0).mean()
+        if len(blocks) > 1 and metric_of(metric).same_scale:
+            effects[metric] = effect(np.asarray(blocks, dtype=np.float64), 1 - a.alpha)
+    return effects

@@ -1,0 +1,1 @@
+"""Sections of the page on what scores owe to other than expression."""
