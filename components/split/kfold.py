@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from components.core.dataset import Dataset
@@ -33,6 +35,9 @@ class KFoldPooled(Splitter):
         folds: int = setting(
             3, "parts of the data, each of which is the test once: a model is trained for each", ge=2, le=10
         )
+        deal: Literal["tf", "pairs"] = setting(
+            "tf", "'tf': the pairs of each TF go evenly to all folds; 'pairs': all pairs go to folds at random"
+        )
         validation: float = setting(0.1, "share of the pairs outside the test that validate", ge=0.02, le=0.5)
 
     settings: Settings
@@ -54,7 +59,7 @@ class KFoldPooled(Splitter):
         leading = self._leading(known, free, dataset, rng)
         fold = np.zeros(known.shape, dtype=np.int8)
         for pairs in leading:
-            rows = _by_tf(pairs, rng)
+            rows = self._order(pairs, rng)
             fold[tuple(rows.T)] = 1 + np.arange(len(rows)) % self.settings.folds
         fold = _follow(fold, known | free)
         return tuple(
@@ -73,7 +78,7 @@ class KFoldPooled(Splitter):
     ) -> Split:
         part = np.where(test, np.int8(TEST), np.int8(0))
         for pairs in leading:
-            rows = _by_tf(pairs & ~test, rng)
+            rows = self._order(pairs & ~test, rng)
             validates = np.zeros(len(rows), dtype=bool)
             validates[systematic(np.full(len(rows), self.settings.validation), rng)] = True
             part[tuple(rows.T)] = np.where(validates, VALIDATION, TRAIN)
@@ -82,6 +87,13 @@ class KFoldPooled(Splitter):
         split = collect(dataset, np.where(known, part, 0), negative, negative == TRAIN, whole_pool=True)
         refuse_empty(split, dataset, self)
         return split
+
+    def _order(self, pairs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return pairs ``[genes, genes]`` as ``[pairs, 2]``: at random, or TF after TF, each TF's pairs shuffled."""
+        rows = np.argwhere(pairs)
+        if self.settings.deal == "pairs":
+            return rng.permutation(rows)
+        return rows[np.lexsort((rng.random(len(rows)), rng.permutation(len(pairs))[rows[:, 0]]))]
 
     def _leading(
         self, known: np.ndarray, free: np.ndarray, dataset: Dataset, rng: np.random.Generator
@@ -93,12 +105,6 @@ class KFoldPooled(Splitter):
         first[tuple(one_direction(dataset.edges, dataset.n_genes, rng).T)] = True
         lower_of_two = free & free.T & np.tri(len(free), dtype=bool)
         return first, free & ~known.T & ~lower_of_two
-
-
-def _by_tf(pairs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the pairs of ``[genes, genes]`` as ``[pairs, 2]``: TFs in random order, and the pairs of each shuffled."""
-    rows = np.argwhere(pairs)
-    return rows[np.lexsort((rng.random(len(rows)), rng.permutation(len(pairs))[rows[:, 0]]))]
 
 
 def _follow(dealt: np.ndarray, pairs: np.ndarray) -> np.ndarray:

@@ -114,3 +114,29 @@ def test_pooled_degree_reaches_on_published_data_what_a_single_split_does(beelin
     scores = [rule(rule.Settings(), s, np.random.default_rng(0)).score(s.test) for s in folds]
     heap = [np.concatenate(values) for values in (scores, [s.test_labels for s in folds], [s.test for s in folds])]
     assert evaluate(*heap)["auroc"] == pytest.approx(0.80, abs=0.04)
+
+
+# 'Positive/negative sample ratio' of GP-DHT's Table 1, for the sets of the BEELINE data at hand
+TABLE_1 = {("mDC", 500): (756, 15644), ("hHEP", 500): (9939, 18471), ("mDC", 1000): (1193, 26527)}
+
+
+@pytest.mark.parametrize(("cell", "genes"), TABLE_1)
+@pytest.mark.parametrize("how", ["tf", "pairs"])
+def test_tests_of_all_folds_have_the_counts_of_gpdhts_table_1(cell, genes, how, beeline):
+    folds = make_folds(beeline("Specific", cell, genes), deal=how)
+    labels = np.concatenate([split.test_labels for split in folds])
+    assert (int(labels.sum()), int((labels == 0).sum())) == TABLE_1[cell, genes]
+
+
+def test_folds_by_pair_do_not_even_out_tfs():
+    network = make_dataset(1, genes=120, tfs=20, edges=600)
+    spread = {}
+    for how in ("tf", "pairs"):
+        folds = make_folds(network, deal=how, validation=0.2)
+        shares = np.array(
+            [counts_by_tf(split.test, network.n_genes)[np.unique(network.edges[:, 0])] for split in folds]
+        )
+        spread[how] = int(np.ptp(shares, axis=0).max())
+        left = [len(split.validation) / (len(split.validation) + len(split.train) + len(split.pool)) for split in folds]
+        assert left == pytest.approx([0.2] * 3, abs=0.01)
+    assert spread["tf"] <= 2 < spread["pairs"]
