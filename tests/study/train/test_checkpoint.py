@@ -18,9 +18,9 @@ from study.plan.plan import make_plan
 from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.study_file.study import load_study
-from study.train import fit as training
 from study.train.cell import CellResult, run_cell
 from study.train.checkpoint import Checkpoint, Clock, read_tensors, write_tensors
+from study.train.stages import trainer
 
 LANE = Lane("cpu", 1)
 GRAPH, JOINT = 3, 4  # epochs of the cells here: patience never ends them
@@ -61,7 +61,7 @@ class Epochs:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.trained: list[str] = []
         self.last: int | None = None
-        train = training._Trainer._epoch
+        train = trainer.Trainer._epoch
 
         def epoch(trainer: Any, stage: Any, *rest: Any) -> float:
             if self.last is not None and len(self.trained) == self.last:
@@ -69,7 +69,7 @@ class Epochs:
             self.trained.append(stage.name)
             return train(trainer, stage, *rest)
 
-        monkeypatch.setattr(training._Trainer, "_epoch", epoch)
+        monkeypatch.setattr(trainer.Trainer, "_epoch", epoch)
 
     def whole(self, cell: Cell) -> CellResult:
         """Return what a cell comes to that nobody kills; trained once for all tests."""
@@ -189,7 +189,7 @@ def test_files_go_when_the_cell_has_ended_and_stay_when_it_may_be_tried_again(
 ):
     made = cell()
     if status != "ok":
-        error = training.DivergedError("at the end") if status == "diverged" else OSError("at the end")
+        error = trainer.DivergedError("at the end") if status == "diverged" else OSError("at the end")
         monkeypatch.setattr("study.train.score.predict", lambda *given: (_ for _ in ()).throw(error))
     result = epochs.run(made, tmp_path)
     assert result is not None and result.record.status == status

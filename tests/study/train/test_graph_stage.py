@@ -22,11 +22,11 @@ from study.plan.plan import make_plan
 from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.study_file.study import load_study
-from study.train import fit as training
 from study.train import graph_stage as shared
 from study.train.cell import CellResult, run_cell
 from study.train.exams import make_folds
 from study.train.graph_stage import SharedStage
+from study.train.stages import trainer
 
 LANE = Lane("cpu", 1)
 LIKE = {"w": torch.zeros(2)}
@@ -47,13 +47,13 @@ def of_arms(study_file: Callable[..., Path]) -> Callable[..., list[Cell]]:
 def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Count the stages that are trained."""
     trained: list[str] = []
-    run = training._Trainer.run
+    run = trainer.Trainer.run
 
     def note(trainer: Any, stage: Any) -> int:
         trained.append(stage.name)
         return run(trainer, stage)
 
-    monkeypatch.setattr(training._Trainer, "run", note)
+    monkeypatch.setattr(trainer.Trainer, "run", note)
     return trained
 
 
