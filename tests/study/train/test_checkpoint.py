@@ -13,6 +13,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from components.bucketing.factorised import Factorisation
 from components.core.errors import KnockoutError
 from study.plan.plan import make_plan
 from study.spec.cell import Cell
@@ -131,6 +132,27 @@ def test_whatever_an_arm_draws_it_goes_on_drawing(cell, epochs: Epochs, tmp_path
     for done in (1, 2, 1):  # killed again and again
         epochs.run(made, tmp_path, killed_after=done)
     same(whole, epochs.run(made, tmp_path))
+
+
+def test_a_stage_without_labels_goes_on_to_the_last_bit(cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    bucketing = {"factorised": {"levels": 3, "dim": 8, "width": 8, "heads": 2}}
+    made = cell({"bucketing": bucketing, "gnn": "none"}, training={**TRAINING, "unsupervised_steps": 8})
+    monkeypatch.setattr("study.train.stages.unsupervised.EVERY", 2)
+    whole = run_cell(made, LANE)
+    steps, forward = [0], Factorisation.forward
+
+    def step(fitted: Factorisation) -> Any:
+        steps[0] += 1
+        if steps[0] == 6:
+            raise KilledError
+        return forward(fitted)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Factorisation, "forward", step)
+        assert "KilledError" in run_cell(made, LANE, tmp_path).record.reason
+        resumed = run_cell(made, LANE, tmp_path)
+    assert steps[0] == 6 + 4, "steps 5 to 8"
+    same(whole, resumed)
 
 
 def test_a_training_that_had_spent_its_patience_trains_no_further(cell, epochs: Epochs, tmp_path: Path, monkeypatch):

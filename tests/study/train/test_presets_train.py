@@ -30,12 +30,6 @@ def dataset() -> Dataset:
 
 
 LARGE = ("scunigp",)  # as published; its small sibling is tried in every run
-    "scunigp",
-    "hgatlink",
-    "gmfgrn",
-    "gatcl",
-    "gp-dht-guessed",
-)  # as published; its small sibling is tried in every run
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in LARGE else ()) for n in PRESETS])
