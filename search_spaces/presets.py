@@ -12,7 +12,7 @@ from typing import Any
 from components.core.budget import Budget
 from components.core.errors import UnknownNameError
 from search_spaces.arm import Arm, arm_factors, parse_choice
-from search_spaces.published import SMALL_STEPS, SYSTEMS
+from search_spaces.published import SYSTEMS
 from search_spaces.rivals import RIVALS
 
 
@@ -118,7 +118,7 @@ GPDHT_SMALL: Mapping[str, Any] = {
     "contrast": {"supcon": {"bce_weight": 0.6, "weight": 0.4}},  # noise on encodings: one pass instead of two
     "negatives": {"cooccurrence": {"ratio": 5.0}},
 }
-GPDHT_SMALL_BUDGET = Budget(epochs=40, patience=10, graph_epochs=0, unsupervised_steps=SMALL_STEPS)
+GPDHT_SMALL_BUDGET = Budget(epochs=40, patience=10, graph_epochs=0)
 
 PRESETS: dict[str, Preset] = {
     "scunigp": Preset(
@@ -175,7 +175,7 @@ PRESETS: dict[str, Preset] = {
     "scunigp-small": Preset(
         "scUniGP's recipe in a size for CPUs",
         {**SMALL, "gnn": {"gat": {"widths": [128, 64], "self_loops": False}}, "negatives": "protocol"},
-        Budget(epochs=40, patience=8, unsupervised_steps=SMALL_STEPS),
+        Budget(epochs=40, patience=8),
     ),
     "knockout-small": Preset(
         "the same size, mended: what is asked in training looks like what is asked in the test",
@@ -189,7 +189,7 @@ PRESETS: dict[str, Preset] = {
             # depends, whose negatives are drawn over all TFs.
             "negatives": {"uniform": {"ratio": 5.0}},
         },
-        Budget(epochs=40, patience=8, unsupervised_steps=SMALL_STEPS),
+        Budget(epochs=40, patience=8),
     ),
     "gp-dht": Preset(
         "GP-DHT with the settings of the paper; where it gives none, those of HGATLink's code (for GPUs)",

@@ -13,8 +13,6 @@ from components.core.budget import Budget
 
 System = tuple[str, Mapping[str, Any], Budget]  # meaning, factor to choice, training budget
 
-SMALL_STEPS = 300  # of a stage without labels, in a size for CPUs: about half a minute at 1,000 genes
-
 # all systems read standardised expression, and have no contrastive loss
 PLAIN: Mapping[str, Any] = {"scorer": "assembled", "bucketing": "none", "contrast": "off"}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.core.budget import Budget
-from search_spaces.published import GRAPH, PUBLISHED_NEGATIVES, SMALL_STEPS, System
+from search_spaces.published import GRAPH, PUBLISHED_NEGATIVES, System
 
 FACTORISED: dict[str, Any] = {"scorer": "assembled", "contrast": "off", "gnn": "none", "fusion": "late"}
 
@@ -114,7 +114,7 @@ RIVALS: dict[str, System] = {
             "negatives": FIVE,
             "optimizer": STAGE_2,
         },
-        Budget(epochs=40, patience=11, graph_epochs=0, unsupervised_steps=SMALL_STEPS, keep="last"),
+        Budget(epochs=40, patience=11, graph_epochs=0, keep="last"),
     ),
     "hgatlink": (
         "HGATLink with the settings of its code: expression factorised first, then a transformer (for GPUs)",
@@ -163,7 +163,7 @@ RIVALS: dict[str, System] = {
             "negatives": FIVE,
             "optimizer": STAGE_2,
         },
-        Budget(epochs=40, patience=10, graph_epochs=0, unsupervised_steps=SMALL_STEPS, keep="last"),
+        Budget(epochs=40, patience=10, graph_epochs=0, keep="last"),
     ),
     "igegrns": (
         "IGEGRNS with the settings of its code: a directed GraphSAGE layer, convolutions over pair and pooled gene",

@@ -304,9 +304,8 @@ class TestStageWithoutLabels:
 
     @pytest.mark.parametrize("change", [{"training": {**FEW_STEPS, "unsupervised_steps": 4}}, {"repeats": 2}], ids=str)
     def test_another_length_or_repeat_does_not_share(self, of_arms, fits, tmp_path: Path, change: dict[str, Any]):
-        for cell in of_arms(UNLABELLED, training=FEW_STEPS)[1:] + of_arms(
-            UNLABELLED, **{"training": FEW_STEPS, **change}
-        ):
+        changed = {"training": FEW_STEPS, **change}
+        for cell in of_arms(UNLABELLED, training=FEW_STEPS) + of_arms(UNLABELLED, **changed):
             if cell.arm.fits_unsupervised:
                 run_cell(cell, LANE, tmp_path)
         assert len(fits) == 2
