@@ -75,7 +75,7 @@ class GRNModel(nn.Module):
             if self.fused:
                 self.fusion = parts.build("fusion", pair_width, self.gnn.widths)
             else:
-                self.fusion = PairOnly(pair_width)
+                self.fusion = PairOnly(pair_width, classified=self.pair_encoder.classified)
         with seeded(streams.seed("init", "contrast")):
             build = parts.build if self.paired else parts.absent
             self.contrast = build("contrast", pair_width)
@@ -85,19 +85,27 @@ class GRNModel(nn.Module):
         """Whether training leaves a batch's own positives out of the graph while it predicts them."""
         return self.fused and bool(self.gnn.settings.hide_batch)
 
+    @property
+    def directed(self) -> bool:
+        """Whether messages pass from TF to target alone."""
+        return self.fused and bool(self.gnn.settings.directed)
+
+    def graph_of(self, positives: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Return the graph that messages pass over, see :func:`training_graph`."""
+        return training_graph(positives, hidden, directed=self.directed)
+
     def embed_graph(self, edges: Tensor) -> GraphEmbedding | None:
         """Embed every gene by the graph branch alone, for pre-training; None without a graph branch."""
         return self.gnn(self.bucketing(), edges) if self.fused else None
 
     def encode(self, edges: Tensor) -> Encoded:
         """Compute features, graph embedding over ``[2, edges]`` and tokens of every gene."""
+        return self._encode(self.bucketing(), edges)
+
+    def views(self, edges: Tensor, pairs: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return logits and encodings of ``[pairs, 2]`` for training: plain, and of features the contrast changed."""
         features = self.bucketing()
-        graph = self.gnn(features, edges) if self.fused else None
-        if not self.paired:
-            return Encoded(None, graph)
-        inputs = features if graph is None else self.fusion.encoder_input(features, graph.layers)
-        neighbours = Neighbours(edges, len(features)) if self.pair_encoder.context else None
-        return Encoded(self.pair_encoder.project(inputs), graph, neighbours)
+        return [self.score(self._encode(seen, edges), pairs) for seen in (features, *self.contrast.augmented(features))]
 
     def score(self, encoded: Encoded, pairs: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits ``[pairs]`` and pair encodings ``[pairs, width]`` of ``[pairs, 2]`` gene indices."""
@@ -110,6 +118,16 @@ class GRNModel(nn.Module):
         z = self._encode_pairs(encoded, pairs) if self.paired else score.unsqueeze(1)
         tf, target = [h[i] for h in graph.layers], [h[j] for h in graph.layers]
         return self.fusion(z, tf, target, score), z
+
+    def _encode(self, features: Tensor, edges: Tensor) -> Encoded:
+        graph = self.gnn(features, edges) if self.fused else None
+        if not self.paired:
+            return Encoded(None, graph)
+        inputs = features if graph is None else self.fusion.encoder_input(features, graph.layers)
+        neighbours = None
+        if self.pair_encoder.context:
+            neighbours = Neighbours(both_ways(edges) if self.directed else edges, len(features))
+        return Encoded(self.pair_encoder.project(inputs), graph, neighbours)
 
     def _encode_pairs(self, encoded: Encoded, pairs: Tensor) -> Tensor:
         if encoded.tokens is None:
@@ -127,14 +145,20 @@ def assemble(parts: Parts, expression: Tensor, streams: Streams) -> GRNModel:
     return GRNModel(parts, expression, streams)
 
 
-def training_graph(positives: Tensor, hidden: Tensor | None = None) -> Tensor:
-    """Return the undirected graph ``[2, edges]`` of training positives ``[positives, 2]``, sorted, each edge once.
+def training_graph(positives: Tensor, hidden: Tensor | None = None, *, directed: bool = False) -> Tensor:
+    """Return the graph ``[2, edges]`` of training positives ``[positives, 2]``, sorted, each edge once.
 
-    ``hidden``, ``[positives]`` bool, leaves out positives that are being predicted. Their genes stay linked if the
-    reverse is a positive too, and not hidden.
+    Edges run both ways, or from TF to target alone (``directed``). ``hidden``, ``[positives]`` bool, leaves out
+    positives that are being predicted. Their genes stay linked if the reverse is a positive too, and not hidden.
 
     Source: scUniGP appendix C ('positive TF-target pairs in the training set, with undirected edges and without
     self-loops').
     """
     visible = positives if hidden is None else positives[~hidden]
-    return coalesce(torch.cat([visible, visible.flip(1)]).t().contiguous())
+    edges = visible.t().contiguous()
+    return coalesce(edges) if directed else both_ways(edges)
+
+
+def both_ways(edges: Tensor) -> Tensor:
+    """Return a graph ``[2, edges]`` with every edge in both directions, sorted, each once."""
+    return coalesce(torch.cat([edges, edges.flip(0)], dim=1))

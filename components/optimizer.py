@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
@@ -15,16 +17,28 @@ from components.core.settings import setting
 
 @dataclass(frozen=True)
 class Fitter:
-    """An optimiser with its schedule, stepped once per batch and once per epoch."""
+    """An optimiser with its schedule, and the loss of logits and labels, ``[pairs]`` each, that it is to lower.
+
+    The optimiser is stepped once per batch, the schedule once per epoch or (``by_batch``) per batch.
+    """
 
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
+    loss: Callable[[Tensor, Tensor], Tensor]
+    by_batch: bool = False
 
-    def step(self, loss: torch.Tensor) -> None:
+    def step(self, loss: Tensor) -> None:
         """Take one gradient step on a scalar loss."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
+        if self.by_batch:
+            self.scheduler.step()
+
+    def end_epoch(self) -> None:
+        """Step a schedule that counts epochs."""
+        if not self.by_batch:
+            self.scheduler.step()
 
 
 @register("optimizer", "adam")
@@ -32,11 +46,12 @@ class Adam:
     """Fits all weights of the model with Adam and a step schedule.
 
     Source: scUniGP 4.2 (Adam, weight decay 1e-5, step scheduler gamma 0.999, step size 10) and appendix C (graph
-    stage: learning rate 3e-3).
+    stage: learning rate 3e-3); a schedule by batch as in the code of GENELink and GATCL, a double sigmoid as in that of
+    IGEGRNS.
     """
 
     class Settings(BaseSettings):
-        """Learning rates and their schedule."""
+        """Loss, learning rates and their schedule."""
 
         learning_rate: float = setting(
             5e-6, "learning rate of the joint stage", ge=1e-7, le=1.0, search=(1e-5, 1e-2), log=True
@@ -46,7 +61,11 @@ class Adam:
         )
         weight_decay: float = setting(1e-5, "L2 penalty", ge=0.0, le=1.0, search=(1e-7, 1e-2), log=True)
         gamma: float = setting(0.999, "factor on the learning rate at each step", ge=0.01, le=1.0)
-        step_size: int = setting(10, "epochs between two steps of the schedule", ge=1, le=10_000, unit="epochs")
+        step_size: int = setting(10, "epochs (or batches) between two steps of the schedule", ge=1, le=10_000)
+        step_by: Literal["epoch", "batch"] = setting("epoch", "what the schedule counts")
+        loss: Literal["logits", "double_sigmoid"] = setting(
+            "logits", "cross-entropy of the logits, or of their sigmoid, taken as logits once more"
+        )
 
     joint_only = ("learning_rate",)  # graph pre-training does not read it: arms may share that stage
 
@@ -64,4 +83,8 @@ class Adam:
     def _fitter(self, parameters: Iterable[nn.Parameter], rate: float) -> Fitter:
         adam = torch.optim.Adam(parameters, lr=rate, weight_decay=self.settings.weight_decay)
         schedule = torch.optim.lr_scheduler.StepLR(adam, self.settings.step_size, self.settings.gamma)
-        return Fitter(adam, schedule)
+        return Fitter(adam, schedule, self._loss, by_batch=self.settings.step_by == "batch")
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        logits = logits.sigmoid() if self.settings.loss == "double_sigmoid" else logits
+        return F.binary_cross_entropy_with_logits(logits, labels)

@@ -95,6 +95,12 @@ class Arm:
         """Whether it is an assembled model, which is trained, and not a rule or a known method."""
         return bool(getattr(registry.level("scorer", self.choices["scorer"].level), "trains", False))
 
+    @property
+    def fits_unsupervised(self) -> bool:
+        """Whether its bucketing is fitted to expression alone before any label is read."""
+        cls: Any = registry.level("bucketing", self.choices["bucketing"].level)
+        return self.trains and bool(cls.unsupervised)
+
     def levels(self) -> dict[str, str]:
         """Return the level of each factor for tables, ``INACTIVE`` if it cannot act."""
         return {name: INACTIVE if name in self.silenced else c.level for name, c in self.choices.items()}

@@ -80,10 +80,9 @@ GENELINK: System = (
             "adam": {
                 "learning_rate": 3e-3,  # main.py: 'lr' = 3e-3
                 "weight_decay": 0.0,  # main.py: none
-                # main.py: StepLR(step_size=1, gamma=0.99), stepped per batch; ours steps per epoch: 0.99 ** 21, for
-                # the 21 batches of an epoch on mDC, STRING
-                "gamma": 0.81,
+                "gamma": 0.99,  # main.py: StepLR(step_size=1, gamma=0.99), stepped per batch
                 "step_size": 1,
+                "step_by": "batch",
             }
         },
     },
@@ -149,10 +148,9 @@ SYSTEMS: dict[str, System] = {
                 "adam": {
                     "learning_rate": 1e-5,  # demo.py: 'lr' = 0.00001
                     "weight_decay": 0.0,  # main.py: none
-                    # demo.py. train_val.py steps the schedule per batch, ours per epoch, so that our rate hardly falls;
-                    # not converted: an epoch has 343 batches on mDC, Specific, and 4526 on mDC, STRING
-                    "gamma": 0.999,
+                    "gamma": 0.999,  # demo.py
                     "step_size": 10,
+                    "step_by": "batch",  # train_val.py
                 }
             },
         },

@@ -10,3 +10,4 @@ from components.bucketing.coexpression import Coexpression as Coexpression
 from components.bucketing.gene_cell import CumulativeBucketing as CumulativeBucketing
 from components.bucketing.gene_cell import QuantileBucketing as QuantileBucketing
 from components.bucketing.gene_cell import UniformBucketing as UniformBucketing
+from components.bucketing.factorised import FactorisedBucketing as FactorisedBucketing

@@ -23,12 +23,16 @@ class Bucketing(nn.Module):
         Whether there is one feature per gene of the data set, in its order.
     per_gene
         Names of the weights that have one row per gene.
+    unsupervised
+        Whether it is fitted to expression alone, before any label is read, and frozen then: :meth:`unfitted` and
+        :meth:`keep`.
     """
 
     width: int
     tied_to: ClassVar[str] = "the cells it was trained on"
     over_genes: ClassVar[bool] = False
     per_gene: ClassVar[tuple[str, ...]] = ()
+    unsupervised: ClassVar[bool] = False
 
     class Settings(BaseSettings):
         """No settings common to all bucketings."""

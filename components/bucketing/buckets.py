@@ -55,26 +55,26 @@ def log_positive(expression: NDArray[np.floating], log: Log = "ln") -> Reals:
     return np.log(values) if log == "ln" else values
 
 
-def bounds(values: Reals) -> tuple[Reals, Reals]:
+def bounds(values: Reals, ddof: int = 1) -> tuple[Reals, Reals]:
     """Return the range [L, U] that levels divide, two ``[genes, 1]``; NaN stands for a silent cell.
 
-    ``[max(mu - 2 sd, min), min(mu + 2 sd, max)]`` over the cells that express the gene, the variance over n - 1. NaN
-    for a gene that no cell expresses.
+    ``[max(mu - 2 sd, min), min(mu + 2 sd, max)]`` over the cells that express the gene, the variance over n - ddof.
+    NaN for a gene that no cell expresses.
 
-    Source: GP-DHT eqs 2 and 5.
+    Source: GP-DHT eqs 2 and 5; public code of GMFGRN and HGATLink for ``ddof`` 0.
     """
     expressed = ~np.isnan(values)
     n = expressed.sum(axis=1, keepdims=True)
     filled = np.where(expressed, values, 0.0)
     mean = np.where(n > 0, filled.sum(axis=1, keepdims=True) / np.maximum(n, 1), np.nan)
     squares = np.where(expressed, (filled - mean) ** 2, 0.0).sum(axis=1, keepdims=True)
-    sd = np.sqrt(squares / np.maximum(n - 1, 1))
+    sd = np.sqrt(squares / np.maximum(n - ddof, 1))
     low = np.where(expressed, values, np.inf).min(axis=1, keepdims=True)
     high = np.where(expressed, values, -np.inf).max(axis=1, keepdims=True)
     return np.maximum(mean - 2 * sd, low), np.minimum(mean + 2 * sd, high)
 
 
-def uniform(expression: NDArray[np.floating], levels: int, log: Log = "ln") -> Edges:
+def uniform(expression: NDArray[np.floating], levels: int, log: Log = "ln", ddof: int = 1) -> Edges:
     """Cut each gene's range into K levels of equal width: one edge per positive value.
 
     A value outside the range belongs to the lowest or highest level. A gene without variation has the first level only.
@@ -82,7 +82,7 @@ def uniform(expression: NDArray[np.floating], levels: int, log: Log = "ln") -> E
     Source: GP-DHT eqs 3-7.
     """
     values = log_positive(expression, log)
-    low, high = bounds(values)
+    low, high = bounds(values, ddof)
     width = (high - low) / levels
     width = np.where(width > FLAT, width, 1.0)
     gene, cell = np.nonzero(~np.isnan(values))

@@ -24,9 +24,10 @@ Building the graph takes 0.1 to 0.7 s per training. Two layers, which need both 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from components.bucketing.base import Bucketing
@@ -58,13 +59,14 @@ class GeneCellBucketing(Bucketing):
             search=("ln", "none"),
         )
         dim: int = setting(
-            64, "width of node tables and of messages within a relation", ge=4, le=1024, search=(32, 256), log=True
+            64, "width of node tables and of messages within a relation", ge=4, le=1024, search=(32, 64, 128, 256)
         )
         width: int = setting(
             256, "width of a gene's embedding (2.3.4: 'embedding dimension of 256')", ge=4, le=4096, search=(64, 512)
         )
         layers: int = setting(1, "layers of message passing (2.2.3: 'after one layer')", ge=1, le=4, search=(1, 2))
         temperature: float = setting(0.1, "tau of eq 12", ge=1e-3, le=100.0, search=(0.01, 1.0), log=True)
+        heads: int = setting(1, "parts of a projection that eq 12 normalises apart; must divide dim", ge=1, le=32)
         similarity: Similarity = setting(
             "target",
             "what the target's projection is compared with in eq 12: itself, as printed, or the aggregated message",
@@ -76,6 +78,12 @@ class GeneCellBucketing(Bucketing):
             "multiply a message by r / K of its edge (eqs 7, 10); eq 13 as printed does not read r",
             search=("none", "position"),
         )
+
+        @model_validator(mode="after")
+        def _heads_divide_dim(self) -> Self:
+            if self.dim % self.heads:
+                raise ValueError(f"heads ({self.heads}) must divide dim ({self.dim})")
+            return self
 
     def __init__(self, settings: Settings, expression: Tensor) -> None:
         super().__init__()
@@ -97,6 +105,7 @@ class GeneCellBucketing(Bucketing):
                 "temperature": s.temperature,
                 "similarity": s.similarity,
                 "gain": s.unit_gain,
+                "heads": s.heads,
             }
             self.layers.append(GeneCellLayer(attention, cells=position < s.layers))
 

@@ -93,6 +93,56 @@ class _NeighbourMaximum(torch.autograd.Function):
         return grad.new_zeros(ctx.n_messages, grad.shape[1]).scatter_add_(0, winner, grad), None
 
 
+class NeighbourSum(nn.Module):
+    """Takes, per relation and feature, the sum over each target's neighbours.
+
+    Messages ``[levels, sources, dim]`` to ``[levels, targets, dim]``. The gradient is the same sum over reverse edges.
+
+    Source: public code of GMFGRN.
+    """
+
+    def __init__(self, source: Ints, target: Ints, level: Ints, n: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.levels, n_sources, n_targets = n
+        rows, columns = (level - 1) * n_targets + target, (level - 1) * n_sources + source
+        lists = (
+            _neighbour_lists(rows, columns, self.levels * n_targets),
+            _neighbour_lists(columns, rows, self.levels * n_sources),
+        )
+        for name, (nodes, starts) in zip(("neighbours", "reverse"), lists, strict=True):
+            self.register_buffer(name, torch.from_numpy(nodes), persistent=False)
+            self.register_buffer(f"{name}_start", torch.from_numpy(starts), persistent=False)
+        self.neighbours: Tensor
+        self.neighbours_start: Tensor
+        self.reverse: Tensor
+        self.reverse_start: Tensor
+
+    def forward(self, messages: Tensor) -> Tensor:
+        """Return the sum ``[levels, targets, dim]`` over neighbours of messages ``[levels, sources, dim]``."""
+        flat: Tensor = _NeighbourSum.apply(messages.flatten(0, 1), self)
+        return flat.view(self.levels, -1, messages.shape[2])
+
+
+class _NeighbourSum(torch.autograd.Function):
+    """Sum over neighbours, in a fixed order both ways."""
+
+    @staticmethod
+    def forward(ctx: Any, messages: Tensor, graph: NeighbourSum) -> Tensor:
+        ctx.graph = graph
+        return F.embedding_bag(graph.neighbours, messages, graph.neighbours_start, mode="sum")
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        graph = ctx.graph
+        return F.embedding_bag(graph.reverse, grads[0].contiguous(), graph.reverse_start, mode="sum"), None
+
+
+def _neighbour_lists(rows: Ints, columns: Ints, n: int) -> tuple[Ints, Ints]:
+    """Return the columns of each of ``n`` rows one after another, and where each row's begin."""
+    count = np.bincount(rows, minlength=n)
+    return columns[np.argsort(rows, kind="stable")], np.cumsum(count) - count
+
+
 class RelationalAttention(nn.Module):
     """Updates one kind of node from the other, with one message path per expression level.
 
@@ -107,10 +157,18 @@ class RelationalAttention(nn.Module):
     """
 
     def __init__(
-        self, levels: int, in_width: int, dim: int, width: int, temperature: float, similarity: Similarity, gain: bool
+        self,
+        levels: int,
+        in_width: int,
+        dim: int,
+        width: int,
+        temperature: float,
+        similarity: Similarity,
+        gain: bool,
+        heads: int = 1,
     ) -> None:
         super().__init__()
-        self.temperature, self.similarity, self.gain = temperature, similarity, dim if gain else 1
+        self.temperature, self.similarity, self.gain, self.heads = temperature, similarity, dim if gain else 1, heads
         self.source = nn.Parameter(torch.randn(levels, in_width, dim) / in_width**0.5)  # W_r of eq 11
         self.target = nn.Parameter(torch.randn(levels, in_width, dim) / in_width**0.5)  # W_k of eq 11
         self.join = nn.Linear(levels * dim, width)  # W_o and b of eq 14
@@ -125,8 +183,21 @@ class RelationalAttention(nn.Module):
     def attention(self, own: Tensor, message: Tensor) -> Tensor:
         """Return the weight of each feature, ``[levels, targets, dim]``, summing to 1 over features (eq 12)."""
         other = own if self.similarity == "target" else message
-        response = (F.normalize(own, dim=-1) * F.normalize(other, dim=-1)).abs()
-        return torch.softmax(response / self.temperature, dim=-1)
+        return feature_weights(own, other, self.temperature, self.heads)
+
+
+def feature_weights(own: Tensor, other: Tensor, temperature: float, heads: int = 1) -> Tensor:
+    """Return the weights of features ``[..., dim]``, summing to 1, from how two projections ``[..., dim]`` agree.
+
+    Each of ``heads`` equal parts of a projection is normalised on its own.
+
+    Source: GP-DHT eq 12; heads as in the public code of HGATLink.
+    """
+
+    def unit(x: Tensor) -> Tensor:
+        return F.normalize(x.unflatten(-1, (heads, -1)), dim=-1).flatten(-2)
+
+    return torch.softmax((unit(own) * unit(other)).abs() / temperature, dim=-1)
 
 
 class GeneCellLayer(nn.Module):

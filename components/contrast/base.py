@@ -23,6 +23,10 @@ class Contrast(nn.Module):
         """Factor on the cross-entropy, to which this loss is added."""
         return 1.0
 
+    def augmented(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return further views of gene features ``[genes, width]``, whose losses are averaged with the plain one's."""
+        return ()
+
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         """Return the weighted loss of encodings ``[pairs, width]`` with labels ``[pairs]``: a scalar."""
         raise NotImplementedError

@@ -54,7 +54,8 @@ class SupCon(Contrast):
 
     Pair encodings ``[pairs, width]``, plain and with Gaussian noise, pass a projection head (eq 16); the loss of eq 21
     is averaged over both views. The paper adds the noise to the model's input and averages the cross-entropy over both
-    views as well; here it is added to the encodings, so that one pass through the model is enough.
+    views as well (``noise_on: input``, where the input is what each gene carries in); by default it is added to the
+    encodings, so that one pass through the model is enough.
 
     The default ``bce_weight=0.6, weight=0.4`` is eq 23; ``bce_weight=1.0, weight=lambda`` is eq 22.
 
@@ -73,10 +74,13 @@ class SupCon(Contrast):
         )
         noise: float = setting(
             0.1,
-            "sd of the noise of the second view, in units of a feature's own sd over the batch; 0: one view",
+            "sd of the noise of the second view, in units of a feature's own sd over pairs or genes; 0: one view",
             ge=0.0,
             le=5.0,
             search=(0.0, 0.5),
+        )
+        noise_on: Literal["encoding", "input"] = setting(
+            "encoding", "what the noise is added to: pair encodings, or the features of genes (2.3.4)"
         )
         dim: int = setting(128, "width of the projection", ge=4, le=4096, search=(32, 256), log=True)
         anchors: Literal["all", "edges"] = setting(
@@ -94,12 +98,20 @@ class SupCon(Contrast):
         """Factor on the cross-entropy (eq 23)."""
         return self.settings.bce_weight
 
+    def augmented(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return gene features ``[genes, width]`` with noise, where it is on the input."""
+        s = self.settings
+        return (self._noisy(features),) if s.noise and s.noise_on == "input" else ()
+
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         """Return the weighted loss of pair encodings ``[pairs, width]`` with labels ``[pairs]``: a scalar."""
         s = self.settings
         views = [z]
-        if s.noise and self.training:
-            spread = z.detach().std(dim=0, keepdim=True, unbiased=False)
-            views.append(z + s.noise * spread * torch.randn_like(z))
+        if s.noise and s.noise_on == "encoding" and self.training:
+            views.append(self._noisy(z))
         losses = [supcon_loss(self.head(view), labels, s.temperature, s.anchors) for view in views]
         return s.weight * torch.stack(losses).mean()
+
+    def _noisy(self, x: Tensor) -> Tensor:
+        spread = x.detach().std(dim=0, keepdim=True, unbiased=False)
+        return x + self.settings.noise * spread * torch.randn_like(x)

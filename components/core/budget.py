@@ -20,6 +20,12 @@ class Budget(Settings):
     graph_patience: int = setting(5, "the same patience for the pre-training", ge=1, le=100_000)
     graph_batch_size: int = setting(256, "pairs in a batch of the pre-training", ge=8, le=1_000_000)
     choose_by: Literal["auroc", "auprc"] = setting("auroc", "validation metric that picks the epoch")
+    keep: Literal["best", "last"] = setting(
+        "best", "epoch of the joint stage that is tested: the best on validation, or the last, as in some public code"
+    )
+    unsupervised_steps: int = setting(
+        300, "steps of the stage without labels, where the bucketing has one; 20,000 as published", ge=1, le=1_000_000
+    )
     # scunigp-small on STRING mDC TFs+500, one core with AVX512-BF16, three repeats: bf16 takes 0.79 of the CPU time
     # for the same epochs; test AUROC -0.008, +0.002, -0.001, against a standard deviation of 0.006 over repeats, AUPRC
     # -0.05 in the mean, as it stopped many epochs sooner twice. So fp32 is the default; no GPU was measured.

@@ -10,3 +10,4 @@ from components.fusion.early import Early as Early
 from components.fusion.late import Late as Late
 from components.fusion.expert import Expert as Expert
 from components.fusion.multiscale import Multiscale as Multiscale
+from components.fusion.stacked import Stacked as Stacked

@@ -29,6 +29,17 @@ class Classifier(nn.Module):
         return self.exit(z + self.middle(z)).squeeze(1)
 
 
+class LinearClassifier(nn.Linear):
+    """Maps encodings ``[pairs, in_width]`` to logits ``[pairs]`` by one linear map."""
+
+    def __init__(self, in_width: int) -> None:
+        super().__init__(in_width, 1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return logits ``[pairs]``."""
+        return super().forward(z).squeeze(1)
+
+
 class Fusion(nn.Module):
     """Base of every fusion: decides what the pair encoder reads, then joins its output with the graph's.
 
@@ -76,13 +87,15 @@ class PairOnly(nn.Module):
     """Classifies the pair encoding alone, where there is no graph to fuse.
 
     Its classifier has the default settings of a fusion, whatever fusion an arm names, so that arms which differ only in
-    a fusion that cannot act are one arm.
+    a fusion that cannot act are one arm. Encodings that are a last hidden layer already (``classified``) need none.
     """
 
-    def __init__(self, pair_width: int) -> None:
+    def __init__(self, pair_width: int, *, classified: bool = False) -> None:
         super().__init__()
         settings = Fusion.Settings()
-        self.classifier = Classifier(pair_width, settings.width, settings.dropout)
+        self.classifier = (
+            LinearClassifier(pair_width) if classified else Classifier(pair_width, settings.width, settings.dropout)
+        )
 
     def forward(self, z: Tensor) -> Tensor:
         """Return logits ``[pairs]`` of encodings ``[pairs, pair_width]``."""

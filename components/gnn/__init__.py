@@ -13,3 +13,4 @@ from components.gnn.gat import GAT as GAT
 from components.gnn.sage import SAGE as SAGE
 from components.gnn.gin import GIN as GIN
 from components.gnn.gatv2 import GATv2 as GATv2
+from components.gnn.conv_attention import ConvolutionalAttention as ConvolutionalAttention

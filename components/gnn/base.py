@@ -66,6 +66,7 @@ class GraphBranch(nn.Module):
             "leave a batch's own positives out of the graph while they are predicted, as test edges are",
             search=(False, True),
         )
+        directed: bool = setting(False, "let messages pass from TF to target alone, and not both ways")
 
     def __init__(self, settings: Settings, in_width: int) -> None:
         super().__init__()
@@ -78,11 +79,16 @@ class GraphBranch(nn.Module):
             width = self.out_width(size)
             self.widths += (width,)
         n_heads = 2 if settings.expert == "roles" else 0
-        self.heads = nn.ModuleList(_head(width, settings.expert_widths) for _ in range(n_heads))
+        self.heads = nn.ModuleList(self.head(width) for _ in range(n_heads))
 
     def layer(self, in_width: int, width: int) -> nn.Module:
         """Return one layer from ``in_width`` to ``width``."""
         raise NotImplementedError
+
+    def head(self, in_width: int) -> nn.Module:
+        """Return the expert head of one role, from ``[genes, in_width]``."""
+        hidden, out = self.settings.expert_widths
+        return nn.Sequential(nn.Linear(in_width, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, out))
 
     def out_width(self, width: int) -> int:
         """Return the output width of a layer whose setting is ``width``."""
@@ -107,8 +113,3 @@ class GraphBranch(nn.Module):
         if self.settings.expert == "shared":
             return GraphEmbedding(tuple(layers), layers[-1], layers[-1])
         return GraphEmbedding(tuple(layers), self.heads[0](h), self.heads[1](h))
-
-
-def _head(in_width: int, widths: tuple[int, int]) -> nn.Sequential:
-    hidden, out = widths
-    return nn.Sequential(nn.Linear(in_width, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, out))

@@ -27,9 +27,10 @@ class SAGE(GraphBranch):
         aggregation: Literal["mean", "sum", "max"] = setting(
             "mean", "how neighbours are joined; a sum keeps the degree", search=("mean", "sum", "max")
         )
+        normalize: bool = setting(False, "scale each gene's embedding to unit length before the activation")
 
     settings: Settings
 
     def layer(self, in_width: int, width: int) -> nn.Module:
         """Return a GraphSAGE layer."""
-        return SAGEConv(in_width, width, aggr=self.settings.aggregation)
+        return SAGEConv(in_width, width, aggr=self.settings.aggregation, normalize=self.settings.normalize)

@@ -9,3 +9,6 @@ from components.pair_encoder.base import PairEncoder as PairEncoder
 from components.pair_encoder.transformer import TransformerPairEncoder as TransformerPairEncoder
 from components.pair_encoder.mlp import MLPPairEncoder as MLPPairEncoder
 from components.pair_encoder.gpdht import GPDHTPairEncoder as GPDHTPairEncoder
+from components.pair_encoder.encoder_decoder import EncoderDecoder as EncoderDecoder
+from components.pair_encoder.towers import Towers as Towers
+from components.pair_encoder.pooled_convolution import PooledConvolution as PooledConvolution

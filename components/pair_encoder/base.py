@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 from torch import Tensor, nn
@@ -30,10 +30,14 @@ class PairEncoder(nn.Module):
         Width of a pair's encoding.
     context
         Neighbouring pairs that :meth:`forward` is given as a third argument, :class:`LocalContext`; 0 for none.
+    classified
+        Whether the encoding is the last hidden layer of a classifier: where nothing is fused, one linear map gives the
+        logit.
     """
 
     width: int
     context: int = 0
+    classified: ClassVar[bool] = False
 
     class Settings(BaseSettings):
         """Settings common to all pair encoders."""
@@ -64,10 +68,15 @@ class TransformerSettings(PairEncoder.Settings):
         return self
 
 
-def transformer(settings: TransformerSettings) -> nn.TransformerEncoder:
-    """Return a post-norm GELU transformer over tokens ``[pairs, tokens, dim]``."""
+def transformer(settings: TransformerSettings, activation: Literal["gelu", "relu"] = "gelu") -> nn.TransformerEncoder:
+    """Return a post-norm transformer over tokens ``[pairs, tokens, dim]``."""
     s = settings
     block = nn.TransformerEncoderLayer(
-        s.dim, s.heads, round(s.hidden * s.dim), s.dropout, activation="gelu", batch_first=True
+        s.dim, s.heads, round(s.hidden * s.dim), s.dropout, activation=activation, batch_first=True
     )
     return nn.TransformerEncoder(block, s.layers, enable_nested_tensor=False)
+
+
+def token_map(in_width: int, dim: int) -> nn.Module:
+    """Return a map of features ``[genes, in_width]`` to tokens ``[genes, dim]``: none, where they are as wide."""
+    return nn.Identity() if in_width == dim else nn.Linear(in_width, dim)

@@ -15,6 +15,8 @@ from study.train.exams import make_folds
 from study.train.limit import contained
 from study.train.score import score_fold
 
+TIMED_STEPS = 4  # of a stage without labels
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -61,12 +63,15 @@ def _costs(plan: Plan, ledger: Ledger) -> dict[Key, float]:
 
 
 def _time_epochs(cell: Cell, device: str) -> float:
-    """Return the seconds of the whole budget, from one epoch (the slowest) of either stage on the first fold."""
+    """Return the seconds of the whole budget, from one epoch (the slowest) of either stage on the first fold.
+
+    Steps of a stage without labels are timed apart; the folds of a cell share it.
+    """
     dataset = load_dataset(cell.dataset, cell.root)
     folds = make_folds(dataset, cell.split, cell.repeat)
 
-    def seconds(graph_epochs: int, epochs: int) -> float:
-        changes = {"graph_epochs": graph_epochs, "epochs": epochs}
+    def seconds(graph_epochs: int, epochs: int, steps: int = 1) -> float:
+        changes = {"graph_epochs": graph_epochs, "epochs": epochs, "unsupervised_steps": steps}
         budget = Budget(**{**cell.budget.model_dump(), **changes})
         started = time.perf_counter()
         with contained():  # an arm that fails costs the time until it does
@@ -75,7 +80,12 @@ def _time_epochs(cell: Cell, device: str) -> float:
 
     joint = seconds(0, 1)
     graph = max(seconds(1, 1) - joint, 0.0) if cell.budget.graph_epochs else 0.0
-    return len(folds) * (joint * cell.budget.epochs + graph * cell.budget.graph_epochs)
+    step = 0.0
+    if cell.arm.fits_unsupervised:
+        step = max(seconds(0, 1, 1 + TIMED_STEPS) - joint, 0.0) / TIMED_STEPS
+    return len(folds) * (joint * cell.budget.epochs + graph * cell.budget.graph_epochs) + (
+        step * cell.budget.unsupervised_steps
+    )
 
 
 def _likely_share(budget: Budget) -> float:

@@ -27,7 +27,9 @@ from study.train.exams import make_split
 from study.train.limit import time_limit
 from study.train.score import fixed_order, score_fold
 
-BUDGET = Budget(epochs=2, patience=2, batch_size=64, graph_epochs=2, graph_patience=2, graph_batch_size=64)
+BUDGET = Budget(
+    epochs=2, patience=2, batch_size=64, graph_epochs=2, graph_patience=2, graph_batch_size=64, unsupervised_steps=2
+)
 LONGEST_S = 300.0  # for an arm on the probe: seconds, where it takes one
 
 

@@ -16,15 +16,16 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from components.core.budget import Budget
 from components.core.exam import Split
 from components.core.streams import Streams
-from components.model import GRNModel, training_graph
+from components.model import GRNModel
 from study.run.devices import in_child
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.train.exams import make_split
-from study.train.fit import CHUNK, train
+from study.train.fit import train
 from study.train.limit import contained
 from study.train.memory import PeakMemory
 from study.train.score import assemble_arm
+from study.train.stages.trainer import CHUNK
 
 MOST_PROBED = 4  # arms that a probe tries
 
@@ -78,6 +79,10 @@ class _OneStep:
 
     optimizer: Any
 
+    @property
+    def loss(self) -> Any:
+        return self.optimizer.loss
+
     def graph(self, parameters: Any) -> _OneStep:
         return _OneStep(self.optimizer.graph(parameters))
 
@@ -98,7 +103,7 @@ def _one_step(cell: Cell, device: str) -> None:
     optimizer = _OneStep(made.parts.build("optimizer"))
     sampler = made.parts.build("negatives", split.training, made.expression)
     for graph_epochs in {cell.budget.graph_epochs, 0}:
-        budget = Budget(**{**cell.budget.model_dump(), "graph_epochs": graph_epochs})
+        budget = Budget(**{**cell.budget.model_dump(), "graph_epochs": graph_epochs, "unsupervised_steps": 1})
         with suppress(_EnoughError):
             train(made.model, split, sampler, optimizer, streams, budget)
     _score_chunk(made.model, split)
@@ -109,7 +114,7 @@ def _score_chunk(model: GRNModel, split: Split) -> None:
     pairs, edges = max(split.validation, split.test, key=len)[:CHUNK], split.train
     device = next(model.parameters()).device
     chunk, positives = (torch.from_numpy(np.ascontiguousarray(part)).to(device) for part in (pairs, edges))
-    model.score(model.eval().encode(training_graph(positives)), chunk)
+    model.score(model.eval().encode(model.graph_of(positives)), chunk)
 
 
 def _parameters(cell: Cell) -> int:

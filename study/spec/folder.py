@@ -145,8 +145,8 @@ class OutFolder:
         """Return the checkpoint of a cell, or of one of its folds (counted from 1)."""
         return self.checkpoints / (f"{cell}-fold_{fold}.pt" if fold else f"{cell}.pt")
 
-    def graph_stage(self, digest: str) -> Path:
-        """Return the pre-trained graph stage that several arms share."""
+    def stage(self, digest: str) -> Path:
+        """Return a stage of training that several arms share."""
         return self.root / "shared" / f"{digest}.pt"
 
     @property

@@ -23,12 +23,12 @@ from study.spec.records import CellRecord, Status
 from study.spec.versions import versions
 from study.train.checkpoint import Checkpoint, Clock, drop_checkpoints
 from study.train.exams import exam_digest, make_folds, share_tested
-from study.train.fit import DivergedError
-from study.train.graph_stage import graph_stage_of
+from study.train.graph_stage import shared_stages
 from study.train.limit import CellTimeoutError, time_limit
 from study.train.memory import PeakMemory
 from study.train.pairs import Arrays, name_pairs
 from study.train.score import FoldScores, fixed_order, score_fold
+from study.train.stages.trainer import DivergedError
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _score_fold(
     saved = checkpoint.finished()
     if saved is not None:
         return _unpacked(saved)
-    shared = graph_stage_of(cell.arm, dataset.digest, cell.split, cell.repeat, fold, cell.budget, device, out)
+    shared = shared_stages(cell.arm, dataset.digest, cell.split, cell.repeat, fold, cell.budget, device, out)
     embed = cell.saves_embeddings and fold < 2  # folds have models of their own: the first speaks for all
     outcome = score_fold(
         cell.arm, dataset, split, cell.repeat, cell.budget, device, checkpoint=checkpoint, shared=shared, embed=embed

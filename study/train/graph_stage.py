@@ -1,14 +1,16 @@
-"""The pre-trained graph stage, trained once for all arms that share it.
+"""The stages before joint training, each trained once for all arms that share it.
 
-The stage reads bucketing and graph branch alone, and each of its random streams is its own; so arms that differ in
-fusion, pair encoder or contrast leave it with the same weights to the last bit. The first of them stores the weights
-in the output folder; these files are a cache, and may be deleted at any time.
+The graph stage reads bucketing and graph branch alone, and each of its random streams is its own; so arms that differ
+in fusion, pair encoder or contrast leave it with the same weights to the last bit. The stage without labels reads what
+the model is shown of expression, and is the same for all exams of a repeat. The first arm stores the weights in the
+output folder; these files are a cache, and may be deleted at any time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,9 @@ from study.train.checkpoint import read_tensors, same_shapes, write_tensors
 ENABLED = True  # a benchmark sets it to False to see what sharing is worth
 WAIT_S = 24 * 3600.0  # for another worker to finish the stage; the lock of one that died is free at once
 FACTORS = ("bucketing", "gnn", "negatives", "optimizer", "scorer")
-BUDGET = ("graph_epochs", "graph_patience", "graph_batch_size", "validate_every", "choose_by", "precision")
+BUDGET = ("graph_epochs", "graph_patience", "graph_batch_size", "validate_every", "choose_by", "precision", "unsupervised_steps")
 ENTRY = "study.train.fit"  # the module that trains the stage
+UNLABELLED = ("bucketing", "scorer")  # what the stage without labels reads
 CONTENT = frozenset(("state", "curves", "seconds"))
 
 
@@ -61,41 +64,71 @@ class SharedStage:
         return stored if stored is not None and same_shapes(stored["state"], like) else None
 
 
-def graph_stage_of(
+@dataclass(frozen=True)
+class SharedStages:
+    """Where the stages of one training lie; nowhere, if they are for nobody else."""
+
+    unsupervised: SharedStage = field(default_factory=SharedStage)
+    graph: SharedStage = field(default_factory=SharedStage)
+
+
+def shared_stages(
     arm: Arm, data_digest: str, split: Choice, repeat: int, fold: int, budget: Budget, device: str, out: Path | None
-) -> SharedStage:
-    """Return where the graph stage of an arm's fold lies: the same place for all arms that end it alike."""
+) -> SharedStages:
+    """Return where the stages of an arm's fold lie: the same place for all arms that end a stage alike."""
     if out is None:
-        return SharedStage()
-    levels = tuple((name, arm.choices[name].level) for name in FACTORS)
-    content = {
-        "arm": _read_by_stage(arm),
+        return SharedStages()
+    runs = {
         "data": data_digest,
-        "split": split.canonical,
         "repeat": repeat,
-        "fold": fold,
-        "budget": {name: getattr(budget, name) for name in BUDGET},
-        "code": code_digest((*levels, ("split", split.level)), ENTRY),
         "torch": torch.__version__,
         "device": torch.device(device).type,
         "threads": torch.get_num_threads(),  # they change the order of sums, and so the last bit
     }
-    return SharedStage(OutFolder(out).graph_stage(json_digest(content, 20)))
+    unsupervised = {
+        **runs,
+        **_unlabelled(arm, budget),
+        "code": code_digest(tuple((name, arm.choices[name].level) for name in UNLABELLED), ENTRY),
+    }
+    levels = tuple((name, arm.choices[name].level) for name in FACTORS)
+    graph = {
+        **runs,
+        "arm": _read_by_stage(arm),
+        "split": split.canonical,
+        "fold": fold,
+        "budget": {name: getattr(budget, name) for name in BUDGET},
+        "code": code_digest((*levels, ("split", split.level)), ENTRY),
+    }
+    return SharedStages(*(SharedStage(OutFolder(out).stage(json_digest(key, 20))) for key in (unsupervised, graph)))
 
 
 def stage_group(arm: Arm, budget: Budget) -> str:
-    """Name what decides an arm's graph stage on one data set and repeat; empty where the arm has no such stage."""
-    if not arm.trains or not budget.graph_epochs or "fusion" in arm.silenced:
+    """Name what decides the first stage of an arm that others share; empty where it has joint training alone."""
+    if not arm.trains:
+        return ""
+    if arm.fits_unsupervised:
+        return canonical_json(_unlabelled(arm, budget))
+    if not budget.graph_epochs or "fusion" in arm.silenced:
         return ""
     return canonical_json({"arm": _read_by_stage(arm), "budget": {name: getattr(budget, name) for name in BUDGET}})
 
 
+def _unlabelled(arm: Arm, budget: Budget) -> dict[str, Any]:
+    """Return what decides the stage without labels, beside data, repeat and code."""
+    return {"arm": _settings_read(arm, UNLABELLED, "labelled_only"), "steps": budget.unsupervised_steps}
+
+
 def _read_by_stage(arm: Arm) -> dict[str, Any]:
-    """Return the choices that the stage reads, without the settings that only joint training does."""
+    """Return the choices that the graph stage reads, without the settings that only joint training does."""
+    return _settings_read(arm, FACTORS, "joint_only")
+
+
+def _settings_read(arm: Arm, factors: Sequence[str], but: str) -> dict[str, Any]:
+    """Return choices without the settings that a level's attribute names as unread."""
     read: dict[str, Any] = {}
-    for name in FACTORS:
+    for name in factors:
         choice = arm.choices[name]
-        unread = getattr(registry.level(name, choice.level), "joint_only", ())
+        unread = getattr(registry.level(name, choice.level), but, ())
         settings = {key: value for key, value in choice.canonical["settings"].items() if key not in unread}
         read[name] = {"level": choice.level, "settings": settings}
     return read

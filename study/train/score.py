@@ -20,7 +20,7 @@ from components.model import GRNModel, Parts, assemble
 from search_spaces.arm import Arm
 from study.train.checkpoint import Checkpoint
 from study.train.fit import Trained, encode, predict, train
-from study.train.graph_stage import SharedStage
+from study.train.graph_stage import SharedStages
 from study.train.pairs import Arrays, encode_before_and_after
 
 
@@ -93,7 +93,7 @@ def score_fold(
     budget: Budget,
     device: str,
     checkpoint: Checkpoint | None = None,
-    shared: SharedStage | None = None,
+    shared: SharedStages | None = None,
     embed: bool = False,
 ) -> FoldScores:
     """Fit an arm on one fold of an exam, and score its validation and test pairs.
@@ -105,7 +105,7 @@ def score_fold(
     checkpoint
         Where a training that was killed goes on.
     shared
-        Graph stage that other arms have, too.
+        Stages that other arms have, too.
     embed
         Whether to return what the model makes of test pairs, unless it encodes none.
 
@@ -151,6 +151,8 @@ def _scorer(arm: Arm) -> Any:
 
 def _embed(arm: Arm, trained: Trained, dataset: Dataset, split: Split, streams: Streams, device: str) -> Arrays:
     untrained = assemble_arm(arm, dataset, streams, device).model
+    if untrained.bucketing.unsupervised:  # 'before' is before any label was read
+        untrained.bucketing.load_state_dict(trained.model.bucketing.state_dict())
     if dataset.target is not None:
         _show_target(untrained, arm, dataset.target, streams, device)
     rng = streams.numpy("split", "embeddings")

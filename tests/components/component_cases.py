@@ -29,7 +29,15 @@ SMALL: dict[str, Any] = {
     "expert_widths": (5, 3),
     "learning_rate": 1e-2,
 }
-BUDGET = Budget(epochs=3, patience=9, batch_size=32, graph_epochs=2, graph_patience=9, graph_batch_size=32)
+BUDGET = Budget(
+    epochs=3,
+    patience=9,
+    batch_size=32,
+    graph_epochs=2,
+    graph_patience=9,
+    graph_batch_size=32,
+    unsupervised_steps=3,
+)
 ARM = {
     "bucketing": "none",
     "gnn": "gcn",

@@ -118,7 +118,7 @@ class TestBuckets:
 
 def encode(level: str, x: np.ndarray, **settings):
     torch.manual_seed(0)
-    given = small("bucketing", level, dim=5, width=4, levels=3, **settings)
+    given = small("bucketing", level, **{"dim": 5, "heads": 1, "width": 4, "levels": 3, **settings})
     return registry.level("bucketing", level)(given, torch.from_numpy(x)).double().eval()
 
 
@@ -366,7 +366,7 @@ class TestSupCon:
 
         budget = BUDGET.model_copy(update={"epochs": 1, "batch_size": 100_000})
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("study.train.fit.F.binary_cross_entropy_with_logits", note)
+            patch.setattr("components.optimizer.F.binary_cross_entropy_with_logits", note)
             trained = fit(dataset, split, parts, budget, model=model)
         assert len(seen) == len(cross_entropies) == 1
         expected = 0.6 * cross_entropies[0] + seen[0][1].item()

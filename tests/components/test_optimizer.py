@@ -22,7 +22,7 @@ class TestEveryOptimizer:
         before = weight.square().sum().item()
         for _ in range(20):
             fitter.step(weight.square().sum())
-            fitter.scheduler.step()
+            fitter.end_epoch()
         assert weight.square().sum().item() < before
 
     def test_weight_without_gradient_stays(self, level, stage):
@@ -46,7 +46,7 @@ class TestAdam:
         rates = []
         for _ in range(5):
             fitter.optimizer.step()
-            fitter.scheduler.step()
+            fitter.end_epoch()
             rates.append(fitter.optimizer.param_groups[0]["lr"])
         assert rates == pytest.approx([0.1, 0.05, 0.05, 0.025, 0.025])
 

@@ -214,11 +214,11 @@ def test_description_names_range_search_and_unit():
         "default": "10",
         "range": "integer in [1, 10000]",
         "search": "",
-        "unit": "epochs",
-        "meaning": "epochs between two steps of the schedule",
+        "unit": "",
+        "meaning": "epochs (or batches) between two steps of the schedule",
     }
     assert rows["learning_rate"]["search"] == "{1e-05, 0.01} (log)"
 
 
 def test_a_factor_lists_its_levels_in_the_order_of_its_package():
-    assert list(registry.levels("gnn")) == ["none", "mlp", "gcn", "gat", "sage", "gin", "gatv2"]  # as spaces list them
+    assert list(registry.levels("gnn")) == ["none", "mlp", "gcn", "gat", "sage", "gin", "gatv2", "conv_attention"]

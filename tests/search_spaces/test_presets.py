@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from components.core.errors import UnknownNameError
@@ -53,15 +55,19 @@ def test_a_misspelt_preset_is_refused_with_the_nearest():
 
 
 def test_gpdht_holds_the_numbers_of_the_paper():
-    # GP-DHT.txt, 2.1, 2.3 and 3; what the paper leaves out is ours, and the preset says so line by line
+    # GP-DHT.txt, 2.1, 2.3 and 3; what the paper leaves out is from HGATLink's code, and the preset says so line by line
     choices = preset("gp-dht").arm("x").choices
     assert choices["bucketing"].level == "uniform" and choices["gnn"].level == "none"
     bucketing = choices["bucketing"].settings.model_dump()
     assert (bucketing["width"], bucketing["layers"], bucketing["log"]) == (256, 1, "ln")
+    assert (bucketing["levels"], bucketing["temperature"], bucketing["dim"] // bucketing["heads"]) == (15, 0.25, 64)
+    adam = choices["optimizer"].settings.model_dump()
+    assert (adam["learning_rate"], adam["weight_decay"]) == (1e-3, 1e-6)
     pair = choices["pair_encoder"].settings.model_dump()
     assert (choices["pair_encoder"].level, pair["layers"], pair["width"]) == ("gpdht", 3, 256)
     contrast = choices["contrast"].settings.model_dump()
     assert (choices["contrast"].level, contrast["bce_weight"], contrast["weight"]) == ("supcon", 0.6, 0.4)
+    assert contrast["noise_on"] == "input"  # 2.3.4: 'Gaussian noise is added to the input features'
     negatives = choices["negatives"].settings.model_dump()
     assert choices["negatives"].level == "cooccurrence"
     assert 5.0 <= negatives["ratio"] <= 10.0 and negatives["joint"] == 0.05
@@ -86,6 +92,38 @@ def test_published_systems_hold_the_numbers_of_their_code():
     assert rates == {"gne": 5e-3, "genelink": 3e-3, "gnnlink": 1e-3, "scgreat": 1e-5}
     budgets = [preset(name).budget for name in rates]
     assert [(b.epochs, b.batch_size) for b in budgets] == [(20, 256), (20, 256), (100, 1_000_000), (80, 32)]
+
+
+def test_rivals_of_gpdht_hold_the_numbers_of_their_code():
+    # Lishuoyy/GMFGRN, aniani6aa/HGATLink, DHUDBlab/IGEGRNS, biomg/GATCL
+    first = {name: _settings(name, "bucketing") for name in ("gmfgrn", "hgatlink")}
+    for name, message in (("gmfgrn", "sum"), ("hgatlink", "gated_maximum")):
+        stage = first[name]
+        assert (stage["message"], stage["levels"], stage["dim"], stage["width"]) == (message, 15, 256, 256)
+        assert (stage["learning_rate"], stage["clip"], preset(name).budget.unsupervised_steps) == (0.01, 0.1, 20_000)
+        assert (_adam(name)["learning_rate"], _adam(name)["weight_decay"]) == (1e-3, 1e-6)
+    assert first["gmfgrn"]["cells"] and not first["hgatlink"]["cells"]
+    assert (first["hgatlink"]["heads"], first["hgatlink"]["temperature"]) == (4, 0.25)
+    pair = _settings("hgatlink", "pair_encoder")
+    assert (pair["layers"], pair["hidden"] * pair["dim"], pair["decoder_hidden"] * pair["dim"]) == (2, 2048, 256)
+    sage, adam = _settings("igegrns", "gnn"), _adam("igegrns")
+    assert (sage["widths"], sage["directed"], sage["normalize"]) == ((256,), True, True)
+    assert (adam["learning_rate"], adam["gamma"], adam["step_size"], adam["loss"]) == (5e-3, 0.8, 5, "double_sigmoid")
+    gat, adam = _settings("gatcl", "gnn"), _adam("gatcl")
+    assert (gat["widths"], gat["heads"], gat["attention_dropout"]) == ((384, 128), 3, 0.5)
+    assert (adam["learning_rate"], adam["gamma"], adam["step_size"], adam["step_by"]) == (3e-4, 0.99, 1, "batch")
+    budgets = {name: preset(name).budget for name in ("gmfgrn", "hgatlink", "igegrns", "gatcl")}
+    assert {name: (b.epochs, b.patience, b.batch_size) for name, b in budgets.items()} == {
+        "gmfgrn": (200, 11, 512),
+        "hgatlink": (200, 10, 512),
+        "igegrns": (100, 100, 1_000_000),
+        "gatcl": (90, 90, 256),
+    }
+    assert {b.keep for b in budgets.values()} == {"last"}
+
+
+def _settings(name: str, factor: str) -> dict[str, Any]:
+    return preset(name).arm("x").choices[factor].settings.model_dump()
 
 
 def _adam(name: str) -> dict[str, float]:

@@ -89,6 +89,18 @@ class TestByName:
         known = {arm.name.removesuffix("-small") for arm in load_study("baselines", data=data).arms}
         assert known >= {"pcc", "mi", "genie3", "grnboost2", "deepsem", "cnnc"}
         assert known >= {"gne", "scgreat", "genelink", "gnnlink", "gp-dht", "scunigp", "degree"}
+        assert known >= {"hgatlink", "gmfgrn", "igegrns", "gatcl"}
+
+    @pytest.mark.parametrize(("scale", "size"), [("cpu", "-small"), ("paper", "")])
+    def test_gpdht_meets_the_rivals_of_its_figure_2(self, data, scale, size):
+        study = load_study("gpdht-figure2", data=data, scale=scale)
+        rivals = ["hgatlink", "gmfgrn", "igegrns", "gatcl", "gnnlink"]
+        assert [arm.name for arm in study.arms if arm.role in ("reference", "baseline")] == [
+            f"{name}{size}" for name in ("gp-dht", *rivals)
+        ]
+        assert set(paths(study)) == {p for p in SETS if p.startswith("Specific")}
+        assert {split.level for split in study.splits} == {"kfold_pooled"}
+        assert all(arm.budget.keep == "last" for arm in study.arms if arm.name.startswith(tuple(rivals[:4])))
 
     def test_specific_networks_are_split_as_published(self, data):
         study = load_study("baselines", data=data)

@@ -13,14 +13,15 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from components.bucketing.factorised import Factorisation
 from components.core.errors import KnockoutError
 from study.plan.plan import make_plan
 from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.study_file.study import load_study
-from study.train import fit as training
 from study.train.cell import CellResult, run_cell
 from study.train.checkpoint import Checkpoint, Clock, read_tensors, write_tensors
+from study.train.stages import trainer
 
 LANE = Lane("cpu", 1)
 GRAPH, JOINT = 3, 4  # epochs of the cells here: patience never ends them
@@ -61,7 +62,7 @@ class Epochs:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.trained: list[str] = []
         self.last: int | None = None
-        train = training._Trainer._epoch
+        train = trainer.Trainer._epoch
 
         def epoch(trainer: Any, stage: Any, *rest: Any) -> float:
             if self.last is not None and len(self.trained) == self.last:
@@ -69,7 +70,7 @@ class Epochs:
             self.trained.append(stage.name)
             return train(trainer, stage, *rest)
 
-        monkeypatch.setattr(training._Trainer, "_epoch", epoch)
+        monkeypatch.setattr(trainer.Trainer, "_epoch", epoch)
 
     def whole(self, cell: Cell) -> CellResult:
         """Return what a cell comes to that nobody kills; trained once for all tests."""
@@ -133,6 +134,27 @@ def test_whatever_an_arm_draws_it_goes_on_drawing(cell, epochs: Epochs, tmp_path
     same(whole, epochs.run(made, tmp_path))
 
 
+def test_a_stage_without_labels_goes_on_to_the_last_bit(cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    bucketing = {"factorised": {"levels": 3, "dim": 8, "width": 8, "heads": 2}}
+    made = cell({"bucketing": bucketing, "gnn": "none"}, training={**TRAINING, "unsupervised_steps": 8})
+    monkeypatch.setattr("study.train.stages.unsupervised.EVERY", 2)
+    whole = run_cell(made, LANE)
+    steps, forward = [0], Factorisation.forward
+
+    def step(fitted: Factorisation) -> Any:
+        steps[0] += 1
+        if steps[0] == 6:
+            raise KilledError
+        return forward(fitted)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Factorisation, "forward", step)
+        assert "KilledError" in run_cell(made, LANE, tmp_path).record.reason
+        resumed = run_cell(made, LANE, tmp_path)
+    assert steps[0] == 6 + 4, "steps 5 to 8"
+    same(whole, resumed)
+
+
 def test_a_training_that_had_spent_its_patience_trains_no_further(cell, epochs: Epochs, tmp_path: Path, monkeypatch):
     made = cell(training={**TRAINING, "epochs": 30, "patience": 1, "graph_patience": 1})
     whole = epochs.run(made)
@@ -189,7 +211,7 @@ def test_files_go_when_the_cell_has_ended_and_stay_when_it_may_be_tried_again(
 ):
     made = cell()
     if status != "ok":
-        error = training.DivergedError("at the end") if status == "diverged" else OSError("at the end")
+        error = trainer.DivergedError("at the end") if status == "diverged" else OSError("at the end")
         monkeypatch.setattr("study.train.score.predict", lambda *given: (_ for _ in ()).throw(error))
     result = epochs.run(made, tmp_path)
     assert result is not None and result.record.status == status

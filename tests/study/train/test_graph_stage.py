@@ -27,6 +27,7 @@ from study.train import graph_stage as shared
 from study.train.cell import CellResult, run_cell
 from study.train.exams import make_folds
 from study.train.graph_stage import SharedStage
+from study.train.stages import trainer
 
 LANE = Lane("cpu", 1)
 LIKE = {"w": torch.zeros(2)}
@@ -47,13 +48,13 @@ def of_arms(study_file: Callable[..., Path]) -> Callable[..., list[Cell]]:
 def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Count the stages that are trained."""
     trained: list[str] = []
-    run = training._Trainer.run
+    run = trainer.Trainer.run
 
     def note(trainer: Any, stage: Any) -> int:
         trained.append(stage.name)
         return run(trainer, stage)
 
-    monkeypatch.setattr(training._Trainer, "run", note)
+    monkeypatch.setattr(trainer.Trainer, "run", note)
     return trained
 
 
@@ -257,6 +258,68 @@ class TestOnce:
             SharedStage(tmp_path / "key.pt").once(fail, LIKE)
         assert len(calls) == 1
         assert SharedStage(tmp_path / "key.pt").once(lambda: OUTCOME, LIKE)[1] is False
+
+
+UNLABELLED = {
+    "bucketing": {"factorised": {"levels": 3, "dim": 8, "width": 8, "heads": 2}},
+    "gnn": "none",
+    "pair_encoder": "mlp",
+}
+FEW_STEPS = {"epochs": 1, "graph_epochs": 0, "unsupervised_steps": 3}
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Count the stages without labels that are fitted."""
+    fitted: list[str] = []
+    fit = training.fit_to_expression
+    monkeypatch.setattr(training, "fit_to_expression", lambda trainer: fitted.append("") or fit(trainer))
+    return fitted
+
+
+class TestStageWithoutLabels:
+    def test_is_fitted_once_for_arms_and_folds_to_the_last_bit(self, of_arms, fits: list[str], tmp_path: Path):
+        arms = [
+            UNLABELLED,
+            {**UNLABELLED, "pair_encoder": "towers"},
+            {**UNLABELLED, "contrast": "supcon"},
+            {**UNLABELLED, "negatives": "uniform", "optimizer": {"adam": {"learning_rate": 0.01}}},
+            {**UNLABELLED, "bucketing": {"factorised": {**UNLABELLED["bucketing"]["factorised"], "cells": True}}},
+        ]
+        made = of_arms(*arms, training=FEW_STEPS, split={"kfold_pooled": {"folds": 2}})[1:]
+        alone = [run_cell(cell, LANE) for cell in made]
+        assert len(fits) == 2 * len(arms)
+        fits.clear()
+        together = [run_cell(cell, LANE, tmp_path) for cell in made]
+        assert len(fits) == 1
+        for one, other in zip(alone, together, strict=True):
+            same(one, other)
+
+    @pytest.mark.parametrize("scorer", ["noise", "permuted"])
+    def test_a_control_has_a_stage_of_its_own_on_what_it_is_shown(self, of_arms, fits, tmp_path: Path, scorer: str):
+        made = of_arms(UNLABELLED, {**UNLABELLED, "scorer": scorer}, training=FEW_STEPS)[1:]
+        for cell in made:
+            assert run_cell(cell, LANE, tmp_path).record.ok
+        assert len(fits) == 2
+
+    @pytest.mark.parametrize("change", [{"training": {**FEW_STEPS, "unsupervised_steps": 4}}, {"repeats": 2}], ids=str)
+    def test_another_length_or_repeat_does_not_share(self, of_arms, fits, tmp_path: Path, change: dict[str, Any]):
+        changed = {"training": FEW_STEPS, **change}
+        for cell in of_arms(UNLABELLED, training=FEW_STEPS) + of_arms(UNLABELLED, **changed):
+            if cell.arm.fits_unsupervised:
+                run_cell(cell, LANE, tmp_path)
+        assert len(fits) == 2
+
+    def test_arms_that_share_it_are_of_one_group(self, of_arms):
+        made = of_arms(UNLABELLED, {**UNLABELLED, "contrast": "supcon"}, {**UNLABELLED, "scorer": "noise"})[1:]
+        one, two, noise = (shared.stage_group(cell.arm, cell.budget) for cell in made)
+        assert one == two != noise and one
+
+    def test_before_training_means_before_any_label(self, of_arms):
+        cell = of_arms({**UNLABELLED, "name": "mine"}, training=FEW_STEPS, embeddings=["mine"])[1]
+        embeddings = run_cell(cell, LANE).embeddings
+        assert embeddings is not None
+        assert len(np.unique(embeddings["before"], axis=0)) > 1, "features that are not zeros tell pairs apart"
 
 
 class TestExam:

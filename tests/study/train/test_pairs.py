@@ -31,13 +31,13 @@ from study.spec.machine import Lane
 from study.spec.records import CellRecord
 from study.store.ledger import Ledger
 from study.study_file.study import Study, load_study
-from study.train import fit as training
 from study.train import score as scoring
 from study.train.cell import run_cell
 from study.train.checkpoint import Clock
 from study.train.exams import make_folds
 from study.train.pairs import MOST, draw_pairs, encode_pairs
 from study.train.score import assemble_arm
+from study.train.stages import trainer
 
 LANE = Lane("cpu", 1)
 REFERENCE = {
@@ -184,7 +184,7 @@ def kill(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cell, Path, int], None]:
     monkeypatch.setattr("study.train.checkpoint.EVERY_S", 0.0)
 
     def run(cell: Cell, out: Path, epochs: int) -> None:
-        left, train = iter(range(epochs)), training._Trainer._epoch
+        left, train = iter(range(epochs)), trainer.Trainer._epoch
 
         def epoch(*given: Any) -> float:
             if next(left, None) is None:
@@ -192,7 +192,7 @@ def kill(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cell, Path, int], None]:
             return train(*given)
 
         with monkeypatch.context() as patch:
-            patch.setattr(training._Trainer, "_epoch", epoch)
+            patch.setattr(trainer.Trainer, "_epoch", epoch)
             assert "KilledError" in run_cell(cell, LANE, out).record.reason
 
     return run

@@ -44,7 +44,8 @@ def arm(**changes: Any) -> Arm:
 
 
 def run(of: Arm, precision: str, repeat: int = 0, epochs: int = 8) -> FoldScores:
-    budget = Budget(epochs=epochs, patience=epochs, batch_size=64, graph_epochs=min(epochs, 4), precision=precision)
+    stages = {"graph_epochs": min(epochs, 4), "unsupervised_steps": 2}
+    budget = Budget(epochs=epochs, patience=epochs, batch_size=64, precision=precision, **stages)
     return score_fold(of, network(), make_split(network(), PER_TF, repeat), repeat, budget, "cpu")
 
 

@@ -36,7 +36,9 @@ LARGE = ("scunigp",)  # as published; its small sibling is tried in every run
 def test_every_preset_trains_for_an_epoch(name, dataset):
     split = make_split(dataset, parse_choice("split", "per_tf"), 0)
     budget = preset(name).budget
-    budget = budget.model_copy(update={"epochs": 1, "graph_epochs": min(budget.graph_epochs, 1)})
+    budget = budget.model_copy(
+        update={"epochs": 1, "graph_epochs": min(budget.graph_epochs, 1), "unsupervised_steps": 2}
+    )
     outcome = score_fold(preset(name).arm("x"), dataset, split, 0, budget, "cpu")
     validation, test = outcome.validation, outcome.test
     assert (len(validation), len(test)) == (len(split.validation), len(split.test))
