@@ -28,7 +28,15 @@ from study.train.checkpoint import read_tensors, same_shapes, write_tensors
 ENABLED = True  # a benchmark sets it to False to see what sharing is worth
 WAIT_S = 24 * 3600.0  # for another worker to finish the stage; the lock of one that died is free at once
 FACTORS = ("bucketing", "gnn", "negatives", "optimizer", "scorer")
-BUDGET = ("graph_epochs", "graph_patience", "graph_batch_size", "validate_every", "choose_by", "precision", "unsupervised_steps")
+BUDGET = (
+    "graph_epochs",
+    "graph_patience",
+    "graph_batch_size",
+    "validate_every",
+    "choose_by",
+    "precision",
+    "unsupervised_steps",
+)
 ENTRY = "study.train.fit"  # the module that trains the stage
 UNLABELLED = ("bucketing", "scorer")  # what the stage without labels reads
 CONTENT = frozenset(("state", "curves", "seconds"))

@@ -87,6 +87,15 @@ def test_all_is_the_whole_pool(split):
     assert np.array_equal(build("all", split).draw(np.random.default_rng(0)), split.pool)
 
 
+@pytest.mark.parametrize("level", ["all", "protocol"])
+def test_a_share_of_the_pool_is_drawn_anew_and_every_pair_in_time(level):
+    split = make_split(make_dataset(4, genes=50, tfs=10, edges=110), "all_non_targets")
+    sampler, rng = build(level, split, share=0.25), np.random.default_rng(0)
+    draws = [keys(sampler.draw(rng), split.n_genes) for _ in range(40)]
+    assert sampler.fresh and {len(draw) for draw in draws} == {round(0.25 * len(split.pool))}
+    assert set().union(*draws) == keys(split.pool, split.n_genes) and draws[0] != draws[1]
+
+
 @pytest.mark.parametrize("protocol", ["per_tf", "per_tf_as_published", "balanced", "unseen_tf"])
 def test_protocol_draws_as_same_tf_where_the_exam_trains_on_a_draw(protocol):
     split = make_split(make_dataset(4, genes=50, tfs=10, edges=110), protocol)

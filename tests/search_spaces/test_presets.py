@@ -68,9 +68,11 @@ def test_gpdht_holds_the_numbers_of_the_paper():
     contrast = choices["contrast"].settings.model_dump()
     assert (choices["contrast"].level, contrast["bce_weight"], contrast["weight"]) == ("supcon", 0.6, 0.4)
     assert contrast["noise_on"] == "input"  # 2.3.4: 'Gaussian noise is added to the input features'
-    negatives = choices["negatives"].settings.model_dump()
-    assert choices["negatives"].level == "cooccurrence"
-    assert 5.0 <= negatives["ratio"] <= 10.0 and negatives["joint"] == 0.05
+    assert choices["negatives"].level == "all"  # Table 1: all non-targets
+    filtered = preset("gp-dht-guessed").arm("x").choices["negatives"]  # 2.1: '5-10x', '>= 5% of cells'
+    assert (
+        filtered.level == "cooccurrence" and 5.0 <= filtered.settings.ratio <= 10.0 and filtered.settings.joint == 0.05
+    )
     budget = preset("gp-dht").budget
     assert (budget.epochs, budget.patience, budget.batch_size, budget.graph_epochs) == (200, 10, 512, 0)
 

@@ -17,10 +17,12 @@ from components.bucketing.factorised import Factorisation
 from components.core.errors import KnockoutError
 from study.plan.plan import make_plan
 from study.spec.cell import Cell
+from study.spec.datasets import load_dataset
 from study.spec.machine import Lane
 from study.study_file.study import load_study
 from study.train.cell import CellResult, run_cell
 from study.train.checkpoint import Checkpoint, Clock, read_tensors, write_tensors
+from study.train.exams import make_split
 from study.train.stages import trainer
 
 LANE = Lane("cpu", 1)
@@ -132,6 +134,39 @@ def test_whatever_an_arm_draws_it_goes_on_drawing(cell, epochs: Epochs, tmp_path
     for done in (1, 2, 1):  # killed again and again
         epochs.run(made, tmp_path, killed_after=done)
     same(whole, epochs.run(made, tmp_path))
+
+
+def test_a_cell_killed_within_a_pass_goes_on_with_the_rest_of_it(cell, epochs: Epochs, tmp_path: Path):
+    made = cell(training={**TRAINING, "batch_size": 32, "validate_every": 3})
+    for done in (1, 2):
+        epochs.run(made, tmp_path, killed_after=done)
+    same(epochs.whole(made), epochs.run(made, tmp_path))
+
+
+def test_validation_every_few_batches_leaves_out_no_pair_of_a_pass(cell, monkeypatch: pytest.MonkeyPatch):
+    """Stretches of three batches share one pass over all pairs, and each counts as an epoch."""
+    asked: list[list[tuple[int, int]]] = []
+    epoch = trainer.Trainer._epoch
+
+    def watched(self: Any, stage: Any, at: Any) -> float:
+        before = at.rows
+        loss = epoch(self, stage, at)
+        if stage.name == "joint":
+            pairs = torch.cat([self.positives, at.negatives])[before[: len(before) - len(at.rows)]]
+            asked.append([tuple(pair) for pair in pairs.tolist()])
+        return loss
+
+    monkeypatch.setattr(trainer.Trainer, "_epoch", watched)
+    training = {**TRAINING, "graph_epochs": 0, "epochs": 12, "patience": 99, "batch_size": 32, "validate_every": 3}
+    made = cell({"negatives": "all"}, training=training)
+    result = run_cell(made, LANE)
+    assert len(result.record.curves["joint_loss"]) == 12 and len(asked) == 12
+    split = make_split(load_dataset(made.dataset, made.root), made.split, 0)
+    a_pass = {tuple(pair) for pair in np.concatenate([split.train, split.pool]).tolist()}
+    needed = -(-len(a_pass) // 96)
+    drawn = [pair for stretch in asked[:needed] for pair in stretch]
+    assert len(drawn) == len(a_pass) and set(drawn) == a_pass
+    assert all(len(stretch) == 96 for stretch in asked[: needed - 1])
 
 
 def test_a_stage_without_labels_goes_on_to_the_last_bit(cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
