@@ -201,10 +201,8 @@ class ClockRecord(Record):
     seconds: float
 
 
-class Opening(BaseModel):
+class Opening(BaseModel, frozen=True, extra="forbid"):
     """One opening of the test: for which arms (digests), and on which day."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     arms: list[str]
     when: str
@@ -255,7 +253,7 @@ class DriverRecord(Record):
 
 
 def read_record(path: Path, kind: type[R], **name: Any) -> R | None:
-    """Read a record.
+    """Return a record, None if there is no such file.
 
     Parameters
     ----------
@@ -265,11 +263,6 @@ def read_record(path: Path, kind: type[R], **name: Any) -> R | None:
         Its schema.
     name
         Fields that the file's name gives away: a record that says something else is another's.
-
-    Returns
-    -------
-    Record or None
-        None if there is no such file.
 
     Raises
     ------
