@@ -61,8 +61,8 @@ VARY = {"gnn": ["gcn", "none"], "optimizer": [{"adam": {"learning_rate": [1e-4, 
 SEARCH = {
     **COMMON,
     "name": "search",
-    "repeats": 2,
-    "search": {"trials": 12, "pruner": "none", "vary": VARY, "confirm": 3},
+    "repeats": 1,
+    "search": {"trials": 10, "pruner": "none", "vary": VARY, "confirm": 3},
 }
 STUDIES = {"design": DESIGN, "search": SEARCH}
 
@@ -76,6 +76,7 @@ class Stage:
     command: str
     pattern: str
     delay_s: float
+    after: str = ""  # command that is run to its end first
 
 
 STAGES = (
@@ -84,10 +85,10 @@ STAGES = (
     Stage("report", "design", "run", "cells.parquet", 4.0),
     Stage("search", "search", "run", "search/trials/*.json", 0.5),
     Stage("search's report", "search", "run", "search/search.json", 3.0),
-    Stage("confirm", "search", "confirm", "claims/*.json", 1.5),
+    Stage("confirm", "search", "confirm", "claims/*.json", 1.5, after="run"),
     Stage("confirm's report", "search", "confirm", "cells.parquet", 4.0),
 )
-TURNS = 3  # kills of a stage before the next has its turn
+TURNS = 4  # kills of a stage before the next has its turn
 HUNG_S = 900.0
 SOUND = (0, 3)  # complete; not complete, because the other driver has the rest or was killed
 
@@ -158,6 +159,8 @@ def main() -> None:
 
 def kill_in(stage: Stage, course: Course, turns: int, rng: random.Random) -> Counter[str]:
     """Kill drivers in a stage, at most so many times; fewer if the stage is over before."""
+    if stage.after:
+        course.start(stage.study, stage.after).wait()
     kills: Counter[str] = Counter()
     drivers = [course.start(stage.study, stage.command) for _ in range(2)]
     while kills.total() < turns:
@@ -168,7 +171,7 @@ def kill_in(stage: Stage, course: Course, turns: int, rng: random.Random) -> Cou
             break
         time.sleep(rng.uniform(0, stage.delay_s))
         alive = [driver for driver in drivers if driver.poll() is None]
-        for driver in rng.sample(alive, min(len(alive), rng.choice((1, 2)))):
+        for driver in rng.sample(alive, min(len(alive), rng.choice((1, 2, 2)))):
             os.killpg(driver.pid, signal.SIGKILL)
             driver.wait()
             kills[stage.name] += 1

@@ -294,7 +294,6 @@ def parse_record(text: bytes, kind: type[R], path: Path, **name: Any) -> R:
         reason = f"{key}: {first['msg'].lower()}" if key else "it is no JSON, or was cut"
         raise DamagedRecordError(reason, where=str(path)) from None
     for field, value in name.items():
-        if getattr(record, field) != value:
-            message = f"it is the record of another {field}: {getattr(record, field)!r}"
-            raise DamagedRecordError(message, where=str(path))
+        if (other := getattr(record, field)) != value:
+            raise DamagedRecordError(f"it is the record of another {field}: {other!r}", where=str(path))
     return record
