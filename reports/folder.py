@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from reports.errors import ReportError
 
 PAGE, PARTS = "report.html", ("tables", "figures")
 LIST, LOCK = ".report.json", ".report.lock"  # file to the SHA-256 it was written with; kept while files change
+WAIT_S = 30.0  # files are renamed in less than a second: whoever holds the lock for longer is suspended
 _MEND = "Move it, or name another folder with --out."
 
 
@@ -49,10 +51,11 @@ def publish(stage: Path, out: Path, *, table: str = "") -> None:
     Raises
     ------
     ReportError
-        If a file that no report wrote has the name of a new one; nothing is changed then.
+        If a file that no report wrote has the name of a new one, or another process does not give the folder back;
+        nothing is changed then.
     """
     new = _files(stage, (*PARTS, PAGE))
-    with FileLock(out / LOCK):
+    with _held(out):
         listed, wrote = _listed(out), _wrote(out)
         stale = [name for name in _files(out, PARTS) if name in listed and name not in new and wrote(name)]
         stale = [name for name in stale if digest(out / name) != table]
@@ -73,10 +76,10 @@ def put_beside(file: Path, out: Path) -> None:
     Raises
     ------
     ReportError
-        If a file that no report wrote has its name.
+        If a file that no report wrote has its name, or another process does not give the folder back.
     """
     # first into the folder, for a file is renamed within one file system only
-    with FileLock(out / LOCK), tempfile.TemporaryDirectory(dir=out, prefix=".report-") as stage:
+    with _held(out), tempfile.TemporaryDirectory(dir=out, prefix=".report-") as stage:
         _take(out, {file.name: Path(shutil.copy(file, stage))})
 
 
@@ -86,6 +89,24 @@ def digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return ""
+
+
+@contextmanager
+def _held(out: Path) -> Iterator[None]:
+    """Hold the lock of a folder, which says who holds it; refuse one that another process does not give back."""
+    file = out / LOCK
+    try:
+        with FileLock(file, timeout=WAIT_S):
+            with suppress(OSError):  # a full disk
+                file.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+            yield
+    except Timeout:
+        owner = file.read_text(encoding="utf-8", errors="replace").strip() or "another process"
+        raise ReportError(
+            f"{owner} has been writing a report here for {WAIT_S:.0f} s; is it suspended? Resume or end it, or name "
+            "another folder with --out.",
+            where=str(out),
+        ) from None
 
 
 def _take(out: Path, new: Mapping[str, Path], table: str = "") -> None:

@@ -40,7 +40,7 @@ class TrainingPairs:
         return np.sort(pair_keys(self.pool, self.n_genes))
 
     def check_drawn(self, pairs: Ints) -> None:
-        """Refuse pairs that lie outside of the pool: held-out pairs, and known edges.
+        """Refuse no pairs at all, and pairs that lie outside of the pool: held-out pairs, and known edges.
 
         Raises
         ------
@@ -50,7 +50,12 @@ class TrainingPairs:
         if not isinstance(pairs, np.ndarray) or pairs.ndim != 2 or pairs.shape[1:] != (2,) or pairs.dtype.kind != "i":
             what = getattr(pairs, "shape", type(pairs).__name__)
             raise KnockoutError(f"a sampler of negatives draws an array of integers [negatives, 2], not {what}.")
-        if pairs is self.pool or not len(pairs):
+        if not len(pairs):
+            raise KnockoutError(
+                f"the sampler of negatives drew no pair beside {len(self.train)} training positives, out of "
+                f"{len(self.pool)} candidates. Raise its ratio, or take another level."
+            )
+        if pairs is self.pool:
             return
         keys, pool = pair_keys(pairs, self.n_genes), self._pool_keys
         inside = np.zeros(len(keys), dtype=bool)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 import pooch
@@ -22,6 +23,7 @@ from requests.exceptions import HTTPError, RequestException
 
 from components.core.errors import KnockoutError, UnknownNameError
 from components.data.readers import FILES
+from components.data.tables.files import as_size
 
 COLLECTIONS = ("beeline",)
 SOURCE = "https://raw.githubusercontent.com/zpliulab/GENELink/4eb816af27f5fe0cb26f9230286401801b251129"
@@ -31,6 +33,7 @@ NOTICE = (
 )
 PAUSES = (1.0, 4.0)  # seconds before each retry
 TIMEOUT = 30  # seconds without a byte
+MOST_BYTES = 100 << 20  # of a file: several times the largest that is published
 PASSING = (408, 425, 429)  # of the client's errors, those that another try may mend
 PATH = re.compile(
     r"Dataset/Benchmark Dataset/(?P<network>[A-Za-z][A-Za-z-]*) Dataset/(?P<cell>[A-Za-z][A-Za-z0-9-]*)/"
@@ -180,7 +183,8 @@ def _attempt(url: str, path: Path, blob: str) -> str:
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     get: Callable[..., object] = pooch.HTTPDownloader(chunk_size=1 << 16, timeout=TIMEOUT)
     try:
-        get(url, str(part), None)
+        with part.open("wb") as file:
+            get(url, _Limited(file, url), None)
         received = blob_id(part)
         if received != blob:
             return f"another content came, git blob {received} ({part.stat().st_size} bytes)"
@@ -196,6 +200,36 @@ def _attempt(url: str, path: Path, blob: str) -> str:
         return f"the download failed: {_cause(error)}"
     finally:
         part.unlink(missing_ok=True)
+
+
+class _Limited:
+    """A file to be written that refuses more bytes than any published file has.
+
+    Parameters
+    ----------
+    file
+        Where the bytes go.
+    url
+        Where they come from, for the message.
+    """
+
+    def __init__(self, file: BinaryIO, url: str) -> None:
+        self.file, self.url, self.left = file, url, MOST_BYTES
+
+    def write(self, data: bytes) -> None:
+        """Write some bytes, as long as they are not too many."""
+        self.left -= len(data)
+        if self.left < 0:
+            raise KnockoutError(
+                f"more than {as_size(MOST_BYTES)} came, and no published file is that large; the download was ended. "
+                "Is --source a copy of the GENELink repository?",
+                where=self.url,
+            )
+        self.file.write(data)
+
+    def flush(self) -> None:
+        """Hand on what is written."""
+        self.file.flush()
 
 
 def _cause(error: RequestException) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.core.dataset import Floats, Ints
+from components.core.errors import KnockoutError
 from components.core.exam import TrainingPairs
 from components.core.registry import register
 from components.core.settings import setting
@@ -66,12 +67,12 @@ class Cooccurrence(NegativeSampler):
 
         Raises
         ------
-        ValueError
+        KnockoutError
             If the filter leaves no pair at all.
         """
         s = self.settings
         if not len(self.candidates):
-            raise ValueError(
+            raise KnockoutError(
                 f"negatives.cooccurrence: all {len(self.split.pool)} candidate pairs are highly expressed together in "
                 f"at least {s.joint:g} of the cells; raise joint or quantile ({s.quantile:g})."
             )

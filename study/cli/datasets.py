@@ -22,7 +22,7 @@ from components.data.tables.network import read_network
 from components.split.audit import AUDIT, audit, differences
 from reports.words.numbers import count
 from search_spaces.arm import Choice, parse_choice
-from study.cli.display import make_console, show_table
+from study.cli.display import busy, make_console, show_table
 from study.train.exams import make_split
 
 EXAMPLES = 3
@@ -36,7 +36,8 @@ def check(folder: Path, split: str, network_file: Path | None) -> None:
         paths = [folder]
     else:
         paths = readers.find(folder) or [folder]
-    datasets = [readers.read(path, network_file=network_file) for path in paths]
+    with busy("reading the data sets"):
+        datasets = [readers.read(path, network_file=network_file) for path in paths]
     if network_file is not None:
         for note in read_network(network_file, {gene.upper() for gene in datasets[0].genes}).notes:
             console.print(f"- {note}", soft_wrap=True)
@@ -56,8 +57,9 @@ def _plain(value: object) -> str:
 
 def show_audit(console: Console, datasets: Sequence[Dataset], splits: Sequence[Choice]) -> None:
     """Print the leak audit of each data set's exam in repeat 0."""
-    exams = [make_split(dataset, split, 0) for dataset, split in zip(datasets, splits, strict=True)]
-    columns = [audit(dataset, exam) for dataset, exam in zip(datasets, exams, strict=True)]
+    with busy("auditing what each exam gives away"):
+        exams = [make_split(dataset, split, 0) for dataset, split in zip(datasets, splits, strict=True)]
+        columns = [audit(dataset, exam) for dataset, exam in zip(datasets, exams, strict=True)]
     rows = [[name, *(column[name] for column in columns)] for name in AUDIT]
     names = [f"{d.name} ({s.level})" for d, s in zip(datasets, splits, strict=True)]
     show_table(console, "leak audit (repeat 0)", ["", *names], rows)
@@ -157,7 +159,8 @@ def prepare(
     settings = parse_settings(PrepareSettings, given, owner="prepare", where="knockout data prepare")
     if files.gene_ordering is None and settings.p_value != PrepareSettings().p_value:
         raise KnockoutError("p-values come from a gene ordering; give --gene-ordering as well.", where="--p-value")
-    prepared = make(files, _place(to, name, cell, settings), settings, overwrite=overwrite)
+    with busy("reading the files and making the data set"):
+        prepared = make(files, _place(to, name, cell, settings), settings, overwrite=overwrite)
     console = make_console()
     _show(console, prepared)
     shown = shlex.quote(str(_short(prepared.folder)))

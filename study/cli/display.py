@@ -21,6 +21,9 @@ from study.spec.records import CellRecord, Status
 
 SILENT_S = 2.0  # what takes longer says what it is doing
 LINE_S = 60.0  # in a log: a line per cell or per minute, whichever is rarer
+LOADING = "reading what is done already"
+PROBING = "comparing the arms on a probe data set and sizing lanes before the first cell"
+CLOSING = "ending the study's record in MLflow and writing its table"
 FRESH_S = 1.0  # for so long an estimate of the time left is shown before it is made anew
 
 
@@ -113,7 +116,7 @@ class LiveProgress:
         self._last_line = time.monotonic()
 
     def __enter__(self) -> LiveProgress:
-        self._notice = _Notice("reading what is done already")
+        self._notice = _Notice(LOADING)
         self.bar.start()
         return self
 
@@ -125,8 +128,7 @@ class LiveProgress:
         """Show how many cells are recorded already, and how many will be run."""
         self._to_run, self._began = missing, time.monotonic()
         self._notice.call_off()
-        if missing:
-            self._notice = _Notice("comparing the arms on a probe data set and sizing lanes before the first cell")
+        self._notice = _Notice(PROBING if missing else CLOSING)
         if done:
             self.console.print(f"{count(done, 'cell')} {are(done)} in the ledger already; {missing} to run.")
         self.task = self.bar.add_task("cells", total=missing, left="", visible=missing > 0)
@@ -152,6 +154,8 @@ class LiveProgress:
         if not record.ok:
             line = Text.assemble((str(record.status), "red"), f" {cell.label}: {record.reason}")
             self.console.print(line, soft_wrap=True)
+        if self._ended == self._to_run:
+            self._notice = _Notice(CLOSING)
         self.bar.advance(self.task)
         self._refresh()
         now = time.monotonic()

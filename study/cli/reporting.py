@@ -26,7 +26,7 @@ from reports.table.table import load
 from reports.words.metrics import canonical_metric
 from reports.words.names import plain
 from reports.words.numbers import are, confidence, count, interval, joined, signed
-from study.cli.display import make_console, show_table
+from study.cli.display import busy, make_console, show_table
 from study.run.engine import Outcome
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import PlanKind
@@ -34,6 +34,8 @@ from study.spec.versions import versions
 from study.store.ledger import Ledger
 from study.store.plan_file import add_command, read_commands, read_plan
 from study.store.table import write_table
+
+WRITING = "computing the statistics and drawing the report"
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,10 @@ def report(source: Path, out: Path | None, request: Request) -> None:
         table_file, out = source, out or Path(f"report-{source.stem}")
     refuse_folder(out, table=digest(table_file))
     options = request.complete_options
-    analysis = analyse(load(table_file, options), options)
     provenance = provenance_of((*read_commands(source), request.command))
-    page = write(analysis, out, provenance=provenance, draw=request.draw, **_stored_beside(source))
+    with busy(WRITING):
+        analysis = analyse(load(table_file, options), options)
+        page = write(analysis, out, provenance=provenance, draw=request.draw, **_stored_beside(source))
     _show_findings(console, analysis)
     console.print(f"report: {page.resolve()}", soft_wrap=True)
 
@@ -124,7 +127,8 @@ def report_search(out: Path, page_out: Path, console: Console, command: str = ""
 
 def show_search(folder: SearchFolder, page_out: Path, commands: tuple[str, ...], console: Console) -> Search:
     """Write the page of a search, print what it says, and return the search."""
-    page, search = build_search(folder, page_out, provenance=provenance_of(commands)), read_search(folder)
+    with busy(WRITING):
+        page, search = build_search(folder, page_out, provenance=provenance_of(commands)), read_search(folder)
     assert search is not None  # build_search has refused a folder without one
     for sentence in search_summary(search):
         console.print(sentence, soft_wrap=True)
@@ -138,8 +142,9 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
         console.print("stopped before any cell ended; run the same command again to go on")
         return
     options = Request().with_defaults(outcome.metric, read_plan(out).margin).complete_options
-    analysis, beside = analyse(load(outcome.table, options), options), _stored_beside(out)
-    page = write(analysis, OutFolder(out).report, provenance=provenance_of(add_command(out, command)), **beside)
+    with busy(WRITING):
+        analysis, beside = analyse(load(outcome.table, options), options), _stored_beside(out)
+        page = write(analysis, OutFolder(out).report, provenance=provenance_of(add_command(out, command)), **beside)
     for sentence in [*summary(analysis), *(search_summary(beside["search"]) if beside.get("search") else ())]:
         console.print(sentence, soft_wrap=True)
     if left := outcome.planned - outcome.done:

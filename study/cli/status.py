@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from reports.words.numbers import count
-from study.cli.display import counts, duration, make_console, make_table
+from study.cli.display import LOADING, busy, counts, duration, make_console, make_table
 from study.plan.progress import Progress, ProgressReader
 
 
@@ -25,7 +25,9 @@ def show(out: Path) -> None:
         If ``out`` holds no study.
     """
     console = make_console()
-    for part in _parts(ProgressReader(out).read()):
+    with busy(LOADING):
+        now = ProgressReader(out).read()
+    for part in _parts(now):
         console.print(part, soft_wrap=isinstance(part, Text))
 
 

@@ -17,7 +17,7 @@ from reports.folder import put_beside, refuse_folder
 from reports.stored.mlflow_reader import fetch_search, read_experiment
 from reports.words.names import plain, plain_names
 from reports.words.numbers import count
-from study.cli.display import make_console
+from study.cli.display import LOADING, busy, make_console
 from study.cli.reporting import Request, report, show_search
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import CellRow
@@ -28,6 +28,7 @@ from study.store.tracking.tracker import Tracker
 
 TABLE = OutFolder(Path()).table.name
 Planned = dict[str, tuple[Path, list[CellRow]]]  # by the name a study goes by beside the others
+FETCHING = "reading the MLflow store"
 SAME = 1e-4  # scores of one cell, trained twice, differ by what parallel sums round
 EXAMS = (("data_digest", ["dataset"]), ("split", ["dataset"]), ("split_digest", ["dataset", "repeat"]))
 
@@ -51,10 +52,11 @@ def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
     """
     _refuse_alike(folders)
     _refuse_out(out)
-    plans = [read_plan(folder) for folder in folders]
-    planned = _named(folders, [plan.rows for plan in plans])
-    shared = _shared(planned)
-    frame = pd.concat([_cells(name, *planned[name], shared) for name in planned], ignore_index=True)
+    with busy(LOADING):
+        plans = [read_plan(folder) for folder in folders]
+        planned = _named(folders, [plan.rows for plan in plans])
+        shared = _shared(planned)
+        frame = pd.concat([_cells(name, *planned[name], shared) for name in planned], ignore_index=True)
     for column, keys in EXAMS:
         _refuse_mixed(frame, column, keys)
     arms, twins = set(frame["arm"]), _twins(frame)
@@ -73,11 +75,13 @@ def of_experiment(uri: str, experiment: str, out: Path | None, request: Request)
     folder = out or Path(f"report-{Path(experiment).name}")
     _refuse_out(folder)
     with tempfile.TemporaryDirectory() as fetched:
-        search = fetch_search(uri, experiment, Path(fetched))
+        with busy(FETCHING):
+            search = fetch_search(uri, experiment, Path(fetched))
         if search is not None:
             show_search(SearchFolder(search), folder, (request.command,), make_console())
             return
-    stored = read_experiment(uri, experiment)
+    with busy(FETCHING):
+        stored = read_experiment(uri, experiment)
     request = request.with_defaults(stored.metric, stored.margin)
     for sentence in stored.notes:
         make_console().print(sentence, soft_wrap=True)
@@ -102,7 +106,8 @@ def track(out: Path, uri: str | None) -> None:
         known |= _send(tracker, trials, ledger, files)
     if plan is not None:
         tracker = Tracker(plan.rows[0].study, out, uri, strict=True, say=console.print)
-        tracker.begin(plan)
+        with busy(FETCHING):
+            tracker.begin(plan)
         known |= _send(tracker, plan.rows, ledger)
     console.print(f"MLflow:  {tracker.address} has {count(len(known), 'cell')} of {out}", soft_wrap=True)
     left = len(ledger.cells() - known)
@@ -113,7 +118,8 @@ def track(out: Path, uri: str | None) -> None:
 def _send(tracker: Tracker, rows: list[CellRow], ledger: Ledger, files: Sequence[Path] = ()) -> set[str]:
     """Send recorded cells, and return their digests."""
     records = ledger.read_all(row.cell for row in rows)
-    tracker.close(rows, records, files)
+    with busy("sending cells to MLflow"):
+        tracker.close(rows, records, files)
     return set(records)
 
 

@@ -97,7 +97,8 @@ def confirm(searched: Study, study: Study, out: Path, means: Means, *, top: int,
     from study.search.confirm import plan_confirmation, write_confirmed
 
     console = make_console()
-    search, planned = plan_confirmation(searched, study, out, top=top, again=again)
+    with busy(READING):
+        search, planned = plan_confirmation(searched, study, out, top=top, again=again)
     outcome = run_planned(planned, out, console, means)
     write_confirmed(search, planned, out)
     close(outcome, out, console, command)
@@ -109,7 +110,8 @@ def demo(out: Path, *, lanes: str | None = None) -> int:
     with resources.as_file(resources.files("study.cli") / "demo.yaml") as study_file:
         console = make_console()
         started = time.perf_counter()
-        planned = make_plan(load_study(study_file, lanes=lanes))
+        with busy(READING):
+            planned = make_plan(load_study(study_file, lanes=lanes))
         console.print(
             f"{planned.study.name}: {count(len(planned.cells), 'cell')} on {describe_lanes(planned.study.lanes)}"
         )
@@ -132,8 +134,7 @@ def plan(source: Source, out: Path | None, *, cost: bool, share_cells: bool = Fa
     for alias, arm in study.aliases.items():
         console.print(f"'{alias}' is the same model as '{arm}': trained once, counted once.")
     console.print(f"metric {study.metric}, {count(study.repeats, 'repeat')}, lanes: {describe_lanes(study.lanes)}\n")
-    with busy("auditing what each exam gives away"):
-        show_audit(console, planned.datasets, study.splits)
+    show_audit(console, planned.datasets, study.splits)
     console.print(_attainable(study, {d.block for d in planned.datasets}))
     if study.tune is not None:
         cells = count(study.tune.repeats * len(study.datasets), "cell")

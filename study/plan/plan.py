@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.core import registry
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from search_spaces.arm import Arm, canonical_json
+from study.plan.refusals import refuse_impossible_arms, refuse_impossible_exams
 from study.spec.cell import Cell, Labels
 from study.spec.datasets import load_dataset
 from study.spec.records import PlanKind, PlanRecord
 from study.store.ledger import Ledger
 from study.study_file.study import Study
-from study.train.exams import make_folds
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,10 @@ def make_plan(study: Study) -> Plan:
     Raises
     ------
     KnockoutError
-        If a data set cannot be read, or two share a name.
+        If a data set cannot be read, two share a name, or a data set cannot be what an arm or its exam asks.
     """
     datasets = load_datasets(study)
-    refuse_tied_arms(study.arms, datasets)
+    refuse_impossible_arms(study, study.arms, datasets)
     return Plan(study, lay_out(study, datasets, study.arms), datasets)
 
 
@@ -78,7 +77,7 @@ def load_datasets(study: Study) -> tuple[Dataset, ...]:
     datasets = tuple(load_dataset(spec, study.root) for spec in study.datasets)
     _refuse_same_names(datasets)
     _refuse_same_exam(study, datasets)
-    _refuse_impossible_exams(study, datasets)
+    refuse_impossible_exams(study, datasets)
     return datasets
 
 
@@ -124,43 +123,3 @@ def _refuse_same_exam(study: Study, datasets: tuple[Dataset, ...]) -> None:
                 f"data sets {twin!r} and {dataset.name!r} hold the same data and set the same exam; drop one.",
                 where=f"datasets[{position}]",
             )
-
-
-def _refuse_impossible_exams(study: Study, datasets: tuple[Dataset, ...]) -> None:
-    """Refuse data sets that cannot hold their exam, all of them at once: each of their cells would fail."""
-    refusals: dict[int, KnockoutError] = {}
-    for position, (dataset, split) in enumerate(zip(datasets, study.splits, strict=True)):
-        try:
-            make_folds(dataset, split, study.first_repeat)
-        except KnockoutError as error:
-            refusals[position] = error
-    if refusals:
-        messages = [error.message for error in refusals.values()]
-        names = [f"{datasets[position].name}: " if len(refusals) > 1 else "" for position in refusals]
-        raise KnockoutError(
-            " ".join(name + message for name, message in zip(names, messages, strict=True)),
-            where=", ".join(f"datasets[{position}] ({datasets[position].name})" for position in refusals),
-        )
-
-
-def refuse_tied_arms(arms: Sequence[Arm], datasets: Sequence[Dataset]) -> None:
-    """Refuse arms whose input another data set does not have, where a data set is tested by transfer.
-
-    Raises
-    ------
-    KnockoutError
-        Naming the arm, and the levels that can be tested so.
-    """
-    transfers = [(position, dataset) for position, dataset in enumerate(datasets) if dataset.target is not None]
-    for arm in arms if transfers else ():
-        bucketing = arm.choices["bucketing"]
-        tied_to = getattr(registry.level("bucketing", bucketing.level), "tied_to", "")
-        if "bucketing" in arm.silenced or not tied_to:
-            continue
-        free = [name for name, cls in registry.levels("bucketing").items() if not getattr(cls, "tied_to", "")]
-        position, dataset = transfers[0]
-        raise KnockoutError(
-            f"arm {arm.name!r} cannot be tested on another data set: bucketing={bucketing.level} is tied to {tied_to}. "
-            f"Levels that are not: {', '.join(free)} (reference: {{bucketing: {free[0]}}}).",
-            where=f"datasets[{position}].train_on, {dataset.name}",
-        )

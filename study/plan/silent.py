@@ -8,7 +8,8 @@ of reading configuration shows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -61,7 +62,7 @@ def behaviour(arm: Arm, budget: Budget) -> str:
     short = Budget(**{**BUDGET.model_dump(), "graph_epochs": min(BUDGET.graph_epochs, budget.graph_epochs)})
     dataset, split = _probe()
     try:
-        with torch.random.fork_rng(devices=[]), fixed_order("cpu"), time_limit(LONGEST_S, kill=False):
+        with torch.random.fork_rng(devices=[]), fixed_order("cpu"), _one_thread(), time_limit(LONGEST_S, kill=False):
             outcome = score_fold(arm, dataset, split, 0, short, "cpu")
     except KnockoutError as error:
         raise type(error)(f"arm {arm.name!r}: {error.message}", where=error.where) from None
@@ -86,6 +87,17 @@ def _learning_rates(choice: Choice, epochs: int) -> list[float]:
         fitter.scheduler.step()
         rates.append(fitter.scheduler.get_last_lr()[0])
     return rates
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread: on a data set this small others only wait, and on a busy machine they cost minutes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @cache

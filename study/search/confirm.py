@@ -50,11 +50,12 @@ def plan_confirmation(searched: Study, study: Study, out: Path, *, top: int, aga
     _refuse_unfinished(search)
     best = _best(search, top)
     arms = distinct([study.reference, *(replace(t.arm, role="arm") for t in best), *study.arms[1:]])
-    _open(search, [trial.arm.digest for trial in best], again)
     spec = searched.search
     assert spec is not None  # open_search has refused a study without one
     fresh = replace(study, arms=arms.arms, aliases=arms.aliases, first_repeat=study.repeats, repeats=spec.confirm)
-    return search, make_plan(fresh)
+    plan = make_plan(fresh)
+    _open(search, [trial.arm.digest for trial in best], again)  # last: what is refused opens no test
+    return search, plan
 
 
 def _refuse_unfinished(search: Search) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from components.core.errors import KnockoutError, count
 from search_spaces.arm import parse_choice
-from study.plan.plan import load_datasets, refuse_tied_arms
+from study.plan.plan import load_datasets
+from study.plan.refusals import refuse_impossible_arms, refuse_tied_arms
 from study.run.engine import Listener, Means, drive, forget_failed, make_folder, make_workers
 from study.run.pool import Pool
 from study.search.optuna_store import OptunaStore, importances, pareto
@@ -33,6 +34,7 @@ def open_search(study: Study, out: Path) -> Search:
     if study.search is None or study.space is None:
         raise KnockoutError("this study file has a design, no search.", where="search")
     datasets = load_datasets(study)
+    refuse_impossible_arms(study, [study.reference], datasets)
     for factor in study.space.factors:
         if factor.name == "bucketing":
             inputs = [parse_choice("bucketing", level) for level in factor.levels]
@@ -42,10 +44,11 @@ def open_search(study: Study, out: Path) -> Search:
 
 def run_search(study: Study, out: Path, listener: Listener, means: Means) -> Search:
     """Run a search until its budget is spent; safe to stop and call again at any time."""
+    search = open_search(study, out)  # nothing is written before the search is known to be sound
     make_folder(study, out, means)
     if means.retry_failed:
         forget_failed_trials(OutFolder(out).search, Ledger(out))
-    search = open_search(study, out)
+        search = open_search(study, out)
     for line in uncounted(search):
         listener.message(line)
     run_searches([search], study.name, out, listener, means)

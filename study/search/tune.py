@@ -9,6 +9,7 @@ from search_spaces.arm import Arm
 from search_spaces.designs import distinct
 from search_spaces.space.space import settings_space
 from study.plan.plan import load_datasets
+from study.plan.refusals import refuse_impossible_arms
 from study.run.engine import Listener, Means, make_folder
 from study.search.record import write_tuning
 from study.search.run import forget_failed_trials, run_searches
@@ -25,11 +26,12 @@ def tune(study: Study, out: Path, listener: Listener, means: Means) -> Study | N
     """
     if study.tune is None:
         return study
+    searches = open_tuning(study, out)  # nothing is written before the study is known to be sound
     make_folder(study, out, means)
     if means.retry_failed:
         for arm in study.arms:
             forget_failed_trials(OutFolder(out).tuning_of(arm.digest), Ledger(out))
-    searches = open_tuning(study, out)
+        searches = open_tuning(study, out)
     run_searches([search for _, search in searches if search], study.name, out, listener, means)
     write_tuning(searches, OutFolder(out))
     if not all(search is None or search.over for _, search in searches):
@@ -43,6 +45,7 @@ def open_tuning(study: Study, out: Path) -> list[tuple[Arm, Search | None]]:
     spec, ledger = study.tune, Ledger(out)
     assert spec is not None
     datasets, tuned_on = load_datasets(study), replace(study, repeats=spec.repeats, first_repeat=0)
+    refuse_impossible_arms(tuned_on, study.arms, datasets)
     searches: list[tuple[Arm, Search | None]] = []
     for arm in study.arms:
         space = settings_space(arm, spec.fixed, where="design.tune") if arm.trains else None

@@ -85,8 +85,7 @@ class CellRecord(Record):
     peak_memory_mb
         In 2^20 bytes.
     data_digest, split_digest, test_share, exam_differs
-        What was examined: digests of the data and of the exam; how much the tests of two repeats overlap; what
-        validation asks otherwise than the test.
+        Digests of data and exam; how much the tests of two repeats overlap; where validation and test differ.
     identity, versions
         What the cell's digest is the digest of; versions of the libraries that can change a number.
     """
@@ -203,10 +202,8 @@ class ClockRecord(Record):
     seconds: float
 
 
-class Opening(BaseModel):
+class Opening(BaseModel, frozen=True, extra="forbid"):
     """One opening of the test: for which arms (digests), and on which day."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     arms: list[str]
     when: str
@@ -257,7 +254,7 @@ class DriverRecord(Record):
 
 
 def read_record(path: Path, kind: type[R], **name: Any) -> R | None:
-    """Read a record.
+    """Return a record, None if there is no such file.
 
     Parameters
     ----------
@@ -267,11 +264,6 @@ def read_record(path: Path, kind: type[R], **name: Any) -> R | None:
         Its schema.
     name
         Fields that the file's name gives away: a record that says something else is another's.
-
-    Returns
-    -------
-    Record or None
-        None if there is no such file.
 
     Raises
     ------
@@ -303,7 +295,6 @@ def parse_record(text: bytes, kind: type[R], path: Path, **name: Any) -> R:
         reason = f"{key}: {first['msg'].lower()}" if key else "it is no JSON, or was cut"
         raise DamagedRecordError(reason, where=str(path)) from None
     for field, value in name.items():
-        if getattr(record, field) != value:
-            message = f"it is the record of another {field}: {getattr(record, field)!r}"
-            raise DamagedRecordError(message, where=str(path))
+        if (other := getattr(record, field)) != value:
+            raise DamagedRecordError(f"it is the record of another {field}: {other!r}", where=str(path))
     return record

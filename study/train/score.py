@@ -136,11 +136,34 @@ def score_fold(
     return FoldScores(validation, test, trained.curves.values, trained.best_epoch, parameters, embeddings)
 
 
+def prepare(arm: Arm, dataset: Dataset, split: Split, repeat: int) -> None:
+    """Do what an arm does before it is fitted: draw training negatives, or construct its rule or method.
+
+    Raises
+    ------
+    KnockoutError
+        If its sampler draws none, or pairs from outside of the pool, or a part refuses the data.
+    """
+    streams = Streams(dataset.digest, repeat)
+    if not arm.trains:
+        _method(arm, dataset, split, streams)
+        return
+    sampler = _parts(arm).build("negatives", split.training, _shown(arm, dataset, streams))
+    split.training.check_drawn(sampler.draw(streams.numpy("negatives", "plan")))
+
+
 def assemble_arm(arm: Arm, dataset: Dataset, streams: Streams, device: str) -> Assembled:
     """Assemble the model of an arm that trains, on the expression that its scorer shows."""
-    shown = _scorer(arm).expression(dataset.expression, streams.numpy("noise"))
-    parts = Parts({name: (choice.level, choice.settings) for name, choice in arm.choices.items()})
+    shown, parts = _shown(arm, dataset, streams), _parts(arm)
     return Assembled(assemble(parts, torch.from_numpy(shown).to(device), streams).to(device), parts, shown)
+
+
+def _parts(arm: Arm) -> Parts:
+    return Parts({name: (choice.level, choice.settings) for name, choice in arm.choices.items()})
+
+
+def _shown(arm: Arm, dataset: Dataset, streams: Streams) -> Floats:
+    return _scorer(arm).expression(dataset.expression, streams.numpy("noise"))
 
 
 def _scorer(arm: Arm) -> Any:
@@ -165,15 +188,18 @@ def _show_target(model: GRNModel, arm: Arm, target: Dataset, streams: Streams, d
     model.bucketing.show(torch.from_numpy(tested).to(device))
 
 
-def _score_by_method(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> FoldScores:
-    """Score by a rule, which never meets expression, or by a method that is run as it is."""
+def _method(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> Any:
+    """Construct a rule, which never meets expression, or a method that is run as it is."""
     choice, rng = arm.choices["scorer"], streams.numpy("negatives")
     cls: Any = registry.level("scorer", choice.level)
     if cls.control:
-        rule = cls(choice.settings, split.training, rng)
-        return FoldScores(rule.score(split.validation), rule.score(split.test))
-    target = dataset.target
-    tfs = dataset.tfs if target is None else np.union1d(dataset.tfs, target.tfs)
-    method = cls(choice.settings, split.training, dataset.expression, tfs, rng)
+        return cls(choice.settings, split.training, rng)
+    tfs = dataset.tfs if dataset.target is None else np.union1d(dataset.tfs, dataset.target.tfs)
+    return cls(choice.settings, split.training, dataset.expression, tfs, rng)
+
+
+def _score_by_method(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> FoldScores:
+    method, target = _method(arm, dataset, split, streams), dataset.target
     validation = method.score(split.validation)
-    return FoldScores(validation, (method if target is None else method.on(target.expression)).score(split.test))
+    tested = method if target is None or method.control else method.on(target.expression)
+    return FoldScores(validation, tested.score(split.test))

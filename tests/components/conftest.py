@@ -7,21 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from component_cases import make_dataset, make_split
 
 from components.core.dataset import Dataset
 from components.core.exam import Split
 
 BEELINE = Path(__file__).parents[3] / "shared" / "data" / "beeline"
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from component_cases import dataset_of, keys, make_dataset, make_split, small
 from sklearn.metrics import roc_auc_score
 
 from components.core import registry
+from components.core.errors import KnockoutError
 from components.core.sampling import matched_probabilities, systematic
 from components.negatives.cooccurrence import highly_expressed, joint_share
 
@@ -73,7 +74,7 @@ class TestCooccurrence:
     def test_nothing_left_says_what_to_do(self):
         dataset = hubs()
         sampler = build("cooccurrence", make_split(dataset), np.ones_like(dataset.expression))
-        with pytest.raises(ValueError, match="raise joint or quantile"):
+        with pytest.raises(KnockoutError, match="raise joint or quantile"):
             sampler.draw(np.random.default_rng(0))
 
 

@@ -225,6 +225,19 @@ def test_a_missing_file_is_named_at_once(made_up: SimpleNamespace):
     assert name not in files_below(made_up.to)
 
 
+def test_a_download_without_end_is_ended_at_once(made_up: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):
+    largest = max(map(len, made_up.repository.content.values()))
+    monkeypatch.setattr(beeline, "MOST_BYTES", largest - 1)
+    with pytest.raises(KnockoutError, match=r"more than 0\.\d MB came.*--source") as refused:
+        made_up.fetch()
+    path = unquote(refused.value.where).removeprefix(f"{made_up.repository.address}/")
+    assert made_up.repository.asked.count(path) == 1  # another try would bring as much
+    assert not list(made_up.to.rglob("*BL--ExpressionData.csv*"))
+    monkeypatch.setattr(beeline, "MOST_BYTES", largest)
+    made_up.fetch()
+    assert files_below(made_up.to) == files_below(made_up.there)
+
+
 def test_a_wrong_local_file_is_replaced(made_up: SimpleNamespace):
     made_up.fetch()
     path, name = victim()
@@ -251,11 +264,10 @@ def test_an_interrupted_run_leaves_no_half_file_and_goes_on(made_up: SimpleNames
     path, name = victim("BL--ExpressionData.csv")
 
     class Interrupted(pooch.HTTPDownloader):
-        def __call__(self, url: str, output_file: str, *rest: Any) -> None:
+        def __call__(self, url: str, output_file: Any, *rest: Any) -> None:
             super().__call__(url, output_file, *rest)
             if unquote(url).endswith(path):
-                part = Path(output_file)
-                part.write_bytes(part.read_bytes()[:10])
+                output_file.file.truncate(10)
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

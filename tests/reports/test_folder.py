@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
 
+from reports import folder
 from reports.errors import ReportError
 from reports.folder import digest, publish, put_beside, refuse_folder
 
@@ -184,3 +187,21 @@ def test_a_kill_between_two_files_leaves_nothing_that_looks_foreign(
     assert len(contents(tmp_path).items() & made("second", *OURS).items()) == 2
     report(tmp_path, "third", *OURS)
     assert contents(tmp_path) == made("third", *OURS)
+
+
+@pytest.mark.parametrize(("by", "said"), [("process 12 on elsewhere", "process 12 on elsewhere has"), ("", "another")])
+def test_a_folder_that_is_not_given_back_is_refused_and_names_who_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str, said: str
+) -> None:
+    report(tmp_path, "first", *OURS)
+    monkeypatch.setattr(folder, "WAIT_S", 0.1)
+    lock, table = write(tmp_path / ".report.lock", by), write(tmp_path.parent / "cells.csv")
+    with lock.open() as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # as a suspended process does
+        for again in (lambda: report(tmp_path, "second", *OURS), lambda: put_beside(table, tmp_path)):
+            with pytest.raises(ReportError, match=f"{said}.*suspended.*--out") as refused:
+                again()
+            assert refused.value.where == str(tmp_path)
+    assert contents(tmp_path) == made("first", *OURS)
+    report(tmp_path, "third", *OURS)
+    assert lock.read_text().startswith(f"process {os.getpid()} on ")

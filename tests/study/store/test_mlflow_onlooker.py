@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +20,7 @@ from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, CellRow, PlanRecord, Status
 from study.store import locks
 from study.store.ledger import Ledger
+from study.store.tracking import experiment
 from study.store.tracking import tracker as mlflow
 from study.store.tracking.tracker import Tracker, default_uri
 
@@ -38,6 +40,17 @@ ROWS = [row(arm, repeat) for repeat in range(2) for arm in ("full", "none", "deg
 
 def record(of: CellRow, **changes: Any) -> CellRecord:
     return CellRecord(cell=of.cell, scores=SCORES, curves={"loss": [2.0, 1.0]}, **changes)
+
+
+@pytest.fixture(autouse=True)
+def copied(empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copy a migrated store where one is made anew: a migration takes seconds, and made ``empty_store`` already."""
+
+    def make(folder: OutFolder) -> None:
+        if not folder.mlflow.exists():
+            shutil.copy(empty_store, folder.mlflow)
+
+    monkeypatch.setattr(experiment, "_make", make)
 
 
 @pytest.fixture

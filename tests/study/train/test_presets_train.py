@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-import torch
 
 from components.core.dataset import Dataset
 from components.data.simulator import SimulatorSettings, simulate
@@ -14,14 +11,6 @@ from search_spaces.arm import parse_choice
 from search_spaces.presets import PRESETS, preset
 from study.train.exams import make_split
 from study.train.score import score_fold
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # networks this small only wait for a second thread
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

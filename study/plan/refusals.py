@@ -1,0 +1,93 @@
+"""Refuses what cannot run, before anything is trained: exams, and arms, that a data set cannot hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from components.core import registry
+from components.core.dataset import Dataset
+from components.core.errors import KnockoutError
+from search_spaces.arm import Arm, canonical_json
+from study.study_file.study import Study
+from study.train.exams import make_folds, make_split
+from study.train.limit import contained, time_limit
+from study.train.score import prepare
+
+LONGEST_S = 60.0  # for one draw of a sampler, or to construct a method
+
+
+def refuse_impossible_exams(study: Study, datasets: Sequence[Dataset]) -> None:
+    """Refuse data sets that cannot hold their exam, all of them at once: each of their cells would fail.
+
+    Raises
+    ------
+    KnockoutError
+        With what each data set lacks.
+    """
+    refusals: dict[int, str] = {}
+    for position, (dataset, split) in enumerate(zip(datasets, study.splits, strict=True)):
+        try:
+            make_folds(dataset, split, study.first_repeat)
+        except KnockoutError as error:
+            refusals[position] = error.message
+    _refuse(refusals, datasets)
+
+
+def refuse_impossible_arms(study: Study, arms: Sequence[Arm], datasets: Sequence[Dataset]) -> None:
+    """Refuse arms that cannot run on a data set, or be tested on another: each of their cells would fail.
+
+    Raises
+    ------
+    KnockoutError
+        With what each data set lacks, and an arm that needs it.
+    """
+    refuse_tied_arms(arms, datasets)
+    preparing = {_preparation(arm): arm for arm in reversed(arms)}  # the first of those that prepare alike
+    refusals: dict[int, str] = {}
+    for position, (dataset, split) in enumerate(zip(datasets, study.splits, strict=True)):
+        exam = make_split(dataset, split, study.first_repeat)
+        for arm in reversed(preparing.values()):
+            with contained(), time_limit(LONGEST_S, kill=False):  # what fails otherwise fails in its cells
+                try:
+                    prepare(arm, dataset, exam, study.first_repeat)
+                except KnockoutError as error:
+                    refusals.setdefault(position, f"arm {arm.name!r} cannot run: {error.message}")
+    _refuse(refusals, datasets)
+
+
+def _preparation(arm: Arm) -> str:
+    """Return what decides whether an arm can run: its method, or the negatives it draws and from what expression."""
+    return canonical_json({name: arm.choices[name].canonical for name in ("negatives", "scorer")})
+
+
+def _refuse(refusals: Mapping[int, str], datasets: Sequence[Dataset]) -> None:
+    """Raise one error for all data sets that cannot do what is asked, given by position."""
+    if refusals:
+        names = {position: f"{datasets[position].name}: " if len(refusals) > 1 else "" for position in refusals}
+        raise KnockoutError(
+            " ".join(names[position] + message for position, message in refusals.items()),
+            where=", ".join(f"datasets[{position}] ({datasets[position].name})" for position in refusals),
+        )
+
+
+def refuse_tied_arms(arms: Sequence[Arm], datasets: Sequence[Dataset]) -> None:
+    """Refuse arms whose input another data set does not have, where a data set is tested by transfer.
+
+    Raises
+    ------
+    KnockoutError
+        Naming the arm, and the levels that can be tested so.
+    """
+    transfers = [(position, dataset) for position, dataset in enumerate(datasets) if dataset.target is not None]
+    for arm in arms if transfers else ():
+        bucketing = arm.choices["bucketing"]
+        tied_to = getattr(registry.level("bucketing", bucketing.level), "tied_to", "")
+        if "bucketing" in arm.silenced or not tied_to:
+            continue
+        free = [name for name, cls in registry.levels("bucketing").items() if not getattr(cls, "tied_to", "")]
+        position, dataset = transfers[0]
+        raise KnockoutError(
+            f"arm {arm.name!r} cannot be tested on another data set: bucketing={bucketing.level} is tied to {tied_to}. "
+            f"Levels that are not: {', '.join(free)} (reference: {{bucketing: {free[0]}}}).",
+            where=f"datasets[{position}].train_on, {dataset.name}",
+        )

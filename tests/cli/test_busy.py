@@ -1,0 +1,88 @@
+"""Whatever may take more than two seconds says what it is doing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.core.errors import KnockoutError
+from study.cli import display
+from study.cli.display import CLOSING, LOADING, LiveProgress, busy, make_console
+from study.cli.reporting import WRITING
+from study.cli.stored import FETCHING
+from study.cli.studies import READING
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Say at once what is being done, however short it is."""
+
+    class Notice:
+        def __init__(self, text: str) -> None:
+            make_console().print(f"{text} ...", soft_wrap=True)
+
+        def call_off(self) -> None:
+            """Nothing to call off."""
+
+    monkeypatch.setattr(display, "_Notice", Notice)
+
+
+@pytest.mark.parametrize(
+    ("command", "slow", "said"),
+    [
+        ("report {study}", "study.cli.reporting.analyse", WRITING),
+        ("report {search}", "study.cli.reporting.build_search", WRITING),
+        ("run {file} --out {study}", "study.cli.reporting.write", WRITING),
+        ("confirm {search_file} --out {search}", "study.search.confirm.open_search", READING),
+        ("demo --out {new}", "study.cli.studies.make_plan", READING),
+        ("compare {study} {tuned} --out {new}", "study.cli.stored.tidy", LOADING),
+        ("report --mlflow sqlite:///{study}/mlflow.db --experiment tiny", "study.cli.stored.fetch_search", FETCHING),
+        ("track {study}", "study.cli.stored.Tracker.begin", FETCHING),
+        ("track {search}", "study.cli.stored.Tracker.close", "sending cells to MLflow"),
+        ("status {study}", "study.cli.status.ProgressReader.read", LOADING),
+        ("data check {new}", "components.data.readers.read", "reading the data sets"),
+    ],
+)
+def test_a_command_says_what_it_does_before_it_does_it(
+    knockout: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: None,
+    finished: Path,
+    finished_search: Path,
+    finished_tuning: Path,
+    tmp_path: Path,
+    command: str,
+    slow: str,
+    said: str,
+):
+    def reach(*arguments: object, **more: object) -> None:
+        raise KnockoutError("reached")
+
+    monkeypatch.setattr(slow, reach)
+    study = Path(shutil.copytree(finished, tmp_path / "study"))
+    folders = {"study": study, "search": finished_search, "tuned": finished_tuning, "new": tmp_path / "new"}
+    files = {"file": finished.parent / "tiny.yaml", "search_file": finished_search.parent / "tiny.yaml"}
+    ended = knockout(*command.format(**folders, **files).split())
+    assert ended.err == "error: reached\n"
+    assert ended.out.splitlines()[-1] == f"{said} ..."
+
+
+def test_the_end_of_a_run_says_what_it_does_after_the_last_cell(
+    knockout: Callable[..., Any], at_once: None, capsys: pytest.CaptureFixture[str]
+):
+    with LiveProgress(make_console()) as progress:
+        progress.planned(2, 0)
+    assert CLOSING in capsys.readouterr().out
+
+
+def test_what_is_quick_says_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(display, "SILENT_S", 0.05)
+    with busy("quick"):
+        pass
+    with busy("slow"):
+        display.time.sleep(0.3)
+    assert capsys.readouterr().out == "slow ...\n"
