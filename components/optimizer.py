@@ -24,7 +24,7 @@ class Fitter:
 
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
-    loss: Callable[[Tensor, Tensor], Tensor]
+    loss: Callable[[Tensor, Tensor], Tensor] = F.binary_cross_entropy_with_logits
     by_batch: bool = False
 
     def step(self, loss: Tensor) -> None:

@@ -47,6 +47,8 @@ GATCL_ADAM: dict[str, Any] = {
         "step_by": "batch",
     }
 }
+# ours: fewer batches an epoch. On mDC, Specific, the published rate ends at .61 on validation, this one at .80
+GATCL_SMALL_ADAM: dict[str, Any] = {"adam": {**GATCL_ADAM["adam"], "learning_rate": 1e-3, "gamma": 0.998}}
 
 
 def _igegrns(width: int) -> dict[str, Any]:
@@ -209,7 +211,7 @@ RIVALS: dict[str, System] = {
     ),
     "gatcl-small": (
         "GATCL's recipe in a size for CPUs",
-        {**_gatcl([96, 32]), "negatives": FIVE},
-        Budget(epochs=30, patience=30, batch_size=256, graph_epochs=0, keep="last"),
+        {**_gatcl([96, 32]), "negatives": FIVE, "optimizer": GATCL_SMALL_ADAM},
+        Budget(epochs=60, patience=60, batch_size=256, graph_epochs=0, keep="last"),
     ),
 }

@@ -120,6 +120,7 @@ def _score_chunk(model: GRNModel, split: Split) -> None:
 def _parameters(cell: Cell) -> int:
     dataset = load_dataset(cell.dataset, cell.root)
     with contained():  # its cell will say why
-        made = assemble_arm(cell.arm, dataset, Streams(dataset.digest, cell.repeat), "cpu")
-        return sum(p.numel() for p in made.model.parameters())
+        model = assemble_arm(cell.arm, dataset, Streams(dataset.digest, cell.repeat), "cpu").model
+        fitted = [model.bucketing.unfitted()] if model.bucketing.unsupervised else []
+        return sum(p.numel() for part in (model, *fitted) for p in part.parameters())
     return 0
