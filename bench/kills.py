@@ -115,8 +115,8 @@ class Course:
             return subprocess.Popen(asked, stdout=log, stderr=log, start_new_session=True)
 
     def finish(self) -> None:
-        """Run both studies to their end."""
-        for study, command in (("design", "run"), ("search", "run"), ("search", "confirm")):
+        """Run both studies to their end, the search once more after its confirmation: its page then shows that."""
+        for study, command in (("design", "run"), ("search", "run"), ("search", "confirm"), ("search", "run")):
             code = self.start(study, command).wait()
             if code:
                 self.faults.append(f"{command} {study} ended with {code}")

@@ -39,7 +39,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("run {file} --out {study}", "study.cli.reporting.write", WRITING),
         ("confirm {search_file} --out {search}", "study.search.confirm.open_search", READING),
         ("demo --out {new}", "study.cli.studies.make_plan", READING),
-        ("compare {study} {tuned} --out {new}", "study.cli.stored.tidy", LOADING),
+        ("compare {study} {other} --out {new}", "study.cli.stored.tidy", LOADING),
         ("report --mlflow sqlite:///{study}/mlflow.db --experiment tiny", "study.cli.stored.fetch_search", FETCHING),
         ("track {study}", "study.cli.stored.Tracker.begin", FETCHING),
         ("track {search}", "study.cli.stored.Tracker.close", "sending cells to MLflow"),
@@ -53,7 +53,6 @@ def test_a_command_says_what_it_does_before_it_does_it(
     at_once: None,
     finished: Path,
     finished_search: Path,
-    finished_tuning: Path,
     tmp_path: Path,
     command: str,
     slow: str,
@@ -64,7 +63,7 @@ def test_a_command_says_what_it_does_before_it_does_it(
 
     monkeypatch.setattr(slow, reach)
     study = Path(shutil.copytree(finished, tmp_path / "study"))
-    folders = {"study": study, "search": finished_search, "tuned": finished_tuning, "new": tmp_path / "new"}
+    folders = {"study": study, "search": finished_search, "other": finished, "new": tmp_path / "new"}
     files = {"file": finished.parent / "tiny.yaml", "search_file": finished_search.parent / "tiny.yaml"}
     ended = knockout(*command.format(**folders, **files).split())
     assert ended.err == "error: reached\n"
