@@ -66,7 +66,7 @@ FACTORS: dict[str, Factor] = {
 }
 
 _LEVELS: dict[str, dict[str, type]] = {name: {} for name in FACTORS}
-_ALIASES: dict[str, dict[str, str]] = {name: {} for name in FACTORS}
+_ALIASES: dict[tuple[str, str], str] = {}
 
 
 def register(factor_name: str, level_name: str, *, aliases: Sequence[str] = ()) -> Callable[[T], T]:
@@ -111,7 +111,7 @@ def register(factor_name: str, level_name: str, *, aliases: Sequence[str] = ()) 
         if taken is not None and _origin(taken) != _origin(cls):
             raise KnockoutError(f"{owner} is taken: {_origin(taken)} and {_origin(cls)} both want it.")
         _LEVELS[factor_name][level_name] = cls
-        _ALIASES[factor_name].update(dict.fromkeys(aliases, level_name))
+        _ALIASES.update({(factor_name, alias): level_name for alias in aliases})
         return cls
 
     return add
@@ -134,7 +134,7 @@ def levels(factor_name: str) -> dict[str, type]:
 def level_named(factor_name: str, name: str) -> str:
     """Return the name of the level that an alias stands for; any other name as it is."""
     importlib.import_module(factor(factor_name).package)
-    return _ALIASES[factor_name].get(name, name)
+    return _ALIASES.get((factor_name, name), name)
 
 
 def level(factor_name: str, level_name: str, *, where: str = "") -> type:

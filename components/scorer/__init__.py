@@ -7,13 +7,13 @@ Levels are listed in the order of these imports, which search spaces depend on.
 from components.scorer.base import Baseline as Baseline
 from components.scorer.base import Rule as Rule
 from components.scorer.base import TrainedScorer as TrainedScorer
-from components.scorer.base import Network as Network
+from components.scorer.network import Network as Network
 from components.scorer.assembled import Assembled as Assembled
 from components.scorer.assembled import Noise as Noise
 from components.scorer.assembled import Permuted as Permuted
-from components.scorer.degree import Degree as Degree
-from components.scorer.degree import ReverseDegree as ReverseDegree
-from components.scorer.identity import Identity as Identity
+from components.scorer.rules import Degree as Degree
+from components.scorer.rules import ReverseDegree as ReverseDegree
+from components.scorer.rules import Identity as Identity
 from components.scorer.topology import AdamicAdar as AdamicAdar
 from components.scorer.topology import Topology as Topology
 from components.scorer.correlation import MutualInformation as MutualInformation

@@ -10,7 +10,7 @@ from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import setting
-from components.scorer.base import Network
+from components.scorer.network import Network
 
 
 @register("scorer", "pcc")

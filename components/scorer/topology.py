@@ -132,7 +132,7 @@ class Topology(Rule):
         folds: int = setting(5, "parts of the training edges, each of which is left out of the graph once", ge=2, le=50)
         ratio: float = setting(10.0, "pairs of the pool per training edge, at most", ge=1.0, le=100.0)
         rank: int = setting(32, "singular values kept of the adjacency matrix", ge=1, le=512)
-        trees: int = setting(300, "boosting iterations, at most", ge=1, le=10_000)
+        trees: int = setting(300, "boosting iterations, at most", ge=1, le=1000)
         learning_rate: float = setting(0.05, "share of each tree that is added", ge=1e-4, le=1.0, log=True)
 
     settings: Settings

@@ -10,11 +10,9 @@ from components.core import registry
 from components.core.dataset import Dataset, Ints, pair_keys
 from components.core.exam import Split
 from components.core.metrics import auprc, auroc
+from components.split.validation import unseen_target, unseen_tf
 
 RULES = ("degree", "reverse_degree", "identity", "topology")
-
-PREVALENCE = 1.5  # times, by which the shares of edges in validation and test may differ without a word
-UNSEEN = 0.1  # by which their shares of genes that training never shows may
 
 # meaning of each figure, in the order in which they are printed
 AUDIT: Mapping[str, str] = {
@@ -39,32 +37,12 @@ def audit(dataset: Dataset, split: Split) -> dict[str, str]:
     positive, negative = split.test[split.test_labels == 1], split.test[split.test_labels == 0]
     values = [len(split.train), len(positive), _in_two_parts(split), _contradicted(split)]
     shares: list[float] = []
-    for leaks in (_reversed_in_training, _unseen_tf, _unseen_target):
+    for leaks in (_reversed_in_training, unseen_tf, unseen_target):
         shares += [float(leaks(split, pairs).mean()) for pairs in (positive, negative)]
     shares += [float(split.validation_labels.mean()), float(split.test_labels.mean())]
     texts = [str(value) for value in values] + [f"{100 * share:.1f}" for share in shares]
     texts += [_rule(name, split) for name in RULES]
     return dict(zip(AUDIT, texts, strict=True))
-
-
-def differences(split: Split) -> str:
-    """Say what validation asks otherwise than the test does, so that it may choose the wrong arm; empty if nothing."""
-    parts = {part: (getattr(split, part), getattr(split, f"{part}_labels") == 1) for part in ("validation", "test")}
-    share = {part: float(positive.mean()) for part, (_, positive) in parts.items()}
-    told = []
-    if max(share.values()) > PREVALENCE * min(share.values()):
-        told.append(f"{share['validation']:.1%} of validation's pairs are edges, and {share['test']:.1%} of the test's")
-    for gene, unseen in (("TF", _unseen_tf), ("target", _unseen_target)):
-        for label, what in ((True, "edges"), (False, "non-edges")):
-            of = {
-                part: float(unseen(split, pairs[positive == label]).mean()) for part, (pairs, positive) in parts.items()
-            }
-            if abs(of["validation"] - of["test"]) > UNSEEN:
-                told.append(
-                    f"{of['validation']:.0%} of validation's {what} have a {gene} that training never shows, and "
-                    f"{of['test']:.0%} of the test's"
-                )
-    return "; ".join(told)
 
 
 def _in_two_parts(split: Split) -> int:
@@ -80,14 +58,6 @@ def _contradicted(split: Split) -> int:
 
 def _reversed_in_training(split: Split, pairs: Ints) -> np.ndarray:
     return np.isin(pair_keys(pairs[:, ::-1], split.n_genes), pair_keys(split.train, split.n_genes))
-
-
-def _unseen_tf(split: Split, pairs: Ints) -> np.ndarray:
-    return ~np.isin(pairs[:, 0], split.train[:, 0])
-
-
-def _unseen_target(split: Split, pairs: Ints) -> np.ndarray:
-    return ~np.isin(pairs[:, 1], split.train[:, 1])
 
 
 def _rule(name: str, split: Split) -> str:

@@ -19,7 +19,8 @@ from components.data import beeline, readers
 from components.data.prepare.prepare import LabFiles, Prepared, PrepareSettings
 from components.data.prepare.prepare import prepare as make
 from components.data.tables.network import read_network
-from components.split.audit import AUDIT, audit, differences
+from components.split.audit import AUDIT, audit
+from components.split.validation import differences
 from reports.words.numbers import count
 from search_spaces.arm import Choice, parse_choice
 from study.cli.display import busy, make_console, show_table

@@ -14,7 +14,7 @@ import torch
 from components.core.dataset import Dataset
 from components.core.exam import Split
 from components.core.metrics import METRICS, evaluate
-from components.split.audit import differences
+from components.split.validation import differences
 from search_spaces.arm import json_digest
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset

@@ -15,7 +15,7 @@ from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from components.core.exam import Split
 from components.core.streams import Streams
-from components.split.audit import differences
+from components.split.validation import differences
 from search_spaces.arm import parse_choice
 
 LEVELS = [level for _, level in all_levels("split")]

@@ -115,7 +115,7 @@ def test_arms_that_differ_in_what_the_stage_reads_do_not_share(
         {"training": {"epochs": 2, "graph_epochs": 1, "graph_batch_size": 64}},
         {"training": {"epochs": 2, "graph_epochs": 1, "choose_by": "auprc"}},
         {"training": {"epochs": 2, "graph_epochs": 1, "precision": "bf16"}},
-        {"split": {"per_tf": {"validation": "natural"}}},
+        {"split": {"per_tf": {"validation": "matched"}}},
         {"datasets": [{"simulate": {"genes": 64, "tfs": 8, "cells": 40}, "seed": 2}]},
     ],
     ids=lambda change: str(next(iter(change.values()))),
@@ -334,14 +334,14 @@ class TestExam:
 
     def test_exams_that_differ_are_not_mixed_up(self, dataset: Dataset):
         other = simulate(SimulatorSettings(genes=40, tfs=6, cells=20), seed=6)
-        natural = parse_choice("split", {"per_tf": {"validation": "natural"}})
+        matched = parse_choice("split", {"per_tf": {"validation": "matched"}})
         per_tf, hard = parse_choice("split", "per_tf"), parse_choice("split", "hard_negative")
         wanted = [
             (dataset, per_tf, 0),
             (dataset, per_tf, 1),
             (other, per_tf, 0),
             (dataset, hard, 0),
-            (dataset, natural, 0),
+            (dataset, matched, 0),
         ]
         assert len({make_folds(*one)[0].digest for one in wanted}) == len(wanted)
 
