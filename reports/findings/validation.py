@@ -44,10 +44,12 @@ def _order(table: Table) -> list[Refusal]:
     means = both.groupby(["dataset", "arm"])[columns].mean().groupby(level="arm").mean()
     if reference not in means.index:
         return []
-    out, least = [], (metric_of(metric).margin or 0.0) / 2
+    out, least = [], metric_of(metric).margin or 0.0
     for arm, (validation, test) in (means - means.loc[reference]).iterrows():
         if validation * test < 0 and min(abs(validation), abs(test)) > least:
-            message = f"In {label(metric)}, validation has {arm} {signed(validation)} from {reference} and the test "
-            message += f"{signed(test)}: a choice by validation would have been the wrong one."
+            message = (
+                f"In {label(metric)}, means over data sets and repeats, validation has {arm} {signed(validation)} from "
+            )
+            message += f"{reference} and the test {signed(test)}: what validation prefers, the test does not."
             out.append(Refusal("validation ranks otherwise", str(arm), message, "warning"))
     return out

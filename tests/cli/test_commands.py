@@ -226,9 +226,14 @@ def test_data_check_shows_sizes_and_leaks(knockout: Knockout, tmp_path: Path):
     done = knockout("data", "check", tmp_path)
     assert done.code == 0 and "leak audit" in done.out
     assert "net-1 (all_non_targets)" in done.out and "net-2 (all_non_targets)" in done.out
-    assert "validation asks otherwise than the test: " in done.out
     alone = knockout("data", "check", tmp_path / "net-1", "--split", "per_tf_as_published")
     assert alone.code == 0 and "net-1 (per_tf_as_published)" in alone.out and "net-2" not in alone.out
+
+
+def test_plan_says_where_validation_asks_otherwise_than_the_test(knockout: Knockout, study_file: Callable[..., Path]):
+    said = "validation asks otherwise than the test: 50.0% of validation's pairs are edges"
+    assert said in knockout("plan", study_file(split={"per_tf": {"validation": "matched"}}), "--no-cost").out
+    assert said not in knockout("plan", study_file(split="per_tf"), "--no-cost").out
 
 
 def test_data_check_of_what_is_no_data_set_says_why(knockout: Knockout, tmp_path: Path):

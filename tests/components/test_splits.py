@@ -330,6 +330,12 @@ class TestDifferences:
         assert told.startswith("50.0% of validation's pairs are edges, and ")
         assert "share" not in differences(make_split(network, "per_tf"))
 
+    def test_what_may_be_the_luck_of_a_split_is_not_told(self):
+        told = [
+            differences(make_split(make_dataset(1, genes=60, tfs=8, edges=60), "per_tf", seed=s)) for s in range(20)
+        ]
+        assert sum(map(bool, told)) <= 2
+
     def test_genes_that_training_never_shows_are_counted(self):
         split = make_split(make_dataset(1, genes=120, tfs=20, edges=600), "all_non_targets")
         assert not differences(split)
