@@ -28,9 +28,8 @@ def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Copy:
     return make
 
 
-@pytest.fixture
-def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the reports out, which take longer than all else."""
+def leave_reports_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports take longer than all else; call it when the folder is there, which others share, with its report."""
     for name in ("close", "report_search"):
         monkeypatch.setattr(studies, name, lambda *arguments, **more: None)
 
@@ -38,8 +37,11 @@ def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "name", ["finished", "finished_search", pytest.param("finished_tuning", marks=pytest.mark.slow)]
 )
-def test_a_complete_study_needs_no_scheduler(knockout: Knockout, copy: Copy, no_report: None, name: str):
+def test_a_complete_study_needs_no_scheduler(
+    knockout: Knockout, copy: Copy, monkeypatch: pytest.MonkeyPatch, name: str
+):
     file, out = copy(name)
+    leave_reports_out(monkeypatch)
     ended = knockout("run", file, "--out", out, "--cluster", "dask://127.0.0.1:9")
     assert (ended.code, ended.err) == (0, "")
 
@@ -64,8 +66,11 @@ JOURNALS: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("how", JOURNALS)
-def test_a_damaged_journal_is_set_aside_and_made_anew(knockout: Knockout, copy: Copy, no_report: None, how: str):
+def test_a_damaged_journal_is_set_aside_and_made_anew(
+    knockout: Knockout, copy: Copy, monkeypatch: pytest.MonkeyPatch, how: str
+):
     file, out = copy("finished_search")
+    leave_reports_out(monkeypatch)
     folder = OutFolder(out).search
     before = params(folder.journal)
     JOURNALS[how](folder.journal)

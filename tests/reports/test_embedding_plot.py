@@ -192,7 +192,7 @@ def test_a_study_shows_how_it_was_trained_and_what_that_did_to_pairs(
     cells = pd.read_parquet(tmp_path / "cells.parquet")
     pairs = pd.read_csv(figures / "embeddings_full_model.csv")
     first = cells.query("arm == 'full model' and repeat == 0")["cell"].iloc[0]
-    asked = pd.read_parquet(tmp_path / "predictions" / f"{first}.parquet")
+    asked = pd.read_parquet(tmp_path / "predictions" / f"{first}.parquet").query("part == 'test'")
     assert set(pairs["asked"]) == {len(asked)} and set(pairs["known"]) == {asked["label"].sum()}
     curves = pd.read_csv(figures / "learning_curves.csv").query("stage == 'joint'")
     kept = curves.groupby(["arm", "repeat"])["picked"].first()
