@@ -36,7 +36,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("report {study}", "study.cli.reporting.analyse", WRITING),
         ("report {search}", "study.cli.reporting.build_search", WRITING),
-        ("run {file} --out {study}", "study.cli.reporting.write", WRITING),
+        pytest.param("run {file} --out {study}", "study.cli.reporting.write", WRITING, marks=pytest.mark.slow),
         ("confirm {search_file} --out {search}", "study.search.confirm.open_search", READING),
         ("demo --out {new}", "study.cli.studies.make_plan", READING),
         ("compare {study} {other} --out {new}", "study.cli.stored.tidy", LOADING),

@@ -134,9 +134,10 @@ def test_what_lies_in_the_folder_of_a_report_is_not_overwritten(
 
 @pytest.mark.parametrize(
     "option",
-    [("--metric", "aurocc"), pytest.param(("--dataset", "netwrok"), marks=pytest.mark.slow)],
+    [("--metric", "aurocc"), ("--dataset", "netwrok")],
     ids=" ".join,
 )
+@pytest.mark.slow
 def test_a_wrong_option_leaves_an_earlier_report_as_it_was(
     knockout: Knockout, finished: Path, other: Callable[..., Path], tmp_path: Path, option: tuple[str, str]
 ):

@@ -56,7 +56,8 @@ def test_a_study_is_read_back_as_its_own_table(
     assert_read_back(knockout, default_uri(out), out, tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["finished", pytest.param("finished_tuning", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["finished", "finished_tuning"])
 def test_a_new_store_is_filled_from_the_folder(
     knockout: Knockout, request: pytest.FixtureRequest, tmp_path: Path, store: str, kind: str
 ):
@@ -145,6 +146,7 @@ def test_other_exams_and_a_confirmed_search_are_read_back(
         assert_read_back(knockout, uri, out, tmp_path / str(number))
 
 
+@pytest.mark.slow
 def test_cells_of_an_earlier_plan_are_no_part_of_the_table(
     knockout: Knockout, finished: Path, forked: None, tmp_path: Path
 ):
@@ -158,6 +160,7 @@ def test_cells_of_an_earlier_plan_are_no_part_of_the_table(
     assert read.notes == ("4 runs left out: a cell that the study no longer plans.",)
 
 
+@pytest.mark.slow
 def test_the_environment_names_a_store_as_every_mlflow_user_has_it(
     knockout: Knockout, study_file: Any, forked: None, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
 ):
