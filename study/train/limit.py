@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+AGAIN_S = 2.0  # until it is raised again: an exception that falls into a finalizer is lost
 GRACE_S = 60.0  # for a part that is not in Python code, where no exception reaches it
 
 
@@ -46,8 +48,12 @@ def time_limit(seconds: float | None, *, kill: bool = True) -> Iterator[None]:
 def _watch(thread: int, seconds: float, ended: threading.Event, kill: bool) -> None:
     if ended.wait(seconds):
         return
-    _raise_in(thread)
-    if kill and not ended.wait(GRACE_S):
+    last = time.monotonic() + GRACE_S
+    while time.monotonic() < last:
+        _raise_in(thread)
+        if ended.wait(AGAIN_S):
+            return
+    if kill:
         os._exit(1)
 
 

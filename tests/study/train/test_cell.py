@@ -1,6 +1,7 @@
 import hashlib
 import json
 import pickle
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from study.store.ledger import Ledger
 from study.study_file.study import load_study
 from study.train.cell import CellResult, run_cell
 from study.train.exams import make_folds, make_split
+from study.train.limit import CellTimeoutError, time_limit
 from study.train.score import FoldScores
 
 LANE = Lane("cpu", 1)
@@ -208,6 +210,25 @@ def test_a_cell_that_never_ends_is_ended_by_its_time_limit(plugin: Path, plan: C
     result = run_cell(cell, LANE, timeout_s=0.5)
     assert result.record.status == "timeout" and "--timeout allows (0.5 s)" in result.record.reason
     assert "in act" in result.traceback and run_cell(plan().cells[-1], LANE, timeout_s=60.0).record.ok
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_time_limit_that_falls_into_a_finalizer_is_raised_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("study.train.limit.AGAIN_S", 0.1)
+
+    class Finalized:
+        def __del__(self) -> None:
+            wait_until(began + 0.3)
+
+    def wait_until(moment: float) -> None:
+        while time.monotonic() < moment:
+            pass
+
+    began = time.monotonic()
+    with pytest.raises(CellTimeoutError), time_limit(0.05, kill=False):
+        Finalized()
+        wait_until(began + 20.0)
+    assert time.monotonic() < began + 15.0
 
 
 def test_a_failed_cell_keeps_its_traceback(plugin: Path, plan: Callable[..., Plan], tmp_path: Path):
