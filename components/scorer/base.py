@@ -37,7 +37,10 @@ class TrainedScorer(ABC):
 
 
 class Rule(ABC):
-    """Base of controls that score pairs by a rule over the training part of the exam."""
+    """Base of controls that score pairs by a rule over the training part of the exam.
+
+    One that is fitted is so once, when a score is first needed: a plan constructs every rule.
+    """
 
     trains: ClassVar[bool] = False
     control: ClassVar[bool] = True

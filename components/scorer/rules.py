@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
@@ -64,11 +66,14 @@ class Identity(Rule):
 
         C: float = setting(1.0, "inverse strength of the L2 penalty", ge=1e-4, le=1e4, log=True)
 
-    def __init__(self, settings: Settings, split: TrainingPairs, rng: np.random.Generator) -> None:
-        super().__init__(settings, split, rng)
-        pairs = np.concatenate([split.train, split.pool])
-        labels = np.repeat([1, 0], [len(split.train), len(split.pool)])
-        self.model = LogisticRegression(C=settings.C, max_iter=1000).fit(self._one_hot(pairs), labels)
+    settings: Settings
+
+    @cached_property
+    def model(self) -> LogisticRegression:
+        """The fitted regression."""
+        pairs = np.concatenate([self.split.train, self.split.pool])
+        labels = np.repeat([1, 0], [len(self.split.train), len(self.split.pool)])
+        return LogisticRegression(C=self.settings.C, max_iter=1000).fit(self._one_hot(pairs), labels)
 
     def score(self, pairs: Ints) -> Scores:
         """Return log-odds ``[pairs]``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -58,18 +59,27 @@ class TrainingGraph:
         tf, target = pairs.T
         degrees = [self.out_degree[tf], self.in_degree[target], self.out_degree[target], self.in_degree[tf]]
         reverse = np.asarray(self.directed[target, tf]).ravel()
-        sums = np.empty((len(pairs), 5))
+        sums = self.entries(pairs, self._sums)
+        sums[:, 0] = np.log1p(sums[:, 0])
+        features = np.column_stack([*map(np.log1p, degrees), reverse, sums])
+        return np.round(features, DECIMALS).astype(np.float32)
+
+    def entries(self, pairs: Ints, matrices: Callable[[Ints], list[Scores]]) -> Scores:
+        """Return the entries of matrices at pairs, ``[pairs, matrices]``.
+
+        ``matrices`` returns the rows it is asked for, each ``[rows, genes]``; it is asked for some rows at a time.
+        """
+        tf, target = pairs.T
         order = np.argsort(tf, kind="stable")
         tfs, starts = np.unique(tf[order], return_index=True)
+        entries: list[Scores] = []
         for first in range(0, len(tfs), ROWS):
             rows = tfs[first : first + ROWS]
             stop = starts[first + ROWS] if first + ROWS < len(tfs) else len(order)
             asked = order[starts[first] : stop]
             at = np.searchsorted(rows, tf[asked]), target[asked]
-            sums[asked] = np.stack([of[at] for of in self._sums(rows)], axis=1)
-        sums[:, 0] = np.log1p(sums[:, 0])
-        features = np.column_stack([*map(np.log1p, degrees), reverse, sums])
-        return np.round(features, DECIMALS).astype(np.float32)
+            entries.append(np.stack([of[at] for of in matrices(rows)], axis=1))
+        return np.concatenate(entries)[np.argsort(order)]
 
     def adamic_adar(self, rows: Ints) -> Scores:
         """Return the sum over common neighbours of 1 / log(degree + 1), ``[rows]`` to ``[rows, genes]``."""
@@ -137,15 +147,21 @@ class Topology(Rule):
 
     settings: Settings
 
-    def __init__(self, settings: Settings, split: TrainingPairs, rng: np.random.Generator) -> None:
-        super().__init__(settings, split, rng)
-        self.graph = TrainingGraph(split.train, split.n_genes, settings.rank)
-        number = min(len(split.pool), round(settings.ratio * len(split.train)))
+    @cached_property
+    def model(self) -> Any:
+        """The fitted classifier."""
+        split, rng = self.split, self.rng
+        number = min(len(split.pool), round(self.settings.ratio * len(split.train)))
         pool = split.pool[rng.choice(len(split.pool), size=number, replace=False)]
         pairs = np.concatenate([split.train, pool])
         labels = np.repeat([1, 0], [len(split.train), len(pool)])
         with threadpool_limits(torch.get_num_threads(), user_api="openmp"):
-            self.model = self._classifier().fit(self._cross_fitted(pairs, labels, rng), labels)
+            return self._classifier().fit(self._cross_fitted(pairs, labels, rng), labels)
+
+    @cached_property
+    def graph(self) -> TrainingGraph:
+        """The graph of all training edges."""
+        return TrainingGraph(self.split.train, self.split.n_genes, self.settings.rank)
 
     def score(self, pairs: Ints) -> Scores:
         """Return log-odds ``[pairs]``."""
@@ -186,10 +202,5 @@ class AdamicAdar(Rule):
 
     def score(self, pairs: Ints) -> Scores:
         """Return Adamic-Adar sums ``[pairs]``."""
-        tfs, row = np.unique(pairs[:, 0], return_inverse=True)
-        scores = np.empty(len(pairs))
-        for first in range(0, len(tfs), ROWS):
-            asked = np.flatnonzero((row >= first) & (row < first + ROWS))
-            block = self.graph.adamic_adar(tfs[first : first + ROWS])
-            scores[asked] = np.round(block[row[asked] - first, pairs[asked, 1]], DECIMALS)
-        return scores
+        sums: Scores = self.graph.entries(pairs, lambda rows: [self.graph.adamic_adar(rows)])[:, 0]
+        return np.round(sums, DECIMALS)

@@ -181,6 +181,7 @@ class TestTopology:
 
         monkeypatch.setattr(TrainingGraph, "features", watched)
         scorer = rule("topology", split)
+        assert not asked_of and scorer.model is scorer.model  # fitted when it is needed, once
         assert len(asked_of) == scorer.settings.folds and not any(asked_of)
 
     def test_learns_what_no_degree_shows(self):
