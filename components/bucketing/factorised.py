@@ -5,7 +5,7 @@ Source: public code of GMFGRN (Lishuoyy/GMFGRN) and HGATLink (aniani6aa/HGATLink
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from components.bucketing.buckets import Edges, Log, Reals, uniform
 from components.bucketing.relations import Neighbours, NeighbourSum, feature_weights
 from components.core.dataset import Ints
 from components.core.registry import register
-from components.core.settings import setting
+from components.core.settings import heads_divide_dim, setting
 
 CLIP = 20.0  # standard deviations beyond which the target of the regression is cut
 
@@ -59,11 +59,7 @@ class FactorisedBucketing(Bucketing):
         learning_rate: float = setting(0.01, "learning rate of the fit, by Adam", ge=1e-6, le=1.0)
         clip: float = setting(0.1, "norm that the fit's gradient is cut to", ge=1e-6, le=1e6)
 
-        @model_validator(mode="after")
-        def _heads_divide_dim(self) -> Self:
-            if self.dim % self.heads:
-                raise ValueError(f"heads ({self.heads}) must divide dim ({self.dim})")
-            return self
+        _heads_divide_dim = model_validator(mode="after")(heads_divide_dim)
 
     def __init__(self, settings: Settings, expression: Tensor) -> None:
         super().__init__()

@@ -24,7 +24,7 @@ Building the graph takes 0.1 to 0.7 s per training. Two layers, which need both 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import model_validator
@@ -34,7 +34,7 @@ from components.bucketing.base import Bucketing
 from components.bucketing.buckets import BUCKETS, Log
 from components.bucketing.relations import GeneCellLayer, Similarity, both_ways
 from components.core.registry import register
-from components.core.settings import setting
+from components.core.settings import heads_divide_dim, setting
 
 
 class GeneCellBucketing(Bucketing):
@@ -79,11 +79,7 @@ class GeneCellBucketing(Bucketing):
             search=("none", "position"),
         )
 
-        @model_validator(mode="after")
-        def _heads_divide_dim(self) -> Self:
-            if self.dim % self.heads:
-                raise ValueError(f"heads ({self.heads}) must divide dim ({self.dim})")
-            return self
+        _heads_divide_dim = model_validator(mode="after")(heads_divide_dim)
 
     def __init__(self, settings: Settings, expression: Tensor) -> None:
         super().__init__()

@@ -19,6 +19,13 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+def heads_divide_dim(settings: Any) -> Any:
+    """Return settings whose ``heads`` divide their ``dim``; raise ValueError for others: an 'after' validator."""
+    if settings.dim % settings.heads:
+        raise ValueError(f"heads ({settings.heads}) must divide dim ({settings.dim})")
+    return settings
+
+
 def setting(
     default: Any,
     meaning: str,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 from pydantic import model_validator
 from torch import Tensor, nn
 
 from components.core.settings import Settings as BaseSettings
-from components.core.settings import setting
+from components.core.settings import heads_divide_dim, setting
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,7 @@ class TransformerSettings(PairEncoder.Settings):
     heads: int = setting(8, "attention heads; must divide dim", ge=1, le=32, search=(2, 4, 8))
     hidden: float = setting(2.0, "width of the feed-forward part, in units of dim", ge=0.5, le=8.0)
 
-    @model_validator(mode="after")
-    def _heads_divide_dim(self) -> Self:
-        if self.dim % self.heads:
-            raise ValueError(f"heads ({self.heads}) must divide dim ({self.dim})")
-        return self
+    _heads_divide_dim = model_validator(mode="after")(heads_divide_dim)
 
 
 def transformer(settings: TransformerSettings, activation: Literal["gelu", "relu"] = "gelu") -> nn.TransformerEncoder:

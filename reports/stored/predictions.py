@@ -23,13 +23,12 @@ class Predictions:
 
     def of(self, arm: str, dataset: str) -> list[pd.DataFrame]:
         """Return what an arm predicted on a data set, one table (tf, target, label, score) per repeat."""
-        mine = self.cells[(self.cells["arm"] == arm) & (self.cells["dataset"] == dataset)]
-        tables = [_read(self.folder / f"{cell}.parquet") for cell in mine.sort_values("repeat")["cell"]]
+        tables = self.every_part(arm, dataset).values()
         return [table.loc[table["part"] == "test", [*COLUMNS]].reset_index(drop=True) for table in tables]
 
     def every_part(self, arm: str, dataset: str) -> dict[int, pd.DataFrame]:
         """Return what an arm predicted on a data set in validation and test, by repeat, with columns part and fold."""
-        mine = self.cells[(self.cells["arm"] == arm) & (self.cells["dataset"] == dataset)]
+        mine = self.cells[(self.cells["arm"] == arm) & (self.cells["dataset"] == dataset)].sort_values("repeat")
         files = zip(mine["repeat"].astype(int), mine["cell"], strict=True)
         return {repeat: _read(self.folder / f"{cell}.parquet") for repeat, cell in files}
 

@@ -46,15 +46,15 @@ def audit(a: Analysis) -> Audit:
     return Audit(_degree(a), ranks, pooled, blocks, left_out)
 
 
-def is_degree(a: Analysis, arm: str) -> bool:
-    """Return whether an arm is the degree control, of one study or of several laid side by side."""
+def is_control(a: Analysis, arm: str, name: str) -> bool:
+    """Return whether an arm is the control of this name, of one study or of several laid side by side."""
     # studies laid side by side name their arms 'study: arm'
-    return a.roles[arm] == "control" and arm.rsplit(": ", 1)[-1] == "degree"
+    return a.roles[arm] == "control" and arm.rsplit(": ", 1)[-1] == name
 
 
 def _degree(a: Analysis) -> pd.DataFrame:
     rows = a.scores[a.scores["metric"] == POOLED]
-    alone = rows["arm"].map(lambda arm: is_degree(a, arm)).astype(bool)
+    alone = rows["arm"].map(lambda arm: is_control(a, arm, "degree")).astype(bool)
     known = rows[alone & rows["mean"].notna()].drop_duplicates("dataset").set_index("dataset")["mean"]
     held = rows[~alone & rows["mean"].notna() & rows["dataset"].isin(known.index)]
     over = held["mean"] - AUROC_CHANCE

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from reports.findings.controls.audit import is_control
 from reports.findings.results import Analysis, Paired
 from reports.statistics.pairs.differences import Effect, effect, mean_interval
 from reports.statistics.stacking import measured, stack
@@ -70,8 +71,8 @@ def beyond_topology(a: Analysis, predicted: Predicted | None) -> Beyond:
 
 
 def _control(a: Analysis, name: str) -> str | None:
-    """Return the arm that is this control; studies laid side by side name their arms 'study: arm'."""
-    named = [arm for arm, role in a.roles.items() if role == "control" and arm.rsplit(": ", 1)[-1] == name]
+    """Return the arm that is this control; None where there is none, or one in each of several studies."""
+    named = [arm for arm in a.roles if is_control(a, arm, name)]
     return named[0] if len(named) == 1 else None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.findings.controls.audit import Audit, audit_refusals, is_degree
+from reports.findings.controls.audit import Audit, audit_refusals, is_control
 from reports.findings.results import Analysis
 from reports.findings.summaries import TALL
 from reports.page.tables.exports import Export
@@ -39,7 +39,7 @@ def _sentence(audited: Audit, a: Analysis) -> str:
     if audited.degree.empty:
         if POOLED not in a.metrics:
             return "Not shown: AUROC is not in this table, and the audit is made on it."
-        if not any(is_degree(a, arm) for arm in a.arms):
+        if not any(is_control(a, arm, "degree") for arm in a.arms):
             return "Not shown: this table has no degree control, so what degrees alone would earn is unknown."
         return "Not shown: the cells of the degree control, or of all other arms, are incomplete."
     if a.reference is not None:
