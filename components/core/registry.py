@@ -142,7 +142,8 @@ def level(factor_name: str, level_name: str, *, where: str = "") -> type:
     known = levels(factor(factor_name, where=where).name)
     level_name = level_named(factor_name, level_name)
     if level_name not in known:
-        raise UnknownNameError.of(f"level of {factor_name}", level_name, known, where=where)
+        aliases = [alias for name, alias in _ALIASES if name == factor_name]
+        raise UnknownNameError.of(f"level of {factor_name}", level_name, [*known, *aliases], where=where)
     return known[level_name]
 
 

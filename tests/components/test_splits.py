@@ -319,6 +319,8 @@ def test_all_non_targets_asks_in_validation_what_it_asks_in_the_test():
 def test_former_name_of_an_exam_is_the_same_exam():
     former, name = (parse_choice("split", level) for level in ("hard_negative", "all_non_targets"))
     assert former == name and "hard_negative" not in registry.levels("split")
+    with pytest.raises(KnockoutError, match="Did you mean 'hard_negative'"):
+        parse_choice("split", "hard_negativ")
 
 
 class TestDifferences:
