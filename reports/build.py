@@ -1,11 +1,11 @@
-"""Writes the report: one HTML page, tables as CSV and LaTeX, figures with their numbers."""
+"""Writes the report: one HTML page, the same in short as Markdown, tables as CSV and LaTeX, figures with numbers."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from reports.findings.analysis import analyse
 from reports.findings.controls.audit import audit, audit_refusals
 from reports.findings.controls.topology import beyond_topology
 from reports.findings.results import Analysis
-from reports.folder import PAGE, publish, refuse_folder
+from reports.folder import PAGE, SHORT, publish, refuse_folder
 from reports.options import DEFAULTS, ReportOptions
 from reports.page.context import context, search_only
 from reports.page.sections.conclusions import conclusion_exports
@@ -43,7 +43,16 @@ from reports.words.names import file_names, write_csv
 from reports.words.numbers import count
 
 UNKNOWN = Provenance()
-Written = TypeVar("Written", Export, Picture)
+File = TypeVar("File", Export, Picture)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report that was written: its page, the sentences it opens with, and its first table."""
+
+    page: Path
+    sentences: list[str]
+    verdicts: dict[str, Any]
 
 
 def build(table: Table, out: Path, options: ReportOptions = DEFAULTS, *, provenance: Provenance = UNKNOWN) -> Path:
@@ -61,7 +70,7 @@ def build(table: Table, out: Path, options: ReportOptions = DEFAULTS, *, provena
     provenance
         How the study and this report came to be, printed on the page.
     """
-    return write(analyse(table, options), Path(out), provenance=provenance)
+    return write(analyse(table, options), Path(out), provenance=provenance).page
 
 
 def write(
@@ -75,8 +84,8 @@ def write(
     curves: Curves | None = None,
     embeddings: Embeddings | None = None,
     draw: Sequence[str] = (),
-) -> Path:
-    """Write the report of an analysis that is there already; otherwise as :func:`build`.
+) -> Written:
+    """Write the report of an analysis that is there already, and return its page and what it opens with.
 
     Parameters
     ----------
@@ -123,7 +132,9 @@ def write(
     tables, drawn, searched = _named_apart(tables), _named_apart(drawn), _named_apart(searched)
     content = context(analysis, drawn, audited, beyond, provenance, search=search, searched=searched, tuning=tuning)
     files = [*drawn, *searched]
-    return _publish(out, tables, files, "report.html.j2", content, paragraph=content["methods"], table=table)
+    markdown = _render("report.md.j2", content)
+    page = _publish(out, tables, files, content, markdown=markdown, paragraph=content["methods"], table=table)
+    return Written(page, content["sentences"], content["verdicts"])
 
 
 def build_search(files: SearchFiles, page_out: Path, *, provenance: Provenance = UNKNOWN) -> Path:
@@ -149,16 +160,18 @@ def build_search(files: SearchFiles, page_out: Path, *, provenance: Provenance =
         raise ReportError("no search has been run here.", where=str(files.summary))
     drawn = _named_apart(search_pictures(search))
     content = search_only(search, drawn, provenance)
-    return _publish(Path(page_out), _named_apart(search_exports(search)), drawn, "search_page.html.j2", content)
+    tables = _named_apart(search_exports(search))
+    return _publish(Path(page_out), tables, drawn, content, template="search_page.html.j2")
 
 
 def _publish(
     out: Path,
     tables: Sequence[Export],
     drawn: Sequence[Picture],
-    template: str,
     content: dict[str, Any],
     *,
+    template: str = "report.html.j2",
+    markdown: str = "",
     paragraph: dict[str, str] | None = None,
     table: str = "",
 ) -> Path:
@@ -170,6 +183,8 @@ def _publish(
         if paragraph is not None:
             _paragraph(paragraph, stage / "tables" / "methods")
         _figures(drawn, stage / "figures")
+        if markdown:
+            (stage / SHORT).write_text(markdown, encoding="utf-8")
         (stage / PAGE).write_text(_render(template, content), encoding="utf-8")
         publish(stage, out, table=table)
     finally:
@@ -179,7 +194,7 @@ def _publish(
     return out / PAGE
 
 
-def _named_apart(files: Sequence[Written]) -> list[Written]:
+def _named_apart(files: Sequence[File]) -> list[File]:
     """Give every table, or every figure, the name of a file of its own."""
     return [replace(one, name=name) for one, name in zip(files, file_names(f.name for f in files), strict=True)]
 
@@ -211,10 +226,11 @@ def _figures(drawn: Sequence[Picture], folder: Path) -> None:
 def _render(template: str, content: dict[str, Any]) -> str:
     pages = Environment(
         loader=PackageLoader("reports"),
-        autoescape=True,
+        autoescape=template.endswith(".html.j2"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     pages.filters["counted"] = count
+    pages.filters["cell"] = lambda text: str(text).replace("|", "\\|")  # of a table in Markdown
     return pages.get_template(template).render(content)

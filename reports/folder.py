@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from reports.errors import ReportError
 
-PAGE, PARTS = "report.html", ("tables", "figures")
+PAGE, SHORT, PARTS = "report.html", "report.md", ("tables", "figures")
 LIST, LOCK = ".report.json", ".report.lock"  # file to the SHA-256 it was written with; kept while files change
 WAIT_S = 30.0  # files are renamed in less than a second: whoever holds the lock for longer is suspended
 _MEND = "Move it, or name another folder with --out."
@@ -42,7 +42,7 @@ def refuse_folder(out: Path, *, table: str = "", beside: Iterable[str] = ()) -> 
     _refuse_unwritable(out)
     _refuse_files(out, PARTS)
     read = [name for name in _listed(out) if table and digest(out / name) == table and "/" in name]
-    _refuse(out, [PAGE, *beside, *read], table)
+    _refuse(out, [PAGE, SHORT, *beside, *read], table)
 
 
 def publish(stage: Path, out: Path, *, table: str = "") -> None:
@@ -54,7 +54,7 @@ def publish(stage: Path, out: Path, *, table: str = "") -> None:
         If a file that no report wrote has the name of a new one, or another process does not give the folder back;
         nothing is changed then.
     """
-    new = _files(stage, (*PARTS, PAGE))
+    new = _files(stage, (*PARTS, PAGE, SHORT))
     with _held(out):
         listed, wrote = _listed(out), _wrote(out)
         stale = [name for name in _files(out, PARTS) if name in listed and name not in new and wrote(name)]

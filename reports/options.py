@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.words.metrics import MARGIN
-
 Columns = str | Sequence[str] | None
 
 
@@ -32,7 +30,8 @@ class ReportOptions:
     alpha
         Level of every family of tests, in (0, 1); intervals are at ``1 - alpha``.
     margin
-        Differences below it do not matter, on metrics between 0 and 1; to be stated before the scores are seen.
+        Differences of the primary metric below it do not matter; to be stated before the scores are seen (default:
+        that of the metric, .01 where it is one between 0 and 1, none for others).
 
     Raises
     ------
@@ -46,7 +45,7 @@ class ReportOptions:
     metric: str | None = None
     reference: str | None = None
     alpha: float = 0.05
-    margin: float = MARGIN
+    margin: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.alpha < 1.0:

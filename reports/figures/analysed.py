@@ -6,19 +6,18 @@ import pandas as pd
 
 from reports.figures.scores.bars import bars
 from reports.figures.scores.cost import gain_per_cost
-from reports.figures.scores.critical_difference import critical_difference
-from reports.figures.scores.differences import differences
 from reports.figures.scores.distribution import distribution
 from reports.figures.scores.heatmap import heatmap
 from reports.figures.scores.interaction import interaction
-from reports.figures.scores.violin import violin
-from reports.figures.shared.picture import Drawing, Picture, picture
+from reports.figures.scores.worth import worth
+from reports.figures.shared.picture import Picture, picture
 from reports.findings.results import Analysis
 from reports.findings.summaries import whole
 from reports.words.metrics import label
-from reports.words.numbers import confidence, number, signed, star_levels
+from reports.words.numbers import confidence, number, signed
 
-SCORES, FACTORS = "Scores, means and costs", "Factors together"
+OPENING, SCORES, FACTORS = "opening", "Scores, means and costs", "Factors together"  # folds of the page
+WORTH = "worth"  # file name of the picture that a page opens with
 
 
 def unit(a: Analysis) -> str:
@@ -64,55 +63,29 @@ def _told(numbers: pd.DataFrame) -> str:
 
 
 def pictures(a: Analysis) -> list[Picture]:
-    """Draw every figure once: SVG, the numbers behind it, a caption and a text alternative."""
+    """Draw every figure once: SVG, the numbers behind it, a caption and a text alternative; the opening one first."""
     out = []
-    for metric in a.metrics:
-        name = label(metric)
-        changed = differences(a, metric)
-        if changed is not None:
-            over = changed.numbers["over"].iloc[0]
-            caption = f"{name}: what each arm changes against {a.reference}, mean and t interval over {over}"
-            caption += " (blocks with failed or missing cells left out)." if _gaps(a, metric) else "."
-            out.append(_picture(f"differences_{metric}", changed, caption, _fold(a, metric)))
-        shaped = violin(a, metric)
-        caption = (
-            f"{name} per arm. Each point is one {unit(a)}; {'violins and ' if shaped else ''}boxes (five points or "
+    if (drawn := worth(a)) is not None:
+        level, over = confidence(a.alpha), drawn.numbers["over"].iloc[0]
+        caption = f"{label(a.metric)} minus that of {a.reference}: mean and {level} interval over {over}"
+        caption += ", a dot per block" if over == "blocks" else ""
+        caption += "; shaded: within the margin." if any(c.margin is not None for c in a.conclusions) else "."
+        described = ", ".join(
+            f"{r['change']} {signed(r['mean'])} ({r['word']})" for r in drawn.numbers.to_dict("records")
         )
-        caption += "more) show density and quartiles, " if shaped else "more) show quartiles, "
+        out.append(picture(f"{WORTH}_{a.metric}", drawn, caption, f"{described}.", OPENING))
+    for metric in a.metrics:
+        caption = f"{label(metric)} per arm. Each point is one {unit(a)}; boxes (five points or more) show quartiles, "
         caption += "whiskers at most 1.5 times the box."
-        if _gaps(a, metric):
+        if any(f.dropped for f in a.findings if f.metric == metric):
             caption += " Failed cells have no point; an arm that lacks a point has no box."
-        if shaped and shaped.numbers["mark"].any():
-            caption += f" Marks: difference to {a.reference} over blocks established, failures counted in; Holm p < "
-            levels = enumerate(star_levels(a.alpha), start=1)
-            caption += ", < ".join(f"{level:g} {'*' * n}" for n, level in levels) + "."
-        shown = shaped or distribution(a, metric)
-        out.append(_picture(f"distribution_{metric}", shown, caption, _fold(a, metric)))
-    for test in a.globals:
-        ranked = critical_difference(a, test)
-        if ranked is not None:
-            caption = f"Critical differences on {label(test.metric)}: mean ranks over {test.test.blocks} blocks; a bar "
-            caption += f"joins arms that Nemenyi's test does not tell apart at {a.alpha:g}, which does not make them "
-            caption += "equal; what is established of a pair stands in the findings."
-            out.append(_picture(f"critical_difference_{test.metric}", ranked, caption, _fold(a, test.metric)))
+        drawn = distribution(a, metric)
+        complete = drawn.numbers[drawn.numbers["arm"].isin(whole(drawn.numbers))]
+        means = complete.groupby("arm", sort=False)["value"].mean().rename("mean").reset_index()
+        out.append(picture(f"distribution_{metric}", drawn, caption, f"Means: {_told(means)}.", _fold(a, metric)))
     return out + more_pictures(a)
 
 
 def _fold(a: Analysis, metric: str) -> str:
-    """Keep the figures of the primary metric open and fold the others away: a page must end."""
+    """Keep the figures of the primary metric together and fold the others away: a page must end."""
     return "" if metric == a.metric else "Other metrics"
-
-
-def _gaps(a: Analysis, metric: str) -> bool:
-    return any(f.dropped for f in a.findings if f.metric == metric)
-
-
-def _picture(name: str, drawn: Drawing, caption: str, group: str) -> Picture:
-    numbers = drawn.numbers
-    if "where" in numbers:
-        numbers = numbers[numbers["arm"].isin(whole(numbers))]
-    what = next(c for c in ("mean", "mean_rank", "value") if c in numbers)
-    averages = numbers.groupby("arm", sort=False)[what].mean()
-    means = ", ".join(f"{arm} {number(value)}" for arm, value in averages.items())
-    head = {"mean": "Differences", "mean_rank": "Mean ranks", "value": "Means"}[what]
-    return picture(name, drawn, caption, f"{head}: {means}.", group)

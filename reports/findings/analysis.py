@@ -26,13 +26,20 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
     options
         Level and margin.
     """
-    alpha = options.alpha
+    alpha, margin = options.alpha, None if options.margin is None else options.margin / table.unit
     frame, reference = table.frame, table.reference
     metrics = _metrics(table)
     forbidden = forbidding(frame)
     questions = families(frame, reference)
     able = not forbidden
-    compared = [f for m in metrics for q in questions for f in findings(frame, m, q, alpha=alpha, tests=able)]
+    compared = [
+        f
+        for m in metrics
+        for q in questions
+        # what is asked beside the primary metric is described: five metrics tested would be five chances of a word
+        for f in findings(frame, m, q, alpha=alpha, tests=able and m == table.metric, margin=margin)
+    ]
+    of_primary = [f for f in compared if f.metric == table.metric]
     tests = [t for t in (global_test(frame, metric, tests=able) for metric in metrics) if t]
     gained, paired = _by_data_set(table, metrics, forbidden, alpha)
     means = {metric: block_means(frame, metric) for metric in metrics}
@@ -67,7 +74,13 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
         completeness=completeness(frame, metrics),
         costs=costs(frame),
         provenance={**provenance(frame), **({"table_sha256": (table.digest,)} if table.digest else {})},
-        conclusions=conclude(frame, compared, alpha=alpha, tests=able, margin=options.margin),
+        conclusions=conclude(
+            frame,
+            of_primary,
+            alpha=alpha,
+            refused="" if able else "nothing in this table can be tested",
+            margin=margin,
+        ),
         factorials=crossed(frame, metrics, reference=reference, alpha=alpha, tests=able),
         levels=arm_levels(frame),
     )

@@ -9,12 +9,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from reports.findings.results import Finding, GlobalTest, Verdict
+from reports.findings.results import Finding, GlobalTest, Sensitivity
+from reports.statistics.arrays import Values
 from reports.statistics.multiplicity import holm_of
+from reports.statistics.pairs.decision import Decision, decide
 from reports.statistics.pairs.differences import Effect, effect, only_wins
+from reports.statistics.pairs.equivalence import margin_of
+from reports.statistics.pairs.max_t import half_widths
 from reports.statistics.pairs.ranks import block_ranks, conover, friedman, nemenyi
-from reports.statistics.pairs.signed import MIN_SIGNED, Signed, sign_test, wilcoxon, wilcoxon_as_printed
+from reports.statistics.pairs.signed import MIN_SIGNED, Signed, sign_test, wilcoxon
 from reports.table.blocks import (
+    Dropped,
     block_means,
     cells,
     complete,
@@ -29,115 +34,161 @@ from reports.words.metrics import DECIMALS, label, metric_of
 from reports.words.numbers import count
 
 MIN_BLOCKS = 5  # for any test across data sets
-_QUESTIONS = {"arm": "knocked-out arms", "baseline": "baselines", "control": "controls"}
 
 
 @dataclass(frozen=True)
 class Family:
-    """The comparisons that answer one question, and are corrected together."""
+    """The comparisons that answer one question, and are decided together; ``tested`` unless only described."""
 
     question: str
     pairs: tuple[tuple[str, str], ...]
+    tested: bool = True
 
 
 def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
-    """Group the comparisons by question; without a reference, all pairs are one family."""
+    """Group the comparisons by question: rivals of the reference, and its controls, which are described.
+
+    A study has one question: knocked-out arms and baselines are decided together, so that its error is held for the
+    whole table. Without a reference, all pairs are that question.
+    """
     roles = ordered_arms(frame)
     if reference is None:
         # the better of two comes first, so that differences read as gains
         ranked = frame.groupby("arm")["value"].mean().sort_values(ascending=False, kind="stable").index
         pairs = tuple(combinations([arm for arm in ranked if arm in roles], 2))
         return (Family("all pairs of arms", pairs),) if pairs else ()
-    out = []
     # without factors that vary, the arms are rivals and not the reference without a part
-    questions = _QUESTIONS if arm_levels(frame).shape[1] else {**_QUESTIONS, "arm": "other arms"}
-    for role, name in questions.items():
-        members = tuple((arm, reference) for arm in roles if roles[arm] == role)
-        if members:
-            out.append(Family(f"{name} against {reference}", members))
-    return tuple(out)
+    arms = "knocked-out arms" if arm_levels(frame).shape[1] else "other arms"
+    names = {"arm": arms, "baseline": "baselines"}
+    rivals = tuple((arm, reference) for arm in roles if roles[arm] in names)
+    controls = tuple((arm, reference) for arm in roles if roles[arm] == "control")
+    question = " and ".join(name for role, name in names.items() if role in roles.values())
+    out = [Family(f"{question} against {reference}", rivals)] if rivals else []
+    return (*out, Family(f"controls against {reference}", controls, tested=False)) if controls else tuple(out)
 
 
-def findings(frame: pd.DataFrame, metric: str, family: Family, *, alpha: float, tests: bool) -> list[Finding]:
-    """Compare the pairs of one family on one metric and correct them together (Holm)."""
+def findings(
+    frame: pd.DataFrame, metric: str, family: Family, *, alpha: float, tests: bool, margin: float | None = None
+) -> list[Finding]:
+    """Compare the pairs of one family on one metric, and decide them together.
+
+    Parameters
+    ----------
+    frame
+        The tidy rows, see :class:`reports.table.table.Table`.
+    metric
+        The metric.
+    family
+        What is compared.
+    alpha
+        Level of the family.
+    tests
+        Whether anything is decided; else the comparisons are described.
+    margin
+        Largest difference that does not matter, see :func:`reports.statistics.pairs.equivalence.margin_of`.
+    """
     wide = cells(frame, metric)
     if not {arm for pair in family.pairs for arm in pair} & set(wide):
         return []
-    # an arm without this metric stays in: a comparison that cannot be made is one of its family all the same
-    first = [_finding(wide, metric, family, pair, tests=tests, level=1 - alpha) for pair in family.pairs]
-    raw = [f for f, _ in first]
-    adjusted = holm_of([f.test for f in raw])
-    second = holm_of([test for _, (test, _) in first])
-    out = []
-    for finding, p, p_second, (_, (_, lean)) in zip(raw, adjusted, second, first, strict=True):
-        adjusted_finding = replace(finding, p_holm=p, p_holm_failures=p_second)
-        out.append(replace(adjusted_finding, verdict=_verdict(adjusted_finding, lean, alpha)))
-    return out
+    worst = _worst(over_blocks(wide, metric), ordered_arms(frame))
+    compared = [_Compared.of(wide, metric, pair, worst) for pair in family.pairs]
+    matrix, second = _matrix([c.finished for c in compared]), _matrix([c.tried for c in compared])
+    no_scale = unscaled(metric, wide.index.unique("dataset"))
+    if no_scale:  # blocks won are all that can be counted
+        matrix, second = np.sign(matrix), np.sign(second)
+    decided = [Decision("described")] * len(compared)
+    sensitivity: list[Sensitivity | None] = [None] * len(compared)
+    if tests and family.tested:
+        # the blocks that survived cannot show that an arm which crashes is as good as one which does not
+        margins = [None if c.failures or no_scale else margin_of(metric, margin) for c in compared]
+        decided = decide(matrix, second, margins=margins, alpha=alpha)
+        sensitivity = _sensitivity(compared, metric)
+    half = half_widths(matrix, alpha)
+    name = f"{label(metric)}; {family.question}; {count(len(family.pairs), 'comparison')}"
+    return [
+        Finding(
+            metric=metric,
+            family=name,
+            arm=arm,
+            against=against,
+            effect=_effect(c.finished, half[j], no_scale=no_scale),
+            decision=decided[j],
+            blocks=tuple((str(block), float(d)) for block, d in c.finished.items()),
+            sensitivity=sensitivity[j],
+            failures=c.failures,
+            dropped=c.dropped,
+        )
+        for j, (c, (arm, against)) in enumerate(zip(compared, family.pairs, strict=True))
+    ]
 
 
-def _finding(
-    wide: pd.DataFrame, metric: str, family: Family, pair: tuple[str, str], *, tests: bool, level: float
-) -> tuple[Finding, tuple[Signed | None, float]]:
+@dataclass(frozen=True)
+class _Compared:
+    """One arm minus another per block: where both finished, and where both at least tried."""
+
+    finished: pd.Series
+    tried: pd.Series
+    failures: int
+    dropped: tuple[Dropped, ...]
+
+    @classmethod
+    def of(cls, wide: pd.DataFrame, metric: str, pair: tuple[str, str], worst: pd.Series) -> _Compared:
+        means = over_blocks(pair_of(wide, *pair), metric)
+        finished = complete(means, failures_worst=False)
+        scored = complete(means, failures_worst=True)
+        scored = scored.apply(lambda column: column.mask(np.isneginf(column), worst))
+        return cls(
+            finished=_difference(finished, pair),
+            tried=_difference(scored, pair),
+            failures=int(np.isneginf(means).any(axis=1).sum()),
+            dropped=dropped(means),
+        )
+
+
+def _difference(means: pd.DataFrame, pair: tuple[str, str]) -> pd.Series:
     arm, against = pair
-    means = over_blocks(pair_of(wide, arm, against), metric)
-    finished = complete(means, failures_worst=False)
-    d = (finished[arm] - finished[against]).to_numpy()
-    able = tests and len(d) >= MIN_SIGNED
+    return (means[arm] - means[against]).round(DECIMALS)
+
+
+def _worst(means: pd.DataFrame, roles: dict[str, str]) -> pd.Series:
+    """Return what a failed cell counts as: the lowest score of its block among the arms that finished it.
+
+    Controls are no measure of it, unless nothing else finished.
+    """
+    scored = means.where(np.isfinite(means))
+    rivals = scored[[arm for arm in scored if roles[str(arm)] != "control"]]
+    return rivals.min(axis=1).fillna(scored.min(axis=1)).fillna(0.0)
+
+
+def _matrix(differences: list[pd.Series]) -> Values:
+    """Lay differences out as ``[blocks, comparisons]``, NaN where a comparison lacks a block."""
+    return pd.concat(differences, axis=1).sort_index().to_numpy(dtype=float)
+
+
+def _effect(differences: pd.Series, half_width: float, *, no_scale: bool) -> Effect | None:
+    if not len(differences):
+        return None
+    size = effect(differences.to_numpy())
+    if no_scale:
+        return only_wins(size)
+    return replace(size, low=size.mean - half_width, high=size.mean + half_width)
+
+
+def _sensitivity(compared: list[_Compared], metric: str) -> list[Sensitivity | None]:
+    """Say what other tests say of a family, over the blocks that both arms finished; they decide nothing."""
     measure = wilcoxon if metric_of(metric).same_scale else sign_test
-    ranked = able and measure is wilcoxon
-    test = measure(d) if able else None
-    size = effect(d, level) if len(d) else None
-    if size and unscaled(metric, wide.index.unique("dataset")):
-        size = only_wins(size)
-    failures = int(np.isneginf(means).any(axis=1).sum())
-    finding = Finding(
-        metric=metric,
-        family=f"{label(metric)}; {family.question}; {count(len(family.pairs), 'comparison')}",
-        arm=arm,
-        against=against,
-        effect=size,
-        test=test,
-        p_holm=None,
-        p_holm_failures=None,
-        failures=failures,
-        p_paired_t=_paired_t(d) if ranked else None,
-        p_pratt=wilcoxon(d, zeros="pratt").p if ranked else None,
-        p_unrounded=wilcoxon_as_printed(d) if ranked else None,
-        verdict="not tested",
-        dropped=dropped(means),
-    )
-    scored = _with_failures(complete(means, failures_worst=True), arm, against)
-    second = measure(scored) if tests and len(scored) >= MIN_SIGNED else None
-    return finding, (second, _lean(effect(scored), metric) if len(scored) else 0.0)
+    differences = [c.finished.to_numpy() for c in compared]
+    signed: list[Signed | None] = [measure(d) if len(d) >= MIN_SIGNED else None for d in differences]
+    by_rank = holm_of([None if test is None else test.p for test in signed])
+    by_t = holm_of([_paired_t(d) if len(d) >= MIN_SIGNED else None for d in differences])
+    return [
+        None if test is None or p is None else Sensitivity(test, p, p_t)
+        for test, p, p_t in zip(signed, by_rank, by_t, strict=True)
+    ]
 
 
-def _paired_t(d: np.ndarray) -> float:
-    d = d.round(DECIMALS)
-    return float(stats.ttest_1samp(d, 0.0).pvalue) if np.ptp(d) > 0 else float("nan")
-
-
-def _with_failures(means: pd.DataFrame, arm: str, against: str) -> np.ndarray:
-    """Score a failure as a loss larger than every measured difference; two failures are level."""
-    d = means[arm].to_numpy() - np.where(np.isneginf(means[against]), 0.0, means[against])
-    d = np.where(np.isneginf(means[against]), np.where(np.isneginf(means[arm]), 0.0, np.inf), d)
-    worst = np.abs(d[np.isfinite(d)]).max(initial=0.0) + 1.0
-    return np.clip(d, -worst, worst)
-
-
-def _lean(size: Effect, metric: str) -> float:
-    """Which way the ranks point: the direction the test speaks of, not that of the mean."""
-    return size.rank_biserial if metric_of(metric).same_scale else size.superior - 0.5
-
-
-def _verdict(finding: Finding, lean_with_failures: float, alpha: float) -> Verdict:
-    if finding.test is None or finding.effect is None or finding.p_holm is None:
-        return "not tested"
-    lean = _lean(finding.effect, finding.metric)
-    second = finding.p_holm_failures
-    agrees = second is not None and second < alpha and lean * lean_with_failures > 0
-    if finding.p_holm >= alpha or not agrees or finding.torn:
-        return "not established"
-    return "higher" if lean > 0 else "lower"
+def _paired_t(d: Values) -> float | None:
+    return float(stats.ttest_1samp(d, 0.0).pvalue) if np.ptp(d) > 0 else None
 
 
 def global_test(frame: pd.DataFrame, metric: str, *, tests: bool) -> GlobalTest | None:

@@ -1,50 +1,87 @@
-"""Conclusions: what each comparison says in one word, and how large the next study should be."""
+"""Conclusions: what each comparison says in one word, and how large a study every word would take."""
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pandas as pd
 
-from reports.findings.factorial import Factorial, factorial
-from reports.findings.results import Conclusion, Finding
-from reports.statistics.multiplicity import holm_of
-from reports.statistics.pairs.equivalence import MIN_TOST, Equivalence, equivalence, margin_of, word
+from reports.findings.factorial import IDLE, Factorial, factorial
+from reports.findings.results import Analysis, Conclusion, Finding, Paired, Word
+from reports.statistics.pairs.decision import Decision
+from reports.statistics.pairs.equivalence import MIN_TOST, margin_of
+from reports.statistics.pairs.max_t import MIN_FLIPPED
 from reports.statistics.pairs.power import Power, power
-from reports.table.blocks import block_means, cells, complete, over_blocks, pair_of
+from reports.table.blocks import block_means, cells, complete, over_blocks, pair_of, unscaled
 from reports.table.factors import arm_levels
-from reports.words.metrics import MARGIN
+from reports.words.metrics import label
+
+_CANNOT = ("the data cannot tell", "the design cannot tell", "refused")
 
 
 def conclude(
-    frame: pd.DataFrame, compared: list[Finding], *, alpha: float, tests: bool, margin: float = MARGIN
+    frame: pd.DataFrame, compared: list[Finding], *, alpha: float, refused: str = "", margin: float | None = None
 ) -> tuple[Conclusion, ...]:
-    """Conclude on every finding; those of one family are corrected together (Holm).
+    """Conclude on every finding of the primary metric.
 
     Parameters
     ----------
     frame
         The tidy rows, see :class:`reports.table.table.Table`.
-    found
+    compared
         The findings, see :func:`reports.findings.comparisons.findings`.
     alpha
         Level of every family.
-    tests
-        False where a refusal forbids all tests.
+    refused
+        Why nothing in this table can be decided; empty where it can.
     margin
-        Largest difference that does not matter, for metrics on the scale 0 to 1.
+        Largest difference that does not matter, as the user states it; by default that of the metric.
     """
-    sizes = Counter(f.family for f in compared)
-    wide = {metric: cells(frame, metric) for metric in {f.metric for f in compared}}
-    raw = [_measured(wide[f.metric], f, sizes[f.family], alpha, tests, margin) for f in compared]
-    adjusted: dict[int, float | None] = {}
-    for family in sizes:
-        members = [i for i, f in enumerate(compared) if f.family == family]
-        adjusted |= dict(zip(members, holm_of([raw[i][0] for i in members]), strict=True))
-    return tuple(
-        Conclusion(finding, word(finding.verdict, adjusted[i], alpha), equal, adjusted[i], plan, why)
-        for i, (finding, (equal, plan, why)) in enumerate(zip(compared, raw, strict=True))
-    )
+    known = set(arm_levels(frame).index) if arm_levels(frame).shape[1] else set()
+    sizes = pd.Series([f.family for f in compared]).value_counts()
+    out = []
+    for f in compared:
+        no_scale = unscaled(f.metric, frame["dataset"].unique())
+        width = None if no_scale else margin_of(f.metric, margin)
+        of_part = f.arm in known and f.against in known  # else rivals are compared
+        said = word(f.decision, n=len(f.blocks), alpha=alpha, of_part=of_part, refused=bool(refused))
+        why = refused or (_why(f, width, no_scale=no_scale) if said in _CANNOT else "")
+        plan = None if width is None else _power(frame, f, width, alpha, int(sizes[f.family]))
+        out.append(Conclusion(f, said, width, plan, why, _note(f, said, width, alpha)))
+    return tuple(out)
+
+
+def word(decision: Decision, *, n: int, alpha: float, of_part: bool, refused: bool = False) -> Word:
+    """Return the one word of a comparison; a difference that is not established is not yet equality.
+
+    A part may go where the arm without it is shown to be less than a margin worse, be it also shown to be worse.
+
+    Parameters
+    ----------
+    decision
+        What is established, see :func:`reports.statistics.pairs.decision.decide`.
+    n
+        Blocks that both arms finished.
+    alpha
+        Level of the family.
+    of_part
+        Whether the arm is the reference with a part left out or exchanged, so that the word speaks of the part.
+    refused
+        Whether nothing in this table can be decided.
+    """
+    if decision.verdict == "described":
+        return "refused" if refused else "described"
+    not_worse = decision.p_not_worse is not None and decision.p_not_worse < alpha
+    equal = decision.p_equal is not None and decision.p_equal < alpha
+    if decision.verdict == "higher":
+        return "costs" if of_part else "better"
+    if of_part and not_worse:
+        return "may go"
+    if decision.verdict == "lower":
+        return "earns its keep" if of_part else "worse"
+    if equal:
+        return "practically equal"
+    if not_worse:
+        return "not worse"
+    return "the design cannot tell" if n < MIN_FLIPPED else "the data cannot tell"
 
 
 def crossed(
@@ -61,26 +98,77 @@ def crossed(
     return tuple(f for f in analyses if f is not None)
 
 
-def _measured(
-    wide: pd.DataFrame, f: Finding, comparisons: int, alpha: float, tests: bool, margin: float
-) -> tuple[Equivalence | None, Power | None, str]:
-    width = margin_of(f.metric, margin)
-    n = f.effect.n if f.effect else 0
-    if not tests:
-        return None, None, "nothing in this table can be tested"
+def change(a: Analysis, arm: str) -> str:
+    """Say what an arm changes of the reference: 'gnn: gat → none'; its name where no factor says it."""
+    if a.reference not in a.levels.index or arm not in a.levels.index:
+        return arm
+    one, base = (a.levels.loc[name].to_dict() for name in (arm, a.reference))
+    differs = [f for f in a.levels if one[f] != base[f]]
+    # a factor that merely cannot act any more is not a change of its own
+    acting = [f for f in differs if IDLE not in (one[f], base[f])] or differs
+    every = a.levels[acting].to_dict("index").values()
+    twins = sum(levels == {f: one[f] for f in acting} for levels in every) > 1
+    return arm if twins or not acting else ", ".join(f"{f}: {base[f]} → {one[f]}" for f in acting)
+
+
+def decided(a: Analysis) -> list[Conclusion]:
+    """Return the conclusions on what is asked, the lowest arm first."""
+    controls = {arm for arm, role in a.roles.items() if role == "control"}
+    mine = [c for c in a.conclusions if c.finding.arm not in controls]
+    return sorted(mine, key=lambda c: (lead(a, c.finding), c.finding.arm))
+
+
+def lead(a: Analysis, f: Finding) -> float:
+    """Return how far an arm lies ahead: on average, or in blocks won where there is no common scale."""
+    if f.effect is None:
+        return float("inf")
+    return f.effect.superior - 0.5 if unscaled(a.metric, a.datasets) else f.effect.mean
+
+
+def conflicts(a: Analysis, f: Finding) -> tuple[list[str], list[str]]:
+    """Name the other metrics on which the whole interval of an arm lies above and below zero."""
+    mine = [o for o in a.findings if (o.arm, o.against) == (f.arm, f.against) and o.metric != a.metric]
+    return [label(o.metric) for o in mine if o.side == "above"], [label(o.metric) for o in mine if o.side == "below"]
+
+
+def alone(a: Analysis, f: Finding) -> Paired | None:
+    """Return what repeats show where there is one data set and nothing else to go by; no word rests on it."""
+    key = (f.metric, f.arm, f.against)
+    pairs = [p for p in a.paired if (p.metric, p.arm, p.against) == key and not p.note]
+    return pairs[0] if len(a.datasets) == 1 and pairs else None
+
+
+def _why(f: Finding, margin: float | None, *, no_scale: bool) -> str:
+    """Say what kept a comparison from being decided."""
+    n = len(f.blocks)
     if not n:
-        return None, None, "no block is complete"
-    if width is None:
-        return None, None, "no margin is stated for this metric"
-    differences = _differences(wide, f)
-    plan = power(differences, width, alpha=alpha, comparisons=comparisons)
+        return "no block is complete"
+    if n < MIN_FLIPPED:
+        lost = f", for {n} of {n + len(f.dropped)} blocks are complete" if f.dropped else f"; here are {n}"
+        least = f"a difference needs {MIN_FLIPPED} blocks"
+        return f"{least}{'' if n >= MIN_TOST else f', equality {MIN_TOST}'}{lost}"
     if f.failures:
-        # the blocks that survived cannot show that an arm which crashes is as good as one which does not
-        return None, plan, "failed cells are not equal to finished ones"
-    if n < MIN_TOST:
-        return None, plan, f"equality needs at least {MIN_TOST} complete blocks"
-    d = differences.groupby(level=["block", "dataset"]).mean().groupby(level="block").mean()
-    return equivalence(d.to_numpy(), width, alpha=alpha), plan, ""
+        return "no difference is shown, and failed cells are not equal to finished ones"
+    if no_scale:
+        return f"no difference is shown, and {label(f.metric)} has another scale on every network, hence no margin"
+    if margin is None:
+        return f"no difference is shown, and no margin is stated for {label(f.metric)} (--margin)"
+    return f"neither a difference nor equality within ±{margin:g} is shown"
+
+
+def _note(f: Finding, said: Word, margin: float | None, alpha: float) -> str:
+    """Say what else is established beside the word."""
+    if said == "may go" and f.verdict == "lower":
+        return f"lower, by less than {margin:g}"
+    equal = f.decision.p_equal is not None and f.decision.p_equal < alpha
+    if equal and said in ("better", "worse", "costs"):
+        return f"by less than {margin:g}"
+    return ""
+
+
+def _power(frame: pd.DataFrame, f: Finding, margin: float, alpha: float, comparisons: int) -> Power | None:
+    differences = _differences(cells(frame, f.metric), f)
+    return power(differences, margin, alpha=alpha, comparisons=comparisons) if len(differences) else None
 
 
 def _differences(wide: pd.DataFrame, f: Finding) -> pd.Series:

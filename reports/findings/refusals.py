@@ -70,7 +70,7 @@ def design(
     if k < 3 or whole < MIN_BLOCKS:
         why = f"N = {_count_of(whole, n)}, k = {count(k, 'arm')}"
         message = f"Needs at least {MIN_BLOCKS} blocks and 3 arms; here {why}."
-        out.append(Refusal("global test", "Friedman, Nemenyi, Conover, critical-difference diagram", message))
+        out.append(Refusal("global test", "Friedman, Nemenyi, Conover", message))
     repeats = int(frame.groupby(["arm", "dataset", "metric"])["repeat"].nunique().max())
     if repeats < 3:
         visible = "not visible" if repeats == 1 else "hardly visible"
@@ -125,21 +125,15 @@ def _blocks(means: pd.DataFrame, questions: tuple[Family, ...], alpha: float) ->
         message += "instead; they are not evidence across data sets."
         return [Refusal("blocks", "all tests across data sets", message)]
     if n < MIN_SIGNED:
-        message = f"{units}: the exact two-sided test cannot fall below {smallest_p(n, 1):.3f}; it needs {MIN_SIGNED}."
+        message = f"{units}: an exact two-sided test cannot fall below {smallest_p(n):.3f}; it needs {MIN_SIGNED}."
         return [Refusal("blocks", "pairwise tests", message)]
     out = []
-    for family in questions:
-        m = len(family.pairs)
+    for family in (one for one in questions if one.tested):
         most = max(len(complete(means.reindex(columns=list(pair)), failures_worst=False)) for pair in family.pairs)
-        floor = smallest_p(most, m)
-        if floor >= alpha:
-            units = f"N = {count(most, 'independent block' if most == n else 'complete independent block')}"
-            message = (
-                f"{units} and {count(m, 'comparison')}: the smallest Holm p any outcome could reach is {floor:.3f}. "
-            )
-            message += (
-                f"A p above {alpha:g} here says nothing about the arms; {blocks_needed(m, alpha)} blocks are needed."
-            )
+        if smallest_p(most) >= alpha:
+            message = f"No two arms share more than {count(most, 'complete block')}: the smallest p any outcome could "
+            message += f"reach is {smallest_p(most):.3f}. A p above {alpha:g} here says nothing about the arms; "
+            message += f"{blocks_needed(alpha)} blocks are needed."
             out.append(Refusal("attainability", family.question, message))
     return out
 
@@ -188,7 +182,7 @@ def _repeats(frame: pd.DataFrame) -> list[Refusal]:
 def _scales(frame: pd.DataFrame, n: int) -> list[Refusal]:
     """Name the metrics whose values cannot be averaged over data sets."""
     message = "Guessing earns another AUPRC on every network, so raw differences are not averaged: blocks won are "
-    message += "counted (sign test, over the geometric mean of a block's data sets). AUPRC ratio is the one to quote."
+    message += "counted (over the geometric mean of a block's data sets). AUPRC ratio is the one to quote."
     own = [name for name in METRICS if name in set(frame["metric"]) and not metric_of(name).same_scale]
     return [Refusal("scale", label(name), message, "warning") for name in own if n > 1]
 
@@ -216,20 +210,20 @@ def _budgets(frame: pd.DataFrame) -> list[Refusal]:
 
 
 def _torn_metrics(compared: list[Finding]) -> list[Refusal]:
-    """Name the arms that one metric establishes higher and another lower."""
-    directions: dict[tuple[str, str], dict[str, list[str]]] = {}
+    """Name the arms that one metric sets above the other arm and another metric below it, with whole intervals."""
+    sides: dict[tuple[str, str], dict[str, list[str]]] = {}
     for f in compared:
-        if f.verdict in ("higher", "lower"):
-            directions.setdefault((f.arm, f.against), {}).setdefault(f.verdict, []).append(label(f.metric))
+        if f.side:
+            sides.setdefault((f.arm, f.against), {}).setdefault(f.side, []).append(label(f.metric))
     return [
         Refusal(
             "metrics disagree",
             f"{arm} – {against}",
-            f"Established higher on {', '.join(by['higher'])} and lower on {', '.join(by['lower'])}. Which of "
-            "them matters was to be said before the scores were seen: it is the primary metric that findings speak of.",
+            f"Higher on {', '.join(by['above'])} and lower on {', '.join(by['below'])}. Which of them matters was to "
+            "be said before the scores were seen: it is the primary metric that verdicts speak of.",
             "warning",
         )
-        for (arm, against), by in directions.items()
+        for (arm, against), by in sides.items()
         if len(by) == 2
     ]
 
@@ -242,7 +236,7 @@ def _ties(size: Effect, subject: str, *, tested: bool) -> list[Refusal]:
         return [Refusal("identical scores", subject, message, "warning")]
     if tested and moved < MIN_SIGNED:
         message = f"Equal scores on {size.ties} of {count(size.n, 'block')}: the test rests on {moved}, of which no "
-        message += f"outcome could fall below {smallest_p(moved, 1):.2g}. Are the scores rounded?"
+        message += f"outcome could fall below {smallest_p(moved):.2g}. Are the scores rounded?"
         return [Refusal("ties", subject, message, "warning")]
     if tested and np.isfinite(size.mean) and not np.isfinite(size.cohens_d):
         message = "The same difference on every block, to the sixth decimal, which measured scores do not have: were "
@@ -269,7 +263,7 @@ def outcome(compared: list[Finding], tests: list[GlobalTest], of_metric: Mapping
     for finding in compared:
         subject = f"{label(finding.metric)}: {finding.arm} – {finding.against}"
         n, blocks = finding.effect.n if finding.effect else 0, of_metric.get(finding.metric, 0)
-        if finding.test is None and blocks >= MIN_SIGNED and n < MIN_SIGNED:
+        if finding.verdict == "not tested" and blocks >= MIN_SIGNED and n < MIN_SIGNED:
             message = f"Only {n} of {blocks} blocks {are(n)} complete for both arms; the test needs {MIN_SIGNED}."
             out.append(Refusal("incomplete", subject, message))
         elif finding.failures:
@@ -282,10 +276,10 @@ def outcome(compared: list[Finding], tests: list[GlobalTest], of_metric: Mapping
             message = f"{n} of {count(blocks, 'block')} {are(n)} complete for both arms; cells were not run on {lost}."
             out.append(Refusal("missing", subject, message, "warning"))
         if finding.effect is not None:
-            out += _ties(finding.effect, subject, tested=finding.test is not None)
+            out += _ties(finding.effect, subject, tested=finding.p is not None)
     out += _torn_metrics(compared)
     for test in tests:
         if test.second is not None:
-            message = "Failed cells: no pairs of mean ranks, no critical-difference diagram over the surviving blocks."
+            message = "Failed cells: no pairs of mean ranks over the surviving blocks."
             out.append(Refusal("failures", f"{label(test.metric)}: Nemenyi, Conover", message))
     return out

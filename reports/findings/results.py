@@ -8,15 +8,16 @@ from typing import Literal
 import pandas as pd
 
 from reports.findings.factorial import Factorial
+from reports.statistics.pairs.decision import Decision, Verdict
 from reports.statistics.pairs.differences import Effect
-from reports.statistics.pairs.equivalence import Equivalence, Word
 from reports.statistics.pairs.power import Power
 from reports.statistics.pairs.ranks import Friedman
 from reports.statistics.pairs.signed import Signed
 from reports.table.blocks import Dropped
-from reports.words.metrics import DECIMALS
 
-Verdict = Literal["higher", "lower", "not established", "not tested"]
+Rival = Literal["better", "worse", "practically equal", "not worse"]  # of an arm against another
+Part = Literal["may go", "earns its keep", "costs"]  # of the part that an arm leaves out or exchanges
+Word = Rival | Part | Literal["the data cannot tell", "the design cannot tell", "refused", "described"]
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,21 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Sensitivity:
+    """What other tests say of a comparison, Holm-corrected within its family; no verdict rests on them."""
+
+    signed: Signed
+    p_holm: float
+    p_t_holm: float | None
+
+
+@dataclass(frozen=True)
 class Finding:
     """What knocking one part out of a GRN model did, over independent blocks: ``arm`` minus ``against``.
 
-    ``test``, ``p_holm`` and the sensitivities are None where a refusal forbids them; ``p_holm_failures`` is
-    the adjusted p of the second pass, in which failed cells are the worst of their block. ``p_unrounded``
-    ranks the raw floats, whose last bits break ties at random: it is what most papers print.
+    The interval of ``effect`` is simultaneous: all those of a family hold together. ``blocks`` are the differences
+    of the blocks that both arms finished. ``failures`` counts the blocks with a failed cell, which the second pass of
+    ``decision`` scores as the worst of their block.
     """
 
     metric: str
@@ -47,43 +57,48 @@ class Finding:
     arm: str
     against: str
     effect: Effect | None
-    test: Signed | None
-    p_holm: float | None
-    p_holm_failures: float | None
-    failures: int
-    p_paired_t: float | None
-    p_pratt: float | None
-    p_unrounded: float | None
-    verdict: Verdict
+    decision: Decision
+    blocks: tuple[tuple[str, float], ...] = ()
+    sensitivity: Sensitivity | None = None
+    failures: int = 0
     dropped: tuple[Dropped, ...] = ()
 
     @property
-    def p_weaker(self) -> float | None:
-        """The larger adjusted p of both passes: a verdict rests on the two, so no star or sentence says less."""
-        known = [p for p in (self.p_holm, self.p_holm_failures) if p is not None]
-        return max(known) if self.p_holm is not None else None
+    def verdict(self) -> Verdict:
+        """Whether a difference is established, and which way it points."""
+        return self.decision.verdict
 
     @property
-    def torn(self) -> bool:
-        """Whether ranks and mean point in opposite directions: a few blocks outweigh all the others."""
-        size = self.effect
-        return size is not None and size.rank_biserial != 0 and size.rank_biserial * round(size.mean, DECIMALS) <= 0
+    def p(self) -> float | None:
+        """The adjusted p that the verdict rests on; None where nothing was tested."""
+        return self.decision.p_weaker
+
+    @property
+    def worst(self) -> tuple[str, float] | None:
+        """The block on which the arm loses most against the other, and by how much."""
+        return min(self.blocks, key=lambda one: one[1]) if self.blocks else None
+
+    @property
+    def side(self) -> Literal["above", "below", ""]:
+        """On which side of zero the whole interval lies."""
+        if self.effect is None or not self.effect.low * self.effect.high > 0:
+            return ""
+        return "above" if self.effect.low > 0 else "below"
 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What a study says of one comparison in the end: a word, what equality rests on, and what it would take.
+    """What a study says of one comparison in the end: a word, and what every word would take.
 
-    ``p_equal`` is the p of the two one-sided tests after Holm over the family of ``finding``; ``why`` says what
-    kept equality from being tested, or is empty.
+    ``why`` says what kept the comparison from being decided, or is empty; ``note`` what the word leaves out.
     """
 
     finding: Finding
     word: Word
-    equivalence: Equivalence | None
-    p_equal: float | None
+    margin: float | None
     power: Power | None
     why: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)

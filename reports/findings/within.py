@@ -62,7 +62,7 @@ def paired_differences(frame: pd.DataFrame, metric: str, reference: str, *, alph
         known = exams_of[str(dataset)]
         tried = [arm for arm in others if rows[[arm, reference]].notna().any(axis=None)]
         pairs = [_pair(rows, metric, where, (str(arm), reference), 1 - alpha, known) for arm in tried]
-        adjusted = holm_of([pair.test for pair in pairs])
+        adjusted = holm_of([pair.test.p if pair.test else None for pair in pairs])
         corrected = [replace(pair, p_holm=p) for pair, p in zip(pairs, adjusted, strict=True)]
         out += [pair for pair in corrected if pair.repeats >= 2 or pair.note]
     return out

@@ -43,11 +43,14 @@ def context(
     tuning: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Gather everything the template of the page needs."""
-    topology = topology_context(beyond, a)
+    blocks, datasets = blocks_of(a, len(a.blocks)), count(len(a.datasets), "data set")
+    repeats = count(a.repeats, "repeat")
     return {
         "a": a,
-        "sentences": summary(a, topology["sentence"]),
-        "topology": topology,
+        "title": _title(a),
+        "meta": " · ".join([a.source, count(len(a.arms), "arm"), datasets, blocks, repeats, label(a.metric)]),
+        "sentences": summary(a, beyond),
+        "topology": topology_context(beyond),
         **conclusions_context(a),
         "gains": gain_table(a),
         "gain_notes": pair_notes(a.gains),
@@ -70,10 +73,17 @@ def context(
         "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
         "statistics": {**_terms(a, audited), **(SEARCHES if search else {})},
         "level": confidence(a.alpha),
-        "blocks": blocks_of(a, len(a.blocks)),
-        "datasets": count(len(a.datasets), "data set"),
-        "repeats": count(a.repeats, "repeat"),
+        "blocks": blocks,
+        "datasets": datasets,
+        "repeats": repeats,
     }
+
+
+def _title(a: Analysis) -> str:
+    if a.levels.shape[1]:
+        return f"What each part of {a.reference or 'the model'} is worth"
+    others = count(len(a.arms) - 1, "other arm")
+    return f"{a.reference} against {others}" if a.reference else f"{count(len(a.arms), 'arm')} compared"
 
 
 def search_only(search: Search, drawn: list[Picture], provenance: Provenance) -> dict[str, Any]:
@@ -102,7 +112,7 @@ def _terms(a: Analysis, audited: Audit) -> dict[str, str]:
         "Interval over repeats": bool(a.paired or a.gains),
         "Costs": not a.costs.empty,
         **dict.fromkeys(("Friedman", "Kendall's W", "Nemenyi", "Conover"), bool(a.globals)),
-        "Sign test": any(not metric_of(f.metric).same_scale for f in a.findings),
+        "Sign test": not metric_of(a.metric).same_scale,
         **dict.fromkeys(("RM-ANOVA", "Aligned ranks", "Flipped signs", "Mixed model", "Simple effects"), together),
     }
     return {name: meaning for name, meaning in {**STATISTICS, **CONCLUSIONS}.items() if needed.get(name, True)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
@@ -20,15 +19,7 @@ def holm(p: Values) -> Values:
     return adjusted
 
 
-class Tested(Protocol):
-    """A comparison that was tested."""
-
-    @property
-    def p(self) -> float:
-        """Its p-value, not corrected."""
-
-
-def holm_of(family: Sequence[Tested | None]) -> list[float | None]:
-    """Correct the comparisons of one family; one that could not be tested still counts, as p = 1."""
-    p = holm(np.array([1.0 if test is None else test.p for test in family]))
-    return [None if test is None else float(value) for test, value in zip(family, p, strict=True)]
+def holm_of(family: Sequence[float | None]) -> list[float | None]:
+    """Correct the p-values of one family; a comparison that could not be tested still counts, as p = 1."""
+    adjusted = holm(np.array([1.0 if p is None else p for p in family]))
+    return [None if p is None else float(value) for p, value in zip(family, adjusted, strict=True)]

@@ -8,6 +8,7 @@ measurement.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from reports.words.metrics import METRICS, PRIMARY, canonical_metric, squashed
 from reports.words.names import alike, plain, plain_names
 
 ROLES = ("reference", "arm", "baseline", "control")
+_TINY = 0.01  # a metric of unknown range that is nowhere as large is written in units of its own
 KEYS = ["arm", "dataset", "repeat", "metric"]
 
 
@@ -53,6 +55,8 @@ class Table:
         no TF has both classes): no arm is asked for it.
     validation
         ``arm, dataset, repeat, value`` of the primary metric in validation, as a study's table has it; else empty.
+    unit
+        What the primary metric is measured in, where its scale is not known and tiny; its name says so, too.
     """
 
     frame: pd.DataFrame
@@ -63,6 +67,7 @@ class Table:
     units: str = ""
     undefined: tuple[tuple[str, str, int], ...] = ()
     validation: pd.DataFrame = field(default_factory=pd.DataFrame)
+    unit: float = 1.0
 
 
 def load(path: str | Path, options: ReportOptions = DEFAULTS) -> Table:
@@ -93,7 +98,28 @@ def load(path: str | Path, options: ReportOptions = DEFAULTS) -> Table:
     frame, undefined = _without_undefined(frame, primary, source)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     frame, validation = frame.sort_values(KEYS, ignore_index=True), _validation(raw, primary)
-    return Table(frame, reference, primary, source, digest, units, undefined, validation)
+    frame, primary, unit = _in_units(frame, primary)
+    return Table(frame, reference, primary, source, digest, units, undefined, validation, unit)
+
+
+def _in_units(frame: pd.DataFrame, primary: str) -> tuple[pd.DataFrame, str, float]:
+    """Write a metric of unknown, tiny scale in units of its own: differences are known, and printed, to decimals.
+
+    Returns
+    -------
+    tuple
+        The rows, the name of the primary metric, and its unit.
+    """
+    values, names = frame["value"].copy(), frame["metric"].copy()
+    units: dict[str, float] = {}
+    for metric, own in frame.groupby("metric")["value"]:
+        largest = float(own.abs().max())
+        if metric not in METRICS and 0 < largest < _TINY:
+            units[str(metric)] = 10.0 ** math.floor(math.log10(largest))
+            values[own.index] = own / units[str(metric)]
+            names[own.index] = f"{metric} [{units[str(metric)]:.0e}]"
+    unit = units.get(primary, 1.0)
+    return frame.assign(value=values, metric=names), primary if unit == 1.0 else f"{primary} [{unit:.0e}]", unit
 
 
 def _validation(raw: pd.DataFrame, metric: str) -> pd.DataFrame:

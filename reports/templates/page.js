@@ -36,6 +36,17 @@
     for (const r of rows) body.appendChild(r.row);
   }
 
+  // a link to a section opens its fold
+  function unfold() {
+    const place = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+    for (let item = place; item; item = item.parentElement) {
+      const folded = item.matches("details") ? item : item === place && item.querySelector("details.fold");
+      if (folded) folded.open = true;
+    }
+  }
+  window.addEventListener("hashchange", unfold);
+  unfold();
+
   for (const table of document.querySelectorAll("main table")) {
     if (!table.tHead || !table.tBodies.length || table.tBodies[0].rows.length < 2) continue;
     const heads = Array.from(table.tHead.rows[0].cells);

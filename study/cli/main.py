@@ -5,6 +5,7 @@ Heavy libraries are imported inside the commands, so that help answers at once.
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -48,9 +49,18 @@ Within = Annotated[str | None, typer.Option("--dataset", help="columns of what l
 Metric = Annotated[str | None, typer.Option(help="primary metric")]
 Reference = Annotated[str | None, typer.Option(help="arm that the others are compared with")]
 Alpha = Annotated[float, typer.Option(min=0.0001, max=0.5, help="level of the tests")]
+
+
+def _above_zero(value: float | None) -> float | None:
+    """Refuse a margin within which nothing can lie."""
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter(f"{value:g} is not above 0")
+    return value
+
+
 Margin = Annotated[
     float | None,
-    typer.Option(min=0.0001, max=0.5, help="differences below it do not matter; default: the study's, or 0.01"),
+    typer.Option(callback=_above_zero, help="differences below it do not matter; default: the study's, or 0.01"),
 ]
 Draw = Annotated[
     list[str] | None,

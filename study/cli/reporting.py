@@ -9,13 +9,12 @@ from typing import Any
 from rich.console import Console
 
 from components.core.errors import KnockoutError, redact
-from reports.build import build_search, write
+from reports.build import Written, build_search, write
 from reports.findings.analysis import analyse
 from reports.findings.results import Analysis
 from reports.folder import digest, refuse_folder
 from reports.options import DEFAULTS, ReportOptions
 from reports.page.sentences.search import search_summary
-from reports.page.sentences.summary import summary
 from reports.provenance import Provenance
 from reports.search.reading import read_search, read_tuning
 from reports.search.record import Search
@@ -25,7 +24,7 @@ from reports.stored.predictions import read_predictions
 from reports.table.table import load
 from reports.words.metrics import canonical_metric
 from reports.words.names import plain
-from reports.words.numbers import are, confidence, count, interval, joined, signed
+from reports.words.numbers import are, confidence, count, joined
 from study.cli.display import busy, make_console, show_table
 from study.run.engine import Outcome
 from study.spec.folder import OutFolder, SearchFolder
@@ -67,7 +66,7 @@ class Request:
     @property
     def complete_options(self) -> ReportOptions:
         """The options with the margin in place."""
-        return replace(self.options, margin=self.margin or self.options.margin)
+        return replace(self.options, margin=self.margin)
 
 
 def report(source: Path, out: Path | None, request: Request) -> None:
@@ -91,9 +90,9 @@ def report(source: Path, out: Path | None, request: Request) -> None:
     provenance = provenance_of((*read_commands(source), request.command))
     with busy(WRITING):
         analysis = analyse(load(table_file, options), options)
-        page = write(analysis, out, provenance=provenance, draw=request.draw, **_stored_beside(source))
-    _show_findings(console, analysis)
-    console.print(f"report: {page.resolve()}", soft_wrap=True)
+        written = write(analysis, out, provenance=provenance, draw=request.draw, **_stored_beside(source))
+    _show_findings(console, analysis, written)
+    console.print(f"report: {written.page.resolve()}", soft_wrap=True)
 
 
 def _refuse_sealed(request: Request, folder: OutFolder) -> None:
@@ -144,8 +143,8 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     options = Request().with_defaults(outcome.metric, read_plan(out).margin).complete_options
     with busy(WRITING):
         analysis, beside = analyse(load(outcome.table, options), options), _stored_beside(out)
-        page = write(analysis, OutFolder(out).report, provenance=provenance_of(add_command(out, command)), **beside)
-    for sentence in [*summary(analysis), *(search_summary(beside["search"]) if beside.get("search") else ())]:
+        written = write(analysis, OutFolder(out).report, provenance=provenance_of(add_command(out, command)), **beside)
+    for sentence in [*written.sentences, *(search_summary(beside["search"]) if beside.get("search") else ())]:
         console.print(sentence, soft_wrap=True)
     if left := outcome.planned - outcome.done:
         console.print(
@@ -155,7 +154,7 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
         console.print(
             f"\n{count(outcome.failed, 'cell')} failed: knockout status {out} says why; --retry-failed runs them again."
         )
-    console.print(f"\nreport:  {page.resolve()}", soft_wrap=True)
+    console.print(f"\nreport:  {written.page.resolve()}", soft_wrap=True)
     console.print(f"table:   {outcome.table.resolve()}", soft_wrap=True)
     console.print(f"MLflow:  {_mlflow(outcome)}", soft_wrap=True)
 
@@ -187,39 +186,14 @@ def _stored_beside(out: Path) -> dict[str, Any]:
     return {**cells, "tuning": read_tuning(folder.tuning_table)} if kind is PlanKind.TUNED else cells
 
 
-def _show_findings(console: Console, analysis: Analysis) -> None:
-    for sentence in summary(analysis):
+def _show_findings(console: Console, analysis: Analysis, written: Written) -> None:
+    for sentence in written.sentences:
         console.print(sentence, soft_wrap=True)
-    console.print()
-    for overall in (g for g in analysis.globals if g.metric == analysis.metric):
-        test = overall.test
-        console.print(
-            f"{overall.metric}: Friedman chi2 = {test.chi2:.2f} over {test.blocks} blocks and {test.arms} arms, "
-            f"p = {test.p:.3g} ({test.method}); Kendall's W = {test.kendalls_w:.3f}\n"
-        )
-    lines = [
-        [
-            f"{f.arm} - {f.against}",
-            f"{signed(f.effect.mean, 4)} {interval(f.effect)}" if f.effect else "-",
-            signed(f.effect.cohens_d) if f.effect else "-",
-            f"{f.test.statistic:g}" if f.test else "-",
-            f"{f.test.p:.2g}" if f.test else "-",
-            f"{f.p_weaker:.2g}" if f.p_weaker is not None else "-",
-            f.verdict,
-        ]
-        for f in analysis.findings
-        if f.metric == analysis.metric
-    ]
-    if lines:
-        columns = [
-            "pair",
-            f"difference [{confidence(analysis.alpha)} t interval]",
-            "Cohen's d",
-            "W",
-            "p",
-            "Holm p",
-            "verdict",
-        ]
+    table, shown = written.verdicts, ("name", "difference", "interval", "p", "word", "worst")
+    if table["rows"]:
+        columns = ["", table["unit"], f"{confidence(analysis.alpha)} interval", "p", "verdict", "worst block"]
+        lines = [[row[key] for key in shown] for row in table["rows"]]
+        console.print()
         show_table(console, f"{analysis.metric}: paired over blocks", columns, lines)
     for refusal in analysis.refusals:
         console.print(f"{refusal.weight}: {refusal.subject}: {refusal.message}", soft_wrap=True)

@@ -207,17 +207,16 @@ def _show_arms(console: Console, plan: Plan, ledger: Ledger) -> None:
 
 def _attainable(study: Study, blocks: set[str]) -> str:
     comparisons = sum(arm.role == "arm" for arm in study.arms)
-    n, family = len(blocks), max(comparisons, 1)
+    n = len(blocks)
     if not comparisons:
         return f"{count(n, 'independent block')}; only controls are compared with the reference: described, not tested."
-    least = smallest_p(n, family)
-    needed = blocks_needed(family)
+    least = smallest_p(n)
     verdict = (
         "so this design can reach .05."
-        if least <= 0.05
-        else f"so this design cannot reach .05; it would take {count(needed, 'block')}."
+        if least < 0.05
+        else f"so this design cannot reach .05; it would take {count(blocks_needed(), 'block')}."
     )
     return (
         f"{count(n, 'independent block')} ({', '.join(sorted(blocks))}), {count(comparisons, 'comparison')} with the "
-        f"reference: the smallest p that an exact Wilcoxon test with Holm can give is {least:.3g}, {verdict}"
+        f"reference: the smallest adjusted p (max-T over whole blocks) is {least:.3g}, {verdict}"
     )

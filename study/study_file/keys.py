@@ -50,7 +50,7 @@ class StudyFile(_Strict):
     split: Any = registry.FACTORS["split"].absent
     repeats: int = Field(3, ge=1, le=1000)
     metric: str = "auroc"
-    margin: float | None = Field(None, gt=0.0, lt=0.5)
+    margin: float | None = Field(None, gt=0.0)
     training: dict[str, Any] = Field(default_factory=dict)
     embeddings: list[str] | None = None
     lanes: str = "auto"

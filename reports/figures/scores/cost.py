@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reports.figures.scores.differences import difference_numbers
+from reports.figures.scores.worth import worth_numbers
 from reports.figures.shared.canvas import GREY, INK, panels
 from reports.figures.shared.picture import Drawing
 from reports.figures.shared.style import across, axis, named, short, styles
@@ -45,7 +45,7 @@ def gain_per_cost(analysis: Analysis, metric: str) -> Drawing | None:
 
 def cost_numbers(analysis: Analysis, metric: str) -> pd.DataFrame:
     """Join costs and differences; the reference differs from itself by nothing."""
-    changed = difference_numbers(analysis, metric)
+    changed = worth_numbers(analysis)
     if changed.empty or analysis.costs.empty:
         return pd.DataFrame()
     own = pd.DataFrame([{"arm": analysis.reference, "mean": 0.0, "low": np.nan, "high": np.nan}])

@@ -82,9 +82,9 @@ def svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
-def row_axes(rows: int) -> tuple[Figure, Axes]:
-    """Return a figure with one panel whose lines stand below each other."""
-    figure, axes = grid_axes(1.1 + 0.34 * rows, "x")
+def row_axes(rows: int, height: float = 0.34) -> tuple[Figure, Axes]:
+    """Return a figure with one panel whose lines stand below each other, each of a height in inches."""
+    figure, axes = grid_axes(0.7 + height * max(rows, 3), "x")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     return figure, axes

@@ -146,7 +146,7 @@ def _simple_notes(f: Factorial) -> list[str]:
         return []
     out = ["A difference that is shown at one level and not at another is no interaction: that is the row above."]
     sizes = f.simple.groupby(["factor", "at_factor"]).size()
-    floors = {m: smallest_p(f.blocks, m) for m in sorted(set(sizes))}
+    floors = {m: min(1.0, m * smallest_p(f.blocks)) for m in sorted(set(sizes))}
     if f.blocks < MIN_SIGNED:
         out.append(f"{count(f.blocks, 'block')}; an exact test needs {MIN_SIGNED}.")
     else:

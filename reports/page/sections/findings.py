@@ -11,7 +11,7 @@ from reports.findings.results import Analysis, Finding, GlobalTest
 from reports.page.sections.pairs import rank_pairs
 from reports.table.blocks import Dropped
 from reports.words.metrics import label
-from reports.words.numbers import interval, number, p_value, signed
+from reports.words.numbers import interval, number, p_value, signed, won
 
 
 def families_context(a: Analysis) -> list[dict[str, Any]]:
@@ -25,6 +25,7 @@ def families_context(a: Analysis) -> list[dict[str, Any]]:
             "metric": label(members[0].metric),
             "primary": members[0].metric == a.metric,
             "rows": [_finding(f) for f in members],
+            "tested": any(f.verdict != "described" for f in members),
             "failures": any(f.failures for f in members),
         }
         for name, members in out.items()
@@ -32,7 +33,7 @@ def families_context(a: Analysis) -> list[dict[str, Any]]:
 
 
 def _finding(f: Finding) -> dict[str, str]:
-    size = f.effect
+    size, beside = f.effect, f.sensitivity
     return {
         "pair": f"{f.arm} − {f.against}",
         "n": str(size.n if size else 0),
@@ -41,15 +42,15 @@ def _finding(f: Finding) -> dict[str, str]:
         "shift": signed(size.hodges_lehmann) if size else "–",
         "biserial": signed(size.rank_biserial, 2) if size else "–",
         "d": signed(size.cohens_d, 2) if size else "–",
-        "superior": number(size.superior, 2) if size else "–",
-        "statistic": f"{f.test.statistic:g}" if f.test else "–",
-        "p": p_value(f.test.p if f.test else None),
-        "holm": p_value(f.p_holm),
-        "second": p_value(f.p_holm_failures),
-        "method": f.test.method if f.test else "not tested",
-        "paired_t": p_value(f.p_paired_t),
-        "pratt": p_value(f.p_pratt),
-        "unrounded": p_value(f.p_unrounded),
+        "won": won(size) if size else "–",
+        "p": p_value(f.decision.p),
+        "second": p_value(f.decision.p_failures),
+        "method": beside.signed.method if beside else "",
+        "signed": p_value(beside.signed.p) if beside else "",
+        "holm": p_value(beside.p_holm) if beside else "",
+        "paired_t": p_value(beside.p_t_holm) if beside else "",
+        "not_worse": p_value(f.decision.p_not_worse),
+        "equal": p_value(f.decision.p_equal),
         "verdict": f.verdict,
         "dropped": _left_out(f.dropped),
     }

@@ -17,7 +17,6 @@ from reports.words.metrics import label
 from reports.words.numbers import confidence, count, joined
 
 _LIBRARIES = {"scipy": "SciPy", "statsmodels": "statsmodels", "scikit-posthocs": "scikit-posthocs"}
-_LEVEL = "no block differs"  # stands where a test would, and is none
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -83,7 +82,7 @@ def _units(a: Analysis) -> str:
         unit = f"The units of analysis were {blocks_of(a, n)}"
     text = f"{unit}{averaged}."
     if any(f.effect and isfinite(f.effect.low) for f in a.findings):
-        text += f" Differences are paired means over blocks with {level} t intervals."
+        text += f" Differences are paired means over blocks with simultaneous {level} intervals (max-T)."
     if any(unscaled(f.metric, a.datasets) for f in a.findings):
         within = " (by the geometric mean over the data sets of a block)" if _several(a) else ""
         text += f" In {label('auprc')}, which has another scale on every network, blocks won were counted{within}."
@@ -119,20 +118,21 @@ def _globals(a: Analysis) -> str:
 def _pairs(a: Analysis) -> str:
     if len(a.blocks) == 1 or not a.findings:
         return ""
-    methods = _once(f.test.method for f in a.findings if f.test is not None)
-    used = [method for method in methods if method != _LEVEL]
-    if not methods:
+    tested = [f for f in a.findings if f.p is not None]
+    if not tested:
         return f"No pairwise test was made{_untested(a)}."
-    if not used:
-        return "No pairwise test was computed: the arms that could be compared do not differ on any block (p = 1)."
-    level = ", with p = 1 where no block differs" if len(used) < len(methods) else ""
-    # a comparison that could not be tested counts in its family all the same
-    sizes = sorted(Counter((f.metric, f.family) for f in a.findings).values())
+    # a comparison that could not be tested is one of its family all the same
+    sizes = sorted(Counter(f.family for f in a.findings if f.verdict != "described").values())
     size = count(sizes[0], "comparison") if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]} comparisons"
-    corrected = f"with Holm's correction within each metric and question ({size} each)"
-    if sizes[-1] == 1:
-        corrected = "one comparison for each metric and question, so that none needed a correction"
-    return f"Pairs of arms were compared two-sided ({'; '.join(used)}{level}), {corrected}, at the level {a.alpha:g}."
+    text = (
+        f"On {label(a.metric)}, {size} {'was' if sizes[-1] == 1 else 'were'} tested two-sided at the level {a.alpha:g}"
+    )
+    text += (
+        " by step-down max-T (Westfall and Young, 1993), the signs of whole blocks flipped jointly, which holds the "
+    )
+    text += "family-wise error; other metrics are described by intervals"
+    beside = joined(_once(f.sensitivity.signed.method.partition(",")[0] for f in tested if f.sensitivity))
+    return f"{text}. As sensitivity, {beside} and paired t tests with Holm's correction are given."
 
 
 def _untested(a: Analysis) -> str:
@@ -143,11 +143,13 @@ def _untested(a: Analysis) -> str:
 
 
 def _equality(a: Analysis) -> str:
-    margins = sorted({c.equivalence.margin for c in a.conclusions if c.equivalence is not None})
+    margins = sorted({c.margin for c in a.conclusions if c.finding.decision.equivalence is not None and c.margin})
     if not margins:
         return ""
-    text = "Practical equality was judged by two one-sided tests (TOST, Holm-corrected) with a margin of "
-    return f"{text}±{margins[0]:g}, beside a Bayesian signed-rank test with the same region of practical equivalence."
+    text = (
+        f"Whether an arm is not worse, or equal, was judged with a margin of {margins[0]:g} by one-sided t tests (TOST "
+    )
+    return text + "for equality; Holm-corrected, no p below 1/2^N)."
 
 
 def _failures(a: Analysis) -> str:

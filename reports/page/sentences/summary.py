@@ -1,261 +1,127 @@
-"""The three plain sentences a report opens with."""
+"""The sentences a report opens with: at most three, of at most 25 words each."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
+from collections.abc import Sequence
 
-from reports.findings.comparisons import MIN_BLOCKS
-from reports.findings.results import Analysis, Finding, Paired
-from reports.findings.summaries import whole
-from reports.page.sentences.factors import established_effects
-from reports.page.sentences.gains import gain_sentence, repeats_of, uncorrected
+from reports.findings.conclusions import alone, change, conflicts, decided
+from reports.findings.controls.topology import Beyond
+from reports.findings.results import Analysis, Conclusion
+from reports.page.sentences.gains import gain_sentence
 from reports.page.sentences.units import blocks_of
-from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.statistics.pairs.differences import Effect
-from reports.statistics.pairs.signed import MIN_SIGNED
-from reports.table.blocks import unscaled
+from reports.statistics.attainability import blocks_needed
 from reports.words.metrics import label
-from reports.words.numbers import count, ends, interval, joined, number, p_value, signed, won
+from reports.words.numbers import count, interval, joined, signed
 
-_Change = tuple[float, str]  # what an arm changes, and how it is told
-_MANY = 4  # established differences that are named one by one
-_FORBIDDING = ("mixed digests", "search trials")
+MOST_WORDS = 25
+_NAMED = 3  # arms that are named one by one; of more, two and a count
+_FORBIDDING = ("mixed digests", "search trials", "interim")
+_CANNOT = ("the data cannot tell", "the design cannot tell")
+_ORDER = ("may go", "costs", "earns its keep", "better", "worse", "practically equal", "not worse", *_CANNOT)
 
 
-def summary(analysis: Analysis, topology: str = "") -> list[str]:
-    """Say in three sentences what a study found: gain over controls and topology, worth of parts, what N carries."""
-    return [" ".join(filter(None, (gain_sentence(analysis), topology))), _parts(analysis), _design(analysis)]
+def summary(a: Analysis, beyond: Beyond | None = None) -> list[str]:
+    """Say what may go, what earns its keep and what nobody can tell; and what the strongest control leaves of it."""
+    return [sentence for sentence in (_parts(a), gain_sentence(a), _third(a, beyond)) if sentence]
 
 
 def _parts(a: Analysis) -> str:
     forbidding = [r for r in a.refusals if r.rule in _FORBIDDING]
     if forbidding:
-        return f"No arm is compared with another: {forbidding[0].message}"
-    if len(a.arms) < 2:
+        what = "No verdict yet" if forbidding[0].rule == "interim" else "No arm is compared with another"
+        return f"{what}: {_first_sentence(forbidding[0].message)}"
+    mine = decided(a)
+    if not mine:
         return "There is one arm, so nothing to compare it with."
-    if a.reference is None:
-        return _ladder(a)
-    role = "arm" if "arm" in a.roles.values() else "baseline"
-    others = [arm for arm in a.arms if a.roles[arm] == role]
-    if not others:
-        return f"No arm without a part of {a.reference} was run, so no part's worth is known."
-    changes = _over_blocks(a, others) if len(a.blocks) > 1 else _over_repeats(a, others)
-    left_out = [arm for arm in others if arm not in changes]
-    if not changes:
-        return f"Every comparison with {a.reference} lacks cells, failed or missing, so no change is sized here."
-    suffix = f"; {joined(left_out)} left out for failed or missing cells" if left_out else ""
-    return "".join((_extremes(a, changes), suffix, _worth(a, others), "."))
+    if len(a.blocks) == 1:
+        return _one_block(a, mine)
+    groups = {word: [c for c in mine if c.word == word] for word in _ORDER}
+    groups = {word: members for word, members in groups.items() if members}
+    text = "; ".join(f"{word}: {_names(a, members)}" for word, members in groups.items())
+    if len(groups) == 1 and len(mine) > _NAMED and a.reference:
+        return _all(a, len(mine), mine[0].word)
+    if len(text.split()) > MOST_WORDS:
+        text = "; ".join(f"{len(members)} {_counted(word, a)}" for word, members in groups.items())
+    head = "" if a.reference is None or not a.levels.empty else f"Against {a.reference}: "
+    return f"{head}{text if head else text[0].upper() + text[1:]}."
 
 
-def _extremes(a: Analysis, changes: dict[str, _Change]) -> str:
-    """Name the change that costs the reference most and the one that costs it least."""
-    order = sorted(changes, key=lambda arm: (changes[arm][0], arm))
-    name, (most, *_, least) = label(a.metric), [*order[:1], *order]
-    (text_most, told_least), what = (changes[most][1], changes[least][1]), "changes"
-    if unscaled(a.metric, a.datasets):
-        text, more = f"In {name}, {most} wins {text_most} against {a.reference}", f"{least} {told_least}"
-    elif a.levels.empty:  # rivals, not the reference without a part
-        text, more, what = f"Against {a.reference}, {most} has {text_most} in {name}", f"{least} {told_least}", "arms"
-    else:
-        text, more = f"Changing {a.reference} to {most} moves {name} by {text_most}", f"to {least} by {told_least}"
-    extremes = f" (the extremes of {len(order)} {what})" if len(order) > 2 else ""
-    return f"{text}, {more}{extremes}" if len(order) > 1 else text
+def _all(a: Analysis, n: int, word: str) -> str:
+    """Say the one word that holds for every comparison."""
+    told = {
+        "may go": f"Each of the {n} parts may go",
+        "earns its keep": f"Each of the {n} parts earns its keep",
+        "costs": f"Each of the {n} parts costs {label(a.metric)}",
+        "practically equal": f"All {n} arms are practically equal to {a.reference}",
+        **{word: f"All {n} arms are {word} than {a.reference}" for word in ("better", "worse", "not worse")},
+    }
+    return told.get(word, f"Of all {n} comparisons {word}") + "."
 
 
-def _worth(a: Analysis, others: list[str]) -> str:
-    """Say which change is an improvement, and where nothing speaks for a part; never other than the tests do."""
-    better, worse, highs = _sure_over_blocks(a, others) if len(a.blocks) > 1 else _sure_over_repeats(a, others)
-    text = ""
-    if better:
-        sure = "an improvement on this data set" if len(a.blocks) == 1 else "an established improvement"
-        text = f"; changing to {joined(better)} is {sure}"
-    if highs and not worse and all(high >= 0 for high in highs):
-        needed = "needs what was changed" if a.roles[others[0]] == "arm" else "beats a baseline"
-        text += f"; no interval lies below zero, so nothing on {label(a.metric)} shows that {a.reference} {needed}"
-    return text + _elsewhere(a, others, worse)
+def _counted(word: str, a: Analysis) -> str:
+    return word if a.reference else {"better": "pairs differ"}.get(word, word)
 
 
-def _elsewhere(a: Analysis, others: list[str], worse: list[str]) -> str:
-    """Say where another metric established the loss that the primary one did not: a reader in a hurry stops here."""
-    lost: dict[str, list[str]] = {}
-    for f in a.findings:
-        if f.metric != a.metric and f.arm in others and f.verdict == "lower" and f.arm not in worse:
-            lost.setdefault(f.arm, []).append(label(f.metric))
-    clauses = [
-        f"{joined(arms)} {'is' if len(arms) == 1 else 'are'} established lower on {joined(list(metrics))}"
-        for metrics, arms in _inverted(lost).items()
+def _names(a: Analysis, members: Sequence[Conclusion]) -> str:
+    names = [
+        change(a, c.finding.arm).replace(": ", " ") if a.reference else f"{c.finding.arm} – {c.finding.against}"
+        for c in members
     ]
-    return f"; yet {'; '.join(clauses)}" if clauses else ""
+    return joined(names, _NAMED)
 
 
-def _inverted(lists: dict[str, list[str]]) -> dict[tuple[str, ...], list[str]]:
-    out: dict[tuple[str, ...], list[str]] = {}
-    for name, members in lists.items():
-        out.setdefault(tuple(members), []).append(name)
-    return out
+def _one_block(a: Analysis, mine: Sequence[Conclusion]) -> str:
+    """Count what repeats of the only data set show: a statement on that data set."""
+    pairs = [pair for c in mine if (pair := alone(a, c.finding)) is not None and pair.test]
+    where = "this data set" if len(a.datasets) == 1 else "this block"
+    if not pairs:
+        return f"One block carries no claim beyond {where}, whatever the number of repeats."
+    small = sum(pair.p_holm is not None and pair.p_holm < a.alpha for pair in pairs)
+    differs = "differs" if small == 1 else "differ"
+    differ = f"{small} of {count(len(pairs), 'arm')} {differs} from {a.reference}"
+    return f"On {where} alone, {differ}; no claim goes beyond it."
 
 
-def _sure_over_blocks(a: Analysis, others: list[str]) -> tuple[list[str], list[str], list[float]]:
-    """Return the arms established better, those established worse, and the upper ends of all intervals."""
-    mine = [f for f in a.findings if f.metric == a.metric and f.arm in others]
-    better = [f.arm for f in mine if f.verdict == "higher"]
-    worse = [f.arm for f in mine if f.verdict == "lower"]
-    return better, worse, [] if unscaled(a.metric, a.datasets) else [f.effect.high for f in mine if f.effect]
+def _third(a: Analysis, beyond: Beyond | None) -> str:
+    """Say what would mislead if it were left out, else what expression adds to topology."""
+    return _torn(a) or _topology(a, beyond) or _few(a)
 
 
-def _sure_over_repeats(a: Analysis, others: list[str]) -> tuple[list[str], list[str], list[float]]:
-    """Do as for blocks with the only data set, by the tests and intervals over its repeats."""
-    if len(a.datasets) > 1:
-        return [], [], []
-    mine = [p for p in a.paired if p.metric == a.metric and p.arm in others and not p.note]
-    sure = [p for p in mine if p.p_holm is not None and p.p_holm < a.alpha]
-    return [p.arm for p in sure if p.mean > 0], [p.arm for p in sure if p.mean < 0], [p.high for p in mine]
+def _torn(a: Analysis) -> str:
+    """Name an arm with a word on the primary metric that another metric contradicts."""
+    for c in decided(a):
+        above, below = conflicts(a, c.finding)
+        higher = c.word in ("costs", "better")
+        against = below if higher else above
+        if against and (higher or c.word in ("earns its keep", "worse")):
+            ways = ("better", "worse") if higher else ("worse", "better")
+            name = c.finding.arm if a.reference else f"{c.finding.arm} against {c.finding.against}"
+            return f"{name} is {ways[0]} on {label(a.metric)}, {ways[1]} on {joined(against, 3)}."
+    return ""
 
 
-def _whole(a: Analysis) -> list[tuple[Finding, Effect]]:
-    """Return the comparisons on the primary metric that lost no block: a size over survivors would mislead."""
-    return [(f, f.effect) for f in a.findings if f.metric == a.metric and f.effect and not f.dropped]
-
-
-def _lead(a: Analysis, size: Effect) -> float:
-    """Return how far an arm lies ahead: on average, or in blocks won where there is no common scale."""
-    return size.superior - 0.5 if unscaled(a.metric, a.datasets) else size.mean
-
-
-def _sized(a: Analysis, size: Effect) -> str:
-    if unscaled(a.metric, a.datasets):
-        return won(size) + ("" if (size.superior * size.n).is_integer() else " (ties count half)")
-    if size.n == 1:
-        return f"{signed(size.mean)} on one block, without interval"
-    return f"{signed(size.mean)} {interval(size)} over {count(size.n, 'block')}"
-
-
-def _over_blocks(a: Analysis, others: list[str]) -> dict[str, _Change]:
-    return {f.arm: (_lead(a, size), _sized(a, size)) for f, size in _whole(a) if f.arm in others}
-
-
-def _over_repeats(a: Analysis, others: list[str]) -> dict[str, _Change]:
-    """Size changes on the only block: with an interval over repeats, where it holds one data set."""
-    out = _over_blocks(a, others)
-    if len(a.datasets) > 1:
-        return out
-    for p in a.paired:
-        if p.metric == a.metric and p.arm in others and not p.note:
-            out[p.arm] = (p.mean, f"{signed(p.mean)} {interval(p)} over {repeats_of(p)} ({_scope(p)})")
-    return out
-
-
-def _scope(pair: Paired) -> str:
-    p = f", adjusted p = {p_value(pair.p_holm)}" if pair.test else ""
-    return f"this data set only{p}{uncorrected(pair)}"
-
-
-def _ladder(a: Analysis) -> str:
-    sized = _whole(a)
-    mine = [f for f in a.findings if f.metric == a.metric]
-    cut = [f"{f.arm} – {f.against}" for f in mine if f.dropped or not f.effect]
-    suffix = f"; left out for failed or missing cells: {joined(cut)}" if cut else ""
-    if not sized:
-        return "No two arms have every block complete, so no difference is stated."
-    f, size = max(sized, key=lambda pair: abs(_lead(a, pair[1])))
-    ahead = _lead(a, size)
-    if ahead == 0:
-        return f"No two arms differ in {label(a.metric)} on the complete blocks{suffix}."
-    up, down = (f.arm, f.against) if ahead > 0 else (f.against, f.arm)
-    if unscaled(a.metric, a.datasets):
-        wins = _sized(a, replace(size, superior=max(size.superior, 1 - size.superior)))
-        return f"In {label(a.metric)}, the most one-sided pair is {up} against {down}: {up} wins {wins}{suffix}."
-    spread = _spread(size, turned=ahead < 0) or "without interval"
-    gap = f"{number(abs(size.mean))} {label(a.metric)} {spread} over {count(size.n, 'block')}"
-    return f"{_leaders(a)}The widest gap is between {up} and {down}: {gap}{suffix}."
-
-
-def _leaders(a: Analysis) -> str:
-    """Name the two arms with the highest means, and what lies between them."""
-    points = a.points[a.points["metric"] == a.metric]
-    means = points[points["arm"].isin(whole(points))].groupby("arm")["value"].mean()
-    if len(means) < 3:
+def _topology(a: Analysis, beyond: Beyond | None) -> str:
+    """Say on the primary metric what expression adds to topology; nothing where that is not known."""
+    gains = [g for g in beyond.gains if g.metric == a.metric] if beyond else []
+    size = (beyond.effects or {}).get(a.metric) if beyond else None
+    head = f"On top of topology, expression adds {{}} {label(a.metric)}"
+    if size is not None:
+        return head.format(signed(size.mean)) + f" {interval(size)} over {count(size.n, 'block')}."
+    if not gains:
         return ""
-    one, two = means.sort_values(ascending=False, kind="stable").index[:2]
-    f, size = next(((f, e) for f, e in _whole(a) if {f.arm, f.against} == {one, two}), (None, None))
-    if f is None or size is None:
-        return ""
-    spread = _spread(size, turned=f.arm != one)
-    best = f"{one} has the highest mean {label(a.metric)}, {number(means[one])}, {two} the next, {number(means[two])}"
-    return f"{best} (difference {signed(abs(size.mean))}{spread and ' '}{spread}: {f.verdict}). "
+    if len(gains) == 1:
+        g = gains[0]
+        return head.format(signed(g.mean)) + f" {interval(g)} over {count(g.repeats, 'repeat')} of {g.dataset}."
+    mean = sum(g.mean for g in gains) / len(gains)
+    return head.format(signed(mean)) + f" on average over {count(len(gains), 'data set')}."
 
 
-def _spread(size: Effect, *, turned: bool) -> str:
-    """Write the interval of a difference, or of the same the other way round; nothing where there is none."""
-    if not math.isfinite(size.low):
-        return ""
-    return ends(-size.high, -size.low) if turned else ends(size.low, size.high)
+def _few(a: Analysis) -> str:
+    """Say that the blocks are too few for any word, and how many would do."""
+    if any(r.rule == "blocks" for r in a.refusals) and len(a.blocks) > 1:
+        return f"{blocks_of(a, len(a.blocks))} cannot establish a difference; {blocks_needed(a.alpha)} could."
+    return ""
 
 
-def _design(a: Analysis) -> str:
-    n = len(a.blocks)
-    units = f"With N = {blocks_of(a, n)}"
-    if any(r.rule in _FORBIDDING for r in a.refusals):
-        return "Nothing is tested, and no number here should be quoted, until that is mended."
-    main = _main_family(a)
-    if not main:
-        return f"{units} and nothing to compare on {label(a.metric)}, no claim about a difference is possible."
-    if n < MIN_BLOCKS:
-        only = "this data set" if len(a.datasets) == 1 else "these data sets"
-        needed = f"one comparison needs at least {_needed(1, a.alpha)} blocks"
-        return f"{units} no claim beyond {only} is possible, whatever the number of repeats; {needed}.{_alone(a)}"
-    if n < MIN_SIGNED:
-        return f"{units} pairwise tests are refused: one comparison needs {_needed(1, a.alpha)} blocks."
-    m = len(main)
-    floor = smallest_p(n, m)
-    head = f"{units} and {count(m, 'comparison')} the smallest adjusted p any outcome could reach is {p_value(floor)}"
-    if floor >= a.alpha:
-        pairwise = "so this design cannot establish a difference between two arms"
-        return f"{head}, {pairwise}; {count(_needed(m, a.alpha), 'block')} are needed.{established_effects(a)}"
-    return f"{head}{_outcome(a, main)}.{established_effects(a)}"
-
-
-def _needed(comparisons: int, alpha: float) -> int:
-    return max(MIN_SIGNED, blocks_needed(comparisons, alpha))
-
-
-def _outcome(a: Analysis, main: list[Finding]) -> str:
-    """Say what a family of comparisons, enough blocks provided, established."""
-    if all(f.test is None for f in main):
-        return f", but no comparison has the {MIN_SIGNED} complete blocks a test needs"
-    most = max(f.effect.n for f in main if f.effect)
-    if smallest_p(most, len(main)) >= a.alpha:
-        left = count(most, "block")
-        return f", but failed or missing cells leave at most {left}, too few to establish any difference"
-    sure = [f for f in main if f.verdict in ("higher", "lower")]
-    if not sure:
-        return "; no difference is established, which is not evidence that there is none"
-    clauses = [f"{f.arm} {f.verdict} than {f.against} (adjusted p = {p_value(f.p_weaker)})" for f in sure]
-    if len(sure) > _MANY and a.reference:
-        clauses = [_together(a, sure, verdict) for verdict in dict.fromkeys(f.verdict for f in sure)]
-    return f"; established at {a.alpha:g}, {len(sure)} of {len(main)}: {joined(clauses)}"
-
-
-def _together(a: Analysis, sure: list[Finding], verdict: str) -> str:
-    mine = [f for f in sure if f.verdict == verdict]
-    number_of = "all" if len(mine) == len(sure) else str(len(mine))
-    p = p_value(max(f.p_weaker or 0.0 for f in mine))
-    return f"{number_of} {verdict} than {a.reference} (adjusted p at most {p})"
-
-
-def _alone(a: Analysis) -> str:
-    """Count what repeats of the only data set show: a statement on that data set, with the method it rests on."""
-    mine = [p for p in a.paired if p.metric == a.metric and p.test]
-    if len(a.datasets) > 1 or not mine:
-        return ""
-    small = sum(p.p_holm is not None and p.p_holm < a.alpha for p in mine)
-    how = joined(list(dict.fromkeys(p.test.method for p in mine if p.test)))
-    text = f"{small} of {count(len(mine), 'difference')} {'has' if small == 1 else 'have'} an adjusted p"
-    return f" On this data set alone, {text} below {a.alpha:g} ({how})."
-
-
-def _main_family(a: Analysis) -> list[Finding]:
-    """Return the first family asked on the primary metric: knock-outs where there are any."""
-    mine = [f for f in a.findings if f.metric == a.metric]
-    return [f for f in mine if f.family == mine[0].family]
+def _first_sentence(text: str) -> str:
+    return text.partition(". ")[0].rstrip(".") + "."

@@ -18,7 +18,6 @@ from reports.words.numbers import (
     amount,
     confidence,
     interval,
-    joined,
     number,
     p_value,
     signed,
@@ -101,11 +100,11 @@ def _stars(a: Analysis, metric: str) -> tuple[dict[str, str], str]:
         return {}, ""
     levels = star_levels(a.alpha)
     established = [f for f in a.findings if f.metric == metric and f.verdict in ("higher", "lower")]
-    weaker = {f.arm: f.p_weaker for f in established if f.p_weaker is not None}
+    weaker = {f.arm: f.p for f in established if f.p is not None}
     marks = {arm: STAR * stars(p, a.alpha) for arm, p in weaker.items()}
     used = range(1, max(map(len, marks.values()), default=0) + 1)
     meaning = ", ".join(f"$^{{{'*' * n}}}$ $p < {levels[n - 1]:g}$" for n in used)
-    return marks, f" Differs from the reference over blocks, Holm: {meaning}." if marks else ""
+    return marks, f" Differs from the reference over blocks, max-T: {meaning}." if marks else ""
 
 
 def _scored(row: dict[Hashable, Any], mark: str) -> str:
@@ -123,7 +122,7 @@ def finding_rows(compared: tuple[Finding, ...]) -> pd.DataFrame:
     """Spread the findings over columns, one row each, every number with all its digits."""
     rows = []
     for f in compared:
-        size = asdict(f.effect) if f.effect else {}
+        size, beside = asdict(f.effect) if f.effect else {}, f.sensitivity
         rows.append(
             {
                 "metric": f.metric,
@@ -132,14 +131,13 @@ def finding_rows(compared: tuple[Finding, ...]) -> pd.DataFrame:
                 "against": f.against,
                 "blocks": size.pop("n", 0),
                 **{("mean_difference" if key == "mean" else key): value for key, value in size.items()},
-                "test": f.test.method if f.test else "",
-                "statistic": f.test.statistic if f.test else np.nan,
-                "p": f.test.p if f.test else np.nan,
-                "p_holm": f.p_holm,
-                "p_holm_failures_worst": f.p_holm_failures,
-                "p_paired_t": f.p_paired_t,
-                "p_pratt": f.p_pratt,
-                "p_unrounded": f.p_unrounded,
+                "p_max_t": f.decision.p,
+                "p_max_t_failures_worst": f.decision.p_failures,
+                "sensitivity": beside.signed.method if beside else "",
+                "statistic": beside.signed.statistic if beside else np.nan,
+                "p_sensitivity": beside.signed.p if beside else np.nan,
+                "p_sensitivity_holm": beside.p_holm if beside else np.nan,
+                "p_t_holm": beside.p_t_holm if beside else np.nan,
                 "blocks_with_failures": f.failures,
                 "dropped": "; ".join(f"{d.block} ({', '.join(d.arms)} {d.why})" for d in f.dropped),
                 "verdict": f.verdict,
@@ -156,29 +154,17 @@ def _findings(a: Analysis) -> Export:
             "difference": signed(f.effect.mean),
             f"{level} interval": interval(f.effect) if np.isfinite(f.effect.low) else "–",
             "P(A>B)": number(f.effect.superior, 2),
-            "p": p_value(f.test.p if f.test else None),
-            "Holm p": p_value(f.p_weaker),
+            "p": p_value(f.p),
             "verdict": f.verdict,
         }
         for f in a.findings
         if f.effect is not None
     }
     text = pd.DataFrame.from_dict(rows, orient="index")
-    caption = f"Paired differences over blocks, mean and {level} t interval. Two-sided {_tests(a)}; Holm within each "
-    caption += "metric and question" + (
-        ", failed cells scored as worst." if any(f.failures for f in a.findings) else "."
-    )
+    caption = f"Paired differences over blocks, mean and simultaneous {level} interval. Two-sided step-down max-T on "
+    caption += f"{label(a.metric)}, signs of whole blocks flipped jointly; other metrics are described"
+    caption += ", failed cells scored as worst." if any(f.failures for f in a.findings) else "."
     return Export("findings", finding_rows(a.findings), latex(text, caption, "findings") if rows else "")
-
-
-def _tests(a: Analysis) -> str:
-    """Name the tests behind the findings, and of which metrics."""
-    of_metric = {f.metric: f.test.method.partition(",")[0] for f in a.findings if f.test}
-    names = [
-        f"{name} test on {joined([label(m) for m in of_metric if of_metric[m] == name], 9)}"
-        for name in dict.fromkeys(of_metric.values())
-    ]
-    return "; ".join(names).replace("sign test test", "sign test") or "tests were refused"
 
 
 def _pair_rows(pairs: Sequence[Paired]) -> pd.DataFrame:

@@ -66,7 +66,7 @@ def flipped(y: Values, block: NDArray[np.intp], effect: Values, rest: Values) ->
 
 def smallest(blocks: int, effects: int) -> float:
     """Return the smallest Holm p that so many effects over so many blocks can reach by flipped signs."""
-    return smallest_p(blocks, effects) if blocks <= _ALL_UP_TO else min(1.0, effects / (_RANDOM + 1))
+    return min(1.0, effects * smallest_p(blocks)) if blocks <= _ALL_UP_TO else min(1.0, effects / (_RANDOM + 1))
 
 
 def within(columns: Values, block: NDArray[np.intp]) -> Values:

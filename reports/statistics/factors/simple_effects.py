@@ -56,7 +56,10 @@ def simple_effects(
                             **{"blocks": size.n, "mean_difference": size.mean, "low": size.low, "high": size.high},
                         }
                     )
-            out += [_with_p(row, test, p) for row, test, p in zip(rows, tests, holm_of(tests), strict=True)]
+            out += [
+                _with_p(row, test, p)
+                for row, test, p in zip(rows, tests, holm_of([t.p if t else None for t in tests]), strict=True)
+            ]
     return pd.DataFrame(out)
 
 

@@ -1,53 +1,42 @@
-"""Whether two arms are practically equal, which a large p never shows.
+"""Whether an arm is as good as another, or at least not worse, which a large p of a difference never shows.
 
-Literature: [1] Schuirmann 1987 (two one-sided tests); [2] Benavoli, Corani, Demšar & Zaffalon 2017 JMLR 18
-(Bayesian signed-rank test with a region of practical equivalence, ROPE).
+Literature: [1] Schuirmann 1987 (two one-sided tests); [2] CONSORT 2012 extension (non-inferiority).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from statsmodels.stats.weightstats import ttost_paired
 
 from reports.statistics.arrays import Values
-from reports.statistics.pairs.differences import mean_interval, rounded
-from reports.words.metrics import DECIMALS, MARGIN, metric_of
+from reports.statistics.multiplicity import holm_of
+from reports.words.metrics import metric_of
 
-Word = Literal["better", "worse", "practically equal", "cannot tell"]
-
-MIN_TOST = 5
-_PRIOR = 0.5  # weight of one imagined block without a difference, as in [2]
+MIN_TOST = 5  # blocks; below this the signs of blocks alone are no evidence at .05, however close they lie
 
 
 @dataclass(frozen=True)
 class Equivalence:
-    """How surely an arm lies within ``margin`` of another, over ``n`` blocks.
+    """How surely an arm lies within ``margin`` of another [1], and how surely not below it [2]; p over ``n`` blocks.
 
-    ``p`` belongs to the two one-sided tests [1], ``low`` and ``high`` to the t interval at ``1 - 2 alpha`` that
-    says the same; ``below``, ``within`` and ``above`` are posterior probabilities [2].
+    Not adjusted for other comparisons, and not bounded by the signs of blocks: see :func:`adjusted`.
     """
 
     n: int
     margin: float
-    p: float
-    low: float
-    high: float
-    below: float
-    within: float
-    above: float
+    p_equal: float
+    p_not_worse: float
 
 
-def margin_of(metric: str, margin: float = MARGIN) -> float | None:
-    """Return the margin for a metric, None where a metric has another scale than 0 to 1."""
-    return None if metric_of(metric).margin is None else margin
+def margin_of(metric: str, stated: float | None = None) -> float | None:
+    """Return the margin for a metric: the one that the user stated, else its own; None where it has none."""
+    return metric_of(metric).margin if stated is None else stated
 
 
-def equivalence(difference: Values, margin: float, *, alpha: float = 0.05) -> Equivalence:
-    """Ask whether an arm is practically equal to another.
+def equivalence(difference: Values, margin: float) -> Equivalence:
+    """Ask whether the mean difference lies inside the margin, and whether it lies above its lower end.
 
     Parameters
     ----------
@@ -55,72 +44,30 @@ def equivalence(difference: Values, margin: float, *, alpha: float = 0.05) -> Eq
         Arm minus reference, ``[blocks]``; at least 5.
     margin
         Largest difference that does not matter, in units of the metric.
-    alpha
-        Level of the two one-sided tests.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 5 blocks, or the margin is not above 0.
     """
-    low, high = mean_interval(rounded(difference), 1 - 2 * alpha)
-    return Equivalence(len(difference), margin, tost(difference, margin), low, high, *posterior(difference, margin))
-
-
-def tost(difference: Values, margin: float) -> float:
-    """Return the p of the claim that the mean difference of two arms lies inside the margin (TOST)."""
-    d = rounded(difference)
+    d = np.asarray(difference, dtype=float)
     if len(d) < MIN_TOST:
         raise ValueError(f"equivalence needs at least {MIN_TOST} blocks, got {len(d)}")
     if not margin > 0:
         raise ValueError(f"the margin must be above 0, got {margin}")
     if np.ptp(d) == 0:
-        p = 0.0 if abs(d[0]) < margin else 1.0
-    else:
-        p = float(ttost_paired(d, np.zeros_like(d), -margin, margin)[0])
-    return max(
-        p, 0.5 ** len(d)
-    )  # blocks on one side of the margin by chance alone: no spread, however small, beats that
+        return Equivalence(len(d), margin, float(abs(d[0]) >= margin), float(d[0] <= -margin))
+    p, above_lower, _ = ttost_paired(d, np.zeros_like(d), -margin, margin)
+    return Equivalence(len(d), margin, float(p), float(above_lower[1]))
 
 
-def posterior(difference: Values, margin: float, *, draws: int = 20_000, seed: int = 0) -> tuple[float, float, float]:
-    """Return how probable it is that an arm is worse than, practically equal to, better than another.
+def adjusted(family: list[tuple[float, int] | None]) -> list[float | None]:
+    """Correct one-sided p of one family (Holm), each given with its number of blocks.
 
-    Every draw weighs the blocks anew (Dirichlet process); its region is the one that most weighted averages of
-    two blocks fall into.
-
-    Parameters
-    ----------
-    difference
-        Arm minus reference, ``[blocks]``.
-    margin
-        Half width of the region of practical equivalence; a pair exactly on its edge counts half.
-    draws, seed
-        Posterior draws, and what makes them the same every time.
+    Blocks could lie on one side of the margin by chance alone: no p is below 1 / 2**N, whatever their spread. That
+    bound comes after the correction, for it does not grow with the number of comparisons.
     """
-    d = np.concatenate([[0.0], rounded(difference)])
-    walsh = (d[:, None] + d[None, :]) / 2
-    above, below = (np.sign(np.round(side * walsh - margin, DECIMALS + 2)) / 2 + 0.5 for side in (1, -1))
-    weights = _weights(len(d), draws, seed)
-    shares = [((weights @ part) * weights).sum(axis=1) for part in (below, 1.0 - below - above, above)]
-    counts = np.bincount(np.argmax(shares, axis=0), minlength=3) / draws
-    return float(counts[0]), float(counts[1]), float(counts[2])
-
-
-@lru_cache(maxsize=8)
-def _weights(n: int, draws: int, seed: int) -> Values:
-    prior = np.ones(n)
-    prior[0] = _PRIOR
-    return np.random.default_rng(seed).dirichlet(prior, draws)
-
-
-def word(verdict: str, p: float | None, alpha: float) -> Word:
-    """Conclude on one comparison; a difference that is not established is not yet equality.
-
-    Parameters
-    ----------
-    verdict
-        What the Holm-adjusted test of a difference says, see :class:`reports.findings.results.Finding`.
-    p
-        Adjusted p of the two one-sided tests; None where they were refused.
-    alpha
-        Level of both.
-    """
-    if verdict in ("higher", "lower"):
-        return "better" if verdict == "higher" else "worse"
-    return "practically equal" if p is not None and p < alpha else "cannot tell"
+    corrected = holm_of([None if one is None else one[0] for one in family])
+    return [
+        None if one is None or p is None else max(p, 0.5 ** one[1]) for one, p in zip(family, corrected, strict=True)
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from reports.statistics.attainability import blocks_needed
+from reports.statistics.pairs.equivalence import MIN_TOST
 
 POWER = 0.8
 MIN_REPEATS = 3  # with fewer, the spread over repeats is a guess
@@ -19,13 +21,15 @@ _MOST = 100_000
 
 @dataclass(frozen=True)
 class Power:
-    """What it would take to see ``difference`` between two arms.
+    """What it would take to say each word of two arms.
 
     ``sd`` is that of the block differences, ``sd_repeats`` its part that more repeats would average away and
-    ``sd_between`` the part that only more blocks would; both are NaN where repeats are too few. ``needed`` is a
-    number of blocks for one comparison (None: more than 100,000), ``needed_low`` and ``needed_high`` the same at
-    the ends of the 95 % interval of ``sd``, ``needed_holm`` for the strictest step of Holm's correction, and
-    ``needed_double`` and ``needed_endless`` with twice as many and with endless repeats.
+    ``sd_between`` the part that only more blocks would; both are NaN where repeats are too few. ``needed`` is the
+    number of blocks at which a difference as large as the margin is seen, ``needed_low`` and ``needed_high`` the same
+    at the ends of the 95 % interval of ``sd``, ``needed_double`` and ``needed_endless`` with twice as many and with
+    endless repeats; ``needed_not_worse`` and ``needed_equal`` the blocks at which an arm that is as good as the other
+    is shown to be not worse, and equal. All hold for the strictest step of a correction over the family; None: more
+    than 100,000.
     """
 
     difference: float
@@ -37,16 +41,17 @@ class Power:
     needed: int | None
     needed_low: int | None
     needed_high: int | None
-    needed_holm: int | None
     needed_double: int | None
     needed_endless: int | None
+    needed_not_worse: int | None
+    needed_equal: int | None
 
 
 def blocks_for(difference: float, sd: float, *, alpha: float = 0.05, comparisons: int = 1) -> int | None:
     """Return how many blocks a study needs to see a difference with power 0.8, None above 100,000.
 
-    Paired t approximation, two-sided at ``alpha / comparisons``; never fewer blocks than an exact signed test
-    needs to come out at all.
+    Paired t approximation, two-sided at ``alpha / comparisons``, which max-T is not stricter than; never fewer blocks
+    than an exact signed test needs to come out at all.
 
     Parameters
     ----------
@@ -59,17 +64,39 @@ def blocks_for(difference: float, sd: float, *, alpha: float = 0.05, comparisons
     comparisons
         Tests in the family.
     """
+    # half of alpha on the side of the difference: the far tail adds nothing, and scipy often has no number for it
+    return _blocks(difference, sd, alpha / comparisons / 2, POWER, blocks_needed(alpha))
+
+
+def blocks_for_equality(
+    margin: float, sd: float, *, alpha: float = 0.05, comparisons: int = 1, both_sides: bool = True
+) -> int | None:
+    """Return how many blocks show with power 0.8 that two equal arms lie within a margin, None above 100,000.
+
+    Parameters
+    ----------
+    margin
+        Largest difference that does not matter.
+    sd, alpha, comparisons
+        As in :func:`blocks_for`.
+    both_sides
+        Whether the arm may not be better either (TOST); else it has only to be not worse.
+    """
+    fewest = next(n for n in count(1) if n >= MIN_TOST and 0.5**n < alpha)
+    # two one-sided tests of equal arms both come out as often as neither fails
+    return _blocks(margin, sd, alpha / comparisons, (1 + POWER) / 2 if both_sides else POWER, fewest)
+
+
+def _blocks(difference: float, sd: float, one_sided_alpha: float, wanted: float, fewest: int) -> int | None:
     if not difference > 0 or not sd >= 0:
         raise ValueError(f"a difference above 0 and a spread of at least 0 are needed, got {difference} and {sd}")
-    fewest = blocks_needed(comparisons, alpha)
-    if sd * 4 <= difference:  # certain at any size, and far out the noncentral t is not to be had
+    if sd * 4 <= difference:  # near certain at any size, and far out the noncentral t is not to be had
         return fewest
 
     def enough(n: int) -> bool:
-        # half of alpha on the side of the difference: the far tail adds nothing, and scipy often has no number
-        # for it; what NaN is left stands for a power of 1
-        reached = TTestPower().power(difference / sd, n, alpha / comparisons / 2, alternative="larger")
-        return not reached < POWER
+        # what NaN scipy leaves stands for a power of 1
+        reached = TTestPower().power(difference / sd, n, one_sided_alpha, alternative="larger")
+        return not reached < wanted
 
     low, high = fewest - 1, fewest
     while not enough(high):
@@ -103,8 +130,12 @@ def power(differences: pd.Series, difference: float, *, alpha: float = 0.05, com
     noise = _repeat_variance(differences) if repeats >= MIN_REPEATS else math.nan
     between = max(0.0, total - noise) if repeats >= MIN_REPEATS else math.nan
 
-    def needed(variance: float, m: int = 1) -> int | None:
-        return blocks_for(difference, math.sqrt(variance), alpha=alpha, comparisons=m)
+    def needed(variance: float) -> int | None:
+        return blocks_for(difference, math.sqrt(variance), alpha=alpha, comparisons=comparisons)
+
+    def equal(*, both_sides: bool) -> int | None:
+        sd = math.sqrt(total)
+        return blocks_for_equality(difference, sd, alpha=alpha, comparisons=comparisons, both_sides=both_sides)
 
     low, high = ((n - 1) * total / stats.chi2.ppf(q, n - 1) for q in (0.975, 0.025))
     known = repeats >= MIN_REPEATS
@@ -118,9 +149,10 @@ def power(differences: pd.Series, difference: float, *, alpha: float = 0.05, com
         needed=needed(total),
         needed_low=needed(float(low)),
         needed_high=needed(float(high)),
-        needed_holm=needed(total, comparisons),
         needed_double=needed(between + min(noise, total) / 2) if known else None,
         needed_endless=needed(between) if known else None,
+        needed_not_worse=equal(both_sides=False),
+        needed_equal=equal(both_sides=True),
     )
 
 

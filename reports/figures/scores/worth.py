@@ -1,0 +1,89 @@
+"""What every part is worth: the picture that a report opens with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from reports.figures.shared.canvas import GREY, INK, row_axes
+from reports.figures.shared.picture import Drawing
+from reports.figures.shared.style import axis, short, shortened
+from reports.findings.conclusions import alone, change, decided, lead
+from reports.findings.results import Analysis, Finding
+from reports.table.blocks import unscaled
+
+MOST = 24  # rows; of more, the extremes of either side are drawn
+COLOURS = {  # of words: told apart without colour by the word itself, which stands beside the row
+    **dict.fromkeys(("may go", "practically equal"), "#0072B2"),
+    **dict.fromkeys(("earns its keep", "worse"), "#D55E00"),
+    **dict.fromkeys(("costs", "better"), "#009E73"),
+}
+
+
+def worth(a: Analysis) -> Drawing | None:
+    """Draw what each part is worth, with its interval, the margin and a dot per block; None without a reference."""
+    numbers = worth_numbers(a)
+    if a.reference is None or numbers.empty:
+        return None
+    shown = numbers if len(numbers) <= MOST else pd.concat([numbers[: MOST // 2], numbers[-MOST // 2 :]])
+    figure, axes = row_axes(len(shown), height=0.26)
+    margin = next((c.margin for c in a.conclusions if c.margin is not None), None)
+    if margin is not None:
+        axes.axvspan(-margin, margin, color="#e8eef5", linewidth=0, zorder=0)
+    axes.axvline(0.0, color=INK, linewidth=1, zorder=1)
+    dots = {f.arm: [value for _, value in f.blocks] for f in _compared(a)}
+    names = shortened(shown["change"], 30)
+    for y, row in enumerate(shown.to_dict("records")):
+        _row(axes, y, {str(k): v for k, v in row.items()}, dots.get(row["arm"], []))
+    axes.set_yticks(range(len(shown)), [names[name] for name in shown["change"]])
+    divide = int((shown["role"] != "control").sum())
+    if 0 < divide < len(shown):
+        axes.axhline(divide - 0.5, color=GREY, linewidth=0.8, linestyle=":")
+        axes.text(0.0, divide - 0.45, "controls", transform=axes.get_yaxis_transform(), color=GREY, va="top", size=8)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.set_xlabel(f"{axis(a.metric)}: arm minus {short(a.reference)}")
+    return Drawing(figure, numbers)
+
+
+def _row(axes: Axes, y: int, row: dict[str, object], dots: list[float]) -> None:
+    colour = COLOURS.get(str(row["word"]), GREY)
+    axes.scatter(dots, [y + 0.24] * len(dots), s=8, color=colour, alpha=0.6, linewidths=0, zorder=2)
+    low, high, mean = (float(str(row[key])) for key in ("low", "high", "mean"))
+    if np.isfinite(low):
+        axes.plot([low, high], [y, y], color=colour, linewidth=2.2, zorder=3, solid_capstyle="butt")
+    axes.plot([mean], [y], marker="D" if row["role"] == "control" else "o", color=colour, markersize=6, zorder=4)
+    if row["role"] != "control":
+        place = axes.get_yaxis_transform()
+        axes.text(1.01, y, str(row["word"]), transform=place, va="center", color=colour, size=8.5)
+
+
+def worth_numbers(a: Analysis) -> pd.DataFrame:
+    """Lay out the picture's rows: rivals from the lowest up, controls beneath them, the strongest first.
+
+    Returns
+    -------
+    DataFrame
+        ``arm, change, role, mean, low, high, n, over, word``; over blocks, or over the repeats of the one data set.
+    """
+    words = {c.finding.arm: c.word for c in a.conclusions}
+    order = [c.finding for c in decided(a)]
+    order += sorted((f for f in _compared(a) if a.roles[f.arm] == "control"), key=lambda f: -lead(a, f))
+    rows = []
+    for f in order:
+        own, size = alone(a, f), f.effect
+        if own is not None:
+            sized = (own.mean, own.low, own.high, own.repeats, "repeats of one data set")
+        elif size is not None and not unscaled(a.metric, a.datasets):
+            sized = (size.mean, size.low, size.high, size.n, "blocks")
+        else:
+            continue
+        name = change(a, f.arm)
+        rows.append((f.arm, name, a.roles[f.arm], *sized, words.get(f.arm, "described")))
+    return pd.DataFrame(rows, columns=["arm", "change", "role", "mean", "low", "high", "n", "over", "word"])
+
+
+def _compared(a: Analysis) -> list[Finding]:
+    return [f for f in a.findings if f.metric == a.metric and f.against == a.reference]
