@@ -32,14 +32,14 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
     forbidden = forbidding(frame)
     questions = families(frame, reference)
     able = not forbidden
-    compared = [
-        f
+    # what is asked beside the primary metric is described: five metrics tested would be five chances of a word
+    compared = {
+        (m, q.question): findings(frame, m, q, alpha=alpha, tests=able and m == table.metric, margin=margin)
         for m in metrics
         for q in questions
-        # what is asked beside the primary metric is described: five metrics tested would be five chances of a word
-        for f in findings(frame, m, q, alpha=alpha, tests=able and m == table.metric, margin=margin)
-    ]
-    of_primary = [f for f in compared if f.metric == table.metric]
+    }
+    asked = [f for q in questions if q.tested for f in compared[table.metric, q.question]]
+    found = [f for members in compared.values() for f in members]
     tests = [t for t in (global_test(frame, metric, tests=able) for metric in metrics) if t]
     gained, paired = _by_data_set(table, metrics, forbidden, alpha)
     means = {metric: block_means(frame, metric) for metric in metrics}
@@ -62,21 +62,21 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
         points=points(frame, metrics),
         gains=gained,
         paired=paired,
-        findings=tuple(compared),
+        findings=tuple(found),
         globals=tuple(tests),
         refusals=(
             *forbidden,
             *design(frame, means[table.metric], reference, questions, alpha),
             *undefined(table.undefined),
             *unlike_validation(table),
-            *outcome(compared, tests, {m: len(of) for m, of in means.items()} if able else {}),
+            *outcome(found, tests, {m: len(of) for m, of in means.items()} if able else {}),
         ),
         completeness=completeness(frame, metrics),
         costs=costs(frame),
         provenance={**provenance(frame), **({"table_sha256": (table.digest,)} if table.digest else {})},
         conclusions=conclude(
             frame,
-            of_primary,
+            asked,
             alpha=alpha,
             refused="" if able else "nothing in this table can be tested",
             margin=margin,

@@ -42,14 +42,14 @@ def conclude(
         no_scale = unscaled(f.metric, frame["dataset"].unique())
         width = None if no_scale else margin_of(f.metric, margin)
         of_part = f.arm in known and f.against in known  # else rivals are compared
-        said = word(f.decision, n=len(f.blocks), alpha=alpha, of_part=of_part, refused=bool(refused))
+        said: Word = "refused" if refused else word(f.decision, n=len(f.blocks), alpha=alpha, of_part=of_part)
         why = refused or (_why(f, width, no_scale=no_scale) if said in _CANNOT else "")
         plan = None if width is None else _power(frame, f, width, alpha, int(sizes[f.family]))
         out.append(Conclusion(f, said, width, plan, why, _note(f, said, width, alpha)))
     return tuple(out)
 
 
-def word(decision: Decision, *, n: int, alpha: float, of_part: bool, refused: bool = False) -> Word:
+def word(decision: Decision, *, n: int, alpha: float, of_part: bool) -> Word:
     """Return the one word of a comparison; a difference that is not established is not yet equality.
 
     A part may go where the arm without it is shown to be less than a margin worse, be it also shown to be worse.
@@ -64,11 +64,7 @@ def word(decision: Decision, *, n: int, alpha: float, of_part: bool, refused: bo
         Level of the family.
     of_part
         Whether the arm is the reference with a part left out or exchanged, so that the word speaks of the part.
-    refused
-        Whether nothing in this table can be decided.
     """
-    if decision.verdict == "described":
-        return "refused" if refused else "described"
     not_worse = decision.p_not_worse is not None and decision.p_not_worse < alpha
     equal = decision.p_equal is not None and decision.p_equal < alpha
     if decision.verdict == "higher":
@@ -113,9 +109,7 @@ def change(a: Analysis, arm: str) -> str:
 
 def decided(a: Analysis) -> list[Conclusion]:
     """Return the conclusions on what is asked, the lowest arm first."""
-    controls = {arm for arm, role in a.roles.items() if role == "control"}
-    mine = [c for c in a.conclusions if c.finding.arm not in controls]
-    return sorted(mine, key=lambda c: (lead(a, c.finding), c.finding.arm))
+    return sorted(a.conclusions, key=lambda c: (lead(a, c.finding), c.finding.arm))
 
 
 def lead(a: Analysis, f: Finding) -> float:

@@ -83,14 +83,14 @@ def study_frame(
 
 
 _TABLES: dict[str, tuple[Table, bytes]] = {}
-_ANALYSES: dict[tuple[int, ReportOptions], Analysis] = {}
+_ANALYSES: dict[tuple[int, str, ReportOptions], Analysis] = {}
 
 
 def analyse(table: Table, options: ReportOptions = ReportOptions()) -> Analysis:  # noqa: B008  frozen
     """Analyse a table as reports do; once for tables that :func:`study` makes unchanged."""
     if not any(table.frame is known.frame for known, _ in _TABLES.values()):
         return analysis.analyse(table, options)
-    key = (id(table.frame), replace(options))
+    key = (id(table.frame), table.metric, replace(options))
     if key not in _ANALYSES:
         _ANALYSES[key] = analysis.analyse(table, options)
     return _ANALYSES[key]

@@ -35,7 +35,7 @@ def test_a_real_loss_is_found_and_its_family_named(study: Study) -> None:
     assert found.verdict == "lower"
     assert found.effect is not None and found.effect.mean == pytest.approx(-0.06, abs=0.01)
     assert found.effect.n == 7
-    assert found.family == "AUROC; knocked-out arms against full; 2 comparisons"
+    assert found.family == "AUROC; knocked-out arms and baselines against full; 3 comparisons"
 
 
 def test_repeats_do_not_become_blocks(study: Study) -> None:
@@ -86,10 +86,11 @@ def test_an_arm_that_fails_its_worst_cells_does_not_win(study: Study) -> None:
     found = finding(analysis, "lucky")
     assert found.verdict != "higher"
     assert found.effect is not None and found.effect.n == 6 and found.failures == 2
-    assert found.p_holm_failures is not None and found.p_holm_failures > 0.05
+    assert found.decision.p_failures is not None and found.decision.p_failures > 0.05
     assert {d.block for d in found.dropped} == {"cell0", "cell1"}
     assert "failures" in rules(analysis, "warning")
-    assert "lucky left out for failed or missing cells" in summary(analysis)[1]
+    (c,) = [c for c in analysis.conclusions if c.finding.arm == "lucky"]
+    assert c.word == "the data cannot tell" and "failed cells are not equal to finished ones" in c.why
 
 
 def test_a_failed_repeat_leaves_no_mean_behind(study: Study) -> None:
@@ -130,7 +131,7 @@ def test_networks_weigh_the_same_inside_a_block(study: Study) -> None:
         (1, {"blocks", "global test"}, set()),
         (4, {"blocks", "global test"}, set()),
         (5, {"blocks"}, {"global"}),
-        (6, {"attainability"}, {"global", "pairs"}),
+        (6, set(), {"global", "pairs"}),
         (7, set(), {"global", "pairs"}),
     ],
 )
@@ -138,11 +139,11 @@ def test_refusals_follow_the_number_of_blocks(study: Study, blocks: int, refused
     analysis = analyse(study(blocks=blocks))
     assert rules(analysis) == refused
     assert bool(analysis.globals) == ("global" in kept)
-    assert any(f.test is not None for f in analysis.findings) == ("pairs" in kept)
-    assert any(f.verdict != "not tested" for f in analysis.findings) == ("pairs" in kept)
+    decided = [f for f in analysis.findings if f.verdict in ("higher", "lower", "not established")]
+    assert bool(decided) == ("pairs" in kept) and all(f.metric == "auroc" for f in decided)
 
 
-def test_two_arms_have_no_critical_difference(study: Study) -> None:
+def test_two_arms_have_no_test_of_ranks(study: Study) -> None:
     arms = {name: ARMS[name] for name in ("full", "gnn=none")}
     analysis = analyse(study(arms=arms))
     assert "global test" in rules(analysis) and not analysis.globals
@@ -156,15 +157,16 @@ def test_mixed_digests_stop_every_test(study: Study, column: str) -> None:
 
     analysis = analyse(study(stale))
     assert [r.subject for r in analysis.refusals if r.rule == "mixed digests"] == ["STRING-cell0"]
-    assert all(f.test is None for f in analysis.findings) and not analysis.globals
+    assert all(f.p is None for f in analysis.findings) and not analysis.globals
+    assert {c.word for c in analysis.conclusions} == {"refused"}
     assert "STRING-cell0" not in {g.dataset for g in analysis.gains}
-    assert "No arm is compared" in summary(analysis)[1]
+    assert "No arm is compared" in summary(analysis)[0]
 
 
 def test_search_trials_are_not_replicates(study: Study) -> None:
     analysis = analyse(study(lambda frame: frame.assign(trial=frame["repeat"])))
     assert "search trials" in rules(analysis)
-    assert all(f.test is None for f in analysis.findings)
+    assert all(f.p is None for f in analysis.findings)
 
 
 def test_unequal_budgets_are_warned_about(study: Study) -> None:
@@ -175,20 +177,27 @@ def test_unequal_budgets_are_warned_about(study: Study) -> None:
     assert "budget" not in rules(analyse(study()), "warning")
 
 
-def test_raw_auprc_is_tested_by_blocks_won(study: Study) -> None:
-    analysis = analyse(study())
-    assert "sign test" in finding(analysis, "gnn=none", "auprc").test.method  # type: ignore[union-attr]
-    assert "Wilcoxon" in finding(analysis, "gnn=none", "auprc_ratio").test.method  # type: ignore[union-attr]
+def test_raw_auprc_is_decided_by_blocks_won(study: Study) -> None:
+    analysis = analyse(replace(study(), metric="auprc"))
+    found = finding(analysis, "gnn=none", "auprc")
+    assert found.p is not None and found.p <= 3 * 2 / 2**7 and found.verdict == "lower"
+    assert found.effect is not None and np.isnan(found.effect.mean)
+    assert found.sensitivity is not None and "sign test" in found.sensitivity.signed.method
     assert "scale" in rules(analysis, "warning")
 
 
-def test_an_untested_comparison_still_counts_in_the_family(study: Study) -> None:
+def test_what_is_asked_beside_the_primary_metric_is_described(study: Study) -> None:
+    analysis = analyse(study())
+    assert {f.verdict for f in analysis.findings if f.metric != "auroc"} == {"described"}
+    assert {f.verdict for f in analysis.findings if analysis.roles[f.arm] == "control"} == {"described"}
+    assert {c.finding.metric for c in analysis.conclusions} == {"auroc"}
+
+
+def test_an_arm_that_never_finished_is_not_tested_and_named(study: Study) -> None:
     arms = {**ARMS, "broken": ("arm", 0.7)}
     analysis = analyse(study(arms=arms, failed={("broken", f"cell{i}") for i in range(7)}))
-    tested = finding(analysis, "gnn=none")
-    assert tested.test is not None and tested.p_holm == pytest.approx(3 * tested.test.p)
-    assert finding(analysis, "broken").test is None
-    assert "incomplete" in rules(analysis)
+    assert finding(analysis, "gnn=none").verdict == "lower"
+    assert finding(analysis, "broken").p is None and "incomplete" in rules(analysis)
 
 
 def test_the_strongest_control_is_chosen_per_data_set_and_metric(study: Study) -> None:
@@ -234,7 +243,7 @@ def test_a_crash_beside_a_repeat_that_was_not_run_is_a_crash(study: Study) -> No
 
     found = finding(analyse(study(broken, arms=arms, blocks=10, noise=0.001)), "lucky")
     assert found.failures == 4 and {d.why for d in found.dropped} == {"failed"}
-    assert found.test is not None and found.test.p < 0.05 and found.verdict == "not established"
+    assert found.decision.p is not None and found.decision.p < 0.05 and found.verdict == "not established"
 
 
 def test_ranks_and_mean_that_disagree_give_no_word(study: Study) -> None:
@@ -249,30 +258,30 @@ def test_ranks_and_mean_that_disagree_give_no_word(study: Study) -> None:
 
     a = analyse(study(torn, blocks=14))
     found = finding(a, "gnn=none")
-    assert found.p_holm is not None and found.p_holm < 0.05 and found.effect is not None
-    assert found.effect.mean < 0 < found.effect.rank_biserial and found.torn
-    assert found.verdict == "not established"
+    assert found.effect is not None and found.effect.mean < 0 < found.effect.rank_biserial
+    assert found.sensitivity is not None and found.sensitivity.p_holm < 0.05 and found.verdict == "not established"
+    assert found.worst == ("cell0", -0.3)
     (word,) = [c.word for c in a.conclusions if c.finding.arm == "gnn=none"]
-    assert word == "cannot tell"
+    assert word == "the data cannot tell"
 
 
-def test_an_arm_without_a_metric_makes_the_others_no_surer(study: Study) -> None:
+def test_an_arm_without_a_metric_is_told_by_nothing(study: Study) -> None:
     def partly(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[~gone(frame, "arm == 'fusion=early'", "metric == 'auprc_ratio'")]
 
-    a = analyse(study(partly))
-    found = finding(a, "gnn=none", "auprc_ratio")
-    assert "2 comparisons" in found.family and found.test is not None
-    assert found.p_holm == pytest.approx(2 * found.test.p)
+    a = analyse(replace(study(partly), metric="auprc_ratio"))
     absent = finding(a, "fusion=early", "auprc_ratio")
     assert absent.effect is None and absent.verdict == "not tested"
+    assert finding(a, "gnn=none", "auprc_ratio").verdict == "lower"
 
 
 def test_what_can_be_reached_is_counted_on_complete_blocks(study: Study) -> None:
-    dead = {(arm, f"cell{i}") for i, arm in enumerate(("gnn=none", "fusion=early"))}
+    dead = {(arm, f"cell{i}") for arm in ("gnn=none", "fusion=early", "pcc") for i in range(2)}
     assert "attainability" not in rules(analyse(study(blocks=7)))
     said = [r.message for r in analyse(study(blocks=7, failed=dead)).refusals if r.rule == "attainability"]
-    assert said and "N = 6 complete independent blocks and 2 comparisons" in said[0] and "0.062" in said[0]
+    assert said and "No two arms share more than 5 complete blocks" in said[0] and "0.062" in said[0]
+    words = {c.word for c in analyse(study(blocks=7, failed=dead)).conclusions}
+    assert words == {"the design cannot tell"}
 
 
 def test_raw_auprc_counts_ratios_inside_a_block(study: Study) -> None:
@@ -285,9 +294,9 @@ def test_raw_auprc_counts_ratios_inside_a_block(study: Study) -> None:
         luck = 1 + 0.001 * frame["block"].str[4:].astype(int)
         return frame.assign(value=np.where(frame["arm"] == "gnn=none", base * ratio * luck, base * luck))
 
-    found = finding(analyse(study(dense)), "gnn=none", "auprc")
+    found = finding(analyse(replace(study(dense), metric="auprc")), "gnn=none", "auprc")
     assert found.effect is not None and found.effect.superior == 0.0 and np.isnan(found.effect.mean)
-    assert found.verdict == "lower" and found.p_paired_t is None
+    assert found.verdict == "lower"
 
 
 def test_a_part_that_does_not_reach_the_model_is_noticed(study: Study) -> None:
@@ -318,9 +327,9 @@ def test_metrics_that_disagree_are_named_where_a_reader_looks_first(study: Study
     a = analyse(study(turned))
     (said,) = [r for r in a.refusals if r.rule == "metrics disagree"]
     assert said.subject == "gnn=none – full" and said.weight == "warning"
-    assert "higher on AUROC and lower on AUPRC, AUPRC ratio" in said.message
-    assert "yet gnn=none is established lower on AUPRC and AUPRC ratio" in summary(a)[1]
-    assert "yet" not in summary(analyse(study()))[1]
+    assert "Higher on AUROC and lower on AUPRC ratio" in said.message
+    assert summary(a)[2] == "gnn=none is better on AUROC, worse on AUPRC ratio."
+    assert "worse on" not in " ".join(summary(analyse(study())))
 
 
 def test_a_crash_on_an_exam_that_nobody_else_could_be_scored_on_is_not_forgotten(study: Study) -> None:
@@ -352,7 +361,7 @@ def test_a_mean_of_nothing_but_rounding_gives_no_word(study: Study) -> None:
 
     found = finding(analyse(study(level, blocks=14)), "gnn=none")
     assert found.effect is not None and abs(found.effect.mean) < 1e-9
-    assert found.p_holm is not None and found.p_holm < 0.05 and found.verdict == "not established"
+    assert found.p == 1.0 and found.verdict == "not established"
 
 
 def test_cells_that_were_not_run_are_warned_about(study: Study) -> None:

@@ -25,10 +25,10 @@ from reports.figures.cells.network import mean_scores, network, subject
 from reports.figures.cells.precision_recall import GRID, curve, precision_recall
 from reports.figures.scores.bars import bars
 from reports.figures.scores.cost import gain_per_cost
-from reports.figures.scores.critical_difference import critical_difference
+from reports.figures.scores.distribution import distribution
 from reports.figures.scores.heatmap import heatmap
 from reports.figures.scores.interaction import crossed, interaction
-from reports.figures.scores.violin import violin
+from reports.figures.scores.worth import MOST, worth
 from reports.figures.shared.canvas import pdf, svg
 from reports.figures.shared.style import shortened, styles
 from reports.figures.stored import edge_pictures
@@ -88,29 +88,38 @@ def test_many_data_sets_turn_the_heatmap(study: Study) -> None:
     assert len(many.figure.axes[0].get_yticklabels()) == 12
 
 
-def test_marks_are_the_holm_p_of_the_findings(study: Study) -> None:
-    analysis = analyse(study(blocks=10))
-    numbers = violin(analysis, "auroc").numbers
-    shown = numbers.drop_duplicates("arm").set_index("arm")
-    for f in (f for f in analysis.findings if f.metric == "auroc"):
-        assert shown.loc[f.arm, "p_adjusted"] == f.p_weaker
-        assert bool(shown.loc[f.arm, "mark"]) == (f.verdict in ("higher", "lower"))
-    assert shown.loc["gnn=none", "mark"] == "**"  # 10 blocks, two comparisons: p = 2 * 2 / 2**10
-    assert shown.loc["full", "mark"] == ""
+def test_the_opening_picture_shows_the_differences_and_words_of_the_findings(study: Study) -> None:
+    analysis = analyse(study(blocks=8))
+    drawn = worth(analysis)
+    assert drawn is not None
+    shown, words = drawn.numbers.set_index("arm"), {c.finding.arm: c.word for c in analysis.conclusions}
+    for f in (f for f in analysis.findings if f.metric == "auroc" and f.effect):
+        assert tuple(shown.loc[f.arm, ["mean", "low", "high", "n"]]) == (
+            f.effect.mean,
+            f.effect.low,
+            f.effect.high,
+            8,
+        )
+        assert shown.loc[f.arm, "word"] == words.get(f.arm, "control")
+    texts = [text.get_text() for text in drawn.figure.axes[0].texts]
+    assert "earns its keep" in texts and "controls" in texts
 
 
-def test_repeats_of_one_data_set_earn_no_mark(study: Study) -> None:
-    one = study(lambda f: f[f["network"] == "STRING"], blocks=1, repeats=9, noise=0.0001)
-    drawn = violin(analyse(one), "auroc")
-    assert drawn is not None and not drawn.numbers["mark"].any()
+def test_the_opening_picture_puts_the_lowest_first_and_controls_beneath(study: Study) -> None:
+    numbers = worth(analyse(study(blocks=7))).numbers  # type: ignore[union-attr]
+    rivals, controls = numbers[numbers["role"] != "control"], numbers[numbers["role"] == "control"]
+    assert rivals["mean"].is_monotonic_increasing and controls["mean"].is_monotonic_decreasing
+    assert numbers["role"].tolist()[-len(controls) :] == ["control"] * len(controls)
 
 
-def test_a_violin_needs_five_points(study: Study) -> None:
-    assert violin(analyse(study(blocks=4)), "auroc") is None
-    some = violin(analyse(study(blocks=6, failed={("pcc", "cell0"), ("pcc", "cell1")})), "auroc")
-    assert some is not None
-    shapes = [c for c in some.figure.axes[0].collections if type(c).__name__ == "FillBetweenPolyCollection"]
-    assert len(shapes) == len(ARMS) - 1
+def test_the_opening_picture_of_one_data_set_is_over_its_repeats(study: Study) -> None:
+    drawn = worth(analyse(study(lambda f: f[f["network"] == "STRING"], blocks=1, repeats=9)))
+    assert drawn is not None and set(drawn.numbers["over"]) == {"repeats of one data set", "blocks"}
+
+
+def test_without_a_reference_no_part_is_worth_anything(study: Study) -> None:
+    arms = {"ours": ("arm", 0.8), "theirs": ("arm", 0.75)}
+    assert worth(analyse(study(arms=arms))) is None
 
 
 @pytest.mark.parametrize("metric", ["auroc", "auprc"])
@@ -332,7 +341,7 @@ def test_pdfs_hold_real_letters_and_no_date(study: Study) -> None:
 def test_an_arm_has_one_colour_in_all_figures(study: Study) -> None:
     analysis = analyse(study(blocks=6))
     wanted = styles(analysis)["gnn=none"][0].lower()
-    for draw in (bars, violin):
+    for draw in (bars, distribution):
         drawn = draw(analysis, "auroc")
         assert drawn is not None and wanted in svg(drawn.figure).lower()
 
@@ -342,7 +351,7 @@ def test_the_report_writes_svg_pdf_and_numbers_of_every_figure(
     small: tuple[Table, Predictions], tmp_path: Path
 ) -> None:
     table, predictions = small
-    page = write(analyse(table), tmp_path / "report", predictions=predictions)
+    page = write(analyse(table), tmp_path / "report", predictions=predictions).page
     names = {path.stem for path in (page.parent / "figures").glob("*.svg")}
     assert {"precision_recall", "heatmap_auroc", "bars_auroc"} <= names
     for name in names:
@@ -388,7 +397,7 @@ def test_lines_of_an_interaction_run_from_left_to_right(study: Study) -> None:
 def test_figures_fit_a_column_of_a_journal(study: Study, name: str) -> None:
     """At 85 mm no letter is smaller than 5.5 points."""
     a = analyse(study(blocks=6, arms={**ARMS, name: ("arm", 0.7)}))
-    for drawn in (bars(a, "auroc"), heatmap(a, "auroc"), violin(a, "auroc"), critical_difference(a, a.globals[0])):
+    for drawn in (bars(a, "auroc"), heatmap(a, "auroc"), distribution(a, "auroc"), worth(a)):
         assert drawn is not None
         figure = drawn.figure
         sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()]
@@ -425,12 +434,11 @@ class TestManyArmsWithLongNames:
         pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
         a = analyse(load(tmp_path / "t.csv", ReportOptions(metric="$m$ \\z", reference="$full$ \\z")))
         drawn = {one.name.split("_$")[0]: one for one in pictures(a)}
-        assert drawn.keys() >= {"differences", "critical_difference", "distribution", "heatmap", "bars"}
-        for name in ("differences", "critical_difference"):
-            figure = drawn[name].drawing.figure
-            (axes,) = figure.axes
-            boxes = [tick.label1.get_window_extent() for tick in axes.xaxis.get_major_ticks()]
-            assert all(one.x1 < other.x0 for one, other in pairwise(boxes)), name
+        assert drawn.keys() >= {"worth", "distribution", "heatmap", "bars"}
+        (axes,) = drawn["worth"].drawing.figure.axes
+        assert len(axes.get_yticks()) == MOST < 30
+        boxes = [tick.label1.get_window_extent() for tick in axes.xaxis.get_major_ticks()]
+        assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
 
 
 def test_arms_are_sorted_as_people_count(study: Study) -> None:

@@ -380,7 +380,7 @@ class TestThePageOfASearch:
         assert "knockout search study.yaml" in html
 
     def test_it_shows_the_search_alone(self, page: Path) -> None:
-        assert read(page).headings == ["Search", "Refused", "How it was computed"]
+        assert read(page).headings == ["Search", "How it was computed"]
 
     def test_every_figure_has_words_and_numbers(self, page: Path) -> None:
         html = page.read_text(encoding="utf-8")
@@ -454,9 +454,9 @@ class TestInsideTheReportOfAStudy:
     def test_findings_come_first_then_the_search(
         self, study: Callable[..., Table], made: Written, tmp_path: Path
     ) -> None:
-        page = write(analyse(study(blocks=2)), tmp_path / "page", search=searched(made(openings=2)))
-        headings = read(page).headings
-        assert headings.index("Findings over independent blocks") < headings.index("Search") < headings.index("Refused")
+        page = write(analyse(study(blocks=2)), tmp_path / "page", search=searched(made(openings=2))).page
+        html = page.read_text(encoding="utf-8")
+        assert html.index('class="verdicts"') < html.index('id="search"') < html.index('id="refusals"')
         assert read(page).text.count("The test was opened 2 times") == 2  # where it is read, and among the warnings
         told = pd.read_csv(page.parent / "tables" / "search_confirmed.csv")
         np.testing.assert_allclose(told["gap"], told["search"] - told["validation"])
@@ -465,14 +465,14 @@ class TestInsideTheReportOfAStudy:
 
     def test_tuning_stands_before_the_details(self, study: Callable[..., Table], tmp_path: Path) -> None:
         file = tuning_file(tmp_path)
-        page = write(analyse(study(blocks=2)), tmp_path / "page", tuning=read_tuning(file))
+        page = write(analyse(study(blocks=2)), tmp_path / "page", tuning=read_tuning(file)).page
         headings = read(page).headings
-        assert headings.index("Tuning") < headings.index("Findings over independent blocks")
+        assert headings.index("Tuning") < headings.index("All comparisons over independent blocks")
         assert (page.parent / "tables" / "tuning.csv").is_file()
         assert "it kept its untuned settings" in read(page).text
 
     def test_without_a_search_nothing_is_added(self, study: Callable[..., Table], tmp_path: Path) -> None:
-        page = write(analyse(study(blocks=2)), tmp_path / "page")
+        page = write(analyse(study(blocks=2)), tmp_path / "page").page
         assert not {"Search", "Tuning"} & set(read(page).headings)
         assert not list((page.parent / "tables").glob("search*"))
 

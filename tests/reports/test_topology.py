@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from reports.build import write
 from reports.findings.controls.topology import beyond_topology
-from reports.page.sections.controls.topology import sentence
+from reports.page.sentences.summary import summary
 from reports.statistics.stacking import measured, stack
 from reports.stored.predictions import Predictions, read_predictions
 from reports.table.table import Table
@@ -68,7 +68,7 @@ def test_what_expression_shows_is_added_to_topology(study: Study, tmp_path: Path
     assert all((g.arm, g.against) == ("topology + full", "topology + noise") for g in beyond.gains)
     rows = beyond.scores[beyond.scores["metric"] == "auroc"]
     assert (rows["with_reference"] > rows["alone"]).all()
-    assert sentence(beyond, a).startswith("On top of topology, expression adds +0.")
+    assert summary(a, beyond)[2].startswith("On top of topology, expression adds +0.")
 
 
 def test_expression_that_shows_nothing_adds_nothing(study: Study, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_predictions_of_the_test_alone_are_not_weighed(study: Study, tmp_path: P
 
 def test_the_page_says_what_expression_adds(study: Study, tmp_path: Path) -> None:
     table = study(blocks=2, repeats=2, arms=ARMS)
-    page = write(analyse(table), tmp_path / "report", predictions=predicted(table, tmp_path, expression=1.0))
+    page = write(analyse(table), tmp_path / "report", predictions=predicted(table, tmp_path, expression=1.0)).page
     html = page.read_text(encoding="utf-8")
     assert "What expression adds to topology" in html and "On top of topology, expression adds" in html
     assert (page.parent / "tables" / "beyond_topology.csv").is_file()

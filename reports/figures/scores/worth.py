@@ -41,7 +41,7 @@ def worth(a: Analysis) -> Drawing | None:
     divide = int((shown["role"] != "control").sum())
     if 0 < divide < len(shown):
         axes.axhline(divide - 0.5, color=GREY, linewidth=0.8, linestyle=":")
-        axes.text(0.0, divide - 0.45, "controls", transform=axes.get_yaxis_transform(), color=GREY, va="top", size=8)
+        axes.text(0.0, divide - 0.45, "controls", transform=axes.get_yaxis_transform(), color=GREY, va="top", size=9)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel(f"{axis(a.metric)}: arm minus {short(a.reference)}")
@@ -57,7 +57,7 @@ def _row(axes: Axes, y: int, row: dict[str, object], dots: list[float]) -> None:
     axes.plot([mean], [y], marker="D" if row["role"] == "control" else "o", color=colour, markersize=6, zorder=4)
     if row["role"] != "control":
         place = axes.get_yaxis_transform()
-        axes.text(1.01, y, str(row["word"]), transform=place, va="center", color=colour, size=8.5)
+        axes.text(1.01, y, str(row["word"]), transform=place, va="center", color=colour, size=9)
 
 
 def worth_numbers(a: Analysis) -> pd.DataFrame:
@@ -68,7 +68,7 @@ def worth_numbers(a: Analysis) -> pd.DataFrame:
     DataFrame
         ``arm, change, role, mean, low, high, n, over, word``; over blocks, or over the repeats of the one data set.
     """
-    words = {c.finding.arm: c.word for c in a.conclusions}
+    words: dict[str, str] = {c.finding.arm: c.word for c in a.conclusions}
     order = [c.finding for c in decided(a)]
     order += sorted((f for f in _compared(a) if a.roles[f.arm] == "control"), key=lambda f: -lead(a, f))
     rows = []
@@ -81,7 +81,7 @@ def worth_numbers(a: Analysis) -> pd.DataFrame:
         else:
             continue
         name = change(a, f.arm)
-        rows.append((f.arm, name, a.roles[f.arm], *sized, words.get(f.arm, "described")))
+        rows.append((f.arm, name, a.roles[f.arm], *sized, words.get(f.arm, "control")))
     return pd.DataFrame(rows, columns=["arm", "change", "role", "mean", "low", "high", "n", "over", "word"])
 
 
