@@ -157,6 +157,9 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     console.print(f"\nreport:  {written.page.resolve()}", soft_wrap=True)
     console.print(f"table:   {outcome.table.resolve()}", soft_wrap=True)
     console.print(f"MLflow:  {_mlflow(outcome)}", soft_wrap=True)
+    if outcome.view and not outcome.remedy:
+        server = outcome.tracking_uri if outcome.tracking_uri.startswith("http") else "http://127.0.0.1:5000"
+        console.print(f"compare: {server.rstrip('/')}/{outcome.view}", soft_wrap=True, markup=False)
 
 
 def _mlflow(outcome: Outcome) -> str:

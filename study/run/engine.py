@@ -70,6 +70,8 @@ class Outcome:
         Number of cells.
     metric
         The study's primary metric.
+    view
+        Path of MLflow's interface that compares the arms; empty if the store did not answer.
     """
 
     table: Path
@@ -79,6 +81,7 @@ class Outcome:
     failed: int
     metric: str
     remedy: str = ""
+    view: str = ""
 
     @property
     def complete(self) -> bool:
@@ -152,7 +155,7 @@ def run_plan(
     remedy = f"lacks {lacking} of {len(records)} cells; send them: {tracker.remedy}" if lacking else ""
     failures = sum(not record.ok for record in records.values())
     table = write_table(rows, records, out)
-    return Outcome(table, tracker.address, len(rows), len(records), failures, plan.study.metric, remedy)
+    return Outcome(table, tracker.address, len(rows), len(records), failures, plan.study.metric, remedy, tracker.view)
 
 
 def _run_missing(

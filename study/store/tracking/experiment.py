@@ -5,6 +5,7 @@ MLflow is imported here only; its telemetry is switched off before that.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 KEY, PARENT = "knockout.key", "mlflow.parentRunId"
 MAX_METRICS, MAX_PARAMS = 1000, 100  # of one log_batch call
+VIEW = "knockout"  # name of the view that compares arms
+_LONGEST_DIGEST = 36  # of a data set
 LONGEST_NAME = 250  # of a run, in the databases that count
 SIDECARS = ("-journal", "-wal", "-shm")  # SQLite would play an old journal into a new store
 
@@ -158,6 +161,22 @@ class MlflowStore:
             self.client.log_batch(run.run_id, metrics=entries[start : start + MAX_METRICS])
         for start in range(0, len(entries_of_params), MAX_PARAMS):
             self.client.log_batch(run.run_id, params=entries_of_params[start : start + MAX_PARAMS])
+
+    def add_datasets(self, run: KnownRun, datasets: Mapping[str, str]) -> None:
+        """Give a run the data sets it is about, names to digests; one that it has already is not doubled."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        use = [InputTag("mlflow.data.context", "training and test")]
+        inputs = [
+            DatasetInput(Dataset(name, digest[:_LONGEST_DIGEST], "knockout", name), use)
+            for name, digest in datasets.items()
+        ]
+        self.client.log_inputs(run.run_id, inputs)
+
+    def show(self, view: Mapping[str, object]) -> str:
+        """Store a view of the table of runs, and return the path of MLflow's interface that opens it."""
+        self.client.set_experiment_tag(self.experiment_id, f"mlflow.sharedViewState.{VIEW}", json.dumps(view))
+        return f"#/experiments/{self.experiment_id}/runs?viewStateShareKey={VIEW}"
 
     def upload(self, run: KnownRun, file: Path, folder: str) -> None:
         """Copy a file to the artifacts of a run."""

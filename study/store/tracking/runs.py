@@ -11,6 +11,27 @@ from study.spec.records import CellRecord, CellRow
 LONGEST = 5000  # letters of a value; MLflow refuses longer ones
 
 Metric = tuple[str, float, int]  # name, value, step
+BESIDE = ("auroc", "auprc_ratio", "within_tf_auroc")  # metrics beside the primary one that a first view compares
+
+
+def first_view(metric: str, rows: Sequence[CellRow]) -> dict[str, object]:
+    """Return how MLflow's table of runs compares the arms: which runs, columns and order, as its interface stores it.
+
+    Parameters
+    ----------
+    metric
+        Primary metric, that arms are sorted by.
+    rows
+        Every cell that was planned.
+    """
+    metrics = [f"metrics.`test.{name}.mean`" for name in dict.fromkeys([metric, *BESIDE])]
+    varied = [name for name in rows[0].levels if len({row.levels.get(name) for row in rows}) > 1] if rows else []
+    return {
+        "searchFilter": "tags.`knockout.level` = 'arm'",
+        "orderByKey": metrics[0],
+        "orderByAsc": False,
+        "selectedColumns": [*metrics, "metrics.`cells_failed`", *(f"params.`{name}`" for name in varied)],
+    }
 
 
 def run_status(record: CellRecord) -> str:

@@ -23,6 +23,7 @@ from study.store.tracking.runs import (
     cell_metrics,
     cell_params,
     cell_tags,
+    first_view,
     run_status,
 )
 
@@ -82,6 +83,8 @@ class Tracker:
         self.address, self.trouble = redact(self.uri, self.uri), ""
         self._own, self._given = self.uri == default_uri(out), uri is not None
         self._warned, self._failed = False, 0.0
+        self._metric = ""
+        self.view = ""  # path of MLflow's interface that compares the arms, once the study has ended
         self._sent: set[tuple[str, str, str]] = set()  # cells that the store has, and how they ended
         self._close_store()
 
@@ -183,6 +186,7 @@ class Tracker:
         self._study_run: KnownRun | None = None
 
     def _begin(self, plan: PlanRecord) -> None:
+        self._metric = plan.metric
         asked = {"knockout.metric": plan.metric, "knockout.margin": "" if plan.margin is None else str(plan.margin)}
         self._store.tag(self._study(), asked)
         planned, datasets = {self._key("cell", row) for row in plan.rows}, {row.dataset for row in plan.rows}
@@ -202,6 +206,7 @@ class Tracker:
         if run is None:
             run = self._store.create(key, f"{row.dataset} · repeat {row.repeat}", tags)
             metrics = cell_metrics(record)
+            self._store.add_datasets(run, {row.dataset: row.data_digest})
             self._store.log(
                 run, cell_params(row), [m for m in metrics if not (self.sealed and m[0].startswith("test."))]
             )
@@ -221,12 +226,15 @@ class Tracker:
             done = [records[r.cell] for r in of_arm if r.cell in records]
             if done:
                 run, metrics = self._arm(of_arm[0]), arm_metrics(done)
+                self._store.add_datasets(run, {r.dataset: r.data_digest for r in of_arm})
                 self._store.log(run, {}, [m for m in metrics if not (self.sealed and m[0].startswith("test."))])
                 self._store.end(run, "FINISHED" if len(done) == len(of_arm) else "KILLED")
         for file in files:
             self._store.upload(self._study(), file, "study")
         complete = self.sealed or all(row.cell in records for row in rows)  # a search prunes
         self._store.end(self._study(), "FINISHED" if complete else "KILLED")
+        if self._metric:
+            self.view = self._store.show(first_view(self._metric, rows))
         self._arms, self._study_run = {}, None  # whoever logs more takes them up again
 
     def _has(self, row: CellRow, record: CellRecord) -> bool:

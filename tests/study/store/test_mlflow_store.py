@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -94,6 +95,27 @@ def test_runs_are_nested_study_arm_cell_and_hold_everything(plan: Plan, results:
     values = [results[row.cell].record.scores["test"]["auroc"] for row in rows(plan) if row.arm == "full model"]
     assert reference.data.metrics["test.auroc.mean"] == pytest.approx(sum(values) / 2)
     assert reference.data.params["gnn.gat.heads"] == "2"
+
+
+def test_the_first_view_compares_arms_and_data_sets_are_named(plan: Plan, results: dict[str, CellResult], out: Path):
+    """The interface reads a view from a tag of the experiment; its path is printed where a run ends."""
+    tracker = Tracker(plan.study.name, out)
+    tracker.begin(plan.record)
+    tracker.close(rows(plan), {})
+    assert not tracker.trouble
+    record(plan, results, out)
+    client = MlflowClient(default_uri(out))
+    experiment = client.get_experiment_by_name("tiny")
+    assert experiment is not None
+    assert tracker.view == f"#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=knockout"
+    view = json.loads(experiment.tags["mlflow.sharedViewState.knockout"])
+    shown = client.search_runs([experiment.experiment_id], view["searchFilter"])
+    assert {run.info.run_name for run in shown} == {row.arm for row in rows(plan)}
+    assert view["selectedColumns"][0] == view["orderByKey"] == "metrics.`test.auroc.mean`"
+    assert "params.`gnn`" in view["selectedColumns"] and view["orderByAsc"] is False
+    for run in shown:
+        used = {(one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs}
+        assert used == {(row.dataset, row.data_digest) for row in rows(plan) if row.arm == run.info.run_name}
 
 
 def test_recording_again_adds_nothing(plan: Plan, results: dict[str, CellResult], out: Path):
