@@ -1,8 +1,8 @@
 """Factors at once: main effects and interactions, by the test that the design allows.
 
 Where every combination of levels was run in every block: analysis of variance
-(:mod:`reports.statistics.factors.anova`). Where some were not: flipped signs and a mixed model
-(:mod:`reports.statistics.factors.mixed`). The design alone decides, never a result.
+(:mod:`reports.statistics.factors.anova`). Where some were not: flipped signs
+(:mod:`reports.statistics.factors.incomplete`). The design alone decides, never a result.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from reports.statistics.factors.anova import marginal_means, rm_anova
-from reports.statistics.factors.mixed import adjusted_means, mixed, rows_of, separated
+from reports.statistics.factors.incomplete import adjusted_means, flip_tests, rows_of, separated
 from reports.statistics.factors.simple_effects import simple_effects
 from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.words.metrics import metric_of
@@ -23,7 +23,7 @@ from reports.words.numbers import count
 
 IDLE = "-"  # stands where a factor cannot act in an arm
 MIN_FACTORIAL = 5
-Method = Literal["RM-ANOVA", "mixed model"]
+Method = Literal["RM-ANOVA", "flipped signs"]
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,11 @@ class Factorial:
     """Main effects and interactions of the factors on one metric, or in ``message`` why there are none.
 
     ``effects`` has one row per effect (see :func:`reports.statistics.factors.anova.rm_anova` and
-    :func:`reports.statistics.factors.mixed.mixed`), ``means`` the marginal means of every factor and of every two
-    factors together (of every factor, adjusted, where the design has gaps), ``simple`` the simple effects after an
-    interaction.
+    :func:`reports.statistics.factors.incomplete.flip_tests`), ``means`` the marginal means of every factor
+    and of every two factors together (of every factor, adjusted, where the design has gaps), ``simple`` the simple
+    effects after an interaction.
     ``left_out`` are arms in which a factor cannot act, ``failed`` blocks left out because a cell of theirs failed,
-    ``not_run`` combinations that no block has, ``gaps`` further cells that were not run; ``note`` says why a mixed
-    model is missing.
+    ``not_run`` combinations that no block has, ``gaps`` further cells that were not run.
     """
 
     metric: str
@@ -51,7 +50,6 @@ class Factorial:
     failed: tuple[str, ...] = ()
     not_run: tuple[str, ...] = ()
     gaps: int = 0
-    note: str = ""
 
 
 def factorial(
@@ -135,17 +133,17 @@ def _complete(
 def _incomplete(plain: Factorial, means: pd.DataFrame, design: pd.DataFrame) -> Factorial:
     present = set(design.itertuples(index=False, name=None))
     not_run = tuple(", ".join(one) for one in product(*plain.factors.values()) if one not in present)
-    incomplete = replace(plain, method="mixed model", not_run=not_run, gaps=int(means.isna().to_numpy().sum()))
+    incomplete = replace(plain, method="flipped signs", not_run=not_run, gaps=int(means.isna().to_numpy().sum()))
     if len(means) < MIN_SIGNED:
         why = f"with combinations or cells that were not run, a test needs at least {MIN_SIGNED}"
         return replace(incomplete, message=f"{_blocks(plain)}; {why}.")
     rows = rows_of(means, design, plain.factors)
-    effects, note = mixed(rows)
+    effects = flip_tests(rows)
     if not separated(rows) or effects.empty:
         return replace(
             incomplete, message="The cells that were run do not tell the factors apart: run more combinations."
         )
-    return replace(incomplete, effects=effects, means=adjusted_means(rows, plain.factors), note=note)
+    return replace(incomplete, effects=effects, means=adjusted_means(rows, plain.factors))
 
 
 def _blocks(plain: Factorial) -> str:

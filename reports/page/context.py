@@ -103,7 +103,7 @@ def _terms(a: Analysis, audited: Audit) -> dict[str, str]:
         "Costs": not a.costs.empty,
         **dict.fromkeys(("Friedman", "Kendall's W", "Nemenyi", "Conover"), bool(a.globals)),
         "Sign test": any(not metric_of(f.metric).same_scale for f in a.findings),
-        **dict.fromkeys(("RM-ANOVA", "Aligned ranks", "Flipped signs", "Mixed model", "Simple effects"), together),
+        **dict.fromkeys(("RM-ANOVA", "Flipped signs", "Simple effects"), together),
     }
     return {name: meaning for name, meaning in {**STATISTICS, **CONCLUSIONS}.items() if needed.get(name, True)}
 

@@ -80,9 +80,7 @@ HEADS: dict[str, tuple[str, ...]] = {
         "endless repeats",
     ),
     "RM-ANOVA": ("Effect", "df", "F", "ε", "ANOVA p", "partial η²"),
-    "Aligned ranks": ("Aligned-rank p", "Aligned-rank Holm p"),
     "Flipped signs": ("df told apart", "Blocks used", "Flip p"),
-    "Mixed model": ("F of the model", "Error df", "Wald p", "Wald Holm p"),
     "Trial": ("Trials", "Cells", "Seconds", "Best", "Untuned", "Budget"),
     "Complete, pruned, failed": ("Complete / pruned / failed",),
     "Optimism gap": ("Search", "Validation", "Test"),
@@ -92,18 +90,11 @@ HEADS: dict[str, tuple[str, ...]] = {
 FACTORIALS: dict[str, str] = {
     "RM-ANOVA": "Analysis of variance over block means with blocks as subjects, where every combination of levels was "
     "run in every block; p after Greenhouse and Geisser, Holm over all effects of one metric.",
-    "Aligned ranks": "The same analysis with ranks (Wobbrock et al. 2011): all effects but one are taken out of the "
-    "block means, these are ranked over everything, and only the effect that was left in is read. A sensitivity that "
-    "decides nothing: a few extreme blocks move it less, but it takes all levels to spread alike (where one spread "
-    "three times as much as the others, it came out at 0.05 in up to 13 % of simulated studies without effects).",
     "Flipped signs": "Where combinations or cells were not run. Every block says something about an effect, given the "
     "effects that do not hold it; if there is none, each block might as well have said the opposite, so p is the share "
     "of sign patterns of whole blocks (all of them up to 13 blocks, else 9,999) that reach what was seen. Right for "
     "symmetric differences, however a block takes to a level. df: what the design can tell apart, of what the effect "
     "has. Interactions of three and more factors are taken to be absent.",
-    "Mixed model": "Linear model with a random part for each block and for how it takes to each level of each factor "
-    "(REML), from 15 blocks; F given the other effects, error df by containment, Holm over the effects. A sensitivity: "
-    "it takes all levels to spread alike (with one three times as wide, up to 8 % false alarms at 0.05).",
     "Simple effects": "One factor's levels compared inside one level of another, further factors averaged over, by the "
     "test of the findings; Holm over all comparisons of that factor across the levels of that other one.",
 }

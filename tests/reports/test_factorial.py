@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -196,10 +195,6 @@ def test_an_interaction_is_established_or_the_data_cannot_tell(study: Study) -> 
     assert found.answers[0].text.startswith("gnn × fusion (F(1, 6) = ") and found.answers[0].note == ""
     assert [answer.word for answer in none.answers] == ["cannot tell"]
     assert none.tail == "An interaction that is not established is not shown to be absent."
-    (whole,) = (f for f in analyses[0].factorials if f.metric == "auroc")
-    unsure = replace(whole, effects=whole.effects.assign(p_aligned_holm=0.2))
-    doubted = {q.name: q for q in questions(replace(analyses[0], factorials=(unsure,)))}["Factors together"]
-    assert doubted.answers[0].note == " (not on aligned ranks, adjusted p = 0.20)"
 
 
 def test_mixed_digests_stop_the_factorial_too(study: Study) -> None:

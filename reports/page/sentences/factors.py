@@ -10,7 +10,7 @@ from reports.findings.results import Analysis
 from reports.words.numbers import count, joined, number, p_value
 
 Row = dict[str, Any]
-Interaction = tuple[str, str, str]  # the numbers, the conclusion, what else is to say
+Interaction = tuple[str, str]  # the numbers, the conclusion
 
 
 def analysed(a: Analysis) -> Factorial | None:
@@ -34,11 +34,11 @@ def interactions(a: Analysis) -> list[Interaction]:
     rows = [row for row in _rows(whole) if " × " in row["effect"]] if whole else []
     established = [row for row in rows if row["p_holm"] < a.alpha]
     rest = [row for row in rows if row["p_holm"] >= a.alpha]
-    out = [(f"{row['effect']} ({_numbers(row)})", "established", _other(row, a.alpha)) for row in established]
+    out = [(f"{row['effect']} ({_numbers(row)})", "established") for row in established]
     if rest:
         least = "" if len(rest) == 1 else "smallest "
         p = p_value(min(row["p_holm"] for row in rest))
-        out.append((f"{joined([row['effect'] for row in rest], 7)} ({least}adjusted p = {p})", "cannot tell", ""))
+        out.append((f"{joined([row['effect'] for row in rest], 7)} ({least}adjusted p = {p})", "cannot tell"))
     return out
 
 
@@ -58,18 +58,17 @@ def together(a: Analysis) -> str:
     out = []
     if any(f.method == "RM-ANOVA" for f in able):
         text = "Factors were analysed together by a repeated-measures ANOVA of block means (Greenhouse-Geisser, Holm's "
-        text += "correction over effects), with an aligned rank transform as sensitivity"
+        text += "correction over effects)"
         simple = any(not f.simple.empty for f in able)
         out.append(f"{text}{'; simple effects followed an interaction (Wilcoxon, Holm)' if simple else ''}.")
-    gaps = [f for f in able if f.method == "mixed model"]
-    if gaps:
+    if any(f.method == "flipped signs" for f in able):
         text = (
             "Where not every combination of levels was run in every block, effects of factors were tested by flipping "
         )
-        text += "the signs of whole blocks (Holm's correction over effects)"
-        model = any(f.effects["f"].notna().any() for f in gaps)
-        beside = ", with a linear mixed model (random blocks and blocks by levels, REML, Wald F) as sensitivity"
-        out.append(f"{text}{beside if model else ''}; cells not run were taken as missing at random.")
+        text += (
+            "the signs of whole blocks (Holm's correction over effects); cells not run were taken as missing at random."
+        )
+        out.append(text)
     return " ".join(out)
 
 
@@ -94,9 +93,3 @@ def _numbers(row: Row) -> str:
 
 def _blocks(whole: Factorial, row: Row) -> int:
     return int(row.get("blocks", whole.blocks))
-
-
-def _other(row: Row, alpha: float) -> str:
-    """Say where the sensitivity that stands beside an established interaction does not agree."""
-    name, p = ("on aligned ranks", "p_aligned_holm") if "epsilon" in row else ("in the mixed model", "p_wald_holm")
-    return f" (not {name}, adjusted p = {p_value(row[p])})" if row[p] >= alpha else ""

@@ -60,9 +60,9 @@ def _together(a: Analysis) -> list[Question]:
     if whole is None or not effects:
         return []
     lead = f"Does what one factor is worth depend on another? On {label(a.metric)}, {method_of(whole)}."
-    unsure = any(word == "cannot tell" for _, word, _ in effects)
+    unsure = any(word == "cannot tell" for _, word in effects)
     tail = "An interaction that is not established is not shown to be absent." if unsure else ""
-    return [Question("Factors together", lead, tuple(Answer(*one) for one in effects), tail)]
+    return [Question("Factors together", lead, tuple(Answer(text, word, "") for text, word in effects), tail)]
 
 
 def _main(a: Analysis) -> list[Conclusion]:
