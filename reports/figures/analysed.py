@@ -12,6 +12,7 @@ from reports.figures.scores.distribution import distribution
 from reports.figures.scores.heatmap import heatmap
 from reports.figures.scores.interaction import interaction
 from reports.figures.scores.violin import violin
+from reports.figures.scores.waterfall import waterfall
 from reports.figures.shared.picture import Drawing, Picture, picture
 from reports.findings.results import Analysis
 from reports.findings.summaries import whole
@@ -19,6 +20,7 @@ from reports.words.metrics import label
 from reports.words.numbers import confidence, number, signed, star_levels
 
 SCORES, FACTORS = "Scores, means and costs", "Factors together"
+CONTRIBUTIONS = "What each part contributes"  # stands in a section of its own
 
 
 def unit(a: Analysis) -> str:
@@ -95,7 +97,23 @@ def pictures(a: Analysis) -> list[Picture]:
             caption += f"joins arms that Nemenyi's test does not tell apart at {a.alpha:g}, which does not make them "
             caption += "equal; what is established of a pair stands in the findings."
             out.append(_picture(f"critical_difference_{test.metric}", ranked, caption, _fold(a, test.metric)))
-    return out + more_pictures(a)
+    return [*out, *more_pictures(a), *_waterfall(a)]
+
+
+def _waterfall(a: Analysis) -> list[Picture]:
+    worth = next((w for w in a.contributions.worths if w.metric == a.metric), None)
+    if worth is None or a.reference is None:
+        return []
+    drawn = waterfall(worth, a.reference)
+    caption = (
+        f"{label(a.metric)} from {a.reference} to all parts out: each bar is a part's Shapley value, its line the "
+    )
+    caption += (
+        f"simultaneous {confidence(a.alpha)} interval of where the bar ends. The marks say where it would end if "
+    )
+    caption += "the part were the first to go, or the last."
+    told = ", ".join(f"{row['name']} {signed(row['value'])}" for row in drawn.numbers.to_dict("records"))
+    return [picture(f"waterfall_{a.metric}", drawn, caption, f"Values: {told}.", CONTRIBUTIONS)]
 
 
 def _fold(a: Analysis, metric: str) -> str:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from reports.statistics.factors.anova import marginal_means, rm_anova
 from reports.statistics.factors.incomplete import adjusted_means, flip_tests, rows_of, separated
+from reports.statistics.factors.marginal import marginal_contrasts
 from reports.statistics.factors.simple_effects import simple_effects
 from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.words.metrics import metric_of
@@ -33,7 +34,8 @@ class Factorial:
     ``effects`` has one row per effect (see :func:`reports.statistics.factors.anova.rm_anova` and
     :func:`reports.statistics.factors.incomplete.flip_tests`), ``means`` the marginal means of every factor
     and of every two factors together (of every factor, adjusted, where the design has gaps), ``simple`` the simple
-    effects after an interaction.
+    effects after an interaction, ``contrasts`` the differences of the marginal means of every two levels (see
+    :func:`reports.statistics.factors.marginal.marginal_contrasts`; none where the design has gaps).
     ``left_out`` are arms in which a factor cannot act, ``failed`` blocks left out because a cell of theirs failed,
     ``not_run`` combinations that no block has, ``gaps`` further cells that were not run.
     """
@@ -47,6 +49,7 @@ class Factorial:
     left_out: tuple[str, ...] = ()
     method: Method = "RM-ANOVA"
     simple: pd.DataFrame = field(default_factory=pd.DataFrame)
+    contrasts: pd.DataFrame = field(default_factory=pd.DataFrame)
     failed: tuple[str, ...] = ()
     not_run: tuple[str, ...] = ()
     gaps: int = 0
@@ -127,7 +130,8 @@ def _complete(
     pairs = [(one[0], one[1]) for one in established if len(one) == 2]
     base = {str(f): str(one) for f, one in design.loc[reference].items()} if reference in design.index else {}
     simple = simple_effects(means, design, plain.factors, pairs, base, level=1 - alpha)
-    return replace(plain, effects=effects, means=marginal_means(means, design), simple=simple)
+    contrasts = marginal_contrasts(means, design, plain.factors, alpha)
+    return replace(plain, effects=effects, means=marginal_means(means, design), simple=simple, contrasts=contrasts)
 
 
 def _incomplete(plain: Factorial, means: pd.DataFrame, design: pd.DataFrame) -> Factorial:

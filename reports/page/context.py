@@ -13,6 +13,7 @@ from reports.findings.controls.topology import Beyond
 from reports.findings.results import Analysis, Refusal
 from reports.page.sections.cells import completeness_context, costs_context
 from reports.page.sections.conclusions import conclusions_context
+from reports.page.sections.contributions import CONTRIBUTIONS, contributions_context
 from reports.page.sections.controls.audit import audit_context
 from reports.page.sections.controls.topology import topology_context
 from reports.page.sections.findings import families_context, global_context
@@ -64,7 +65,8 @@ def context(
         "search": search_context(search, searched) if search else {},
         **_refusals(a.refusals),
         "completeness": completeness_context(a),
-        "pictures": grouped(drawn),
+        "contributions": contributions_context(a, drawn),
+        "pictures": grouped([p for p in drawn if p.group != CONTRIBUTIONS]),
         "costs": costs_context(a),
         **_how(provenance, a.metrics),
         "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
@@ -104,6 +106,11 @@ def _terms(a: Analysis, audited: Audit) -> dict[str, str]:
         **dict.fromkeys(("Friedman", "Kendall's W", "Nemenyi", "Conover"), bool(a.globals)),
         "Sign test": any(not metric_of(f.metric).same_scale for f in a.findings),
         **dict.fromkeys(("RM-ANOVA", "Flipped signs", "Simple effects"), together),
+        **dict.fromkeys(("Shapley value", "Interaction of two parts"), bool(a.contributions.worths)),
+        "Marginal difference": any(len(f.contrasts) for f in a.factorials),
+        "Simultaneous interval": bool(a.contributions.worths) or any(len(f.contrasts) for f in a.factorials),
+        "Variance shares": a.contributions.shares is not None,
+        "Rank reversal": a.contributions.reversals is not None and len(a.contributions.reversals.table) > 0,
     }
     return {name: meaning for name, meaning in {**STATISTICS, **CONCLUSIONS}.items() if needed.get(name, True)}
 

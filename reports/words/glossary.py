@@ -81,6 +81,10 @@ HEADS: dict[str, tuple[str, ...]] = {
     ),
     "RM-ANOVA": ("Effect", "df", "F", "ε", "ANOVA p", "partial η²"),
     "Flipped signs": ("df told apart", "Blocks used", "Flip p"),
+    "Shapley value": ("Leave-one-out", "Add-one-in"),
+    "Interaction of two parts": ("Interaction",),
+    "Variance shares": ("Units", "sd of scores", "sd of differences", "Share of the error"),
+    "Rank reversal": ("Between", "Ahead", "Behind", "Over"),
     "Trial": ("Trials", "Cells", "Seconds", "Best", "Untuned", "Budget"),
     "Complete, pruned, failed": ("Complete / pruned / failed",),
     "Optimism gap": ("Search", "Validation", "Test"),
@@ -100,6 +104,25 @@ FACTORIALS: dict[str, str] = {
 }
 
 
+CONTRIBUTIONS: dict[str, str] = {
+    "Shapley value": "What a part adds to the block mean, averaged over all orders in which the parts may go; exact, "
+    "since every mixture of parts was run. A part is there at the reference's level. It is out at the level none or "
+    "off; without one, at the mean over its other levels. Leave-one-out: the part is the first to go; add-one-in: the "
+    "last. An arm in which a factor cannot act stands for all levels of that factor.",
+    "Interaction of two parts": "Shapley interaction index (Grabisch & Roubens 1999): what two parts add together "
+    "beyond what each adds without the other, averaged over the mixtures of the other parts. Its intervals are a "
+    "family of their own.",
+    "Marginal difference": "Difference of two levels of a factor, each averaged over all levels of the other factors.",
+    "Simultaneous interval": "All intervals of one table hold together at the level: signs of whole blocks are flipped "
+    "and the largest |t| counts; with fewer than 6 blocks Student's t, Bonferroni.",
+    "Variance shares": "Variance components of nested sources by the method of moments, averaged over arms, none below "
+    "zero. Units: how many were seen. Share of the error: of the variance of a mean "
+    "difference, as many blocks, data sets and repeats as here. Few units tell a variance badly.",
+    "Rank reversal": "One arm is ahead of another in one network, exam or metric and behind it in another, in means "
+    "over the blocks that both finished in both; of each pair the clearest flip. Chance flips arms that are close.",
+}
+
+
 CONCLUSIONS: dict[str, str] = {
     "Practically equal": "Both one-sided tests (TOST) say that the mean difference over blocks is smaller than the "
     "margin; Holm within the family. At least 5 complete blocks and no failed cell; no p is taken below 1 / 2^N, that "
@@ -111,6 +134,7 @@ CONCLUSIONS: dict[str, str] = {
     "with power 0.8, at the standard deviation of block differences seen here; never fewer than the exact test "
     "needs. In brackets, at the ends of the 95 % interval of that standard deviation.",
     **FACTORIALS,
+    **CONTRIBUTIONS,
 }
 
 

@@ -1,0 +1,87 @@
+"""What each part contributes, what scores vary by and where orders flip: a sentence each, none of them a verdict."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reports.findings.contributions.reversals import Reversals
+from reports.findings.contributions.worth import Worth
+from reports.findings.results import Analysis
+from reports.words.metrics import label
+from reports.words.numbers import count, ends, joined, signed
+
+_CURES = {
+    "block": "more blocks shrink it, more repeats hardly do",
+    "data set": "more data sets in each block shrink it",
+    "": "more repeats shrink it",
+}
+
+
+def primary_worth(a: Analysis) -> Worth | None:
+    """Return what the parts are worth on the primary metric, where that is known."""
+    return next((w for w in a.contributions.worths if w.metric == a.metric), None)
+
+
+def contribution_sentences(a: Analysis) -> list[str]:
+    """Say what a table tells beyond its comparisons; nothing of what it cannot."""
+    worth, turned = primary_worth(a), a.contributions.reversals
+    out = [*_worths(a, worth), *_pairs(worth)] if worth else []
+    return [*out, *_error(a), *([_flips(a, turned)] if turned and turned.compared else [])]
+
+
+def contribution_methods(a: Analysis) -> str:
+    """Say for a methods section how parts were credited; nothing where they were not."""
+    if not a.contributions.worths:
+        return ""
+    text = "Parts of the reference were credited with exact Shapley values, pairs of them with Shapley interaction "
+    return f"{text}indices (Grabisch and Roubens, 1999), over all mixtures of parts, with simultaneous intervals."
+
+
+def _worths(a: Analysis, worth: Worth) -> list[str]:
+    total = worth.parts.iloc[-1]
+    over = f"over {count(worth.blocks, 'block')}"
+    out = [f"All parts of {a.reference} together are worth {_sized(total)} {label(a.metric)} {over}."]
+    sure = _told(worth.parts.iloc[:-1])
+    if sure.empty:
+        return [*out, "No part's share of that is told from zero."]
+    shares = [f"{row['factor']} {_sized(row)}" for _, row in sure.iterrows()]
+    return [*out, f"Of that, told from zero: {joined(shares, 4)}."]
+
+
+def _pairs(worth: Worth) -> list[str]:
+    sure = _told(worth.pairs)
+    said = []
+    for _, row in sure.iterrows():
+        more = "more" if row["value"] > 0 else "less"
+        said.append(f"{row['one']} and {row['other']} are worth {more} together than apart ({_sized(row)})")
+    return [f"{joined(said, 3)}."] if said else []
+
+
+def _error(a: Analysis) -> list[str]:
+    """Say what a mean difference is unsure by most: what another study should have more of."""
+    shares = a.contributions.shares
+    if shares is None or shares.table["share_error"].isna().all():
+        return []
+    most = shares.table.loc[shares.table["share_error"].idxmax()]
+    cure = next(cure for source, cure in _CURES.items() if most["source"].startswith(source))
+    part = f"{100 * most['share_error']:.0f} % of the error of a mean difference"
+    return [f"{part} comes from the source {most['source']}: {cure}."]
+
+
+def _flips(a: Analysis, turned: Reversals) -> str:
+    parts = []
+    for kind, pairs in turned.compared.items():
+        rows = turned.table[turned.table["over"] == kind]
+        beyond = f", {int(rows['beyond'].sum())} by more than ±{turned.margin:g}" if turned.margin and len(rows) else ""
+        parts.append(f"{len(rows)} of {count(pairs, 'pair')} between {kind}{beyond}")
+    return f"The order of two arms flips in {'; '.join(parts)}."
+
+
+def _told(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows whose interval leaves out zero, the largest first."""
+    sure = rows[(rows["low"] > 0) | (rows["high"] < 0)]
+    return sure.reindex(sure["value"].abs().sort_values(ascending=False, kind="stable").index)
+
+
+def _sized(row: pd.Series) -> str:
+    return f"{signed(row['value'])} {ends(row['low'], row['high'])}"
