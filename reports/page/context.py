@@ -7,13 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from reports.figures.analysed import CONTRIBUTIONS
 from reports.figures.shared.picture import Picture, grouped
 from reports.findings.controls.audit import Audit
 from reports.findings.controls.topology import Beyond
 from reports.findings.results import Analysis, Refusal
 from reports.page.sections.cells import completeness_context, costs_context
 from reports.page.sections.conclusions import conclusions_context
-from reports.page.sections.contributions import CONTRIBUTIONS, contributions_context
+from reports.page.sections.contributions import contributions_context
 from reports.page.sections.controls.audit import audit_context
 from reports.page.sections.controls.topology import topology_context
 from reports.page.sections.findings import families_context, global_context

@@ -52,7 +52,7 @@ def waterfall_numbers(worth: Worth) -> pd.DataFrame:
     return pd.concat([parts, total], ignore_index=True)[columns]
 
 
-def _bar(axes: Axes, y: int, row: dict[str, Any]) -> None:
+def _bar(axes: Axes, y: int, row: dict[Any, Any]) -> None:
     colour = (_WORTH if row["value"] > 0 else _HARM) if row["factor"] else GREY
     axes.barh(y, row["end"] - row["start"], left=row["start"], height=0.5, color=colour)
     axes.plot([row["start"] - row["low"], row["start"] - row["high"]], [y, y], color=INK, linewidth=1.5)

@@ -61,11 +61,10 @@ def reversals(frame: pd.DataFrame, metrics: tuple[str, ...], margin: float) -> R
         compared[kind] = int(seen.sum())
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*_COLUMNS, "size"])
     table = table.sort_values("size", ascending=False, kind="stable")
-    table["pair"] = [frozenset(pair) for pair in zip(table["one"], table["other"], strict=True)]
     names = dict(enumerate(roles))
-    table = table.drop_duplicates(["over", "pair"]).assign(
-        one=lambda rows: rows["one"].map(names), other=lambda rows: rows["other"].map(names)
-    )
+    table = table.assign(first=table[["one", "other"]].min(axis=1), last=table[["one", "other"]].max(axis=1))
+    table = table.drop_duplicates(["over", "first", "last"])
+    table = table.assign(one=table["one"].map(names), other=table["other"].map(names))
     compared = {kind: n for kind, n in compared.items() if n}
     return Reversals(table[_COLUMNS].reset_index(drop=True), compared, margin_of(primary, margin))
 
@@ -92,7 +91,7 @@ def _by_place(frame: pd.DataFrame, metric: str, column: str) -> dict[str, pd.Dat
     if known.map(len).max() > 1 or rows[column].nunique() < 2:
         return {}
     of_sets = averaged(cells(frame, metric), ["block", "dataset"])
-    places = of_sets.index.get_level_values("dataset").map(known.str[0].astype(str))
+    places = of_sets.index.get_level_values("dataset").map({dataset: str(names[0]) for dataset, names in known.items()})
     return {str(name): averaged(of_sets[places == name], ["block"]) for name in sorted(set(places))}
 
 
@@ -100,7 +99,7 @@ def _differences(here: pd.DataFrame, there: pd.DataFrame, arms: list[str]) -> tu
     """Return how far each arm is ahead of each other in two places, and over how many blocks, ``[arms, arms]``."""
     blocks = here.index.intersection(there.index)
     scores = [means.reindex(index=blocks, columns=arms).to_numpy(float) for means in (here, there)]
-    finished = np.isfinite(scores).all(axis=0)
+    finished = np.isfinite(scores[0]) & np.isfinite(scores[1])
     both = finished[:, :, None] & finished[:, None, :]
     known = [np.where(finished, values, 0.0) for values in scores]
     sums = [np.where(both, values[:, :, None] - values[:, None, :], 0.0).sum(axis=0) for values in known]

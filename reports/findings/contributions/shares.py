@@ -48,7 +48,7 @@ def shares(frame: pd.DataFrame, reference: str | None, metric: str) -> Shares | 
     if own.empty or not metric_of(metric).same_scale:
         return None
     wide = cells(own, metric)
-    wide = wide.loc[:, np.isfinite(wide).all()]
+    wide = wide[wide.columns[np.isfinite(wide.to_numpy(float)).all(axis=0)]]
     sources = _sources(own, wide)
     if len(sources) < 2 or not wide.shape[1]:
         return None
@@ -85,7 +85,7 @@ def _sources(frame: pd.DataFrame, wide: pd.DataFrame) -> dict[str, Codes]:
     names: dict[int, list[str]] = {}
     codes: dict[int, Codes] = {}
     for name, columns in levels.items():
-        place = where.groupby(columns, sort=False).ngroup().to_numpy(dtype=np.intp)
+        place = where.groupby(columns, sort=False).ngroup().to_numpy().astype(np.intp)
         units = int(place.max()) + 1 if len(place) else 0
         # as many places as at the level above: the two are one source to this table
         names.setdefault(units, []).append(name)

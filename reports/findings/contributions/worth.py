@@ -87,26 +87,31 @@ def worth(frame: pd.DataFrame, levels: pd.DataFrame, reference: str, metric: str
         metric,
         float(scores[:, -1].mean()),
         float(scores[:, 0].mean()),
-        _parts(scores, levels.loc[reference], out, alpha),
+        _parts(scores, _there(levels, reference), out, alpha),
         _pairs(scores, list(out), alpha),
         len(whole),
         dropped(means),
     )
 
 
+def _there(levels: pd.DataFrame, reference: str) -> dict[str, str]:
+    """Return the reference's level of each factor."""
+    return {str(factor): str(column[reference]) for factor, column in levels.items()}
+
+
 def _levels_out(levels: pd.DataFrame, reference: str) -> dict[str, tuple[str, ...]]:
     """Return the levels that stand for a part being out, by factor."""
     out = {}
-    for factor in levels:
-        others = sorted(set(levels[factor]) - {levels.loc[reference, factor], IDLE})
-        if others and levels.loc[reference, factor] != IDLE:
-            out[str(factor)] = tuple(level for level in others if level in OUT) or tuple(others)
+    for factor, there in _there(levels, reference).items():
+        others = sorted(set(levels[factor]) - {there, IDLE})
+        if others and there != IDLE:
+            out[factor] = tuple(level for level in others if level in OUT) or tuple(others)
     return out
 
 
 def _mixtures(levels: pd.DataFrame, reference: str, out: dict[str, tuple[str, ...]]) -> list[tuple[str, ...]] | None:
     """Return for every subset of parts, as a bit mask, the arms that have just these; None where one was not run."""
-    there = levels.loc[reference]
+    there = _there(levels, reference)
     mixtures = []
     for subset in range(2 ** len(out)):
         choices = [(there[f],) if subset >> i & 1 else others for i, (f, others) in enumerate(out.items())]
@@ -123,7 +128,7 @@ def _arm(levels: pd.DataFrame, point: dict[str, str]) -> str | None:
     return str(levels.index[fits][0]) if fits.sum() == 1 else None
 
 
-def _parts(scores: Values, there: pd.Series, out: dict[str, tuple[str, ...]], alpha: float) -> pd.DataFrame:
+def _parts(scores: Values, there: dict[str, str], out: dict[str, tuple[str, ...]], alpha: float) -> pd.DataFrame:
     last = scores.shape[1] - 1
     by_block = np.column_stack([scores @ value_weights(len(out)), scores[:, last] - scores[:, 0]])
     means = scores.mean(axis=0)
@@ -143,9 +148,8 @@ def _parts(scores: Values, there: pd.Series, out: dict[str, tuple[str, ...]], al
 
 
 def _pairs(scores: Values, factors: list[str], alpha: float) -> pd.DataFrame:
-    one, other = zip(*combinations(factors, 2), strict=True)
-    by_block = scores @ pair_weights(len(factors))
-    return pd.DataFrame({"one": one, "other": other, **_with_interval(by_block, alpha)})
+    names = pd.DataFrame(combinations(factors, 2), columns=["one", "other"])
+    return names.assign(**_with_interval(scores @ pair_weights(len(factors)), alpha))
 
 
 def _with_interval(by_block: Values, alpha: float) -> dict[str, Values]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import pandas as pd
 
 from reports.findings.contributions.reversals import Reversals
@@ -38,23 +41,22 @@ def contribution_methods(a: Analysis) -> str:
 
 
 def _worths(a: Analysis, worth: Worth) -> list[str]:
-    total = worth.parts.iloc[-1]
+    total = worth.parts.to_dict("records")[-1]
     over = f"over {count(worth.blocks, 'block')}"
     out = [f"All parts of {a.reference} together are worth {_sized(total)} {label(a.metric)} {over}."]
     sure = _told(worth.parts.iloc[:-1])
     if sure.empty:
         return [*out, "No part's share of that is told from zero."]
-    shares = [f"{row['factor']} {_sized(row)}" for _, row in sure.iterrows()]
+    shares = [f"{row['factor']} {_sized(row)}" for row in sure.to_dict("records")]
     return [*out, f"Of that, told from zero: {joined(shares, 4)}."]
 
 
 def _pairs(worth: Worth) -> list[str]:
-    sure = _told(worth.pairs)
-    said = []
-    for _, row in sure.iterrows():
-        more = "more" if row["value"] > 0 else "less"
-        said.append(f"{row['one']} and {row['other']} are worth {more} together than apart ({_sized(row)})")
-    return [f"{joined(said, 3)}."] if said else []
+    out, sure = [], _told(worth.pairs)
+    for more, rows in (("more", sure[sure["value"] > 0]), ("less", sure[sure["value"] < 0])):
+        pairs = [f"{row['one']} × {row['other']} {_sized(row)}" for row in rows.to_dict("records")]
+        out += [f"Worth {more} together than apart: {joined(pairs, 3)}."] if pairs else []
+    return out
 
 
 def _error(a: Analysis) -> list[str]:
@@ -62,7 +64,7 @@ def _error(a: Analysis) -> list[str]:
     shares = a.contributions.shares
     if shares is None or shares.table["share_error"].isna().all():
         return []
-    most = shares.table.loc[shares.table["share_error"].idxmax()]
+    most = max(shares.table.to_dict("records"), key=lambda row: float(row["share_error"]))
     cure = next(cure for source, cure in _CURES.items() if most["source"].startswith(source))
     part = f"{100 * most['share_error']:.0f} % of the error of a mean difference"
     return [f"{part} comes from the source {most['source']}: {cure}."]
@@ -83,5 +85,5 @@ def _told(rows: pd.DataFrame) -> pd.DataFrame:
     return sure.reindex(sure["value"].abs().sort_values(ascending=False, kind="stable").index)
 
 
-def _sized(row: pd.Series) -> str:
+def _sized(row: Mapping[Hashable, Any]) -> str:
     return f"{signed(row['value'])} {ends(row['low'], row['high'])}"

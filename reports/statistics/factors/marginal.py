@@ -32,7 +32,7 @@ def marginal_contrasts(
     names, columns = [], []
     for factor, levels in factors.items():
         of_level = {level: means[design.index[design[factor] == level]].mean(axis=1) for level in levels}
-        ranked = sorted(levels, key=lambda level, of=of_level: -float(of[level].mean()))
+        ranked = pd.Series({level: of_level[level].mean() for level in levels}).sort_values(ascending=False).index
         for better, worse in combinations(ranked, 2):
             names.append((factor, better, worse))
             columns.append((of_level[better] - of_level[worse]).to_numpy())
