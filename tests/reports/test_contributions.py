@@ -198,7 +198,7 @@ def test_the_section_of_a_crossed_study(study: Study, tmp_path: Path) -> None:
     analysis = analyse(made)
     said = contribution_sentences(analysis)
     assert said[0].startswith("All parts of full together are worth +0.")
-    assert any("gnn +0." in sentence for sentence in said) and any("between networks" in one for one in said)
+    assert any("gnn +0." in sentence for sentence in said) and any("Between networks" in one for one in said)
     assert max(len(sentence.split()) for sentence in said) <= 25
     assert "exact Shapley values" in methods(analysis)
     page = build(made, tmp_path / "out").read_text()

@@ -97,7 +97,7 @@ def test_the_worth_of_blocks_is_seen_and_differences_forget_it(study: Study) -> 
     assert found.table["share_error"].sum() == pytest.approx(1.0)
     rows = contributions_context(analysis, [])["shares"]
     assert rows[0]["units"] == "7" and rows[0]["score"].endswith(" %)")
-    assert any("of the error of a mean difference" in sentence for sentence in contribution_sentences(analysis))
+    assert any("of a mean difference's error" in sentence for sentence in contribution_sentences(analysis))
 
 
 def test_arms_with_failed_cells_are_left_out_and_without_a_reference_there_is_no_difference(study: Study) -> None:

@@ -15,8 +15,8 @@ from reports.words.numbers import count, ends, joined, signed
 
 _CURES = {
     "block": "more blocks shrink it, more repeats hardly do",
-    "data set": "more data sets in each block shrink it",
-    "": "more repeats shrink it",
+    "data set": "more data sets in each block or more blocks shrink it",
+    "": "more repeats or more blocks shrink it",
 }
 
 
@@ -29,7 +29,7 @@ def contribution_sentences(a: Analysis) -> list[str]:
     """Say what a table tells beyond its comparisons; nothing of what it cannot."""
     worth, turned = primary_worth(a), a.contributions.reversals
     out = [*_worths(a, worth), *_pairs(worth)] if worth else []
-    return [*out, *_error(a), *([_flips(a, turned)] if turned and turned.compared else [])]
+    return [*out, *_error(a), *(_flips(turned) if turned else [])]
 
 
 def contribution_methods(a: Analysis) -> str:
@@ -46,9 +46,9 @@ def _worths(a: Analysis, worth: Worth) -> list[str]:
     out = [f"All parts of {a.reference} together are worth {_sized(total)} {label(a.metric)} {over}."]
     sure = _told(worth.parts.iloc[:-1])
     if sure.empty:
-        return [*out, "No part's share of that is told from zero."]
+        return [*out, "No part's interval leaves out zero."]
     shares = [f"{row['factor']} {_sized(row)}" for row in sure.to_dict("records")]
-    return [*out, f"Of that, told from zero: {joined(shares, 4)}."]
+    return [*out, f"Parts whose interval leaves out zero: {joined(shares, 3)}."]
 
 
 def _pairs(worth: Worth) -> list[str]:
@@ -66,17 +66,18 @@ def _error(a: Analysis) -> list[str]:
         return []
     most = max(shares.table.to_dict("records"), key=lambda row: float(row["share_error"]))
     cure = next(cure for source, cure in _CURES.items() if most["source"].startswith(source))
-    part = f"{100 * most['share_error']:.0f} % of the error of a mean difference"
-    return [f"{part} comes from the source {most['source']}: {cure}."]
+    part = f"An estimated {100 * most['share_error']:.0f} % of a mean difference's error"
+    return [f"{part} comes from {most['source']}: {cure}."]
 
 
-def _flips(a: Analysis, turned: Reversals) -> str:
-    parts = []
+def _flips(turned: Reversals) -> list[str]:
+    out = []
     for kind, pairs in turned.compared.items():
         rows = turned.table[turned.table["over"] == kind]
-        beyond = f", {int(rows['beyond'].sum())} by more than ±{turned.margin:g}" if turned.margin and len(rows) else ""
-        parts.append(f"{len(rows)} of {count(pairs, 'pair')} between {kind}{beyond}")
-    return f"The order of two arms flips in {'; '.join(parts)}."
+        beyond = f", {int(rows['beyond'].sum()) or 'none'} by more than ±{turned.margin:g}" if turned.margin else ""
+        text = f"Between {kind}, the order of two arms flips in {len(rows)} of {count(pairs, 'pair')}"
+        out.append(f"{text}{beyond if len(rows) else ''}.")
+    return out
 
 
 def _told(rows: pd.DataFrame) -> pd.DataFrame:
