@@ -26,6 +26,7 @@ from reports.folder import PAGE, SHORT, publish, refuse_folder
 from reports.options import DEFAULTS, ReportOptions
 from reports.page.context import context, search_only
 from reports.page.sections.conclusions import conclusion_exports
+from reports.page.sections.contributions import contribution_exports
 from reports.page.sections.controls.audit import audit_exports
 from reports.page.sections.controls.topology import topology_exports
 from reports.page.sections.search import search_exports
@@ -122,7 +123,8 @@ def write(
     drawn += embedding_pictures(analysis, embeddings, datasets) if embeddings else []
     audited, beyond = audit(analysis), beyond_topology(analysis, predictions.every_part if predictions else None)
     analysis = replace(analysis, refusals=(*analysis.refusals, *audit_refusals(audited)))
-    tables = [*exports(analysis), *conclusion_exports(analysis), *audit_exports(audited), *topology_exports(beyond)]
+    tables = [*exports(analysis), *conclusion_exports(analysis), *contribution_exports(analysis)]
+    tables += [*audit_exports(audited), *topology_exports(beyond)]
     if search:
         analysis = replace(analysis, refusals=(*analysis.refusals, *search_refusals(search)))
         tables += search_exports(search)

@@ -9,6 +9,7 @@ from reports.figures.scores.cost import gain_per_cost
 from reports.figures.scores.distribution import distribution
 from reports.figures.scores.heatmap import heatmap
 from reports.figures.scores.interaction import interaction
+from reports.figures.scores.waterfall import waterfall
 from reports.figures.scores.worth import worth
 from reports.figures.shared.picture import Picture, picture
 from reports.findings.results import Analysis
@@ -18,6 +19,7 @@ from reports.words.numbers import confidence, number, signed
 
 OPENING, SCORES, FACTORS = "opening", "Scores, means and costs", "Factors together"  # folds of the page
 WORTH = "worth"  # file name of the picture that a page opens with
+CONTRIBUTIONS = "What each part contributes"  # stands in a section of its own
 
 
 def unit(a: Analysis) -> str:
@@ -79,11 +81,28 @@ def pictures(a: Analysis) -> list[Picture]:
         caption += "whiskers at most 1.5 times the box."
         if any(f.dropped for f in a.findings if f.metric == metric):
             caption += " Failed cells have no point; an arm that lacks a point has no box."
+
         drawn = distribution(a, metric)
         complete = drawn.numbers[drawn.numbers["arm"].isin(whole(drawn.numbers))]
         means = complete.groupby("arm", sort=False)["value"].mean().rename("mean").reset_index()
         out.append(picture(f"distribution_{metric}", drawn, caption, f"Means: {_told(means)}.", _fold(a, metric)))
-    return out + more_pictures(a)
+    return [*out, *more_pictures(a), *_waterfall(a)]
+
+
+def _waterfall(a: Analysis) -> list[Picture]:
+    worth = next((w for w in a.contributions.worths if w.metric == a.metric), None)
+    if worth is None or a.reference is None:
+        return []
+    drawn = waterfall(worth, a.reference)
+    caption = (
+        f"{label(a.metric)} from {a.reference} to all parts out: each bar is a part's Shapley value, its line the "
+    )
+    caption += (
+        f"simultaneous {confidence(a.alpha)} interval of where the bar ends. The marks say where it would end if "
+    )
+    caption += "the part were the first to go, or the last."
+    told = ", ".join(f"{row['name']} {signed(row['value'])}" for row in drawn.numbers.to_dict("records"))
+    return [picture(f"waterfall_{a.metric}", drawn, caption, f"Values: {told}.", CONTRIBUTIONS)]
 
 
 def _fold(a: Analysis, metric: str) -> str:

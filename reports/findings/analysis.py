@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reports.findings.comparisons import families, findings, global_test
 from reports.findings.conclusions import conclude, crossed
+from reports.findings.contributions.contributions import contributions
 from reports.findings.refusals import design, forbidding, outcome, undefined
 from reports.findings.results import Analysis, Paired, Refusal
 from reports.findings.summaries import averages, completeness, costs, points, provenance, scores
@@ -82,6 +83,7 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
             margin=margin,
         ),
         factorials=crossed(frame, metrics, reference=reference, alpha=alpha, tests=able),
+        contributions=contributions(frame, metrics, reference=reference, alpha=alpha, margin=margin, tests=able),
         levels=arm_levels(frame),
     )
 

@@ -1,8 +1,8 @@
 """Factors at once: main effects and interactions, by the test that the design allows.
 
 Where every combination of levels was run in every block: analysis of variance
-(:mod:`reports.statistics.factors.anova`). Where some were not: flipped signs and a mixed model
-(:mod:`reports.statistics.factors.mixed`). The design alone decides, never a result.
+(:mod:`reports.statistics.factors.anova`). Where some were not: flipped signs
+(:mod:`reports.statistics.factors.incomplete`). The design alone decides, never a result.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from reports.statistics.factors.anova import marginal_means, rm_anova
-from reports.statistics.factors.mixed import adjusted_means, mixed, rows_of, separated
+from reports.statistics.factors.incomplete import adjusted_means, flip_tests, rows_of, separated
+from reports.statistics.factors.marginal import marginal_contrasts
 from reports.statistics.factors.simple_effects import simple_effects
 from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.words.metrics import metric_of
@@ -23,7 +24,7 @@ from reports.words.numbers import count
 
 IDLE = "-"  # stands where a factor cannot act in an arm
 MIN_FACTORIAL = 5
-Method = Literal["RM-ANOVA", "mixed model"]
+Method = Literal["RM-ANOVA", "flipped signs"]
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Factorial:
     """Main effects and interactions of the factors on one metric, or in ``message`` why there are none.
 
     ``effects`` has one row per effect (see :func:`reports.statistics.factors.anova.rm_anova` and
-    :func:`reports.statistics.factors.mixed.mixed`), ``means`` the marginal means of every factor and of every two
-    factors together (of every factor, adjusted, where the design has gaps), ``simple`` the simple effects after an
-    interaction.
+    :func:`reports.statistics.factors.incomplete.flip_tests`), ``means`` the marginal means of every factor
+    and of every two factors together (of every factor, adjusted, where the design has gaps), ``simple`` the simple
+    effects after an interaction, ``contrasts`` the differences of the marginal means of every two levels (see
+    :func:`reports.statistics.factors.marginal.marginal_contrasts`; none where the design has gaps).
     ``left_out`` are arms in which a factor cannot act, ``failed`` blocks left out because a cell of theirs failed,
-    ``not_run`` combinations that no block has, ``gaps`` further cells that were not run; ``note`` says why a mixed
-    model is missing.
+    ``not_run`` combinations that no block has, ``gaps`` further cells that were not run.
     """
 
     metric: str
@@ -48,10 +49,10 @@ class Factorial:
     left_out: tuple[str, ...] = ()
     method: Method = "RM-ANOVA"
     simple: pd.DataFrame = field(default_factory=pd.DataFrame)
+    contrasts: pd.DataFrame = field(default_factory=pd.DataFrame)
     failed: tuple[str, ...] = ()
     not_run: tuple[str, ...] = ()
     gaps: int = 0
-    note: str = ""
 
 
 def factorial(
@@ -129,23 +130,24 @@ def _complete(
     pairs = [(one[0], one[1]) for one in established if len(one) == 2]
     base = {str(f): str(one) for f, one in design.loc[reference].items()} if reference in design.index else {}
     simple = simple_effects(means, design, plain.factors, pairs, base, level=1 - alpha)
-    return replace(plain, effects=effects, means=marginal_means(means, design), simple=simple)
+    contrasts = marginal_contrasts(means, design, plain.factors, alpha)
+    return replace(plain, effects=effects, means=marginal_means(means, design), simple=simple, contrasts=contrasts)
 
 
 def _incomplete(plain: Factorial, means: pd.DataFrame, design: pd.DataFrame) -> Factorial:
     present = set(design.itertuples(index=False, name=None))
     not_run = tuple(", ".join(one) for one in product(*plain.factors.values()) if one not in present)
-    incomplete = replace(plain, method="mixed model", not_run=not_run, gaps=int(means.isna().to_numpy().sum()))
+    incomplete = replace(plain, method="flipped signs", not_run=not_run, gaps=int(means.isna().to_numpy().sum()))
     if len(means) < MIN_SIGNED:
         why = f"with combinations or cells that were not run, a test needs at least {MIN_SIGNED}"
         return replace(incomplete, message=f"{_blocks(plain)}; {why}.")
     rows = rows_of(means, design, plain.factors)
-    effects, note = mixed(rows)
+    effects = flip_tests(rows)
     if not separated(rows) or effects.empty:
         return replace(
             incomplete, message="The cells that were run do not tell the factors apart: run more combinations."
         )
-    return replace(incomplete, effects=effects, means=adjusted_means(rows, plain.factors), note=note)
+    return replace(incomplete, effects=effects, means=adjusted_means(rows, plain.factors))
 
 
 def _blocks(plain: Factorial) -> str:

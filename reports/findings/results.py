@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
+from reports.findings.contributions.contributions import Contributions
 from reports.findings.factorial import Factorial
 from reports.statistics.pairs.decision import Decision, Verdict
 from reports.statistics.pairs.differences import Effect
@@ -178,3 +179,4 @@ class Analysis:
     levels: pd.DataFrame = field(default_factory=pd.DataFrame)
     conclusions: tuple[Conclusion, ...] = ()
     factorials: tuple[Factorial, ...] = ()
+    contributions: Contributions = field(default_factory=Contributions)

@@ -7,12 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from reports.figures.analysed import CONTRIBUTIONS
 from reports.figures.shared.picture import Picture, grouped
 from reports.findings.controls.audit import Audit
 from reports.findings.controls.topology import Beyond
 from reports.findings.results import Analysis, Refusal
 from reports.page.sections.cells import completeness_context, costs_context
 from reports.page.sections.conclusions import conclusions_context
+from reports.page.sections.contributions import contributions_context
 from reports.page.sections.controls.audit import audit_context
 from reports.page.sections.controls.topology import topology_context
 from reports.page.sections.findings import families_context, global_context
@@ -67,7 +69,8 @@ def context(
         "search": search_context(search, searched) if search else {},
         **_refusals(a.refusals),
         "completeness": completeness_context(a),
-        "pictures": grouped(drawn),
+        "contributions": contributions_context(a, drawn),
+        "pictures": grouped([p for p in drawn if p.group != CONTRIBUTIONS]),
         "costs": costs_context(a),
         **_how(provenance, a.metrics),
         "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
@@ -113,7 +116,11 @@ def _terms(a: Analysis, audited: Audit) -> dict[str, str]:
         "Costs": not a.costs.empty,
         **dict.fromkeys(("Friedman", "Kendall's W", "Nemenyi", "Conover"), bool(a.globals)),
         "Sign test": not metric_of(a.metric).same_scale,
-        **dict.fromkeys(("RM-ANOVA", "Aligned ranks", "Flipped signs", "Mixed model", "Simple effects"), together),
+        **dict.fromkeys(("RM-ANOVA", "Flipped signs", "Simple effects"), together),
+        **dict.fromkeys(("Shapley value", "Interaction of two parts"), bool(a.contributions.worths)),
+        "Marginal difference": any(len(f.contrasts) for f in a.factorials),
+        "Variance shares": a.contributions.shares is not None,
+        "Rank reversal": a.contributions.reversals is not None and len(a.contributions.reversals.table) > 0,
     }
     return {name: meaning for name, meaning in {**STATISTICS, **CONCLUSIONS}.items() if needed.get(name, True)}
 

@@ -64,6 +64,21 @@
     });
   }
 
+  // a long table is filtered by any text of a row
+  for (const table of document.querySelectorAll("main table")) {
+    if (!table.tBodies.length || table.tBodies[0].rows.length < 16) continue;
+    const field = document.createElement("input");
+    field.type = "search";
+    field.placeholder = "Filter rows";
+    field.setAttribute("aria-label", "Filter the rows of the table");
+    field.className = "filter";
+    field.addEventListener("input", function () {
+      const wanted = field.value.trim().toLowerCase();
+      for (const row of table.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+    });
+    table.parentElement.before(field);
+  }
+
   // the line of buttons below a figure or table
   function toolsAfter(item) {
     const next = item.nextElementSibling;
@@ -160,6 +175,10 @@
     const title = table.parentElement.previousElementSibling;
     const above = title && title.tagName === "H3" ? [words(title)] : [];
     if (table.dataset.words) above.push(...table.dataset.words.split("|"));
+    for (const head of table.tHead.rows[0].cells) {
+      const entry = meanings.get(words(head));
+      if (entry) head.title = entry.text;
+    }
     define(table.parentElement, above.concat(Array.from(table.tHead.rows[0].cells, words)));
   }
   for (const item of document.querySelectorAll("div[data-words]")) define(item, item.dataset.words.split("|"));

@@ -89,9 +89,11 @@ HEADS: dict[str, tuple[str, ...]] = {
         "for equal",
     ),
     "RM-ANOVA": ("Effect", "df", "F", "ε", "ANOVA p", "partial η²"),
-    "Aligned ranks": ("Aligned-rank p", "Aligned-rank Holm p"),
     "Flipped signs": ("df told apart", "Blocks used", "Flip p"),
-    "Mixed model": ("F of the model", "Error df", "Wald p", "Wald Holm p"),
+    "Shapley value": ("Leave-one-out", "Add-one-in"),
+    "Interaction of two parts": ("Interaction",),
+    "Variance shares": ("Units", "sd of scores", "sd of differences", "Share of the error"),
+    "Rank reversal": ("Between", "Ahead", "Behind", "Over"),
     "Trial": ("Trials", "Cells", "Seconds", "Best", "Untuned", "Budget"),
     "Complete, pruned, failed": ("Complete / pruned / failed",),
     "Optimism gap": ("Search", "Validation", "Test"),
@@ -101,20 +103,30 @@ HEADS: dict[str, tuple[str, ...]] = {
 FACTORIALS: dict[str, str] = {
     "RM-ANOVA": "Analysis of variance over block means with blocks as subjects, where every combination of levels was "
     "run in every block; p after Greenhouse and Geisser, Holm over all effects of one metric.",
-    "Aligned ranks": "The same analysis with ranks (Wobbrock et al. 2011): all effects but one are taken out of the "
-    "block means, these are ranked over everything, and only the effect that was left in is read. A sensitivity that "
-    "decides nothing: a few extreme blocks move it less, but it takes all levels to spread alike (where one spread "
-    "three times as much as the others, it came out at 0.05 in up to 13 % of simulated studies without effects).",
     "Flipped signs": "Where combinations or cells were not run. Every block says something about an effect, given the "
     "effects that do not hold it; if there is none, each block might as well have said the opposite, so p is the share "
     "of sign patterns of whole blocks (all of them up to 13 blocks, else 9,999) that reach what was seen. Right for "
     "symmetric differences, however a block takes to a level. df: what the design can tell apart, of what the effect "
     "has. Interactions of three and more factors are taken to be absent.",
-    "Mixed model": "Linear model with a random part for each block and for how it takes to each level of each factor "
-    "(REML), from 15 blocks; F given the other effects, error df by containment, Holm over the effects. A sensitivity: "
-    "it takes all levels to spread alike (with one three times as wide, up to 8 % false alarms at 0.05).",
     "Simple effects": "One factor's levels compared inside one level of another, further factors averaged over, by the "
     "test of the findings; Holm over all comparisons of that factor across the levels of that other one.",
+}
+
+
+CONTRIBUTIONS: dict[str, str] = {
+    "Shapley value": "What a part adds to the block mean, averaged over all orders in which the parts may go; exact, "
+    "since every mixture of parts was run. A part is there at the reference's level. It is out at the level none or "
+    "off; without one, at the mean over its other levels. Leave-one-out: the part is the first to go; add-one-in: the "
+    "last. An arm in which a factor cannot act stands for all levels of that factor.",
+    "Interaction of two parts": "Shapley interaction index (Grabisch & Roubens 1999): what two parts add together "
+    "beyond what each adds without the other, averaged over the mixtures of the other parts. Its intervals are a "
+    "family of their own.",
+    "Marginal difference": "Difference of two levels of a factor, each averaged over all levels of the other factors.",
+    "Variance shares": "Variance components of nested sources by the method of moments, averaged over arms; an "
+    "estimate below zero stands as 0. Units: how many were seen. Share of the error: of the variance of a mean "
+    "difference, as many blocks, data sets and repeats as here. Few units tell a variance badly.",
+    "Rank reversal": "One arm is ahead of another in one network, exam or metric and behind it in another, in means "
+    "over the blocks that both finished in both; of each pair the clearest flip. Chance flips arms that are close.",
 }
 
 
@@ -134,6 +146,7 @@ CONCLUSIONS: dict[str, str] = {
     "the question; and at which two equal arms would be shown to be not worse, and equal. In brackets, at the ends of "
     "the 95 % interval of that standard deviation.",
     **FACTORIALS,
+    **CONTRIBUTIONS,
 }
 
 

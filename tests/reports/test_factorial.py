@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -16,8 +15,8 @@ from statsmodels.stats.anova import AnovaRM
 from reports.build import _render
 from reports.findings.factorial import factorial
 from reports.page.sections.conclusions import conclusion_exports, conclusions_context
+from reports.page.sentences.factors import interactions
 from reports.page.sentences.methods import methods
-from reports.page.sentences.questions import questions
 from reports.statistics.factors.anova import rm_anova
 from reports.table.factors import arm_levels
 from reports.table.table import Table
@@ -177,9 +176,6 @@ def test_a_crossed_study_reports_main_effects_and_interaction(study: Study) -> N
     assert set(arm_levels(table.frame)) == {"gnn", "fusion"}
     analysis = analyse(table)
     assert {f.metric for f in analysis.factorials if not f.message} == {"auroc", "auprc_ratio"}
-    asked = {q.name: q for q in questions(analysis)}
-    assert list(asked) == ["gnn", "fusion", "Combinations", "Factors together"]
-    assert asked["gnn"].tail.startswith("Averaged over the other factors: F(1, 6) = ")
     assert "Factors together" in _render("conclusions.html.j2", {**conclusions_context(analysis), "a": analysis})
     tables = {table.name: table for table in conclusion_exports(analysis)}
     assert set(tables["factorial"].numbers["effect"]) == {"gnn", "fusion", "gnn × fusion"}
@@ -191,15 +187,10 @@ def test_a_crossed_study_reports_main_effects_and_interaction(study: Study) -> N
 def test_an_interaction_is_established_or_the_data_cannot_tell(study: Study) -> None:
     arms = [{**GRID, "gnn=none, fusion=early": ("arm", level)} for level in (0.60, 0.73)]  # alone: 0.06 and 0.01
     analyses = [analyse(study(factors, arms=these, repeats=1)) for these in arms]
-    found, none = ({q.name: q for q in questions(a)}["Factors together"] for a in analyses)
-    assert [answer.word for answer in found.answers] == ["established"] and found.tail == ""
-    assert found.answers[0].text.startswith("gnn × fusion (F(1, 6) = ") and found.answers[0].note == ""
-    assert [answer.word for answer in none.answers] == ["cannot tell"]
-    assert none.tail == "An interaction that is not established is not shown to be absent."
-    (whole,) = (f for f in analyses[0].factorials if f.metric == "auroc")
-    unsure = replace(whole, effects=whole.effects.assign(p_aligned_holm=0.2))
-    doubted = {q.name: q for q in questions(replace(analyses[0], factorials=(unsure,)))}["Factors together"]
-    assert doubted.answers[0].note == " (not on aligned ranks, adjusted p = 0.20)"
+    found, none = (interactions(a) for a in analyses)
+    assert len(found) == len(none) == 1
+    assert found[0].startswith("gnn × fusion interact (adjusted p = ")
+    assert none[0].startswith("Whether gnn × fusion interact, the data cannot tell (adjusted p = 0.")
 
 
 def test_mixed_digests_stop_the_factorial_too(study: Study) -> None:

@@ -12,6 +12,7 @@ from reports.findings.conclusions import decided
 from reports.findings.results import Analysis, Conclusion
 from reports.page.sections.factorial import factorial_exports, factorials_context
 from reports.page.sections.verdicts import verdict_table
+from reports.page.sentences.factors import interactions
 from reports.page.tables.exports import Export
 from reports.statistics.pairs.power import MIN_REPEATS, POWER, Power
 from reports.words.numbers import count, number
@@ -27,6 +28,7 @@ def conclusions_context(a: Analysis) -> dict[str, Any]:
         "few_repeats": any(c.power.repeats < MIN_REPEATS for c in a.conclusions if c.power),
         "least_repeats": count(MIN_REPEATS, "repeat"),
         "factorials": factorials_context(a),
+        "interactions": interactions(a),
     }
 
 

@@ -17,12 +17,13 @@ from reports.words.metrics import label
 from reports.words.numbers import confidence, count, ends, joined, number, p_value, signed
 
 # the page breaks a head where the line ends here
-_COMPLETE = ("df", "F", "ε", "ANOVA p", "Holm p", "Aligned-rank\np", "Aligned-rank\nHolm p", "partial\nη²")
-_GAPS = ("df\ntold apart", "Blocks\nused", "Flip p", "Holm p")
-_MODEL = ("F of the\nmodel", "Error\ndf", "Wald p", "Wald\nHolm p")
+_HEADS = {
+    "RM-ANOVA": ("df", "F", "ε", "ANOVA p", "Holm p", "partial\nη²"),
+    "flipped signs": ("df\ntold apart", "Blocks\nused", "Flip p", "Holm p"),
+}
 _FILES = {
     "RM-ANOVA": ("factorial", "marginal_means", "Repeated-measures ANOVA over block means (Greenhouse--Geisser)"),
-    "mixed model": ("factorial_incomplete", "adjusted_means", "Signs of whole blocks flipped; beside it a mixed model"),
+    "flipped signs": ("factorial_incomplete", "adjusted_means", "Signs of whole blocks flipped"),
 }
 
 
@@ -45,11 +46,11 @@ def factorial_exports(analyses: tuple[Factorial, ...]) -> list[Export]:
         able = [f for f in analyses if not f.message and f.method == method]
         if able:
             numbers = pd.concat([f.effects.assign(metric=f.metric) for f in able])
-            heads = [head.replace("\n", " ") for head in max(map(_heads, able), key=len)]
+            heads = [head.replace("\n", " ") for head in _HEADS[method]]
             cells = {
-                (label(f.metric), effect): dict(zip(heads, c, strict=False)) for f in able for effect, c in _effects(f)
+                (label(f.metric), effect): dict(zip(heads, c, strict=True)) for f in able for effect, c in _effects(f)
             }
-            text = pd.DataFrame.from_dict(cells, orient="index").fillna("–")
+            text = pd.DataFrame.from_dict(cells, orient="index")
             out.append(Export(name, numbers, latex(text, f"{how}; Holm over the effects of a metric.", name)))
             out.append(Export(means, pd.concat([f.means.assign(metric=f.metric) for f in able])))
     simple = [f.simple.assign(metric=f.metric) for f in analyses if not f.simple.empty]
@@ -64,7 +65,7 @@ def _shown(f: Factorial) -> dict[str, Any]:
         "metric": f"{label(f.metric)}: {crossed}, {blocks}",
         "message": "",
         "notes": _notes(f),
-        "heads": _heads(f),
+        "heads": _HEADS[f.method],
         "rows": [{"name": name, "cells": cells} for name, cells in _effects(f)],
         "means_title": "Marginal means" if complete else "Means of levels as if every block had run all of them",
         "means": [{**row, "mean": number(row["mean"])} for row in f.means.to_dict("records")],
@@ -73,29 +74,19 @@ def _shown(f: Factorial) -> dict[str, Any]:
     }
 
 
-def _heads(f: Factorial) -> tuple[str, ...]:
-    if f.method == "RM-ANOVA":
-        return _COMPLETE
-    return _GAPS if f.effects["f"].isna().all() else (*_GAPS, *_MODEL)
-
-
 def _effects(f: Factorial) -> list[tuple[str, list[str]]]:
     write = _complete if f.method == "RM-ANOVA" else _incomplete
-    width = len(_heads(f))
-    return [(str(row["effect"]), write(row)[:width]) for row in f.effects.to_dict("records")]
+    return [(str(row["effect"]), write(row)) for row in f.effects.to_dict("records")]
 
 
 def _complete(row: Any) -> list[str]:
-    p = [p_value(row[key]) for key in ("p", "p_holm", "p_aligned", "p_aligned_holm")]
-    df = f"{row['df']:g}, {row['df_error']:g}"
+    df, p = f"{row['df']:g}, {row['df_error']:g}", [p_value(row["p"]), p_value(row["p_holm"])]
     return [df, number(row["f"], 2), number(row["epsilon"], 2), *p, number(row["partial_eta2"], 2)]
 
 
 def _incomplete(row: Any) -> list[str]:
     df = f"{row['df']:g}" if row["df"] == row["df_all"] else f"{row['df']:g} of {row['df_all']:g}"
-    error = number(row["df_error"], 0)
-    tests = [p_value(row["p"]), p_value(row["p_holm"]), number(row["f"], 2), error]
-    return [df, str(row["blocks"]), *tests, p_value(row["p_wald"]), p_value(row["p_wald_holm"])]
+    return [df, str(row["blocks"]), p_value(row["p"]), p_value(row["p_holm"])]
 
 
 def _notes(f: Factorial) -> list[str]:
@@ -121,7 +112,7 @@ def _notes(f: Factorial) -> list[str]:
         out.append(f"This design cannot tell from other effects: {joined(gone, 8)}.")
     floor = p_value(smallest(f.blocks, len(f.effects)))
     out.append(f"Smallest Holm p that {f.blocks} blocks can reach: {floor} for {count(len(f.effects), 'effect')}.")
-    return [*out, f.note] if f.note else out
+    return out
 
 
 def _possible(f: Factorial) -> list[str]:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from math import isfinite
 
 from reports.findings.results import Analysis
+from reports.page.sentences.contributions import contribution_methods
 from reports.page.sentences.factors import together
 from reports.page.sentences.units import blocks_of
 from reports.statistics.pairs.signed import MIN_SIGNED
@@ -40,7 +41,8 @@ _ESCAPES = {
 
 def methods(a: Analysis) -> str:
     """Say how a study was made and analysed, in words that can be pasted into a paper."""
-    parts = (_design(a), _units(a), _globals(a), _pairs(a), together(a), _equality(a), _failures(a), _software(a))
+    parts = [_design(a), _units(a), _globals(a), _pairs(a), together(a), contribution_methods(a)]
+    parts += [_equality(a), _failures(a), _software(a)]
     return " ".join(part for part in parts if part)
 
 

@@ -17,6 +17,7 @@ _COMMANDS = {
     "η²": r"$\eta^2$",
     "ε": r"$\varepsilon$",
     "∞": r"$\infty$",
+    "→": r"$\to$",
 }
 
 

@@ -1,7 +1,6 @@
-"""Analysis of variance of factors that are crossed completely: on block means, and on their aligned ranks.
+"""Analysis of variance of block means, for factors that are crossed completely.
 
-Literature: [1] Greenhouse & Geisser 1959, for contrasts that do not all vary alike; [2] Wobbrock et al. 2011
-(aligned rank transform), after Higgins & Tashtoush 1994.
+Literature: [1] Greenhouse & Geisser 1959, for contrasts that do not all vary alike.
 """
 
 from __future__ import annotations
@@ -31,26 +30,21 @@ class _Test(NamedTuple):
 def rm_anova(means: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[str, ...]]) -> pd.DataFrame:
     """Test all main effects and interactions with blocks as subjects, one row each.
 
-    ``p`` is after Greenhouse and Geisser [1], ``p_holm`` over all effects; ``p_aligned`` is the same test on
-    aligned ranks [2], a sensitivity with a Holm correction of its own.
+    ``p`` is after Greenhouse and Geisser [1], ``p_holm`` over all effects.
 
     Parameters
     ----------
-    kept
+    means
         Block means ``[blocks, arms]`` without a gap; every combination of levels is one arm.
     design, factors
         As for :func:`reports.statistics.factors.contrasts.effect_columns`.
     """
     values = means[design.index].to_numpy(float)
-    rows = []
-    for effect, columns in effect_columns(design, factors).items():
-        ranks = stats.rankdata(aligned(values, columns).round(DECIMALS)).reshape(values.shape)
-        rows.append(
-            {"effect": named(effect), **_test(values @ columns)._asdict(), "p_aligned": _test(ranks @ columns).p}
-        )
-    table = pd.DataFrame(rows)
-    both = {"p_holm": holm(table["p"].to_numpy()), "p_aligned_holm": holm(table["p_aligned"].to_numpy())}
-    return table.assign(**both)
+    effects = effect_columns(design, factors).items()
+    table = pd.DataFrame(
+        [{"effect": named(effect), **_test(values @ columns)._asdict()} for effect, columns in effects]
+    )
+    return table.assign(p_holm=holm(table["p"].to_numpy()))
 
 
 def _test(scores: Values) -> _Test:
@@ -77,21 +71,6 @@ def _epsilon(scores: Values) -> float:
     covariance = np.atleast_2d(np.cov(scores, rowvar=False))
     size = len(covariance) * float((covariance**2).sum())
     return float(np.trace(covariance) ** 2 / size) if size > 0 else 1.0
-
-
-def aligned(values: Values, columns: Values) -> Values:
-    """Take all effects but one out of the block means: what is left holds no other [2].
-
-    Parameters
-    ----------
-    values
-        ``[blocks, arms]``, complete.
-    columns
-        Contrasts of the effect that stays in, ``[arms, contrasts]``.
-    """
-    means = values.mean(axis=0)
-    own = columns @ np.linalg.pinv(columns) @ means
-    return np.asarray(values - means + own, dtype=float)
 
 
 def marginal_means(block_means: pd.DataFrame, design: pd.DataFrame, most: int = 2) -> pd.DataFrame:

@@ -76,10 +76,10 @@ def within(columns: Values, block: NDArray[np.intp]) -> Values:
     return np.asarray(columns - means[block], dtype=float)
 
 
-def basis(columns: Values, size: float = 1.0) -> Values:
-    """Span the same space as the contrasts by orthonormal ones; shorter than 1e-8 of ``size`` is nothing."""
+def basis(columns: Values) -> Values:
+    """Span the same space as the contrasts by orthonormal ones; shorter than 1e-8 is nothing."""
     left, lengths, _ = np.linalg.svd(columns, full_matrices=False)
-    return np.asarray(left[:, lengths > _NOTHING * size], dtype=float)
+    return np.asarray(left[:, lengths > _NOTHING], dtype=float)
 
 
 def _sizes(totals: Values, leaked: Values) -> Values:

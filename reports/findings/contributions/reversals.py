@@ -1,0 +1,124 @@
+"""Where the order of two arms flips: from one network to another, one exam to another, one metric to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from reports.statistics.pairs.equivalence import margin_of
+from reports.table.blocks import averaged, block_means, cells, ordered_arms
+from reports.words.metrics import DECIMALS, metric_of
+
+_PLACES = {"networks": "network", "exams": "split"}
+_COLUMNS = ["over", "one", "other", "here", "there", "ahead", "behind", "blocks", "beyond"]
+
+
+@dataclass(frozen=True)
+class Reversals:
+    """Pairs of arms whose order flips.
+
+    ``table`` has one row per pair and kind (``over``): arm ``one`` is ``ahead`` of ``other`` in ``here`` and ``behind``
+    it in ``there``, mean differences over the ``blocks`` that both arms finished in both; ``beyond`` says whether both
+    exceed the ``margin``, where the metric has one. ``compared`` counts the pairs of arms that were looked at, by kind.
+    """
+
+    table: pd.DataFrame
+    compared: Mapping[str, int]
+    margin: float | None = None
+
+
+def reversals(frame: pd.DataFrame, metrics: tuple[str, ...], margin: float | None) -> Reversals:
+    """List the pairs of arms whose order flips, the clearest first; of a pair the clearest flip alone.
+
+    Two controls are no pair: nobody asks which of them is better.
+
+    Parameters
+    ----------
+    frame
+        The tidy rows, see :class:`reports.table.table.Table`.
+    metrics
+        Metrics, the primary one first: networks and exams are compared on it, and the others with it.
+    margin
+        Largest difference that does not matter, for metrics between 0 and 1.
+    """
+    roles, primary = ordered_arms(frame), metrics[0]
+    asked = np.array([[roles[a] != "control" or roles[b] != "control" for b in roles] for a in roles])
+    asked = np.triu(asked, 1)
+    tables, compared = [], {}
+    for kind, means in _kinds(frame, metrics).items():
+        seen = np.zeros_like(asked)
+        for here, there in combinations(means, 2):
+            if kind == "metrics" and here != primary:
+                continue
+            ahead, behind, blocks = _differences(means[here], means[there], list(roles))
+            seen |= asked & (blocks > 0)
+            measured = (here, there) if kind == "metrics" else (primary, primary)
+            sizes = [_least(m, margin if m == primary else None) for m in measured]
+            tables.append(_flips(ahead, behind, blocks, asked, sizes).assign(over=kind, here=here, there=there))
+        compared[kind] = int(seen.sum())
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*_COLUMNS, "size"])
+    table = table.sort_values("size", ascending=False, kind="stable")
+    names = dict(enumerate(roles))
+    table = table.assign(first=table[["one", "other"]].min(axis=1), last=table[["one", "other"]].max(axis=1))
+    table = table.drop_duplicates(["over", "first", "last"])
+    table = table.assign(one=table["one"].map(names), other=table["other"].map(names))
+    compared = {kind: n for kind, n in compared.items() if n}
+    return Reversals(table[_COLUMNS].reset_index(drop=True), compared, margin_of(primary, margin))
+
+
+def _least(metric: str, margin: float | None) -> float:
+    return margin_of(metric, margin) or 10.0**-DECIMALS
+
+
+def _kinds(frame: pd.DataFrame, metrics: tuple[str, ...]) -> dict[str, dict[str, pd.DataFrame]]:
+    """Return what is compared, as block means ``[blocks, arms]`` of each network, exam and metric."""
+    able = [m for m in metrics if metric_of(m).same_scale]
+    if metrics[0] not in able:
+        return {}
+    of_places = {kind: _by_place(frame, metrics[0], column) for kind, column in _PLACES.items()}
+    return {**of_places, "metrics": {m: block_means(frame, m) for m in able}}
+
+
+def _by_place(frame: pd.DataFrame, metric: str, column: str) -> dict[str, pd.DataFrame]:
+    """Return the block means ``[blocks, arms]`` inside each network, or under each exam; nothing without several."""
+    rows = frame[frame["metric"] == metric]
+    if column not in rows or rows[column].isna().any():
+        return {}
+    known = rows.groupby("dataset")[column].unique()
+    if known.map(len).max() > 1 or rows[column].nunique() < 2:
+        return {}
+    of_sets = averaged(cells(frame, metric), ["block", "dataset"])
+    places = of_sets.index.get_level_values("dataset").map({dataset: str(names[0]) for dataset, names in known.items()})
+    return {str(name): averaged(of_sets[places == name], ["block"]) for name in sorted(set(places))}
+
+
+def _differences(here: pd.DataFrame, there: pd.DataFrame, arms: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return how far each arm is ahead of each other in two places, and over how many blocks, ``[arms, arms]``."""
+    blocks = here.index.intersection(there.index)
+    scores = [means.reindex(index=blocks, columns=arms).to_numpy(float) for means in (here, there)]
+    finished = np.isfinite(scores[0]) & np.isfinite(scores[1])
+    both = finished[:, :, None] & finished[:, None, :]
+    known = [np.where(finished, values, 0.0) for values in scores]
+    sums = [np.where(both, values[:, :, None] - values[:, None, :], 0.0).sum(axis=0) for values in known]
+    n = both.sum(axis=0)
+    return sums[0] / np.maximum(n, 1), sums[1] / np.maximum(n, 1), n
+
+
+def _flips(
+    ahead: np.ndarray, behind: np.ndarray, blocks: np.ndarray, asked: np.ndarray, least: list[float]
+) -> pd.DataFrame:
+    """List the flips between two places, the arm that is ahead in the first one as ``one``; arms by their number."""
+    smaller = np.minimum(np.abs(ahead), np.abs(behind))
+    one, other = np.nonzero(asked & (ahead * behind < 0) & (smaller > 10.0**-DECIMALS))
+    turn = ahead[one, other] < 0
+    one, other = np.where(turn, other, one), np.where(turn, one, other)
+    here, there = ahead[one, other], behind[one, other]
+    size = np.minimum(here / least[0], -there / least[1])
+    return pd.DataFrame(
+        {"one": one, "other": other, "ahead": here, "behind": there, "blocks": blocks[one, other]}
+        | {"beyond": size > 1, "size": size}
+    )

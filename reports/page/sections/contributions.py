@@ -1,0 +1,139 @@
+"""The section on contributions: what each part is worth, which level wins, what scores vary by, where orders flip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.figures.analysed import CONTRIBUTIONS
+from reports.figures.shared.picture import Picture
+from reports.findings.contributions.shares import Shares
+from reports.findings.contributions.worth import Worth
+from reports.findings.results import Analysis
+from reports.page.sentences.contributions import contribution_sentences, primary_worth
+from reports.page.tables.exports import Export
+from reports.page.tables.latex import latex
+from reports.table.blocks import Dropped
+from reports.words.metrics import label
+from reports.words.numbers import confidence, count, ends, joined, number, signed
+
+_FLIPS = 12  # rows of reversals beyond the margin on the page; all of them are in the table's file
+
+
+def contributions_context(a: Analysis, drawn: Sequence[Picture]) -> dict[str, Any]:
+    """Gather everything the section shows; nothing where the table supports none of it."""
+    worth, shares = primary_worth(a), a.contributions.shares
+    contrasts = next((f.contrasts for f in a.factorials if f.metric == a.metric), pd.DataFrame())
+    turned = a.contributions.reversals
+    flips = turned.table[turned.table["beyond"]] if turned else pd.DataFrame()
+    content: dict[str, Any] = {
+        "worth": _worth(worth) if worth else {},
+        "contrasts": [_contrast(row) for row in contrasts.to_dict("records")],
+        "shares": _shares(shares) if shares else [],
+        "flips": [_flip(row) for row in flips.head(_FLIPS).to_dict("records")],
+    }
+    if not any(content.values()):
+        return {}
+    pictures = [p for p in drawn if p.group == CONTRIBUTIONS]
+    more = (
+        f"The {_FLIPS} clearest of {len(flips)}; all flips are in tables/rank_reversals.csv."
+        if len(flips) > _FLIPS
+        else ""
+    )
+    return {**content, "sentences": contribution_sentences(a), "pictures": pictures, "more_flips": more}
+
+
+def contribution_exports(a: Analysis) -> list[Export]:
+    """Collect the tables of the contributions, all digits."""
+    c, out = a.contributions, []
+    if c.worths:
+        parts = pd.concat([w.parts.assign(metric=w.metric, blocks=w.blocks) for w in c.worths])
+        pairs = pd.concat([w.pairs.assign(metric=w.metric, blocks=w.blocks) for w in c.worths])
+        text = {(label(w.metric), row["part"]): dict(list(row.items())[1:]) for w in c.worths for row in _parts(w)}
+        caption = f"Exact Shapley value of each part over blocks, simultaneous {confidence(a.alpha)} intervals."
+        tex = latex(pd.DataFrame.from_dict(text, orient="index"), caption, "contributions")
+        out += [Export("contributions", parts, tex), Export("contribution_pairs", pairs)]
+    contrasts = [f.contrasts.assign(metric=f.metric) for f in a.factorials if len(f.contrasts)]
+    out += [Export("marginal_contrasts", pd.concat(contrasts))] if contrasts else []
+    out += [Export("variance_shares", c.shares.table.assign(metric=c.shares.metric))] if c.shares else []
+    return [*out, Export("rank_reversals", c.reversals.table)] if c.reversals and len(c.reversals.table) else out
+
+
+def _worth(worth: Worth) -> dict[str, Any]:
+    pairs = [
+        {
+            "pair": f"{row['one']} × {row['other']}",
+            "value": signed(row["value"]),
+            "interval": ends(row["low"], row["high"]),
+        }
+        for row in worth.pairs.to_dict("records")
+    ]
+    several = [f"{row['factor']} ({row['out']})" for row in worth.parts.to_dict("records") if " / " in row["out"]]
+    mean = f"Out at the mean of several levels: {joined(several, 8)}." if several else ""
+    return {"parts": _parts(worth), "pairs": pairs, "notes": [*filter(None, (mean, _left_out(worth.left_out)))]}
+
+
+def _parts(worth: Worth) -> list[dict[str, str]]:
+    return [
+        {
+            "part": f"{row['factor']}: {row['there']} → {row['out']}" if row["factor"] else "all parts",
+            "Shapley value": signed(row["value"]),
+            "Simultaneous interval": ends(row["low"], row["high"]),
+            "Leave-one-out": signed(row["leave_one_out"]),
+            "Add-one-in": signed(row["add_one_in"]),
+        }
+        for row in worth.parts.to_dict("records")
+    ]
+
+
+def _left_out(blocks: Sequence[Dropped]) -> str:
+    if not blocks:
+        return ""
+    named = joined([f"{d.block} ({joined(list(d.arms))} {d.why})" for d in blocks], 6)
+    return f"Blocks left out: {named}. This speaks of blocks in which every mixture finishes."
+
+
+def _contrast(row: dict[Any, Any]) -> dict[str, str]:
+    return {
+        "pair": f"{row['factor']}: {row['level']} − {row['against']}",
+        "value": signed(row["mean_difference"]),
+        "interval": ends(row["low"], row["high"]),
+    }
+
+
+def _shares(shares: Shares) -> list[dict[str, str]]:
+    table = shares.table
+    return [
+        {
+            "source": row["source"],
+            "units": str(row["units"]),
+            "score": _varies(row["variance_score"], table["variance_score"].sum()),
+            "difference": _varies(row["variance_difference"], table["variance_difference"].sum()),
+            "error": _percent(row["share_error"]),
+        }
+        for row in table.to_dict("records")
+    ]
+
+
+def _varies(variance: float, total: float) -> str:
+    if not np.isfinite(variance):
+        return "–"
+    return f"{number(float(np.sqrt(variance)), 4)} ({_percent(variance / total if total > 0 else np.nan)})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if np.isfinite(share) else "–"
+
+
+def _flip(row: dict[Any, Any]) -> dict[str, str]:
+    here, there = (label(row[where]) if row["over"] == "metrics" else row[where] for where in ("here", "there"))
+    return {
+        "pair": f"{row['one']} − {row['other']}",
+        "over": row["over"],
+        "ahead": f"{signed(row['ahead'])} ({here})",
+        "behind": f"{signed(row['behind'])} ({there})",
+        "blocks": count(row["blocks"], "block"),
+    }

@@ -1,0 +1,1 @@
+"""What each factor contributes, and what scores vary by."""
