@@ -90,9 +90,11 @@ def findings(
     wide = cells(frame, metric)
     if not {arm for pair in family.pairs for arm in pair} & set(wide):
         return []
-    worst = _worst(over_blocks(wide, metric), ordered_arms(frame))
-    compared = [_Compared.of(wide, metric, pair, worst) for pair in family.pairs]
-    matrix, second = _matrix([c.finished for c in compared]), _matrix([c.tried for c in compared])
+    compared = [_Compared.of(wide, metric, pair) for pair in family.pairs]
+    matrix = _matrix([c.finished for c in compared])
+    # a crash is no level score: it counts as a loss as large as any difference of the question
+    loss = _largest(matrix)
+    second = _matrix([c.tried.clip(-loss, loss) for c in compared])
     no_scale = unscaled(metric, wide.index.unique("dataset"))
     if no_scale:  # blocks won are all that can be counted
         matrix, second = np.sign(matrix), np.sign(second)
@@ -132,32 +134,26 @@ class _Compared:
     dropped: tuple[Dropped, ...]
 
     @classmethod
-    def of(cls, wide: pd.DataFrame, metric: str, pair: tuple[str, str], worst: pd.Series) -> _Compared:
+    def of(cls, wide: pd.DataFrame, metric: str, pair: tuple[str, str]) -> _Compared:
         means = over_blocks(pair_of(wide, *pair), metric)
-        finished = complete(means, failures_worst=False)
-        scored = complete(means, failures_worst=True)
-        scored = scored.apply(lambda column: column.mask(np.isneginf(column), worst))
         return cls(
-            finished=_difference(finished, pair),
-            tried=_difference(scored, pair),
+            finished=_difference(complete(means, failures_worst=False), pair),
+            tried=_difference(complete(means, failures_worst=True), pair),
             failures=int(np.isneginf(means).any(axis=1).sum()),
             dropped=dropped(means),
         )
 
 
 def _difference(means: pd.DataFrame, pair: tuple[str, str]) -> pd.Series:
-    arm, against = pair
-    return (means[arm] - means[against]).round(DECIMALS)
+    """Return arm minus the other per block; -inf where the arm failed, inf where the other did, 0 where both."""
+    arm, against = (means[name] for name in pair)
+    return (arm - against).mask(np.isneginf(arm) & np.isneginf(against), 0.0).round(DECIMALS)
 
 
-def _worst(means: pd.DataFrame, roles: dict[str, str]) -> pd.Series:
-    """Return what a failed cell counts as: the lowest score of its block among the arms that finished it.
-
-    Controls are no measure of it, unless nothing else finished.
-    """
-    scored = means.where(np.isfinite(means))
-    rivals = scored[[arm for arm in scored if roles[str(arm)] != "control"]]
-    return rivals.min(axis=1).fillna(scored.min(axis=1)).fillna(0.0)
+def _largest(differences: Values) -> float:
+    """Return the largest size of a difference; 1 where there is none."""
+    sizes = np.abs(differences[np.isfinite(differences)])
+    return float(sizes.max(initial=0.0)) or 1.0
 
 
 def _matrix(differences: list[pd.Series]) -> Values:

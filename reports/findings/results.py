@@ -50,7 +50,7 @@ class Finding:
 
     The interval of ``effect`` is simultaneous: all those of a family hold together. ``blocks`` are the differences
     of the blocks that both arms finished. ``failures`` counts the blocks with a failed cell, which the second pass of
-    ``decision`` scores as the worst of their block.
+    ``decision`` scores as losses as large as the largest difference of the question.
     """
 
     metric: str

@@ -6,8 +6,8 @@ STATISTICS: dict[str, str] = {
     "Block": "The independent unit, by default the cell type. Repeats are averaged inside data sets, data sets inside "
     "blocks; every test across data sets is made on block means. More repeats never make more blocks.",
     "Complete blocks": "A block counts for a comparison only if every cell of the arms compared is finished there. A "
-    "second pass scores a failed cell as the lowest score of its block; a difference is established only where both "
-    "passes agree. Cells never run are left out of both.",
+    "second pass scores a failed cell as a loss as large as any difference seen; a difference is established only "
+    "where both passes agree. Cells never run are left out of both.",
     "Mean difference": "Mean over blocks of arm minus reference, in metric units.",
     "Simultaneous interval": "All intervals of one question hold together at the stated level: the differences from "
     "their means are flipped by whole blocks, and the largest |t| of the family gives the width (max-T; from 6 blocks, "

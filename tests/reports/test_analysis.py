@@ -93,6 +93,15 @@ def test_an_arm_that_fails_its_worst_cells_does_not_win(study: Study) -> None:
     assert c.word == "the data cannot tell" and "failed cells are not equal to finished ones" in c.why
 
 
+def test_a_crash_is_not_level_with_the_only_arm_that_finished(study: Study) -> None:
+    """Of two arms the lowest of a block where one crashed is the other: the crash must not count as its score."""
+    arms = {"full": ("reference", 0.8), "gnn=none": ("arm", 0.82)}
+    dies = {("gnn=none", "cell0"), ("gnn=none", "cell1")}
+    found = finding(analyse(study(blocks=8, arms=arms, failed=dies, noise=0.001)), "gnn=none")
+    assert found.decision.p is not None and found.decision.p < 0.05 < (found.decision.p_failures or 0.0)
+    assert found.verdict == "not established"
+
+
 def test_a_failed_repeat_leaves_no_mean_behind(study: Study) -> None:
     def crash(frame: pd.DataFrame) -> pd.DataFrame:
         hit = frame["arm"].eq("gnn=none") & frame["repeat"].eq(0) & frame["dataset"].eq("STRING-cell0")

@@ -24,7 +24,7 @@ class Decision:
     """What is established of one comparison, at the level of its family.
 
     ``p`` and ``p_failures`` are adjusted (max-T): over the blocks that both arms finished, and with failed cells as
-    the worst of their block. ``p_equal`` and ``p_not_worse`` are adjusted (Holm) and None without a margin.
+    losses as large as any. ``p_equal`` and ``p_not_worse`` are adjusted (Holm) and None without a margin.
     """
 
     verdict: Verdict
@@ -54,7 +54,7 @@ def decide(
     differences
         Arm minus the other, ``[blocks, comparisons]``; NaN where a comparison lacks a block.
     with_failures
-        The same with failed cells as the worst of their block; None where no cell failed.
+        The same with failed cells as losses as large as any; None where no cell failed.
     margins
         Per comparison the largest difference that does not matter; None where equality is not asked.
     alpha
