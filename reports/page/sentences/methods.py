@@ -159,8 +159,8 @@ def _failures(a: Analysis) -> str:
         return ""
     text = "Blocks in which an arm had failed or missing cells were left out of its comparisons"
     if any(f.failures for f in a.findings):
-        text += "; in a second pass failed cells counted as losses as large as the largest difference seen, and a difference is called "
-        text += "established only where both passes agree"
+        text += "; in a second pass failed cells counted as losses as large as the largest difference seen, and a "
+        text += "difference is called established only where both passes agree"
     return text + "."
 
 
