@@ -115,9 +115,10 @@ CONTRIBUTIONS: dict[str, str] = {
     "Marginal difference": "Difference of two levels of a factor, each averaged over all levels of the other factors.",
     "Simultaneous interval": "All intervals of one table hold together at the level: signs of whole blocks are flipped "
     "and the largest |t| counts; with fewer than 6 blocks Student's t, Bonferroni.",
-    "Variance shares": "Variance components of nested sources by the method of moments, averaged over arms; an "
-    "estimate below zero stands as 0. Units: how many were seen. Share of the error: of the variance of a mean "
-    "difference, as many blocks, data sets and repeats as here. Few units tell a variance badly.",
+    "Variance shares": "Variance components of nested sources by the method of moments, averaged over arms; what "
+    "networks differ by in all blocks alike is taken out, and an estimate below zero stands as 0. Units: how many were "
+    "seen. Share of the error: of the variance of a mean difference, as many blocks, data sets and repeats as here. "
+    "Few units tell a variance badly.",
     "Rank reversal": "One arm is ahead of another in one network, exam or metric and behind it in another, in means "
     "over the blocks that both finished in both; of each pair the clearest flip. Chance flips arms that are close.",
 }
