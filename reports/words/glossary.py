@@ -122,9 +122,10 @@ CONTRIBUTIONS: dict[str, str] = {
     "beyond what each adds without the other, averaged over the mixtures of the other parts. Its intervals are a "
     "family of their own.",
     "Marginal difference": "Difference of two levels of a factor, each averaged over all levels of the other factors.",
-    "Variance shares": "Variance components of nested sources by the method of moments, averaged over arms; an "
-    "estimate below zero stands as 0. Units: how many were seen. Share of the error: of the variance of a mean "
-    "difference, as many blocks, data sets and repeats as here. Few units tell a variance badly.",
+    "Variance shares": "Variance components of nested sources by the method of moments, averaged over arms; what "
+    "networks differ by in all blocks alike is taken out, and an estimate below zero stands as 0. Units: how many were "
+    "seen. Share of the error: of the variance of a mean difference, as many blocks, data sets and repeats as here. "
+    "Few units tell a variance badly.",
     "Rank reversal": "One arm is ahead of another in one network, exam or metric and behind it in another, in means "
     "over the blocks that both finished in both; of each pair the clearest flip. Chance flips arms that are close.",
 }

@@ -18,6 +18,7 @@ from reports.page.sections.conclusions import conclusion_exports, conclusions_co
 from reports.page.sentences.factors import interactions
 from reports.page.sentences.methods import methods
 from reports.statistics.factors.anova import rm_anova
+from reports.statistics.pairs.max_t import half_widths
 from reports.table.factors import arm_levels
 from reports.table.table import Table
 
@@ -101,6 +102,20 @@ def test_marginal_means_average_over_the_other_factor() -> None:
     table = found.means.set_index(["effect", "level"])["mean"]
     assert table["gnn", "gat"] == pytest.approx(means[["gat+early", "gat+late"]].to_numpy().mean())
     assert table["gnn × fusion", "none, late"] == pytest.approx(means["none+late"].mean())
+
+
+def test_which_level_wins_and_by_how_much_all_intervals_together() -> None:
+    levels = crossed()
+    means = scores(levels, effect=0.02)
+    found = factorial(means, levels, "auroc", alpha=0.1)
+    assert found is not None
+    table = found.contrasts
+    assert table[["factor", "level"]].iloc[0].tolist() == ["gnn", "gat"] and len(table) == 3 + 1
+    of = {level: means[[arm for arm in means if level in arm]].mean(axis=1) for level in (*GNN, *FUSION)}
+    d = np.column_stack([of[row["level"]] - of[row["against"]] for row in table.to_dict("records")])
+    assert table["mean_difference"].tolist() == pytest.approx(d.mean(axis=0)) and (d.mean(axis=0) >= 0).all()
+    assert (table["high"] - table["mean_difference"]).tolist() == pytest.approx(half_widths(d, 0.1))
+    assert factorial(means.iloc[:, 1:], levels.iloc[1:], "auroc").contrasts.empty
 
 
 def test_order_of_arms_and_blocks_changes_nothing() -> None:

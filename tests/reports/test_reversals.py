@@ -51,6 +51,8 @@ def test_networks_are_compared_over_blocks_that_both_have(study: Study) -> None:
     frame = frame.assign(status=frame["status"].mask(crashed, "oom"), value=frame["value"].mask(crashed, np.nan))
     found = reversals(frame[~lacking], ("auroc",), 0.005).table
     assert found.loc[found["beyond"], "blocks"].tolist() == [4]
+    single = frame[frame["network"].eq("Specific") | frame["block"].eq("cell6")]
+    assert reversals(single, ("auroc",), 0.005).compared == {}  # one block in common flips by chance
 
 
 def test_exams_and_metrics_are_compared_and_a_column_that_varies_inside_a_data_set_is_no_exam(study: Study) -> None:

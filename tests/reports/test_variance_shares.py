@@ -31,17 +31,20 @@ def drawn(levels: list[np.ndarray], sd: tuple[float, ...], rng: np.random.Genera
     return 0.7 + sum(rng.normal(0, s, int(level.max()) + 1)[level] for s, level in zip(sd, levels, strict=True))
 
 
-def test_a_balanced_table_has_the_components_of_reml() -> None:
+@pytest.mark.parametrize(("mean", "step"), [("y ~ 1", 0.0), ("y ~ network", 5.0)])
+def test_a_balanced_table_has_the_components_of_reml(mean: str, step: float) -> None:
+    """Two networks in every block: without a step between them, and with one that is taken out."""
     levels = places([[3, 3]] * 8)
-    y = drawn(levels, (0.03, 0.02, 0.01), np.random.default_rng(0))
-    frame = pd.DataFrame({"y": 100 * y, "block": levels[0], "dataset": levels[1]})
+    network = (levels[1] % 2).astype(float)
+    y = 100 * drawn(levels, (0.03, 0.02, 0.01), np.random.default_rng(0)) + step * network
+    frame = pd.DataFrame({"y": y, "block": levels[0], "dataset": levels[1], "network": network})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         inside = {"dataset": "0 + C(dataset)"}
-        model = MixedLM.from_formula("y ~ 1", frame, groups="block", re_formula="1", vc_formula=inside)
-        fit = model.fit(reml=True)
+        fit = MixedLM.from_formula(mean, frame, groups="block", re_formula="1", vc_formula=inside).fit(reml=True)
     reml = np.array([float(np.asarray(fit.cov_re)[0, 0]), float(fit.vcomp[0]), fit.scale])
-    assert 1e4 * components(y, levels) == pytest.approx(reml, rel=0.01)
+    found = components(y[:, None], levels, network[:, None] if step else None)[:, 0]
+    assert found == pytest.approx(reml, rel=0.01) and (found > 0).all()
 
 
 def test_an_unbalanced_table_is_right_on_average() -> None:
@@ -50,7 +53,7 @@ def test_an_unbalanced_table_is_right_on_average() -> None:
         np.random.default_rng(1),
         (3.0, 2.0, 1.0),
     )
-    found = np.array([components(drawn(levels, truth, rng), levels) for _ in range(3000)])
+    found = components(np.column_stack([drawn(levels, truth, rng) for _ in range(3000)]), levels).T
     error = found.std(axis=0) / np.sqrt(len(found))
     assert (np.abs(found.mean(axis=0) - np.square(truth)) < 4 * error).all()
 
@@ -98,6 +101,20 @@ def test_the_worth_of_blocks_is_seen_and_differences_forget_it(study: Study) -> 
     rows = contributions_context(analysis, [])["shares"]
     assert rows[0]["units"] == "7" and rows[0]["score"].endswith(" %)")
     assert any("of a mean difference's error" in sentence for sentence in contribution_sentences(analysis))
+
+
+def test_what_networks_differ_by_in_all_blocks_is_no_chance(study: Study) -> None:
+    """Networks are chosen: a constant between them changes no component, where blocks cross them."""
+    table = study()
+    easier = table.frame["value"] + 0.1 * table.frame["network"].eq("STRING")
+    plain, shifted = (
+        shares(table.frame.assign(value=v), "full", "auroc").table for v in (table.frame["value"], easier)
+    )
+    numbers = ["variance_score", "variance_difference", "share_error"]
+    assert shifted[numbers].to_numpy() == pytest.approx(plain[numbers].to_numpy(), abs=1e-12)
+    one = table.frame[table.frame["block"] == "cell0"]
+    alone = shares(one.assign(value=easier), "full", "auroc")
+    assert alone is not None and alone.table.loc[0, "variance_score"] > 0.003  # two data sets, two networks
 
 
 def test_arms_with_failed_cells_are_left_out_and_without_a_reference_there_is_no_difference(study: Study) -> None:

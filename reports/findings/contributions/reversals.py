@@ -13,6 +13,7 @@ from reports.statistics.pairs.equivalence import margin_of
 from reports.table.blocks import averaged, block_means, cells, ordered_arms
 from reports.words.metrics import DECIMALS, metric_of
 
+MIN_BLOCKS = 2  # that two arms share in two places; one block flips by chance
 _PLACES = {"networks": "network", "exams": "split"}
 _COLUMNS = ["over", "one", "other", "here", "there", "ahead", "behind", "blocks", "beyond"]
 
@@ -22,8 +23,9 @@ class Reversals:
     """Pairs of arms whose order flips.
 
     ``table`` has one row per pair and kind (``over``): arm ``one`` is ``ahead`` of ``other`` in ``here`` and ``behind``
-    it in ``there``, mean differences over the ``blocks`` that both arms finished in both; ``beyond`` says whether both
-    exceed the ``margin``, where the metric has one. ``compared`` counts the pairs of arms that were looked at, by kind.
+    it in ``there``, mean differences over the ``blocks``, two or more, that both arms finished in both; ``beyond`` says
+    whether both exceed the ``margin``, where the metric has one. ``compared`` counts the pairs of arms that were looked
+    at, by kind.
     """
 
     table: pd.DataFrame
@@ -55,10 +57,11 @@ def reversals(frame: pd.DataFrame, metrics: tuple[str, ...], margin: float | Non
             if kind == "metrics" and here != primary:
                 continue
             ahead, behind, blocks = _differences(means[here], means[there], list(roles))
-            seen |= asked & (blocks > 0)
+            known = asked & (blocks >= MIN_BLOCKS)
+            seen |= known
             measured = (here, there) if kind == "metrics" else (primary, primary)
             sizes = [_least(m, margin if m == primary else None) for m in measured]
-            tables.append(_flips(ahead, behind, blocks, asked, sizes).assign(over=kind, here=here, there=there))
+            tables.append(_flips(ahead, behind, blocks, known, sizes).assign(over=kind, here=here, there=there))
         compared[kind] = int(seen.sum())
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*_COLUMNS, "size"])
     table = table.sort_values("size", ascending=False, kind="stable")

@@ -1,6 +1,7 @@
 """What scores, and differences to the reference, vary by: blocks, data sets in them, splits, initial weights.
 
-Source: Bouthillier et al. 2021. What a table cannot tell apart is one source here, named as such.
+Source: Bouthillier et al. 2021. What a table cannot tell apart is one source here, named as such. What networks differ
+by in all blocks alike is taken out: they are chosen, not drawn.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from reports.statistics.arrays import Values
 from reports.statistics.contributions.variance import Codes, components, error_weights
 from reports.table.blocks import cells
 from reports.table.status import Status
@@ -52,12 +54,12 @@ def shares(frame: pd.DataFrame, reference: str | None, metric: str) -> Shares | 
     sources = _sources(own, wide)
     if len(sources) < 2 or not wide.shape[1]:
         return None
-    places = list(sources.values())
-    alone = np.mean([components(wide[arm].to_numpy(), places) for arm in wide], axis=0)
+    places, fixed = list(sources.values()), _networks(own, wide)
+    alone = components(wide.to_numpy(float), places, fixed).mean(axis=1)
     paired = np.full(len(places), np.nan)
     if reference in wide and wide.shape[1] > 1:
         d = wide.drop(columns=reference).sub(wide[reference], axis=0)
-        paired = np.mean([components(d[arm].to_numpy(), places) for arm in d], axis=0)
+        paired = components(d.to_numpy(float), places, fixed).mean(axis=1)
     error = error_weights(places) * paired.clip(0)
     table = pd.DataFrame(
         {
@@ -69,6 +71,14 @@ def shares(frame: pd.DataFrame, reference: str | None, metric: str) -> Shares | 
         }
     )
     return Shares(metric, wide.shape[1], table)
+
+
+def _networks(frame: pd.DataFrame, wide: pd.DataFrame) -> Values | None:
+    """Return which network every row lies in: the same ones in every block are chosen, and no chance."""
+    if "network" not in frame or frame["network"].isna().any():
+        return None
+    known = frame.drop_duplicates("dataset").set_index("dataset")["network"]
+    return pd.get_dummies(known.loc[wide.index.get_level_values("dataset")]).to_numpy(float)
 
 
 def _sources(frame: pd.DataFrame, wide: pd.DataFrame) -> dict[str, Codes]:

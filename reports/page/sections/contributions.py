@@ -33,6 +33,7 @@ def contributions_context(a: Analysis, drawn: Sequence[Picture]) -> dict[str, An
         "worth": _worth(worth) if worth else {},
         "contrasts": [_contrast(row) for row in contrasts.to_dict("records")],
         "shares": _shares(shares) if shares else [],
+        "paired": bool(shares and shares.table["variance_difference"].notna().any()),
         "flips": [_flip(row) for row in flips.head(_FLIPS).to_dict("records")],
     }
     if not any(content.values()):
