@@ -194,7 +194,7 @@ def _show_findings(console: Console, analysis: Analysis, written: Written) -> No
         console.print(sentence, soft_wrap=True)
     table, shown = written.verdicts, ("name", "difference", "interval", "p", "word", "worst")
     if table["rows"]:
-        columns = ["", table["unit"], f"{confidence(analysis.alpha)} interval", "p", "verdict", "worst block"]
+        columns = [table["head"], table["unit"], f"{confidence(analysis.alpha)} interval", "p", "verdict", "worst block"]
         lines = [[row[key] for key in shown] for row in table["rows"]]
         console.print()
         show_table(console, f"{analysis.metric}: paired over blocks", columns, lines)

@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 import pytest
 
+from reports.build import Written
 from study.cli import studies
 from study.spec.folder import OutFolder
 
@@ -101,7 +102,8 @@ FOLDERS = ["plan.json", "commands.txt", "cells.parquet", "studies.json"]
 def test_a_folder_in_the_place_of_a_file_is_one_message(
     knockout: Knockout, copy: Copy, monkeypatch: pytest.MonkeyPatch, name: str, command: str
 ):
-    monkeypatch.setattr("study.cli.reporting.write", lambda analysis, out, **more: out / "report.html")
+    drawn = Written(Path("report.html"), [], {"rows": []})
+    monkeypatch.setattr("study.cli.reporting.write", lambda analysis, out, **more: drawn)
     file, out = copy("finished")
     (out / name).unlink(missing_ok=True)
     (out / name).mkdir()
