@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from reports.findings.comparisons import families, findings, global_test
 from reports.findings.conclusions import conclude, crossed
+from reports.findings.planned.interim import interim, look_at, progress
+from reports.findings.planned.registration import deviations, registration_refusals
 from reports.findings.refusals import design, forbidding, outcome, undefined
 from reports.findings.results import Analysis, Paired, Refusal
 from reports.findings.summaries import averages, completeness, costs, points, provenance, scores
@@ -26,10 +28,12 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
     options
         Level and margin.
     """
-    alpha = options.alpha
-    frame, reference = table.frame, table.reference
+    frame, reference, planned = table.frame, table.reference, table.planned
+    registration, seen = planned.registration if planned else None, progress(table)
+    look, deviating = look_at(seen, planned.looks if planned else (), options.alpha), deviations(table, options)
+    alpha = look.alpha if look and look.alpha else options.alpha
     metrics = _metrics(table)
-    forbidden = forbidding(frame)
+    forbidden = [*forbidding(frame), *interim(seen, look)]
     questions = families(frame, reference)
     able = not forbidden
     compared = [f for m in metrics for q in questions for f in findings(frame, m, q, alpha=alpha, tests=able)]
@@ -59,10 +63,11 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
         globals=tuple(tests),
         refusals=(
             *forbidden,
+            *registration_refusals(registration, deviating),
             *design(frame, means[table.metric], reference, questions, alpha),
             *undefined(table.undefined),
             *unlike_validation(table),
-            *outcome(compared, tests, {m: len(of) for m, of in means.items()} if able else {}),
+            *outcome(compared, tests, {m: len(of) for m, of in means.items()}),
         ),
         completeness=completeness(frame, metrics),
         costs=costs(frame),
@@ -70,6 +75,9 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
         conclusions=conclude(frame, compared, alpha=alpha, tests=able, margin=options.margin),
         factorials=crossed(frame, metrics, reference=reference, alpha=alpha, tests=able),
         levels=arm_levels(frame),
+        look=look,
+        registration=registration,
+        deviations=deviating,
     )
 
 

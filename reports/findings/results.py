@@ -8,6 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from reports.findings.factorial import Factorial
+from reports.options import Registration
 from reports.statistics.pairs.differences import Effect
 from reports.statistics.pairs.equivalence import Equivalence, Word
 from reports.statistics.pairs.power import Power
@@ -31,6 +32,25 @@ class Refusal:
     subject: str
     message: str
     weight: Literal["refused", "warning"] = "refused"
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at a study of which ``finished`` of ``planned`` blocks are in.
+
+    ``looks`` are the numbers of blocks at which verdicts were to be read early; ``alpha`` is the level of this look,
+    None where no verdict may be given.
+    """
+
+    finished: int
+    planned: int
+    looks: tuple[int, ...]
+    alpha: float | None
+
+    @property
+    def interim(self) -> bool:
+        """Whether planned blocks await cells."""
+        return self.finished < self.planned
 
 
 @dataclass(frozen=True)
@@ -163,3 +183,6 @@ class Analysis:
     levels: pd.DataFrame = field(default_factory=pd.DataFrame)
     conclusions: tuple[Conclusion, ...] = ()
     factorials: tuple[Factorial, ...] = ()
+    look: Look | None = None
+    registration: Registration | None = None
+    deviations: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from reports.page.sections.scores import score_tables
 from reports.page.sections.search import search_context, search_provenance
 from reports.page.sections.tuning import tuning_context
 from reports.page.sentences.methods import as_latex, methods
+from reports.page.sentences.planned import planned_context
 from reports.page.sentences.summary import summary
 from reports.page.sentences.units import blocks_of
 from reports.provenance import Provenance
@@ -47,6 +48,7 @@ def context(
     return {
         "a": a,
         "sentences": summary(a, topology["sentence"]),
+        "planned": planned_context(a),
         "topology": topology,
         **conclusions_context(a),
         "gains": gain_table(a),

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from reports.errors import ReportError, listed
-from reports.options import DEFAULTS, ReportOptions
+from reports.options import DEFAULTS, Planned, ReportOptions
 from reports.table.canonical import canonical
 from reports.table.columns import tells_apart
 from reports.table.files import read
@@ -53,6 +53,8 @@ class Table:
         no TF has both classes): no arm is asked for it.
     validation
         ``arm, dataset, repeat, value`` of the primary metric in validation, as a study's table has it; else empty.
+    planned
+        What the study set out to measure; None for a table of which nobody said so.
     """
 
     frame: pd.DataFrame
@@ -63,6 +65,7 @@ class Table:
     units: str = ""
     undefined: tuple[tuple[str, str, int], ...] = ()
     validation: pd.DataFrame = field(default_factory=pd.DataFrame)
+    planned: Planned | None = None
 
 
 def load(path: str | Path, options: ReportOptions = DEFAULTS) -> Table:

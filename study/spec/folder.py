@@ -86,6 +86,11 @@ class OutFolder:
         return self.root / "plan.json"
 
     @property
+    def registration(self) -> Path:
+        """The question that was registered before scores were seen."""
+        return self.root / "registration.yaml"
+
+    @property
     def owners(self) -> Path:
         """The studies that run here, and what their files say."""
         return self.root / "studies.json"

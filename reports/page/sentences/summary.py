@@ -20,7 +20,7 @@ from reports.words.numbers import count, ends, interval, joined, number, p_value
 
 _Change = tuple[float, str]  # what an arm changes, and how it is told
 _MANY = 4  # established differences that are named one by one
-_FORBIDDING = ("mixed digests", "search trials")
+_FORBIDDING = ("mixed digests", "search trials", "interim")
 
 
 def summary(analysis: Analysis, topology: str = "") -> list[str]:
