@@ -5,6 +5,7 @@ from __future__ import annotations
 from reports.findings.comparisons import families, findings, global_test
 from reports.findings.conclusions import conclude, crossed
 from reports.findings.planned.interim import interim, look_at, progress
+from reports.findings.planned.lost import lost_repeats
 from reports.findings.planned.registration import deviations, registration_refusals
 from reports.findings.refusals import design, forbidding, outcome, undefined
 from reports.findings.results import Analysis, Paired, Refusal
@@ -65,6 +66,7 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
             *forbidden,
             *registration_refusals(registration, deviating),
             *design(frame, means[table.metric], reference, questions, alpha),
+            *lost_repeats(frame, table.metric),
             *undefined(table.undefined),
             *unlike_validation(table),
             *outcome(compared, tests, {m: len(of) for m, of in means.items()}),
