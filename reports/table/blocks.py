@@ -90,7 +90,7 @@ def paired(wide: pd.DataFrame) -> pd.DataFrame:
     """
     place = [wide.index.get_level_values("block"), wide.index.get_level_values("dataset")]
     tried = wide.notna().groupby(place).transform("any")
-    failed = np.isneginf(wide).any(axis=1)
+    failed = wide.eq(-np.inf).any(axis=1)
     common = (wide.notna() | ~tried).all(axis=1) | failed
     some_left = common.groupby(place).transform("any")
     kept = wide[common | ~some_left]

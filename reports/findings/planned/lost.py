@@ -44,7 +44,8 @@ def _lost(statuses: pd.Series) -> pd.Series:
 
 
 def _of_arm(arm: str, gaps: pd.Series, statuses: pd.Series) -> list[Refusal]:
-    named = [f"repeat {repeat} of {dataset} ({status})" for (dataset, repeat), status in gaps.items()]
+    rows = gaps.rename("status").reset_index().to_dict("records")
+    named = [f"repeat {row['repeat']} of {row['dataset']} ({row['status']})" for row in rows]
     message = f"{arm} lost {listed(named, _LISTED)}. Its comparisons leave these repeats out of both arms."
     out = [Refusal("lost repeats", arm, message, "warning")]
     share = gaps.groupby(level="dataset").size() / statuses.groupby(level="dataset").size()
