@@ -88,8 +88,18 @@ def read_tuning(file: Path) -> pd.DataFrame | None:
     for column in ("score", "default"):
         table[column] = floats(table, column, file) if column in table else np.nan
     table["settings"] = table["settings"].fillna("") if "settings" in table else ""
+    table["trial_scores"] = [
+        _scores(text, file) for text in table.get("trial_scores", pd.Series("", table.index)).fillna("")
+    ]
     unique(table, "arm", file)
     return table
+
+
+def _scores(text: str, file: Path) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, text.split()))
+    except ValueError:
+        raise ReportError(f"trial_scores is {text!r}, not numbers parted by blanks", where=str(file)) from None
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from reports.search.record import (
     Search,
     best_trials,
     changes,
+    expected_curve,
     importance_numbers,
     objective_label,
     score_text,
@@ -76,6 +77,7 @@ def search_exports(search: Search) -> list[Export]:
         Export("search_best_trials", _with_changes(search, best_trials(search, TOP))),
         Export("search_space", search.space),
         Export("search_importances", importance_numbers(search)),
+        Export("search_expected_best", expected_curve(search)),
     ]
     if len(search.objectives) > 1:
         out.append(Export("search_pareto", _with_changes(search, _front(search))))
