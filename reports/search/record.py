@@ -36,6 +36,7 @@ class Search:
     ``trials`` has one row per finished trial: ``number``, ``state``, ``warm``, ``arm``, ``arm_digest``, ``cells``,
     ``seconds``, an ``objective:<name>`` per objective, and a ``param:<name>`` per parameter as text. ``confirmed`` is
     None while the test is sealed; it gains ``gap``, the search score minus the confirmed validation score.
+    ``path`` has one row per arm from the reference to the best one: ``step, changed, validation, test, cells, tried``.
     """
 
     study: str
@@ -58,6 +59,7 @@ class Search:
     importances: pd.DataFrame
     trials: pd.DataFrame
     confirmed: pd.DataFrame | None
+    path: pd.DataFrame | None = None
 
     @property
     def first(self) -> Objective:

@@ -104,6 +104,7 @@ def confirm(
     out: Out,
     top: Annotated[int, typer.Option(min=1, help="how many of the best arms")] = 1,
     again: Annotated[bool, typer.Option("--again", help="open the test once more, for other arms")] = False,
+    path: Annotated[bool, typer.Option("--path", help="walk there from the reference, change by change")] = False,
     data: DataRoot = None,
     scale: Scale = None,
     only: Only = None,
@@ -120,7 +121,7 @@ def confirm(
     means = commands.Means(tracking_uri, None, cluster, retry_failed, timeout_s=_seconds(timeout))
     searched = source.load()
     confirmed = replace(source, only=tuple(only)).load() if only else searched
-    code = commands.confirm(searched, confirmed, out, means, top=top, again=again, command=_typed())
+    code = commands.confirm(searched, confirmed, out, means, top=top, again=again, path=path, command=_typed())
     raise typer.Exit(code)
 
 

@@ -92,18 +92,29 @@ def _run_search(study: Study, out: Path, console: Console, means: Means, command
     return 0
 
 
-def confirm(searched: Study, study: Study, out: Path, means: Means, *, top: int, again: bool, command: str) -> int:
+def confirm(
+    searched: Study, study: Study, out: Path, means: Means, *, top: int, again: bool, command: str, path: bool = False
+) -> int:
     """Retrain the best arms of a search on fresh repeats, open their test, and report; return the exit code.
 
-    ``searched`` has all data sets of the search, ``study`` those on which to confirm.
+    ``searched`` has all data sets of the search, ``study`` those on which to confirm; ``path`` trains the arms between
+    the reference and the best one, too.
     """
-    from study.search.confirm import plan_confirmation, write_confirmed
+    from study.search.confirm import best_trials, plan_confirmation, write_confirmed
+    from study.search.path import run_path, write_path
 
     console = make_console()
     with busy(READING):
         search, planned = plan_confirmation(searched, study, out, top=top, again=again)
     outcome = run_planned(planned, out, console, means)
     write_confirmed(search, planned, out)
+    if path and outcome.complete:
+        with LiveProgress(console) as progress:
+            steps = run_path(planned, best_trials(search, 1)[0].arm, out, progress, means)
+        if steps is None:
+            console.print("stopped on the path; run the same command again to go on")
+            return EXIT_INCOMPLETE
+        write_path(steps, planned, out, search.folder)
     close(outcome, out, console, command)
     return 0 if outcome.complete and not outcome.failed else EXIT_INCOMPLETE
 

@@ -53,6 +53,11 @@ class SearchFolder:
         return self.root / "confirmed.csv"
 
     @property
+    def path(self) -> Path:
+        """What arms between the reference and the best one scored on fresh repeats."""
+        return self.root / "path.csv"
+
+    @property
     def journal(self) -> Path:
         """Optuna's own storage, unless a URL names another."""
         return self.root / "optuna.log"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reports.figures.search.expected import expected
 from reports.figures.search.importances import MOST, importances
 from reports.figures.search.pareto import pareto
+from reports.figures.search.path import path
 from reports.figures.search.progress import progress
 from reports.figures.shared.canvas import svg
 from reports.figures.shared.picture import Drawing, Picture, picture
@@ -27,6 +28,7 @@ def search_pictures(search: Search) -> list[Picture]:
     drawings = [_progress(search, drawing) for drawing in (progress(search),) if drawing]
     drawings += [_expected(search, drawing) for drawing in (expected(search),) if drawing]
     drawings += [_pareto(search, other, drawing) for other in others if (drawing := pareto(search, other))]
+    drawings += [_path(search, drawing) for drawing in (path(search),) if drawing]
     return drawings + [
         _importances(search, o, drawing) for o in search.objectives if (drawing := importances(search, o))
     ]
@@ -57,6 +59,21 @@ def _expected(s: Search, drawing: Drawing) -> Picture:
     reached = f"{score_text(s.first, data['expected'].iloc[0])} with 1 trial, "
     reached += f"{score_text(s.first, last['expected'])} with {len(data)}."
     return picture("search_expected_best", drawing, caption, reached)
+
+
+def _path(s: Search, drawing: Drawing) -> Picture:
+    data = drawing.numbers
+    caption = (
+        "From the reference (top) to the best arm (bottom) on fresh repeats, one change after the other, each the "
+    )
+    caption += (
+        "one with the best validation score (Fawcett & Hoos 2016). Validation chose, so it flatters; the test did not."
+    )
+    described = "; ".join(
+        f"{row['changed']}: {score_text(s.first, row['validation'])}, test {score_text(s.first, row['test'])}"
+        for row in data.to_dict("records")
+    )
+    return picture("search_path", drawing, caption, described)
 
 
 def _pareto(s: Search, other: Objective, drawing: Drawing) -> Picture:
