@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reports.words.metrics import ALPHA
 
 Columns = str | Sequence[str] | None
 
@@ -44,7 +47,7 @@ class ReportOptions:
     dataset: Columns = None
     metric: str | None = None
     reference: str | None = None
-    alpha: float = 0.05
+    alpha: float = ALPHA
     margin: float | None = None
 
     def __post_init__(self) -> None:
@@ -53,3 +56,49 @@ class ReportOptions:
 
 
 DEFAULTS = ReportOptions()
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A question that was registered before its scores were seen.
+
+    Attributes
+    ----------
+    date, digest
+        When it was registered, and the SHA-256 of what it says.
+    ended
+        How many of its cells had ended by then.
+    broken
+        Why it cannot be trusted: it was edited, or cannot be read; empty if it is sound.
+    content
+        What it asks: ``kind``, ``metric``, ``margin``, ``alpha``, ``looks``, ``reference``, ``arms``, ``datasets``,
+        ``repeats``, ``training``; empty where it cannot be read.
+    """
+
+    date: str = ""
+    digest: str = ""
+    ended: int = 0
+    broken: str = ""
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a study set out to measure.
+
+    Attributes
+    ----------
+    cells
+        Arm, block, data set and repeat of every planned cell.
+    registration
+        The question as it was registered, if it was.
+    """
+
+    cells: frozenset[tuple[str, str, str, int]]
+    registration: Registration | None = None
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Numbers of blocks at which verdicts were to be read early, as a sound registration has them."""
+        known = self.registration
+        return tuple(sorted(known.content.get("looks", ()))) if known and not known.broken else ()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from reports.findings.comparisons import families, findings, global_test
 from reports.findings.conclusions import conclude, crossed
 from reports.findings.contributions.contributions import contributions
+from reports.findings.planned.interim import interim, look_at, progress
+from reports.findings.planned.lost import lost_repeats
+from reports.findings.planned.registration import deviations, registration_refusals
 from reports.findings.refusals import design, forbidding, outcome, undefined
 from reports.findings.results import Analysis, Paired, Refusal
 from reports.findings.summaries import averages, completeness, costs, points, provenance, scores
@@ -27,10 +30,13 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
     options
         Level and margin.
     """
-    alpha, margin = options.alpha, None if options.margin is None else options.margin / table.unit
-    frame, reference = table.frame, table.reference
+    frame, reference, planned = table.frame, table.reference, table.planned
+    registration, seen = planned.registration if planned else None, progress(table)
+    look, deviating = look_at(seen, planned.looks if planned else (), options.alpha), deviations(table, options)
+    alpha = look.alpha if look and look.alpha else options.alpha
+    margin = None if options.margin is None else options.margin / table.unit
     metrics = _metrics(table)
-    forbidden = forbidding(frame)
+    forbidden = [*forbidding(frame), *interim(seen, look)]
     questions = families(frame, reference)
     able = not forbidden
     # what is asked beside the primary metric is described: five metrics tested would be five chances of a word
@@ -67,10 +73,12 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
         globals=tuple(tests),
         refusals=(
             *forbidden,
+            *registration_refusals(registration, deviating),
             *design(frame, means[table.metric], reference, questions, alpha),
+            *lost_repeats(frame, table.metric),
             *undefined(table.undefined),
             *unlike_validation(table),
-            *outcome(found, tests, {m: len(of) for m, of in means.items()} if able else {}),
+            *outcome(found, tests, {m: len(of) for m, of in means.items()}),
         ),
         completeness=completeness(frame, metrics),
         costs=costs(frame),
@@ -85,6 +93,9 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
         factorials=crossed(frame, metrics, reference=reference, alpha=alpha, tests=able),
         contributions=contributions(frame, metrics, reference=reference, alpha=alpha, margin=margin, tests=able),
         levels=arm_levels(frame),
+        look=look,
+        registration=registration,
+        deviations=deviating,
     )
 
 

@@ -174,8 +174,7 @@ def _repeats(frame: pd.DataFrame) -> list[Refusal]:
     first = ran.loc[unlike.index[0]]
     lists = [f"{joined([*arms.index])} ran {listed([*map(str, numbers)])}" for numbers, arms in first.groupby(first)]
     message = f"On {unlike.index[0]}, {'; '.join(lists)} ({count(len(unlike), 'data set')} in all). Arms are paired by "
-    message += "the number of the repeat, and no mean is taken over a part of them: run what is missing, or delete the "
-    message += "repeats that not all arms have."
+    message += "the number of the repeat: one that an arm lacks is left out of its comparisons. Run what is missing."
     return [Refusal("unequal repeats", "repeats of the arms", message, "warning")]
 
 
@@ -273,7 +272,7 @@ def outcome(compared: list[Finding], tests: list[GlobalTest], of_metric: Mapping
             out.append(Refusal("failures", subject, message, "warning"))
         elif finding.dropped:
             lost = ", ".join(dict.fromkeys(d.block for d in finding.dropped))
-            message = f"{n} of {count(blocks, 'block')} {are(n)} complete for both arms; cells were not run on {lost}."
+            message = f"{n} of {count(blocks, 'block')} {are(n)} complete for both arms; cells are missing on {lost}."
             out.append(Refusal("missing", subject, message, "warning"))
         if finding.effect is not None:
             out += _ties(finding.effect, subject, tested=finding.p is not None)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from reports.findings.contributions.contributions import Contributions
 from reports.findings.factorial import Factorial
+from reports.options import Registration
 from reports.statistics.pairs.decision import Decision, Verdict
 from reports.statistics.pairs.differences import Effect
 from reports.statistics.pairs.power import Power
@@ -42,6 +43,25 @@ class Sensitivity:
     signed: Signed
     p_holm: float
     p_t_holm: float | None
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at a study of which ``finished`` of ``planned`` blocks are in.
+
+    ``looks`` are the numbers of blocks at which verdicts were to be read early; ``alpha`` is the level of this look,
+    None where no verdict may be given.
+    """
+
+    finished: int
+    planned: int
+    looks: tuple[int, ...]
+    alpha: float | None
+
+    @property
+    def interim(self) -> bool:
+        """Whether planned blocks await cells."""
+        return self.finished < self.planned
 
 
 @dataclass(frozen=True)
@@ -180,3 +200,6 @@ class Analysis:
     conclusions: tuple[Conclusion, ...] = ()
     factorials: tuple[Factorial, ...] = ()
     contributions: Contributions = field(default_factory=Contributions)
+    look: Look | None = None
+    registration: Registration | None = None
+    deviations: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ from reports.page.sections.scores import score_tables
 from reports.page.sections.search import search_context, search_provenance
 from reports.page.sections.tuning import tuning_context
 from reports.page.sentences.methods import as_latex, methods
+from reports.page.sentences.planned import planned_context
 from reports.page.sentences.summary import summary
 from reports.page.sentences.units import blocks_of
 from reports.provenance import Provenance
@@ -53,6 +54,7 @@ def context(
         "meta": " · ".join([a.source, count(len(a.arms), "arm"), datasets, blocks, repeats, label(a.metric)]),
         "sentences": summary(a, beyond),
         "topology": topology_context(beyond),
+        "planned": planned_context(a),
         **conclusions_context(a),
         "gains": gain_table(a),
         "gain_notes": pair_notes(a.gains),

@@ -18,6 +18,7 @@ _SCALARS = ("study", "metric", "sampler", "pruner", "trials", "hours", "parallel
 _LISTS = ("objectives", "datasets", "space", "importances")
 _IMPORTANCE = ("objective", "parameter", "importance", "trials", "given")
 _CONFIRMED = ("arm", "number", "role", "metric", "search", "validation", "test", "cells", "openings")
+_PATH = ("step", "changed", "arm_digest", "metric", "validation", "test", "cells", "tried")
 _TUNING = ("arm", "role", "budget", "trials", *STATES)
 
 
@@ -35,6 +36,10 @@ class SearchFiles(Protocol):
     @property
     def confirmed(self) -> Path:
         """What arms scored in the search, and on fresh repeats (CSV)."""
+
+    @property
+    def path(self) -> Path:
+        """What arms between the reference and the best one scored on fresh repeats (CSV)."""
 
 
 def read_search(files: SearchFiles) -> Search | None:
@@ -69,6 +74,7 @@ def read_search(files: SearchFiles) -> Search | None:
         importances=_importances(record["importances"], file),
         trials=trials,
         confirmed=_confirmed(files.confirmed),
+        path=_path(files.path),
     )
 
 
@@ -88,8 +94,18 @@ def read_tuning(file: Path) -> pd.DataFrame | None:
     for column in ("score", "default"):
         table[column] = floats(table, column, file) if column in table else np.nan
     table["settings"] = table["settings"].fillna("") if "settings" in table else ""
+    table["trial_scores"] = [
+        _scores(text, file) for text in table.get("trial_scores", pd.Series("", table.index)).fillna("")
+    ]
     unique(table, "arm", file)
     return table
+
+
+def _scores(text: str, file: Path) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, text.split()))
+    except ValueError:
+        raise ReportError(f"trial_scores is {text!r}, not numbers parted by blanks", where=str(file)) from None
 
 
 def _json(file: Path) -> dict[str, Any]:
@@ -163,6 +179,18 @@ def _trials(file: Path, objectives: Sequence[str]) -> pd.DataFrame:
         )
     table.loc[table["state"] == "failed", columns] = np.nan
     return table.sort_values("number", ignore_index=True)
+
+
+def _path(file: Path) -> pd.DataFrame | None:
+    if not file.is_file():
+        return None
+    table = csv(file, _PATH)
+    for column in ("step", "cells", "tried"):
+        table[column] = whole(table, column, file).astype(int)
+    for column in ("validation", "test"):
+        table[column] = floats(table, column, file)
+    unique(table, "step", file)
+    return table.sort_values("step", ignore_index=True)
 
 
 def _confirmed(file: Path) -> pd.DataFrame | None:

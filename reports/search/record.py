@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from scipy import integrate, special
 
@@ -34,6 +36,7 @@ class Search:
     ``trials`` has one row per finished trial: ``number``, ``state``, ``warm``, ``arm``, ``arm_digest``, ``cells``,
     ``seconds``, an ``objective:<name>`` per objective, and a ``param:<name>`` per parameter as text. ``confirmed`` is
     None while the test is sealed; it gains ``gap``, the search score minus the confirmed validation score.
+    ``path`` has one row per arm from the reference to the best one: ``step, changed, validation, test, cells, tried``.
     """
 
     study: str
@@ -56,6 +59,7 @@ class Search:
     importances: pd.DataFrame
     trials: pd.DataFrame
     confirmed: pd.DataFrame | None
+    path: pd.DataFrame | None = None
 
     @property
     def first(self) -> Objective:
@@ -102,6 +106,35 @@ def best_so_far(search: Search) -> pd.DataFrame:
     best = sign * (sign * search.scores.where(trials["state"] == "complete")).cummax().ffill()
     columns = trials[["number", "arm", "state", "warm"]]
     return columns.assign(score=search.scores, best_so_far=best).reset_index(drop=True)
+
+
+def expected_best(scores: Sequence[float], *, sign: int = 1) -> list[float]:
+    """Return the expected best score of 1, 2, ... N trials drawn with replacement from N that have ended.
+
+    Closed form; Dodge et al. 2019.
+
+    Parameters
+    ----------
+    scores
+        Scores of the trials; NaN of one that was pruned or failed, which cost a trial and counts as the worst.
+    sign
+        1 where more is better, -1 where less is.
+    """
+    values = pd.Series(list(scores), dtype=float)
+    known = sign * values.dropna()
+    if known.empty:
+        return []
+    ordered = (sign * values).fillna(known.min()).sort_values().to_numpy()
+    share = np.arange(len(ordered) + 1) / len(ordered)
+    return [float(sign * (ordered * np.diff(share**n)).sum()) for n in range(1, len(ordered) + 1)]
+
+
+def expected_curve(search: Search) -> pd.DataFrame:
+    """Return ``trials, expected``: the expected best of a search at every smaller budget; warm trials left out."""
+    own = search.trials[~search.trials["warm"]]
+    scores = search.scores[own.index].where(own["state"] == "complete")
+    expected = expected_best(scores.tolist(), sign=search.first.sign)
+    return pd.DataFrame({"trials": range(1, len(expected) + 1), "expected": expected})
 
 
 def changes(search: Search, trial: pd.Series) -> list[str] | None:

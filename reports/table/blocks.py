@@ -1,7 +1,8 @@
 """From cells to independent blocks: repeats averaged inside data sets, data sets inside blocks.
 
-A cell that failed is -inf here and one that was never run is NaN, so that neither can slip into a mean: any
-mean over a failed cell is -inf (the worst rank), any other over a missing one is NaN (left out, and named).
+A cell that ran out of memory or diverged is -inf here; one that was killed, timed out, ended in an error or was never
+run is NaN. Neither can slip into a mean: any mean over a failed cell is -inf (the worst rank). A repeat that one of the
+arms compared lacks is left out for all of them; where none is left, the mean is NaN (left out, and named).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reports.table.status import Status
+from reports.table.status import WORST
 from reports.words.metrics import metric_of
 from reports.words.names import in_order
 
@@ -28,13 +29,14 @@ def ordered_arms(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def cells(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Lay one metric out as ``[(block, dataset, repeat), arm]``; failed is -inf, never run is NaN.
+    """Lay one metric out as ``[(block, dataset, repeat), arm]``; failed is -inf, lost or never run is NaN.
 
     A repeat that any arm ran is expected of all of them: arms are paired by repeat or not compared.
     """
     rows = frame[frame["metric"] == metric]
-    rows = rows.assign(value=rows["value"].where(rows["status"] == Status.OK, -np.inf))
-    wide = rows.pivot_table(index=["block", "dataset", "repeat"], columns="arm", values="value", aggfunc="first")
+    scored = rows["value"].mask(rows["status"].isin(WORST), -np.inf)
+    keys = ["block", "dataset", "repeat"]
+    wide = rows.assign(value=scored).pivot(index=keys, columns="arm", values="value")  # noqa: PD010  a gap is kept
     names = [arm for arm in ordered_arms(frame) if arm in wide]
     return wide[names].sort_index()
 
@@ -46,8 +48,8 @@ def averaged(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def block_means(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Average one metric into independent units, ``[blocks, arms]``."""
-    return over_blocks(cells(frame, metric), metric)
+    """Average one metric into independent units, ``[blocks, arms]``, over the repeats that all arms have."""
+    return over_blocks(paired(cells(frame, metric)), metric)
 
 
 def unscaled(metric: str, datasets: Sized) -> bool:
@@ -74,11 +76,27 @@ def of_blocks(of_sets: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def pair_of(wide: pd.DataFrame, arm: str, against: str) -> pd.DataFrame:
-    """Take two arms out of the cells; what neither of them ran is not expected of either.
+    """Take two arms out of the cells, over the repeats that both have; what neither ran is not expected of either.
 
     An arm that was never measured on this metric has run nothing.
     """
-    return wide.reindex(columns=[arm, against]).dropna(how="all")
+    return paired(wide.reindex(columns=[arm, against]).dropna(how="all"))
+
+
+def paired(wide: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the repeats of a data set that one of its arms lacks; keep all, with gaps, where none would be left.
+
+    A repeat in which an arm failed stays: no gap of another arm may hide a failure.
+    """
+    place = [wide.index.get_level_values("block"), wide.index.get_level_values("dataset")]
+    tried = wide.notna().groupby(place).transform("any")
+    failed = wide.eq(-np.inf).any(axis=1)
+    common = (wide.notna() | ~tried).all(axis=1) | failed
+    some_left = common.groupby(place).transform("any")
+    kept = wide[common | ~some_left]
+    # beside a failure, which is the worst whatever it is held against, a gap takes the arm's mean elsewhere
+    means = wide.where(np.isfinite(wide)).groupby(place).transform("mean").loc[kept.index]
+    return kept.where(kept.notna() | ~failed.loc[kept.index].to_numpy()[:, None], means)
 
 
 def complete(means: pd.DataFrame, *, failures_worst: bool) -> pd.DataFrame:
@@ -96,7 +114,7 @@ def dropped(means: pd.DataFrame) -> tuple[Dropped, ...]:
         if failed:
             out.append(Dropped(str(block), failed, "failed"))
         if missing:
-            out.append(Dropped(str(block), missing, "not run"))
+            out.append(Dropped(str(block), missing, "missing"))
     return tuple(out)
 
 

@@ -24,6 +24,8 @@ class Status(StrEnum):
 
 
 FAILED = (Status.OOM, Status.DIVERGED, Status.TIMEOUT, Status.ERROR, Status.KILLED, Status.DAMAGED)
+# what the arm itself brought about counts as the worst of its block; the rest is missing, as if it had not been run
+WORST = (Status.OOM, Status.DIVERGED, Status.UNDEFINED)
 _WRITTEN = (Status.OK, *FAILED)
 _SYNONYMS = {
     "": Status.OK.value,

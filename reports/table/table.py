@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from reports.errors import ReportError, listed
-from reports.options import DEFAULTS, ReportOptions
+from reports.options import DEFAULTS, Planned, ReportOptions
 from reports.table.canonical import canonical
 from reports.table.columns import tells_apart
 from reports.table.files import read
@@ -57,6 +57,8 @@ class Table:
         ``arm, dataset, repeat, value`` of the primary metric in validation, as a study's table has it; else empty.
     unit
         What the primary metric is measured in, where its scale is not known and tiny; its name says so, too.
+    planned
+        What the study set out to measure; None for a table of which nobody said so.
     """
 
     frame: pd.DataFrame
@@ -68,6 +70,7 @@ class Table:
     undefined: tuple[tuple[str, str, int], ...] = ()
     validation: pd.DataFrame = field(default_factory=pd.DataFrame)
     unit: float = 1.0
+    planned: Planned | None = None
 
 
 def load(path: str | Path, options: ReportOptions = DEFAULTS) -> Table:

@@ -162,8 +162,10 @@ SEARCHES: dict[str, str] = {
     "Optimism gap": "Search score minus the validation score of the same arm on repeats that the search never saw. Of "
     "a chosen arm it holds the flattery of choosing; the gap of the reference, which was not chosen, shows what other "
     "repeats change by themselves.",
-    "Importance (fANOVA)": "Share of the variance of the complete trials' scores that a parameter explains by itself "
-    "(Hutter et al. 2014). A conditional parameter is judged among the trials that have it. It describes the trials "
-    "this search drew; the worth of a part is shown by knocking it out.",
+    "Importance (PED-ANOVA)": "Share of a parameter in what sets the best tenth of the complete trials, and at least "
+    "five, apart from all of them (Watanabe et al. 2023). A conditional one is weighed by how often it acts among "
+    "both. It describes the trials this search drew; the worth of a part is shown by knocking it out.",
+    "Expected best": "Mean of the best score over all draws, with replacement, of n trials from those that ended "
+    "(Dodge et al. 2019): what a budget of n trials finds. Pruned and failed ones count as the worst.",
     "Pareto front": "The complete trials that no other trial beats in one objective without losing in another.",
 }

@@ -8,6 +8,7 @@ from math import inf
 from typing import Literal
 
 DECIMALS = 6  # two scores closer than this are equal: no network's AUROC is known to a millionth
+ALPHA = 0.05  # level of every family of tests
 MARGIN = 0.01  # to be stated before any result is seen: two arms closer than this are as good as each other
 PRIMARY = "auroc"  # where a table has it and nothing else is asked for
 BESIDE = ("auprc_ratio", "auprc", "auroc")  # the first of these that is measured is told beside the primary metric

@@ -48,7 +48,9 @@ Block = Annotated[str | None, typer.Option(help="columns of the independent unit
 Within = Annotated[str | None, typer.Option("--dataset", help="columns of what lies inside a unit, e.g. network")]
 Metric = Annotated[str | None, typer.Option(help="primary metric")]
 Reference = Annotated[str | None, typer.Option(help="arm that the others are compared with")]
-Alpha = Annotated[float, typer.Option(min=0.0001, max=0.5, help="level of the tests")]
+Alpha = Annotated[
+    float | None, typer.Option(min=0.0001, max=0.5, help="level of the tests; default: the study's, or 0.05")
+]
 
 
 def _above_zero(value: float | None) -> float | None:
@@ -112,6 +114,7 @@ def confirm(
     out: Out,
     top: Annotated[int, typer.Option(min=1, help="how many of the best arms")] = 1,
     again: Annotated[bool, typer.Option("--again", help="open the test once more, for other arms")] = False,
+    path: Annotated[bool, typer.Option("--path", help="walk there from the reference, change by change")] = False,
     data: DataRoot = None,
     scale: Scale = None,
     only: Only = None,
@@ -128,7 +131,7 @@ def confirm(
     means = commands.Means(tracking_uri, None, cluster, retry_failed, timeout_s=_seconds(timeout))
     searched = source.load()
     confirmed = replace(source, only=tuple(only)).load() if only else searched
-    code = commands.confirm(searched, confirmed, out, means, top=top, again=again, command=_typed())
+    code = commands.confirm(searched, confirmed, out, means, top=top, again=again, path=path, command=_typed())
     raise typer.Exit(code)
 
 
@@ -142,12 +145,13 @@ def plan(
     lanes: Lanes = None,
     cost: Annotated[bool, typer.Option(help="time one epoch of each arm to estimate the cost")] = True,
     share_cells: ShareCells = False,
+    register: Annotated[bool, typer.Option("--register", help="write the question to OUT/registration.yaml")] = False,
 ) -> None:
     """Show what a study would run, cost and be able to prove, before anything is spent."""
     from study.cli import studies as commands
 
     source = commands.Source(study, data, scale, tuple(only or ()), lanes)
-    commands.plan(source, out, cost=cost, share_cells=share_cells)
+    commands.plan(source, out, cost=cost, share_cells=share_cells, register=register)
 
 
 @app.command()
@@ -178,7 +182,7 @@ def report(
     dataset: Within = None,
     metric: Metric = None,
     reference: Reference = None,
-    alpha: Alpha = 0.05,
+    alpha: Alpha = None,
     margin: Margin = None,
     draw: Draw = None,
 ) -> None:
@@ -195,8 +199,8 @@ def report(
     from study.cli import reporting
     from study.cli import stored as report_commands
 
-    options = ReportOptions(arm, block, dataset, metric, reference, alpha)
-    request = reporting.Request(options, margin, tuple(draw or ()), _typed())
+    options = ReportOptions(arm, block, dataset, metric, reference)
+    request = reporting.Request(options, margin, alpha, tuple(draw or ()), _typed())
     if mlflow is not None and experiment is not None:
         report_commands.of_experiment(mlflow, experiment, out, request)
     elif source is not None:
@@ -213,7 +217,7 @@ def compare(
     dataset: Within = None,
     metric: Metric = None,
     reference: Reference = None,
-    alpha: Alpha = 0.05,
+    alpha: Alpha = None,
     margin: Margin = None,
 ) -> None:
     """Report stored studies side by side, each arm named '<study>: <arm>'; same data and splits only."""
@@ -221,8 +225,8 @@ def compare(
     from study.cli import reporting
     from study.cli import stored as report_commands
 
-    options = ReportOptions(None, block, dataset, metric, reference, alpha)
-    report_commands.compare(outs, out, reporting.Request(options, margin, command=_typed()))
+    options = ReportOptions(None, block, dataset, metric, reference)
+    report_commands.compare(outs, out, reporting.Request(options, margin, alpha, command=_typed()))
 
 
 @app.command()

@@ -13,7 +13,8 @@ from reports.build import Written, build_search, write
 from reports.findings.analysis import analyse
 from reports.findings.results import Analysis
 from reports.folder import digest, refuse_folder
-from reports.options import DEFAULTS, ReportOptions
+from reports.options import DEFAULTS, Planned, Registration, ReportOptions
+from reports.page.sentences.planned import planned_lines
 from reports.page.sentences.search import search_summary
 from reports.provenance import Provenance
 from reports.search.reading import read_search, read_tuning
@@ -32,6 +33,7 @@ from study.spec.records import PlanKind
 from study.spec.versions import versions
 from study.store.ledger import Ledger
 from study.store.plan_file import add_command, read_commands, read_plan
+from study.store.registration import read_registration
 from study.store.table import write_table
 
 WRITING = "computing the statistics and drawing the report"
@@ -45,8 +47,8 @@ class Request:
     ----------
     options
         Columns, metric, reference and level.
-    margin
-        Differences below it do not matter; None: the study's own, or what reports take for that.
+    margin, alpha
+        Differences below it do not matter, level of the tests; None: the study's own, or what reports take for that.
     draw
         Patterns of data sets whose edges, training and pairs are drawn.
     command
@@ -55,18 +57,19 @@ class Request:
 
     options: ReportOptions = DEFAULTS
     margin: float | None = None
+    alpha: float | None = None
     draw: tuple[str, ...] = ()
     command: str = ""
 
-    def with_defaults(self, metric: str | None, margin: float | None) -> Request:
-        """Return the request with a study's metric and margin where it names none."""
+    def with_defaults(self, metric: str | None, margin: float | None, alpha: float | None = None) -> Request:
+        """Return the request with a study's metric, margin and level where it names none."""
         options = replace(self.options, metric=self.options.metric or metric)
-        return replace(self, options=options, margin=self.margin or margin)
+        return replace(self, options=options, margin=self.margin or margin, alpha=self.alpha or alpha)
 
     @property
     def complete_options(self) -> ReportOptions:
-        """The options with the margin in place."""
-        return replace(self.options, margin=self.margin)
+        """The options with margin and level in place."""
+        return replace(self.options, margin=self.margin, alpha=self.alpha or self.options.alpha)
 
 
 def report(source: Path, out: Path | None, request: Request) -> None:
@@ -82,14 +85,14 @@ def report(source: Path, out: Path | None, request: Request) -> None:
         if not records:
             raise KnockoutError("no cell has ended yet; there is nothing to report.", where=str(source))
         table_file, out = write_table(plan.rows, records, source), out or folder.report
-        request = request.with_defaults(plan.metric, plan.margin)
+        request = request.with_defaults(plan.metric, plan.margin, plan.alpha)
     else:
         table_file, out = source, out or Path(f"report-{source.stem}")
     refuse_folder(out, table=digest(table_file))
     options = request.complete_options
     provenance = provenance_of((*read_commands(source), request.command))
     with busy(WRITING):
-        analysis = analyse(load(table_file, options), options)
+        analysis = analyse(replace(load(table_file, options), planned=_planned(source)), options)
         written = write(analysis, out, provenance=provenance, draw=request.draw, **_stored_beside(source))
     _show_findings(console, analysis, written)
     console.print(f"report: {written.page.resolve()}", soft_wrap=True)
@@ -106,7 +109,7 @@ def _refuse_sealed(request: Request, folder: OutFolder) -> None:
         message = f"the reference of this search is {search.reference!r}, not {options.reference!r}."
         raise KnockoutError(message, where="--reference")
     asked = {"arm": options.arm, "block": options.block, "dataset": options.dataset, "margin": request.margin}
-    asked |= {"alpha": options.alpha != DEFAULTS.alpha, "draw": request.draw}
+    asked |= {"alpha": request.alpha, "draw": request.draw}
     given = [f"--{name}" for name, value in asked.items() if value]
     if given:
         raise KnockoutError(
@@ -140,11 +143,17 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     if not outcome.done:
         console.print("stopped before any cell ended; run the same command again to go on")
         return
-    options = Request().with_defaults(outcome.metric, read_plan(out).margin).complete_options
+    plan = read_plan(out)
+    options = Request().with_defaults(outcome.metric, plan.margin, plan.alpha).complete_options
     with busy(WRITING):
-        analysis, beside = analyse(load(outcome.table, options), options), _stored_beside(out)
+        table, beside = replace(load(outcome.table, options), planned=_planned(out)), _stored_beside(out)
+        analysis = analyse(table, options)
         written = write(analysis, OutFolder(out).report, provenance=provenance_of(add_command(out, command)), **beside)
-    for sentence in [*written.sentences, *(search_summary(beside["search"]) if beside.get("search") else ())]:
+    for sentence in [
+        *planned_lines(analysis),
+        *written.sentences,
+        *(search_summary(beside["search"]) if beside.get("search") else ()),
+    ]:
         console.print(sentence, soft_wrap=True)
     if left := outcome.planned - outcome.done:
         console.print(
@@ -174,6 +183,38 @@ def provenance_of(commands: tuple[str, ...]) -> Provenance:
     return Provenance(commands, versions()["git_commit"])
 
 
+def _planned(out: Path) -> Planned | None:
+    """Return what the study of a folder set out to measure: as registered, and as it was last run; None for a table."""
+    if not out.is_dir():
+        return None
+    rows = read_plan(out).rows
+    cells = {(row.arm, row.block, row.dataset, row.repeat) for row in rows}
+    try:
+        record = read_registration(out)
+    except KnockoutError as error:
+        return Planned(_as_read(cells), Registration(broken=str(error)))
+    if record is None:
+        return Planned(_as_read(cells))
+    arms = {row.arm for row in rows} & set(record.arms)  # what was registered and removed is a deviation, not awaited
+    sets = record.datasets.items()
+    cells |= {(arm, of["block"], name, repeat) for arm in arms for name, of in sets for repeat in record.repeats}
+    edited = f"{OutFolder(out).registration.name} was edited after {record.date}: its digest does not fit what it says."
+    broken = "" if record.computed == record.digest else edited
+    content = {**record.question, "arms": {plain(name): arm for name, arm in record.arms.items()}}
+    content["datasets"] = {plain(name): dataset for name, dataset in record.datasets.items()}
+    return Planned(
+        _as_read(cells),
+        Registration(
+            record.date, record.digest, record.ended, broken, {**content, "reference": plain(record.reference)}
+        ),
+    )
+
+
+def _as_read(cells: set[tuple[str, str, str, int]]) -> frozenset[tuple[str, str, str, int]]:
+    """Return cells with names as tables are read."""
+    return frozenset((plain(arm), plain(block), plain(dataset), repeat) for arm, block, dataset, repeat in cells)
+
+
 def _stored_beside(out: Path) -> dict[str, Any]:
     """Return what a study stored beside its table: predictions, curves, embeddings, its search or tuning."""
     if not out.is_dir():
@@ -190,11 +231,18 @@ def _stored_beside(out: Path) -> dict[str, Any]:
 
 
 def _show_findings(console: Console, analysis: Analysis, written: Written) -> None:
-    for sentence in written.sentences:
+    for sentence in [*planned_lines(analysis), *written.sentences]:
         console.print(sentence, soft_wrap=True)
     table, shown = written.verdicts, ("name", "difference", "interval", "p", "word", "worst")
     if table["rows"]:
-        columns = [table["head"], table["unit"], f"{confidence(analysis.alpha)} interval", "p", "verdict", "worst block"]
+        columns = [
+            table["head"],
+            table["unit"],
+            f"{confidence(analysis.alpha)} interval",
+            "p",
+            "verdict",
+            "worst block",
+        ]
         lines = [[row[key] for key in shown] for row in table["rows"]]
         console.print()
         show_table(console, f"{analysis.metric}: paired over blocks", columns, lines)

@@ -65,7 +65,7 @@ def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
         raise UnknownNameError.of("reference arm", reference, sorted(arms - set(twins)), where="--reference")
     _print_differences(planned, shared, twins)
     options = replace(request.options, arm=None, reference=twins.get(reference, reference))
-    request = replace(request, options=options).with_defaults(plans[0].metric, plans[0].margin)
+    request = replace(request, options=options).with_defaults(plans[0].metric, plans[0].margin, plans[0].alpha)
     distinct = frame[~frame["arm"].isin(twins)].drop(columns="study_name")
     _report(distinct, out, ", ".join(map(str, folders)), request)
 

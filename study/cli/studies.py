@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
 from rich.console import Console
 
+from components.core.errors import KnockoutError
 from reports.statistics.attainability import blocks_needed, smallest_p
+from reports.words.metrics import ALPHA, metric_of
 from reports.words.numbers import are, count
 from study.cli.datasets import show_audit
 from study.cli.display import LiveProgress, busy, duration, make_console, show_table
@@ -23,6 +25,7 @@ from study.spec.machine import describe as describe_lanes
 from study.store.ledger import Ledger
 from study.store.owner import edits_of, refuse_other_study
 from study.store.plan_file import add_command
+from study.store.registration import question_of, write_registration
 from study.study_file.study import Study, load_study
 
 NO_FOLDER = Path(os.devnull)  # `plan` without --out: nothing is done
@@ -89,18 +92,29 @@ def _run_search(study: Study, out: Path, console: Console, means: Means, command
     return 0
 
 
-def confirm(searched: Study, study: Study, out: Path, means: Means, *, top: int, again: bool, command: str) -> int:
+def confirm(
+    searched: Study, study: Study, out: Path, means: Means, *, top: int, again: bool, command: str, path: bool = False
+) -> int:
     """Retrain the best arms of a search on fresh repeats, open their test, and report; return the exit code.
 
-    ``searched`` has all data sets of the search, ``study`` those on which to confirm.
+    ``searched`` has all data sets of the search, ``study`` those on which to confirm; ``path`` trains the arms between
+    the reference and the best one, too.
     """
-    from study.search.confirm import plan_confirmation, write_confirmed
+    from study.search.confirm import best_trials, plan_confirmation, write_confirmed
+    from study.search.path import run_path, write_path
 
     console = make_console()
     with busy(READING):
         search, planned = plan_confirmation(searched, study, out, top=top, again=again)
     outcome = run_planned(planned, out, console, means)
     write_confirmed(search, planned, out)
+    if path and outcome.complete:
+        with LiveProgress(console) as progress:
+            steps = run_path(planned, best_trials(search, 1)[0].arm, out, progress, means)
+        if steps is None:
+            console.print("stopped on the path; run the same command again to go on")
+            return EXIT_INCOMPLETE
+        write_path(steps, planned, out, search.folder)
     close(outcome, out, console, command)
     return 0 if outcome.complete and not outcome.failed else EXIT_INCOMPLETE
 
@@ -121,11 +135,21 @@ def demo(out: Path, *, lanes: str | None = None) -> int:
     return 0 if outcome.complete and not outcome.failed else EXIT_INCOMPLETE
 
 
-def plan(source: Source, out: Path | None, *, cost: bool, share_cells: bool = False) -> None:
-    """Print what a study would run, what is done, what it costs and what it can prove."""
+def plan(source: Source, out: Path | None, *, cost: bool, share_cells: bool = False, register: bool = False) -> None:
+    """Print what a study would run, what is done, what it costs and what it can prove; register it if asked to.
+
+    Raises
+    ------
+    KnockoutError
+        If it is to be registered and no folder is named, or another question is registered there.
+    """
+    if register and out is None:
+        raise KnockoutError("the question is written into the output folder; name it with --out.", where="--register")
     console, study, out = make_console(), source.load(), out or NO_FOLDER
     refuse_other_study(study.name, out, share_cells=share_cells)
     _show_edits(study, out, console)
+    if register:
+        _register(study, out, console)
     if study.search is not None:
         return _plan_search(study, out, console)
     with busy(READING):
@@ -152,6 +176,24 @@ def plan(source: Source, out: Path | None, *, cost: bool, share_cells: bool = Fa
             f"{count(missing, 'cell')} to run: about {duration(cost_left.seconds / lanes_n)} on {lanes} "
             f"({duration(cost_left.at_most / lanes_n)} if no cell stops early)."
         )
+
+
+def _register(study: Study, out: Path, console: Console) -> None:
+    """Write what a study asks into its folder: of a search, what its confirmation asks."""
+    asked = study
+    if study.search is not None:
+        asked = replace(study, first_repeat=study.repeats, repeats=study.search.confirm)
+    with busy(READING):
+        record = make_plan(asked).record
+    question = question_of(record, out, margin=metric_of(record.metric).margin, alpha=ALPHA)
+    if study.looks and study.looks[-1] >= len(question.blocks):
+        message = f"a look comes before all {len(question.blocks)} blocks are in; got {list(study.looks)}."
+        raise KnockoutError(message, where="looks")
+    known = write_registration(question, out)
+    path = OutFolder(out).registration
+    console.print(f"registered on {known.date}, digest {known.digest[:12]}: {path.resolve()}", soft_wrap=True)
+    if known.ended:
+        console.print(f"{count(known.ended, 'cell')} of it had ended by then, and the report will say so.")
 
 
 def _plan_search(study: Study, out: Path, console: Console) -> None:

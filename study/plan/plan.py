@@ -50,7 +50,9 @@ class Plan:
         study = self.study
         kind = PlanKind.SEARCH if study.search else PlanKind.TUNED if study.tune else PlanKind.DESIGN
         rows = [cell.row for cell in self.cells]
-        return PlanRecord(metric=study.metric, margin=study.margin, kind=kind, rows=rows)
+        return PlanRecord(
+            metric=study.metric, margin=study.margin, alpha=study.alpha, looks=list(study.looks), kind=kind, rows=rows
+        )
 
 
 def make_plan(study: Study) -> Plan:

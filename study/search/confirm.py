@@ -48,7 +48,7 @@ def plan_confirmation(searched: Study, study: Study, out: Path, *, top: int, aga
     """
     search = open_search(searched, out)
     _refuse_unfinished(search)
-    best = _best(search, top)
+    best = best_trials(search, top)
     arms = distinct([study.reference, *(replace(t.arm, role="arm") for t in best), *study.arms[1:]])
     spec = searched.search
     assert spec is not None  # open_search has refused a study without one
@@ -75,7 +75,7 @@ def _refuse_unfinished(search: Search) -> None:
         raise KnockoutError("no trial of this search is complete; there is nothing to confirm.", where="search")
 
 
-def _best(search: Search, top: int) -> list[Trial]:
+def best_trials(search: Search, top: int) -> list[Trial]:
     """Return the best trials; of several objectives, those that no other beats in every one."""
     ranked = search.best(len(search.finished))
     if len(search.objectives) > 1:
@@ -117,7 +117,7 @@ def write_confirmed(search: Search, plan: Plan, out: Path) -> None:
                 "role": arm.role,
                 "metric": metric,
                 "search": trial.value(metric) if trial and metric in search.objectives else None,
-                **{part: _mean(ended, part, metric) for part in ("validation", "test")},
+                **{part: mean_score(ended, part, metric) for part in ("validation", "test")},
                 "cells": sum(record.ok for record in ended),
                 "openings": len(openings.openings) if openings else 0,
             }
@@ -126,7 +126,7 @@ def write_confirmed(search: Search, plan: Plan, out: Path) -> None:
     write_atomically(search.folder.confirmed, lambda path: for_spreadsheets(table).to_csv(path, index=False))
 
 
-def _mean(records: Sequence[CellRecord], part: str, metric: str) -> float | None:
+def mean_score(records: Sequence[CellRecord], part: str, metric: str) -> float | None:
     """Return the mean score of cells; None where one failed, or where there are none."""
     if not records or not all(record.ok for record in records):
         return None

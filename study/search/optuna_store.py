@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.study import StudyDirection
 from sqlalchemy.exc import ArgumentError
 
 from components.core.errors import KnockoutError, brief, redact
@@ -20,7 +21,7 @@ from study.spec.folder import SearchFolder
 from study.store.locks import hold
 
 FEWEST = 10  # complete trials below which an importance would be noise
-TREES = 64
+BEST_SHARE, BEST_FEWEST = 0.1, 5  # of the complete trials: what importances set apart from the rest
 RETRY_S = 300.0  # for so long a storage that failed is left alone
 
 
@@ -142,38 +143,52 @@ class OptunaStore:
 
 
 def importances(trials: Sequence[Trial], space: Space, objectives: Sequence[str]) -> list[dict[str, Any]]:
-    """Say how much of the scores' variance each parameter explains (fANOVA, Hutter et al. 2014).
+    """Say what share each parameter has in setting the best trials apart (conditional PED-ANOVA).
 
-    Parameters that every arm has are judged over all complete trials; one that needs a level, over those with it.
+    Sources: Watanabe et al. 2023; Optuna 5's form for parameters that act beside some levels only, Hamano et al. 2026
+    (arXiv 2601.20800). The best are a tenth of the complete trials, and at least five. A parameter that fewer than ten
+    of them have is left out.
     """
     rows: list[dict[str, Any]] = []
+    complete = [known for trial in trials if trial.complete if (known := frozen(trial, space, objectives))]
+    if len(complete) < FEWEST:
+        return rows
+    having = {p.name: sum(p.name in known.params for known in complete) for p in space.parameters}
+    names = [name for name, count in having.items() if count >= FEWEST]
     with quiet():
         study = optuna.create_study(directions=directions(objectives))
-        complete = [known for trial in trials if trial.complete if (known := frozen(trial, space, objectives))]
         study.add_trials(complete)
-        common = [p.name for p in space.parameters if all(p.name in known.params for known in complete)]
         for position, name in enumerate(objectives):
-            judged = _importances(study, position, common, [])
-            rows += [{"objective": name, **row, "given": ""} for row in judged]
-            for conditional in [p.name for p in space.parameters if p.name not in common]:
-                judged = _importances(study, position, [conditional], common)
-                rows += [{"objective": name, **row, "given": _given(conditional)} for row in judged]
+            sign = -1.0 if study.directions[position] == StudyDirection.MAXIMIZE else 1.0
+            shares = _shares(study, names, position, sign)
+            rows += [
+                {
+                    "objective": name,
+                    "parameter": parameter,
+                    "importance": share,
+                    "trials": having[parameter],
+                    "given": "" if having[parameter] == len(complete) else _given(parameter),
+                }
+                for parameter, share in shares.items()
+            ]
     return rows
 
 
-def _importances(study: optuna.Study, position: int, names: list[str], beside: list[str]) -> list[dict[str, Any]]:
-    """Judge some parameters among the trials that have them, and all that everybody has."""
-    having = [trial for trial in study.trials if trial.params.keys() >= {*names, *beside}]
-    if len(having) < FEWEST or not names or len({trial.values[position] for trial in having}) == 1:
-        return []
+def _shares(study: optuna.Study, names: list[str], position: int, sign: float) -> dict[str, float]:
+    """Return the importance of parameters as shares of 1; none where the objective never changes."""
+    trials = study.get_trials(deepcopy=False)
+    if not names or len({trial.values[position] for trial in trials}) == 1:
+        return {}
+    best = max(BEST_SHARE, BEST_FEWEST / len(trials))
     values = optuna.importance.get_param_importances(
         study,
-        evaluator=optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, seed=0),
-        params=[*names, *beside],
-        target=lambda trial: float(trial.values[position]),
+        evaluator=optuna.importance.PedAnovaImportanceEvaluator(target_quantile=best),
+        params=names,
+        target=lambda trial: sign * trial.values[position],  # lower is better there
         normalize=False,
     )
-    return [{"parameter": name, "importance": values[name], "trials": len(having)} for name in names if name in values]
+    total = sum(values.values())
+    return {name: value / total for name, value in values.items()} if total > 0 else {}
 
 
 def _given(name: str) -> str:

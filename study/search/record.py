@@ -119,6 +119,11 @@ def _tuned(arm: Arm, search: Search | None) -> dict[str, Any]:
         "score": best[0].value(search.objectives[0]) if best else None,
         "default": default[0].value(search.objectives[0]) if default else None,
         "settings": changed_settings(best[0].arm, arm) if best else "",
+        "trial_scores": " ".join(
+            repr(trial.value(search.objectives[0])) if trial.complete else "nan"
+            for trial in search.finished
+            if not trial.warm
+        ),
     }
 
 

@@ -53,6 +53,11 @@ class SearchFolder:
         return self.root / "confirmed.csv"
 
     @property
+    def path(self) -> Path:
+        """What arms between the reference and the best one scored on fresh repeats."""
+        return self.root / "path.csv"
+
+    @property
     def journal(self) -> Path:
         """Optuna's own storage, unless a URL names another."""
         return self.root / "optuna.log"
@@ -84,6 +89,11 @@ class OutFolder:
     def plan(self) -> Path:
         """The cells that the study last run here planned."""
         return self.root / "plan.json"
+
+    @property
+    def registration(self) -> Path:
+        """The question that was registered before scores were seen."""
+        return self.root / "registration.yaml"
 
     @property
     def owners(self) -> Path:

@@ -139,16 +139,18 @@ class PlanRecord(Record):
 
     Attributes
     ----------
-    metric
-        Primary metric.
-    margin
-        Differences below it do not matter; None: what reports take for that.
+    metric, margin, alpha
+        Primary metric; differences that do not matter, and level of the tests (None: what reports take).
+    looks
+        Numbers of blocks at which verdicts are read before all are in.
     kind
         Where its arms come from.
     """
 
     metric: str
     margin: float | None = None
+    alpha: float | None = None
+    looks: list[int] = []
     kind: PlanKind = Field(PlanKind.DESIGN, strict=False)
     rows: list[CellRow] = Field(min_length=1)
 
@@ -237,10 +239,8 @@ class DriverRecord(Record):
     machine, created
         Boot and process namespace that ``pid`` belongs to, and when the process began, in seconds after boot: a later
         process may get the same number.
-    started
-        When it registered, by its own clock.
-    lanes, workers
-        What it works on, in words, and how many cells that is at a time.
+    started, lanes, workers
+        When it registered, by its own clock; what it works on, in words; how many cells that is at a time.
     """
 
     id: str

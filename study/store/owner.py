@@ -36,7 +36,7 @@ def refuse_other_study(name: str, out: Path, *, share_cells: bool) -> None:
 def edits_of(name: str, content: Mapping[str, Any], out: Path) -> list[str]:
     """Return what a study's file says now that it did not say when it was last run in ``out``, one line per key."""
     before = _read(out).get(name)
-    return [] if before is None else list(_differences(before, dict(content), ""))
+    return [] if before is None else list(differences(before, dict(content), ""))
 
 
 def write_owner(name: str, content: Mapping[str, Any], out: Path) -> None:
@@ -53,12 +53,13 @@ def _read(out: Path) -> dict[str, dict[str, Any]]:
     return record.studies if record else {}
 
 
-def _differences(before: Any, now: Any, at: str) -> Iterator[str]:
+def differences(before: Any, now: Any, at: str) -> Iterator[str]:
+    """Yield one line per key below ``at`` in which two contents differ: ``repeats: 3 -> 5``."""
     if before == now:
         return
     if isinstance(before, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*before, *now]):
-            yield from _differences(before.get(key), now.get(key), f"{at}.{key}" if at else key)
+            yield from differences(before.get(key), now.get(key), f"{at}.{key}" if at else key)
     elif isinstance(before, list) and isinstance(now, list) and (changes := _changed_items(before, now)):
         yield f"{at}: {_shown(', '.join(changes))}"
     else:

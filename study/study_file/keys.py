@@ -51,6 +51,8 @@ class StudyFile(_Strict):
     repeats: int = Field(3, ge=1, le=1000)
     metric: str = "auroc"
     margin: float | None = Field(None, gt=0.0)
+    alpha: float | None = Field(None, ge=0.0001, le=0.5)
+    looks: list[int] | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     embeddings: list[str] | None = None
     lanes: str = "auto"

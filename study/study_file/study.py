@@ -54,8 +54,11 @@ class Study:
         Lanes as they were written; ``auto`` is fitted to memory when it is known what will be run.
     first_repeat
         Index of the first repeat: what was searched or tuned is compared on repeats that the search has not seen.
-    margin
-        Differences below it do not matter to this study, on metrics from 0 to 1; None: what reports take for that.
+    margin, alpha
+        Differences that do not matter to this study, on metrics from 0 to 1, and the level of its tests; None: what
+        reports take for that.
+    looks
+        Numbers of blocks at which its verdicts are read before all are in.
     embeddings
         Names of the arms whose cells of the first repeat save what the model makes of test pairs.
     content
@@ -78,6 +81,8 @@ class Study:
     lanes_asked: str = "auto"
     first_repeat: int = 0
     margin: float | None = None
+    alpha: float | None = None
+    looks: tuple[int, ...] = ()
     embeddings: tuple[str, ...] = ()
     content: Mapping[str, Any] = field(default_factory=dict)
 
@@ -182,6 +187,8 @@ def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Pa
         repeats=raw.repeats,
         metric=raw.metric,
         margin=raw.margin,
+        alpha=raw.alpha,
+        looks=_looks(raw.looks or []),
         budget=budget,
         lanes=parse_lanes(lanes),
         lanes_asked=lanes,
@@ -193,6 +200,14 @@ def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Pa
         content=raw.model_dump(mode="json", exclude={"name", "lanes"}),
         embeddings=_embedded(raw.embeddings, arms.arms, {**expanded.aliases, **arms.aliases}),
     )
+
+
+def _looks(given: Sequence[int]) -> tuple[int, ...]:
+    """Return the numbers of blocks at which verdicts are read early, in order."""
+    if any(blocks < 1 for blocks in given) or len(set(given)) < len(given):
+        message = f"looks are numbers of blocks, each once: [4, 6]; got {list(given)}."
+        raise KnockoutError(message, where="looks")
+    return tuple(sorted(given))
 
 
 def _embedded(given: Sequence[str] | None, arms: Sequence[Arm], aliases: Mapping[str, str]) -> tuple[str, ...]:

@@ -385,7 +385,7 @@ class TestThePageOfASearch:
     def test_every_figure_has_words_and_numbers(self, page: Path) -> None:
         html = page.read_text(encoding="utf-8")
         drawn = sorted(p.stem for p in (page.parent / "figures").glob("*.svg"))
-        assert drawn == ["search_best_so_far", "search_importances_auroc"]
+        assert drawn == ["search_best_so_far", "search_expected_best", "search_importances_auroc"]
         assert html.count('<figure role="img" aria-label="') == len(drawn)
         assert "gnn 0.41" in html
         assert f"Left out, with fewer than 10 complete trials: {HEADS}." in html

@@ -111,12 +111,12 @@ ON_ONE = "STRING-cell0"
 @pytest.mark.parametrize(
     ("where", "status", "note"),
     [
-        (lambda f: (f["arm"] == "degree") & (f["repeat"] == 0), "timeout", "degree failed 1 of 3 repeats"),
+        (lambda f: (f["arm"] == "degree") & (f["repeat"] == 0), "oom", "degree failed 1 of 3 repeats"),
         (lambda f: (f["arm"] == "degree") & (f["repeat"] == 0), "", "degree lacks 1 of 3 repeats"),
-        (lambda f: f["arm"] == "noise", "timeout", "noise failed 3 of 3 repeats"),  # it might have been any good
+        (lambda f: f["arm"] == "noise", "oom", "noise failed 3 of 3 repeats"),  # it might have been any good
         (lambda f: f["arm"] == "noise", "", "noise lacks 3 of 3 repeats"),
         (lambda f: f["arm"].isin(["full", "degree"]), "", "neither full nor degree was run"),
-        (lambda f: (f["arm"] == "full") & (f["repeat"] < 2), "timeout", "full failed 2 of 3 repeats"),
+        (lambda f: (f["arm"] == "full") & (f["repeat"] < 2), "oom", "full failed 2 of 3 repeats"),
     ],
 )
 def test_no_gain_is_stated_over_the_controls_that_happened_to_finish(

@@ -1,4 +1,4 @@
-"""What share of the variance of the scores each parameter of a search explains."""
+"""What share each parameter of a search has in setting its best trials apart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST = 20  # parameters drawn; the table holds all of them
 
 
 def importances(search: Search, objective: Objective) -> Drawing | None:
-    """Draw what share of the scores' variance each parameter explains; None where that is refused."""
+    """Draw what share each parameter has in setting the best trials apart; None where that is refused."""
     table = importance_numbers(search)
     data = table[table["objective"] == objective.name].reset_index(drop=True)
     if data.empty:
@@ -31,7 +31,7 @@ def importances(search: Search, objective: Objective) -> Drawing | None:
         axes.annotate(f"{row['importance']:.2f}", at, (4, 0), textcoords="offset points", va="center", fontsize=9)
     axes.set_yticks(range(len(largest)), [_parameter(row) for row in largest.to_dict("records")], fontsize=9)
     axes.set_xlim(0, max(float(largest["importance"].max()) * 1.12, 0.05))
-    axes.set_xlabel(f"share of the variance of {objective_label(objective)}")
+    axes.set_xlabel(f"share in what sets the best apart, {objective_label(objective)}")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     return Drawing(figure, data)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from reports.figures.search.expected import expected
 from reports.figures.search.importances import MOST, importances
 from reports.figures.search.pareto import pareto
+from reports.figures.search.path import path
 from reports.figures.search.progress import progress
 from reports.figures.shared.canvas import svg
 from reports.figures.shared.picture import Drawing, Picture, picture
@@ -24,7 +26,9 @@ def search_pictures(search: Search) -> list[Picture]:
     """Draw every figure of a search once, with caption and text alternative."""
     others = search.objectives[1:]
     drawings = [_progress(search, drawing) for drawing in (progress(search),) if drawing]
+    drawings += [_expected(search, drawing) for drawing in (expected(search),) if drawing]
     drawings += [_pareto(search, other, drawing) for other in others if (drawing := pareto(search, other))]
+    drawings += [_path(search, drawing) for drawing in (path(search),) if drawing]
     return drawings + [
         _importances(search, o, drawing) for o in search.objectives if (drawing := importances(search, o))
     ]
@@ -39,6 +43,37 @@ def _progress(s: Search, drawing: Drawing) -> Picture:
         reached = f"Best: {score_text(s.first, best[f'objective:{s.first.name}'])} at {trial_name(best)}."
     described = f"{', '.join(f'{s.count(state)} {state}' for state in STATES)}."
     return picture("search_best_so_far", drawing, caption, f"{reached} {described}".strip())
+
+
+def _expected(s: Search, drawing: Drawing) -> Picture:
+    data = drawing.numbers
+    caption = (
+        f"Expected best {objective_label(s.first)} at equal budget (Dodge et al. 2019): of n trials drawn from the "
+    )
+    caption += f"{len(data)} that ended, one that was pruned or failed as the worst."
+    if s.sampler not in ("random", "grid"):
+        caption += " These were proposed one after the other, so a search by chance of this size may find less."
+    if len(data) < FEWEST:
+        caption += f" {len(data)} trials are few: the curve says little."
+    last = data.iloc[-1]
+    reached = f"{score_text(s.first, data['expected'].iloc[0])} with 1 trial, "
+    reached += f"{score_text(s.first, last['expected'])} with {len(data)}."
+    return picture("search_expected_best", drawing, caption, reached)
+
+
+def _path(s: Search, drawing: Drawing) -> Picture:
+    data = drawing.numbers
+    caption = (
+        "From the reference (top) to the best arm (bottom) on fresh repeats, one change after the other, each the "
+    )
+    caption += (
+        "one with the best validation score (Fawcett & Hoos 2016). Validation chose, so it flatters; the test did not."
+    )
+    described = "; ".join(
+        f"{row['changed']}: {score_text(s.first, row['validation'])}, test {score_text(s.first, row['test'])}"
+        for row in data.to_dict("records")
+    )
+    return picture("search_path", drawing, caption, described)
 
 
 def _pareto(s: Search, other: Objective, drawing: Drawing) -> Picture:
@@ -63,15 +98,14 @@ def _pareto(s: Search, other: Objective, drawing: Drawing) -> Picture:
 
 def _importances(s: Search, objective: Objective, drawing: Drawing) -> Picture:
     numbers = drawing.numbers
-    caption = (
-        f"What explains {objective_label(objective)} (fANOVA): share of the variance of the complete trials' scores"
-    )
+    what = objective_label(objective)
+    caption = f"What sets the best trials apart in {what} (conditional PED-ANOVA): share of each parameter"
     caption += f", the {MOST} largest of {len(numbers)} parameters." if len(numbers) > MOST else "."
     if (numbers["given"] != "").any():
-        caption += (
-            " Hatched: conditional parameters, among the trials that have them; their shares are of another total."
-        )
+        caption += " Hatched: parameters that act beside some levels only, weighed by how often they do among the best."
     having = s.trials[s.trials["state"] == "complete"].notna().sum()
+    if (complete := s.count("complete")) < 5 * FEWEST:
+        caption += f" {complete} complete trials are few: shares of this size change from one search to the next."
     scarce = [name for name in s.space["name"] if having.get(f"param:{name}", 0) < FEWEST]
     if scarce:
         caption += f" Left out, with fewer than {FEWEST} complete trials: {joined(scarce)}."

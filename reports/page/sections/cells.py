@@ -9,14 +9,14 @@ from reports.page.tables.exports import cost_table
 
 
 def completeness_context(a: Analysis) -> dict[str, Any]:
-    """Gather which cells are finished, failed and not run, with the reasons."""
+    """Gather which cells are finished, failed and missing, with the reasons."""
     table = a.completeness
     bad = table[(table["failed"] > 0) | (table["missing"] > 0)]
     rows = [
         {
             "arm": r.arm,
             "dataset": r.dataset,
-            "counts": f"{r.finished} finished, {r.failed} failed, {r.missing} not run",
+            "counts": f"{r.finished} finished, {r.failed} failed, {r.missing} missing",
             "reasons": r.reasons or "no row in the table",
         }
         for r in bad.itertuples()
@@ -34,7 +34,7 @@ def _matrix(a: Analysis) -> dict[str, Any]:
 def _count(cell: Any) -> dict[str, str]:
     if cell is None:
         return {"text": "–", "mark": "gap"}
-    parts = [f"{cell.finished} ok", f"{cell.failed} failed", f"{cell.missing} not run"]
+    parts = [f"{cell.finished} ok", f"{cell.failed} failed", f"{cell.missing} missing"]
     shown = [part for part, n in zip(parts, (1, cell.failed, cell.missing), strict=True) if n]
     return {"text": ", ".join(shown), "mark": "gap" if len(shown) > 1 else ""}
 

@@ -68,5 +68,5 @@ def _cell(row: dict[Hashable, Any], mark: str) -> dict[str, str]:
         spread = f" ± {number(row['sd'])}" if np.isfinite(row["sd"]) else ""
         return {"text": number(row["mean"]), "spread": spread, "mark": mark}
     total = row["finished"] + row["failed"] + row["missing"]
-    what = f"{row['failed']} of {total} failed" if row["failed"] else f"{row['missing']} of {total} not run"
+    what = f"{row['failed']} of {total} failed" if row["failed"] else f"{row['missing']} of {total} missing"
     return {"text": what, "spread": "", "mark": "gap"}

@@ -19,6 +19,7 @@ from reports.search.record import (
     Search,
     best_trials,
     changes,
+    expected_curve,
     importance_numbers,
     objective_label,
     score_text,
@@ -45,6 +46,8 @@ def search_context(search: Search, drawn: Sequence[Picture]) -> dict[str, Any]:
         "outside": _outside(search),
         "space": [{"name": row["name"], "range": row["range"]} for row in search.space.to_dict("records")],
         "confirmed": [_confirmed_row(row) for row in _confirmed_rows(search)],
+        "path": _path_rows(search),
+        "path_stale": _leads_elsewhere(search),
         "confirmed_metric": label(search.metric),
     }
 
@@ -76,12 +79,34 @@ def search_exports(search: Search) -> list[Export]:
         Export("search_best_trials", _with_changes(search, best_trials(search, TOP))),
         Export("search_space", search.space),
         Export("search_importances", importance_numbers(search)),
+        Export("search_expected_best", expected_curve(search)),
     ]
     if len(search.objectives) > 1:
         out.append(Export("search_pareto", _with_changes(search, _front(search))))
     if search.confirmed is not None:
         out.append(Export("search_confirmed", search.confirmed, _confirmed_tex(search)))
+    if search.path is not None:
+        out.append(Export("search_path", search.path))
     return out
+
+
+def _leads_elsewhere(s: Search) -> bool:
+    """Whether the search has another best arm than the one that the path leads to."""
+    best = best_trials(s)
+    return s.path is not None and not best.empty and s.path["arm_digest"].iloc[-1] != best["arm_digest"].iloc[0]
+
+
+def _path_rows(s: Search) -> list[dict[str, str]]:
+    if s.path is None:
+        return []
+    return [
+        {
+            **{key: str(row[key]) for key in ("step", "changed", "cells", "tried")},
+            "validation": number(row["validation"]) if pd.notna(row["validation"]) else "failed",
+            "test": number(row["test"]) if pd.notna(row["test"]) else "failed",
+        }
+        for row in s.path.to_dict("records")
+    ]
 
 
 def _confirmed_tex(s: Search) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from reports.page.sentences.tuning import tuning_sentence
 from reports.page.tables.exports import Export
+from reports.search.record import expected_best
 from reports.search.refusals import tuning_refusals, was_tuned
 from reports.words.metrics import label
 from reports.words.numbers import joined, number
@@ -16,7 +17,7 @@ from reports.words.numbers import joined, number
 def tuning_context(tuning: pd.DataFrame, metric: str) -> dict[str, Any]:
     """Gather everything the section on tuning shows."""
     untuned = tuning[was_tuned(tuning) & tuning["complete"].eq(0)]["arm"].tolist()
-    note = ""
+    note, equal = "", _equal_budget(tuning)
     if untuned:
         note = f"No trial of {joined(untuned, 12)} is complete: it kept its untuned settings."
     return {
@@ -24,13 +25,31 @@ def tuning_context(tuning: pd.DataFrame, metric: str) -> dict[str, Any]:
         "warnings": tuning_refusals(tuning),
         "kept": note,
         "metric": label(metric),
-        "rows": [_row(row) for row in tuning.to_dict("records")],
+        "equal": equal,
+        "rows": [{**_row(row), "expected": _expected(row, equal)} for row in tuning.to_dict("records")],
     }
 
 
 def tuning_exports(tuning: pd.DataFrame) -> list[Export]:
-    """Collect the table of the tuning, all digits."""
-    return [Export("tuning", tuning)]
+    """Collect the table of the tuning, and what each arm's trials would have found at any budget, all digits."""
+    curves = [
+        {"arm": row["arm"], "trials": n, "expected": value}
+        for row in tuning.to_dict("records")
+        for n, value in enumerate(expected_best(row["trial_scores"]), start=1)
+    ]
+    tables = [Export("tuning", tuning.drop(columns="trial_scores"))]
+    return [*tables, Export("tuning_expected_best", pd.DataFrame(curves))] if curves else tables
+
+
+def _equal_budget(tuning: pd.DataFrame) -> int:
+    """Return the largest number of trials that every tuned arm has; 0 where that is not known."""
+    counts = [len(scores) for scores in tuning.loc[was_tuned(tuning), "trial_scores"]]
+    return min(counts, default=0)
+
+
+def _expected(row: dict[Any, Any], budget: int) -> str:
+    curve = expected_best(row["trial_scores"])
+    return number(curve[budget - 1]) if budget and curve else "–"
 
 
 def _row(row: dict[Any, Any]) -> dict[str, str]:

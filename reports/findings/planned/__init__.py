@@ -1,0 +1,1 @@
+"""What a study set out to do, against what it did."""

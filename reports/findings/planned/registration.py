@@ -1,0 +1,98 @@
+"""What was done against what was registered before scores were seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from reports.errors import listed
+from reports.findings.results import Refusal
+from reports.options import Registration, ReportOptions
+from reports.statistics.pairs.equivalence import margin_of
+from reports.table.table import Table
+from reports.words.numbers import count
+
+_LISTED = 6
+
+
+def deviations(table: Table, options: ReportOptions) -> tuple[str, ...]:
+    """Return in what a report differs from the question that was registered, one sentence each; none if none was."""
+    planned = table.planned
+    if planned is None or planned.registration is None or not planned.registration.content:
+        return ()
+    asked = planned.registration.content
+    return (
+        *_settings(asked, table, options),
+        *_arms(asked, table, {arm for arm, _, _, _ in planned.cells}),
+        *_data(asked, table),
+    )
+
+
+def registration_refusals(registration: Registration | None, listed_deviations: tuple[str, ...]) -> list[Refusal]:
+    """Warn of a registration that cannot be trusted, or that came late, and of what deviates from it."""
+    if registration is None:
+        return []
+    out = []
+    if registration.broken:
+        out.append(Refusal("registration", "the registered question", registration.broken, "warning"))
+    if registration.ended:
+        message = f"{count(registration.ended, 'cell')} of the study had ended before its question was registered, so "
+        message += "it may have been asked with their scores in view."
+        out.append(Refusal("registration", "the registered question", message, "warning"))
+    return out + [Refusal("deviation", "the registered question", line, "warning") for line in listed_deviations]
+
+
+def _settings(asked: Any, table: Table, options: ReportOptions) -> Iterator[str]:
+    now = {"primary metric": table.metric, "margin": margin_of(table.metric, options.margin), "level": options.alpha}
+    now["reference arm"] = table.reference
+    before = [asked["metric"], asked["margin"], asked["alpha"], asked["reference"]]
+    for (what, value), registered in zip(now.items(), before, strict=True):
+        if value != registered:
+            yield f"The {what} is {value}; registered was {registered}."
+    if options.block is not None and options.block != "block":
+        yield f"The independent unit is the column {options.block}; registered were blocks of the study."
+
+
+def _arms(asked: Any, table: Table, planned: set[str]) -> Iterator[str]:
+    frame, registered = table.frame, asked["arms"]
+    roles = frame.drop_duplicates("arm").set_index("arm")["role"]
+    # the arms that a search found could not be named beforehand
+    added = [arm for arm in roles.index if arm not in registered and (asked["kind"], roles[arm]) != ("search", "arm")]
+    if added:
+        yield f"{count(len(added), 'arm')} added after registration: {listed(sorted(added), _LISTED)}."
+    if removed := sorted(set(registered) - planned):
+        yield f"{count(len(removed), 'registered arm')} removed: {listed(removed, _LISTED)}."
+    if asked["kind"] == "tune" or "arm_digest" not in frame:
+        return  # tuning is to change their settings
+    digests = frame.drop_duplicates("arm").set_index("arm")["arm_digest"]
+    if other := sorted(a for a in digests.index if a in registered and digests[a] != registered[a]["digest"]):
+        yield f"Other settings than registered: {listed(other, _LISTED)}."
+
+
+def _data(asked: Any, table: Table) -> Iterator[str]:
+    frame, registered = table.frame, asked["datasets"]
+    of_sets = frame.drop_duplicates("dataset").set_index("dataset")
+    if added := sorted(set(of_sets.index) - set(registered)):
+        yield f"{count(len(added), 'data set')} added after registration: {listed(added, _LISTED)}."
+    known = [name for name in of_sets.index if name in registered]
+    for column, key, what in (
+        ("block", "block", "Other blocks"),
+        ("data_digest", "data", "Other data"),
+        ("split", "split", "Another exam"),
+    ):
+        other = [name for name in known if column in of_sets and of_sets.loc[name, column] != registered[name][key]]
+        if other and not (column == "block" and table.units not in ("", "block")):
+            yield f"{what} than registered on {listed(sorted(other), _LISTED)}."
+    if more := sorted(set(frame["repeat"].unique()) - set(asked["repeats"])):
+        yield f"{count(len(more), 'repeat')} added after registration: {listed([*map(str, more)], _LISTED)}."
+    mine = frame[frame["arm"] == asked["reference"]]
+    if "protocol" in mine and len(mine) and _other_budget(mine["protocol"].iloc[0], asked["training"]):
+        yield "Another training budget than registered."
+
+
+def _other_budget(protocol: Any, training: Any) -> bool:
+    try:
+        return bool(json.loads(protocol) != json.loads(json.dumps(training)))
+    except (TypeError, ValueError):
+        return True
