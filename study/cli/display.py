@@ -126,7 +126,7 @@ class LiveProgress:
 
     def planned(self, done: int, missing: int) -> None:
         """Show how many cells are recorded already, and how many will be run."""
-        self._to_run, self._began = missing, time.monotonic()
+        self._to_run, self._ended, self._began = missing, 0, time.monotonic()
         self._notice.call_off()
         self._notice = _Notice(PROBING if missing else CLOSING)
         if done:

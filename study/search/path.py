@@ -16,6 +16,7 @@ from study.run.engine import Listener, Means, drive, make_workers
 from study.run.pool import Pool
 from study.run.queue import Queue
 from study.search.confirm import mean_score
+from study.search.record import shown
 from study.spec.files import write_atomically
 from study.spec.folder import SearchFolder
 from study.spec.records import CellRecord
@@ -84,7 +85,9 @@ def _flips(current: Arm, winner: Arm) -> Iterator[tuple[str, Arm]]:
             except KnockoutError:  # heads that do not divide the width: all of this level at once
                 singles = [(f"{factor}.{mine.level}", _towards(current, winner, {factor: target}))]
                 break
-            singles.append((f"{factor}.{mine.level}.{key}={after[key]}", _towards(current, winner, {factor: choice})))
+            singles.append(
+                (f"{factor}.{mine.level}.{key}={shown(after[key])}", _towards(current, winner, {factor: choice}))
+            )
         found = found or bool(singles)
         yield from singles
     if not found:
