@@ -4,44 +4,39 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from math import comb
 
 import numpy as np
 import pytest
 
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.statistics.multiplicity import holm
+from reports.statistics.pairs.max_t import step_down
 from reports.statistics.pairs.signed import wilcoxon
 
 
-def test_one_comparison_needs_six_blocks() -> None:
-    assert blocks_needed(1) == 6
+@pytest.mark.parametrize(("alpha", "blocks"), [(0.05, 6), (0.1, 5), (0.01, 8), (0.03125, 7), (0.9, 2)])
+def test_the_blocks_that_a_level_needs(alpha: float, blocks: int) -> None:
+    assert blocks_needed(alpha) == blocks
+    assert smallest_p(blocks) < alpha <= smallest_p(blocks - 1)
 
 
-@pytest.mark.parametrize(("arms", "blocks"), [(3, 7), (4, 8), (5, 9), (6, 10), (8, 11), (10, 11)])
-def test_blocks_for_all_pairs(arms: int, blocks: int) -> None:
-    assert blocks_needed(comb(arms, 2)) == blocks
+@pytest.mark.parametrize("blocks", [6, 7, 9])
+@pytest.mark.parametrize("comparisons", [1, 3, 9])
+def test_the_floor_is_what_the_best_outcome_gives_for_any_number_of_arms(blocks: int, comparisons: int) -> None:
+    best = np.random.default_rng(0).uniform(0.9, 1.1, (blocks, comparisons))
+    assert step_down(best) == pytest.approx(np.full(comparisons, smallest_p(blocks)))
+    assert wilcoxon(best[:, 0]).p == pytest.approx(smallest_p(blocks))
 
 
-@pytest.mark.parametrize(("arms", "blocks"), [(3, 7), (4, 7), (5, 8), (6, 8), (8, 9), (9, 9), (10, 9)])
-def test_blocks_against_a_reference(arms: int, blocks: int) -> None:
-    assert blocks_needed(arms - 1) == blocks
+def test_no_block_proves_nothing_and_fewer_are_refused() -> None:
+    assert smallest_p(0) == smallest_p(1) == 1.0
+    with pytest.raises(ValueError, match="at least 0"):
+        smallest_p(-1)
 
 
-def test_seven_cell_types_carry_a_reference_and_three_others() -> None:
-    assert smallest_p(7, 3) < 0.05 <= smallest_p(7, 4)
-
-
-@pytest.mark.parametrize(("blocks", "comparisons"), [(6, 1), (7, 3), (9, 5)])
-def test_the_floor_is_what_the_best_outcome_gives(blocks: int, comparisons: int) -> None:
-    best = wilcoxon(np.arange(1.0, blocks + 1.0)).p
-    assert holm(np.full(comparisons, best)).min() == pytest.approx(smallest_p(blocks, comparisons))
-
-
-@pytest.mark.parametrize(("blocks", "comparisons"), [(-1, 1), (7, 0)])
-def test_senseless_sizes_are_refused(blocks: int, comparisons: int) -> None:
-    with pytest.raises(ValueError, match="must be at least"):
-        smallest_p(blocks, comparisons)
+@pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1])
+def test_senseless_levels_are_refused(alpha: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        blocks_needed(alpha)
 
 
 def test_the_floor_is_known_without_loading_scipy() -> None:

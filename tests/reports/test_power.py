@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from reports.build import _render
 from reports.page.sections.conclusions import conclusion_exports, conclusions_context
 from reports.statistics.attainability import blocks_needed
-from reports.statistics.pairs.power import MIN_REPEATS, blocks_for, power
+from reports.statistics.pairs.power import MIN_REPEATS, blocks_for, blocks_for_equality, power
 from reports.table.table import Table
 
 Study = Callable[..., Table]
@@ -53,7 +52,19 @@ def test_more_spread_and_more_comparisons_never_need_fewer_blocks(sd: float, mor
 
 def test_never_fewer_blocks_than_an_exact_test_needs() -> None:
     assert blocks_for(0.01, 0.0) == blocks_for(0.01, 1e-5) == blocks_for(0.01, 0.003) == 6
-    assert blocks_for(0.01, 0.0, comparisons=5) == 8
+    assert blocks_for(0.01, 0.0, comparisons=5) == 6  # max-T: the floor is the same for any number of arms
+    assert blocks_for_equality(0.01, 0.0) == blocks_for_equality(0.01, 0.0, comparisons=9) == 5
+
+
+@pytest.mark.parametrize("both_sides", [True, False])
+def test_equality_has_the_promised_power(both_sides: bool) -> None:
+    n = blocks_for_equality(0.01, 0.015, both_sides=both_sides)
+    assert n is not None
+    drawn = np.random.default_rng(2).normal(0.0, 0.015, size=(3000, n))
+    above = stats.ttest_1samp(drawn, -0.01, axis=1, alternative="greater").pvalue
+    below = stats.ttest_1samp(drawn, 0.01, axis=1, alternative="less").pvalue
+    shown = np.maximum(above, below) if both_sides else above
+    assert np.mean(shown < 0.05) == pytest.approx(0.8, abs=0.05)
 
 
 def test_a_hopeless_spread_gives_no_number() -> None:
@@ -110,15 +121,15 @@ def test_one_block_less_would_not_do(sd: float, m: int) -> None:
         return float(stats.nct.sf(stats.t.isf(alpha / 2, blocks - 1), blocks - 1, 0.01 / sd * np.sqrt(blocks)))
 
     assert reached(n) >= 0.8
-    assert n == blocks_needed(m) or reached(n - 1) < 0.8
+    assert n == blocks_needed() or reached(n - 1) < 0.8
 
 
 def test_a_study_plans_only_for_metrics_with_a_margin(study: Study) -> None:
     analysis = analyse(study())
     planned = {c.finding.metric for c in analysis.conclusions if c.power}
     assert planned == {"auroc"}
-    shown = _render("conclusions.html.j2", {**conclusions_context(analysis), "a": analysis})
-    assert "How many blocks would a small difference need?" in shown
+    shown = conclusions_context(analysis)["power"]
+    assert len(shown) == 3 and all({"needed", "not_worse", "equal", "endless"} <= set(row) for row in shown)
     (rows,) = [table.numbers for table in conclusion_exports(analysis) if table.name == "power"]
-    assert {"difference", "blocks", "repeats", "sd", "sd_between", "needed", "needed_endless"} <= set(rows)
+    assert {"difference", "blocks", "repeats", "sd", "sd_between", "needed", "needed_equal"} <= set(rows)
     assert (rows["power"] == 0.8).all() and (rows["blocks"] == 7).all()

@@ -34,9 +34,9 @@ def test_table_1_friedman_and_the_gap_to_the_runner_up() -> None:
     assert test.test.p_chi2 == pytest.approx(1.12e-29, rel=0.005)
     assert test.test.kendalls_w == pytest.approx(0.804, abs=0.0005)
     runner_up = pair(analysis, "scUniGP", "scGREAT")
-    assert runner_up.effect is not None and runner_up.test is not None
+    assert runner_up.effect is not None and runner_up.sensitivity is not None
     assert -runner_up.effect.cohens_d == pytest.approx(1.163, abs=0.0005)
-    assert runner_up.test.statistic == 0.0
+    assert runner_up.sensitivity.signed.statistic == 0.0
     assert runner_up.verdict == "lower"
 
 
@@ -46,13 +46,11 @@ def test_table_2_graph_branch() -> None:
     assert test.test.blocks == 14
     assert test.test.chi2 == pytest.approx(15.81, abs=0.005)
     assert test.test.p_chi2 == pytest.approx(3.7e-4, rel=0.02)
-    # as scipy prints them for three decimals with ties and zeros, and as they are when every sign pattern is counted
-    expected = {("gat", "none"): (0.016, 0.0129), ("gat", "gcn"): (0.0057, 0.0032), ("gcn", "none"): (0.27, 0.295)}
-    for (one, other), (printed, exact) in expected.items():
+    # as they are when every sign pattern of three decimals with ties and zeros is counted
+    for (one, other), exact in {("gat", "none"): 0.0129, ("gat", "gcn"): 0.0032, ("gcn", "none"): 0.295}.items():
         found = pair(analysis, one, other)
-        assert found.test is not None
-        assert found.p_unrounded == pytest.approx(printed, rel=0.02), (one, other)
-        assert found.test.p == pytest.approx(exact, rel=0.02), (one, other)
+        assert found.sensitivity is not None
+        assert found.sensitivity.signed.p == pytest.approx(exact, rel=0.02), (one, other)
     assert pair(analysis, "gcn", "none").verdict == "not established"
 
 
@@ -81,21 +79,20 @@ def test_table_3_fusion() -> None:
     assert test.test.chi2 == pytest.approx(24.14, abs=0.005)
     assert test.test.p_chi2 == pytest.approx(5.7e-6, rel=0.005)
     early = pair(analysis, "multiscale", "early")
-    assert early.test is not None
-    assert early.test.p == pytest.approx(0.00012, rel=0.02)
+    assert early.sensitivity is not None
+    assert early.sensitivity.signed.p == pytest.approx(0.00012, rel=0.02)
 
 
 def test_table_3_late_fusion_with_and_without_the_last_bits() -> None:
     """The .0052 in circulation ranks raw floats, where -0.006 and 0.006 are not tied; tied and exact: .0024."""
     analysis = table("scunigp_table3_fusion_auroc.csv", "fusion")
     late = pair(analysis, "multiscale", "late")
-    assert late.test is not None
-    assert late.p_unrounded == pytest.approx(0.0052, rel=0.01)
+    assert late.sensitivity is not None
     values = analysis.scores.pivot_table(index="block", columns="arm", values="mean")
     tied = (values["multiscale"] - values["late"]).round(6)
     every = np.array(list(product((-1, 1), repeat=len(tied)))) @ stats.rankdata(tied.abs())
     seen = np.sign(tied) @ stats.rankdata(tied.abs())
-    assert (tied != 0).all() and late.test.p == pytest.approx((np.abs(every) >= abs(seen)).mean())
+    assert (tied != 0).all() and late.sensitivity.signed.p == pytest.approx((np.abs(every) >= abs(seen)).mean())
 
 
 def test_blocks_that_share_a_cell_type_are_called_dependent() -> None:
@@ -112,10 +109,31 @@ def test_cell_types_as_blocks_average_networks_inside() -> None:
     assert all(f.effect is not None and f.effect.n == 7 for f in analysis.findings)
 
 
+def test_table_1_over_seven_cell_types_establishes_what_it_can() -> None:
+    path = published("scunigp_table1_auroc.csv")
+    analysis = analyse(load(path, ReportOptions(reference="scUniGP")))
+    assert len(analysis.blocks) == 7 and len(analysis.conclusions) == 9
+    at_the_floor = [f for f in analysis.findings if f.p == pytest.approx(2 / 2**7)]
+    assert len(at_the_floor) >= 8 and all(f.verdict == "lower" and f.side == "below" for f in at_the_floor)
+    words = {c.finding.arm: c.word for c in analysis.conclusions}
+    assert all(words[f.arm] == "worse" for f in at_the_floor) and "the design cannot tell" not in words.values()
+    assert all(f.sensitivity and f.sensitivity.p_holm > 0.05 for f in analysis.findings)  # what Holm would have said
+
+
+def test_table_2_over_seven_cell_types_shows_gat_above_both() -> None:
+    path = published("scunigp_table2_gnn_auroc.csv")
+    analysis = analyse(load(path, ReportOptions(arm="gnn")))
+    for other in ("gcn", "none"):
+        found = pair(analysis, "gat", other)
+        assert found.p == pytest.approx(3 / 64) and found.verdict in ("higher", "lower")
+    assert pair(analysis, "gcn", "none").verdict == "not established"
+
+
 def test_bucketing_table_reads_both_metrics() -> None:
     path = published("gpdht_table2_bucketing.csv")
     analysis = analyse(load(path, ReportOptions(arm="bucketing", block="cell", dataset="genes")))
     assert analysis.metrics == ("auroc", "auprc")
     by_metric = {f.metric: f for f in analysis.findings}
-    assert by_metric["auroc"].test is not None and "Wilcoxon" in by_metric["auroc"].test.method
-    assert by_metric["auprc"].test is not None and "sign test" in by_metric["auprc"].test.method
+    beside = by_metric["auroc"].sensitivity
+    assert beside is not None and "Wilcoxon" in beside.signed.method
+    assert by_metric["auprc"].verdict == "described" and by_metric["auprc"].sensitivity is None

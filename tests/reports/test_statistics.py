@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.figures.scores.critical_difference import cliques
 from reports.statistics.multiplicity import holm
 from reports.statistics.pairs.differences import effect
 from reports.statistics.pairs.ranks import conover, friedman, nemenyi
@@ -118,13 +117,6 @@ def test_conover_where_all_blocks_rank_alike_says_no_more_than_the_blocks_of_a_p
     tied = conover(same.assign(b=1.0))
     assert tied.loc["a", "b"] == 1.0 and tied.loc["a", "c"] == pytest.approx(3 * 2 / 2**6)
     assert (conover(same * 0.0) == 1.0).all(axis=None)
-
-
-def test_bars_never_pass_over_an_arm_that_differs() -> None:
-    ranks = pd.Series([1.0, 2.0, 3.0, 4.0], index=ARMS)
-    p = pd.DataFrame(1.0, index=ARMS, columns=ARMS)
-    p.loc["a", "b"] = p.loc["b", "a"] = 0.01  # a~c and a~d, but b stands between
-    assert cliques(ranks, p, 0.05) == [(1, 3)]
 
 
 @settings(max_examples=20, deadline=None)

@@ -133,7 +133,8 @@ def _pairs(a: Analysis) -> str:
         " by step-down max-T (Westfall and Young, 1993), the signs of whole blocks flipped jointly, which holds the "
     )
     text += "family-wise error; other metrics are described by intervals"
-    beside = joined(_once(f.sensitivity.signed.method.partition(",")[0] for f in tested if f.sensitivity))
+    methods = _once(f.sensitivity.signed.method.partition(",")[0] for f in tested if f.sensitivity)
+    beside = joined([method for method in methods if method != "no block differs"] or ["signed-rank"])
     return f"{text}. As sensitivity, {beside} and paired t tests with Holm's correction are given."
 
 

@@ -20,7 +20,7 @@ from reports.statistics.arrays import Values
 EXACT_BLOCKS = 16  # every pattern of signs up to here, that is 32,768; beyond, DRAWN of them
 DRAWN = 20_000
 _CHUNK = 4096  # patterns whose statistics are held in memory at once
-_SLACK = 1e-9  # of a statistic: sums of the same numbers in another order differ in their last bits
+_SLACK = 1e-9  # sums of the same numbers in another order differ in their last bits
 MIN_FLIPPED = 6  # blocks; with fewer no outcome has p < .05, and intervals come from Student's t by Bonferroni
 
 
@@ -51,13 +51,13 @@ def step_down(differences: Values) -> Values:
     Values
         ``[comparisons]``: at least 2 / 2**N of the comparison's own N blocks, 1 where no block differs.
     """
-    observed = _t(differences, np.ones((1, len(differences))))[0]
+    observed = _t(differences, np.ones((1, len(differences))), slack=_SLACK)[0]
     order = np.argsort(-observed, kind="stable")
     reached, patterns = np.zeros(len(order)), sign_patterns(len(differences))
     for start in range(0, len(patterns), _CHUNK):
         flipped = _t(differences, patterns[start : start + _CHUNK])[:, order]
         largest = np.maximum.accumulate(flipped[:, ::-1], axis=1)[:, ::-1]  # of this comparison and all weaker ones
-        reached += (largest >= observed[order] * (1 - _SLACK)).sum(axis=0)
+        reached += (largest >= observed[order]).sum(axis=0)
     p = np.empty(len(order))
     p[order] = np.maximum.accumulate(reached / len(patterns))
     return p
@@ -97,13 +97,17 @@ def half_widths(differences: Values, alpha: float = 0.05) -> Values:
     return half
 
 
-def _t(differences: Values, signs: Values) -> Values:
-    """Return |t| of the mean of every comparison under every pattern, ``[patterns, comparisons]``."""
+def _t(differences: Values, signs: Values, *, slack: float = 0.0) -> Values:
+    """Return |t| of the mean of every comparison under every pattern, ``[patterns, comparisons]``.
+
+    Where all blocks agree, t leaps to infinity in the last bits of a float: ``slack`` comes off what rises with t, and
+    not off t, lest a pattern that is as extreme as the observed one be counted as less.
+    """
     n = np.isfinite(differences).sum(axis=0)
     d = np.nan_to_num(differences)
     squares = (d**2).sum(axis=0)
     # sum / root of squares is the same under flips but for its numerator, and rises with t: 1 where all blocks agree
     share = np.abs(signs @ d) / np.sqrt(np.where(squares > 0, squares * np.maximum(n, 1), 1.0))
-    share = np.minimum(share, 1.0)
+    share = np.clip(share - slack, 0.0, 1.0)
     with np.errstate(divide="ignore"):
         return np.asarray(share * np.sqrt(np.maximum(n - 1, 1) / (1.0 - share**2)))
