@@ -83,7 +83,7 @@ HEADS: dict[str, tuple[str, ...]] = {
         "sd",
         "between blocks",
         "due to repeats",
-        "Blocks for a difference",
+        "Blocks to see it",
         "repeats doubled",
         "endless repeats",
         "for not worse",

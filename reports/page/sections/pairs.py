@@ -9,7 +9,7 @@ from typing import Any
 from reports.findings.results import Analysis, GlobalTest, Paired
 from reports.statistics.pairs.resampled import MIN_TESTED
 from reports.words.metrics import label
-from reports.words.numbers import interval, number, p_value, signed
+from reports.words.numbers import interval, p_value, signed
 
 _RESPLIT = "Repeats split the same edges anew and share many of them: {} of the corrected resampled t test (Nadeau & "
 _RESPLIT += "Bengio 2003)."
@@ -54,7 +54,7 @@ def _row(pair: Paired) -> dict[str, str]:
         "against": pair.against,
         "mean": signed(pair.mean),
         "interval": interval(pair),
-        "superior": number(pair.superior, 2),
+        "won": f"{pair.superior * pair.repeats:g} of {pair.repeats}" if pair.repeats else "–",
         "p": p_value(pair.test.p if pair.test else None),
         "holm": p_value(pair.p_holm),
         "repeats": str(pair.repeats),
