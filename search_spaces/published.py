@@ -98,10 +98,15 @@ GNNLINK: System = (
     "GNNLink with the settings of its code: graph convolution, the pair scored by a dot product",
     {
         **GRAPH,
+        "bucketing": {"none": {"scale": "unit"}},  # utils.py: StandardScaler; Transorfomer.py: tf.nn.l2_normalize
         "gnn": {
             "gcn": {
                 "widths": [128, 64],  # Transorfomer.py: output_dim = 128; gcn.py: weights2 is 64 wide
-                "self_loops": True,  # inits.py: '+ sp.eye'
+                "self_loops": True,  # inits.py: '+ np.eye', then '+ sp.eye' in preprocess_graph
+                "self_weight": 2,  # the same
+                "direction": "to_tf",  # inits.py: rows are TFs, which read their targets
+                "activation": "leaky_relu",  # Transorfomer.py: act = tf.nn.leaky_relu, in both layers
+                "bias": False,  # gcn.py: none
                 "expert": "shared",  # gcn.py: decoder, embed times its own transpose
                 "dropout": 0.0,  # Transorfomer.py hands in 0.25, which gcn.py leaves unused
             }
@@ -112,6 +117,7 @@ GNNLINK: System = (
                 "learning_rate": 1e-3,  # Transorfomer.py: self.lr = 0.001
                 "weight_decay": 0.0,  # gcn.py: AdamOptimizer alone; 'l2_cof' is unused
                 "gamma": 1.0,  # gcn.py: no schedule
+                "loss": "squared",  # utils.py: masked_accuracy, the loss of Transorfomer.py, of gcn.py's tf.nn.relu
             }
         },
     },
@@ -120,6 +126,7 @@ GNNLINK: System = (
         patience=100,  # main.py never stops early
         batch_size=1_000_000,  # main.py: one step an epoch, on all pairs
         graph_epochs=0,  # the graph is all there is to train
+        keep="last",  # main.py: tests after the last epoch
     ),
 )
 

@@ -61,7 +61,7 @@ def _igegrns(width: int) -> dict[str, Any]:
                 "widths": [width],  # SAGEConv(cells -> 256)
                 "aggregation": "mean",
                 "normalize": True,
-                "directed": True,  # TF -> target
+                "direction": "to_target",  # TF -> target
                 "dropout": 0.0,
                 "expert": "shared",  # no head of its own
             }
