@@ -65,11 +65,10 @@ GENELINK: System = (
     {
         **GRAPH,
         "gnn": {
-            "gat": {
+            "unit_attention": {  # scGNN.py: unit rows before the bias, ELU, no self-loops
                 "widths": [128, 64],  # main.py: 'hidden_dim' = [128, 64, 32], of which the first two are attention
-                "heads": 3,  # main.py: 'num_head' = [3, 3]
-                "concat": True,  # main.py: 'reduction' = 'concate'; the code averages the second layer's heads
-                "self_loops": False,  # main.py: 'loop' = False
+                "heads": 3,  # main.py: 'num_head' = [3, 3]; scGNN.py averages those of the second layer
+                "attention_dropout": 0.5,  # scGNN.py: F.dropout at its default
                 "expert": "roles",  # scGNN.py: tf_linear1, tf_linear2 and target_linear1, target_linear2
                 "expert_widths": [32, 16],  # main.py: the third of 'hidden_dim', then 'output_dim' = 16
                 "dropout": 0.01,  # scGNN.py: F.dropout(p=0.01), there inside of the heads
@@ -91,6 +90,7 @@ GENELINK: System = (
         patience=20,  # main.py never stops early
         batch_size=256,  # main.py: 'batch_size' = 256
         graph_epochs=0,  # the graph is all there is to train
+        keep="last",  # main.py: saves what the last epoch leaves
     ),
 )
 

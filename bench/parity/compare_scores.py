@@ -3,8 +3,9 @@
     .venv/bin/python bench/parity/compare_scores.py parity.yaml --data BEELINE --arm genelink --exams DIR \\
         --scores genelink.csv --out OUT
 
-``OUT`` is where ``knockout run parity.yaml --out OUT`` trained the arm. The difference is arm minus system; its interval
-is Student's, 95 %, over seeds x data sets. A score file that lacks a pair of the test, or has another, is refused.
+``OUT`` is where ``knockout run parity.yaml --out OUT`` trained the arm. The difference is arm minus system; its
+interval is Student's, 95 %, over seeds x data sets. A score file that lacks a pair of the test, or has another, is
+refused.
 """
 
 from __future__ import annotations

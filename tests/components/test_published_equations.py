@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from component_cases import small
+from torch.nn import functional as F
 
 from components.core import registry
 from components.model import training_graph
@@ -50,3 +51,39 @@ def test_a_squared_loss_takes_logits_below_zero_as_zero():
     loss = optimizer.joint([torch.nn.Parameter(torch.zeros(1))]).loss
     logits, labels = torch.tensor([-3.0, 0.5, 2.0, -1.0]), torch.tensor([0.0, 1.0, 1.0, 1.0])
     assert loss(logits, labels).item() == pytest.approx(((0 + 0.25 + 1 + 1) / 4) ** 0.5)
+
+
+def test_genelink_attends_twice_and_averages_the_heads_of_the_second_layer():
+    genes, width = 7, 6
+    torch.manual_seed(0)
+    part = registry.level("gnn", "unit_attention")(small("gnn", "unit_attention", widths=(5, 3), heads=2), width).eval()
+    positives = torch.tensor([[0, 1], [1, 2], [3, 0], [4, 2]])  # genes 5 and 6 have no neighbour
+    x = torch.randn(genes, width)
+    for conv in part.convs:
+        torch.nn.init.normal_(conv.bias)
+    graph = part(x, training_graph(positives))
+    links = {(i, j) for a, b in positives.tolist() for i, j in ((a, b), (b, a))}
+
+    def leaky(values: np.ndarray) -> np.ndarray:
+        return np.where(values > 0, values, 0.2 * values)
+
+    def heads(features: np.ndarray, conv: torch.nn.Module, size: int) -> list[np.ndarray]:
+        maps = (features @ conv.linear.weight.detach().numpy().T).reshape(genes, 2, size)
+        outcome = []
+        for k in range(2):
+            away, toward = (getattr(conv, end).detach().numpy()[0, k] for end in ("source", "target"))
+            score = leaky((maps[:, k] @ toward)[:, None] + (maps[:, k] @ away)[None])
+            masked = np.array([[score[i, j] if (i, j) in links else -9e15 for j in range(genes)] for i in range(genes)])
+            weight = np.exp(masked - masked.max(axis=1, keepdims=True))
+            passed = leaky(weight / weight.sum(axis=1, keepdims=True) @ maps[:, k])
+            outcome.append(passed / np.linalg.norm(passed, axis=1, keepdims=True) + conv.bias.detach().numpy()[k])
+        return outcome
+
+    first = np.concatenate(heads(x.numpy(), part.convs[0], 5), axis=1)
+    first = np.where(first > 0, first, np.expm1(first))
+    np.testing.assert_allclose(graph.layers[0].detach().numpy(), first, rtol=1e-4, atol=1e-5)
+    second = np.mean(heads(first, part.convs[1], 3), axis=0)
+    np.testing.assert_allclose(graph.layers[1].detach().numpy(), second, rtol=1e-4, atol=1e-5)
+    outer, inner = part.heads[1][0], part.heads[1][3]
+    as_target = F.leaky_relu(inner(F.leaky_relu(outer(graph.layers[1]))))
+    torch.testing.assert_close(graph.as_target, as_target)

@@ -81,7 +81,8 @@ def test_published_systems_hold_the_numbers_of_their_code():
     # zpliulab/GENELink main.py, sdesignates/GNNLink, WangyuchenCS/scGREAT demo.py, kckishan/GNE run_GNE.py
     genelink = preset("genelink").arm("x").choices
     gnn = genelink["gnn"].settings.model_dump()
-    assert (genelink["gnn"].level, gnn["widths"], gnn["heads"], gnn["expert_widths"]) == ("gat", (128, 64), 3, (32, 16))
+    assert (genelink["gnn"].level, gnn["widths"], gnn["expert_widths"]) == ("unit_attention", (128, 64), (32, 16))
+    assert (gnn["heads"], gnn["attention_dropout"], preset("genelink").budget.keep) == (3, 0.5, "last")
     assert genelink["negatives"].level == "protocol" and not genelink["negatives"].settings.model_dump()["fresh"]
     gnnlink = preset("gnnlink").arm("x").choices
     gnn = gnnlink["gnn"].settings.model_dump()
