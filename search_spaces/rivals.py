@@ -181,7 +181,7 @@ RIVALS: dict[str, System] = {
                     "width": 128,  # Linear 663 -> 128
                 }
             },
-            "negatives": "all",
+            "negatives": PUBLISHED_NEGATIVES,  # every pair of its list: all non-targets, where the exam trains on them
         },
         Budget(
             epochs=100,
