@@ -86,13 +86,13 @@ class GRNModel(nn.Module):
         return self.fused and bool(self.gnn.settings.hide_batch)
 
     @property
-    def directed(self) -> bool:
-        """Whether messages pass from TF to target alone."""
-        return self.fused and bool(self.gnn.settings.directed)
+    def direction(self) -> str:
+        """Which way messages pass: ``both``, ``to_target`` or ``to_tf``."""
+        return str(self.gnn.settings.direction) if self.fused else "both"
 
     def graph_of(self, positives: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Return the graph that messages pass over, see :func:`training_graph`."""
-        return training_graph(positives, hidden, directed=self.directed)
+        return training_graph(positives, hidden, direction=self.direction)
 
     def embed_graph(self, edges: Tensor) -> GraphEmbedding | None:
         """Embed every gene by the graph branch alone, for pre-training; None without a graph branch."""
@@ -126,7 +126,7 @@ class GRNModel(nn.Module):
         inputs = features if graph is None else self.fusion.encoder_input(features, graph.layers)
         neighbours = None
         if self.pair_encoder.context:
-            neighbours = Neighbours(both_ways(edges) if self.directed else edges, len(features))
+            neighbours = Neighbours(edges if self.direction == "both" else both_ways(edges), len(features))
         return Encoded(self.pair_encoder.project(inputs), graph, neighbours)
 
     def _encode_pairs(self, encoded: Encoded, pairs: Tensor) -> Tensor:
@@ -145,10 +145,10 @@ def assemble(parts: Parts, expression: Tensor, streams: Streams) -> GRNModel:
     return GRNModel(parts, expression, streams)
 
 
-def training_graph(positives: Tensor, hidden: Tensor | None = None, *, directed: bool = False) -> Tensor:
+def training_graph(positives: Tensor, hidden: Tensor | None = None, *, direction: str = "both") -> Tensor:
     """Return the graph ``[2, edges]`` of training positives ``[positives, 2]``, sorted, each edge once.
 
-    Edges run both ways, or from TF to target alone (``directed``). ``hidden``, ``[positives]`` bool, leaves out
+    Edges run ``both`` ways, ``to_target`` or ``to_tf`` alone. ``hidden``, ``[positives]`` bool, leaves out
     positives that are being predicted. Their genes stay linked if the reverse is a positive too, and not hidden.
 
     Source: scUniGP appendix C ('positive TF-target pairs in the training set, with undirected edges and without
@@ -156,7 +156,9 @@ def training_graph(positives: Tensor, hidden: Tensor | None = None, *, directed:
     """
     visible = positives if hidden is None else positives[~hidden]
     edges = visible.t().contiguous()
-    return coalesce(edges) if directed else both_ways(edges)
+    if direction == "both":
+        return both_ways(edges)
+    return coalesce(edges if direction == "to_target" else edges.flip(0))
 
 
 def both_ways(edges: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ class Adam:
 
     Source: scUniGP 4.2 (Adam, weight decay 1e-5, step scheduler gamma 0.999, step size 10) and appendix C (graph
     stage: learning rate 3e-3); a schedule by batch as in the code of GENELink and GATCL, a double sigmoid as in that of
-    IGEGRNS.
+    IGEGRNS, a squared loss as in that of GNNLink.
     """
 
     class Settings(BaseSettings):
@@ -63,8 +63,10 @@ class Adam:
         gamma: float = setting(0.999, "factor on the learning rate at each step", ge=0.01, le=1.0)
         step_size: int = setting(10, "epochs (or batches) between two steps of the schedule", ge=1, le=10_000)
         step_by: Literal["epoch", "batch"] = setting("epoch", "what the schedule counts")
-        loss: Literal["logits", "double_sigmoid"] = setting(
-            "logits", "cross-entropy of the logits, or of their sigmoid, taken as logits once more"
+        loss: Literal["logits", "double_sigmoid", "squared"] = setting(
+            "logits",
+            "cross-entropy of the logits, or of their sigmoid, taken as logits once more; 'squared': root of the mean "
+            "squared distance of the logits, those below 0 taken as 0, from 0 and 1",
         )
 
     joint_only = ("learning_rate",)  # graph pre-training does not read it: arms may share that stage
@@ -86,5 +88,7 @@ class Adam:
         return Fitter(adam, schedule, self._loss, by_batch=self.settings.step_by == "batch")
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.settings.loss == "squared":
+            return F.mse_loss(logits.relu(), labels).sqrt()
         logits = logits.sigmoid() if self.settings.loss == "double_sigmoid" else logits
         return F.binary_cross_entropy_with_logits(logits, labels)

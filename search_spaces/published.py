@@ -65,11 +65,10 @@ GENELINK: System = (
     {
         **GRAPH,
         "gnn": {
-            "gat": {
+            "unit_attention": {  # scGNN.py: unit rows before the bias, ELU, no self-loops
                 "widths": [128, 64],  # main.py: 'hidden_dim' = [128, 64, 32], of which the first two are attention
-                "heads": 3,  # main.py: 'num_head' = [3, 3]
-                "concat": True,  # main.py: 'reduction' = 'concate'; the code averages the second layer's heads
-                "self_loops": False,  # main.py: 'loop' = False
+                "heads": 3,  # main.py: 'num_head' = [3, 3]; scGNN.py averages those of the second layer
+                "attention_dropout": 0.5,  # scGNN.py: F.dropout at its default
                 "expert": "roles",  # scGNN.py: tf_linear1, tf_linear2 and target_linear1, target_linear2
                 "expert_widths": [32, 16],  # main.py: the third of 'hidden_dim', then 'output_dim' = 16
                 "dropout": 0.01,  # scGNN.py: F.dropout(p=0.01), there inside of the heads
@@ -91,6 +90,7 @@ GENELINK: System = (
         patience=20,  # main.py never stops early
         batch_size=256,  # main.py: 'batch_size' = 256
         graph_epochs=0,  # the graph is all there is to train
+        keep="last",  # main.py: saves what the last epoch leaves
     ),
 )
 
@@ -98,10 +98,15 @@ GNNLINK: System = (
     "GNNLink with the settings of its code: graph convolution, the pair scored by a dot product",
     {
         **GRAPH,
+        "bucketing": {"none": {"scale": "unit"}},  # utils.py: StandardScaler; Transorfomer.py: tf.nn.l2_normalize
         "gnn": {
             "gcn": {
                 "widths": [128, 64],  # Transorfomer.py: output_dim = 128; gcn.py: weights2 is 64 wide
-                "self_loops": True,  # inits.py: '+ sp.eye'
+                "self_loops": True,  # inits.py: '+ np.eye', then '+ sp.eye' in preprocess_graph
+                "self_weight": 2,  # the same
+                "direction": "to_tf",  # inits.py: rows are TFs, which read their targets
+                "activation": "leaky_relu",  # Transorfomer.py: act = tf.nn.leaky_relu, in both layers
+                "bias": False,  # gcn.py: none
                 "expert": "shared",  # gcn.py: decoder, embed times its own transpose
                 "dropout": 0.0,  # Transorfomer.py hands in 0.25, which gcn.py leaves unused
             }
@@ -112,6 +117,7 @@ GNNLINK: System = (
                 "learning_rate": 1e-3,  # Transorfomer.py: self.lr = 0.001
                 "weight_decay": 0.0,  # gcn.py: AdamOptimizer alone; 'l2_cof' is unused
                 "gamma": 1.0,  # gcn.py: no schedule
+                "loss": "squared",  # utils.py: masked_accuracy, the loss of Transorfomer.py, of gcn.py's tf.nn.relu
             }
         },
     },
@@ -120,6 +126,7 @@ GNNLINK: System = (
         patience=100,  # main.py never stops early
         batch_size=1_000_000,  # main.py: one step an epoch, on all pairs
         graph_epochs=0,  # the graph is all there is to train
+        keep="last",  # main.py: tests after the last epoch
     ),
 )
 

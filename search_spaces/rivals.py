@@ -61,7 +61,7 @@ def _igegrns(width: int) -> dict[str, Any]:
                 "widths": [width],  # SAGEConv(cells -> 256)
                 "aggregation": "mean",
                 "normalize": True,
-                "directed": True,  # TF -> target
+                "direction": "to_target",  # TF -> target
                 "dropout": 0.0,
                 "expert": "shared",  # no head of its own
             }
@@ -181,7 +181,7 @@ RIVALS: dict[str, System] = {
                     "width": 128,  # Linear 663 -> 128
                 }
             },
-            "negatives": "all",
+            "negatives": PUBLISHED_NEGATIVES,  # every pair of its list: all non-targets, where the exam trains on them
         },
         Budget(
             epochs=100,

@@ -14,3 +14,4 @@ from components.gnn.sage import SAGE as SAGE
 from components.gnn.gin import GIN as GIN
 from components.gnn.gatv2 import GATv2 as GATv2
 from components.gnn.conv_attention import ConvolutionalAttention as ConvolutionalAttention
+from components.gnn.conv_attention import UnitAttention as UnitAttention

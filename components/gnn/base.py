@@ -66,7 +66,12 @@ class GraphBranch(nn.Module):
             "leave a batch's own positives out of the graph while they are predicted, as test edges are",
             search=(False, True),
         )
-        directed: bool = setting(False, "let messages pass from TF to target alone, and not both ways")
+        direction: Literal["both", "to_target", "to_tf"] = setting(
+            "both", "which way messages pass along a training edge: both, from TF to target alone, or from target to TF"
+        )
+        activation: Literal["relu", "leaky_relu", "elu"] = setting(
+            "relu", "function after each layer; a leaky ReLU has a slope of .2"
+        )
 
     def __init__(self, settings: Settings, in_width: int) -> None:
         super().__init__()
@@ -99,8 +104,10 @@ class GraphBranch(nn.Module):
         return conv(h, edges)
 
     def activation(self, h: Tensor) -> Tensor:
-        """Apply the activation function of this kind of layer."""
-        return F.relu(h)
+        """Apply the activation function of a layer."""
+        if self.settings.activation == "leaky_relu":
+            return F.leaky_relu(h, 0.2)
+        return F.relu(h) if self.settings.activation == "relu" else F.elu(h)
 
     def forward(self, x: Tensor, edges: Tensor) -> GraphEmbedding:
         """Embed every gene, ``[genes, in_width]``, over the graph ``[2, edges]``."""

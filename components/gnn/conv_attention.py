@@ -1,8 +1,8 @@
-"""Graph attention whose later layers have a convolution along the features in place of a weight matrix."""
+"""Graph attention of unit rows: GENELink's, and GATCL's, which convolves the features in place of a weight matrix."""
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -15,25 +15,49 @@ from components.core.settings import setting
 from components.gnn.base import GraphBranch, Width
 
 
+def activated(h: Tensor, name: str) -> Tensor:
+    """Apply an activation function; a leaky ReLU has a slope of .2."""
+    return F.elu(h) if name == "elu" else F.leaky_relu(h, 0.2)
+
+
+class _UnitRows(GraphBranch):
+    """What both branches share: a layer ends with its own activation, and weights start wider than usual."""
+
+    class Settings(GraphBranch.Settings):
+        """Settings of attention of unit rows; defaults are GENELink's and GATCL's."""
+
+        heads: int = setting(3, "attention heads of the first layer, each as wide as it", ge=1, le=16, search=(1, 8))
+        attention_dropout: float = setting(0.5, "share of attention weights dropped", ge=0.0, le=0.9, search=(0.0, 0.5))
+        activation: Literal["elu"] = setting("elu", "ELU of the heads together, except after the last layer")
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, in_width: int) -> None:
+        super().__init__(settings, in_width)
+        self.heads.apply(_widely)
+
+    def activation(self, h: Tensor) -> Tensor:
+        """Return the embedding as it is: a layer ends with its own activation."""
+        return h
+
+
 @register("gnn", "conv_attention")
-class ConvolutionalAttention(GraphBranch):
+class ConvolutionalAttention(_UnitRows):
     """Takes a mean of each gene's neighbours, weighted by attention; from the second layer on, over convolved features.
 
     ``[genes, in_width]`` and ``[2, edges]`` to one ``[genes, width_l]`` per layer. The first layer averages its heads.
     A later one has one head, which convolves the features with one kernel as wide as it takes to leave ``width_l`` of
-    them. A gene does not attend to itself; one without neighbours has the bias alone.
+    them. A gene does not attend to itself; one without neighbours attends to all genes alike.
 
     Source: public code of GATCL (biomg/GATCL).
     """
 
-    class Settings(GraphBranch.Settings):
+    class Settings(_UnitRows.Settings):
         """Settings of both kinds of attention; defaults are GATCL's."""
 
         widths: Annotated[tuple[Width, ...], Field(min_length=1)] = setting(
             (384, 128), "width of each layer, none wider than the one before", search=((384, 128), (96, 32))
         )
-        heads: int = setting(3, "attention heads of the first layer, each as wide as it", ge=1, le=16, search=(1, 8))
-        attention_dropout: float = setting(0.5, "share of attention weights dropped", ge=0.0, le=0.9, search=(0.0, 0.5))
 
         @model_validator(mode="after")
         def _no_wider(self) -> Self:
@@ -47,12 +71,8 @@ class ConvolutionalAttention(GraphBranch):
         """Return attention over linear maps, or over a convolution."""
         dropout = self.settings.attention_dropout
         if not self.widths:
-            return _LinearAttention(in_width, width, self.settings.heads, dropout)
+            return _LinearAttention(in_width, width, self.settings.heads, dropout, "elu", join="mean")
         return _ConvolvedAttention(in_width, width, dropout)
-
-    def activation(self, h: Tensor) -> Tensor:
-        """Return the embedding as it is: a layer ends with its own activation."""
-        return h
 
     def head(self, in_width: int) -> nn.Module:
         """Return an expert head, ELU and dropout after both layers."""
@@ -61,56 +81,106 @@ class ConvolutionalAttention(GraphBranch):
         return nn.Sequential(*(nn.Sequential(one, nn.ELU(), nn.Dropout(self.settings.dropout)) for one in layers))
 
 
-class _Attention(nn.Module):
-    """Additive attention over neighbours, ``[genes, heads, width]`` to the same: mean, ELU, unit rows, bias."""
+@register("gnn", "unit_attention")
+class UnitAttention(_UnitRows):
+    """Takes a mean of each gene's neighbours, weighted by attention, and scales it to length 1 before a bias.
 
-    def __init__(self, heads: int, width: int, dropout: float) -> None:
+    ``[genes, in_width]`` and ``[2, edges]`` to one ``[genes, heads * width_l]`` per layer; the last averages its heads,
+    ``[genes, width_l]``. A gene does not attend to itself; one without neighbours attends to all genes alike.
+
+    Source: public code of GENELink (zpliulab/GENELink), Chen & Liu 2022.
+    """
+
+    class Settings(_UnitRows.Settings):
+        """Settings of attention of unit rows; defaults are GENELink's."""
+
+    def layer(self, in_width: int, width: int) -> nn.Module:
+        """Return attention over linear maps."""
+        s = self.settings
+        last = len(self.widths) == len(s.widths) - 1
+        return _LinearAttention(
+            in_width, width, s.heads, s.attention_dropout, "leaky_relu", join="mean" if last else "cat"
+        )
+
+    def out_width(self, width: int) -> int:
+        """Return the width of heads side by side, or averaged."""
+        return width if len(self.widths) == len(self.settings.widths) - 1 else width * self.settings.heads
+
+    def head(self, in_width: int) -> nn.Module:
+        """Return an expert head, leaky ReLU after both layers."""
+        hidden, out = self.settings.expert_widths
+        drop = nn.Dropout(self.settings.dropout)
+        return nn.Sequential(nn.Linear(in_width, hidden), nn.LeakyReLU(), drop, nn.Linear(hidden, out), nn.LeakyReLU())
+
+
+class _Attention(nn.Module):
+    """Additive attention over neighbours, ``[genes, heads, width]`` to the same: mean, activation, unit rows, bias."""
+
+    scored_by: ClassVar[str]  # activation of an attention score
+
+    def __init__(self, heads: int, width: int, dropout: float, activation: str) -> None:
         super().__init__()
-        self.dropout = dropout
+        self.dropout, self.activation = dropout, activation
         self.source = nn.Parameter(torch.empty(1, heads, width))
         self.target = nn.Parameter(torch.empty(1, heads, width))
         self.bias = nn.Parameter(torch.zeros(heads, width))
         for vector in (self.source, self.target):
-            nn.init.xavier_uniform_(vector)
-
-    def score_activation(self, score: Tensor) -> Tensor:
-        raise NotImplementedError
+            _uniform(vector, 2 * width + 1)
 
     def attend(self, h: Tensor, edges: Tensor) -> Tensor:
         source, target = edges
         toward, away = (h * self.target).sum(-1), (h * self.source).sum(-1)
-        weight = softmax(self.score_activation(toward[target] + away[source]), target, num_nodes=len(h))
-        weight = F.dropout(weight, self.dropout, self.training).unsqueeze(-1)
+        score = activated(toward[target] + away[source], self.scored_by)
+        weight = F.dropout(softmax(score, target, num_nodes=len(h)), self.dropout, self.training).unsqueeze(-1)
         mean = scatter(weight * h[source], target, dim=0, dim_size=len(h))
-        return F.normalize(F.elu(mean), dim=-1) + self.bias
+        alone = torch.ones(len(h), dtype=torch.bool, device=h.device)
+        alone[target] = False
+        mean = torch.where(alone[:, None, None], h.mean(dim=0), mean)
+        return F.normalize(activated(mean, self.activation), dim=-1) + self.bias
 
 
 class _LinearAttention(_Attention):
-    """Averages heads over linear maps, then ELU: ``[genes, in_width]`` to ``[genes, width]``."""
+    """Joins heads over linear maps: side by side or (``mean``) averaged, ``[genes, in_width]`` to ``[genes, width]``.
 
-    def __init__(self, in_width: int, width: int, heads: int, dropout: float) -> None:
-        super().__init__(heads, width, dropout)
-        self.heads = heads
+    ELU follows, except where heads that GENELink averages are its last layer.
+    """
+
+    scored_by = "leaky_relu"
+
+    def __init__(self, in_width: int, width: int, heads: int, dropout: float, activation: str, *, join: str) -> None:
+        super().__init__(heads, width, dropout, activation)
+        self.heads, self.join = heads, join
         self.linear = nn.Linear(in_width, heads * width, bias=False)
-
-    def score_activation(self, score: Tensor) -> Tensor:
-        return F.leaky_relu(score, 0.2)
+        _uniform(self.linear.weight, in_width + width)
 
     def forward(self, x: Tensor, edges: Tensor) -> Tensor:
         """Return embeddings over ``[2, edges]``."""
-        return F.elu(self.attend(self.linear(x).unflatten(1, (self.heads, -1)), edges).mean(dim=1))
+        heads = self.attend(self.linear(x).unflatten(1, (self.heads, -1)), edges)
+        if self.join == "cat":
+            return F.elu(heads.flatten(1))
+        return F.elu(heads.mean(dim=1)) if self.activation == "elu" else heads.mean(dim=1)
 
 
 class _ConvolvedAttention(_Attention):
     """Attends over features that one kernel has convolved: ``[genes, in_width]`` to ``[genes, width]``."""
 
-    def __init__(self, in_width: int, width: int, dropout: float) -> None:
-        super().__init__(1, width, dropout)
-        self.convolution = nn.Conv1d(1, 1, in_width - width + 1)
+    scored_by = "elu"
 
-    def score_activation(self, score: Tensor) -> Tensor:
-        return F.elu(score)
+    def __init__(self, in_width: int, width: int, dropout: float) -> None:
+        super().__init__(1, width, dropout, "elu")
+        self.convolution = nn.Conv1d(1, 1, in_width - width + 1)
 
     def forward(self, x: Tensor, edges: Tensor) -> Tensor:
         """Return embeddings over ``[2, edges]``."""
         return self.attend(self.convolution(x.unsqueeze(1)), edges).squeeze(1)
+
+
+def _uniform(weight: Tensor, fans: int) -> None:
+    """Draw Xavier's uniform weights with a gain of sqrt 2, as both codes do."""
+    bound = (2 * 6 / fans) ** 0.5
+    nn.init.uniform_(weight, -bound, bound)
+
+
+def _widely(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        _uniform(module.weight, module.in_features + module.out_features)

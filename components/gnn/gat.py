@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 from torch_geometric.nn import GATConv
 
 from components.core.registry import register
@@ -29,6 +28,9 @@ class GAT(GraphBranch):
         heads: int = setting(3, "attention heads", ge=1, le=16, search=(1, 8))
         concat: bool = setting(True, "concatenate the heads, each as wide as the layer, instead of averaging them")
         self_loops: bool = setting(True, "let a gene attend to itself")
+        activation: Literal["relu", "leaky_relu", "elu"] = setting(
+            "leaky_relu", "function after each layer; a leaky ReLU has a slope of .2 (scUniGP)"
+        )
 
     settings: Settings
     conv: ClassVar[type[nn.Module]] = GATConv
@@ -41,7 +43,3 @@ class GAT(GraphBranch):
     def out_width(self, width: int) -> int:
         """Return the width of the concatenated or averaged heads."""
         return width * self.settings.heads if self.settings.concat else width
-
-    def activation(self, h: Tensor) -> Tensor:
-        """Apply LeakyReLU, as scUniGP does for GAT."""
-        return F.leaky_relu(h, 0.2)

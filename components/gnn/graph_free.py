@@ -48,7 +48,7 @@ class PlainMLP(GraphBranch):
         """Settings common to all graph branches; there are no edges to hide."""
 
         hide_batch: Literal[False] = setting(False, "no graph, nothing to hide")
-        directed: Literal[False] = setting(False, "no graph, no direction")
+        direction: Literal["both"] = setting("both", "no graph, no direction")
 
     def layer(self, in_width: int, width: int) -> nn.Module:
         """Return a linear layer."""

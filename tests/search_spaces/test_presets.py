@@ -81,11 +81,14 @@ def test_published_systems_hold_the_numbers_of_their_code():
     # zpliulab/GENELink main.py, sdesignates/GNNLink, WangyuchenCS/scGREAT demo.py, kckishan/GNE run_GNE.py
     genelink = preset("genelink").arm("x").choices
     gnn = genelink["gnn"].settings.model_dump()
-    assert (genelink["gnn"].level, gnn["widths"], gnn["heads"], gnn["expert_widths"]) == ("gat", (128, 64), 3, (32, 16))
+    assert (genelink["gnn"].level, gnn["widths"], gnn["expert_widths"]) == ("unit_attention", (128, 64), (32, 16))
+    assert (gnn["heads"], gnn["attention_dropout"], preset("genelink").budget.keep) == (3, 0.5, "last")
     assert genelink["negatives"].level == "protocol" and not genelink["negatives"].settings.model_dump()["fresh"]
     gnnlink = preset("gnnlink").arm("x").choices
     gnn = gnnlink["gnn"].settings.model_dump()
     assert (gnnlink["gnn"].level, gnn["widths"], gnn["expert"]) == ("gcn", (128, 64), "shared")
+    assert (gnn["direction"], gnn["self_weight"], gnn["bias"], gnn["activation"]) == ("to_tf", 2, False, "leaky_relu")
+    assert (_adam("gnnlink")["loss"], preset("gnnlink").budget.keep) == ("squared", "last")
     pair = preset("scgreat").arm("x").choices["pair_encoder"].settings.model_dump()
     assert (pair["dim"], pair["layers"], pair["heads"], round(pair["hidden"] * pair["dim"])) == (768, 2, 4, 2048)
     pair = preset("gne").arm("x").choices["pair_encoder"].settings.model_dump()
@@ -109,7 +112,7 @@ def test_rivals_of_gpdht_hold_the_numbers_of_their_code():
     pair = _settings("hgatlink", "pair_encoder")
     assert (pair["layers"], pair["hidden"] * pair["dim"], pair["decoder_hidden"] * pair["dim"]) == (2, 2048, 256)
     sage, adam = _settings("igegrns", "gnn"), _adam("igegrns")
-    assert (sage["widths"], sage["directed"], sage["normalize"]) == ((256,), True, True)
+    assert (sage["widths"], sage["direction"], sage["normalize"]) == ((256,), "to_target", True)
     assert (adam["learning_rate"], adam["gamma"], adam["step_size"], adam["loss"]) == (5e-3, 0.8, 5, "double_sigmoid")
     gat, adam = _settings("gatcl", "gnn"), _adam("gatcl")
     assert (gat["widths"], gat["heads"], gat["attention_dropout"]) == ((384, 128), 3, 0.5)

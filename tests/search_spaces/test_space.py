@@ -241,6 +241,7 @@ class TestWhatVaries:
             *("gnn.sage.hide_batch", "gnn.sage.aggregation", "gnn.gin.hide_batch", "gnn.gatv2.hide_batch"),
             "gnn.gatv2.heads",
             *(f"gnn.conv_attention.{name}" for name in ("hide_batch", "heads", "attention_dropout")),
+            *(f"gnn.unit_attention.{name}" for name in ("hide_batch", "heads", "attention_dropout")),
         ]
         for seed in range(30):
             arm, _ = propose(space, seed) or (reference, None)

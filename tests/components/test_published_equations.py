@@ -1,0 +1,89 @@
+"""GENELink and GNNLink, against slow loops written from their public code."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from component_cases import small
+from torch.nn import functional as F
+
+from components.core import registry
+from components.model import training_graph
+from search_spaces.presets import preset
+
+
+def test_gnnlink_convolves_over_the_targets_of_a_tf_counting_a_gene_itself_twice():
+    genes, cells = 6, 9
+    rng = np.random.default_rng(0)
+    expression = rng.gamma(2.0, size=(genes, cells)).astype(np.float32)
+    positives = np.array([[0, 1], [0, 2], [1, 3], [4, 0]])  # gene 5 stands alone
+    bucketing = registry.level("bucketing", "none")(
+        small("bucketing", "none", scale="unit"), torch.from_numpy(expression)
+    )
+    choices = preset("gnnlink").arm("gnnlink").choices
+    torch.manual_seed(0)
+    part = registry.level("gnn", "gcn")(choices["gnn"].settings, cells).eval()
+    features = bucketing()
+    graph = part(features, training_graph(torch.from_numpy(positives), direction="to_tf"))
+    x = np.array([(row - row.mean()) / row.std() for row in expression.astype(np.float64)])
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    np.testing.assert_allclose(features, x, atol=1e-6)
+    adjacency = 2 * np.eye(genes)
+    for tf, target in positives:
+        adjacency[tf, target] = 1.0
+    degree = adjacency.sum(axis=1)
+    for conv, ours in zip(part.convs, graph.layers, strict=True):
+        mapped = x @ conv.lin.weight.detach().numpy().T
+        x = np.array(
+            [
+                sum(adjacency[i, j] / np.sqrt(degree[i] * degree[j]) * mapped[j] for j in range(genes))
+                for i in range(genes)
+            ]
+        )
+        x = np.where(x > 0, x, 0.2 * x)
+        np.testing.assert_allclose(ours.detach().numpy(), x, rtol=1e-4, atol=1e-6)
+    assert graph.as_tf is graph.as_target, "the score has no direction"
+
+
+def test_a_squared_loss_takes_logits_below_zero_as_zero():
+    optimizer = registry.level("optimizer", "adam")(registry.parse("optimizer", "adam", {"loss": "squared"}))
+    loss = optimizer.joint([torch.nn.Parameter(torch.zeros(1))]).loss
+    logits, labels = torch.tensor([-3.0, 0.5, 2.0, -1.0]), torch.tensor([0.0, 1.0, 1.0, 1.0])
+    assert loss(logits, labels).item() == pytest.approx(((0 + 0.25 + 1 + 1) / 4) ** 0.5)
+
+
+def test_genelink_attends_twice_and_averages_the_heads_of_the_second_layer():
+    genes, width = 7, 6
+    torch.manual_seed(0)
+    part = registry.level("gnn", "unit_attention")(small("gnn", "unit_attention", widths=(5, 3), heads=2), width).eval()
+    positives = torch.tensor([[0, 1], [1, 2], [3, 0], [4, 2]])  # genes 5 and 6 have no neighbour
+    x = torch.randn(genes, width)
+    for conv in part.convs:
+        torch.nn.init.normal_(conv.bias)
+    graph = part(x, training_graph(positives))
+    links = {(i, j) for a, b in positives.tolist() for i, j in ((a, b), (b, a))}
+
+    def leaky(values: np.ndarray) -> np.ndarray:
+        return np.where(values > 0, values, 0.2 * values)
+
+    def heads(features: np.ndarray, conv: torch.nn.Module, size: int) -> list[np.ndarray]:
+        maps = (features @ conv.linear.weight.detach().numpy().T).reshape(genes, 2, size)
+        outcome = []
+        for k in range(2):
+            away, toward = (getattr(conv, end).detach().numpy()[0, k] for end in ("source", "target"))
+            score = leaky((maps[:, k] @ toward)[:, None] + (maps[:, k] @ away)[None])
+            masked = np.array([[score[i, j] if (i, j) in links else -9e15 for j in range(genes)] for i in range(genes)])
+            weight = np.exp(masked - masked.max(axis=1, keepdims=True))
+            passed = leaky(weight / weight.sum(axis=1, keepdims=True) @ maps[:, k])
+            outcome.append(passed / np.linalg.norm(passed, axis=1, keepdims=True) + conv.bias.detach().numpy()[k])
+        return outcome
+
+    first = np.concatenate(heads(x.numpy(), part.convs[0], 5), axis=1)
+    first = np.where(first > 0, first, np.expm1(first))
+    np.testing.assert_allclose(graph.layers[0].detach().numpy(), first, rtol=1e-4, atol=1e-5)
+    second = np.mean(heads(first, part.convs[1], 3), axis=0)
+    np.testing.assert_allclose(graph.layers[1].detach().numpy(), second, rtol=1e-4, atol=1e-5)
+    outer, inner = part.heads[1][0], part.heads[1][3]
+    as_target = F.leaky_relu(inner(F.leaky_relu(outer(graph.layers[1]))))
+    torch.testing.assert_close(graph.as_target, as_target)
