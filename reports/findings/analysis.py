@@ -87,7 +87,7 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
             frame,
             asked,
             alpha=alpha,
-            refused="" if able else "nothing in this table can be tested",
+            refused=_refused(forbidden),
             margin=margin,
         ),
         factorials=crossed(frame, metrics, reference=reference, alpha=alpha, tests=able),
@@ -97,6 +97,13 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
         registration=registration,
         deviations=deviating,
     )
+
+
+def _refused(forbidden: list[Refusal]) -> str:
+    """Say in short why nothing is decided; empty where something can be."""
+    if not forbidden:
+        return ""
+    return "planned blocks are not in yet" if forbidden[0].rule == "interim" else "nothing in this table can be tested"
 
 
 def _by_data_set(

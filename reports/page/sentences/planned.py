@@ -17,10 +17,12 @@ def planned_lines(a: Analysis) -> list[str]:
 
 def planned_context(a: Analysis) -> dict[str, Any]:
     """Gather what the head of a page shows of plan and registration."""
+    line = registration_line(a)
     return {
         "heading": interim_heading(a),
         "look": look_line(a),
-        "registration": registration_line(a),
+        "registration": line,
+        "quiet": "" if warned(a) else f" · {line[0].lower()}{line[1:-1]}",
         "warned": warned(a),
     }
 
