@@ -60,7 +60,7 @@ def rules(analysis: Any) -> set[str]:
 def test_a_page_before_all_blocks_are_in_gives_no_verdict(study: Study, tmp_path: Any):
     whole = planned_as(study(blocks=8))
     half = analyse(first(whole, 7))
-    assert {f.verdict for f in half.findings} == {"not tested"} and all(f.test is None for f in half.findings)
+    assert {f.verdict for f in half.findings} == {"described"} and {c.word for c in half.conclusions} == {"refused"}
     assert "interim" in rules(half) and half.look is not None and half.look.alpha is None
     assert any("7 of 8 planned blocks are in; cell7 await cells" in sentence for sentence in summary(half))
     page = build(first(whole, 7), tmp_path / "page").read_text()
@@ -110,7 +110,7 @@ def test_a_table_of_which_several_arms_lack_the_same_blocks_is_half_way(study: S
 
     half = analyse(study(late, blocks=8))
     assert half.look is not None and (half.look.finished, half.look.planned) == (6, 8)
-    assert {f.verdict for f in half.findings} == {"not tested"}
+    assert {f.verdict for f in half.findings} == {"described"}
 
 
 def test_an_arm_that_alone_lacks_blocks_makes_no_page_interim(study: Study):
@@ -124,7 +124,7 @@ def test_what_was_registered_is_told_on_the_page(study: Study, tmp_path: Any):
     table = study(with_budget)
     plan = planned_as(table, registration=registered(table))
     assert planned_lines(analyse(plan)) == ["Registered on 2026-01-02, digest abcdef012345; no deviation."]
-    assert "Registered on 2026-01-02, digest abcdef012345" in build(plan, tmp_path / "page").read_text()
+    assert "registered on 2026-01-02, digest abcdef012345" in build(plan, tmp_path / "page").read_text()
     assert planned_lines(analyse(table)) == ["Not registered."]
 
 
