@@ -96,4 +96,4 @@ def test_a_lost_run_of_six_costs_no_power(study: Study):
     """Seven cell types, one cell of one arm lost in two of them: every block still counts."""
     lost = "arm == 'gnn=none' and repeat == 1 and dataset in ['STRING-cell0', 'Specific-cell4']"
     found = of(analyse(study(ended("killed", lost))), "gnn=none")
-    assert found.effect.n == 7 and found.test is not None and found.verdict == "lower"
+    assert found.effect.n == 7 and found.p is not None and found.verdict == "lower"
