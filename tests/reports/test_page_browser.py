@@ -126,7 +126,9 @@ def test_every_table_says_what_its_numbers_mean(driven: tuple[dict[str, Any], st
     seen = driven[0]
     assert seen["tables"] - seen["explained"] <= 1  # the list of missing cells holds words alone
     opened, terms = seen["asked"]
-    assert opened and {"Max-T", "Simultaneous interval", "Complete blocks"} <= set(terms) and len(set(terms)) == len(terms)
+    assert (
+        opened and {"Max-T", "Simultaneous interval", "Complete blocks"} <= set(terms) and len(set(terms)) == len(terms)
+    )
     assert seen["answers"] == len(terms)
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from reports.build import Written
 from study.plan.plan import make_plan
 from study.run.engine import run_plan
 from study.study_file.study import load_study
@@ -55,7 +56,8 @@ def drive(arguments: list[str], log: Path) -> None:
 def driver(plugin: Path, forked: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     import study.cli.reporting  # once, before forking
 
-    monkeypatch.setattr(study.cli.reporting, "write", lambda found, out, **how: out)  # the report is tested elsewhere
+    drawn = Written(Path("report.html"), [], {"rows": []})  # the report is tested elsewhere
+    monkeypatch.setattr(study.cli.reporting, "write", lambda found, out, **how: drawn)
     started = []
 
     def start(*arguments: object) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from reports.build import Written
 from study.plan.plan import make_plan
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, DamagedRecordError, Status, read_record
@@ -104,7 +105,9 @@ def test_report_goes_on_without_it(folders, knockout: Callable[..., Any], damage
 def test_run_leaves_it_alone_and_says_so(
     folders, knockout: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, damage: str
 ):
-    monkeypatch.setattr("study.cli.reporting.write", lambda found, out, **how: out)  # the report has a test of its own
+    monkeypatch.setattr(
+        "study.cli.reporting.write", lambda found, out, **how: Written(out, [], {"rows": []})
+    )  # the report has a test of its own
     out, path = folders(damage)
     before = path.read_bytes()
     shown = knockout("run", out.parent / "tiny.yaml", "--out", out)

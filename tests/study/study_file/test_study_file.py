@@ -41,7 +41,7 @@ MISTAKES: list[tuple[str, str, str, str]] = [
     ("repeats: 2", "repeats: 0", "line 10, repeats", "greater than or equal to 1, got 0"),
     ("repeats: 2", "repeats: 2.5", "line 10, repeats", "valid integer, got 2.5"),
     ("repeats: 2", "repeats: true", "line 10, repeats", "valid integer, got True"),
-    ("metric: auroc", "margin: 0.7", "line 11, margin", "less than 0.5"),
+    ("metric: auroc", "margin: -0.1", "line 11, margin", "greater than 0"),
     ("metric: auroc", "metric: aurok", "line 11, metric", "unknown metric 'aurok'. Did you mean 'auroc'"),
     ("metric: auroc", "preset: scunipg", "line 11, preset", "Did you mean 'scunigp'"),
     ("split: per_tf", "split: per_tff", "line 12, split", "Did you mean 'per_tf'"),
