@@ -50,7 +50,7 @@ def holds(rate: float, studies: int) -> None:
 
 
 def studies_of(blocks: int) -> int:
-    return 300 if blocks > 16 else 600
+    return 200 if blocks > 16 else 500
 
 
 @pytest.mark.parametrize(("blocks", "arms", "shape"), CASES)
