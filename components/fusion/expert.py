@@ -9,6 +9,7 @@ from torch import Tensor
 
 from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
+from components.core.settings import setting
 from components.fusion.base import Fusion
 
 
@@ -25,8 +26,10 @@ class Expert(Fusion):
     silences: ClassVar[tuple[str, ...]] = ("pair_encoder", "contrast")
 
     class Settings(BaseSettings):
-        """No settings: the heads that give s_ij belong to the graph branch."""
+        """What becomes of s_ij; the heads that give it belong to the graph branch."""
+
+        rectified: bool = setting(False, "take scores below 0 as 0, so that such pairs tie (GNNLink)")
 
     def forward(self, z: Tensor, tf: Sequence[Tensor], target: Sequence[Tensor], score: Tensor) -> Tensor:
         """Return s_ij, ``[pairs]``."""
-        return score
+        return score.relu() if self.settings.rectified else score
