@@ -30,6 +30,8 @@ class Expert(Fusion):
 
         rectified: bool = setting(False, "take scores below 0 as 0, so that such pairs tie (GNNLink)")
 
+    settings: Settings
+
     def forward(self, z: Tensor, tf: Sequence[Tensor], target: Sequence[Tensor], score: Tensor) -> Tensor:
         """Return s_ij, ``[pairs]``."""
         return score.relu() if self.settings.rectified else score
