@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
@@ -30,8 +30,10 @@ class Expert(Fusion):
 
         rectified: bool = setting(False, "take scores below 0 as 0, so that such pairs tie (GNNLink)")
 
-    settings: Settings
+    def __init__(self, settings: Settings, pair_width: int, graph_widths: Sequence[int]) -> None:
+        nn.Module.__init__(self)
+        self.rectified = settings.rectified
 
     def forward(self, z: Tensor, tf: Sequence[Tensor], target: Sequence[Tensor], score: Tensor) -> Tensor:
         """Return s_ij, ``[pairs]``."""
-        return score.relu() if self.settings.rectified else score
+        return score.relu() if self.rectified else score
