@@ -66,7 +66,7 @@ class Adam:
         loss: Literal["logits", "double_sigmoid", "squared"] = setting(
             "logits",
             "cross-entropy of the logits, or of their sigmoid, taken as logits once more; 'squared': root of the mean "
-            "squared distance of the logits, those below 0 taken as 0, from 0 and 1",
+            "squared distance of the logits from 0 and 1",
         )
 
     joint_only = ("learning_rate",)  # graph pre-training does not read it: arms may share that stage
@@ -89,6 +89,6 @@ class Adam:
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.settings.loss == "squared":
-            return F.mse_loss(logits.relu(), labels).sqrt()
+            return F.mse_loss(logits, labels).sqrt()
         logits = logits.sigmoid() if self.settings.loss == "double_sigmoid" else logits
         return F.binary_cross_entropy_with_logits(logits, labels)

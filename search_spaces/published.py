@@ -98,6 +98,7 @@ GNNLINK: System = (
     "GNNLink with the settings of its code: graph convolution, the pair scored by a dot product",
     {
         **GRAPH,
+        "fusion": {"expert": {"rectified": True}},  # gcn.py: decoder returns tf.nn.relu(logits)
         "bucketing": {"none": {"scale": "unit"}},  # utils.py: StandardScaler; Transorfomer.py: tf.nn.l2_normalize
         "gnn": {
             "gcn": {
@@ -117,7 +118,7 @@ GNNLINK: System = (
                 "learning_rate": 1e-3,  # Transorfomer.py: self.lr = 0.001
                 "weight_decay": 0.0,  # gcn.py: AdamOptimizer alone; 'l2_cof' is unused
                 "gamma": 1.0,  # gcn.py: no schedule
-                "loss": "squared",  # utils.py: masked_accuracy, the loss of Transorfomer.py, of gcn.py's tf.nn.relu
+                "loss": "squared",  # utils.py: masked_accuracy, the loss of Transorfomer.py
             }
         },
     },

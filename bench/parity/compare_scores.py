@@ -34,8 +34,6 @@ def compare(cell: Cell, exam: Path, scores: str, out: OutFolder) -> pd.DataFrame
     own = _on(test, pd.read_csv(exam / scores, usecols=[*PAIR, "score"]), exam / scores)
     index = {gene: i for i, gene in enumerate(pd.read_csv(exam / "Target.csv", keep_default_na=False)["Gene"])}
     path = out.predictions(cell.digest)
-    if not path.is_file():
-        raise SystemExit(f"{cell.label} is not in {out.root}: run the study first")
     stored = pd.read_parquet(path).query("part == 'test'")
     ours = pd.DataFrame(
         {"TF": stored["tf"].map(index), "Target": stored["target"].map(index), "score": stored["score"]}
@@ -88,9 +86,12 @@ def main() -> None:
     given = parser.parse_args()
     out = OutFolder(given.out)
     cells = cells_of(given.study, given.data, given.arm)
-    done = [cell for cell in cells if (folder_of(given.exams, cell) / given.scores).is_file()]
+    scored = [cell for cell in cells if (folder_of(given.exams, cell) / given.scores).is_file()]
+    done = [cell for cell in scored if out.predictions(cell.digest).is_file()]
     if not done:
-        raise SystemExit(f"no {given.scores} below {given.exams}")
+        raise SystemExit(f"no exam has both {given.scores} below {given.exams} and the arm's cell in {given.out}")
+    for cell in (cell for cell in cells if cell not in done):
+        print(f"left out: {cell.label}, without {'the arm' if cell in scored else given.scores}")
     rows = pd.concat([compare(cell, folder_of(given.exams, cell), given.scores, out) for cell in done])
     print(table(rows).to_string(index=False, float_format=lambda value: f"{value:.3f}"))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
+from components.core.settings import setting
 from components.fusion.base import Fusion
 
 
@@ -25,8 +26,14 @@ class Expert(Fusion):
     silences: ClassVar[tuple[str, ...]] = ("pair_encoder", "contrast")
 
     class Settings(BaseSettings):
-        """No settings: the heads that give s_ij belong to the graph branch."""
+        """What becomes of s_ij; the heads that give it belong to the graph branch."""
+
+        rectified: bool = setting(False, "take scores below 0 as 0, so that such pairs tie (GNNLink)")
+
+    def __init__(self, settings: Settings, pair_width: int, graph_widths: Sequence[int]) -> None:
+        nn.Module.__init__(self)
+        self.rectified = settings.rectified
 
     def forward(self, z: Tensor, tf: Sequence[Tensor], target: Sequence[Tensor], score: Tensor) -> Tensor:
         """Return s_ij, ``[pairs]``."""
-        return score
+        return score.relu() if self.rectified else score

@@ -46,11 +46,14 @@ def test_gnnlink_convolves_over_the_targets_of_a_tf_counting_a_gene_itself_twice
     assert graph.as_tf is graph.as_target, "the score has no direction"
 
 
-def test_a_squared_loss_takes_logits_below_zero_as_zero():
+def test_gnnlinks_loss_is_squared_and_its_scores_below_zero_are_zero():
     optimizer = registry.level("optimizer", "adam")(registry.parse("optimizer", "adam", {"loss": "squared"}))
     loss = optimizer.joint([torch.nn.Parameter(torch.zeros(1))]).loss
     logits, labels = torch.tensor([-3.0, 0.5, 2.0, -1.0]), torch.tensor([0.0, 1.0, 1.0, 1.0])
-    assert loss(logits, labels).item() == pytest.approx(((0 + 0.25 + 1 + 1) / 4) ** 0.5)
+    assert loss(logits, labels).item() == pytest.approx(((9 + 0.25 + 1 + 4) / 4) ** 0.5)
+    rectified = preset("gnnlink").arm("gnnlink").choices["fusion"].settings
+    fusion = registry.level("fusion", "expert")(rectified, 1, (4,))
+    assert fusion(logits[:, None], (), (), logits).tolist() == [0.0, 0.5, 2.0, 0.0]
 
 
 def test_genelink_attends_twice_and_averages_the_heads_of_the_second_layer():
