@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.statistics.pairs.max_t import DRAWN, EXACT_BLOCKS, half_widths, sign_patterns, step_down
+from reports.statistics.pairs.max_t import DRAWN, EXACT_BLOCKS, half_widths, step_down
+from reports.statistics.signs import sign_patterns
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 some = settings(max_examples=25, deadline=None)
@@ -121,9 +122,9 @@ def test_equal_arms_have_p_one_and_no_width() -> None:
 
 
 def test_every_pattern_up_to_a_size_and_drawn_ones_beyond() -> None:
-    every = sign_patterns(7)
+    every = sign_patterns(7, EXACT_BLOCKS, DRAWN)
     assert every.shape == (64, 7) and (every[0] == 1).all() and len(np.unique(every, axis=0)) == 64
-    drawn = sign_patterns(EXACT_BLOCKS + 1)
+    drawn = sign_patterns(EXACT_BLOCKS + 1, EXACT_BLOCKS, DRAWN)
     assert drawn.shape == (DRAWN, EXACT_BLOCKS + 1) and (drawn[0] == 1).all()
     assert np.abs(drawn.mean(axis=0)).max() < 5 / np.sqrt(DRAWN)
 
@@ -132,12 +133,8 @@ def test_drawn_patterns_say_what_all_patterns_say(monkeypatch: pytest.MonkeyPatc
     d = differences(3, 14, 4)
     p, width = step_down(d), half_widths(d)
     monkeypatch.setattr("reports.statistics.pairs.max_t.EXACT_BLOCKS", 13)
-    sign_patterns.cache_clear()
-    try:
-        assert len(sign_patterns(14)) == DRAWN
-        assert step_down(d) == pytest.approx(p, abs=0.015) and half_widths(d) == pytest.approx(width, rel=0.03)
-    finally:
-        sign_patterns.cache_clear()
+    assert len(sign_patterns(14, 13, DRAWN)) == DRAWN
+    assert step_down(d) == pytest.approx(p, abs=0.015) and half_widths(d) == pytest.approx(width, rel=0.03)
 
 
 @pytest.mark.parametrize("blocks", [7, 10, 22])

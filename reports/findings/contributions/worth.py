@@ -16,7 +16,7 @@ import pandas as pd
 from reports.findings.factorial import IDLE
 from reports.statistics.arrays import Values
 from reports.statistics.contributions.shapley import pair_weights, value_weights
-from reports.statistics.pairs.max_t import half_widths
+from reports.statistics.pairs.max_t import simultaneous
 from reports.table.blocks import Dropped, block_means, complete, dropped
 from reports.words.metrics import metric_of
 
@@ -154,5 +154,4 @@ def _pairs(scores: Values, factors: list[str], alpha: float) -> pd.DataFrame:
 
 def _with_interval(by_block: Values, alpha: float) -> dict[str, Values]:
     """Return the mean over blocks of every column with intervals that hold together, ``[blocks, values]``."""
-    mean, half = by_block.mean(axis=0), half_widths(by_block, alpha)
-    return {"value": mean, "low": mean - half, "high": mean + half}
+    return dict(zip(("value", "low", "high"), simultaneous(by_block, alpha), strict=True))

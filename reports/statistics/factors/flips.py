@@ -9,17 +9,17 @@ scores); [2] De Santis, Goeman, Hemerik & Finos 2022 (each flip standardised, fo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reports.statistics.arrays import Values
 from reports.statistics.attainability import smallest_p
+from reports.statistics.signs import sign_patterns
 from reports.words.metrics import DECIMALS
 
 _ALL_UP_TO = 13  # blocks: 2**12 patterns, the other half says the same
-_RANDOM = 9_999
+_DRAWN = 10_000  # patterns beyond, the observed one among them
 _NOTHING = 1e-8  # a column shorter than this is what rounding leaves of zero
 
 
@@ -56,17 +56,16 @@ def flipped(y: Values, block: NDArray[np.intp], effect: Values, rest: Values) ->
     bears = [rows for rows in per_block if np.abs(own[rows]).max() > _NOTHING]
     scores = np.stack([own[rows].T @ residual[rows] for rows in bears])
     leaks = np.stack([own[rows].T @ others[rows] for rows in bears])
-    signs = _signs(len(bears))
+    signs = sign_patterns(len(bears), _ALL_UP_TO, _DRAWN)
     sizes = _sizes(signs @ scores, np.einsum("fb,bqp->fqp", signs, leaks))
     observed = float((scores.sum(axis=0) ** 2).sum())
     reached = int((sizes >= observed * (1 - 1e-9)).sum())
-    whole = len(bears) <= _ALL_UP_TO
-    return Flipped(own.shape[1], len(bears), reached / len(signs) if whole else (reached + 1) / (len(signs) + 1))
+    return Flipped(own.shape[1], len(bears), reached / len(signs))
 
 
 def smallest(blocks: int, effects: int) -> float:
     """Return the smallest Holm p that so many effects over so many blocks can reach by flipped signs."""
-    return min(1.0, effects * smallest_p(blocks)) if blocks <= _ALL_UP_TO else min(1.0, effects / (_RANDOM + 1))
+    return min(1.0, effects * smallest_p(blocks)) if blocks <= _ALL_UP_TO else min(1.0, effects / _DRAWN)
 
 
 def within(columns: Values, block: NDArray[np.intp]) -> Values:
@@ -93,10 +92,3 @@ def _sizes(totals: Values, leaked: Values) -> Values:
     variance = np.eye(totals.shape[1]) - np.einsum("fqp,frp->fqr", leaked, leaked)
     inverse = np.linalg.pinv(variance, rcond=1e-6, hermitian=True)
     return np.asarray(np.einsum("fq,fqr,fr->f", totals, inverse, totals), dtype=float)
-
-
-def _signs(blocks: int) -> Values:
-    if blocks <= _ALL_UP_TO:
-        rest = list(product([1.0, -1.0], repeat=blocks - 1))
-        return np.column_stack([np.ones(len(rest)), np.array(rest).reshape(len(rest), blocks - 1)])
-    return np.random.default_rng(0).choice([1.0, -1.0], size=(_RANDOM, blocks))

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from reports.statistics.pairs.max_t import half_widths
+from reports.statistics.pairs.max_t import simultaneous
 
 
 def marginal_contrasts(
@@ -36,7 +36,6 @@ def marginal_contrasts(
         for better, worse in combinations(ranked, 2):
             names.append((factor, better, worse))
             columns.append((of_level[better] - of_level[worse]).to_numpy())
-    d = np.column_stack(columns)
-    mean, half = d.mean(axis=0), half_widths(d, alpha)
+    mean, low, high = simultaneous(np.column_stack(columns), alpha)
     table = pd.DataFrame(names, columns=["factor", "level", "against"])
-    return table.assign(mean_difference=mean, low=mean - half, high=mean + half)
+    return table.assign(mean_difference=mean, low=low, high=high)

@@ -9,33 +9,17 @@ of whole blocks are flipped jointly: arms that rise and fall together cost one t
 
 from __future__ import annotations
 
-from functools import lru_cache
-from itertools import product
-
 import numpy as np
 from scipy import stats
 
 from reports.statistics.arrays import Values
+from reports.statistics.signs import sign_patterns
 
 EXACT_BLOCKS = 16  # every pattern of signs up to here, that is 32,768; beyond, DRAWN of them
 DRAWN = 20_000
 _CHUNK = 4096  # patterns whose statistics are held in memory at once
 _SLACK = 1e-9  # sums of the same numbers in another order differ in their last bits
 MIN_FLIPPED = 6  # blocks; with fewer no outcome has p < .05, and intervals come from Student's t by Bonferroni
-
-
-@lru_cache(maxsize=4)
-def sign_patterns(blocks: int) -> Values:
-    """Return patterns of signs ``[patterns, blocks]``, the observed one (all +1) first.
-
-    A pattern and its mirror image give the same two-sided statistic, so the first block keeps its sign.
-    """
-    if blocks <= EXACT_BLOCKS:
-        rest = np.array(list(product([1.0, -1.0], repeat=blocks - 1))).reshape(-1, blocks - 1)
-        return np.column_stack([np.ones(len(rest)), rest])
-    drawn = np.random.default_rng(0).choice([1.0, -1.0], size=(DRAWN, blocks))
-    drawn[0] = 1.0
-    return drawn
 
 
 def step_down(differences: Values) -> Values:
@@ -53,7 +37,7 @@ def step_down(differences: Values) -> Values:
     """
     observed = _t(differences, np.ones((1, len(differences))), slack=_SLACK)[0]
     order = np.argsort(-observed, kind="stable")
-    reached, patterns = np.zeros(len(order)), sign_patterns(len(differences))
+    reached, patterns = np.zeros(len(order)), _patterns(len(differences))
     for start in range(0, len(patterns), _CHUNK):
         flipped = _t(differences, patterns[start : start + _CHUNK])[:, order]
         largest = np.maximum.accumulate(flipped[:, ::-1], axis=1)[:, ::-1]  # of this comparison and all weaker ones
@@ -87,7 +71,7 @@ def half_widths(differences: Values, alpha: float = 0.05) -> Values:
     if n.max() < MIN_FLIPPED:
         half[usable] = stats.t.ppf(1 - alpha / 2 / len(n), n - 1) * error
         return half
-    centred, patterns = d - np.nanmean(d, axis=0), sign_patterns(len(d))
+    centred, patterns = d - np.nanmean(d, axis=0), _patterns(len(d))
     largest = np.concatenate(
         [_t(centred, patterns[i : i + _CHUNK]).max(axis=1) for i in range(0, len(patterns), _CHUNK)]
     )
@@ -95,6 +79,24 @@ def half_widths(differences: Values, alpha: float = 0.05) -> Values:
     least = stats.t.ppf(1 - alpha / 2, n - 1)  # of several intervals none is narrower than it would be alone
     half[usable] = np.maximum(critical, least) * error
     return half
+
+
+def simultaneous(differences: Values, alpha: float = 0.05) -> tuple[Values, Values, Values]:
+    """Return the mean of every comparison, and both ends of its simultaneous interval, each ``[comparisons]``.
+
+    Parameters
+    ----------
+    differences
+        As in :func:`half_widths`, without a gap.
+    alpha
+        As in :func:`half_widths`.
+    """
+    mean, half = differences.mean(axis=0), half_widths(differences, alpha)
+    return mean, mean - half, mean + half
+
+
+def _patterns(blocks: int) -> Values:
+    return sign_patterns(blocks, EXACT_BLOCKS, DRAWN)
 
 
 def _t(differences: Values, signs: Values, *, slack: float = 0.0) -> Values:

@@ -67,12 +67,6 @@ def _below(ranks: Values, at: float) -> float:
     return float(chance[: int(np.rint(2 * at)) + 1].sum())
 
 
-def wilcoxon_as_printed(difference: Values) -> float:
-    """Return the p that most papers print: scipy's, in which the last bits of floats break ties at random."""
-    d = np.asarray(difference, dtype=float)
-    return float(stats.wilcoxon(d).pvalue) if d.any() else 1.0
-
-
 def sign_test(difference: Values) -> Signed:
     """Test whether an arm wins more blocks than another, where differences share no scale (raw AUPRC)."""
     d = rounded(difference)
