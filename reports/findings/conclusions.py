@@ -14,7 +14,7 @@ from reports.table.blocks import block_means, cells, complete, over_blocks, pair
 from reports.table.factors import arm_levels
 from reports.words.metrics import label
 
-_CANNOT = ("the data cannot tell", "the design cannot tell", "refused")
+CANNOT = ("the data cannot tell", "the design cannot tell")
 
 
 def conclude(
@@ -35,16 +35,18 @@ def conclude(
     margin
         Largest difference that does not matter, as the user states it; by default that of the metric.
     """
-    known = set(arm_levels(frame).index) if arm_levels(frame).shape[1] else set()
+    levels = arm_levels(frame)
+    known = set(levels.index) if levels.shape[1] else set()
     sizes = pd.Series([f.family for f in compared]).value_counts()
+    wide = {metric: cells(frame, metric) for metric in {f.metric for f in compared}}
     out = []
     for f in compared:
         no_scale = unscaled(f.metric, frame["dataset"].unique())
         width = None if no_scale else margin_of(f.metric, margin)
         of_part = f.arm in known and f.against in known  # else rivals are compared
         said: Word = "refused" if refused else word(f.decision, n=len(f.blocks), alpha=alpha, of_part=of_part)
-        why = refused or (_why(f, width, no_scale=no_scale) if said in _CANNOT else "")
-        plan = None if width is None else _power(frame, f, width, alpha, int(sizes[f.family]))
+        why = refused or (_why(f, width, no_scale=no_scale) if said in CANNOT else "")
+        plan = None if width is None else _power(wide[f.metric], f, width, alpha, int(sizes[f.family]))
         out.append(Conclusion(f, said, width, plan, why, _note(f, said, width, alpha)))
     return tuple(out)
 
@@ -160,8 +162,8 @@ def _note(f: Finding, said: Word, margin: float | None, alpha: float) -> str:
     return ""
 
 
-def _power(frame: pd.DataFrame, f: Finding, margin: float, alpha: float, comparisons: int) -> Power | None:
-    differences = _differences(cells(frame, f.metric), f)
+def _power(wide: pd.DataFrame, f: Finding, margin: float, alpha: float, comparisons: int) -> Power | None:
+    differences = _differences(wide, f)
     return power(differences, margin, alpha=alpha, comparisons=comparisons) if len(differences) else None
 
 

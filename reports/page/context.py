@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.figures.analysed import CONTRIBUTIONS
+from reports.figures.analysed import CONTRIBUTIONS, OPENING
 from reports.figures.shared.picture import Picture, grouped
 from reports.findings.controls.audit import Audit
 from reports.findings.controls.topology import Beyond
@@ -72,7 +72,8 @@ def context(
         **_refusals(a.refusals),
         "completeness": completeness_context(a),
         "contributions": contributions_context(a, drawn),
-        "pictures": grouped([p for p in drawn if p.group != CONTRIBUTIONS]),
+        "opening": [p for p in drawn if p.group == OPENING],
+        "pictures": grouped([p for p in drawn if p.group not in (OPENING, CONTRIBUTIONS)]),
         "costs": costs_context(a),
         **_how(provenance, a.metrics),
         "provenance": {**a.provenance, **(search_provenance(search) if search else {})},

@@ -64,7 +64,7 @@ STATISTICS: dict[str, str] = {
 # the heads of columns that stand for a term
 HEADS: dict[str, tuple[str, ...]] = {
     "Complete blocks": ("N",),
-    "Mean difference": ("Mean", "AUROC difference"),
+    "Mean difference": ("Mean",),
     "Simultaneous interval": ("interval",),
     "Max-T": ("p (max-T)", "p, failures worst", "Difference"),
     "Wilcoxon": ("p of the method",),

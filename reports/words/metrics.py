@@ -11,7 +11,6 @@ DECIMALS = 6  # two scores closer than this are equal: no network's AUROC is kno
 ALPHA = 0.05  # level of every family of tests
 MARGIN = 0.01  # to be stated before any result is seen: two arms closer than this are as good as each other
 PRIMARY = "auroc"  # where a table has it and nothing else is asked for
-BESIDE = ("auprc_ratio", "auprc", "auroc")  # the first of these that is measured is told beside the primary metric
 AUROC_CHANCE = 0.5
 POOLED, WITHIN_TF = "auroc", "within_tf_auroc"  # what the degree audit is made on
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from reports.table.blocks import unscaled
 from reports.words.metrics import label
 from reports.words.numbers import amount, count, interval, number, p_value, signed, won
 
-NOTHING = "–"
 COST = "median seconds"
 
 
@@ -104,7 +104,7 @@ def _row(a: Analysis, c: Conclusion, costs: Any) -> dict[str, str]:
     f, size = c.finding, c.finding.effect
     name = change(a, f.arm) if a.reference else f"{f.arm} − {f.against}"
     own = alone(a, f)
-    difference, spread = NOTHING, ""
+    difference, spread = "–", ""
     if own is not None:
         difference, spread = signed(own.mean), f"{interval(own)}, this data set only"
     elif size is not None and unscaled(a.metric, a.datasets):
@@ -120,8 +120,8 @@ def _row(a: Analysis, c: Conclusion, costs: Any) -> dict[str, str]:
         "mark": "sure" if c.word in ("may go", "costs", "earns its keep", "better", "worse") else "",
         "note": "; ".join(filter(None, [c.note, _elsewhere(a, c)])),
         "why": c.why,
-        "worst": f"{f.worst[0]} {signed(f.worst[1])}" if f.worst and len(f.blocks) > 1 else NOTHING,
-        "cost": amount(costs.loc[f.arm, COST]) if costs is not None and f.arm in costs.index else NOTHING,
+        "worst": f"{f.worst[0]} {signed(f.worst[1])}" if f.worst and len(f.blocks) > 1 else "–",
+        "cost": amount(costs.loc[f.arm, COST]) if costs is not None and f.arm in costs.index else "–",
     }
 
 
@@ -135,9 +135,10 @@ def _elsewhere(a: Analysis, c: Conclusion) -> str:
 
 def _notes(a: Analysis, mine: list[Conclusion]) -> list[str]:
     """Say what the table has to be read with; each once."""
-    out = list(dict.fromkeys(c.why for c in mine if c.why and len({m.why for m in mine if m.why}) == 1))
-    touching = [c for c in mine if c.finding.verdict in ("higher", "lower") and not c.finding.side]
-    if any(c.finding.effect and c.finding.effect.low == c.finding.effect.low for c in touching):
+    whys = {c.why for c in mine if c.why}
+    out = [f"{why[0].upper()}{why[1:]}." for why in whys if len(whys) == 1]
+    established = [c.finding for c in mine if c.finding.verdict in ("higher", "lower")]
+    if any(f.effect and isfinite(f.effect.low) and not f.side for f in established):
         out.append("Where an interval touches zero beside a difference: the test goes step by step, intervals do not.")
     if len(mine) > 2 and len(a.blocks) > 1:
         out.append("The largest of several differences is flattered by being the largest; its interval is not.")
