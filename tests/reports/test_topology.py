@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,15 @@ def test_what_expression_shows_is_added_to_topology(study: Study, tmp_path: Path
     rows = beyond.scores[beyond.scores["metric"] == "auroc"]
     assert (rows["with_reference"] > rows["alone"]).all()
     assert summary(a, beyond)[2].startswith("On top of topology, expression adds +0.")
+
+
+def test_raw_auprc_has_no_mean_over_networks_and_what_is_left_out_is_said(study: Study, tmp_path: Path) -> None:
+    table = replace(study(blocks=3, repeats=2, arms=ARMS), metric="auprc")
+    a = analyse(table)
+    beyond = beyond_topology(a, predicted(table, tmp_path, expression=1.0).every_part)
+    assert summary(a, beyond)[2] == "On top of topology, expression adds to AUPRC on 6 of 6 data sets."
+    fewer = replace(beyond, gains=tuple(g for g in beyond.gains if g.dataset != a.datasets[0]), effects={})
+    assert summary(a, fewer)[2].endswith("on 5 of 5 data sets; 1 data set left out for missing cells.")
 
 
 def test_expression_that_shows_nothing_adds_nothing(study: Study, tmp_path: Path) -> None:

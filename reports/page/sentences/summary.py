@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.findings.conclusions import alone, change, conflicts, decided
+from reports.findings.conclusions import CANNOT, alone, change, conflicts, decided
 from reports.findings.controls.topology import Beyond
 from reports.findings.results import Analysis, Conclusion
 from reports.page.sentences.gains import gain_sentence
 from reports.page.sentences.units import blocks_of
 from reports.statistics.attainability import blocks_needed
+from reports.table.blocks import unscaled
 from reports.words.metrics import label
 from reports.words.numbers import count, interval, joined, signed
 
 MOST_WORDS = 25
 _NAMED = 3  # arms that are named one by one; of more, two and a count
 _FORBIDDING = ("mixed digests", "search trials", "interim")
-_CANNOT = ("the data cannot tell", "the design cannot tell")
-_ORDER = ("may go", "costs", "earns its keep", "better", "worse", "practically equal", "not worse", *_CANNOT)
+_ORDER = ("may go", "costs", "earns its keep", "better", "worse", "practically equal", "not worse", *CANNOT)
 
 
 def summary(a: Analysis, beyond: Beyond | None = None) -> list[str]:
@@ -109,11 +109,17 @@ def _topology(a: Analysis, beyond: Beyond | None) -> str:
         return head.format(signed(size.mean)) + f" {interval(size)} over {count(size.n, 'block')}."
     if not gains:
         return ""
+    lacking = len(a.datasets) - len(gains)
+    left_out = f"; {count(lacking, 'data set')} left out for missing cells" if lacking else ""
+    if unscaled(a.metric, a.datasets):
+        won = sum(g.mean > 0 for g in gains)
+        return head.format("to") + f" on {won} of {count(len(gains), 'data set')}{left_out}."
     if len(gains) == 1:
         g = gains[0]
-        return head.format(signed(g.mean)) + f" {interval(g)} over {count(g.repeats, 'repeat')} of {g.dataset}."
+        text = head.format(signed(g.mean)) + f" {interval(g)} over {count(g.repeats, 'repeat')} of {g.dataset}"
+        return f"{text}{left_out}."
     mean = sum(g.mean for g in gains) / len(gains)
-    return head.format(signed(mean)) + f" on average over {count(len(gains), 'data set')}."
+    return head.format(signed(mean)) + f" on average over {count(len(gains), 'data set')}{left_out}."
 
 
 def _few(a: Analysis) -> str:
