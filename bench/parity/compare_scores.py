@@ -16,16 +16,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from export_exams import cells_of, folder_of
-from scipy import stats
 
 from components.core.metrics import auprc, auroc, within_tf_auroc
+from reports.statistics.pairs.differences import mean_interval as interval
 from study.spec.cell import Cell
 from study.spec.folder import OutFolder
 
 METRICS = {"AUROC": auroc, "AUPRC": auprc, "within-TF AUROC": within_tf_auroc}
 PAIR = ["TF", "Target"]
-
-__all__ = ["compare", "interval", "table"]
 
 
 def compare(cell: Cell, exam: Path, scores: str, out: OutFolder) -> pd.DataFrame:
@@ -55,13 +53,6 @@ def _on(test: pd.DataFrame, scored: pd.DataFrame, where: Path) -> np.ndarray:
     if (joined["_merge"] != "both").any() or joined["score"].isna().any():
         raise SystemExit(f"{where} does not score the pairs of the test, each once")
     return test[PAIR].merge(scored, on=PAIR, how="left")["score"].to_numpy(dtype=np.float64)
-
-
-def interval(differences: np.ndarray) -> tuple[float, float]:
-    """Return Student's 95 % interval of the mean; NaN for fewer than two."""
-    n = len(differences)
-    half = stats.t.ppf(0.975, n - 1) * differences.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    return differences.mean() - half, differences.mean() + half
 
 
 def table(rows: pd.DataFrame) -> pd.DataFrame:

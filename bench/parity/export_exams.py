@@ -27,8 +27,6 @@ from study.spec.datasets import load_dataset
 from study.study_file.study import load_study
 from study.train.exams import make_folds
 
-__all__ = ["cells_of", "export_exam", "folder_of"]
-
 
 def cells_of(study_file: Path, data: Path, arm: str) -> list[Cell]:
     """Return the cells of one arm of a study."""

@@ -39,6 +39,13 @@ class GraphEmbedding:
         return (self.as_tf[pairs[:, 0]] * self.as_target[pairs[:, 1]]).sum(dim=1)
 
 
+def activated(h: Tensor, name: str) -> Tensor:
+    """Apply an activation function by its name; a leaky ReLU has a slope of .2."""
+    if name == "leaky_relu":
+        return F.leaky_relu(h, 0.2)
+    return F.relu(h) if name == "relu" else F.elu(h)
+
+
 class GraphBranch(nn.Module):
     """Base of every graph branch: ``[genes, in_width]`` and ``[2, edges]`` to a :class:`GraphEmbedding`.
 
@@ -105,9 +112,7 @@ class GraphBranch(nn.Module):
 
     def activation(self, h: Tensor) -> Tensor:
         """Apply the activation function of a layer."""
-        if self.settings.activation == "leaky_relu":
-            return F.leaky_relu(h, 0.2)
-        return F.relu(h) if self.settings.activation == "relu" else F.elu(h)
+        return activated(h, self.settings.activation)
 
     def forward(self, x: Tensor, edges: Tensor) -> GraphEmbedding:
         """Embed every gene, ``[genes, in_width]``, over the graph ``[2, edges]``."""

@@ -12,12 +12,7 @@ from torch_geometric.utils import scatter, softmax
 
 from components.core.registry import register
 from components.core.settings import setting
-from components.gnn.base import GraphBranch, Width
-
-
-def activated(h: Tensor, name: str) -> Tensor:
-    """Apply an activation function; a leaky ReLU has a slope of .2."""
-    return F.elu(h) if name == "elu" else F.leaky_relu(h, 0.2)
+from components.gnn.base import GraphBranch, Width, activated
 
 
 class _UnitRows(GraphBranch):

@@ -48,6 +48,7 @@ class Experiment:
     notes: tuple[str, ...] = ()
     metric: str | None = None
     margin: float | None = None
+    alpha: float | None = None
 
 
 def read_experiment(uri: str, name: str) -> Experiment:
@@ -142,8 +143,8 @@ def _of_knockout(runs: list[Run], name: str, uri: str) -> Experiment:
         *_left_out(len(cells) - len(planned), "a cell that the study no longer plans"),
     ]
     asked = next((run.data.tags for run in runs if run.data.tags.get(_LEVEL) == _STUDY), {})
-    metric, margin = asked.get("knockout.metric"), asked.get("knockout.margin")
-    return Experiment(_tidy(ended), "", tuple(notes), metric or None, float(margin) if margin else None)
+    margin, alpha = (float(text) if (text := asked.get(f"knockout.{name}")) else None for name in ("margin", "alpha"))
+    return Experiment(_tidy(ended), "", tuple(notes), asked.get("knockout.metric") or None, margin, alpha)
 
 
 def _left_out(number: int, why: str) -> list[str]:

@@ -199,8 +199,8 @@ def report(
     from study.cli import reporting
     from study.cli import stored as report_commands
 
-    options = ReportOptions(arm, block, dataset, metric, reference)
-    request = reporting.Request(options, margin, alpha, tuple(draw or ()), _typed())
+    options = ReportOptions(arm, block, dataset, metric, reference, margin=margin)
+    request = reporting.Request(options, alpha, tuple(draw or ()), _typed())
     if mlflow is not None and experiment is not None:
         report_commands.of_experiment(mlflow, experiment, out, request)
     elif source is not None:
@@ -225,8 +225,8 @@ def compare(
     from study.cli import reporting
     from study.cli import stored as report_commands
 
-    options = ReportOptions(None, block, dataset, metric, reference)
-    report_commands.compare(outs, out, reporting.Request(options, margin, alpha, command=_typed()))
+    options = ReportOptions(None, block, dataset, metric, reference, margin=margin)
+    report_commands.compare(outs, out, reporting.Request(options, alpha, command=_typed()))
 
 
 @app.command()

@@ -29,7 +29,7 @@ from reports.words.numbers import are, confidence, count, joined
 from study.cli.display import busy, make_console, show_table
 from study.run.engine import Outcome
 from study.spec.folder import OutFolder, SearchFolder
-from study.spec.records import PlanKind
+from study.spec.records import PlanKind, PlanRecord
 from study.spec.versions import versions
 from study.store.ledger import Ledger
 from study.store.plan_file import add_command, read_commands, read_plan
@@ -46,9 +46,9 @@ class Request:
     Attributes
     ----------
     options
-        Columns, metric, reference and level.
-    margin, alpha
-        Differences below it do not matter, level of the tests; None: the study's own, or what reports take for that.
+        Columns, metric, reference and margin.
+    alpha
+        Level of the tests; None: the study's own, or what reports take for that.
     draw
         Patterns of data sets whose edges, training and pairs are drawn.
     command
@@ -56,20 +56,19 @@ class Request:
     """
 
     options: ReportOptions = DEFAULTS
-    margin: float | None = None
     alpha: float | None = None
     draw: tuple[str, ...] = ()
     command: str = ""
 
     def with_defaults(self, metric: str | None, margin: float | None, alpha: float | None = None) -> Request:
         """Return the request with a study's metric, margin and level where it names none."""
-        options = replace(self.options, metric=self.options.metric or metric)
-        return replace(self, options=options, margin=self.margin or margin, alpha=self.alpha or alpha)
+        options = replace(self.options, metric=self.options.metric or metric, margin=self.options.margin or margin)
+        return replace(self, options=options, alpha=self.alpha or alpha)
 
     @property
     def complete_options(self) -> ReportOptions:
-        """The options with margin and level in place."""
-        return replace(self.options, margin=self.margin, alpha=self.alpha or self.options.alpha)
+        """The options with the level in place."""
+        return replace(self.options, alpha=self.alpha or self.options.alpha)
 
 
 def report(source: Path, out: Path | None, request: Request) -> None:
@@ -79,8 +78,8 @@ def report(source: Path, out: Path | None, request: Request) -> None:
     if folder.search.summary.exists() and not folder.plan.exists():
         _refuse_sealed(request, folder)
         return report_search(source, out or folder.search.report, console, request.command)
-    if source.is_dir():
-        plan = read_plan(source)
+    plan = read_plan(source) if source.is_dir() else None
+    if plan is not None:
         records = Ledger(source).read_all(row.cell for row in plan.rows)
         if not records:
             raise KnockoutError("no cell has ended yet; there is nothing to report.", where=str(source))
@@ -92,8 +91,8 @@ def report(source: Path, out: Path | None, request: Request) -> None:
     options = request.complete_options
     provenance = provenance_of((*read_commands(source), request.command))
     with busy(WRITING):
-        analysis = analyse(replace(load(table_file, options), planned=_planned(source)), options)
-        written = write(analysis, out, provenance=provenance, draw=request.draw, **_stored_beside(source))
+        analysis = analyse(replace(load(table_file, options), planned=_planned(source, plan)), options)
+        written = write(analysis, out, provenance=provenance, draw=request.draw, **_stored_beside(source, plan))
     _show_findings(console, analysis, written)
     console.print(f"report: {written.page.resolve()}", soft_wrap=True)
 
@@ -108,7 +107,7 @@ def _refuse_sealed(request: Request, folder: OutFolder) -> None:
     if options.reference is not None and plain(options.reference) != plain(search.reference):
         message = f"the reference of this search is {search.reference!r}, not {options.reference!r}."
         raise KnockoutError(message, where="--reference")
-    asked = {"arm": options.arm, "block": options.block, "dataset": options.dataset, "margin": request.margin}
+    asked = {"arm": options.arm, "block": options.block, "dataset": options.dataset, "margin": options.margin}
     asked |= {"alpha": request.alpha, "draw": request.draw}
     given = [f"--{name}" for name, value in asked.items() if value]
     if given:
@@ -146,7 +145,7 @@ def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
     plan = read_plan(out)
     options = Request().with_defaults(outcome.metric, plan.margin, plan.alpha).complete_options
     with busy(WRITING):
-        table, beside = replace(load(outcome.table, options), planned=_planned(out)), _stored_beside(out)
+        table, beside = replace(load(outcome.table, options), planned=_planned(out, plan)), _stored_beside(out, plan)
         analysis = analyse(table, options)
         written = write(analysis, OutFolder(out).report, provenance=provenance_of(add_command(out, command)), **beside)
     for sentence in [
@@ -183,11 +182,11 @@ def provenance_of(commands: tuple[str, ...]) -> Provenance:
     return Provenance(commands, versions()["git_commit"])
 
 
-def _planned(out: Path) -> Planned | None:
+def _planned(out: Path, plan: PlanRecord | None) -> Planned | None:
     """Return what the study of a folder set out to measure: as registered, and as it was last run; None for a table."""
-    if not out.is_dir():
+    if plan is None:
         return None
-    rows = read_plan(out).rows
+    rows = plan.rows
     cells = {(row.arm, row.block, row.dataset, row.repeat) for row in rows}
     try:
         record = read_registration(out)
@@ -215,11 +214,11 @@ def _as_read(cells: set[tuple[str, str, str, int]]) -> frozenset[tuple[str, str,
     return frozenset((plain(arm), plain(block), plain(dataset), repeat) for arm, block, dataset, repeat in cells)
 
 
-def _stored_beside(out: Path) -> dict[str, Any]:
+def _stored_beside(out: Path, plan: PlanRecord | None) -> dict[str, Any]:
     """Return what a study stored beside its table: predictions, curves, embeddings, its search or tuning."""
-    if not out.is_dir():
+    if plan is None:
         return {}
-    kind, folder = read_plan(out).kind, OutFolder(out)
+    kind, folder = plan.kind, OutFolder(out)
     cells = {
         "predictions": read_predictions(folder.table, folder.predictions_folder),
         "curves": read_curves(folder.table, folder.ledger),
@@ -235,14 +234,8 @@ def _show_findings(console: Console, analysis: Analysis, written: Written) -> No
         console.print(sentence, soft_wrap=True)
     table, shown = written.verdicts, ("name", "difference", "interval", "p", "word", "worst")
     if table["rows"]:
-        columns = [
-            table["head"],
-            table["unit"],
-            f"{confidence(analysis.alpha)} interval",
-            "p",
-            "verdict",
-            "worst block",
-        ]
+        level = f"{confidence(analysis.alpha)} interval"
+        columns = [table["head"], table["unit"], level, "p", "verdict", "worst block"]
         lines = [[row[key] for key in shown] for row in table["rows"]]
         console.print()
         show_table(console, f"{analysis.metric}: paired over blocks", columns, lines)

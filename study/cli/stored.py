@@ -39,7 +39,7 @@ def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
     Parameters
     ----------
     folders
-        Output folders of studies, the first of which gives the reference, the metric and the margin.
+        Output folders of studies, the first of which gives the reference, the metric, the margin and the level.
     out
         Folder of the report; the common table is written there, too.
     request
@@ -82,7 +82,7 @@ def of_experiment(uri: str, experiment: str, out: Path | None, request: Request)
             return
     with busy(FETCHING):
         stored = read_experiment(uri, experiment)
-    request = request.with_defaults(stored.metric, stored.margin)
+    request = request.with_defaults(stored.metric, stored.margin, stored.alpha)
     for sentence in stored.notes:
         make_console().print(sentence, soft_wrap=True)
     _report(stored.frame, folder, f"{uri}, experiment {experiment!r}{stored.rows}", request)

@@ -14,7 +14,7 @@ from components.core.dataset import Dataset, Ints, pair_keys
 from components.core.exam import Split
 from components.core.settings import Settings
 from components.core.streams import Streams
-from components.model import GRNModel, Parts, assemble
+from components.model import GRNModel, Parts, assemble, training_graph
 from study.train.fit import Trained, train
 
 IN_WIDTH, PAIR_WIDTH, GRAPH_WIDTHS = 7, 8, (6, 5, 4)
@@ -62,6 +62,18 @@ def small(factor: str, level: str, **given: Any) -> Settings:
     """Return a level's settings, shrunk where only size matters."""
     fields = registry.level(factor, level).Settings.model_fields
     return registry.parse(factor, level, {k: v for k, v in SMALL.items() if k in fields} | given)
+
+
+def attending(level: str) -> tuple[Any, torch.Tensor, Any, set[tuple[int, int]]]:
+    """Return a graph branch of two layers and heads, features ``[7, 6]``, its embedding, and who neighbours whom."""
+    torch.manual_seed(0)
+    part = registry.level("gnn", level)(small("gnn", level, widths=(5, 3), heads=2), 6).eval()
+    positives = torch.tensor([[0, 1], [1, 2], [3, 0], [4, 2]])  # genes 5 and 6 have no neighbour
+    x = torch.randn(7, 6)
+    for conv in part.convs:
+        torch.nn.init.normal_(conv.bias)
+    links = {(i, j) for a, b in positives.tolist() for i, j in ((a, b), (b, a))}
+    return part, x, part(x, training_graph(positives)), links
 
 
 def construct(factor: str, level: str, settings: Settings, dataset: Dataset, split: Split) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from component_cases import small
+from component_cases import attending, small
 from torch.nn import functional as F
 
 from components.core import registry
@@ -57,15 +57,8 @@ def test_gnnlinks_loss_is_squared_and_its_scores_below_zero_are_zero():
 
 
 def test_genelink_attends_twice_and_averages_the_heads_of_the_second_layer():
-    genes, width = 7, 6
-    torch.manual_seed(0)
-    part = registry.level("gnn", "unit_attention")(small("gnn", "unit_attention", widths=(5, 3), heads=2), width).eval()
-    positives = torch.tensor([[0, 1], [1, 2], [3, 0], [4, 2]])  # genes 5 and 6 have no neighbour
-    x = torch.randn(genes, width)
-    for conv in part.convs:
-        torch.nn.init.normal_(conv.bias)
-    graph = part(x, training_graph(positives))
-    links = {(i, j) for a, b in positives.tolist() for i, j in ((a, b), (b, a))}
+    part, x, graph, links = attending("unit_attention")
+    genes = len(x)
 
     def leaky(values: np.ndarray) -> np.ndarray:
         return np.where(values > 0, values, 0.2 * values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from component_cases import BUDGET, fit, make_dataset, make_model, make_parts, make_split, same_state, small
+from component_cases import BUDGET, attending, fit, make_dataset, make_model, make_parts, make_split, same_state, small
 from torch.nn import functional as F
 
 from components.bucketing.buckets import uniform
@@ -209,16 +209,8 @@ class TestPooledConvolution:
 
 
 def test_gatcl_attends_over_linear_maps_then_over_convolved_features():
-    genes, width = 7, 6
-    torch.manual_seed(0)
-    settings = small("gnn", "conv_attention", widths=(5, 3), heads=2)
-    part = registry.level("gnn", "conv_attention")(settings, width).eval()
-    positives = torch.tensor([[0, 1], [1, 2], [3, 0], [4, 2]])  # genes 5 and 6 have no neighbour
-    x = torch.randn(genes, width)
-    for conv in part.convs:
-        torch.nn.init.normal_(conv.bias)
-    graph = part(x, training_graph(positives))
-    links = {(i, j) for a, b in positives.tolist() for i, j in ((a, b), (b, a))}
+    part, x, graph, links = attending("conv_attention")
+    genes = len(x)
 
     def attended(h: np.ndarray, conv: torch.nn.Module, head: int, score) -> np.ndarray:
         away, toward = (getattr(conv, end).detach().numpy()[0, head] for end in ("source", "target"))

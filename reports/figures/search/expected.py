@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from matplotlib.ticker import MaxNLocator
-
-from reports.figures.shared.canvas import INK, grid_axes
+from reports.figures.search.progress import label_trials
+from reports.figures.shared.canvas import grid_axes
 from reports.figures.shared.picture import Drawing
 from reports.figures.shared.style import COLOURS
-from reports.search.record import Search, expected_curve, objective_label
+from reports.search.record import Search, expected_curve
 
 LEAST = 2  # trials of a curve
 
@@ -19,13 +18,5 @@ def expected(search: Search) -> Drawing | None:
         return None
     figure, axes = grid_axes(3.2)
     axes.plot(data["trials"], data["expected"], color=COLOURS[0], marker="o", markersize=3, label="expected best")
-    plain = search.of_reference
-    if plain is not None and plain["state"] == "complete":
-        score = plain[f"objective:{search.first.name}"]
-        axes.axhline(score, color=INK, linewidth=1, linestyle=(0, (4, 3)), label="reference")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("budget (trials)")
-    axes.set_ylabel(objective_label(search.first))
-    axes.margins(y=0.12)
-    figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9)
+    label_trials(axes, search, "budget (trials)")
     return Drawing(figure, data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from reports.figures.shared.canvas import INK, grid_axes
@@ -31,13 +32,18 @@ def progress(search: Search) -> Drawing | None:
     if len(failed):  # no score: at the foot, whatever the scale
         foot, scale = np.full(len(failed), 0.03), axes.get_xaxis_transform()
         axes.scatter(failed, foot, s=26, label="failed (no score)", marker="^", color=COLOURS[4], transform=scale)
+    label_trials(axes, search, "trial")
+    return Drawing(figure, data)
+
+
+def label_trials(axes: Axes, search: Search, along: str) -> None:
+    """Draw the score of the reference, and write at the axes what trials, ``along`` the lower one, scored."""
     plain = search.of_reference
     if plain is not None and plain["state"] == "complete":
         score = plain[f"objective:{search.first.name}"]
         axes.axhline(score, color=INK, linewidth=1, linestyle=(0, (4, 3)), label="reference")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("trial")
+    axes.set_xlabel(along)
     axes.set_ylabel(objective_label(search.first))
     axes.margins(y=0.12)
-    figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9)
-    return Drawing(figure, data)
+    axes.figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9)

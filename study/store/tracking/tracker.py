@@ -187,7 +187,8 @@ class Tracker:
 
     def _begin(self, plan: PlanRecord) -> None:
         self._metric = plan.metric
-        asked = {"knockout.metric": plan.metric, "knockout.margin": "" if plan.margin is None else str(plan.margin)}
+        known = {"metric": plan.metric, "margin": plan.margin, "alpha": plan.alpha}
+        asked = {f"knockout.{name}": "" if value is None else str(value) for name, value in known.items()}
         self._store.tag(self._study(), asked)
         planned, datasets = {self._key("cell", row) for row in plan.rows}, {row.dataset for row in plan.rows}
         for key, run in self._store.runs.items():
