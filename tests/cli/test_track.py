@@ -153,9 +153,10 @@ def test_cells_of_an_earlier_plan_are_no_part_of_the_table(
     out, file = tmp_path / "out", tmp_path / "tiny.yaml"
     shutil.copytree(finished, out)
     content = yaml.safe_load((finished.parent / "tiny.yaml").read_text())
-    file.write_text(yaml.safe_dump({**content, "repeats": 1, "controls": False}))
+    file.write_text(yaml.safe_dump({**content, "repeats": 1, "controls": False, "margin": 0.02, "alpha": 0.01}))
     assert knockout("run", file, "--out", out).code == 0
     read = read_experiment(default_uri(out), "tiny")
+    assert (read.metric, read.margin, read.alpha) == ("auroc", 0.02, 0.01)
     assert set(read.frame["cell"]) == set(pd.read_parquet(out / "cells.parquet")["cell"])
     assert read.notes == ("4 runs left out: a cell that the study no longer plans.",)
 
