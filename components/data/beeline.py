@@ -23,7 +23,7 @@ from requests.exceptions import HTTPError, RequestException
 
 from components.core.errors import KnockoutError, UnknownNameError
 from components.data.readers import FILES
-from components.data.tables.files import as_size
+from components.tables.files import as_size
 
 COLLECTIONS = ("beeline",)
 SOURCE = "https://raw.githubusercontent.com/zpliulab/GENELink/4eb816af27f5fe0cb26f9230286401801b251129"

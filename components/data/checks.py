@@ -16,7 +16,7 @@ from scipy import sparse
 from components.core.dataset import Floats, Ints, pair_keys
 from components.core.errors import KnockoutError, UnknownNameError, suggestion
 from components.data.scale import judge
-from components.data.tables.csvfile import Column, rows_of
+from components.tables.csvfile import Column, rows_of
 
 LEAST_DETECTED = 10  # values above 0 that a cell must have to be taken for a copy of another
 COPIES = 0.1  # share of cells that may be copies by chance

@@ -14,10 +14,10 @@ from components.core.dataset import Floats, Ints
 from components.core.errors import KnockoutError
 from components.data.checks import check_edges, check_expression, rows_of_genes
 from components.data.hints import refuse_strangers
-from components.data.tables.csvfile import one_name
-from components.data.tables.files import as_size, is_hdf5
-from components.data.tables.network import read_network
-from components.data.tables.tfs import tf_list
+from components.tables.csvfile import one_name
+from components.tables.files import as_size, is_hdf5
+from components.tables.network import read_network
+from components.tables.tfs import tf_list
 
 
 def read_h5ad(

@@ -13,7 +13,7 @@ import numpy as np
 
 from components.core.dataset import Dataset, Floats, pair_keys
 from components.core.errors import KnockoutError
-from components.data.tables.csvfile import read_table
+from components.tables.csvfile import read_table
 
 LEAST_SHARED = 20  # genes that an exam needs
 

@@ -15,8 +15,8 @@ from components.core.errors import KnockoutError, nearest
 from components.data.checks import check_edges, check_expression, read_expression, rows_of_genes, whole_numbers
 from components.data.h5ad import is_h5ad, read_h5ad
 from components.data.hints import refuse_strangers
-from components.data.tables.csvfile import Column, one_name, read_table
-from components.data.tables.files import refuse_foreign, sibling_suggestion
+from components.tables.csvfile import Column, one_name, read_table
+from components.tables.files import refuse_foreign, sibling_suggestion
 
 EXPRESSION, TARGETS, TFS = "BL--ExpressionData.csv", "Target.csv", "TF.csv"
 LABELS, NETWORK = "Label.csv", "BL--network.csv"

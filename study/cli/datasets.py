@@ -18,9 +18,9 @@ from components.core.settings import parse_settings
 from components.data import beeline, readers
 from components.data.prepare.prepare import LabFiles, Prepared, PrepareSettings
 from components.data.prepare.prepare import prepare as make
-from components.data.tables.network import read_network
 from components.split.audit import AUDIT, audit
 from components.split.validation import differences
+from components.tables.network import read_network
 from reports.words.numbers import count
 from search_spaces.arm import Choice, parse_choice
 from study.cli.display import busy, make_console, show_table

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from components.core.errors import KnockoutError
-from components.data.tables.csvfile import for_spreadsheets
+from components.tables.csvfile import for_spreadsheets
 from search_spaces.designs import distinct
 from study.plan.plan import Plan, make_plan
 from study.search.optuna_store import pareto

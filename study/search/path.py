@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from components.core.errors import KnockoutError
-from components.data.tables.csvfile import for_spreadsheets
+from components.tables.csvfile import for_spreadsheets
 from search_spaces.arm import Arm, Choice, parse_choice
 from study.plan.plan import Plan, lay_out
 from study.run.engine import Listener, Means, drive, make_workers

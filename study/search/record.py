@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from components.data.tables.csvfile import for_spreadsheets
+from components.tables.csvfile import for_spreadsheets
 from search_spaces.arm import Arm
 from study.search.proposals import directions
 from study.search.search import Search

@@ -14,8 +14,8 @@ from components.core.errors import KnockoutError
 from components.data import readers
 from components.data.orthologs import read_orthologs, transfer
 from components.data.simulator import SimulatorSettings, simulate
-from components.data.tables.csvfile import one_name
-from components.data.tables.files import on_disk
+from components.tables.csvfile import one_name
+from components.tables.files import on_disk
 
 
 class DatasetSpec(BaseModel):

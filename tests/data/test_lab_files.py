@@ -13,9 +13,9 @@ from components.data.prepare.expression import read_lab_expression
 from components.data.prepare.prepare import LabFiles, prepare
 from components.data.prepare.symbols import match_symbols
 from components.data.simulator import write_beeline
-from components.data.tables import files
-from components.data.tables.csvfile import read_table, rows_of
-from components.data.tables.tfs import tf_list
+from components.tables import files
+from components.tables.csvfile import read_table, rows_of
+from components.tables.tfs import tf_list
 from study.spec.datasets import DatasetSpec, load_dataset
 
 TFS = ("SOX2", "GATA4", "TF1")

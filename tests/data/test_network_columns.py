@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from components.core.errors import KnockoutError
-from components.data.tables.network import read_network
-from components.data.tables.titles import role_of
+from components.tables.network import read_network
+from components.tables.titles import role_of
 
 EDGES = [(f"TF{tf}", f"G{target}") for tf in range(1, 5) for target in range(1, 13)]
 GENES = {name for edge in EDGES for name in edge}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from components.data.tables.csvfile import for_spreadsheets
+from components.tables.csvfile import for_spreadsheets
 from reports.build import build
 from reports.search.columns import csv
 from reports.table.table import load

@@ -16,8 +16,8 @@ from components.data.checks import read_expression
 from components.data.h5ad import is_h5ad, open_h5ad
 from components.data.readers import EXPRESSION
 from components.data.scale import judge
-from components.data.tables.csvfile import one_name, rows_in, separator_of, text_of
-from components.data.tables.files import refuse_foreign, sibling_suggestion
+from components.tables.csvfile import one_name, rows_in, separator_of, text_of
+from components.tables.files import refuse_foreign, sibling_suggestion
 
 FILES = ("ExpressionData.csv", EXPRESSION)
 

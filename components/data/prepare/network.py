@@ -9,7 +9,7 @@ import pandas as pd
 
 from components.core.errors import KnockoutError
 from components.data.readers import NETWORK
-from components.data.tables.csvfile import read_table
+from components.tables.csvfile import read_table
 
 FILES = ("GroundTruthNetwork.csv", "refNetwork.csv", NETWORK)
 

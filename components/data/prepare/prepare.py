@@ -34,8 +34,8 @@ from components.data.prepare.selection import (
 )
 from components.data.prepare.settings import PrepareSettings
 from components.data.prepare.symbols import Matches, match_symbols, repaired_dates
-from components.data.tables.network import Network, read_network
-from components.data.tables.tfs import tf_list
+from components.tables.network import Network, read_network
+from components.tables.tfs import tf_list
 
 EXAMPLES = 5
 

@@ -20,7 +20,7 @@ from components.data.hints import looks_like_number
 from components.data.prepare.symbols import Matches, likely_symbols
 from components.data.readers import FILES, read, summary
 from components.data.simulator import write_beeline
-from components.data.tables.csvfile import for_spreadsheets
+from components.tables.csvfile import for_spreadsheets
 
 RECORDS = ("summary.json", "dropped.csv", "symbols.csv")
 EXAMPLES = 5

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from components.core.errors import KnockoutError
-from components.data.tables.csvfile import Column, Table, read_table
-from components.data.tables.titles import role_of
+from components.tables.csvfile import Column, Table, read_table
+from components.tables.titles import role_of
 
 LEAST_SHARE = 0.05  # of the best column's share of genes, below which a column does not name genes
 MANY = 10  # regulators, from which on twice as many regulators as targets are suspicious

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from components.core.errors import KnockoutError, suggestion
-from components.data.tables.files import content_of
+from components.tables.files import content_of
 
 _FORMULA = re.compile(r"'*[=+\-@＝＋－＠]")  # a spreadsheet runs text that begins so
 SNIFFED = 1 << 22  # characters that are looked at for the separator

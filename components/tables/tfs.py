@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.core.errors import KnockoutError
-from components.data.tables.csvfile import Column, rows_of
-from components.data.tables.titles import role_of
+from components.tables.csvfile import Column, rows_of
+from components.tables.titles import role_of
 
 LIST = "one gene name per line, with or without a title such as TF, or a table with a column TF"
 ROLES = {"regulator": 0, "gene": 1}
