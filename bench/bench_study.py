@@ -14,8 +14,8 @@ from study.plan.plan import make_plan
 from study.run.pool import Pool, run_and_record
 from study.run.workers import LocalWorkers
 from study.spec.machine import Lane, cores, parse_lanes
-from study.train import graph_stage as shared
 from study.train.cell import run_cell
+from study.train.stages import shared
 
 
 def bench_sharing(once, tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

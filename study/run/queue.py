@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from study.spec.cell import Cell
-from study.train.graph_stage import stage_group
+from study.train.stages.shared import stage_group
 
 
 class Queue:

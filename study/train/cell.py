@@ -23,11 +23,11 @@ from study.spec.records import CellRecord, Status
 from study.spec.versions import versions
 from study.train.checkpoint import Checkpoint, Clock, drop_checkpoints
 from study.train.exams import exam_digest, make_folds, share_tested
-from study.train.graph_stage import shared_stages
 from study.train.limit import CellTimeoutError, time_limit
 from study.train.memory import PeakMemory
 from study.train.pairs import Arrays, name_pairs
 from study.train.score import FoldScores, fixed_order, score_fold
+from study.train.stages.shared import shared_stages
 from study.train.stages.trainer import DivergedError
 
 

@@ -21,7 +21,7 @@ from components.core.metrics import Scores
 from components.core.streams import Streams
 from components.model import Encoded, GRNModel
 from study.train.checkpoint import Checkpoint
-from study.train.graph_stage import SharedStage, SharedStages
+from study.train.stages.shared import SharedStage, SharedStages
 from study.train.stages.trainer import Curves, Stage, Trainer, in_chunks
 from study.train.stages.unsupervised import NAME as UNSUPERVISED
 from study.train.stages.unsupervised import fit_to_expression

@@ -20,8 +20,8 @@ from components.model import GRNModel, Parts, assemble
 from search_spaces.arm import Arm
 from study.train.checkpoint import Checkpoint
 from study.train.fit import Trained, encode, predict, train
-from study.train.graph_stage import SharedStages
 from study.train.pairs import Arrays, encode_before_and_after
+from study.train.stages.shared import SharedStages
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ from study.train import fit as training
 from study.train import graph_stage as shared
 from study.train.cell import CellResult, run_cell
 from study.train.exams import make_folds
-from study.train.graph_stage import SharedStage
 from study.train.stages import trainer
+from study.train.stages.shared import SharedStage
 
 LANE = Lane("cpu", 1)
 LIKE = {"w": torch.zeros(2)}
