@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from components.core import registry
@@ -32,18 +33,19 @@ class Choice:
     @property
     def canonical(self) -> dict[str, Any]:
         """Level and all settings, defaults included, as plain JSON values."""
-        return {"level": self.level, "settings": self.settings.model_dump(mode="json")}
+        return {"level": self.level, "settings": self.settings.identity()}
 
     def label(self, beside: Choice | None = None) -> str:
         """Return the level's name, with the settings that differ from what the name alone implies beside a choice."""
-        changed = "" if beside is None else ", ".join(f"{key}={value}" for key, value in self.changes(beside).items())
+        changes = {} if beside is None else self.changes(beside)
+        changed = ", ".join(f"{key}={_short(value)}" for key, value in changes.items())
         return f"{self.level}({changed})" if changed else self.level
 
     def changes(self, beside: Choice) -> dict[str, Any]:
         """Return the settings that differ from what the level's name alone implies beside a choice."""
         same = beside.level == self.level
         implied = (beside.settings if same else _implied(self.factor, self.level, beside)).model_dump()
-        return {key: value for key, value in self.settings.model_dump().items() if implied[key] != value}
+        return {key: value for key, value in self.settings.model_dump().items() if implied.get(key) != value}
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,16 @@ class Arm:
         return bool(getattr(registry.level("scorer", self.choices["scorer"].level), "trains", False))
 
     @property
+    def budgeted(self) -> bool:
+        """Whether its outcome depends on the training budget."""
+        return bool(getattr(registry.level("scorer", self.choices["scorer"].level), "budgeted", self.trains))
+
+    @property
+    def probed(self) -> bool:
+        """Whether a plan may run it for a moment, to see whether it acts and what it costs."""
+        return bool(getattr(registry.level("scorer", self.choices["scorer"].level), "probed", True))
+
+    @property
     def fits_unsupervised(self) -> bool:
         """Whether its bucketing is fitted to expression alone before any label is read."""
         cls: Any = registry.level("bucketing", self.choices["bucketing"].level)
@@ -113,8 +125,10 @@ class Arm:
         """Return this arm with some choices replaced, named by the difference unless a name is given."""
         choices = {**self.choices, **changes}
         varied = Arm(name, choices, role)
+        if name:
+            return varied
         labels = [f"{factor}={choices[factor].label(self.choices[factor])}" for factor in varied.differing(self)]
-        return varied if name else replace(varied, name=", ".join(labels) or self.name)
+        return replace(varied, name=", ".join(labels) or self.name)
 
     def differing(self, other: Arm) -> list[str]:
         """Return the factors whose level or settings differ from another arm's, silenced ones included."""
@@ -174,19 +188,26 @@ def parse_choice(factor: str, given: Any, *, beside: Choice | None = None, where
         raise KnockoutError(f"{given!r} is no choice for {factor}; settings are a mapping.", where=where)
     registry.level(factor, level, where=where)
     level = registry.level_named(factor, level)
-    merged = {**_inherited(factor, level, beside), **settings}
+    merged = {**_inherited(factor, level, beside, settings), **settings}
     return Choice(factor, level, registry.parse(factor, level, merged, where=where))
+
+
+def _short(value: Any) -> Any:
+    """Return a path's last name, and any other value as it is."""
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def _implied(factor: str, level: str, beside: Choice) -> Settings:
     """Return the settings that a level's name alone stands for beside the reference's choice."""
-    return registry.parse(factor, level, _inherited(factor, level, beside))
+    return registry.parse(factor, level, _inherited(factor, level, beside, {}))
 
 
-def _inherited(factor: str, level: str, beside: Choice | None) -> dict[str, Any]:
+def _inherited(factor: str, level: str, beside: Choice | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings given for the reference that this level declares too and allows."""
     if beside is None:
         return {}
+    if beside.level == level:
+        return beside.settings.inherited(given)
     cls: Any = registry.level(factor, level)
     inherited: dict[str, Any] = {}
     for key in beside.settings.model_fields_set & cls.Settings.model_fields.keys():

@@ -10,6 +10,7 @@ from components.core.budget import Budget
 from components.core.errors import UnknownNameError
 from components.core.settings import parse_settings
 from search_spaces.arm import Arm, Choice, parse_choice
+from search_spaces.own import SHORT, outside_arm
 from search_spaces.presets import PRESETS
 
 
@@ -27,7 +28,8 @@ def baselines(
     training
         The study's changes to a preset's budget, which apply to the budgets of assembled systems too.
     given
-        Scorers (``genie3``, ``{genie3: {trees: 500}}``) and presets (``genelink-small``), as a user wrote them.
+        Scorers (``genie3``, ``{genie3: {trees: 500}}``), presets (``genelink-small``) and what comes from outside
+        (``{name: mine, command: python train.py ...}``), as a user wrote them.
     where
         Key path for messages.
 
@@ -39,7 +41,9 @@ def baselines(
     arms = []
     for position, value in enumerate(given):
         at = f"{where}[{position}]"
-        if isinstance(value, str) and value in PRESETS:
+        if isinstance(value, Mapping) and SHORT.keys() & value.keys():
+            arms += outside_arm(reference, value, at)
+        elif isinstance(value, str) and value in PRESETS:
             arms.append(_system(value, budget, training, at))
         else:
             choice = _method(value, at)

@@ -11,6 +11,7 @@ from components.core import registry
 from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
+from search_spaces.own import OF_EXPRESSION, is_own, own_controls, reads_expression, spell_out
 
 CONTROLS = ("degree", "reverse_degree", "identity", "topology", "noise")
 
@@ -130,16 +131,29 @@ def distinct(points: Sequence[Arm], *, where: str = "design") -> Arms:
 
 
 def controls(reference: Arm, names: Sequence[str], *, where: str = "controls") -> list[Arm]:
-    """Return the control arms of these names, which read no true expression: the reference with another scorer."""
+    """Return the control arms of these names, which read no true expression: the reference with another scorer.
+
+    Of a reference that is a model of one's own, noise and permuted are that model on other expression.
+    """
     arms = []
     for position, name in enumerate(names):
         at = f"{where}[{position}]"
+        if name in OF_EXPRESSION and is_own(reference):
+            arms += own_controls(reference, [name], where)
+            continue
         choice = parse_choice("scorer", name, where=at)
         if not getattr(registry.level("scorer", name), "control", False):
             known = [n for n, cls in registry.levels("scorer").items() if getattr(cls, "control", False)]
             raise UnknownNameError.of("control arm", name, known, where=at)
         arms.append(reference.vary({"scorer": choice}, name=name, role="control"))
     return arms
+
+
+def default_controls(reference: Arm) -> list[str]:
+    """Return the names of the controls that stand beside an arm where nothing else is asked for."""
+    return [
+        name for name in CONTROLS if name not in OF_EXPRESSION or not is_own(reference) or reads_expression(reference)
+    ]
 
 
 def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any], where: str) -> dict[str, list[Choice]]:
@@ -165,11 +179,14 @@ def _explicit(reference: Arm, arms: Sequence[Mapping[str, Any]], where: str) -> 
     for position, given in enumerate(arms):
         at = f"{where}.arms[{position}]"
         changes = {}
-        for name, value in given.items():
-            if name != "name":
+        spelt = spell_out(given, at)
+        for name, value in spelt.items():
+            if name not in ("name", "controls"):
                 refuse_exam(name, f"{at}.{name}")
                 changes[name] = parse_choice(name, value, beside=reference.choices[name], where=f"{at}.{name}")
-        yield reference.vary(changes, name=str(given.get("name", "")))
+        arm = reference.vary(changes, name=str(spelt.get("name", "")))
+        yield arm
+        yield from own_controls(arm, spelt.get("controls", []), f"{at}.controls", f"{arm.name} ({{}})")
 
 
 def refuse_exam(name: str, where: str) -> None:

@@ -2,21 +2,88 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from components.core.errors import KnockoutError, UnknownNameError
 
 S = TypeVar("S", bound="Settings")
+_START: ContextVar[Path] = ContextVar("start", default=Path())
+
+
+@contextmanager
+def paths_from(folder: Path) -> Iterator[None]:
+    """Let relative paths in settings that are parsed inside start from a folder, and not from the working folder."""
+    token = _START.set(folder)
+    try:
+        yield
+    finally:
+        _START.reset(token)
+
+
+def _absolute(path: str) -> str:
+    return str(Path.cwd() / _START.get() / Path(path).expanduser()) if path else path
+
+
+def _file(path: str) -> str:
+    absolute = _absolute(path)
+    if path and not Path(absolute).is_file():
+        raise ValueError(f"there is no file {absolute}")
+    return absolute
+
+
+class _Content:
+    """Marks a setting whose identity is what the file holds, and not where it lies."""
+
+
+AnyPath = Annotated[str, AfterValidator(_absolute)]  # made absolute; need not exist
+InputFile = Annotated[str, AfterValidator(_file), _Content()]  # a file that exists
 
 
 class Settings(BaseModel):
     """Base of all settings: frozen and strictly typed; unknown keys and strings in place of numbers are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @classmethod
+    def is_open(cls) -> bool:
+        """Whether a user may name settings that the class does not declare."""
+        return cls.model_config.get("extra") == "allow"
+
+    def inherited(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a user set here, for a choice of the same level with some settings ``given``."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+    def identity(self) -> dict[str, Any]:
+        """Return what can change an outcome, as plain JSON values: all settings, an input file by its content."""
+        values: dict[str, Any] = self.model_dump(mode="json")
+        for name, field in type(self).model_fields.items():
+            if values[name] and any(isinstance(mark, _Content) for mark in field.metadata):
+                values[name] = content_digest(Path(values[name]))
+        return values
+
+
+def content_digest(path: Path) -> str:
+    """Return the digest of a file's content, read again only where the file has changed; 'missing' without a file."""
+    try:
+        state = path.stat()
+        return _digest(path, state.st_mtime_ns, state.st_size)
+    except OSError:
+        return "missing"
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path, _modified: int, _size: int) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:20]}"
 
 
 def heads_divide_dim(settings: Any) -> Any:
@@ -68,7 +135,7 @@ def parse_settings(cls: type[S], given: dict[str, Any], *, owner: str, where: st
         For a value of the wrong type or out of bounds.
     """
     for key in given:
-        if key not in cls.model_fields:
+        if key not in cls.model_fields and not cls.is_open():
             raise UnknownNameError.of(f"setting of {owner}", key, cls.model_fields, where=where)
     try:
         return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()})

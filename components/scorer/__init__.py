@@ -5,6 +5,8 @@ Levels are listed in the order of these imports, which search spaces depend on.
 
 # isort: off
 from components.scorer.base import Baseline as Baseline
+from components.scorer.base import ExpressionLearner as ExpressionLearner
+from components.scorer.base import Learner as Learner
 from components.scorer.base import Rule as Rule
 from components.scorer.base import TrainedScorer as TrainedScorer
 from components.scorer.network import Network as Network
@@ -22,3 +24,5 @@ from components.scorer.trees import GENIE3 as GENIE3
 from components.scorer.trees import GRNBoost2 as GRNBoost2
 from components.scorer.cnnc import CNNC as CNNC
 from components.scorer.deepsem import DeepSEM as DeepSEM
+from components.scorer.own.command import Command as Command
+from components.scorer.own.edges import Edges as Edges

@@ -6,6 +6,7 @@ import numpy as np
 
 from components.core.dataset import Floats
 from components.core.registry import register
+from components.learning import shown
 from components.scorer.base import TrainedScorer
 
 
@@ -36,7 +37,7 @@ class Noise(TrainedScorer):
 
     def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
         """Return noise of the same shape ``[genes, cells]``."""
-        return rng.standard_normal(expression.shape, dtype=np.float32)
+        return shown("noise", expression, rng)
 
 
 @register("scorer", "permuted")
@@ -53,4 +54,4 @@ class Permuted(TrainedScorer):
 
     def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
         """Return the rows of ``[genes, cells]`` in random order."""
-        return rng.permutation(expression, axis=0)
+        return shown("permuted", expression, rng)

@@ -7,7 +7,7 @@ expression.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from components.core.dataset import Floats, Ints
 from components.core.exam import TrainingPairs
 from components.core.metrics import Scores
 from components.core.settings import Settings as BaseSettings
+from components.core.settings import setting
+from components.learning import Context, View
 
 MODEL_FACTORS = ("bucketing", "gnn", "pair_encoder", "fusion", "contrast", "negatives", "optimizer")
 
@@ -101,3 +103,48 @@ class Baseline(ABC):
         A method that learns from known edges overrides this to keep what it has learnt.
         """
         return type(self)(self.settings, self.split, expression, self.tfs, self.rng)
+
+
+class Learner(ABC):
+    """Base of models of one's own: fitted on what a cell may see, then asked for the scores of pairs.
+
+    One object is made, fitted and asked once per fold of a cell. Only ``negatives`` of the other factors acts beside
+    it, in what :attr:`View.draw` draws.
+    """
+
+    trains: ClassVar[bool] = False
+    control: ClassVar[bool] = False
+    silences: ClassVar[tuple[str, ...]] = tuple(name for name in MODEL_FACTORS if name != "negatives")
+    budgeted: ClassVar[bool] = True  # whether it reads the study's budget
+    probed: ClassVar[bool] = True  # whether a plan may run it for a moment, on simulated data and to time it
+
+    class Settings(BaseSettings):
+        """No settings common to all of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def check(self, view: View) -> None:  # noqa: B027  # most have nothing to check
+        """Refuse, before anything is fitted, a data set that it cannot be fitted to: raise :class:`KnockoutError`."""
+
+    @abstractmethod
+    def fit(self, view: View, context: Context) -> None:
+        """Learn from training pairs, validation pairs and expression."""
+
+    @abstractmethod
+    def score(self, pairs: Ints) -> Scores:
+        """Return one score per pair, ``[pairs, 2]`` to ``[pairs]``; higher is more likely an edge.
+
+        Pairs of validation and test come together, sorted, so that their order tells nothing.
+        """
+
+
+class ExpressionLearner(Learner):
+    """Base of models of one's own that read expression: their controls are shown other expression."""
+
+    class Settings(Learner.Settings):
+        """Settings common to them."""
+
+        expression: Literal["true", "noise", "permuted"] = setting(
+            "true", "what it is shown: expression, noise, or rows of other genes; for controls"
+        )

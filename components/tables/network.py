@@ -32,6 +32,8 @@ class Network:
         Whether the roles of the columns come from their places.
     notes
         Which columns were taken, if their titles do not say, and which were left out.
+    others
+        The columns that name neither.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class Network:
     targets: Column
     guessed: bool
     notes: tuple[str, ...]
+    others: tuple[Column, ...] = ()
 
     @property
     def edges(self) -> pd.DataFrame:
@@ -73,11 +76,13 @@ def read_network(path: Path, genes: Container[str], tfs: Iterable[str] = ()) -> 
         raise KnockoutError("the network has no edge; expected one per row below the header.", where=str(path))
     shares = [_share(values, genes) for values in zip(*table.rows, strict=True)]
     (regulator, target), guessed = _roles(table, shares)
-    regulators, targets = (
-        Column(path, table.header[place], table.lines, tuple(row[place] for row in table.rows))
-        for place in (regulator, target)
-    )
-    network = Network(path, regulators, targets, guessed, tuple(_notes(table, (regulator, target), guessed)))
+    columns = [
+        Column(path, title, table.lines, values)
+        for title, values in zip(table.header, zip(*table.rows, strict=True), strict=True)
+    ]
+    others = tuple(column for place, column in enumerate(columns) if place not in (regulator, target))
+    notes = tuple(_notes(table, (regulator, target), guessed))
+    network = Network(path, columns[regulator], columns[target], guessed, notes, others)
     _refuse_swapped(network, {tf.upper() for tf in tfs})
     return network
 

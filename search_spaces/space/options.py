@@ -51,7 +51,7 @@ class LevelOptions:
     def rest(self) -> dict[str, Any]:
         """Settings that do not vary, as plain JSON values."""
         varied = {p.setting for p in self.parameters}
-        settings = self.base.settings.model_dump(mode="json") | self.fixed
+        settings = self.base.settings.identity() | self.fixed
         return {name: value for name, value in settings.items() if name not in varied}
 
 
@@ -188,8 +188,9 @@ def _level_options(
     cls: Any = registry.level(factor, level)
     fixed: dict[str, Any] = {}
     varied = []
-    for setting in cls.Settings.model_fields:
-        declared = list(search_range(cls.Settings, setting).values)
+    undeclared = [setting for setting in ranges if setting not in cls.Settings.model_fields]
+    for setting in [*cls.Settings.model_fields, *undeclared]:
+        declared = [] if setting in undeclared else list(search_range(cls.Settings, setting).values)
         if setting in ranges:
             parameter = ranges[setting]
         elif declared and f"{factor}.{level}.{setting}" not in held:

@@ -120,6 +120,8 @@ def parse_parameter(factor: str, level: str, setting: str, given: Any, *, where:
     """
     cls: Any = registry.level(factor, level)
     name = f"{factor}.{level}"
+    if setting not in cls.Settings.model_fields and cls.Settings.is_open():
+        return _undeclared(factor, level, setting, given, where)
     if setting not in cls.Settings.model_fields:
         raise UnknownNameError.of(f"setting of {name}", setting, cls.Settings.model_fields, where=where)
     search = search_range(cls.Settings, setting)
@@ -136,6 +138,22 @@ def parse_parameter(factor: str, level: str, setting: str, given: Any, *, where:
         return Parameter(name, _numbers(name, search, values[0], values[1], where), factor, level, setting)
     choices = [json.dumps(value) if lists else value for value in dict.fromkeys(values)]
     return Parameter(name, CategoricalDistribution(choices), factor, level, setting, lists)
+
+
+def _undeclared(factor: str, level: str, setting: str, given: Any, where: str) -> Parameter:
+    """Return the parameter of a program's own setting: ``[1, 8]``, ``[1e-4, 1e-2, log]``, a list of choices, or one."""
+    name = f"{factor}.{level}.{setting}"
+    values = list(given) if isinstance(given, list | tuple) else [given]
+    log = len(values) == 3 and values[-1] == "log"
+    bounds = values[:2] if log else values
+    if len(bounds) == 2 and all(isinstance(value, int | float) and not isinstance(value, bool) for value in bounds):
+        kind = int if all(isinstance(value, int) for value in bounds) else float
+        drawn = _numbers(name, Search(kind, (), log), kind(bounds[0]), kind(bounds[1]), where)
+        return Parameter(name, drawn, factor, level, setting)
+    if not values or any(not isinstance(value, str | int | float | bool) for value in values):
+        message = f"{name}: a range is [low, high] or [low, high, log]; or list the choices; got {given!r}."
+        raise KnockoutError(message, where=where)
+    return Parameter(name, CategoricalDistribution(list(dict.fromkeys(values))), factor, level, setting)
 
 
 def _numbers(name: str, search: Search, low: Any, high: Any, where: str) -> BaseDistribution:

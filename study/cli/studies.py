@@ -176,6 +176,12 @@ def plan(source: Source, out: Path | None, *, cost: bool, share_cells: bool = Fa
             f"{count(missing, 'cell')} to run: about {duration(cost_left.seconds / lanes_n)} on {lanes} "
             f"({duration(cost_left.at_most / lanes_n)} if no cell stops early)."
         )
+        if cost_left.unknown:
+            console.print(
+                f"{count(cost_left.unknown, 'cell')} of programs of your own are not in it: a plan runs none of them; "
+                "what they take is known once one cell of each has ended.",
+                soft_wrap=True,
+            )
 
 
 def _register(study: Study, out: Path, console: Console) -> None:
@@ -248,7 +254,7 @@ def _show_arms(console: Console, plan: Plan, ledger: Ledger) -> None:
 
 
 def _attainable(study: Study, blocks: set[str]) -> str:
-    comparisons = sum(arm.role == "arm" for arm in study.arms)
+    comparisons = sum(arm.role in ("arm", "baseline") for arm in study.arms)
     n = len(blocks)
     if not comparisons:
         return f"{count(n, 'independent block')}; only controls are compared with the reference: described, not tested."

@@ -30,11 +30,14 @@ class Estimate:
         The same if no cell stops early.
     measured
         Share of the missing cells whose cost is known from finished cells of the same arm and data set.
+    unknown
+        Number of missing cells that are not in it: of programs that a plan does not run.
     """
 
     seconds: float
     at_most: float
     measured: float
+    unknown: int = 0
 
 
 def estimate(plan: Plan, ledger: Ledger) -> Estimate:
@@ -42,17 +45,20 @@ def estimate(plan: Plan, ledger: Ledger) -> Estimate:
     missing = plan.missing(ledger)
     costs = _costs(plan, ledger)
     timed: dict[Key, float] = {}
-    expected, at_most, measured = 0.0, 0.0, 0
+    expected, at_most, measured, unknown = 0.0, 0.0, 0, 0
     for cell in missing:
         key = key_of(cell)
         if key in costs:
             expected, at_most, measured = expected + costs[key], at_most + costs[key], measured + 1
             continue
+        if not cell.arm.probed:
+            unknown += 1
+            continue
         if key not in timed:
             timed[key] = _time_epochs(cell, plan.study.lanes[0].device)
         at_most += timed[key]
         expected += timed[key] * _likely_share(cell.budget)
-    return Estimate(expected, at_most, measured / max(len(missing), 1))
+    return Estimate(expected, at_most, measured / max(len(missing), 1), unknown)
 
 
 def _costs(plan: Plan, ledger: Ledger) -> dict[Key, float]:

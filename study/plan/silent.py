@@ -44,7 +44,7 @@ def refuse_silent_arms(arms: Iterable[Arm], budget: Budget) -> None:
     """
     by_behaviour: dict[str, Arm] = {}
     for arm in arms:
-        if arm.role == "baseline":  # a system of the field is what it is, whatever it resembles
+        if arm.role == "baseline" or not arm.probed:  # a system of the field is what it is, whatever it resembles
             continue
         twin = by_behaviour.setdefault(behaviour(arm, budget), arm)
         if twin.digest != arm.digest:

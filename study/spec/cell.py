@@ -93,7 +93,7 @@ class Cell:
             "data": data_digest,
             "split": self.split.canonical,
             "repeat": self.repeat,
-            "budget": self.budget.model_dump(mode="json") if self.arm.trains else None,
+            "budget": self.budget.model_dump(mode="json") if self.arm.budgeted else None,
             "code": self.code_digest,
         }
 

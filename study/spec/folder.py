@@ -146,6 +146,15 @@ class OutFolder:
         """Return the full traceback of a cell that failed."""
         return self.root / "tracebacks" / f"{cell}.txt"
 
+    def output(self, cell: str, fold: int = 0) -> Path:
+        """Return what the program of a cell printed, or in one of its folds (counted from 1)."""
+        return self.root / "output" / (f"{cell}-fold_{fold}.txt" if fold else f"{cell}.txt")
+
+    @property
+    def scratch(self) -> Path:
+        """Folder in which programs find their files while they run."""
+        return self.root / "scratch"
+
     @property
     def checkpoints(self) -> Path:
         """Folder with the state of trainings that have not ended."""

@@ -29,6 +29,7 @@ def sweep(out: Path) -> None:
     for path in [path for pattern in STAGES for path in out.glob(pattern)]:
         if _is_old(path, 3600.0):  # a report may be written from another terminal
             shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(folder.scratch, ignore_errors=True)
     for path in folder.checkpoints.glob("*.pt"):
         if folder.record(path.name.partition(".")[0].partition("-")[0]).exists():
             path.unlink(missing_ok=True)

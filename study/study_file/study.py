@@ -11,11 +11,12 @@ from components.core import registry
 from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.metrics import METRICS
-from components.core.settings import parse_settings
+from components.core.settings import parse_settings, paths_from
 from components.data.simulator import SimulatorSettings
 from search_spaces.arm import Arm, Choice, parse_choice
 from search_spaces.baselines import baselines
-from search_spaces.designs import CONTROLS, Arms, controls, distinct, expand
+from search_spaces.designs import Arms, controls, default_controls, distinct, expand
+from search_spaces.own import spell_out
 from search_spaces.presets import preset
 from search_spaces.studies import named_study
 from study.spec.machine import Lane, parse_lanes
@@ -139,7 +140,8 @@ def load_study(
         root = data or file.path.parent
         exams = choose(entries, root, only, may_miss=named)
         parse_lanes(lanes or raw.lanes, where="--lanes" if lanes else "lanes")
-        return _study(raw, exams, root, lanes or raw.lanes)
+        with paths_from(file.path.parent):
+            return _study(raw, exams, root, lanes or raw.lanes)
     except KnockoutError as error:
         if str(file.path) in error.where or error.where.startswith("--"):
             raise
@@ -156,19 +158,21 @@ def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Pa
     if raw.metric not in METRICS:
         raise UnknownNameError.of("metric", raw.metric, METRICS, where="metric")
     chosen = preset(raw.preset, where="preset")
-    for factor in raw.reference:
+    changes = spell_out(raw.reference, "reference")
+    named = str(changes.pop("name", "")) or (raw.preset if not changes else "full model")
+    for factor in changes:
         if registry.factor(factor, where=f"reference.{factor}").exam:
             raise KnockoutError(
                 "the exam is no part of an arm; write it at the top level.", where=f"reference.{factor}"
             )
-    reference = chosen.arm(raw.preset if not raw.reference else "full model", raw.reference)
+    reference = chosen.arm(named, changes)
     design = raw.design
     if raw.search and "design" in raw.model_fields_set:
         raise KnockoutError("a study compares the arms of a design or searches for the best; drop one.", where="search")
     expanded = Arms((reference,), {})
     if "design" in raw.model_fields_set:
         expanded = expand(reference, design.kind, design.factors, design.arms)
-    names = list(CONTROLS) if raw.controls is True else raw.controls or []
+    names = default_controls(reference) if raw.controls is True else raw.controls or []
     budget = parse_settings(Budget, chosen.budget.model_dump() | raw.training, owner="training", where="training")
     known = baselines(reference, budget, raw.training, raw.baselines)
     arms = distinct([*expanded.arms, *known, *controls(reference, names)], where="controls")
@@ -228,7 +232,8 @@ def _embedded(given: Sequence[str] | None, arms: Sequence[Arm], aliases: Mapping
 def _space(reference: Arm, search: SearchSpec) -> Space:
     from search_spaces.space.space import parse_space
 
-    return parse_space(reference, search.vary, search.fixed)
+    vary = None if search.vary is None else spell_out(search.vary, "search.vary")
+    return parse_space(reference, vary, search.fixed)
 
 
 def _entry(raw: StudyFile, given: str | DatasetSpec, position: int) -> tuple[DatasetSpec, Choice]:

@@ -23,6 +23,7 @@ from study.spec.records import CellRecord, Status
 from study.spec.versions import versions
 from study.train.checkpoint import Checkpoint, Clock, drop_checkpoints
 from study.train.exams import exam_digest, make_folds, share_tested
+from study.train.learner import Workplace
 from study.train.limit import CellTimeoutError, time_limit
 from study.train.memory import PeakMemory
 from study.train.pairs import Arrays, name_pairs
@@ -88,7 +89,8 @@ def run_cell(cell: Cell, lane: Lane, out: Path | None = None, timeout_s: float |
     except BaseException as error:  # a part that calls sys.exit ends its cell, not the study
         reason = f"{type(error).__name__}: {error} ({_place(error)})"
         result = replace(failed(cell, Status.ERROR, reason), traceback=_text(error))
-    costs = {"seconds": clock.seconds, "shared_s": clock.shared_in_all, "peak_memory_mb": memory.read_mb()}
+    peak = result.record.peak_memory_mb or memory.read_mb()  # of a program beside this process, if one ran
+    costs = {"seconds": clock.seconds, "shared_s": clock.shared_in_all, "peak_memory_mb": peak}
     if out is not None and result.record.status in (Status.OK, Status.DIVERGED):
         drop_checkpoints(out, cell.digest)
     return replace(result, record=result.record.model_copy(update={**costs, "device": lane.device}))
@@ -120,7 +122,10 @@ def _text(error: BaseException) -> str:
 
 def _score_cell(cell: Cell, device: str, out: Path | None, clock: Clock) -> CellResult:
     dataset = load_dataset(cell.dataset, cell.root)
-    if json_digest(cell.identity_with(dataset.digest), 20) != cell.digest:
+    if (
+        json_digest(cell.identity_with(dataset.digest), 20) != cell.digest
+        or replace(cell.arm).digest != cell.arm.digest
+    ):
         raise RuntimeError("the data or the code changed since this run was planned; run the same command again")
     folds = make_folds(dataset, cell.split, cell.repeat)
     outcomes = [
@@ -146,7 +151,16 @@ def _score_fold(
     shared = shared_stages(cell.arm, dataset.digest, cell.split, cell.repeat, fold, cell.budget, device, out)
     embed = cell.saves_embeddings and fold < 2  # folds have models of their own: the first speaks for all
     outcome = score_fold(
-        cell.arm, dataset, split, cell.repeat, cell.budget, device, checkpoint=checkpoint, shared=shared, embed=embed
+        cell.arm,
+        dataset,
+        split,
+        cell.repeat,
+        cell.budget,
+        device,
+        checkpoint=checkpoint,
+        shared=shared,
+        embed=embed,
+        workplace=Workplace.of(out, cell.digest, fold),
     )
     if not (np.isfinite(outcome.validation).all() and np.isfinite(outcome.test).all()):
         raise DivergedError("scores became NaN or infinite")
@@ -162,6 +176,7 @@ def _packed(outcome: FoldScores) -> dict[str, Any]:
         "curves": dict(outcome.curves),
         "best_epoch": outcome.best_epoch,
         "parameters": outcome.parameters,
+        "memory_mb": outcome.memory_mb,
         "embeddings": {name: torch.from_numpy(array) for name, array in (outcome.embeddings or {}).items()},
     }
 
@@ -175,6 +190,7 @@ def _unpacked(saved: dict[str, Any]) -> FoldScores:
         saved["best_epoch"],
         saved["parameters"],
         embeddings or None,
+        saved["memory_mb"],
     )
 
 
@@ -197,6 +213,7 @@ def _record(cell: Cell, dataset: Dataset, folds: tuple[Split, ...], outcomes: Se
         curves=curves,
         best_epoch=round(float(np.mean([outcome.best_epoch for outcome in outcomes]))),
         parameters=outcomes[0].parameters,
+        peak_memory_mb=max(outcome.memory_mb for outcome in outcomes),
         data_digest=dataset.digest,
         split_digest=exam_digest(folds),
         test_share=share_tested(dataset, folds),

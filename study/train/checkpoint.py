@@ -25,7 +25,7 @@ EVERY_S = 60.0  # the most that a kill costs, beside the epoch in flight
 FOLD_S = 1.0  # a finished fold is kept if it took this long: the file costs about a thousandth of it
 PROGRESS = ("stage", "epoch", "best", "best_epoch", "best_state", "curves")
 STATE = frozenset((*PROGRESS, "model", "optimizer", "scheduler", "draws", "batches", "dropout", "negatives", "rows"))
-FINISHED = frozenset(("validation", "test", "curves", "best_epoch", "parameters"))
+FINISHED = frozenset(("validation", "test", "curves", "best_epoch", "parameters", "memory_mb"))
 
 
 @dataclass

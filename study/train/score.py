@@ -20,6 +20,7 @@ from components.model import GRNModel, Parts, assemble
 from search_spaces.arm import Arm
 from study.train.checkpoint import Checkpoint
 from study.train.fit import Trained, encode, predict, train
+from study.train.learner import Workplace, check_learner, learns, score_by_learner
 from study.train.pairs import Arrays, encode_before_and_after
 from study.train.stages.shared import SharedStages
 
@@ -57,6 +58,8 @@ class FoldScores:
         Epoch that validation chose, counted from 1, and number of trained weights; 0 where nothing is trained.
     embeddings
         What the model makes of test pairs (:mod:`study.train.pairs`), if it was asked for.
+    memory_mb
+        Peak memory of a program that ran beside this process.
     """
 
     validation: Scores
@@ -65,6 +68,7 @@ class FoldScores:
     best_epoch: int = 0
     parameters: int = 0
     embeddings: Arrays | None = None
+    memory_mb: float = 0.0
 
 
 @contextmanager
@@ -95,6 +99,7 @@ def score_fold(
     checkpoint: Checkpoint | None = None,
     shared: SharedStages | None = None,
     embed: bool = False,
+    workplace: Workplace | None = None,
 ) -> FoldScores:
     """Fit an arm on one fold of an exam, and score its validation and test pairs.
 
@@ -108,6 +113,8 @@ def score_fold(
         Stages that other arms have, too.
     embed
         Whether to return what the model makes of test pairs, unless it encodes none.
+    workplace
+        Where a model of one's own may put files.
 
     Raises
     ------
@@ -115,6 +122,12 @@ def score_fold(
         If a loss becomes NaN or infinite.
     """
     streams = Streams(dataset.digest, repeat)
+    if learns(arm):
+        made = score_by_learner(arm, dataset, split, streams, budget, device, workplace or Workplace())
+        own = made.context
+        return FoldScores(
+            made.validation, made.test, own.curves, own.best_epoch, own.parameters, memory_mb=own.memory_mb
+        )
     if not arm.trains:
         return _score_by_method(arm, dataset, split, streams)
     checkpoint = checkpoint or Checkpoint()
@@ -145,6 +158,9 @@ def prepare(arm: Arm, dataset: Dataset, split: Split, repeat: int) -> None:
         If its sampler draws none, or pairs from outside of the pool, or a part refuses the data.
     """
     streams = Streams(dataset.digest, repeat)
+    if learns(arm):
+        check_learner(arm, dataset, split, streams)
+        return
     if not arm.trains:
         _method(arm, dataset, split, streams)
         return

@@ -96,8 +96,8 @@ def construct(factor: str, level: str, settings: Settings, dataset: Dataset, spl
 def scorer_arguments(
     cls: Any, dataset: Dataset, split: Split, rng: np.random.Generator | None = None
 ) -> tuple[Any, ...]:
-    """Return what a scorer is given beside its settings: a rule no expression, the assembled model nothing."""
-    if cls.trains:
+    """Return what a scorer is given beside its settings: a rule no expression, whatever is fitted later nothing."""
+    if cls.trains or hasattr(cls, "fit"):
         return ()
     given = () if cls.control else (dataset.expression, dataset.tfs)
     return (split, *given, rng or np.random.default_rng(0))

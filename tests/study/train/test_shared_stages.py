@@ -23,10 +23,9 @@ from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.study_file.study import load_study
 from study.train import fit as training
-from study.train import graph_stage as shared
 from study.train.cell import CellResult, run_cell
 from study.train.exams import make_folds
-from study.train.stages import trainer
+from study.train.stages import shared, trainer
 from study.train.stages.shared import SharedStage
 
 LANE = Lane("cpu", 1)

@@ -1,0 +1,214 @@
+"""Reads the scores that other programs write: one per pair, or a list of edges as any tool writes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from components.core.dataset import Ints, pair_keys
+from components.core.errors import KnockoutError, UnknownNameError, count
+from components.core.metrics import Scores
+from components.tables.csvfile import Column, rows_of
+from components.tables.network import Network, read_network
+
+# titles of weights, the plainest first: BEELINE, GRNBoost2 and pySCENIC, CellOracle, correlations
+WEIGHTS = ("edgeweight", "importance", "weight", "score", "probability", "confidence", "coefabs", "logp", "coefmean")
+PLURALS = {f"{title}s": title for title in WEIGHTS} | {"prob": "probability", "coef": "coefmean"}
+P_VALUES = ("p", "pval", "pvalue", "pvalues", "padj", "fdr", "qvalue", "adjp")
+COUNTERS = ("", "Unnamed: 0", "index")
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeList:
+    """Weighted edges between genes of a data set.
+
+    Attributes
+    ----------
+    pairs
+        ``[edges, 2]`` gene indices, each pair once, none of a gene with itself.
+    weights
+        ``[edges]``, finite.
+    notes
+        What was decided in reading: which column weighs, what was left out.
+    """
+
+    pairs: Ints
+    weights: Scores
+    notes: tuple[str, ...]
+
+    def lookup(self, pairs: Ints, n_genes: int) -> tuple[Scores, np.ndarray]:
+        """Return the weight of each pair ``[n, 2]``, 0 where it is not listed, and whether it is listed ``[n]``."""
+        keys = pair_keys(self.pairs, n_genes)
+        order = np.argsort(keys)
+        wanted = pair_keys(pairs, n_genes)
+        places = np.minimum(np.searchsorted(keys, wanted, sorter=order), max(len(keys) - 1, 0))
+        listed = keys[order[places]] == wanted if len(keys) else np.zeros(len(wanted), dtype=bool)
+        weights = np.zeros(len(wanted))
+        weights[listed] = self.weights[order[places[listed]]]
+        return weights, listed
+
+
+def read_scores(path: Path, genes: Sequence[str], pairs: Ints) -> Scores:
+    """Return the score of each pair ``[n, 2]`` that a program was asked for.
+
+    The file holds one score per row, in the order of the pairs, or rows of regulator, target (names or places of genes)
+    and score; further rows are not read.
+
+    Raises
+    ------
+    KnockoutError
+        If the file is not there or not readable, a pair has no score, or a score is no number.
+    """
+    if not path.is_file():
+        raise KnockoutError("the program wrote no scores: the file that {scores} stands for is not there.")
+    rows = list(rows_of(path, "one score per pair, or rows of regulator, target and score"))
+    if len(rows[0][1]) == 1:
+        return _one_per_pair(path, rows, len(pairs))
+    edges = read_edges(path, genes)
+    scores, scored = edges.lookup(pairs, len(genes))
+    if not scored.all():
+        tf, target = pairs[np.argmin(scored)]
+        raise KnockoutError(
+            f"{np.sum(~scored)} of {len(pairs)} pairs have no score, such as {genes[tf]} -> {genes[target]}; "
+            "every row of the pairs needs one.",
+            where=str(path),
+        )
+    return scores
+
+
+def read_edges(path: Path, genes: Sequence[str], tfs: Sequence[str] = (), weight: str = "") -> EdgeList:
+    """Return the edges of a list as BEELINE, GRNBoost2, pySCENIC, CellOracle and others write it.
+
+    Genes are names, in any case where that is clear, or places in the list of genes. The column of weights is found by
+    its title, or is the only other one with numbers; without any, edges weigh 1.
+
+    Raises
+    ------
+    KnockoutError
+        If it is unclear which columns are meant, no gene is known, a weight is no finite number, or a pair is listed
+        twice with two weights.
+    """
+    places = _places(genes)
+    known = {*places, *map(str, range(len(genes)))}
+    network = read_network(path, {name.upper() for name in known}, tfs)
+    column, note = _weights(network, weight)
+    values = np.ones(len(network.regulators.values)) if column is None else _numbers(column)
+    ends = [_indices(side, places, len(genes)) for side in (network.regulators, network.targets)]
+    pairs = np.stack(ends, axis=1)
+    unknown = (pairs < 0).any(axis=1)
+    if unknown.all():
+        names = network.regulators.values[0], network.targets.values[0]
+        raise KnockoutError(
+            f"no row names two genes of the data set; the first one is {names[0]!r}, {names[1]!r}.", where=str(path)
+        )
+    kept = ~unknown & (pairs[:, 0] != pairs[:, 1])
+    notes = [note] if note else []
+    if unknown.any():
+        notes.append(f"{np.sum(unknown)} of {count(len(pairs), 'row')} name genes that the data set does not have")
+    _refuse_two_weights(network, pairs, values, np.flatnonzero(kept), len(genes))
+    _, first = np.unique(pair_keys(pairs[kept], len(genes)), return_index=True)
+    rows = np.flatnonzero(kept)[first]
+    return EdgeList(pairs[rows], values[rows], tuple(notes))
+
+
+def _one_per_pair(path: Path, rows: Sequence[tuple[int, Sequence[str]]], pairs: int) -> Scores:
+    values = [row[0] for _, row in rows]
+    lines = [line for line, _ in rows]
+    if len(values) == pairs + 1:  # a title
+        values, lines = values[1:], lines[1:]
+    if len(values) != pairs:
+        raise KnockoutError(f"{count(len(values), 'score')} for {count(pairs, 'pair')}.", where=str(path))
+    return _numbers(Column(path, "score", tuple(lines), tuple(values)))
+
+
+def _numbers(column: Column) -> Scores:
+    """Return the finite numbers of a column."""
+    numbers = np.empty(len(column.values))
+    for row, text in enumerate(column.values):
+        try:
+            numbers[row] = float(text)
+        except ValueError:
+            numbers[row] = np.nan
+        if not np.isfinite(numbers[row]):
+            raise KnockoutError(f"{text!r} is no finite number; a score is needed.", where=column.where(row))
+    return numbers
+
+
+def _places(genes: Sequence[str]) -> Mapping[str, int]:
+    """Return the place of each name, and of each in upper case where that is one gene alone."""
+    upper: dict[str, int] = {}
+    doubtful = set()
+    for place, gene in enumerate(genes):
+        if upper.setdefault(gene.upper(), place) != place:
+            doubtful.add(gene.upper())
+    clear = {name: place for name, place in upper.items() if name not in doubtful}
+    return clear | {gene: place for place, gene in enumerate(genes)}
+
+
+def _indices(column: Column, places: Mapping[str, int], n_genes: int) -> Ints:
+    """Return the gene index of each value, -1 where there is none; whole numbers where no value is a name."""
+    indices = np.array([places.get(text, places.get(text.upper(), -1)) for text in column.values], dtype=np.int64)
+    if (indices < 0).all() and all(text.isdecimal() and int(text) < n_genes for text in column.values):
+        return np.array([int(text) for text in column.values], dtype=np.int64)
+    return indices
+
+
+def _weights(network: Network, wanted: str) -> tuple[Column | None, str]:
+    """Return the column of weights, and what was decided about it."""
+    titles = [column.name for column in network.others]
+    if wanted:
+        for column in network.others:
+            if column.name == wanted:
+                return column, ""
+        raise UnknownNameError.of("column of weights", wanted, titles, where=f"{network.path}, row 1")
+    named = {_plain(column.name): column for column in reversed(network.others)}
+    known = [title for title in WEIGHTS if title in named]
+    if known:
+        others = [named[title].name for title in known[1:]]
+        also = f", not {' or '.join(map(repr, others))}" if others else ""
+        return named[known[0]], f"weighed by {named[known[0]].name!r}{also}"
+    numeric = [column for column in network.others if column.name not in COUNTERS[1:] and _is_numeric(column)]
+    weighing = [column for column in numeric if _plain(column.name) not in P_VALUES]
+    if len(weighing) == 1:
+        return weighing[0], f"weighed by {weighing[0].name!r}" if weighing[0].name else ""
+    if weighing or numeric:
+        raise KnockoutError(
+            f"which column weighs the edges is unclear: {', '.join(repr(column.name) for column in numeric)}. Name it "
+            f"{WEIGHTS[1]!r}, or say which (weight: COLUMN); higher must mean more likely, so a p-value will not do.",
+            where=f"{network.path}, row 1",
+        )
+    return None, "no column of weights: every edge weighs 1"
+
+
+def _plain(title: str) -> str:
+    plain = re.sub(r"[\W_]", "", title.casefold())
+    return PLURALS.get(plain, plain)
+
+
+def _is_numeric(column: Column) -> bool:
+    try:
+        for text in column.values:
+            float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_two_weights(network: Network, pairs: Ints, weights: Scores, rows: Ints, n_genes: int) -> None:
+    """Refuse a pair that has two weights: which one counts is not for us to say."""
+    keys = pair_keys(pairs[rows], n_genes)
+    order = np.argsort(keys, kind="stable")
+    again = (np.diff(keys[order]) == 0) & (np.diff(weights[rows[order]]) != 0)
+    if again.any():
+        place = int(np.argmax(again))
+        one, two = rows[order[place]], rows[order[place + 1]]
+        names = f"{network.regulators.values[one]} -> {network.targets.values[one]}"
+        raise KnockoutError(
+            f"{names} is listed twice, with weights {weights[one]:g} and {weights[two]:g} (rows "
+            f"{network.regulators.lines[one]} and {network.regulators.lines[two]}); keep one row per pair.",
+            where=str(network.path),
+        )

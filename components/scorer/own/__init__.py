@@ -1,0 +1,1 @@
+"""Models that come from outside: any program, and lists of edges."""

@@ -1,0 +1,211 @@
+"""Any program as an arm: it is handed an exam as files, and hands back scores."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import string
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from components.core.dataset import Ints
+from components.core.errors import KnockoutError, suggestion
+from components.core.metrics import Scores
+from components.core.registry import register
+from components.core.settings import AnyPath, content_digest, setting
+from components.exchange.exam_files import write_exam
+from components.exchange.scores import read_scores
+from components.learning import Context, View
+from components.scorer.base import ExpressionLearner
+from components.scorer.own.program import Place, run_program, variables_of
+
+FILES = ("train", "validation", "pairs", "pool", "expression", "tfs", "genes", "scores", "folder")
+NUMBERS = ("seed", "device", "threads", "dataset", "network", "cell")
+SOURCE = frozenset((".py", ".r", ".jl", ".sh", ".pl", ".m", ".c", ".cpp", ".cu", ".rs"))
+LEFT_OUT = frozenset(("site-packages", "__pycache__", "node_modules", "build", "dist"))
+MOST_FILES = 2000  # of source, from which on a folder is no program's alone
+
+
+@register("scorer", "command")
+class Command(ExpressionLearner):
+    """Runs a program of one's own on the files of an exam, and reads the scores ``[pairs]`` that it writes.
+
+    The files are in GENELink's layout: ``{train}`` and ``{validation}`` with labels, ``{pairs}`` without, ``{pool}``,
+    ``{expression}``, ``{tfs}``, ``{genes}``; scores go to ``{scores}``. No label of the test is in any of them.
+
+    Source: knockout; the layout is that of GENELink's repository.
+    """
+
+    budgeted = False
+    probed = False
+    settings: Settings
+
+    class Settings(ExpressionLearner.Settings):
+        """Settings of a program; any other name is a setting of the program's own, and stands in braces in ``run``."""
+
+        model_config = ConfigDict(extra="allow")
+        __pydantic_extra__: dict[str, str | int | float | bool] = Field(init=False)
+
+        run: str = setting(
+            "", "program and arguments; {train}, {pairs}, {scores}, {seed} ... stand for files and values"
+        )
+        folder: AnyPath = setting(".", "working folder; default: that of the study file")
+        code: tuple[str, ...] = setting((), "files and folders of its code; default: source files beside what is named")
+        env: str = setting("", "environment that it runs in: folder of a venv or conda prefix, or a conda name")
+        container: str = setting("", "image that it runs in, with this folder and that of the files, without network")
+        runtime: Literal["docker", "podman", "apptainer", "singularity"] = setting("docker", "what runs the image")
+
+        @model_validator(mode="before")
+        @classmethod
+        def _starts_beside_the_study_file(cls, given: dict[str, Any]) -> dict[str, Any]:
+            return {"folder": "."} | given
+
+        @model_validator(mode="after")
+        def _names_are_used(self) -> Self:
+            if not self.run and not self.own:
+                return self  # 'command' alone is refused where it would run
+            known = [*FILES, *NUMBERS, *self.own]
+            for name in self.braces:
+                if name not in known:
+                    hint = suggestion(name, known)
+                    raise ValueError(f"{{{name}}} stands for nothing.{hint} Known: {', '.join(known)}")
+            if "scores" not in self.braces:
+                raise ValueError("the command says nowhere where scores go: hand it {scores}")
+            unused = [name for name in self.own if name not in self.braces]
+            if unused:
+                hint = suggestion(unused[0], type(self).model_fields)
+                raise ValueError(f"{{{unused[0]}}} is not in the command, and no setting of every command.{hint}")
+            if clash := [name for name in self.own if name in (*FILES, *NUMBERS)]:
+                raise ValueError(f"{clash[0]} is set by knockout; give the setting another name")
+            return self
+
+        @property
+        def own(self) -> dict[str, Any]:
+            """Settings of the program's own."""
+            return dict(self.__pydantic_extra__ or {})
+
+        @property
+        def braces(self) -> tuple[str, ...]:
+            """Names in braces, in order."""
+            try:
+                return tuple(name for _, name, _, _ in string.Formatter().parse(self.run) if name is not None)
+            except ValueError as error:
+                raise ValueError(f"{error} in the command; write {{{{ for a brace") from None
+
+        def inherited(self, given: Mapping[str, Any]) -> dict[str, Any]:
+            """Return what a user set here; another program takes over nothing."""
+            return {} if "run" in given else super().inherited(given)
+
+        @property
+        def place(self) -> Path:
+            """Working folder."""
+            return Path(self.folder)
+
+        def identity(self) -> dict[str, Any]:
+            """Return the settings, with a digest of the program's code in place of its paths."""
+            values = super().identity()
+            del values["folder"], values["env"], values["runtime"], values["code"]
+            sha = hashlib.sha256()
+            for name, path in self.sources().items():
+                sha.update(f"{name}\0{content_digest(path)}\0".encode())
+            return values | {"program": sha.hexdigest()[:20]}
+
+        def sources(self) -> dict[str, Path]:
+            """Return the files whose content counts as the program's code, by name below the working folder.
+
+            Those of ``code``; without it, every file that the command names, and for one of source all source files in
+            its folder and below.
+
+            Raises
+            ------
+            KnockoutError
+                If ``code`` names what is not there, or there are too many files to be one program.
+            """
+            files: dict[str, Path] = {}
+            for path in map(self.place.joinpath, self.code or self._named()):
+                if not path.exists():
+                    raise KnockoutError(f"there is no {path}.", where="code")
+                alone = path.is_file() and (bool(self.code) or path.suffix.lower() not in SOURCE)
+                files |= {path.name: path} if alone else _below(path if path.is_dir() else path.parent)
+            if len(files) > MOST_FILES:
+                raise KnockoutError(
+                    f"{len(files)} source files lie beside the program; name those of its code: code: [train.py, model]."
+                )
+            return files
+
+        def _named(self) -> list[str]:
+            """Return the files that the command names: in the working folder, or of source, or a module after -m."""
+            words = [word for word in shlex.split(self.run) if "{" not in word]
+            named = []
+            for before, word in zip(["", *words], words, strict=False):
+                path = self.place / word
+                if path.is_file() and (path.suffix.lower() in SOURCE or _is_inside(path, self.place)):
+                    named.append(word)
+                module = word.replace(".", "/")
+                if before == "-m":
+                    named += [name for name in (f"{module}.py", module) if (self.place / name).exists()]
+            return named
+
+    def check(self, view: View) -> None:
+        """Refuse a command that is not there, and a working folder or an environment that is not."""
+        if not self.settings.run:
+            raise KnockoutError("which command? run: python train.py --pairs {pairs} --out {scores}", where="run")
+        if not self.settings.place.is_dir():
+            raise KnockoutError(f"there is no folder {self.settings.place} to run the command in.", where="folder")
+        env = self.settings.place / self.settings.env
+        if "/" in self.settings.env and not env.is_dir():
+            raise KnockoutError(f"there is no environment {env}.", where="env")
+
+    def fit(self, view: View, context: Context) -> None:
+        """Keep what the program will be handed: it trains and scores in one go."""
+        self.view, self.context = view, context
+
+    def score(self, pairs: Ints) -> Scores:
+        """Run the program and return the scores ``[pairs]`` that it wrote.
+
+        Raises
+        ------
+        MemoryError, ProgramError
+            If it fails.
+        KnockoutError
+            If its scores cannot be read.
+        """
+        context, view, settings = self.context, self.view, self.settings
+        files = write_exam(view, pairs, context.scratch)
+        scores = context.scratch / "scores.csv"
+        paths = {name: getattr(files, name) for name in FILES[:-2]} | {"scores": scores, "folder": context.scratch}
+        device = "cuda:0" if context.device.startswith("cuda") else context.device  # the only one that it sees
+        names = {"dataset": view.dataset, "network": view.network, "cell": view.block}
+        values = {"seed": context.seed, "device": device, "threads": context.threads, **names}
+        variables = variables_of({**paths, **values, **settings.own})
+        command = [word.format_map(variables) for word in shlex.split(settings.run)]
+        place = Place(
+            settings.place, settings.env, settings.container, settings.runtime, context.device, context.threads
+        )
+        context.memory_mb = run_program(command, place, context.scratch, context.output or context.scratch / "output")
+        return read_scores(scores, view.genes, pairs)
+
+
+def _below(folder: Path) -> dict[str, Path]:
+    """Return the source files in a folder and below, by their path from there; of no hidden or installed package."""
+    files = {}
+    for at, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and name not in LEFT_OUT and not Path(at, name, "pyvenv.cfg").exists()
+        )
+        for path in (Path(at, name) for name in sorted(names)):
+            if path.suffix.lower() in SOURCE:
+                files[str(path.relative_to(folder))] = path
+        if len(files) > MOST_FILES:
+            break
+    return files
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    return path.resolve().is_relative_to(root.resolve())

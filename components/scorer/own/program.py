@@ -1,0 +1,195 @@
+"""Runs a program of the user's in a process group of its own, with its output in a file, and ends it with us."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+POLL_S = 0.05  # an exception, such as a time limit's, reaches this thread between two looks
+GRACE_S = 5.0  # from SIGTERM to SIGKILL
+TAIL_LINES = 8  # of the output, in the reason of a failure
+OUT_OF_MEMORY = ("out of memory", "MemoryError", "std::bad_alloc", "Cannot allocate memory")
+# ends with the thread that started it, as Linux offers to a process before it becomes the program
+GUARD = """
+import os, sys
+try:
+    import ctypes
+    ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+except Exception:
+    pass
+try:
+    os.execvp(sys.argv[1], sys.argv[1:])
+except OSError as error:
+    sys.stderr.write(f"{sys.argv[1]}: {error.strerror}\\n")
+    sys.exit(127)
+"""
+
+
+class ProgramError(Exception):
+    """A program that failed; the message has how it ended and its last lines."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how programs run.
+
+    Attributes
+    ----------
+    folder
+        Working folder.
+    env
+        Environment of packages: a folder (venv, conda prefix) or the name of a conda environment; empty: as it is.
+    container
+        Image in which they run; empty: none.
+    runtime
+        What runs images: docker, podman, apptainer or singularity.
+    device
+        torch device that they may use.
+    threads
+        CPU threads that they may use.
+    """
+
+    folder: Path
+    env: str = ""
+    container: str = ""
+    runtime: str = "docker"
+    device: str = "cpu"
+    threads: int = 1
+
+    @property
+    def is_prefix(self) -> bool:
+        """Whether the environment is a folder."""
+        return bool(self.env) and (self.folder / self.env).is_dir()
+
+    def words(self, command: Sequence[str], shared: Path) -> list[str]:
+        """Return the command as it is started; a container sees its folder and ``shared``, and no network."""
+        if self.container:
+            return [*self._container(shared), *command]
+        if self.env and not self.is_prefix:
+            return ["conda", "run", "--no-capture-output", "-n", self.env, *command]
+        return list(command)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables: of this process, with the lane's device and threads."""
+        variables = dict(os.environ)
+        gpu = self.device.partition(":")[2] if self.device.startswith("cuda") else ""
+        variables["CUDA_VISIBLE_DEVICES"] = gpu
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            variables[name] = str(self.threads)
+        if self.is_prefix:
+            prefix = str((self.folder / self.env).resolve())
+            variables["PATH"] = os.pathsep.join([f"{prefix}/bin", variables.get("PATH", "")])
+            variables["VIRTUAL_ENV"] = variables["CONDA_PREFIX"] = prefix
+            for name in ("PYTHONPATH", "PYTHONHOME"):
+                variables.pop(name, None)
+        return variables
+
+    def _container(self, shared: Path) -> list[str]:
+        folders = [str(self.folder), str(shared)]
+        if self.runtime in ("apptainer", "singularity"):
+            binds = [word for folder in folders for word in ("--bind", f"{folder}:{folder}")]
+            gpu = ["--nv"] if self.device.startswith("cuda") else []
+            return [self.runtime, "exec", *gpu, *binds, "--pwd", str(self.folder), self.container]
+        mounts = [word for folder in folders for word in ("-v", f"{folder}:{folder}")]
+        gpu = ["--gpus", f"device={self.device.partition(':')[2] or 0}"] if self.device.startswith("cuda") else []
+        user = ["--user", f"{os.getuid()}:{os.getgid()}"] if hasattr(os, "getuid") else []
+        start = [self.runtime, "run", "--rm", "--init", "--network", "none", "--cpus", str(self.threads), *user, *gpu]
+        return [*start, *mounts, "-w", str(self.folder), self.container]
+
+
+def run_program(command: Sequence[str], place: Place, shared: Path, output: Path) -> float:
+    """Run a program to its end and return the peak memory of its processes in MB (2^20 bytes).
+
+    Parameters
+    ----------
+    command
+        Program and arguments; no shell reads them.
+    place
+        Where it runs.
+    shared
+        Folder with the files that it reads and writes.
+    output
+        File that keeps the command and what it prints.
+
+    Raises
+    ------
+    MemoryError
+        If it was killed as the kernel does when memory runs out, or says that memory ran out.
+    ProgramError
+        If it cannot be started or ends with another code than 0.
+    """
+    words = place.words(command, shared)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.open("w", encoding="utf-8") as log:
+        log.write(f"$ cd {shlex.quote(str(place.folder))}\n$ {shlex.join(words)}\n")
+        log.flush()
+        process = subprocess.Popen(
+            [sys.executable, "-S", "-c", GUARD, *words],
+            cwd=place.folder,
+            env=place.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        code, peak = _wait(process)
+    except BaseException:
+        _end(process)
+        raise
+    _refuse_failed(code, command, output)
+    return peak
+
+
+def _wait(process: subprocess.Popen[bytes]) -> tuple[int, float]:
+    """Wait for a process; return its exit code and the peak memory of it and of what it waited for."""
+    if not hasattr(os, "wait4"):
+        return process.wait(), 0.0
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+            return process.returncode, usage.ru_maxrss * unit / 2**20
+        time.sleep(POLL_S)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program with all that it has started."""
+    for sign, wait_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, sign)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(wait_s)
+            return
+
+
+def _refuse_failed(code: int, command: Sequence[str], output: Path) -> None:
+    if code == 0:
+        return
+    lines = _tail(output)
+    ended = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+    reason = f"{command[0]} {ended}; its last lines: {' | '.join(lines) or '(none)'}"
+    if code in (-signal.SIGKILL, 128 + signal.SIGKILL) or any(w in line for line in lines for w in OUT_OF_MEMORY):
+        raise MemoryError(reason)
+    raise ProgramError(reason)
+
+
+def _tail(output: Path) -> list[str]:
+    with output.open(encoding="utf-8", errors="replace") as log:
+        lines = deque((line.strip() for line in log if line.strip() and not line.startswith("$ ")), TAIL_LINES)
+    return list(lines)
+
+
+def variables_of(settings: Mapping[str, object]) -> dict[str, str]:
+    """Return settings as a command writes them: numbers and text as they are, ``true`` and ``false``."""
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in settings.items()}

@@ -1,0 +1,93 @@
+"""Arms that come from outside, as a study file writes them: ``{name: mine, command: python train.py ...}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from components.core import registry
+from components.core.errors import KnockoutError, UnknownNameError
+from search_spaces.arm import Arm, arm_factors, parse_choice
+
+SHORT = {"command": "run", "edges": "file"}  # a level of scorer, and the setting that its key in an arm gives
+OF_EXPRESSION = ("noise", "permuted")  # controls that are the model itself on other expression
+
+
+def spell_out(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return an arm as factor to level, its ``name`` and ``controls`` kept, where it is written by a short key.
+
+    ``{name: mine, command: python train.py ..., lr: 0.1}`` is ``{name: mine, scorer: {command: {run: ..., lr: 0.1}}}``.
+
+    Raises
+    ------
+    KnockoutError
+        If it has two short keys, or a scorer beside one.
+    """
+    short = [key for key in SHORT if key in given]
+    if not short:
+        return dict(given)
+    level = short[0]
+    if len(short) > 1 or "scorer" in given:
+        raise KnockoutError(f"an arm is one of {', '.join([*SHORT, 'scorer'])}; drop the others.", where=where)
+    kept = {key: value for key, value in given.items() if key in ("name", "controls", *arm_factors())}
+    settings = {key: value for key, value in given.items() if key not in kept and key != level}
+    value = given[level]
+    settings |= value if isinstance(value, Mapping) else {SHORT[level]: value}
+    return {**kept, "scorer": {level: settings}}
+
+
+def outside_arm(reference: Arm, given: Mapping[str, Any], where: str) -> list[Arm]:
+    """Return the baseline that a mapping with a short key describes, then its controls.
+
+    Raises
+    ------
+    KnockoutError
+        If it has no name, or a key that is neither a setting nor a factor.
+    """
+    spelt = spell_out(given, where)
+    name = str(spelt.pop("name", "") or _name_of(spelt["scorer"]))
+    if not name:
+        raise KnockoutError("a command needs a name for tables: {name: mine, command: ...}.", where=where)
+    names = spelt.pop("controls", [])
+    changes = {key: parse_choice(key, value, where=f"{where}.{key}") for key, value in spelt.items()}
+    arm = reference.vary(changes, name=name, role="baseline")
+    return [arm, *own_controls(arm, names, f"{where}.controls", f"{name} ({{}})")]
+
+
+def own_controls(arm: Arm, names: Sequence[str], where: str, called: str = "{}") -> list[Arm]:
+    """Return a model of one's own on noise, or on other genes' expression, as controls.
+
+    Raises
+    ------
+    KnockoutError
+        If a name is none of these, or the arm reads no expression.
+    """
+    if not isinstance(names, list | tuple):
+        raise KnockoutError(f"a list is needed: write [{names}].", where=where)
+    controls = []
+    for position, name in enumerate(names):
+        at, choice = f"{where}[{position}]", arm.choices["scorer"]
+        if name not in OF_EXPRESSION:
+            raise UnknownNameError.of("control of one arm", name, OF_EXPRESSION, where=at)
+        if not reads_expression(arm):
+            raise KnockoutError(f"arm {arm.name!r} reads no expression: it has no such control.", where=at)
+        varied = parse_choice("scorer", {choice.level: {"expression": name}}, beside=choice, where=at)
+        controls.append(arm.vary({"scorer": varied}, name=called.format(name), role="control"))
+    return controls
+
+
+def is_own(arm: Arm) -> bool:
+    """Return whether an arm is a model of one's own."""
+    return hasattr(registry.level("scorer", arm.choices["scorer"].level), "fit")
+
+
+def reads_expression(arm: Arm) -> bool:
+    """Return whether a model of one's own can be shown other expression."""
+    return is_own(arm) and "expression" in type(arm.choices["scorer"].settings).model_fields
+
+
+def _name_of(scorer: Mapping[str, Any]) -> str:
+    """Return the name that a list of edges has by its file, if that says anything."""
+    file = Path(str(scorer.get("edges", {}).get("file", "")))
+    return "" if "{" in file.stem else file.stem

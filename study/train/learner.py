@@ -1,0 +1,142 @@
+"""Fits a model of one's own on one fold of an exam, and has it score the fold's pairs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from components.core import registry
+from components.core.budget import Budget
+from components.core.dataset import Dataset, Floats, Ints
+from components.core.errors import KnockoutError
+from components.core.exam import Split
+from components.core.metrics import Scores
+from components.core.streams import Streams
+from components.learning import Context, View, shown
+from search_spaces.arm import Arm
+from study.spec.folder import OutFolder
+
+
+@dataclass(frozen=True)
+class LearnerScores:
+    """What a model of one's own made of a fold: scores of either part, and what its context recorded."""
+
+    validation: Scores
+    test: Scores
+    context: Context
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a fold of a cell may put files: a folder that is removed, and a file that is kept; None: neither."""
+
+    scratch: Path | None = None
+    output: Path | None = None
+
+    @classmethod
+    def of(cls, out: Path | None, cell: str, fold: int) -> Workplace:
+        """Return the workplace of a fold in a study's output folder."""
+        if out is None:
+            return cls()
+        folder = OutFolder(out)
+        return cls(folder.scratch, folder.output(cell, fold))
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Make an empty folder for as long as it is needed."""
+        if self.scratch is not None:
+            self.scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="knockout-", dir=self.scratch) as name:
+            yield Path(name).resolve()
+
+
+def learns(arm: Arm) -> bool:
+    """Return whether an arm is a model of one's own, and no assembled model, rule or known method."""
+    return hasattr(registry.level("scorer", arm.choices["scorer"].level), "fit")
+
+
+def view_of(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> View:
+    """Return what a model of one's own sees of a data set and an exam."""
+    kind = getattr(arm.choices["scorer"].settings, "expression", "true")
+    expression = shown(kind, dataset.expression, streams.numpy("noise"))
+    return View.of(dataset, split, expression, _drawing(arm, split, expression, streams))
+
+
+def check_learner(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> None:
+    """Refuse a model of one's own that cannot be fitted to a data set.
+
+    Raises
+    ------
+    KnockoutError
+        If it says so, its sampler draws nothing, or the test pairs are of another data set.
+    """
+    if dataset.target is not None:
+        raise KnockoutError(
+            "a model of one's own sees the cells of one data set; an exam that tests on other cells (train_on) is for "
+            "assembled models, rules and known methods."
+        )
+    view = view_of(arm, dataset, split, streams)
+    if "negatives" not in arm.silenced:
+        view.draw(0)
+    _learner(arm).check(view)
+
+
+def score_by_learner(
+    arm: Arm, dataset: Dataset, split: Split, streams: Streams, budget: Budget, device: str, workplace: Workplace
+) -> LearnerScores:
+    """Fit a model of one's own, then ask it once for all pairs of the fold, sorted."""
+    with workplace.folder() as scratch:
+        context = Context(
+            device=device,
+            threads=torch.get_num_threads(),
+            budget=budget,
+            streams=streams,
+            scratch=scratch,
+            output=workplace.output,
+        )
+        torch.manual_seed(streams.seed("init"))
+        learner = _learner(arm)
+        learner.fit(view_of(arm, dataset, split, streams), context)
+        asked = np.concatenate([split.validation, split.test])
+        order = np.lexsort(asked.T[::-1])
+        scores = np.empty(len(asked))
+        scores[order] = _checked(learner.score(asked[order]), len(asked))
+    validation, test = np.split(scores, [len(split.validation)])
+    return LearnerScores(validation, test, context)
+
+
+def _checked(scores: Any, pairs: int) -> Scores:
+    values = np.asarray(scores, dtype=np.float64)
+    if values.shape != (pairs,):
+        raise KnockoutError(f"a model returns one score per pair, [{pairs}]; got {list(values.shape)}.")
+    return values
+
+
+def _learner(arm: Arm) -> Any:
+    choice = arm.choices["scorer"]
+    cls: Any = registry.level("scorer", choice.level)
+    return cls(choice.settings)
+
+
+def _drawing(arm: Arm, split: Split, expression: Floats, streams: Streams) -> Callable[[int], Ints]:
+    """Return what draws the negatives of an epoch: of any epoch, whichever were drawn before."""
+    choice = arm.choices["negatives"]
+    cls: Any = registry.level("negatives", choice.level)
+    samplers: list[Any] = []
+
+    def draw(epoch: int) -> Ints:
+        if not samplers:  # some look at all pairs of the pool first
+            samplers.append(cls(choice.settings, split.training, expression))
+        fresh = samplers[0].fresh and epoch > 0
+        pairs: Ints = samplers[0].draw(streams.numpy("negatives", f"joint/{epoch}" if fresh else "joint"))
+        split.training.check_drawn(pairs)
+        return pairs
+
+    return draw
