@@ -17,7 +17,7 @@ import typer
 
 from components.core.errors import KnockoutError, redact
 from reports.errors import ReportError
-from study.cli.data import data_app
+from study.cli.data.commands import data_app
 
 app = typer.Typer(
     name="knockout",
@@ -161,7 +161,7 @@ def status(
     every: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="with --watch: time between looks")] = 2.0,
 ) -> None:
     """Show which cells of a study are done, running, missing or failed, and why; from any terminal."""
-    from study.cli import status as of_folder
+    from study.cli.stored import status as of_folder
 
     if watch:
         of_folder.watch(out, every)
@@ -196,8 +196,8 @@ def report(
     if (mlflow is None) != (experiment is None):
         raise typer.BadParameter("--mlflow and --experiment go together")
     from reports.options import ReportOptions
-    from study.cli import reporting
-    from study.cli import stored as report_commands
+    from study.cli.stored import experiments as report_commands
+    from study.cli.stored import reporting
 
     options = ReportOptions(arm, block, dataset, metric, reference, margin=margin)
     request = reporting.Request(options, alpha, tuple(draw or ()), _typed())
@@ -222,8 +222,8 @@ def compare(
 ) -> None:
     """Report stored studies side by side, each arm named '<study>: <arm>'; same data and splits only."""
     from reports.options import ReportOptions
-    from study.cli import reporting
-    from study.cli import stored as report_commands
+    from study.cli.stored import experiments as report_commands
+    from study.cli.stored import reporting
 
     options = ReportOptions(None, block, dataset, metric, reference, margin=margin)
     report_commands.compare(outs, out, reporting.Request(options, alpha, command=_typed()))
@@ -235,9 +235,9 @@ def track(
     tracking_uri: Tracking = None,
 ) -> None:
     """Send to MLflow what a study has recorded and the store lacks, or all of it to a new store."""
-    from study.cli import stored
+    from study.cli.stored import experiments
 
-    stored.track(out, tracking_uri)
+    experiments.track(out, tracking_uri)
 
 
 @app.command()

@@ -14,9 +14,9 @@ from components.core.errors import KnockoutError
 from reports.statistics.attainability import blocks_needed, smallest_p
 from reports.words.metrics import ALPHA, metric_of
 from reports.words.numbers import are, count
-from study.cli.datasets import show_audit
+from study.cli.data.datasets import show_audit
 from study.cli.display import LiveProgress, busy, duration, make_console, show_table
-from study.cli.reporting import close, report_search
+from study.cli.stored.reporting import close, report_search
 from study.plan.cost import estimate
 from study.plan.plan import Plan, make_plan
 from study.run.engine import Means, Outcome, run_plan

@@ -12,8 +12,8 @@ import pytest
 from components.core.errors import KnockoutError
 from study.cli import display
 from study.cli.display import CLOSING, LOADING, LiveProgress, busy, make_console
-from study.cli.reporting import WRITING
-from study.cli.stored import FETCHING
+from study.cli.stored.experiments import FETCHING
+from study.cli.stored.reporting import WRITING
 from study.cli.studies import READING
 
 
@@ -34,16 +34,20 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("command", "slow", "said"),
     [
-        ("report {study}", "study.cli.reporting.analyse", WRITING),
-        ("report {search}", "study.cli.reporting.build_search", WRITING),
-        pytest.param("run {file} --out {study}", "study.cli.reporting.write", WRITING, marks=pytest.mark.slow),
+        ("report {study}", "study.cli.stored.reporting.analyse", WRITING),
+        ("report {search}", "study.cli.stored.reporting.build_search", WRITING),
+        pytest.param("run {file} --out {study}", "study.cli.stored.reporting.write", WRITING, marks=pytest.mark.slow),
         ("confirm {search_file} --out {search}", "study.search.confirm.open_search", READING),
         ("demo --out {new}", "study.cli.studies.make_plan", READING),
-        ("compare {study} {other} --out {new}", "study.cli.stored.tidy", LOADING),
-        ("report --mlflow sqlite:///{study}/mlflow.db --experiment tiny", "study.cli.stored.fetch_search", FETCHING),
-        ("track {study}", "study.cli.stored.Tracker.begin", FETCHING),
-        ("track {search}", "study.cli.stored.Tracker.close", "sending cells to MLflow"),
-        ("status {study}", "study.cli.status.ProgressReader.read", LOADING),
+        ("compare {study} {other} --out {new}", "study.cli.stored.experiments.tidy", LOADING),
+        (
+            "report --mlflow sqlite:///{study}/mlflow.db --experiment tiny",
+            "study.cli.stored.experiments.fetch_search",
+            FETCHING,
+        ),
+        ("track {study}", "study.cli.stored.experiments.Tracker.begin", FETCHING),
+        ("track {search}", "study.cli.stored.experiments.Tracker.close", "sending cells to MLflow"),
+        ("status {study}", "study.cli.stored.status.ProgressReader.read", LOADING),
         ("data check {new}", "components.data.readers.read", "reading the data sets"),
     ],
 )

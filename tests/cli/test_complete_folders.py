@@ -103,7 +103,7 @@ def test_a_folder_in_the_place_of_a_file_is_one_message(
     knockout: Knockout, copy: Copy, monkeypatch: pytest.MonkeyPatch, name: str, command: str
 ):
     drawn = Written(Path("report.html"), [], {"rows": []})
-    monkeypatch.setattr("study.cli.reporting.write", lambda analysis, out, **more: drawn)
+    monkeypatch.setattr("study.cli.stored.reporting.write", lambda analysis, out, **more: drawn)
     file, out = copy("finished")
     (out / name).unlink(missing_ok=True)
     (out / name).mkdir()

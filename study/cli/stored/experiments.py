@@ -18,7 +18,7 @@ from reports.stored.mlflow_reader import fetch_search, read_experiment
 from reports.words.names import plain, plain_names
 from reports.words.numbers import count
 from study.cli.display import LOADING, busy, make_console
-from study.cli.reporting import Request, report, show_search
+from study.cli.stored.reporting import Request, report, show_search
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import CellRow
 from study.store.ledger import Ledger
