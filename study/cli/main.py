@@ -29,6 +29,7 @@ from study.cli.options import (
     Metric,
     Only,
     Out,
+    Overrides,
     Reference,
     Report,
     Retry,
@@ -56,6 +57,7 @@ app.add_typer(data_app, name="data")
 def run(
     study: StudyFile,
     out: Out,
+    overrides: Overrides = None,
     data: DataRoot = None,
     scale: Scale = None,
     only: Only = None,
@@ -70,7 +72,7 @@ def run(
     """Run what is missing of a study, then write its report. Stop it at any time; run it again to go on."""
     from study.cli import studies as commands
 
-    source = commands.Source(study, data, scale, tuple(only or ()), lanes)
+    source = commands.Source(study, data, scale, tuple(only or ()), lanes, tuple(overrides or ()))
     means = commands.Means(tracking_uri, storage, cluster, retry_failed, share_cells, _seconds(timeout))
     raise typer.Exit(commands.run(source, out, means, command=_typed()))
 
@@ -79,6 +81,7 @@ def run(
 def confirm(
     study: StudyFile,
     out: Out,
+    overrides: Overrides = None,
     top: Annotated[int, typer.Option(min=1, help="how many of the best arms")] = 1,
     again: Annotated[bool, typer.Option("--again", help="open the test once more, for other arms")] = False,
     path: Annotated[bool, typer.Option("--path", help="walk there from the reference, change by change")] = False,
@@ -94,7 +97,7 @@ def confirm(
     """Retrain a search's best arm and the reference on fresh repeats, and open the test once."""
     from study.cli import studies as commands
 
-    source = commands.Source(study, data, scale, (), lanes)
+    source = commands.Source(study, data, scale, (), lanes, tuple(overrides or ()))
     means = commands.Means(tracking_uri, None, cluster, retry_failed, timeout_s=_seconds(timeout))
     searched = source.load()
     confirmed = replace(source, only=tuple(only)).load() if only else searched
@@ -105,6 +108,7 @@ def confirm(
 @app.command()
 def plan(
     study: StudyFile,
+    overrides: Overrides = None,
     data: DataRoot = None,
     out: Annotated[Path | None, typer.Option("--out", help="output folder, to see what is done already")] = None,
     scale: Scale = None,
@@ -117,7 +121,7 @@ def plan(
     """Show what a study would run, cost and be able to prove, before anything is spent."""
     from study.cli import studies as commands
 
-    source = commands.Source(study, data, scale, tuple(only or ()), lanes)
+    source = commands.Source(study, data, scale, tuple(only or ()), lanes, tuple(overrides or ()))
     commands.plan(source, out, cost=cost, share_cells=share_cells, register=register)
 
 
@@ -167,7 +171,7 @@ def report(
     from study.cli.stored import reporting
 
     options = ReportOptions(arm, block, dataset, metric, reference, margin=margin)
-    request = reporting.Request(options, alpha, tuple(draw or ()), _typed())
+    request = report_commands.Request(options, alpha, tuple(draw or ()), _typed())
     if mlflow is not None and experiment is not None:
         report_commands.of_experiment(mlflow, experiment, out, request)
     elif source is not None:
@@ -190,10 +194,9 @@ def compare(
     """Report stored studies side by side, each arm named '<study>: <arm>'; same data and splits only."""
     from reports.options import ReportOptions
     from study.cli.stored import experiments as report_commands
-    from study.cli.stored import reporting
 
     options = ReportOptions(None, block, dataset, metric, reference, margin=margin)
-    report_commands.compare(outs, out, reporting.Request(options, alpha, command=_typed()))
+    report_commands.compare(outs, out, report_commands.Request(options, alpha, command=_typed()))
 
 
 @app.command()

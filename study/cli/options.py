@@ -11,6 +11,14 @@ import typer
 StudyFile = Annotated[
     str, typer.Argument(metavar="STUDY", help="study file, or a ready-made study: knockout components --studies")
 ]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="keys of the study to set (training.epochs=3, gnn=gat, 'gnn=[gat,gcn]'), +add or ~drop",
+        show_default=False,
+    ),
+]
 DataRoot = Annotated[Path | None, typer.Option("--data", help="folder that data set paths start from")]
 Out = Annotated[Path, typer.Option("--out", help="output folder; may hold earlier results, which are kept")]
 Scale = Annotated[str | None, typer.Option(help="cpu or paper, where a study offers both; default: cpu")]

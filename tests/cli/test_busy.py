@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from components.core.errors import KnockoutError
+from study.actions.preview import READING
+from study.actions.report import WRITING
 from study.cli import display
 from study.cli.display import CLOSING, LOADING, LiveProgress, busy, make_console
 from study.cli.stored.experiments import FETCHING
-from study.cli.stored.reporting import WRITING
-from study.cli.studies import READING
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("command", "slow", "said"),
     [
-        ("report {study}", "study.cli.stored.reporting.analyse", WRITING),
-        ("report {search}", "study.cli.stored.reporting.build_search", WRITING),
-        pytest.param("run {file} --out {study}", "study.cli.stored.reporting.write", WRITING, marks=pytest.mark.slow),
+        ("report {study}", "study.actions.report.analyse", WRITING),
+        ("report {search}", "study.actions.report.build_search", WRITING),
+        pytest.param("run {file} --out {study}", "study.actions.report.write", WRITING, marks=pytest.mark.slow),
         ("confirm {search_file} --out {search}", "study.search.confirm.open_search", READING),
         ("demo --out {new}", "study.cli.studies.make_plan", READING),
         ("compare {study} {other} --out {new}", "study.cli.stored.experiments.tidy", LOADING),

@@ -1,0 +1,235 @@
+"""Writes the report of a study, of a search, or of any tidy table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from components.core.errors import KnockoutError
+from reports.build import build_search, write
+from reports.findings.analysis import analyse
+from reports.findings.results import Analysis
+from reports.folder import digest, refuse_folder
+from reports.options import DEFAULTS, Planned, Registration, ReportOptions
+from reports.page.sentences.planned import planned_lines
+from reports.page.sentences.search import search_summary
+from reports.provenance import Provenance
+from reports.search.reading import read_search, read_tuning
+from reports.stored.curves import read_curves
+from reports.stored.embeddings import read_embeddings
+from reports.stored.predictions import read_predictions
+from reports.table.table import load
+from reports.words.metrics import canonical_metric
+from reports.words.names import plain
+from reports.words.numbers import joined
+from study.actions.screen import Screen
+from study.run.engine import Outcome
+from study.spec.folder import OutFolder, SearchFolder
+from study.spec.records import PlanKind, PlanRecord
+from study.spec.versions import versions
+from study.store.ledger import Ledger
+from study.store.plan_file import add_command, read_commands, read_plan
+from study.store.registration import read_registration
+from study.store.table import write_table
+
+WRITING = "computing the statistics and drawing the report"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A report as a user asks for it.
+
+    Attributes
+    ----------
+    options
+        Columns, metric, reference and margin.
+    alpha
+        Level of the tests; None: the study's own, or what reports take for that.
+    draw
+        Patterns of data sets whose edges, training and pairs are drawn.
+    command
+        The command as it was typed.
+    """
+
+    options: ReportOptions = DEFAULTS
+    alpha: float | None = None
+    draw: tuple[str, ...] = ()
+    command: str = ""
+
+    def with_defaults(self, metric: str | None, margin: float | None, alpha: float | None = None) -> Request:
+        """Return the request with a study's metric, margin and level where it names none."""
+        options = replace(self.options, metric=self.options.metric or metric, margin=self.options.margin or margin)
+        return replace(self, options=options, alpha=self.alpha or alpha)
+
+    @property
+    def complete_options(self) -> ReportOptions:
+        """The options with the level in place."""
+        return replace(self.options, alpha=self.alpha or self.options.alpha)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report that was written.
+
+    Attributes
+    ----------
+    page
+        The page, ``report.html``.
+    sentences
+        What it opens with.
+    analysis, verdicts
+        What was found, and its first table; None and empty for a search whose test is sealed.
+    """
+
+    page: Path
+    sentences: tuple[str, ...]
+    analysis: Analysis | None = None
+    verdicts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def report(source: Path, out: Path | None, request: Request, screen: Screen) -> Report:
+    """Write the report of a study's folder, or of any tidy table.
+
+    Raises
+    ------
+    KnockoutError
+        If no cell has ended, or an option cannot act.
+    ReportError
+        If the table cannot be analysed, or the report cannot be written.
+    """
+    folder = OutFolder(source)
+    if sealed(source):
+        _refuse_sealed(request, folder)
+        commands = (*read_commands(source), request.command)
+        return report_search(folder.search, out or folder.search.report, commands, screen)
+    if not source.is_dir():
+        refuse_folder(out or _beside(source), table=digest(source))
+        return _write(source, out or _beside(source), request.complete_options, (request.command,), screen)
+    plan = read_plan(source)
+    records = Ledger(source).read_all(row.cell for row in plan.rows)
+    if not records:
+        raise KnockoutError("no cell has ended yet; there is nothing to report.", where=str(source))
+    table, page_out = write_table(plan.rows, records, source), out or folder.report
+    refuse_folder(page_out, table=digest(table))
+    options = request.with_defaults(plan.metric, plan.margin, plan.alpha).complete_options
+    commands = (*read_commands(source), request.command)
+    return _write(table, page_out, options, commands, screen, study=source, plan=plan, draw=request.draw)
+
+
+def report_run(outcome: Outcome, out: Path, request: Request, screen: Screen) -> Report:
+    """Write the report of what a run left in ``out``, and write down the command that ran it."""
+    plan = read_plan(out)
+    options = request.with_defaults(outcome.metric, plan.margin, plan.alpha).complete_options
+    commands = add_command(out, request.command)
+    return _write(outcome.table, OutFolder(out).report, options, commands, screen, study=out, plan=plan)
+
+
+def sealed(source: Path) -> bool:
+    """Return whether a folder holds a search whose test was never opened."""
+    folder = OutFolder(source)
+    return folder.search.summary.exists() and not folder.plan.exists()
+
+
+def _beside(table: Path) -> Path:
+    return Path(f"report-{table.stem}")
+
+
+def _write(
+    table: Path,
+    out: Path,
+    options: ReportOptions,
+    commands: tuple[str, ...],
+    screen: Screen,
+    *,
+    study: Path | None = None,
+    plan: PlanRecord | None = None,
+    draw: tuple[str, ...] = (),
+) -> Report:
+    """Analyse a table and write its report, with what a study stored beside it."""
+    with screen.busy(WRITING):
+        planned = planned_of(study, plan) if study and plan else None
+        beside = _stored_beside(study, plan) if study and plan else {}
+        analysis = analyse(replace(load(table, options), planned=planned), options)
+        written = write(analysis, out, provenance=provenance_of(commands), draw=draw, **beside)
+    searched = search_summary(beside["search"]) if beside.get("search") else ()
+    sentences = (*planned_lines(analysis), *written.sentences, *searched)
+    return Report(written.page, sentences, analysis, written.verdicts)
+
+
+def _refuse_sealed(request: Request, folder: OutFolder) -> None:
+    """Refuse options that cannot act on the page of a search whose test is sealed, for it compares no arms."""
+    search, options = read_search(folder.search), request.options
+    if search is None:
+        return
+    if options.metric is not None and canonical_metric(options.metric) != search.metric:
+        raise KnockoutError(f"this search was judged by {search.metric}, not {options.metric!r}.", where="--metric")
+    if options.reference is not None and plain(options.reference) != plain(search.reference):
+        message = f"the reference of this search is {search.reference!r}, not {options.reference!r}."
+        raise KnockoutError(message, where="--reference")
+    asked = {"arm": options.arm, "block": options.block, "dataset": options.dataset, "margin": options.margin}
+    asked |= {"alpha": request.alpha, "draw": request.draw}
+    given = [f"--{name}" for name, value in asked.items() if value]
+    if given:
+        raise KnockoutError(
+            f"the test of this search is sealed, so its page compares no arms and {joined(given, 6)} cannot act. Leave "
+            "it out, or run knockout confirm first.",
+            where=given[0],
+        )
+
+
+def report_search(folder: SearchFolder, page_out: Path, commands: tuple[str, ...], screen: Screen) -> Report:
+    """Write the page of a search alone, its test sealed."""
+    with screen.busy(WRITING):
+        page, search = build_search(folder, page_out, provenance=provenance_of(commands)), read_search(folder)
+    assert search is not None  # build_search has refused a folder without one
+    return Report(page, tuple(search_summary(search)))
+
+
+def provenance_of(commands: tuple[str, ...]) -> Provenance:
+    """Return how a report was made."""
+    return Provenance(commands, versions()["git_commit"])
+
+
+def planned_of(out: Path, plan: PlanRecord) -> Planned:
+    """Return what the study of a folder set out to measure: as registered, and as it was last run."""
+    rows = plan.rows
+    cells = {(row.arm, row.block, row.dataset, row.repeat) for row in rows}
+    try:
+        record = read_registration(out)
+    except KnockoutError as error:
+        return Planned(_as_read(cells), Registration(broken=str(error)))
+    if record is None:
+        return Planned(_as_read(cells))
+    arms = {row.arm for row in rows} & set(record.arms)  # what was registered and removed is a deviation, not awaited
+    sets = record.datasets.items()
+    cells |= {(arm, of["block"], name, repeat) for arm in arms for name, of in sets for repeat in record.repeats}
+    edited = f"{OutFolder(out).registration.name} was edited after {record.date}: its digest does not fit what it says."
+    broken = "" if record.computed == record.digest else edited
+    content = {**record.question, "arms": {plain(name): arm for name, arm in record.arms.items()}}
+    content["datasets"] = {plain(name): dataset for name, dataset in record.datasets.items()}
+    return Planned(
+        _as_read(cells),
+        Registration(
+            record.date, record.digest, record.ended, broken, {**content, "reference": plain(record.reference)}
+        ),
+    )
+
+
+def _as_read(cells: set[tuple[str, str, str, int]]) -> frozenset[tuple[str, str, str, int]]:
+    """Return cells with names as tables are read."""
+    return frozenset((plain(arm), plain(block), plain(dataset), repeat) for arm, block, dataset, repeat in cells)
+
+
+def _stored_beside(out: Path, plan: PlanRecord) -> dict[str, Any]:
+    """Return what a study stored beside its table: predictions, curves, embeddings, its search or tuning."""
+    kind, folder = plan.kind, OutFolder(out)
+    cells = {
+        "predictions": read_predictions(folder.table, folder.predictions_folder),
+        "curves": read_curves(folder.table, folder.ledger),
+        "embeddings": read_embeddings(folder.table, folder.embeddings_folder),
+    }
+    if kind is PlanKind.SEARCH:
+        return {**cells, "search": read_search(folder.search)}
+    return {**cells, "tuning": read_tuning(folder.tuning_table)} if kind is PlanKind.TUNED else cells
