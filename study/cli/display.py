@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from rich.console import Console
@@ -89,6 +89,25 @@ def busy(text: str) -> Iterator[None]:
         yield
     finally:
         notice.call_off()
+
+
+class Terminal:
+    """Shows what an action does as a person reads it: notices, progress, lines."""
+
+    def __init__(self) -> None:
+        self.console = make_console()
+
+    def busy(self, text: str) -> AbstractContextManager[None]:
+        """Say what is being done, should it take longer than two seconds."""
+        return busy(text)
+
+    def progress(self) -> LiveProgress:
+        """Return what follows a running study."""
+        return LiveProgress(self.console)
+
+    def say(self, text: str) -> None:
+        """Print a line as it is."""
+        self.console.print(text, markup=False, soft_wrap=True)
 
 
 class LiveProgress:

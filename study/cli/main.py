@@ -5,7 +5,6 @@ Heavy libraries are imported inside the commands, so that help answers at once.
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 import sys
@@ -17,7 +16,31 @@ import typer
 
 from components.core.errors import KnockoutError, redact
 from reports.errors import ReportError
-from study.cli.data import data_app
+from study.cli.data.commands import data_app
+from study.cli.options import (
+    TRACKING,
+    Alpha,
+    Block,
+    Cluster,
+    DataRoot,
+    Draw,
+    Lanes,
+    Margin,
+    Metric,
+    Only,
+    Out,
+    Overrides,
+    Reference,
+    Report,
+    Retry,
+    Scale,
+    ShareCells,
+    Storage,
+    StudyFile,
+    Timeout,
+    Tracking,
+    Within,
+)
 
 app = typer.Typer(
     name="knockout",
@@ -29,66 +52,12 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 
-StudyFile = Annotated[
-    str, typer.Argument(metavar="STUDY", help="study file, or a ready-made study: knockout components --studies")
-]
-DataRoot = Annotated[Path | None, typer.Option("--data", help="folder that data set paths start from")]
-Out = Annotated[Path, typer.Option("--out", help="output folder; may hold earlier results, which are kept")]
-Scale = Annotated[str | None, typer.Option(help="cpu or paper, where a study offers both; default: cpu")]
-Only = Annotated[
-    list[str] | None, typer.Option(help="only data sets that fit this pattern, e.g. '*/mDC/*'; repeatable")
-]
-ShareCells = Annotated[
-    bool, typer.Option("--share-cells", help="the folder may belong to another study: its finished cells count")
-]
-Lanes = Annotated[str | None, typer.Option(help="workers: auto, cpu:2, cuda:0, cuda:0,cuda:1x3")]
-Cluster = Annotated[str | None, typer.Option(metavar="URL", help="dask://host:port: cells go to a Dask cluster")]
-Storage = Annotated[str | None, typer.Option(metavar="URL", help="Optuna RDB of a search; default: a file in OUT")]
-Block = Annotated[str | None, typer.Option(help="columns of the independent unit, e.g. network,cell")]
-Within = Annotated[str | None, typer.Option("--dataset", help="columns of what lies inside a unit, e.g. network")]
-Metric = Annotated[str | None, typer.Option(help="primary metric")]
-Reference = Annotated[str | None, typer.Option(help="arm that the others are compared with")]
-Alpha = Annotated[
-    float | None, typer.Option(min=0.0001, max=0.5, help="level of the tests; default: the study's, or 0.05")
-]
-
-
-def _above_zero(value: float | None) -> float | None:
-    """Refuse a margin within which nothing can lie."""
-    if value is not None and not 0 < value < math.inf:
-        raise typer.BadParameter(f"{value:g} is not above 0")
-    return value
-
-
-Margin = Annotated[
-    float | None,
-    typer.Option(callback=_above_zero, help="differences below it do not matter; default: the study's, or 0.01"),
-]
-Draw = Annotated[
-    list[str] | None,
-    typer.Option(metavar="DATASET", help="draw edges, training, t-SNE of these data sets: '*/mDC/*'; may be repeated"),
-]
-Report = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        help="folder of the report; default: OUT/report, or report-TABLE, report-NAME here; own files in it stay",
-    ),
-]
-Timeout = Annotated[
-    float | None, typer.Option(min=0.01, metavar="MINUTES", help="end cells that take longer; default: none")
-]
-Retry = Annotated[bool, typer.Option("--retry-failed", help="run failed cells again")]
-TRACKING = "MLFLOW_TRACKING_URI"
-Tracking = Annotated[
-    str | None, typer.Option(metavar="URI", envvar=TRACKING, help="MLflow store; default: sqlite in OUT")
-]
-
 
 @app.command()
 def run(
     study: StudyFile,
     out: Out,
+    overrides: Overrides = None,
     data: DataRoot = None,
     scale: Scale = None,
     only: Only = None,
@@ -103,7 +72,7 @@ def run(
     """Run what is missing of a study, then write its report. Stop it at any time; run it again to go on."""
     from study.cli import studies as commands
 
-    source = commands.Source(study, data, scale, tuple(only or ()), lanes)
+    source = commands.Source(study, data, scale, tuple(only or ()), lanes, tuple(overrides or ()))
     means = commands.Means(tracking_uri, storage, cluster, retry_failed, share_cells, _seconds(timeout))
     raise typer.Exit(commands.run(source, out, means, command=_typed()))
 
@@ -112,6 +81,7 @@ def run(
 def confirm(
     study: StudyFile,
     out: Out,
+    overrides: Overrides = None,
     top: Annotated[int, typer.Option(min=1, help="how many of the best arms")] = 1,
     again: Annotated[bool, typer.Option("--again", help="open the test once more, for other arms")] = False,
     path: Annotated[bool, typer.Option("--path", help="walk there from the reference, change by change")] = False,
@@ -127,7 +97,7 @@ def confirm(
     """Retrain a search's best arm and the reference on fresh repeats, and open the test once."""
     from study.cli import studies as commands
 
-    source = commands.Source(study, data, scale, (), lanes)
+    source = commands.Source(study, data, scale, (), lanes, tuple(overrides or ()))
     means = commands.Means(tracking_uri, None, cluster, retry_failed, timeout_s=_seconds(timeout))
     searched = source.load()
     confirmed = replace(source, only=tuple(only)).load() if only else searched
@@ -138,6 +108,7 @@ def confirm(
 @app.command()
 def plan(
     study: StudyFile,
+    overrides: Overrides = None,
     data: DataRoot = None,
     out: Annotated[Path | None, typer.Option("--out", help="output folder, to see what is done already")] = None,
     scale: Scale = None,
@@ -150,7 +121,7 @@ def plan(
     """Show what a study would run, cost and be able to prove, before anything is spent."""
     from study.cli import studies as commands
 
-    source = commands.Source(study, data, scale, tuple(only or ()), lanes)
+    source = commands.Source(study, data, scale, tuple(only or ()), lanes, tuple(overrides or ()))
     commands.plan(source, out, cost=cost, share_cells=share_cells, register=register)
 
 
@@ -161,7 +132,7 @@ def status(
     every: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="with --watch: time between looks")] = 2.0,
 ) -> None:
     """Show which cells of a study are done, running, missing or failed, and why; from any terminal."""
-    from study.cli import status as of_folder
+    from study.cli.stored import status as of_folder
 
     if watch:
         of_folder.watch(out, every)
@@ -196,11 +167,11 @@ def report(
     if (mlflow is None) != (experiment is None):
         raise typer.BadParameter("--mlflow and --experiment go together")
     from reports.options import ReportOptions
-    from study.cli import reporting
-    from study.cli import stored as report_commands
+    from study.cli.stored import experiments as report_commands
+    from study.cli.stored import reporting
 
     options = ReportOptions(arm, block, dataset, metric, reference, margin=margin)
-    request = reporting.Request(options, alpha, tuple(draw or ()), _typed())
+    request = report_commands.Request(options, alpha, tuple(draw or ()), _typed())
     if mlflow is not None and experiment is not None:
         report_commands.of_experiment(mlflow, experiment, out, request)
     elif source is not None:
@@ -222,11 +193,10 @@ def compare(
 ) -> None:
     """Report stored studies side by side, each arm named '<study>: <arm>'; same data and splits only."""
     from reports.options import ReportOptions
-    from study.cli import reporting
-    from study.cli import stored as report_commands
+    from study.cli.stored import experiments as report_commands
 
     options = ReportOptions(None, block, dataset, metric, reference, margin=margin)
-    report_commands.compare(outs, out, reporting.Request(options, alpha, command=_typed()))
+    report_commands.compare(outs, out, report_commands.Request(options, alpha, command=_typed()))
 
 
 @app.command()
@@ -235,9 +205,9 @@ def track(
     tracking_uri: Tracking = None,
 ) -> None:
     """Send to MLflow what a study has recorded and the store lacks, or all of it to a new store."""
-    from study.cli import stored
+    from study.cli.stored import experiments
 
-    stored.track(out, tracking_uri)
+    experiments.track(out, tracking_uri)
 
 
 @app.command()

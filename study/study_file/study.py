@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,10 @@ from search_spaces.presets import preset
 from search_spaces.studies import named_study
 from study.spec.machine import Lane, parse_lanes
 from study.study_file.keys import DatasetSpec, StudyFile, parse
+from study.study_file.overrides import Override, override, place
 from study.study_file.patterns import at_scale, choose
 from study.study_file.search_keys import SearchSpec, TuneSpec, check_search
-from study.study_file.yaml_file import read_yaml
+from study.study_file.yaml_file import YamlFile, read_yaml
 
 if TYPE_CHECKING:  # a design is read without waiting for optuna
     from search_spaces.space.space import Space
@@ -64,6 +65,8 @@ class Study:
         Names of the arms whose cells of the first repeat save what the model makes of test pairs.
     content
         What the file says, key by key, but for its name and lanes.
+    overrides
+        What was said beside the file, one line per key.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Study:
     looks: tuple[int, ...] = ()
     embeddings: tuple[str, ...] = ()
     content: Mapping[str, Any] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
 
     @property
     def reference(self) -> Arm:
@@ -98,19 +102,20 @@ class Study:
 
 
 def load_study(
-    source: str | Path,
+    source: str | Path | YamlFile,
     *,
     data: Path | None = None,
     lanes: str | None = None,
     scale: str | None = None,
     only: Sequence[str] = (),
+    overrides: Sequence[str] = (),
 ) -> Study:
     """Read and validate a study; nothing is run or written.
 
     Parameters
     ----------
     source
-        YAML file, or the name of a ready-made study (``scunigp-table3``).
+        YAML file, or what was read from one, or the name of a ready-made study (``scunigp-table3``).
     data
         Folder that data set paths are relative to; the study file's own folder if not given.
     lanes
@@ -119,13 +124,15 @@ def load_study(
         Which of ``{cpu: ..., paper: ...}`` is meant wherever the file offers both; ``cpu`` if not given.
     only
         Patterns: data sets whose path or name fits none of them are left out.
+    overrides
+        Keys to set, add or drop at that scale, see :func:`study.study_file.overrides.override`.
 
     Raises
     ------
     KnockoutError
-        For anything wrong in the file, with file, line and key path.
+        For anything wrong in the file, with file, line and key path, or in an override.
     """
-    named = _is_name(source)
+    named = not isinstance(source, YamlFile) and _is_name(source)
     if named and data is None:
         named_study(str(source))  # a misspelt name comes first
         raise KnockoutError(
@@ -133,19 +140,22 @@ def load_study(
             "`knockout data fetch beeline` brings the published ones.",
             where="--data",
         )
-    file = read_yaml(named_study(str(source)) if named else Path(source))
+    file = source if isinstance(source, YamlFile) else read_yaml(named_study(str(source)) if named else Path(source))
+    done: tuple[Override, ...] = ()
     try:
-        raw = parse(StudyFile, at_scale(file.values, scale), "")
+        values, done = override(at_scale(file.values, scale), overrides)
+        raw = parse(StudyFile, values, "")
         entries = [_entry(raw, given, i) for i, given in enumerate(raw.datasets)]
         root = data or file.path.parent
         exams = choose(entries, root, only, may_miss=named)
         parse_lanes(lanes or raw.lanes, where="--lanes" if lanes else "lanes")
         with paths_from(file.path.parent):
-            return _study(raw, exams, root, lanes or raw.lanes)
+            study = _study(raw, exams, root, lanes or raw.lanes)
     except KnockoutError as error:
-        if str(file.path) in error.where or error.where.startswith("--"):
+        if str(file.path) in error.where or error.where.startswith("--") or error.where in overrides:
             raise
-        raise type(error)(error.message, where=file.where(error.where)) from None
+        raise type(error)(error.message, where=place(error, done) or file.where(error.where)) from None
+    return replace(study, overrides=tuple(one.line for one in done))
 
 
 def _is_name(source: str | Path) -> bool:

@@ -82,11 +82,6 @@ def read_yaml(path: Path) -> YamlFile:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=_Loader)
-        _refuse_bomb(node, path)
-        values = yaml.load(text, Loader=_Loader)  # a SafeLoader, in essence
-        file = YamlFile(path, values, {})
-        _note_lines(file, node, "")
     except FileNotFoundError:
         raise KnockoutError("there is no such study file.", where=str(path)) from None
     except IsADirectoryError:
@@ -95,18 +90,50 @@ def read_yaml(path: Path) -> YamlFile:
         raise KnockoutError(f"the file cannot be read: {error.strerror}.", where=str(path)) from None
     except UnicodeDecodeError:
         raise KnockoutError("the file is not UTF-8 text.", where=str(path)) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        at = f"{path}, line {mark.line + 1}" if mark else str(path)
-        raise KnockoutError(f"not valid YAML: {getattr(error, 'problem', error)}.", where=at) from None
-    except RecursionError:
-        raise KnockoutError("an alias holds itself.", where=str(path)) from None
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> YamlFile:
+    """Return the mapping that a text of YAML is; see :func:`read_yaml`. ``path`` says where it stands."""
+    node, values = _load(text, str(path))
     if not isinstance(values, dict):
-        raise KnockoutError("a study file is a mapping of keys such as 'datasets' and 'design'.", where=str(path))
+        message = "a study file is a mapping of keys such as 'datasets' and 'design'."
+        raise KnockoutError(message, where=str(path))
+    file = YamlFile(path, values, {})
+    _note_lines(file, node, "")
     return file
 
 
-def _refuse_bomb(root: Any, path: Path) -> None:
+def parse_value(text: str, key: str, *, where: str) -> Any:
+    """Return one value as a study file would read it under a key: a name is text, whatever it looks like.
+
+    Raises
+    ------
+    KnockoutError
+        If it is empty or no YAML.
+    """
+    if not text.strip():
+        raise KnockoutError("the value is empty; write null for none, or '\"\"' for an empty text.", where=where)
+    if key in _NAMES and not text.lstrip().startswith(("'", '"')):
+        return text.strip()
+    return _load(text, where)[1]
+
+
+def _load(text: str, where: str) -> tuple[Any, Any]:
+    """Return the node and the value of a text of YAML."""
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        _refuse_bomb(node, where)
+        return node, yaml.load(text, Loader=_Loader)  # a SafeLoader, in essence
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f"{where}, line {mark.line + 1}" if mark and "\n" in text.strip() else where
+        raise KnockoutError(f"not valid YAML: {getattr(error, 'problem', error)}.", where=at) from None
+    except RecursionError:
+        raise KnockoutError("an alias holds itself.", where=where) from None
+
+
+def _refuse_bomb(root: Any, where: str) -> None:
     """Refuse aliases that unfold to more than any study says: a few hundred bytes can stand for billions of values."""
     sizes: dict[int, int] = {}  # of the nodes that were met, unfolded
 
@@ -118,7 +145,7 @@ def _refuse_bomb(root: Any, path: Path) -> None:
         return sizes[id(node)]
 
     if root is not None and size(root) > MOST_VALUES:
-        raise KnockoutError(f"its aliases unfold to more than {MOST_VALUES:,} values.", where=str(path))
+        raise KnockoutError(f"its aliases unfold to more than {MOST_VALUES:,} values.", where=where)
 
 
 def _note_lines(file: YamlFile, node: Any, path: str) -> None:

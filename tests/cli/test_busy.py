@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from components.core.errors import KnockoutError
+from study.actions.preview import READING
+from study.actions.report import WRITING
 from study.cli import display
 from study.cli.display import CLOSING, LOADING, LiveProgress, busy, make_console
-from study.cli.reporting import WRITING
-from study.cli.stored import FETCHING
-from study.cli.studies import READING
+from study.cli.stored.experiments import FETCHING
 
 
 @pytest.fixture
@@ -34,16 +34,20 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("command", "slow", "said"),
     [
-        ("report {study}", "study.cli.reporting.analyse", WRITING),
-        ("report {search}", "study.cli.reporting.build_search", WRITING),
-        pytest.param("run {file} --out {study}", "study.cli.reporting.write", WRITING, marks=pytest.mark.slow),
+        ("report {study}", "study.actions.report.analyse", WRITING),
+        ("report {search}", "study.actions.report.build_search", WRITING),
+        pytest.param("run {file} --out {study}", "study.actions.report.write", WRITING, marks=pytest.mark.slow),
         ("confirm {search_file} --out {search}", "study.search.confirm.open_search", READING),
         ("demo --out {new}", "study.cli.studies.make_plan", READING),
-        ("compare {study} {other} --out {new}", "study.cli.stored.tidy", LOADING),
-        ("report --mlflow sqlite:///{study}/mlflow.db --experiment tiny", "study.cli.stored.fetch_search", FETCHING),
-        ("track {study}", "study.cli.stored.Tracker.begin", FETCHING),
-        ("track {search}", "study.cli.stored.Tracker.close", "sending cells to MLflow"),
-        ("status {study}", "study.cli.status.ProgressReader.read", LOADING),
+        ("compare {study} {other} --out {new}", "study.cli.stored.experiments.tidy", LOADING),
+        (
+            "report --mlflow sqlite:///{study}/mlflow.db --experiment tiny",
+            "study.cli.stored.experiments.fetch_search",
+            FETCHING,
+        ),
+        ("track {study}", "study.cli.stored.experiments.Tracker.begin", FETCHING),
+        ("track {search}", "study.cli.stored.experiments.Tracker.close", "sending cells to MLflow"),
+        ("status {study}", "study.cli.stored.status.ProgressReader.read", LOADING),
         ("data check {new}", "components.data.readers.read", "reading the data sets"),
     ],
 )

@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from reports.build import Written
-from study.cli import studies
+from study.actions import run as running
 from study.spec.folder import OutFolder
 
 Knockout = Callable[..., Any]
@@ -31,8 +31,8 @@ def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Copy:
 
 def leave_reports_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports take longer than all else; call it when the folder is there, which others share, with its report."""
-    for name in ("close", "report_search"):
-        monkeypatch.setattr(studies, name, lambda *arguments, **more: None)
+    for name in ("report_run", "report_search"):
+        monkeypatch.setattr(running, name, lambda *arguments, **more: None)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_folder_in_the_place_of_a_file_is_one_message(
     knockout: Knockout, copy: Copy, monkeypatch: pytest.MonkeyPatch, name: str, command: str
 ):
     drawn = Written(Path("report.html"), [], {"rows": []})
-    monkeypatch.setattr("study.cli.reporting.write", lambda analysis, out, **more: drawn)
+    monkeypatch.setattr("study.actions.report.write", lambda analysis, out, **more: drawn)
     file, out = copy("finished")
     (out / name).unlink(missing_ok=True)
     (out / name).mkdir()

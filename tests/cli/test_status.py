@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from study.cli import status
+from study.cli.stored import status
 from study.plan.progress import ProgressReader
 from study.spec.machine import Lane
 from study.spec.records import CellRecord, CellRow, PlanRecord, SearchRecord, Status

@@ -18,7 +18,7 @@ from components.core.errors import KnockoutError
 from components.data import beeline, readers
 from components.data.beeline import RemoteFile, blob_id, choose, listed
 from components.data.simulator import write_beeline
-from study.cli import datasets
+from study.cli.data import datasets
 
 BEELINE = Path(__file__).parents[3] / "shared" / "data" / "beeline"
 FILES = {"BL--ExpressionData.csv", "BL--network.csv", "Label.csv", "TF.csv", "Target.csv"}

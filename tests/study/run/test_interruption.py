@@ -54,10 +54,10 @@ def drive(arguments: list[str], log: Path) -> None:
 
 @pytest.fixture
 def driver(plugin: Path, forked: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    import study.cli.reporting  # once, before forking
+    import study.actions.report  # once, before forking
 
     drawn = Written(Path("report.html"), [], {"rows": []})  # the report is tested elsewhere
-    monkeypatch.setattr(study.cli.reporting, "write", lambda found, out, **how: drawn)
+    monkeypatch.setattr(study.actions.report, "write", lambda found, out, **how: drawn)
     started = []
 
     def start(*arguments: object) -> Any:

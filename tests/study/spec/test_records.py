@@ -106,7 +106,7 @@ def test_run_leaves_it_alone_and_says_so(
     folders, knockout: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, damage: str
 ):
     monkeypatch.setattr(
-        "study.cli.reporting.write", lambda found, out, **how: Written(out, [], {"rows": []})
+        "study.actions.report.write", lambda found, out, **how: Written(out, [], {"rows": []})
     )  # the report has a test of its own
     out, path = folders(damage)
     before = path.read_bytes()

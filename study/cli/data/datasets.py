@@ -12,19 +12,17 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from components.core.settings import parse_settings
 from components.data import beeline, readers
 from components.data.prepare.prepare import LabFiles, Prepared, PrepareSettings
 from components.data.prepare.prepare import prepare as make
-from components.split.audit import AUDIT, audit
-from components.split.validation import differences
 from components.tables.network import read_network
 from reports.words.numbers import count
-from search_spaces.arm import Choice, parse_choice
+from search_spaces.arm import parse_choice
+from study.actions.audits import AuditTable, audit_table
+from study.actions.preview import AUDITING
 from study.cli.display import busy, make_console, show_table
-from study.train.exams import make_split
 
 EXAMPLES = 3
 
@@ -49,24 +47,20 @@ def check(folder: Path, split: str, network_file: Path | None) -> None:
         ["data set", *summaries[0]],
         [[d.name, *map(_plain, s.values())] for d, s in zip(datasets, summaries, strict=True)],
     )
-    show_audit(console, tuple(datasets), (choice,) * len(datasets))
+    with busy(AUDITING):
+        audited = audit_table(datasets, (choice,) * len(datasets))
+    show_audit(console, audited)
 
 
 def _plain(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def show_audit(console: Console, datasets: Sequence[Dataset], splits: Sequence[Choice]) -> None:
+def show_audit(console: Console, audited: AuditTable) -> None:
     """Print the leak audit of each data set's exam in repeat 0."""
-    with busy("auditing what each exam gives away"):
-        exams = [make_split(dataset, split, 0) for dataset, split in zip(datasets, splits, strict=True)]
-        columns = [audit(dataset, exam) for dataset, exam in zip(datasets, exams, strict=True)]
-    rows = [[name, *(column[name] for column in columns)] for name in AUDIT]
-    names = [f"{d.name} ({s.level})" for d, s in zip(datasets, splits, strict=True)]
-    show_table(console, "leak audit (repeat 0)", ["", *names], rows)
-    for name, exam in zip(names, exams, strict=True):
-        if told := differences(exam):
-            console.print(f"{name}: validation asks otherwise than the test: {told}", markup=False, soft_wrap=True)
+    show_table(console, "leak audit (repeat 0)", ["", *audited.columns], audited.rows)
+    for note in audited.notes:
+        console.print(note, markup=False, soft_wrap=True)
 
 
 def fetch(

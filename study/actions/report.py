@@ -1,15 +1,14 @@
-"""Writes the report of a study or of any tidy table, and prints its findings."""
+"""Writes the report of a study, of a search, or of any tidy table."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from components.core.errors import KnockoutError, redact
-from reports.build import Written, build_search, write
+from components.core.errors import KnockoutError
+from reports.build import build_search, write
 from reports.findings.analysis import analyse
 from reports.findings.results import Analysis
 from reports.folder import digest, refuse_folder
@@ -18,15 +17,14 @@ from reports.page.sentences.planned import planned_lines
 from reports.page.sentences.search import search_summary
 from reports.provenance import Provenance
 from reports.search.reading import read_search, read_tuning
-from reports.search.record import Search
 from reports.stored.curves import read_curves
 from reports.stored.embeddings import read_embeddings
 from reports.stored.predictions import read_predictions
 from reports.table.table import load
 from reports.words.metrics import canonical_metric
 from reports.words.names import plain
-from reports.words.numbers import are, confidence, count, joined
-from study.cli.display import busy, make_console, show_table
+from reports.words.numbers import joined
+from study.actions.screen import Screen
 from study.run.engine import Outcome
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import PlanKind, PlanRecord
@@ -41,7 +39,7 @@ WRITING = "computing the statistics and drawing the report"
 
 @dataclass(frozen=True)
 class Request:
-    """A report as the command line asks for it.
+    """A report as a user asks for it.
 
     Attributes
     ----------
@@ -71,30 +69,93 @@ class Request:
         return replace(self.options, alpha=self.alpha or self.options.alpha)
 
 
-def report(source: Path, out: Path | None, request: Request) -> None:
-    """Write the report of a study's folder or of any tidy table, and print its findings."""
-    console = make_console()
+@dataclass(frozen=True)
+class Report:
+    """A report that was written.
+
+    Attributes
+    ----------
+    page
+        The page, ``report.html``.
+    sentences
+        What it opens with.
+    analysis, verdicts
+        What was found, and its first table; None and empty for a search whose test is sealed.
+    """
+
+    page: Path
+    sentences: tuple[str, ...]
+    analysis: Analysis | None = None
+    verdicts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def report(source: Path, out: Path | None, request: Request, screen: Screen) -> Report:
+    """Write the report of a study's folder, or of any tidy table.
+
+    Raises
+    ------
+    KnockoutError
+        If no cell has ended, or an option cannot act.
+    ReportError
+        If the table cannot be analysed, or the report cannot be written.
+    """
     folder = OutFolder(source)
-    if folder.search.summary.exists() and not folder.plan.exists():
+    if sealed(source):
         _refuse_sealed(request, folder)
-        return report_search(source, out or folder.search.report, console, request.command)
-    plan = read_plan(source) if source.is_dir() else None
-    if plan is not None:
-        records = Ledger(source).read_all(row.cell for row in plan.rows)
-        if not records:
-            raise KnockoutError("no cell has ended yet; there is nothing to report.", where=str(source))
-        table_file, out = write_table(plan.rows, records, source), out or folder.report
-        request = request.with_defaults(plan.metric, plan.margin, plan.alpha)
-    else:
-        table_file, out = source, out or Path(f"report-{source.stem}")
-    refuse_folder(out, table=digest(table_file))
-    options = request.complete_options
-    provenance = provenance_of((*read_commands(source), request.command))
-    with busy(WRITING):
-        analysis = analyse(replace(load(table_file, options), planned=_planned(source, plan)), options)
-        written = write(analysis, out, provenance=provenance, draw=request.draw, **_stored_beside(source, plan))
-    _show_findings(console, analysis, written)
-    console.print(f"report: {written.page.resolve()}", soft_wrap=True)
+        commands = (*read_commands(source), request.command)
+        return report_search(folder.search, out or folder.search.report, commands, screen)
+    if not source.is_dir():
+        refuse_folder(out or _beside(source), table=digest(source))
+        return _write(source, out or _beside(source), request.complete_options, (request.command,), screen)
+    plan = read_plan(source)
+    records = Ledger(source).read_all(row.cell for row in plan.rows)
+    if not records:
+        raise KnockoutError("no cell has ended yet; there is nothing to report.", where=str(source))
+    table, page_out = write_table(plan.rows, records, source), out or folder.report
+    refuse_folder(page_out, table=digest(table))
+    options = request.with_defaults(plan.metric, plan.margin, plan.alpha).complete_options
+    commands = (*read_commands(source), request.command)
+    return _write(table, page_out, options, commands, screen, study=source, plan=plan, draw=request.draw)
+
+
+def report_run(outcome: Outcome, out: Path, request: Request, screen: Screen) -> Report:
+    """Write the report of what a run left in ``out``, and write down the command that ran it."""
+    plan = read_plan(out)
+    options = request.with_defaults(outcome.metric, plan.margin, plan.alpha).complete_options
+    commands = add_command(out, request.command)
+    return _write(outcome.table, OutFolder(out).report, options, commands, screen, study=out, plan=plan)
+
+
+def sealed(source: Path) -> bool:
+    """Return whether a folder holds a search whose test was never opened."""
+    folder = OutFolder(source)
+    return folder.search.summary.exists() and not folder.plan.exists()
+
+
+def _beside(table: Path) -> Path:
+    return Path(f"report-{table.stem}")
+
+
+def _write(
+    table: Path,
+    out: Path,
+    options: ReportOptions,
+    commands: tuple[str, ...],
+    screen: Screen,
+    *,
+    study: Path | None = None,
+    plan: PlanRecord | None = None,
+    draw: tuple[str, ...] = (),
+) -> Report:
+    """Analyse a table and write its report, with what a study stored beside it."""
+    with screen.busy(WRITING):
+        planned = planned_of(study, plan) if study and plan else None
+        beside = _stored_beside(study, plan) if study and plan else {}
+        analysis = analyse(replace(load(table, options), planned=planned), options)
+        written = write(analysis, out, provenance=provenance_of(commands), draw=draw, **beside)
+    searched = search_summary(beside["search"]) if beside.get("search") else ()
+    sentences = (*planned_lines(analysis), *written.sentences, *searched)
+    return Report(written.page, sentences, analysis, written.verdicts)
 
 
 def _refuse_sealed(request: Request, folder: OutFolder) -> None:
@@ -118,63 +179,12 @@ def _refuse_sealed(request: Request, folder: OutFolder) -> None:
         )
 
 
-def report_search(out: Path, page_out: Path, console: Console, command: str = "") -> None:
-    """Write the page of a search alone, its test sealed, and print what it says."""
-    folder = OutFolder(out).search
-    search = show_search(folder, page_out, (*read_commands(out), command), console)
-    console.print(f"trials:  {folder.trial_table.resolve()}", soft_wrap=True)
-    console.print(f"Optuna:  optuna-dashboard {redact(search.storage, search.storage)}", soft_wrap=True)
-
-
-def show_search(folder: SearchFolder, page_out: Path, commands: tuple[str, ...], console: Console) -> Search:
-    """Write the page of a search, print what it says, and return the search."""
-    with busy(WRITING):
+def report_search(folder: SearchFolder, page_out: Path, commands: tuple[str, ...], screen: Screen) -> Report:
+    """Write the page of a search alone, its test sealed."""
+    with screen.busy(WRITING):
         page, search = build_search(folder, page_out, provenance=provenance_of(commands)), read_search(folder)
     assert search is not None  # build_search has refused a folder without one
-    for sentence in search_summary(search):
-        console.print(sentence, soft_wrap=True)
-    console.print(f"\nreport:  {page.resolve()}", soft_wrap=True)
-    return search
-
-
-def close(outcome: Outcome, out: Path, console: Console, command: str) -> None:
-    """Write the report of what there is, and say where everything lies."""
-    if not outcome.done:
-        console.print("stopped before any cell ended; run the same command again to go on")
-        return
-    plan = read_plan(out)
-    options = Request().with_defaults(outcome.metric, plan.margin, plan.alpha).complete_options
-    with busy(WRITING):
-        table, beside = replace(load(outcome.table, options), planned=_planned(out, plan)), _stored_beside(out, plan)
-        analysis = analyse(table, options)
-        written = write(analysis, OutFolder(out).report, provenance=provenance_of(add_command(out, command)), **beside)
-    for sentence in [
-        *planned_lines(analysis),
-        *written.sentences,
-        *(search_summary(beside["search"]) if beside.get("search") else ()),
-    ]:
-        console.print(sentence, soft_wrap=True)
-    if left := outcome.planned - outcome.done:
-        console.print(
-            f"\n{left} of {count(outcome.planned, 'cell')} {are(left)} missing; run the same command again to go on."
-        )
-    if outcome.failed:
-        console.print(
-            f"\n{count(outcome.failed, 'cell')} failed: knockout status {out} says why; --retry-failed runs them again."
-        )
-    console.print(f"\nreport:  {written.page.resolve()}", soft_wrap=True)
-    console.print(f"table:   {outcome.table.resolve()}", soft_wrap=True)
-    console.print(f"MLflow:  {_mlflow(outcome)}", soft_wrap=True)
-    if outcome.view and not outcome.remedy:
-        server = outcome.tracking_uri if outcome.tracking_uri.startswith("http") else "http://127.0.0.1:5000"
-        console.print(f"compare: {server.rstrip('/')}/{outcome.view}", soft_wrap=True, markup=False)
-
-
-def _mlflow(outcome: Outcome) -> str:
-    address = outcome.tracking_uri
-    if outcome.remedy:
-        return f"{address} {outcome.remedy}"
-    return address if address.startswith("http") else f"mlflow ui --backend-store-uri {address}"
+    return Report(page, tuple(search_summary(search)))
 
 
 def provenance_of(commands: tuple[str, ...]) -> Provenance:
@@ -182,10 +192,8 @@ def provenance_of(commands: tuple[str, ...]) -> Provenance:
     return Provenance(commands, versions()["git_commit"])
 
 
-def _planned(out: Path, plan: PlanRecord | None) -> Planned | None:
-    """Return what the study of a folder set out to measure: as registered, and as it was last run; None for a table."""
-    if plan is None:
-        return None
+def planned_of(out: Path, plan: PlanRecord) -> Planned:
+    """Return what the study of a folder set out to measure: as registered, and as it was last run."""
     rows = plan.rows
     cells = {(row.arm, row.block, row.dataset, row.repeat) for row in rows}
     try:
@@ -214,10 +222,8 @@ def _as_read(cells: set[tuple[str, str, str, int]]) -> frozenset[tuple[str, str,
     return frozenset((plain(arm), plain(block), plain(dataset), repeat) for arm, block, dataset, repeat in cells)
 
 
-def _stored_beside(out: Path, plan: PlanRecord | None) -> dict[str, Any]:
+def _stored_beside(out: Path, plan: PlanRecord) -> dict[str, Any]:
     """Return what a study stored beside its table: predictions, curves, embeddings, its search or tuning."""
-    if plan is None:
-        return {}
     kind, folder = plan.kind, OutFolder(out)
     cells = {
         "predictions": read_predictions(folder.table, folder.predictions_folder),
@@ -227,17 +233,3 @@ def _stored_beside(out: Path, plan: PlanRecord | None) -> dict[str, Any]:
     if kind is PlanKind.SEARCH:
         return {**cells, "search": read_search(folder.search)}
     return {**cells, "tuning": read_tuning(folder.tuning_table)} if kind is PlanKind.TUNED else cells
-
-
-def _show_findings(console: Console, analysis: Analysis, written: Written) -> None:
-    for sentence in [*planned_lines(analysis), *written.sentences]:
-        console.print(sentence, soft_wrap=True)
-    table, shown = written.verdicts, ("name", "difference", "interval", "p", "word", "worst")
-    if table["rows"]:
-        level = f"{confidence(analysis.alpha)} interval"
-        columns = [table["head"], table["unit"], level, "p", "verdict", "worst block"]
-        lines = [[row[key] for key in shown] for row in table["rows"]]
-        console.print()
-        show_table(console, f"{analysis.metric}: paired over blocks", columns, lines)
-    for refusal in analysis.refusals:
-        console.print(f"{refusal.weight}: {refusal.subject}: {refusal.message}", soft_wrap=True)

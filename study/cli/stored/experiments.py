@@ -17,8 +17,9 @@ from reports.folder import put_beside, refuse_folder
 from reports.stored.mlflow_reader import fetch_search, read_experiment
 from reports.words.names import plain, plain_names
 from reports.words.numbers import count
-from study.cli.display import LOADING, busy, make_console
-from study.cli.reporting import Request, report, show_search
+from study.actions.report import Request, report_search
+from study.cli.display import LOADING, Terminal, busy, make_console
+from study.cli.stored.reporting import report, show_report
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import CellRow
 from study.store.ledger import Ledger
@@ -78,7 +79,8 @@ def of_experiment(uri: str, experiment: str, out: Path | None, request: Request)
         with busy(FETCHING):
             search = fetch_search(uri, experiment, Path(fetched))
         if search is not None:
-            show_search(SearchFolder(search), folder, (request.command,), make_console())
+            screen = Terminal()
+            show_report(screen.console, report_search(SearchFolder(search), folder, (request.command,), screen))
             return
     with busy(FETCHING):
         stored = read_experiment(uri, experiment)

@@ -23,7 +23,7 @@ def data_check(
     network_file: Annotated[Path | None, typer.Option(help="network, beside an .h5ad file")] = None,
 ) -> None:
     """Check data sets, and audit what their exam gives away without expression."""
-    from study.cli import datasets
+    from study.cli.data import datasets
 
     datasets.check(folder, split, network_file)
 
@@ -39,7 +39,7 @@ def data_fetch(
 ) -> None:
     """Download published data sets, check every file, and go on where an earlier call stopped."""
     from components.data import beeline
-    from study.cli import datasets
+    from study.cli.data import datasets
 
     datasets.fetch(
         collection,
@@ -84,7 +84,7 @@ def data_prepare(
 ) -> None:
     """Make a data set of your own expression and network, and say what was left out and why."""
     from components.data.prepare.prepare import LabFiles
-    from study.cli import datasets
+    from study.cli.data import datasets
 
     files = LabFiles(source, network, tfs, synonyms, gene_ordering)
     given = {key: value for key, value in locals().items() if key in PrepareSettings.model_fields}

@@ -1,0 +1,41 @@
+"""The leak audit of a study's data sets, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from components.core.dataset import Dataset
+from components.split.audit import AUDIT, audit
+from components.split.validation import differences
+from search_spaces.arm import Choice
+from study.train.exams import make_split
+
+
+@dataclass(frozen=True)
+class AuditTable:
+    """What the exams of data sets give away.
+
+    Attributes
+    ----------
+    columns
+        A name per data set.
+    rows
+        Name of each quantity and its value per data set, as text.
+    notes
+        Where validation asks otherwise than the test.
+    """
+
+    columns: list[str]
+    rows: list[list[str]]
+    notes: list[str]
+
+
+def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice]) -> AuditTable:
+    """Return the leak audit of each data set's exam in repeat 0."""
+    exams = [make_split(dataset, split, 0) for dataset, split in zip(datasets, splits, strict=True)]
+    columns = [audit(dataset, exam) for dataset, exam in zip(datasets, exams, strict=True)]
+    names = [f"{d.name} ({s.level})" for d, s in zip(datasets, splits, strict=True)]
+    told = [(name, differences(exam)) for name, exam in zip(names, exams, strict=True)]
+    notes = [f"{name}: validation asks otherwise than the test: {text}" for name, text in told if text]
+    return AuditTable(names, [[name, *(str(column[name]) for column in columns)] for name in AUDIT], notes)

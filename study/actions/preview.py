@@ -1,0 +1,148 @@
+"""What a study would run, what is done, what it costs and what it can prove, before anything is spent."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from components.core.errors import KnockoutError
+from reports.statistics.attainability import smallest_p
+from reports.words.metrics import ALPHA, metric_of
+from reports.words.numbers import count
+from study.actions.audits import AuditTable, audit_table
+from study.actions.screen import Screen
+from study.actions.source import show_changes
+from study.plan.cost import Estimate, estimate
+from study.plan.plan import Plan, make_plan
+from study.search.search import Search
+from study.spec.folder import OutFolder
+from study.store.ledger import Ledger
+from study.store.owner import refuse_other_study
+from study.store.registration import RegistrationRecord, question_of, write_registration
+from study.study_file.study import Study
+
+NO_FOLDER = Path(os.devnull)  # a plan without an output folder: nothing is done
+READING = "reading the data sets and setting their exams"
+AUDITING = "auditing what each exam gives away"
+TIMING = "timing an epoch of each arm on each data set (--no-cost leaves it out)"
+
+
+@dataclass(frozen=True)
+class ArmCells:
+    """How many cells of an arm there are, and how many have ended."""
+
+    name: str
+    role: str
+    parts: str
+    cells: int
+    done: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A planned design.
+
+    Attributes
+    ----------
+    plan, out
+        Its cells; the output folder whose finished cells count.
+    arms
+        Cells by arm, the reference first.
+    audit
+        What the exams give away.
+    """
+
+    plan: Plan
+    out: Path
+    arms: tuple[ArmCells, ...]
+    audit: AuditTable
+
+    @property
+    def study(self) -> Study:
+        """The validated study."""
+        return self.plan.study
+
+    @property
+    def missing(self) -> int:
+        """Number of cells that have not ended."""
+        return sum(arm.cells - arm.done for arm in self.arms)
+
+    @property
+    def blocks(self) -> list[str]:
+        """Names of the independent units."""
+        return sorted({dataset.block for dataset in self.plan.datasets})
+
+    @property
+    def comparisons(self) -> int:
+        """Number of arms that are tested against the reference."""
+        return sum(arm.role in ("arm", "baseline") for arm in self.study.arms)
+
+    @property
+    def smallest_p(self) -> float:
+        """The smallest adjusted p that the design can reach."""
+        return smallest_p(len(self.blocks))
+
+    @cached_property
+    def cost(self) -> Estimate:
+        """Seconds that the missing cells take; trains an epoch of each arm whose cost no finished cell tells."""
+        return estimate(self.plan, Ledger(self.out))
+
+
+def check_folder(study: Study, out: Path | None, screen: Screen, *, share_cells: bool = False) -> Path:
+    """Return the folder whose cells count; refuse one of another study, and show what changed since its last run."""
+    folder = out or NO_FOLDER
+    refuse_other_study(study.name, folder, share_cells=share_cells)
+    show_changes(study, folder, screen)
+    return folder
+
+
+def preview(study: Study, out: Path, screen: Screen) -> Preview:
+    """Plan a design, count what is done in ``out``, and audit its exams; nothing is written."""
+    with screen.busy(READING):
+        plan = make_plan(study)
+    records = Ledger(out).read_all(cell.digest for cell in plan.cells)
+    arms = []
+    for arm in study.arms:
+        cells = [cell.digest for cell in plan.cells if cell.arm is arm]
+        acting = ", ".join(f"{f}={level}" for f, level in arm.levels().items() if level != "-" and f != "optimizer")
+        arms.append(ArmCells(arm.name, arm.role, acting, len(cells), sum(digest in records for digest in cells)))
+    with screen.busy(AUDITING):
+        audit = audit_table(plan.datasets, study.splits)
+    return Preview(plan, out, tuple(arms), audit)
+
+
+def preview_search(study: Study, out: Path, screen: Screen) -> Search:
+    """Return the search that a study asks for, as far as it has come in ``out``; nothing is written."""
+    from study.search.run import open_search
+
+    with screen.busy(READING):
+        return open_search(study, out)
+
+
+def register(study: Study, out: Path | None, screen: Screen) -> RegistrationRecord:
+    """Write what a study asks into its folder, of a search what its confirmation asks; return what is registered there.
+
+    Raises
+    ------
+    KnockoutError
+        If no folder is named, a look comes after the last block, or another question is registered there.
+    """
+    if out is None:
+        raise KnockoutError("the question is written into the output folder; name it with --out.", where="--register")
+    asked = study
+    if study.search is not None:
+        asked = replace(study, first_repeat=study.repeats, repeats=study.search.confirm)
+    with screen.busy(READING):
+        record = make_plan(asked).record
+    question = question_of(record, out, margin=metric_of(record.metric).margin, alpha=ALPHA)
+    if study.looks and study.looks[-1] >= len(question.blocks):
+        message = f"a look comes before all {len(question.blocks)} blocks are in; got {list(study.looks)}."
+        raise KnockoutError(message, where="looks")
+    known = write_registration(question, out)
+    screen.say(f"registered on {known.date}, digest {known.digest[:12]}: {OutFolder(out).registration.resolve()}")
+    if known.ended:
+        number = count(known.ended, "cell")
+        screen.say(f"{number} of it had ended by then, and the report will say so.")
+    return known

@@ -1,0 +1,1 @@
+"""The commands on what is stored: status, report, compare, track."""

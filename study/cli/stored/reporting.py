@@ -1,0 +1,100 @@
+"""Prints what a report says, and where everything lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from components.core.errors import redact
+from reports.search.reading import read_search
+from reports.words.numbers import are, confidence, count
+from study.actions import report as actions
+from study.actions.report import Report, Request
+from study.actions.run import Ended
+from study.cli.display import Terminal, show_table
+from study.run.engine import Outcome
+from study.spec.folder import OutFolder
+
+
+def report(source: Path, out: Path | None, request: Request) -> None:
+    """Write the report of a study's folder or of any tidy table, and print its findings."""
+    screen = Terminal()
+    written = actions.report(source, out, request, screen)
+    show_report(screen.console, written)
+    if written.analysis is None:
+        _show_search(screen.console, source)
+
+
+def show_report(console: Console, report: Report) -> None:
+    """Print what a report found, and where its page lies."""
+    _show_sentences(console, report)
+    table, analysis = report.verdicts, report.analysis
+    if analysis is None:
+        console.print()
+    elif table["rows"]:
+        level = f"{confidence(analysis.alpha)} interval"
+        columns = [table["head"], table["unit"], level, "p", "verdict", "worst block"]
+        shown = ("name", "difference", "interval", "p", "word", "worst")
+        console.print()
+        show_table(
+            console,
+            f"{analysis.metric}: paired over blocks",
+            columns,
+            [[row[key] for key in shown] for row in table["rows"]],
+        )
+    for refusal in analysis.refusals if analysis else ():
+        console.print(f"{refusal.weight}: {refusal.subject}: {refusal.message}", soft_wrap=True)
+    console.print(f"report:  {report.page.resolve()}", soft_wrap=True)
+
+
+def show_end(console: Console, ended: Ended, out: Path) -> None:
+    """Print what a call of run or confirm came to, and where everything lies."""
+    if ended.report is not None:
+        _show_sentences(console, ended.report)
+        if ended.outcome is not None:
+            _show_outcome(console, ended.outcome, ended.report, out)
+        else:
+            console.print(f"\nreport:  {ended.report.page.resolve()}", soft_wrap=True)
+            _show_search(console, out)
+            if ended.unfinished:
+                console.print()
+    if ended.unfinished:
+        console.print(f"{ended.unfinished}; run the same command again to go on")
+
+
+def _show_sentences(console: Console, report: Report) -> None:
+    for sentence in report.sentences:
+        console.print(sentence, soft_wrap=True)
+
+
+def _show_search(console: Console, out: Path) -> None:
+    folder = OutFolder(out).search
+    search = read_search(folder)
+    assert search is not None  # its page was just written
+    console.print(f"trials:  {folder.trial_table.resolve()}", soft_wrap=True)
+    console.print(f"Optuna:  optuna-dashboard {redact(search.storage, search.storage)}", soft_wrap=True)
+
+
+def _show_outcome(console: Console, outcome: Outcome, report: Report, out: Path) -> None:
+    if left := outcome.planned - outcome.done:
+        console.print(
+            f"\n{left} of {count(outcome.planned, 'cell')} {are(left)} missing; run the same command again to go on."
+        )
+    if outcome.failed:
+        console.print(
+            f"\n{count(outcome.failed, 'cell')} failed: knockout status {out} says why; --retry-failed runs them again."
+        )
+    console.print(f"\nreport:  {report.page.resolve()}", soft_wrap=True)
+    console.print(f"table:   {outcome.table.resolve()}", soft_wrap=True)
+    console.print(f"MLflow:  {_mlflow(outcome)}", soft_wrap=True)
+    if outcome.view and not outcome.remedy:
+        server = outcome.tracking_uri if outcome.tracking_uri.startswith("http") else "http://127.0.0.1:5000"
+        console.print(f"compare: {server.rstrip('/')}/{outcome.view}", soft_wrap=True, markup=False)
+
+
+def _mlflow(outcome: Outcome) -> str:
+    address = outcome.tracking_uri
+    if outcome.remedy:
+        return f"{address} {outcome.remedy}"
+    return address if address.startswith("http") else f"mlflow ui --backend-store-uri {address}"
