@@ -17,7 +17,8 @@ UV = env UV_NATIVE_TLS=$(or $(UV_NATIVE_TLS),true) \
   $(call hand_on,UV_DEFAULT_INDEX,$(or $(PIP_INDEX_URL),$(call pip_setting,index-url))) \
   $(call hand_on,UV_INSECURE_HOST,$(or $(PIP_TRUSTED_HOST),$(call pip_setting,trusted-host))) \
   $(BIN)/uv
-INSTALL = $(UV) pip install --quiet --python $(BIN)/python -c constraints.txt $(if $(TORCH),--torch-backend $(TORCH))
+# compiled at once: a process of a study, or of its tests, does not compile PyTorch anew where nothing may be written
+INSTALL = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt $(if $(TORCH),--torch-backend $(TORCH))
 SOURCES := bench components reports search_spaces study tests
 
 PYTEST := $(BIN)/python -m pytest -n auto -p no:benchmark

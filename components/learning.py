@@ -16,6 +16,10 @@ from components.core.streams import Streams
 EXPRESSION = ("true", "noise", "permuted")
 
 
+class ProgramError(Exception):
+    """A program that failed; the message has how it ended and its last lines."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class View:
     """All that a model of one's own sees of a data set and an exam: nothing of the test.
@@ -36,6 +40,8 @@ class View:
         ``[n, 2]`` and ``[n]``: pairs that choose an epoch.
     draw
         Draws the negatives ``[n, 2]`` of an epoch, counted from 0, with the sampler of the arm.
+    repeat, fold
+        Number of the repeat, from 0; of the fold, from 1, or 0 where the exam has none.
     """
 
     dataset: str
@@ -48,9 +54,19 @@ class View:
     validation: Ints
     validation_labels: Ints
     draw: Callable[[int], Ints]
+    repeat: int = 0
+    fold: int = 0
 
     @classmethod
-    def of(cls, dataset: Dataset, split: Split, expression: Floats, draw: Callable[[int], Ints]) -> View:
+    def of(
+        cls,
+        dataset: Dataset,
+        split: Split,
+        expression: Floats,
+        draw: Callable[[int], Ints],
+        repeat: int = 0,
+        fold: int = 0,
+    ) -> View:
         """Return the view of a data set and its exam; the arrays of the exam are read-only."""
         validation, labels = split.validation.view(), split.validation_labels.view()
         validation.flags.writeable = labels.flags.writeable = False
@@ -65,6 +81,8 @@ class View:
             validation=validation,
             validation_labels=labels,
             draw=draw,
+            repeat=repeat,
+            fold=fold,
         )
 
     def training_pairs(self, epoch: int = 0) -> tuple[Ints, Ints]:

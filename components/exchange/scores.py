@@ -65,9 +65,8 @@ def read_scores(path: Path, genes: Sequence[str], pairs: Ints) -> Scores:
     """
     if not path.is_file():
         raise KnockoutError("the program wrote no scores: the file that {scores} stands for is not there.")
-    rows = list(rows_of(path, "one score per pair, or rows of regulator, target and score"))
-    if len(rows[0][1]) == 1:
-        return _one_per_pair(path, rows, len(pairs))
+    if is_bare(path):
+        return _one_per_pair(path, list(rows_of(path)), len(pairs))
     edges = read_edges(path, genes)
     scores, scored = edges.lookup(pairs, len(genes))
     if not scored.all():
@@ -78,6 +77,11 @@ def read_scores(path: Path, genes: Sequence[str], pairs: Ints) -> Scores:
             where=str(path),
         )
     return scores
+
+
+def is_bare(path: Path) -> bool:
+    """Return whether a file has one column: a score per pair, and no pairs."""
+    return len(next(rows_of(path, "one score per pair, or rows of regulator, target and score"))[1]) == 1
 
 
 def read_edges(path: Path, genes: Sequence[str], tfs: Sequence[str] = (), weight: str = "") -> EdgeList:

@@ -10,7 +10,7 @@ from pathlib import Path
 from components.core.errors import KnockoutError
 from reports.statistics.attainability import smallest_p
 from reports.words.metrics import ALPHA, metric_of
-from reports.words.numbers import count
+from reports.words.numbers import count, joined
 from study.actions.audits import AuditTable, audit_table
 from study.actions.screen import Screen
 from study.actions.source import show_changes
@@ -26,6 +26,7 @@ from study.study_file.study import Study
 NO_FOLDER = Path(os.devnull)  # a plan without an output folder: nothing is done
 READING = "reading the data sets and setting their exams"
 AUDITING = "auditing what each exam gives away"
+UNKNOWN_CODE = "not known, so a change in it runs nothing again; name its files: code: [train.py, model]"
 TIMING = "timing an epoch of each arm on each data set (--no-cost leaves it out)"
 
 
@@ -78,6 +79,19 @@ class Preview:
     def comparisons(self) -> int:
         """Number of arms that are tested against the reference."""
         return sum(arm.role in ("arm", "baseline") for arm in self.study.arms)
+
+    @property
+    def programs(self) -> list[str]:
+        """Say of each arm that is a program which files count as its code: where they change, its cells run again."""
+        lines = {}
+        for arm in self.study.arms:
+            settings = arm.choices["scorer"].settings
+            if not hasattr(settings, "sources") or settings.expression != "true":
+                continue
+            files = list(settings.sources())
+            known = f"{joined(files, 4)}: its cells run again where these change" if files else UNKNOWN_CODE
+            lines[arm.digest] = f"code of {arm.name!r}: {known}"
+        return list(lines.values())
 
     @property
     def smallest_p(self) -> float:

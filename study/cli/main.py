@@ -179,6 +179,36 @@ def report(
 
 
 @app.command()
+def score(
+    edges: Annotated[
+        list[str],
+        typer.Argument(metavar="[NAME=]EDGES...", help="edge lists; {dataset}, {network}, {cell}, {repeat} in paths"),
+    ],
+    on: Annotated[list[str], typer.Option("--on", metavar="DATASET|STUDY", help="data sets, or a study's; repeatable")],
+    out: Out,
+    data: DataRoot = None,
+    split: Annotated[str | None, typer.Option(help="exam; default: the study's, or all_non_targets")] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, help="paired repeats; default: the study's, or 3")] = None,
+    metric: Metric = None,
+    weight: Annotated[str | None, typer.Option(metavar="COLUMN", help="weights; default: by title")] = None,
+    signed: Annotated[bool, typer.Option("--signed", help="a weight below 0 means 'unlikely'")] = False,
+    baseline: Annotated[list[str] | None, typer.Option(help="a known method beside them: pcc, genie3 ...")] = None,
+    lanes: Lanes = None,
+    tracking_uri: Tracking = None,
+) -> None:
+    """Score edge lists of other tools (BEELINE, GRNBoost2, pySCENIC, CellOracle ...) on an exam, beside the controls.
+
+    The first list is the reference of the report. Lists that are scored later on the same tests are told apart.
+    """
+    from study.cli import outside
+
+    asked = {"split": split, "repeats": repeats, "metric": metric, "weight": weight, "baselines": baseline}
+    keys = {key: value for key, value in asked.items() if value} | ({"signed": True} if signed else {})
+    means = outside.Means(tracking_uri)
+    raise typer.Exit(outside.score(edges, on, keys, out, data, lanes, means, command=_typed()))
+
+
+@app.command()
 def compare(
     outs: Annotated[list[Path], typer.Argument(metavar="OUT1 OUT2...", help="output folders of studies")],
     out: Annotated[

@@ -90,6 +90,8 @@ def show_preview(console: Console, preview: Preview) -> None:
     show_table(console, title, ["arm", "role", "parts", "cells", "done", "missing"], lines)
     for alias, arm in study.aliases.items():
         console.print(f"'{alias}' is the same model as '{arm}': trained once, counted once.")
+    for line in preview.programs:
+        console.print(line, soft_wrap=True, markup=False)
     console.print(f"metric {study.metric}, {count(study.repeats, 'repeat')}, lanes: {describe_lanes(study.lanes)}\n")
     show_audit(console, preview.audit)
     console.print(_attainable(preview))

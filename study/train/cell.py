@@ -14,6 +14,7 @@ import torch
 from components.core.dataset import Dataset
 from components.core.exam import Split
 from components.core.metrics import METRICS, evaluate
+from components.learning import ProgramError
 from components.split.validation import differences
 from search_spaces.arm import json_digest
 from study.spec.cell import Cell
@@ -86,6 +87,8 @@ def run_cell(cell: Cell, lane: Lane, out: Path | None = None, timeout_s: float |
     except CellTimeoutError as error:
         reason = f"it took longer than --timeout allows ({timeout_s:g} s), and was at {_place(error)}"
         result = replace(failed(cell, Status.TIMEOUT, reason), traceback=_text(error))
+    except ProgramError as error:
+        result = failed(cell, Status.ERROR, str(error))
     except BaseException as error:  # a part that calls sys.exit ends its cell, not the study
         reason = f"{type(error).__name__}: {error} ({_place(error)})"
         result = replace(failed(cell, Status.ERROR, reason), traceback=_text(error))

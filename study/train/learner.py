@@ -35,18 +35,19 @@ class LearnerScores:
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where a fold of a cell may put files: a folder that is removed, and a file that is kept; None: neither."""
+    """Where a fold (0: the only one) may put files: in a folder that is removed, and in a file that is kept."""
 
     scratch: Path | None = None
     output: Path | None = None
+    fold: int = 0
 
     @classmethod
     def of(cls, out: Path | None, cell: str, fold: int) -> Workplace:
         """Return the workplace of a fold in a study's output folder."""
         if out is None:
-            return cls()
+            return cls(fold=fold)
         folder = OutFolder(out)
-        return cls(folder.scratch, folder.output(cell, fold))
+        return cls(folder.scratch, folder.output(cell, fold), fold)
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
@@ -62,11 +63,19 @@ def learns(arm: Arm) -> bool:
     return hasattr(registry.level("scorer", arm.choices["scorer"].level), "fit")
 
 
-def view_of(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> View:
+def view_of(arm: Arm, dataset: Dataset, split: Split, streams: Streams, fold: int = 0) -> View:
     """Return what a model of one's own sees of a data set and an exam."""
     kind = getattr(arm.choices["scorer"].settings, "expression", "true")
     expression = shown(kind, dataset.expression, streams.numpy("noise"))
-    return View.of(dataset, split, expression, _drawing(arm, split, expression, streams))
+    draw = _drawing(arm, split, expression, streams)
+    return View.of(dataset, split, expression, draw, streams.repeat, fold)
+
+
+def asked_pairs(split: Split) -> tuple[Ints, Ints]:
+    """Return the pairs that are asked of a model, of validation and test, sorted, and the order that sorts them."""
+    asked = np.concatenate([split.validation, split.test])
+    order = np.lexsort(asked.T[::-1])
+    return asked[order], order
 
 
 def check_learner(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> None:
@@ -103,11 +112,10 @@ def score_by_learner(
         )
         torch.manual_seed(streams.seed("init"))
         learner = _learner(arm)
-        learner.fit(view_of(arm, dataset, split, streams), context)
-        asked = np.concatenate([split.validation, split.test])
-        order = np.lexsort(asked.T[::-1])
+        learner.fit(view_of(arm, dataset, split, streams, workplace.fold), context)
+        asked, order = asked_pairs(split)
         scores = np.empty(len(asked))
-        scores[order] = _checked(learner.score(asked[order]), len(asked))
+        scores[order] = _checked(learner.score(asked), len(asked))
     validation, test = np.split(scores, [len(split.validation)])
     return LearnerScores(validation, test, context)
 

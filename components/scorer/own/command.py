@@ -24,7 +24,7 @@ from components.scorer.base import ExpressionLearner
 from components.scorer.own.program import Place, run_program, variables_of
 
 FILES = ("train", "validation", "pairs", "pool", "expression", "tfs", "genes", "scores", "folder")
-NUMBERS = ("seed", "device", "threads", "dataset", "network", "cell")
+NUMBERS = ("seed", "device", "threads", "dataset", "network", "cell", "repeat", "fold")
 SOURCE = frozenset((".py", ".r", ".jl", ".sh", ".pl", ".m", ".c", ".cpp", ".cu", ".rs"))
 LEFT_OUT = frozenset(("site-packages", "__pycache__", "node_modules", "build", "dist"))
 MOST_FILES = 2000  # of source, from which on a folder is no program's alone
@@ -133,7 +133,7 @@ class Command(ExpressionLearner):
                 files |= {path.name: path} if alone else _below(path if path.is_dir() else path.parent)
             if len(files) > MOST_FILES:
                 raise KnockoutError(
-                    f"{len(files)} source files lie beside the program; name those of its code: code: [train.py, model]."
+                    f"{len(files)} source files lie beside the program; name its own: code: [train.py, model]."
                 )
             return files
 
@@ -180,8 +180,8 @@ class Command(ExpressionLearner):
         paths = {name: getattr(files, name) for name in FILES[:-2]} | {"scores": scores, "folder": context.scratch}
         device = "cuda:0" if context.device.startswith("cuda") else context.device  # the only one that it sees
         names = {"dataset": view.dataset, "network": view.network, "cell": view.block}
-        values = {"seed": context.seed, "device": device, "threads": context.threads, **names}
-        variables = variables_of({**paths, **values, **settings.own})
+        lane = {"seed": context.seed, "device": device, "threads": context.threads}
+        variables = variables_of({**paths, **names, **lane, "repeat": view.repeat, "fold": view.fold, **settings.own})
         command = [word.format_map(variables) for word in shlex.split(settings.run)]
         place = Place(
             settings.place, settings.env, settings.container, settings.runtime, context.device, context.threads

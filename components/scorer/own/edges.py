@@ -12,11 +12,11 @@ from components.core.errors import KnockoutError, suggestion
 from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import AnyPath, content_digest, setting
-from components.exchange.scores import EdgeList, read_edges
+from components.exchange.scores import EdgeList, is_bare, read_edges, read_scores
 from components.learning import Context, View
 from components.scorer.base import MODEL_FACTORS, Learner
 
-NAMES = ("dataset", "network", "cell")
+NAMES = ("dataset", "network", "cell", "repeat", "fold")
 
 
 @register("scorer", "edges")
@@ -36,36 +36,52 @@ class Edges(Learner):
     class Settings(Learner.Settings):
         """Settings of a list of edges."""
 
-        file: AnyPath = setting("", "table of regulator, target, weight; {dataset}, {network}, {cell} stand for names")
+        file: AnyPath = setting("", "regulator, target, weight; {dataset}, {network}, {cell}, {repeat} stand for those")
         weight: str = setting("", "column of weights; default: found by its title")
         signed: bool = setting(False, "whether a weight below 0 means 'unlikely'; else weights count by their size")
 
         def identity(self) -> dict[str, Any]:
             """Return the settings, with the content of every file that the pattern fits in place of its path."""
-            pattern = Path(self.file)
-            stars = self.file.format_map(dict.fromkeys(NAMES, "*")) if _known(self.file) else self.file
-            files = sorted(Path(pattern.anchor).glob(str(Path(stars).relative_to(pattern.anchor)))) if stars else []
-            return super().identity() | {"file": [content_digest(path) for path in files]}
+            digests = [content_digest(path) for path in _files(self.file)]
+            return super().identity() | {"file": digests or [self.file]}
 
     def check(self, view: View) -> None:
         """Refuse a data set for which there is no list, or none that can be read."""
-        self._read(view)
+        if not self.is_bare(view):
+            self.read(view)
 
     def fit(self, view: View, context: Context) -> None:
-        """Read the list of the data set."""
-        self.edges, self.n_genes = self._read(view), len(view.genes)
+        """Find the list of the data set."""
+        self.view, self.path = view, edge_file(self.settings.file, view)
 
     def score(self, pairs: Ints) -> Scores:
-        """Return weights ``[pairs]``."""
-        weights, listed = self.edges.lookup(pairs, self.n_genes)
-        return np.where(listed, weights, min(0.0, float(self.edges.weights.min())))
+        """Return weights ``[pairs]``; of a file that holds nothing but one score per pair, those."""
+        if is_bare(self.path):
+            return read_scores(self.path, self.view.genes, pairs)
+        edges = self.read(self.view)
+        weights, listed = edges.lookup(pairs, len(self.view.genes))
+        return np.where(listed, weights, min(0.0, float(edges.weights.min())))
 
-    def _read(self, view: View) -> EdgeList:
+    def is_bare(self, view: View) -> bool:
+        """Return whether the file of a data set holds nothing but one score per asked pair."""
+        return is_bare(edge_file(self.settings.file, view))
+
+    def read(self, view: View) -> EdgeList:
+        """Return the list of a data set; raise :class:`KnockoutError` if it cannot be read."""
         path = edge_file(self.settings.file, view)
         edges = read_edges(path, view.genes, [view.genes[tf] for tf in view.tfs], self.settings.weight)
         if self.settings.signed or not (edges.weights < 0).any():
             return edges
         return EdgeList(edges.pairs, np.abs(edges.weights), (*edges.notes, "weights below 0 count by their size"))
+
+
+def _files(pattern: str) -> list[Path]:
+    """Return the files that a pattern stands for, whatever the data sets are; their names may hold slashes."""
+    if not pattern or not _known(pattern):
+        return []
+    stars = pattern.format_map(dict.fromkeys(NAMES, "*") | {"dataset": "**/*"})
+    root = Path(stars).anchor
+    return sorted(path for path in Path(root).glob(str(Path(stars).relative_to(root))) if path.is_file())
 
 
 def edge_file(pattern: str, view: View) -> Path:
@@ -80,7 +96,8 @@ def edge_file(pattern: str, view: View) -> Path:
         raise KnockoutError("which list of edges? Give its file: {edges: {file: edges.csv}}.")
     if not _known(pattern):
         raise KnockoutError(f"{pattern}: in braces may stand {', '.join(NAMES)}.")
-    path = Path(pattern.format(dataset=view.dataset, network=view.network, cell=view.block))
+    names = {"dataset": view.dataset, "network": view.network, "cell": view.block}
+    path = Path(pattern.format(**names, repeat=view.repeat, fold=view.fold))
     if not path.is_file():
         near = [other.name for other in path.parent.glob("*") if other.is_file()]
         raise KnockoutError(f"{view.dataset} has no list of edges {path}.{suggestion(path.name, near)}")

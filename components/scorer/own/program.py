@@ -14,9 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.learning import ProgramError
+
 POLL_S = 0.05  # an exception, such as a time limit's, reaches this thread between two looks
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
-TAIL_LINES = 8  # of the output, in the reason of a failure
+TAIL_LINES, TAIL = 8, 400  # last lines of the output, and last letters of them, in the reason of a failure
 OUT_OF_MEMORY = ("out of memory", "MemoryError", "std::bad_alloc", "Cannot allocate memory")
 # ends with the thread that started it, as Linux offers to a process before it becomes the program
 GUARD = """
@@ -32,10 +34,6 @@ except OSError as error:
     sys.stderr.write(f"{sys.argv[1]}: {error.strerror}\\n")
     sys.exit(127)
 """
-
-
-class ProgramError(Exception):
-    """A program that failed; the message has how it ended and its last lines."""
 
 
 @dataclass(frozen=True)
@@ -164,30 +162,30 @@ def _wait(process: subprocess.Popen[bytes]) -> tuple[int, float]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program with all that it has started."""
-    for sign, wait_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
+    """End a program with all that it has started: whatever does not end when asked to is killed."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, sign)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(wait_s)
-            return
+            process.wait(GRACE_S)
 
 
 def _refuse_failed(code: int, command: Sequence[str], output: Path) -> None:
     if code == 0:
         return
-    lines = _tail(output)
+    said = _tail(output)
     ended = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-    reason = f"{command[0]} {ended}; its last lines: {' | '.join(lines) or '(none)'}"
-    if code in (-signal.SIGKILL, 128 + signal.SIGKILL) or any(w in line for line in lines for w in OUT_OF_MEMORY):
+    reason = f"{command[0]} {ended}; its last lines: {said[-TAIL:] or '(none)'}"
+    if code in (-signal.SIGKILL, 128 + signal.SIGKILL) or any(words in said for words in OUT_OF_MEMORY):
         raise MemoryError(reason)
     raise ProgramError(reason)
 
 
-def _tail(output: Path) -> list[str]:
+def _tail(output: Path) -> str:
+    """Return the last lines of an output, as one."""
     with output.open(encoding="utf-8", errors="replace") as log:
         lines = deque((line.strip() for line in log if line.strip() and not line.startswith("$ ")), TAIL_LINES)
-    return list(lines)
+    return " | ".join(lines)
 
 
 def variables_of(settings: Mapping[str, object]) -> dict[str, str]:

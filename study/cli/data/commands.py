@@ -12,6 +12,7 @@ import typer
 
 from components.core import registry
 from components.data.prepare.settings import PrepareSettings
+from study.cli.options import DataRoot, Only
 
 data_app = typer.Typer(help="Fetch data sets, and look at them before they are used.", no_args_is_help=True)
 
@@ -49,6 +50,22 @@ def data_fetch(
         to=to,
         source=source or beeline.SOURCE,
     )
+
+
+@data_app.command("export-split")
+def data_export_split(
+    source: Annotated[str, typer.Argument(metavar="STUDY|DATASET", help="study file, or data set or pattern")],
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="a folder per data set and repeat is made in it")],
+    data: DataRoot = None,
+    only: Only = None,
+    split: Annotated[str | None, typer.Option(help="of a data set: exam; default: all_non_targets")] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, help="of a data set: number of repeats; default: 3")] = None,
+    arm: Annotated[str, typer.Option(help="whose training negatives are written; default: the reference")] = "",
+) -> None:
+    """Write exams as files in GENELink's layout, for programs that run elsewhere; no label of the test is in them."""
+    from study.cli import outside
+
+    outside.export(source, to, data, tuple(only or ()), {"split": split, "repeats": repeats}, arm)
 
 
 PREPARE = PrepareSettings()

@@ -1,0 +1,137 @@
+"""Scores lists of edges that other tools have written, on the exams of data sets, beside the controls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.core import registry
+from components.core.errors import KnockoutError, suggestion
+from components.core.streams import Streams
+from search_spaces.arm import Arm
+from study.plan.plan import make_plan
+from study.spec.cell import Cell
+from study.spec.datasets import load_dataset
+from study.spec.folder import OutFolder
+from study.store.ledger import Ledger
+from study.study_file.study import Study
+from study.study_file.yaml_file import YamlFile, read_yaml
+from study.train.exams import make_split
+from study.train.learner import asked_pairs, view_of
+
+LIKELY = ("rankededges", "edges", "output", "network", "adjacencies", "scores")  # names of files that name no method
+KEPT = ("datasets", "split", "repeats", "metric", "margin", "alpha")  # of a study file that says on what is scored
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What one list says of one data set.
+
+    Attributes
+    ----------
+    name, dataset
+        Names of list and data set.
+    listed, asked
+        How many of the asked pairs have a weight, and how many are asked.
+    notes
+        What was decided in reading the list.
+    """
+
+    name: str
+    dataset: str
+    listed: int
+    asked: int
+    notes: tuple[str, ...]
+
+
+def scoring_study(files: Sequence[str], on: Sequence[str], keys: dict[str, Any]) -> YamlFile:
+    """Return the study that scores lists, the first of them the reference.
+
+    Parameters
+    ----------
+    files
+        ``edges.csv`` or ``name=edges.csv``; ``{dataset}``, ``{network}``, ``{cell}``, ``{repeat}`` stand for those.
+    on
+        Data sets, or a study file whose data sets and exam are meant.
+    keys
+        Further keys of a study file, such as ``split`` and ``repeats``.
+
+    Raises
+    ------
+    KnockoutError
+        If a file is not there, or two lists have one name.
+    """
+    lists = [_named(given) for given in files]
+    names = [name for name, _ in lists]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise KnockoutError(f"two lists are named {twice[0]!r}; write NAME={lists[names.index(twice[0])][1]}.")
+    studies = [name for name in on if Path(name).suffix in (".yaml", ".yml")]
+    if studies and len(on) > 1:
+        raise KnockoutError(f"name data sets, or one study file; got {', '.join(on)}.", where="--on")
+    asked = {key: value for key, value in read_yaml(Path(studies[0])).values.items() if key in KEPT} if studies else {}
+    values: dict[str, Any] = {"name": "scored", "datasets": list(on), **asked, **keys}
+    weighing = {key: values.pop(key) for key in ("weight", "signed") if key in values}
+    arms = [{"name": name, "edges": file, **weighing} for name, file in lists]
+    values["reference"] = arms[0]
+    if arms[1:]:
+        values["design"] = {"kind": "explicit", "arms": arms[1:]}
+    return YamlFile(Path(studies[0]) if studies else Path("knockout score"), values, {})
+
+
+def coverage(study: Study) -> list[Listed]:
+    """Return what each list says of each data set, in the first repeat; lists of bare scores are left out."""
+    cells = [cell for cell in make_plan(study).cells if cell.repeat == study.first_repeat and _is_list(cell.arm)]
+    return [listed for cell in cells if (listed := _listed(cell)) is not None]
+
+
+def earlier_openings(study: Study, out: Path) -> dict[str, int]:
+    """Return how many other lists were scored before on the test of each data set, as far as ``out`` remembers."""
+    cells = [cell for cell in make_plan(study).cells if _is_list(cell.arm)]
+    planned = {cell.digest for cell in cells}
+    labels = {(cell.labels.data_digest, cell.split.level): cell.labels.dataset for cell in cells}
+    ledger = Ledger(out)
+    earlier: dict[str, set[str]] = {}
+    names = [path.stem for path in OutFolder(out).ledger.glob("*.json")]
+    for record in ledger.read_all(name for name in names if name not in planned).values():
+        identity = record.identity
+        known = labels.get((str(identity.get("data")), str(identity.get("split", {}).get("level"))))
+        if record.ok and known and identity["arm"]["scorer"]["level"] == "edges":
+            earlier.setdefault(known, set()).add(str(identity["arm"]))
+    return {dataset: len(arms) for dataset, arms in sorted(earlier.items())}
+
+
+def _is_list(arm: Arm) -> bool:
+    return arm.choices["scorer"].level == "edges"
+
+
+def _listed(cell: Cell) -> Listed | None:
+    dataset = load_dataset(cell.dataset, cell.root)
+    split = make_split(dataset, cell.split, cell.repeat)
+    choice = cell.arm.choices["scorer"]
+    edges: Any = registry.level("scorer", choice.level)
+    learner = edges(choice.settings)
+    view = view_of(cell.arm, dataset, split, Streams(dataset.digest, cell.repeat))
+    if learner.is_bare(view):
+        return None
+    read = learner.read(view)
+    pairs = asked_pairs(split)[0]
+    listed = int(read.lookup(pairs, dataset.n_genes)[1].sum())
+    return Listed(cell.arm.name, dataset.name, listed, len(pairs), read.notes)
+
+
+def _named(given: str) -> tuple[str, str]:
+    """Return name and file of a list: its own, or that of its folder where files of many methods have one name."""
+    name, equals, file = given.partition("=")
+    if not equals or "/" in name:
+        name, file = "", given
+    path = Path(file)
+    if "{" not in file and not path.is_file():
+        near = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
+        raise KnockoutError(f"there is no list of edges.{suggestion(path.name, near)}", where=file)
+    stem = path.name.removesuffix(".gz").partition(".")[0]
+    generic = "{" in stem or stem.lower() in LIKELY
+    folder = path.parent.name if generic and "{" not in path.parent.name else ""
+    return name or folder or ("" if "{" in stem else stem) or "list", str(path.expanduser().absolute())

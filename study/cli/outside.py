@@ -1,0 +1,86 @@
+"""The commands for what other tools have made: exams as files, and lists of edges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from components.core.errors import KnockoutError
+from components.core.metrics import METRICS
+from reports.words.numbers import count
+from study.actions.export import export_exams
+from study.actions.preview import READING, check_folder
+from study.actions.score import coverage, earlier_openings, scoring_study
+from study.actions.source import Source
+from study.cli import studies
+from study.cli.display import Terminal, show_table
+from study.run.engine import Means as Means
+from study.spec.folder import OutFolder
+from study.study_file.yaml_file import YamlFile
+
+EXPORTING = "writing the exams"
+
+
+def score(
+    edges: Sequence[str],
+    on: Sequence[str],
+    keys: dict[str, Any],
+    out: Path,
+    data: Path | None,
+    lanes: str | None,
+    means: Means,
+    *,
+    command: str,
+) -> int:
+    """Score lists of edges on the exams of data sets, and report; return the exit code."""
+    screen = Terminal()
+    source = Source(scoring_study(edges, on, keys), data, lanes=lanes)
+    study = source.load()
+    check_folder(study, out, screen)
+    with screen.busy(READING):
+        lists, earlier = coverage(study), earlier_openings(study, out)
+    rows = [[e.name, e.dataset, f"{100 * e.listed / e.asked:.1f} %", "; ".join(e.notes)] for e in lists]
+    if rows:
+        show_table(screen.console, "asked pairs that a list weighs", ["list", "data set", "listed", "notes"], rows)
+        screen.say("pairs that a list does not weigh are level, below those that it does")
+    for dataset, lists_before in earlier.items():
+        screen.say(
+            f"the test of {dataset} was opened before, for {count(lists_before, 'other list')}: a list that was chosen "
+            "or changed by those scores is no longer tested by it"
+        )
+    code = studies.run(source, out, means, command=command)
+    if OutFolder(out).table.exists():
+        _show_scores(screen, pd.read_parquet(OutFolder(out).table), [arm.name for arm in study.arms])
+    return code
+
+
+def _show_scores(screen: Terminal, cells: pd.DataFrame, arms: Sequence[str]) -> None:
+    """Print the mean test scores of each arm over data sets and repeats."""
+    test = cells[(cells["part"] == "test") & cells["arm"].isin(arms)]
+    means = test.pivot_table(index="arm", columns="metric", values="value", aggfunc="mean", sort=False)
+    names = [name for name in METRICS if name in means]
+    rows = [[arm, *(f"{means.loc[arm, name]:.3f}" for name in names)] for arm in arms if arm in means.index]
+    show_table(screen.console, "test, mean over data sets and repeats", ["list or control", *names], rows)
+
+
+def export(source: str, to: Path, data: Path | None, only: tuple[str, ...], keys: dict[str, Any], arm: str) -> None:
+    """Write the exams of a study, or of data sets, as files, and say how scores come back."""
+    screen, given = Terminal(), {key: value for key, value in keys.items() if value}
+    is_study = Path(source).suffix in (".yaml", ".yml")
+    if is_study and given:
+        key = next(iter(given))
+        raise KnockoutError(f"a study file says its {key} itself; leave --{key} out.", where=f"--{key}")
+    values: dict[str, Any] = {"name": "exams", "datasets": [source], **given}
+    study = Source(source if is_study else YamlFile(Path("export-split"), values, {}), data, only=only).load()
+    with screen.busy(EXPORTING):
+        folders = export_exams(study, to, arm)
+    fold = "/fold-{fold}" if folders[0].name.startswith("fold-") else ""
+    files = f"{to}/{{dataset}}/repeat-{{repeat}}{fold}/scores.csv"
+    options = {"on": source, "data": data, **given, "out": "OUT"}
+    typed = " ".join(f"--{key} {value}" for key, value in options.items() if value)
+    screen.say(f"{count(len(folders), 'exam')} written, the first into {folders[0]}")
+    screen.say("each has the pairs to be scored in Pairs.csv; once a file scores.csv stands beside each:")
+    screen.say(f"knockout score 'mine={files}' {typed}")
