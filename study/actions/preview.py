@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from components.core.errors import KnockoutError
 from reports.statistics.attainability import smallest_p
@@ -85,7 +86,7 @@ class Preview:
         """Say of each arm that is a program which files count as its code: where they change, its cells run again."""
         lines = {}
         for arm in self.study.arms:
-            settings = arm.choices["scorer"].settings
+            settings: Any = arm.choices["scorer"].settings
             if not hasattr(settings, "sources") or settings.expression != "true":
                 continue
             files = list(settings.sources())

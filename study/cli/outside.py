@@ -62,7 +62,7 @@ def _show_scores(screen: Terminal, cells: pd.DataFrame, arms: Sequence[str]) -> 
     test = cells[(cells["part"] == "test") & cells["arm"].isin(arms)]
     means = test.pivot_table(index="arm", columns="metric", values="value", aggfunc="mean", sort=False)
     names = [name for name in METRICS if name in means]
-    rows = [[arm, *(f"{means.loc[arm, name]:.3f}" for name in names)] for arm in arms if arm in means.index]
+    rows = [[arm, *(f"{float(means[name][arm]):.3f}" for name in names)] for arm in arms if arm in means.index]
     show_table(screen.console, "test, mean over data sets and repeats", ["list or control", *names], rows)
 
 
