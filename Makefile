@@ -19,12 +19,12 @@ UV = env UV_NATIVE_TLS=$(or $(UV_NATIVE_TLS),true) \
   $(BIN)/uv
 # compiled at once: a process of a study, or of its tests, does not compile PyTorch anew where nothing may be written
 INSTALL = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt $(if $(TORCH),--torch-backend $(TORCH))
-SOURCES := bench components reports search_spaces study tests
+SOURCES := bench components docs reports search_spaces study tests
 
 PYTEST := $(BIN)/python -m pytest -n auto -p no:benchmark
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench lint format ci wheel clean
+.PHONY: help demo test test-all bench docs lint format ci wheel clean
 
 help: ## list the targets; ARGS='...' hands options to pytest
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ lint: $(VENV)/dev ## check format, lint, import contracts and types
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy
 
+docs: $(VENV)/dev ## build the documentation into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
 format: $(VENV)/dev ## format the sources, and mend what ruff can
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --fix $(SOURCES)
@@ -59,7 +62,7 @@ wheel: $(VENV)/dev ## build the wheel into dist/, and list what it holds
 	@$(BIN)/python -m zipfile -l dist/*.whl
 
 clean: ## remove what make made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo dist site
 
 $(VENV)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit("knockout needs Python 3.11 or newer; this is %d.%d (set PYTHON=...)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
