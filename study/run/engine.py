@@ -117,6 +117,13 @@ class Means:
     timeout_s: float | None = None
 
 
+def live_address(uri: str, view: str) -> str:
+    """Return how MLflow's comparison of the arms is opened: its address, and what starts a server where none runs."""
+    if uri.startswith("http"):
+        return f"{uri.rstrip('/')}/{view}"
+    return f"http://127.0.0.1:5000/{view} (after mlflow ui --backend-store-uri {uri})"
+
+
 def run_plan(
     plan: Plan,
     out: Path,
@@ -145,6 +152,8 @@ def run_plan(
     forget_failed(again, ledger)
     write_plan(plan.record, out)
     tracker.begin(plan.record)
+    if missing and tracker.view:
+        listener.message(f"live in a browser: {live_address(tracker.address, tracker.view)}")
     for digest, record in recorded.items():
         tracker.log(cells[digest].row, record)
     _run_missing(plan, missing, recorded, out, listener, means, tracker)

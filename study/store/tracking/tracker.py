@@ -17,6 +17,7 @@ from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, CellRow, PlanRecord
 from study.store.locks import hold
 from study.store.tracking.experiment import PARENT, KnownRun, MlflowStore, set_ruin_aside
+from study.store.tracking.live import Standing
 from study.store.tracking.runs import (
     arm_metrics,
     arm_params,
@@ -84,7 +85,8 @@ class Tracker:
         self._own, self._given = self.uri == default_uri(out), uri is not None
         self._warned, self._failed = False, 0.0
         self._metric = ""
-        self.view = ""  # path of MLflow's interface that compares the arms, once the study has ended
+        self.view = ""  # path of MLflow's interface that compares the arms
+        self._standing: Standing | None = None
         self._sent: set[tuple[str, str, str]] = set()  # cells that the store has, and how they ended
         self._close_store()
 
@@ -190,6 +192,9 @@ class Tracker:
         known = {"metric": plan.metric, "margin": plan.margin, "alpha": plan.alpha}
         asked = {f"knockout.{name}": "" if value is None else str(value) for name, value in known.items()}
         self._store.tag(self._study(), asked)
+        if not self.sealed:
+            self._standing = Standing(plan.rows)
+            self.view = self._store.show(first_view(plan.metric, plan.rows))
         planned, datasets = {self._key("cell", row) for row in plan.rows}, {row.dataset for row in plan.rows}
         for key, run in self._store.runs.items():
             if run.tags.get(LEVEL) == "cell" and run.tags.get("knockout.dataset") in datasets:
@@ -218,6 +223,17 @@ class Tracker:
         else:
             self._store.tag(run, tags)  # an arm that was renamed, a parent that was deleted
         self._sent.add(self._ending(row, record))
+        if self._standing is not None:
+            self._standing.add(row, record)
+            if self._standing.due:
+                self._show_standing(self._standing)
+
+    def _show_standing(self, standing: Standing) -> None:
+        """Update what MLflow shows while the study runs."""
+        self._store.log(self._study(), {}, standing.progress)
+        for arm, metrics in standing.means():
+            if arm in self._arms:
+                self._store.log(self._arms[arm], {}, metrics)
 
     def _close(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord], files: Sequence[Path]) -> None:
         by_arm: dict[str, list[CellRow]] = {}
@@ -230,6 +246,8 @@ class Tracker:
                 self._store.add_datasets(run, {r.dataset: r.data_digest for r in of_arm})
                 self._store.log(run, {}, [m for m in metrics if not (self.sealed and m[0].startswith("test."))])
                 self._store.end(run, "FINISHED" if len(done) == len(of_arm) else "KILLED")
+        if self._standing is not None:
+            self._store.log(self._study(), {}, self._standing.progress)
         for file in files:
             self._store.upload(self._study(), file, "study")
         complete = self.sealed or all(row.cell in records for row in rows)  # a search prunes
