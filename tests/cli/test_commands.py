@@ -270,3 +270,18 @@ def test_the_demo_study_is_sound_and_large_enough_for_its_test():
     blocks = {spec.block for spec in study.datasets}
     assert smallest_p(len(blocks)) <= 0.05
     assert yaml.safe_load((ROOT / "study" / "cli" / "demo.yaml").read_text())["name"] == study.name
+
+
+def test_overrides_are_said_reach_the_cells_and_name_their_argument(
+    knockout: Knockout, study_file: Callable[..., Path], tmp_path: Path, finished: Path
+):
+    study = study_file()
+    done = knockout("plan", study, "training.epochs=3", "gnn=[gcn]", "repeats=1", "--no-cost")
+    assert done.code == 0 and "set training.epochs: 3\nset design.factors.gnn: [gcn]\nset repeats: 1\n" in done.out
+    assert "tiny: 3 cells, 0 done" in done.out and "gnn=gcn" in done.out
+    for command in ("plan", "run", "confirm"):
+        ended = knockout(command, study, "~controls", "trainig.epochs=3", "--out", tmp_path / "o")
+        one_error(ended, "error: trainig.epochs=3: unknown key 'trainig'. Did you mean 'training'?")
+    assert not (tmp_path / "o").exists()
+    edited = knockout("plan", study, "repeats=5", "--out", finished, "--no-cost")
+    assert edited.code == 0 and "edited since the last run: repeats: 2 -> 5" in edited.out
