@@ -38,7 +38,7 @@ class HasStatus(Protocol):
 def make_console(*, stderr: bool = False) -> Console:
     """Return a console that prints text as it is, and keeps lines whole where output is not a terminal."""
     # markup off: an error may say '[/tmp/x]', which is none
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False, force_jupyter=False)
     if not console.is_terminal:
         console.width = 160
     return console

@@ -120,7 +120,7 @@ def test_a_value_that_the_study_refuses_is_placed_at_its_argument(
 
 def test_a_mistake_in_the_file_is_not_blamed_on_an_override(study_file: Callable[..., Path]):
     path = study_file(training={"epohcs": 3})
-    with pytest.raises(UnknownNameError, match="tiny.yaml, line .*'epohcs'"):
+    with pytest.raises(UnknownNameError, match=r"tiny.yaml, line .*'epohcs'"):
         load_study(path, overrides=["training.patience=2", "repeats=1"])
 
 
