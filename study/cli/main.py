@@ -24,6 +24,7 @@ from study.cli.options import (
     Cluster,
     DataRoot,
     Draw,
+    Factor,
     Lanes,
     Margin,
     Metric,
@@ -46,7 +47,6 @@ app = typer.Typer(
     name="knockout",
     help="Knock out one part of a gene-regulatory-network model at a time, and say honestly what it was worth.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -212,7 +212,7 @@ def track(
 
 @app.command()
 def components(
-    factor: Annotated[str | None, typer.Argument(help="one factor; all if not given")] = None,
+    factor: Factor = None,
     presets: Annotated[bool, typer.Option("--presets", help="list the presets instead")] = False,
     studies: Annotated[bool, typer.Option("--studies", help="list the ready-made studies instead")] = False,
 ) -> None:
