@@ -211,6 +211,25 @@ def track(
 
 
 @app.command()
+def bundle(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of a study")],
+    to: Annotated[Path, typer.Option("--to", metavar="ZIP", help="archive to write")],
+) -> None:
+    """Pack a study for a reviewer: question, table, report, commands, versions, digests. No data, no predictions."""
+    from study.cli.stored import bundles
+
+    bundles.bundle(out, to)
+
+
+@app.command()
+def check(path: Annotated[Path, typer.Argument(metavar="ZIP", help="what knockout bundle wrote")]) -> None:
+    """Check a bundle: every digest, and the report, made again from the table in it. Exit code 1 where it differs."""
+    from study.cli.stored import bundles
+
+    raise typer.Exit(bundles.check(path))
+
+
+@app.command()
 def components(
     factor: Factor = None,
     presets: Annotated[bool, typer.Option("--presets", help="list the presets instead")] = False,
