@@ -17,10 +17,10 @@ from components.core.errors import KnockoutError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from knockout.front import Study
     from knockout.shown import Report
+    from knockout.studies import Study
 
-__all__ = ["KnockoutError", "report", "results", "study"]
+__all__ = ["KnockoutError", "check", "report", "results", "study"]
 
 
 def study(
@@ -65,7 +65,7 @@ def results(out: str | PathLike[str]) -> pd.DataFrame:
     KnockoutError
         If no cell has ended there, or the test of its search is sealed.
     """
-    from knockout.front import read_results
+    from knockout.stored import read_results
 
     return read_results(out)
 
@@ -90,7 +90,20 @@ def report(
     KnockoutError
         If the table cannot be analysed, or the report cannot be written.
     """
-    from knockout.front import make_report
+    from knockout.stored import make_report
 
     columns = {"arm": arm, "block": block, "dataset": dataset}
     return make_report(source, out, columns, metric, reference, alpha=alpha, margin=margin, draw=draw)
+
+
+def check(bundle: str | PathLike[str]) -> pd.DataFrame:
+    """Check a bundle as ``knockout check`` does; return what was compared: ``what, agrees, seen``, one row each.
+
+    Raises
+    ------
+    KnockoutError
+        If it is no bundle, is damaged, or is made to harm.
+    """
+    from knockout.stored import check_bundle
+
+    return check_bundle(bundle)

@@ -186,6 +186,16 @@ def test_report_of_anybodys_table(knockout: Knockout, tmp_path: Path, monkeypatc
     one_error(knockout("report", "mine.csv", "--arm", "methdo", "--block", "cell", "--metric", "auroc"), "method")
 
 
+def test_the_table_of_a_study_is_reported_as_csv_too(knockout: Knockout, finished: Path, tmp_path: Path):
+    table = pd.read_parquet(finished / "cells.parquet")
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    table.to_parquet(tmp_path / "cells.parquet", index=False)
+    for name in ("cells.csv", "cells.parquet"):
+        assert knockout("report", tmp_path / name, "--out", tmp_path / f"report-{name}").code == 0
+    one, other = (pd.read_csv(tmp_path / f"report-cells.{kind}/tables/findings.csv") for kind in ("csv", "parquet"))
+    pd.testing.assert_frame_equal(one, other)
+
+
 def test_a_report_is_refused_where_it_cannot_be_written(knockout: Knockout, tmp_path: Path):
     rows = [(m, f"c{b}", 0.7 + b / 100 + (m == "a") / 10) for m in "ab" for b in range(3)]
     paper = tmp_path / "paper"

@@ -66,6 +66,15 @@ def test_a_finished_study_plans_reports_and_gives_its_table(finished: Path, tmp_
     assert list(shown.verdicts["arm"]) == ["gnn: gat → none"] and "Not registered." in repr(shown)
 
 
+def test_a_study_is_bundled_and_checked(finished: Path, tmp_path: Path):
+    study = ko.study(finished.parent / "tiny.yaml")
+    study.out = finished
+    checked = ko.check(study.bundle(tmp_path / "s.zip"))
+    assert list(checked.columns) == ["what", "agrees", "seen"] and checked["agrees"].all() and len(checked) > 4
+    with pytest.raises(ko.KnockoutError, match="no such archive"):
+        ko.check(tmp_path / "none.zip")
+
+
 def test_a_notebook_shows_the_conclusions_and_the_page(finished: Path, tmp_path: Path):
     shown = ko.report(finished, tmp_path / "page")
     inline = shown._repr_html_()

@@ -14,7 +14,7 @@ import pandas as pd
 TOLERANCE = 1e-6  # of numbers that were computed on another machine, relative and absolute
 _DRAWN = re.compile(r"<svg\b.*?</svg>", re.DOTALL | re.IGNORECASE)
 _TAGS = re.compile(r"<[^>]*>")
-_LONGEST = 160
+_BEFORE, _LONGEST = 40, 120  # characters that are shown, before the first difference and in all
 
 
 def difference_of_tables(packed: bytes, derived: bytes) -> str:
@@ -50,7 +50,8 @@ def difference_of_texts(packed: bytes, derived: bytes, apart: Sequence[str] = ()
     """
     for one, other in zip_longest(_lines(packed, apart), _lines(derived, apart), fillvalue=""):
         if one != other:
-            return f"{_words(one)!r}; derived: {_words(other)!r}"
+            start = max(0, _same(_words(one), _words(other)) - _BEFORE)
+            return f"{_short(_words(one), start)!r}; derived: {_short(_words(other), start)!r}"
     return ""
 
 
@@ -62,6 +63,14 @@ def _lines(page: bytes, apart: Sequence[str]) -> list[str]:
 
 
 def _words(line: str) -> str:
-    """Return what a line says, in short; the line itself where it is markup alone."""
-    said = " ".join(html.unescape(_TAGS.sub(" ", line)).split()) or line
-    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
+    """Return what a line says; the line itself where it is markup alone."""
+    return " ".join(html.unescape(_TAGS.sub(" ", line)).split()) or line
+
+
+def _same(one: str, other: str) -> int:
+    return next((i for i, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
+
+
+def _short(text: str, start: int) -> str:
+    end = start + _LONGEST
+    return f"{'...' if start else ''}{text[start:end]}{'...' if text[end:] else ''}"
