@@ -10,12 +10,13 @@ import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("components", "reports", "search_spaces", "study")
+PACKAGES = ("components", "knockout", "reports", "search_spaces", "study")
 
 
 @pytest.mark.parametrize(
     ("statement", "left_out"),
     [
+        ("import knockout; knockout.study", ["torch", "mlflow", "optuna", "pandas", "numpy", "pydantic", "rich"]),
         ("import study.cli.main", ["torch", "mlflow", "optuna", "pandas", "matplotlib"]),
         (
             "from study.cli.main import app; app(['--help'], standalone_mode=False)",

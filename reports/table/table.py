@@ -130,7 +130,9 @@ def _validation(raw: pd.DataFrame, metric: str) -> pd.DataFrame:
     columns = ["arm", "dataset", "repeat", "value"]
     if not {*columns, "part", "metric", "arm_digest"} <= set(raw):
         return pd.DataFrame(columns=columns)
-    rows = raw.loc[(raw["part"] == "validation") & (raw["metric"] == metric), columns].dropna()
+    rows = raw.loc[(raw["part"] == "validation") & (raw["metric"] == metric), columns]
+    numbers = {name: pd.to_numeric(rows[name], errors="coerce") for name in ("repeat", "value")}  # text in a CSV
+    rows = rows.assign(**numbers).dropna()
     return rows.assign(**{name: plain_names(rows[name]) for name in ("arm", "dataset")})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import Counter
@@ -38,7 +39,14 @@ class HasStatus(Protocol):
 def make_console(*, stderr: bool = False) -> Console:
     """Return a console that prints text as it is, and keeps lines whole where output is not a terminal."""
     # markup off: an error may say '[/tmp/x]', which is none
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    console = Console(
+        stderr=stderr,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_jupyter=False,
+        force_terminal=False if "ipykernel" in sys.modules else None,  # a notebook asks for colours and redraws nothing
+    )
     if not console.is_terminal:
         console.width = 160
     return console

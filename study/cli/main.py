@@ -24,6 +24,7 @@ from study.cli.options import (
     Cluster,
     DataRoot,
     Draw,
+    Factor,
     Lanes,
     Margin,
     Metric,
@@ -46,7 +47,6 @@ app = typer.Typer(
     name="knockout",
     help="Knock out one part of a gene-regulatory-network model at a time, and say honestly what it was worth.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -241,8 +241,27 @@ def track(
 
 
 @app.command()
+def bundle(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of a study")],
+    to: Annotated[Path, typer.Option("--to", metavar="ZIP", help="archive to write")],
+) -> None:
+    """Pack a study for a reviewer: question, table, report, commands, versions, digests. No data, no predictions."""
+    from study.cli.stored import bundles
+
+    bundles.bundle(out, to)
+
+
+@app.command()
+def check(path: Annotated[Path, typer.Argument(metavar="ZIP", help="what knockout bundle wrote")]) -> None:
+    """Check a bundle: every digest, and the report, made again from the table in it. Exit code 1 where it differs."""
+    from study.cli.stored import bundles
+
+    raise typer.Exit(bundles.check(path))
+
+
+@app.command()
 def components(
-    factor: Annotated[str | None, typer.Argument(help="one factor; all if not given")] = None,
+    factor: Factor = None,
     presets: Annotated[bool, typer.Option("--presets", help="list the presets instead")] = False,
     studies: Annotated[bool, typer.Option("--studies", help="list the ready-made studies instead")] = False,
 ) -> None:

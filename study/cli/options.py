@@ -8,20 +8,31 @@ from typing import Annotated
 
 import typer
 
+from study.cli import completion
+
 StudyFile = Annotated[
-    str, typer.Argument(metavar="STUDY", help="study file, or a ready-made study: knockout components --studies")
+    str,
+    typer.Argument(
+        metavar="STUDY",
+        help="study file, or a ready-made study: knockout components --studies",
+        autocompletion=completion.studies,
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[KEY=VALUE]...",
         help="keys of the study to set (training.epochs=3, gnn=gat, 'gnn=[gat,gcn]'), +add or ~drop",
+        autocompletion=completion.overrides,
         show_default=False,
     ),
 ]
 DataRoot = Annotated[Path | None, typer.Option("--data", help="folder that data set paths start from")]
 Out = Annotated[Path, typer.Option("--out", help="output folder; may hold earlier results, which are kept")]
-Scale = Annotated[str | None, typer.Option(help="cpu or paper, where a study offers both; default: cpu")]
+Scale = Annotated[
+    str | None,
+    typer.Option(help="cpu or paper, where a study offers both; default: cpu", autocompletion=completion.scales),
+]
 Only = Annotated[
     list[str] | None, typer.Option(help="only data sets that fit this pattern, e.g. '*/mDC/*'; repeatable")
 ]
@@ -33,7 +44,7 @@ Cluster = Annotated[str | None, typer.Option(metavar="URL", help="dask://host:po
 Storage = Annotated[str | None, typer.Option(metavar="URL", help="Optuna RDB of a search; default: a file in OUT")]
 Block = Annotated[str | None, typer.Option(help="columns of the independent unit, e.g. network,cell")]
 Within = Annotated[str | None, typer.Option("--dataset", help="columns of what lies inside a unit, e.g. network")]
-Metric = Annotated[str | None, typer.Option(help="primary metric")]
+Metric = Annotated[str | None, typer.Option(help="primary metric", autocompletion=completion.metrics)]
 Reference = Annotated[str | None, typer.Option(help="arm that the others are compared with")]
 Alpha = Annotated[
     float | None, typer.Option(min=0.0001, max=0.5, help="level of the tests; default: the study's, or 0.05")
@@ -47,6 +58,7 @@ def _above_zero(value: float | None) -> float | None:
     return value
 
 
+Factor = Annotated[str | None, typer.Argument(help="one factor; all if not given", autocompletion=completion.factors)]
 Margin = Annotated[
     float | None,
     typer.Option(callback=_above_zero, help="differences below it do not matter; default: the study's, or 0.01"),

@@ -116,6 +116,11 @@ class OutFolder:
         return self.root / "report"
 
     @property
+    def given(self) -> Path:
+        """Folder with the data sets that were given as objects, by digest, and the study file that reads them."""
+        return self.root / "given"
+
+    @property
     def ledger(self) -> Path:
         """Folder with one record per finished cell."""
         return self.root / "ledger"

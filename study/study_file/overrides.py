@@ -59,11 +59,11 @@ def override(values: dict[str, Any], arguments: Sequence[str]) -> tuple[dict[str
 
 def place(error: KnockoutError, overrides: Sequence[Override]) -> str:
     """Return the argument that an error about a key path is about; empty where the file itself is."""
-    at = tuple(_parts(error.where))
+    at, fault = tuple(_parts(error.where)), re.split(" (?:Did you mean|Known:) ", error.message)[0]
     for one in reversed(overrides):
         inside = at[: len(one.path)] == one.path
         rest = one.path[len(at) :] if at == one.path[: len(at)] else ()
-        above = any(re.search(rf"\b{re.escape(part)}\b", error.message) for part in rest)
+        above = any(re.search(rf"\b{re.escape(part)}\b", fault) for part in rest)
         if at and (inside or above):
             return one.argument
     return ""

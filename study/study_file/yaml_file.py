@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,21 @@ def parse_value(text: str, key: str, *, where: str) -> Any:
     if key in _NAMES and not text.lstrip().startswith(("'", '"')):
         return text.strip()
     return _load(text, where)[1]
+
+
+def study_text(name: str, content: Mapping[str, Any]) -> str:
+    """Return a study file that says what a validated one said: :attr:`study.study_file.study.Study.content`."""
+    said = {key: value for key, value in content.items() if value is not None}
+    if "search" in said:
+        said.pop("design", None)  # one or the other
+    said["datasets"] = [
+        {k: v for k, v in entry.items() if v not in (None, "")} for entry in map(_entry, said["datasets"])
+    ]
+    return yaml.safe_dump({"name": name, **said}, sort_keys=False, allow_unicode=True)
+
+
+def _entry(given: str | dict[str, Any]) -> dict[str, Any]:
+    return {"simulate": {}} if given == "simulated" else {"path": given} if isinstance(given, str) else given
 
 
 def _load(text: str, where: str) -> tuple[Any, Any]:

@@ -186,6 +186,16 @@ def test_report_of_anybodys_table(knockout: Knockout, tmp_path: Path, monkeypatc
     one_error(knockout("report", "mine.csv", "--arm", "methdo", "--block", "cell", "--metric", "auroc"), "method")
 
 
+def test_the_table_of_a_study_is_reported_as_csv_too(knockout: Knockout, finished: Path, tmp_path: Path):
+    table = pd.read_parquet(finished / "cells.parquet")
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    table.to_parquet(tmp_path / "cells.parquet", index=False)
+    for name in ("cells.csv", "cells.parquet"):
+        assert knockout("report", tmp_path / name, "--out", tmp_path / f"report-{name}").code == 0
+    one, other = (pd.read_csv(tmp_path / f"report-cells.{kind}/tables/findings.csv") for kind in ("csv", "parquet"))
+    pd.testing.assert_frame_equal(one, other)
+
+
 def test_a_report_is_refused_where_it_cannot_be_written(knockout: Knockout, tmp_path: Path):
     rows = [(m, f"c{b}", 0.7 + b / 100 + (m == "a") / 10) for m in "ab" for b in range(3)]
     paper = tmp_path / "paper"
@@ -270,3 +280,18 @@ def test_the_demo_study_is_sound_and_large_enough_for_its_test():
     blocks = {spec.block for spec in study.datasets}
     assert smallest_p(len(blocks)) <= 0.05
     assert yaml.safe_load((ROOT / "study" / "cli" / "demo.yaml").read_text())["name"] == study.name
+
+
+def test_overrides_are_said_reach_the_cells_and_name_their_argument(
+    knockout: Knockout, study_file: Callable[..., Path], tmp_path: Path, finished: Path
+):
+    study = study_file()
+    done = knockout("plan", study, "training.epochs=3", "gnn=[gcn]", "repeats=1", "--no-cost")
+    assert done.code == 0 and "set training.epochs: 3\nset design.factors.gnn: [gcn]\nset repeats: 1\n" in done.out
+    assert "tiny: 3 cells, 0 done" in done.out and "gnn=gcn" in done.out
+    for command in ("plan", "run", "confirm"):
+        ended = knockout(command, study, "~controls", "trainig.epochs=3", "--out", tmp_path / "o")
+        one_error(ended, "error: trainig.epochs=3: unknown key 'trainig'. Did you mean 'training'?")
+    assert not (tmp_path / "o").exists()
+    edited = knockout("plan", study, "repeats=5", "--out", finished, "--no-cost")
+    assert edited.code == 0 and "edited since the last run: repeats: 2 -> 5" in edited.out

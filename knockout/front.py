@@ -1,0 +1,55 @@
+"""A study from whatever it is given as: a file, a text, a dict, a name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from components.core.errors import KnockoutError
+from knockout.attached import Attached, attach
+from knockout.mistakes import mistakes
+from knockout.stored import Paths
+from knockout.studies import Study
+from study.actions.source import Source
+from study.study_file.yaml_file import YamlFile, parse_yaml
+
+GIVEN = Path("study given in Python")
+
+
+def make_study(
+    source: Paths | Mapping[str, Any],
+    *,
+    overrides: Sequence[str],
+    data: Paths | None,
+    scale: str | None,
+    only: Sequence[str],
+    lanes: str | None,
+) -> Study:
+    """Return a checked study; see :func:`knockout.study`."""
+    for name, value in (("overrides", overrides), ("only", only)):
+        if isinstance(value, str):
+            raise KnockoutError(f"a list is needed: write [{value!r}].", where=name)
+    root = None if data is None else Path(data)
+    with mistakes():
+        given, attached = _read(source, root)
+        if root is None and isinstance(given, YamlFile):
+            root = Path.cwd()
+        whole = Source(given, root, scale, tuple(only), lanes, tuple(overrides))
+    what = f"<{GIVEN}>" if isinstance(given, YamlFile) else repr(str(source))
+    more = f", overrides={list(overrides)}" if overrides else ""
+    return Study(whole, attached, f"knockout.study({what}{more})")
+
+
+def _read(source: Paths | Mapping[str, Any], data: Path | None) -> tuple[Path | str | YamlFile, Attached]:
+    """Return the study as the loader takes it, and the AnnData objects in it."""
+    if isinstance(source, Mapping):
+        values, attached = attach(source, data or Path.cwd())
+        return YamlFile(GIVEN, values, {}), attached
+    if isinstance(source, str) and "\n" in source:
+        return parse_yaml(source, GIVEN), Attached()
+    if not isinstance(source, str | os.PathLike):
+        message = f"a study is a path, a text, a dict or a name, not {type(source).__name__!r}."
+        raise KnockoutError(message, where="knockout.study")
+    return (source if isinstance(source, str) else Path(source)), Attached()

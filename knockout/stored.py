@@ -1,0 +1,66 @@
+"""What is read of stored studies: tables, reports, bundles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from components.core.errors import KnockoutError
+from knockout.mistakes import mistakes
+from knockout.shown import Report
+from reports.options import ReportOptions
+from study.actions import report as reports
+from study.actions.bundle import check
+from study.actions.screen import Silent
+from study.store.ledger import Ledger
+from study.store.plan_file import read_plan
+from study.store.table import tidy
+
+Paths = str | os.PathLike[str]
+
+
+def read_results(out: Paths) -> pd.DataFrame:
+    """Return the tidy table of an output folder; see :func:`knockout.results`."""
+    folder = Path(out)
+    if reports.sealed(folder):
+        message = "the test of this search is sealed until .confirm(); .trials has its scores on validation."
+        raise KnockoutError(message, where=str(folder))
+    rows = read_plan(folder).rows
+    table = tidy(rows, Ledger(folder).read_all(row.cell for row in rows))
+    if table.empty:
+        raise KnockoutError("no cell has ended yet.", where=str(folder))
+    return table
+
+
+def make_report(
+    source: Paths,
+    out: Paths | None,
+    columns: Mapping[str, str | None],
+    metric: str | None,
+    reference: str | None,
+    *,
+    alpha: float | None,
+    margin: float | None,
+    draw: Sequence[str],
+) -> Report:
+    """Write a report and return it; see :func:`knockout.report`."""
+    for name, value, allowed in (
+        ("alpha", alpha, alpha is None or 0 < alpha < 1),
+        ("margin", margin, margin is None or 0 < margin < float("inf")),
+    ):
+        if not allowed:
+            raise KnockoutError(f"{value} is out of range.", where=name)
+    options = ReportOptions(columns["arm"], columns["block"], columns["dataset"], metric, reference, margin=margin)
+    request = reports.Request(options, alpha, tuple(draw), f"knockout.report({str(source)!r})")
+    with mistakes():
+        return Report(reports.report(Path(source), None if out is None else Path(out), request, Silent()))
+
+
+def check_bundle(bundle: Paths) -> pd.DataFrame:
+    """Return what a check of a bundle compared; see :func:`knockout.check`."""
+    with mistakes():
+        findings = check.check(Path(bundle), Silent()).findings
+    return pd.DataFrame([(one.what, one.agrees, one.said) for one in findings], columns=["what", "agrees", "seen"])

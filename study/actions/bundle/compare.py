@@ -1,0 +1,76 @@
+"""Where two files of a report say different things."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import numpy as np
+import pandas as pd
+
+TOLERANCE = 1e-6  # of numbers that were computed on another machine, relative and absolute
+_DRAWN = re.compile(r"<svg\b.*?</svg>", re.DOTALL | re.IGNORECASE)
+_TAGS = re.compile(r"<[^>]*>")
+_BEFORE, _LONGEST = 40, 120  # characters that are shown, before the first difference and in all
+
+
+def difference_of_tables(packed: bytes, derived: bytes) -> str:
+    """Return where two CSV tables differ, numbers by more than the tolerance; empty where they agree."""
+    try:
+        one, other = (pd.read_csv(io.BytesIO(table), dtype=str, keep_default_na=False) for table in (packed, derived))
+    except (ValueError, UnicodeDecodeError) as error:
+        return f"not readable as a table: {error}"
+    if list(one.columns) != list(other.columns) or len(one) != len(other):
+        return f"{len(one)} rows of {', '.join(one.columns)}; derived: {len(other)} rows of {', '.join(other.columns)}"
+    for column in one.columns:
+        unlike = np.flatnonzero(~_alike(one[column], other[column]))
+        if len(unlike):
+            row = int(unlike[0])
+            return f"row {row + 2}, {column}: {one[column].iloc[row]}; derived: {other[column].iloc[row]}"
+    return ""
+
+
+def _alike(one: pd.Series, other: pd.Series) -> np.ndarray:
+    a, b = (pd.to_numeric(column, errors="coerce").to_numpy(dtype=float) for column in (one, other))
+    return one.eq(other).to_numpy() | np.isclose(a, b, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def difference_of_texts(packed: bytes, derived: bytes, apart: Sequence[str] = ()) -> str:
+    """Return the first line in which two pages differ but for their pictures; empty where they agree.
+
+    Parameters
+    ----------
+    packed, derived
+        HTML or Markdown, UTF-8.
+    apart
+        What may differ: versions of libraries.
+    """
+    for one, other in zip_longest(_lines(packed, apart), _lines(derived, apart), fillvalue=""):
+        if one != other:
+            start = max(0, _same(_words(one), _words(other)) - _BEFORE)
+            return f"{_short(_words(one), start)!r}; derived: {_short(_words(other), start)!r}"
+    return ""
+
+
+def _lines(page: bytes, apart: Sequence[str]) -> list[str]:
+    text = _DRAWN.sub("", page.decode("utf-8", errors="replace"))
+    for words in apart:
+        text = text.replace(words, "")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _words(line: str) -> str:
+    """Return what a line says; the line itself where it is markup alone."""
+    return " ".join(html.unescape(_TAGS.sub(" ", line)).split()) or line
+
+
+def _same(one: str, other: str) -> int:
+    return next((i for i, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
+
+
+def _short(text: str, start: int) -> str:
+    end = start + _LONGEST
+    return f"{'...' if start else ''}{text[start:end]}{'...' if text[end:] else ''}"

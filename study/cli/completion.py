@@ -1,0 +1,90 @@
+"""What a shell offers on TAB. It has to answer at once, so nothing here waits for a library of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from typer import Context
+
+# the keys of a study file, whose own module takes seconds to import; a test compares them
+KEYS = (
+    *("name", "datasets", "preset", "reference", "design", "search", "controls", "baselines", "split", "repeats"),
+    *("metric", "margin", "alpha", "looks", "training", "embeddings", "lanes"),
+)
+MAPPINGS = ("reference", "design", "search", "training")  # keys that have keys of their own
+
+
+def studies(incomplete: str) -> list[str]:
+    """Return ready-made studies and study files that begin so, and folders on the way to one."""
+    from search_spaces.studies import named_studies
+
+    return _fitting([*named_studies(), *_files(incomplete)], incomplete)
+
+
+def factors(incomplete: str) -> list[str]:
+    """Return the factors that begin so."""
+    from components.core.registry import FACTORS
+
+    return _fitting(FACTORS, incomplete)
+
+
+def metrics(incomplete: str) -> list[str]:
+    """Return the metrics that begin so."""
+    from reports.words.metrics import METRICS
+
+    return _fitting(METRICS, incomplete)
+
+
+def scales(incomplete: str) -> list[str]:
+    """Return the scales that begin so."""
+    return _fitting(("cpu", "paper"), incomplete)
+
+
+def overrides(ctx: Context, incomplete: str) -> list[str]:
+    """Return keys that can be set, and the values of those that take a name.
+
+    Bash hands ``preset=scu`` over as three words, other shells as one.
+    """
+    words = [*(ctx.params.get("overrides") or ())]
+    if words[-1:] == ["="]:
+        return _fitting(_values(words[-2] if len(words) > 1 else ""), incomplete)
+    key, equals, value = incomplete.partition("=")
+    if equals:
+        return [f"{key}={name}" for name in _fitting(_values(key), value)]
+    sign = incomplete[: len(incomplete) - len(incomplete.lstrip("+~"))]
+    names = [sign + name for name in _fitting(_keys(incomplete[len(sign) :]), incomplete[len(sign) :])]
+    return [name.rstrip("=") for name in names] if sign == "~" else names
+
+
+def _keys(incomplete: str) -> Iterator[str]:
+    from components.core.budget import Budget
+    from components.core.registry import FACTORS
+
+    if "." not in incomplete:
+        for key in dict.fromkeys([*KEYS, *FACTORS]):
+            yield f"{key}." if key in MAPPINGS else f"{key}="
+    yield from (f"training.{key}=" for key in Budget.model_fields)
+    yield from (f"{place}.{key}=" for key in FACTORS for place in ("reference", "design.factors", "search.vary"))
+
+
+def _values(key: str) -> Iterable[str]:
+    if key == "preset":
+        from search_spaces.presets import PRESETS
+
+        return PRESETS
+    return metrics("") if key == "metric" else ()
+
+
+def _files(incomplete: str) -> Iterator[str]:
+    folder = Path(incomplete).parent if not incomplete.endswith("/") else Path(incomplete)
+    prefix = incomplete[: incomplete.rfind("/") + 1]
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_dir() and not path.name.startswith("."):
+            yield f"{prefix}{path.name}/"
+        elif path.suffix in (".yaml", ".yml"):
+            yield prefix + path.name
+
+
+def _fitting(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
