@@ -82,6 +82,10 @@ def test_an_arm_that_crashed_is_never_called_equal(study: Study) -> None:
 def test_too_few_blocks_are_the_design_s_fault_and_mixed_digests_refuse(study: Study) -> None:
     few = conclusion(analyse(study(blocks=4, arms=CLOSE, noise=0.003)), "fusion=early")
     assert few.word == "the design cannot tell" and "a difference needs 6 blocks, equality 5; here are 4" in few.why
+    strict = analyse(study(blocks=6, arms=CLOSE, noise=0.08), ReportOptions(alpha=0.01))
+    why = "a difference needs 8 blocks at level .01, equality 7; here are 6"
+    assert [(c.word, c.why) for c in strict.conclusions] == [("the design cannot tell", why)] * 2
+    assert conclusion(analyse(study(blocks=6, arms=CLOSE, noise=0.08)), "fusion=early").word == "the data cannot tell"
     stale = analyse(study(lambda f: f.assign(data_digest=f["arm"]), arms=CLOSE, noise=0.003))
     assert {c.word for c in stale.conclusions} == {"refused"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reports.findings.results import Analysis
-from reports.words.numbers import are, count, joined
+from reports.words.numbers import are, count, joined, level
 
 DIGITS = 12  # of a digest
 
@@ -49,7 +49,7 @@ def look_line(a: Analysis) -> str:
     looks = joined([*map(str, look.looks)])
     text = f"Looks were planned at {looks} of {count(look.planned, 'block')}, so the level is spent in parts"
     text += " (Lan-DeMets, in the manner of O'Brien and Fleming): "
-    return f"{text}verdicts at {look.finished} {are(look.finished)} given at level {_level(look.alpha)}."
+    return f"{text}verdicts at {look.finished} {are(look.finished)} given at level {level(look.alpha)}."
 
 
 def registration_line(a: Analysis) -> str:
@@ -63,7 +63,3 @@ def registration_line(a: Analysis) -> str:
     text += f", after {count(known.ended, 'cell')} had ended" if known.ended else ""
     text += "; edited since" if known.broken else ""
     return f"{text}; {count(len(a.deviations), 'deviation')}." if a.deviations else f"{text}; no deviation."
-
-
-def _level(alpha: float) -> str:
-    return f"{alpha:.2g}".replace("0.", ".", 1)

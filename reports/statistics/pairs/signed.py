@@ -9,12 +9,13 @@ import numpy as np
 from scipy import stats
 
 from reports.statistics.arrays import Values
+from reports.statistics.attainability import FEWEST
 from reports.statistics.pairs.differences import rounded
 
 _EXACT_UP_TO = 300  # blocks: a twentieth of a second; beyond, the normal approximation errs to the larger side
 
 
-MIN_SIGNED = 6  # blocks; 2 / 2**5 > .05: below this no outcome of a two-sided test of signs could count
+MIN_SIGNED = FEWEST  # blocks
 
 
 @dataclass(frozen=True)
