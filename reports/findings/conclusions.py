@@ -6,8 +6,8 @@ import pandas as pd
 
 from reports.findings.factorial import IDLE, Factorial, factorial
 from reports.findings.results import Analysis, Conclusion, Finding, Paired, Word
-from reports.statistics.pairs.decision import Decision
 from reports.statistics.attainability import blocks_needed
+from reports.statistics.pairs.decision import Decision
 from reports.statistics.pairs.equivalence import blocks_for_equal, margin_of
 from reports.statistics.pairs.power import Power, power
 from reports.table.blocks import block_means, cells, complete, over_blocks, pair_of, unscaled

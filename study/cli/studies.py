@@ -11,9 +11,10 @@ from pathlib import Path
 from rich.console import Console
 
 from components.core.errors import KnockoutError
+from reports.page.sentences.planned import look_lines
 from reports.statistics.attainability import blocks_needed, smallest_p
 from reports.words.metrics import ALPHA, metric_of
-from reports.words.numbers import are, count
+from reports.words.numbers import are, count, level
 from study.cli.datasets import show_audit
 from study.cli.display import LiveProgress, busy, duration, make_console, show_table
 from study.cli.reporting import close, report_search
@@ -192,6 +193,8 @@ def _register(study: Study, out: Path, console: Console) -> None:
     known = write_registration(question, out)
     path = OutFolder(out).registration
     console.print(f"registered on {known.date}, digest {known.digest[:12]}: {path.resolve()}", soft_wrap=True)
+    for line in look_lines(known.looks, len(known.blocks), known.alpha):
+        console.print(line, soft_wrap=True)
     if known.ended:
         console.print(f"{count(known.ended, 'cell')} of it had ended by then, and the report will say so.")
 
@@ -252,11 +255,11 @@ def _attainable(study: Study, blocks: set[str]) -> str:
     n = len(blocks)
     if not comparisons:
         return f"{count(n, 'independent block')}; only controls are compared with the reference: described, not tested."
-    least = smallest_p(n)
+    least, alpha = smallest_p(n), study.alpha or ALPHA
     verdict = (
-        "so this design can reach .05."
-        if least < 0.05
-        else f"so this design cannot reach .05; it would take {count(blocks_needed(), 'block')}."
+        f"so this design can reach {level(alpha)}."
+        if n >= blocks_needed(alpha)
+        else f"so this design cannot reach {level(alpha)}; it would take {count(blocks_needed(alpha), 'block')}."
     )
     return (
         f"{count(n, 'independent block')} ({', '.join(sorted(blocks))}), {count(comparisons, 'comparison')} with the "

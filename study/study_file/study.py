@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from components.core import registry
 from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
-from components.core.metrics import METRICS
+from components.core.metrics import METRICS, UP_TO_ONE
 from components.core.settings import parse_settings
 from components.data.simulator import SimulatorSettings
 from search_spaces.arm import Arm, Choice, parse_choice
@@ -155,6 +155,9 @@ def _is_name(source: str | Path) -> bool:
 def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Path, lanes: str) -> Study:
     if raw.metric not in METRICS:
         raise UnknownNameError.of("metric", raw.metric, METRICS, where="metric")
+    if raw.margin is not None and raw.metric in UP_TO_ONE and raw.margin >= 0.5:
+        message = f"{raw.margin:g} is half of what {raw.metric} can be, or more: any two arms would be equal."
+        raise KnockoutError(message, where="margin")
     chosen = preset(raw.preset, where="preset")
     for factor in raw.reference:
         if registry.factor(factor, where=f"reference.{factor}").exam:
