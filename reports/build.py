@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports.errors import ReportError
 from reports.figures.analysed import pictures
-from reports.figures.search.pictures import search_pictures
+from reports.figures.search.pictures import search_pictures, tuning_pictures
 from reports.figures.shared.canvas import pdf
 from reports.figures.shared.picture import Picture
 from reports.figures.stored import edge_pictures, embedding_pictures, matching, training_pictures
@@ -118,6 +118,7 @@ def write(
     if datasets and not (predictions or curves or embeddings):
         raise ReportError("nothing to draw: no predictions, training records or pair vectors lie here.", where="--draw")
     drawn, searched = pictures(analysis), search_pictures(search) if search else []
+    searched += tuning_pictures(tuning, analysis.metric) if tuning is not None else []
     drawn += edge_pictures(analysis, predictions, datasets) if predictions else []
     drawn += training_pictures(analysis, curves, datasets) if curves else []
     drawn += embedding_pictures(analysis, embeddings, datasets) if embeddings else []

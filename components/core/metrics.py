@@ -67,6 +67,8 @@ METRICS: dict[str, Callable[[Scores, Ints, Ints], float]] = {
     "within_tf_auroc": within_tf_auroc,
 }
 
+UP_TO_ONE = ("auroc", "auprc", "within_tf_auroc")  # metrics that lie between 0 and 1
+
 
 def evaluate(scores: Scores, labels: Ints, pairs: Ints) -> dict[str, float]:
     """Return every metric of scores ``[pairs]`` for labels ``[pairs]`` of ``[pairs, 2]`` gene indices."""

@@ -6,13 +6,14 @@ import pandas as pd
 
 from reports.findings.factorial import IDLE, Factorial, factorial
 from reports.findings.results import Analysis, Conclusion, Finding, Paired, Word
+from reports.statistics.attainability import blocks_needed
 from reports.statistics.pairs.decision import Decision
-from reports.statistics.pairs.equivalence import MIN_TOST, margin_of
-from reports.statistics.pairs.max_t import MIN_FLIPPED
+from reports.statistics.pairs.equivalence import blocks_for_equal, margin_of
 from reports.statistics.pairs.power import Power, power
 from reports.table.blocks import block_means, cells, complete, over_blocks, pair_of, unscaled
 from reports.table.factors import arm_levels
 from reports.words.metrics import label
+from reports.words.numbers import at_level, count
 
 CANNOT = ("the data cannot tell", "the design cannot tell")
 
@@ -45,7 +46,7 @@ def conclude(
         width = None if no_scale else margin_of(f.metric, margin)
         of_part = f.arm in known and f.against in known  # else rivals are compared
         said: Word = "refused" if refused else word(f.decision, n=len(f.blocks), alpha=alpha, of_part=of_part)
-        why = refused or (_why(f, width, no_scale=no_scale) if said in CANNOT else "")
+        why = refused or (_why(f, width, alpha, no_scale=no_scale) if said in CANNOT else "")
         plan = None if width is None else _power(wide[f.metric], f, width, alpha, int(sizes[f.family]))
         out.append(Conclusion(f, said, width, plan, why, _note(f, said, width, alpha)))
     return tuple(out)
@@ -79,7 +80,7 @@ def word(decision: Decision, *, n: int, alpha: float, of_part: bool) -> Word:
         return "practically equal"
     if not_worse:
         return "not worse"
-    return "the design cannot tell" if n < MIN_FLIPPED else "the data cannot tell"
+    return "the design cannot tell" if n < blocks_needed(alpha) else "the data cannot tell"
 
 
 def crossed(
@@ -134,15 +135,16 @@ def alone(a: Analysis, f: Finding) -> Paired | None:
     return pairs[0] if len(a.datasets) == 1 and pairs else None
 
 
-def _why(f: Finding, margin: float | None, *, no_scale: bool) -> str:
+def _why(f: Finding, margin: float | None, alpha: float, *, no_scale: bool) -> str:
     """Say what kept a comparison from being decided."""
     n = len(f.blocks)
     if not n:
-        return "no block is complete"
-    if n < MIN_FLIPPED:
+        failed = f": cells failed on {count(f.failures, 'block')}" if f.failures else ""
+        return f"no block is complete{failed}"
+    if n < blocks_needed(alpha):
         lost = f", for {n} of {n + len(f.dropped)} blocks are complete" if f.dropped else f"; here are {n}"
-        least = f"a difference needs {MIN_FLIPPED} blocks"
-        return f"{least}{'' if n >= MIN_TOST else f', equality {MIN_TOST}'}{lost}"
+        least, equal = f"a difference needs {blocks_needed(alpha)} blocks{at_level(alpha)}", blocks_for_equal(alpha)
+        return f"{least}{'' if n >= equal else f', equality {equal}'}{lost}"
     if f.failures:
         return "no difference is shown, and failed cells are not equal to finished ones"
     if no_scale:

@@ -18,7 +18,7 @@ from reports.table.blocks import complete, ordered_arms
 from reports.table.status import Status
 from reports.words.metrics import METRICS, label, metric_of
 from reports.words.names import alike
-from reports.words.numbers import are, count, joined
+from reports.words.numbers import are, at_level, count, joined
 
 
 def forbidding(frame: pd.DataFrame) -> list[Refusal]:
@@ -125,7 +125,8 @@ def _blocks(means: pd.DataFrame, questions: tuple[Family, ...], alpha: float) ->
         message += "instead; they are not evidence across data sets."
         return [Refusal("blocks", "all tests across data sets", message)]
     if n < MIN_SIGNED:
-        message = f"{units}: an exact two-sided test cannot fall below {smallest_p(n):.3f}; it needs {MIN_SIGNED}."
+        message = f"{units}: an exact two-sided test cannot fall below {smallest_p(n):.3f}; it needs "
+        message += f"{blocks_needed(alpha)}{at_level(alpha)}."
         return [Refusal("blocks", "pairwise tests", message)]
     out = []
     for family in (one for one in questions if one.tested):

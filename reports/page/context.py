@@ -60,7 +60,7 @@ def context(
         "gain_notes": pair_notes(a.gains),
         "audit": audit_context(audited, a),
         "methods": {"text": methods(a), "latex": as_latex(methods(a))},
-        "tuning": {} if tuning is None else tuning_context(tuning, a.metric),
+        "tuning": {} if tuning is None else tuning_context(tuning, a.metric, searched),
         "paired": pair_rows(a.paired),
         "pair_notes": pair_notes(a.paired),
         "primary": label(a.metric),

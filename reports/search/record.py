@@ -137,6 +137,16 @@ def expected_curve(search: Search) -> pd.DataFrame:
     return pd.DataFrame({"trials": range(1, len(expected) + 1), "expected": expected})
 
 
+def tuned_curves(tuning: pd.DataFrame) -> pd.DataFrame:
+    """Return ``arm, trials, expected``: the expected best of every tuned arm at every smaller budget."""
+    rows = [
+        (row["arm"], n, value)
+        for row in tuning.to_dict("records")
+        for n, value in enumerate(expected_best(row["trial_scores"]), start=1)
+    ]
+    return pd.DataFrame(rows, columns=["arm", "trials", "expected"])
+
+
 def changes(search: Search, trial: pd.Series) -> list[str] | None:
     """List the parameters in which a trial differs from the reference arm, those that act in it alone.
 

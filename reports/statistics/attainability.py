@@ -7,6 +7,8 @@ however good, has p below 2 / 2**N: for one comparison as for many, where whole 
 
 from __future__ import annotations
 
+FEWEST = 6  # blocks: of fewer no difference is tested, at any level; 2 / 2**5 > .05
+
 
 def smallest_p(blocks: int) -> float:
     """Return the smallest adjusted p a study of this size can reach, however large the effect.
@@ -27,7 +29,7 @@ def smallest_p(blocks: int) -> float:
 
 
 def blocks_needed(alpha: float = 0.05) -> int:
-    """Return how many independent blocks a study needs before any of its comparisons can be significant.
+    """Return how many independent blocks a study needs before any of its comparisons can be significant; at least 6.
 
     Parameters
     ----------
@@ -36,7 +38,7 @@ def blocks_needed(alpha: float = 0.05) -> int:
     """
     if not 0.0 < alpha < 1.0:
         raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
-    blocks = 1
+    blocks = FEWEST
     while smallest_p(blocks) >= alpha:
         blocks += 1
     return blocks

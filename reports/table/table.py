@@ -22,7 +22,7 @@ from reports.table.canonical import canonical
 from reports.table.columns import tells_apart
 from reports.table.files import read
 from reports.table.status import FAILED, Status
-from reports.words.metrics import METRICS, PRIMARY, canonical_metric, squashed
+from reports.words.metrics import METRICS, PRIMARY, canonical_metric, metric_of, squashed
 from reports.words.names import alike, plain, plain_names
 
 ROLES = ("reference", "arm", "baseline", "control")
@@ -98,11 +98,20 @@ def load(path: str | Path, options: ReportOptions = DEFAULTS) -> Table:
     reference = _reference(frame, options.reference, source)
     frame = _with_roles(frame, reference, source)
     primary = _primary(frame, options.metric, source)
+    _reject_wide_margin(options.margin, primary)
     frame, undefined = _without_undefined(frame, primary, source)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     frame, validation = frame.sort_values(KEYS, ignore_index=True), _validation(raw, primary)
     frame, primary, unit = _in_units(frame, primary)
     return Table(frame, reference, primary, source, digest, units, undefined, validation, unit)
+
+
+def _reject_wide_margin(margin: float | None, metric: str) -> None:
+    """Refuse a margin within which every arm would be equal to every other."""
+    low, high = metric_of(metric).bounds
+    if margin is not None and margin >= (high - low) / 2:
+        message = f"{margin:g} is half of what {metric} can be, or more: any two arms would be equal."
+        raise ReportError(message, where="margin")
 
 
 def _in_units(frame: pd.DataFrame, primary: str) -> tuple[pd.DataFrame, str, float]:

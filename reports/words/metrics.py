@@ -114,6 +114,8 @@ def squashed(name: str) -> str:
     return re.sub(r"[\W_]+", "", name.casefold()) or name
 
 
+# names of what is better when it is lower, but for 'minus_loss', 'neg_mean_squared_error', '1 - error'
+_LOSS = re.compile("^(?!minus|neg|1).*(loss|error|errorrate|mse|mae|mape|nll|perplexity|crossentropy)$")
 _KNOWN = {squashed(name): metric.name for metric in _RECORDS for name in (metric.name, *metric.aliases)}
 
 
@@ -124,7 +126,9 @@ def canonical_metric(name: str) -> str:
 
 def metric_of(name: str) -> Metric:
     """Return the record of a metric; one that is not known has any value and is taken as higher is better."""
-    unknown = Metric(name, name, "A metric of this table; higher is read as better.", (-inf, inf), None)
+    loss = _LOSS.search(squashed(name)) is not None
+    meaning = "A metric of this table; higher is read as better."
+    unknown = Metric(name, name, meaning, (-inf, inf), None, higher_is_better=not loss)
     return METRICS.get(name, unknown)
 
 

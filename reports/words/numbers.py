@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from reports.words.metrics import DECIMALS
+from reports.words.metrics import ALPHA, DECIMALS
 
 
 class Interval(Protocol):
@@ -48,6 +48,16 @@ def signed(value: float, digits: int = 3) -> str:
 def confidence(alpha: float) -> str:
     """Write the confidence level that belongs to the level of tests."""
     return f"{100 * (1 - alpha):g} %"
+
+
+def level(alpha: float) -> str:
+    """Write the level of tests."""
+    return f"{alpha:.2g}".replace("0.", ".", 1)
+
+
+def at_level(alpha: float) -> str:
+    """Say at which level something holds, where that is not the usual one."""
+    return "" if alpha == ALPHA else f" at level {level(alpha)}"
 
 
 def interval(size: Interval) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import KnockoutError
+from reports.page.sentences.planned import look_lines
 from reports.statistics.attainability import smallest_p
 from reports.words.metrics import ALPHA, metric_of
 from reports.words.numbers import count, joined
@@ -157,6 +158,8 @@ def register(study: Study, out: Path | None, screen: Screen) -> RegistrationReco
         raise KnockoutError(message, where="looks")
     known = write_registration(question, out)
     screen.say(f"registered on {known.date}, digest {known.digest[:12]}: {OutFolder(out).registration.resolve()}")
+    for line in look_lines(known.looks, len(known.blocks), known.alpha):
+        screen.say(line)
     if known.ended:
         number = count(known.ended, "cell")
         screen.say(f"{number} of it had ended by then, and the report will say so.")

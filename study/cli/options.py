@@ -54,7 +54,7 @@ Alpha = Annotated[
 def _above_zero(value: float | None) -> float | None:
     """Refuse a margin within which nothing can lie."""
     if value is not None and not 0 < value < math.inf:
-        raise typer.BadParameter(f"{value:g} is not above 0")
+        raise typer.BadParameter(f"{value:g} is not a finite number above 0")
     return value
 
 

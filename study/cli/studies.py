@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from reports.statistics.attainability import blocks_needed
-from reports.words.numbers import are, count
+from reports.words.metrics import ALPHA
+from reports.words.numbers import are, count, level
 from study.actions import preview as actions
 from study.actions import run as running
 from study.actions.preview import READING, TIMING, Preview
@@ -148,11 +149,11 @@ def _attainable(preview: Preview) -> str:
     blocks = count(len(preview.blocks), "independent block")
     if not preview.comparisons:
         return f"{blocks}; only controls are compared with the reference: described, not tested."
-    least = preview.smallest_p
+    least, alpha = preview.smallest_p, preview.study.alpha or ALPHA
     verdict = (
-        "so this design can reach .05."
-        if least < 0.05
-        else f"so this design cannot reach .05; it would take {count(blocks_needed(), 'block')}."
+        f"so this design can reach {level(alpha)}."
+        if len(preview.blocks) >= blocks_needed(alpha)
+        else f"so this design cannot reach {level(alpha)}; it would take {count(blocks_needed(alpha), 'block')}."
     )
     return (
         f"{blocks} ({', '.join(preview.blocks)}), {count(preview.comparisons, 'comparison')} with the "

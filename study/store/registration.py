@@ -158,5 +158,6 @@ def read_registration(out: Path) -> RegistrationRecord | None:
 def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
+        place = ".".join(map(str, first["loc"])) or "the whole file"
+        return f"{place}: {first['msg'].lower().partition(' or instance')[0]}"
     return str(error).splitlines()[0]

@@ -50,7 +50,7 @@ class StudyFile(_Strict):
     split: Any = registry.FACTORS["split"].absent
     repeats: int = Field(3, ge=1, le=1000)
     metric: str = "auroc"
-    margin: float | None = Field(None, gt=0.0)
+    margin: float | None = Field(None, gt=0.0, allow_inf_nan=False)
     alpha: float | None = Field(None, ge=0.0001, le=0.5)
     looks: list[int] | None = None
     training: dict[str, Any] = Field(default_factory=dict)

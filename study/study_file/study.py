@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from components.core import registry
 from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
-from components.core.metrics import METRICS
+from components.core.metrics import METRICS, UP_TO_ONE
 from components.core.settings import parse_settings, paths_from
 from components.data.simulator import SimulatorSettings
 from search_spaces.arm import Arm, Choice, parse_choice
@@ -167,6 +167,9 @@ def _is_name(source: str | Path) -> bool:
 def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Path, lanes: str) -> Study:
     if raw.metric not in METRICS:
         raise UnknownNameError.of("metric", raw.metric, METRICS, where="metric")
+    if raw.margin is not None and raw.metric in UP_TO_ONE and raw.margin >= 0.5:
+        message = f"{raw.margin:g} is half of what {raw.metric} can be, or more: any two arms would be equal."
+        raise KnockoutError(message, where="margin")
     chosen = preset(raw.preset, where="preset")
     changes = spell_out(raw.reference, "reference")
     named = str(changes.pop("name", "")) or (raw.preset if not changes else "full model")

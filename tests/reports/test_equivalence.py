@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import analyse
 from scipy import stats
@@ -13,8 +14,9 @@ from scipy import stats
 from reports.build import build
 from reports.findings.results import Analysis, Conclusion
 from reports.options import ReportOptions
+from reports.page.sections.conclusions import verdict_table
 from reports.statistics.pairs.equivalence import adjusted, equivalence, margin_of
-from reports.table.table import Table
+from reports.table.table import Table, load
 from reports.words.metrics import MARGIN
 
 Study = Callable[..., Table]
@@ -82,12 +84,37 @@ def test_an_arm_that_crashed_is_never_called_equal(study: Study) -> None:
 def test_too_few_blocks_are_the_design_s_fault_and_mixed_digests_refuse(study: Study) -> None:
     few = conclusion(analyse(study(blocks=4, arms=CLOSE, noise=0.003)), "fusion=early")
     assert few.word == "the design cannot tell" and "a difference needs 6 blocks, equality 5; here are 4" in few.why
+    strict = analyse(study(blocks=6, arms=CLOSE, noise=0.08), ReportOptions(alpha=0.01))
+    why = "a difference needs 8 blocks at level .01, equality 7; here are 6"
+    assert [(c.word, c.why) for c in strict.conclusions] == [("the design cannot tell", why)] * 2
+    assert conclusion(analyse(study(blocks=6, arms=CLOSE, noise=0.08)), "fusion=early").word == "the data cannot tell"
     stale = analyse(study(lambda f: f.assign(data_digest=f["arm"]), arms=CLOSE, noise=0.003))
     assert {c.word for c in stale.conclusions} == {"refused"}
 
 
 def test_five_blocks_can_say_that_a_part_may_go(study: Study) -> None:
     assert conclusion(analyse(study(blocks=5, arms=CLOSE, noise=0.001)), "fusion=early").word == "may go"
+
+
+@pytest.mark.parametrize(("spread", "told"), [(0.012, True), (0.004, False)])
+def test_an_interval_that_passes_the_margin_beside_its_word_is_explained(
+    tmp_path: Path, spread: float, told: bool
+) -> None:
+    scores = {"full": np.full(7, 0.8), "x": 0.8 + spread * np.array([-1, -1, -1, 0, 1, 1, 1])}
+    rows = [(arm, f"d{i}", value) for arm, values in scores.items() for i, value in enumerate(values)]
+    pd.DataFrame(rows, columns=["arm", "dataset", "auroc"]).to_csv(tmp_path / "t.csv", index=False)
+    a = analyse(load(tmp_path / "t.csv", ReportOptions(reference="full")))
+    (c,) = a.conclusions
+    assert c.word == "practically equal"
+    said = "Where an interval passes the margin beside 'practically equal'"
+    assert any(note.startswith(said) for note in verdict_table(a)["notes"]) == told
+
+
+def test_the_reason_of_each_comparison_is_told_where_reasons_differ(study: Study) -> None:
+    a = analyse(study(arms=CLOSE, noise=0.08, failed={("gnn=none", f"cell{i}") for i in range(7)}))
+    notes = verdict_table(a)["notes"]
+    assert "gnn: gat → none: no block is complete: cells failed on 7 blocks." in notes
+    assert any("neither a difference nor equality" in note for note in notes)
 
 
 def test_conclusions_stand_on_the_page_and_in_a_file(study: Study, tmp_path: Path) -> None:

@@ -106,6 +106,24 @@ def test_the_smallest_p_is_that_of_the_blocks_for_any_number_of_arms(blocks: int
     assert step_down(np.full((blocks, comparisons), 0.05)).min() == pytest.approx(2 / 2**blocks)
 
 
+@pytest.mark.parametrize("blocks", [2, 3, 5])
+def test_an_arm_of_few_blocks_leaves_the_intervals_of_others_alone(blocks: int) -> None:
+    d = np.random.default_rng(0).normal(0.02, 0.01, (8, 3))
+    lacking = d.copy()
+    lacking[blocks:, 2] = np.nan
+    one, *_, few = half_widths(lacking)
+    assert half_widths(d)[0] <= one < 1.5 * half_widths(d)[0]
+    spread = np.std(d[:blocks, 2], ddof=1) / np.sqrt(blocks)
+    assert few == pytest.approx(stats.t.ppf(1 - 0.05 / 6, blocks - 1) * spread)
+
+
+@pytest.mark.parametrize("constant", [0.1 + 0.2, 1e-7, 1e9 / 3])
+def test_a_constant_difference_leaves_the_intervals_of_others_alone(constant: float) -> None:
+    d = np.random.default_rng(0).normal(0.02, 0.01, (7, 2))
+    *others, none = half_widths(np.column_stack([d, np.full(7, constant)]))
+    assert others == pytest.approx(half_widths(d)) and none == pytest.approx(0.0, abs=1e-9 * constant)
+
+
 def test_blocks_that_are_lacking_raise_the_smallest_p() -> None:
     d = -0.05 * (1 + 0.01 * np.random.default_rng(1).normal(size=(8, 2)))
     d[:2, 1] = np.nan

@@ -10,7 +10,8 @@ import pytest
 from reports.build import build
 from reports.findings.analysis import analyse
 from reports.options import Planned, Registration, ReportOptions
-from reports.page.sentences.planned import planned_lines
+from reports.page.sentences.methods import methods
+from reports.page.sentences.planned import look_lines, planned_lines
 from reports.page.sentences.summary import summary
 from reports.table.table import Table
 
@@ -90,10 +91,20 @@ def test_a_planned_look_spends_its_part_of_the_level(study: Study):
     assert look.look is not None and look.look.interim and look.alpha == look.look.alpha < 0.02
     assert "lower" in {f.verdict for f in look.findings} and "interim" not in rules(look)
     assert "Looks were planned at 9 of 12 blocks" in " ".join(planned_lines(look))
+    assert "read at 9 of 12 blocks and at the end" in methods(look) and "at this look of 9." in methods(look)
+    assert "The question was registered on " in methods(look)
     unplanned = analyse(first(plan, 10))
     assert unplanned.look is not None and unplanned.look.alpha is None and "interim" in rules(unplanned)
     last = analyse(plan)
     assert last.look is not None and not last.look.interim and 0.03 < last.alpha < 0.05
+
+
+def test_looks_say_what_they_can_show() -> None:
+    assert look_lines([], 7, 0.05) == []
+    of_seven = look_lines([4, 6], 7, 0.05)
+    assert of_seven[0] == "look at 4 blocks: level .0061; too few for a difference (the smallest p is 0.12)"
+    assert "too few" in of_seven[1] and of_seven[2] == "all 7 blocks: level .041"
+    assert not any("too few" in line for line in look_lines([9, 12], 16, 0.05))
 
 
 def test_looks_of_an_edited_registration_do_not_count(study: Study):

@@ -117,6 +117,15 @@ def test_the_opening_picture_of_one_data_set_is_over_its_repeats(study: Study) -
     assert drawn is not None and set(drawn.numbers["over"]) == {"repeats of one data set", "blocks"}
 
 
+@pytest.mark.filterwarnings("error")
+def test_long_names_and_letters_of_any_script_are_drawn_without_a_clash(study: Study) -> None:
+    arms = {"full": ("reference", 0.8), "日本語 " + "no graph branch " * 3: ("arm", 0.78), "x": ("arm", 0.77)}
+    drawn = worth(analyse(study(lambda f: f.drop(columns="gnn"), arms=arms)))
+    assert drawn is not None and svg(drawn.figure) and pdf(drawn.figure)
+    boxes = [tick.label1.get_window_extent() for tick in drawn.figure.axes[0].xaxis.get_major_ticks()]
+    assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
+
+
 def test_without_a_reference_no_part_is_worth_anything(study: Study) -> None:
     arms = {"ours": ("arm", 0.8), "theirs": ("arm", 0.75)}
     assert worth(analyse(study(arms=arms))) is None
@@ -437,6 +446,8 @@ class TestManyArmsWithLongNames:
         assert drawn.keys() >= {"worth", "distribution", "heatmap", "bars"}
         (axes,) = drawn["worth"].drawing.figure.axes
         assert len(axes.get_yticks()) == MOST < 30
+        assert f"{len(self.ARMS) - MOST} rows not drawn" in [text.get_text() for text in axes.texts]
+        assert f"Of {len(self.ARMS)} rows the first and the last 12 are drawn" in drawn["worth"].caption
         boxes = [tick.label1.get_window_extent() for tick in axes.xaxis.get_major_ticks()]
         assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
 

@@ -64,9 +64,9 @@ class TestDirection:
         assert set(read("arm,block,auroc,brier\na,x,0.9,0.1\nb,x,0.6,0.2\n").frame["metric"]) == {"auroc"}
 
     def test_of_an_unknown_metric_higher_is_taken_as_better(self, read: Read) -> None:
-        table = read(WIDE.replace("auroc", "my_loss"), metric="my_loss")
-        assert table.metric == "my_loss"
-        assert [r.subject for r in analyse(table).refusals if r.rule == "direction"] == ["my_loss"]
+        table = read(WIDE.replace("auroc", "my_score"), metric="my_score")
+        assert table.metric == "my_score"
+        assert [r.subject for r in analyse(table).refusals if r.rule == "direction"] == ["my_score"]
 
     def test_rows_of_a_long_table_too(self, read: Read) -> None:
         with refused(r"row 4: .*'brier'"):

@@ -471,6 +471,17 @@ class TestInsideTheReportOfAStudy:
         assert (page.parent / "tables" / "tuning.csv").is_file()
         assert "it kept its untuned settings" in read(page).text
 
+    def test_every_tuned_arm_has_its_curve(self, study: Callable[..., Table], tmp_path: Path) -> None:
+        scores = {"full": "0.8 0.86 nan", "gnn=none": "0.7 0.81 0.79", "noise": "0.5 0.5 0.52"}
+        file = tuning_file(tmp_path)
+        pd.read_csv(file).assign(trial_scores=lambda t: t["arm"].map(scores)).to_csv(file, index=False)
+        page = write(analyse(study(blocks=2)), tmp_path / "page", tuning=read_tuning(file)).page
+        drawn = pd.read_csv(page.parent / "figures" / "tuning_expected_best.csv")
+        assert drawn.groupby("arm", sort=False)["trials"].max().to_dict() == dict.fromkeys(scores, 3)
+        assert drawn["expected"].tolist()[:2] == pytest.approx([2.46 / 3, (4 * 0.8 + 5 * 0.86) / 9])
+        assert (page.parent / "figures" / "tuning_expected_best.svg").is_file()
+        assert "Expected best validation AUROC of every tuned arm" in read(page).text
+
     def test_without_a_search_nothing_is_added(self, study: Callable[..., Table], tmp_path: Path) -> None:
         page = write(analyse(study(blocks=2)), tmp_path / "page").page
         assert not {"Search", "Tuning"} & set(read(page).headings)

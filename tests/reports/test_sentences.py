@@ -111,6 +111,21 @@ def test_a_loss_on_average_is_told_beside_the_wins(tmp_path: Path) -> None:
     assert gain == "full beats the strongest control (degree) on 2 of 3 data sets, yet loses 0.017 AUROC on average."
 
 
+def test_the_side_of_most_data_sets_is_told(tmp_path: Path) -> None:
+    scores = {"full": [0.9, 0.7, 0.7], "x": [0.8] * 3, "degree": [0.79] * 3}
+    gain = told(tmp_path, scores)[1]
+    assert gain == "full loses to the strongest control (degree) on 2 of 3 data sets, by 0.023 AUROC on average."
+    scores["full"] = [0.99, 0.75, 0.75]
+    gain = told(tmp_path, scores)[1]
+    assert gain == "full loses to the strongest control (degree) on 2 of 3 data sets, yet gains 0.040 AUROC on average."
+
+
+def test_names_too_long_to_be_told_are_counted_after_their_word(tmp_path: Path) -> None:
+    base = np.linspace(0.7, 0.8, 8)
+    long = {f"{name} {'word ' * 30}": list(base - 0.03 - 0.001 * np.arange(8) * i) for i, name in enumerate("ab")}
+    assert told(tmp_path, {"full": list(base), **long})[0] == "Against full, worse: 2 arms."
+
+
 def test_raw_auprc_is_never_averaged_over_data_sets(tmp_path: Path) -> None:
     scores = {
         "full": [0.60, 0.05, 0.06, 0.07, 0.08, 0.09],
@@ -118,13 +133,13 @@ def test_raw_auprc_is_never_averaged_over_data_sets(tmp_path: Path) -> None:
         "degree": [0.40, 0.051, 0.061, 0.071, 0.081, 0.091],
     }
     gain = told(tmp_path, scores, metric="auprc")[1]
-    assert gain == "full beats the strongest control (degree) on 1 of 6 data sets."
+    assert gain == "full loses to the strongest control (degree) on 5 of 6 data sets."
 
 
 def test_without_a_reference_pairs_are_told(tmp_path: Path) -> None:
     a, b = [0.8 + 0.01 * i for i in range(8)], [0.75 + 0.009 * i for i in range(8)]
-    assert told(tmp_path, {"a": a, "b": b}, None) == ["Better: a – b."]
-    assert told(tmp_path, {"a": a, "b": b}, None, "auprc") == ["Better: a – b."]
+    assert told(tmp_path, {"a": a, "b": b}, None) == ["Better: a than b."]
+    assert told(tmp_path, {"a": a, "b": b}, None, "auprc") == ["Better: a than b."]
 
 
 def test_an_established_improvement_is_said_plainly(study: Study) -> None:
@@ -140,7 +155,7 @@ def test_one_word_for_all_is_told_once(tmp_path: Path) -> None:
 
 def test_arms_without_factors_are_rivals_and_not_changes(study: Callable[..., Table]) -> None:
     parts = summary(analyse(study(lambda frame: frame.drop(columns="gnn"))))[0]
-    assert parts.startswith("Against full: worse: pcc and gnn=none; ")
+    assert parts.startswith("Against full, worse: pcc and gnn=none; ")
 
 
 def test_baselines_and_parts_are_one_question(study: Study) -> None:

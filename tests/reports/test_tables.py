@@ -249,3 +249,28 @@ class TestRepeated:
     def test_of_a_long_table(self, csv: Callable[[str], Path]) -> None:
         said = self.said(csv("method,cell,fold,metric,value\na,x,1,auroc,0.7\na,x,2,auroc,0.8\n"))
         assert "Rows 2 and 3 differ in column 'fold'." in said
+
+
+def own_table(folder: Path, metric: str) -> Path:
+    """Write a table with one metric of its own between 0 and 1, and return its path."""
+    rows = [f"{arm},d{i},{0.7 + i / 100}" for arm in "ab" for i in range(3)]
+    path = folder / "own.csv"
+    path.write_text("\n".join([f"arm,dataset,{metric}", *rows]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("metric", ["loss", "val_loss", "RMSE", "cross-entropy", "error_rate"])
+def test_a_loss_is_refused_under_any_usual_name(tmp_path: Path, metric: str) -> None:
+    with pytest.raises(ReportError, match=f"a lower value is better.*'minus_{metric}'"):
+        load(own_table(tmp_path, metric), ReportOptions(metric=metric))
+
+
+@pytest.mark.parametrize("metric", ["minus_loss", "neg_mean_squared_error", "1 - error", "lossless"])
+def test_what_is_better_when_it_is_higher_is_read(tmp_path: Path, metric: str) -> None:
+    assert load(own_table(tmp_path, metric), ReportOptions(metric=metric)).metric == metric
+
+
+@pytest.mark.parametrize("margin", [0.5, 5.0, float("inf")])
+def test_a_margin_that_holds_everything_is_refused(tmp_path: Path, margin: float) -> None:
+    with pytest.raises(ReportError, match="any two arms would be equal"):
+        load(own_table(tmp_path, "auroc"), ReportOptions(margin=margin))

@@ -15,6 +15,7 @@ from reports.findings.results import Analysis, Finding
 from reports.table.blocks import unscaled
 
 MOST = 24  # rows; of more, the extremes of either side are drawn
+_LONG = 18  # letters of a name beside which few ticks have room
 COLOURS = {  # of words: told apart without colour by the word itself, which stands beside the row
     **dict.fromkeys(("may go", "practically equal"), "#0072B2"),
     **dict.fromkeys(("earns its keep", "worse"), "#D55E00"),
@@ -38,12 +39,25 @@ def worth(a: Analysis) -> Drawing | None:
     for y, row in enumerate(shown.to_dict("records")):
         _row(axes, y, {str(k): v for k, v in row.items()}, dots.get(row["arm"], []))
     axes.set_yticks(range(len(shown)), [names[name] for name in shown["change"]])
+    if left := len(numbers) - len(shown):
+        axes.axhline(MOST // 2 - 0.5, color=GREY, linewidth=0.8, linestyle="--")
+        place = axes.get_yaxis_transform()
+        axes.text(
+            0.02,
+            MOST // 2 - 0.5,
+            f"{left} rows not drawn",
+            transform=place,
+            color=GREY,
+            va="center",
+            size=8,
+            backgroundcolor="w",
+        )
     divide = int((shown["role"] != "control").sum())
     if 0 < divide < len(shown):
         axes.axhline(divide - 0.5, color=GREY, linewidth=0.8, linestyle=":")
         axes.text(0.0, divide - 0.45, "controls", transform=axes.get_yaxis_transform(), color=GREY, va="top", size=9)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(5 if max(map(len, names.values())) < _LONG else 2))
     axes.set_xlabel(f"{axis(a.metric)}: arm minus {short(a.reference)}")
     return Drawing(figure, numbers)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from reports.figures.search.expected import expected
+import pandas as pd
+
+from reports.figures.search.expected import expected, tuned
 from reports.figures.search.importances import MOST, importances
 from reports.figures.search.pareto import pareto
 from reports.figures.search.path import path
@@ -19,7 +21,8 @@ from reports.search.record import (
     score_text,
     trial_name,
 )
-from reports.words.numbers import joined
+from reports.words.metrics import label
+from reports.words.numbers import joined, number
 
 
 def search_pictures(search: Search) -> list[Picture]:
@@ -32,6 +35,18 @@ def search_pictures(search: Search) -> list[Picture]:
     return drawings + [
         _importances(search, o, drawing) for o in search.objectives if (drawing := importances(search, o))
     ]
+
+
+def tuning_pictures(tuning: pd.DataFrame, metric: str) -> list[Picture]:
+    """Draw what tuning gives every arm at equal budget, with caption and text alternative."""
+    drawing = tuned(tuning, metric)
+    if drawing is None:
+        return []
+    caption = f"Expected best validation {label(metric)} of every tuned arm at equal budget (Dodge et al. 2019): of n "
+    caption += "trials drawn from its own, one that was pruned or failed as the worst. Not a result: the test is."
+    last = drawing.numbers.groupby("arm", sort=False).last()
+    reached = [f"{arm} {number(row['expected'])} with {row['trials']:.0f}" for arm, row in last.iterrows()]
+    return [picture("tuning_expected_best", drawing, caption, f"{joined(reached, 12)}.")]
 
 
 def _progress(s: Search, drawing: Drawing) -> Picture:

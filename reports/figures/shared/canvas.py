@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import matplotlib
@@ -24,11 +27,19 @@ def pdf(figure: Figure) -> bytes:
     """Return a figure as PDF with real letters (type 42) and without a date."""
     buffer = io.BytesIO()
     figure.set_layout_engine("none")  # laid out when it was drawn as SVG; again would take as long as the drawing
-    with matplotlib.rc_context({**STYLE, "pdf.fonttype": 42}):
+    with matplotlib.rc_context({**STYLE, "pdf.fonttype": 42}), _any_letter():
         figure.savefig(
             buffer, format="pdf", bbox_inches="tight", metadata=dict.fromkeys(("Creator", "Producer", "CreationDate"))
         )
     return buffer.getvalue()
+
+
+@contextmanager
+def _any_letter() -> Iterator[None]:
+    """Draw a letter that no font has as a box, without a warning each time: the tables have the names."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+        yield
 
 
 def panels(rows: int, columns: int, height: float, sharey: bool | Literal["row"] = False) -> tuple[Figure, list[Axes]]:
@@ -76,7 +87,7 @@ def svg(figure: Figure) -> str:
     """Return a figure as SVG that can stand inside a page: no prolog, date or metadata."""
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     buffer = io.StringIO()
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), _any_letter():
         figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=nothing)
     text = buffer.getvalue()
     return text[text.index("<svg") :]

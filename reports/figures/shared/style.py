@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from os.path import commonprefix
 from typing import Any
 
+from matplotlib.font_manager import fontManager
+
 from reports.findings.results import Analysis
 from reports.words.metrics import label
 
@@ -29,7 +31,18 @@ _LETTERS = 66  # that a figure is wide, beside the marks of a legend
 WIDTH = 5.0  # inches; in a column of 85 mm its letters of 9 points have 6, the fewest that journals print
 
 
-STYLE: Any = {"font.size": 10, "svg.fonttype": "path", "svg.hashsalt": "knockout", "axes.axisbelow": True}
+# fonts for names in other scripts than matplotlib's own font has, where a machine has one of them
+_SCRIPTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "Arial Unicode MS", "PingFang SC", "SimHei")
+_FONTS = ["DejaVu Sans", *sorted({font.name for font in fontManager.ttflist} & {*_SCRIPTS})]
+
+
+STYLE: Any = {
+    "font.size": 10,
+    "font.family": _FONTS,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "knockout",
+    "axes.axisbelow": True,
+}
 
 
 def styles(analysis: Analysis) -> dict[str, tuple[str, str]]:

@@ -76,7 +76,9 @@ def interim(seen: Progress, look: Look | None) -> list[Refusal]:
     if look.looks:
         message += f" (looks were planned at {listed([*map(str, look.looks)])} blocks)."
     else:
-        message += ", or plan looks beforehand (looks: [4] in the study file, knockout plan --register)."
+        message += (
+            ", or plan looks beforehand (looks in the study file; knockout plan --register says what each can show)."
+        )
     return [Refusal("interim", "all verdicts", message)]
 
 

@@ -17,9 +17,10 @@ from reports.page.tables.exports import Export
 from reports.statistics.pairs.power import MIN_REPEATS, POWER, Power
 from reports.table.blocks import unscaled
 from reports.words.metrics import label
-from reports.words.numbers import amount, count, interval, number, p_value, signed, won
+from reports.words.numbers import amount, count, interval, joined, number, p_value, signed, won
 
 COST = "median seconds"
+_ONE_SIDED = ("may go", "practically equal", "not worse")  # words that a margin decides
 
 
 def conclusions_context(a: Analysis) -> dict[str, Any]:
@@ -102,7 +103,6 @@ def verdict_table(a: Analysis) -> dict[str, Any]:
 
 def _row(a: Analysis, c: Conclusion, costs: Any) -> dict[str, str]:
     f, size = c.finding, c.finding.effect
-    name = change(a, f.arm) if a.reference else f"{f.arm} − {f.against}"
     own = alone(a, f)
     difference, spread = "–", ""
     if own is not None:
@@ -112,7 +112,7 @@ def _row(a: Analysis, c: Conclusion, costs: Any) -> dict[str, str]:
     elif size is not None:
         difference, spread = signed(size.mean), interval(size) if size.n > 1 else "one block"
     return {
-        "name": name,
+        "name": _name(a, c),
         "difference": difference,
         "interval": spread,
         "p": p_value(f.p),
@@ -135,11 +135,38 @@ def _elsewhere(a: Analysis, c: Conclusion) -> str:
 
 def _notes(a: Analysis, mine: list[Conclusion]) -> list[str]:
     """Say what the table has to be read with; each once."""
-    whys = {c.why for c in mine if c.why}
-    out = [f"{why[0].upper()}{why[1:]}." for why in whys if len(whys) == 1]
+    out = _whys(a, mine)
     established = [c.finding for c in mine if c.finding.verdict in ("higher", "lower")]
     if any(f.effect and isfinite(f.effect.low) and not f.side for f in established):
         out.append("Where an interval touches zero beside a difference: the test goes step by step, intervals do not.")
+    if words := [word for word in _ONE_SIDED if any(c.word == word and _beyond_margin(c) for c in mine)]:
+        out.append(
+            f"Where an interval passes the margin beside {joined([repr(word) for word in words])}: the word rests on "
+            "one-sided tests with Holm, the interval is two-sided and holds for all comparisons at once."
+        )
     if len(mine) > 2 and len(a.blocks) > 1:
         out.append("The largest of several differences is flattered by being the largest; its interval is not.")
     return out
+
+
+def _whys(a: Analysis, mine: list[Conclusion]) -> list[str]:
+    """Say why comparisons are not decided, and which, where the reasons differ."""
+    whys: dict[str, list[str]] = {}
+    for c in mine:
+        if c.why:
+            whys.setdefault(c.why, []).append(_name(a, c))
+    if len(whys) == 1:
+        return [f"{why[0].upper()}{why[1:]}." for why in whys]
+    return [f"{joined(names, 3)}: {why}." for why, names in whys.items()]
+
+
+def _beyond_margin(c: Conclusion) -> bool:
+    """Whether the interval of an arm that a margin decided on reaches beyond that margin."""
+    size = c.finding.effect
+    if size is None or c.margin is None or not isfinite(size.low):
+        return False
+    return size.low < -c.margin or (c.word == "practically equal" and size.high > c.margin)
+
+
+def _name(a: Analysis, c: Conclusion) -> str:
+    return change(a, c.finding.arm) if a.reference else f"{c.finding.arm} − {c.finding.against}"

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
+from reports.figures.shared.picture import Picture
 from reports.page.sentences.tuning import tuning_sentence
 from reports.page.tables.exports import Export
-from reports.search.record import expected_best
+from reports.search.record import expected_best, tuned_curves
 from reports.search.refusals import tuning_refusals, was_tuned
 from reports.words.metrics import label
 from reports.words.numbers import joined, number
 
 
-def tuning_context(tuning: pd.DataFrame, metric: str) -> dict[str, Any]:
+def tuning_context(tuning: pd.DataFrame, metric: str, drawn: Sequence[Picture] = ()) -> dict[str, Any]:
     """Gather everything the section on tuning shows."""
     untuned = tuning[was_tuned(tuning) & tuning["complete"].eq(0)]["arm"].tolist()
     note, equal = "", _equal_budget(tuning)
@@ -24,6 +26,7 @@ def tuning_context(tuning: pd.DataFrame, metric: str) -> dict[str, Any]:
         "sentence": tuning_sentence(tuning),
         "warnings": tuning_refusals(tuning),
         "kept": note,
+        "pictures": drawn,
         "metric": label(metric),
         "equal": equal,
         "rows": [{**_row(row), "expected": _expected(row, equal)} for row in tuning.to_dict("records")],
@@ -32,13 +35,8 @@ def tuning_context(tuning: pd.DataFrame, metric: str) -> dict[str, Any]:
 
 def tuning_exports(tuning: pd.DataFrame) -> list[Export]:
     """Collect the table of the tuning, and what each arm's trials would have found at any budget, all digits."""
-    curves = [
-        {"arm": row["arm"], "trials": n, "expected": value}
-        for row in tuning.to_dict("records")
-        for n, value in enumerate(expected_best(row["trial_scores"]), start=1)
-    ]
-    tables = [Export("tuning", tuning.drop(columns="trial_scores"))]
-    return [*tables, Export("tuning_expected_best", pd.DataFrame(curves))] if curves else tables
+    tables, curves = [Export("tuning", tuning.drop(columns="trial_scores"))], tuned_curves(tuning)
+    return tables if curves.empty else [*tables, Export("tuning_expected_best", curves)]
 
 
 def _equal_budget(tuning: pd.DataFrame) -> int:

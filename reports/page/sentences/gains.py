@@ -17,9 +17,10 @@ def gain_sentence(a: Analysis) -> str:
     gains = [g for g in a.gains if g.metric == a.metric and not g.note]
     if not gains:
         return f"{a.reference} cannot be held against a control: their cells are incomplete."
-    won = [g for g in gains if g.mean > 0]
-    where = f"on {_sets(a, won or gains)}{_mean(a, gains)}"
-    verb = "beats" if won else "loses to"
+    won, lost = [g for g in gains if g.mean > 0], [g for g in gains if g.mean <= 0]
+    ahead = len(won) > len(lost) or (len(won) == len(lost) and sum(g.mean for g in gains) > 0)
+    where = f"on {_sets(a, won if ahead else lost)}{_mean(a, gains, ahead=ahead)}"
+    verb = "beats" if ahead else "loses to"
     return f"{a.reference} {verb} the strongest control ({_controls(gains)}) {where}."
 
 
@@ -33,7 +34,7 @@ def _sets(a: Analysis, gains: list[Paired]) -> str:
     return f"{'all' if len(gains) == len(a.datasets) else f'{len(gains)} of'} {len(a.datasets)} data sets"
 
 
-def _mean(a: Analysis, gains: list[Paired]) -> str:
+def _mean(a: Analysis, gains: list[Paired], *, ahead: bool) -> str:
     """Write the mean: not over scales, nor over the data sets that survived, which would flatter whoever crashes."""
     if len(gains) < len(a.datasets):
         return f"; {count(len(a.datasets) - len(gains), 'data set')} not known"
@@ -41,5 +42,6 @@ def _mean(a: Analysis, gains: list[Paired]) -> str:
         return ""
     mean = sum(g.mean for g in gains) / len(gains)
     size = f"{number(abs(mean))} {label(a.metric)}{' on average' if len(gains) > 1 else ''}"
-    expected = mean > 0 or all(g.mean <= 0 for g in gains)
-    return f", by {size}" if expected else f", yet loses {size}"
+    if (mean > 0) == ahead or (mean == 0 and not ahead):
+        return f", by {size}"
+    return f", yet {'gains' if mean > 0 else 'loses'} {size}"

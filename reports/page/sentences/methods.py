@@ -15,7 +15,7 @@ from reports.page.sentences.units import blocks_of
 from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.table.blocks import unscaled
 from reports.words.metrics import label
-from reports.words.numbers import confidence, count, joined
+from reports.words.numbers import confidence, count, joined, level
 
 _LIBRARIES = {"scipy": "SciPy", "statsmodels": "statsmodels", "scikit-posthocs": "scikit-posthocs"}
 _ESCAPES = {
@@ -41,7 +41,7 @@ _ESCAPES = {
 
 def methods(a: Analysis) -> str:
     """Say how a study was made and analysed, in words that can be pasted into a paper."""
-    parts = [_design(a), _units(a), _globals(a), _pairs(a), together(a), contribution_methods(a)]
+    parts = [_design(a), _planned(a), _units(a), _globals(a), _pairs(a), together(a), contribution_methods(a)]
     parts += [_equality(a), _failures(a), _software(a)]
     return " ".join(part for part in parts if part)
 
@@ -64,6 +64,22 @@ def _design(a: Analysis) -> str:
     return f"{against} {where}{paired}. The primary metric was {label(a.metric)}{more}."
 
 
+def _planned(a: Analysis) -> str:
+    """Say what was registered, and how looks at a growing study share the level."""
+    text = ""
+    if a.registration and a.registration.content and not a.registration.broken:
+        text = f"The question was registered on {a.registration.date} (SHA-256 {a.registration.digest[:12]}"
+        text += f"; {count(len(a.deviations), 'deviation')})." if a.deviations else ")."
+    if a.look and a.look.alpha is not None:
+        looks = joined([*map(str, a.look.looks)])
+        text += f" Verdicts were to be read at {looks} of {count(a.look.planned, 'block')} and at the end; the level "
+        text += (
+            "is spent by Lan and DeMets' function in the manner of O'Brien and Fleming, with the share of blocks as "
+        )
+        text += f"information: {level(a.alpha)} at this look of {a.look.finished}."
+    return text.strip()
+
+
 def _repeats(a: Analysis) -> str:
     """Count what was to be run on each data set: repeats that failed are repeats."""
     counts = a.scores[["finished", "failed", "missing"]].sum(axis=1).groupby(a.scores["dataset"]).max()
@@ -72,10 +88,12 @@ def _repeats(a: Analysis) -> str:
 
 
 def _units(a: Analysis) -> str:
-    n, level = len(a.blocks), confidence(a.alpha)
+    n, confident = len(a.blocks), confidence(a.alpha)
     if n == 1:
         known = any(isfinite(p.low) for p in (*a.paired, *a.gains))
-        text = f"Differences are means over the repeats of each data set with {level} t intervals{_overlap(a)}; there"
+        text = (
+            f"Differences are means over the repeats of each data set with {confident} t intervals{_overlap(a)}; there"
+        )
         return f"{text if known else 'There'} was one independent block, hence no test across data sets."
     inside = ["repeats within data sets"] * (a.repeats > 1) + ["data sets within blocks"] * _several(a)
     averaged = f"; {joined(inside)} were averaged before any comparison" if inside else ""
@@ -84,7 +102,7 @@ def _units(a: Analysis) -> str:
         unit = f"The units of analysis were {blocks_of(a, n)}"
     text = f"{unit}{averaged}."
     if any(f.effect and isfinite(f.effect.low) for f in a.findings):
-        text += f" Differences are paired means over blocks with simultaneous {level} intervals (max-T)."
+        text += f" Differences are paired means over blocks with simultaneous {confident} intervals (max-T)."
     if any(unscaled(f.metric, a.datasets) for f in a.findings):
         within = " (by the geometric mean over the data sets of a block)" if _several(a) else ""
         text += f" In {label('auprc')}, which has another scale on every network, blocks won were counted{within}."

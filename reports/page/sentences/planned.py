@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from reports.findings.results import Analysis
-from reports.words.numbers import are, count, joined
+from reports.statistics.attainability import blocks_needed, smallest_p
+from reports.statistics.spending import look_levels
+from reports.words.numbers import are, count, joined, level
 
 DIGITS = 12  # of a digest
 
@@ -40,16 +43,27 @@ def interim_heading(a: Analysis) -> str:
 
 
 def look_line(a: Analysis) -> str:
-    """Say at which level verdicts are given, where looks were planned, or that none is given."""
+    """Say at which level verdicts are given, where looks were planned."""
     look = a.look
-    if look is None:
+    if look is None or look.alpha is None:
         return ""
-    if look.alpha is None:
-        return "No verdict is given before all planned blocks are in."
     looks = joined([*map(str, look.looks)])
     text = f"Looks were planned at {looks} of {count(look.planned, 'block')}, so the level is spent in parts"
     text += " (Lan-DeMets, in the manner of O'Brien and Fleming): "
-    return f"{text}verdicts at {look.finished} {are(look.finished)} given at level {_level(look.alpha)}."
+    return f"{text}verdicts at {look.finished} {are(look.finished)} given at level {level(look.alpha)}."
+
+
+def look_lines(looks: Sequence[int], blocks: int, alpha: float) -> list[str]:
+    """Say at which level each planned look will test, and which of them can show no difference, whatever comes out."""
+    if not looks:
+        return []
+    lines = []
+    due = [*looks, blocks]
+    for at, own in zip(due, look_levels([one / blocks for one in due], alpha), strict=True):
+        line = f"{'all' if at == blocks else 'look at'} {count(at, 'block')}: level {level(own)}"
+        few = f"; too few for a difference (the smallest p is {smallest_p(at):.2g})"
+        lines.append(line if at >= blocks_needed(own) else line + few)
+    return lines
 
 
 def registration_line(a: Analysis) -> str:
@@ -63,7 +77,3 @@ def registration_line(a: Analysis) -> str:
     text += f", after {count(known.ended, 'cell')} had ended" if known.ended else ""
     text += "; edited since" if known.broken else ""
     return f"{text}; {count(len(a.deviations), 'deviation')}." if a.deviations else f"{text}; no deviation."
-
-
-def _level(alpha: float) -> str:
-    return f"{alpha:.2g}".replace("0.", ".", 1)

@@ -12,7 +12,7 @@ from reports.page.sentences.units import blocks_of
 from reports.statistics.attainability import blocks_needed
 from reports.table.blocks import unscaled
 from reports.words.metrics import label
-from reports.words.numbers import count, interval, joined, signed
+from reports.words.numbers import at_level, count, interval, joined, signed
 
 MOST_WORDS = 25
 _NAMED = 3  # arms that are named one by one; of more, two and a count
@@ -41,8 +41,9 @@ def _parts(a: Analysis) -> str:
     if len(groups) == 1 and len(mine) > _NAMED and a.reference:
         return _all(a, len(mine), mine[0].word)
     if len(text.split()) > MOST_WORDS:
-        text = "; ".join(f"{len(members)} {_counted(word, a)}" for word, members in groups.items())
-    head = "" if a.reference is None or not a.levels.empty else f"Against {a.reference}: "
+        thing = "pair" if a.reference is None else "arm" if a.levels.empty else "part"
+        text = "; ".join(f"{word}: {count(len(members), thing)}" for word, members in groups.items())
+    head = "" if a.reference is None or not a.levels.empty else f"Against {a.reference}, "
     return f"{head}{text if head else text[0].upper() + text[1:]}."
 
 
@@ -58,13 +59,10 @@ def _all(a: Analysis, n: int, word: str) -> str:
     return told.get(word, f"Of all {n} comparisons {word}") + "."
 
 
-def _counted(word: str, a: Analysis) -> str:
-    return word if a.reference else {"better": "pairs differ"}.get(word, word)
-
-
 def _names(a: Analysis, members: Sequence[Conclusion]) -> str:
+    than = "than" if members[0].word in ("better", "not worse") else "–"
     names = [
-        change(a, c.finding.arm).replace(": ", " ") if a.reference else f"{c.finding.arm} – {c.finding.against}"
+        change(a, c.finding.arm).replace(": ", " ") if a.reference else f"{c.finding.arm} {than} {c.finding.against}"
         for c in members
     ]
     return joined(names, _NAMED)
@@ -125,7 +123,8 @@ def _topology(a: Analysis, beyond: Beyond | None) -> str:
 def _few(a: Analysis) -> str:
     """Say that the blocks are too few for any word, and how many would do."""
     if any(r.rule == "blocks" for r in a.refusals) and len(a.blocks) > 1:
-        return f"{blocks_of(a, len(a.blocks))} cannot establish a difference; {blocks_needed(a.alpha)} could."
+        needed = f"{at_level(a.alpha)}; {blocks_needed(a.alpha)} could"
+        return f"{blocks_of(a, len(a.blocks))} cannot establish a difference{needed}."
     return ""
 
 

@@ -6,6 +6,7 @@ Literature: [1] Schuirmann 1987 (two one-sided tests); [2] CONSORT 2012 extensio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from statsmodels.stats.weightstats import ttost_paired
@@ -33,6 +34,11 @@ class Equivalence:
 def margin_of(metric: str, stated: float | None = None) -> float | None:
     """Return the margin for a metric: the one that the user stated, else its own; None where it has none."""
     return metric_of(metric).margin if stated is None else stated
+
+
+def blocks_for_equal(alpha: float = 0.05) -> int:
+    """Return the fewest blocks of which equality can come out at a level, see :func:`adjusted`."""
+    return next(n for n in count(MIN_TOST) if 0.5**n < alpha)
 
 
 def equivalence(difference: Values, margin: float) -> Equivalence:

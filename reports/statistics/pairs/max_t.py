@@ -13,13 +13,14 @@ import numpy as np
 from scipy import stats
 
 from reports.statistics.arrays import Values
+from reports.statistics.attainability import FEWEST
 from reports.statistics.signs import sign_patterns
 
 EXACT_BLOCKS = 16  # every pattern of signs up to here, that is 32,768; beyond, DRAWN of them
 DRAWN = 20_000
 _CHUNK = 4096  # patterns whose statistics are held in memory at once
 _SLACK = 1e-9  # sums of the same numbers in another order differ in their last bits
-MIN_FLIPPED = 6  # blocks; with fewer no outcome has p < .05, and intervals come from Student's t by Bonferroni
+MIN_FLIPPED = FEWEST  # blocks; with fewer, intervals come from Student's t by Bonferroni
 
 
 def step_down(differences: Values) -> Values:
@@ -51,8 +52,9 @@ def half_widths(differences: Values, alpha: float = 0.05) -> Values:
     """Return how far the simultaneous intervals reach to either side of the mean differences, ``[comparisons]``.
 
     All of them hold together with probability ``1 - alpha`` (simulated: .93 to .98 from 6 blocks). The differences
-    from their means are flipped as in :func:`step_down`. With fewer than 6 blocks that cannot be had: Student's t at
-    ``alpha`` over the number of comparisons. NaN where a comparison has fewer than two blocks.
+    from their means are flipped as in :func:`step_down`. Comparisons of fewer than 6 blocks are left out of that, for
+    few flips give any t: theirs is Student's t at ``alpha`` over the number of comparisons, and the others share the
+    rest of ``alpha``. NaN where a comparison has fewer than two blocks.
 
     Parameters
     ----------
@@ -62,23 +64,33 @@ def half_widths(differences: Values, alpha: float = 0.05) -> Values:
         What the family may err by, in (0, 1).
     """
     n = np.isfinite(differences).sum(axis=0)
-    usable = n >= 2
+    few, many = (n >= 2) & (n < MIN_FLIPPED), n >= MIN_FLIPPED
+    each = alpha / max(1, few.sum() + many.sum())
     half = np.full(differences.shape[1], np.nan)
-    if not usable.any():
-        return half
-    d, n = differences[:, usable], n[usable]
-    error = np.nanstd(d, axis=0, ddof=1) / np.sqrt(n)
-    if n.max() < MIN_FLIPPED:
-        half[usable] = stats.t.ppf(1 - alpha / 2 / len(n), n - 1) * error
-        return half
+    half[few] = stats.t.ppf(1 - each / 2, n[few] - 1) * _errors(differences[:, few])
+    if many.any():
+        half[many] = _flipped(differences[:, many], each * many.sum())
+    return half
+
+
+def _errors(differences: Values) -> Values:
+    """Return the standard error of every mean difference."""
+    return np.asarray(np.nanstd(differences, axis=0, ddof=1) / np.sqrt(np.isfinite(differences).sum(axis=0)))
+
+
+def _flipped(d: Values, alpha: float) -> Values:
+    """Return the half widths of comparisons that all have the blocks for flipping signs."""
     centred, patterns = d - np.nanmean(d, axis=0), _patterns(len(d))
+    # what the mean of equal differences leaves in their last bits is no spread
+    centred[np.abs(centred) <= _SLACK * np.nanmax(np.abs(d), axis=0)] = 0.0
     largest = np.concatenate(
         [_t(centred, patterns[i : i + _CHUNK]).max(axis=1) for i in range(0, len(patterns), _CHUNK)]
     )
     critical = np.sort(largest)[::-1][int(alpha * len(largest) + _SLACK)]
-    least = stats.t.ppf(1 - alpha / 2, n - 1)  # of several intervals none is narrower than it would be alone
-    half[usable] = np.maximum(critical, least) * error
-    return half
+    # of several intervals none is narrower than it would be alone
+    least = stats.t.ppf(1 - alpha / 2, np.isfinite(d).sum(axis=0) - 1)
+    errors = _errors(d)
+    return np.multiply(np.maximum(critical, least), errors, where=errors > 0, out=np.zeros_like(errors))
 
 
 def simultaneous(differences: Values, alpha: float = 0.05) -> tuple[Values, Values, Values]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from reports.statistics.attainability import blocks_needed
-from reports.statistics.pairs.equivalence import MIN_TOST
+from reports.statistics.pairs.equivalence import blocks_for_equal
 
 POWER = 0.8
 MIN_REPEATS = 3  # with fewer, the spread over repeats is a guess
@@ -82,9 +81,8 @@ def blocks_for_equality(
     both_sides
         Whether the arm may not be better either (TOST); else it has only to be not worse.
     """
-    fewest = next(n for n in count(1) if n >= MIN_TOST and 0.5**n < alpha)
     # two one-sided tests of equal arms both come out as often as neither fails
-    return _blocks(margin, sd, alpha / comparisons, (1 + POWER) / 2 if both_sides else POWER, fewest)
+    return _blocks(margin, sd, alpha / comparisons, (1 + POWER) / 2 if both_sides else POWER, blocks_for_equal(alpha))
 
 
 def _blocks(difference: float, sd: float, one_sided_alpha: float, wanted: float, fewest: int) -> int | None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy import stats
 
 from reports.statistics.arrays import Values
+from reports.statistics.attainability import FEWEST
 from reports.statistics.pairs.differences import rounded
 
 _EXACT_UP_TO = 300  # blocks: a twentieth of a second; beyond, the normal approximation errs to the larger side
 
 
-MIN_SIGNED = 6  # blocks; 2 / 2**5 > .05: below this no outcome of a two-sided test of signs could count
+MIN_SIGNED = FEWEST  # blocks
 
 
 @dataclass(frozen=True)
@@ -26,27 +26,25 @@ class Signed:
     method: str
 
 
-def wilcoxon(difference: Values, *, zeros: Literal["wilcox", "pratt"] = "wilcox") -> Signed:
-    """Test whether an arm differs from another over blocks: signed ranks, exactly, with ties and zeros as they are.
+def wilcoxon(difference: Values) -> Signed:
+    """Test whether an arm differs by signed ranks, exactly with ties, too; blocks without a difference are left out.
 
     Parameters
     ----------
     difference
         Arm minus reference, ``[blocks]``; at least 6.
-    zeros
-        ``wilcox`` leaves blocks without a difference out, ``pratt`` ranks them along.
     """
     d = rounded(difference)
     if len(d) < MIN_SIGNED:
         raise ValueError(f"a two-sided Wilcoxon test needs at least {MIN_SIGNED} blocks, got {len(d)}")
-    moved = d[d != 0] if zeros == "wilcox" else d
-    ranks = stats.rankdata(np.abs(moved))[moved != 0]
+    moved = d[d != 0]
+    ranks = stats.rankdata(np.abs(moved))
     if not len(ranks):
         return Signed(0.0, 1.0, "no block differs")
     if len(ranks) > _EXACT_UP_TO:
-        test = stats.wilcoxon(d, zero_method=zeros, method="asymptotic")  # type: ignore[call-overload]
+        test = stats.wilcoxon(d, method="asymptotic")  # type: ignore[call-overload]
         return Signed(float(test.statistic), float(test.pvalue), "Wilcoxon, normal approximation, tie-corrected")
-    positive = moved[moved != 0] > 0
+    positive = moved > 0
     smaller = float(min(ranks[positive].sum(), ranks[~positive].sum()))
     name = "exact" if len(set(ranks)) == len(d) else "exact (ties or zeros)"
     return Signed(smaller, min(1.0, 2 * _below(ranks, smaller)), f"Wilcoxon, {name}")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 
-from components.core.errors import KnockoutError, redact
 from components.data.tables.csvfile import for_spreadsheets
+
+from components.core.errors import KnockoutError, redact
 from reports.provenance import Provenance
 from study.actions.bundle.archive import write_archive, write_files
 from study.actions.bundle.derive import FOLDER, TABLE, derive
