@@ -13,6 +13,7 @@ from components.core.errors import KnockoutError, UnknownNameError
 from components.core.metrics import METRICS
 from components.core.settings import parse_settings, paths_from
 from components.data.simulator import SimulatorSettings
+from components.plugins import load_plugins
 from search_spaces.arm import Arm, Choice, parse_choice
 from search_spaces.baselines import baselines
 from search_spaces.designs import Arms, controls, default_controls, distinct, expand
@@ -136,6 +137,7 @@ def load_study(
     file = read_yaml(named_study(str(source)) if named else Path(source))
     try:
         raw = parse(StudyFile, at_scale(file.values, scale), "")
+        load_plugins(raw.plugins, file.path.parent)
         entries = [_entry(raw, given, i) for i, given in enumerate(raw.datasets)]
         root = data or file.path.parent
         exams = choose(entries, root, only, may_miss=named)
