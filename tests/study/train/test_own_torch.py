@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from components import plugins
 from components.core import registry
@@ -16,6 +17,7 @@ from study.plan.cost import estimate
 from study.plan.plan import make_plan
 from study.plan.silent import refuse_silent_arms
 from study.run.memory_probe import probe_peak
+from study.search.tune import open_tuning
 from study.spec import code
 from study.spec.cell import Cell
 from study.spec.machine import Lane
@@ -109,7 +111,10 @@ def load(study_file: Callable[..., Path], tmp_path: Path) -> Iterator[Callable[.
     def make(*arms: dict[str, Any], **changes: Any) -> Study:
         design = {"kind": "explicit", "arms": list(arms) or [{"name": "own", "mine": {}}]}
         given = {"training": TRAINING, "repeats": 1, "controls": False, "design": design, "plugins": ["own_model.py"]}
-        return load_study(study_file(**{**given, **changes}))
+        path = study_file(**{**given, **changes})
+        content = {key: value for key, value in yaml.safe_load(path.read_text()).items() if value is not None}
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        return load_study(path)
 
     yield make
     registry._LEVELS["scorer"] = before
@@ -219,3 +224,56 @@ class TestPlan:
         cost = estimate(planned, Ledger(tmp_path))
         assert cost.unknown == 0 and cost.at_most > 0
         assert probe_peak(planned.cells, "cpu") > 0  # in a process of its own, which loads the plug-in first
+
+
+class TestStudyFile:
+    @pytest.mark.parametrize(
+        ("baseline", "names"),
+        [
+            ("mine", ["mine"]),
+            ({"mine": {"width": 4}}, ["mine(width=4)"]),
+            ({"name": "ours", "mine": {"width": 4}}, ["ours"]),
+            ({"mine": None, "controls": ["noise"]}, ["mine", "mine (noise)"]),
+        ],
+        ids=str,
+    )
+    def test_it_is_a_baseline_like_any_other(self, load, baseline, names):
+        study = load(baselines=[baseline], design={"kind": "explicit", "arms": [{"gnn": "none"}]})
+        assert [arm.name for arm in study.arms[2:]] == names
+        assert all(arm.learns for arm in study.arms[2:])
+
+    def test_two_scorers_of_one_arm_are_refused(self, load):
+        with pytest.raises(KnockoutError, match=r"an arm has one scorer.*mine, command"):
+            load({"name": "own", "mine": {}, "command": "x {scores}"})
+        with pytest.raises(KnockoutError, match="settings are a mapping"):
+            load({"name": "own", "mine": 3})
+
+    def test_a_plug_in_that_is_not_there_is_told_with_its_line(self, load):
+        with pytest.raises(KnockoutError, match="there is no") as refused:
+            load(plugins=["own_models.py"])
+        assert "own_model.py" in refused.value.message and "tiny.yaml, line" in refused.value.where
+
+    def test_its_settings_are_searched_in_their_declared_ranges_and_tuned(self, load, tmp_path):
+        search = {"trials": 2, "fixed": ["negatives"]}
+        searched = load(reference={"mine": {}}, search=search, design=None)
+        assert [p.name for p in searched.space.parameters] == ["scorer.mine.lr"]
+        given = {**search, "fixed": [], "vary": {"scorer": [{"mine": {"width": [2, 8], "lr": [1e-3, 1e-2]}}]}}
+        varied = load(reference={"mine": {}}, search=given, design=None)
+        assert [p.name for p in varied.space.parameters] == ["scorer.mine.lr", "scorer.mine.width"]
+        tuned = load(design={"kind": "explicit", "arms": [{"mine": {}}], "tune": {"trials": 2, "fixed": ["negatives"]}})
+        searches = {arm.name: search for arm, search in open_tuning(tuned, tmp_path)}
+        assert [p.name for p in searches["scorer=mine"].space.parameters] == ["scorer.mine.lr"]
+
+    def test_its_code_is_part_of_the_cells_identity(self, cell, tmp_path, monkeypatch):
+        made = cell()
+        read = code.read_source
+
+        def digest_with(text: str) -> str:
+            code.clear_cache()
+            monkeypatch.setattr(
+                code, "read_source", lambda path: text.encode() if path.stem == "own_model" else read(path)
+            )
+            return made.code_digest
+
+        assert digest_with(MODEL) == digest_with(MODEL.replace('"""A model of one\'s own."""', '"""Other words."""'))
+        assert digest_with(MODEL) != digest_with(MODEL.replace("0.1 * np.random", "0.2 * np.random"))
