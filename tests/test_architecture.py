@@ -10,7 +10,7 @@ import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("components", "reports", "search_spaces", "study")
+PACKAGES = ("components", "knockout", "reports", "search_spaces", "study")
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def score_by_learner(
     checkpoint: Checkpoint,
 ) -> LearnerScores:
     """Fit a model of one's own, then ask it once for all pairs of the fold, sorted."""
-    with workplace.folder() as scratch, _own_streams(streams):
+    with workplace.folder() as scratch, own_streams(streams):
         view = view_of(arm, dataset, split, streams)
         context = Context(
             device=device,
@@ -119,7 +119,7 @@ def score_by_learner(
 
 
 @contextmanager
-def _own_streams(streams: Streams) -> Iterator[None]:
+def own_streams(streams: Streams) -> Iterator[None]:
     """Seed torch, Python and NumPy for a model that draws from them, and put the latter two back afterwards."""
     before = random.getstate(), np.random.get_state()  # noqa: NPY002
     torch.manual_seed(streams.seed("init"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ import yaml
 from components import plugins
 from components.core import registry
 from components.core.errors import KnockoutError
+from knockout.testing import LearnerContract
 from study.plan.cost import estimate
 from study.plan.plan import make_plan
 from study.plan.silent import refuse_silent_arms
@@ -277,3 +278,12 @@ class TestStudyFile:
 
         assert digest_with(MODEL) == digest_with(MODEL.replace('"""A model of one\'s own."""', '"""Other words."""'))
         assert digest_with(MODEL) != digest_with(MODEL.replace("0.1 * np.random", "0.2 * np.random"))
+
+
+class TestContract(LearnerContract):
+    level_name = "mine"
+    settings: ClassVar = {"pretrained": True}
+
+    @pytest.fixture(autouse=True)
+    def loaded(self, load: Callable[..., Study]) -> None:
+        load()

@@ -1,0 +1,1 @@
+"""Knockout: ablation and hyperparameter studies of gene-regulatory-network inference models."""
