@@ -11,8 +11,9 @@ from pathlib import Path
 from rich.console import Console
 
 from components.core.errors import KnockoutError
+from components.core.metrics import own_words
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.words.metrics import ALPHA, metric_of
+from reports.words.metrics import ALPHA, learn, metric_of
 from reports.words.numbers import are, count
 from study.cli.datasets import show_audit
 from study.cli.display import LiveProgress, busy, duration, make_console, show_table
@@ -44,8 +45,10 @@ class Source:
     lanes: str | None = None
 
     def load(self) -> Study:
-        """Read and validate the study."""
-        return load_study(self.study, data=self.data, lanes=self.lanes, scale=self.scale, only=self.only)
+        """Read and validate the study; what is printed and registered knows the words of its plug-ins' metrics."""
+        study = load_study(self.study, data=self.data, lanes=self.lanes, scale=self.scale, only=self.only)
+        learn(own_words(), self.study)
+        return study
 
 
 def run(source: Source, out: Path, means: Means | None = None, *, command: str = "") -> int:

@@ -9,9 +9,10 @@ from typing import Any
 
 from components.core.budget import Budget
 from components.core.dataset import Dataset
+from components.core.metrics import OWN
 from components.plugins import LoadedPlugins
 from search_spaces.arm import Arm, Choice, json_digest, parse_choice
-from study.spec.code import code_digest
+from study.spec.code import code_digest, own_metrics
 from study.spec.datasets import DatasetSpec
 from study.spec.records import CellRow
 
@@ -103,6 +104,7 @@ class Cell:
             "repeat": self.repeat,
             "budget": self.budget.model_dump(mode="json") if self.arm.budgeted else None,
             "code": self.code_digest,
+            **({"metrics": own_metrics()} if OWN else {}),
         }
 
     @cached_property
