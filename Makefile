@@ -18,7 +18,7 @@ UV = env UV_NATIVE_TLS=$(or $(UV_NATIVE_TLS),true) \
   $(call hand_on,UV_INSECURE_HOST,$(or $(PIP_TRUSTED_HOST),$(call pip_setting,trusted-host))) \
   $(BIN)/uv
 INSTALL = $(UV) pip install --quiet --python $(BIN)/python -c constraints.txt $(if $(TORCH),--torch-backend $(TORCH))
-SOURCES := bench components knockout reports search_spaces study tests
+SOURCES := bench components examples knockout reports search_spaces study tests
 
 PYTEST := $(BIN)/python -m pytest -n auto -p no:benchmark
 

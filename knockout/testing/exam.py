@@ -22,7 +22,7 @@ EXPRESSION = make_dataset(genes=60).expression  # of any network here: fewer gen
 class NegativesContract(Suite):
     """What a sampler of negatives owes: pairs of the pool alone, by the stream that it is given."""
 
-    @pytest.fixture(scope="class", params=PROTOCOLS)
+    @pytest.fixture(params=PROTOCOLS)
     def any_split(self, request: pytest.FixtureRequest) -> Split:
         """Return an exam of some protocol."""
         return make_split(make_dataset(4, genes=50, tfs=10, edges=110), request.param)

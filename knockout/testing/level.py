@@ -58,12 +58,12 @@ class Suite:
         """Return the level."""
         return self.level_name
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def dataset(self) -> Dataset:
         """Return a random network of 40 genes."""
         return make_dataset()
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def split(self, dataset: Dataset) -> Split:
         """Return an exam of that network."""
         return make_split(dataset)

@@ -77,12 +77,12 @@ def every_pair(dataset: Dataset) -> Ints:
 class BaselineContract(Suite):
     """What a known method owes that reads true expression."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def shapes(self) -> Dataset:
         """Return a data set of which some genes are constant."""
         return constant_genes()
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def its_split(self, shapes: Dataset) -> Split:
         """Return an exam of these genes."""
         return make_split(shapes)

@@ -116,7 +116,7 @@ def _trace(levels: tuple[tuple[str, str], ...], entry: str | None) -> tuple[set[
 
 
 def _defining(cls: Any) -> tuple[Module, ...]:
-    """Return the module of a class or function, with all of its package where it is a plug-in's; none without a file."""
+    """Return the module of a class or function, all of its package where it is a plug-in's; none without a file."""
     name = cls.__module__
     if _is_below(name, FOLLOWED):
         module = _locate(name)
