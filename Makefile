@@ -19,7 +19,7 @@ UV = env UV_NATIVE_TLS=$(or $(UV_NATIVE_TLS),true) \
   $(BIN)/uv
 # compiled at once: a process of a study, or of its tests, does not compile PyTorch anew where nothing may be written
 INSTALL = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt $(if $(TORCH),--torch-backend $(TORCH))
-SOURCES := bench components docs knockout reports search_spaces study tests
+SOURCES := bench components docs examples knockout reports search_spaces study tests
 
 PYTEST := $(BIN)/python -m pytest -n auto -p no:benchmark
 

@@ -85,9 +85,10 @@ class Adam:
     def _fitter(self, parameters: Iterable[nn.Parameter], rate: float) -> Fitter:
         adam = torch.optim.Adam(parameters, lr=rate, weight_decay=self.settings.weight_decay)
         schedule = torch.optim.lr_scheduler.StepLR(adam, self.settings.step_size, self.settings.gamma)
-        return Fitter(adam, schedule, self._loss, by_batch=self.settings.step_by == "batch")
+        return Fitter(adam, schedule, self.loss, by_batch=self.settings.step_by == "batch")
 
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of logits and labels, ``[pairs]`` each: a scalar. A loss of one's own overrides this."""
         if self.settings.loss == "squared":
             return F.mse_loss(logits, labels).sqrt()
         logits = logits.sigmoid() if self.settings.loss == "double_sigmoid" else logits

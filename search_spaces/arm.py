@@ -98,6 +98,16 @@ class Arm:
         return bool(getattr(registry.level("scorer", self.choices["scorer"].level), "trains", False))
 
     @property
+    def learns(self) -> bool:
+        """Whether it is a model of one's own, which is fitted and then asked."""
+        return hasattr(registry.level("scorer", self.choices["scorer"].level), "fit")
+
+    @property
+    def tuned(self) -> bool:
+        """Whether its settings are worth a search: those of what is trained on known edges."""
+        return self.trains or self.learns
+
+    @property
     def budgeted(self) -> bool:
         """Whether its outcome depends on the training budget."""
         return bool(getattr(registry.level("scorer", self.choices["scorer"].level), "budgeted", self.trains))

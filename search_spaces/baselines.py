@@ -10,7 +10,7 @@ from components.core.budget import Budget
 from components.core.errors import UnknownNameError
 from components.core.settings import parse_settings
 from search_spaces.arm import Arm, Choice, parse_choice
-from search_spaces.own import SHORT, outside_arm
+from search_spaces.own import SHORT, outside_arm, short_keys
 from search_spaces.presets import PRESETS
 
 
@@ -41,7 +41,7 @@ def baselines(
     arms = []
     for position, value in enumerate(given):
         at = f"{where}[{position}]"
-        if isinstance(value, Mapping) and SHORT.keys() & value.keys():
+        if isinstance(value, Mapping) and (SHORT.keys() & value.keys() or (len(value) > 1 and short_keys(value))):
             arms += outside_arm(reference, value, at)
         elif isinstance(value, str) and value in PRESETS:
             arms.append(_system(value, budget, training, at))

@@ -11,7 +11,7 @@ from components.core import registry
 from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
-from search_spaces.own import OF_EXPRESSION, is_own, own_controls, reads_expression, spell_out
+from search_spaces.own import OF_EXPRESSION, own_controls, reads_expression, spell_out
 
 CONTROLS = ("degree", "reverse_degree", "identity", "topology", "noise")
 
@@ -138,7 +138,7 @@ def controls(reference: Arm, names: Sequence[str], *, where: str = "controls") -
     arms = []
     for position, name in enumerate(names):
         at = f"{where}[{position}]"
-        if name in OF_EXPRESSION and is_own(reference):
+        if name in OF_EXPRESSION and reference.learns:
             arms += own_controls(reference, [name], where)
             continue
         choice = parse_choice("scorer", name, where=at)
@@ -152,7 +152,7 @@ def controls(reference: Arm, names: Sequence[str], *, where: str = "controls") -
 def default_controls(reference: Arm) -> list[str]:
     """Return the names of the controls that stand beside an arm where nothing else is asked for."""
     return [
-        name for name in CONTROLS if name not in OF_EXPRESSION or not is_own(reference) or reads_expression(reference)
+        name for name in CONTROLS if name not in OF_EXPRESSION or not reference.learns or reads_expression(reference)
     ]
 
 

@@ -10,7 +10,7 @@ from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, arm_factors, parse_choice
 
-SHORT = {"command": "run", "edges": "file"}  # a level of scorer, and the setting that its key in an arm gives
+SHORT = {"command": "run", "edges": "file"}  # scorers that a value stands for: the setting that it gives
 OF_EXPRESSION = ("noise", "permuted")  # controls that are the model itself on other expression
 
 
@@ -24,17 +24,29 @@ def spell_out(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     KnockoutError
         If it has two short keys, or a scorer beside one.
     """
-    short = [key for key in SHORT if key in given]
+    short = short_keys(given)
     if not short:
         return dict(given)
     level = short[0]
     if len(short) > 1 or "scorer" in given:
-        raise KnockoutError(f"an arm is one of {', '.join([*SHORT, 'scorer'])}; drop the others.", where=where)
+        others = ", ".join([*short, *(["scorer"] if "scorer" in given else [])])
+        raise KnockoutError(f"an arm has one scorer, and here are several: {others}. Keep one.", where=where)
     kept = {key: value for key, value in given.items() if key in ("name", "controls", *arm_factors())}
     settings = {key: value for key, value in given.items() if key not in kept and key != level}
     value = given[level]
-    settings |= value if isinstance(value, Mapping) else {SHORT[level]: value}
+    if not isinstance(value, Mapping | None) and level not in SHORT:
+        raise KnockoutError(f"settings are a mapping: {{{level}: {{setting: value}}}}.", where=f"{where}.{level}")
+    settings |= {SHORT[level]: value} if not isinstance(value, Mapping | None) else value or {}
     return {**kept, "scorer": {level: settings}}
+
+
+def short_keys(given: Mapping[str, Any]) -> list[str]:
+    """Return the keys of an arm that name a scorer of one's own: ``{name: mine, my_model: {lr: 1e-3}}``."""
+    candidates = [key for key in given if key not in ("name", "controls", *arm_factors())]
+    if not candidates:
+        return []
+    levels = registry.levels("scorer")
+    return [key for key in candidates if hasattr(levels.get(registry.level_named("scorer", key)), "fit")]
 
 
 def outside_arm(reference: Arm, given: Mapping[str, Any], where: str) -> list[Arm]:
@@ -47,6 +59,9 @@ def outside_arm(reference: Arm, given: Mapping[str, Any], where: str) -> list[Ar
     """
     spelt = spell_out(given, where)
     name = str(spelt.pop("name", "") or _name_of(spelt["scorer"]))
+    level = next(iter(spelt["scorer"]))
+    if not name and level not in SHORT:
+        name = parse_choice("scorer", spelt["scorer"], where=f"{where}.scorer").label(parse_choice("scorer", level))
     if not name:
         raise KnockoutError("a command needs a name for tables: {name: mine, command: ...}.", where=where)
     names = spelt.pop("controls", [])
@@ -77,14 +92,9 @@ def own_controls(arm: Arm, names: Sequence[str], where: str, called: str = "{}")
     return controls
 
 
-def is_own(arm: Arm) -> bool:
-    """Return whether an arm is a model of one's own."""
-    return hasattr(registry.level("scorer", arm.choices["scorer"].level), "fit")
-
-
 def reads_expression(arm: Arm) -> bool:
     """Return whether a model of one's own can be shown other expression."""
-    return is_own(arm) and "expression" in type(arm.choices["scorer"].settings).model_fields
+    return arm.learns and "expression" in type(arm.choices["scorer"].settings).model_fields
 
 
 def _name_of(scorer: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.core.budget import Budget
-from components.core.errors import UnknownNameError
+from components.core.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, arm_factors, parse_choice
 from search_spaces.published import SYSTEMS
 from search_spaces.rivals import RIVALS
@@ -229,6 +229,36 @@ PRESETS: dict[str, Preset] = {
     ),
     **{name: Preset(*system) for name, system in (SYSTEMS | RIVALS).items()},
 }
+
+
+def register_preset(
+    name: str, meaning: str, changes: Mapping[str, Any], *, like: str = "knockout-small", budget: Budget | None = None
+) -> None:
+    """Add a preset: another one with some choices, and perhaps the budget, replaced.
+
+    Parameters
+    ----------
+    name, meaning
+        Name in study files, and one line for ``knockout components --presets``.
+    changes
+        Factor to choice, as a study file writes it.
+    like
+        Preset whose choices are used for the other factors.
+    budget
+        Training budget; None: that of ``like``.
+
+    Raises
+    ------
+    KnockoutError
+        If the name is taken by another preset, or ``like`` or a choice does not exist.
+    """
+    base = preset(like, where=f"preset {name!r}, like")
+    added = Preset(meaning, {**base.reference, **changes}, budget or base.budget)
+    if PRESETS.get(name, added) != added:
+        raise KnockoutError(f"preset {name!r} is taken: {PRESETS[name].meaning}.")
+    for factor, choice in changes.items():
+        parse_choice(factor, choice, where=f"preset {name!r}, {factor}")
+    PRESETS[name] = added
 
 
 def preset(name: str, *, where: str = "") -> Preset:

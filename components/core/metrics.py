@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from components.core.dataset import Ints
+from components.core.errors import KnockoutError
 
 COSTS = ("seconds", "parameters", "peak_memory_mb")  # what a cell costs; lower is better
 
@@ -70,6 +75,81 @@ METRICS: dict[str, Callable[[Scores, Ints, Ints], float]] = {
 UP_TO_ONE = ("auroc", "auprc", "within_tf_auroc")  # metrics that lie between 0 and 1
 
 
+Function = TypeVar("Function", bound=Callable[[Scores, Ints, Ints], float])
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a report says of a metric that it does not know; the study's table carries it.
+
+    Attributes
+    ----------
+    label, meaning
+        How headings write it; one sentence on what it measures and what guessing scores.
+    lowest, highest
+        Bounds of its values; None: none.
+    chance
+        What guessing scores; None where that is not known.
+    margin
+        Default for the largest difference that does not matter; None where nobody can say.
+    same_scale
+        Whether values on several data sets can be averaged.
+    """
+
+    label: str
+    meaning: str
+    lowest: float | None = None
+    highest: float | None = None
+    chance: float | None = None
+    margin: float | None = None
+    same_scale: bool = True
+
+
+OWN: dict[str, Words] = {}  # metrics of plug-ins
+
+
+def register_metric(name: str, words: Words) -> Callable[[Function], Function]:
+    """Register the decorated function as a metric of every cell: ``(scores, labels, pairs)`` to a number.
+
+    Higher must be better, as for all metrics here: searches maximise them. Its code is part of every cell's identity:
+    cells are trained anew where a metric is added or changed.
+
+    Raises
+    ------
+    KnockoutError
+        If the name is taken or cannot be one, or the words are wanting.
+    """
+    owner = f"metric {name!r}"
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in COSTS:
+        raise KnockoutError(f"{owner}: a name is small letters, digits and _, and no cost ({', '.join(COSTS)}).")
+    if not words.label.strip() or not words.meaning.strip():
+        raise KnockoutError(f"{owner} needs a label and a meaning: reports print them.")
+
+    def add(function: Function) -> Function:
+        taken = METRICS.get(name)
+        if taken is not None and (taken.__module__, taken.__qualname__) != (function.__module__, function.__qualname__):
+            raise KnockoutError(f"{owner} is taken: {taken.__module__}.{taken.__qualname__} has the name.")
+        METRICS[name], OWN[name] = function, words
+        return function
+
+    return add
+
+
+def own_words() -> dict[str, dict[str, Any]]:
+    """Return what reports need to know of the metrics of plug-ins, as plain values."""
+    return {name: asdict(words) for name, words in OWN.items()}
+
+
 def evaluate(scores: Scores, labels: Ints, pairs: Ints) -> dict[str, float]:
     """Return every metric of scores ``[pairs]`` for labels ``[pairs]`` of ``[pairs, 2]`` gene indices."""
-    return {name: metric(scores, labels, pairs) for name, metric in METRICS.items()}
+    values = {name: metric(scores, labels, pairs) for name, metric in METRICS.items()}
+    for name, words in OWN.items():
+        _refuse_out_of_bounds(name, float(values[name]), words)
+    return values
+
+
+def _refuse_out_of_bounds(name: str, value: float, words: Words) -> None:
+    low = -math.inf if words.lowest is None else words.lowest
+    high = math.inf if words.highest is None else words.highest
+    if not math.isnan(value) and not low <= value <= high:
+        raise KnockoutError(f"metric {name!r} is {value}, and was registered with values from {low} to {high}.")

@@ -2,7 +2,9 @@
 
 A level is a class decorated with :func:`register`, with its frozen settings class nested as ``Settings``. Importing the
 package ``components.<factor>`` registers the built-in levels of a factor. Other packages add levels through the
-entry-point group ``knockout.levels``: an entry point names a module, and importing that module registers its levels.
+entry-point group ``knockout.levels``: an entry point names a module, and importing that module registers its levels,
+metrics, presets and readers. One group for all: a module that adds a loss and a preset that uses it is imported once,
+and no kind of part depends on the order in which groups are read.
 """
 
 from __future__ import annotations
@@ -161,6 +163,11 @@ def silenced_by(factor_name: str, level_name: str) -> frozenset[str]:
 
 def _origin(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def load_installed() -> None:
+    """Import the plug-ins of installed packages, once: what they register is known from then on."""
+    _load_plugins()
 
 
 @cache

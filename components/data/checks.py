@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from components.core.dataset import Floats, Ints, pair_keys
+from components.core.dataset import Dataset, Floats, Ints, pair_keys
 from components.core.errors import KnockoutError, UnknownNameError, suggestion
 from components.data.scale import judge
 from components.tables.csvfile import Column, rows_of
@@ -99,6 +99,42 @@ def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Flo
             " or in Python, of raw counts: sc.pp.normalize_total(adata, target_sum=1e4); sc.pp.log1p(adata).",
             where=where,
         )
+
+
+def check_dataset(dataset: Any, *, where: str) -> None:
+    """Refuse a data set from a reader of one's own that no exam can be set on.
+
+    Raises
+    ------
+    KnockoutError
+        If it is no data set, its arrays do not fit together, or its expression is refused.
+    """
+    if not isinstance(dataset, Dataset):
+        raise KnockoutError(f"a reader returns a Dataset; got {type(dataset).__name__}.", where=where)
+    values, tfs, edges, n = dataset.expression, dataset.tfs, dataset.edges, dataset.n_genes
+    faults = {
+        "expression is [genes, cells], float32": values.ndim == 2 and len(values) == n and values.dtype == np.float32,
+        "tfs are sorted row numbers of genes, int64": tfs.dtype == np.int64
+        and np.array_equal(tfs, np.unique(tfs))
+        and _are_rows(tfs, n),
+        "edges are [edges, 2] row numbers of genes, int64": edges.dtype == np.int64
+        and edges.ndim == 2
+        and edges.shape[1] == 2
+        and _are_rows(edges, n),
+    }
+    for rule, holds in faults.items():
+        if not holds:
+            shapes = f"{n} genes, expression {values.dtype} {values.shape}, tfs {tfs.shape}, edges {edges.shape}"
+            raise KnockoutError(f"{rule}; got {shapes}.", where=where)
+    if not np.isin(edges[:, 0], tfs).all() or (edges[:, 0] == edges[:, 1]).any():
+        raise KnockoutError("each edge starts at a TF and ends at another gene.", where=where)
+    if len(np.unique(pair_keys(edges, n))) < len(edges):
+        raise KnockoutError("an edge stands twice; list it once.", where=where)
+    check_expression(dataset.genes, [str(cell) for cell in range(dataset.n_cells)], values, where=where)
+
+
+def _are_rows(values: Ints, n: int) -> bool:
+    return bool(((values >= 0) & (values < n)).all())
 
 
 def _refuse_bad_names(genes: Sequence[str], where: str) -> None:

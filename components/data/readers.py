@@ -6,13 +6,23 @@ Layout: Pratapa et al. 2020 (BEELINE, Nat. Methods 17, 147); Chen & Liu 2022 (GE
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from components.core import registry
 from components.core.dataset import Dataset, Ints, pair_keys
 from components.core.errors import KnockoutError, nearest
-from components.data.checks import check_edges, check_expression, read_expression, rows_of_genes, whole_numbers
+from components.data.checks import (
+    check_dataset,
+    check_edges,
+    check_expression,
+    read_expression,
+    rows_of_genes,
+    whole_numbers,
+)
 from components.data.h5ad import is_h5ad, read_h5ad
 from components.data.hints import refuse_strangers
 from components.tables.csvfile import Column, one_name, read_table
@@ -25,6 +35,42 @@ LAYOUTS = (
     f"a folder with {EXPRESSION}, {TFS}, {TARGETS} and {LABELS} or {NETWORK}; "
     "or an .h5ad file with a network (columns TF,Target). Other files: knockout data prepare"
 )
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader of data sets in a layout of one's own.
+
+    Attributes
+    ----------
+    name
+        What messages call it.
+    fits
+        Whether a file or folder is for it; asked before any other layout is tried.
+    read
+        Returns the data set of a path, a ``network_file`` and a ``tfs_file`` (None where a study names none).
+    """
+
+    name: str
+    fits: Callable[[Path], bool]
+    read: Callable[[Path, Path | None, Path | None], Dataset]
+
+
+READERS: dict[str, Reader] = {}
+
+
+def register_reader(reader: Reader) -> None:
+    """Add a reader of data sets; one of the same name, from the same module, is replaced.
+
+    Raises
+    ------
+    KnockoutError
+        If another module has a reader of this name.
+    """
+    taken = READERS.get(reader.name)
+    if taken is not None and taken.read.__module__ != reader.read.__module__:
+        raise KnockoutError(f"reader {reader.name!r} is taken: {taken.read.__module__} has registered it.")
+    READERS[reader.name] = reader
 
 
 def read(
@@ -63,6 +109,14 @@ def read(
     path = Path(path).resolve()
     if not path.exists():
         raise KnockoutError("no such file or folder." + sibling_suggestion(path), where=str(path))
+    registry.load_installed()
+    for reader in READERS.values():
+        if reader.fits(path):
+            dataset = reader.read(path, network_file, tfs_file)
+            check_dataset(dataset, where=f"{path}, as {reader.name} reads it")
+            name = one_name(name or dataset.name)
+            block, network = one_name(block or dataset.block or name), one_name(network or dataset.network)
+            return replace(dataset, name=name, block=block, network=network)
     if is_h5ad(path):
         if network_file is None:
             raise KnockoutError("an .h5ad file needs a network file (columns TF,Target).", where=str(path))

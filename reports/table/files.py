@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports.errors import ReportError, listed, meant, nearest
+from reports.words.metrics import learn
 from reports.words.names import plain
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
@@ -64,7 +65,9 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 def _read_parquet(source: Path) -> pd.DataFrame:
-    raw = pd.read_parquet(source).reset_index(drop=True)
+    table = pd.read_parquet(source)
+    learn(table.attrs.get("metrics", {}), str(source))
+    raw = table.reset_index(drop=True)
     raw.columns = [plain(str(name)) for name in raw.columns]
     _refuse_two_of_one_name(list(raw.columns), str(source))
     return raw

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Literal
+from typing import Any, Literal
+
+from reports.errors import ReportError
 
 DECIMALS = 6  # two scores closer than this are equal: no network's AUROC is known to a millionth
 ALPHA = 0.05  # level of every family of tests
@@ -106,6 +109,7 @@ _RECORDS = (
     ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _RECORDS}
+_BUILT_IN = frozenset(METRICS)
 REPORTED = tuple(metric.name for metric in _RECORDS if metric.higher_is_better)  # read from a table without being named
 
 
@@ -117,6 +121,30 @@ def squashed(name: str) -> str:
 # names of what is better when it is lower, but for 'minus_loss', 'neg_mean_squared_error', '1 - error'
 _LOSS = re.compile("^(?!minus|neg|1).*(loss|error|errorrate|mse|mae|mape|nll|perplexity|crossentropy)$")
 _KNOWN = {squashed(name): metric.name for metric in _RECORDS for name in (metric.name, *metric.aliases)}
+
+
+def learn(words: Mapping[str, Mapping[str, Any]], source: str) -> None:
+    """Take over what a study's table says of metrics that are its own.
+
+    Raises
+    ------
+    ReportError
+        If one has the name of a metric that is known here, or its description is damaged.
+    """
+    for name, given in words.items():
+        if canonical_metric(name) in _BUILT_IN:
+            known = METRICS[canonical_metric(name)].label
+            raise ReportError(f"metric {name!r} of this study has the name of {known}; rename it.", where=source)
+        try:
+            values = dict(given)
+            bounds = (_bound(values.pop("lowest"), -inf), _bound(values.pop("highest"), inf))
+            METRICS[name] = Metric(name, values.pop("label"), values.pop("meaning"), bounds, **values)
+        except (TypeError, KeyError, ValueError) as error:
+            raise ReportError(f"what the table says of metric {name!r} is damaged: {error}", where=source) from None
+
+
+def _bound(value: float | None, none: float) -> float:
+    return none if value is None else float(value)
 
 
 def canonical_metric(name: str) -> str:

@@ -171,7 +171,8 @@ def parse_space(
         The arm whose choices are used where nothing varies.
     vary
         Factor to list of levels, or true for all of them; a level may have ranges of its settings in place of the
-        declared ones, or single values. None is every factor but ``scorer``, with all levels.
+        declared ones, or single values. None is every factor but ``scorer``, with all levels, and of a model of one's
+        own its settings.
     fixed
         What does not vary: factors (``contrast``), settings of one level (``gnn.gat.heads``) or of every level
         (``gnn.dropout``).
@@ -186,6 +187,8 @@ def parse_space(
     held = parse_fixed(fixed, f"{where}.fixed")
     if vary is None:
         varied = {name: all_levels(name) for name in arm_factors() if name != "scorer" and name not in held}
+        if reference.learns and "scorer" not in held:
+            varied["scorer"] = {reference.choices["scorer"].level: {}}
     else:
         varied = parse_vary(vary, held, f"{where}.vary")
     space = Space(reference, factor_options(reference, varied, held, f"{where}.vary"))

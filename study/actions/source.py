@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.core.metrics import own_words
+from reports.words.metrics import learn
 from study.actions.screen import Screen
 from study.store.owner import edits_of
 from study.study_file.study import Study, load_study
@@ -23,10 +25,12 @@ class Source:
     overrides: tuple[str, ...] = ()
 
     def load(self) -> Study:
-        """Read and validate the study."""
-        return load_study(
+        """Read and validate the study; what is printed and registered knows the words of its plug-ins' metrics."""
+        study = load_study(
             self.study, data=self.data, lanes=self.lanes, scale=self.scale, only=self.only, overrides=self.overrides
         )
+        learn(own_words(), study.name)
+        return study
 
 
 def show_changes(study: Study, out: Path, screen: Screen) -> None:

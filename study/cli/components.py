@@ -37,6 +37,7 @@ def show(factor: str | None = None) -> None:
 def show_presets() -> None:
     """Print every preset with its choices."""
     console = make_console()
+    registry.load_installed()
     for name, preset in PRESETS.items():
         choices = [(factor, str(choice)) for factor, choice in preset.reference.items()]
         choices.append(("training", str(preset.budget)))

@@ -85,6 +85,8 @@ def _time_epochs(cell: Cell, device: str) -> float:
         return time.perf_counter() - started
 
     joint = seconds(0, 1)
+    if not cell.arm.budgeted:
+        return len(folds) * joint
     graph = max(seconds(1, 1) - joint, 0.0) if cell.budget.graph_epochs else 0.0
     step = 0.0
     if cell.arm.fits_unsupervised:

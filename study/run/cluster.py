@@ -18,6 +18,7 @@ import torch
 from joblib import parallel_config
 
 from components.core.errors import KnockoutError
+from components.plugins import loaded_paths
 from study.spec.cell import Cell
 from study.spec.code import code_digest
 from study.spec.folder import OutFolder
@@ -193,9 +194,10 @@ def work_on_cluster(cell: Cell, out: Path, timeout_s: float | None = None) -> Ce
 
 
 def data_paths(cells: Iterable[Cell]) -> tuple[Path, ...]:
-    """Return every file and folder that the cells' data sets are read from."""
+    """Return every file and folder that the cells' data sets are read from, and the files of plug-ins."""
     sources = {(cell.dataset.model_dump_json(), cell.root): cell for cell in cells}
-    return tuple(dict.fromkeys(path for cell in sources.values() for path in cell.dataset.paths(cell.root)))
+    paths = [path for cell in sources.values() for path in cell.dataset.paths(cell.root)]
+    return tuple(dict.fromkeys([*paths, *loaded_paths()]))
 
 
 def _scheduler(address: str) -> str:

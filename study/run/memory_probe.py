@@ -17,6 +17,7 @@ from components.core.budget import Budget
 from components.core.exam import Split
 from components.core.streams import Streams
 from components.model import GRNModel
+from components.training import CHUNK
 from study.run.devices import in_child
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
@@ -24,8 +25,7 @@ from study.train.exams import make_split
 from study.train.fit import train
 from study.train.limit import contained
 from study.train.memory import PeakMemory
-from study.train.score import assemble_arm
-from study.train.stages.trainer import CHUNK
+from study.train.score import assemble_arm, score_fold
 
 MOST_PROBED = 4  # arms that a probe tries
 
@@ -34,8 +34,8 @@ def probe_peak(cells: Sequence[Cell], device: str) -> float | None:
     """Return the memory in megabytes of the dearest cells on a device, measured in a process of its own.
 
     On the data set with most values, the arms with most parameters, a few at most, take one step of either stage and
-    score one chunk of pairs. None if no arm trains; infinite if the step does not fit. Rules and correlation methods
-    are not measured: they would have to be run.
+    score one chunk of pairs; a few models of one's own take one batch and score all. None if no arm trains; infinite
+    if the step does not fit. Rules and correlation methods are not measured: they would have to be run.
     """
     dearest = _dearest(cells)
     if not dearest:
@@ -47,8 +47,8 @@ def probe_peak(cells: Sequence[Cell], device: str) -> float | None:
 
 
 def _dearest(cells: Sequence[Cell]) -> list[Cell]:
-    """Return one cell of each arm that trains, on the largest data set."""
-    training = [cell for cell in cells if cell.arm.trains]
+    """Return one cell of each arm that trains, or is fitted, on the largest data set."""
+    training = [cell for cell in cells if cell.arm.trains or (cell.arm.learns and cell.arm.probed)]
     if not training:
         return []
     sizes = {cell.digest: load_dataset(cell.dataset, cell.root).expression.size for cell in training}
@@ -57,11 +57,12 @@ def _dearest(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _measure(cells: Sequence[Cell], device: str) -> float:
-    cells = sorted(cells, key=_parameters, reverse=True)[:MOST_PROBED]
+    own = [cell for cell in cells if cell.arm.learns]  # their size is known once they are fitted
+    assembled = sorted((cell for cell in cells if cell.arm.trains), key=_parameters, reverse=True)
     memory = PeakMemory.start(device)
-    for cell in cells:
+    for cell in (*assembled[:MOST_PROBED], *own[:MOST_PROBED]):
         try:
-            _one_step(cell, device)
+            _one_batch(cell, device) if cell.arm.learns else _one_step(cell, device)
         except (MemoryError, torch.OutOfMemoryError):
             return math.inf
         except BaseException:  # what fails here fails in its cell, where the reason is recorded
@@ -107,6 +108,15 @@ def _one_step(cell: Cell, device: str) -> None:
         with suppress(_EnoughError):
             train(made.model, split, sampler, optimizer, streams, budget)
     _score_chunk(made.model, split)
+
+
+def _one_batch(cell: Cell, device: str) -> None:
+    """Fit a model of one's own for one batch, where it takes those of its context, and have it score the first fold."""
+    dataset = load_dataset(cell.dataset, cell.root)
+    split = make_split(dataset, cell.split, cell.repeat)
+    graph_epochs = min(cell.budget.graph_epochs, 1)
+    shortest = {"epochs": 1, "graph_epochs": graph_epochs, "validate_every": 1}
+    score_fold(cell.arm, dataset, split, cell.repeat, Budget(**{**cell.budget.model_dump(), **shortest}), device)
 
 
 @torch.no_grad()

@@ -22,7 +22,8 @@ from study.study_file.study import Study
 def tune(study: Study, out: Path, listener: Listener, means: Means) -> Study | None:
     """Search the settings of every trained arm with the same budget; return the study with each arm at its best.
 
-    Arms are tuned on repeats 0 .. t-1, and compared on later ones. None if the user stopped it before its end.
+    Models of one's own are among them. Arms are tuned on repeats 0 .. t-1, and compared on later ones. None if the user
+    stopped it before its end.
     """
     if study.tune is None:
         return study
@@ -48,7 +49,7 @@ def open_tuning(study: Study, out: Path) -> list[tuple[Arm, Search | None]]:
     refuse_impossible_arms(tuned_on, study.arms, datasets)
     searches: list[tuple[Arm, Search | None]] = []
     for arm in study.arms:
-        space = settings_space(arm, spec.fixed, where="design.tune") if arm.trains else None
+        space = settings_space(arm, spec.fixed, where="design.tune") if arm.tuned else None
         if space is None or not space.parameters:
             searches.append((arm, None))
             continue

@@ -9,8 +9,10 @@ from typing import Any
 
 from components.core.budget import Budget
 from components.core.dataset import Dataset
+from components.core.metrics import OWN
+from components.plugins import LoadedPlugins
 from search_spaces.arm import Arm, Choice, json_digest, parse_choice
-from study.spec.code import code_digest
+from study.spec.code import code_digest, own_metrics
 from study.spec.datasets import DatasetSpec
 from study.spec.records import CellRow
 
@@ -72,9 +74,16 @@ class Cell:
     labels: Labels
     saves_embeddings: bool = False
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return a copy: a thread of the pool pickles a cell while the driver may fill its cached properties."""
-        return self.__dict__.copy()
+    def __getstate__(self) -> tuple[LoadedPlugins, dict[str, Any]]:
+        """Return the plug-ins that hold its levels, which are loaded first, then a copy.
+
+        A thread of the pool pickles a cell while the driver may fill its cached properties.
+        """
+        return LoadedPlugins(), self.__dict__.copy()
+
+    def __setstate__(self, state: tuple[object, dict[str, Any]]) -> None:
+        """Take the values over."""
+        self.__dict__.update(state[1])
 
     @property
     def label(self) -> str:
@@ -95,6 +104,7 @@ class Cell:
             "repeat": self.repeat,
             "budget": self.budget.model_dump(mode="json") if self.arm.budgeted else None,
             "code": self.code_digest,
+            **({"metrics": own_metrics()} if OWN else {}),
         }
 
     @cached_property

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
 
-from components.core import registry
+from components.core import metrics, registry
 from components.core.errors import KnockoutError
 from study.spec.syntax import Import, Syntax, read_syntax
 
@@ -67,6 +67,16 @@ def code_digest(levels: tuple[tuple[str, str], ...], entry: str | None = ENTRY) 
     return _sha("\n".join([*sorted(code), *broken]))[:16]
 
 
+def own_metrics() -> dict[str, str]:
+    """Return a digest of the code of each metric of a plug-in, by name."""
+    return {name: _code_of(metrics.METRICS[name]) for name in sorted(metrics.OWN)}
+
+
+def _code_of(function: Any) -> str:
+    modules = _defining(function)
+    return _sha("\n".join(sorted(map(_digest_of, modules))) if modules else _plain(function))[:16]
+
+
 def traced_modules(levels: tuple[tuple[str, str], ...], entry: str | None = ENTRY) -> tuple[str, ...]:
     """Return the names of the modules that :func:`code_digest` reads, sorted."""
     return tuple(sorted({module.name for module in _trace(levels, entry)[0]}))
@@ -105,8 +115,8 @@ def _trace(levels: tuple[tuple[str, str], ...], entry: str | None) -> tuple[set[
     return traced, without_file
 
 
-def _defining(cls: type) -> tuple[Module, ...]:
-    """Return the module that defines a class, with all of its package where it is a plug-in's; none without a file."""
+def _defining(cls: Any) -> tuple[Module, ...]:
+    """Return the module of a class or function, all of its package where it is a plug-in's; none without a file."""
     name = cls.__module__
     if _is_below(name, FOLLOWED):
         module = _locate(name)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from components.core.metrics import METRICS
+from components.core.metrics import METRICS, own_words
 from study.spec.files import write_atomically
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, CellRow
@@ -22,7 +22,10 @@ def tidy(rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> pd.DataF
         if (record := records.get(row.cell)) is not None:
             cell = {**_names(row), **_outcome(record)}
             lines += [{**cell, "part": part, "metric": name, "value": value} for part, name, value in _values(record)]
-    return pd.DataFrame(lines)
+    frame = pd.DataFrame(lines)
+    if words := own_words():
+        frame.attrs["metrics"] = words  # parquet keeps it: a report knows no plug-in
+    return frame
 
 
 def write_table(rows: Sequence[CellRow], records: Mapping[str, CellRecord], out: Path) -> Path:

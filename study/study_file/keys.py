@@ -41,6 +41,7 @@ class StudyFile(_Strict):
 
     name: str = Field(description="name of the study, the experiment in MLflow", min_length=1, max_length=120)
     datasets: list[str | DatasetSpec] = Field(min_length=1)
+    plugins: list[str] = Field(default_factory=list, description="Python files or packages that add levels")
     preset: str = "knockout-small"
     reference: dict[str, Any] = Field(default_factory=dict)
     design: DesignSpec = DesignSpec()

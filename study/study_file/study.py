@@ -13,6 +13,7 @@ from components.core.errors import KnockoutError, UnknownNameError
 from components.core.metrics import METRICS, UP_TO_ONE
 from components.core.settings import parse_settings, paths_from
 from components.data.simulator import SimulatorSettings
+from components.plugins import load_plugins
 from search_spaces.arm import Arm, Choice, parse_choice
 from search_spaces.baselines import baselines
 from search_spaces.designs import Arms, controls, default_controls, distinct, expand
@@ -145,6 +146,7 @@ def load_study(
     try:
         values, done = override(at_scale(file.values, scale), overrides)
         raw = parse(StudyFile, values, "")
+        load_plugins(raw.plugins, file.path.parent)
         entries = [_entry(raw, given, i) for i, given in enumerate(raw.datasets)]
         root = data or file.path.parent
         exams = choose(entries, root, only, may_miss=named)

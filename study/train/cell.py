@@ -16,6 +16,7 @@ from components.core.exam import Split
 from components.core.metrics import METRICS, evaluate
 from components.learning import ProgramError
 from components.split.validation import differences
+from components.training import DivergedError
 from search_spaces.arm import json_digest
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
@@ -30,7 +31,6 @@ from study.train.memory import PeakMemory
 from study.train.pairs import Arrays, name_pairs
 from study.train.score import FoldScores, fixed_order, score_fold
 from study.train.stages.shared import shared_stages
-from study.train.stages.trainer import DivergedError
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ import torch
 from torch import Tensor
 
 from components.core.errors import KnockoutError
+from components.training import same_shapes
 from study.spec.files import write_atomically
 from study.spec.folder import OutFolder
 
 EVERY_S = 60.0  # the most that a kill costs, beside the epoch in flight
 FOLD_S = 1.0  # a finished fold is kept if it took this long: the file costs about a thousandth of it
 PROGRESS = ("stage", "epoch", "best", "best_epoch", "best_state", "curves")
-STATE = frozenset((*PROGRESS, "model", "optimizer", "scheduler", "draws", "batches", "dropout", "negatives", "rows"))
+STATE = frozenset((*PROGRESS, "model", "parts", "random"))
 FINISHED = frozenset(("validation", "test", "curves", "best_epoch", "parameters", "memory_mb"))
 
 
@@ -123,6 +124,11 @@ class Checkpoint:
             return None
         return self._resumed(state)
 
+    def last(self) -> dict[str, Any] | None:
+        """Return the state of this training at its last checkpoint, whatever is trained; None without a sound one."""
+        state = self._read(STATE)
+        return None if state is None else self._resumed(state)
+
     def finish(self, fold: Mapping[str, Any]) -> None:
         """Keep the outcome of a finished fold until the others are; an exam without folds ends with its only one."""
         if self.fold and self.clock.seconds >= min(FOLD_S, EVERY_S):
@@ -171,21 +177,3 @@ def read_tensors(path: Path, owner: str, names: frozenset[str]) -> dict[str, Any
     if not isinstance(content, dict) or content.get("owner") != owner or not names <= content.keys():
         return None
     return content
-
-
-def same_shapes(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Return whether two sets of weights have the same names and shapes."""
-    return {name: w.shape for name, w in one.items()} == {name: w.shape for name, w in other.items()}
-
-
-def random_state(device: torch.device) -> dict[str, Tensor]:
-    """Return the state of torch's own random streams, which dropout draws from."""
-    states = {"cpu": torch.get_rng_state()}
-    return states if device.type == "cpu" else states | {"cuda": torch.cuda.get_rng_state(device)}
-
-
-def set_random_state(device: torch.device, states: Mapping[str, Tensor]) -> None:
-    """Put torch's own random streams back to a state."""
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"], device)

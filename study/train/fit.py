@@ -20,9 +20,10 @@ from components.core.exam import Split
 from components.core.metrics import Scores
 from components.core.streams import Streams
 from components.model import Encoded, GRNModel
+from components.training import Curves, in_chunks
 from study.train.checkpoint import Checkpoint
 from study.train.stages.shared import SharedStage, SharedStages
-from study.train.stages.trainer import Curves, Stage, Trainer, in_chunks
+from study.train.stages.trainer import Stage, Trainer
 from study.train.stages.unsupervised import NAME as UNSUPERVISED
 from study.train.stages.unsupervised import fit_to_expression
 
@@ -127,8 +128,7 @@ def _graph_stage(trainer: Trainer, optimizer: Any) -> Stage:
         value: Tensor = fitter.loss(logits.float(), labels)
         return value
 
-    epochs, patience, size = budget.graph_epochs, budget.graph_patience, budget.graph_batch_size
-    return Stage("graph", fitter, epochs, patience, size, budget.validate_every, model.embed_graph, score, loss)
+    return Stage("graph", fitter, budget.graph_batch_size, model.embed_graph, score, loss)
 
 
 def _joint_stage(trainer: Trainer, optimizer: Any) -> Stage:
@@ -145,14 +145,5 @@ def _joint_stage(trainer: Trainer, optimizer: Any) -> Stage:
         return torch.stack(losses).mean()
 
     return Stage(
-        "joint",
-        fitter,
-        budget.epochs,
-        budget.patience,
-        budget.batch_size,
-        budget.validate_every,
-        model.encode,
-        lambda genes, pairs: model.score(genes, pairs)[0],
-        loss,
-        keeps_last=budget.keep == "last",
+        "joint", fitter, budget.batch_size, model.encode, lambda genes, pairs: model.score(genes, pairs)[0], loss
     )

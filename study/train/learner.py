@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from components.core.streams import Streams
 from components.learning import Context, View, shown
 from search_spaces.arm import Arm
 from study.spec.folder import OutFolder
+from study.train.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -98,26 +100,49 @@ def check_learner(arm: Arm, dataset: Dataset, split: Split, streams: Streams) ->
 
 
 def score_by_learner(
-    arm: Arm, dataset: Dataset, split: Split, streams: Streams, budget: Budget, device: str, workplace: Workplace
+    arm: Arm,
+    dataset: Dataset,
+    split: Split,
+    streams: Streams,
+    budget: Budget,
+    device: str,
+    workplace: Workplace,
+    checkpoint: Checkpoint,
 ) -> LearnerScores:
     """Fit a model of one's own, then ask it once for all pairs of the fold, sorted."""
-    with workplace.folder() as scratch:
+    with workplace.folder() as scratch, own_streams(streams):
+        view = view_of(arm, dataset, split, streams, workplace.fold)
         context = Context(
             device=device,
             threads=torch.get_num_threads(),
             budget=budget,
             streams=streams,
             scratch=scratch,
+            view=view,
+            keeper=checkpoint,
             output=workplace.output,
         )
-        torch.manual_seed(streams.seed("init"))
         learner = _learner(arm)
-        learner.fit(view_of(arm, dataset, split, streams, workplace.fold), context)
+        learner.fit(view, context)
         asked, order = asked_pairs(split)
         scores = np.empty(len(asked))
         scores[order] = _checked(learner.score(asked), len(asked))
     validation, test = np.split(scores, [len(split.validation)])
     return LearnerScores(validation, test, context)
+
+
+@contextmanager
+def own_streams(streams: Streams) -> Iterator[None]:
+    """Seed torch, Python and NumPy for a model that draws from them, and put the latter two back afterwards."""
+    before = random.getstate(), np.random.get_state()  # noqa: NPY002
+    torch.manual_seed(streams.seed("init"))
+    random.seed(streams.seed("init"))
+    np.random.seed(streams.seed("init") % 2**32)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])  # noqa: NPY002
 
 
 def _checked(scores: Any, pairs: int) -> Scores:

@@ -20,7 +20,7 @@ from components.model import GRNModel, Parts, assemble
 from search_spaces.arm import Arm
 from study.train.checkpoint import Checkpoint
 from study.train.fit import Trained, encode, predict, train
-from study.train.learner import Workplace, check_learner, learns, score_by_learner
+from study.train.learner import Workplace, check_learner, score_by_learner
 from study.train.pairs import Arrays, encode_before_and_after
 from study.train.stages.shared import SharedStages
 
@@ -122,8 +122,9 @@ def score_fold(
         If a loss becomes NaN or infinite.
     """
     streams = Streams(dataset.digest, repeat)
-    if learns(arm):
-        made = score_by_learner(arm, dataset, split, streams, budget, device, workplace or Workplace())
+    if arm.learns:
+        place, keeper = workplace or Workplace(), checkpoint or Checkpoint()
+        made = score_by_learner(arm, dataset, split, streams, budget, device, place, keeper)
         own = made.context
         return FoldScores(
             made.validation, made.test, own.curves, own.best_epoch, own.parameters, memory_mb=own.memory_mb
@@ -158,7 +159,7 @@ def prepare(arm: Arm, dataset: Dataset, split: Split, repeat: int) -> None:
         If its sampler draws none, or pairs from outside of the pool, or a part refuses the data.
     """
     streams = Streams(dataset.digest, repeat)
-    if learns(arm):
+    if arm.learns:
         check_learner(arm, dataset, split, streams)
         return
     if not arm.trains:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from annotated_types import Ge, Le
-from component_cases import all_levels, make_dataset, make_split, scorer_arguments
+from component_cases import all_levels, make_split, scorer_arguments
 from sklearn.metrics import mutual_info_score
 
 from components.core import registry
@@ -17,16 +16,14 @@ from components.core.dataset import Dataset
 from components.core.exam import Split, TrainingPairs
 from components.core.metrics import evaluate
 from components.scorer import Baseline, Network
+from knockout.testing import BaselineContract
+from knockout.testing.scorers import FAST, constant_genes, every_pair
 
 SCORERS = [level for _, level in all_levels("scorer")]
 TRAINED = [level for level in SCORERS if registry.level("scorer", level).trains]
 BASELINES = [level for level in SCORERS if issubclass(registry.level("scorer", level), Baseline)]
-RULES = [level for level in SCORERS if level not in TRAINED + BASELINES]
 UNSUPERVISED = [level for level in BASELINES if issubclass(registry.level("scorer", level), Network)]
 LEARNING = [level for level in BASELINES if level not in UNSUPERVISED]
-
-# only size is shrunk
-FAST: dict[str, Any] = {"trees": 5, "epochs": 3, "hidden": 4}
 
 
 def pairs(*listed: tuple[int, int]) -> np.ndarray:
@@ -39,22 +36,12 @@ def exam(n_genes: int, train: np.ndarray, pool: np.ndarray) -> TrainingPairs:
 
 @pytest.fixture(scope="module")
 def shapes() -> Dataset:
-    """Twenty genes, a few of them constant: a TF at zero, a target at zero and a target at one value."""
-    dataset = make_dataset(genes=20, tfs=5, cells=30, edges=50)
-    values = dataset.expression.copy()
-    targets = np.setdiff1d(np.arange(20), dataset.tfs)
-    values[[dataset.tfs[1], targets[0]]] = 0.0
-    values[targets[1]] = np.float32(1.7)
-    return dataclasses.replace(dataset, expression=values)
+    return constant_genes()
 
 
 @pytest.fixture(scope="module")
 def its_split(shapes) -> Split:
     return make_split(shapes)
-
-
-def every_pair(dataset: Dataset) -> np.ndarray:
-    return np.argwhere(~np.eye(dataset.n_genes, dtype=bool))
 
 
 def baseline(level: str, dataset: Dataset, split: Split, seed: int = 0, **given: Any) -> Baseline:
@@ -65,104 +52,8 @@ def baseline(level: str, dataset: Dataset, split: Split, seed: int = 0, **given:
 
 
 @pytest.mark.parametrize("level", BASELINES)
-class TestEveryBaseline:
-    def test_gives_one_finite_score_per_pair_though_genes_are_constant(self, level, shapes, its_split):
-        scorer = baseline(level, shapes, its_split)
-        for asked in (every_pair(shapes), its_split.test, its_split.test[:1]):
-            scores = scorer.score(asked)
-            assert (scores.shape, scores.dtype) == ((len(asked),), np.dtype(np.float64))
-            assert np.isfinite(scores).all()
-        assert len(np.unique(scorer.score(its_split.test))) > 1
-
-    def test_same_pair_same_score_in_any_order_and_whichever_others_are_asked(self, level, shapes, its_split):
-        asked, order = every_pair(shapes), np.random.default_rng(1).permutation(380)
-        scores = baseline(level, shapes, its_split).score(asked)
-        scorer = baseline(level, shapes, its_split)
-        np.testing.assert_allclose(scorer.score(asked[order][:37]), scores[order][:37], atol=1e-6)
-        np.testing.assert_allclose(scorer.score(asked[::-1]), scores[::-1], atol=1e-6)
-        np.testing.assert_allclose(scorer.score(asked.astype(np.int32)), scores, atol=1e-6)
-
-    def test_held_out_labels_and_pairs_change_nothing(self, level, shapes, its_split):
-        swapped = dataclasses.replace(
-            its_split,
-            validation=its_split.validation[::-2],
-            validation_labels=1 - its_split.validation_labels[::-2],
-            test=its_split.test[::2],
-            test_labels=1 - its_split.test_labels[::2],
-        )
-        asked = every_pair(shapes)
-        told, untold = (baseline(level, shapes, exam).score(asked) for exam in (its_split, swapped))
-        assert np.array_equal(told, untold)
-
-    def test_same_stream_same_scores_and_the_arrays_it_was_given_stay(self, level, shapes, its_split):
-        before = shapes.expression.copy()
-        asked = every_pair(shapes)
-        first, second = (baseline(level, shapes, its_split, seed=3).score(asked) for _ in range(2))
-        assert np.array_equal(first, second)
-        assert np.array_equal(shapes.expression, before)
-
-    def test_is_fitted_once_for_validation_and_test(self, level, shapes, its_split):
-        scorer = baseline(level, shapes, its_split)
-        first = scorer.score(its_split.validation)
-        scorer.rng = scorer.split = None  # what another fit would need
-        assert np.array_equal(scorer.score(its_split.validation), first)
-        assert len(scorer.score(its_split.test)) == len(its_split.test)
-
-    def test_layout_and_type_of_expression_do_not_matter(self, level, shapes, its_split):
-        asked = every_pair(shapes)
-        plain = baseline(level, shapes, its_split).score(asked)
-        for given in (np.asfortranarray(shapes.expression), shapes.expression.astype(np.float64)):
-            other = dataclasses.replace(shapes, expression=given)
-            np.testing.assert_allclose(baseline(level, other, its_split).score(asked), plain, atol=1e-6)
-
-    def test_a_gene_that_is_no_tf_regulates_nothing(self, level, shapes, its_split):
-        asked = every_pair(shapes)
-        by_tf = np.isin(asked[:, 0], shapes.tfs)
-        scores = baseline(level, shapes, its_split).score(asked)
-        assert not scores[~by_tf].any()
-        assert scores[by_tf].any()
-        assert (scores >= 0).all(), "or such a pair would not rank last"
-
-    def test_reads_expression(self, level, shapes, its_split):
-        other = dataclasses.replace(shapes, expression=shapes.expression[::-1].copy())
-        asked = its_split.test
-        assert not np.allclose(
-            baseline(level, shapes, its_split).score(asked), baseline(level, other, its_split).score(asked)
-        )
-
-    def test_is_a_baseline_that_silences_the_model(self, level, shapes, its_split):
-        assert not registry.level("scorer", level).control
-        assert not registry.level("scorer", level).trains
-        assert registry.silenced_by("scorer", level) == set(registry.FACTORS) - {"scorer", "split"}
-
-    def test_global_random_state_stays_and_does_not_matter(self, level, shapes, its_split):
-        found = []
-        for seed in (1, 2):
-            torch.manual_seed(seed)
-            np.random.seed(seed)  # noqa: NPY002
-            before, drawn = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-            found.append(baseline(level, shapes, its_split).score(its_split.test))
-            assert torch.equal(before, torch.get_rng_state())
-            assert np.array_equal(drawn, np.random.get_state()[1])  # noqa: NPY002
-        assert np.array_equal(*found)
-
-    def test_every_setting_acts_and_every_extreme_scores(self, level, shapes, its_split):
-        fields = registry.level("scorer", level).Settings.model_fields
-        enough = {name: value for name, value in {"trees": 30, "epochs": 5}.items() if name in fields}
-        plain = baseline(level, shapes, its_split, **enough).score(its_split.test)
-        for name, field in fields.items():
-            values = list(get_args(field.annotation)) if get_origin(field.annotation) is Literal else []
-            values += [type(field.default)(bound.ge) for bound in field.metadata if isinstance(bound, Ge)]
-            values += [bound.le for bound in field.metadata if isinstance(bound, Le) and name == "max_features"]
-            found = [baseline(level, shapes, its_split, **enough | {name: v}).score(its_split.test) for v in values]
-            assert np.isfinite(found).all(), name
-            assert any(not np.array_equal(scores, plain) for scores in found), f"{name} changes nothing"
-
-    def test_scores_where_nothing_varies_or_one_tf_is_listed(self, level, shapes, its_split):
-        flat = dataclasses.replace(shapes, expression=np.ones_like(shapes.expression))
-        assert len(np.unique(baseline(level, flat, its_split).score(its_split.train))) == 1
-        lonely = dataclasses.replace(shapes, tfs=shapes.tfs[:1])
-        assert np.isfinite(baseline(level, lonely, its_split).score(every_pair(shapes))).all()
+class TestEveryBaseline(BaselineContract):
+    pass
 
 
 @pytest.mark.parametrize("level", UNSUPERVISED)

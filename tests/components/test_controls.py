@@ -11,13 +11,14 @@ from component_cases import all_levels, dataset_of, make_dataset, make_split
 from components.core import registry
 from components.core.exam import Split
 from components.core.metrics import evaluate
-from components.scorer import Baseline, Network
+from components.scorer import Baseline, Network, Rule
 from components.scorer.topology import TrainingGraph
+from knockout.testing import RuleContract
 
 SCORERS = [level for _, level in all_levels("scorer")]
 TRAINED = [level for level in SCORERS if registry.level("scorer", level).trains]
 BASELINES = [level for level in SCORERS if issubclass(registry.level("scorer", level), Baseline)]
-RULES = [level for level in SCORERS if level not in TRAINED + BASELINES]
+RULES = [level for level in SCORERS if issubclass(registry.level("scorer", level), Rule)]
 UNSUPERVISED = [level for level in BASELINES if issubclass(registry.level("scorer", level), Network)]
 LEARNING = [level for level in BASELINES if level not in UNSUPERVISED]
 
@@ -44,33 +45,8 @@ def rule(level: str, split: Split):
 
 
 @pytest.mark.parametrize("level", RULES)
-class TestEveryRule:
-    def test_gives_one_finite_score_per_pair(self, level, split):
-        scores = rule(level, split).score(split.test)
-        assert scores.shape == (len(split.test),)
-        assert np.isfinite(scores).all()
-
-    def test_held_out_labels_and_pairs_change_nothing(self, level, split):
-        swapped = dataclasses.replace(
-            split,
-            validation=split.validation[::-1],
-            validation_labels=1 - split.validation_labels,
-            test=split.test[::2],
-            test_labels=1 - split.test_labels[::2],
-        )
-        assert np.array_equal(rule(level, split).score(split.test), rule(level, swapped).score(split.test))
-
-    def test_training_positives_matter(self, level, split):
-        fewer = dataclasses.replace(split, train=split.train[::2])
-        assert not np.array_equal(rule(level, split).score(split.test), rule(level, fewer).score(split.test))
-
-    def test_is_a_control_that_silences_the_model(self, level, split):
-        assert rule(level, split).control
-        assert registry.silenced_by("scorer", level) == set(registry.FACTORS) - {"scorer", "split"}
-
-    def test_same_pair_same_score_in_any_order(self, level, split):
-        scorer = rule(level, split)
-        assert np.array_equal(scorer.score(split.test)[::-1], scorer.score(split.test[::-1]))
+class TestEveryRule(RuleContract):
+    pass
 
 
 class TestByDefinition:

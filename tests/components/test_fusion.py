@@ -6,7 +6,6 @@ from component_cases import (
     GRAPH_WIDTHS,
     PAIR_WIDTH,
     all_levels,
-    assert_gradients_reach_all,
     make_model,
     make_parts,
     same_state,
@@ -16,6 +15,7 @@ from component_cases import (
 from components.core import registry
 from components.fusion import Fusion, PairOnly
 from components.model import training_graph
+from knockout.testing import FusionContract
 
 LEVELS = [level for _, level in all_levels("fusion")]
 PAIRS = 6
@@ -34,39 +34,8 @@ def inputs(seed: int = 0):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-class TestEveryFusion:
-    def test_gives_one_logit_per_pair(self, level):
-        assert build(level)(*inputs()).shape == (PAIRS,)
-
-    def test_encoder_input_is_as_wide_as_announced(self, level):
-        part, genes = build(level), 5
-        layers = [torch.zeros(genes, w) for w in GRAPH_WIDTHS]
-        features = torch.zeros(genes, 11)
-        assert part.encoder_input(features, layers).shape == (genes, part.encoder_width(11, GRAPH_WIDTHS))
-
-    def test_same_seed_gives_the_same_bits(self, level):
-        one, two = build(level, 3).eval(), build(level, 3).eval()
-        assert same_state(one, two)
-        assert torch.equal(one(*inputs()), two(*inputs()))
-
-    def test_gradients_reach_every_weight(self, level):
-        part = build(level)
-        if not any(True for _ in part.parameters()):
-            pytest.skip("it has no weights: the graph decides alone")
-        target = torch.randn(PAIRS, generator=torch.Generator().manual_seed(1))
-        assert_gradients_reach_all(part, (part(*inputs()) - target).square().sum())
-
-    def test_graph_reaches_the_logit(self, level, dataset, split):
-        model = make_model(dataset, make_parts(fusion=level)).eval()
-        positives, pairs = torch.from_numpy(split.train), torch.from_numpy(split.test)
-        full = model.score(model.encode(training_graph(positives)), pairs)[0]
-        half = model.score(model.encode(training_graph(positives[::2])), pairs)[0]
-        assert not torch.allclose(full, half)
-
-    def test_one_layer_of_graph_is_enough(self, level):
-        part = registry.level("fusion", level)(small("fusion", level), PAIR_WIDTH, GRAPH_WIDTHS[:1])
-        z, tf, target, score = inputs()
-        assert part(z, tf[:1], target[:1], score).shape == (PAIRS,)
+class TestEveryFusion(FusionContract):
+    pass
 
 
 class TestEarly:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from component_cases import IN_WIDTH, all_levels, assert_gradients_reach_all, same_state, small
+from component_cases import IN_WIDTH, all_levels, small
 
 from components.core import registry
 from components.model import training_graph
+from knockout.testing import GraphBranchContract
 
 LEVELS = [level for _, level in all_levels("gnn") if registry.level("gnn", level)(small("gnn", level), 3).widths]
 GENES = 12
@@ -25,52 +26,8 @@ def x() -> torch.Tensor:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("expert", ["roles", "shared"])
-class TestEveryGraphBranch:
-    def test_gives_one_embedding_per_layer(self, level, expert, x):
-        part = build(level, expert=expert)
-        graph = part(x, training_graph(POSITIVES))
-        assert [h.shape for h in graph.layers] == [(GENES, width) for width in part.widths]
-        assert len(part.widths) == 2
-        assert graph.as_tf.shape == graph.as_target.shape
-        assert graph.expert_score(PAIRS).shape == (len(PAIRS),)
-
-    def test_same_seed_gives_the_same_bits(self, level, expert, x):
-        one, two = build(level, 3, expert=expert).eval(), build(level, 3, expert=expert).eval()
-        assert same_state(one, two)
-        edges = training_graph(POSITIVES)
-        assert all(map(torch.equal, one(x, edges).layers, two(x, edges).layers))
-
-    def test_permuting_genes_permutes_embeddings(self, level, expert, x):
-        part = build(level, expert=expert).eval()
-        order = torch.randperm(GENES, generator=torch.Generator().manual_seed(1))
-        place = torch.argsort(order)  # where each gene went
-        plain = part(x, training_graph(POSITIVES))
-        permuted = part(x[order], training_graph(place[POSITIVES]))
-        for before, after in zip((*plain.layers, plain.as_tf), (*permuted.layers, permuted.as_tf), strict=True):
-            torch.testing.assert_close(after, before[order])
-        torch.testing.assert_close(permuted.expert_score(place[PAIRS]), plain.expert_score(PAIRS))
-
-    def test_gradients_reach_every_weight(self, level, expert, x):
-        part = build(level, expert=expert)
-        graph = part(x, training_graph(POSITIVES))
-        assert_gradients_reach_all(part, graph.expert_score(PAIRS).sum() + sum(h.square().sum() for h in graph.layers))
-
-    def test_edge_acts_only_where_messages_pass(self, level, expert, x):
-        part = build(level, expert=expert).eval()
-        plain = part(x, training_graph(POSITIVES)).layers[-1]
-        more = part(x, training_graph(torch.cat([POSITIVES, torch.tensor([[2, 11]])]))).layers[-1]
-        assert torch.equal(plain, more) is not part.passes_messages
-
-    def test_isolated_genes_and_an_empty_graph_are_borne(self, level, expert, x):
-        graph = build(level, expert=expert)(x, torch.empty(2, 0, dtype=torch.long))
-        assert all(torch.isfinite(h).all() for h in graph.layers)
-
-    def test_expert_score_is_the_product_of_both_roles(self, level, expert, x):
-        graph = build(level, expert=expert).eval()(x, training_graph(POSITIVES))
-        tf, target = graph.as_tf.detach().numpy(), graph.as_target.detach().numpy()
-        expected = [sum(tf[i, d] * target[j, d] for d in range(tf.shape[1])) for i, j in PAIRS.tolist()]
-        np.testing.assert_allclose(graph.expert_score(PAIRS).detach().numpy(), expected, rtol=1e-4, atol=1e-6)
+class TestEveryGraphBranch(GraphBranchContract):
+    pass
 
 
 def test_shared_expert_score_is_equation_5_to_the_letter(x):

@@ -6,9 +6,9 @@ from component_cases import all_levels, keys, make_dataset, make_split, small
 
 from components.core import registry
 from components.core.exam import Split
+from knockout.testing import NegativesContract
 
 LEVELS = [level for _, level in all_levels("negatives")]
-SPLITS = [level for _, level in all_levels("split")]
 
 
 EXPRESSION = make_dataset(genes=60).expression  # of any network here: fewer genes use the first rows
@@ -20,41 +20,9 @@ def build(level: str, split: Split, **settings):
     return registry.level("negatives", level)(given, split, EXPRESSION[: split.n_genes])
 
 
-@pytest.fixture(scope="module", params=SPLITS)
-def any_split(request) -> Split:
-    return make_split(make_dataset(4, genes=50, tfs=10, edges=110), request.param)
-
-
 @pytest.mark.parametrize("level", LEVELS)
-class TestEverySampler:
-    def test_draws_from_the_pool_without_repetition(self, level, any_split):
-        drawn = build(level, any_split, ratio=2.0).draw(np.random.default_rng(0))
-        n = any_split.n_genes
-        assert drawn.dtype == np.int64
-        assert len(keys(drawn, n)) == len(drawn) > 0
-        assert keys(drawn, n) <= keys(any_split.pool, n)
-
-    @pytest.mark.parametrize("honest", ["per_tf", "all_non_targets"])
-    def test_never_draws_an_edge_or_a_held_out_pair(self, level, honest, dataset):
-        split = make_split(dataset, honest)
-        forbidden = np.concatenate([dataset.edges, split.validation, split.test])
-        for seed in range(5):
-            drawn = build(level, split, ratio=10.0).draw(np.random.default_rng(seed))
-            assert not keys(drawn, split.n_genes) & keys(forbidden, split.n_genes)
-
-    def test_same_stream_same_draw(self, level, split):
-        sampler = build(level, split)
-        one, two = (sampler.draw(np.random.default_rng(7)) for _ in range(2))
-        assert np.array_equal(one, two)
-
-    def test_fresh_draws_differ(self, level, split):
-        sampler, rng = build(level, split), np.random.default_rng(7)
-        assert np.array_equal(sampler.draw(rng), sampler.draw(rng)) is not sampler.fresh
-
-    def test_leaves_the_split_as_it_was(self, level, dataset):
-        split = make_split(dataset)
-        build(level, split).draw(np.random.default_rng(0))
-        assert split.digest == make_split(dataset).digest
+class TestEverySampler(NegativesContract):
+    pass
 
 
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0])

@@ -2,34 +2,21 @@ from __future__ import annotations
 
 import pytest
 import torch
-from component_cases import all_levels, small
+from component_cases import all_levels
 from torch import nn
 
 from components.core import registry
 from components.core.budget import Budget
 from components.core.errors import KnockoutError
 from components.core.settings import describe, parse_settings
+from knockout.testing import OptimizerContract
 
 LEVELS = [level for _, level in all_levels("optimizer")]
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("stage", ["joint", "graph"])
-class TestEveryOptimizer:
-    def test_goes_downhill(self, level, stage):
-        weight = nn.Parameter(torch.tensor([3.0, -2.0]))
-        fitter = getattr(registry.level("optimizer", level)(small("optimizer", level)), stage)([weight])
-        before = weight.square().sum().item()
-        for _ in range(20):
-            fitter.step(weight.square().sum())
-            fitter.end_epoch()
-        assert weight.square().sum().item() < before
-
-    def test_weight_without_gradient_stays(self, level, stage):
-        used, unused = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
-        fitter = getattr(registry.level("optimizer", level)(small("optimizer", level)), stage)([used, unused])
-        fitter.step(used.square().sum())
-        assert torch.equal(unused, torch.ones(2))
+class TestEveryOptimizer(OptimizerContract):
+    pass
 
 
 class TestAdam:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from component_cases import IN_WIDTH, all_levels, assert_gradients_reach_all, same_state, small
+from component_cases import IN_WIDTH, all_levels, small
 
 from components.core import registry
 from components.core.errors import KnockoutError
+from knockout.testing import PairEncoderContract
 
 LEVELS = [level for _, level in all_levels("pair_encoder")]
 GENES = 9
@@ -28,44 +29,8 @@ def x() -> torch.Tensor:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-class TestEveryPairEncoder:
-    def test_shapes_are_as_documented(self, level, x):
-        part = build(level)
-        as_tf, as_target = part.project(x)
-        assert as_tf.shape == as_target.shape
-        assert len(as_tf) == GENES
-        assert encode(part, x).shape == (len(PAIRS), part.width)
-
-    def test_same_seed_gives_the_same_bits(self, level, x):
-        one, two = build(level, 3).eval(), build(level, 3).eval()
-        assert same_state(one, two)
-        assert torch.equal(encode(one, x), encode(two, x))
-
-    def test_permuting_genes_permutes_projections(self, level, x):
-        part = build(level).eval()
-        order = torch.randperm(GENES, generator=torch.Generator().manual_seed(1))
-        for plain, permuted in zip(part.project(x), part.project(x[order]), strict=True):
-            torch.testing.assert_close(permuted, plain[order])
-
-    def test_roles_tell_a_pair_from_its_reverse(self, level, x):
-        encoded = encode(build(level).eval(), x)
-        assert not torch.allclose(encoded[0], encoded[1])
-
-    def test_pair_is_encoded_alike_in_any_batch(self, level, x):
-        part = build(level).eval()
-        torch.testing.assert_close(encode(part, x, PAIRS[:1]), encode(part, x)[:1])
-
-    def test_both_genes_matter(self, level, x):
-        part = build(level).eval()
-        for column in (0, 1):
-            other = x.clone()
-            other[PAIRS[0, column]] += 1.0
-            assert not torch.allclose(encode(part, other)[0], encode(part, x)[0])
-
-    def test_gradients_reach_every_weight(self, level, x):
-        part = build(level)
-        direction = torch.randn(part.width, generator=torch.Generator().manual_seed(2))
-        assert_gradients_reach_all(part, (encode(part, x) @ direction).square().sum())
+class TestEveryPairEncoder(PairEncoderContract):
+    pass
 
 
 def test_transformer_roles_start_as_zeros_and_ones():

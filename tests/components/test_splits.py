@@ -16,13 +16,22 @@ from components.core.errors import KnockoutError
 from components.core.exam import Split
 from components.core.streams import Streams
 from components.split.validation import differences
+from knockout.testing.exam import (
+    SplitContract,
+    assert_both_directions_are_in_one_part,
+    assert_every_positive_is_in_exactly_one_part,
+    assert_labels_tell_edges_from_others,
+    assert_no_pair_is_in_two_parts,
+    assert_pairs_are_candidates_and_appear_once,
+    parts_of,
+    positives_of,
+)
 from search_spaces.arm import parse_choice
 
 LEVELS = [level for _, level in all_levels("split")]
 OVERLAPPING = {"per_tf_as_published"}
 HONEST = [level for level in LEVELS if level not in OVERLAPPING]
 RECIPROCAL = ["free", "together"]
-WHOLE_GENES = {"unseen_tf", "unseen_target"}  # 'together' leaves out what would stand in two parts
 
 
 @st.composite
@@ -49,24 +58,6 @@ def set_exam(network: Dataset, level: str, seed: int, **settings) -> Split:
         raise
 
 
-def parts_of(split: Split) -> dict[str, set[int]]:
-    n = split.n_genes
-    return {
-        "train": keys(split.train, n),
-        "pool": keys(split.pool, n),
-        "validation": keys(split.validation, n),
-        "test": keys(split.test, n),
-    }
-
-
-def positives_of(split: Split) -> list[set[int]]:
-    held_out = [(split.validation, split.validation_labels), (split.test, split.test_labels)]
-    return [
-        keys(split.train, split.n_genes),
-        *(keys(pairs[labels == 1], split.n_genes) for pairs, labels in held_out),
-    ]
-
-
 def count_by_tf(pairs: np.ndarray, tf: int) -> int:
     return int(np.sum(pairs[:, 0] == tf))
 
@@ -77,47 +68,12 @@ def counts(split: Split, tf: int, label: int) -> tuple[int, int, int]:
     return tuple(count_by_tf(p, tf) for p in (train, validation, split.test[split.test_labels == label]))
 
 
-def assert_every_positive_is_in_exactly_one_part(split: Split, network: Dataset, level: str, reciprocal: str) -> None:
-    parts = positives_of(split)
-    covered = set().union(*parts)
-    assert sum(map(len, parts)) == len(covered)
-    lost = keys(network.edges, network.n_genes) - covered
-    if reciprocal == "together" and level in WHOLE_GENES:
-        lost -= keys(np.concatenate([split.validation, split.test])[:, ::-1], network.n_genes)
-    assert not lost
-    assert covered <= keys(network.edges, network.n_genes)
-
-
-def assert_pairs_are_candidates_and_appear_once(split: Split, network: Dataset) -> None:
-    parts = {"train": split.train, "pool": split.pool, "validation": split.validation, "test": split.test}
-    for name, pairs in parts.items():
-        assert pairs.dtype == np.int64
-        assert len(keys(pairs, network.n_genes)) == len(pairs), name
-        assert np.isin(pairs[:, 0], network.tfs).all(), name
-        assert (pairs[:, 0] != pairs[:, 1]).all(), name
-    assert not keys(split.pool, network.n_genes) & keys(network.edges, network.n_genes)
-    assert (np.diff(split.pool[:, 0]) >= 0).all()
-
-
-def assert_no_pair_is_in_two_parts(split: Split) -> None:
-    parts = parts_of(split)
-    assert len(set().union(*parts.values())) == sum(map(len, parts.values()))
-
-
-def assert_labels_tell_edges_from_others(split: Split, network: Dataset) -> None:
-    for pairs, labels in ((split.validation, split.validation_labels), (split.test, split.test_labels)):
-        assert network.known[tuple(pairs.T)].astype(int).tolist() == labels.tolist()
-
-
-def assert_both_directions_are_in_one_part(split: Split) -> None:
-    sides = [np.concatenate([split.train, split.pool]), split.validation, split.test]
-    for k, side in enumerate(sides):
-        mirrored = keys(side[:, ::-1], split.n_genes)
-        for other, pairs in enumerate(sides):
-            assert other == k or not mirrored & keys(pairs, split.n_genes)
-
-
 seeds = st.integers(0, 1000)
+
+
+@pytest.mark.parametrize("level", HONEST)
+class TestEveryHonestSplit(SplitContract):
+    pass
 
 
 @pytest.mark.parametrize("reciprocal", RECIPROCAL)

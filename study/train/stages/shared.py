@@ -20,10 +20,11 @@ from torch import Tensor
 
 from components.core import registry
 from components.core.budget import Budget
+from components.training import same_shapes
 from search_spaces.arm import Arm, Choice, canonical_json, json_digest
 from study.spec.code import code_digest
 from study.spec.folder import OutFolder
-from study.train.checkpoint import read_tensors, same_shapes, write_tensors
+from study.train.checkpoint import read_tensors, write_tensors
 
 ENABLED = True  # a benchmark sets it to False to see what sharing is worth
 WAIT_S = 24 * 3600.0  # for another worker to finish the stage; the lock of one that died is free at once

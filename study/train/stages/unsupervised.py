@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from components.core.streams import seeded
+from components.training import DivergedError
 from study.train.checkpoint import STATE
-from study.train.stages.trainer import DivergedError, Trainer
+from study.train.stages.trainer import Trainer
 
 NAME = "unsupervised"  # of the stage, in checkpoints and curves
 EVERY = 100  # steps over which the loss is averaged, before features are kept

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from components.bucketing.factorised import Factorisation
 from components.core.errors import KnockoutError
+from components.training import DivergedError, Passes
 from study.plan.plan import make_plan
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
@@ -146,17 +147,14 @@ def test_a_cell_killed_within_a_pass_goes_on_with_the_rest_of_it(cell, epochs: E
 def test_validation_every_few_batches_leaves_out_no_pair_of_a_pass(cell, monkeypatch: pytest.MonkeyPatch):
     """Stretches of three batches share one pass over all pairs, and each counts as an epoch."""
     asked: list[list[tuple[int, int]]] = []
-    epoch = trainer.Trainer._epoch
+    batches = Passes.batches
 
-    def watched(self: Any, stage: Any, at: Any) -> float:
-        before = at.rows
-        loss = epoch(self, stage, at)
-        if stage.name == "joint":
-            pairs = torch.cat([self.positives, at.negatives])[before[: len(before) - len(at.rows)]]
-            asked.append([tuple(pair) for pair in pairs.tolist()])
-        return loss
+    def watched(passes: Passes, *size: int) -> list[torch.Tensor]:
+        rows = batches(passes, *size)
+        asked.append([tuple(pair) for pair in passes.candidates[torch.cat(rows)].tolist()])
+        return rows
 
-    monkeypatch.setattr(trainer.Trainer, "_epoch", watched)
+    monkeypatch.setattr(Passes, "batches", watched)
     training = {**TRAINING, "graph_epochs": 0, "epochs": 12, "patience": 99, "batch_size": 32, "validate_every": 3}
     made = cell({"negatives": "all"}, training=training)
     result = run_cell(made, LANE)
@@ -246,7 +244,7 @@ def test_files_go_when_the_cell_has_ended_and_stay_when_it_may_be_tried_again(
 ):
     made = cell()
     if status != "ok":
-        error = trainer.DivergedError("at the end") if status == "diverged" else OSError("at the end")
+        error = DivergedError("at the end") if status == "diverged" else OSError("at the end")
         monkeypatch.setattr("study.train.score.predict", lambda *given: (_ for _ in ()).throw(error))
     result = epochs.run(made, tmp_path)
     assert result is not None and result.record.status == status
@@ -264,7 +262,7 @@ def spoil(path: Path, how: str) -> None:
     elif how == "another cell":
         torch.save({**content, "owner": "another"}, path)
     elif how == "keys":
-        torch.save({name: value for name, value in content.items() if name != "optimizer"}, path)
+        torch.save({name: value for name, value in content.items() if name != "parts"}, path)
     elif how == "shapes":
         weights = {name: torch.zeros(3) for name in content["model"]}
         torch.save({**content, "model": weights}, path)

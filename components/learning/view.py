@@ -1,19 +1,19 @@
-"""What a model of one's own is given: the view of the data and exam that it may learn from, and what it works with."""
+"""The view of a data set and its exam that a model of one's own may learn from: nothing of the test."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
-from components.core.budget import Budget
 from components.core.dataset import Dataset, Floats, Ints
 from components.core.exam import Split, TrainingPairs
-from components.core.streams import Streams
 
 EXPRESSION = ("true", "noise", "permuted")
+
+Array = TypeVar("Array", bound=np.ndarray)
 
 
 class ProgramError(Exception):
@@ -67,19 +67,19 @@ class View:
         repeat: int = 0,
         fold: int = 0,
     ) -> View:
-        """Return the view of a data set and its exam; the arrays of the exam are read-only."""
-        validation, labels = split.validation.view(), split.validation_labels.view()
-        validation.flags.writeable = labels.flags.writeable = False
+        """Return the view of a data set and its exam; read-only copies, since torch writes into what is read-only."""
+        pairs = split.training
+        training = replace(pairs, train=_copy(pairs.train), pool=_copy(pairs.pool))
         return cls(
             dataset=dataset.name,
             network=dataset.network,
             block=dataset.block,
             genes=dataset.genes,
-            expression=expression,
-            tfs=dataset.tfs,
-            training=split.training,
-            validation=validation,
-            validation_labels=labels,
+            expression=_copy(expression),
+            tfs=_copy(dataset.tfs),
+            training=training,
+            validation=_copy(split.validation),
+            validation_labels=_copy(split.validation_labels),
             draw=draw,
             repeat=repeat,
             fold=fold,
@@ -90,45 +90,6 @@ class View:
         negatives = self.draw(epoch)
         labels = np.repeat(np.array([1, 0], dtype=np.int64), [len(self.training.train), len(negatives)])
         return np.concatenate([self.training.train, negatives]), labels
-
-
-@dataclass(kw_only=True)
-class Context:
-    """What a model of one's own works with, and where it leaves what is recorded of it.
-
-    Attributes
-    ----------
-    device, threads
-        torch device, and CPU threads, of the lane.
-    budget
-        Epochs, patience, batch size of the study.
-    streams
-        Random streams of the repeat, the same for every arm: ``streams.seed("init")``.
-    scratch
-        An empty folder of its own, removed afterwards.
-    output
-        File that keeps what a program prints; None: nothing is kept.
-    curves
-        Name to one value per epoch, for the report's figures.
-    best_epoch, parameters, memory_mb
-        Epoch that validation chose (from 1), number of trained weights, peak memory outside of this process.
-    """
-
-    device: str
-    threads: int
-    budget: Budget
-    streams: Streams
-    scratch: Path
-    output: Path | None = None
-    curves: dict[str, list[float]] = field(default_factory=dict)
-    best_epoch: int = 0
-    parameters: int = 0
-    memory_mb: float = 0.0
-
-    @property
-    def seed(self) -> int:
-        """31-bit seed of the repeat, the same for every arm."""
-        return self.streams.seed("init") % 2**31
 
 
 def shown(kind: str, expression: Floats, rng: np.random.Generator) -> Floats:
@@ -145,3 +106,9 @@ def shown(kind: str, expression: Floats, rng: np.random.Generator) -> Floats:
         "permuted": lambda: rng.permutation(expression, axis=0),
     }
     return shows[kind]()
+
+
+def _copy(array: Array) -> Array:
+    copied = array.copy()
+    copied.flags.writeable = False
+    return copied

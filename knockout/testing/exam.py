@@ -1,0 +1,155 @@
+"""What protocols of an exam, and samplers of its training negatives, owe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.core import registry
+from components.core.dataset import Dataset
+from components.core.exam import Split
+from components.core.streams import Streams
+from knockout.testing.cases import keys, make_dataset, make_split
+from knockout.testing.level import Suite, fields_of
+
+WHOLE_GENES = {"unseen_tf", "unseen_target"}  # 'together' leaves out what would stand in two parts
+PROTOCOLS = [name for name, cls in registry.levels("split").items() if not getattr(cls, "across", False)]
+EXPRESSION = make_dataset(genes=60).expression  # of any network here: fewer genes use the first rows
+
+
+class NegativesContract(Suite):
+    """What a sampler of negatives owes: pairs of the pool alone, by the stream that it is given."""
+
+    @pytest.fixture(params=PROTOCOLS)
+    def any_split(self, request: pytest.FixtureRequest) -> Split:
+        """Return an exam of some protocol."""
+        return make_split(make_dataset(4, genes=50, tfs=10, edges=110), request.param)
+
+    @pytest.fixture(params=["per_tf", "all_non_targets"])
+    def honest(self, request: pytest.FixtureRequest) -> str:
+        """Return a protocol whose pool holds no held-out pair."""
+        return str(request.param)
+
+    def build(self, level: str, split: Split, **settings: Any) -> Any:
+        """Construct the level for an exam; settings that it lacks are left out."""
+        given = {name: value for name, value in settings.items() if name in fields_of("negatives", level)}
+        cls: Any = registry.level("negatives", level)
+        return cls(self.small("negatives", level, **given), split, EXPRESSION[: split.n_genes])
+
+    def test_draws_from_the_pool_without_repetition(self, level: str, any_split: Split) -> None:
+        drawn = self.build(level, any_split, ratio=2.0).draw(np.random.default_rng(0))
+        n = any_split.n_genes
+        assert drawn.dtype == np.int64
+        assert len(keys(drawn, n)) == len(drawn) > 0
+        assert keys(drawn, n) <= keys(any_split.pool, n)
+
+    def test_never_draws_an_edge_or_a_held_out_pair(self, level: str, honest: str, dataset: Dataset) -> None:
+        split = make_split(dataset, honest)
+        forbidden = np.concatenate([dataset.edges, split.validation, split.test])
+        for seed in range(5):
+            drawn = self.build(level, split, ratio=10.0).draw(np.random.default_rng(seed))
+            assert not keys(drawn, split.n_genes) & keys(forbidden, split.n_genes)
+
+    def test_same_stream_same_draw(self, level: str, split: Split) -> None:
+        sampler = self.build(level, split)
+        one, two = (sampler.draw(np.random.default_rng(7)) for _ in range(2))
+        assert np.array_equal(one, two)
+
+    def test_fresh_draws_differ(self, level: str, split: Split) -> None:
+        sampler, rng = self.build(level, split), np.random.default_rng(7)
+        assert np.array_equal(sampler.draw(rng), sampler.draw(rng)) is not sampler.fresh
+
+    def test_leaves_the_split_as_it_was(self, level: str, dataset: Dataset) -> None:
+        split = make_split(dataset)
+        self.build(level, split).draw(np.random.default_rng(0))
+        assert split.digest == make_split(dataset).digest
+
+
+class SplitContract(Suite):
+    """What a protocol owes that cuts one data set: honest parts, which the seed alone decides."""
+
+    @pytest.fixture(params=range(3))
+    def network(self, request: pytest.FixtureRequest) -> Dataset:
+        """Return a random network."""
+        return make_dataset(request.param, genes=50, tfs=10, edges=160)
+
+    def test_parts_hold_what_they_should(self, level: str, network: Dataset) -> None:
+        """Each pair stands in one part, and its label says whether it is an edge."""
+        split = make_split(network, level, **self.settings)
+        assert_pairs_are_candidates_and_appear_once(split, network)
+        assert_no_pair_is_in_two_parts(split)
+        assert_labels_tell_edges_from_others(split, network)
+        assert not set.intersection(*positives_of(split)[:2]) and len(split.train)
+        assert all(len(np.unique(labels)) == 2 for labels in (split.validation_labels, split.test_labels))
+
+    def test_same_seed_same_exam_and_each_repeat_another(self, level: str, network: Dataset) -> None:
+        """Arms are paired by exam."""
+        seeds = [Streams(network.digest, repeat).seed("split") for repeat in (0, 0, 1, 2)]
+        digests = [make_split(network, level, seed=seed, **self.settings).digest for seed in seeds]
+        assert digests[0] == digests[1] and len(set(digests)) == 3
+
+    def test_expression_is_not_looked_at(self, level: str, network: Dataset) -> None:
+        """An exam that expression decides would favour whoever reads expression alike."""
+        before = make_split(network, level, seed=1, **self.settings).digest
+        network.expression[:] = 0.0
+        assert make_split(network, level, seed=1, **self.settings).digest == before
+
+
+def parts_of(split: Split) -> dict[str, set[int]]:
+    n = split.n_genes
+    return {
+        "train": keys(split.train, n),
+        "pool": keys(split.pool, n),
+        "validation": keys(split.validation, n),
+        "test": keys(split.test, n),
+    }
+
+
+def positives_of(split: Split) -> list[set[int]]:
+    held_out = [(split.validation, split.validation_labels), (split.test, split.test_labels)]
+    return [
+        keys(split.train, split.n_genes),
+        *(keys(pairs[labels == 1], split.n_genes) for pairs, labels in held_out),
+    ]
+
+
+def assert_every_positive_is_in_exactly_one_part(split: Split, network: Dataset, level: str, reciprocal: str) -> None:
+    parts = positives_of(split)
+    covered = set().union(*parts)
+    assert sum(map(len, parts)) == len(covered)
+    lost = keys(network.edges, network.n_genes) - covered
+    if reciprocal == "together" and level in WHOLE_GENES:
+        lost -= keys(np.concatenate([split.validation, split.test])[:, ::-1], network.n_genes)
+    assert not lost
+    assert covered <= keys(network.edges, network.n_genes)
+
+
+def assert_pairs_are_candidates_and_appear_once(split: Split, network: Dataset) -> None:
+    parts = {"train": split.train, "pool": split.pool, "validation": split.validation, "test": split.test}
+    for name, pairs in parts.items():
+        assert pairs.dtype == np.int64
+        assert len(keys(pairs, network.n_genes)) == len(pairs), name
+        assert np.isin(pairs[:, 0], network.tfs).all(), name
+        assert (pairs[:, 0] != pairs[:, 1]).all(), name
+    assert not keys(split.pool, network.n_genes) & keys(network.edges, network.n_genes)
+    assert (np.diff(split.pool[:, 0]) >= 0).all()
+
+
+def assert_no_pair_is_in_two_parts(split: Split) -> None:
+    parts = parts_of(split)
+    assert len(set().union(*parts.values())) == sum(map(len, parts.values()))
+
+
+def assert_labels_tell_edges_from_others(split: Split, network: Dataset) -> None:
+    for pairs, labels in ((split.validation, split.validation_labels), (split.test, split.test_labels)):
+        assert network.known[tuple(pairs.T)].astype(int).tolist() == labels.tolist()
+
+
+def assert_both_directions_are_in_one_part(split: Split) -> None:
+    sides = [np.concatenate([split.train, split.pool]), split.validation, split.test]
+    for k, side in enumerate(sides):
+        mirrored = keys(side[:, ::-1], split.n_genes)
+        for other, pairs in enumerate(sides):
+            assert other == k or not mirrored & keys(pairs, split.n_genes)

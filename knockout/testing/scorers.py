@@ -1,0 +1,202 @@
+"""What rules and known methods owe."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal, get_args, get_origin
+
+import numpy as np
+import pytest
+import torch
+from annotated_types import Ge, Le
+
+from components.core import registry
+from components.core.dataset import Dataset, Ints
+from components.core.exam import Split
+from components.scorer.base import MODEL_FACTORS
+from knockout.testing.cases import make_dataset, make_split, scorer_arguments
+from knockout.testing.level import Suite, fields_of
+
+# only size is shrunk
+FAST: dict[str, Any] = {"trees": 5, "epochs": 3, "hidden": 4}
+
+
+class RuleContract(Suite):
+    """What a control that reads no expression owes."""
+
+    def build(self, level: str, split: Split) -> Any:
+        """Construct the level for an exam."""
+        cls: Any = registry.level("scorer", level)
+        return cls(self.small("scorer", level), split, np.random.default_rng(0))
+
+    def test_gives_one_finite_score_per_pair(self, level: str, split: Split) -> None:
+        scores = self.build(level, split).score(split.test)
+        assert scores.shape == (len(split.test),)
+        assert np.isfinite(scores).all()
+
+    def test_held_out_labels_and_pairs_change_nothing(self, level: str, split: Split) -> None:
+        swapped = dataclasses.replace(
+            split,
+            validation=split.validation[::-1],
+            validation_labels=1 - split.validation_labels,
+            test=split.test[::2],
+            test_labels=1 - split.test_labels[::2],
+        )
+        assert np.array_equal(self.build(level, split).score(split.test), self.build(level, swapped).score(split.test))
+
+    def test_training_positives_matter(self, level: str, split: Split) -> None:
+        fewer = dataclasses.replace(split, train=split.train[::2])
+        assert not np.array_equal(
+            self.build(level, split).score(split.test), self.build(level, fewer).score(split.test)
+        )
+
+    def test_is_a_control_that_silences_the_model(self, level: str, split: Split) -> None:
+        assert self.build(level, split).control
+        assert registry.silenced_by("scorer", level) == set(MODEL_FACTORS)
+
+    def test_same_pair_same_score_in_any_order(self, level: str, split: Split) -> None:
+        scorer = self.build(level, split)
+        assert np.array_equal(scorer.score(split.test)[::-1], scorer.score(split.test[::-1]))
+
+
+def constant_genes() -> Dataset:
+    """Return twenty genes, a few of them constant: a TF at zero, a target at zero and a target at one value."""
+    dataset = make_dataset(genes=20, tfs=5, cells=30, edges=50)
+    values = dataset.expression.copy()
+    targets = np.setdiff1d(np.arange(20), dataset.tfs)
+    values[[dataset.tfs[1], targets[0]]] = 0.0
+    values[targets[1]] = np.float32(1.7)
+    return dataclasses.replace(dataset, expression=values)
+
+
+def every_pair(dataset: Dataset) -> Ints:
+    """Return all ordered pairs of two genes."""
+    return np.argwhere(~np.eye(dataset.n_genes, dtype=bool))
+
+
+class BaselineContract(Suite):
+    """What a known method owes that reads true expression."""
+
+    @pytest.fixture
+    def shapes(self) -> Dataset:
+        """Return a data set of which some genes are constant."""
+        return constant_genes()
+
+    @pytest.fixture
+    def its_split(self, shapes: Dataset) -> Split:
+        """Return an exam of these genes."""
+        return make_split(shapes)
+
+    def build(self, level: str, dataset: Dataset, split: Split, seed: int = 0, **given: Any) -> Any:
+        """Construct the level for a data set and an exam."""
+        cls: Any = registry.level("scorer", level)
+        fast = {name: value for name, value in FAST.items() if name in cls.Settings.model_fields}
+        settings = registry.parse("scorer", level, {**fast, **self.settings, **given})
+        return cls(settings, *scorer_arguments(cls, dataset, split, np.random.default_rng(seed)))
+
+    def test_gives_one_finite_score_per_pair_though_genes_are_constant(
+        self, level: str, shapes: Dataset, its_split: Split
+    ) -> None:
+        scorer = self.build(level, shapes, its_split)
+        for asked in (every_pair(shapes), its_split.test, its_split.test[:1]):
+            scores = scorer.score(asked)
+            assert (scores.shape, scores.dtype) == ((len(asked),), np.dtype(np.float64))
+            assert np.isfinite(scores).all()
+        assert len(np.unique(scorer.score(its_split.test))) > 1
+
+    def test_same_pair_same_score_in_any_order_and_whichever_others_are_asked(
+        self, level: str, shapes: Dataset, its_split: Split
+    ) -> None:
+        asked, order = every_pair(shapes), np.random.default_rng(1).permutation(380)
+        scores = self.build(level, shapes, its_split).score(asked)
+        scorer = self.build(level, shapes, its_split)
+        np.testing.assert_allclose(scorer.score(asked[order][:37]), scores[order][:37], atol=1e-6)
+        np.testing.assert_allclose(scorer.score(asked[::-1]), scores[::-1], atol=1e-6)
+        np.testing.assert_allclose(scorer.score(asked.astype(np.int32)), scores, atol=1e-6)
+
+    def test_held_out_labels_and_pairs_change_nothing(self, level: str, shapes: Dataset, its_split: Split) -> None:
+        swapped = dataclasses.replace(
+            its_split,
+            validation=its_split.validation[::-2],
+            validation_labels=1 - its_split.validation_labels[::-2],
+            test=its_split.test[::2],
+            test_labels=1 - its_split.test_labels[::2],
+        )
+        asked = every_pair(shapes)
+        told, untold = (self.build(level, shapes, exam).score(asked) for exam in (its_split, swapped))
+        assert np.array_equal(told, untold)
+
+    def test_same_stream_same_scores_and_the_arrays_it_was_given_stay(
+        self, level: str, shapes: Dataset, its_split: Split
+    ) -> None:
+        before = shapes.expression.copy()
+        asked = every_pair(shapes)
+        first, second = (self.build(level, shapes, its_split, seed=3).score(asked) for _ in range(2))
+        assert np.array_equal(first, second)
+        assert np.array_equal(shapes.expression, before)
+
+    def test_is_fitted_once_for_validation_and_test(self, level: str, shapes: Dataset, its_split: Split) -> None:
+        scorer = self.build(level, shapes, its_split)
+        first = scorer.score(its_split.validation)
+        scorer.rng = scorer.split = None  # what another fit would need
+        assert np.array_equal(scorer.score(its_split.validation), first)
+        assert len(scorer.score(its_split.test)) == len(its_split.test)
+
+    def test_layout_and_type_of_expression_do_not_matter(self, level: str, shapes: Dataset, its_split: Split) -> None:
+        asked = every_pair(shapes)
+        plain = self.build(level, shapes, its_split).score(asked)
+        layouts: tuple[Any, ...] = (np.asfortranarray(shapes.expression), shapes.expression.astype(np.float64))
+        for given in layouts:
+            other = dataclasses.replace(shapes, expression=given)
+            np.testing.assert_allclose(self.build(level, other, its_split).score(asked), plain, atol=1e-6)
+
+    def test_a_gene_that_is_no_tf_regulates_nothing(self, level: str, shapes: Dataset, its_split: Split) -> None:
+        asked = every_pair(shapes)
+        by_tf = np.isin(asked[:, 0], shapes.tfs)
+        scores = self.build(level, shapes, its_split).score(asked)
+        assert not scores[~by_tf].any()
+        assert scores[by_tf].any()
+        assert (scores >= 0).all(), "or such a pair would not rank last"
+
+    def test_reads_expression(self, level: str, shapes: Dataset, its_split: Split) -> None:
+        other = dataclasses.replace(shapes, expression=shapes.expression[::-1].copy())
+        asked = its_split.test
+        assert not np.allclose(
+            self.build(level, shapes, its_split).score(asked), self.build(level, other, its_split).score(asked)
+        )
+
+    def test_is_a_baseline_that_silences_the_model(self, level: str, shapes: Dataset, its_split: Split) -> None:
+        cls: Any = registry.level("scorer", level)
+        assert not cls.control and not cls.trains
+        assert registry.silenced_by("scorer", level) == set(MODEL_FACTORS)
+
+    def test_global_random_state_stays_and_does_not_matter(self, level: str, shapes: Dataset, its_split: Split) -> None:
+        found = []
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+            before, drawn = torch.get_rng_state(), np.random.get_state(legacy=False)  # noqa: NPY002
+            found.append(self.build(level, shapes, its_split).score(its_split.test))
+            assert torch.equal(before, torch.get_rng_state())
+            np.testing.assert_equal(np.random.get_state(legacy=False), drawn)  # noqa: NPY002
+        assert np.array_equal(*found)
+
+    def test_every_setting_acts_and_every_extreme_scores(self, level: str, shapes: Dataset, its_split: Split) -> None:
+        fields = fields_of("scorer", level)
+        enough = {name: value for name, value in {"trees": 30, "epochs": 5}.items() if name in fields}
+        plain = self.build(level, shapes, its_split, **enough).score(its_split.test)
+        for name, field in fields.items():
+            values = list(get_args(field.annotation)) if get_origin(field.annotation) is Literal else []
+            values += [type(field.default)(bound.ge) for bound in field.metadata if isinstance(bound, Ge)]
+            values += [bound.le for bound in field.metadata if isinstance(bound, Le) and name == "max_features"]
+            found = [self.build(level, shapes, its_split, **enough | {name: v}).score(its_split.test) for v in values]
+            assert np.isfinite(found).all(), name
+            assert any(not np.array_equal(scores, plain) for scores in found), f"{name} changes nothing"
+
+    def test_scores_where_nothing_varies_or_one_tf_is_listed(
+        self, level: str, shapes: Dataset, its_split: Split
+    ) -> None:
+        flat = dataclasses.replace(shapes, expression=np.ones_like(shapes.expression))
+        assert len(np.unique(self.build(level, flat, its_split).score(its_split.train))) == 1
+        lonely = dataclasses.replace(shapes, tfs=shapes.tfs[:1])
+        assert np.isfinite(self.build(level, lonely, its_split).score(every_pair(shapes))).all()
