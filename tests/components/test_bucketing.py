@@ -3,16 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from component_cases import all_levels, assert_gradients_reach_all, same_state, small
+from component_cases import all_levels, assert_gradients_reach_all, bucketing_arguments, same_state, small
 
 from components.core import registry
 
 LEVELS = [level for _, level in all_levels("bucketing")]
 
 
-def build(level: str, expression: np.ndarray, seed: int = 0, **settings):
+def build(level: str, expression: np.ndarray, seed: int = 0, order=None, **settings):
     torch.manual_seed(seed)
-    return registry.level("bucketing", level)(small("bucketing", level, **settings), torch.from_numpy(expression))
+    cls = registry.level("bucketing", level)
+    return cls(small("bucketing", level, **settings), *bucketing_arguments(cls, expression, order))
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -35,7 +36,10 @@ class TestEveryBucketing:
 
     def test_permuting_genes_permutes_features(self, level, dataset):
         order = np.random.default_rng(0).permutation(dataset.n_genes)
-        plain, permuted = build(level, dataset.expression).eval(), build(level, dataset.expression[order]).eval()
+        plain, permuted = (
+            build(level, dataset.expression).eval(),
+            build(level, dataset.expression[order], order=order).eval(),
+        )
         with torch.no_grad():
             for name in plain.per_gene:  # a gene takes the weights along that it is known by
                 getattr(permuted, name).copy_(getattr(plain, name)[order])

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 import torch
 from annotated_types import Ge, Le
-from component_cases import all_levels, construct, own_doc, small
+from component_cases import all_levels, construct, needed, own_doc, small
 
 from components.core import registry
 from components.core.settings import describe
@@ -70,7 +70,7 @@ class TestEveryLevel:
 
     def test_constructs_at_its_defaults(self, factor, level, dataset, split):
         with torch.device("meta"):  # at full size, without the memory
-            construct(factor, level, registry.parse(factor, level), dataset, split)
+            construct(factor, level, registry.parse(factor, level, needed(factor, level)), dataset, split)
 
     def test_silences_only_factors_that_exist(self, factor, level):
         assert registry.silenced_by(factor, level) <= set(registry.FACTORS) - {factor}
