@@ -127,7 +127,11 @@ class Features(Bucketing):
     @classmethod
     def check(cls, settings: Any, genes: tuple[str, ...]) -> tuple[str, ...]:
         """Return how the file fits a data set; raise :class:`KnockoutError` where it does not."""
-        return cls._matrix(settings, genes).notes
+        matrix = cls._matrix(settings, genes)
+        notes = ", ".join(matrix.notes)
+        lacking = not matrix.present.all() and settings.missing in ("mean", "indicator")
+        told = "; the model can tell which have none, and so can the controls of features" if lacking else ""
+        return (f"{matrix.path.name}: {notes}{told}",)
 
     @classmethod
     def known_genes(cls, settings: Any) -> tuple[str, ...]:

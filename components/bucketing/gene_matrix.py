@@ -121,13 +121,13 @@ def _gene_matrix(
         raise KnockoutError("no column varies over the genes of the data set.", where=file)
     values = values[:, varies] - values[:, varies].mean(axis=0)
     values /= spread[varies] if standardise == "column" else values.std()
-    notes = [_shares(present, genes), f"{count(int(varies.sum()), 'column')}"]
+    notes = [f"{count(int(varies.sum()), 'column')}"]
     notes += [f"{count(int((~varies).sum()), 'column')} that never vary left out"] if not varies.all() else []
     most = min(components or values.shape[1], len(values))
     if most < values.shape[1]:
         values = _principal(values, most)
         notes.append(f"rotated to {values.shape[1]} principal components")
-    return GeneMatrix(Path(file), values, present, tuple(notes))
+    return GeneMatrix(Path(file), values, present, (*notes, _shares(present, genes)))
 
 
 def _shares(present: NDArray[np.bool_], genes: Sequence[str]) -> str:

@@ -159,6 +159,8 @@ def plan(source: Source, out: Path | None, *, cost: bool, share_cells: bool = Fa
         console.print(f"'{alias}' is the same model as '{arm}': trained once, counted once.")
     console.print(f"metric {study.metric}, {count(study.repeats, 'repeat')}, lanes: {describe_lanes(study.lanes)}\n")
     show_audit(console, planned.datasets, study.splits)
+    for line in planned.notes:
+        console.print(line, soft_wrap=True)
     console.print(_attainable(study, {d.block for d in planned.datasets}))
     if study.tune is not None:
         cells = count(study.tune.repeats * len(study.datasets), "cell")
