@@ -56,10 +56,11 @@ class GRNModel(nn.Module):
     others, where their shape is the same, as they are.
     """
 
-    def __init__(self, parts: Parts, expression: Tensor, streams: Streams) -> None:
+    def __init__(self, parts: Parts, expression: Tensor, streams: Streams, genes: tuple[str, ...] = ()) -> None:
         super().__init__()
+        named = (genes, streams.numpy("noise", "features")) if parts.cls("bucketing").named else ()
         with seeded(streams.seed("init", "bucketing")):
-            self.bucketing = parts.build("bucketing", expression)
+            self.bucketing = parts.build("bucketing", expression, *named)
         with seeded(streams.seed("init", "gnn")):
             self.gnn = parts.build("gnn", self.bucketing.width)
         self.fused = bool(self.gnn.widths)
@@ -140,9 +141,9 @@ class GRNModel(nn.Module):
         return self.pair_encoder(tf, target, LocalContext(as_tf[near.tf], as_target[near.target], near.absent))
 
 
-def assemble(parts: Parts, expression: Tensor, streams: Streams) -> GRNModel:
-    """Build the model of an arm from expression ``[genes, cells]``."""
-    return GRNModel(parts, expression, streams)
+def assemble(parts: Parts, expression: Tensor, streams: Streams, genes: tuple[str, ...] = ()) -> GRNModel:
+    """Build the model of an arm from expression ``[genes, cells]`` and, for a part that asks for them, gene names."""
+    return GRNModel(parts, expression, streams, genes)
 
 
 def training_graph(positives: Tensor, hidden: Tensor | None = None, *, direction: str = "both") -> Tensor:

@@ -31,6 +31,17 @@ class Choice:
     settings: Settings
 
     @property
+    def levels(self) -> tuple[str, ...]:
+        """The level, and the one that it is built with, if any."""
+        part = self.settings.part()
+        return (self.level,) if part is None else (self.level, part[0])
+
+    @property
+    def title(self) -> str:
+        """The level in tables, after the one that it is built with: ``none + features``."""
+        return " + ".join(reversed(self.levels))
+
+    @property
     def canonical(self) -> dict[str, Any]:
         """Level and all settings, defaults included, as plain JSON values."""
         return {"level": self.level, "settings": self.settings.identity()}
@@ -125,11 +136,12 @@ class Arm:
 
     def levels(self) -> dict[str, str]:
         """Return the level of each factor for tables, ``INACTIVE`` if it cannot act."""
-        return {name: INACTIVE if name in self.silenced else c.level for name, c in self.choices.items()}
+        return {name: INACTIVE if name in self.silenced else c.title for name, c in self.choices.items()}
 
     def acting(self) -> tuple[tuple[str, str], ...]:
-        """Return the (factor, level) pairs that act."""
-        return tuple((name, c.level) for name, c in sorted(self.choices.items()) if name not in self.silenced)
+        """Return the (factor, level) pairs that act, with the levels that others are built with."""
+        acting = [c for name, c in sorted(self.choices.items()) if name not in self.silenced]
+        return tuple((c.factor, level) for c in acting for level in c.levels)
 
     def vary(self, changes: Mapping[str, Choice], *, name: str = "", role: str = "arm") -> Arm:
         """Return this arm with some choices replaced, named by the difference unless a name is given."""
@@ -199,6 +211,9 @@ def parse_choice(factor: str, given: Any, *, beside: Choice | None = None, where
     registry.level(factor, level, where=where)
     level = registry.level_named(factor, level)
     merged = {**_inherited(factor, level, beside, settings), **settings}
+    if beside is not None:
+        cls: Any = registry.level(factor, level)
+        merged = cls.Settings.completed(merged, beside.level, beside.settings)
     return Choice(factor, level, registry.parse(factor, level, merged, where=where))
 
 
@@ -218,6 +233,9 @@ def _inherited(factor: str, level: str, beside: Choice | None, given: Mapping[st
         return {}
     if beside.level == level:
         return beside.settings.inherited(given)
+    part = beside.settings.part()
+    if part is not None and part[0] == level:  # the same level, without the one that is built with it
+        return part[1].inherited(given)
     cls: Any = registry.level(factor, level)
     inherited: dict[str, Any] = {}
     for key in beside.settings.model_fields_set & cls.Settings.model_fields.keys():

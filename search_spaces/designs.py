@@ -11,7 +11,15 @@ from components.core import registry
 from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
-from search_spaces.own import OF_EXPRESSION, own_controls, reads_expression, spell_out
+from search_spaces.own import (
+    OF_EXPRESSION,
+    OF_FEATURES,
+    feature_control,
+    own_controls,
+    reads_expression,
+    reads_features,
+    spell_out,
+)
 
 CONTROLS = ("degree", "reverse_degree", "identity", "topology", "noise")
 
@@ -130,10 +138,11 @@ def distinct(points: Sequence[Arm], *, where: str = "design") -> Arms:
     return Arms(tuple(by_digest.values()), aliases)
 
 
-def controls(reference: Arm, names: Sequence[str], *, where: str = "controls") -> list[Arm]:
-    """Return the control arms of these names, which read no true expression: the reference with another scorer.
+def controls(reference: Arm, names: Sequence[str], others: Sequence[Arm] = (), *, where: str = "controls") -> list[Arm]:
+    """Return the control arms of these names: the reference with another scorer, which reads no true expression.
 
-    Of a reference that is a model of one's own, noise and permuted are that model on other expression.
+    Of a reference that is a model of one's own, noise and permuted are that model on other expression. Controls of
+    features are made of the reference or, where it reads none, of each of the other arms that does.
     """
     arms = []
     for position, name in enumerate(names):
@@ -141,19 +150,32 @@ def controls(reference: Arm, names: Sequence[str], *, where: str = "controls") -
         if name in OF_EXPRESSION and reference.learns:
             arms += own_controls(reference, [name], where)
             continue
+        if name in OF_FEATURES:
+            if reads_features(reference) or not any(map(reads_features, others)):
+                arms.append(feature_control(reference, name, at, name))
+            else:
+                readers = [arm for arm in others if reads_features(arm)]
+                arms += [feature_control(arm, name, at, f"{arm.name} ({name})") for arm in readers]
+            continue
         choice = parse_choice("scorer", name, where=at)
         if not getattr(registry.level("scorer", name), "control", False):
             known = [n for n, cls in registry.levels("scorer").items() if getattr(cls, "control", False)]
-            raise UnknownNameError.of("control arm", name, known, where=at)
+            raise UnknownNameError.of("control arm", name, [*known, *OF_FEATURES], where=at)
         arms.append(reference.vary({"scorer": choice}, name=name, role="control"))
     return arms
 
 
 def default_controls(reference: Arm) -> list[str]:
     """Return the names of the controls that stand beside an arm where nothing else is asked for."""
-    return [
-        name for name in CONTROLS if name not in OF_EXPRESSION or not reference.learns or reads_expression(reference)
-    ]
+    names = [name for name in CONTROLS if name not in OF_EXPRESSION or not blind(reference)]
+    return names + (list(OF_FEATURES) if reads_features(reference) else [])
+
+
+def blind(arm: Arm) -> bool:
+    """Return whether an arm is known to read no expression, so that it cannot be shown another."""
+    if arm.learns:
+        return not reads_expression(arm)
+    return reads_features(arm) and arm.choices["bucketing"].settings.part() is None
 
 
 def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any], where: str) -> dict[str, list[Choice]]:

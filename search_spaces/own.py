@@ -12,6 +12,7 @@ from search_spaces.arm import Arm, arm_factors, parse_choice
 
 SHORT = {"command": "run", "edges": "file"}  # scorers that a value stands for: the setting that it gives
 OF_EXPRESSION = ("noise", "permuted")  # controls that are the model itself on other expression
+OF_FEATURES = {"permuted_features": "permuted", "random_features": "random"}  # on other rows of a file of features
 
 
 def spell_out(given: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -71,25 +72,53 @@ def outside_arm(reference: Arm, given: Mapping[str, Any], where: str) -> list[Ar
 
 
 def own_controls(arm: Arm, names: Sequence[str], where: str, called: str = "{}") -> list[Arm]:
-    """Return a model of one's own on noise, or on other genes' expression, as controls.
+    """Return an arm on other expression (a model of one's own) or on other features of genes, as controls.
 
     Raises
     ------
     KnockoutError
-        If a name is none of these, or the arm reads no expression.
+        If a name is none of these, or the arm reads no expression, or no features.
     """
     if not isinstance(names, list | tuple):
         raise KnockoutError(f"a list is needed: write [{names}].", where=where)
     controls = []
     for position, name in enumerate(names):
         at, choice = f"{where}[{position}]", arm.choices["scorer"]
+        if name in OF_FEATURES:
+            controls.append(feature_control(arm, name, at, called.format(name)))
+            continue
         if name not in OF_EXPRESSION:
-            raise UnknownNameError.of("control of one arm", name, OF_EXPRESSION, where=at)
+            raise UnknownNameError.of("control of one arm", name, [*OF_EXPRESSION, *OF_FEATURES], where=at)
         if not reads_expression(arm):
             raise KnockoutError(f"arm {arm.name!r} reads no expression: it has no such control.", where=at)
         varied = parse_choice("scorer", {choice.level: {"expression": name}}, beside=choice, where=at)
         controls.append(arm.vary({"scorer": varied}, name=called.format(name), role="control"))
     return controls
+
+
+def feature_control(arm: Arm, control: str, where: str, name: str) -> Arm:
+    """Return an arm with features of other genes, or random ones, in place of those of its file.
+
+    Raises
+    ------
+    KnockoutError
+        If the arm reads no features.
+    """
+    if not reads_features(arm):
+        raise KnockoutError(
+            f"arm {arm.name!r} reads no features of genes: it has no control {control!r}. Give it some: "
+            "{bucketing: {features: {file: embeddings.parquet}}}.",
+            where=where,
+        )
+    choice = arm.choices["bucketing"]
+    varied = parse_choice("bucketing", {choice.level: {"rows": OF_FEATURES[control]}}, beside=choice, where=where)
+    return arm.vary({"bucketing": varied}, name=name, role="control")
+
+
+def reads_features(arm: Arm) -> bool:
+    """Return whether an arm gives each gene its own row of a file of features."""
+    settings = arm.choices["bucketing"].settings
+    return "bucketing" not in arm.silenced and getattr(settings, "rows", "") == "own"
 
 
 def reads_expression(arm: Arm) -> bool:

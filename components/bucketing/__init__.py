@@ -11,3 +11,4 @@ from components.bucketing.gene_cell import CumulativeBucketing as CumulativeBuck
 from components.bucketing.gene_cell import QuantileBucketing as QuantileBucketing
 from components.bucketing.gene_cell import UniformBucketing as UniformBucketing
 from components.bucketing.factorised import FactorisedBucketing as FactorisedBucketing
+from components.bucketing.features import Features as Features

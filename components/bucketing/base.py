@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -26,6 +26,11 @@ class Bucketing(nn.Module):
     unsupervised
         Whether it is fitted to expression alone, before any label is read, and frozen then: :meth:`unfitted` and
         :meth:`keep`.
+    named
+        Whether it depends on which genes these are: it is built with their names and a random stream behind
+        expression, and says by :meth:`check` how it fits a data set.
+    by_default
+        Whether a search over every level tries it; not one that needs a setting which only a user has.
     """
 
     width: int
@@ -33,9 +38,26 @@ class Bucketing(nn.Module):
     over_genes: ClassVar[bool] = False
     per_gene: ClassVar[tuple[str, ...]] = ()
     unsupervised: ClassVar[bool] = False
+    named: ClassVar[bool] = False
+    by_default: ClassVar[bool] = True
 
     class Settings(BaseSettings):
         """No settings common to all bucketings."""
+
+    @classmethod
+    def tie(cls, settings: Any) -> str:
+        """Return what of its data set the encoder depends on with these settings: :attr:`tied_to`."""
+        return cls.tied_to
+
+    @classmethod
+    def check(cls, settings: Any, genes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what a user should know of it on a data set; raise :class:`KnockoutError` where it cannot be built."""
+        return ()
+
+    @classmethod
+    def known_genes(cls, settings: Any) -> tuple[str, ...]:
+        """Return the genes that it can be built for; none where names do not matter."""
+        return ()
 
     def forward(self) -> Tensor:
         """Return gene features ``[genes, width]``."""

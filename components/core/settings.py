@@ -62,6 +62,15 @@ class Settings(BaseModel):
         """Return what a user set here, for a choice of the same level with some settings ``given``."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
+    def part(self) -> tuple[str, Settings] | None:
+        """Return another level of the same factor that this one is built with, and its settings; None for none."""
+        return None
+
+    @classmethod
+    def completed(cls, given: dict[str, Any], level: str, settings: Settings) -> dict[str, Any]:
+        """Return what a user wrote with what it takes over from the reference's choice of this factor."""
+        return given
+
     def identity(self) -> dict[str, Any]:
         """Return what can change an outcome, as plain JSON values: all settings, an input file by its content."""
         values: dict[str, Any] = self.model_dump(mode="json")
@@ -209,6 +218,8 @@ def describe(cls: type[Settings]) -> list[dict[str, str]]:
 def _first_error(error: ValidationError, owner: str) -> str:
     first = error.errors()[0]
     key = ".".join([owner, *map(str, first["loc"])])
+    if first["type"] == "value_error":  # a validator of ours, which has names and paths as they are written
+        return f"{key}: {str(first['ctx']['error']).removesuffix('.')}; got {first['input']!r}."
     return f"{key}: {first['msg'].lower()}, got {first['input']!r}."
 
 

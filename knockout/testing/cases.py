@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import tempfile
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from components.core import registry
@@ -60,14 +64,36 @@ def small(factor: str, level: str, **given: Any) -> Settings:
             with suppress(KnockoutError):
                 parse_value(cls.Settings, name, value, owner=level)
                 shrunk[name] = value
-    return registry.parse(factor, level, shrunk | given)
+    return registry.parse(factor, level, shrunk | needed(factor, level) | given)
+
+
+def needed(factor: str, level: str) -> dict[str, Any]:
+    """Return the settings without which a level cannot be built: a file that only a user has."""
+    return {"file": features_file()} if (factor, level) == ("bucketing", "features") else {}
+
+
+@cache
+def features_file() -> str:
+    """Return a file of features of the genes of every small network here, by either of their names."""
+    names = [f"{word}{k}" for word in ("G", "gene") for k in range(70)]
+    values = np.random.default_rng(0).normal(size=(len(names), 5))
+    path = Path(tempfile.mkdtemp(prefix="knockout-test-")) / "features.parquet"
+    pd.DataFrame(values, index=names, columns=[f"f{k}" for k in range(5)]).to_parquet(path)
+    return str(path)
+
+
+def bucketing_arguments(cls: Any, expression: np.ndarray, order: Any = None) -> tuple[Any, ...]:
+    """Return what a bucketing is given beside its settings, for genes G0 to Gn, or those in another order."""
+    names = tuple(f"G{k}" for k in (range(len(expression)) if order is None else order))
+    named = (names, np.random.default_rng(0)) if getattr(cls, "named", False) else ()
+    return (torch.from_numpy(expression), *named)
 
 
 def construct(factor: str, level: str, settings: Settings, dataset: Dataset, split: Split) -> Any:
     """Construct a level of any factor the way the assembled model or the harness does."""
     cls: Any = registry.level(factor, level)
     arguments: dict[str, tuple[Any, ...]] = {
-        "bucketing": (torch.from_numpy(dataset.expression),),
+        "bucketing": bucketing_arguments(cls, dataset.expression),
         "gnn": (IN_WIDTH,),
         "pair_encoder": (IN_WIDTH,),
         "fusion": (PAIR_WIDTH, GRAPH_WIDTHS),
@@ -128,7 +154,7 @@ def make_parts(**levels: str | tuple[str, dict[str, Any]]) -> Parts:
 
 def make_model(dataset: Dataset, parts: Parts, repeat: int = 0) -> GRNModel:
     """Assemble a small model."""
-    return assemble(parts, torch.from_numpy(dataset.expression), Streams(dataset.digest, repeat))
+    return assemble(parts, torch.from_numpy(dataset.expression), Streams(dataset.digest, repeat), dataset.genes)
 
 
 def fit(dataset: Dataset, split: Split, parts: Parts | None = None, budget: Budget = BUDGET, **given: Any) -> Trained:

@@ -15,6 +15,7 @@ from components.model import training_graph
 from knockout.testing.cases import (
     IN_WIDTH,
     assert_gradients_reach_all,
+    bucketing_arguments,
     same_state,
 )
 from knockout.testing.level import Suite
@@ -39,11 +40,11 @@ class _Features(Suite):
 class BucketingContract(Suite):
     """What a bucketing owes: finite features per gene, whatever the order of genes, which leave expression alone."""
 
-    def build(self, level: str, expression: np.ndarray, seed: int = 0, **settings: Any) -> Any:
-        """Construct the level with initial weights of a seed."""
+    def build(self, level: str, expression: np.ndarray, seed: int = 0, order: Any = None, **settings: Any) -> Any:
+        """Construct the level with initial weights of a seed, for genes in their order or another."""
         torch.manual_seed(seed)
         cls: Any = registry.level("bucketing", level)
-        return cls(self.small("bucketing", level, **settings), torch.from_numpy(expression))
+        return cls(self.small("bucketing", level, **settings), *bucketing_arguments(cls, expression, order))
 
     def test_gives_one_finite_vector_per_gene(self, level: str, dataset: Dataset) -> None:
         part = self.build(level, dataset.expression)
@@ -65,7 +66,7 @@ class BucketingContract(Suite):
         order = np.random.default_rng(0).permutation(dataset.n_genes)
         plain, permuted = (
             self.build(level, dataset.expression).eval(),
-            self.build(level, dataset.expression[order]).eval(),
+            self.build(level, dataset.expression[order], order=order).eval(),
         )
         with torch.no_grad():
             for name in plain.per_gene:  # a gene takes the weights along that it is known by

@@ -13,7 +13,7 @@ from components.core import registry
 from components.core.dataset import Dataset
 from components.core.exam import Split
 from components.core.settings import Settings, describe
-from knockout.testing.cases import construct, make_dataset, make_split, own_doc, small
+from knockout.testing.cases import construct, make_dataset, make_split, needed, own_doc, small
 
 TOO_MANY = 2_000_000  # weights; beyond this a bound is constructed without memory
 
@@ -119,7 +119,7 @@ class LevelContract(Suite):
     def test_constructs_at_its_defaults(self, factor: str, level: str, dataset: Dataset, split: Split) -> None:
         """At full size, without the memory."""
         with torch.device("meta"):
-            construct(factor, level, registry.parse(factor, level), dataset, split)
+            construct(factor, level, registry.parse(factor, level, needed(factor, level)), dataset, split)
 
     def test_constructs_at_every_bound_and_choice(
         self, factor: str, level: str, dataset: Dataset, split: Split

@@ -12,7 +12,7 @@ from reports.findings.refusals import design, forbidding, outcome, undefined
 from reports.findings.results import Analysis, Paired, Refusal
 from reports.findings.summaries import averages, completeness, costs, points, provenance, scores
 from reports.findings.validation import unlike_validation
-from reports.findings.within import gains, paired_differences
+from reports.findings.within import feature_gains, gains, paired_differences
 from reports.options import DEFAULTS, ReportOptions
 from reports.table.blocks import block_means, ordered_arms
 from reports.table.factors import arm_levels
@@ -48,7 +48,7 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
     asked = [f for q in questions if q.tested for f in compared[table.metric, q.question]]
     found = [f for members in compared.values() for f in members]
     tests = [t for t in (global_test(frame, metric, tests=able) for metric in metrics) if t]
-    gained, paired = _by_data_set(table, metrics, forbidden, alpha)
+    gained, featured, paired = _by_data_set(table, metrics, forbidden, alpha)
     means = {metric: block_means(frame, metric) for metric in metrics}
     roles = ordered_arms(frame)
     scored = scores(frame, metrics)
@@ -68,6 +68,7 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
         averages=averages(frame, scored),
         points=points(frame, metrics),
         gains=gained,
+        feature_gains=featured,
         paired=paired,
         findings=tuple(found),
         globals=tuple(tests),
@@ -108,19 +109,20 @@ def _refused(forbidden: list[Refusal]) -> str:
 
 def _by_data_set(
     table: Table, metrics: tuple[str, ...], forbidden: list[Refusal], alpha: float
-) -> tuple[tuple[Paired, ...], tuple[Paired, ...]]:
-    """Take gains over controls and paired differences where every arm sat the same exam.
+) -> tuple[tuple[Paired, ...], tuple[Paired, ...], tuple[Paired, ...]]:
+    """Take gains over controls, those of features, and paired differences where every arm sat the same exam.
 
     On a data set with mixed digests even a plain difference would mislead.
     """
     if table.reference is None:
-        return (), ()
+        return (), (), ()
     stale = {refusal.subject for refusal in forbidden if refusal.rule == "mixed digests"}
     sound = table.frame[~table.frame["dataset"].isin(stale)]
     measured = [m for m in metrics if m in set(sound["metric"])]
     gained = [g for m in measured for g in gains(sound, m, table.reference, alpha=alpha)]
     paired = [p for m in measured for p in paired_differences(sound, m, table.reference, alpha=alpha)]
-    return tuple(gained), tuple(paired)
+    featured = [f for m in measured for f in feature_gains(sound, m, table.reference, alpha=alpha)]
+    return tuple(gained), tuple(featured), tuple(paired)
 
 
 def _metrics(table: Table) -> tuple[str, ...]:

@@ -193,6 +193,7 @@ class Analysis:
     refusals: tuple[Refusal, ...]
     completeness: pd.DataFrame
     costs: pd.DataFrame
+    feature_gains: tuple[Paired, ...] = ()
     units: str = ""
     averages: pd.DataFrame = field(default_factory=pd.DataFrame)
     provenance: dict[str, tuple[str, ...]] = field(default_factory=dict)

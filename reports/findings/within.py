@@ -15,6 +15,35 @@ from reports.statistics.pairs.resampled import Exams, exams, resampled_t
 from reports.table.blocks import cells, ordered_arms
 from reports.words.metrics import DECIMALS
 
+OF_FEATURES = ("permuted_features", "random_features")  # controls that may read expression
+
+
+def controlled(control: str, reference: str) -> str:
+    """Return the arm that a control of features belongs to, by its name; empty for any other control.
+
+    ``permuted_features`` is the reference's, ``mine (permuted_features)`` that of the arm ``mine``.
+    """
+    study, _, bare = control.rpartition(": ")
+    for name in OF_FEATURES:
+        if bare == name:
+            return reference if not study or reference.startswith(f"{study}: ") else ""
+        if bare.endswith(f" ({name})"):
+            return control.removesuffix(f" ({name})")
+    return ""
+
+
+def feature_gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
+    """Return, on every data set, an arm minus the same arm on other features of genes: what its file is worth."""
+    roles, exams_of = ordered_arms(frame), exams(frame)
+    wide = cells(frame, metric)
+    pairs = [(controlled(arm, reference), arm) for arm, role in roles.items() if role == "control"]
+    out = []
+    for (block, dataset), rows in wide.groupby(level=["block", "dataset"]):
+        where, exam = (str(block), str(dataset)), exams_of[str(dataset)]
+        known = [pair for pair in pairs if set(pair) <= set(wide)]
+        out += [replace(_pair(rows, metric, where, pair, 1 - alpha, exam), test=None) for pair in known]
+    return out
+
 
 def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
     """Return the reference arm's gain over the strongest control, on every data set.
@@ -22,11 +51,12 @@ def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> 
     Strongest is the control with the highest mean over the repeats it finished on that data set and metric; choosing
     it after the fact favours the control, never the model. A p would not know of that choice, so none is given.
     Where the strongest control lacks a repeat, or any control lacks all of them, there is a note in place of a
-    number: the controls that are left might be the weaker ones.
+    number: the controls that are left might be the weaker ones. Controls of features of genes do not count: they may
+    read expression.
     """
     roles, exams_of = ordered_arms(frame), exams(frame)
     wide = cells(frame, metric)
-    controls = [arm for arm, role in roles.items() if role == "control"]
+    controls = [arm for arm, role in roles.items() if role == "control" and not controlled(arm, reference)]
     if reference not in wide or not set(controls) & set(wide):
         return []
     out = []

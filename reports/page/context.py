@@ -58,6 +58,7 @@ def context(
         **conclusions_context(a),
         "gains": gain_table(a),
         "gain_notes": pair_notes(a.gains),
+        "feature_gains": pair_rows(a.feature_gains),
         "audit": audit_context(audited, a),
         "methods": {"text": methods(a), "latex": as_latex(methods(a))},
         "tuning": {} if tuning is None else tuning_context(tuning, a.metric, searched),
@@ -114,6 +115,7 @@ def _terms(a: Analysis, audited: Audit) -> dict[str, str]:
     needed = {
         "Degree share": not audited.degree.empty,
         "Gain over the strongest control": bool(a.gains),
+        "Gain over other features": bool(a.feature_gains),
         "Corrected resampled t": bool(a.paired or a.gains),
         "Interval over repeats": bool(a.paired or a.gains),
         "Costs": not a.costs.empty,

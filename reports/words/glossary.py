@@ -44,6 +44,8 @@ STATISTICS: dict[str, str] = {
     "Gain over the strongest control": "Reference arm minus the control with the highest mean on that data set and "
     "metric, over the repeats it finished; it is named beside the gain. Chosen after the fact, which favours the "
     "control. No gain is stated where the strongest lacks a repeat, or any control lacks all.",
+    "Gain over other features": "Arm minus the same arm whose genes have the rows of other genes (permuted_features) "
+    "or normal numbers of the same scale (random_features); genes that the file lacks are the same in both.",
     "Degree share": "(degree − 0.5) / (arm − 0.5): how much of an arm's AUROC above guessing a score reaches that "
     "knows only the numbers of targets and of regulators; beside it the arm's gain over that score.",
     "Rank": "Mean over blocks of an arm's rank inside the block; 1 is best, ties share.",

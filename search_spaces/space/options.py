@@ -48,6 +48,12 @@ class LevelOptions:
         return Choice(base.factor, base.level, registry.parse(base.factor, base.level, given | self.fixed | varied))
 
     @property
+    def settled(self) -> Choice:
+        """The level with the settings that do not vary, and defaults for the others."""
+        given = {name: getattr(self.base.settings, name) for name in self.base.settings.model_fields_set} | self.fixed
+        return Choice(self.base.factor, self.base.level, registry.parse(self.base.factor, self.base.level, given))
+
+    @property
     def rest(self) -> dict[str, Any]:
         """Settings that do not vary, as plain JSON values."""
         varied = {p.setting for p in self.parameters}
@@ -78,8 +84,8 @@ class FactorOptions:
 
 
 def all_levels(factor: str) -> Levels:
-    """Return every level of a factor, with its declared ranges."""
-    return {level: {} for level in registry.levels(factor)}
+    """Return every level of a factor that needs nothing of a user's own, with its declared ranges."""
+    return {level: {} for level, cls in registry.levels(factor).items() if getattr(cls, "by_default", True)}
 
 
 def parse_vary(vary: Mapping[str, Any], held: Set[str], where: str) -> dict[str, Levels]:

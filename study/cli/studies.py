@@ -95,6 +95,8 @@ def show_preview(console: Console, preview: Preview) -> None:
         console.print(line, soft_wrap=True, markup=False)
     console.print(f"metric {study.metric}, {count(study.repeats, 'repeat')}, lanes: {describe_lanes(study.lanes)}\n")
     show_audit(console, preview.audit)
+    for line in preview.plan.notes:
+        console.print(line, soft_wrap=True)
     console.print(_attainable(preview))
     if study.tune is not None:
         per_trial = count(study.tune.repeats * len(study.datasets), "cell")

@@ -14,6 +14,7 @@ from study.spec.datasets import load_dataset
 from study.spec.records import PlanKind, PlanRecord
 from study.store.ledger import Ledger
 from study.study_file.study import Study
+from study.train.score import bucketing_notes
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,17 @@ class Plan:
     study: Study
     cells: tuple[Cell, ...]
     datasets: tuple[Dataset, ...]
+
+    @property
+    def notes(self) -> list[str]:
+        """How the gene features of arms fit the data sets: of how many genes a file has a row."""
+        named = [
+            f"{dataset.name}: {note}"
+            for dataset in self.datasets
+            for arm in self.study.arms
+            for note in bucketing_notes(arm, dataset)
+        ]
+        return list(dict.fromkeys(named))
 
     def missing(self, ledger: Ledger) -> list[Cell]:
         """Return the cells that have no record yet."""

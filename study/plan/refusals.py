@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from components.core import registry
 from components.core.dataset import Dataset
@@ -56,8 +57,12 @@ def refuse_impossible_arms(study: Study, arms: Sequence[Arm], datasets: Sequence
 
 
 def _preparation(arm: Arm) -> str:
-    """Return what decides whether an arm can run: its method, or the negatives it draws and from what expression."""
-    return canonical_json({name: arm.choices[name].canonical for name in ("negatives", "scorer")})
+    """Return what decides whether an arm can run: method, negatives, and a bucketing that depends on gene names."""
+    named = getattr(registry.level("bucketing", arm.choices["bucketing"].level), "named", False)
+    factors = ("negatives", "scorer", *(("bucketing",) if named else ()))
+    # all settings: some, such as a limit, decide no outcome
+    read = {name: (arm.choices[name].canonical, arm.choices[name].settings.model_dump(mode="json")) for name in factors}
+    return canonical_json(read)
 
 
 def _refuse(refusals: Mapping[int, str], datasets: Sequence[Dataset]) -> None:
@@ -81,7 +86,8 @@ def refuse_tied_arms(arms: Sequence[Arm], datasets: Sequence[Dataset]) -> None:
     transfers = [(position, dataset) for position, dataset in enumerate(datasets) if dataset.target is not None]
     for arm in arms if transfers else ():
         bucketing = arm.choices["bucketing"]
-        tied_to = getattr(registry.level("bucketing", bucketing.level), "tied_to", "")
+        cls: Any = registry.level("bucketing", bucketing.level)
+        tied_to = cls.tie(bucketing.settings)
         if "bucketing" in arm.silenced or not tied_to:
             continue
         free = [name for name, cls in registry.levels("bucketing").items() if not getattr(cls, "tied_to", "")]

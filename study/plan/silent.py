@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -31,6 +32,7 @@ from study.train.score import fixed_order, score_fold
 BUDGET = Budget(
     epochs=2, patience=2, batch_size=64, graph_epochs=2, graph_patience=2, graph_batch_size=64, unsupervised_steps=2
 )
+UNKNOWN = 6  # genes of the probe that a bucketing of named genes does not know
 LONGEST_S = 300.0  # for an arm on the probe: seconds, where it takes one
 
 
@@ -61,9 +63,12 @@ def behaviour(arm: Arm, budget: Budget) -> str:
     # what the study leaves out cannot tell two of its arms apart
     short = Budget(**{**BUDGET.model_dump(), "graph_epochs": min(BUDGET.graph_epochs, budget.graph_epochs)})
     dataset, split = _probe()
+    named = _with_known_genes(dataset, arm)
+    if named is None:
+        return f"too few genes: {arm.digest}"
     try:
         with torch.random.fork_rng(devices=[]), fixed_order("cpu"), _one_thread(), time_limit(LONGEST_S, kill=False):
-            outcome = score_fold(arm, dataset, split, 0, short, "cpu")
+            outcome = score_fold(arm, named, split, 0, short, "cpu")
     except KnockoutError as error:
         raise type(error)(f"arm {arm.name!r}: {error.message}", where=error.where) from None
     except KeyboardInterrupt:
@@ -104,6 +109,19 @@ def _one_thread() -> Iterator[None]:
 def _probe() -> tuple[Dataset, Split]:
     dataset = simulate(SimulatorSettings(genes=60, tfs=8, cells=40), seed=7)
     return dataset, make_split(dataset, parse_choice("split", registry.FACTORS["split"].absent), 0)
+
+
+def _with_known_genes(dataset: Dataset, arm: Arm) -> Dataset | None:
+    """Return the data set with genes that an arm's bucketing knows, but for a few; None if it knows too few."""
+    choice = arm.choices["bucketing"]
+    cls: Any = registry.level("bucketing", choice.level)
+    known = () if "bucketing" in arm.silenced else cls.known_genes(choice.settings)
+    if not known:
+        return dataset
+    unknown = dataset.genes[-UNKNOWN:]
+    known = [name for name in known if name not in unknown][: dataset.n_genes - UNKNOWN]
+    genes = (*known, *unknown)
+    return replace(dataset, genes=genes) if len(genes) == dataset.n_genes else None
 
 
 def _difference(one: Arm, other: Arm) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.core.errors import KnockoutError, count
-from search_spaces.arm import parse_choice
 from study.plan.plan import load_datasets
-from study.plan.refusals import refuse_impossible_arms, refuse_tied_arms
+from study.plan.refusals import refuse_impossible_arms
 from study.run.engine import Listener, Means, drive, forget_failed, make_folder, make_workers
 from study.run.pool import Pool
 from study.search.optuna_store import OptunaStore, importances, pareto
@@ -37,8 +36,8 @@ def open_search(study: Study, out: Path) -> Search:
     refuse_impossible_arms(study, [study.reference], datasets)
     for factor in study.space.factors:
         if factor.name == "bucketing":
-            inputs = [parse_choice("bucketing", level) for level in factor.levels]
-            refuse_tied_arms([study.reference.vary({"bucketing": choice}) for choice in inputs], datasets)
+            inputs = [study.reference.vary({"bucketing": level.settled}) for level in factor.levels.values()]
+            refuse_impossible_arms(study, inputs, datasets)
     return read_search(study, datasets, study.space, study.search, Ledger(out), OutFolder(out).search)
 
 

@@ -190,7 +190,7 @@ def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Pa
     names = default_controls(reference) if raw.controls is True else raw.controls or []
     budget = parse_settings(Budget, chosen.budget.model_dump() | raw.training, owner="training", where="training")
     known = baselines(reference, budget, raw.training, raw.baselines)
-    arms = distinct([*expanded.arms, *known, *controls(reference, names)], where="controls")
+    arms = distinct([*expanded.arms, *known, *controls(reference, names, expanded.arms)], where="controls")
     if raw.search:
         check_search(raw.search, raw.metric, where="search")
     if design.tune:

@@ -60,11 +60,6 @@ class Workplace:
             yield Path(name).resolve()
 
 
-def learns(arm: Arm) -> bool:
-    """Return whether an arm is a model of one's own, and no assembled model, rule or known method."""
-    return hasattr(registry.level("scorer", arm.choices["scorer"].level), "fit")
-
-
 def view_of(arm: Arm, dataset: Dataset, split: Split, streams: Streams, fold: int = 0) -> View:
     """Return what a model of one's own sees of a data set and an exam."""
     kind = getattr(arm.choices["scorer"].settings, "expression", "true")

@@ -165,14 +165,29 @@ def prepare(arm: Arm, dataset: Dataset, split: Split, repeat: int) -> None:
     if not arm.trains:
         _method(arm, dataset, split, streams)
         return
+    bucketing_notes(arm, dataset)
     sampler = _parts(arm).build("negatives", split.training, _shown(arm, dataset, streams))
     split.training.check_drawn(sampler.draw(streams.numpy("negatives", "plan")))
+
+
+def bucketing_notes(arm: Arm, dataset: Dataset) -> tuple[str, ...]:
+    """Return what a user should know of an arm's bucketing on a data set; none where it cannot act.
+
+    Raises
+    ------
+    KnockoutError
+        If it cannot be built for these genes.
+    """
+    choice = arm.choices["bucketing"]
+    cls: Any = registry.level("bucketing", choice.level)
+    return () if "bucketing" in arm.silenced else tuple(cls.check(choice.settings, dataset.genes))
 
 
 def assemble_arm(arm: Arm, dataset: Dataset, streams: Streams, device: str) -> Assembled:
     """Assemble the model of an arm that trains, on the expression that its scorer shows."""
     shown, parts = _shown(arm, dataset, streams), _parts(arm)
-    return Assembled(assemble(parts, torch.from_numpy(shown).to(device), streams).to(device), parts, shown)
+    model = assemble(parts, torch.from_numpy(shown).to(device), streams, dataset.genes).to(device)
+    return Assembled(model, parts, shown)
 
 
 def _parts(arm: Arm) -> Parts:

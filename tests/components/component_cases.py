@@ -13,6 +13,7 @@ from knockout.testing.cases import GRAPH_WIDTHS as GRAPH_WIDTHS
 from knockout.testing.cases import IN_WIDTH as IN_WIDTH
 from knockout.testing.cases import PAIR_WIDTH as PAIR_WIDTH
 from knockout.testing.cases import assert_gradients_reach_all as assert_gradients_reach_all
+from knockout.testing.cases import bucketing_arguments as bucketing_arguments
 from knockout.testing.cases import construct as construct
 from knockout.testing.cases import dataset_of as dataset_of
 from knockout.testing.cases import fit as fit

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from component_cases import all_levels, small
+from component_cases import all_levels, bucketing_arguments, small
 
 from components.core import registry
 from knockout.testing import BucketingContract
@@ -11,9 +11,10 @@ from knockout.testing import BucketingContract
 LEVELS = [level for _, level in all_levels("bucketing")]
 
 
-def build(level: str, expression: np.ndarray, seed: int = 0, **settings):
+def build(level: str, expression: np.ndarray, seed: int = 0, order=None, **settings):
     torch.manual_seed(seed)
-    return registry.level("bucketing", level)(small("bucketing", level, **settings), torch.from_numpy(expression))
+    cls = registry.level("bucketing", level)
+    return cls(small("bucketing", level, **settings), *bucketing_arguments(cls, expression, order))
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -14,6 +14,8 @@ def gain_sentence(a: Analysis) -> str:
         return ""
     if "control" not in a.roles.values():
         return f"There is no control arm in this table, so nothing here shows that {a.reference} needs expression."
+    if not a.gains and a.feature_gains:
+        return f"Only features of genes have a control here: nothing shows that {a.reference} needs expression."
     gains = [g for g in a.gains if g.metric == a.metric and not g.note]
     if not gains:
         return f"{a.reference} cannot be held against a control: their cells are incomplete."

@@ -97,16 +97,15 @@ def shared_stages(
     unsupervised = {
         **runs,
         **_unlabelled(arm, budget),
-        "code": code_digest(tuple((name, arm.choices[name].level) for name in UNLABELLED), ENTRY),
+        "code": code_digest(_levels(arm, UNLABELLED), ENTRY),
     }
-    levels = tuple((name, arm.choices[name].level) for name in FACTORS)
     graph = {
         **runs,
         "arm": _read_by_stage(arm),
         "split": split.canonical,
         "fold": fold,
         "budget": {name: getattr(budget, name) for name in BUDGET},
-        "code": code_digest((*levels, ("split", split.level)), ENTRY),
+        "code": code_digest((*_levels(arm, FACTORS), ("split", split.level)), ENTRY),
     }
     return SharedStages(*(SharedStage(OutFolder(out).stage(json_digest(key, 20))) for key in (unsupervised, graph)))
 
@@ -120,6 +119,10 @@ def stage_group(arm: Arm, budget: Budget) -> str:
     if not budget.graph_epochs or "fusion" in arm.silenced:
         return ""
     return canonical_json({"arm": _read_by_stage(arm), "budget": {name: getattr(budget, name) for name in BUDGET}})
+
+
+def _levels(arm: Arm, factors: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, level) for name in factors for level in arm.choices[name].levels)
 
 
 def _unlabelled(arm: Arm, budget: Budget) -> dict[str, Any]:
