@@ -89,8 +89,10 @@ class Report:
     verdicts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def report(source: Path, out: Path | None, request: Request, screen: Screen) -> Report:
+def report(source: Path, out: Path | None, request: Request, screen: Screen, planned: Planned | None = None) -> Report:
     """Write the report of a study's folder, or of any tidy table.
+
+    Of a table, ``planned`` says what was to be measured; the table that lies in a study's folder has the study's plan.
 
     Raises
     ------
@@ -106,7 +108,8 @@ def report(source: Path, out: Path | None, request: Request, screen: Screen) -> 
         return report_search(folder.search, out or folder.search.report, commands, screen)
     if not source.is_dir():
         refuse_folder(out or _beside(source), table=digest(source))
-        return _write(source, out or _beside(source), request.complete_options, (request.command,), screen)
+        options, commands = request.complete_options, (request.command,)
+        return _write(source, out or _beside(source), options, commands, screen, planned=planned or _plan_of(source))
     plan = read_plan(source)
     records = Ledger(source).read_all(row.cell for row in plan.rows)
     if not records:
@@ -132,6 +135,13 @@ def sealed(source: Path) -> bool:
     return folder.search.summary.exists() and not folder.plan.exists()
 
 
+def _plan_of(table: Path) -> Planned | None:
+    """Return the plan of the study whose own table this is: half-way it is no more of a result than its folder is."""
+    folder = OutFolder(table.parent)
+    own = table.name == folder.table.name and folder.plan.exists()
+    return planned_of(table.parent, read_plan(table.parent)) if own else None
+
+
 def _beside(table: Path) -> Path:
     return Path(f"report-{table.stem}")
 
@@ -145,11 +155,12 @@ def _write(
     *,
     study: Path | None = None,
     plan: PlanRecord | None = None,
+    planned: Planned | None = None,
     draw: tuple[str, ...] = (),
 ) -> Report:
     """Analyse a table and write its report, with what a study stored beside it."""
     with screen.busy(WRITING):
-        planned = planned_of(study, plan) if study and plan else None
+        planned = planned_of(study, plan) if study and plan else planned
         beside = _stored_beside(study, plan) if study and plan else {}
         analysis = analyse(replace(load(table, options), planned=planned), options)
         written = write(analysis, out, provenance=provenance_of(commands), draw=draw, **beside)
@@ -199,9 +210,9 @@ def planned_of(out: Path, plan: PlanRecord) -> Planned:
     try:
         record = read_registration(out)
     except KnockoutError as error:
-        return Planned(_as_read(cells), Registration(broken=str(error)))
+        return Planned(as_read(cells), Registration(broken=str(error)))
     if record is None:
-        return Planned(_as_read(cells))
+        return Planned(as_read(cells))
     arms = {row.arm for row in rows} & set(record.arms)  # what was registered and removed is a deviation, not awaited
     sets = record.datasets.items()
     cells |= {(arm, of["block"], name, repeat) for arm in arms for name, of in sets for repeat in record.repeats}
@@ -210,14 +221,14 @@ def planned_of(out: Path, plan: PlanRecord) -> Planned:
     content = {**record.question, "arms": {plain(name): arm for name, arm in record.arms.items()}}
     content["datasets"] = {plain(name): dataset for name, dataset in record.datasets.items()}
     return Planned(
-        _as_read(cells),
+        as_read(cells),
         Registration(
             record.date, record.digest, record.ended, broken, {**content, "reference": plain(record.reference)}
         ),
     )
 
 
-def _as_read(cells: set[tuple[str, str, str, int]]) -> frozenset[tuple[str, str, str, int]]:
+def as_read(cells: set[tuple[str, str, str, int]]) -> frozenset[tuple[str, str, str, int]]:
     """Return cells with names as tables are read."""
     return frozenset((plain(arm), plain(block), plain(dataset), repeat) for arm, block, dataset, repeat in cells)
 

@@ -58,3 +58,9 @@ def test_a_study_that_is_half_run_is_interim(finished: Path, knockout: Any, tmp_
     write_plan(plan.model_copy(update={"rows": [*plan.rows, *more]}), out)
     told = knockout("report", out).out
     assert "INTERIM (0 of 1 block)" in told and "<h1>INTERIM" in (out / "report" / "report.html").read_text()
+    of_table = knockout("report", out / "cells.parquet", "--out", tmp_path / "of-table")
+    assert "INTERIM (0 of 1 block)" in of_table.out, of_table.err
+    edited = tmp_path / "other"
+    shutil.copytree(out, edited)
+    beside = knockout("compare", out, edited, "--out", tmp_path / "beside")
+    assert "INTERIM (0 of 1 block)" in beside.out, beside.err

@@ -14,10 +14,11 @@ import pandas as pd
 from components.core.errors import KnockoutError, UnknownNameError
 from reports.errors import ReportError
 from reports.folder import put_beside, refuse_folder
+from reports.options import Planned
 from reports.stored.mlflow_reader import fetch_search, read_experiment
 from reports.words.names import plain, plain_names
 from reports.words.numbers import count
-from study.actions.report import Request, report_search
+from study.actions.report import Request, as_read, report_search
 from study.cli.display import LOADING, Terminal, busy, make_console
 from study.cli.stored.reporting import report, show_report
 from study.spec.folder import OutFolder, SearchFolder
@@ -28,7 +29,7 @@ from study.store.table import tidy
 from study.store.tracking.tracker import Tracker
 
 TABLE = OutFolder(Path()).table.name
-Planned = dict[str, tuple[Path, list[CellRow]]]  # by the name a study goes by beside the others
+Plans = dict[str, tuple[Path, list[CellRow]]]  # by the name a study goes by beside the others
 FETCHING = "reading the MLflow store"
 SAME = 1e-4  # scores of one cell, trained twice, differ by what parallel sums round
 EXAMS = (("data_digest", ["dataset"]), ("split", ["dataset"]), ("split_digest", ["dataset", "repeat"]))
@@ -68,7 +69,13 @@ def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
     options = replace(request.options, arm=None, reference=twins.get(reference, reference))
     request = replace(request, options=options).with_defaults(plans[0].metric, plans[0].margin, plans[0].alpha)
     distinct = frame[~frame["arm"].isin(twins)].drop(columns="study_name")
-    _report(distinct, out, ", ".join(map(str, folders)), request)
+    awaited = {
+        (f"{name}: {row.arm}", row.block, row.dataset, row.repeat)
+        for name, (_, rows) in planned.items()
+        for row in rows
+        if (row.dataset, row.repeat) in shared and plain(f"{name}: {row.arm}") not in twins
+    }
+    _report(distinct, out, ", ".join(map(str, folders)), request, Planned(as_read(awaited)))
 
 
 def of_experiment(uri: str, experiment: str, out: Path | None, request: Request) -> None:
@@ -125,14 +132,14 @@ def _send(tracker: Tracker, rows: list[CellRow], ledger: Ledger, files: Sequence
     return set(records)
 
 
-def _report(frame: pd.DataFrame, out: Path, source: str, request: Request) -> None:
+def _report(frame: pd.DataFrame, out: Path, source: str, request: Request, awaited: Planned | None = None) -> None:
     """Report a table that no file holds yet, and put it beside the report once that is written."""
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / out.resolve().name / TABLE  # the page names a table by its folder and its file
         table.parent.mkdir(exist_ok=True)
         frame.to_parquet(table, index=False)
         try:
-            report(table, out, request)
+            report(table, out, request, awaited)
         except ReportError as error:
             raise ReportError(error.message, where=error.where.replace(str(table), source)) from None
         put_beside(table, out)
@@ -177,7 +184,7 @@ def _twins(frame: pd.DataFrame) -> dict[str, str]:
     return twins
 
 
-def _print_differences(planned: Planned, shared: set[tuple[str, int]], twins: Mapping[str, str]) -> None:
+def _print_differences(planned: Plans, shared: set[tuple[str, int]], twins: Mapping[str, str]) -> None:
     console = make_console()
     left = sum(len(rows) for _, rows in planned.values()) - _count_shared(planned, shared)
     if left:
@@ -188,7 +195,7 @@ def _print_differences(planned: Planned, shared: set[tuple[str, int]], twins: Ma
         )
 
 
-def _named(folders: Sequence[Path], plans: Sequence[list[CellRow]]) -> Planned:
+def _named(folders: Sequence[Path], plans: Sequence[list[CellRow]]) -> Plans:
     """Name every study apart: by its own name, and by its folder where that is not enough."""
     names = [rows[0].study for rows in plans]
     if len(set(names)) < len(names):
@@ -198,7 +205,7 @@ def _named(folders: Sequence[Path], plans: Sequence[list[CellRow]]) -> Planned:
     return {name: (folder, rows) for name, folder, rows in zip(names, folders, plans, strict=True)}
 
 
-def _shared(planned: Planned) -> set[tuple[str, int]]:
+def _shared(planned: Plans) -> set[tuple[str, int]]:
     """Return the data sets and repeats that every study planned: a repeat one never planned is not missing."""
     cells = {name: {(row.dataset, row.repeat) for row in rows} for name, (_, rows) in planned.items()}
     shared = set.intersection(*cells.values())
@@ -208,7 +215,7 @@ def _shared(planned: Planned) -> set[tuple[str, int]]:
     return shared
 
 
-def _count_shared(planned: Planned, shared: set[tuple[str, int]]) -> int:
+def _count_shared(planned: Plans, shared: set[tuple[str, int]]) -> int:
     return sum((row.dataset, row.repeat) in shared for _, rows in planned.values() for row in rows)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from components.core.errors import redact
+from reports.options import Planned
 from reports.search.reading import read_search
 from reports.words.numbers import are, confidence, count
 from study.actions import report as actions
@@ -17,10 +18,10 @@ from study.run.engine import Outcome
 from study.spec.folder import OutFolder
 
 
-def report(source: Path, out: Path | None, request: Request) -> None:
+def report(source: Path, out: Path | None, request: Request, planned: Planned | None = None) -> None:
     """Write the report of a study's folder or of any tidy table, and print its findings."""
     screen = Terminal()
-    written = actions.report(source, out, request, screen)
+    written = actions.report(source, out, request, screen, planned)
     show_report(screen.console, written)
     if written.analysis is None:
         _show_search(screen.console, source)
