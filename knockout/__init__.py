@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from knockout.shown import Report
     from knockout.studies import Study
 
-__all__ = ["KnockoutError", "check", "report", "results", "study"]
+__all__ = ["KnockoutError", "Study", "check", "report", "results", "study"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Study":
+        raise AttributeError(f"module 'knockout' has no attribute {name!r}")
+    from knockout.studies import Study
+
+    return Study
 
 
 def study(

@@ -45,7 +45,7 @@ class Study:
 
     def __init__(self, source: Source, attached: Attached, shown: str) -> None:
         self._source, self._attached, self._shown = source, attached, shown
-        self._checked = self._load(attached.stage)
+        self._checked = self._load(attached.stage if attached else None)
         self.out: Path | None = None
         self.complete = False
 
@@ -169,7 +169,8 @@ class Study:
         means = _means(tracking_uri, None, cluster, retry_failed, False, timeout)
         with mistakes(tracking_uri):
             searched = self._placed(folder, False, screen)
-            study = self._load(self._attached.folder(folder), tuple(only)) if only else searched
+            objects = self._attached.folder(folder) if self._attached else None
+            study = self._load(objects, tuple(only)) if only else searched
             ended = running.confirm(
                 searched,
                 study,
@@ -207,10 +208,11 @@ class Study:
         with mistakes():
             return pack.bundle(self._needed(None), Path(to), Silent()).path
 
-    def _load(self, stage: Path, only: tuple[str, ...] | None = None) -> Checked:
+    def _load(self, objects: Path | None, only: tuple[str, ...] | None = None) -> Checked:
+        """Read the study, its AnnData objects, if there are any, from a folder."""
         source = self._source if only is None else replace(self._source, only=only)
         with mistakes():
-            return (replace(source, data=stage) if self._attached else source).load()
+            return (source if objects is None else replace(source, data=objects)).load()
 
     def _placed(self, folder: Path, share_cells: bool, screen: Screen) -> Checked:
         """Return the study with its AnnData objects, checked, read from ``folder``, where they are written once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -77,13 +78,11 @@ def _values(key: str) -> Iterable[str]:
 
 
 def _files(incomplete: str) -> Iterator[str]:
-    folder = Path(incomplete).parent if not incomplete.endswith("/") else Path(incomplete)
-    prefix = incomplete[: incomplete.rfind("/") + 1]
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_dir() and not path.name.startswith("."):
-            yield f"{prefix}{path.name}/"
-        elif path.suffix in (".yaml", ".yml"):
-            yield prefix + path.name
+    for name in sorted(glob.glob(f"{glob.escape(incomplete)}*")):  # noqa: PTH207  # as it was typed: ./a, ../a
+        if Path(name).is_dir():
+            yield f"{name}/"
+        elif name.endswith((".yaml", ".yml")):
+            yield name
 
 
 def _fitting(names: Iterable[str], incomplete: str) -> list[str]:

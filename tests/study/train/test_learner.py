@@ -138,7 +138,8 @@ def test_a_time_limit_ends_a_program_with_its_children(cells: Callable[..., list
     started = time.monotonic()
     record = run_cell(cell, LANE, timeout_s=1.0).record
     assert record.status is Status.TIMEOUT and time.monotonic() - started < 30
-    assert is_gone(int((tmp_path / "child").read_text()))
+    child = int((tmp_path / "child").read_text())
+    wait_for(lambda: is_gone(child))
 
 
 def test_a_killed_worker_takes_its_program_along(tmp_path: Path):

@@ -17,6 +17,7 @@ from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from components.core.metrics import evaluate
 from components.data.simulator import SimulatorSettings, simulate
+from knockout.testing.cases import needed
 from search_spaces.arm import Arm, parse_choice
 from search_spaces.presets import preset
 from study.study_file.study import load_study
@@ -85,7 +86,7 @@ CASES = [
 def test_every_level_trains_in_bf16(factor: str, level: str):
     fields = registry.level(factor, level).Settings.model_fields
     small = {"dim": 16, "width": 16, "widths": [8, 4], "heads": 2, "layers": 2}
-    given = {level: {name: value for name, value in small.items() if name in fields}}
+    given = {level: {name: value for name, value in small.items() if name in fields} | needed(factor, level)}
     if "edge_weight" in fields:
         given[level]["edge_weight"] = "position"
     score = run(arm(**{factor: given}), "bf16", epochs=1).test
