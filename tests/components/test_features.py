@@ -116,7 +116,9 @@ class TestGenesWithoutARow:
 
     def test_are_refused_beyond_a_share(self, write):
         file = write(absent=tuple(range(5, 12)))
-        with pytest.raises(KnockoutError, match=r"has 5 of 12 genes .*41\.7 %.* at least 50 % .*missing: G5, G6.*`least`"):
+        with pytest.raises(
+            KnockoutError, match=r"has 5 of 12 genes .*41\.7 %.* at least 50 % .*missing: G5, G6.*`least`"
+        ):
             build(file)
         build(file, least=0.4)
         with pytest.raises(KnockoutError, match="and 100 % are asked for; missing: G3, G7"):

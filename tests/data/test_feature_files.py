@@ -59,7 +59,11 @@ def test_gene_sets_are_zeros_and_ones(tmp_path: Path):
     (tmp_path / "go.gmt").write_text("pluripotency\thttp://x\tSOX2\tNANOG\ncell cycle\tna\tNANOG\tCDK1\n")
     table = read_features(tmp_path / "go.gmt")
     assert table.columns == ("pluripotency", "cell cycle")
-    assert dict(zip(table.names, table.values.tolist(), strict=True)) == {"NANOG": [1, 1], "SOX2": [1, 0], "CDK1": [0, 1]}
+    assert dict(zip(table.names, table.values.tolist(), strict=True)) == {
+        "NANOG": [1, 1],
+        "SOX2": [1, 0],
+        "CDK1": [0, 1],
+    }
     (tmp_path / "bad.gmt").write_text("pluripotency\tx\tSOX2\nlonely\n")
     with pytest.raises(KnockoutError, match=r"line of name, description and genes.*") as refused:
         read_features(tmp_path / "bad.gmt")
