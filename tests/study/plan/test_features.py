@@ -133,7 +133,7 @@ def test_noise_stands_only_where_expression_is_read(load: Callable[..., Study]):
         design={"kind": "explicit", "arms": EXPLICIT["arms"][:1]},
         controls=["noise"],
     )
-    with pytest.raises(KnockoutError, match="'noise' are written differently .* behave alike"):
+    with pytest.raises(KnockoutError, match=r"'noise' are written differently .* behave alike"):
         refuse_silent_arms(explicit.arms, explicit.budget)
 
 
