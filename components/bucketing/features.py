@@ -71,9 +71,7 @@ class Features(Bucketing):
             "column",
             "scale each column to unit variance, or centre columns and scale the whole matrix (gene sets)",
         )
-        components: int = setting(
-            0, "principal components to keep; 0: all columns", ge=0, le=100_000, search=(16, 256), log=True
-        )
+        components: int = setting(0, "principal components to keep; 0: all columns", ge=0, le=100_000)
         missing: Literal["mean", "indicator", "draw", "refuse"] = setting(
             "mean",
             "a gene without a row: the mean, the mean and a column that says so, another gene's row, or an error",

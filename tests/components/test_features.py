@@ -1,4 +1,4 @@
-"""Features of genes from a file, as a level: what a gene is given, what its controls are given, and what neither sees."""
+"""Features of genes from a file, as a level: what a gene is given, its controls are given, and neither sees."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -21,7 +21,7 @@ def npz(path: Path) -> None:
     np.savez(path, genes=np.array(NAMES), values=VALUES)
 
 
-WRITERS: dict[str, Callable[[Path], None]] = {
+WRITERS: dict[str, Callable[[Path], object]] = {
     "index.parquet": FRAME.to_parquet,
     "column.parquet": FRAME.rename_axis("gene").reset_index().to_parquet,
     "table.csv": FRAME.to_csv,
@@ -59,7 +59,7 @@ def test_gene_sets_are_zeros_and_ones(tmp_path: Path):
     (tmp_path / "go.gmt").write_text("pluripotency\thttp://x\tSOX2\tNANOG\ncell cycle\tna\tNANOG\tCDK1\n")
     table = read_features(tmp_path / "go.gmt")
     assert table.columns == ("pluripotency", "cell cycle")
-    assert dict(zip(table.names, table.values.tolist(), strict=True)) == {
+    assert dict(zip(table.names, map(list, table.values), strict=True)) == {
         "NANOG": [1, 1],
         "SOX2": [1, 0],
         "CDK1": [0, 1],
@@ -126,12 +126,12 @@ class TestMatching:
 
     def test_genes_in_the_columns_are_told(self, tmp_path: Path):
         FRAME.rename_axis("feature").T.to_parquet(tmp_path / "x.parquet")
-        with pytest.raises(KnockoutError, match="genes are in the columns.*transposed"):
+        with pytest.raises(KnockoutError, match=r"genes are in the columns.*transposed"):
             rows_of(read_features(tmp_path / "x.parquet"), NAMES)
 
     def test_identifiers_in_place_of_symbols_are_told(self, tmp_path: Path):
         table = self.table(tmp_path, ["ENSMUSG00000074637", "ENSMUSG00000012396"])
         with pytest.raises(KnockoutError, match="file has Ensembl identifiers, the data set symbols"):
             rows_of(table, NAMES)
-        with pytest.raises(KnockoutError, match="file has numbers .*Entrez"):
+        with pytest.raises(KnockoutError, match=r"file has numbers .*Entrez"):
             rows_of(self.table(tmp_path, ["6657", "79923"]), NAMES)

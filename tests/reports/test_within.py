@@ -215,3 +215,36 @@ def test_mean_ranks_are_refused_as_before(study: Study, how: dict[str, object]) 
     a = analyse(study(one_metric, **how))
     assert all(g.conover is None and g.nemenyi is None for g in a.globals)
     assert not {e.name for e in exports(a)} & {"nemenyi_auroc", "conover_auroc"}
+
+
+OWN = ("permuted_features", "mine (random_features)", "noise")
+
+
+def with_feature_controls(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add controls of the reference, of an arm called mine, and noise: .02, .03 and .2 below and .01 above ``full``."""
+    full = frame[frame["arm"] == "full"]
+    rows = [full.assign(arm="mine", role="arm", value=full["value"] - 0.01)]
+    for name, below in zip(OWN, (0.02, 0.04, 0.2), strict=True):
+        rows.append(full.assign(arm=name, role="control", value=full["value"] - below))
+    return pd.concat([frame[frame["role"] != "control"], *rows])
+
+
+def test_controls_of_features_stand_against_their_own_arm_and_are_no_control_of_expression(study: Study) -> None:
+    a = analyse(study(lambda f: with_feature_controls(one_metric(f))))
+    assert {g.against for g in a.gains} == {"noise"}
+    means = {(g.arm, g.against): round(g.mean, 6) for g in a.feature_gains}
+    assert means == {("full", "permuted_features"): 0.02, ("mine", "mine (random_features)"): 0.03}
+    assert len(a.feature_gains) == 2 * len(a.datasets)
+
+
+def test_a_page_says_what_features_are_worth_over_those_of_other_genes(study: Study) -> None:
+    text = page(analyse(study(lambda f: with_feature_controls(one_metric(f)))))
+    assert "mine − mine (random_features)" in text and "permuted_features" in text
+    assert "Gain over other features" in text
+    assert "Gain over other features" not in page(analyse(study(one_metric)))
+
+
+def test_features_alone_under_control_do_not_pass_for_expression(study: Study) -> None:
+    a = analyse(study(lambda f: with_feature_controls(one_metric(f)).query("arm != 'noise'")))
+    assert not a.gains
+    assert any("nothing shows that full needs expression" in sentence for sentence in summary(a))

@@ -482,3 +482,13 @@ def test_a_space_that_cannot_be_searched_is_refused_with_its_place(
         parse_space(REFERENCE, vary, fixed)
     assert said in refused.value.message
     assert refused.value.where == place
+
+
+def test_a_level_that_needs_a_file_varies_only_where_it_is_named(tmp_path):
+    file = tmp_path / "x.csv"
+    file.write_text("gene,a\nSOX2,1\n")
+    reference = beside(bucketing={"features": {"file": str(file)}})
+    assert "features" not in range_of("bucketing", {"bucketing": True}).choices
+    space = parse_space(reference, {"bucketing": ["none", "features"]})
+    assert {f.name: f.levels for f in space.factors}["bucketing"]["features"].settled.settings.file == str(file)
+    assert space.inside(reference)
