@@ -165,12 +165,24 @@ class Finished:
     err: str
 
 
+DRAWN = ("test_plots.py", "test_embedding_plot.py", "test_learning_curves.py", "test_page_browser.py")
+
+
+@pytest.fixture
+def drawn() -> None:
+    """Ask for figures that are drawn; see :func:`undrawn`."""
+
+
 @pytest.fixture(autouse=True)
-def quick_pdf(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the fonts of PDF figures out, which take half the time of a report; test_plots writes real ones."""
-    building = sys.modules.get("reports.build")
-    if building is not None and request.node.path.name != "test_plots.py":
-        monkeypatch.setattr(building, "pdf", lambda figure: b"%PDF-1.4 in name only")
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the drawing of figures out of reports, which takes most of their time, where no test looks at one."""
+    path = request.node.path
+    if not {"cli", "reports"} & {*path.parts} and "reports.build" not in sys.modules:
+        return  # whoever writes no report need not wait for matplotlib
+    if path.name != "test_plots.py":
+        monkeypatch.setattr("reports.build.pdf", lambda figure: b"%PDF-1.4 in name only")
+    if path.name not in DRAWN and "drawn" not in request.fixturenames:
+        monkeypatch.setattr("reports.figures.shared.picture.svg", lambda figure: "<svg></svg>")
 
 
 @pytest.fixture

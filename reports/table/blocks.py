@@ -108,7 +108,7 @@ def complete(means: pd.DataFrame, *, failures_worst: bool) -> pd.DataFrame:
 def dropped(means: pd.DataFrame) -> tuple[Dropped, ...]:
     """Name the blocks that :func:`complete` leaves out of the first pass, with the arms to blame."""
     out = []
-    for block, row in means.iterrows():
+    for block, row in means[~np.isfinite(means).all(axis=1)].iterrows():
         failed = tuple(str(a) for a in row.index[np.isneginf(row)])
         missing = tuple(str(a) for a in row.index[row.isna()])
         if failed:
