@@ -177,12 +177,18 @@ def drawn() -> None:
 def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the drawing of figures out of reports, which takes most of their time, where no test looks at one."""
     path = request.node.path
-    if not {"cli", "reports"} & {*path.parts} and "reports.build" not in sys.modules:
+    if "reports.build" not in sys.modules and "knockout" not in request.fixturenames and path.parent.name != "reports":
         return  # whoever writes no report need not wait for matplotlib
     if path.name != "test_plots.py":
         monkeypatch.setattr("reports.build.pdf", lambda figure: b"%PDF-1.4 in name only")
     if path.name not in DRAWN and "drawn" not in request.fixturenames:
-        monkeypatch.setattr("reports.figures.shared.picture.svg", lambda figure: "<svg></svg>")
+        draw_nothing(monkeypatch)
+
+
+def draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.build.pdf", lambda figure: b"%PDF-1.4 in name only")
+    monkeypatch.setattr("reports.figures.shared.picture.svg", lambda figure: "<svg></svg>")
+    monkeypatch.setattr("reports.figures.cells.embedding.flat", lambda vectors: vectors[:, :2])
 
 
 @pytest.fixture
@@ -307,6 +313,7 @@ def run_here(folder: Path, content: dict[str, Any], empty_store: Path) -> None:
     shutil.copy(empty_store, folder / "out" / "mlflow.db")
     with pytest.MonkeyPatch.context() as monkeypatch:
         fork_workers(monkeypatch)
+        draw_nothing(monkeypatch)
         source = commands.Source(str(folder / "tiny.yaml"))
         assert commands.run(source, folder / "out", command="knockout run tiny.yaml --out out") == 0
 

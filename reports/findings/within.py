@@ -33,7 +33,7 @@ def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> 
     for (block, dataset), rows in wide.reindex(columns=[reference, *controls]).groupby(level=["block", "dataset"]):
         where = (str(block), str(dataset))
         arms = (reference, _strongest(rows[controls]))
-        pair = _pair(rows, metric, where, arms, 1 - alpha, exams_of[str(dataset)])
+        pair = _pair(_by_arm(rows), metric, where, arms, 1 - alpha, exams_of[str(dataset)])
         out.append(replace(pair, test=None))
     return out
 
@@ -55,21 +55,26 @@ def paired_differences(frame: pd.DataFrame, metric: str, reference: str, *, alph
     wide = cells(frame, metric)
     if reference not in wide:
         return []
-    others = [arm for arm in wide if roles[str(arm)] in ("arm", "baseline")]
+    others = [arm for arm in map(str, wide) if roles[arm] in ("arm", "baseline")]
     out = []
     for (block, dataset), rows in wide.groupby(level=["block", "dataset"]):
         where = (str(block), str(dataset))
-        known = exams_of[str(dataset)]
-        tried = [arm for arm in others if rows[[arm, reference]].notna().any(axis=None)]
-        pairs = [_pair(rows, metric, where, (str(arm), reference), 1 - alpha, known) for arm in tried]
+        known, scores = exams_of[str(dataset)], _by_arm(rows)
+        tried = [arm for arm in others if not np.isnan([scores[arm], scores[reference]]).all()]
+        pairs = [_pair(scores, metric, where, (arm, reference), 1 - alpha, known) for arm in tried]
         adjusted = holm_of([pair.test.p if pair.test else None for pair in pairs])
         corrected = [replace(pair, p_holm=p) for pair, p in zip(pairs, adjusted, strict=True)]
         out += [pair for pair in corrected if pair.repeats >= 2 or pair.note]
     return out
 
 
+def _by_arm(rows: pd.DataFrame) -> dict[str, Values]:
+    """Return what every arm scored on one data set, ``[repeats]``."""
+    return dict(zip(map(str, rows), rows.to_numpy(float).T, strict=True))
+
+
 def _pair(
-    rows: pd.DataFrame,
+    by_arm: dict[str, Values],
     metric: str,
     where: tuple[str, str],
     arms: tuple[str, str],
@@ -78,7 +83,7 @@ def _pair(
 ) -> Paired:
     arm, against = arms
     block, dataset = where
-    scores = rows[[arm, against]].to_numpy(float)
+    scores = np.column_stack([by_arm[arm], by_arm[against]])
     scores = scores[~np.isnan(scores).all(axis=1)]
     trouble = _trouble(scores[:, 0], arm) or _trouble(scores[:, 1], against)
     if not len(scores):
