@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,21 +12,23 @@ from reports.findings.results import Paired
 from reports.statistics.arrays import Values
 from reports.statistics.multiplicity import holm_of
 from reports.statistics.pairs.differences import effect, mean_interval
-from reports.statistics.pairs.resampled import Exams, exams, resampled_t
+from reports.statistics.pairs.resampled import Exams, resampled_t
 from reports.table.blocks import cells, ordered_arms
 from reports.words.metrics import DECIMALS
 
 
-def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
+def gains(
+    frame: pd.DataFrame, metric: str, reference: str, exams_of: Mapping[str, Exams], *, alpha: float
+) -> list[Paired]:
     """Return the reference arm's gain over the strongest control, on every data set.
 
     Strongest is the control with the highest mean over the repeats it finished on that data set and metric; choosing
     it after the fact favours the control, never the model. A p would not know of that choice, so none is given.
     Where the strongest control lacks a repeat, or any control lacks all of them, there is a note in place of a
-    number: the controls that are left might be the weaker ones.
+    number: the controls that are left might be the weaker ones. ``exams_of`` is that of
+    :func:`reports.statistics.pairs.resampled.exams`.
     """
-    roles, exams_of = ordered_arms(frame), exams(frame)
-    wide = cells(frame, metric)
+    roles, wide = ordered_arms(frame), cells(frame, metric)
     controls = [arm for arm, role in roles.items() if role == "control"]
     if reference not in wide or not set(controls) & set(wide):
         return []
@@ -46,13 +49,14 @@ def _strongest(rows: pd.DataFrame) -> str:
     return max(map(str, rows), key=lambda arm: (means[arm], finished[arm].isna().any()))
 
 
-def paired_differences(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
+def paired_differences(
+    frame: pd.DataFrame, metric: str, reference: str, exams_of: Mapping[str, Exams], *, alpha: float
+) -> list[Paired]:
     """Return knocked-out arm minus reference on every data set with at least two paired repeats.
 
     The tests of one data set and metric are corrected together (Holm).
     """
-    roles, exams_of = ordered_arms(frame), exams(frame)
-    wide = cells(frame, metric)
+    roles, wide = ordered_arms(frame), cells(frame, metric)
     if reference not in wide:
         return []
     others = [arm for arm in map(str, wide) if roles[arm] in ("arm", "baseline")]
