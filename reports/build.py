@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -227,13 +228,19 @@ def _figures(drawn: Sequence[Picture], folder: Path) -> None:
 
 
 def _render(template: str, content: dict[str, Any]) -> str:
-    pages = Environment(
+    return _templates(escaped=template.endswith(".html.j2")).get_template(template).render(content)
+
+
+@cache
+def _templates(*, escaped: bool) -> Environment:
+    """Return the templates of pages, compiled once."""
+    templates = Environment(
         loader=PackageLoader("reports"),
-        autoescape=template.endswith(".html.j2"),
+        autoescape=escaped,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters["counted"] = count
-    pages.filters["cell"] = lambda text: str(text).replace("|", "\\|")  # of a table in Markdown
-    return pages.get_template(template).render(content)
+    templates.filters["counted"] = count
+    templates.filters["cell"] = lambda text: str(text).replace("|", "\\|")  # of a table in Markdown
+    return templates

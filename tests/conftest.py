@@ -165,12 +165,30 @@ class Finished:
     err: str
 
 
+DRAWN = ("test_plots.py", "test_embedding_plot.py", "test_learning_curves.py", "test_page_browser.py")
+
+
+@pytest.fixture
+def drawn() -> None:
+    """Ask for figures that are drawn; see :func:`undrawn`."""
+
+
 @pytest.fixture(autouse=True)
-def quick_pdf(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the fonts of PDF figures out, which take half the time of a report; test_plots writes real ones."""
-    building = sys.modules.get("reports.build")
-    if building is not None and request.node.path.name != "test_plots.py":
-        monkeypatch.setattr(building, "pdf", lambda figure: b"%PDF-1.4 in name only")
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the drawing of figures out of reports, which takes most of their time, where no test looks at one."""
+    path = request.node.path
+    if "reports.build" not in sys.modules and "knockout" not in request.fixturenames and path.parent.name != "reports":
+        return  # whoever writes no report need not wait for matplotlib
+    if path.name != "test_plots.py":
+        monkeypatch.setattr("reports.build.pdf", lambda figure: b"%PDF-1.4 in name only")
+    if path.name not in DRAWN and "drawn" not in request.fixturenames:
+        draw_nothing(monkeypatch)
+
+
+def draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.build.pdf", lambda figure: b"%PDF-1.4 in name only")
+    monkeypatch.setattr("reports.figures.shared.picture.svg", lambda figure: "<svg></svg>")
+    monkeypatch.setattr("reports.figures.cells.embedding.flat", lambda vectors: vectors[:, :2])
 
 
 @pytest.fixture
@@ -295,6 +313,7 @@ def run_here(folder: Path, content: dict[str, Any], empty_store: Path) -> None:
     shutil.copy(empty_store, folder / "out" / "mlflow.db")
     with pytest.MonkeyPatch.context() as monkeypatch:
         fork_workers(monkeypatch)
+        draw_nothing(monkeypatch)
         source = commands.Source(str(folder / "tiny.yaml"))
         assert commands.run(source, folder / "out", command="knockout run tiny.yaml --out out") == 0
 

@@ -14,6 +14,7 @@ from reports.findings.summaries import averages, completeness, costs, points, pr
 from reports.findings.validation import unlike_validation
 from reports.findings.within import feature_gains, gains, paired_differences
 from reports.options import DEFAULTS, ReportOptions
+from reports.statistics.pairs.resampled import exams
 from reports.table.blocks import block_means, ordered_arms
 from reports.table.factors import arm_levels
 from reports.table.table import Table
@@ -81,7 +82,7 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
             *unlike_validation(table),
             *outcome(found, tests, {m: len(of) for m, of in means.items()}),
         ),
-        completeness=completeness(frame, metrics),
+        completeness=completeness(frame, scored),
         costs=costs(frame),
         provenance={**provenance(frame), **({"table_sha256": (table.digest,)} if table.digest else {})},
         conclusions=conclude(
@@ -119,9 +120,10 @@ def _by_data_set(
     stale = {refusal.subject for refusal in forbidden if refusal.rule == "mixed digests"}
     sound = table.frame[~table.frame["dataset"].isin(stale)]
     measured = [m for m in metrics if m in set(sound["metric"])]
-    gained = [g for m in measured for g in gains(sound, m, table.reference, alpha=alpha)]
-    paired = [p for m in measured for p in paired_differences(sound, m, table.reference, alpha=alpha)]
-    featured = [f for m in measured for f in feature_gains(sound, m, table.reference, alpha=alpha)]
+    exams_of = exams(sound)
+    gained = [g for m in measured for g in gains(sound, m, table.reference, exams_of, alpha=alpha)]
+    paired = [p for m in measured for p in paired_differences(sound, m, table.reference, exams_of, alpha=alpha)]
+    featured = [f for m in measured for f in feature_gains(sound, m, table.reference, exams_of, alpha=alpha)]
     return tuple(gained), tuple(featured), tuple(paired)
 
 

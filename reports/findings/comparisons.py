@@ -90,7 +90,12 @@ def findings(
     wide = cells(frame, metric)
     if not {arm for pair in family.pairs for arm in pair} & set(wide):
         return []
-    compared = [_Compared.of(wide, metric, pair) for pair in family.pairs]
+    # the blocks of arms that lack no repeat are the same in every pair
+    whole = over_blocks(wide.loc[:, wide.notna().all()], metric)
+    compared = [
+        _Compared.of(whole[[*pair]] if {*pair} <= set(whole) else over_blocks(pair_of(wide, *pair), metric), pair)
+        for pair in family.pairs
+    ]
     matrix = _matrix([c.finished for c in compared])
     # a crash is no level score: it counts as a loss as large as any difference of the question
     loss = _largest(matrix)
@@ -134,8 +139,7 @@ class _Compared:
     dropped: tuple[Dropped, ...]
 
     @classmethod
-    def of(cls, wide: pd.DataFrame, metric: str, pair: tuple[str, str]) -> _Compared:
-        means = over_blocks(pair_of(wide, *pair), metric)
+    def of(cls, means: pd.DataFrame, pair: tuple[str, str]) -> _Compared:
         return cls(
             finished=_difference(complete(means, failures_worst=False), pair),
             tried=_difference(complete(means, failures_worst=True), pair),

@@ -92,9 +92,9 @@ def whole(points: pd.DataFrame) -> set[str]:
     return {str(arm) for arm in counts.index[counts == points["where"].nunique()]}
 
 
-def completeness(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
-    """Count finished, failed and never-run cells per arm and data set, with the reasons."""
-    table = scores(frame, metrics).groupby(["arm", "dataset"], sort=False)
+def completeness(frame: pd.DataFrame, score_rows: pd.DataFrame) -> pd.DataFrame:
+    """Count finished, failed and never-run cells per arm and data set, with the reasons; rows as of :func:`scores`."""
+    table = score_rows.groupby(["arm", "dataset"], sort=False)
     counts = table.agg(finished=("finished", "min"), failed=("failed", "max"), missing=("missing", "max"))
     bad = frame[frame["status"] != Status.OK]
     described = bad["status"] + bad["reason"].map(lambda reason: f": {reason}" if reason else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from reports.findings.results import Paired
 from reports.statistics.arrays import Values
 from reports.statistics.multiplicity import holm_of
 from reports.statistics.pairs.differences import effect, mean_interval
-from reports.statistics.pairs.resampled import Exams, exams, resampled_t
+from reports.statistics.pairs.resampled import Exams, resampled_t
 from reports.table.blocks import cells, ordered_arms
 from reports.words.metrics import DECIMALS
 
@@ -32,30 +33,32 @@ def controlled(control: str, reference: str) -> str:
     return ""
 
 
-def feature_gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
+def feature_gains(
+    frame: pd.DataFrame, metric: str, reference: str, exams_of: Mapping[str, Exams], *, alpha: float
+) -> list[Paired]:
     """Return, on every data set, an arm minus the same arm on other features of genes: what its file is worth."""
-    roles, exams_of = ordered_arms(frame), exams(frame)
-    wide = cells(frame, metric)
+    roles, wide = ordered_arms(frame), cells(frame, metric)
     pairs = [(controlled(arm, reference), arm) for arm, role in roles.items() if role == "control"]
     out = []
     for (block, dataset), rows in wide.groupby(level=["block", "dataset"]):
         where, exam = (str(block), str(dataset)), exams_of[str(dataset)]
-        known = [pair for pair in pairs if set(pair) <= set(wide)]
-        out += [replace(_pair(rows, metric, where, pair, 1 - alpha, exam), test=None) for pair in known]
+        known, scores = [pair for pair in pairs if set(pair) <= set(wide)], _by_arm(rows)
+        out += [replace(_pair(scores, metric, where, pair, 1 - alpha, exam), test=None) for pair in known]
     return out
 
 
-def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
+def gains(
+    frame: pd.DataFrame, metric: str, reference: str, exams_of: Mapping[str, Exams], *, alpha: float
+) -> list[Paired]:
     """Return the reference arm's gain over the strongest control, on every data set.
 
     Strongest is the control with the highest mean over the repeats it finished on that data set and metric; choosing
     it after the fact favours the control, never the model. A p would not know of that choice, so none is given.
     Where the strongest control lacks a repeat, or any control lacks all of them, there is a note in place of a
     number: the controls that are left might be the weaker ones. Controls of features of genes do not count: they may
-    read expression.
+    read expression. ``exams_of`` is that of :func:`reports.statistics.pairs.resampled.exams`.
     """
-    roles, exams_of = ordered_arms(frame), exams(frame)
-    wide = cells(frame, metric)
+    roles, wide = ordered_arms(frame), cells(frame, metric)
     controls = [arm for arm, role in roles.items() if role == "control" and not controlled(arm, reference)]
     if reference not in wide or not set(controls) & set(wide):
         return []
@@ -63,7 +66,7 @@ def gains(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> 
     for (block, dataset), rows in wide.reindex(columns=[reference, *controls]).groupby(level=["block", "dataset"]):
         where = (str(block), str(dataset))
         arms = (reference, _strongest(rows[controls]))
-        pair = _pair(rows, metric, where, arms, 1 - alpha, exams_of[str(dataset)])
+        pair = _pair(_by_arm(rows), metric, where, arms, 1 - alpha, exams_of[str(dataset)])
         out.append(replace(pair, test=None))
     return out
 
@@ -76,30 +79,36 @@ def _strongest(rows: pd.DataFrame) -> str:
     return max(map(str, rows), key=lambda arm: (means[arm], finished[arm].isna().any()))
 
 
-def paired_differences(frame: pd.DataFrame, metric: str, reference: str, *, alpha: float) -> list[Paired]:
+def paired_differences(
+    frame: pd.DataFrame, metric: str, reference: str, exams_of: Mapping[str, Exams], *, alpha: float
+) -> list[Paired]:
     """Return knocked-out arm minus reference on every data set with at least two paired repeats.
 
     The tests of one data set and metric are corrected together (Holm).
     """
-    roles, exams_of = ordered_arms(frame), exams(frame)
-    wide = cells(frame, metric)
+    roles, wide = ordered_arms(frame), cells(frame, metric)
     if reference not in wide:
         return []
-    others = [arm for arm in wide if roles[str(arm)] in ("arm", "baseline")]
+    others = [arm for arm in map(str, wide) if roles[arm] in ("arm", "baseline")]
     out = []
     for (block, dataset), rows in wide.groupby(level=["block", "dataset"]):
         where = (str(block), str(dataset))
-        known = exams_of[str(dataset)]
-        tried = [arm for arm in others if rows[[arm, reference]].notna().any(axis=None)]
-        pairs = [_pair(rows, metric, where, (str(arm), reference), 1 - alpha, known) for arm in tried]
+        known, scores = exams_of[str(dataset)], _by_arm(rows)
+        tried = [arm for arm in others if not np.isnan([scores[arm], scores[reference]]).all()]
+        pairs = [_pair(scores, metric, where, (arm, reference), 1 - alpha, known) for arm in tried]
         adjusted = holm_of([pair.test.p if pair.test else None for pair in pairs])
         corrected = [replace(pair, p_holm=p) for pair, p in zip(pairs, adjusted, strict=True)]
         out += [pair for pair in corrected if pair.repeats >= 2 or pair.note]
     return out
 
 
+def _by_arm(rows: pd.DataFrame) -> dict[str, Values]:
+    """Return what every arm scored on one data set, ``[repeats]``."""
+    return dict(zip(map(str, rows), rows.to_numpy(float).T, strict=True))
+
+
 def _pair(
-    rows: pd.DataFrame,
+    by_arm: dict[str, Values],
     metric: str,
     where: tuple[str, str],
     arms: tuple[str, str],
@@ -108,7 +117,7 @@ def _pair(
 ) -> Paired:
     arm, against = arms
     block, dataset = where
-    scores = rows[[arm, against]].to_numpy(float)
+    scores = np.column_stack([by_arm[arm], by_arm[against]])
     scores = scores[~np.isnan(scores).all(axis=1)]
     trouble = _trouble(scores[:, 0], arm) or _trouble(scores[:, 1], against)
     if not len(scores):

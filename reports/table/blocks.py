@@ -44,6 +44,8 @@ def cells(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 def averaged(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Average without forgiving anything: -inf and NaN both survive, -inf first, or a crash would hide behind a gap."""
     means = values.groupby(level=by).mean()  # of what is there, -inf included
+    if not values.isna().to_numpy().any():
+        return means
     return means.mask(values.isna().groupby(level=by).any() & ~np.isneginf(means))
 
 
@@ -88,6 +90,8 @@ def paired(wide: pd.DataFrame) -> pd.DataFrame:
 
     A repeat in which an arm failed stays: no gap of another arm may hide a failure.
     """
+    if not wide.isna().to_numpy().any():
+        return wide
     place = [wide.index.get_level_values("block"), wide.index.get_level_values("dataset")]
     tried = wide.notna().groupby(place).transform("any")
     failed = wide.eq(-np.inf).any(axis=1)
@@ -108,7 +112,7 @@ def complete(means: pd.DataFrame, *, failures_worst: bool) -> pd.DataFrame:
 def dropped(means: pd.DataFrame) -> tuple[Dropped, ...]:
     """Name the blocks that :func:`complete` leaves out of the first pass, with the arms to blame."""
     out = []
-    for block, row in means.iterrows():
+    for block, row in means[~np.isfinite(means).all(axis=1)].iterrows():
         failed = tuple(str(a) for a in row.index[np.isneginf(row)])
         missing = tuple(str(a) for a in row.index[row.isna()])
         if failed:

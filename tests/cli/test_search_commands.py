@@ -95,7 +95,7 @@ def test_the_cells_of_a_cluster_are_those_of_this_machine(
     study = study_file(repeats=1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0", processes=True
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0", processes=True
     ) as cluster:
         address = cluster.scheduler_address.replace("tcp://", "dask://")
         assert knockout("run", study, "--out", out, "--cluster", address).code == 0

@@ -180,31 +180,33 @@ SECRETS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("written", ["{0} {1}", "{0}={1}"])
 def test_no_file_and_no_line_gives_a_password_away(
     knockout: Knockout,
     finished_search: Path,
     forked: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    written: str,
 ):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.chdir(tmp_path)
     out, file = tmp_path / "out", tmp_path / "tiny.yaml"
     shutil.copytree(finished_search, out)
     content = yaml.safe_load((finished_search.parent / "tiny.yaml").read_text())
     content["search"]["trials"] = 3
     file.write_text(yaml.safe_dump(content))
-    given = {name: written.format(name, url).split(" ") for name, url in SECRETS.items()}
-    cluster = written.format("--cluster", f"dask://me:{SECRET}@127.0.0.1:9").split(" ")
+    parted = {name: [name, url] for name, url in SECRETS.items()}
+    joined = {name: [f"{name}={url}"] for name, url in SECRETS.items()}
+    cluster = f"dask://me:{SECRET}@127.0.0.1:9"
     printed = ""
     commands = [
-        (0, ("run", file, "--out", out, *given["--storage"], *given["--tracking-uri"])),
-        (0, ("confirm", file, "--out", out, *given["--tracking-uri"])),
+        (0, ("run", file, "--out", out, *parted["--storage"], *joined["--tracking-uri"])),
+        (0, ("run", file, "--out", out, *joined["--storage"], *parted["--tracking-uri"])),
+        (0, ("confirm", file, "--out", out, *parted["--tracking-uri"])),
         (0, ("report", out)),
-        (2, ("run", file, "--out", tmp_path / "other", *cluster)),
-        (2, ("track", out, *given["--tracking-uri"])),
+        (2, ("run", file, "--out", tmp_path / "other", "--cluster", cluster)),
+        (2, ("run", file, "--out", tmp_path / "other", f"--cluster={cluster}")),
+        (2, ("track", out, *parted["--tracking-uri"])),
+        (2, ("track", out, *joined["--tracking-uri"])),
         (2, ("report", "--mlflow", SECRETS["--tracking-uri"], "--experiment", "tiny")),
     ]
     for code, command in commands:

@@ -25,7 +25,6 @@ ARMS = {
     "degree": ("control", 0.70),
     "noise": ("control", 0.50),
 }
-DRAWN = ("test_plots.py", "test_embedding_plot.py", "test_learning_curves.py", "test_page_browser.py")
 METRICS = {"auroc": 1.0, "auprc": 0.5, "auprc_ratio": 3.0}
 
 
@@ -114,20 +113,6 @@ def study(tmp_path: Path) -> Callable[..., Table]:
         return table
 
     return make
-
-
-@pytest.fixture
-def drawn() -> None:
-    """Ask for figures that are drawn; see :func:`undrawn`."""
-
-
-@pytest.fixture(autouse=True)
-def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the drawing of figures out of pages, which takes most of their time, where no test looks at one."""
-    if "drawn" in request.fixturenames or request.node.path.name in DRAWN:
-        return
-    for module in ("reports.figures.shared.picture", "reports.figures.search.pictures"):
-        monkeypatch.setattr(f"{module}.svg", lambda figure: "<svg></svg>")
 
 
 Read = Callable[..., Table]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import analyse
 
-from reports.findings.analysis import analyse
 from reports.table.blocks import block_means, cells, over_blocks, pair_of
 from reports.table.table import Table
 
@@ -35,7 +35,10 @@ def messages(analysis: Any, rule: str) -> list[str]:
 ONE = "arm == 'gnn=none' and repeat == 0 and dataset == 'STRING-cell0'"
 
 
-@pytest.mark.parametrize("status", ["killed", "timeout", "error", "damaged", ""])
+AS_KILLED = [pytest.param(status, marks=pytest.mark.slow) for status in ("timeout", "error", "damaged")]
+
+
+@pytest.mark.parametrize("status", ["killed", *AS_KILLED, ""])
 def test_a_lost_repeat_leaves_the_pair_and_not_the_block(study: Study, status: str):
     analysis = analyse(study(ended(status, ONE)))
     found = of(analysis, "gnn=none")

@@ -204,6 +204,6 @@ COVERED = pytest.mark.parametrize(
 
 @COVERED
 def test_simultaneous_intervals_hold_together(draw: Draw, blocks: int, comparisons: int) -> None:
-    studies = 800 if blocks > 16 else 2000
+    studies = 300 if blocks > 16 else 1000
     error = np.sqrt(0.95 * 0.05 / studies)
     assert coverage(draw, blocks, comparisons, studies) >= 0.92 - 2 * error

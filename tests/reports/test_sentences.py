@@ -24,7 +24,7 @@ def one_network(frame):  # type: ignore[no-untyped-def]
     return frame[frame["network"] == "STRING"]
 
 
-@pytest.mark.parametrize("blocks", [1, 3, 5, 6, 7])
+@pytest.mark.parametrize("blocks", [1, 3, 6, *(pytest.param(n, marks=pytest.mark.slow) for n in (5, 7))])
 def test_there_are_at_most_three_short_ones_and_none_says_no_effect(study: Study, blocks: int) -> None:
     arms = {**ARMS, "contrast=off": ("arm", 0.80), **{f"gnn=g{i}": ("arm", 0.7 + i / 50) for i in range(5)}}
     for metric in ("auroc", "auprc"):

@@ -44,7 +44,7 @@ def test_a_list_has_the_name_of_its_file():
         ({"command": RUN, "lr": 0.1}, "needs a name"),
         (
             {"name": "x", "command": RUN, "edges": "e.csv"},
-            "an arm has one scorer, and here are several: command, edges",
+            "one scorer, and here are several: command, edges",
         ),
         ({"name": "x", "command": RUN, "lr": 0.1, "controls": ["nois"]}, "Did you mean 'noise'"),
         ({"name": "x", "command": RUN, "lr": 0.1, "controls": "noise"}, r"write \[noise\]"),

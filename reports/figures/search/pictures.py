@@ -9,7 +9,6 @@ from reports.figures.search.importances import MOST, importances
 from reports.figures.search.pareto import pareto
 from reports.figures.search.path import path
 from reports.figures.search.progress import progress
-from reports.figures.shared.canvas import svg
 from reports.figures.shared.picture import Drawing, Picture, picture
 from reports.search.record import (
     FEWEST,
@@ -92,7 +91,8 @@ def _path(s: Search, drawing: Drawing) -> Picture:
 
 
 def _pareto(s: Search, other: Objective, drawing: Drawing) -> Picture:
-    caption = f"{objective_label(s.first)} against {objective_label(other)}: all complete trials grey, the Pareto "
+    what = objective_label(s.first)
+    caption = f"{what[0].upper()}{what[1:]} against {objective_label(other)}: all complete trials grey, the Pareto "
     caption += "front blue with trial numbers."
     if len(s.objectives) > 2:
         caption += f" The front is that of all {len(s.objectives)} objectives, two of which are drawn."
@@ -102,13 +102,8 @@ def _pareto(s: Search, other: Objective, drawing: Drawing) -> Picture:
         f"trial {row['number']} {score_text(s.first, row[s.first.name])} at {score_text(other, row[other.name])}"
         for row in front.to_dict("records")
     ]
-    return Picture(
-        f"search_pareto_{other.name}",
-        drawing,
-        svg(drawing.figure),
-        caption[0].upper() + caption[1:],
-        f"{caption} Front: {', '.join(members) or 'none recorded'}.",
-    )
+    described = f"Front: {', '.join(members) or 'none recorded'}."
+    return picture(f"search_pareto_{other.name}", drawing, caption, described)
 
 
 def _importances(s: Search, objective: Objective, drawing: Drawing) -> Picture:

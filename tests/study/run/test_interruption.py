@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +13,12 @@ from typing import Any
 import pandas as pd
 import psutil
 import pytest
+from conftest import fork_workers
 
 from reports.build import Written
 from study.plan.plan import make_plan
-from study.run.engine import run_plan
+from study.run.engine import make_workers, run_plan
+from study.run.pool import Pool
 from study.study_file.study import load_study
 
 pytestmark = pytest.mark.slow  # the pool's own tests stop and leave it within one process
@@ -126,33 +127,27 @@ class Silence:
     def stopping(self) -> None: ...
 
 
-DRIVER = """
-import sys
-from pathlib import Path
-from study.study_file.study import load_study
-from study.plan.plan import make_plan
-from study.run.engine import make_workers
-from study.run.pool import Pool
-plan, out = make_plan(load_study(Path(sys.argv[1]))), Path(sys.argv[2])
-waiting = iter(plan.cells)
-workers = make_workers(plan.study, plan.cells, out)
-list(Pool(workers, out).run(lambda: next(waiting, None)))
-"""
+def run_cells(study: Path, out: Path) -> None:
+    plan = make_plan(load_study(study))
+    waiting = iter(plan.cells)
+    workers = make_workers(plan.study, plan.cells, out)
+    list(Pool(workers, out).run(lambda: next(waiting, None)))
 
 
 def test_a_killed_driver_takes_its_workers_along_and_loses_only_what_was_in_flight(
-    plugin: Path, forked: None, study_file: Callable[..., Path], out: Path
+    plugin: Path, study_file: Callable[..., Path], out: Path, monkeypatch: pytest.MonkeyPatch
 ):
     study = study_file(**{**SLOW, "repeats": 4})
-    path = os.pathsep.join([str(ROOT), str(plugin)])
-    command = [sys.executable, "-c", DRIVER, str(study), str(out)]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})  # workers as users have them
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(plugin)]))
+    process = multiprocessing.get_context("fork").Process(target=run_cells, args=(study, out))
+    process.start()  # a driver that is forked, and workers as users have them
     try:
         wait_for(lambda: len(records(out)) >= 2)
         workers = psutil.Process(process.pid).children(recursive=True)
     finally:
         process.kill()
-        process.wait()
+        process.join()
+    fork_workers(monkeypatch)
     assert workers
     _, alive = psutil.wait_procs(workers, timeout=15)
     assert not alive

@@ -45,6 +45,14 @@ def run(pool: Pool, cells: list[Cell], *started: Callable[[Cell], None]) -> Iter
     return pool.run(lambda: next(waiting, None), *started)
 
 
+@pytest.fixture
+def instant(forked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let forked workers end a cell at once, untrained."""
+    monkeypatch.setattr(
+        pool_module, "run_cell", lambda cell, lane, out, **limits: CellResult(CellRecord(cell=cell.digest))
+    )
+
+
 def by_label(cells: list[Cell], records: list[CellRecord]) -> dict[str, str]:
     labels = {cell.digest: f"{cell.arm.name} {cell.repeat}" for cell in cells}
     assert len(records) == len(cells), "a record for every cell, and one only"
@@ -145,7 +153,7 @@ def test_a_cell_too_large_for_the_device_alone_is_recorded_as_oom(
     assert len(Ledger(tmp_path / "out").read_all(cell.digest for cell in planned)) == 3
 
 
-def test_cells_may_be_given_in_answer_to_results(forked: None, cells: Callable[..., list[Cell]], tmp_path: Path):
+def test_cells_may_be_given_in_answer_to_results(instant: None, cells: Callable[..., list[Cell]], tmp_path: Path):
     planned, heard = cells({"gnn": "none"}), list[CellRecord]()
 
     def take() -> Cell | None:  # each cell only after the one before has ended, as a pruner would
@@ -161,7 +169,7 @@ def test_cells_may_be_given_in_answer_to_results(forked: None, cells: Callable[.
     assert [record.cell for record in heard] == [cell.digest for cell in planned]
 
 
-def test_two_pools_on_one_folder_train_every_cell_once(forked: None, cells: Callable[..., list[Cell]], tmp_path: Path):
+def test_two_pools_on_one_folder_train_every_cell_once(instant: None, cells: Callable[..., list[Cell]], tmp_path: Path):
     planned, out = cells({"gnn": "none"}, repeats=3), tmp_path / "out"
     pools, sent = (local_pool(out), local_pool(out)), list[str]()
     loops = [run(pool, planned, lambda cell: sent.append(cell.digest)) for pool in pools]
@@ -210,7 +218,7 @@ def test_a_lane_is_free_again_when_its_worker_has_left(tmp_path: Path):
 
 
 def test_the_ledger_spares_a_cell_that_another_driver_has_finished(
-    forked: None, cells: Callable[..., list[Cell]], tmp_path: Path
+    instant: None, cells: Callable[..., list[Cell]], tmp_path: Path
 ):
     planned = cells({"gnn": "none"})
     Ledger(tmp_path / "out").write(CellRecord(cell=planned[0].digest, reason="of another driver"))
@@ -220,7 +228,7 @@ def test_the_ledger_spares_a_cell_that_another_driver_has_finished(
 
 
 def test_a_stopped_pool_finishes_what_flies_and_starts_nothing(
-    forked: None, cells: Callable[..., list[Cell]], tmp_path: Path
+    instant: None, cells: Callable[..., list[Cell]], tmp_path: Path
 ):
     planned = cells({"gnn": "none"}, repeats=3)
     pool, started = local_pool(tmp_path / "out"), []
@@ -254,7 +262,7 @@ def test_leaving_the_loop_does_not_wait_for_cells_in_flight(
 
 
 def test_a_damaged_record_is_the_cells_failure_and_the_others_run(
-    forked: None, cells: Callable[..., list[Cell]], tmp_path: Path
+    instant: None, cells: Callable[..., list[Cell]], tmp_path: Path
 ):
     planned, ledger = cells({"gnn": "none"}), Ledger(tmp_path)
     path = ledger.folder.record(planned[0].digest)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from components.core.errors import KnockoutError
 from study.spec.folder import OutFolder
@@ -170,8 +171,13 @@ def exclusively(store: Path) -> Iterator[None]:
         yield
 
 
-@pytest.mark.slow
-def test_a_store_that_is_locked_stays_where_it_is(send: Any, out: Path, said: list[str]):
+def test_a_store_that_is_locked_stays_where_it_is(
+    send: Any, out: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    def connect(self: Any, *given: Any, **named: Any) -> sqlite3.Connection:
+        return sqlite3.connect(*given, **{**named, "timeout": 0.1})
+
+    monkeypatch.setattr(SQLiteDialect_pysqlite, "connect", connect)
     with exclusively(out / "mlflow.db"):
         send()
     assert len(said) == 1 and "database is locked" in said[0]

@@ -1,5 +1,8 @@
 import json
+import multiprocessing
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.runtime.migration import MigrationContext
 from mlflow.tracking import MlflowClient
 
 from components.core.errors import KnockoutError
@@ -15,6 +19,7 @@ from study.spec.folder import OutFolder
 from study.spec.machine import Lane
 from study.spec.records import CellRecord, CellRow, Status
 from study.store.ledger import Ledger
+from study.store.tracking import experiment
 from study.store.tracking.tracker import Tracker, default_uri
 from study.study_file.study import load_study
 from study.train.cell import CellResult, run_cell
@@ -191,19 +196,30 @@ Tracker("x", Path({str(tmp_path)!r}))._store.client
     assert done.stdout == "mlflow true\n"
 
 
+def die_while_the_store_is_made(out: Path) -> None:
+    MigrationContext.run_migrations = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+    Tracker("tiny", out)._store.client  # noqa: B018  makes the store
+
+
 @pytest.mark.slow
-def test_a_kill_while_the_store_is_made_leaves_no_ruin(plan: Plan, results: dict[str, CellResult], tmp_path: Path):
-    script = (
-        "import os, signal, sys; from pathlib import Path; from alembic.runtime.migration import MigrationContext\n"
-        "from study.store.tracking.tracker import Tracker\n"
-        "MigrationContext.run_migrations = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "Tracker('tiny', Path(sys.argv[1]))._store.client\n"
-    )
-    died = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
-    )
-    assert died.returncode == -9
+def test_a_kill_while_the_store_is_made_leaves_no_ruin(
+    plan: Plan, results: dict[str, CellResult], tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+):
+    killed = multiprocessing.get_context("fork").Process(target=die_while_the_store_is_made, args=(tmp_path,))
+    killed.start()
+    killed.join()
+    assert killed.exitcode == -9
     assert list(tmp_path.glob(".mlflow-*/mlflow.db")) and not (tmp_path / "mlflow.db").exists()
+
+    def migrated(uri: str) -> MlflowClient:
+        """Copy a store that was migrated before, which takes no time, to where one is made anew."""
+        store = Path(uri.removeprefix("sqlite:///"))
+        if not store.exists():
+            shutil.copy(empty_store, store)
+        return client(uri)
+
+    client = experiment.prepared_client()
+    monkeypatch.setattr(experiment, "prepared_client", lambda: migrated)
     record(plan, results, tmp_path)
     assert len([key for key in runs(tmp_path) if "/cell/" in key]) == len(results)
     assert not list(tmp_path.glob(".mlflow-*"))

@@ -160,12 +160,11 @@ def test_a_new_process_gives_the_same_bits(cells):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_two_hundred_reruns_give_the_same_bits(cells, tmp_path: Path):
-    """Twenty runs of each of ten arms on two threads, every other one with stages that arms share."""
+def test_forty_reruns_give_the_same_bits(cells, tmp_path: Path):
+    """Four runs of each of ten arms on two threads, every other one with stages that arms share."""
     made = cells(*ARMS)
     first = [bits(run_cell(cell, TWO)) for cell in made]
-    for rerun in range(20):
+    for rerun in range(4):
         out = tmp_path / str(rerun) if rerun % 2 else None
         for cell, before in zip(made, first, strict=True):
             assert bits(run_cell(cell, TWO, out)) == before, (cell.label, rerun)
