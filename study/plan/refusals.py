@@ -12,6 +12,7 @@ from study.study_file.study import Study
 from study.train.exams import make_folds, make_split
 from study.train.limit import contained, time_limit
 from study.train.score import prepare
+from study.train.stages.steps import acting_on
 
 LONGEST_S = 60.0  # for one draw of a sampler, or to construct a method
 
@@ -57,7 +58,8 @@ def refuse_impossible_arms(study: Study, arms: Sequence[Arm], datasets: Sequence
 
 def _preparation(arm: Arm) -> str:
     """Return what decides whether an arm can run: its method, or the negatives it draws and from what expression."""
-    return canonical_json({name: arm.choices[name].canonical for name in ("negatives", "scorer")})
+    names = ("negatives", "scorer", *acting_on(arm, "expression"))
+    return canonical_json({name: arm.choices[name].canonical for name in names})
 
 
 def _refuse(refusals: Mapping[int, str], datasets: Sequence[Dataset]) -> None:

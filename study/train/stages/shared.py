@@ -25,6 +25,7 @@ from search_spaces.arm import Arm, Choice, canonical_json, json_digest
 from study.spec.code import code_digest
 from study.spec.folder import OutFolder
 from study.train.checkpoint import read_tensors, write_tensors
+from study.train.stages.steps import acting_on
 
 ENABLED = True  # a benchmark sets it to False to see what sharing is worth
 WAIT_S = 24 * 3600.0  # for another worker to finish the stage; the lock of one that died is free at once
@@ -97,9 +98,9 @@ def shared_stages(
     unsupervised = {
         **runs,
         **_unlabelled(arm, budget),
-        "code": code_digest(tuple((name, arm.choices[name].level) for name in UNLABELLED), ENTRY),
+        "code": code_digest(_levels(arm, UNLABELLED), ENTRY),
     }
-    levels = tuple((name, arm.choices[name].level) for name in FACTORS)
+    levels = _levels(arm, FACTORS)
     graph = {
         **runs,
         "arm": _read_by_stage(arm),
@@ -135,9 +136,14 @@ def _read_by_stage(arm: Arm) -> dict[str, Any]:
 def _settings_read(arm: Arm, factors: Sequence[str], but: str) -> dict[str, Any]:
     """Return choices without the settings that a level's attribute names as unread."""
     read: dict[str, Any] = {}
-    for name in factors:
+    for name in (*factors, *acting_on(arm, "expression")):
         choice = arm.choices[name]
         unread = getattr(registry.level(name, choice.level), but, ())
         settings = {key: value for key, value in choice.canonical["settings"].items() if key not in unread}
         read[name] = {"level": choice.level, "settings": settings}
     return read
+
+
+def _levels(arm: Arm, factors: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return the levels of factors, and of those of plug-ins that change what the stage is shown."""
+    return tuple((name, arm.choices[name].level) for name in (*factors, *acting_on(arm, "expression")))
