@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, suggestion
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _file_of(path: Path, where: str) -> Path:
     if not path.is_file():
         near = sorted(file.name for file in path.parent.glob("*.py")) if path.parent.is_dir() else []
         beside = f" Python files there: {', '.join(near[:10])}." if near else ""
-        raise KnockoutError(f"there is no {path}.{beside}", where=where)
+        raise KnockoutError(f"there is no {path}.{suggestion(path.name, near)}{beside}", where=where)
     if path.suffix != ".py":
         raise KnockoutError(f"{path} is no Python file; a plug-in is a .py file or a package.", where=where)
     return path

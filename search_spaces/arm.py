@@ -89,14 +89,24 @@ class Arm:
         """Factors that cannot act in this arm."""
         silent: set[str] = set()
         for name in arm_factors():  # in the order of the model: a part that is silent itself silences nothing
-            if name not in silent:
+            if name in self.choices and name not in silent:
                 silent |= registry.silenced_by(name, self.choices[name].level)
         return frozenset(silent)
 
     @cached_property
+    def _made_of(self) -> dict[str, Choice]:
+        """Choices that act, sorted; not the absence of a plug-in's factor: a new one leaves arms as they are."""
+        return {
+            name: choice
+            for name, choice in sorted(self.choices.items())
+            if name not in self.silenced
+            and not (registry.FACTORS[name].acts and choice.level == registry.FACTORS[name].absent)
+        }
+
+    @cached_property
     def canonical(self) -> dict[str, Any]:
         """Acting factors with level and settings."""
-        return {name: c.canonical for name, c in sorted(self.choices.items()) if name not in self.silenced}
+        return {name: choice.canonical for name, choice in self._made_of.items()}
 
     @cached_property
     def digest(self) -> str:
@@ -140,8 +150,7 @@ class Arm:
 
     def acting(self) -> tuple[tuple[str, str], ...]:
         """Return the (factor, level) pairs that act, with the levels that others are built with."""
-        acting = [c for name, c in sorted(self.choices.items()) if name not in self.silenced]
-        return tuple((c.factor, level) for c in acting for level in c.levels)
+        return tuple((choice.factor, level) for choice in self._made_of.values() for level in choice.levels)
 
     def vary(self, changes: Mapping[str, Choice], *, name: str = "", role: str = "arm") -> Arm:
         """Return this arm with some choices replaced, named by the difference unless a name is given."""

@@ -23,10 +23,15 @@ def spell_out(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     Raises
     ------
     KnockoutError
-        If it has two short keys, or a scorer beside one.
+        If it has two short keys, a scorer beside one, or a key that is neither a factor nor such a model.
     """
     short = short_keys(given)
     if not short:
+        for key in given:
+            if key not in ("name", "controls", *registry.FACTORS):
+                models = [name for name, cls in registry.levels("scorer").items() if hasattr(cls, "fit")]
+                known = [*arm_factors(), *models]
+                raise UnknownNameError.of("factor or model of your own", key, known, where=f"{where}.{key}")
         return dict(given)
     level = short[0]
     if len(short) > 1 or "scorer" in given:

@@ -46,7 +46,8 @@ def test_its_parts_are_listed_and_its_study_runs(site: Path, tmp_path: Path):
     run("-c", main, "run", "study.yaml", "--out", "out", cwd=tmp_path, site=site)
     table = pd.read_parquet(tmp_path / "out" / "cells.parquet")
     assert set(table["status"]) == {"ok"}
-    assert {"full model", "SGC", "focal loss", "roles", "roles (noise)"} <= set(table["arm"])
+    assert {"full model", "SGC", "ranks", "focal loss", "roles", "roles (noise)"} <= set(table["arm"])
     hits = table[(table["metric"] == "example_hits") & (table["part"] == "test")]
     assert hits["value"].between(0.0, 1.0).all()
+    assert set(table.loc[table["arm"] == "ranks", "example_scale"]) == {"ranks"}
     assert "hits at 100" in (tmp_path / "out" / "report" / "report.html").read_text()

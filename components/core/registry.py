@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -39,12 +40,15 @@ class Factor:
         Level that stands for 'without this part' in a leave-one-out design; of an exam the default.
     exam
         Whether the factor belongs to the exam, which is the same for every arm, and so cannot vary in a design.
+    acts
+        What a plug-in's factor changes: ``expression`` or ``scores``; empty for the factors here.
     """
 
     name: str
     meaning: str
     absent: str
     exam: bool = False
+    acts: str = ""
 
     @property
     def package(self) -> str:
@@ -65,6 +69,14 @@ FACTORS: dict[str, Factor] = {
         Factor("optimizer", "fits the weights", "adam"),
         Factor("split", "the exam: which pairs train, validate and test", "all_non_targets", exam=True),
     )
+}
+
+# names that a table, a study file or an arm uses otherwise
+RESERVED = {
+    *("name", "controls", "arm", "role", "dataset", "network", "block", "repeat", "part", "metric", "value", "status"),
+    *("reason", "study", "cell", "protocol", "trial", "row", "arm_digest", "data_digest", "split_digest"),
+    *("code_digest", "settings", "levels", "training", "versions", "device", "seconds", "parameters", "best_epoch"),
+    *("test_share", "peak_memory_mb", "exam_differs"),
 }
 
 _LEVELS: dict[str, dict[str, type]] = {name: {} for name in FACTORS}
@@ -119,6 +131,23 @@ def register(factor_name: str, level_name: str, *, aliases: Sequence[str] = ()) 
     return add
 
 
+def add_factor(added: Factor) -> None:
+    """Make a factor of a plug-in known, which has no levels yet.
+
+    Raises
+    ------
+    KnockoutError
+        If the name is taken by another, or cannot be one.
+    """
+    name = added.name
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in RESERVED:
+        raise KnockoutError(f"factor {name!r}: a name is small letters, digits and _, and none of a table's columns.")
+    if FACTORS.get(name, added) != added:
+        raise KnockoutError(f"factor {name!r} is taken: {FACTORS[name].meaning}.")
+    FACTORS[name] = added
+    _LEVELS.setdefault(name, {})
+
+
 def factor(name: str, *, where: str = "") -> Factor:
     """Return a factor by name; raise :class:`UnknownNameError`, which lists the factors, if there is none."""
     if name not in FACTORS:
@@ -128,14 +157,14 @@ def factor(name: str, *, where: str = "") -> Factor:
 
 def levels(factor_name: str) -> dict[str, type]:
     """Return every level of a factor by name: built-in ones and those of plug-ins."""
-    importlib.import_module(factor(factor_name).package)
+    _load_built_in(factor_name)
     _load_plugins()
     return dict(_LEVELS[factor_name])
 
 
 def level_named(factor_name: str, name: str) -> str:
     """Return the name of the level that an alias stands for; any other name as it is."""
-    importlib.import_module(factor(factor_name).package)
+    _load_built_in(factor_name)
     return _ALIASES.get((factor_name, name), name)
 
 
@@ -158,7 +187,15 @@ def parse(factor_name: str, level_name: str, given: dict[str, Any] | None = None
 
 def silenced_by(factor_name: str, level_name: str) -> frozenset[str]:
     """Return the factors that cannot act beside this level (``gnn=none`` leaves ``fusion`` nothing to fuse)."""
-    return frozenset(getattr(level(factor_name, level_name), "silences", ()))
+    silenced = frozenset(getattr(level(factor_name, level_name), "silences", ()))
+    if "negatives" in silenced:  # nothing learns from known edges: factors of plug-ins act on what does
+        silenced |= {name for name, known in FACTORS.items() if known.acts}
+    return silenced
+
+
+def _load_built_in(factor_name: str) -> None:
+    if not factor(factor_name).acts:  # a plug-in's factor has no package here
+        importlib.import_module(factor(factor_name).package)
 
 
 def _origin(cls: type) -> str:

@@ -9,7 +9,7 @@ suites themselves, to add or replace a test.
 
 import pytest
 
-SUITES = ("cases", "exam", "genes", "learner", "level", "losses", "scorers")
+SUITES = ("cases", "exam", "genes", "learner", "level", "losses", "scorers", "steps")
 
 pytest.register_assert_rewrite(*(f"knockout.testing.{name}" for name in SUITES))
 
@@ -26,3 +26,5 @@ from knockout.testing.losses import FusionContract as FusionContract  # noqa: E4
 from knockout.testing.losses import OptimizerContract as OptimizerContract  # noqa: E402
 from knockout.testing.scorers import BaselineContract as BaselineContract  # noqa: E402
 from knockout.testing.scorers import RuleContract as RuleContract  # noqa: E402
+from knockout.testing.steps import ExpressionStepContract as ExpressionStepContract  # noqa: E402
+from knockout.testing.steps import ScoreStepContract as ScoreStepContract  # noqa: E402

@@ -103,7 +103,7 @@ def construct(factor: str, level: str, settings: Settings, dataset: Dataset, spl
         "split": (),
         "scorer": scorer_arguments(cls, dataset, split) if factor == "scorer" else (),
     }
-    return cls(settings, *arguments[factor])
+    return cls(settings, *arguments.get(factor, ()))
 
 
 def scorer_arguments(

@@ -13,6 +13,7 @@ from knockout.testing.learner import LearnerContract
 from knockout.testing.level import LevelContract, Suite
 from knockout.testing.losses import ContrastContract, FusionContract, OptimizerContract
 from knockout.testing.scorers import BaselineContract, RuleContract
+from knockout.testing.steps import ExpressionStepContract, ScoreStepContract
 
 OF_FACTOR: dict[str, type[Suite]] = {
     "bucketing": BucketingContract,
@@ -24,6 +25,7 @@ OF_FACTOR: dict[str, type[Suite]] = {
     "pair_encoder": PairEncoderContract,
     "split": SplitContract,
 }
+OF_STEP: dict[str, type[Suite]] = {"expression": ExpressionStepContract, "scores": ScoreStepContract}
 OF_SCORER: dict[type, type[Suite]] = {Learner: LearnerContract, Rule: RuleContract, Baseline: BaselineContract}
 
 
@@ -48,6 +50,8 @@ def contract(factor: str, level: str, **settings: Any) -> type[Suite]:
 
 
 def _suite(factor: str, level: str) -> type[Suite]:
+    if acts := registry.factor(factor).acts:
+        return OF_STEP[acts]
     if factor in OF_FACTOR:
         return OF_FACTOR[factor]
     cls = registry.level(factor, level)

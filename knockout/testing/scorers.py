@@ -52,7 +52,7 @@ class RuleContract(Suite):
 
     def test_is_a_control_that_silences_the_model(self, level: str, split: Split) -> None:
         assert self.build(level, split).control
-        assert registry.silenced_by("scorer", level) == set(MODEL_FACTORS)
+        assert registry.silenced_by("scorer", level) >= set(MODEL_FACTORS)
 
     def test_same_pair_same_score_in_any_order(self, level: str, split: Split) -> None:
         scorer = self.build(level, split)
@@ -168,7 +168,7 @@ class BaselineContract(Suite):
     def test_is_a_baseline_that_silences_the_model(self, level: str, shapes: Dataset, its_split: Split) -> None:
         cls: Any = registry.level("scorer", level)
         assert not cls.control and not cls.trains
-        assert registry.silenced_by("scorer", level) == set(MODEL_FACTORS)
+        assert registry.silenced_by("scorer", level) >= set(MODEL_FACTORS)
 
     def test_global_random_state_stays_and_does_not_matter(self, level: str, shapes: Dataset, its_split: Split) -> None:
         found = []

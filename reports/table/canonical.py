@@ -49,7 +49,7 @@ def canonical(
             "reason": raw["reason"].fillna("").astype(str) if "reason" in raw else "",
         }
     )
-    kept = [c for c in KEPT if c in raw and _kept(raw[c], arms, named)]
+    kept = [c for c in dict.fromkeys((*KEPT, *FACTORS)) if c in raw and _kept(raw[c], arms, named)]
     frame = frame.join(_recorded(raw[kept], decimal_commas))
     inside = [name for name in inside if name not in blocks]
     unit_names = " × ".join(blocks) + (f", each over {' × '.join(inside)}" if inside else "")

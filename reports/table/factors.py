@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from reports.table.blocks import ordered_arms
 
 # the columns of a study's table that say how an arm is made
-FACTORS = ("scorer", "bucketing", "gnn", "pair_encoder", "fusion", "contrast", "negatives", "optimizer")
+FACTORS = ["scorer", "bucketing", "gnn", "pair_encoder", "fusion", "contrast", "negatives", "optimizer"]
+
+
+def learn_factors(names: Iterable[str]) -> None:
+    """Take over the factors of plug-ins that a study's table names."""
+    FACTORS.extend(name for name in names if name not in FACTORS)
 
 
 def arm_levels(frame: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,7 @@ COLUMNS = ("setting", "default", "range", "search", "unit", "meaning")
 def show(factor: str | None = None) -> None:
     """Print every level of one factor, or of all, with its settings."""
     console = make_console()
+    registry.load_installed()
     names = [registry.factor(factor).name] if factor else list(registry.FACTORS)
     for name in names:
         about = registry.FACTORS[name]

@@ -13,6 +13,7 @@ from study.study_file.study import Study
 from study.train.exams import make_folds, make_split
 from study.train.limit import contained, time_limit
 from study.train.score import prepare
+from study.train.stages.steps import acting_on
 
 LONGEST_S = 60.0  # for one draw of a sampler, or to construct a method
 
@@ -57,9 +58,9 @@ def refuse_impossible_arms(study: Study, arms: Sequence[Arm], datasets: Sequence
 
 
 def _preparation(arm: Arm) -> str:
-    """Return what decides whether an arm can run: method, negatives, and a bucketing that depends on gene names."""
+    """Return what decides whether an arm can run: method, negatives, what both are shown, features by gene names."""
     named = getattr(registry.level("bucketing", arm.choices["bucketing"].level), "named", False)
-    factors = ("negatives", "scorer", *(("bucketing",) if named else ()))
+    factors = ("negatives", "scorer", *(("bucketing",) if named else ()), *acting_on(arm, "expression"))
     # all settings: some, such as a limit, decide no outcome
     read = {name: (arm.choices[name].canonical, arm.choices[name].settings.model_dump(mode="json")) for name in factors}
     return canonical_json(read)

@@ -84,6 +84,10 @@ class _OneStep:
     def loss(self) -> Any:
         return self.optimizer.loss
 
+    @property
+    def scheduler(self) -> Any:
+        return self.optimizer.scheduler
+
     def graph(self, parameters: Any) -> _OneStep:
         return _OneStep(self.optimizer.graph(parameters))
 

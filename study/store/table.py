@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from components.core.metrics import METRICS, own_words
+from components.core.registry import FACTORS
 from study.spec.files import write_atomically
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, CellRow
@@ -25,6 +26,8 @@ def tidy(rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> pd.DataF
     frame = pd.DataFrame(lines)
     if words := own_words():
         frame.attrs["metrics"] = words  # parquet keeps it: a report knows no plug-in
+    if factors := [name for name, factor in FACTORS.items() if factor.acts]:
+        frame.attrs["factors"] = factors
     return frame
 
 

@@ -24,6 +24,7 @@ from components.learning import Context, View, shown
 from search_spaces.arm import Arm
 from study.spec.folder import OutFolder
 from study.train.checkpoint import Checkpoint
+from study.train.stages.steps import transformed
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Workplace:
 def view_of(arm: Arm, dataset: Dataset, split: Split, streams: Streams, fold: int = 0) -> View:
     """Return what a model of one's own sees of a data set and an exam."""
     kind = getattr(arm.choices["scorer"].settings, "expression", "true")
-    expression = shown(kind, dataset.expression, streams.numpy("noise"))
+    expression = transformed(arm, shown(kind, dataset.expression, streams.numpy("noise")), streams)
     draw = _drawing(arm, split, expression, streams)
     return View.of(dataset, split, expression, draw, streams.repeat, fold)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from study.train.fit import Trained, encode, predict, train
 from study.train.learner import Workplace, check_learner, score_by_learner
 from study.train.pairs import Arrays, encode_before_and_after
 from study.train.stages.shared import SharedStages
+from study.train.stages.steps import adjusted, transformed
 
 
 @dataclass(frozen=True)
@@ -121,17 +122,34 @@ def score_fold(
     DivergedError
         If a loss becomes NaN or infinite.
     """
+    checkpoint, workplace = checkpoint or Checkpoint(), workplace or Workplace()
+    outcome = _score(arm, dataset, split, repeat, budget, device, checkpoint, shared, embed, workplace)
+    validation = adjusted(arm, outcome.validation, split.validation, split.training)
+    return replace(outcome, validation=validation, test=adjusted(arm, outcome.test, split.test, split.training))
+
+
+def _score(
+    arm: Arm,
+    dataset: Dataset,
+    split: Split,
+    repeat: int,
+    budget: Budget,
+    device: str,
+    checkpoint: Checkpoint,
+    shared: SharedStages | None,
+    embed: bool,
+    workplace: Workplace,
+) -> FoldScores:
+    """Return what an arm makes of a fold, before steps on its scores."""
     streams = Streams(dataset.digest, repeat)
     if arm.learns:
-        place, keeper = workplace or Workplace(), checkpoint or Checkpoint()
-        made = score_by_learner(arm, dataset, split, streams, budget, device, place, keeper)
+        made = score_by_learner(arm, dataset, split, streams, budget, device, workplace, checkpoint)
         own = made.context
         return FoldScores(
             made.validation, made.test, own.curves, own.best_epoch, own.parameters, memory_mb=own.memory_mb
         )
     if not arm.trains:
         return _score_by_method(arm, dataset, split, streams)
-    checkpoint = checkpoint or Checkpoint()
     assembled = assemble_arm(arm, dataset, streams, device)
     model = assembled.model
     sampler = assembled.parts.build("negatives", split.training, assembled.expression)
@@ -195,7 +213,7 @@ def _parts(arm: Arm) -> Parts:
 
 
 def _shown(arm: Arm, dataset: Dataset, streams: Streams) -> Floats:
-    return _scorer(arm).expression(dataset.expression, streams.numpy("noise"))
+    return transformed(arm, _scorer(arm).expression(dataset.expression, streams.numpy("noise")), streams)
 
 
 def _scorer(arm: Arm) -> Any:
@@ -217,6 +235,7 @@ def _embed(arm: Arm, trained: Trained, dataset: Dataset, split: Split, streams: 
 def _show_target(model: GRNModel, arm: Arm, target: Dataset, streams: Streams, device: str) -> None:
     """Let a model see the cells that a transfer is tested on, or what its scorer shows of them."""
     tested = _scorer(arm).expression(target.expression, streams.numpy("noise", "tested"))
+    tested = transformed(arm, tested, streams, "tested")
     model.bucketing.show(torch.from_numpy(tested).to(device))
 
 

@@ -8,6 +8,7 @@ from knockout.testing import contract
 TestRoles = contract("scorer", "example_roles", width=4)
 TestSimplified = contract("gnn", "example_sgc", widths=[6, 4])
 TestFocal = contract("optimizer", "example_focal")
+TestRanks = contract("example_scale", "ranks")
 
 
 def test_hits_count_the_best_hundred():

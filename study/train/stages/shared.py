@@ -25,6 +25,7 @@ from search_spaces.arm import Arm, Choice, canonical_json, json_digest
 from study.spec.code import code_digest
 from study.spec.folder import OutFolder
 from study.train.checkpoint import read_tensors, write_tensors
+from study.train.stages.steps import acting_on
 
 ENABLED = True  # a benchmark sets it to False to see what sharing is worth
 WAIT_S = 24 * 3600.0  # for another worker to finish the stage; the lock of one that died is free at once
@@ -121,10 +122,6 @@ def stage_group(arm: Arm, budget: Budget) -> str:
     return canonical_json({"arm": _read_by_stage(arm), "budget": {name: getattr(budget, name) for name in BUDGET}})
 
 
-def _levels(arm: Arm, factors: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, level) for name in factors for level in arm.choices[name].levels)
-
-
 def _unlabelled(arm: Arm, budget: Budget) -> dict[str, Any]:
     """Return what decides the stage without labels, beside data, repeat and code."""
     return {"arm": _settings_read(arm, UNLABELLED, "labelled_only"), "steps": budget.unsupervised_steps}
@@ -138,9 +135,15 @@ def _read_by_stage(arm: Arm) -> dict[str, Any]:
 def _settings_read(arm: Arm, factors: Sequence[str], but: str) -> dict[str, Any]:
     """Return choices without the settings that a level's attribute names as unread."""
     read: dict[str, Any] = {}
-    for name in factors:
+    for name in (*factors, *acting_on(arm, "expression")):
         choice = arm.choices[name]
         unread = getattr(registry.level(name, choice.level), but, ())
         settings = {key: value for key, value in choice.canonical["settings"].items() if key not in unread}
         read[name] = {"level": choice.level, "settings": settings}
     return read
+
+
+def _levels(arm: Arm, factors: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return the levels of factors, and of those of plug-ins that change what the stage is shown."""
+    named = (*factors, *acting_on(arm, "expression"))
+    return tuple((name, level) for name in named for level in arm.choices[name].levels)
