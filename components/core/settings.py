@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from components.core.errors import KnockoutError, UnknownNameError
+from components.core.errors import KnockoutError, UnknownNameError, suggestion
 
 S = TypeVar("S", bound="Settings")
 _START: ContextVar[Path] = ContextVar("start", default=Path())
@@ -36,7 +36,9 @@ def _absolute(path: str) -> str:
 def _file(path: str) -> str:
     absolute = _absolute(path)
     if path and not Path(absolute).is_file():
-        raise ValueError(f"there is no file {absolute}")
+        folder = Path(absolute).parent
+        files = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+        raise ValueError(f"there is no file {absolute}.{suggestion(Path(path).name, files)}")
     return absolute
 
 
@@ -219,7 +221,8 @@ def _first_error(error: ValidationError, owner: str) -> str:
     first = error.errors()[0]
     key = ".".join([owner, *map(str, first["loc"])])
     if first["type"] == "value_error":  # a validator of ours, which has names and paths as they are written
-        return f"{key}: {str(first['ctx']['error']).removesuffix('.')}; got {first['input']!r}."
+        message = str(first["ctx"]["error"])
+        return f"{key}: {message}" if message.endswith((".", "?")) else f"{key}: {message}, got {first['input']!r}."
     return f"{key}: {first['msg'].lower()}, got {first['input']!r}."
 
 

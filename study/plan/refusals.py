@@ -94,7 +94,7 @@ def refuse_tied_arms(arms: Sequence[Arm], datasets: Sequence[Dataset]) -> None:
         free = [name for name, cls in registry.levels("bucketing").items() if not getattr(cls, "tied_to", "")]
         position, dataset = transfers[0]
         raise KnockoutError(
-            f"arm {arm.name!r} cannot be tested on another data set: bucketing={bucketing.level} is tied to {tied_to}. "
+            f"arm {arm.name!r} cannot be tested on another data set: bucketing={bucketing.title} is tied to {tied_to}. "
             f"Levels that are not: {', '.join(free)} (reference: {{bucketing: {free[0]}}}).",
             where=f"datasets[{position}].train_on, {dataset.name}",
         )

@@ -176,7 +176,8 @@ class TestSettings:
         with paths_from(tmp_path):
             settings = registry.parse("bucketing", "features", {"file": "x.parquet"})
         assert settings.file == str(tmp_path / "x.parquet")
-        with pytest.raises(KnockoutError, match=r"bucketing\.features\.file: there is no file .*Y\.parquet"):
+        said = r"bucketing\.features\.file: there is no file .*Y\.parquet\. Did you mean 'x\.parquet'\?"
+        with pytest.raises(KnockoutError, match=said):
             registry.parse("bucketing", "features", {"file": str(tmp_path / "Y.parquet")})
 
     @pytest.mark.parametrize(
