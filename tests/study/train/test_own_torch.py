@@ -32,6 +32,7 @@ MODEL = '''
 """A model of one's own."""
 import os
 import random
+import time
 
 import numpy as np
 import torch
@@ -78,6 +79,8 @@ class Mine(ExpressionLearner):
             for epoch in context.epochs(self.module, adam, steps, stage=stage):
                 if os.environ.get("KILL_AT") == f"{stage}{epoch.number}":
                     raise RuntimeError("KilledError")
+                while sin == "endless":
+                    time.sleep(0.01)
                 for pairs, labels in epoch.batches():
                     loss = F.binary_cross_entropy_with_logits(self.module(pairs), labels)
                     loss = loss * (1 + 0.1 * np.random.random() + 0.1 * random.random() + 0.1 * epoch.rng.random())
@@ -204,6 +207,10 @@ class TestTraining:
     def test_what_it_does_wrong_is_told(self, cell, sin, status, reason):
         record = run_cell(cell(sin=sin), LANE).record
         assert record.status.value == status and reason in record.reason
+
+    def test_it_ends_at_its_timeout(self, cell, tmp_path):
+        record = run_cell(cell(sin="endless"), LANE, tmp_path, timeout_s=0.5).record
+        assert record.status.value == "timeout" and "--timeout allows (0.5 s)" in record.reason
 
 
 class TestPlan:
