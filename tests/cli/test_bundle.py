@@ -126,6 +126,13 @@ def test_a_bundle_holds_what_a_reviewer_needs_and_no_data(packed: Path):
     assert yaml.safe_load(files["study.yaml"])["name"] == "tiny" and "torch==" in files["environment.txt"].decode()
 
 
+def test_the_report_of_a_bundle_says_what_the_report_of_the_study_says(packed: Path, finished: Path):
+    files = read_archive(packed)
+    for name in ("conclusions", "findings", "scores_auroc", "scores_auprc", "gain_over_strongest_control"):
+        own = (finished / "report" / "tables" / f"{name}.csv").read_bytes()
+        assert difference_of_tables(files[f"report/tables/{name}.csv"], own) == ""
+
+
 def test_the_study_of_a_bundle_is_the_study(packed: Path, finished: Path, tmp_path: Path):
     from study.study_file.study import load_study
 
