@@ -185,6 +185,22 @@ def test_a_registration_that_was_changed_is_found(knockout: Knockout, changed: A
     assert "registration" not in wrong and {"report/report.html", "report/report.md"} <= set(wrong)
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: "",
+        lambda text: text.replace(",test,auroc,", ",test,auroc,x"),
+        lambda text: text.replace("cell,", "cells,", 1),
+        lambda text: text.replace(",ok,", ",fine,", 1),
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace("full model", "\0"),
+    ],
+)
+def test_a_table_that_cannot_be_read_does_not_agree(knockout: Knockout, changed: Any, edit: Callable[[str], str]):
+    ended = knockout("check", changed({"cells.csv": edit}))
+    assert {"table", "report"} & {what.split("/")[0] for what in differing(ended)} and ended.err == ""
+
+
 def test_a_plan_that_does_not_fit_its_table_is_found(knockout: Knockout, changed: Any, packed: Path):
     digest = json.loads(read_archive(packed)["manifest.json"])["datasets"]["net"]["data"]
     wrong = differing(knockout("check", changed({"plan.json": lambda text: text.replace(digest, "0" * 16)})))
