@@ -126,6 +126,13 @@ def test_a_bundle_holds_what_a_reviewer_needs_and_no_data(packed: Path):
     assert yaml.safe_load(files["study.yaml"])["name"] == "tiny" and "torch==" in files["environment.txt"].decode()
 
 
+def test_the_report_of_a_bundle_says_what_the_report_of_the_study_says(packed: Path, finished: Path):
+    files = read_archive(packed)
+    for name in ("conclusions", "findings", "scores_auroc", "scores_auprc", "gain_over_strongest_control"):
+        own = (finished / "report" / "tables" / f"{name}.csv").read_bytes()
+        assert difference_of_tables(files[f"report/tables/{name}.csv"], own) == ""
+
+
 def test_the_study_of_a_bundle_is_the_study(packed: Path, finished: Path, tmp_path: Path):
     from study.study_file.study import load_study
 
@@ -176,6 +183,22 @@ def test_a_registration_that_was_changed_is_found(knockout: Knockout, changed: A
 
     wrong = differing(knockout("check", changed({"registration.yaml": sound})))
     assert "registration" not in wrong and {"report/report.html", "report/report.md"} <= set(wrong)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: "",
+        lambda text: text.replace(",test,auroc,", ",test,auroc,x"),
+        lambda text: text.replace("cell,", "cells,", 1),
+        lambda text: text.replace(",ok,", ",fine,", 1),
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace("full model", "\0"),
+    ],
+)
+def test_a_table_that_cannot_be_read_does_not_agree(knockout: Knockout, changed: Any, edit: Callable[[str], str]):
+    ended = knockout("check", changed({"cells.csv": edit}))
+    assert {"table", "report"} & {what.split("/")[0] for what in differing(ended)} and ended.err == ""
 
 
 def test_a_plan_that_does_not_fit_its_table_is_found(knockout: Knockout, changed: Any, packed: Path):

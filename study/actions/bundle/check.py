@@ -94,6 +94,9 @@ def _guarded(name: str, step: Callable[[], Iterator[Finding]], folder: Path) -> 
         return list(step())
     except (KnockoutError, ReportError) as error:
         return [Finding(name, False, str(error).replace(f"{folder}/", ""))]
+    except Exception as error:  # nobody vouches for what lies in there: whatever breaks on it, it does not agree
+        first = (str(error).splitlines() or [""])[0]
+        return [Finding(name, False, f"cannot be made of what lies here: {type(error).__name__}: {first}")]
 
 
 def _members(files: dict[str, bytes], manifest: Manifest) -> Iterator[Finding]:
