@@ -30,13 +30,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from components.data.tables.files import content_of
-from components.data.tables.network import read_network
 from scipy import sparse
 
 from components.core.errors import KnockoutError, UnknownNameError
 from components.data import readers
 from components.data.scale import judge
+from components.tables.files import content_of
+from components.tables.network import read_network
 from study.spec.files import write_first, write_text
 from study.spec.folder import OutFolder
 from study.study_file.study import Study

@@ -225,6 +225,12 @@ def forked(monkeypatch: pytest.MonkeyPatch) -> None:
     fork_workers(monkeypatch)
 
 
+@pytest.fixture
+def fork_from_now_on(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Return what makes workers fork from when it is called."""
+    return functools.partial(fork_workers, monkeypatch)
+
+
 def fork_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
     from joblib.externals.loky import ProcessPoolExecutor

@@ -44,7 +44,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for network in ("STRING", "Non-Specific"):
         for cell in CELLS:
             write_beeline(dataset, root / network / cell / "TFs+500")
-    for name in ("cells.h5ad", "network.csv", "train.py"):
+    for name in ("cells.h5ad", "network.csv", "train.py", "geneformer.parquet"):
         (root / name).touch()
     return root
 

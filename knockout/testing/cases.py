@@ -76,6 +76,7 @@ def needed(factor: str, level: str) -> dict[str, Any]:
 def features_file() -> str:
     """Return a file of features of the genes of every small network here, by either of their names."""
     names = [f"{word}{k}" for word in ("G", "gene") for k in range(70)]
+    names += [f"G{k:03}" for k in range(1, 70)] + [f"TF{k:02}" for k in range(1, 20)]  # as the simulator names them
     values = np.random.default_rng(0).normal(size=(len(names), 5))
     path = Path(tempfile.mkdtemp(prefix="knockout-test-")) / "features.parquet"
     pd.DataFrame(values, index=names, columns=[f"f{k}" for k in range(5)]).to_parquet(path)

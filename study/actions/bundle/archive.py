@@ -9,9 +9,8 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from components.data.tables.files import as_size
-
 from components.core.errors import KnockoutError
+from components.tables.files import as_size
 
 MOST_MEMBERS, MOST_BYTES = 5_000, 1 << 30  # of an archive, unpacked
 _BLOCK, _LEVEL = 1 << 20, 6

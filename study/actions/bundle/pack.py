@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 
-from components.data.tables.csvfile import for_spreadsheets
-
 from components.core.errors import KnockoutError, redact
+from components.tables.csvfile import for_spreadsheets
 from reports.provenance import Provenance
 from study.actions.bundle.archive import write_archive, write_files
 from study.actions.bundle.derive import FOLDER, TABLE, derive

@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 import psutil
 import pytest
-from conftest import fork_workers
 
 from reports.build import Written
 from study.plan.plan import make_plan
@@ -135,7 +134,11 @@ def run_cells(study: Path, out: Path) -> None:
 
 
 def test_a_killed_driver_takes_its_workers_along_and_loses_only_what_was_in_flight(
-    plugin: Path, study_file: Callable[..., Path], out: Path, monkeypatch: pytest.MonkeyPatch
+    plugin: Path,
+    study_file: Callable[..., Path],
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fork_from_now_on: Callable[[], None],
 ):
     study = study_file(**{**SLOW, "repeats": 4})
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(plugin)]))
@@ -147,7 +150,7 @@ def test_a_killed_driver_takes_its_workers_along_and_loses_only_what_was_in_flig
     finally:
         process.kill()
         process.join()
-    fork_workers(monkeypatch)
+    fork_from_now_on()
     assert workers
     _, alive = psutil.wait_procs(workers, timeout=15)
     assert not alive
