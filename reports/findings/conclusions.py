@@ -107,6 +107,8 @@ def change(a: Analysis, arm: str) -> str:
     acting = [f for f in differs if IDLE not in (one[f], base[f])] or differs
     every = a.levels[acting].to_dict("index").values()
     twins = sum(levels == {f: one[f] for f in acting} for levels in every) > 1
+    if "scorer" in acting:  # a model of one's own, or a known method: its name says more than its kind
+        return arm
     return arm if twins or not acting else ", ".join(f"{f}: {base[f]} → {one[f]}" for f in acting)
 
 

@@ -24,6 +24,8 @@ from study.spec.folder import OutFolder
 from study.store.plan_file import add_command
 from study.store.registration import RegistrationRecord
 
+pytestmark = pytest.mark.usefixtures("drawn")  # a bundle is made and checked with real figures
+
 Files = dict[str, bytes]
 Knockout = Callable[..., Any]
 
