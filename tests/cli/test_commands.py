@@ -174,7 +174,7 @@ def test_report_of_anybodys_table(knockout: Knockout, tmp_path: Path, monkeypatc
     pd.DataFrame(rows, columns=["method", "cell", "auroc"]).to_csv("mine.csv", index=False)
     columns = ["--arm", "method", "--block", "cell", "--metric", "auroc"]
     done = knockout("report", "mine.csv", *columns, "--reference", "a")
-    assert done.code == 0 and "Against a: worse: b and c." in done.out and "worst block" in done.out
+    assert done.code == 0 and "Against a, worse: b and c." in done.out and "worst block" in done.out
     assert (tmp_path / "report-mine" / "report.html").exists()
     conclusions = tmp_path / "report-mine" / "tables" / "conclusions.csv"
     assert set(pd.read_csv(conclusions)["margin"]) == {0.01}

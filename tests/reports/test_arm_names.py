@@ -217,7 +217,7 @@ class TestNamesAreText:
         assert done.code == 0, done.err
         scores = pd.read_csv(tmp_path / "r" / "tables" / "scores_auroc.csv", dtype=str)
         assert set(scores["arm"]) == set(arms) and set(scores["dataset"]) == {f"{block:03}" for block in range(6)}
-        assert f"Against {arms[0]}: " in done.out and all(f"\n {arm} " in done.out for arm in arms[1:])
+        assert f"Against {arms[0]}, " in done.out and all(f"\n {arm} " in done.out for arm in arms[1:])
         for file in ("report.html", "tables/scores_auroc.tex"):
             text = (tmp_path / "r" / file).read_text()
             assert all(arm in text for arm in arms), file
