@@ -47,7 +47,7 @@ def signed(value: float, digits: int = 3) -> str:
 
 def confidence(alpha: float) -> str:
     """Write the confidence level that belongs to the level of tests."""
-    return f"{100 * (1 - alpha):g} %"
+    return f"{100 * (1 - alpha):.4g} %"
 
 
 def level(alpha: float) -> str:
