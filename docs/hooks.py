@@ -34,7 +34,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     """Turn links to the top of the repository into links to its pages here."""
     for source, name in WRITTEN.items():
         markdown = markdown.replace(f"](../{source}", f"]({name}")
-    return markdown
+    return re.sub(r"\[([^\]]+)\]\((\.\./)?examples/[^)]*\)", r"`\1`", markdown)  # code is no page of the site
 
 
 def _moved(text: str) -> str:

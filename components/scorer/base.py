@@ -116,6 +116,7 @@ class Learner(ABC):
     control: ClassVar[bool] = False
     silences: ClassVar[tuple[str, ...]] = tuple(name for name in MODEL_FACTORS if name != "negatives")
     budgeted: ClassVar[bool] = True  # whether it reads the study's budget
+    by_default: ClassVar[bool] = True  # whether a search over all levels takes it: not where only a user has its file
     probed: ClassVar[bool] = True  # whether a plan may run it for a moment, on simulated data and to time it
 
     class Settings(BaseSettings):

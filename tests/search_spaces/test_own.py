@@ -90,3 +90,9 @@ def test_settings_of_a_program_are_searched(given: list[Any], shown: str):
 def test_an_empty_range_is_refused():
     with pytest.raises(KnockoutError, match="a range is"):
         parse_space(PROGRAM, spell_out({"command": {"lr": [2, 1]}}, "search.vary"), ["negatives"])
+
+
+def test_a_search_over_all_scorers_takes_none_that_needs_a_program_or_a_file():
+    space = parse_space(REFERENCE, {"scorer": True}, [])
+    levels = next(options.levels for options in space.factors if options.name == "scorer")
+    assert "assembled" in levels and not {"command", "edges"} & set(levels)

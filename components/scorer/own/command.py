@@ -41,6 +41,7 @@ class Command(ExpressionLearner):
     """
 
     budgeted = False
+    by_default = False
     probed = False
     settings: Settings
 

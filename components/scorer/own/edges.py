@@ -30,6 +30,7 @@ class Edges(Learner):
 
     silences = MODEL_FACTORS
     budgeted = False
+    by_default = False
     probed = False
     settings: Settings
 

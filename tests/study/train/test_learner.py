@@ -124,6 +124,8 @@ def test_a_program_that_fails_is_a_failed_cell_with_its_output(
     record = run_cell(cell, LANE, tmp_path / "out").record
     assert record.status is status and said in record.reason and not record.scores
     assert OutFolder(tmp_path / "out").output(cell.digest).exists()
+    if said.startswith("ended"):
+        assert f"All that it printed: output/{cell.digest}.txt" in record.reason
     assert not list((tmp_path / "out" / "scratch").iterdir())
 
 
