@@ -10,7 +10,7 @@ from reports.figures.scores.distribution import distribution
 from reports.figures.scores.heatmap import heatmap
 from reports.figures.scores.interaction import interaction
 from reports.figures.scores.waterfall import waterfall
-from reports.figures.scores.worth import MOST, worth
+from reports.figures.scores.worth import MOST, reach_of, worth
 from reports.figures.shared.picture import Picture, picture
 from reports.findings.results import Analysis
 from reports.findings.summaries import whole
@@ -72,6 +72,8 @@ def pictures(a: Analysis) -> list[Picture]:
         caption = f"{label(a.metric)} minus that of {a.reference}: mean and {level} interval over {over}"
         caption += ", a dot per block" if over == "blocks" else ""
         caption += "; shaded: within the margin." if any(c.margin is not None for c in a.conclusions) else "."
+        if (drawn.numbers[["low", "high"]].abs() > reach_of(drawn.numbers)).any(axis=None):
+            caption += " An arrow: the interval goes on; the table has its ends."
         if len(drawn.numbers) > MOST:
             caption += f" Of {len(drawn.numbers)} rows the first and the last {MOST // 2} are drawn; the table has all."
         described = ", ".join(

@@ -126,6 +126,19 @@ def test_long_names_and_letters_of_any_script_are_drawn_without_a_clash(study: S
     assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
 
 
+def test_an_interval_of_two_blocks_does_not_decide_the_scale(study: Study) -> None:
+    def unlike(frame: pd.DataFrame) -> pd.DataFrame:
+        where = (frame["block"] == "cell1") & (frame["role"] == "arm")
+        return frame.assign(value=frame["value"].where(~where, frame["value"] - 0.3))
+
+    drawn = worth(analyse(study(unlike, blocks=2)))
+    assert drawn is not None
+    reach = 4 * drawn.numbers["mean"].abs().max()
+    assert (drawn.numbers["high"] > 1.5 * reach).any()
+    low, high = drawn.figure.axes[0].get_xlim()
+    assert -1.2 * reach < low < 0 < high < 1.2 * reach
+
+
 def test_without_a_reference_no_part_is_worth_anything(study: Study) -> None:
     arms = {"ours": ("arm", 0.8), "theirs": ("arm", 0.75)}
     assert worth(analyse(study(arms=arms))) is None

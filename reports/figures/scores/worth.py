@@ -15,6 +15,7 @@ from reports.findings.results import Analysis, Finding
 from reports.table.blocks import unscaled
 
 MOST = 24  # rows; of more, the extremes of either side are drawn
+REACH = 4.0  # times the farthest mean: where an interval of few blocks goes beyond, it is cut and has an arrow
 _LONG = 18  # letters of a name beside which few ticks have room
 COLOURS = {  # of words: told apart without colour by the word itself, which stands beside the row
     **dict.fromkeys(("may go", "practically equal"), "#0072B2"),
@@ -36,8 +37,9 @@ def worth(a: Analysis) -> Drawing | None:
     axes.axvline(0.0, color=INK, linewidth=1, zorder=1)
     dots = {f.arm: [value for _, value in f.blocks] for f in _compared(a)}
     names = shortened(shown["change"], 30)
+    reach = reach_of(numbers)
     for y, row in enumerate(shown.to_dict("records")):
-        _row(axes, y, {str(k): v for k, v in row.items()}, dots.get(row["arm"], []))
+        _row(axes, y, {str(k): v for k, v in row.items()}, dots.get(row["arm"], []), reach)
     axes.set_yticks(range(len(shown)), [names[name] for name in shown["change"]])
     if left := len(numbers) - len(shown):
         axes.axhline(MOST // 2 - 0.5, color=GREY, linewidth=0.8, linestyle="--")
@@ -62,12 +64,21 @@ def worth(a: Analysis) -> Drawing | None:
     return Drawing(figure, numbers)
 
 
-def _row(axes: Axes, y: int, row: dict[str, object], dots: list[float]) -> None:
+def reach_of(numbers: pd.DataFrame) -> float:
+    """Return how far from 0 intervals are drawn: a few times the farthest mean."""
+    return REACH * float(numbers["mean"].abs().max()) or np.inf
+
+
+def _row(axes: Axes, y: int, row: dict[str, object], dots: list[float], reach: float) -> None:
     colour = COLOURS.get(str(row["word"]), GREY)
     axes.scatter(dots, [y + 0.24] * len(dots), s=8, color=colour, alpha=0.6, linewidths=0, zorder=2)
     low, high, mean = (float(str(row[key])) for key in ("low", "high", "mean"))
     if np.isfinite(low):
-        axes.plot([low, high], [y, y], color=colour, linewidth=2.2, zorder=3, solid_capstyle="butt")
+        ends = np.clip([low, high], -reach, reach)
+        axes.plot(ends, [y, y], color=colour, linewidth=2.2, zorder=3, solid_capstyle="butt")
+        for end, cut, arrow in ((ends[0], low < -reach, "<"), (ends[1], high > reach, ">")):
+            if cut:
+                axes.plot([end], [y], marker=arrow, color=colour, markersize=6, zorder=3)
     axes.plot([mean], [y], marker="D" if row["role"] == "control" else "o", color=colour, markersize=6, zorder=4)
     if row["role"] != "control":
         place = axes.get_yaxis_transform()
