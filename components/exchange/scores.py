@@ -107,7 +107,9 @@ def read_edges(path: Path, genes: Sequence[str], tfs: Sequence[str] = (), weight
     if unknown.all():
         names = network.regulators.values[0], network.targets.values[0]
         raise KnockoutError(
-            f"no row names two genes of the data set; the first one is {names[0]!r}, {names[1]!r}.", where=str(path)
+            f"no row names two genes of the data set; the first one is {names[0]!r}, {names[1]!r}. The data set has "
+            f"genes such as {', '.join(map(repr, genes[:3]))}.",
+            where=str(path),
         )
     kept = ~unknown & (pairs[:, 0] != pairs[:, 1])
     notes = [note] if note else []

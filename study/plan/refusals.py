@@ -53,7 +53,7 @@ def refuse_impossible_arms(study: Study, arms: Sequence[Arm], datasets: Sequence
                 try:
                     prepare(arm, dataset, exam, study.first_repeat)
                 except KnockoutError as error:
-                    refusals.setdefault(position, f"arm {arm.name!r} cannot run: {error.message}")
+                    refusals.setdefault(position, f"arm {arm.name!r} cannot run: {error}")
     _refuse(refusals, datasets)
 
 

@@ -29,7 +29,10 @@ def folder(tmp_path: Path) -> Path:
     [
         ({"run": "x {pairz} {scores} {lr}"}, "{pairz} stands for nothing. Did you mean 'pairs'"),
         ({"run": "x {pairs} {lr}"}, "hand it {scores}"),
-        ({"foldr": "a"}, "{foldr} is not in the command, and no setting of every command. Did you mean 'folder'"),
+        ({"foldr": "a"}, "write {foldr} where its value goes; or did you mean 'folder'."),
+        ({"run": "x {scores} {lr}", "rate": 1}, "the command does not read rate: write {rate} where its value goes."),
+        ({"run": "x 'a {scores} {lr}"}, "No closing quotation in the command"),
+        ({"run": "x {scores} {lr} | tee log"}, "no shell reads the command, so | is an argument"),
         ({"run": "x {scores"}, "write {{ for a brace"),
         ({"run": "x {scores} {seed} {lr}", "seed": 3}, "seed is set by knockout"),
         ({"runtime": "doker"}, "docker"),

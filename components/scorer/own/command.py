@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 import shlex
+import shutil
 import string
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +28,7 @@ from components.scorer.own.program import Place, run_program, variables_of
 FILES = ("train", "validation", "pairs", "pool", "expression", "tfs", "genes", "scores", "folder")
 NUMBERS = ("seed", "device", "threads", "dataset", "network", "cell", "repeat", "fold")
 SOURCE = frozenset((".py", ".r", ".jl", ".sh", ".pl", ".m", ".c", ".cpp", ".cu", ".rs"))
+SHELL = frozenset(("|", "||", "&", "&&", ";", ">", ">>", "<", "2>&1"))
 LEFT_OUT = frozenset(("site-packages", "__pycache__", "node_modules", "build", "dist"))
 MOST_FILES = 2000  # of source, from which on a folder is no program's alone
 
@@ -76,10 +79,14 @@ class Command(ExpressionLearner):
                     raise ValueError(f"{{{name}}} stands for nothing.{hint} Known: {', '.join(known)}")
             if "scores" not in self.braces:
                 raise ValueError("the command says nowhere where scores go: hand it {scores}")
-            unused = [name for name in self.own if name not in self.braces]
-            if unused:
-                hint = suggestion(unused[0], type(self).model_fields)
-                raise ValueError(f"{{{unused[0]}}} is not in the command, and no setting of every command.{hint}")
+            if unused := [name for name in self.own if name not in self.braces]:
+                near = difflib.get_close_matches(unused[0], type(self).model_fields, 1, 0.7)
+                meant = f"; or did you mean {near[0]!r}" if near else ""
+                raise ValueError(
+                    f"the command does not read {unused[0]}: write {{{unused[0]}}} where its value goes{meant}"
+                )
+            if shell := [word for word in self.words if word in SHELL]:
+                raise ValueError(f"no shell reads the command, so {shell[0]} is an argument: write sh -c '...'")
             if clash := [name for name in self.own if name in (*FILES, *NUMBERS)]:
                 raise ValueError(f"{clash[0]} is set by knockout; give the setting another name")
             return self
@@ -100,6 +107,14 @@ class Command(ExpressionLearner):
         def inherited(self, given: Mapping[str, Any]) -> dict[str, Any]:
             """Return what a user set here; another program takes over nothing."""
             return {} if "run" in given else super().inherited(given)
+
+        @property
+        def words(self) -> list[str]:
+            """Program and arguments, names in braces as they are."""
+            try:
+                return shlex.split(self.run)
+            except ValueError as error:
+                raise ValueError(f"{error} in the command: {self.run}") from None
 
         @property
         def place(self) -> Path:
@@ -140,7 +155,7 @@ class Command(ExpressionLearner):
 
         def _named(self) -> list[str]:
             """Return the files that the command names: in the working folder, or of source, or a module after -m."""
-            words = [word for word in shlex.split(self.run) if "{" not in word]
+            words = [word for word in self.words if "{" not in word]
             named = []
             for before, word in zip(["", *words], words, strict=False):
                 path = self.place / word
@@ -160,6 +175,22 @@ class Command(ExpressionLearner):
         env = self.settings.place / self.settings.env
         if "/" in self.settings.env and not env.is_dir():
             raise KnockoutError(f"there is no environment {env}.", where="env")
+        self._refuse_missing()
+
+    def _refuse_missing(self) -> None:
+        """Refuse a script, or a program that starts it, that is not there."""
+        settings, words = self.settings, self.settings.words
+        place = Place(settings.place, settings.env, settings.container, settings.runtime)
+        starter = place.words(words, settings.place)[0]
+        if "{" not in starter and not shutil.which(starter, path=_path_of(place)):
+            raise KnockoutError(f"there is no program {starter!r} on PATH to start the command with.", where="run")
+        if settings.container:  # an image has files of its own
+            return
+        for word in words:
+            path = settings.place / word
+            if path.suffix.lower() in SOURCE and "{" not in word and not path.exists():
+                near = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
+                raise KnockoutError(f"there is no {path}.{suggestion(path.name, near)}", where="run")
 
     def fit(self, view: View, context: Context) -> None:
         """Keep what the program will be handed: it trains and scores in one go."""
@@ -183,12 +214,17 @@ class Command(ExpressionLearner):
         names = {"dataset": view.dataset, "network": view.network, "cell": view.block}
         lane = {"seed": context.seed, "device": device, "threads": context.threads}
         variables = variables_of({**paths, **names, **lane, "repeat": view.repeat, "fold": view.fold, **settings.own})
-        command = [word.format_map(variables) for word in shlex.split(settings.run)]
+        command = [word.format_map(variables) for word in settings.words]
         place = Place(
             settings.place, settings.env, settings.container, settings.runtime, context.device, context.threads
         )
         context.memory_mb = run_program(command, place, context.scratch, context.output or context.scratch / "output")
         return read_scores(scores, view.genes, pairs)
+
+
+def _path_of(place: Place) -> str:
+    """Return PATH as a program has it, with its working folder for one that is named from there."""
+    return os.pathsep.join([place.environment().get("PATH", ""), str(place.folder)])
 
 
 def _below(folder: Path) -> dict[str, Path]:

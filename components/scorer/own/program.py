@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -14,11 +15,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from components.learning import ProgramError
 
 POLL_S = 0.05  # an exception, such as a time limit's, reaches this thread between two looks
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
 TAIL_LINES, TAIL = 8, 400  # last lines of the output, and last letters of them, in the reason of a failure
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")  # colours, moves of the cursor
 OUT_OF_MEMORY = ("out of memory", "MemoryError", "std::bad_alloc", "Cannot allocate memory")
 # ends with the thread that started it, as Linux offers to a process before it becomes the program
 GUARD = """
@@ -144,6 +148,7 @@ def run_program(command: Sequence[str], place: Place, shared: Path, output: Path
     except BaseException:
         _end(process)
         raise
+    _signal(process, signal.SIGKILL)  # what it started and left behind
     _refuse_failed(code, command, output)
     return peak
 
@@ -163,11 +168,26 @@ def _wait(process: subprocess.Popen[bytes]) -> tuple[int, float]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a program with all that it has started: whatever does not end when asked to is killed."""
+    started = _descendants(process)  # in groups of their own, too
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, sign)
+        _signal(process, sign)
+        for child in started:
+            with suppress(psutil.Error):
+                child.send_signal(sign)
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_S)
+
+
+def _signal(process: subprocess.Popen[bytes], sign: signal.Signals) -> None:
+    """Send a signal to a program's process group."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, sign)
+
+
+def _descendants(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
 
 
 def _refuse_failed(code: int, command: Sequence[str], output: Path) -> None:
@@ -185,7 +205,7 @@ def _tail(output: Path) -> str:
     """Return the last lines of an output, as one."""
     with output.open(encoding="utf-8", errors="replace") as log:
         lines = deque((line.strip() for line in log if line.strip() and not line.startswith("$ ")), TAIL_LINES)
-    return " | ".join(lines)
+    return CONTROL.sub("", " | ".join(lines))
 
 
 def variables_of(settings: Mapping[str, object]) -> dict[str, str]:

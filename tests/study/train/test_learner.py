@@ -129,9 +129,14 @@ def test_a_program_that_fails_is_a_failed_cell_with_its_output(
     assert not list((tmp_path / "out" / "scratch").iterdir())
 
 
-def test_a_program_that_is_not_there_says_so(cells: Callable[..., list[Cell]]):
-    record = run_cell(cells(command="no-such-program {scores}")[0], LANE).record
-    assert "no-such-program: No such file or directory" in record.reason
+def test_what_a_program_leaves_behind_ends_with_it(cells: Callable[..., list[Cell]], tmp_path: Path):
+    (tmp_path / "leaves.sh").write_text(
+        f"sleep 600 & echo $! > {tmp_path}/child\nprintf '\\033[31mno\\033[0m'\nexit 3\n"
+    )
+    record = run_cell(cells(command="sh leaves.sh {scores}")[0], LANE).record
+    assert record.reason.endswith("its last lines: no"), "no colours in a table"
+    child = int((tmp_path / "child").read_text())
+    wait_for(lambda: is_gone(child))
 
 
 def test_a_time_limit_ends_a_program_with_its_children(cells: Callable[..., list[Cell]], tmp_path: Path):
@@ -211,9 +216,13 @@ def test_a_plan_runs_no_program(study_file: Callable[..., Path], tmp_path: Path)
         ({"command": "x {scores}", "folder": "gone"}, "there is no folder"),
         ({"command": "x {scores}", "env": "envs/gone"}, "there is no environment"),
         ({"command": "x {scores}", "code": ["gone.py"]}, "there is no"),
+        ({"command": "no-such-program {scores}"}, "there is no program 'no-such-program' on PATH"),
+        ({"command": "sh trian.py {scores}"}, "there is no .*trian.py. Did you mean 'train.py'"),
+        ({"command": "sh train.py {scores}", "container": "x", "runtime": "singularity"}, "no program 'singularity'"),
     ],
 )
 def test_what_is_not_there_is_refused_by_the_plan(study_file: Callable[..., Path], entry: dict[str, Any], said: str):
+    (study_file().parent / "train.py").touch()
     with pytest.raises(KnockoutError, match=said):
         make_plan(load_study(study_file(baselines=[{"name": "mine"} | entry])))
 
