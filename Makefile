@@ -35,8 +35,8 @@ demo: $(VENV)/run ## set up, then run a real ablation study on simulated data
 test: $(VENV)/dev ## set up, then run the tests but the slow ones: ARGS='tests/study -k ledger'
 	@$(PYTEST) -m 'not slow' $(ARGS)
 
-test-all: $(VENV)/dev ## every test, with coverage: kills, clusters, a browser, simulated nulls
-	@HYPOTHESIS_PROFILE=ci $(PYTEST) --cov --cov-report=term $(ARGS)
+test-all: $(VENV)/dev ## every test: kills, clusters, a browser, simulated nulls; ARGS=--cov measures coverage
+	@HYPOTHESIS_PROFILE=ci $(PYTEST) $(ARGS)
 
 bench: $(VENV)/dev ## measure speed and overhead in a few minutes, and print one table
 	@$(BIN)/python -m pytest -c bench/pytest.ini bench $(ARGS)

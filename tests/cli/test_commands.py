@@ -226,7 +226,7 @@ def test_report_of_the_published_table_gives_the_published_test(knockout: Knocko
     columns = ["--arm", "method", "--block", "network,cell", "--metric", "auroc"]
     done = knockout("report", TABLE1, *columns, "--out", tmp_path / "page")
     assert done.code == 0
-    assert "34 pairs differ" in done.out
+    assert "Better: 34 pairs" in done.out
     tests = pd.read_csv(tmp_path / "page" / "tables" / "global_test.csv")
     assert tests["chi2"].round(2).tolist() == [159.15] and tests["kendalls_w"].round(3).tolist() == [0.804]
 
