@@ -24,7 +24,8 @@ from study.spec.folder import OutFolder
 from study.store.plan_file import add_command
 from study.store.registration import RegistrationRecord
 
-pytestmark = pytest.mark.usefixtures("drawn")  # a bundle is made and checked with real figures
+# a bundle is made and checked with real figures; tests/front has a fast one from Python
+pytestmark = [pytest.mark.usefixtures("drawn"), pytest.mark.slow]
 
 Files = dict[str, bytes]
 Knockout = Callable[..., Any]
