@@ -42,6 +42,7 @@ def offered(words: list[str], folder: Path) -> list[str]:
 
 
 @pytest.mark.skipif(not KNOCKOUT.exists(), reason="knockout is not installed beside this Python")
+@pytest.mark.slow
 def test_bash_completes_commands_studies_keys_and_values(tmp_path: Path):
     (tmp_path / "mine.yaml").touch()
     (tmp_path / "my-studies").mkdir()

@@ -29,28 +29,29 @@ def answer(folder: Path, scores: Callable[[pd.DataFrame], Any]) -> None:
 @pytest.mark.usefixtures("forked")
 def test_an_exam_goes_out_and_its_scores_come_back(knockout: Any, data: Path, tmp_path: Path, out: Path):
     to = tmp_path / "exams"
-    done = knockout("data", "export-split", "net/*", "--data", data, "--to", to, "--repeats", 2)
+    done = knockout("data", "export-split", "net/one", "--data", data, "--to", to, "--repeats", 2)
     assert done.code == 0, done.err
     folders = sorted(path.parent for path in to.rglob("Pairs.csv"))
-    assert len(folders) == 4 and "4 exams written" in done.out
+    assert len(folders) == 2 and "2 exams written" in done.out
     assert all("Label" not in pd.read_csv(folder / "Pairs.csv") for folder in folders)
     command = next(line for line in done.out.splitlines() if line.startswith("knockout score"))
     rng = np.random.default_rng(0)
     for folder in folders:
         answer(folder, lambda pairs: rng.random(len(pairs)))
     pattern = command.split("'")[1]
-    scored = knockout("score", pattern, "--on", "net/*", "--data", data, "--repeats", 2, "--out", out)
+    scored = knockout("score", pattern, "--on", "net/one", "--data", data, "--repeats", 2, "--out", out)
     assert scored.code == 0, scored.err
     table = pd.read_parquet(out / "cells.parquet")
     mine = table[(table["arm"] == "mine") & (table["part"] == "test") & (table["metric"] == "auroc")]
-    assert len(mine) == 4 and mine["value"].between(0.3, 0.7).all()
+    assert len(mine) == 2 and mine["value"].between(0.3, 0.7).all()
     assert {"degree", "topology", "identity", "reverse_degree"} == set(table[table["role"] == "control"]["arm"])
     assert "100.0 %" in scored.out and (out / "report" / "report.html").exists()
     answer(folders[0], lambda pairs: pairs["Target"])
-    again = knockout("score", pattern, "--on", "net/*", "--data", data, "--repeats", 2, "--out", out)
+    again = knockout("score", pattern, "--on", "net/one", "--data", data, "--repeats", 2, "--out", out)
     assert "was opened before, for 1 other list" in again.out, again.out + again.err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("forked")
 def test_many_lists_are_one_table_and_what_is_not_listed_is_level(knockout: Any, data: Path, tmp_path: Path, out: Path):
     genes = [f"G{k:03}" for k in range(1, 65)]

@@ -222,6 +222,7 @@ class TestPlan:
         read = load({"name": "one", "mine": {"lr": 0.1}}, {"name": "other", "mine": {"lr": 0.01}})
         refuse_silent_arms(read.arms, read.budget)
 
+    @pytest.mark.slow
     def test_cost_and_memory_are_measured(self, load, tmp_path):
         planned = make_plan(
             load(
