@@ -6,7 +6,6 @@ Heavy libraries are imported inside the commands, so that help answers at once.
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,20 +18,14 @@ from reports.errors import ReportError
 from study.cli.data.commands import data_app
 from study.cli.options import (
     TRACKING,
-    Alpha,
-    Block,
     Cluster,
     DataRoot,
-    Draw,
     Factor,
     Lanes,
-    Margin,
     Metric,
     Only,
     Out,
     Overrides,
-    Reference,
-    Report,
     Retry,
     Scale,
     ShareCells,
@@ -40,8 +33,9 @@ from study.cli.options import (
     StudyFile,
     Timeout,
     Tracking,
-    Within,
 )
+from study.cli.stored import commands as stored
+from study.cli.typed import parts_of, typed
 
 app = typer.Typer(
     name="knockout",
@@ -74,7 +68,7 @@ def run(
 
     source = commands.Source(study, data, scale, tuple(only or ()), lanes, tuple(overrides or ()))
     means = commands.Means(tracking_uri, storage, cluster, retry_failed, share_cells, _seconds(timeout))
-    raise typer.Exit(commands.run(source, out, means, command=_typed()))
+    raise typer.Exit(commands.run(source, out, means, command=typed()))
 
 
 @app.command()
@@ -101,7 +95,7 @@ def confirm(
     means = commands.Means(tracking_uri, None, cluster, retry_failed, timeout_s=_seconds(timeout))
     searched = source.load()
     confirmed = replace(source, only=tuple(only)).load() if only else searched
-    code = commands.confirm(searched, confirmed, out, means, top=top, again=again, path=path, command=_typed())
+    code = commands.confirm(searched, confirmed, out, means, top=top, again=again, path=path, command=typed())
     raise typer.Exit(code)
 
 
@@ -140,42 +134,7 @@ def status(
         of_folder.show(out)
 
 
-@app.command()
-def report(
-    source: Annotated[
-        Path | None, typer.Argument(metavar="OUT|TABLE", help="output folder, or any tidy CSV or parquet")
-    ] = None,
-    out: Report = None,
-    mlflow: Annotated[str | None, typer.Option(metavar="URI", help="MLflow store to read, in place of OUT")] = None,
-    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="with --mlflow: experiment, or study")] = None,
-    arm: Annotated[str | None, typer.Option(help="column that names the arm or method, or several with commas")] = None,
-    block: Block = None,
-    dataset: Within = None,
-    metric: Metric = None,
-    reference: Reference = None,
-    alpha: Alpha = None,
-    margin: Margin = None,
-    draw: Draw = None,
-) -> None:
-    """Write a page (report.html), tables/ (CSV, LaTeX) and figures/ (SVG, PDF, CSV) from a study or anybody's table.
-
-    A table has a row per score, or per run with its scores in columns: arm (method, model), dataset, block, repeat
-    (seed, run), auroc, auprc, ...; the options name other columns.
-    """
-    if (source is None) == (mlflow is None):
-        raise typer.BadParameter("give either an output folder or table, or --mlflow URI --experiment NAME")
-    if (mlflow is None) != (experiment is None):
-        raise typer.BadParameter("--mlflow and --experiment go together")
-    from reports.options import ReportOptions
-    from study.cli.stored import experiments as report_commands
-    from study.cli.stored import reporting
-
-    options = ReportOptions(arm, block, dataset, metric, reference, margin=margin)
-    request = report_commands.Request(options, alpha, tuple(draw or ()), _typed())
-    if mlflow is not None and experiment is not None:
-        report_commands.of_experiment(mlflow, experiment, out, request)
-    elif source is not None:
-        reporting.report(source, out, request)
+app.command()(stored.report)
 
 
 @app.command()
@@ -205,58 +164,13 @@ def score(
     asked = {"split": split, "repeats": repeats, "metric": metric, "weight": weight, "baselines": baseline}
     keys = {key: value for key, value in asked.items() if value} | ({"signed": True} if signed else {})
     means = outside.Means(tracking_uri)
-    raise typer.Exit(outside.score(edges, on, keys, out, data, lanes, means, command=_typed()))
+    raise typer.Exit(outside.score(edges, on, keys, out, data, lanes, means, command=typed()))
 
 
-@app.command()
-def compare(
-    outs: Annotated[list[Path], typer.Argument(metavar="OUT1 OUT2...", help="output folders of studies")],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="folder of the report and cells.parquet, its table")
-    ],
-    block: Block = None,
-    dataset: Within = None,
-    metric: Metric = None,
-    reference: Reference = None,
-    alpha: Alpha = None,
-    margin: Margin = None,
-) -> None:
-    """Report stored studies side by side, each arm named '<study>: <arm>'; same data and splits only."""
-    from reports.options import ReportOptions
-    from study.cli.stored import experiments as report_commands
-
-    options = ReportOptions(None, block, dataset, metric, reference, margin=margin)
-    report_commands.compare(outs, out, report_commands.Request(options, alpha, command=_typed()))
-
-
-@app.command()
-def track(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of a study")],
-    tracking_uri: Tracking = None,
-) -> None:
-    """Send to MLflow what a study has recorded and the store lacks, or all of it to a new store."""
-    from study.cli.stored import experiments
-
-    experiments.track(out, tracking_uri)
-
-
-@app.command()
-def bundle(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of a study")],
-    to: Annotated[Path, typer.Option("--to", metavar="ZIP", help="archive to write")],
-) -> None:
-    """Pack a study for a reviewer: question, table, report, commands, versions, digests. No data, no predictions."""
-    from study.cli.stored import bundles
-
-    bundles.bundle(out, to)
-
-
-@app.command()
-def check(path: Annotated[Path, typer.Argument(metavar="ZIP", help="what knockout bundle wrote")]) -> None:
-    """Check a bundle: every digest, and the report, made again from the table in it. Exit code 1 where it differs."""
-    from study.cli.stored import bundles
-
-    raise typer.Exit(bundles.check(path))
+app.command()(stored.compare)
+app.command()(stored.track)
+app.command()(stored.bundle)
+app.command()(stored.check)
 
 
 @app.command()
@@ -308,20 +222,9 @@ def _seconds(minutes: float | None) -> float | None:
 
 def _end(message: str) -> NoReturn:
     """End the command with a message that gives no password away."""
-    urls = [value for _, _, value in map(_parts, sys.argv[1:]) if "://" in value]
+    urls = [value for _, _, value in map(parts_of, sys.argv[1:]) if "://" in value]
     sys.stderr.write(f"error: {redact(message, *urls, os.environ.get(TRACKING, ''))}\n")
     sys.exit(2)
-
-
-def _typed() -> str:
-    """Return the command as it was typed, without passwords."""
-    parts = map(_parts, sys.argv[1:])
-    return shlex.join(["knockout", *(f"{option}{equals}{redact(value, value)}" for option, equals, value in parts)])
-
-
-def _parts(argument: str) -> tuple[str, str, str]:
-    """Return ``--option``, ``=`` and value of an argument; a value alone where it names no option."""
-    return argument.partition("=") if argument.startswith("--") else ("", "", argument)
 
 
 if __name__ == "__main__":

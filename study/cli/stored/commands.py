@@ -1,0 +1,98 @@
+"""The part of the command line that reads what is stored: reports, comparisons, MLflow, bundles.
+
+Heavy libraries are imported inside the commands, so that help answers at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from study.cli.options import Alpha, Block, Draw, Margin, Metric, Reference, Report, Tracking, Within
+from study.cli.typed import typed
+
+
+def report(
+    source: Annotated[
+        Path | None, typer.Argument(metavar="OUT|TABLE", help="output folder, or any tidy CSV or parquet")
+    ] = None,
+    out: Report = None,
+    mlflow: Annotated[str | None, typer.Option(metavar="URI", help="MLflow store to read, in place of OUT")] = None,
+    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="with --mlflow: experiment, or study")] = None,
+    arm: Annotated[str | None, typer.Option(help="column that names the arm or method, or several with commas")] = None,
+    block: Block = None,
+    dataset: Within = None,
+    metric: Metric = None,
+    reference: Reference = None,
+    alpha: Alpha = None,
+    margin: Margin = None,
+    draw: Draw = None,
+) -> None:
+    """Write a page (report.html), tables/ (CSV, LaTeX) and figures/ (SVG, PDF, CSV) from a study or anybody's table.
+
+    A table has a row per score, or per run with its scores in columns: arm (method, model), dataset, block, repeat
+    (seed, run), auroc, auprc, ...; the options name other columns.
+    """
+    if (source is None) == (mlflow is None):
+        raise typer.BadParameter("give either an output folder or table, or --mlflow URI --experiment NAME")
+    if (mlflow is None) != (experiment is None):
+        raise typer.BadParameter("--mlflow and --experiment go together")
+    from reports.options import ReportOptions
+    from study.cli.stored import experiments as report_commands
+    from study.cli.stored import reporting
+
+    options = ReportOptions(arm, block, dataset, metric, reference, margin=margin)
+    request = report_commands.Request(options, alpha, tuple(draw or ()), typed())
+    if mlflow is not None and experiment is not None:
+        report_commands.of_experiment(mlflow, experiment, out, request)
+    elif source is not None:
+        reporting.report(source, out, request)
+
+
+def compare(
+    outs: Annotated[list[Path], typer.Argument(metavar="OUT1 OUT2...", help="output folders of studies")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="folder of the report and cells.parquet, its table")
+    ],
+    block: Block = None,
+    dataset: Within = None,
+    metric: Metric = None,
+    reference: Reference = None,
+    alpha: Alpha = None,
+    margin: Margin = None,
+) -> None:
+    """Report stored studies side by side, each arm named '<study>: <arm>'; same data and splits only."""
+    from reports.options import ReportOptions
+    from study.cli.stored import experiments as report_commands
+
+    options = ReportOptions(None, block, dataset, metric, reference, margin=margin)
+    report_commands.compare(outs, out, report_commands.Request(options, alpha, command=typed()))
+
+
+def track(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of a study")],
+    tracking_uri: Tracking = None,
+) -> None:
+    """Send to MLflow what a study has recorded and the store lacks, or all of it to a new store."""
+    from study.cli.stored import experiments
+
+    experiments.track(out, tracking_uri)
+
+
+def bundle(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of a study")],
+    to: Annotated[Path, typer.Option("--to", metavar="ZIP", help="archive to write")],
+) -> None:
+    """Pack a study for a reviewer: question, table, report, commands, versions, digests. No data, no predictions."""
+    from study.cli.stored import bundles
+
+    bundles.bundle(out, to)
+
+
+def check(path: Annotated[Path, typer.Argument(metavar="ZIP", help="what knockout bundle wrote")]) -> None:
+    """Check a bundle: every digest, and the report, made again from the table in it. Exit code 1 where it differs."""
+    from study.cli.stored import bundles
+
+    raise typer.Exit(bundles.check(path))
