@@ -42,6 +42,15 @@ class Choice:
         return " + ".join(reversed(self.levels))
 
     @property
+    def cls(self) -> Any:
+        """The class of the level."""
+        return registry.level(self.factor, self.level)
+
+    def build(self, *args: Any) -> Any:
+        """Construct the level with its settings, and with what a level of its factor is given beside them."""
+        return self.cls(self.settings, *args)
+
+    @property
     def canonical(self) -> dict[str, Any]:
         """Level and all settings, defaults included, as plain JSON values."""
         return {"level": self.level, "settings": self.settings.identity()}
@@ -116,12 +125,12 @@ class Arm:
     @property
     def trains(self) -> bool:
         """Whether it is an assembled model, which is trained, and not a rule or a known method."""
-        return bool(getattr(registry.level("scorer", self.choices["scorer"].level), "trains", False))
+        return bool(getattr(self.choices["scorer"].cls, "trains", False))
 
     @property
     def learns(self) -> bool:
         """Whether it is a model of one's own, which is fitted and then asked."""
-        return hasattr(registry.level("scorer", self.choices["scorer"].level), "fit")
+        return is_learner(self.choices["scorer"].cls)
 
     @property
     def tuned(self) -> bool:
@@ -131,18 +140,17 @@ class Arm:
     @property
     def budgeted(self) -> bool:
         """Whether its outcome depends on the training budget."""
-        return bool(getattr(registry.level("scorer", self.choices["scorer"].level), "budgeted", self.trains))
+        return bool(getattr(self.choices["scorer"].cls, "budgeted", self.trains))
 
     @property
     def probed(self) -> bool:
         """Whether a plan may run it for a moment, to see whether it acts and what it costs."""
-        return bool(getattr(registry.level("scorer", self.choices["scorer"].level), "probed", True))
+        return bool(getattr(self.choices["scorer"].cls, "probed", True))
 
     @property
     def fits_unsupervised(self) -> bool:
         """Whether its bucketing is fitted to expression alone before any label is read."""
-        cls: Any = registry.level("bucketing", self.choices["bucketing"].level)
-        return self.trains and bool(cls.unsupervised)
+        return self.trains and bool(self.choices["bucketing"].cls.unsupervised)
 
     def levels(self) -> dict[str, str]:
         """Return the level of each factor for tables, ``INACTIVE`` if it cannot act."""
@@ -164,6 +172,11 @@ class Arm:
     def differing(self, other: Arm) -> list[str]:
         """Return the factors whose level or settings differ from another arm's, silenced ones included."""
         return [name for name, c in self.choices.items() if c.canonical != other.choices[name].canonical]
+
+
+def is_learner(scorer: type | None) -> bool:
+    """Return whether a level of scorer is a model of one's own, and no assembled model, rule or known method."""
+    return hasattr(scorer, "fit")
 
 
 def arm_factors() -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
-from search_spaces.arm import Arm, arm_factors, parse_choice
+from search_spaces.arm import Arm, arm_factors, is_learner, parse_choice
 
 SHORT = {"command": "run", "edges": "file"}  # scorers that a value stands for: the setting that it gives
 OF_EXPRESSION = ("noise", "permuted")  # controls that are the model itself on other expression
@@ -29,7 +29,7 @@ def spell_out(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     if not short:
         for key in given:
             if key not in ("name", "controls", *registry.FACTORS):
-                models = [name for name, cls in registry.levels("scorer").items() if hasattr(cls, "fit")]
+                models = [name for name, cls in registry.levels("scorer").items() if is_learner(cls)]
                 known = [*arm_factors(), *models]
                 raise UnknownNameError.of("factor or model of your own", key, known, where=f"{where}.{key}")
         return dict(given)
@@ -52,7 +52,7 @@ def short_keys(given: Mapping[str, Any]) -> list[str]:
     if not candidates:
         return []
     levels = registry.levels("scorer")
-    return [key for key in candidates if hasattr(levels.get(registry.level_named("scorer", key)), "fit")]
+    return [key for key in candidates if is_learner(levels.get(registry.level_named("scorer", key)))]
 
 
 def outside_arm(reference: Arm, given: Mapping[str, Any], where: str) -> list[Arm]:

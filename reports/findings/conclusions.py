@@ -105,10 +105,10 @@ def change(a: Analysis, arm: str) -> str:
     differs = [f for f in a.levels if one[f] != base[f]]
     # a factor that merely cannot act any more is not a change of its own
     acting = [f for f in differs if IDLE not in (one[f], base[f])] or differs
-    every = a.levels[acting].to_dict("index").values()
-    twins = sum(levels == {f: one[f] for f in acting} for levels in every) > 1
     if "scorer" in acting:  # a model of one's own, or a known method: its name says more than its kind
         return arm
+    every = a.levels[acting].to_dict("index").values()
+    twins = sum(levels == {f: one[f] for f in acting} for levels in every) > 1
     return arm if twins or not acting else ", ".join(f"{f}: {base[f]} → {one[f]}" for f in acting)
 
 

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.core import registry
-from components.core.errors import KnockoutError, suggestion
+from components.core.errors import KnockoutError
 from components.core.streams import Streams
+from components.tables.files import sibling_suggestion
 from search_spaces.arm import Arm
-from study.plan.plan import make_plan
+from study.plan.plan import Plan
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.spec.folder import OutFolder
 from study.store.ledger import Ledger
-from study.study_file.study import Study
 from study.study_file.yaml_file import YamlFile, read_yaml
 from study.train.exams import make_split
 from study.train.learner import asked_pairs, view_of
@@ -81,15 +80,15 @@ def scoring_study(files: Sequence[str], on: Sequence[str], keys: dict[str, Any])
     return YamlFile(Path(studies[0]) if studies else Path("knockout score"), values, {})
 
 
-def coverage(study: Study) -> list[Listed]:
+def coverage(plan: Plan) -> list[Listed]:
     """Return what each list says of each data set, in the first repeat; lists of bare scores are left out."""
-    cells = [cell for cell in make_plan(study).cells if cell.repeat == study.first_repeat and _is_list(cell.arm)]
+    cells = [cell for cell in plan.cells if cell.repeat == plan.study.first_repeat and _is_list(cell.arm)]
     return [listed for cell in cells if (listed := _listed(cell)) is not None]
 
 
-def earlier_openings(study: Study, out: Path) -> dict[str, int]:
+def earlier_openings(plan: Plan, out: Path) -> dict[str, int]:
     """Return how many other lists were scored before on the test of each data set, as far as ``out`` remembers."""
-    cells = [cell for cell in make_plan(study).cells if _is_list(cell.arm)]
+    cells = [cell for cell in plan.cells if _is_list(cell.arm)]
     planned = {cell.digest for cell in cells}
     labels = {(cell.labels.data_digest, cell.split.level): cell.labels.dataset for cell in cells}
     ledger = Ledger(out)
@@ -110,9 +109,7 @@ def _is_list(arm: Arm) -> bool:
 def _listed(cell: Cell) -> Listed | None:
     dataset = load_dataset(cell.dataset, cell.root)
     split = make_split(dataset, cell.split, cell.repeat)
-    choice = cell.arm.choices["scorer"]
-    edges: Any = registry.level("scorer", choice.level)
-    learner = edges(choice.settings)
+    learner = cell.arm.choices["scorer"].build()
     view = view_of(cell.arm, dataset, split, Streams(dataset.digest, cell.repeat))
     if learner.is_bare(view):
         return None
@@ -129,8 +126,7 @@ def _named(given: str) -> tuple[str, str]:
         name, file = "", given
     path = Path(file)
     if "{" not in file and not path.is_file():
-        near = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise KnockoutError(f"there is no list of edges.{suggestion(path.name, near)}", where=file)
+        raise KnockoutError(f"there is no list of edges.{sibling_suggestion(path)}", where=file)
     stem = path.name.removesuffix(".gz").partition(".")[0]
     generic = "{" in stem or stem.lower() in LIKELY
     folder = path.parent.name if generic and "{" not in path.parent.name else ""

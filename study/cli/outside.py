@@ -13,10 +13,12 @@ from components.core.metrics import METRICS
 from reports.words.numbers import count
 from study.actions.export import export_exams
 from study.actions.preview import READING, check_folder
+from study.actions.run import run_planned
 from study.actions.score import coverage, earlier_openings, scoring_study
 from study.actions.source import Source
 from study.cli import studies
 from study.cli.display import Terminal, show_table
+from study.plan.plan import make_plan
 from study.run.engine import Means as Means
 from study.spec.folder import OutFolder
 from study.study_file.yaml_file import YamlFile
@@ -37,11 +39,11 @@ def score(
 ) -> int:
     """Score lists of edges on the exams of data sets, and report; return the exit code."""
     screen = Terminal()
-    source = Source(scoring_study(edges, on, keys), data, lanes=lanes)
-    study = source.load()
+    study = Source(scoring_study(edges, on, keys), data, lanes=lanes).load()
     check_folder(study, out, screen)
     with screen.busy(READING):
-        lists, earlier = coverage(study), earlier_openings(study, out)
+        plan = make_plan(study)
+        lists, earlier = coverage(plan), earlier_openings(plan, out)
     rows = [[e.name, e.dataset, f"{100 * e.listed / e.asked:.1f} %", "; ".join(e.notes)] for e in lists]
     if rows:
         show_table(screen.console, "asked pairs that a list weighs", ["list", "data set", "listed", "notes"], rows)
@@ -51,7 +53,7 @@ def score(
             f"the test of {dataset} was opened before, for {count(lists_before, 'other list')}: a list that was chosen "
             "or changed by those scores is no longer tested by it"
         )
-    code = studies.run(source, out, means, command=command)
+    code = studies.end(run_planned(plan, out, screen, means, command), out, screen)
     if OutFolder(out).table.exists():
         _show_scores(screen, pd.read_parquet(OutFolder(out).table), [arm.name for arm in study.arms])
     return code

@@ -31,7 +31,7 @@ EXIT_INCOMPLETE = 3  # some cells failed or were not run; the report says which
 def run(source: Source, out: Path, means: Means | None = None, *, command: str = "") -> int:
     """Run what is missing of a study and report; return the exit code."""
     screen = Terminal()
-    return _end(running.run(source.load(), out, screen, means or Means(), command=command), out, screen)
+    return end(running.run(source.load(), out, screen, means or Means(), command=command), out, screen)
 
 
 def confirm(
@@ -40,7 +40,7 @@ def confirm(
     """Retrain the best arms of a search on fresh repeats, open their test, and report; return the exit code."""
     screen = Terminal()
     ended = running.confirm(searched, study, out, screen, means, top=top, again=again, path=path, command=command)
-    return _end(ended, out, screen)
+    return end(ended, out, screen)
 
 
 def demo(out: Path, *, lanes: str | None = None) -> int:
@@ -52,10 +52,11 @@ def demo(out: Path, *, lanes: str | None = None) -> int:
     screen.console.print(f"{planned.study.name}: {cells} on {describe_lanes(planned.study.lanes)}")
     ended = running.run_planned(planned, out, screen, Means(), "knockout demo")
     screen.console.print(f"The study took {duration(time.perf_counter() - started)}.\n")
-    return _end(ended, out, screen)
+    return end(ended, out, screen)
 
 
-def _end(ended: Ended, out: Path, screen: Terminal) -> int:
+def end(ended: Ended, out: Path, screen: Terminal) -> int:
+    """Print what a call came to, and return the exit code."""
     show_end(screen.console, ended, out)
     return 0 if ended.complete else EXIT_INCOMPLETE
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from components.core import registry
 from components.core.dataset import Dataset
@@ -59,7 +58,7 @@ def refuse_impossible_arms(study: Study, arms: Sequence[Arm], datasets: Sequence
 
 def _preparation(arm: Arm) -> str:
     """Return what decides whether an arm can run: method, negatives, what both are shown, features by gene names."""
-    named = getattr(registry.level("bucketing", arm.choices["bucketing"].level), "named", False)
+    named = getattr(arm.choices["bucketing"].cls, "named", False)
     factors = ("negatives", "scorer", *(("bucketing",) if named else ()), *acting_on(arm, "expression"))
     # all settings: some, such as a limit, decide no outcome
     read = {name: (arm.choices[name].canonical, arm.choices[name].settings.model_dump(mode="json")) for name in factors}
@@ -87,8 +86,7 @@ def refuse_tied_arms(arms: Sequence[Arm], datasets: Sequence[Dataset]) -> None:
     transfers = [(position, dataset) for position, dataset in enumerate(datasets) if dataset.target is not None]
     for arm in arms if transfers else ():
         bucketing = arm.choices["bucketing"]
-        cls: Any = registry.level("bucketing", bucketing.level)
-        tied_to = cls.tie(bucketing.settings)
+        tied_to = bucketing.cls.tie(bucketing.settings)
         if "bucketing" in arm.silenced or not tied_to:
             continue
         free = [name for name, cls in registry.levels("bucketing").items() if not getattr(cls, "tied_to", "")]

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -84,8 +83,7 @@ def behaviour(arm: Arm, budget: Budget) -> str:
 
 def _learning_rates(choice: Choice, epochs: int) -> list[float]:
     """Return the learning rate of every epoch to come: a schedule may act long after the probe has ended."""
-    optimizer: Any = registry.level("optimizer", choice.level)(choice.settings)
-    fitter = optimizer.joint([nn.Parameter(torch.zeros(1))])
+    fitter = choice.build().joint([nn.Parameter(torch.zeros(1))])
     rates = []
     for _ in range(epochs - 1):
         fitter.optimizer.step()
@@ -114,8 +112,7 @@ def _probe() -> tuple[Dataset, Split]:
 def _with_known_genes(dataset: Dataset, arm: Arm) -> Dataset | None:
     """Return the data set with genes that an arm's bucketing knows, but for a few; None if it knows too few."""
     choice = arm.choices["bucketing"]
-    cls: Any = registry.level("bucketing", choice.level)
-    known = () if "bucketing" in arm.silenced else cls.known_genes(choice.settings)
+    known = () if "bucketing" in arm.silenced else choice.cls.known_genes(choice.settings)
     if not known:
         return dataset
     unknown = dataset.genes[-UNKNOWN:]

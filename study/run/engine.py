@@ -117,11 +117,10 @@ class Means:
     timeout_s: float | None = None
 
 
-def live_address(uri: str, view: str) -> str:
-    """Return how MLflow's comparison of the arms is opened: its address, and what starts a server where none runs."""
-    if uri.startswith("http"):
-        return f"{uri.rstrip('/')}/{view}"
-    return f"http://127.0.0.1:5000/{view} (after mlflow ui --backend-store-uri {uri})"
+def view_address(uri: str, view: str) -> str:
+    """Return where MLflow's interface compares the arms: at its server, or at one that is started on this machine."""
+    server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
+    return f"{server.rstrip('/')}/{view}"
 
 
 def run_plan(
@@ -153,7 +152,10 @@ def run_plan(
     write_plan(plan.record, out)
     tracker.begin(plan.record)
     if missing and tracker.view:
-        listener.message(f"live in a browser: {live_address(tracker.address, tracker.view)}")
+        started = (
+            "" if tracker.address.startswith("http") else f" (after mlflow ui --backend-store-uri {tracker.address})"
+        )
+        listener.message(f"live in a browser: {view_address(tracker.address, tracker.view)}{started}")
     for digest, record in recorded.items():
         tracker.log(cells[digest].row, record)
     _run_missing(plan, missing, recorded, out, listener, means, tracker)

@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from components.core import registry
 from components.core.dataset import Dataset
 from components.core.exam import Split
 from components.core.streams import Streams
@@ -30,8 +29,7 @@ def make_folds(dataset: Dataset, choice: Choice, repeat: int) -> tuple[Split, ..
 
     The arms of a repeat follow one another, so an exam is kept; nobody writes into a split.
     """
-    splitter = registry.level("split", choice.level)
-    return _set(_Exam(dataset.digest, canonical_json(choice.canonical), splitter, repeat, dataset, choice))
+    return _set(_Exam(dataset.digest, canonical_json(choice.canonical), choice.cls, repeat, dataset, choice))
 
 
 def make_split(dataset: Dataset, choice: Choice, repeat: int) -> Split:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from components.core import registry
 from components.core.budget import Budget
 from components.core.dataset import Dataset, Floats, Ints
 from components.core.errors import KnockoutError
@@ -92,7 +91,7 @@ def check_learner(arm: Arm, dataset: Dataset, split: Split, streams: Streams) ->
     view = view_of(arm, dataset, split, streams)
     if "negatives" not in arm.silenced:
         view.draw(0)
-    _learner(arm).check(view)
+    arm.choices["scorer"].build().check(view)
 
 
 def score_by_learner(
@@ -118,7 +117,7 @@ def score_by_learner(
             keeper=checkpoint,
             output=workplace.output,
         )
-        learner = _learner(arm)
+        learner = arm.choices["scorer"].build()
         learner.fit(view, context)
         asked, order = asked_pairs(split)
         scores = np.empty(len(asked))
@@ -148,21 +147,13 @@ def _checked(scores: Any, pairs: int) -> Scores:
     return values
 
 
-def _learner(arm: Arm) -> Any:
-    choice = arm.choices["scorer"]
-    cls: Any = registry.level("scorer", choice.level)
-    return cls(choice.settings)
-
-
 def _drawing(arm: Arm, split: Split, expression: Floats, streams: Streams) -> Callable[[int], Ints]:
     """Return what draws the negatives of an epoch: of any epoch, whichever were drawn before."""
-    choice = arm.choices["negatives"]
-    cls: Any = registry.level("negatives", choice.level)
     samplers: list[Any] = []
 
     def draw(epoch: int) -> Ints:
         if not samplers:  # some look at all pairs of the pool first
-            samplers.append(cls(choice.settings, split.training, expression))
+            samplers.append(arm.choices["negatives"].build(split.training, expression))
         fresh = samplers[0].fresh and epoch > 0
         pairs: Ints = samplers[0].draw(streams.numpy("negatives", f"joint/{epoch}" if fresh else "joint"))
         split.training.check_drawn(pairs)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from components.core import registry
 from components.core.budget import Budget
 from components.core.dataset import Dataset, Floats
 from components.core.exam import Split
@@ -122,34 +121,33 @@ def score_fold(
     DivergedError
         If a loss becomes NaN or infinite.
     """
-    checkpoint, workplace = checkpoint or Checkpoint(), workplace or Workplace()
-    outcome = _score(arm, dataset, split, repeat, budget, device, checkpoint, shared, embed, workplace)
+    streams, checkpoint = Streams(dataset.digest, repeat), checkpoint or Checkpoint()
+    if arm.learns:
+        made = score_by_learner(arm, dataset, split, streams, budget, device, workplace or Workplace(), checkpoint)
+        own = made.context
+        outcome = FoldScores(
+            made.validation, made.test, own.curves, own.best_epoch, own.parameters, memory_mb=own.memory_mb
+        )
+    elif arm.trains:
+        outcome = _score_by_model(arm, dataset, split, streams, budget, device, checkpoint, shared, embed)
+    else:
+        outcome = _score_by_method(arm, dataset, split, streams)
     validation = adjusted(arm, outcome.validation, split.validation, split.training)
     return replace(outcome, validation=validation, test=adjusted(arm, outcome.test, split.test, split.training))
 
 
-def _score(
+def _score_by_model(
     arm: Arm,
     dataset: Dataset,
     split: Split,
-    repeat: int,
+    streams: Streams,
     budget: Budget,
     device: str,
     checkpoint: Checkpoint,
     shared: SharedStages | None,
     embed: bool,
-    workplace: Workplace,
 ) -> FoldScores:
-    """Return what an arm makes of a fold, before steps on its scores."""
-    streams = Streams(dataset.digest, repeat)
-    if arm.learns:
-        made = score_by_learner(arm, dataset, split, streams, budget, device, workplace, checkpoint)
-        own = made.context
-        return FoldScores(
-            made.validation, made.test, own.curves, own.best_epoch, own.parameters, memory_mb=own.memory_mb
-        )
-    if not arm.trains:
-        return _score_by_method(arm, dataset, split, streams)
+    """Train the assembled model of an arm, and have it score the fold's pairs."""
     assembled = assemble_arm(arm, dataset, streams, device)
     model = assembled.model
     sampler = assembled.parts.build("negatives", split.training, assembled.expression)
@@ -197,8 +195,7 @@ def bucketing_notes(arm: Arm, dataset: Dataset) -> tuple[str, ...]:
         If it cannot be built for these genes.
     """
     choice = arm.choices["bucketing"]
-    cls: Any = registry.level("bucketing", choice.level)
-    return () if "bucketing" in arm.silenced else tuple(cls.check(choice.settings, dataset.genes))
+    return () if "bucketing" in arm.silenced else tuple(choice.cls.check(choice.settings, dataset.genes))
 
 
 def assemble_arm(arm: Arm, dataset: Dataset, streams: Streams, device: str) -> Assembled:
@@ -213,13 +210,9 @@ def _parts(arm: Arm) -> Parts:
 
 
 def _shown(arm: Arm, dataset: Dataset, streams: Streams) -> Floats:
-    return transformed(arm, _scorer(arm).expression(dataset.expression, streams.numpy("noise")), streams)
-
-
-def _scorer(arm: Arm) -> Any:
-    choice = arm.choices["scorer"]
-    cls: Any = registry.level("scorer", choice.level)
-    return cls(choice.settings)
+    return transformed(
+        arm, arm.choices["scorer"].build().expression(dataset.expression, streams.numpy("noise")), streams
+    )
 
 
 def _embed(arm: Arm, trained: Trained, dataset: Dataset, split: Split, streams: Streams, device: str) -> Arrays:
@@ -234,7 +227,7 @@ def _embed(arm: Arm, trained: Trained, dataset: Dataset, split: Split, streams: 
 
 def _show_target(model: GRNModel, arm: Arm, target: Dataset, streams: Streams, device: str) -> None:
     """Let a model see the cells that a transfer is tested on, or what its scorer shows of them."""
-    tested = _scorer(arm).expression(target.expression, streams.numpy("noise", "tested"))
+    tested = arm.choices["scorer"].build().expression(target.expression, streams.numpy("noise", "tested"))
     tested = transformed(arm, tested, streams, "tested")
     model.bucketing.show(torch.from_numpy(tested).to(device))
 
@@ -242,11 +235,10 @@ def _show_target(model: GRNModel, arm: Arm, target: Dataset, streams: Streams, d
 def _method(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> Any:
     """Construct a rule, which never meets expression, or a method that is run as it is."""
     choice, rng = arm.choices["scorer"], streams.numpy("negatives")
-    cls: Any = registry.level("scorer", choice.level)
-    if cls.control:
-        return cls(choice.settings, split.training, rng)
+    if choice.cls.control:
+        return choice.build(split.training, rng)
     tfs = dataset.tfs if dataset.target is None else np.union1d(dataset.tfs, dataset.target.tfs)
-    return cls(choice.settings, split.training, dataset.expression, tfs, rng)
+    return choice.build(split.training, dataset.expression, tfs, rng)
 
 
 def _score_by_method(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> FoldScores:

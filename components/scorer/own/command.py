@@ -24,6 +24,7 @@ from components.exchange.scores import read_scores
 from components.learning import Context, View
 from components.scorer.base import ExpressionLearner
 from components.scorer.own.program import Place, run_program, variables_of
+from components.tables.files import sibling_suggestion
 
 FILES = ("train", "validation", "pairs", "pool", "expression", "tfs", "genes", "scores", "folder")
 NUMBERS = ("seed", "device", "threads", "dataset", "network", "cell", "repeat", "fold")
@@ -121,6 +122,10 @@ class Command(ExpressionLearner):
             """Working folder."""
             return Path(self.folder)
 
+        def runs_in(self, device: str = "cpu", threads: int = 1) -> Place:
+            """Return where and how the program runs on a lane."""
+            return Place(self.place, self.env, self.container, self.runtime, device, threads)
+
         def identity(self) -> dict[str, Any]:
             """Return the settings, with a digest of the program's code in place of its paths."""
             values = super().identity()
@@ -180,7 +185,7 @@ class Command(ExpressionLearner):
     def _refuse_missing(self) -> None:
         """Refuse a script, or a program that starts it, that is not there."""
         settings, words = self.settings, self.settings.words
-        place = Place(settings.place, settings.env, settings.container, settings.runtime)
+        place = settings.runs_in()
         starter = place.words(words, settings.place)[0]
         if "{" not in starter and not shutil.which(starter, path=_path_of(place)):
             raise KnockoutError(f"there is no program {starter!r} on PATH to start the command with.", where="run")
@@ -189,8 +194,7 @@ class Command(ExpressionLearner):
         for word in words:
             path = settings.place / word
             if path.suffix.lower() in SOURCE and "{" not in word and not path.exists():
-                near = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
-                raise KnockoutError(f"there is no {path}.{suggestion(path.name, near)}", where="run")
+                raise KnockoutError(f"there is no {path}.{sibling_suggestion(path)}", where="run")
 
     def fit(self, view: View, context: Context) -> None:
         """Keep what the program will be handed: it trains and scores in one go."""
@@ -215,9 +219,7 @@ class Command(ExpressionLearner):
         lane = {"seed": context.seed, "device": device, "threads": context.threads}
         variables = variables_of({**paths, **names, **lane, "repeat": view.repeat, "fold": view.fold, **settings.own})
         command = [word.format_map(variables) for word in settings.words]
-        place = Place(
-            settings.place, settings.env, settings.container, settings.runtime, context.device, context.threads
-        )
+        place = settings.runs_in(context.device, context.threads)
         context.memory_mb = run_program(command, place, context.scratch, context.output or context.scratch / "output")
         return read_scores(scores, view.genes, pairs)
 

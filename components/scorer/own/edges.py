@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from components.core.dataset import Ints
-from components.core.errors import KnockoutError, suggestion
+from components.core.errors import KnockoutError
 from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import AnyPath, content_digest, setting
 from components.exchange.scores import EdgeList, is_bare, read_edges, read_scores
 from components.learning import Context, View
 from components.scorer.base import MODEL_FACTORS, Learner
+from components.tables.files import sibling_suggestion
 
 NAMES = ("dataset", "network", "cell", "repeat", "fold")
 
@@ -100,8 +101,7 @@ def edge_file(pattern: str, view: View) -> Path:
     names = {"dataset": view.dataset, "network": view.network, "cell": view.block}
     path = Path(pattern.format(**names, repeat=view.repeat, fold=view.fold))
     if not path.is_file():
-        near = [other.name for other in path.parent.glob("*") if other.is_file()]
-        raise KnockoutError(f"{view.dataset} has no list of edges {path}.{suggestion(path.name, near)}")
+        raise KnockoutError(f"{view.dataset} has no list of edges {path}.{sibling_suggestion(path)}")
     return path
 
 

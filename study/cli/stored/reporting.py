@@ -14,7 +14,7 @@ from study.actions import report as actions
 from study.actions.report import Report, Request
 from study.actions.run import Ended
 from study.cli.display import Terminal, show_table
-from study.run.engine import Outcome
+from study.run.engine import Outcome, view_address
 from study.spec.folder import OutFolder
 
 
@@ -90,8 +90,8 @@ def _show_outcome(console: Console, outcome: Outcome, report: Report, out: Path)
     console.print(f"table:   {outcome.table.resolve()}", soft_wrap=True)
     console.print(f"MLflow:  {_mlflow(outcome)}", soft_wrap=True)
     if outcome.view and not outcome.remedy:
-        server = outcome.tracking_uri if outcome.tracking_uri.startswith("http") else "http://127.0.0.1:5000"
-        console.print(f"compare: {server.rstrip('/')}/{outcome.view}", soft_wrap=True, markup=False)
+        address = view_address(outcome.tracking_uri, outcome.view)
+        console.print(f"compare: {address}", soft_wrap=True, markup=False)
 
 
 def _mlflow(outcome: Outcome) -> str:

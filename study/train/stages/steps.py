@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from components.core import registry
@@ -30,7 +28,7 @@ def transformed(arm: Arm, expression: Floats, streams: Streams, part: str = "") 
     """
     for name in acting_on(arm, "expression"):
         rng = streams.numpy("noise", f"{name}/{part}")
-        changed = np.asarray(_level(arm, name).transform(expression.copy(), rng), dtype=np.float32)
+        changed = np.asarray(arm.choices[name].build().transform(expression.copy(), rng), dtype=np.float32)
         _check(changed, expression.shape, f"{name}={arm.choices[name].level}", "expression [genes, cells]")
         expression = changed
     return expression
@@ -45,16 +43,10 @@ def adjusted(arm: Arm, scores: Scores, pairs: Ints, training: TrainingPairs) -> 
         If a step returns another number of scores, or some that are not finite.
     """
     for name in acting_on(arm, "scores") if np.isfinite(scores).all() else ():  # a cell that diverged says so
-        changed = np.asarray(_level(arm, name).adjust(scores.copy(), pairs.copy(), training), dtype=np.float64)
+        changed = np.asarray(arm.choices[name].build().adjust(scores.copy(), pairs.copy(), training), dtype=np.float64)
         _check(changed, scores.shape, f"{name}={arm.choices[name].level}", "scores [pairs]")
         scores = changed
     return scores
-
-
-def _level(arm: Arm, name: str) -> Any:
-    choice = arm.choices[name]
-    cls: Any = registry.level(name, choice.level)
-    return cls(choice.settings)
 
 
 def _check(values: np.ndarray, shape: tuple[int, ...], step: str, what: str) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import pytest
 import yaml
+from train_cases import same
 
 from components import plugins
 from components.core import registry
@@ -24,7 +24,7 @@ from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.store.ledger import Ledger
 from study.study_file.study import Study, load_study
-from study.train.cell import CellResult, run_cell
+from study.train.cell import run_cell
 
 LANE = Lane("cpu", 1)
 TRAINING = {"epochs": 4, "patience": 9, "graph_epochs": 2, "batch_size": 32}
@@ -134,14 +134,6 @@ def cell(load: Callable[..., Study]) -> Callable[..., Cell]:
         return next(c for c in make_plan(load({"name": "own", "mine": settings})).cells if c.arm.name == "own")
 
     return make
-
-
-def same(one: CellResult, other: CellResult) -> None:
-    assert one.record.ok and other.record.ok, (one.record.reason, other.record.reason)
-    for name in ("scores", "curves", "best_epoch", "parameters"):
-        assert getattr(one.record, name) == getattr(other.record, name), name
-    assert one.predictions is not None and other.predictions is not None
-    np.testing.assert_array_equal(one.predictions["score"], other.predictions["score"])
 
 
 class TestTraining:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from train_cases import same
 
 from components.core.dataset import Dataset
 from components.data.simulator import SimulatorSettings, simulate
@@ -23,7 +24,7 @@ from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.study_file.study import load_study
 from study.train import fit as training
-from study.train.cell import CellResult, run_cell
+from study.train.cell import run_cell
 from study.train.exams import make_folds
 from study.train.stages import shared, trainer
 from study.train.stages.shared import SharedStage
@@ -55,14 +56,6 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(trainer.Trainer, "run", note)
     return trained
-
-
-def same(one: CellResult, other: CellResult) -> None:
-    assert one.record.ok and other.record.ok, (one.record.reason, other.record.reason)
-    for name in ("scores", "curves", "best_epoch", "parameters"):
-        assert getattr(one.record, name) == getattr(other.record, name), name
-    assert one.predictions is not None and other.predictions is not None
-    np.testing.assert_array_equal(one.predictions["score"], other.predictions["score"])
 
 
 SHARING = [
