@@ -55,6 +55,18 @@ def test_every_way_a_cell_ends_is_known_to_reports():
     assert {status.value for status in Status} <= {status.value for status in Known}
 
 
+DATA = {".parquet", ".h5ad", ".h5", ".loom", ".npy", ".npz", ".mtx", ".pt", ".pkl", ".gz", ".zip", ".db"}
+
+
+def test_no_data_are_kept_in_the_repository():
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    names = [name for name in done.stdout.split("\0") if name]
+    assert not [name for name in names if Path(name).suffix in DATA]
+    assert not [name for name in names if (ROOT / name).is_file() and (ROOT / name).stat().st_size > 250_000]
+
+
 def test_a_room_holds_nine_files_at_most():
     rooms = {folder.parent for name in PACKAGES for folder in (ROOT / name).rglob("*.py")}
     sizes = {room: sum(path.name != "__init__.py" for path in room.glob("*.py")) for room in rooms}
