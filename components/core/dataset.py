@@ -57,13 +57,6 @@ class Dataset:
         return int(self.expression.shape[1])
 
     @cached_property
-    def known(self) -> NDArray[np.bool_]:
-        """The known edges as a matrix ``[genes, genes]``: whether the row regulates the column."""
-        matrix = np.zeros((self.n_genes, self.n_genes), dtype=bool)
-        matrix[tuple(self.edges.T)] = True
-        return matrix
-
-    @cached_property
     def digest(self) -> str:
         """Digest of everything that can change a result: values, gene names and order, but not the data set's name."""
         sha = hashlib.sha256("\x1f".join(self.genes).encode())

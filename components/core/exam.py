@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.core.dataset import Dataset, Ints, pair_keys
 from components.core.errors import KnockoutError
@@ -104,15 +105,84 @@ class Split(TrainingPairs):
         return sha.hexdigest()[:16]
 
 
+@dataclass(frozen=True, eq=False)
+class PairGrid:
+    """Where marks on pairs stand: a row per regulator and a column per gene, ``[regulators, genes]``.
+
+    An atlas has 20,000 genes and 1,500 TFs: a mark on each pair of genes would take 13 times the memory.
+
+    Attributes
+    ----------
+    regulators
+        ``[regulators]`` sorted indices of the genes that have a row: listed TFs, and TFs of edges.
+    n_genes
+        Number of genes.
+    """
+
+    regulators: Ints
+    n_genes: int
+
+    @classmethod
+    def of(cls, *datasets: Dataset) -> PairGrid:
+        """Return the grid of data sets over the same genes."""
+        regulators = [regulator for each in datasets for regulator in (each.tfs, each.edges[:, 0])]
+        return cls(np.unique(np.concatenate(regulators)), datasets[0].n_genes)
+
+    @cached_property
+    def row(self) -> Ints:
+        """The row of each gene, ``[genes]``; -1 for a gene that is no regulator."""
+        rows = np.full(self.n_genes, -1, dtype=np.int64)
+        rows[self.regulators] = np.arange(len(self.regulators))
+        return rows
+
+    def empty(self) -> NDArray[np.int8]:
+        """Return a mark of NONE on each pair."""
+        return np.zeros((len(self.regulators), self.n_genes), dtype=np.int8)
+
+    def at(self, pairs: Ints) -> tuple[Ints, Ints]:
+        """Return the index of pairs ``[pairs, 2]`` of a regulator and a gene."""
+        return self.row[pairs[:, 0]], pairs[:, 1]
+
+    def marked(self, pairs: Ints) -> NDArray[np.bool_]:
+        """Return whether each pair is one of these, ``[pairs, 2]``."""
+        marks = self.empty().astype(bool)
+        marks[self.at(pairs)] = True
+        return marks
+
+    def candidates(self, taken: np.ndarray, tfs: Ints) -> NDArray[np.bool_]:
+        """Return whether a pair is of these TFs, not taken, and no self-regulation."""
+        free = np.zeros(taken.shape, dtype=bool)
+        rows = self.row[tfs]
+        free[rows] = ~taken[rows].astype(bool)
+        free[self.row[self.regulators], self.regulators] = False
+        return free
+
+    def reverse(self, marks: np.ndarray) -> np.ndarray:
+        """Return the mark of each pair's reverse; 0 or False where the gene is no regulator, and has no such pair."""
+        reversed_marks = np.zeros_like(marks)
+        reversed_marks[:, self.regulators] = marks[:, self.regulators].T
+        return reversed_marks
+
+    @property
+    def backward(self) -> NDArray[np.bool_]:
+        """Whether the gene does not come after its regulator: of two directions of a pair, that holds for one."""
+        return self.regulators[:, None] >= np.arange(self.n_genes)
+
+    def pairs(self, marks: np.ndarray) -> Ints:
+        """Return the pairs that have a mark, ``[pairs, 2]``, sorted."""
+        row, gene = np.nonzero(marks)
+        return np.stack([self.regulators[row], gene], axis=1)
+
+
 def collect(
-    dataset: Dataset, part: np.ndarray, negative: np.ndarray, pool: np.ndarray, *, whole_pool: bool = False
+    grid: PairGrid, part: np.ndarray, negative: np.ndarray, pool: np.ndarray, *, whole_pool: bool = False
 ) -> Split:
-    """Return the exam that matrices ``[genes, genes]`` describe.
+    """Return the exam that marks ``[regulators, genes]`` describe.
 
     Parameters
     ----------
-    dataset
-        Data set of the exam.
+    grid
+        Which pair stands where.
     part, negative
         Part of each positive and of each negative pair: NONE, TRAIN, VALIDATION or TEST.
     pool
@@ -122,19 +192,19 @@ def collect(
     """
 
     def pairs_of(which: int) -> tuple[Ints, Ints]:
-        positives, negatives = np.argwhere(part == which), np.argwhere(negative == which)
+        positives, negatives = grid.pairs(part == which), grid.pairs(negative == which)
         labels = np.repeat(np.array([1, 0], dtype=np.int64), [len(positives), len(negatives)])
         return np.concatenate([positives, negatives]), labels
 
     validation, validation_labels = pairs_of(VALIDATION)
     test, test_labels = pairs_of(TEST)
     return Split(
-        n_genes=dataset.n_genes,
-        train=np.argwhere(part == TRAIN),
+        n_genes=grid.n_genes,
+        train=grid.pairs(part == TRAIN),
         validation=validation,
         validation_labels=validation_labels,
         test=test,
         test_labels=test_labels,
-        pool=np.argwhere(pool),
+        pool=grid.pairs(pool),
         whole_pool=whole_pool,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from components.core.dataset import Dataset, Ints
-from components.core.exam import NONE, TEST, TRAIN, VALIDATION
+from components.core.exam import NONE, TEST, TRAIN, VALIDATION, PairGrid
 from components.core.registry import register
-from components.split.base import Cut, candidates
+from components.split.base import Cut
 
 
 @register("split", "all_non_targets", aliases=("hard_negative",))
@@ -34,19 +34,23 @@ class AllNonTargets(Cut):
             return rng.permutation([TRAIN, TEST])
         return _cut(n, rng)
 
-    def _assign_negatives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
+    def _assign_negatives(
+        self, part: np.ndarray, grid: PairGrid, dataset: Dataset, rng: np.random.Generator
+    ) -> np.ndarray:
         negative = np.zeros_like(part)
-        free = candidates(part, np.unique(dataset.edges[:, 0]))
-        for tf in np.unique(dataset.edges[:, 0]):
-            genes = np.flatnonzero(free[tf])
-            negative[tf, genes] = _cut(len(genes), rng)
+        tfs = np.unique(dataset.edges[:, 0])
+        free = grid.candidates(part, tfs)
+        for row in grid.row[tfs]:
+            genes = np.flatnonzero(free[row])
+            negative[row, genes] = _cut(len(genes), rng)
         if self.settings.reciprocal == "together":
-            both = free & free.T
-            negative = np.where(both & np.tri(len(part), dtype=bool), negative.T, negative)
-            negative = np.where(free & (part.T != NONE), part.T, negative)
+            second_of_two = free & grid.reverse(free) & grid.backward
+            negative = np.where(second_of_two, grid.reverse(negative), negative)
+            of_reverse = grid.reverse(part)
+            negative = np.where(free & (of_reverse != NONE), of_reverse, negative)
         return negative
 
-    def _pool(self, part: np.ndarray, negative: np.ndarray, dataset: Dataset) -> np.ndarray:
+    def _pool(self, part: np.ndarray, negative: np.ndarray, grid: PairGrid, dataset: Dataset) -> np.ndarray:
         return negative == TRAIN
 
 

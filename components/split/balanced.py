@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.core.dataset import Dataset, Ints
-from components.core.exam import NONE, TEST, TRAIN, VALIDATION
+from components.core.exam import NONE, TEST, TRAIN, VALIDATION, PairGrid
 from components.core.registry import register
 from components.core.sampling import draw_matched, matched_probabilities
 from components.core.settings import setting
-from components.split.base import Cut, Splitter, candidates, mirrored
+from components.split.base import Cut, Splitter, mirrored
 
 Bools = NDArray[np.bool_]
 
@@ -38,21 +38,27 @@ class Balanced(Cut):
 
     settings: Settings
 
-    def _assign_negatives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
+    def _assign_negatives(
+        self, part: np.ndarray, grid: PairGrid, dataset: Dataset, rng: np.random.Generator
+    ) -> np.ndarray:
         negative = np.zeros_like(part)
-        free = candidates(part, dataset.tfs)
+        free = grid.candidates(part, dataset.tfs)
+        in_degree = np.sum(part == TRAIN, axis=0)
         for which in (TEST, VALIDATION):  # the test first: it may choose from all pairs
             elsewhere = (negative != NONE) | ((part != NONE) & (part != which))
-            allowed = free & (negative == NONE) & ~mirrored(self, elsewhere)
-            negative[self._matched(part == which, allowed, np.sum(part == TRAIN, axis=0), rng)] = which
+            allowed = free & (negative == NONE) & ~mirrored(self, grid, elsewhere)
+            negative[self._matched(part == which, allowed, grid, in_degree, rng)] = which
         return negative
 
-    def _matched(self, positive: np.ndarray, allowed: np.ndarray, in_degree: Ints, rng: np.random.Generator) -> Bools:
-        """Draw the negatives of ``positive`` from ``allowed``, both ``[genes, genes]``; in-degrees are ``[genes]``."""
+    def _matched(
+        self, positive: Bools, allowed: Bools, grid: PairGrid, in_degree: Ints, rng: np.random.Generator
+    ) -> Bools:
+        """Draw negatives of ``positive`` from ``allowed``, both ``[regulators, genes]``; in-degrees are ``[genes]``."""
         per_tf, per_target = (self.settings.ratio * positive.sum(axis=axis, dtype=float) for axis in (1, 0))
-        pairs = np.argwhere(allowed & (per_tf > 0)[:, None] & (per_target > 0))
-        drawn = np.zeros_like(allowed)
-        drawn[tuple(draw_matched(pairs, matched_probabilities(pairs, per_tf, per_target), rng).T)] = True
+        pairs = grid.pairs(allowed & (per_tf > 0)[:, None] & (per_target > 0))
+        out_degree = np.zeros(grid.n_genes)
+        out_degree[grid.regulators] = per_tf
+        drawn = grid.marked(draw_matched(pairs, matched_probabilities(pairs, out_degree, per_target), rng))
         limit = np.ceil(per_tf).astype(int)
         for tf in np.flatnonzero(drawn.sum(axis=1) > limit):  # targets with few other TFs took too many of this one
             targets = rng.permutation(np.flatnonzero(drawn[tf]))

@@ -1,4 +1,4 @@
-"""Bases of split protocols, and what they share about pairs ``[genes, genes]``."""
+"""Bases of split protocols, and what they share about marks on pairs ``[regulators, genes]``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from components.core.dataset import Dataset, Ints, pair_keys
 from components.core.errors import KnockoutError, count
-from components.core.exam import NONE, TEST, TRAIN, VALIDATION, Split, collect
+from components.core.exam import NONE, TEST, TRAIN, VALIDATION, PairGrid, Split, collect
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
 
@@ -62,23 +62,24 @@ class Cut(Splitter):
 
     def split(self, dataset: Dataset, rng: np.random.Generator) -> Split:
         """Return the exam of one data set."""
-        part = np.zeros((dataset.n_genes, dataset.n_genes), dtype=np.int8)  # of each positive
-        self._assign_positives(part, dataset, rng)
-        negative = self._assign_negatives(part, dataset, rng)
-        split = collect(dataset, part, negative, self._pool(part, negative, dataset), whole_pool=self.whole_pool)
+        grid = PairGrid.of(dataset)
+        part = grid.empty()  # of each positive
+        self._assign_positives(part, grid, dataset, rng)
+        negative = self._assign_negatives(part, grid, dataset, rng)
+        split = collect(grid, part, negative, self._pool(part, negative, grid, dataset), whole_pool=self.whole_pool)
         refuse_empty(split, dataset, self)
         return split
 
-    def _assign_positives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> None:
+    def _assign_positives(self, part: np.ndarray, grid: PairGrid, dataset: Dataset, rng: np.random.Generator) -> None:
         edges = dataset.edges
         if self.settings.reciprocal == "together":
             edges = one_direction(edges, dataset.n_genes, rng)
         for tf in np.unique(edges[:, 0]):
             targets = edges[edges[:, 0] == tf, 1]
-            part[tf, targets] = self._parts_of_one_tf(len(targets), rng)
+            part[grid.row[tf], targets] = self._parts_of_one_tf(len(targets), rng)
         if self.settings.reciprocal == "together":
-            a, b = dataset.edges.T
-            part[a, b] = np.maximum(part[a, b], part[b, a])
+            known = grid.at(dataset.edges)
+            part[known] = np.maximum(part, grid.reverse(part))[known]
 
     def _parts_of_one_tf(self, n: int, rng: np.random.Generator) -> Ints:
         """Return the part of each of the ``n`` targets of one TF, as GENELink does: 53/13/33 %.
@@ -97,39 +98,36 @@ class Cut(Splitter):
         return parts
 
     @abstractmethod
-    def _assign_negatives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
-        """Return the part of each negative pair, ``[genes, genes]``, NONE for most."""
+    def _assign_negatives(
+        self, part: np.ndarray, grid: PairGrid, dataset: Dataset, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Return the part of each negative pair, ``[regulators, genes]``, NONE for most."""
 
-    def _pool(self, part: np.ndarray, negative: np.ndarray, dataset: Dataset) -> np.ndarray:
-        """Return whether a pair may be drawn as a training negative, ``[genes, genes]``.
+    def _pool(self, part: np.ndarray, negative: np.ndarray, grid: PairGrid, dataset: Dataset) -> np.ndarray:
+        """Return whether a pair may be drawn as a training negative, ``[regulators, genes]``.
 
         Those of all listed TFs that are neither known nor held out.
         """
-        held_out = (negative != NONE) | mirrored(self, (negative != NONE) | (part == VALIDATION) | (part == TEST))
-        return candidates(part, dataset.tfs) & ~held_out
-
-
-def candidates(part: np.ndarray, tfs: Ints) -> np.ndarray:
-    """Return whether a pair of these TFs is no known edge and no self-regulation, ``[genes, genes]``."""
-    free = np.zeros(part.shape, dtype=bool)
-    free[tfs] = part[tfs] == NONE
-    np.fill_diagonal(free, False)
-    return free
+        held_out = (negative != NONE) | (part == VALIDATION) | (part == TEST)
+        return grid.candidates(part, dataset.tfs) & (negative == NONE) & ~mirrored(self, grid, held_out)
 
 
 def one_direction(edges: Ints, n_genes: int, rng: np.random.Generator) -> Ints:
     """Return the edges with one direction, by coin, of every pair of genes that the network links both ways."""
     keys, reversed_keys = pair_keys(edges, n_genes), pair_keys(edges[:, ::-1], n_genes)
     reciprocal = np.isin(keys, reversed_keys)
-    coin = rng.random((n_genes, n_genes)) < 0.5
     upper = edges[:, 0] < edges[:, 1]
     low, high = edges.min(axis=1), edges.max(axis=1)
-    return edges[~reciprocal | (upper == coin[low, high])]
+    heads = np.empty(len(edges), dtype=bool)
+    for gene in range(n_genes):  # a coin for each pair of genes, and those of one gene at a time in memory
+        coins = rng.random(n_genes) < 0.5
+        heads[low == gene] = coins[high[low == gene]]
+    return edges[~reciprocal | (upper == heads)]
 
 
-def mirrored(splitter: Splitter, pairs: np.ndarray) -> np.ndarray:
-    """Return the reverse of pairs ``[genes, genes]`` if both directions must be in one part, and no pair otherwise."""
-    return pairs.T if splitter.settings.reciprocal == "together" else np.zeros_like(pairs)
+def mirrored(splitter: Splitter, grid: PairGrid, marks: np.ndarray) -> np.ndarray:
+    """Return the marks of the reverse pairs if both directions must be in one part, and no mark otherwise."""
+    return grid.reverse(marks) if splitter.settings.reciprocal == "together" else np.zeros_like(marks)
 
 
 def refuse_empty(split: Split, dataset: Dataset, splitter: Splitter) -> None:

@@ -7,11 +7,11 @@ from typing import Literal
 import numpy as np
 
 from components.core.dataset import Dataset
-from components.core.exam import TEST, TRAIN, VALIDATION, Split, collect
+from components.core.exam import TEST, TRAIN, VALIDATION, PairGrid, Split, collect
 from components.core.registry import register
 from components.core.sampling import systematic
 from components.core.settings import setting
-from components.split.base import Splitter, candidates, one_direction, refuse_empty
+from components.split.base import Splitter, one_direction, refuse_empty
 
 
 @register("split", "kfold_pooled")
@@ -54,16 +54,17 @@ class KFoldPooled(Splitter):
         KnockoutError
             If the network is too small to fill every part of every fold.
         """
-        known = dataset.known
-        free = candidates(known.astype(np.int8), np.unique(dataset.edges[:, 0]))
-        leading = self._leading(known, free, dataset, rng)
-        fold = np.zeros(known.shape, dtype=np.int8)
+        grid = PairGrid.of(dataset)
+        known = grid.marked(dataset.edges)
+        free = grid.candidates(known, np.unique(dataset.edges[:, 0]))
+        leading = self._leading(known, free, grid, dataset, rng)
+        fold = grid.empty()
         for pairs in leading:
-            rows = self._order(pairs, rng)
-            fold[tuple(rows.T)] = 1 + np.arange(len(rows)) % self.settings.folds
-        fold = _follow(fold, known | free)
+            rows = self._order(pairs, grid, rng)
+            fold[grid.at(rows)] = 1 + np.arange(len(rows)) % self.settings.folds
+        fold = _follow(fold, known | free, grid)
         return tuple(
-            self._exam(fold == number, known, free, leading, dataset, rng)
+            self._exam(fold == number, known, leading, grid, dataset, rng)
             for number in range(1, self.settings.folds + 1)
         )
 
@@ -71,42 +72,42 @@ class KFoldPooled(Splitter):
         self,
         test: np.ndarray,
         known: np.ndarray,
-        free: np.ndarray,
         leading: tuple[np.ndarray, np.ndarray],
+        grid: PairGrid,
         dataset: Dataset,
         rng: np.random.Generator,
     ) -> Split:
+        free = grid.candidates(known, np.unique(dataset.edges[:, 0]))
         part = np.where(test, np.int8(TEST), np.int8(0))
         for pairs in leading:
-            rows = self._order(pairs & ~test, rng)
+            rows = self._order(pairs & ~test, grid, rng)
             validates = np.zeros(len(rows), dtype=bool)
             validates[systematic(np.full(len(rows), self.settings.validation), rng)] = True
-            part[tuple(rows.T)] = np.where(validates, VALIDATION, TRAIN)
-        part = _follow(part, known | free)
+            part[grid.at(rows)] = np.where(validates, VALIDATION, TRAIN)
+        part = _follow(part, known | free, grid)
         negative = np.where(free, part, 0)
-        split = collect(dataset, np.where(known, part, 0), negative, negative == TRAIN, whole_pool=True)
+        split = collect(grid, np.where(known, part, 0), negative, negative == TRAIN, whole_pool=True)
         refuse_empty(split, dataset, self)
         return split
 
-    def _order(self, pairs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return pairs ``[genes, genes]`` as ``[pairs, 2]``: at random, or TF after TF, each TF's pairs shuffled."""
-        rows = np.argwhere(pairs)
+    def _order(self, marks: np.ndarray, grid: PairGrid, rng: np.random.Generator) -> np.ndarray:
+        """Return the pairs that have a mark, ``[pairs, 2]``: at random, or TF after TF, each TF's pairs shuffled."""
+        pairs = grid.pairs(marks)
         if self.settings.deal == "pairs":
-            return rng.permutation(rows)
-        return rows[np.lexsort((rng.random(len(rows)), rng.permutation(len(pairs))[rows[:, 0]]))]
+            return rng.permutation(pairs)
+        return pairs[np.lexsort((rng.random(len(pairs)), rng.permutation(grid.n_genes)[pairs[:, 0]]))]
 
     def _leading(
-        self, known: np.ndarray, free: np.ndarray, dataset: Dataset, rng: np.random.Generator
+        self, known: np.ndarray, free: np.ndarray, grid: PairGrid, dataset: Dataset, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the positives and the negatives that are dealt; all other pairs follow their reverse."""
         if self.settings.reciprocal == "free":
             return known, free
-        first = np.zeros_like(known)
-        first[tuple(one_direction(dataset.edges, dataset.n_genes, rng).T)] = True
-        lower_of_two = free & free.T & np.tri(len(free), dtype=bool)
-        return first, free & ~known.T & ~lower_of_two
+        first = grid.marked(one_direction(dataset.edges, dataset.n_genes, rng))
+        second_of_two = free & grid.reverse(free) & grid.backward
+        return first, free & ~grid.reverse(known) & ~second_of_two
 
 
-def _follow(dealt: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def _follow(dealt: np.ndarray, pairs: np.ndarray, grid: PairGrid) -> np.ndarray:
     """Return the part or fold of each pair, for those that were not dealt (0) that of their reverse."""
-    return np.where(pairs & (dealt == 0), dealt.T, dealt)
+    return np.where(pairs & (dealt == 0), grid.reverse(dealt), dealt)

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 
 from components.core.dataset import Dataset
-from components.core.exam import TEST, TRAIN, VALIDATION
+from components.core.exam import TEST, TRAIN, VALIDATION, PairGrid
 from components.core.registry import register
 from components.core.settings import setting
-from components.split.base import Cut, Splitter, candidates, mirrored
+from components.split.base import Cut, Splitter, mirrored
 
 
 @register("split", "per_tf")
@@ -34,11 +34,15 @@ class PerTF(Cut):
 
     settings: Settings
 
-    def _assign_negatives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
+    def _assign_negatives(
+        self, part: np.ndarray, grid: PairGrid, dataset: Dataset, rng: np.random.Generator
+    ) -> np.ndarray:
         negative = np.zeros_like(part)
-        free = candidates(part, dataset.tfs)
-        self._draw_validation(negative, free, part, dataset, rng)
-        allowed = free & ~self._closed_to_test(part, negative)
+        free = grid.candidates(part, dataset.tfs)
+        self._draw_validation(negative, free, part, grid, dataset, rng)
+        validation = (part == VALIDATION) | (negative == VALIDATION)
+        closed = mirrored(self, grid, validation | (part == TRAIN))
+        allowed = free & (negative != VALIDATION) & ~closed
         self._draw(negative, allowed, TEST, _n_test_negatives(part, dataset), rng)
         return negative
 
@@ -47,22 +51,19 @@ class PerTF(Cut):
         negative: np.ndarray,
         free: np.ndarray,
         part: np.ndarray,
+        grid: PairGrid,
         dataset: Dataset,
         rng: np.random.Generator,
     ) -> None:
-        allowed = free & ~mirrored(self, (part == TRAIN) | (part == TEST))
+        allowed = free & ~mirrored(self, grid, (part == TRAIN) | (part == TEST))
         if self.settings.validation == "natural":
             n_validation, n_test = np.sum(part == VALIDATION), np.sum(part == TEST)
             number = _n_test_negatives(part, dataset) * n_validation / max(n_test, 1)
             self._draw(negative, allowed, VALIDATION, math.ceil(number), rng)
             return
-        for tf in dataset.tfs:
-            number = int(np.sum(part[tf] == VALIDATION))
-            negative[tf, rng.permutation(np.flatnonzero(allowed[tf]))[:number]] = VALIDATION
-
-    def _closed_to_test(self, part: np.ndarray, negative: np.ndarray) -> np.ndarray:
-        validation = (part == VALIDATION) | (negative == VALIDATION)
-        return (negative == VALIDATION) | mirrored(self, validation | (part == TRAIN))
+        for row in grid.row[dataset.tfs]:
+            number = int(np.sum(part[row] == VALIDATION))
+            negative[row, rng.permutation(np.flatnonzero(allowed[row]))[:number]] = VALIDATION
 
     def _draw(
         self, negative: np.ndarray, allowed: np.ndarray, into: int, number: int, rng: np.random.Generator
@@ -82,19 +83,19 @@ class PerTFAsPublished(PerTF):
     Source: Chen & Liu 2022 (GENELink), public code.
     """
 
-    def _assign_negatives(self, part: np.ndarray, dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
+    def _assign_negatives(
+        self, part: np.ndarray, grid: PairGrid, dataset: Dataset, rng: np.random.Generator
+    ) -> np.ndarray:
         negative = np.zeros_like(part)
-        self._draw_validation(negative, candidates(part, dataset.tfs), part, dataset, rng)
-        allowed = np.zeros(part.shape, dtype=bool)
-        allowed[dataset.tfs] = True
-        np.fill_diagonal(allowed, False)
-        allowed &= (part != VALIDATION) & (part != TEST) & (negative != VALIDATION)
-        allowed &= ~mirrored(self, (part == TRAIN) | (part == VALIDATION) | (negative == VALIDATION))
+        self._draw_validation(negative, grid.candidates(part, dataset.tfs), part, grid, dataset, rng)
+        validation = (part == VALIDATION) | (negative == VALIDATION)
+        allowed = grid.candidates(validation | (part == TEST), dataset.tfs)
+        allowed &= ~mirrored(self, grid, (part == TRAIN) | validation)
         self._draw(negative, allowed, TEST, _n_test_negatives(part, dataset), rng)
         return negative
 
-    def _pool(self, part: np.ndarray, negative: np.ndarray, dataset: Dataset) -> np.ndarray:
-        return candidates(part, dataset.tfs) & (negative != VALIDATION)
+    def _pool(self, part: np.ndarray, negative: np.ndarray, grid: PairGrid, dataset: Dataset) -> np.ndarray:
+        return grid.candidates(part, dataset.tfs) & (negative != VALIDATION)
 
 
 def _n_test_negatives(part: np.ndarray, dataset: Dataset) -> int:

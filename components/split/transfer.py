@@ -6,10 +6,10 @@ import numpy as np
 
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
-from components.core.exam import NONE, TRAIN, VALIDATION, Split
+from components.core.exam import NONE, TRAIN, VALIDATION, PairGrid, Split
 from components.core.registry import register
 from components.core.settings import setting
-from components.split.base import Splitter, candidates, mirrored, refuse_empty
+from components.split.base import Splitter, mirrored, refuse_empty
 
 
 @register("split", "transfer")
@@ -46,38 +46,40 @@ class Transfer(Splitter):
                 "the split 'transfer' needs a data set to train on beside the tested one: write train_on in its entry.",
                 where=f"data set {dataset.name}",
             )
-        known = dataset.known
-        free = candidates(known.astype(np.int8), np.unique(dataset.edges[:, 0]))
-        part = np.zeros(known.shape, dtype=np.int8)
+        grid = PairGrid.of(dataset, dataset.target)
+        known, known_there = grid.marked(dataset.edges), grid.marked(dataset.target.edges)
+        free = grid.candidates(known, np.unique(dataset.edges[:, 0]))
+        part = grid.empty()
         for pairs in (known, free):
-            self._deal(part, pairs, rng)
-        tested = self._tested_pairs(part, known, dataset.target)
+            self._deal(part, pairs, grid, rng)
+        tested = self._tested_pairs(part, known, grid, dataset.target)
         split = Split(
             n_genes=dataset.n_genes,
-            train=np.argwhere(known & (part == TRAIN)),
-            validation=np.argwhere(part == VALIDATION),
+            train=grid.pairs(known & (part == TRAIN)),
+            validation=grid.pairs(part == VALIDATION),
             validation_labels=known[part == VALIDATION].astype(np.int64),
-            test=np.argwhere(tested),
-            test_labels=dataset.target.known[tested].astype(np.int64),
-            pool=np.argwhere(free & (part == TRAIN)),
+            test=grid.pairs(tested),
+            test_labels=known_there[tested].astype(np.int64),
+            pool=grid.pairs(free & (part == TRAIN)),
         )
         refuse_empty(split, dataset, self)
         return split
 
-    def _deal(self, part: np.ndarray, pairs: np.ndarray, rng: np.random.Generator) -> None:
-        """Deal pairs ``[genes, genes]`` to training and validation, TF by TF."""
-        for tf in np.flatnonzero(pairs.any(axis=1)):
-            genes = rng.permutation(np.flatnonzero(pairs[tf]))
+    def _deal(self, part: np.ndarray, pairs: np.ndarray, grid: PairGrid, rng: np.random.Generator) -> None:
+        """Deal pairs ``[regulators, genes]`` to training and validation, TF by TF."""
+        for row in np.flatnonzero(pairs.any(axis=1)):
+            genes = rng.permutation(np.flatnonzero(pairs[row]))
             number = int(self.settings.validation * len(genes) + rng.random())  # rounded at random, for small TFs
-            part[tf, genes] = TRAIN
-            part[tf, genes[:number]] = VALIDATION
+            part[row, genes] = TRAIN
+            part[row, genes[:number]] = VALIDATION
         if self.settings.reciprocal == "together":
-            both = (part != NONE) & (part.T != NONE)
-            part[:] = np.where(both, np.maximum(part, part.T), part)
+            of_reverse = grid.reverse(part)
+            both = (part != NONE) & (of_reverse != NONE)
+            part[:] = np.where(both, np.maximum(part, of_reverse), part)
 
-    def _tested_pairs(self, part: np.ndarray, known: np.ndarray, target: Dataset) -> np.ndarray:
-        tested = candidates(np.zeros_like(part), np.unique(target.edges[:, 0]))
+    def _tested_pairs(self, part: np.ndarray, known: np.ndarray, grid: PairGrid, target: Dataset) -> np.ndarray:
+        tested = grid.candidates(grid.empty(), np.unique(target.edges[:, 0]))
         if not self.settings.known:
             source = known | (part == VALIDATION)
-            tested &= ~(source | mirrored(self, source))
+            tested &= ~(source | mirrored(self, grid, source))
         return tested

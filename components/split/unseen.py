@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.core.dataset import Dataset, Ints
-from components.core.exam import NONE, TEST, TRAIN, VALIDATION, Split, collect
+from components.core.exam import NONE, TEST, TRAIN, VALIDATION, PairGrid, Split, collect
 from components.core.registry import register
 from components.core.settings import setting
 from components.split.base import Splitter, mirrored, refuse_empty
@@ -30,19 +30,19 @@ class Unseen(Splitter):
 
     def split(self, dataset: Dataset, rng: np.random.Generator) -> Split:
         """Return the exam of one data set."""
-        candidate = np.zeros((dataset.n_genes, dataset.n_genes), dtype=bool)
-        candidate[np.unique(dataset.edges[:, 0])] = True
-        np.fill_diagonal(candidate, False)
-        part = np.where(candidate, self._deal(dataset, rng), np.int8(NONE))
-        part[mirrored(self, part) > part] = NONE  # of two directions in two parts the later part keeps its own
-        negative = np.where(dataset.known, NONE, part)
-        split = collect(dataset, np.where(dataset.known, part, NONE), negative, negative == TRAIN)
+        grid = PairGrid.of(dataset)
+        candidate = grid.candidates(grid.empty(), np.unique(dataset.edges[:, 0]))
+        part = np.where(candidate, self._deal(dataset, grid, rng), np.int8(NONE))
+        part[mirrored(self, grid, part) > part] = NONE  # of two directions in two parts the later part keeps its own
+        known = grid.marked(dataset.edges)
+        negative = np.where(known, NONE, part)
+        split = collect(grid, np.where(known, part, NONE), negative, negative == TRAIN)
         refuse_empty(split, dataset, self)
         return split
 
     @abstractmethod
-    def _deal(self, dataset: Dataset, rng: np.random.Generator) -> NDArray[np.int8]:
-        """Return the part of each pair, which is that of its TF or target, broadcasting to ``[genes, genes]``."""
+    def _deal(self, dataset: Dataset, grid: PairGrid, rng: np.random.Generator) -> NDArray[np.int8]:
+        """Return the part of each pair, that of its TF or target, broadcasting to ``[regulators, genes]``."""
 
     def _parts(self, weights: Ints, rng: np.random.Generator) -> NDArray[np.int8]:
         """Deal genes to parts, ``[genes]``, so that each part has about its share of the weights ``[genes]``.
@@ -79,11 +79,11 @@ class UnseenTF(Unseen):
 
     needs = "Each part needs TFs of its own: at least 3 with targets, and none with nearly all edges."
 
-    def _deal(self, dataset: Dataset, rng: np.random.Generator) -> NDArray[np.int8]:
+    def _deal(self, dataset: Dataset, grid: PairGrid, rng: np.random.Generator) -> NDArray[np.int8]:
         tfs, degrees = np.unique(dataset.edges[:, 0], return_counts=True)
-        part = np.zeros(dataset.n_genes, dtype=np.int8)
-        part[tfs] = self._parts(degrees, rng)
-        return part[:, None]
+        part = np.zeros((len(grid.regulators), 1), dtype=np.int8)
+        part[grid.row[tfs], 0] = self._parts(degrees, rng)
+        return part
 
 
 @register("split", "unseen_target")
@@ -100,7 +100,7 @@ class UnseenTarget(Unseen):
 
     needs = "Each part needs target genes of its own, at least 3 in all, and genes that some TF does not regulate."
 
-    def _deal(self, dataset: Dataset, rng: np.random.Generator) -> NDArray[np.int8]:
+    def _deal(self, dataset: Dataset, grid: PairGrid, rng: np.random.Generator) -> NDArray[np.int8]:
         degrees = np.bincount(dataset.edges[:, 1], minlength=dataset.n_genes)
         part = np.empty(dataset.n_genes, dtype=np.int8)
         part[degrees > 0] = self._parts(degrees[degrees > 0], rng)

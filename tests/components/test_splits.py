@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -32,6 +33,16 @@ LEVELS = [level for _, level in all_levels("split")]
 OVERLAPPING = {"per_tf_as_published"}
 HONEST = [level for level in LEVELS if level not in OVERLAPPING]
 RECIPROCAL = ["free", "together"]
+# digests of the exams of one network, by level and by reciprocal: a new one is a new version of the exam
+EXAMS = {
+    "per_tf": ("411180bc7008825f", "065e3dc73da1aa88"),
+    "per_tf_as_published": ("3f4b35184d1c9ed1", "7a03e11420dd8a3a"),
+    "all_non_targets": ("d322235a43d3aac7", "9edebd39236867bf"),
+    "kfold_pooled": ("22c0815803c21940", "a516444d0af7408c"),
+    "balanced": ("df2a82964616c623", "01791fbe01379134"),
+    "unseen_tf": ("f89d63602e5268e8", "79cf0efe4426c4ad"),
+    "unseen_target": ("2ed286ae5ec01b28", "5f3e16c1648a8555"),
+}
 
 
 @st.composite
@@ -103,6 +114,21 @@ class TestEverySplit:
         tiny = dataset_of(np.array([[0, 1], [0, 2], [3, 1]]), np.array([0, 3]), 6)
         with pytest.raises(KnockoutError, match=r"data set tiny: the network is too small .* 3 edges of 2 TFs"):
             make_split(tiny, level, reciprocal=reciprocal)
+
+    def test_an_exam_stays_what_it_was(self, level, reciprocal):
+        network = make_dataset(0, genes=60, tfs=12, edges=160)
+        split = make_split(network, level, seed=5, reciprocal=reciprocal)
+        assert split.digest == EXAMS[level][RECIPROCAL.index(reciprocal)]
+
+    def test_memory_grows_with_regulators_times_genes(self, level, reciprocal):
+        network = make_dataset(0, genes=5000, tfs=20, edges=3000)
+        tracemalloc.start()
+        try:
+            make_split(network, level, reciprocal=reciprocal)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < network.n_genes**2  # what a matrix of one byte per pair of genes takes
 
     def test_expression_is_not_looked_at(self, level, reciprocal):
         one, two = make_dataset(0), make_dataset(0)
