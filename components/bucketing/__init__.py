@@ -12,3 +12,4 @@ from components.bucketing.gene_cell import QuantileBucketing as QuantileBucketin
 from components.bucketing.gene_cell import UniformBucketing as UniformBucketing
 from components.bucketing.factorised import FactorisedBucketing as FactorisedBucketing
 from components.bucketing.features import Features as Features
+from components.bucketing.profile import PrincipalComponents as PrincipalComponents

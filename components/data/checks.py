@@ -60,7 +60,7 @@ def _is_number(value: str) -> bool:
     return "_" not in value
 
 
-def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Floats, *, where: str) -> None:
+def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Any, *, where: str) -> None:
     """Refuse expression that no model can be trained on.
 
     Parameters
@@ -68,7 +68,7 @@ def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Flo
     genes, cells
         Names of the rows and of the columns.
     expression
-        ``[genes, cells]``, log-scale values.
+        ``[genes, cells]``, log-scale values: an array, or a sparse matrix in rows.
     where
         File, for the message.
 
@@ -83,9 +83,10 @@ def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Flo
     if len(cells) < 2:
         raise KnockoutError(f"{len(cells)} cell(s) given; at least 2 are needed.", where=where)
     _refuse_bad_names(genes, where)
-    for bad, rule in ((~np.isfinite(expression), "must be finite"), (expression < 0, "must be 0 or more")):
+    values = expression.data if hasattr(expression, "tocsr") else expression
+    for bad, rule in ((~np.isfinite(values), "must be finite"), (values < 0, "must be 0 or more")):
         if bad.any():
-            gene, cell = np.argwhere(bad)[0]
+            gene, cell = _place(expression, bad)
             fault = f"value {expression[gene, cell]} {rule} ({int(bad.sum())} such value(s) in all)"
             fault += "" if rule == "must be finite" else "; scaled values cannot be used, give log values"
             raise KnockoutError(f"gene {genes[gene]!r}, cell {cells[cell]!r}: {fault}.", where=where)
@@ -99,6 +100,15 @@ def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Flo
             " or in Python, of raw counts: sc.pp.normalize_total(adata, target_sum=1e4); sc.pp.log1p(adata).",
             where=where,
         )
+
+
+def _place(expression: Any, bad: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return gene and cell of the first bad value, of ``[genes, cells]`` or of what a sparse matrix stores."""
+    if not hasattr(expression, "tocsr"):
+        gene, cell = np.argwhere(bad)[0]
+        return int(gene), int(cell)
+    stored = int(np.flatnonzero(bad)[0])
+    return int(np.searchsorted(expression.indptr, stored, side="right")) - 1, int(expression.indices[stored])
 
 
 def check_dataset(dataset: Any, *, where: str) -> None:
@@ -161,7 +171,7 @@ def copies(expression: Any) -> NDArray[np.bool_]:
     return copied
 
 
-def _refuse_copies(cells: Sequence[str], expression: Floats, where: str) -> None:
+def _refuse_copies(cells: Sequence[str], expression: Any, where: str) -> None:
     cure = "knockout data prepare drops copies and tells names apart"
     repeated = [cell for cell, number in Counter(cells).items() if number > 1]
     if repeated:
@@ -174,8 +184,11 @@ def _refuse_copies(cells: Sequence[str], expression: Floats, where: str) -> None
         raise KnockoutError(f"{message}: was a matrix joined with itself? {cure}.", where=where)
 
 
-def _refuse_constant(genes: Sequence[str], expression: Floats, where: str) -> None:
-    constant = np.flatnonzero(expression.max(axis=1) == expression.min(axis=1))
+def _refuse_constant(genes: Sequence[str], expression: Any, where: str) -> None:
+    highest, lowest = expression.max(axis=1), expression.min(axis=1)
+    if hasattr(expression, "tocsr"):
+        highest, lowest = highest.toarray(), lowest.toarray()
+    constant = np.flatnonzero(highest == lowest)
     if len(constant):
         names = ", ".join(repr(genes[row]) for row in constant[:5]) + (", ..." if len(constant) > 5 else "")
         raise KnockoutError(

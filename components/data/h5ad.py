@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import psutil
+from scipy import sparse
 
 from components.core.dataset import Floats, Ints
 from components.core.errors import KnockoutError
 from components.data.checks import check_edges, check_expression, rows_of_genes
 from components.data.hints import refuse_strangers
+from components.data.mapped import LARGE, MappedExpression
 from components.tables.csvfile import one_name
 from components.tables.files import as_size, is_hdf5
 from components.tables.network import read_network
@@ -44,7 +46,7 @@ def read_h5ad(
     KnockoutError
         If anndata is not installed, or a file is faulty.
     """
-    genes, cells, expression = _matrix(path)
+    genes, cells, matrix = _matrix(path)
     listed = None if tfs_file is None else tf_list(tfs_file, genes)
     network = read_network(network_file, {gene.upper() for gene in genes}, listed.values if listed else ())
     if network.guessed:
@@ -52,23 +54,48 @@ def read_h5ad(
         raise KnockoutError(f"{message}, or use knockout data prepare.", where=str(network_file))
     ends = (network.regulators, network.targets)
     refuse_strangers([name for end in ends for name in end.values], genes, cells, where=str(path))
-    check_expression(genes, cells, expression, where=str(path))
+    expression = _dense(path, genes, cells, matrix)
     edges = np.stack([rows_of_genes(end, genes) for end in ends], axis=1)
     tfs = np.unique(edges[:, 0] if listed is None else rows_of_genes(listed, genes))
     check_edges(edges, ends[0], genes, tfs)
     return genes, expression, tfs, edges
 
 
-def _matrix(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Floats]:
-    data = open_h5ad(path)
-    matrix, genes, cells = data.X, tuple(map(one_name, data.var_names)), tuple(map(one_name, data.obs_names))
-    _refuse_size(4.0 * len(genes) * len(cells), f"{len(cells):,} cells x {len(genes):,} genes", path)
-    if hasattr(matrix, "toarray"):  # every kind of sparse matrix
-        matrix = matrix.toarray()
+def _matrix(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Any]:
+    """Return genes, cells and expression ``[genes, cells]``: sparse in rows, dense, or mapped if it was read before."""
+    mapped = None
+    if path.is_file() and (place := MappedExpression(path)).path.exists():
+        mapped = place.read()
+    data = open_h5ad(path, names_only=mapped is not None)
+    genes, cells = tuple(map(one_name, data.var_names)), tuple(map(one_name, data.obs_names))
+    if mapped is not None:
+        data.file.close()
+        return genes, cells, mapped
+    matrix = data.X
+    if hasattr(matrix, "tocsr") and matrix.dtype.kind in "fiu":
+        rows = sparse.csr_array(matrix.T)
+        rows.sum_duplicates()
+        rows.eliminate_zeros()
+        with np.errstate(over="ignore"):
+            return genes, cells, rows.astype(np.float32)
     if matrix is None or np.asarray(matrix).dtype.kind not in "fiu":
         raise KnockoutError("X holds no numbers; expected log-scale expression [cells, genes].", where=str(path))
     with np.errstate(over="ignore"):
         return genes, cells, np.ascontiguousarray(np.asarray(matrix).T, dtype=np.float32)
+
+
+def _dense(path: Path, genes: tuple[str, ...], cells: tuple[str, ...], matrix: Any) -> Floats:
+    """Return checked expression ``[genes, cells]``; large expression mapped from a file that all processes share."""
+    if isinstance(matrix, np.memmap):  # checked when it was written
+        return matrix
+    check_expression(genes, cells, matrix, where=str(path))
+    if 4 * len(genes) * len(cells) > LARGE and (mapped := MappedExpression(path).write(matrix)) is not None:
+        return mapped
+    if not hasattr(matrix, "tocsr"):
+        dense: Floats = matrix
+        return dense
+    _refuse_size(4.0 * len(genes) * len(cells), f"{len(cells):,} cells x {len(genes):,} genes", path)
+    return np.ascontiguousarray(matrix.toarray())
 
 
 def is_h5ad(path: Path) -> bool:
@@ -107,8 +134,8 @@ def _refuse_size(size: float, what: str, path: Path) -> None:
         raise KnockoutError(message, where=str(path))
 
 
-def open_h5ad(path: Path) -> Any:
-    """Return the AnnData object of a file as it is, cells x genes.
+def open_h5ad(path: Path, *, names_only: bool = False) -> Any:
+    """Return the AnnData object of a file as it is, cells x genes; for names alone its values stay in the file.
 
     Raises
     ------
@@ -123,10 +150,11 @@ def open_h5ad(path: Path) -> Any:
     if not path.is_file():
         raise KnockoutError("no such file.", where=str(path))
     try:
-        _refuse_bomb(path)
+        if not names_only:
+            _refuse_bomb(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on duplicate names, which are refused later
-            return anndata.read_h5ad(path)
+            return anndata.read_h5ad(path, backed="r" if names_only else None)
     except KnockoutError:
         raise
     except Exception as error:  # a damaged file raises whatever HDF5 meets first

@@ -5,6 +5,7 @@ import pytest
 import torch
 from component_cases import all_levels, bucketing_arguments, small
 
+from components.bucketing import profile
 from components.core import registry
 from knockout.testing import BucketingContract
 
@@ -31,3 +32,27 @@ def test_profile_is_standardised_over_the_named_axis(scale, axis, dataset):
 
 def test_profile_may_be_left_as_it_is(dataset):
     np.testing.assert_array_equal(build("none", dataset.expression, scale="none")().numpy(), dataset.expression)
+
+
+class TestPrincipalComponents:
+    def test_inner_products_are_correlations_where_all_components_are_kept(self, dataset):
+        features = build("pca", dataset.expression, components=2048)().double()
+        inner = (features @ features.T).numpy()
+        correlations = np.corrcoef(dataset.expression)
+        np.testing.assert_allclose(inner / inner[0, 0], correlations, atol=1e-4)
+
+    def test_first_components_are_kept(self, dataset):
+        few, all_of_them = (build("pca", dataset.expression, components=n)() for n in (3, 2048))
+        assert few.shape == (dataset.n_genes, 3)
+        torch.testing.assert_close(few / few[0, 0], all_of_them[:, :3] / all_of_them[0, 0], rtol=1e-4, atol=1e-4)
+
+    def test_random_directions_find_what_is_there(self, monkeypatch):
+        rng = np.random.default_rng(0)
+        programmes = rng.normal(size=(300, 5)) * [9, 7, 5, 3, 2]
+        expression = (programmes @ rng.normal(size=(5, 400)) + 0.1 * rng.normal(size=(300, 400))).astype(np.float32)
+        exact = build("pca", expression, components=5)()
+        monkeypatch.setattr(profile, "EXACT", 10)
+        torch.testing.assert_close(build("pca", expression, components=5)(), exact, rtol=1e-3, atol=1e-3)
+
+    def test_expression_without_spread_has_features(self):
+        assert torch.isfinite(build("pca", np.ones((6, 5), dtype=np.float32))()).all()

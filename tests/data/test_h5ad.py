@@ -1,3 +1,4 @@
+import os
 import sys
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 from scipy import sparse
 
 from components.core.errors import KnockoutError
+from components.data import h5ad, mapped
 from components.data.readers import read
 from components.data.simulator import SimulatorSettings, simulate
 
@@ -73,13 +75,84 @@ def test_whole_numbers_are_raw_counts_however_small(write, small, network_csv):
         read(write((small.expression.T * 8).round()), network_file=network_csv)
 
 
-def test_faults_of_the_matrix_are_named_by_gene_and_cell(write, small, network_csv):
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_matrix], ids=["dense", "csr", "csc"])
+def test_faults_of_the_matrix_are_named_by_gene_and_cell(write, small, network_csv, kind):
     small.expression[1, 2] = np.nan
     with pytest.raises(KnockoutError, match=r"study.h5ad: gene 'NA', cell 'cell_2'.*finite"):
-        read(write(), network_file=network_csv)
+        read(write(kind=kind), network_file=network_csv)
+    small.expression[1, 2] = -0.5
+    with pytest.raises(KnockoutError, match=r"study.h5ad: gene 'NA', cell 'cell_2': value -0.5 must be 0 or more"):
+        read(write(kind=kind), network_file=network_csv)
     small.expression[1] = 0.0
-    with pytest.raises(KnockoutError, match=r"1 gene\(s\).*'NA'.*Remove"):
+    with pytest.raises(KnockoutError, match=r"1 gene\(s\).*'NA' is 0 everywhere.*Remove"):
+        read(write(kind=kind), network_file=network_csv)
+    small.expression[1] = 0.25
+    with pytest.raises(KnockoutError, match=r"1 gene\(s\).*'NA' is 0.25 everywhere.*Remove"):
+        read(write(kind=kind), network_file=network_csv)
+
+
+class TestMapped:
+    """Large expression lies in a file that all processes map."""
+
+    @pytest.fixture(autouse=True)
+    def cache(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(h5ad, "LARGE", 0)
+        monkeypatch.setattr(mapped, "CHUNK", 64)  # a few genes at a time
+        monkeypatch.setattr(mapped.pooch, "os_cache", lambda name: tmp_path / "cache" / name)
+        return tmp_path / "cache" / "knockout" / "expression"
+
+    @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix], ids=["dense", "csr"])
+    def test_it_is_what_a_file_holds(self, write, small, network_csv, same, kind, cache):
+        path = write(kind=kind)
+        for _ in range(2):
+            dataset = read(path, network_file=network_csv)
+            same(dataset, small)
+            assert isinstance(dataset.expression, np.memmap)
+        assert len(list(cache.iterdir())) == 1
+
+    def test_values_are_read_once(self, write, network_csv, monkeypatch):
+        path = write(kind=sparse.csr_matrix)
+        read(path, network_file=network_csv)
+        monkeypatch.setattr(h5ad, "check_expression", None)
+        monkeypatch.setattr(anndata.AnnData, "X", None)
+        read(path, network_file=network_csv)
+
+    def test_whoever_writes_into_it_changes_no_file(self, write, small, network_csv, same):
+        path = write()
+        read(path, network_file=network_csv).expression[:] = 0
+        same(read(path, network_file=network_csv), small)
+
+    def test_a_file_that_changed_is_read_anew(self, write, small, network_csv):
         read(write(), network_file=network_csv)
+        os.utime(write(small.expression.T * 1.5), ns=(1, 1))
+        again = read(write(small.expression.T * 1.5), network_file=network_csv)
+        np.testing.assert_allclose(again.expression, small.expression * 1.5)
+
+    def test_faults_are_refused_and_nothing_is_kept(self, write, small, network_csv, cache):
+        with pytest.raises(KnockoutError, match="raw counts"):
+            read(write((small.expression.T * 80).round()), network_file=network_csv)
+        assert not cache.exists()
+
+    def test_a_cut_file_is_written_again(self, write, small, network_csv, same, cache):
+        path = write()
+        read(path, network_file=network_csv)
+        (kept,) = cache.iterdir()
+        kept.write_bytes(kept.read_bytes()[:-8])
+        same(read(path, network_file=network_csv), small)
+
+    def test_where_nothing_can_be_written_each_process_holds_its_own(self, write, small, network_csv, same, cache):
+        cache.parent.mkdir(parents=True)
+        cache.write_text("a file where a folder should be")
+        dataset = read(write(kind=sparse.csr_matrix), network_file=network_csv)
+        same(dataset, small)
+        assert not isinstance(dataset.expression, np.memmap)
+
+    def test_files_that_nobody_used_for_long_are_removed(self, write, network_csv, cache):
+        cache.mkdir(parents=True)
+        (cache / "old.npy").touch()
+        os.utime(cache / "old.npy", (1, 1))
+        read(write(), network_file=network_csv)
+        assert not (cache / "old.npy").exists()
 
 
 @pytest.mark.filterwarnings("ignore:Variable names are not unique")
