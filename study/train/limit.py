@@ -37,17 +37,24 @@ def time_limit(seconds: float | None, *, kill: bool = True) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    ended = threading.Event()
-    threading.Thread(target=_watch, args=(threading.get_ident(), seconds, ended, kill), daemon=True).start()
+    ended, reached = threading.Event(), threading.Event()
+    threading.Thread(target=_watch, args=(threading.get_ident(), seconds, ended, reached, kill), daemon=True).start()
     try:
         yield
+    except (CellTimeoutError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # what the limit interrupted may have made another error of it
+        if reached.is_set():
+            raise CellTimeoutError from error
+        raise
     finally:
         ended.set()
 
 
-def _watch(thread: int, seconds: float, ended: threading.Event, kill: bool) -> None:
+def _watch(thread: int, seconds: float, ended: threading.Event, reached: threading.Event, kill: bool) -> None:
     if ended.wait(seconds):
         return
+    reached.set()
     last = time.monotonic() + GRACE_S
     while time.monotonic() < last:
         _raise_in(thread)

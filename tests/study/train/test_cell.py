@@ -213,6 +213,21 @@ def test_a_cell_that_never_ends_is_ended_by_its_time_limit(plugin: Path, plan: C
     assert "in act" in result.traceback and run_cell(plan().cells[-1], LANE, timeout_s=60.0).record.ok
 
 
+def test_a_time_limit_stays_one_where_the_part_makes_another_error_of_it():
+    def act() -> None:
+        try:
+            while True:
+                time.sleep(0.01)
+        except BaseException:
+            raise RuntimeError("of a library in C") from None
+
+    with pytest.raises(CellTimeoutError) as raised, time_limit(0.05, kill=False):
+        act()
+    assert isinstance(raised.value.__cause__, RuntimeError)
+    with pytest.raises(RuntimeError), time_limit(60.0, kill=False):
+        raise RuntimeError("of its own")
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_time_limit_that_falls_into_a_finalizer_is_raised_again(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("study.train.limit.AGAIN_S", 0.1)
