@@ -5,7 +5,7 @@ import pytest
 import torch
 from component_cases import all_levels, bucketing_arguments, small
 
-from components.bucketing import profile
+from components.bucketing import reduced
 from components.core import registry
 from knockout.testing import BucketingContract
 
@@ -51,8 +51,24 @@ class TestPrincipalComponents:
         programmes = rng.normal(size=(300, 5)) * [9, 7, 5, 3, 2]
         expression = (programmes @ rng.normal(size=(5, 400)) + 0.1 * rng.normal(size=(300, 400))).astype(np.float32)
         exact = build("pca", expression, components=5)()
-        monkeypatch.setattr(profile, "EXACT", 10)
+        monkeypatch.setattr(reduced, "EXACT", 10)
         torch.testing.assert_close(build("pca", expression, components=5)(), exact, rtol=1e-3, atol=1e-3)
 
     def test_expression_without_spread_has_features(self):
         assert torch.isfinite(build("pca", np.ones((6, 5), dtype=np.float32))()).all()
+
+
+class TestMetacells:
+    def test_alike_cells_are_averaged(self):
+        rng = np.random.default_rng(0)
+        kinds = rng.normal(size=(50, 4)) * 3
+        kind = rng.integers(4, size=80)
+        expression = (kinds[:, kind] + 0.01 * rng.normal(size=(50, 80))).astype(np.float32)
+        features = build("metacells", expression, number=4)()
+        means = np.stack([expression[:, kind == k].mean(axis=1) for k in range(4)], axis=1)
+        expected = (means - means.mean(axis=1, keepdims=True)) / means.std(axis=1, keepdims=True)
+        for column in expected.T:
+            assert np.abs(features.numpy() - column[:, None]).max(axis=0).min() < 1e-4
+
+    def test_as_many_as_cells_are_the_profile(self, dataset):
+        torch.testing.assert_close(build("metacells", dataset.expression)(), build("none", dataset.expression)())
