@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -39,12 +40,26 @@ from study.cli.typed import parts_of, typed
 
 app = typer.Typer(
     name="knockout",
-    help="Knock out one part of a gene-regulatory-network model at a time, and say honestly what it was worth.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data_app, name="data")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"knockout {version('knockout')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version, and exit")
+    ] = False,
+) -> None:
+    """Knock out one part of a gene-regulatory-network model at a time, and say honestly what it was worth."""
 
 
 @app.command()

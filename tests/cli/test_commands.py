@@ -2,6 +2,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ def refused(ended: Any, *said: str) -> None:
 def one_error(ended: Any, *said: str) -> None:
     refused(ended, *said)
     assert ended.err.startswith("error: ") and ended.err.count("\n") == 1
+
+
+def test_version_is_that_of_the_package(knockout: Knockout):
+    ended = knockout("--version")
+    assert (ended.code, ended.out) == (0, f"knockout {version('knockout')}\n")
 
 
 @pytest.mark.parametrize(
