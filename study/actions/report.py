@@ -211,13 +211,18 @@ def planned_of(out: Path, plan: PlanRecord) -> Planned:
         record = read_registration(out)
     except KnockoutError as error:
         return Planned(as_read(cells), Registration(broken=str(error)))
+    file = OutFolder(out).registration.name
     if record is None:
-        return Planned(as_read(cells))
+        gone = f"{file}, digest {plan.registered[:12]}, was there when cells were first run, and is gone."
+        return Planned(as_read(cells), Registration(broken=gone) if plan.registered else None)
     arms = {row.arm for row in rows} & set(record.arms)  # what was registered and removed is a deviation, not awaited
     sets = record.datasets.items()
     cells |= {(arm, of["block"], name, repeat) for arm in arms for name, of in sets for repeat in record.repeats}
-    edited = f"{OutFolder(out).registration.name} was edited after {record.date}: its digest does not fit what it says."
-    broken = "" if record.computed == record.digest else edited
+    broken = ""
+    if record.computed != record.digest:
+        broken = f"{file} was edited after {record.date}: its digest does not fit what it says."
+    elif plan.registered not in ("", record.digest):
+        broken = f"{file} was replaced: when cells were first run, it had the digest {plan.registered[:12]}."
     content = {**record.question, "arms": {plain(name): arm for name, arm in record.arms.items()}}
     content["datasets"] = {plain(name): dataset for name, dataset in record.datasets.items()}
     return Planned(

@@ -145,12 +145,15 @@ class PlanRecord(Record):
         Numbers of blocks at which verdicts are read before all are in.
     kind
         Where its arms come from.
+    registered
+        Digest of the question that was registered here when cells were first run; empty if none was.
     """
 
     metric: str
     margin: float | None = None
     alpha: float | None = None
     looks: list[int] = []
+    registered: str = ""
     kind: PlanKind = Field(PlanKind.DESIGN, strict=False)
     rows: list[CellRow] = Field(min_length=1)
 

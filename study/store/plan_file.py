@@ -9,11 +9,22 @@ from components.core.errors import KnockoutError, redact
 from study.spec.files import write_text
 from study.spec.folder import OutFolder
 from study.spec.records import CellRow, DamagedRecordError, PlanRecord, TrialRecord, read_record
+from study.store.registration import read_registration
 
 
 def write_plan(record: PlanRecord, out: Path) -> None:
-    """Write the plan beside the ledger, so that status and report need no study file."""
-    write_text(OutFolder(out).plan, record.text())
+    """Write the plan beside the ledger, so that status and report need no study file.
+
+    It remembers the question that was registered when cells were first run: a registration that is removed or replaced
+    later leaves a trace.
+    """
+    before = after = None
+    with suppress(DamagedRecordError):
+        before = read_record(OutFolder(out).plan, PlanRecord)
+    with suppress(KnockoutError):
+        after = read_registration(out)
+    registered = (before.registered if before else "") or (after.digest if after else "")
+    write_text(OutFolder(out).plan, record.model_copy(update={"registered": registered}).text())
 
 
 def read_plan(out: Path) -> PlanRecord:

@@ -50,6 +50,23 @@ def test_a_report_says_what_was_registered_and_what_deviates(finished: Path, kno
     assert "its digest does not fit" in (out / "report" / "report.html").read_text()
 
 
+def test_a_registration_that_is_removed_or_replaced_leaves_a_trace(finished: Path, knockout: Any, tmp_path: Path):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    study = finished.parent / "tiny.yaml"
+    assert knockout("plan", study, "--out", out, "--register", STAY).code == 0
+    write_plan(read_plan(out), out)  # as a run does
+    OutFolder(out).registration.unlink()
+    write_plan(read_plan(out), out)
+    gone = knockout("report", out)
+    assert gone.code == 0 and "was there when cells were first run, and is gone" in gone.out
+    assert "and is gone" in (out / "report" / "report.html").read_text()
+    other = tmp_path / "other.yaml"
+    other.write_text(study.read_text() + "\nmargin: 0.05\n")
+    assert knockout("plan", other, "--out", out, "--register", STAY).code == 0
+    assert "was replaced: when cells were first run" in knockout("report", out).out
+
+
 def test_a_study_that_is_half_run_is_interim(finished: Path, knockout: Any, tmp_path: Path):
     out = tmp_path / "out"
     shutil.copytree(finished, out)
