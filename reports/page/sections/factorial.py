@@ -12,7 +12,7 @@ from reports.page.tables.exports import Export
 from reports.page.tables.latex import latex
 from reports.statistics.attainability import smallest_p
 from reports.statistics.factors.flips import smallest
-from reports.statistics.pairs.signed import MIN_SIGNED
+from reports.statistics.pairs.max_t import MIN_FLIPPED
 from reports.words.metrics import label
 from reports.words.numbers import confidence, count, ends, joined, number, p_value, signed
 
@@ -128,7 +128,6 @@ def _simple(row: Any) -> dict[str, str]:
         "mean": signed(row["mean_difference"]),
         "interval": ends(row["low"], row["high"]),
         "p": p_value(row["p"]),
-        "holm": p_value(row["p_holm"]),
     }
 
 
@@ -136,11 +135,9 @@ def _simple_notes(f: Factorial) -> list[str]:
     if f.simple.empty:
         return []
     out = ["A difference that is shown at one level and not at another is no interaction: that is the row above."]
-    sizes = f.simple.groupby(["factor", "at_factor"]).size()
-    floors = {m: min(1.0, m * smallest_p(f.blocks)) for m in sorted(set(sizes))}
-    if f.blocks < MIN_SIGNED:
-        out.append(f"{count(f.blocks, 'block')}; an exact test needs {MIN_SIGNED}.")
+    out.append("p and intervals hold for all comparisons of a factor across the levels of one other.")
+    if f.blocks < MIN_FLIPPED:
+        out.append(f"{count(f.blocks, 'block')}; an exact test needs {MIN_FLIPPED}.")
     else:
-        limits = ", ".join(f"{p_value(p)} for {count(m, 'comparison')}" for m, p in floors.items())
-        out.append(f"Smallest Holm p that {count(f.blocks, 'block')} can reach: {limits}.")
+        out.append(f"Smallest p that {count(f.blocks, 'block')} can reach: {p_value(smallest_p(f.blocks))}.")
     return out

@@ -32,7 +32,9 @@ def together(a: Analysis) -> str:
         text = "Factors were analysed together by a repeated-measures ANOVA of block means (Greenhouse-Geisser, Holm's "
         text += "correction over effects)"
         simple = any(not f.simple.empty for f in able)
-        out.append(f"{text}{'; simple effects followed an interaction (Wilcoxon, Holm)' if simple else ''}.")
+        out.append(
+            f"{text}{'; simple effects followed an interaction (step-down max-T over whole blocks)' if simple else ''}."
+        )
     if any(f.method == "flipped signs" for f in able):
         text = (
             "Where not every combination of levels was run in every block, effects of factors were tested by flipping "

@@ -8,9 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from reports.statistics.multiplicity import holm_of
-from reports.statistics.pairs.differences import effect
-from reports.statistics.pairs.signed import MIN_SIGNED, Signed, wilcoxon
+from reports.statistics.pairs.max_t import MIN_FLIPPED, simultaneous, step_down
 
 
 def simple_effects(
@@ -24,11 +22,12 @@ def simple_effects(
 ) -> pd.DataFrame:
     """Compare the levels of one factor inside every level of another, by the test that findings use.
 
-    One family (Holm) is all comparisons of one factor across the levels of one other.
+    One family is all comparisons of one factor across the levels of one other: step-down max-T over whole blocks, with
+    simultaneous intervals.
 
     Parameters
     ----------
-    kept
+    means
         Block means ``[blocks, arms]`` without a gap; every combination of levels is one arm.
     design, factors
         As for :func:`reports.statistics.factors.contrasts.effect_columns`; further factors are averaged over.
@@ -37,35 +36,40 @@ def simple_effects(
     base
         Level of each factor that the others are compared with; without one, all levels are compared.
     level
-        Confidence level of the intervals.
+        Confidence level of the intervals, of a family together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per comparison; ``p`` is adjusted, and NaN with fewer than six blocks.
     """
-    out: list[dict[str, object]] = []
-    for pair in pairs:
-        for factor, at in (pair, pair[::-1]):
-            rows, tests = [], []
-            for inside in factors[at]:
-                for one, other in _compared(factors[factor], base.get(factor)):
-                    d = _mean(means, design, {factor: one, at: inside}) - _mean(
-                        means, design, {factor: other, at: inside}
-                    )
-                    size = effect(d, level)
-                    tests.append(wilcoxon(d) if len(d) >= MIN_SIGNED else None)
-                    rows.append(
-                        {
-                            **{"factor": factor, "level": one, "against": other, "at_factor": at, "at_level": inside},
-                            **{"blocks": size.n, "mean_difference": size.mean, "low": size.low, "high": size.high},
-                        }
-                    )
-            out += [
-                _with_p(row, test, p)
-                for row, test, p in zip(rows, tests, holm_of([t.p if t else None for t in tests]), strict=True)
-            ]
-    return pd.DataFrame(out)
+    families = [family for pair in pairs for family in (pair, pair[::-1])]
+    rows = [_family(means, design, factors, factor, at, base.get(factor), level) for factor, at in families]
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
 
 
-def _with_p(row: dict[str, object], test: Signed | None, p: float | None) -> dict[str, object]:
-    none = {"test": "", "p": np.nan, "p_holm": np.nan}
-    return {**row, **({"test": test.method, "p": test.p, "p_holm": p} if test else none)}
+def _family(
+    means: pd.DataFrame,
+    design: pd.DataFrame,
+    factors: dict[str, tuple[str, ...]],
+    factor: str,
+    at: str,
+    base: str | None,
+    level: float,
+) -> pd.DataFrame:
+    compared = [(one, other, inside) for inside in factors[at] for one, other in _compared(factors[factor], base)]
+    differences = np.stack(
+        [
+            _mean(means, design, {factor: one, at: inside}) - _mean(means, design, {factor: other, at: inside})
+            for one, other, inside in compared
+        ],
+        axis=1,
+    )
+    rows = pd.DataFrame(compared, columns=["level", "against", "at_level"]).assign(factor=factor, at_factor=at)
+    mean, low, high = simultaneous(differences, 1 - level)
+    p = step_down(differences) if len(differences) >= MIN_FLIPPED else np.nan
+    rows = rows.assign(blocks=len(differences), mean_difference=mean, low=low, high=high, p=p)
+    return rows[["factor", "level", "against", "at_factor", "at_level", *rows.columns[5:]]]
 
 
 def _compared(levels: tuple[str, ...], base: str | None) -> list[tuple[str, str]]:
