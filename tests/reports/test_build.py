@@ -15,8 +15,9 @@ import pytest
 from conftest import ARMS, study_frame
 
 import reports.build as build_module
-from reports.build import build
+from reports.build import build, write
 from reports.errors import ReportError
+from reports.findings.analysis import analyse
 from reports.options import ReportOptions
 from reports.provenance import Provenance
 from reports.table.table import Table, load
@@ -60,10 +61,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
     study_frame(failed={("fusion=early", "cell3")}).to_parquet(folder / "cells.parquet")
     typed = ("knockout run a.yaml --out out", "knockout report out")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(build_module, "pdf", lambda figure: b"%PDF-1.4 in name only")
-        table = load(folder / "cells.parquet")
-        return build(table, folder / "out", provenance=Provenance(typed, "0123abc"))
+    return build(load(folder / "cells.parquet"), folder / "out", provenance=Provenance(typed, "0123abc"))
+
+
+def test_figures_are_pdf_where_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_module, "pdf", lambda figure: b"%PDF-1.4 in name only")
+    study_frame().to_parquet(tmp_path / "cells.parquet")
+    analysis = analyse(load(tmp_path / "cells.parquet"))
+    for as_pdf in (True, False):  # a picture of an earlier report is not left beside the new one
+        page = write(analysis, tmp_path / "out", as_pdf=as_pdf).page
+        names, pdfs = ({p.stem for p in (page.parent / "figures").glob(f"*.{kind}")} for kind in ("svg", "pdf"))
+        assert names and pdfs == (names if as_pdf else set())
+        assert (".svg .pdf .csv" in page.read_text(encoding="utf-8")) == as_pdf
 
 
 def test_the_page_loads_nothing(built: Path) -> None:
