@@ -65,7 +65,7 @@ def _numbers(analysis: Analysis, curves: Curves, datasets: list[str]) -> pd.Data
         parts, drawn = parts + of_arm, drawn + bool(of_arm)
         if drawn == MOST_ARMS:
             break
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return pd.concat(parts, ignore_index=True).astype({"allowed": "Int64"}) if parts else pd.DataFrame()
 
 
 def _trainings(curves: Curves, arm: str, dataset: str) -> list[pd.DataFrame]:
@@ -84,7 +84,7 @@ def _trainings(curves: Curves, arm: str, dataset: str) -> list[pd.DataFrame]:
                 "allowed": one.allowed,
                 "folds": one.folds,
             }
-        ).astype({"allowed": "Int64"})
+        )
         for stage, trained in curves.of(arm, dataset, MOST_REPEATS).items()
         for one in trained
     ]
