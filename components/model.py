@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch_geometric.utils import coalesce
 
 from components.core import registry
 from components.core.settings import Settings
 from components.core.streams import Streams, seeded
 from components.fusion.base import PairOnly
-from components.gnn.base import GraphEmbedding
+from components.gnn.base import GraphBranch, GraphEmbedding
 from components.pair_encoder.base import LocalContext
 from components.pair_encoder.context import Neighbours
+from components.passing.graph import Graph, both_ways
+from components.passing.graph import training_graph as training_graph
 
 
 @dataclass(frozen=True)
@@ -91,22 +91,22 @@ class GRNModel(nn.Module):
         """Which way messages pass: ``both``, ``to_target`` or ``to_tf``."""
         return str(self.gnn.settings.direction) if self.fused else "both"
 
-    def graph_of(self, positives: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """Return the graph that messages pass over, see :func:`training_graph`."""
-        return training_graph(positives, hidden, direction=self.direction)
+    def graph_of(self, positives: Tensor) -> Graph:
+        """Return the graph of training positives ``[positives, 2]`` that messages pass over."""
+        return Graph.of_positives(positives, self.direction)
 
-    def embed_graph(self, edges: Tensor) -> GraphEmbedding | None:
+    def embed_graph(self, edges: Tensor | Graph) -> GraphEmbedding | None:
         """Embed every gene by the graph branch alone, for pre-training; None without a graph branch."""
-        return self.gnn(self.bucketing(), edges) if self.fused else None
+        return self._embed(self.bucketing(), Graph.of(edges)) if self.fused else None
 
-    def encode(self, edges: Tensor) -> Encoded:
+    def encode(self, edges: Tensor | Graph) -> Encoded:
         """Compute features, graph embedding over ``[2, edges]`` and tokens of every gene."""
-        return self._encode(self.bucketing(), edges)
+        return self._encode(self.bucketing(), Graph.of(edges))
 
-    def views(self, edges: Tensor, pairs: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def views(self, edges: Tensor | Graph, pairs: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return logits and encodings of ``[pairs, 2]`` for training: plain, and of features the contrast changed."""
-        features = self.bucketing()
-        return [self.score(self._encode(seen, edges), pairs) for seen in (features, *self.contrast.augmented(features))]
+        features, graph = self.bucketing(), Graph.of(edges)
+        return [self.score(self._encode(seen, graph), pairs) for seen in (features, *self.contrast.augmented(features))]
 
     def score(self, encoded: Encoded, pairs: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits ``[pairs]`` and pair encodings ``[pairs, width]`` of ``[pairs, 2]`` gene indices."""
@@ -120,15 +120,22 @@ class GRNModel(nn.Module):
         tf, target = [h[i] for h in graph.layers], [h[j] for h in graph.layers]
         return self.fusion(z, tf, target, score), z
 
-    def _encode(self, features: Tensor, edges: Tensor) -> Encoded:
-        graph = self.gnn(features, edges) if self.fused else None
+    def _embed(self, features: Tensor, graph: Graph) -> GraphEmbedding:
+        # a branch with a pass of its own may know of no mask
+        masked = getattr(type(self.gnn), "forward", None) is GraphBranch.forward
+        embedding: GraphEmbedding = self.gnn(features, graph if masked else graph.edges)
+        return embedding
+
+    def _encode(self, features: Tensor, graph: Graph) -> Encoded:
+        embedding = self._embed(features, graph) if self.fused else None
         if not self.paired:
-            return Encoded(None, graph)
-        inputs = features if graph is None else self.fusion.encoder_input(features, graph.layers)
+            return Encoded(None, embedding)
+        inputs = features if embedding is None else self.fusion.encoder_input(features, embedding.layers)
         neighbours = None
         if self.pair_encoder.context:
-            neighbours = Neighbours(edges if self.direction == "both" else both_ways(edges), len(features))
-        return Encoded(self.pair_encoder.project(inputs), graph, neighbours)
+            edges = graph.edges if self.direction == "both" else both_ways(graph.edges)
+            neighbours = Neighbours(edges, len(features))
+        return Encoded(self.pair_encoder.project(inputs), embedding, neighbours)
 
     def _encode_pairs(self, encoded: Encoded, pairs: Tensor) -> Tensor:
         if encoded.tokens is None:
@@ -144,24 +151,3 @@ class GRNModel(nn.Module):
 def assemble(parts: Parts, expression: Tensor, streams: Streams, genes: tuple[str, ...] = ()) -> GRNModel:
     """Build the model of an arm from expression ``[genes, cells]`` and, for a part that asks for them, gene names."""
     return GRNModel(parts, expression, streams, genes)
-
-
-def training_graph(positives: Tensor, hidden: Tensor | None = None, *, direction: str = "both") -> Tensor:
-    """Return the graph ``[2, edges]`` of training positives ``[positives, 2]``, sorted, each edge once.
-
-    Edges run ``both`` ways, ``to_target`` or ``to_tf`` alone. ``hidden``, ``[positives]`` bool, leaves out
-    positives that are being predicted. Their genes stay linked if the reverse is a positive too, and not hidden.
-
-    Source: scUniGP appendix C ('positive TF-target pairs in the training set, with undirected edges and without
-    self-loops').
-    """
-    visible = positives if hidden is None else positives[~hidden]
-    edges = visible.t().contiguous()
-    if direction == "both":
-        return both_ways(edges)
-    return coalesce(edges if direction == "to_target" else edges.flip(0))
-
-
-def both_ways(edges: Tensor) -> Tensor:
-    """Return a graph ``[2, edges]`` with every edge in both directions, sorted, each once."""
-    return coalesce(torch.cat([edges, edges.flip(0)], dim=1))

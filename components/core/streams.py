@@ -9,6 +9,8 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 Role = Literal["split", "negatives", "init", "batches", "dropout", "noise"]
 ROLES: tuple[str, ...] = get_args(Role)
@@ -53,3 +55,24 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
+
+
+class Dropout(nn.Dropout):
+    """Drops a share of activations in training, see :func:`dropout`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return activations, some of them 0 and the others scaled."""
+        return dropout(x, self.p, training=self.training)
+
+
+def dropout(x: Tensor, share: float, *, training: bool) -> Tensor:
+    """Return ``x`` with a share of its values set to 0 and the others scaled, as ``torch.nn.functional.dropout`` does.
+
+    A CPU draws one number for four values, which takes a third of the time: the share is rounded to 1 / 65,536.
+    """
+    if not training or not share or x.device.type != "cpu":
+        return F.dropout(x, share, training)
+    drawn = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+    dropped = round(share * 2**16)
+    kept = drawn[: x.numel()].view(x.shape) >= dropped - 2**15
+    return x * kept.to(x.dtype).mul_(1 / (1 - dropped / 2**16))

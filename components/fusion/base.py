@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
+from components.core.streams import Dropout
 
 
 class Classifier(nn.Module):
@@ -104,4 +105,4 @@ class PairOnly(nn.Module):
 
 def dense_block(in_width: int, width: int, dropout: float) -> nn.Sequential:
     """Return linear map, batch normalisation, PReLU and dropout: ``[pairs, in_width]`` to ``[pairs, width]``."""
-    return nn.Sequential(nn.Linear(in_width, width), nn.BatchNorm1d(width), nn.PReLU(), nn.Dropout(dropout))
+    return nn.Sequential(nn.Linear(in_width, width), nn.BatchNorm1d(width), nn.PReLU(), Dropout(dropout))

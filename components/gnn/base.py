@@ -6,7 +6,7 @@ Sources: scUniGP eqs 4-5 and appendix C; expert heads as in GENELink, Chen & Liu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from torch.nn import functional as F
 
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
+from components.core.streams import dropout
+from components.passing.graph import Graph
+from components.passing.layers import GraphLayer
 
 Width = Annotated[int, Field(ge=1, le=4096)]
 
@@ -106,22 +109,23 @@ class GraphBranch(nn.Module):
         """Return the output width of a layer whose setting is ``width``."""
         return width
 
-    def propagate(self, conv: nn.Module, h: Tensor, edges: Tensor) -> Tensor:
-        """Apply one layer to ``[genes, width]`` over ``[2, edges]``."""
+    def propagate(self, conv: nn.Module, h: Tensor, edges: Any) -> Tensor:
+        """Apply one layer to ``[genes, width]`` over edges ``[2, edges]``, or over a graph if all layers read one."""
         return conv(h, edges)
 
     def activation(self, h: Tensor) -> Tensor:
         """Apply the activation function of a layer."""
         return activated(h, self.settings.activation)
 
-    def forward(self, x: Tensor, edges: Tensor) -> GraphEmbedding:
+    def forward(self, x: Tensor, edges: Tensor | Graph) -> GraphEmbedding:
         """Embed every gene, ``[genes, in_width]``, over the graph ``[2, edges]``."""
-        layers = []
+        graph, layers = Graph.of(edges), []
+        seen = graph if all(isinstance(conv, GraphLayer) for conv in self.convs) else graph.edges
         h = x
         for conv in self.convs:
-            h = self.activation(self.propagate(conv, h, edges))
+            h = self.activation(self.propagate(conv, h, seen))
             layers.append(h)
-            h = F.dropout(h, self.settings.dropout, self.training)
+            h = dropout(h, self.settings.dropout, training=self.training)
         if self.settings.expert == "shared":
             return GraphEmbedding(tuple(layers), layers[-1], layers[-1])
         return GraphEmbedding(tuple(layers), self.heads[0](h), self.heads[1](h))

@@ -8,11 +8,13 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch_geometric.utils import scatter, softmax
 
 from components.core.registry import register
 from components.core.settings import setting
+from components.core.streams import Dropout, dropout
 from components.gnn.base import GraphBranch, Width, activated
+from components.passing.graph import Graph
+from components.passing.layers import GraphLayer
 
 
 class _UnitRows(GraphBranch):
@@ -73,7 +75,7 @@ class ConvolutionalAttention(_UnitRows):
         """Return an expert head, ELU and dropout after both layers."""
         hidden, out = self.settings.expert_widths
         layers = (nn.Linear(in_width, hidden), nn.Linear(hidden, out))
-        return nn.Sequential(*(nn.Sequential(one, nn.ELU(), nn.Dropout(self.settings.dropout)) for one in layers))
+        return nn.Sequential(*(nn.Sequential(one, nn.ELU(), Dropout(self.settings.dropout)) for one in layers))
 
 
 @register("gnn", "unit_attention")
@@ -104,11 +106,11 @@ class UnitAttention(_UnitRows):
     def head(self, in_width: int) -> nn.Module:
         """Return an expert head, leaky ReLU after both layers."""
         hidden, out = self.settings.expert_widths
-        drop = nn.Dropout(self.settings.dropout)
+        drop = Dropout(self.settings.dropout)
         return nn.Sequential(nn.Linear(in_width, hidden), nn.LeakyReLU(), drop, nn.Linear(hidden, out), nn.LeakyReLU())
 
 
-class _Attention(nn.Module):
+class _Attention(GraphLayer):
     """Additive attention over neighbours, ``[genes, heads, width]`` to the same: mean, activation, unit rows, bias."""
 
     scored_by: ClassVar[str]  # activation of an attention score
@@ -122,15 +124,14 @@ class _Attention(nn.Module):
         for vector in (self.source, self.target):
             _uniform(vector, 2 * width + 1)
 
-    def attend(self, h: Tensor, edges: Tensor) -> Tensor:
-        source, target = edges
+    def attend(self, h: Tensor, graph: Graph) -> Tensor:
+        messages = graph.messages(len(h))
+        layout = messages.layout
         toward, away = (h * self.target).sum(-1), (h * self.source).sum(-1)
-        score = activated(toward[target] + away[source], self.scored_by)
-        weight = F.dropout(softmax(score, target, num_nodes=len(h)), self.dropout, self.training).unsqueeze(-1)
-        mean = scatter(weight * h[source], target, dim=0, dim_size=len(h))
-        alone = torch.ones(len(h), dtype=torch.bool, device=h.device)
-        alone[target] = False
-        mean = torch.where(alone[:, None, None], h.mean(dim=0), mean)
+        score = activated(layout.at_target(toward) + layout.at_source(away), self.scored_by)
+        weight = dropout(messages.softmax(score), self.dropout, training=self.training)
+        alone = messages.degree(messages.count(h)) == 0
+        mean = torch.where(alone[:, None, None], h.mean(dim=0), messages.sum(h, weight))
         return F.normalize(activated(mean, self.activation), dim=-1) + self.bias
 
 
@@ -148,9 +149,9 @@ class _LinearAttention(_Attention):
         self.linear = nn.Linear(in_width, heads * width, bias=False)
         _uniform(self.linear.weight, in_width + width)
 
-    def forward(self, x: Tensor, edges: Tensor) -> Tensor:
-        """Return embeddings over ``[2, edges]``."""
-        heads = self.attend(self.linear(x).unflatten(1, (self.heads, -1)), edges)
+    def forward(self, x: Tensor, graph: Graph) -> Tensor:
+        """Return embeddings ``[genes, width]``."""
+        heads = self.attend(self.linear(x).unflatten(1, (self.heads, -1)), graph)
         if self.join == "cat":
             return F.elu(heads.flatten(1))
         return F.elu(heads.mean(dim=1)) if self.activation == "elu" else heads.mean(dim=1)
@@ -165,9 +166,9 @@ class _ConvolvedAttention(_Attention):
         super().__init__(1, width, dropout, "elu")
         self.convolution = nn.Conv1d(1, 1, in_width - width + 1)
 
-    def forward(self, x: Tensor, edges: Tensor) -> Tensor:
-        """Return embeddings over ``[2, edges]``."""
-        return self.attend(self.convolution(x.unsqueeze(1)), edges).squeeze(1)
+    def forward(self, x: Tensor, graph: Graph) -> Tensor:
+        """Return embeddings ``[genes, width]``."""
+        return self.attend(self.convolution(x.unsqueeze(1)), graph).squeeze(1)
 
 
 def _uniform(weight: Tensor, fans: int) -> None:

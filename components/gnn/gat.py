@@ -4,12 +4,63 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from torch import nn
-from torch_geometric.nn import GATConv
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from components.core.registry import register
 from components.core.settings import setting
 from components.gnn.base import GraphBranch
+from components.passing.graph import Graph
+from components.passing.layers import GlorotLinear, GraphLayer, draw_again, glorot
+from components.passing.layout import Layout
+
+
+class Attention(GraphLayer):
+    """Takes a mean of linear maps of a gene's neighbours, weighted by attention, in ``heads`` side by side or averaged.
+
+    ``[genes, in_channels]`` to ``[genes, heads * out_channels]``, or with ``concat=False`` ``[genes, out_channels]``.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, heads: int, concat: bool, add_self_loops: bool) -> None:
+        super().__init__()
+        self.heads, self.out_channels, self.concat, self.loops = heads, out_channels, concat, add_self_loops
+        self._weights(in_channels)
+        self.bias = nn.Parameter(torch.zeros(heads * out_channels if concat else out_channels))
+
+    def forward(self, x: Tensor, graph: Graph) -> Tensor:
+        """Return embeddings of features ``[genes, in_channels]``."""
+        messages = graph.messages(len(x), loops=self.loops)
+        sent, score = self._sent_and_scores(x, messages.layout)
+        out = messages.sum(sent.unflatten(1, (self.heads, -1)), messages.softmax(score))
+        return (out.flatten(1) if self.concat else out.mean(dim=1)) + self.bias
+
+    def _weights(self, in_channels: int) -> None:
+        """Draw the weights."""
+        raise NotImplementedError
+
+    def _sent_and_scores(self, x: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+        """Return messages ``[genes, heads * out_channels]`` and scores ``[edges, heads]``."""
+        raise NotImplementedError
+
+
+class GATLayer(Attention):
+    """Scores a neighbour by both genes' maps, each on its own: eq 3 of Velickovic et al. 2018."""
+
+    def _weights(self, in_channels: int) -> None:
+        self.lin = GlorotLinear(in_channels, self.heads * self.out_channels, bias=False)
+        draw_again(self.lin)
+        self.att_src, self.att_dst = (vector(self.heads, self.out_channels) for _ in range(2))
+
+    def _sent_and_scores(self, x: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+        sent = self.lin(x)
+        # a map of the features at once: its gradient need not pass the messages
+        ends = torch.cat([self.att_src, self.att_dst]).unsqueeze(2)
+        away, toward = F.linear(x, (ends @ self._by_head()).flatten(0, 2)).chunk(2, dim=1)
+        return sent, F.leaky_relu(layout.at_source(away) + layout.at_target(toward), 0.2)
+
+    def _by_head(self) -> Tensor:
+        return self.lin.weight.unflatten(0, (self.heads, -1))
 
 
 @register("gnn", "gat")
@@ -33,7 +84,7 @@ class GAT(GraphBranch):
         )
 
     settings: Settings
-    conv: ClassVar[type[nn.Module]] = GATConv
+    conv: ClassVar[type[nn.Module]] = GATLayer
 
     def layer(self, in_width: int, width: int) -> nn.Module:
         """Return an attention layer."""
@@ -43,3 +94,8 @@ class GAT(GraphBranch):
     def out_width(self, width: int) -> int:
         """Return the width of the concatenated or averaged heads."""
         return width * self.settings.heads if self.settings.concat else width
+
+
+def vector(heads: int, width: int) -> nn.Parameter:
+    """Return a vector for each head, ``[1, heads, width]``."""
+    return nn.Parameter(glorot(torch.empty(1, heads, width)))

@@ -4,12 +4,39 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
-from torch_geometric.nn import GCNConv
 
 from components.core.registry import register
 from components.core.settings import setting
 from components.gnn.base import GraphBranch
+from components.passing.graph import Graph
+from components.passing.layers import GlorotLinear, GraphLayer, draw_again
+
+
+class GCNLayer(GraphLayer):
+    """Sums linear maps of a gene's neighbours, each over the root of both degrees: ``[genes, width]`` to the same.
+
+    With ``self_loops``, a gene counts among its neighbours, ``self_weight`` times.
+    """
+
+    def __init__(self, in_width: int, width: int, *, self_loops: bool, self_weight: float, bias: bool) -> None:
+        super().__init__()
+        self.lin = GlorotLinear(in_width, width, bias=False)
+        draw_again(self.lin)
+        self.bias = nn.Parameter(torch.zeros(width)) if bias else None
+        self.loops, self.self_weight = self_loops, float(self_weight)
+
+    def forward(self, x: Tensor, graph: Graph) -> Tensor:
+        """Return embeddings ``[genes, width]`` of features ``[genes, in_width]``."""
+        messages, h = graph.messages(len(x), loops=self.loops), self.lin(x)
+        weight = messages.count(x, self.self_weight)
+        degree = messages.degree(weight)
+        root = torch.where(degree > 0, degree.rsqrt(), 0.0)
+        layout = messages.layout
+        weight = weight * root.index_select(0, layout.source) * root.index_select(0, layout.target)
+        out = messages.sum(h.unsqueeze(1), weight.unsqueeze(1)).squeeze(1)
+        return out if self.bias is None else out + self.bias
 
 
 @register("gnn", "gcn")
@@ -35,8 +62,4 @@ class GCN(GraphBranch):
     def layer(self, in_width: int, width: int) -> nn.Module:
         """Return a graph convolution."""
         s = self.settings
-        return GCNConv(in_width, width, improved=s.self_weight == 2, add_self_loops=s.self_loops, bias=s.bias)
-
-    def propagate(self, conv: nn.Module, h: Tensor, edges: Tensor) -> Tensor:
-        """Apply one layer to ``[genes, width]`` over ``[2, edges]``."""
-        return conv(h, edges, h.new_ones(edges.shape[1]))  # without weights, GCNConv takes that of a gene itself as 1
+        return GCNLayer(in_width, width, self_loops=s.self_loops, self_weight=s.self_weight, bias=s.bias)

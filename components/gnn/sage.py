@@ -4,12 +4,41 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import nn
-from torch_geometric.nn import SAGEConv
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from components.core.registry import register
 from components.core.settings import setting
 from components.gnn.base import GraphBranch
+from components.passing.graph import Graph
+from components.passing.layers import GraphLayer, draw_again
+
+Aggregation = Literal["mean", "sum", "max"]
+
+
+class SAGELayer(GraphLayer):
+    """Adds linear maps of a gene and of its joined neighbours: ``[genes, width]`` to the same."""
+
+    def __init__(self, in_width: int, width: int, aggregation: Aggregation, *, normalize: bool) -> None:
+        super().__init__()
+        self.aggregation, self.normalize = aggregation, normalize
+        self.lin_l = nn.Linear(in_width, width)
+        self.lin_r = nn.Linear(in_width, width, bias=False)
+        draw_again(self.lin_l, self.lin_r)
+
+    def forward(self, x: Tensor, graph: Graph) -> Tensor:
+        """Return embeddings ``[genes, width]`` of features ``[genes, in_width]``."""
+        out = self.lin_l(self._joined(x, graph)) + self.lin_r(x)
+        return F.normalize(out, dim=-1) if self.normalize else out
+
+    def _joined(self, x: Tensor, graph: Graph) -> Tensor:
+        messages = graph.messages(len(x))
+        if self.aggregation == "max":
+            return messages.maximum(x)
+        total = messages.sum(x.unsqueeze(1)).squeeze(1)
+        if self.aggregation == "sum":
+            return total
+        return total / messages.degree(messages.count(x)).clamp_min(1).unsqueeze(1)
 
 
 @register("gnn", "sage")
@@ -24,7 +53,7 @@ class SAGE(GraphBranch):
     class Settings(GraphBranch.Settings):
         """Settings of GraphSAGE."""
 
-        aggregation: Literal["mean", "sum", "max"] = setting(
+        aggregation: Aggregation = setting(
             "mean", "how neighbours are joined; a sum keeps the degree", search=("mean", "sum", "max")
         )
         normalize: bool = setting(False, "scale each gene's embedding to unit length before the activation")
@@ -33,4 +62,4 @@ class SAGE(GraphBranch):
 
     def layer(self, in_width: int, width: int) -> nn.Module:
         """Return a GraphSAGE layer."""
-        return SAGEConv(in_width, width, aggr=self.settings.aggregation, normalize=self.settings.normalize)
+        return SAGELayer(in_width, width, self.settings.aggregation, normalize=self.settings.normalize)

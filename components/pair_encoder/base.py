@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import heads_divide_dim, setting
+from components.pair_encoder.layer import PairLayer
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,7 @@ class TransformerSettings(PairEncoder.Settings):
 def transformer(settings: TransformerSettings, activation: Literal["gelu", "relu"] = "gelu") -> nn.TransformerEncoder:
     """Return a post-norm transformer over tokens ``[pairs, tokens, dim]``."""
     s = settings
-    block = nn.TransformerEncoderLayer(
-        s.dim, s.heads, round(s.hidden * s.dim), s.dropout, activation=activation, batch_first=True
-    )
+    block = PairLayer(s.dim, s.heads, round(s.hidden * s.dim), s.dropout, activation=activation, batch_first=True)
     return nn.TransformerEncoder(block, s.layers, enable_nested_tensor=False)
 
 

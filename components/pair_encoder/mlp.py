@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from components.core.registry import register
 from components.core.settings import setting
+from components.core.streams import Dropout
 from components.pair_encoder.base import PairEncoder
 
 
@@ -33,7 +34,7 @@ class MLPPairEncoder(PairEncoder):
         blocks: list[nn.Module] = []
         width = 3 * s.dim
         for _ in range(s.layers):
-            blocks += [nn.Linear(width, s.dim), nn.GELU(), nn.Dropout(s.dropout)]
+            blocks += [nn.Linear(width, s.dim), nn.GELU(), Dropout(s.dropout)]
             width = s.dim
         self.body = nn.Sequential(*blocks)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import TopKPooling
 
 from components.core.registry import register
 from components.core.settings import setting
@@ -40,7 +39,10 @@ class PooledConvolution(PairEncoder):
         s = settings
         self.dim, self.width, channels = s.dim, s.width, 2 + s.kept
         self.token = token_map(in_width, s.dim)
-        self.pooling = TopKPooling(s.dim, ratio=s.kept)
+        self.pooling = nn.Parameter(torch.empty(s.dim))
+        self.kept = s.kept
+        for _ in range(2):  # as torch_geometric does, so that the same seed gives the same weights
+            nn.init.uniform_(self.pooling, -(s.dim**-0.5), s.dim**-0.5)
         self.blocks = nn.ModuleList(_block(channels) for _ in range(BLOCKS))
         lengths = [s.dim]
         for _ in self.blocks:
@@ -52,7 +54,9 @@ class PooledConvolution(PairEncoder):
     def project(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return tokens of both roles: features ``[genes, in_width]`` with those of the kept genes behind them."""
         token = self.token(features)
-        kept = self.pooling(token, torch.empty(2, 0, dtype=torch.long, device=token.device))[0]
+        score = torch.tanh(token @ self.pooling / self.pooling.norm())
+        highest = score.topk(min(self.kept, len(score)))
+        kept = token[highest.indices] * highest.values.unsqueeze(1)
         token = torch.cat([token, kept.flatten().expand(len(token), -1)], dim=1)
         return token, token
 

@@ -20,6 +20,7 @@ from components.core.exam import Split
 from components.core.metrics import Scores
 from components.core.streams import Streams
 from components.model import Encoded, GRNModel
+from components.passing.graph import Graph
 from components.training import Curves, in_chunks
 from study.train.checkpoint import Checkpoint
 from study.train.stages.shared import SharedStage, SharedStages
@@ -33,7 +34,7 @@ class Trained:
     """A model at the epoch that its budget keeps, with its history."""
 
     model: GRNModel
-    graph: Tensor
+    graph: Graph
     curves: Curves
     best_epoch: int
 
@@ -122,7 +123,7 @@ def _graph_stage(trainer: Trainer, optimizer: Any) -> Stage:
         scores: Tensor = graph.expert_score(pairs)
         return scores
 
-    def loss(visible: Tensor, pairs: Tensor, labels: Tensor) -> Tensor:
+    def loss(visible: Graph, pairs: Tensor, labels: Tensor) -> Tensor:
         with trainer.precision():
             logits = score(model.embed_graph(visible), pairs)
         value: Tensor = fitter.loss(logits.float(), labels)
@@ -135,7 +136,7 @@ def _joint_stage(trainer: Trainer, optimizer: Any) -> Stage:
     model, budget = trainer.model, trainer.budget
     fitter = optimizer.joint(model.parameters())
 
-    def loss(visible: Tensor, pairs: Tensor, labels: Tensor) -> Tensor:
+    def loss(visible: Graph, pairs: Tensor, labels: Tensor) -> Tensor:
         with trainer.precision():
             views = model.views(visible, pairs)
         weight = model.contrast.bce_weight

@@ -15,6 +15,7 @@ from torch import Tensor
 from components.core.dataset import Floats, Ints
 from components.core.exam import Split
 from components.model import GRNModel
+from components.passing.graph import Graph
 
 Arrays = dict[str, np.ndarray]
 
@@ -22,7 +23,7 @@ MOST = 1000  # pairs: a file of a few megabytes
 
 
 def encode_before_and_after(
-    before: GRNModel, after: GRNModel, graph: Tensor, split: Split, rng: np.random.Generator
+    before: GRNModel, after: GRNModel, graph: Graph, split: Split, rng: np.random.Generator
 ) -> Arrays:
     """Return the drawn test pairs, ``row`` ``[n]``, and their encodings by both models, ``[n, width]`` each."""
     rows = draw_pairs(split.test_labels, rng)
@@ -40,7 +41,7 @@ def draw_pairs(labels: Ints, rng: np.random.Generator) -> Ints:
 
 
 @torch.no_grad()
-def encode_pairs(model: GRNModel, graph: Tensor, pairs: Tensor) -> Floats:
+def encode_pairs(model: GRNModel, graph: Graph, pairs: Tensor) -> Floats:
     """Return the input of a model's classifier for pairs ``[pairs, 2]``: ``[pairs, width]``, graph fused in.
 
     For a fusion without an attribute ``classifier``: the pair encodings, from before the fusion.

@@ -16,6 +16,7 @@ from components.core.exam import Split
 from components.core.metrics import Scores
 from components.core.streams import Streams
 from components.model import GRNModel
+from components.passing.graph import Graph
 from components.training import Curves, Limits, Passes, Progress, in_chunks, on_device, precision_of
 from study.train.checkpoint import Checkpoint
 
@@ -27,9 +28,9 @@ class Stage:
     name: str
     fitter: Any
     batch_size: int
-    encode: Callable[[Tensor], Any]  # the visible graph -> an encoding of every gene
+    encode: Callable[[Graph], Any]  # the visible graph -> an encoding of every gene
     score: Callable[[Any, Tensor], Tensor]  # (the encoded genes, pairs) -> logits
-    loss: Callable[[Tensor, Tensor, Tensor], Tensor]  # (the visible graph, pairs, labels) -> the loss of a batch
+    loss: Callable[[Graph, Tensor, Tensor], Tensor]  # (the visible graph, pairs, labels) -> the loss of a batch
 
 
 class Trainer:
@@ -94,12 +95,12 @@ class Trainer:
         """Return the number format of a forward pass in training."""
         return precision_of(self.budget, self.device)
 
-    def _visible(self, rows: Tensor, n: int) -> Tensor:
+    def _visible(self, rows: Tensor, n: int) -> Graph:
         if not self.model.hides_batch:
             return self.graph
         hidden = torch.zeros(n, dtype=torch.bool, device=self.device)
         hidden[rows] = True
-        return self.model.graph_of(self.positives, hidden[: len(self.positives)])
+        return self.graph.hiding(hidden[: len(self.positives)])
 
     @torch.no_grad()
     def _score(self, stage: Stage) -> Scores:

@@ -1,0 +1,146 @@
+"""The graph of training positives, sorted once; edges that are hidden stay in place behind a mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from components.passing.layout import Layout
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Edges as layers read them: sorted, and which of them are shown, ``[edges]`` bool (None: all)."""
+
+    layout: Layout
+    shown: Tensor | None
+
+    def sum(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the sum of each gene's sources ``[genes, heads, width]``, weighted by ``[edges, heads]``.
+
+        Weights of edges that are not shown must be zeros; without weights, those that are shown count once.
+        """
+        if weight is None and self.shown is not None:
+            weight = self.shown.to(x.dtype).unsqueeze(1).expand(-1, x.shape[1])
+        return self.layout.sum(x, weight)
+
+    def softmax(self, score: Tensor) -> Tensor:
+        """Return scores ``[edges, heads]`` as weights that sum to 1 over a gene's edges; 0 where not shown."""
+        return self.layout.softmax(score, self.shown)
+
+    def maximum(self, x: Tensor) -> Tensor:
+        """Return the maximum of each gene's sources, ``[genes, width]``."""
+        return self.layout.maximum(x, self.shown)
+
+    def count(self, x: Tensor, loop: float = 1.0) -> Tensor:
+        """Return how often an edge counts, ``[edges]`` in the number format of ``x``: 0 where it is not shown.
+
+        One that was added from a gene to itself counts ``loop`` times.
+        """
+        count = x.new_ones(len(self.layout.source)) if self.shown is None else self.shown.to(x.dtype)
+        return count if loop == 1.0 else count.masked_fill(self.layout.source == self.layout.target, loop)
+
+    def degree(self, count: Tensor) -> Tensor:
+        """Return the sum ``[genes]`` of what counts ``[edges]`` over each gene's incoming edges."""
+        return self.layout.total(count.unsqueeze(1)).squeeze(1)
+
+
+class Graph:
+    """The graph ``[2, edges]`` that messages pass over, each edge once, sorted by source, then by target.
+
+    Parameters
+    ----------
+    edges
+        All edges.
+    slots
+        ``[positives, ways]``: which edges each training positive stands for.
+    """
+
+    def __init__(self, edges: Tensor, slots: Tensor | None = None) -> None:
+        self._all, self._slots = edges, slots
+        self._shown: Tensor | None = None
+        self._whole = self
+        self._messages: dict[tuple[int, bool], Messages] = {}
+
+    @classmethod
+    def of(cls, edges: Tensor | Graph) -> Graph:
+        """Return a graph of edges ``[2, edges]``."""
+        return edges if isinstance(edges, Graph) else cls(edges)
+
+    @classmethod
+    def of_positives(cls, positives: Tensor, direction: str) -> Graph:
+        """Return the graph of training positives ``[positives, 2]``, see :func:`training_graph`."""
+        edges, n = training_graph(positives, direction=direction), _beyond(positives)
+        ways = {"both": (positives, positives.flip(1)), "to_target": (positives,), "to_tf": (positives.flip(1),)}
+        keys = edges[0] * n + edges[1]
+        slots = [torch.searchsorted(keys, pairs[:, 0] * n + pairs[:, 1]) for pairs in ways[direction]]
+        return cls(edges, torch.stack(slots, dim=1))
+
+    def hiding(self, hidden: Tensor) -> Graph:
+        """Return the graph without training positives ``[positives]`` that are being predicted.
+
+        Their genes stay linked where the reverse is a positive too, and not hidden.
+        """
+        if self._slots is None:
+            raise RuntimeError("only a graph of training positives can hide them")
+        seen = (~hidden).to(torch.int32).unsqueeze(1).expand_as(self._slots)
+        count = seen.new_zeros(self._all.shape[1]).index_add(0, self._slots.flatten(), seen.flatten())
+        graph = Graph(self._all)
+        graph._shown, graph._whole = count > 0, self
+        return graph
+
+    @property
+    def edges(self) -> Tensor:
+        """The edges that are shown, ``[2, edges]``: for layers that know of no mask. A GPU waits for their number."""
+        return self._all if self._shown is None else self._all[:, self._shown]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the edges lie."""
+        return self._all.device
+
+    def messages(self, genes: int, *, loops: bool = False) -> Messages:
+        """Return the edges among ``genes`` as layers read them; with ``loops``, each gene has an edge to itself."""
+        key = (genes, loops)
+        if key not in self._messages:
+            if self._shown is None:
+                self._messages[key] = Messages(Layout(self._all, genes, loops=loops), None)
+            else:
+                layout = self._whole.messages(genes, loops=loops).layout
+                padded = torch.cat([self._shown, self._shown.new_ones(1)])  # a gene's edge to itself hides nothing
+                self._messages[key] = Messages(layout, padded[layout.place])
+        return self._messages[key]
+
+
+def training_graph(positives: Tensor, hidden: Tensor | None = None, *, direction: str = "both") -> Tensor:
+    """Return the graph ``[2, edges]`` of training positives ``[positives, 2]``, sorted, each edge once.
+
+    Edges run ``both`` ways, ``to_target`` or ``to_tf`` alone. ``hidden``, ``[positives]`` bool, leaves out
+    positives that are being predicted. Their genes stay linked if the reverse is a positive too, and not hidden.
+
+    Source: scUniGP appendix C ('positive TF-target pairs in the training set, with undirected edges and without
+    self-loops').
+    """
+    visible = positives if hidden is None else positives[~hidden]
+    edges = visible.t().contiguous()
+    if direction == "both":
+        return both_ways(edges)
+    return _distinct(edges if direction == "to_target" else edges.flip(0))
+
+
+def both_ways(edges: Tensor) -> Tensor:
+    """Return a graph ``[2, edges]`` with every edge in both directions, sorted, each once."""
+    return _distinct(torch.cat([edges, edges.flip(0)], dim=1))
+
+
+def _distinct(edges: Tensor) -> Tensor:
+    n = _beyond(edges)
+    keys = torch.unique(edges[0] * n + edges[1])
+    return torch.stack([keys // n, keys % n])
+
+
+def _beyond(genes: Tensor) -> int:
+    """Return a number that is larger than any of some genes."""
+    return int(genes.max()) + 1 if genes.numel() else 1

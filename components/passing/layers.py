@@ -1,0 +1,43 @@
+"""What layers over a sorted graph share."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from components.passing.graph import Graph
+
+
+class GraphLayer(nn.Module):
+    """Base of layers that read a :class:`Graph` as it is, hidden edges behind a mask: ``[genes, width]`` to the same.
+
+    Any other layer is given the edges that are shown, ``[2, edges]``.
+    """
+
+    def forward(self, x: Tensor, graph: Graph) -> Tensor:
+        """Return embeddings ``[genes, width]`` of features ``[genes, in_width]``."""
+        raise NotImplementedError
+
+
+class GlorotLinear(nn.Linear):
+    """A linear map with Xavier's uniform weights; its bias, where it has one, starts as torch's own."""
+
+    def reset_parameters(self) -> None:
+        """Draw the weights."""
+        glorot(self.weight)
+        if self.bias is not None:
+            bound = 1.0 / math.sqrt(self.in_features)
+            nn.init.uniform_(self.bias, -bound, bound)
+
+
+def draw_again(*maps: nn.Linear) -> None:
+    """Draw weights once more, as torch_geometric does: the same seed gives the same weights as its layers have."""
+    for one in maps:
+        one.reset_parameters()
+
+
+def glorot(weight: Tensor) -> Tensor:
+    """Draw Xavier's uniform weights ``[..., out, in]``."""
+    bound = math.sqrt(6.0 / (weight.shape[-2] + weight.shape[-1]))
+    return nn.init.uniform_(weight, -bound, bound)
