@@ -16,7 +16,7 @@ from typing import Any
 
 from components.core import registry
 from components.core.budget import Budget
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, as_written, complaint
 from components.core.settings import Settings, parse_value
 
 INACTIVE = "-"  # in tables, in place of the level of a factor that cannot act
@@ -223,13 +223,16 @@ def parse_choice(factor: str, given: Any, *, beside: Choice | None = None, where
         level, settings = next(iter(given.items()))
         settings = {} if settings is None else settings
     else:
+        only = given[0] if isinstance(given, list | tuple) and len(given) == 1 else None
+        cure = f" Here: {as_written(only, quoted=False)}." if isinstance(only, str | Mapping) else ""
         raise KnockoutError(
-            f"{given!r} is no choice for {factor}; write a level, or one level with settings: "
-            "{level: {setting: value}}.",
+            f"{as_written(given)} is no choice for {factor}; write a level, or one level with settings: "
+            f"{{level: {{setting: value}}}}.{cure}",
             where=where,
         )
     if not isinstance(level, str) or not isinstance(settings, Mapping):
-        raise KnockoutError(f"{given!r} is no choice for {factor}; settings are a mapping.", where=where)
+        needed = complaint({"type": "dict_type", "input": settings}, str(level))
+        raise KnockoutError(f"{as_written(given)} is no choice for {factor}; its settings: {needed}", where=where)
     registry.level(factor, level, where=where)
     level = registry.level_named(factor, level)
     merged = {**_inherited(factor, level, beside, settings), **settings}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 MASK = "***"
+_LONGEST = 200  # characters of a value in a message
 _SHORTEST = 4  # letters of a secret that is masked wherever it stands; a shorter one would mask half a sentence
 
 
@@ -90,3 +92,90 @@ def suggestion(given: str, allowed: Iterable[str]) -> str:
 
 def _rebuild(cls: type[KnockoutError], message: str, where: str) -> KnockoutError:
     return cls(message, where=where)
+
+
+_NEEDED = {  # by the start of pydantic's type of an error
+    "bool": "true or false is needed",
+    "int": "a whole number is needed",
+    "float": "a number is needed",
+    "finite": "a finite number is needed",
+    "string": "a text is needed",
+    "list": "a list is needed",
+    "tuple": "a list is needed",
+    "dict": "a mapping is needed",
+    "mapping": "a mapping is needed",
+    "model": "a mapping is needed",
+}
+_BOUNDS = {
+    "greater_than_equal": "at least {} is needed",
+    "greater_than": "more than {} is needed",
+    "less_than_equal": "at most {} is needed",
+    "less_than": "less than {} is needed",
+    "literal_error": "one of {} is needed",
+    "too_short": "a list that is not empty is needed",
+    "string_too_short": "a text that is not empty is needed",
+    "string_too_long": "a text of at most {} letters is needed",
+}
+
+
+def complaint(problem: Mapping[str, Any], key: str = "", known: Iterable[str] = ()) -> str:
+    """Say what is needed, what was given and, where that can be told, how to write it.
+
+    Parameters
+    ----------
+    problem
+        ``type, input, msg, ctx`` of one of pydantic's errors.
+    key
+        Key under which the value stands.
+    known
+        Keys of the mapping that is needed, where they are known.
+    """
+    kind, given = str(problem["type"]), problem["input"]
+    if kind in _BOUNDS:
+        need = _BOUNDS[kind].format(*problem.get("ctx", {}).values())
+    else:
+        need = _NEEDED.get(kind.partition("_")[0]) or str(problem["msg"]).lower()
+    cure = _as_mapping(given, list(known)) if need == _NEEDED["dict"] else _as_value(need, given)
+    if known and not cure:
+        return f"{need}, got {as_written(given)}. Its keys: {', '.join(known)}."
+    return f"{need}, got {as_written(given)}.{f' Write {key}: {cure}.' if cure and key else ''}"
+
+
+def _as_value(need: str, given: Any) -> str:
+    """Write what was meant as a list, or as what alone stands in one; nothing where that cannot be told."""
+    many = isinstance(given, list | tuple)
+    if need == _NEEDED["list"] and given is not None and not many:
+        return f"[{as_written(given, quoted=False)}]"
+    if many and len(given) == 1 and not isinstance(given[0], list | tuple | Mapping):
+        return as_written(given[0], quoted=False)
+    return ""
+
+
+def _as_mapping(given: Any, known: list[str]) -> str:
+    """Write what was meant as a mapping: a list of mappings as one, names with their values to come."""
+    items = list(given) if isinstance(given, list | tuple) else [given]
+    if items and all(isinstance(item, Mapping) for item in items):
+        return as_written({key: value for item in items for key, value in item.items()})
+    names = [item for item in items if isinstance(item, str) and (not known or item in known)]
+    return f"{{{', '.join(f'{name}: ...' for name in names)}}}" if names else ""
+
+
+def as_written(value: Any, *, quoted: bool = True) -> str:
+    """Return a value as a study file has it on one line, a text in quotes."""
+    import yaml
+
+    if isinstance(value, str):
+        return repr(value) if quoted else value
+    try:
+        text = yaml.safe_dump(_plain(value), default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
+    except yaml.YAMLError:
+        return repr(value)
+    text = text.removesuffix("\n").removesuffix("\n...")
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with lists in place of tuples."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from components.core.errors import KnockoutError, UnknownNameError, suggestion
+from components.core.errors import KnockoutError, UnknownNameError, as_written, complaint, suggestion
 
 S = TypeVar("S", bound="Settings")
 _START: ContextVar[Path] = ContextVar("start", default=Path())
@@ -219,11 +219,16 @@ def describe(cls: type[Settings]) -> list[dict[str, str]]:
 
 def _first_error(error: ValidationError, owner: str) -> str:
     first = error.errors()[0]
-    key = ".".join([owner, *map(str, first["loc"])])
+    key = owner + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
     if first["type"] == "value_error":  # a validator of ours, which has names and paths as they are written
         message = str(first["ctx"]["error"])
-        return f"{key}: {message}" if message.endswith((".", "?")) else f"{key}: {message}, got {first['input']!r}."
-    return f"{key}: {first['msg'].lower()}, got {first['input']!r}."
+        if message.endswith((".", "?")):
+            return f"{key}: {message}"
+        return f"{key}: {message}, got {as_written(first['input'])}."
+    name = first["loc"][-1] if first["loc"] else owner.rpartition(".")[2]
+    several = isinstance(first["input"], tuple) and len(first["input"]) > 1 and "tuple" not in first["type"]
+    more = " An arm has one value here: a design lists levels with one each, a search has ranges." if several else ""
+    return f"{key}: {complaint(first, name if isinstance(name, str) else '')}{more}"
 
 
 @cache

@@ -37,19 +37,25 @@ def conclude(
         Largest difference that does not matter, as the user states it; by default that of the metric.
     """
     levels = arm_levels(frame)
-    known = set(levels.index) if levels.shape[1] else set()
     sizes = pd.Series([f.family for f in compared]).value_counts()
     wide = {metric: cells(frame, metric) for metric in {f.metric for f in compared}}
     out = []
     for f in compared:
         no_scale = unscaled(f.metric, frame["dataset"].unique())
         width = None if no_scale else margin_of(f.metric, margin)
-        of_part = f.arm in known and f.against in known  # else rivals are compared
+        of_part = _differ_in_parts(levels, f.arm, f.against)
         said: Word = "refused" if refused else word(f.decision, n=len(f.blocks), alpha=alpha, of_part=of_part)
         why = refused or (_why(f, width, alpha, no_scale=no_scale) if said in CANNOT else "")
         plan = None if width is None else _power(wide[f.metric], f, width, alpha, int(sizes[f.family]))
         out.append(Conclusion(f, said, width, plan, why, _note(f, said, width, alpha)))
     return tuple(out)
+
+
+def _differ_in_parts(levels: pd.DataFrame, arm: str, against: str) -> bool:
+    """Return whether one arm is the other with a part left out or exchanged; else they are rivals, as other models are."""
+    if not levels.shape[1] or not {arm, against} <= set(levels.index):
+        return False
+    return "scorer" not in levels or levels.loc[arm, "scorer"] == levels.loc[against, "scorer"]
 
 
 def word(decision: Decision, *, n: int, alpha: float, of_part: bool) -> Word:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.core import registry
-from components.core.errors import KnockoutError, UnknownNameError
+from components.core.errors import KnockoutError, UnknownNameError, complaint
 from study.spec.datasets import DatasetSpec
 from study.study_file.search_keys import SearchSpec, TuneSpec
 
@@ -81,11 +80,13 @@ def parse(cls: type[Any], given: Any, at: str) -> Any:
             if problem["type"] == "missing":
                 raise KnockoutError(f"the key {loc[-1]!r} is missing.", where=key_path) from None
             if not {"str", "bool"} & set(problem["loc"]):
-                if problem["type"] == "list_type" and isinstance(problem["input"], str):
-                    raise KnockoutError(f"a list is needed: write [{problem['input']}].", where=key_path) from None
-                message = re.sub(" or instance of .*", "", problem["msg"].lower()).replace("dictionary", "mapping")
-                raise KnockoutError(f"{message}, got {problem['input']!r}.", where=key_path) from None
-        raise KnockoutError(str(error.errors()[0]["msg"]), where=at) from None
+                keys = _known_keys(cls, loc) if problem["type"].startswith("model") else ()
+                raise KnockoutError(complaint(problem, _last(loc), keys), where=key_path) from None
+        raise KnockoutError(complaint(error.errors()[0]), where=at) from None
+
+
+def _last(loc: list[Any]) -> str:
+    return loc[-1] if loc and isinstance(loc[-1], str) else ""
 
 
 def _known_keys(cls: type[BaseModel], loc: list[Any]) -> list[str]:

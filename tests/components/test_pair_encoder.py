@@ -60,5 +60,5 @@ class TestHeads:
         assert encode(build(level, dim=33, heads=3), x).shape[0] == len(PAIRS)
 
     def test_out_of_bounds_are_the_first_to_be_named(self, level):
-        with pytest.raises(KnockoutError, match=r"heads: input should be greater than or equal to 1, got 0"):
+        with pytest.raises(KnockoutError, match=r"heads: at least 1 is needed, got 0"):
             registry.parse("pair_encoder", level, {"dim": 32, "heads": 0})

@@ -90,7 +90,7 @@ class TestWhatIsNotAllowed:
             ("negatives", "uniform", {"ratio": 99.0}, ("negatives.uniform.ratio", "50", "99.0")),
             ("negatives", "uniform", {"ratio": float("nan")}, ("negatives.uniform.ratio", "nan")),
             ("negatives", "uniform", {"ratio": "2"}, ("negatives.uniform.ratio", "number", "'2'")),
-            ("negatives", "uniform", {"fresh": 1}, ("negatives.uniform.fresh", "boolean")),
+            ("negatives", "uniform", {"fresh": 1}, ("negatives.uniform.fresh", "true or false")),
             ("optimizer", "adam", {"learning_rate": "1e-5"}, ("optimizer.adam.learning_rate", "'1e-5'")),
             (
                 "split",
@@ -98,9 +98,9 @@ class TestWhatIsNotAllowed:
                 {"validation": "match"},
                 ("split.per_tf.validation", "'matched'", "'natural'"),
             ),
-            ("gnn", "gcn", {"widths": []}, ("gnn.gcn.widths", "at least 1")),
-            ("gnn", "gcn", {"widths": [8, 0]}, ("gnn.gcn.widths.1", "got 0")),
-            ("gnn", "gat", {"heads": 2.5}, ("gnn.gat.heads", "integer", "2.5")),
+            ("gnn", "gcn", {"widths": []}, ("gnn.gcn.widths", "not empty")),
+            ("gnn", "gcn", {"widths": [8, 0]}, ("gnn.gcn.widths[1]", "got 0")),
+            ("gnn", "gat", {"heads": 2.5}, ("gnn.gat.heads", "whole number", "2.5")),
             ("gnn", "mlp", {"hide_batch": True}, ("gnn.mlp.hide_batch",)),
         ],
     )

@@ -118,6 +118,18 @@ def test_the_words_of_a_page_are_these(study: Callable[..., Table], seed: int) -
     assert [c.word for c in analysis.conclusions] == words(d, of_part=False)
 
 
+@pytest.mark.parametrize(("level", "word"), [(0.9, "better"), (0.7, "worse")])
+def test_a_model_of_one_s_own_is_no_part_of_the_reference(study: Callable[..., Table], level: float, word: str) -> None:
+    """'Earns its keep' beside a model that is worse, or 'costs' beside a better one, would praise the wrong one."""
+    arms = {"full": ("reference", 0.8), "mine": ("arm", level), "gnn=none": ("arm", level)}
+
+    def other_model(frame):  # type: ignore[no-untyped-def]
+        return frame.assign(scorer=frame["arm"].map({"mine": "mine"}).fillna("assembled"))
+
+    said = {c.finding.arm: c.word for c in analyse(study(other_model, arms=arms, blocks=8)).conclusions}
+    assert said == {"mine": word, "gnn=none": {"better": "costs", "worse": "earns its keep"}[word]}
+
+
 def test_a_stated_margin_counts_on_a_ratio_and_on_a_tiny_metric(study: Callable[..., Table]) -> None:
     arms = {"full": ("reference", 0.8), "same": ("arm", 0.8)}
     table = study(lambda f: f.drop(columns="gnn"), arms=arms, blocks=12, noise=0.002)

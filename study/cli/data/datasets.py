@@ -25,6 +25,7 @@ from study.actions.preview import AUDITING
 from study.cli.display import busy, make_console, show_table
 
 EXAMPLES = 3
+BESIDE = 4  # data sets in one table of the leak audit
 
 
 def check(folder: Path, split: str, network_file: Path | None) -> None:
@@ -57,8 +58,11 @@ def _plain(value: object) -> str:
 
 
 def show_audit(console: Console, audited: AuditTable) -> None:
-    """Print the leak audit of each data set's exam in repeat 0."""
-    show_table(console, "leak audit (repeat 0)", ["", *audited.columns], audited.rows)
+    """Print the leak audit of each data set's exam in repeat 0, as many data sets beside each other as can be read."""
+    for first in range(0, len(audited.columns), BESIDE):
+        columns = slice(first, first + BESIDE)
+        rows = [[name, *values[columns]] for name, *values in audited.rows]
+        show_table(console, "leak audit (repeat 0)", ["", *audited.columns[columns]], rows)
     for note in audited.notes:
         console.print(note, markup=False, soft_wrap=True)
 

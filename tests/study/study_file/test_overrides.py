@@ -100,13 +100,13 @@ def test_an_argument_that_cannot_be_is_refused_and_named(argument: str, said: st
     ("argument", "said"),
     [
         ("training.epcohs=3", "Did you mean 'epochs'"),
-        ("training.patience=0", "greater than or equal to 1"),
+        ("training.patience=0", "at least 1 is needed"),
         ("gnn=gta", "Did you mean 'gat'"),
         ("gnn=[none, gta]", "Did you mean 'gat'"),
         ("reference.gnn.gat.headz=3", "Did you mean 'heads'"),
         ("metric=aurco", "Did you mean 'auroc'"),
         ("datasets.0.nmae=x", "Did you mean 'name'"),
-        ("repeats=many", "valid integer"),
+        ("repeats=many", "a whole number is needed"),
         ("design.kind=factorial", "full_factorial"),
     ],
 )

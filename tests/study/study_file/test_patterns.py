@@ -194,7 +194,7 @@ class TestBaselines:
             (["pccc"], r"baselines\[0\]: unknown baseline 'pccc'. Did you mean 'pcc'"),
             (["degree"], "unknown baseline 'degree'"),
             ([{"genie3": {"tres": 7}}], "Did you mean 'trees'"),
-            ("pcc", r"a list is needed: write \[pcc\]"),
+            ("pcc", r"Write baselines: \[pcc\]"),
         ],
         ids=["misspelt", "a control", "wrong setting", "no list"],
     )

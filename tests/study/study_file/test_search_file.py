@@ -30,7 +30,7 @@ def load(study_file: Callable[..., Path]) -> Callable[..., Any]:
     [
         ({"trils": 4}, "Did you mean 'trials'", "search.trils"),
         ({"trials": "many"}, "got 'many'", "search.trials"),
-        ({"trials": 0}, "greater than or equal to 1", "search.trials"),
+        ({"trials": 0}, "at least 1 is needed", "search.trials"),
         ({"sampler": "tp"}, "Did you mean 'tpe'", "search.sampler"),
         ({"pruner": "wilcoxn"}, "Did you mean 'wilcoxon'", "search.pruner"),
         ({"objectives": ["auroc", "second"]}, "Did you mean 'seconds'", "search.objectives[1]"),

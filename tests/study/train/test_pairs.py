@@ -115,8 +115,8 @@ class TestWhoSaves:
         [
             (["full model", "gnn=nane"], r"embeddings\[1\]$", "Did you mean 'gnn=none'"),
             (["degree"], r"embeddings\[0\]$", "encodes no pairs. Arms that do: full model, gnn=none"),
-            (True, "embeddings$", "valid list, got True"),
-            ([3], r"embeddings\[0\]$", "valid string, got 3"),
+            (True, "embeddings$", "a list is needed, got true"),
+            ([3], r"embeddings\[0\]$", "a text is needed, got 3"),
         ],
     )
     def test_mistakes_are_named_with_their_place(self, study, given_arms: Any, where: str, said: str):
