@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -56,6 +56,7 @@ class StudyFile(_Strict):
     looks: list[int] | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     embeddings: list[str] | None = None
+    silent_arms: Literal["refuse", "tell"] = "refuse"
     lanes: str = "auto"
 
 
