@@ -70,6 +70,7 @@ class Adam:
         )
 
     joint_only = ("learning_rate",)  # graph pre-training does not read it: arms may share that stage
+    same_cost = ("learning_rate", "graph_learning_rate", "weight_decay", "gamma", "step_size")  # a step takes as long
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

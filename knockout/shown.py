@@ -13,6 +13,7 @@ from rich.console import Console
 from study.actions import report as actions
 from study.actions.preview import Preview
 from study.cli.studies import show_cost, show_preview, show_search
+from study.plan.cost import Estimate
 from study.search.search import Search
 from study.study_file.study import Study as Checked
 
@@ -36,18 +37,18 @@ class Plan:
         What the missing cells take on one lane; None if it was not asked for.
     """
 
-    def __init__(self, preview: Preview, notes: Sequence[str], *, cost: bool) -> None:
+    def __init__(self, preview: Preview, notes: Sequence[str], cost: Estimate | None) -> None:
         self.arms = pd.DataFrame(
             [(arm.name, arm.role, arm.parts, arm.cells, arm.done) for arm in preview.arms],
             columns=["arm", "role", "parts", "cells", "done"],
         )
         self.cells, self.missing = int(self.arms["cells"].sum()), preview.missing
         self.blocks, self.smallest_p = tuple(preview.blocks), preview.smallest_p
-        self.seconds = preview.cost.seconds if cost and preview.missing else None
+        self.seconds = cost.seconds if cost is not None else None
         console = _recorder()
         show_preview(console, preview)
-        if self.seconds is not None:
-            show_cost(console, preview)
+        if cost is not None:
+            show_cost(console, preview, cost)
         self._text = _text(console, notes)
 
     def __repr__(self) -> str:

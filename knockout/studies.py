@@ -82,7 +82,7 @@ class Study:
         out
             Output folder; default: that of the last run, if there was one.
         cost
-            Whether one epoch of each arm is timed.
+            Whether a few batches of the arms are timed, to say what it costs.
         share_cells
             Whether ``out`` may belong to another study.
         register
@@ -99,8 +99,8 @@ class Study:
             if self._checked.search is not None:
                 return SearchPlan(self._checked, previews.preview_search(self._checked, known, screen), notes.lines)
             preview = previews.preview(self._checked, known, screen)
-            with screen.busy(previews.TIMING):
-                return Plan(preview, notes.lines, cost=cost)
+            known_cost = preview.cost(screen) if cost and preview.missing else None
+            return Plan(preview, notes.lines, known_cost)
 
     def run(
         self,

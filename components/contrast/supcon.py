@@ -86,6 +86,8 @@ class SupCon(Contrast):
             "all", "draw together pairs of either class, or edges alone", search=("all", "edges")
         )
 
+    same_cost = ("weight", "bce_weight", "temperature")  # a batch takes as long
+
     settings: Settings
 
     def __init__(self, settings: Settings, width: int) -> None:

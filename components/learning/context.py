@@ -59,6 +59,8 @@ class Context:
         Name to one value per epoch, for the report's figures.
     best_epoch, parameters, memory_mb
         Epoch that validation chose (from 1), number of trained weights, peak memory outside of this process.
+    pairs
+        Number of pairs in all batches that its epochs gave.
     """
 
     device: str
@@ -73,6 +75,7 @@ class Context:
     best_epoch: int = 0
     parameters: int = 0
     memory_mb: float = 0.0
+    pairs: int = 0
     _ended: dict[str, Any] = field(default_factory=dict)  # stages of this training that are over
     _weights: dict[int, int] = field(default_factory=dict)
 
@@ -132,6 +135,7 @@ class Context:
                 module.train()
                 epoch = Epoch(progress, passes, self.view, size, self.budget.validate_every, self.streams)
                 yield epoch
+                self.pairs += epoch.pairs
                 if not epoch.validated:
                     raise KnockoutError("each epoch tells its validation scores: epoch.validate(scores).")
                 if self.keeper is not None and self.keeper.due:

@@ -24,6 +24,8 @@ class Epoch:
         From 1.
     rng
         Random stream of the epoch, for whatever the model draws itself.
+    pairs
+        Number of pairs in the batches so far.
     """
 
     def __init__(self, progress: Progress, passes: Passes, view: View, size: int, most: int, streams: Streams) -> None:
@@ -32,6 +34,7 @@ class Epoch:
         self._progress, self._passes, self._view, self._size, self._most = progress, passes, view, size, most
         self._losses: list[tuple[Tensor, int]] = []
         self._pairs = 1  # of the last batch
+        self.pairs = 0
         self.validated = False
 
     def batches(self, size: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
@@ -41,6 +44,7 @@ class Epoch:
         """
         for rows in self._passes.batches(size or self._size, self._most):
             self._pairs = len(rows)
+            self.pairs += len(rows)
             yield self._passes.candidates[rows], self._passes.labels(rows)
 
     def loss(self, value: Tensor | float) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ NO_FOLDER = Path(os.devnull)  # a plan without an output folder: nothing is done
 READING = "reading the data sets and setting their exams"
 AUDITING = "auditing what each exam gives away"
 UNKNOWN_CODE = "not known, so a change in it runs nothing again; name its files: code: [train.py, model]"
-TIMING = "timing an epoch of each arm on each data set (--no-cost leaves it out)"
+TIMING = "timing a few batches of the arms (--quick leaves it out)"
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,10 @@ class Preview:
         """The smallest adjusted p that the design can reach."""
         return smallest_p(len(self.blocks))
 
-    @cached_property
-    def cost(self) -> Estimate:
-        """Seconds that the missing cells take; trains an epoch of each arm whose cost no finished cell tells."""
-        return estimate(self.plan, Ledger(self.out))
+    def cost(self, screen: Screen) -> Estimate:
+        """Return the seconds that the missing cells take; times a few batches where no finished cell tells them."""
+        with screen.busy(TIMING) as say:
+            return estimate(self.plan, Ledger(self.out), say)
 
 
 def check_folder(study: Study, out: Path | None, screen: Screen, *, share_cells: bool = False) -> Path:
@@ -119,9 +119,12 @@ def preview(study: Study, out: Path, screen: Screen) -> Preview:
     with screen.busy(READING):
         plan = make_plan(study)
     records = Ledger(out).read_all(cell.digest for cell in plan.cells)
+    by_arm: dict[int, list[str]] = defaultdict(list)
+    for cell in plan.cells:
+        by_arm[id(cell.arm)].append(cell.digest)
     arms = []
     for arm in study.arms:
-        cells = [cell.digest for cell in plan.cells if cell.arm is arm]
+        cells = by_arm[id(arm)]
         acting = ", ".join(f"{f}={level}" for f, level in arm.levels().items() if level != "-" and f != "optimizer")
         arms.append(ArmCells(arm.name, arm.role, acting, len(cells), sum(digest in records for digest in cells)))
     with screen.busy(AUDITING):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
@@ -15,8 +15,8 @@ from study.spec.records import CellRecord
 class Screen(Protocol):
     """Shows what an action does."""
 
-    def busy(self, text: str) -> AbstractContextManager[None]:
-        """Return a context in which ``text`` is being done."""
+    def busy(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
+        """Return a context in which ``text`` is being done; its value takes a text that says more exactly what."""
 
     def progress(self) -> AbstractContextManager[Listener]:
         """Return a context whose value follows a running study."""
@@ -39,9 +39,9 @@ class _Nobody:
 class Silent:
     """Shows nothing."""
 
-    def busy(self, text: str) -> AbstractContextManager[None]:
+    def busy(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
         """Return a context that shows nothing."""
-        return nullcontext()
+        return nullcontext(lambda text: None)
 
     def progress(self) -> AbstractContextManager[Listener]:
         """Return a context whose value shows nothing."""

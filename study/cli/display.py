@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -78,23 +78,34 @@ def duration(seconds: float) -> str:
 
 
 class _Notice:
-    """Prints a line, unless it is called off within two seconds."""
+    """Prints a line, unless it is called off within two seconds; then, as often, what has changed in it."""
 
     def __init__(self, text: str) -> None:
-        self._timer = threading.Timer(SILENT_S, lambda: make_console().print(f"{text} ...", soft_wrap=True))
-        self._timer.daemon = True
-        self._timer.start()
+        self._text = text
+        self._over = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def change(self, text: str) -> None:
+        """Say from now on that something else is being done."""
+        self._text = text
 
     def call_off(self) -> None:
-        self._timer.cancel()
+        self._over.set()
+
+    def _watch(self) -> None:
+        shown = ""
+        while not self._over.wait(SILENT_S):
+            if self._text != shown:
+                shown = self._text
+                make_console().print(f"{shown} ...", soft_wrap=True)
 
 
 @contextmanager
-def busy(text: str) -> Iterator[None]:
-    """Say what is being done, should it take longer than two seconds."""
+def busy(text: str) -> Iterator[Callable[[str], None]]:
+    """Say what is being done, should it take longer than two seconds; the value says more exactly what."""
     notice = _Notice(text)
     try:
-        yield
+        yield notice.change
     finally:
         notice.call_off()
 
@@ -105,8 +116,8 @@ class Terminal:
     def __init__(self) -> None:
         self.console = make_console()
 
-    def busy(self, text: str) -> AbstractContextManager[None]:
-        """Say what is being done, should it take longer than two seconds."""
+    def busy(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
+        """Say what is being done, should it take longer than two seconds; the value says more exactly what."""
         return busy(text)
 
     def progress(self) -> LiveProgress:

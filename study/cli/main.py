@@ -123,7 +123,9 @@ def plan(
     scale: Scale = None,
     only: Only = None,
     lanes: Lanes = None,
-    cost: Annotated[bool, typer.Option(help="time one epoch of each arm to estimate the cost")] = True,
+    quick: Annotated[
+        bool, typer.Option("--quick", "--no-cost", help="do not time a few batches of the arms to estimate the cost")
+    ] = False,
     share_cells: ShareCells = False,
     register: Annotated[bool, typer.Option("--register", help="write the question to OUT/registration.yaml")] = False,
 ) -> None:
@@ -131,7 +133,7 @@ def plan(
     from study.cli import studies as commands
 
     source = commands.Source(study, data, scale, tuple(only or ()), lanes, tuple(overrides or ()))
-    commands.plan(source, out, cost=cost, share_cells=share_cells, register=register)
+    commands.plan(source, out, quick=quick, share_cells=share_cells, register=register)
 
 
 @app.command()

@@ -10,15 +10,16 @@ from rich.console import Console
 
 from reports.statistics.attainability import blocks_needed
 from reports.words.metrics import ALPHA
-from reports.words.numbers import are, count, level
+from reports.words.numbers import are, count, joined, level
 from study.actions import preview as actions
 from study.actions import run as running
-from study.actions.preview import READING, TIMING, Preview
+from study.actions.preview import READING, Preview
 from study.actions.run import Ended
 from study.actions.source import Source
 from study.cli.data.datasets import show_audit
 from study.cli.display import Terminal, duration, show_table
 from study.cli.stored.reporting import show_end
+from study.plan.cost import Estimate
 from study.plan.plan import make_plan
 from study.run.engine import Means
 from study.search.search import Search
@@ -61,7 +62,7 @@ def end(ended: Ended, out: Path, screen: Terminal) -> int:
     return 0 if ended.complete else EXIT_INCOMPLETE
 
 
-def plan(source: Source, out: Path | None, *, cost: bool, share_cells: bool = False, register: bool = False) -> None:
+def plan(source: Source, out: Path | None, *, quick: bool, share_cells: bool = False, register: bool = False) -> None:
     """Print what a study would run, what is done, what it costs and what it can prove; register it if asked to.
 
     Raises
@@ -77,10 +78,8 @@ def plan(source: Source, out: Path | None, *, cost: bool, share_cells: bool = Fa
         return show_search(screen.console, study, actions.preview_search(study, folder, screen))
     preview = actions.preview(study, folder, screen)
     show_preview(screen.console, preview)
-    if cost and preview.missing:
-        with screen.busy(TIMING):
-            preview.cost  # noqa: B018  # measured here, for it takes a while
-        show_cost(screen.console, preview)
+    if preview.missing and not quick:
+        show_cost(screen.console, preview, preview.cost(screen))
 
 
 def show_preview(console: Console, preview: Preview) -> None:
@@ -108,13 +107,25 @@ def show_preview(console: Console, preview: Preview) -> None:
         )
 
 
-def show_cost(console: Console, preview: Preview) -> None:
-    """Print what the missing cells will take."""
-    lanes, cost = len(preview.study.lanes), preview.cost
+def show_cost(console: Console, preview: Preview, cost: Estimate) -> None:
+    """Print what the missing cells will take, and how that is known."""
+    lanes = len(preview.study.lanes)
     console.print(
         f"{count(preview.missing, 'cell')} to run: about {duration(cost.seconds / lanes)} on {count(lanes, 'lane')} "
         f"({duration(cost.at_most / lanes)} if no cell stops early)."
     )
+    if cost.timed < cost.kinds:
+        console.print(
+            f"{cost.timed} of {cost.kinds} kinds of cells (an arm's shape on a data set) were timed; the others are "
+            "taken to cost what the nearest of these does.",
+            soft_wrap=True,
+        )
+    if cost.slow:
+        console.print(
+            f"{count(sum(cost.slow.values()), 'cell')} of {joined(list(cost.slow), 4)} are not in it: a run takes "
+            "longer than a plan spends; what they take is known once one cell of each has ended.",
+            soft_wrap=True,
+        )
     if cost.unknown:
         console.print(
             f"{count(cost.unknown, 'cell')} of programs of your own are not in it: a plan runs none of them; "

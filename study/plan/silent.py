@@ -1,124 +1,142 @@
 """The silent-arm check: two arms that behave alike, though they claim to differ, stop the study.
 
-Every trained arm is assembled and trained for two short epochs on one small simulated data set; its losses, scores and
-future learning rates are digested. A setting that never reaches the model leaves the digest as it was, which no amount
-of reading configuration shows.
+Arms are told apart by their first batches and by what their optimisers do (:mod:`study.plan.fingerprint`). Those that
+cannot be are trained for two short epochs on the probe, a small simulated data set; their losses, scores and future
+learning rates are digested, and these alone decide. A setting that never reaches the model leaves them as they were,
+which no amount of reading configuration shows.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import nn
 
-from components.core import registry
 from components.core.budget import Budget
-from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
-from components.core.exam import Split
-from components.data.simulator import SimulatorSettings, simulate
-from search_spaces.arm import Arm, Choice, parse_choice
-from study.train.exams import make_split
-from study.train.limit import time_limit
-from study.train.score import fixed_order, score_fold
-
-BUDGET = Budget(
-    epochs=2, patience=2, batch_size=64, graph_epochs=2, graph_patience=2, graph_batch_size=64, unsupervised_steps=2
-)
-UNKNOWN = 6  # genes of the probe that a bucketing of named genes does not know
-LONGEST_S = 300.0  # for an arm on the probe: seconds, where it takes one
+from search_spaces.arm import Arm
+from study.plan.fingerprint import first_batch, fittings, rates
+from study.plan.probe import BUDGET, on_the_probe, probe, with_known_genes
+from study.spec.code import code_digest
+from study.train.score import score_fold
 
 
-def refuse_silent_arms(arms: Iterable[Arm], budget: Budget) -> None:
+def refuse_silent_arms(arms: Iterable[Arm], budget: Budget, *, tell: bool = False) -> list[str]:
     """Refuse arms that are written differently and behave alike within a study's budget.
+
+    Parameters
+    ----------
+    arms, budget
+        The study's.
+    tell
+        Whether they are told and not refused, as ``silent_arms: tell`` asks.
+
+    Returns
+    -------
+    list of str
+        A line per arm that behaves like an earlier one.
 
     Raises
     ------
     KnockoutError
         Naming both arms and what was meant to tell them apart.
     """
-    by_behaviour: dict[str, Arm] = {}
-    for arm in arms:
-        if arm.role == "baseline" or not arm.probed:  # a system of the field is what it is, whatever it resembles
-            continue
-        twin = by_behaviour.setdefault(behaviour(arm, budget), arm)
-        if twin.digest != arm.digest:
+    lines = []
+    for twin, arm in _twins(arms, budget):
+        both = (
+            f"arms {twin.name!r} and {arm.name!r} are written differently ({_difference(twin, arm)}) but behave alike"
+        )
+        if not tell:
             raise KnockoutError(
-                f"arms {twin.name!r} and {arm.name!r} are written differently ({_difference(twin, arm)}) but behave "
-                "alike on the probe: the difference never reaches the model. Comparing them would cost time and prove "
-                "nothing; drop one, or mend the part.",
+                f"{both} on the probe: the difference never reaches the model. Comparing them would cost time and "
+                "prove nothing; drop one, or mend the part. If it acts later than two short epochs show (a warm-up, a margin "
+                "that seldom bites), write silent_arms: tell.",
                 where="design",
             )
+        lines.append(f"{both} on the probe: the difference acts later than its two short epochs, or never.")
+    return lines
+
+
+def _twins(arms: Iterable[Arm], budget: Budget) -> Iterator[tuple[Arm, Arm]]:
+    """Yield each arm that behaves like an earlier one, after that one."""
+    alike: dict[str, list[Arm]] = {}
+    for arm in arms:
+        # a system of the field is what it is, whatever it resembles
+        if arm.role != "baseline" and arm.probed:
+            alike.setdefault(first_batch(arm) if arm.trains else "", []).append(arm)
+    for beginning, candidates in alike.items():
+        by_fit: dict[str, list[Arm]] = {}
+        fits = fittings(candidates, budget) if beginning and len(candidates) > 1 else [""] * len(candidates)
+        for arm, fit in zip(candidates, fits, strict=True):
+            by_fit.setdefault(fit, []).append(arm)
+        for same in by_fit.values():
+            yield from _trained_alike(same, budget)
+
+
+def _trained_alike(arms: Sequence[Arm], budget: Budget) -> Iterator[tuple[Arm, Arm]]:
+    by_behaviour: dict[str, Arm] = {}
+    for arm in arms if len(arms) > 1 or not arms[0].trains else ():
+        twin = by_behaviour.setdefault(behaviour(arm, budget), arm)
+        if twin.digest != arm.digest:
+            yield twin, arm
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """An arm within a budget, known by its digest and its code."""
+
+    digest: str
+    code: str
+    epochs: int
+    graph_epochs: int
+    arm: Arm = field(compare=False)
 
 
 def behaviour(arm: Arm, budget: Budget) -> str:
-    """Digest what an arm does on the probe data set, and how it would go on for the epochs of a budget."""
+    """Digest what an arm does on the probe data set, and how it would go on for the epochs of a budget.
+
+    Raises
+    ------
+    KnockoutError
+        If a part of the arm says so.
+    """
+    return _behaviour(_Tried(arm.digest, code_digest(arm.acting()), budget.epochs, budget.graph_epochs, arm))
+
+
+@lru_cache(maxsize=4096)
+def _behaviour(tried: _Tried) -> str:
+    arm = tried.arm
     # what the study leaves out cannot tell two of its arms apart
-    short = Budget(**{**BUDGET.model_dump(), "graph_epochs": min(BUDGET.graph_epochs, budget.graph_epochs)})
-    dataset, split = _probe()
-    named = _with_known_genes(dataset, arm)
+    short = Budget(**{**BUDGET.model_dump(), "graph_epochs": min(BUDGET.graph_epochs, tried.graph_epochs)})
+    dataset, split = probe()
+    named = with_known_genes(dataset, arm)
     if named is None:
         return f"too few genes: {arm.digest}"
     try:
-        with torch.random.fork_rng(devices=[]), fixed_order("cpu"), _one_thread(), time_limit(LONGEST_S, kill=False):
+        with on_the_probe(arm):
             outcome = score_fold(arm, named, split, 0, short, "cpu")
-    except KnockoutError as error:
-        raise type(error)(f"arm {arm.name!r}: {error.message}", where=error.where) from None
-    except KeyboardInterrupt:
+    except (KnockoutError, KeyboardInterrupt):
         raise
     except BaseException:  # what fails here fails in its cells, where it costs no other arm
         return f"fails: {arm.digest}"
     sha = hashlib.sha256(np.concatenate([outcome.validation, outcome.test]).tobytes())
     sha.update(repr(sorted(outcome.curves.items())).encode())
     if "optimizer" not in arm.silenced:
-        sha.update(repr(_learning_rates(arm.choices["optimizer"], budget.epochs)).encode())
+        sha.update(repr(_rates(tried)).encode())
     return sha.hexdigest()
 
 
-def _learning_rates(choice: Choice, epochs: int) -> list[float]:
-    """Return the learning rate of every epoch to come: a schedule may act long after the probe has ended."""
-    fitter = choice.build().joint([nn.Parameter(torch.zeros(1))])
-    rates = []
-    for _ in range(epochs - 1):
-        fitter.optimizer.step()
-        fitter.scheduler.step()
-        rates.append(fitter.scheduler.get_last_lr()[0])
-    return rates
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one thread: on a data set this small others only wait, and on a busy machine they cost minutes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@cache
-def _probe() -> tuple[Dataset, Split]:
-    dataset = simulate(SimulatorSettings(genes=60, tfs=8, cells=40), seed=7)
-    return dataset, make_split(dataset, parse_choice("split", registry.FACTORS["split"].absent), 0)
-
-
-def _with_known_genes(dataset: Dataset, arm: Arm) -> Dataset | None:
-    """Return the data set with genes that an arm's bucketing knows, but for a few; None if it knows too few."""
-    choice = arm.choices["bucketing"]
-    known = () if "bucketing" in arm.silenced else choice.cls.known_genes(choice.settings)
-    if not known:
-        return dataset
-    unknown = dataset.genes[-UNKNOWN:]
-    known = [name for name in known if name not in unknown][: dataset.n_genes - UNKNOWN]
-    genes = (*known, *unknown)
-    return replace(dataset, genes=genes) if len(genes) == dataset.n_genes else None
+def _rates(tried: _Tried) -> list[float]:
+    """Return the learning rates to come, those of the graph's pre-training first, if there is one."""
+    optimizer, weight = tried.arm.choices["optimizer"].build(), nn.Parameter(torch.zeros(1))
+    pretrains = tried.graph_epochs and "fusion" not in tried.arm.silenced
+    graph = rates(optimizer.graph([weight]), tried.graph_epochs) if pretrains else []
+    return graph + rates(optimizer.joint([weight]), tried.epochs)
 
 
 def _difference(one: Arm, other: Arm) -> str:

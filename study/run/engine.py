@@ -144,7 +144,9 @@ def run_plan(
     missing = [cell for cell in plan.cells if cell.digest not in recorded]
     listener.planned(len(plan.cells) - len(missing), len(missing))
     if missing:
-        refuse_silent_arms(plan.study.arms, plan.study.budget)
+        study = plan.study
+        for line in refuse_silent_arms(study.arms, study.budget, tell=study.tells_silent_arms):
+            listener.message(line)
     tracker.refuse_unknown()
     # nothing is written, and no record forgotten, before the study is known to be sound
     make_folder(plan.study, out, means)

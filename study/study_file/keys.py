@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -55,6 +55,7 @@ class StudyFile(_Strict):
     looks: list[int] | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     embeddings: list[str] | None = None
+    silent_arms: Literal["refuse", "tell"] = "refuse"
     lanes: str = "auto"
 
 

@@ -64,6 +64,8 @@ class Study:
         Numbers of blocks at which its verdicts are read before all are in.
     embeddings
         Names of the arms whose cells of the first repeat save what the model makes of test pairs.
+    tells_silent_arms
+        Whether arms that behave alike on the probe are told and run, and not refused.
     content
         What the file says, key by key, but for its name and lanes.
     overrides
@@ -89,6 +91,7 @@ class Study:
     alpha: float | None = None
     looks: tuple[int, ...] = ()
     embeddings: tuple[str, ...] = ()
+    tells_silent_arms: bool = False
     content: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
 
@@ -216,6 +219,7 @@ def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Pa
         space=_space(reference, raw.search) if raw.search else None,
         tune=design.tune,
         first_repeat=design.tune.repeats if design.tune else 0,
+        tells_silent_arms=raw.silent_arms == "tell",
         content=raw.model_dump(mode="json", exclude={"name", "lanes"}),
         embeddings=_embedded(raw.embeddings, arms.arms, {**expanded.aliases, **arms.aliases}),
     )

@@ -69,13 +69,13 @@ def train(
         parts = nn.ModuleDict({"bucketing": model.bucketing, "gnn": model.gnn})
         _once(trainer, shared.graph, parts, "graph", lambda: _pretrain(trainer, optimizer))
     torch.manual_seed(streams.seed("dropout"))
-    best_epoch = trainer.run(_joint_stage(trainer, optimizer))
+    best_epoch = trainer.run(joint_stage(trainer, optimizer))
     return Trained(model, trainer.graph, trainer.curves, best_epoch)
 
 
 def _pretrain(trainer: Trainer, optimizer: Any) -> None:
     torch.manual_seed(trainer.streams.seed("dropout", "graph"))
-    trainer.run(_graph_stage(trainer, optimizer))
+    trainer.run(graph_stage(trainer, optimizer))
 
 
 def _once(trainer: Trainer, shared: SharedStage, parts: nn.Module, name: str, run: Callable[[], Any]) -> None:
@@ -115,7 +115,8 @@ def predict(trained: Trained, pairs: Ints, encoded: Encoded | None = None) -> Sc
     return in_chunks(lambda chunk: trained.model.score(genes, chunk)[0], tensor)
 
 
-def _graph_stage(trainer: Trainer, optimizer: Any) -> Stage:
+def graph_stage(trainer: Trainer, optimizer: Any) -> Stage:
+    """Return the pre-training of the graph: bucketing and graph branch learn from the graph's own score."""
     model, budget = trainer.model, trainer.budget
     fitter = optimizer.graph([*model.bucketing.parameters(), *model.gnn.parameters()])
 
@@ -132,7 +133,8 @@ def _graph_stage(trainer: Trainer, optimizer: Any) -> Stage:
     return Stage("graph", fitter, budget.graph_batch_size, model.embed_graph, score, loss)
 
 
-def _joint_stage(trainer: Trainer, optimizer: Any) -> Stage:
+def joint_stage(trainer: Trainer, optimizer: Any) -> Stage:
+    """Return joint training: every part learns from the loss of the pairs and from the contrast's."""
     model, budget = trainer.model, trainer.budget
     fitter = optimizer.joint(model.parameters())
 

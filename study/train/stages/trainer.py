@@ -57,12 +57,9 @@ class Trainer:
 
     def run(self, stage: Stage) -> int:
         """Train one stage, leave the model at the epoch that the stage keeps, and return that epoch (1-based)."""
-        # each stage starts its own streams: how long the graph was trained must not change what the joint stage draws
-        draws = self.streams.numpy("negatives", stage.name)
-        order = self.streams.torch("batches", stage.name, self.device)
         parts = (stage.fitter.optimizer, stage.fitter.scheduler)
         at = Progress(stage.name, self.model, parts, Limits.of(self.budget, stage.name), self.curves)
-        passes = Passes(self.positives, lambda _: self._draw(draws), order, fresh=self.sampler.fresh)
+        passes, draws = self.begin(stage.name)
         saved, self.saved = self.saved, None
         if saved is not None and saved["stage"] == stage.name:
             at.resume(saved)
@@ -70,26 +67,37 @@ class Trainer:
             draws.bit_generator.state = json.loads(saved["draws"])
         while at.goes_on:
             at.epoch += 1
-            loss = self._epoch(stage, passes)
+            loss = self.train(stage, passes)
             stage.fitter.end_epoch()
-            at.validate(loss, self._score(stage), self.split.validation_labels, self.split.validation)
+            at.validate(loss, self.scores(stage), self.split.validation_labels, self.split.validation)
             if self.checkpoint.due:
                 drawn = json.dumps(draws.bit_generator.state)
                 self.checkpoint.save({**at.state(), **passes.state(), "draws": drawn})
         return at.keep()
 
-    def _epoch(self, stage: Stage, passes: Passes) -> float:
+    def begin(self, stage: str) -> tuple[Passes, np.random.Generator]:
+        """Return the passes of a stage at their beginning, and the stream that their negatives are drawn from."""
+        # each stage starts its own streams: how long the graph was trained must not change what the joint stage draws
+        draws = self.streams.numpy("negatives", stage)
+        order = self.streams.torch("batches", stage, self.device)
+        return Passes(self.positives, lambda _: self.draw(draws), order, fresh=self.sampler.fresh), draws
+
+    def train(self, stage: Stage, passes: Passes) -> float:
         """Train the batches of an epoch, and return their mean loss."""
         self.model.train()
         batches = passes.batches(stage.batch_size, self.budget.validate_every)
         # summed where the losses are: to look at each would make a GPU wait for Python after every batch
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         for rows in batches:
-            visible = self._visible(rows, len(passes.candidates))
-            loss = stage.loss(visible, passes.candidates[rows], passes.labels(rows))
+            loss = self.loss(stage, passes, rows)
             stage.fitter.step(loss)
             total += loss.detach().double() * len(rows)
         return total.item() / sum(map(len, batches))
+
+    def loss(self, stage: Stage, passes: Passes, rows: Tensor) -> Tensor:
+        """Return the loss of a batch, given by its rows of the candidates of a pass."""
+        visible = self._visible(rows, len(passes.candidates))
+        return stage.loss(visible, passes.candidates[rows], passes.labels(rows))
 
     def precision(self) -> torch.autocast:
         """Return the number format of a forward pass in training."""
@@ -103,13 +111,14 @@ class Trainer:
         return self.graph.hiding(hidden[: len(self.positives)])
 
     @torch.no_grad()
-    def _score(self, stage: Stage) -> Scores:
+    def scores(self, stage: Stage) -> Scores:
         """Return the scores of validation pairs."""
         self.model.eval()
         encoded = stage.encode(self.graph)
         return in_chunks(lambda pairs: stage.score(encoded, pairs), self.validation)
 
-    def _draw(self, rng: np.random.Generator) -> Tensor:
+    def draw(self, rng: np.random.Generator) -> Tensor:
+        """Return the negatives ``[n, 2]`` of a pass, on the device."""
         negatives = self.sampler.draw(rng)
         self.split.training.check_drawn(negatives)
         return on_device(negatives, self.device)

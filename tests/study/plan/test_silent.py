@@ -7,9 +7,15 @@ import torch
 
 from components.core.budget import Budget
 from components.core.errors import KnockoutError
-from study.plan import silent
+from study.plan import fingerprint, silent
 from study.plan.silent import behaviour, refuse_silent_arms
 from study.study_file.study import Study, load_study
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_known():
+    silent._behaviour.cache_clear()
+    fingerprint._first_batch.cache_clear()
 
 
 @pytest.fixture
@@ -59,9 +65,10 @@ def test_what_the_budget_leaves_out_tells_no_arms_apart(study: Callable[..., Stu
 
 def test_a_schedule_that_starts_after_the_last_epoch_is_caught(study: Callable[..., Study]):
     made = study({"optimizer": {"adam": {"gamma": 0.5}}})  # the first step comes after epoch 10
-    refuse_silent_arms(made.arms, Budget(epochs=11))
+    refuse_silent_arms(made.arms, Budget(epochs=11, graph_epochs=10))
+    refuse_silent_arms(made.arms, Budget(epochs=10, graph_epochs=11))
     with pytest.raises(KnockoutError, match="gamma"):
-        refuse_silent_arms(made.arms, Budget(epochs=10))
+        refuse_silent_arms(made.arms, Budget(epochs=10, graph_epochs=10))
 
 
 def test_an_arm_that_fails_on_the_probe_is_left_to_its_cells(plugin: Path, study: Callable[..., Study]):

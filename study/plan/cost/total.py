@@ -1,0 +1,124 @@
+"""Adds up what the missing cells of a study will take. Nothing is written.
+
+The records of finished cells come first: of the same arm, then of an arm as dear. The rest is timed, or follows what
+is timed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import TypeVar
+
+from study.plan.cost.pace import Paces
+from study.plan.cost.shape import Kind, like
+from study.plan.cost.work import Draws, Exams, Work
+from study.plan.plan import Plan
+from study.plan.time_left import Key, key_of
+from study.spec.cell import Cell
+from study.store.ledger import Ledger
+from study.train.stages.shared import stage_group
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds that the missing cells of a study will take.
+
+    Attributes
+    ----------
+    seconds
+        Sum over cells, on one lane.
+    at_most
+        The same if no cell stops early.
+    measured
+        Share of the missing cells whose cost is known from finished cells of the same arm, or of one as dear, on the
+        same data set.
+    unknown
+        Number of missing cells that are not in it: of programs that a plan does not run.
+    slow
+        Missing cells that are not in it either, by arm: of methods that take longer than a plan spends on them.
+    timed, kinds
+        How many kinds of cells (arms of one shape on one data set) were timed, out of how many that no finished cell
+        tells; the others are taken to cost what the nearest of them does.
+    """
+
+    seconds: float
+    at_most: float
+    measured: float
+    unknown: int = 0
+    slow: Mapping[str, int] = field(default_factory=dict)
+    timed: int = 0
+    kinds: int = 0
+
+
+def estimate(plan: Plan, ledger: Ledger, say: Callable[[str], None] = lambda text: None) -> Estimate:
+    """Estimate the cost of what is missing; ``say`` is told which arm is being timed on which data set."""
+    missing, finished = plan.missing(ledger), _Finished.of(plan, ledger)
+    known = [finished.seconds(cell) for cell in missing]
+    total = sum(seconds for seconds in known if seconds is not None)
+    to_time = [cell for cell, seconds in zip(missing, known, strict=True) if seconds is None and cell.arm.probed]
+    exams = Exams(plan)
+    draws = Draws(exams)
+    paces = Paces(exams, draws, plan.study.lanes[0])
+    paces.measure(to_time, say)
+    expected, at_most, slow = total, total, Counter[str]()
+    begun: set[tuple[str, str, int]] = set()
+    for cell in to_time:
+        pace = paces.of(cell)
+        if pace is None:
+            slow[cell.arm.name] += 1
+            continue
+        work = Work(cell, pace, exams.size(cell), draws.of(cell), pays=_begins_stage(cell, begun))
+        expected, at_most = expected + work.seconds(_likely), at_most + work.seconds(lambda epochs, patience: epochs)
+    told = sum(seconds is not None for seconds in known)
+    unknown = len(missing) - told - len(to_time)
+    return Estimate(expected, at_most, told / max(len(missing), 1), unknown, slow, paces.timed, paces.kinds)
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """Mean seconds of the cells that have scores, by arm and data set, and by what makes one as dear as another."""
+
+    by_arm: Mapping[Key, float]
+    by_kind: Mapping[Kind, float]
+
+    @classmethod
+    def of(cls, plan: Plan, ledger: Ledger) -> _Finished:
+        records = ledger.read_all(cell.digest for cell in plan.cells)
+        of_arms: dict[Key, list[float]] = defaultdict(list)
+        of_kinds: dict[Kind, list[float]] = defaultdict(list)
+        for cell in plan.cells:
+            record = records.get(cell.digest)
+            if record is not None and record.ok:
+                of_arms[key_of(cell)].append(record.seconds)
+                of_kinds[like(cell)].append(record.seconds)
+        return cls(_means(of_arms), _means(of_kinds))
+
+    def seconds(self, cell: Cell) -> float | None:
+        """Return what a cell like this one took; None if none has scores."""
+        if not self.by_arm:
+            return None
+        return self.by_arm.get(key_of(cell), self.by_kind.get(like(cell)))
+
+
+def _means(seconds: Mapping[K, Sequence[float]]) -> dict[K, float]:
+    return {key: fmean(values) for key, values in seconds.items()}
+
+
+def _begins_stage(cell: Cell, begun: set[tuple[str, str, int]]) -> bool:
+    """Return whether a cell trains its first stage itself, and does not take it over from an arm that shares it."""
+    key = (stage_group(cell.arm, cell.budget), cell.labels.dataset, cell.repeat)
+    if not key[0]:
+        return True
+    first = key not in begun
+    begun.add(key)
+    return first
+
+
+def _likely(epochs: int, patience: int) -> float:
+    """Return the epochs that early stopping usually leaves: a third, and never less than its patience."""
+    return min(epochs, max(epochs / 3, patience + 1))

@@ -1,0 +1,238 @@
+"""Tells most arms apart at the price of a batch: what a training would see first, and how its weights are moved.
+
+All that is digested here is a part of what a training on the probe sees: the loss of the first batch; of each stage the
+loss as the optimiser has it, two of its steps along the same gradients, its learning rate in every epoch. So arms with
+different fingerprints behave differently. Arms with the same need not behave alike: a training tells.
+
+Weights are compared where they have a gradient: one that is initialised and never used tells no arms apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from components.core.budget import Budget
+from components.core.errors import KnockoutError
+from components.core.streams import Streams
+from components.model import Parts
+from search_spaces.arm import Arm, Choice, canonical_json
+from study.plan.probe import BUDGET, on_the_probe, probe, with_known_genes
+from study.spec.code import code_digest
+from study.train.checkpoint import Checkpoint
+from study.train.fit import graph_stage, joint_stage
+from study.train.score import assemble_arm
+from study.train.stages.steps import acting_on, adjusted
+from study.train.stages.trainer import Stage, Trainer
+from study.train.stages.unsupervised import fit_to_expression
+
+STEPS = 2  # of an optimiser: the second sees what it remembers of the first
+WEIGHTS = 8  # tensors that are moved of either kind, vectors and matrices; the smallest
+BATCHES = 100  # of an epoch, for a schedule that counts batches
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """An arm without its optimiser, known by what it is made of."""
+
+    made_of: str
+    code: str
+    arm: Arm = field(compare=False)
+
+
+def first_batch(arm: Arm) -> str:
+    """Digest the loss of the first batch of joint training, whatever the arm's optimiser.
+
+    Raises
+    ------
+    KnockoutError
+        If a part of the arm says so.
+    """
+    return _first_batch(_Tried(_but_optimizer(arm), code_digest(arm.acting()), arm))
+
+
+@lru_cache(maxsize=4096)
+def _first_batch(tried: _Tried) -> str:
+    try:
+        with on_the_probe(tried.arm):
+            digests = _first_loss(tried.arm)
+    except (KnockoutError, KeyboardInterrupt):
+        raise
+    except BaseException:  # what fails here may do so in a training, or not
+        return f"fails: {tried.made_of}"
+    return _digest(digests)
+
+
+def _first_loss(arm: Arm) -> list[Any]:
+    ready = _Ready.of(arm)
+    if ready is None:
+        return ["too few genes"]
+    seen: list[Any] = [sorted(ready.trainer.curves.values.items())]
+    with torch.no_grad():
+        joint = ready.stages(pretrains=False)[-1]
+        seen.append(next(ready.losses(joint)).item())
+        if acting_on(arm, "scores"):
+            split, scores = ready.trainer.split, ready.trainer.scores(joint)
+            seen.append(adjusted(arm, scores, split.validation, split.training).tobytes())
+    return seen
+
+
+def fittings(arms: Sequence[Arm], budget: Budget) -> list[str]:
+    """Digest how each arm's optimiser moves the weights; arms that differ in it alone share weights and gradients.
+
+    Empty where that cannot be said.
+    """
+    made: dict[str, list[_Push]] = {}
+    digests = []
+    for arm in arms:
+        key = _but_optimizer(arm)
+        try:
+            with on_the_probe(arm):
+                if key not in made:
+                    made[key] = _pushes(arm, pretrains=budget.graph_epochs > 0)
+                digests.append(_digest([_fitted(arm.choices["optimizer"], push, budget) for push in made[key]]))
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # a training says what is wrong
+            made.setdefault(key, [])
+            digests.append("")
+    return digests
+
+
+@dataclass(frozen=True)
+class _Push:
+    """What pushes the weights of a stage: logits and labels of its first batch; weights, their gradients by batch."""
+
+    stage: str
+    seen: list[tuple[Tensor, Tensor]]
+    weights: list[Tensor]
+    gradients: list[list[Tensor]]
+
+
+def _pushes(arm: Arm, *, pretrains: bool) -> list[_Push]:
+    ready = _Ready.of(arm)
+    return [] if ready is None else [_push(ready, stage) for stage in ready.stages(pretrains=pretrains)]
+
+
+def _push(ready: _Ready, stage: Stage) -> _Push:
+    ready.watched.clear()
+    model, batches = ready.trainer.model, ready.losses(stage)
+    gradients: list[dict[str, Tensor]] = []
+    seen: list[tuple[Tensor, Tensor]] = []
+    for _ in range(STEPS):
+        model.zero_grad(set_to_none=True)
+        next(batches).backward()
+        seen = seen or list(ready.watched)
+        gradients.append({name: w.grad.clone() for name, w in model.named_parameters() if w.grad is not None})
+    weights = {name: w.detach() for name, w in model.named_parameters()}
+    reached = [name for name in gradients[0] if name in gradients[1] and bool(gradients[0][name].any())]
+    reached.sort(key=lambda name: weights[name].numel())
+    few = [name for name in reached if weights[name].ndim < 2][:WEIGHTS]
+    few += [name for name in reached if weights[name].ndim >= 2][:WEIGHTS]
+    return _Push(stage.name, seen, [weights[name] for name in few], [[g[name] for name in few] for g in gradients])
+
+
+def _fitted(choice: Choice, push: _Push, budget: Budget) -> list[Any]:
+    """Return what an optimiser makes of a stage: losses and their gradients, weights after steps, rates to come."""
+    optimizer = choice.build()
+    weights = [nn.Parameter(weight.clone()) for weight in push.weights]
+    graph = push.stage == "graph"
+    fitter = optimizer.graph(weights) if graph else optimizer.joint(weights)
+    told: list[Any] = []
+    for logits, labels in push.seen:
+        given = logits.clone().requires_grad_()
+        loss = fitter.loss(given, labels)
+        loss.backward()
+        told += [loss.item(), _bytes(given.grad)]
+    for gradients in push.gradients:
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient.clone()
+        fitter.optimizer.step()
+        if fitter.by_batch:
+            fitter.scheduler.step()
+    told += sorted(_bytes(weight) for weight in weights)
+    return [*told, rates(fitter, budget.graph_epochs if graph else budget.epochs)]
+
+
+def rates(fitter: Any, epochs: int) -> list[float]:
+    """Return the learning rates to come, in the order in which they change: a schedule may act long after a probe."""
+    steps = epochs * BATCHES if fitter.by_batch else epochs - 1
+    fitter.optimizer.zero_grad(set_to_none=True)
+    fitter.optimizer.step()
+    told: list[float] = []
+    for _ in range(steps):
+        fitter.scheduler.step()
+        told.append(fitter.scheduler.get_last_lr()[0])
+    return told
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """An arm before its first batch, with the logits and labels that its loss was given so far."""
+
+    trainer: Trainer
+    parts: Parts
+    watched: list[tuple[Tensor, Tensor]]
+
+    @classmethod
+    def of(cls, arm: Arm) -> _Ready | None:
+        """Assemble an arm on the probe, its stage without labels done; None if it knows too few genes."""
+        dataset, split = probe()
+        named = with_known_genes(dataset, arm)
+        if named is None:
+            return None
+        streams = Streams(named.digest, 0)
+        assembled = assemble_arm(arm, named, streams, "cpu")
+        sampler = assembled.parts.build("negatives", split.training, assembled.expression)
+        trainer = Trainer(assembled.model, split, sampler, streams, BUDGET, Checkpoint(), None)
+        if assembled.model.bucketing.unsupervised:
+            fit_to_expression(trainer)
+        return cls(trainer, assembled.parts, [])
+
+    def stages(self, *, pretrains: bool) -> list[Stage]:
+        """Return the stages, with the default loss: that of the arm belongs to its optimiser."""
+        default = self.parts.absent("optimizer")
+
+        def loss(logits: Tensor, labels: Tensor) -> Tensor:
+            self.watched.append((logits.detach(), labels))
+            value: Tensor = default.loss(logits, labels)
+            return value
+
+        class Watched:
+            """Moves nothing."""
+
+            def joint(self, parameters: Any) -> Any:
+                return SimpleNamespace(loss=loss)
+
+            graph = joint
+
+        first = [graph_stage(self.trainer, Watched())] if self.trainer.model.fused and pretrains else []
+        return [*first, joint_stage(self.trainer, Watched())]
+
+    def losses(self, stage: Stage) -> Iterator[Tensor]:
+        """Yield the loss of each batch of a stage, in training mode, with its own dropout."""
+        torch.default_generator.manual_seed(self.trainer.streams.seed("dropout", stage.name))
+        self.trainer.model.train()
+        passes, _ = self.trainer.begin(stage.name)
+        while True:
+            for rows in passes.batches(stage.batch_size):
+                yield self.trainer.loss(stage, passes, rows)
+
+
+def _but_optimizer(arm: Arm) -> str:
+    return canonical_json({name: choice for name, choice in arm.canonical.items() if name != "optimizer"})
+
+
+def _bytes(tensor: Tensor | None) -> bytes:
+    return b"" if tensor is None else tensor.detach().contiguous().numpy().tobytes()
+
+
+def _digest(told: list[Any]) -> str:
+    return hashlib.sha256(repr(told).encode()).hexdigest()
