@@ -9,7 +9,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,7 +17,7 @@ from components.bucketing.buckets import Edges, Log, Reals, uniform
 from components.bucketing.relations import Neighbours, NeighbourSum, feature_weights
 from components.core.dataset import Ints
 from components.core.registry import register
-from components.core.settings import heads_divide_dim, setting
+from components.core.settings import setting
 
 CLIP = 20.0  # standard deviations beyond which the target of the regression is cut
 
@@ -53,13 +52,13 @@ class FactorisedBucketing(Bucketing):
         )
         dim: int = setting(256, "width of messages within a relation", ge=4, le=1024, search=(32, 64, 128, 256))
         width: int = setting(256, "width of an embedding", ge=4, le=4096, search=(32, 256), log=True)
-        heads: int = setting(4, "parts of a gate that are normalised apart; must divide dim", ge=1, le=32)
+        heads: int = setting(
+            4, "parts of a gate that are normalised apart; must divide dim", ge=1, le=32, divides="dim"
+        )
         temperature: float = setting(0.25, "temperature of the gate", ge=1e-3, le=100.0)
         cells: bool = setting(False, "append the mean embedding of the cells that express a gene (GMFGRN)")
         learning_rate: float = setting(0.01, "learning rate of the fit, by Adam", ge=1e-6, le=1.0)
         clip: float = setting(0.1, "norm that the fit's gradient is cut to", ge=1e-6, le=1e6)
-
-        _heads_divide_dim = model_validator(mode="after")(heads_divide_dim)
 
     def __init__(self, settings: Settings, expression: Tensor) -> None:
         super().__init__()

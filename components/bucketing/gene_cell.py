@@ -27,14 +27,13 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import model_validator
 from torch import Tensor, nn
 
 from components.bucketing.base import Bucketing
 from components.bucketing.buckets import BUCKETS, Log
 from components.bucketing.relations import GeneCellLayer, Similarity, both_ways
 from components.core.registry import register
-from components.core.settings import heads_divide_dim, setting
+from components.core.settings import setting
 
 
 class GeneCellBucketing(Bucketing):
@@ -66,7 +65,9 @@ class GeneCellBucketing(Bucketing):
         )
         layers: int = setting(1, "layers of message passing (2.2.3: 'after one layer')", ge=1, le=4, search=(1, 2))
         temperature: float = setting(0.1, "tau of eq 12", ge=1e-3, le=100.0, search=(0.01, 1.0), log=True)
-        heads: int = setting(1, "parts of a projection that eq 12 normalises apart; must divide dim", ge=1, le=32)
+        heads: int = setting(
+            1, "parts of a projection that eq 12 normalises apart; must divide dim", ge=1, le=32, divides="dim"
+        )
         similarity: Similarity = setting(
             "target",
             "what the target's projection is compared with in eq 12: itself, as printed, or the aggregated message",
@@ -78,8 +79,6 @@ class GeneCellBucketing(Bucketing):
             "multiply a message by r / K of its edge (eqs 7, 10); eq 13 as printed does not read r",
             search=("none", "position"),
         )
-
-        _heads_divide_dim = model_validator(mode="after")(heads_divide_dim)
 
     def __init__(self, settings: Settings, expression: Tensor) -> None:
         super().__init__()

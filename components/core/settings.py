@@ -9,9 +9,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from components.core.errors import KnockoutError, UnknownNameError, as_written, complaint, suggestion
 
@@ -60,6 +60,13 @@ class Settings(BaseModel):
         """Whether a user may name settings that the class does not declare."""
         return cls.model_config.get("extra") == "allow"
 
+    @model_validator(mode="after")
+    def _divide(self) -> Self:
+        for name, other in divisors(type(self)).items():
+            if getattr(self, other) % getattr(self, name):
+                raise ValueError(f"{name} ({getattr(self, name)}) must divide {other} ({getattr(self, other)})")
+        return self
+
     def inherited(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a user set here, for a choice of the same level with some settings ``given``."""
         return {name: getattr(self, name) for name in self.model_fields_set}
@@ -97,13 +104,6 @@ def _digest(path: Path, _modified: int, _size: int) -> str:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:20]}"
 
 
-def heads_divide_dim(settings: Any) -> Any:
-    """Return settings whose ``heads`` divide their ``dim``; raise ValueError for others: an 'after' validator."""
-    if settings.dim % settings.heads:
-        raise ValueError(f"heads ({settings.heads}) must divide dim ({settings.dim})")
-    return settings
-
-
 def setting(
     default: Any,
     meaning: str,
@@ -113,6 +113,7 @@ def setting(
     unit: str = "",
     search: tuple[Any, ...] | None = None,
     log: bool = False,
+    divides: str = "",
 ) -> Any:
     """Declare one parameter of a level.
 
@@ -130,8 +131,11 @@ def setting(
         ``(low, high)`` for numbers, or the choices; None keeps the parameter out of searches.
     log
         Whether a search draws on a logarithmic scale.
+    divides
+        Another setting of the level, of which this one must be a divisor; a search draws the two so.
     """
     extra: dict[str, Any] = {"unit": unit, "search": list(search) if search else None, "log": log}
+    extra |= {"divides": divides} if divides else {}
     return Field(default, description=meaning, ge=ge, le=le, json_schema_extra=extra)
 
 
@@ -196,6 +200,13 @@ def search_range(cls: type[Settings], name: str) -> Search:
     extra: Any = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     kind: Any = field.annotation
     return Search(kind if kind in (int, float) else None, tuple(extra.get("search") or ()), bool(extra.get("log")))
+
+
+@cache
+def divisors(cls: type[Settings]) -> dict[str, str]:
+    """Return the settings that must divide another one, each with that other: ``heads``, which divides ``dim``."""
+    extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
+    return {name: str(e["divides"]) for name, e in extras.items() if isinstance(e, dict) and e.get("divides")}
 
 
 def describe(cls: type[Settings]) -> list[dict[str, str]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from pydantic import model_validator
 from torch import Tensor, nn
 
 from components.core.settings import Settings as BaseSettings
-from components.core.settings import heads_divide_dim, setting
+from components.core.settings import setting
 from components.pair_encoder.layer import PairLayer
 
 
@@ -59,10 +58,8 @@ class TransformerSettings(PairEncoder.Settings):
     """Settings common to the pair transformers; defaults are scUniGP's."""
 
     layers: int = setting(4, "transformer layers", ge=1, le=12, search=(1, 4))
-    heads: int = setting(8, "attention heads; must divide dim", ge=1, le=32, search=(2, 4, 8))
+    heads: int = setting(8, "attention heads; must divide dim", ge=1, le=32, search=(2, 4, 8), divides="dim")
     hidden: float = setting(2.0, "width of the feed-forward part, in units of dim", ge=0.5, le=8.0)
-
-    _heads_divide_dim = model_validator(mode="after")(heads_divide_dim)
 
 
 def transformer(settings: TransformerSettings, activation: Literal["gelu", "relu"] = "gelu") -> nn.TransformerEncoder:

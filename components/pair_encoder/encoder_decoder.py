@@ -30,7 +30,7 @@ class EncoderDecoder(PairEncoder):
         dim: int = setting(256, "width of a gene's token", ge=8, le=4096, search=(32, 64, 128, 256))
         dropout: float = setting(0.1, "share of activations dropped in the encoder", ge=0.0, le=0.9, search=(0.0, 0.5))
         layers: int = setting(2, "layers of the encoder", ge=1, le=12, search=(1, 4))
-        heads: int = setting(4, "attention heads; must divide dim", ge=1, le=32, search=(2, 4, 8))
+        heads: int = setting(4, "attention heads; must divide dim", ge=1, le=32, search=(2, 4, 8), divides="dim")
         hidden: float = setting(8.0, "width of the encoder's feed-forward part, in units of dim", ge=0.5, le=8.0)
         input_dropout: float = setting(0.5, "share of the tokens' values dropped", ge=0.0, le=0.9)
         decoder_dropout: float = setting(0.5, "share of activations dropped in the decoder", ge=0.0, le=0.9)

@@ -28,7 +28,7 @@ class GPDHTPairEncoder(PairEncoder):
         dim: int = setting(256, "width of a gene's token (2.3.4)", ge=8, le=4096, search=(32, 512), log=True)
         dropout: float = setting(0.1, "share of activations dropped", ge=0.0, le=0.9, search=(0.0, 0.5))
         layers: int = setting(3, "transformer layers (2.3.2: three)", ge=1, le=12, search=(1, 4))
-        heads: int = setting(4, "attention heads; must divide dim", ge=1, le=32, search=(2, 4, 8))
+        heads: int = setting(4, "attention heads; must divide dim", ge=1, le=32, search=(2, 4, 8), divides="dim")
         width: int = setting(256, "width of the pair encoding f (eq 20)", ge=4, le=4096, search=(64, 512), log=True)
 
     def __init__(self, settings: Settings, in_width: int) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
-from components.core.settings import search_range
+from components.core.settings import divisors, search_range
 from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
 from search_spaces.designs import refuse_exam
-from search_spaces.space.parameter import Parameter, parse_parameter, varied_levels
+from search_spaces.space.parameter import Parameter, Tie, parse_parameter, varied_levels
 
 Levels = dict[str, dict[str, Parameter]]  # level to the ranges that a user gave for its settings
 
@@ -46,6 +46,27 @@ class LevelOptions:
         given = {name: getattr(base.settings, name) for name in base.settings.model_fields_set}
         varied = {p.setting: p.decode(params[p.name]) for p in self.parameters}
         return Choice(base.factor, base.level, registry.parse(base.factor, base.level, given | self.fixed | varied))
+
+    @property
+    def ties(self) -> Iterator[Tie]:
+        """Yield the pairs of settings that a search must draw together, for one of them must divide the other."""
+        cls: Any = self.base.cls
+        varied = {parameter.setting: parameter for parameter in self.parameters}
+        for divisor, multiple in divisors(cls.Settings).items():
+            if multiple in varied:
+                yield Tie(varied[multiple], divisor, multiple=True)
+            elif divisor in varied:
+                yield Tie(varied[divisor], multiple, multiple=False)
+
+    def together(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters that a search drew, with those moved to the nearest value that must fit another's."""
+        fitting = dict(params)
+        for tie in self.ties:
+            name = tie.moved.name
+            other = params.get(f"{self.base.factor}.{self.base.level}.{tie.stays}", self.rest.get(tie.stays))
+            nearest = tie.nearest(fitting[name], other)
+            fitting[name] = fitting[name] if nearest is None else nearest
+        return fitting
 
     @property
     def settled(self) -> Choice:
@@ -207,7 +228,24 @@ def _level_options(
             fixed[setting] = parameter.decode(parameter.points(2)[0])
         else:
             varied.append(parameter)
-    return LevelOptions(base, fixed, tuple(varied))
+    options = LevelOptions(base, fixed, tuple(varied))
+    _refuse_unfit(options, where)
+    return options
+
+
+def _refuse_unfit(options: LevelOptions, where: str) -> None:
+    """Refuse a range without a multiple of every divisor that may stand beside it, or without a divisor."""
+    varied = {parameter.setting: parameter for parameter in options.parameters}
+    for tie in options.ties:
+        others = varied[tie.stays].values if tie.stays in varied else [options.rest[tie.stays]]
+        for other in others:
+            if tie.nearest(0, other) is None:
+                kind = "multiple" if tie.multiple else "divisor"
+                raise KnockoutError(
+                    f"{tie.moved.name}: no value of {tie.moved.range} is a {kind} of {tie.stays} {other}, as it must "
+                    f"be. Widen the range, or leave {tie.stays} {other} out.",
+                    where=f"{where}.{options.base.level}.{tie.moved.setting}",
+                )
 
 
 def _fields(factor: str, level: str, where: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -89,6 +90,15 @@ class Parameter:
         """Return the value of a setting that Optuna stores as this."""
         return json.loads(value) if self.lists else value
 
+    @property
+    def values(self) -> Sequence[Any]:
+        """Every value of a whole number or of choices."""
+        drawn = self.distribution
+        if isinstance(drawn, CategoricalDistribution):
+            return drawn.choices
+        assert isinstance(drawn, IntDistribution)
+        return range(drawn.low, drawn.high + 1)
+
     def points(self, count: int) -> list[Any]:
         """Return the values of a grid: every choice, or up to ``count`` numbers, evenly spread and with both ends."""
         drawn = self.distribution
@@ -103,6 +113,30 @@ class Parameter:
         values = [math.exp(value) if drawn.log else value for value in between]
         inner = [round(value) if whole else float(f"{value:.12g}") for value in values]  # 0.001, not 0.0010000000000002
         return list(dict.fromkeys([drawn.low, *inner, drawn.high]))
+
+
+@dataclass(frozen=True)
+class Tie:
+    """Two settings of a level of which one must divide the other, as ``heads`` must divide ``dim``.
+
+    Attributes
+    ----------
+    moved
+        The one that gives way: the multiple, if it varies, else the divisor.
+    stays
+        Name of the other setting.
+    multiple
+        Whether ``moved`` is the multiple.
+    """
+
+    moved: Parameter
+    stays: str
+    multiple: bool
+
+    def nearest(self, value: int, other: int) -> int | None:
+        """Return the value of ``moved`` closest to one of it that fits the other setting; None if none fits."""
+        fitting = [v for v in self.moved.values if (v % other if self.multiple else other % v) == 0]
+        return min(fitting, key=lambda v: (abs(v - value), v), default=None)
 
 
 def varied_levels(factor: str, levels: list[str]) -> Parameter:

@@ -74,14 +74,19 @@ class Space:
     def suggest(self, trial: Trial) -> Arm:
         """Return the arm that a trial proposes.
 
+        What must be a multiple or a divisor of another setting is moved to the nearest value that is one: ``dim`` to a
+        multiple of ``heads``. :meth:`params_of` returns the moved value, and so a sampler learns from what was scored.
+
         Raises
         ------
         KnockoutError
-            If the settings are not valid together (``heads`` that do not divide ``dim``).
+            If the settings are not valid together for another reason, which a level of a user's own may have.
         """
         params: dict[str, Any] = {}
         for parameter in self.acting(params):
             params[parameter.name] = parameter.suggest(trial)
+        for factor in list(self._acting(params)):
+            params = factor.levels[factor.level(params)].together(params)
         return self.arm(params)
 
     def arm(self, params: Mapping[str, Any]) -> Arm:

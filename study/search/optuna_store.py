@@ -49,6 +49,7 @@ class OptunaStore:
     ) -> None:
         self.name, self.folder, self.url, self._say = name, folder, url, say
         self._warned, self._failed = False, float("-inf")
+        self._opened: BaseStorage | None = None  # kept: a new one would read all trials anew
 
     @property
     def address(self) -> str:
@@ -87,6 +88,7 @@ class OptunaStore:
                 try:
                     self._add(trials, space, objectives)
                 except Exception as error:
+                    self._opened = None
                     if not self._set_aside(error):
                         raise
                     self._add(trials, space, objectives)
@@ -96,7 +98,7 @@ class OptunaStore:
             self._failed = float("-inf")
 
     def _fail(self, error: Exception) -> None:
-        self._failed = time.monotonic()
+        self._failed, self._opened = time.monotonic(), None
         if not self._warned:
             self._warned = True
             self._say(
@@ -134,6 +136,11 @@ class OptunaStore:
         return study
 
     def _storage(self) -> BaseStorage:
+        if self._opened is None or (self.url is None and not self.folder.journal.exists()):
+            self._opened = self._open()
+        return self._opened
+
+    def _open(self) -> BaseStorage:
         if self.url is None:
             lock = JournalFileOpenLock(
                 str(self.folder.journal), grace_period=10

@@ -83,7 +83,8 @@ class Proposal:
         """What sampler and pruner noted on the trial, for later proposals."""
         if self._optuna_trial is None:
             return {}
-        return dict(self._optuna_trial.study.trials[self._optuna_trial.number].system_attrs)
+        trials = self._optuna_trial.study.get_trials(deepcopy=False)
+        return dict(trials[self._optuna_trial.number].system_attrs)
 
 
 class Proposer:
@@ -105,6 +106,7 @@ class Proposer:
         self.space, self.spec, self.objectives, self.cells = space, spec, tuple(objectives), cells
         self.prunes = len(objectives) == 1 and spec.pruner != "none" and cells > 1
         self._grid = space.grid(spec.grid_points)  # read once: what was tried need not be met again
+        self._frozen: dict[tuple[int, bool], FrozenTrial | None] = {}  # by number, and whether seen
 
     def propose(self, number: int, before: Sequence[Trial]) -> Proposal | None:
         """Return the arm of trial ``number`` given all trials before it, or None when the space is exhausted.
@@ -126,7 +128,7 @@ class Proposer:
                 optuna_trial = self._view(number, before, SAMPLERS[sampler](seed)).ask()
                 try:
                     arm = self.space.suggest(optuna_trial)
-                except KnockoutError:  # settings that do not go together: heads that do not divide the width
+                except KnockoutError:  # settings that do not go together, as a level of a user's own may find
                     continue
             if arm.digest not in known:
                 return Proposal(_named(arm, number), optuna_trial, self.prunes)
@@ -149,18 +151,42 @@ class Proposer:
         return optuna_trial
 
     def _view(self, number: int, before: Sequence[Trial], sampler: BaseSampler) -> optuna.Study:
+        storage = optuna.storages.InMemoryStorage()
         view = optuna.create_study(
+            storage=storage,
             study_name="view",  # Hyperband draws its brackets from name and number
             sampler=sampler,
             pruner=PRUNERS[self.spec.pruner](self.cells),
             directions=directions(self.objectives),
         )
+        study = storage.get_study_id_from_name(view.study_name)
         for trial in before:
-            visible = trial.warm or trial.number <= number - self.spec.parallel
-            known = frozen(trial, self.space, self.objectives, unseen=not visible)
+            known = self._shared(trial, seen=trial.warm or trial.number <= number - self.spec.parallel)
             if known is not None:
-                view.add_trial(known)
+                storage.create_new_trial(study, known)
         return view
+
+    def _shared(self, trial: Trial, *, seen: bool) -> FrozenTrial | None:
+        """Return a trial in Optuna's form, the same object for every view: those before it are in each of them."""
+        key = (trial.number, seen)
+        if key not in self._frozen:
+            known = frozen(trial, self.space, self.objectives, unseen=not seen)
+            self._frozen[key] = known and _SharedTrial.of(known)
+        return self._frozen[key]
+
+
+class _SharedTrial(FrozenTrial):
+    """A trial that Optuna's storages take up as it is, not as a copy; its place in every view is the same."""
+
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> _SharedTrial:
+        """Return a trial as a shared one."""
+        shared = cls.__new__(cls)
+        shared.__dict__.update(trial.__dict__)
+        return shared
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _SharedTrial:
+        return self
 
 
 def frozen(
@@ -181,7 +207,7 @@ def frozen(
     foreign
         Give an arm without parameters all the same, for the record; as failed, if the space no longer counts it.
     """
-    params = space.params_of(trial.arm)
+    params = trial.params
     if params is None and not foreign:
         return None
     state = OptunaState.RUNNING if unseen else STATES[trial.state]

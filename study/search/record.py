@@ -79,7 +79,7 @@ def _columns(search: Search) -> list[str]:
 
 
 def _row(search: Search, trial: Trial) -> dict[str, Any]:
-    params = search.space.params_of(trial.arm) or {}
+    params = trial.params or {}
     row = {
         "number": trial.number,
         "state": str(trial.state),

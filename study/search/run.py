@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from study.spec.records import TrialState
 from study.store.ledger import Ledger
 from study.store.tracking.tracker import Tracker
 from study.study_file.study import Study
+
+TABLE_EVERY = 20.0  # of the time that it takes to write the table of trials: for so long it is not written again
 
 
 def open_search(study: Study, out: Path) -> Search:
@@ -129,7 +132,7 @@ class SearchLog:
         self.search, self.tracker, self.listener = search, tracker, listener
         self.name = study if search.study.search is not None else f"{study}/{search.space.reference.name}"
         self.store = OptunaStore(self.name, search.folder, means.storage, listener.message)
-        self._logged: set[int] = set()
+        self._table_due = 0.0
 
     def begin(self) -> None:
         """Bring everything up to date: the last driver may have died between a trial's end and its record in MLflow."""
@@ -140,13 +143,14 @@ class SearchLog:
 
     def update(self) -> None:
         """Write down the trials that have ended since the last call."""
-        ended = [trial for trial in self.search.finished if trial.number not in self._logged]
+        ended = self.search.take_ended()
         if not ended:
             return
         for trial in ended:
             self._log(trial)
             self.listener.message(self._line(trial))
-        write_trials(self.search)
+        if time.monotonic() >= self._table_due:
+            self._write_table()
         self._sync()
 
     def close(self) -> None:
@@ -164,10 +168,16 @@ class SearchLog:
         judged = (search.finished if whole else [], search.space, search.objectives)
         front = pareto(*judged) if len(search.objectives) > 1 else []
         write_search(search, name=self.name, storage=self.store.address, importances=importances(*judged), front=front)
-        write_trials(search)
+        self._write_table()
+
+    def _write_table(self) -> None:
+        """Write all trials; the more there are, the longer until that is due again, for it to be a small share."""
+        began = time.monotonic()
+        write_trials(self.search)
+        ended = time.monotonic()
+        self._table_due = ended + TABLE_EVERY * (ended - began)
 
     def _log(self, trial: Trial) -> None:
-        self._logged.add(trial.number)
         for cell in trial.cells:
             if cell.digest in trial.records:
                 self.tracker.log(cell.row, trial.records[cell.digest])

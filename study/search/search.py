@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import math
 import time
@@ -72,6 +73,9 @@ class Search:
         self.proposer = Proposer(space, spec, self.objectives, len(self.reference_cells))
         self._proposals: dict[int, Proposal] = {}
         self._open: dict[str, Trial] = {}  # cell digest to the trial that awaits it
+        self._running: dict[int, Trial] = {}
+        self._just_ended: list[Trial] = []
+        self.proposed = 0  # trials that count, but the warm ones
         self._began, self._spent_before = time.monotonic(), 0.0
 
     def begin(self) -> None:
@@ -85,7 +89,7 @@ class Search:
     def take(self) -> Cell | None:
         """Return the next cell: of a trial with none in flight, then of a new trial, then ahead of the pruner."""
         while True:
-            running = [trial for trial in self.trials.values() if trial.running]
+            running = list(self._running.values())
             idle = [trial for trial in running if not trial.sent - trial.records.keys()]
             if idle or not self._may_propose():
                 rest = [(trial, cell) for trial in running for cell in trial.cells if cell.digest not in trial.sent]
@@ -111,17 +115,12 @@ class Search:
     @property
     def counted(self) -> list[Trial]:
         """Trials of arms of the space, by number; those of a wider space that was searched here before do not count."""
-        return [trial for _, trial in sorted(self.trials.items()) if trial.counts]
-
-    @property
-    def proposed(self) -> int:
-        """How many trials were proposed: all that count but the warm ones."""
-        return sum(not trial.warm for trial in self.counted)
+        return [trial for trial in self.trials.values() if trial.counts]
 
     @property
     def ended(self) -> list[Trial]:
         """Trials that have ended, by number, those outside of the space included."""
-        return [trial for _, trial in sorted(self.trials.items()) if not trial.running]
+        return [trial for trial in self.trials.values() if not trial.running]
 
     @property
     def finished(self) -> list[Trial]:
@@ -131,13 +130,18 @@ class Search:
     @property
     def over(self) -> bool:
         """Whether every trial that the budget allows has ended."""
-        return not self._may_propose() and not any(trial.running for trial in self.trials.values())
+        return not self._may_propose() and not self._running
 
     def best(self, n: int = 1) -> list[Trial]:
         """Return the best complete trials by the first objective, the earliest first among equals."""
         complete = [trial for trial in self.finished if trial.complete]
         sign = 1.0 if self.objectives[0] in COSTS else -1.0
-        return sorted(complete, key=lambda trial: (sign * trial.value(self.objectives[0]), trial.number))[:n]
+        return heapq.nsmallest(n, complete, key=lambda trial: (sign * trial.value(self.objectives[0]), trial.number))
+
+    def take_ended(self) -> list[Trial]:
+        """Return the trials that have ended since the last call, by number."""
+        ended, self._just_ended = sorted(self._just_ended, key=lambda trial: trial.number), []
+        return ended
 
     @property
     def clock(self) -> float:
@@ -153,15 +157,18 @@ class Search:
         known = {trial.number: trial for trial in trials}
         unbroken = itertools.takewhile(known.__contains__, itertools.count())
         self.trials, self._spent_before = {number: known[number] for number in unbroken}, seconds
+        self.proposed = sum(trial.counts and not trial.warm for trial in self.trials.values())
 
     def new_trial(self, number: int, arm: Arm, *, warm: bool = False) -> Trial:
         """Return a trial of an arm on the search's data sets and repeats, not yet part of the search."""
         cells = lay_out(self.study, self.datasets, [arm])
-        return Trial(number, arm, cells, warm=warm, counts=self.space.counts(arm))
+        params = self.space.params_of(arm)
+        counts = params is not None or arm.digest == self.space.reference.digest
+        return Trial(number, arm, cells, warm=warm, counts=counts, params=params)
 
     def _may_propose(self) -> bool:
         number = len(self.trials)
-        awaited = [t for t in self.trials.values() if t.running and t.number <= number - self.spec.parallel]
+        awaited = [n for n in self._running if n <= number - self.spec.parallel]
         return not (self.exhausted or awaited or budget_is_spent(self.spec, self.proposed, self.clock))
 
     def _propose(self) -> bool:
@@ -171,7 +178,8 @@ class Search:
             self.exhausted = True
             return False
         trial = self.new_trial(number, proposal.arm)
-        self.trials[number], self._proposals[number] = trial, proposal
+        self.trials[number], self._running[number], self._proposals[number] = trial, trial, proposal
+        self.proposed += trial.counts
         trial.take_recorded(self.ledger)
         trial.sent |= trial.records.keys()
         self._open |= {cell.digest: trial for cell in trial.cells if cell.digest not in trial.records}
@@ -194,6 +202,7 @@ class Search:
 
     def _end(self, trial: Trial, state: TrialState, reason: str = "") -> None:
         trial.state, trial.reason = state, reason
+        self._just_ended.append(self._running.pop(trial.number))
         trial.attrs = self._proposals.pop(trial.number).attrs
         trial.sent = {cell.digest for cell in trial.cells}  # those not sent yet are not needed
         self.files.write(trial)
@@ -250,9 +259,9 @@ def _warm_trials(search: Search) -> list[Trial]:
     trials: list[Trial] = []
     for choices in recorded_arms(search.ledger):
         arm = read_arm(choices, search.space.reference, f"trial {len(trials)}")
-        if search.space.params_of(arm) is None:
-            continue
         trial = search.new_trial(len(trials), arm, warm=True)
+        if trial.params is None:
+            continue
         trial.steps = len(trial.cells)
         if trial.take_recorded(search.ledger) and all(record.ok for record in trial.records.values()):
             trial.state = TrialState.COMPLETE

@@ -37,6 +37,8 @@ class Trial:
         Whether the ledger held it before the search began.
     counts
         Whether its arm lies in the search's space, as it is now.
+    params
+        Its parameters there; None if it lies outside, as the reference may.
     records
         The records of its cells so far, by digest.
     state, reason
@@ -54,12 +56,14 @@ class Trial:
     cells: tuple[Cell, ...]
     warm: bool = False
     counts: bool = True
+    params: dict[str, Any] | None = None
     records: dict[str, CellRecord] = field(default_factory=dict)
     state: TrialState = TrialState.RUNNING
     steps: int = 0
     reason: str = ""
     attrs: dict[str, Any] = field(default_factory=dict)
     sent: set[str] = field(default_factory=set)
+    _values: dict[str, float] = field(default_factory=dict)  # once it has ended
 
     @property
     def running(self) -> bool:
@@ -82,7 +86,12 @@ class Trial:
 
     def value(self, name: str) -> float:
         """Return the mean of an objective over the cells that count."""
-        return mean(objective(record, name) for record in self.scored)
+        if name in self._values:
+            return self._values[name]
+        value = mean(objective(record, name) for record in self.scored)
+        if not self.running:
+            self._values[name] = value
+        return value
 
     @property
     def seconds(self) -> float:
