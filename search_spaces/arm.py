@@ -46,6 +46,10 @@ class Choice:
         """The class of the level."""
         return registry.level(self.factor, self.level)
 
+    def has(self, setting: str) -> bool:
+        """Return whether the level declares a setting, or was given it as one of a program's own."""
+        return setting in type(self.settings).model_fields or setting in (self.settings.model_extra or {})
+
     def build(self, *args: Any) -> Any:
         """Construct the level with its settings, and with what a level of its factor is given beside them."""
         return self.cls(self.settings, *args)

@@ -206,8 +206,42 @@ def parse_space(
     return space
 
 
-def settings_space(arm: Arm, fixed: Sequence[str] = (), *, where: str) -> Space:
-    """Return the space of one arm's settings, its levels fixed; it may have no parameters."""
+def settings_space(arm: Arm, fixed: Sequence[str] = (), vary: Mapping[str, Any] | None = None, *, where: str) -> Space:
+    """Return the space of one arm's settings, its levels fixed; it may have no parameters.
+
+    ``vary`` has ranges in place of the declared ones, and those of a program's own settings, which declare none; the
+    ranges of levels and settings that the arm does not have are not read, see :func:`refuse_idle_ranges`.
+    """
     held = parse_fixed(fixed, f"{where}.fixed")
-    varied: dict[str, Levels] = {name: {choice.level: {}} for name, choice in arm.choices.items() if name not in held}
+    given = parse_vary(vary or {}, held, f"{where}.vary")
+    varied: dict[str, Levels] = {}
+    for name, choice in arm.choices.items():
+        if name not in held:
+            ranges = given.get(name, {}).get(choice.level, {})
+            varied[name] = {choice.level: {key: value for key, value in ranges.items() if choice.has(key)}}
     return Space(arm, factor_options(arm, varied, held, where))
+
+
+def refuse_idle_ranges(arms: Sequence[Arm], vary: Mapping[str, Any], fixed: Sequence[str], *, where: str) -> None:
+    """Refuse what :func:`settings_space` would read for no arm: a level, or a program's setting, that none has.
+
+    Raises
+    ------
+    KnockoutError
+        If a range stands for nothing, or a level is listed without one: levels are what arms are compared by.
+    """
+    for factor, levels in parse_vary(vary, parse_fixed(fixed, f"{where}.fixed"), f"{where}.vary").items():
+        for level, ranges in levels.items():
+            at = f"{where}.vary.{factor}.{level}"
+            if not ranges:
+                message = f"a range is needed, for levels are not tuned: {{{level}: {{setting: [low, high]}}}}."
+                raise KnockoutError(message, where=at)
+            choices = [arm.choices[factor] for arm in arms if arm.tuned and factor not in arm.silenced]
+            beside = [choice for choice in choices if choice.level == level]
+            if not beside:
+                known = dict.fromkeys(choice.level for choice in choices)
+                raise UnknownNameError.of(f"{factor} of these arms", level, known, where=at)
+            for setting in ranges:
+                if not any(choice.has(setting) for choice in beside):
+                    known = dict.fromkeys(name for choice in beside for name in choice.settings.model_extra or {})
+                    raise UnknownNameError.of(f"setting of {level}", setting, known, where=f"{at}.{setting}")

@@ -49,7 +49,7 @@ def open_tuning(study: Study, out: Path) -> list[tuple[Arm, Search | None]]:
     refuse_impossible_arms(tuned_on, study.arms, datasets)
     searches: list[tuple[Arm, Search | None]] = []
     for arm in study.arms:
-        space = settings_space(arm, spec.fixed, where="design.tune") if arm.tuned else None
+        space = settings_space(arm, spec.fixed, spec.vary, where="design.tune") if arm.tuned else None
         if space is None or not space.parameters:
             searches.append((arm, None))
             continue

@@ -38,6 +38,7 @@ class TuneSpec(Budgeted):
     """A search of equal size for every arm of a design, before arms are compared."""
 
     repeats: int = Field(2, description="repeats on which arms are tuned; they are compared on others", ge=1, le=1000)
+    vary: dict[str, object] | None = Field(None, description="ranges of settings: {command: {lr: [1e-4, 1e-2, log]}}")
 
 
 def check_search(spec: Budgeted, metric: str, *, where: str) -> None:

@@ -196,8 +196,7 @@ def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Pa
     arms = distinct([*expanded.arms, *known, *controls(reference, names, expanded.arms)], where="controls")
     if raw.search:
         check_search(raw.search, raw.metric, where="search")
-    if design.tune:
-        check_search(design.tune, raw.metric, where="design.tune")
+    tune = _tune(design.tune, arms.arms, raw.metric) if design.tune else None
     if len(arms.arms) < 2 and not raw.search:
         raise KnockoutError("nothing to compare: give a design, or leave the controls on.", where="design")
     return Study(
@@ -217,8 +216,8 @@ def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Pa
         root=root,
         search=raw.search,
         space=_space(reference, raw.search) if raw.search else None,
-        tune=design.tune,
-        first_repeat=design.tune.repeats if design.tune else 0,
+        tune=tune,
+        first_repeat=tune.repeats if tune else 0,
         tells_silent_arms=raw.silent_arms == "tell",
         content=raw.model_dump(mode="json", exclude={"name", "lanes"}),
         embeddings=_embedded(raw.embeddings, arms.arms, {**expanded.aliases, **arms.aliases}),
@@ -253,6 +252,18 @@ def _space(reference: Arm, search: SearchSpec) -> Space:
 
     vary = None if search.vary is None else spell_out(search.vary, "search.vary")
     return parse_space(reference, vary, search.fixed)
+
+
+def _tune(tune: TuneSpec, arms: Sequence[Arm], metric: str) -> TuneSpec:
+    """Return how arms are tuned, ranges spelt out; refuse one that is of no arm."""
+    check_search(tune, metric, where="design.tune")
+    if not tune.vary:
+        return tune
+    from search_spaces.space.space import refuse_idle_ranges
+
+    vary = spell_out(tune.vary, "design.tune.vary")
+    refuse_idle_ranges(arms, vary, tune.fixed, where="design.tune")
+    return tune.model_copy(update={"vary": vary})
 
 
 def _entry(raw: StudyFile, given: str | DatasetSpec, position: int) -> tuple[DatasetSpec, Choice]:

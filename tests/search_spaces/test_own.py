@@ -4,11 +4,12 @@ import pytest
 
 from components.core.budget import Budget
 from components.core.errors import KnockoutError
+from search_spaces.arm import parse_choice
 from search_spaces.baselines import baselines
 from search_spaces.designs import controls, default_controls, expand
 from search_spaces.own import spell_out
 from search_spaces.presets import preset
-from search_spaces.space.space import parse_space
+from search_spaces.space.space import parse_space, refuse_idle_ranges, settings_space
 
 RUN = "python train.py {pairs} {scores} --lr {lr}"
 REFERENCE = preset("knockout-small").arm("reference", {})
@@ -85,6 +86,20 @@ def test_settings_of_a_program_are_searched(given: list[Any], shown: str):
     vary = spell_out({"command": {"lr": given}}, "search.vary")
     space = parse_space(PROGRAM, vary, ["negatives"])
     assert [(p.name, p.range) for p in space.parameters] == [("scorer.command.lr", shown)]
+
+
+def test_settings_of_a_program_are_tuned_of_its_controls_too_and_of_no_other():
+    vary = spell_out({"command": {"lr": [1e-4, 1e-2, "log"]}}, "design.tune.vary")
+    other = PROGRAM.vary({"scorer": parse_choice("scorer", {"command": {"run": "other {scores}"}})})
+    (noise,) = controls(PROGRAM, ["noise"])
+    spaces = [settings_space(arm, ["negatives"], vary, where="design.tune") for arm in (PROGRAM, noise, other)]
+    assert [[p.name for p in space.parameters] for space in spaces] == [["scorer.command.lr"]] * 2 + [[]]
+    tuned = spaces[1].arm({"scorer.command.lr": 0.005}).choices["scorer"].settings
+    assert (tuned.own, tuned.expression) == ({"lr": 0.005}, "noise")
+    refuse_idle_ranges([PROGRAM, other], vary, [], where="design.tune")
+    with pytest.raises(KnockoutError, match="Did you mean 'lr'") as refused:
+        refuse_idle_ranges([PROGRAM], spell_out({"command": {"lrr": [1, 2]}}, ""), [], where="design.tune")
+    assert refused.value.where == "design.tune.vary.scorer.command.lrr"
 
 
 def test_an_empty_range_is_refused():

@@ -64,7 +64,11 @@ def test_a_study_has_a_design_or_a_search(load: Any):
         ({"trials": 3, "repets": 1}, "Did you mean 'repeats'"),
         ({"trials": 3, "sampler": "gpp"}, "Did you mean 'gp'"),
         ({"hours": 1.0}, "equal budgets"),
-        ({"trials": 3, "vary": {}}, "unknown key 'vary'"),
+        ({"trials": 3, "objectives": []}, "unknown key 'objectives'"),
+        ({"trials": 3, "vary": {"gnn": {"gat": {"hedas": [1, 2]}}}}, "Did you mean 'heads'"),
+        ({"trials": 3, "vary": {"gnn": {"gcn": {"dropout": [0.1, 0.2]}}}}, "unknown gnn of these arms 'gcn'"),
+        ({"trials": 3, "vary": {"gnn": ["gat"]}}, "levels are not tuned"),
+        ({"trials": 3, "vary": {"command": {"lr": [1, 2]}}}, "unknown scorer of these arms 'command'"),
     ],
 )
 def test_a_mistake_in_tuning_names_its_key(load: Any, tune: dict[str, Any], said: str):

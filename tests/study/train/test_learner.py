@@ -15,6 +15,7 @@ import pytest
 from components.core.errors import KnockoutError
 from study.plan.cost import estimate
 from study.plan.plan import Plan, make_plan
+from study.search.tune import open_tuning
 from study.spec.cell import Cell
 from study.spec.folder import OutFolder
 from study.spec.machine import Lane
@@ -105,6 +106,23 @@ def test_noise_and_permuted_are_the_program_on_other_expression(cells: Callable[
     assert len({auroc(true), auroc(permuted), auroc(noise)}) == 3
     values = pd.read_csv(kept / "BL--ExpressionData.csv", index_col=0).to_numpy()
     assert (values < 0).any() and abs(values.mean()) < 0.1, "noise was handed out"
+
+
+def test_a_tuned_program_is_run_with_the_values_that_are_drawn(study_file: Callable[..., Path], tmp_path: Path):
+    (tmp_path / "train.py").write_text(TRAIN)
+    entry = {"name": "mine", "command": f"{RUN} {{lr}}", "kept": "-", "lr": 0.5}
+    vary = {"command": {"lr": [1e-4, 1e-2, "log"]}}
+    tune = {"trials": 3, "repeats": 1, "vary": vary, "fixed": ["negatives"]}
+    study = load_study(study_file(design={"kind": "explicit", "arms": [entry], "tune": tune}))
+    search = next(search for arm, search in open_tuning(study, tmp_path / "out") if arm.name == "mine")
+    assert search is not None
+    for _ in range(2):
+        cell = search.take()
+        assert cell is not None
+    drawn = cell.arm.choices["scorer"].settings.own["lr"]
+    assert 1e-4 <= drawn <= 1e-2, "the second trial: the first one has the value of the file"
+    assert run_cell(cell, LANE, tmp_path / "out").record.ok
+    assert OutFolder(tmp_path / "out").output(cell.digest).read_text().splitlines()[1].endswith(f" {drawn}")
 
 
 FAILURES = {
