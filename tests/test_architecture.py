@@ -1,6 +1,9 @@
 """What answers without loading heavy libraries; who may import whom is in pyproject (import-linter)."""
 
+import ast
+import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,3 +90,15 @@ def graph_edges(graph: grimp.ImportGraph) -> list[tuple[str, str]]:
         for imported in graph.find_modules_directly_imported_by(module)
         if not graph.find_children(module) and not graph.find_children(imported)
     ]
+
+
+def test_commands_that_are_printed_are_quoted():
+    """A path with a space names other files in a command that a user copies: ``components.core.errors.command``."""
+    typed = re.compile(r"(knockout|mlflow ui|optuna-dashboard)( -*[a-z][a-z-]+)+ *$")
+    for room in ("components", "knockout", "reports", "search_spaces", "study"):
+        for path in (ROOT / room).rglob("*.py"):
+            texts = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.JoinedStr))
+            for text in texts:
+                for before, after in itertools.pairwise(text.values):
+                    said = before.value if isinstance(before, ast.Constant) else ""
+                    assert not (isinstance(after, ast.FormattedValue) and typed.search(said)), f"{path}: {said!r}"

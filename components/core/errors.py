@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -59,6 +60,11 @@ def brief(error: Exception, *uris: str) -> str:
     text = redact(str(error).strip() or type(error).__name__, *uris)
     line = " ".join(text.split("\n[SQL")[0].split())[:300]
     return line if line.endswith((".", "!", "?")) else f"{line}."
+
+
+def command(*words: object) -> str:
+    """Return a command as a shell takes it, words with spaces in quotes; all that are printed come from here."""
+    return shlex.join(map(str, words))
 
 
 def count(n: int, one: str) -> str:

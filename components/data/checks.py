@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from components.core.dataset import Dataset, Floats, Ints, pair_keys
-from components.core.errors import KnockoutError, UnknownNameError, suggestion
+from components.core.errors import KnockoutError, UnknownNameError, command, suggestion
 from components.data.scale import judge
 from components.tables.csvfile import Column, rows_of
 
@@ -94,9 +94,10 @@ def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Any
     _refuse_copies(cells, expression, where)
     scale = judge(expression)
     if scale.kind != "log":
+        convert = command("knockout", "data", "prepare", where)
         what = "raw counts" if scale.kind == "counts" else "not on the log scale"
         raise KnockoutError(
-            f"{what} ({scale.why}); expected log scale. Convert: knockout data prepare {where} --network FILE --to DIR,"
+            f"{what} ({scale.why}); expected log scale. Convert: {convert} --network FILE --to DIR,"
             " or in Python, of raw counts: sc.pp.normalize_total(adata, target_sum=1e4); sc.pp.log1p(adata).",
             where=where,
         )

@@ -52,10 +52,10 @@ def conclude(
 
 
 def _differ_in_parts(levels: pd.DataFrame, arm: str, against: str) -> bool:
-    """Return whether one arm is the other with a part left out or exchanged; else they are rivals, as other models are."""
+    """Return whether one arm is the other with a part left out or exchanged; other models are rivals."""
     if not levels.shape[1] or not {arm, against} <= set(levels.index):
         return False
-    return "scorer" not in levels or levels.loc[arm, "scorer"] == levels.loc[against, "scorer"]
+    return "scorer" not in levels or str(levels.loc[arm, "scorer"]) == str(levels.loc[against, "scorer"])
 
 
 def word(decision: Decision, *, n: int, alpha: float, of_part: bool) -> Word:

@@ -40,6 +40,30 @@ def scores(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def standings(score_rows: pd.DataFrame, metric: str, reference: str | None) -> pd.DataFrame:
+    """Return the mean over blocks of each arm and its difference from the reference: ``arm, role, mean, difference``.
+
+    Of the controls the strongest alone. An arm that lacks a data set has no mean. Empty where data sets differ in
+    scale.
+
+    Parameters
+    ----------
+    score_rows
+        What :func:`scores` made.
+    metric, reference
+        The metric, and the arm that others are compared with, if any.
+    """
+    rows = score_rows[score_rows["metric"] == metric]
+    if rows.empty or (len(rows["dataset"].unique()) > 1 and not metric_of(metric).same_scale):
+        return pd.DataFrame(columns=["arm", "role", "mean", "difference"])
+    blocks = rows.groupby(["arm", "role", "block"], sort=False)["mean"].agg(lambda values: values.mean(skipna=False))
+    means = blocks.groupby(["arm", "role"], sort=False).agg(lambda values: values.mean(skipna=False)).reset_index()
+    of_reference = means.loc[means["arm"] == reference, "mean"]
+    means["difference"] = means["mean"] - (of_reference.iloc[0] if len(of_reference) else np.nan)
+    controls = means[means["role"] == "control"].sort_values("mean", ascending=False, kind="stable")
+    return means[~means["arm"].isin(controls["arm"].iloc[1:])].reset_index(drop=True)
+
+
 def averages(frame: pd.DataFrame, score_rows: pd.DataFrame) -> pd.DataFrame:
     """Average the scores over the data sets of every network, as papers print them; one row per arm.
 

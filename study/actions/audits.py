@@ -18,8 +18,8 @@ class AuditTable:
 
     Attributes
     ----------
-    columns
-        A name per data set.
+    columns, exams
+        A name and an exam per data set.
     rows
         Name of each quantity and its value per data set, as text.
     notes
@@ -27,6 +27,7 @@ class AuditTable:
     """
 
     columns: list[str]
+    exams: list[str]
     rows: list[list[str]]
     notes: list[str]
 
@@ -35,7 +36,8 @@ def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice]) -> AuditT
     """Return the leak audit of each data set's exam in repeat 0."""
     exams = [make_split(dataset, split, 0) for dataset, split in zip(datasets, splits, strict=True)]
     columns = [audit(dataset, exam) for dataset, exam in zip(datasets, exams, strict=True)]
-    names = [f"{d.name} ({s.level})" for d, s in zip(datasets, splits, strict=True)]
+    names = [dataset.name for dataset in datasets]
     told = [(name, differences(exam)) for name, exam in zip(names, exams, strict=True)]
     notes = [f"{name}: validation asks otherwise than the test: {text}" for name, text in told if text]
-    return AuditTable(names, [[name, *(str(column[name]) for column in columns)] for name in AUDIT], notes)
+    rows = [[name, *(str(column[name]) for column in columns)] for name in AUDIT]
+    return AuditTable(names, [split.level for split in splits], rows, notes)

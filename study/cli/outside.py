@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, command
 from components.core.metrics import METRICS
 from reports.words.numbers import count
 from study.actions.export import export_exams
@@ -82,7 +82,7 @@ def export(source: str, to: Path, data: Path | None, only: tuple[str, ...], keys
     fold = "/fold-{fold}" if folders[0].name.startswith("fold-") else ""
     files = f"{to}/{{dataset}}/repeat-{{repeat}}{fold}/scores.csv"
     options = {"on": source, "data": data, **given, "out": "OUT"}
-    typed = " ".join(f"--{key} {value}" for key, value in options.items() if value)
+    typed = [word for key, value in options.items() if value for word in (f"--{key}", value)]
     screen.say(f"{count(len(folders), 'exam')} written, the first into {folders[0]}")
     screen.say("each has the pairs to be scored in Pairs.csv; once a file scores.csv stands beside each:")
-    screen.say(f"knockout score 'mine={files}' {typed}")
+    screen.say(command("knockout", "score", f"mine={files}", *typed))

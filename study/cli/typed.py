@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 
-from components.core.errors import redact
+from components.core.errors import command, redact
 
 
 def typed() -> str:
     """Return the command as it was typed, without passwords."""
     parts = map(parts_of, sys.argv[1:])
-    return shlex.join(["knockout", *(f"{option}{equals}{redact(value, value)}" for option, equals, value in parts)])
+    return command("knockout", *(f"{option}{equals}{redact(value, value)}" for option, equals, value in parts))
 
 
 def parts_of(argument: str) -> tuple[str, str, str]:

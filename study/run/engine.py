@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, command
 from study.plan.plan import Plan
 from study.plan.silent import refuse_silent_arms
 from study.plan.time_left import Costs, Key, key_of
@@ -154,9 +154,8 @@ def run_plan(
     write_plan(plan.record, out)
     tracker.begin(plan.record)
     if missing and tracker.view:
-        started = (
-            "" if tracker.address.startswith("http") else f" (after mlflow ui --backend-store-uri {tracker.address})"
-        )
+        serve = command("mlflow", "ui", "--backend-store-uri", tracker.address)
+        started = "" if tracker.address.startswith("http") else f" (after {serve})"
         listener.message(f"live in a browser: {view_address(tracker.address, tracker.view)}{started}")
     for digest, record in recorded.items():
         tracker.log(cells[digest].row, record)

@@ -242,9 +242,9 @@ def test_data_check_shows_sizes_and_leaks(knockout: Knockout, tmp_path: Path):
         write_beeline(simulate(SimulatorSettings(genes=64, tfs=8, cells=40), seed=seed), tmp_path / f"net-{seed}")
     done = knockout("data", "check", tmp_path)
     assert done.code == 0 and "leak audit" in done.out
-    assert "net-1 (all_non_targets)" in done.out and "net-2 (all_non_targets)" in done.out
+    assert "leak audit (repeat 0, all_non_targets)" in done.out and "net-1" in done.out and "net-2" in done.out
     alone = knockout("data", "check", tmp_path / "net-1", "--split", "per_tf_as_published")
-    assert alone.code == 0 and "net-1 (per_tf_as_published)" in alone.out and "net-2" not in alone.out
+    assert alone.code == 0 and "(repeat 0, per_tf_as_published)" in alone.out and "net-2" not in alone.out
 
 
 def test_plan_says_where_validation_asks_otherwise_than_the_test(knockout: Knockout, study_file: Callable[..., Path]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, command
 from components.core.settings import parse_settings
 from components.data import beeline, readers
 from components.data.prepare.prepare import LabFiles, Prepared, PrepareSettings
@@ -59,10 +58,14 @@ def _plain(value: object) -> str:
 
 def show_audit(console: Console, audited: AuditTable) -> None:
     """Print the leak audit of each data set's exam in repeat 0, as many data sets beside each other as can be read."""
-    for first in range(0, len(audited.columns), BESIDE):
+    heads, exam = audited.columns, audited.exams[0]
+    if set(audited.exams) != {exam}:
+        heads, exam = [f"{name} ({exam})" for name, exam in zip(heads, audited.exams, strict=True)], ""
+    title = ", ".join(filter(None, ["repeat 0", exam]))
+    for first in range(0, len(heads), BESIDE):
         columns = slice(first, first + BESIDE)
         rows = [[name, *values[columns]] for name, *values in audited.rows]
-        show_table(console, "leak audit (repeat 0)", ["", *audited.columns[columns]], rows)
+        show_table(console, f"leak audit ({title})", ["", *heads[columns]], rows)
     for note in audited.notes:
         console.print(note, markup=False, soft_wrap=True)
 
@@ -105,9 +108,9 @@ def fetch(
     console = make_console()
     console.print(beeline.NOTICE, soft_wrap=True)
     _download(files, folder, source, console)
-    first = shlex.quote(str(folder / files[0].network / files[0].cell))
+    first = folder / files[0].network / files[0].cell
     console.print(f"data: {folder.resolve()}", soft_wrap=True)
-    console.print(f"next: knockout data check {first}", soft_wrap=True)
+    console.print(f"next: {command('knockout', 'data', 'check', first)}", soft_wrap=True)
     return folder
 
 
@@ -162,10 +165,9 @@ def prepare(
         prepared = make(files, _place(to, name, cell, settings), settings, overwrite=overwrite)
     console = make_console()
     _show(console, prepared)
-    shown = shlex.quote(str(_short(prepared.folder)))
     console.print(f"data: {prepared.folder}", soft_wrap=True)
     console.print("      summary.json, dropped.csv and symbols.csv there say what was left out and why", soft_wrap=True)
-    console.print(f"next: knockout data check {shown}", soft_wrap=True)
+    console.print(f"next: {command('knockout', 'data', 'check', _short(prepared.folder))}", soft_wrap=True)
     return prepared.folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from components.core.errors import command
 from reports.words.numbers import count
 from study.actions.bundle.check import check as check_bundle
 from study.actions.bundle.pack import bundle as pack
@@ -18,7 +19,7 @@ def bundle(out: Path, to: Path) -> None:
     packed = pack(out, to, screen)
     screen.say(f"bundle:  {packed.path.resolve()} ({count(len(packed.members), 'file')}; no data, no predictions)")
     screen.say(f"SHA-256: {packed.digest}")
-    screen.say(f"next:    knockout check {packed.path}")
+    screen.say(f"next:    {command('knockout', 'check', packed.path)}")
 
 
 def check(path: Path) -> int:

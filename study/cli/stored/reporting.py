@@ -6,16 +6,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from components.core.errors import redact
+from components.core.errors import command, redact
+from reports.findings.results import Analysis
+from reports.findings.summaries import standings
 from reports.options import Planned
 from reports.search.reading import read_search
-from reports.words.numbers import are, confidence, count
+from reports.words.numbers import are, confidence, count, number, signed
 from study.actions import report as actions
 from study.actions.report import Report, Request
 from study.actions.run import Ended
 from study.cli.display import Terminal, show_table
 from study.run.engine import Outcome, view_address
 from study.spec.folder import OutFolder
+
+MOST = 30  # rows of what each arm reached
 
 
 def report(source: Path, out: Path | None, request: Request, planned: Planned | None = None) -> None:
@@ -53,6 +57,8 @@ def show_end(console: Console, ended: Ended, out: Path) -> None:
     """Print what a call of run or confirm came to, and where everything lies."""
     if ended.report is not None:
         _show_sentences(console, ended.report)
+        if ended.report.analysis is not None:
+            _show_standings(console, ended.report.analysis)
         if ended.outcome is not None:
             _show_outcome(console, ended.outcome, ended.report, out)
         else:
@@ -69,12 +75,29 @@ def _show_sentences(console: Console, report: Report) -> None:
         console.print(sentence, soft_wrap=True)
 
 
+def _show_standings(console: Console, analysis: Analysis) -> None:
+    """Print what each arm reached beside the reference and the strongest control, be a test possible or not."""
+    table = standings(analysis.scores, analysis.metric, analysis.reference)
+    if table.empty:
+        return
+    roles = table["role"].replace("control", "strongest control")
+    rows = [
+        [arm, role, number(mean), "" if arm == analysis.reference else signed(difference)]
+        for arm, role, mean, difference in zip(table["arm"], roles, table["mean"], table["difference"], strict=True)
+    ]
+    console.print()
+    title = f"{analysis.metric} on the test, mean over {count(len(analysis.blocks), 'block')}"
+    show_table(console, title, ["arm", "role", "score", "against the reference"], rows[:MOST])
+    if len(rows) > MOST:
+        console.print(f"{len(rows) - MOST} more in the report", soft_wrap=True)
+
+
 def _show_search(console: Console, out: Path) -> None:
     folder = OutFolder(out).search
     search = read_search(folder)
     assert search is not None  # its page was just written
     console.print(f"trials:  {folder.trial_table.resolve()}", soft_wrap=True)
-    console.print(f"Optuna:  optuna-dashboard {redact(search.storage, search.storage)}", soft_wrap=True)
+    console.print(f"Optuna:  optuna-dashboard {command(redact(search.storage, search.storage))}", soft_wrap=True)
 
 
 def _show_outcome(console: Console, outcome: Outcome, report: Report, out: Path) -> None:
@@ -83,9 +106,8 @@ def _show_outcome(console: Console, outcome: Outcome, report: Report, out: Path)
             f"\n{left} of {count(outcome.planned, 'cell')} {are(left)} missing; run the same command again to go on."
         )
     if outcome.failed:
-        console.print(
-            f"\n{count(outcome.failed, 'cell')} failed: knockout status {out} says why; --retry-failed runs them again."
-        )
+        why = command("knockout", "status", out)
+        console.print(f"\n{count(outcome.failed, 'cell')} failed: {why} says why; --retry-failed runs them again.")
     console.print(f"\nreport:  {report.page.resolve()}", soft_wrap=True)
     console.print(f"table:   {outcome.table.resolve()}", soft_wrap=True)
     console.print(f"MLflow:  {_mlflow(outcome)}", soft_wrap=True)
@@ -98,4 +120,4 @@ def _mlflow(outcome: Outcome) -> str:
     address = outcome.tracking_uri
     if outcome.remedy:
         return f"{address} {outcome.remedy}"
-    return address if address.startswith("http") else f"mlflow ui --backend-store-uri {address}"
+    return address if address.startswith("http") else command("mlflow", "ui", "--backend-store-uri", address)

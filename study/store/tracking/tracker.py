@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.core.errors import KnockoutError, brief, redact
+from components.core.errors import KnockoutError, brief, command, redact
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, CellRow, PlanRecord
 from study.store.locks import hold
@@ -180,7 +180,7 @@ class Tracker:
     @property
     def remedy(self) -> str:
         """The command that sends what the store lacks."""
-        return f"knockout track {self.out}" + (f" --tracking-uri {self.address}" if self._given else "")
+        return command("knockout", "track", self.out, *(("--tracking-uri", self.address) if self._given else ()))
 
     def _close_store(self) -> None:
         self._store = MlflowStore(self.uri, self.name, self.folder if self._own else None)
