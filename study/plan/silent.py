@@ -61,7 +61,7 @@ def behaviour(arm: Arm, budget: Budget) -> str:
     """Digest what an arm does on the probe data set, and how it would go on for the epochs of a budget."""
     # what the study leaves out cannot tell two of its arms apart
     short = Budget(**{**BUDGET.model_dump(), "graph_epochs": min(BUDGET.graph_epochs, budget.graph_epochs)})
-    dataset, split = _probe()
+    (dataset, split), arm = _probe(), _on_example(arm)
     named = _with_known_genes(dataset, arm)
     if named is None:
         return f"too few genes: {arm.digest}"
@@ -107,6 +107,12 @@ def _one_thread() -> Iterator[None]:
 def _probe() -> tuple[Dataset, Split]:
     dataset = simulate(SimulatorSettings(genes=60, tfs=8, cells=40), seed=7)
     return dataset, make_split(dataset, parse_choice("split", registry.FACTORS["split"].absent), 0)
+
+
+def _on_example(arm: Arm) -> Arm:
+    """Return the arm with the file of some data set, where each has its own."""
+    choices = {name: replace(choice, settings=choice.settings.example()) for name, choice in arm.choices.items()}
+    return arm if choices == arm.choices else replace(arm, choices=choices)
 
 
 def _with_known_genes(dataset: Dataset, arm: Arm) -> Dataset | None:
