@@ -7,7 +7,8 @@ questions: expression alone (another level), features alone, and both.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from components.bucketing.gene_matrix import GeneMatrix, gene_matrix, known_name
 from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.registry import register
-from components.core.settings import InputFile, setting
+from components.core.settings import InputFiles, content_digest, setting
 from components.core.settings import Settings as BaseSettings
+from components.tables.patterns import file_for, files_of, is_pattern
 
 NOTHING = "nothing"
 
@@ -58,8 +60,10 @@ class Features(Bucketing):
     class Settings(Bucketing.Settings):
         """Settings of gene features."""
 
-        file: InputFile = setting("", "features, one row per gene: .parquet, .csv, .tsv, .npz, .npy or .gmt")
-        names: InputFile = setting("", "gene names, one a line, in the order of the rows of an .npy or .npz")
+        file: InputFiles = setting(
+            "", "features, one row per gene: .parquet, .csv, .tsv, .npz, .npy or .gmt; {cell}, {dataset} as in edges"
+        )
+        names: InputFiles = setting("", "gene names, one a line, in the order of the rows of an .npy or .npz")
         beside: Annotated[str | dict[str, Any], AfterValidator(_beside)] = setting(
             NOTHING, "bucketing whose features of expression come first: none, {uniform: {levels: 5}} ...; or nothing"
         )
@@ -98,7 +102,25 @@ class Features(Bucketing):
             """Return the settings with files by their content; ``least`` decides no outcome."""
             part = self.part()
             beside = NOTHING if part is None else {part[0]: part[1].identity()}
-            return {name: value for name, value in super().identity().items() if name != "least"} | {"beside": beside}
+            values = {name: value for name, value in super().identity().items() if name != "least"}
+            for name in self._patterns:
+                pattern = getattr(self, name)
+                values[name] = [content_digest(path) for path in files_of(pattern)] or [pattern]
+            return values | {"beside": beside}
+
+        def on(self, names: Mapping[str, str]) -> Self:
+            """Return the settings with the file of a data set."""
+            own = {name: str(file_for(getattr(self, name), names, "file of features")) for name in self._patterns}
+            return self.model_copy(update=own) if own else self
+
+        def example(self) -> Self:
+            """Return the settings with the first file that there is."""
+            first = {name: str(files[0]) for name in self._patterns if (files := files_of(getattr(self, name)))}
+            return self.model_copy(update=first) if first else self
+
+        @property
+        def _patterns(self) -> list[str]:
+            return [name for name in ("file", "names") if is_pattern(getattr(self, name))]
 
     def __init__(
         self, settings: Settings, expression: Tensor, genes: tuple[str, ...], rng: np.random.Generator

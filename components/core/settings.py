@@ -42,12 +42,17 @@ def _file(path: str) -> str:
     return absolute
 
 
+def _file_or_pattern(path: str) -> str:
+    return _absolute(path) if "{" in path else _file(path)
+
+
 class _Content:
     """Marks a setting whose identity is what the file holds, and not where it lies."""
 
 
 AnyPath = Annotated[str, AfterValidator(_absolute)]  # made absolute; need not exist
 InputFile = Annotated[str, AfterValidator(_file), _Content()]  # a file that exists
+InputFiles = Annotated[str, AfterValidator(_file_or_pattern), _Content()]  # that, or a pattern: one per data set
 
 
 class Settings(BaseModel):
@@ -70,6 +75,14 @@ class Settings(BaseModel):
     def inherited(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a user set here, for a choice of the same level with some settings ``given``."""
         return {name: getattr(self, name) for name in self.model_fields_set}
+
+    def on(self, names: Mapping[str, str]) -> Self:
+        """Return the settings for a data set of these names (``dataset``, ``network``, ``cell``): all the same."""
+        return self
+
+    def example(self) -> Self:
+        """Return the settings for some data set of the study's, where they differ between them."""
+        return self
 
     def part(self) -> tuple[str, Settings] | None:
         """Return another level of the same factor that this one is built with, and its settings; None for none."""

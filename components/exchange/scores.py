@@ -12,6 +12,7 @@ import numpy as np
 from components.core.dataset import Ints, pair_keys
 from components.core.errors import KnockoutError, UnknownNameError, count
 from components.core.metrics import Scores
+from components.exchange.regulons import read_regulons
 from components.tables.csvfile import Column, rows_of
 from components.tables.network import Network, read_network
 
@@ -85,7 +86,7 @@ def is_bare(path: Path) -> bool:
 
 
 def read_edges(path: Path, genes: Sequence[str], tfs: Sequence[str] = (), weight: str = "") -> EdgeList:
-    """Return the edges of a list as BEELINE, GRNBoost2, pySCENIC, CellOracle and others write it.
+    """Return the edges of a list as BEELINE, GRNBoost2, pySCENIC, CellOracle and others write it, or of regulons.
 
     Genes are names, in any case where that is clear, or places in the list of genes. The column of weights is found by
     its title, or is the only other one with numbers; without any, edges weigh 1.
@@ -98,7 +99,8 @@ def read_edges(path: Path, genes: Sequence[str], tfs: Sequence[str] = (), weight
     """
     places = _places(genes)
     known = {*places, *map(str, range(len(genes)))}
-    network = read_network(path, {name.upper() for name in known}, tfs)
+    regulons = read_regulons(path)
+    network = regulons or read_network(path, {name.upper() for name in known}, tfs)
     column, note = _weights(network, weight)
     values = np.ones(len(network.regulators.values)) if column is None else _numbers(column)
     ends = [_indices(side, places, len(genes)) for side in (network.regulators, network.targets)]
@@ -112,7 +114,7 @@ def read_edges(path: Path, genes: Sequence[str], tfs: Sequence[str] = (), weight
             where=str(path),
         )
     kept = ~unknown & (pairs[:, 0] != pairs[:, 1])
-    notes = [note] if note else []
+    notes = [*(regulons.notes if regulons else ()), *([note] if note else [])]
     if unknown.any():
         notes.append(f"{np.sum(unknown)} of {count(len(pairs), 'row')} name genes that the data set does not have")
     _refuse_two_weights(network, pairs, values, np.flatnonzero(kept), len(genes))

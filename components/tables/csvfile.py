@@ -21,6 +21,7 @@ from components.core.errors import KnockoutError, suggestion
 from components.tables.files import content_of
 
 _FORMULA = re.compile(r"'*[=+\-@＝＋－＠]")  # a spreadsheet runs text that begins so
+csv.field_size_limit(1 << 26)  # the list of targets of a regulon is one value, longer than the 2^17 of the library
 SNIFFED = 1 << 22  # characters that are looked at for the separator
 
 

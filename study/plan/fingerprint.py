@@ -24,7 +24,7 @@ from components.core.errors import KnockoutError
 from components.core.streams import Streams
 from components.model import Parts
 from search_spaces.arm import Arm, Choice, canonical_json
-from study.plan.probe import BUDGET, on_the_probe, probe, with_known_genes
+from study.plan.probe import BUDGET, on_example, on_the_probe, probe, with_known_genes
 from study.spec.code import code_digest
 from study.train.checkpoint import Checkpoint
 from study.train.fit import graph_stage, joint_stage
@@ -184,7 +184,7 @@ class _Ready:
     @classmethod
     def of(cls, arm: Arm) -> _Ready | None:
         """Assemble an arm on the probe, its stage without labels done; None if it knows too few genes."""
-        dataset, split = probe()
+        (dataset, split), arm = probe(), on_example(arm)
         named = with_known_genes(dataset, arm)
         if named is None:
             return None

@@ -34,6 +34,12 @@ def probe() -> tuple[Dataset, Split]:
     return dataset, make_split(dataset, parse_choice("split", registry.FACTORS["split"].absent), 0)
 
 
+def on_example(arm: Arm) -> Arm:
+    """Return the arm with the file of some data set, where each has its own."""
+    choices = {name: replace(choice, settings=choice.settings.example()) for name, choice in arm.choices.items()}
+    return arm if choices == arm.choices else replace(arm, choices=choices)
+
+
 def with_known_genes(dataset: Dataset, arm: Arm) -> Dataset | None:
     """Return the data set with genes that an arm's bucketing knows, but for a few; None if it knows too few."""
     choice = arm.choices["bucketing"]

@@ -21,7 +21,7 @@ from components.core.budget import Budget
 from components.core.errors import KnockoutError
 from search_spaces.arm import Arm
 from study.plan.fingerprint import first_batch, fittings, rates
-from study.plan.probe import BUDGET, on_the_probe, probe, with_known_genes
+from study.plan.probe import BUDGET, on_example, on_the_probe, probe, with_known_genes
 from study.spec.code import code_digest
 from study.train.score import score_fold
 
@@ -110,7 +110,7 @@ def behaviour(arm: Arm, budget: Budget) -> str:
 
 @lru_cache(maxsize=4096)
 def _behaviour(tried: _Tried) -> str:
-    arm = tried.arm
+    arm = on_example(tried.arm)
     # what the study leaves out cannot tell two of its arms apart
     short = Budget(**{**BUDGET.model_dump(), "graph_epochs": min(BUDGET.graph_epochs, tried.graph_epochs)})
     dataset, split = probe()

@@ -14,6 +14,7 @@ from components.core.budget import Budget
 from components.core.dataset import Dataset, Floats
 from components.core.exam import Split
 from components.core.metrics import Scores
+from components.core.settings import Settings
 from components.core.streams import Streams
 from components.model import GRNModel, Parts, assemble
 from search_spaces.arm import Arm
@@ -182,7 +183,7 @@ def prepare(arm: Arm, dataset: Dataset, split: Split, repeat: int) -> None:
         _method(arm, dataset, split, streams)
         return
     bucketing_notes(arm, dataset)
-    sampler = _parts(arm).build("negatives", split.training, _shown(arm, dataset, streams))
+    sampler = _parts(arm, dataset).build("negatives", split.training, _shown(arm, dataset, streams))
     split.training.check_drawn(sampler.draw(streams.numpy("negatives", "plan")))
 
 
@@ -195,18 +196,24 @@ def bucketing_notes(arm: Arm, dataset: Dataset) -> tuple[str, ...]:
         If it cannot be built for these genes.
     """
     choice = arm.choices["bucketing"]
-    return () if "bucketing" in arm.silenced else tuple(choice.cls.check(choice.settings, dataset.genes))
+    return () if "bucketing" in arm.silenced else tuple(choice.cls.check(_on(choice.settings, dataset), dataset.genes))
 
 
 def assemble_arm(arm: Arm, dataset: Dataset, streams: Streams, device: str) -> Assembled:
     """Assemble the model of an arm that trains, on the expression that its scorer shows."""
-    shown, parts = _shown(arm, dataset, streams), _parts(arm)
+    shown, parts = _shown(arm, dataset, streams), _parts(arm, dataset)
     model = assemble(parts, torch.from_numpy(shown).to(device), streams, dataset.genes).to(device)
     return Assembled(model, parts, shown)
 
 
-def _parts(arm: Arm) -> Parts:
-    return Parts({name: (choice.level, choice.settings) for name, choice in arm.choices.items()})
+def _parts(arm: Arm, dataset: Dataset) -> Parts:
+    acting = {name: choice for name, choice in arm.choices.items() if name not in arm.silenced}
+    on = {name: _on(choice.settings, dataset) for name, choice in acting.items()}
+    return Parts({name: (choice.level, on.get(name, choice.settings)) for name, choice in arm.choices.items()})
+
+
+def _on(settings: Settings, dataset: Dataset) -> Settings:
+    return settings.on({"dataset": dataset.name, "network": dataset.network, "cell": dataset.block})
 
 
 def _shown(arm: Arm, dataset: Dataset, streams: Streams) -> Floats:

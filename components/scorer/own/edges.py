@@ -15,9 +15,9 @@ from components.core.settings import AnyPath, content_digest, setting
 from components.exchange.scores import EdgeList, is_bare, read_edges, read_scores
 from components.learning import Context, View
 from components.scorer.base import MODEL_FACTORS, Learner
-from components.tables.files import sibling_suggestion
+from components.tables.patterns import PER_DATASET, file_for, files_of
 
-NAMES = ("dataset", "network", "cell", "repeat", "fold")
+NAMES = (*PER_DATASET, "repeat", "fold")
 
 
 @register("scorer", "edges")
@@ -44,7 +44,7 @@ class Edges(Learner):
 
         def identity(self) -> dict[str, Any]:
             """Return the settings, with the content of every file that the pattern fits in place of its path."""
-            digests = [content_digest(path) for path in _files(self.file)]
+            digests = [content_digest(path) for path in files_of(self.file, NAMES)]
             return super().identity() | {"file": digests or [self.file]}
 
     def check(self, view: View) -> None:
@@ -77,15 +77,6 @@ class Edges(Learner):
         return EdgeList(edges.pairs, np.abs(edges.weights), (*edges.notes, "weights below 0 count by their size"))
 
 
-def _files(pattern: str) -> list[Path]:
-    """Return the files that a pattern stands for, whatever the data sets are; their names may hold slashes."""
-    if not pattern or not _known(pattern):
-        return []
-    stars = pattern.format_map(dict.fromkeys(NAMES, "*") | {"dataset": "**/*"})
-    root = Path(stars).anchor
-    return sorted(path for path in Path(root).glob(str(Path(stars).relative_to(root))) if path.is_file())
-
-
 def edge_file(pattern: str, view: View) -> Path:
     """Return the file of a data set's list.
 
@@ -96,18 +87,5 @@ def edge_file(pattern: str, view: View) -> Path:
     """
     if not pattern:
         raise KnockoutError("which list of edges? Give its file: {edges: {file: edges.csv}}.")
-    if not _known(pattern):
-        raise KnockoutError(f"{pattern}: in braces may stand {', '.join(NAMES)}.")
     names = {"dataset": view.dataset, "network": view.network, "cell": view.block}
-    path = Path(pattern.format(**names, repeat=view.repeat, fold=view.fold))
-    if not path.is_file():
-        raise KnockoutError(f"{view.dataset} has no list of edges {path}.{sibling_suggestion(path)}")
-    return path
-
-
-def _known(pattern: str) -> bool:
-    try:
-        pattern.format_map(dict.fromkeys(NAMES, ""))
-    except (KeyError, ValueError, IndexError, AttributeError):
-        return False
-    return True
+    return file_for(pattern, {**names, "repeat": view.repeat, "fold": view.fold}, "list of edges")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,11 +19,14 @@ from pathlib import Path
 import psutil
 
 from components.learning import ProgramError
+from components.scorer.own.output import Output
 
 POLL_S = 0.05  # an exception, such as a time limit's, reaches this thread between two looks
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
 TAIL_LINES, TAIL = 8, 400  # last lines of the output, and last letters of them, in the reason of a failure
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")  # colours, moves of the cursor
+MARK = "KNOCKOUT_PROGRAM"  # variable that every process of a program inherits, daemons too
+ROUNDS = 10
 OUT_OF_MEMORY = ("out of memory", "MemoryError", "std::bad_alloc", "Cannot allocate memory")
 # ends with the thread that started it, as Linux offers to a process before it becomes the program
 GUARD = """
@@ -120,7 +124,7 @@ def run_program(command: Sequence[str], place: Place, shared: Path, output: Path
     shared
         Folder with the files that it reads and writes.
     output
-        File that keeps the command and what it prints.
+        File that keeps the command and what it prints: the first and the last 4 MB.
 
     Raises
     ------
@@ -129,26 +133,31 @@ def run_program(command: Sequence[str], place: Place, shared: Path, output: Path
     ProgramError
         If it cannot be started or ends with another code than 0.
     """
-    words = place.words(command, shared)
+    words, mark = place.words(command, shared), uuid.uuid4().hex
     output.parent.mkdir(parents=True, exist_ok=True)
-    with output.open("w", encoding="utf-8") as log:
-        log.write(f"$ cd {shlex.quote(str(place.folder))}\n$ {shlex.join(words)}\n")
-        log.flush()
+    with output.open("wb") as log:
+        log.write(f"$ cd {shlex.quote(str(place.folder))}\n$ {shlex.join(words)}\n".encode())
         process = subprocess.Popen(
             [sys.executable, "-S", "-c", GUARD, *words],
             cwd=place.folder,
-            env=place.environment(),
+            env=place.environment() | {MARK: mark},
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    try:
-        code, peak = _wait(process)
-    except BaseException:
-        _end(process)
-        raise
-    _signal(process, signal.SIGKILL)  # what it started and left behind
+        assert process.stdout is not None
+        with process.stdout as pipe:
+            printed = Output(pipe, log)
+            printed.start()
+            try:
+                code, peak = _wait(process)
+            except BaseException:
+                _end(process, mark)
+                raise
+            finally:
+                _kill_left(process, mark)
+                printed.close(GRACE_S)
     _refuse_failed(code, command, output)
     return peak
 
@@ -166,16 +175,30 @@ def _wait(process: subprocess.Popen[bytes]) -> tuple[int, float]:
         time.sleep(POLL_S)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program with all that it has started: whatever does not end when asked to is killed."""
-    started = _descendants(process)  # in groups of their own, too
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        _signal(process, sign)
+def _end(process: subprocess.Popen[bytes], mark: str) -> None:
+    """Ask a program to end, with all that it has started, and wait for it; what does not end is to be killed."""
+    started = _started(mark)  # in groups and sessions of their own, too
+    _signal(process, signal.SIGTERM)
+    for child in started:
+        with suppress(psutil.Error):
+            child.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_S)
+
+
+def _kill_left(process: subprocess.Popen[bytes], mark: str) -> None:
+    """Kill what a program has left behind: in its process group, and where it started a session of its own."""
+    _signal(process, signal.SIGKILL)
+    for _ in range(ROUNDS):  # one that is found may have started another
+        started = _started(mark)
+        if not started:
+            break
         for child in started:
             with suppress(psutil.Error):
-                child.send_signal(sign)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_S)
+                child.kill()
+        psutil.wait_procs(started, GRACE_S)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_S)
 
 
 def _signal(process: subprocess.Popen[bytes], sign: signal.Signals) -> None:
@@ -184,10 +207,14 @@ def _signal(process: subprocess.Popen[bytes], sign: signal.Signals) -> None:
         os.killpg(process.pid, sign)
 
 
-def _descendants(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    with suppress(psutil.Error):
-        return psutil.Process(process.pid).children(recursive=True)
-    return []
+def _started(mark: str) -> list[psutil.Process]:
+    """Return the live processes that have a program's mark in their environment, whoever is their parent now."""
+    started = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                started.append(process)
+    return started
 
 
 def _refuse_failed(code: int, command: Sequence[str], output: Path) -> None:

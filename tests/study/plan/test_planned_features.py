@@ -169,3 +169,35 @@ def test_a_file_that_holds_the_answer_helps_and_its_controls_do_not(tmp_path: Pa
         reached[arm.name] = evaluate(outcome.test, split.test_labels, split.test)["within_tf_auroc"]
     own = reached.pop("own")
     assert own > max(reached.values()) + 0.15, (own, reached)
+
+
+TWO = [
+    {"simulate": {"genes": 64, "tfs": 8, "cells": 40}, "seed": seed, "name": n, "block": n}
+    for seed, n in ((1, "one"), (2, "two"))
+]
+
+
+def test_each_data_set_may_have_a_file_of_its_own(load: Callable[..., Study], tmp_path: Path):
+    pattern = {"features": {"file": "of/{dataset}.parquet"}}
+    write_features(tmp_path / "of" / "one.parquet", seed=1)
+    with pytest.raises(KnockoutError, match=r"two has no file of features .*of/two\.parquet.*one\.parquet") as refused:
+        make_plan(load(reference={**BOTH, "bucketing": pattern}, datasets=TWO))
+    assert "datasets[1] (two)" in refused.value.where
+    write_features(tmp_path / "of" / "two.parquet", seed=2)
+    study = load(reference={**BOTH, "bucketing": pattern}, datasets=TWO)
+    refuse_silent_arms(study.arms, study.budget)
+    plan = make_plan(study)
+    for dataset in plan.datasets:
+        alone = load(reference={**BOTH, "bucketing": {"features": {"file": f"of/{dataset.name}.parquet"}}}).arms[0]
+        split = make_split(dataset, parse_choice("split", "all_non_targets"), 0)
+        scores = [score_fold(arm, dataset, split, 0, Budget(epochs=1), "cpu").test for arm in (study.arms[0], alone)]
+        np.testing.assert_array_equal(*scores)
+    digests = {cell.digest for cell in plan.cells if cell.arm.name == "full model"}
+    write_features(tmp_path / "of" / "two.parquet", seed=3)
+    edited = make_plan(load(reference={**BOTH, "bucketing": pattern}, datasets=TWO))
+    assert not digests & {cell.digest for cell in edited.cells if cell.arm.name == "full model"}
+
+
+def test_an_unknown_name_in_braces_is_refused(load: Callable[..., Study]):
+    with pytest.raises(KnockoutError, match="in braces may stand dataset, network, cell"):
+        make_plan(load(reference={**BOTH, "bucketing": {"features": {"file": "of/{data}.parquet"}}}))

@@ -13,6 +13,8 @@ import psutil
 import pytest
 
 from components.core.errors import KnockoutError
+from components.scorer.own.output import Output
+from components.scorer.own.program import Place, run_program
 from study.plan.cost import estimate
 from study.plan.plan import Plan, make_plan
 from study.search.tune import open_tuning
@@ -155,6 +157,51 @@ def test_what_a_program_leaves_behind_ends_with_it(cells: Callable[..., list[Cel
     assert record.reason.endswith("its last lines: no"), "no colours in a table"
     child = int((tmp_path / "child").read_text())
     wait_for(lambda: is_gone(child))
+
+
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        open(sys.argv[1], "w").write(str(os.getpid()))
+        time.sleep(600)
+    os._exit(0)
+os.wait()
+while not (os.path.exists(sys.argv[1]) and os.path.getsize(sys.argv[1])):
+    time.sleep(0.01)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("lasts, limit_s", [(0, None), (600, 2.0)], ids=["its end", "a time limit"])
+def test_a_daemon_ends_with_the_program_that_started_it(
+    cells: Callable[..., list[Cell]], tmp_path: Path, lasts: int, limit_s: float | None
+):
+    (tmp_path / "daemon.py").write_text(DAEMON)
+    cell = cells(command=f"{sys.executable} daemon.py {tmp_path}/child {lasts} {{scores}}")[0]
+    started = time.monotonic()
+    record = run_cell(cell, LANE, timeout_s=limit_s).record
+    assert record.status is (Status.TIMEOUT if limit_s else Status.ERROR) and time.monotonic() - started < 30
+    assert is_gone(int((tmp_path / "child").read_text()))
+
+
+def test_the_first_and_the_last_of_what_a_program_prints_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Output.__init__, "__defaults__", (1000,))
+    code = "for k in range(100_000): print(f'line {k}')"
+    run_program([sys.executable, "-c", code], Place(tmp_path), tmp_path, tmp_path / "log")
+    printed = (tmp_path / "log").read_text()
+    before, _, after = printed.partition("\n[... ")
+    assert before.count("line") > 100 and "\nline 0\n" in before and len(printed) < 2500
+    cut, _, last = after.partition(" bytes are cut here ...]\n")
+    assert last.endswith("line 99999\n") and len(last) == 1000
+    whole = sum(len(f"line {k}\n") for k in range(100_000))
+    assert int(cut) == whole - 2000
+
+
+def test_a_short_output_is_kept_whole(tmp_path: Path):
+    run_program(["printf", "one\\ntwo"], Place(tmp_path), tmp_path, tmp_path / "log")
+    assert (tmp_path / "log").read_text().splitlines()[2:] == ["one", "two"]
 
 
 def test_a_time_limit_ends_a_program_with_its_children(cells: Callable[..., list[Cell]], tmp_path: Path):
