@@ -121,11 +121,18 @@ class Work:
             return exam.folds * pace.start
         joint = until(budget.epochs, budget.patience) * self._epoch_s(pace.joint, budget.batch_size)
         scoring = pace.joint.encode + pace.joint.pair * (exam.validation + exam.test)
-        graph = until(budget.graph_epochs, budget.graph_patience) * self._epoch_s(pace.graph, budget.graph_batch_size)
-        unlabelled = pace.step * budget.unsupervised_steps if pays else 0.0
-        if not pays and not arm.fits_unsupervised:
-            graph = 0.0
+        graph = unlabelled = 0.0
+        if arm.fits_unsupervised:
+            unlabelled = pace.step * budget.unsupervised_steps if pays else 0.0
+        if self._pretrains and (pays or arm.fits_unsupervised):
+            stage = pace.graph if pace.graph.batch or arm.learns else pace.joint  # of an arm without it: dearer than it
+            graph = until(budget.graph_epochs, budget.graph_patience) * self._epoch_s(stage, budget.graph_batch_size)
         return exam.folds * (pace.start + graph + joint + scoring) + unlabelled
+
+    @property
+    def _pretrains(self) -> bool:
+        """Whether the arm has a graph stage, whatever arm its pace is that of."""
+        return self.cell.arm.learns or "fusion" not in self.cell.arm.silenced
 
     def _epoch_s(self, stage: StagePace, size: int) -> float:
         """Return the seconds of an epoch: its batches, and validation."""
