@@ -48,14 +48,13 @@ def refuse_silent_arms(arms: Iterable[Arm], budget: Budget, *, tell: bool = Fals
     """
     lines = []
     for twin, arm in _twins(arms, budget):
-        both = (
-            f"arms {twin.name!r} and {arm.name!r} are written differently ({_difference(twin, arm)}) but behave alike"
-        )
+        difference = _difference(twin, arm)
+        both = f"arms {twin.name!r} and {arm.name!r} are written differently ({difference}) but behave alike"
         if not tell:
             raise KnockoutError(
                 f"{both} on the probe: the difference never reaches the model. Comparing them would cost time and "
-                "prove nothing; drop one, or mend the part. If it acts later than two short epochs show (a warm-up, a margin "
-                "that seldom bites), write silent_arms: tell.",
+                "prove nothing; drop one, or mend the part. If it acts later than two short epochs show (a warm-up, a "
+                "margin that seldom bites), write silent_arms: tell.",
                 where="design",
             )
         lines.append(f"{both} on the probe: the difference acts later than its two short epochs, or never.")

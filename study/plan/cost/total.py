@@ -7,7 +7,7 @@ is timed.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TypeVar
@@ -67,13 +67,15 @@ def estimate(plan: Plan, ledger: Ledger, say: Callable[[str], None] = lambda tex
     paces.measure(to_time, say)
     expected, at_most, slow = total, total, Counter[str]()
     begun: set[tuple[str, str, int]] = set()
-    for cell in to_time:
-        pace = paces.of(cell)
+    for cells in _by_key(to_time):
+        cell, pace = cells[0], paces.of(cells[0])
         if pace is None:
-            slow[cell.arm.name] += 1
+            slow[cell.arm.name] += len(cells)
             continue
-        work = Work(cell, pace, exams.size(cell), draws.of(cell), pays=_begins_stage(cell, begun))
-        expected, at_most = expected + work.seconds(_likely), at_most + work.seconds(lambda epochs, patience: epochs)
+        work, paying = Work(cell, pace, exams.size(cell), draws.of(cell)), _count_paying(cells, begun)
+        for pays, number in ((True, paying), (False, len(cells) - paying)):
+            expected += number * work.seconds(_likely, pays=pays)
+            at_most += number * work.seconds(lambda epochs, patience: epochs, pays=pays)
     told = sum(seconds is not None for seconds in known)
     unknown = len(missing) - told - len(to_time)
     return Estimate(expected, at_most, told / max(len(missing), 1), unknown, slow, paces.timed, paces.kinds)
@@ -109,14 +111,23 @@ def _means(seconds: Mapping[K, Sequence[float]]) -> dict[K, float]:
     return {key: fmean(values) for key, values in seconds.items()}
 
 
-def _begins_stage(cell: Cell, begun: set[tuple[str, str, int]]) -> bool:
-    """Return whether a cell trains its first stage itself, and does not take it over from an arm that shares it."""
-    key = (stage_group(cell.arm, cell.budget), cell.labels.dataset, cell.repeat)
-    if not key[0]:
-        return True
-    first = key not in begun
-    begun.add(key)
-    return first
+def _by_key(cells: Iterable[Cell]) -> Iterable[list[Cell]]:
+    """Gather the cells of an arm on a data set: they differ in nothing that costs."""
+    groups: dict[Key, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        groups[key_of(cell)].append(cell)
+    return groups.values()
+
+
+def _count_paying(cells: Sequence[Cell], begun: set[tuple[str, str, int]]) -> int:
+    """Count the cells of an arm that train their first stage, and do not take it over from an arm that shares it."""
+    group = stage_group(cells[0].arm, cells[0].budget)
+    if not group:
+        return len(cells)
+    stages = {(group, cell.labels.dataset, cell.repeat) for cell in cells}
+    number = len(stages - begun)
+    begun |= stages
+    return number
 
 
 def _likely(epochs: int, patience: int) -> float:

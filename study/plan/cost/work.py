@@ -70,6 +70,7 @@ class Draws:
     def __init__(self, exams: Exams) -> None:
         self.exams = exams
         self._counted: dict[str, dict[Shape, Draw]] = defaultdict(dict)
+        self._nearest: dict[tuple[Shape, str], Draw] = {}
 
     def of(self, cell: Cell) -> Draw:
         """Return what the sampler of a cell draws, or the nearest that is counted."""
@@ -78,7 +79,12 @@ class Draws:
             return Draw()
         if key not in counted and len(counted) < COUNTED:
             counted[key] = self._count(cell)
-        return counted[key] if key in counted else counted[min(counted, key=lambda other: distance(key, other))]
+        if key in counted:
+            return counted[key]
+        if (key, cell.labels.dataset) not in self._nearest:
+            nearest = counted[min(counted, key=lambda other: distance(key, other))]
+            self._nearest[key, cell.labels.dataset] = nearest
+        return self._nearest[key, cell.labels.dataset]
 
     def _count(self, cell: Cell) -> Draw:
         dataset, training = self.exams.datasets[cell.labels.dataset], self.exams.folds(cell.labels.dataset)[0].training
@@ -93,32 +99,40 @@ class Draws:
 
 @dataclass(frozen=True)
 class Work:
-    """What a cell has to do, and at which pace.
-
-    Attributes
-    ----------
-    pays
-        Whether it trains its first stage itself, where other arms have the same.
-    """
+    """What a cell has to do, and at which pace."""
 
     cell: Cell
     pace: Pace
     exam: ExamSize
     draw: Draw
-    pays: bool = True
 
-    def seconds(self, until: Until) -> float:
-        """Return the seconds of the cell, for a number of epochs that depends on the most and on the patience."""
+    def seconds(self, until: Until, *, pays: bool) -> float:
+        """Return the seconds of the cell.
+
+        Parameters
+        ----------
+        until
+            The number of epochs of a stage, from the most that it may train and from its patience.
+        pays
+            Whether it trains its first stage itself, where other arms have the same.
+        """
         budget, pace, exam, arm = self.cell.budget, self.pace, self.exam, self.cell.arm
         if not arm.budgeted:
             return exam.folds * pace.start
         joint = until(budget.epochs, budget.patience) * self._epoch_s(pace.joint, budget.batch_size)
         scoring = pace.joint.encode + pace.joint.pair * (exam.validation + exam.test)
-        graph = until(budget.graph_epochs, budget.graph_patience) * self._epoch_s(pace.graph, budget.graph_batch_size)
-        unlabelled = pace.step * budget.unsupervised_steps if self.pays else 0.0
-        if not self.pays and not arm.fits_unsupervised:
-            graph = 0.0
+        graph = unlabelled = 0.0
+        if arm.fits_unsupervised:
+            unlabelled = pace.step * budget.unsupervised_steps if pays else 0.0
+        if self._pretrains and (pays or arm.fits_unsupervised):
+            stage = pace.graph if pace.graph.batch or arm.learns else pace.joint  # of an arm without it: dearer than it
+            graph = until(budget.graph_epochs, budget.graph_patience) * self._epoch_s(stage, budget.graph_batch_size)
         return exam.folds * (pace.start + graph + joint + scoring) + unlabelled
+
+    @property
+    def _pretrains(self) -> bool:
+        """Whether the arm has a graph stage, whatever arm its pace is that of."""
+        return self.cell.arm.learns or "fusion" not in self.cell.arm.silenced
 
     def _epoch_s(self, stage: StagePace, size: int) -> float:
         """Return the seconds of an epoch: its batches, and validation."""

@@ -1,0 +1,95 @@
+"""What a user waits for before the first cell: the plan with its cost, and the check for arms that behave alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cases import BEELINE, MDC, make_study
+
+from study.actions.preview import NO_FOLDER, preview
+from study.actions.screen import Silent
+from study.plan import fingerprint, silent
+from study.plan.silent import refuse_silent_arms
+from study.study_file.study import Study
+
+SIZE = {"simulate": {"genes": 1000, "tfs": 300, "cells": 400, "regulators": 4.0}}
+
+
+def two_sets() -> list[Any]:
+    """Return two data sets of BEELINE, or two simulated ones of their size."""
+    sets = [MDC, MDC.replace("mDC", "hHEP")]
+    return sets if all((BEELINE / name).is_dir() for name in sets) else [{**SIZE, "seed": seed} for seed in (1, 2)]
+
+
+def explicit(folder: Path, arms: list[dict[str, Any]], **changes: Any) -> Study:
+    """Return a study of these arms, a reference and a control."""
+    given = {"controls": ["degree"], "datasets": two_sets(), "design": {"kind": "explicit", "arms": arms}}
+    return make_study(folder, preset="knockout-small", **{**given, **changes})
+
+
+def rates(number: int) -> list[dict[str, Any]]:
+    """Return arms that differ in their learning rate."""
+    return [{"optimizer": {"adam": {"learning_rate": float(rate)}}} for rate in np.geomspace(1e-4, 1e-2, number)]
+
+
+def models(number: int) -> list[dict[str, Any]]:
+    """Return arms each of which is a model of its own."""
+    rng = np.random.default_rng(0)
+    return [
+        {
+            "name": f"arm {i}",
+            "gnn": {"gat": {"dropout": float(rng.uniform(0, 0.5))}},
+            "pair_encoder": {"transformer": {"dropout": float(rng.uniform(0, 0.5))}},
+            **rate,
+        }
+        for i, rate in enumerate(rates(number))
+    ]
+
+
+def bench_small_plan(once, tell, tmp_path: Path):
+    """Three arms on two data sets, with all negatives and three repeats, after the imports."""
+    study = explicit(tmp_path, [{"gnn": "none"}], reference={"negatives": "all"})
+    of_cpu, by_part = once(lambda: _planned(study))
+    told = f"plan of 3 arms on 2 data sets, all negatives; {by_part}, after imports"
+    tell(told, f"{of_cpu:.1f} s of CPU", "< 3 s", of_cpu < 3)
+
+
+def bench_large_plan(once, tell, tmp_path: Path):
+    """1,000 arms on two data sets."""
+    study = explicit(tmp_path, rates(998))
+    of_cpu, by_part = once(lambda: _planned(study))
+    tell(f"plan of 1,000 arms on 2 data sets; {by_part}", f"{of_cpu:.1f} s of CPU", "< 10 s", of_cpu < 10)
+
+
+def bench_silent(once, tell, tmp_path: Path):
+    """1,000 arms that differ in their optimiser alone, and 1,000 that are models of their own."""
+    simulated = [{"simulate": {"genes": 64, "tfs": 8, "cells": 40}}]
+    for what, arms in (("optimisers", rates(998)), ("models", models(998))):
+        study = explicit(tmp_path / what, arms, datasets=simulated)
+        refuse_silent_arms(study.arms[:3], study.budget)  # what a process pays once
+        silent._behaviour.cache_clear()
+        fingerprint._first_batch.cache_clear()
+        check = lambda: _cpu_s(lambda: refuse_silent_arms(study.arms, study.budget))  # noqa: E731, B023
+        of_cpu = once(check) if what == "optimisers" else check()
+        tell(f"silent-arm check of 1,000 arms, all {what} differ", f"{of_cpu:.1f} s of CPU", "< 15 s", of_cpu < 15)
+
+
+def _planned(study: Study) -> tuple[float, str]:
+    """Return the CPU seconds of a plan with its cost, and how they divide."""
+    started = time.process_time()
+    planned = preview(study, NO_FOLDER, Silent())
+    laid_out = time.process_time()
+    cost = planned.cost(Silent())
+    ended = time.process_time()
+    timed = f"{cost.timed} of {cost.kinds} kinds timed"
+    return ended - started, f"{laid_out - started:.1f} s to read and audit, {ended - laid_out:.1f} s for {timed}"
+
+
+def _cpu_s(run: Callable[[], object]) -> float:
+    started = time.process_time()
+    run()
+    return time.process_time() - started
