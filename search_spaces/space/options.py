@@ -53,19 +53,18 @@ class LevelOptions:
         cls: Any = self.base.cls
         varied = {parameter.setting: parameter for parameter in self.parameters}
         for divisor, multiple in divisors(cls.Settings).items():
-            if multiple in varied:
-                yield Tie(varied[multiple], divisor, multiple=True)
-            elif divisor in varied:
-                yield Tie(varied[divisor], multiple, multiple=False)
+            moved, stays = (multiple, divisor) if multiple in varied else (divisor, multiple)
+            if moved in varied:
+                values = varied[stays].values if stays in varied else [self.rest[stays]]
+                yield Tie(varied[moved], stays, values, multiple=moved == multiple)
 
     def together(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters that a search drew, with those moved to the nearest value that must fit another's."""
         fitting = dict(params)
         for tie in self.ties:
-            name = tie.moved.name
-            other = params.get(f"{self.base.factor}.{self.base.level}.{tie.stays}", self.rest.get(tie.stays))
-            nearest = tie.nearest(fitting[name], other)
-            fitting[name] = fitting[name] if nearest is None else nearest
+            stays = f"{self.base.factor}.{self.base.level}.{tie.stays}"
+            value, other = tie.nearest(fitting[tie.moved.name], fitting.get(stays, tie.values[0]))
+            fitting |= {tie.moved.name: value} | ({stays: other} if stays in fitting else {})
         return fitting
 
     @property
@@ -234,18 +233,17 @@ def _level_options(
 
 
 def _refuse_unfit(options: LevelOptions, where: str) -> None:
-    """Refuse a range without a multiple of every divisor that may stand beside it, or without a divisor."""
-    varied = {parameter.setting: parameter for parameter in options.parameters}
+    """Refuse a range without a multiple, or a divisor, of a value that was listed; of a range, of all its numbers."""
+    listed = {p.setting for p in options.parameters if p.listed}
     for tie in options.ties:
-        others = varied[tie.stays].values if tie.stays in varied else [options.rest[tie.stays]]
-        for other in others:
-            if tie.nearest(0, other) is None:
-                kind = "multiple" if tie.multiple else "divisor"
-                raise KnockoutError(
-                    f"{tie.moved.name}: no value of {tie.moved.range} is a {kind} of {tie.stays} {other}, as it must "
-                    f"be. Widen the range, or leave {tie.stays} {other} out.",
-                    where=f"{where}.{options.base.level}.{tie.moved.setting}",
-                )
+        unfit = [value for value in tie.values if not tie.fitting(value)]
+        if unfit and (tie.stays in listed or len(unfit) == len(tie.values)):
+            kind = "multiple" if tie.multiple else "divisor"
+            raise KnockoutError(
+                f"{tie.moved.name}: no value of {tie.moved.range} is a {kind} of {tie.stays} {unfit[0]}. "
+                f"Widen the range, or leave {tie.stays} {unfit[0]} out.",
+                where=f"{where}.{options.base.level}.{tie.moved.setting}",
+            )
 
 
 def _fields(factor: str, level: str, where: str) -> list[str]:

@@ -91,6 +91,11 @@ class Parameter:
         return json.loads(value) if self.lists else value
 
     @property
+    def listed(self) -> bool:
+        """Whether its values are choices, and no range."""
+        return isinstance(self.distribution, CategoricalDistribution)
+
+    @property
     def values(self) -> Sequence[Any]:
         """Every value of a whole number or of choices."""
         drawn = self.distribution
@@ -125,18 +130,29 @@ class Tie:
         The one that gives way: the multiple, if it varies, else the divisor.
     stays
         Name of the other setting.
+    values
+        Its values: one, if it is fixed.
     multiple
         Whether ``moved`` is the multiple.
     """
 
     moved: Parameter
     stays: str
+    values: Sequence[int]
     multiple: bool
 
-    def nearest(self, value: int, other: int) -> int | None:
-        """Return the value of ``moved`` closest to one of it that fits the other setting; None if none fits."""
-        fitting = [v for v in self.moved.values if (v % other if self.multiple else other % v) == 0]
-        return min(fitting, key=lambda v: (abs(v - value), v), default=None)
+    def nearest(self, value: int, other: int) -> tuple[int, int]:
+        """Return the closest values that fit, of ``moved`` and the other: the other stays, if anything fits it."""
+        stays = other if self.fitting(other) else _closest(other, [v for v in self.values if self.fitting(v)])
+        return _closest(value, self.fitting(stays)), stays
+
+    def fitting(self, other: int) -> list[int]:
+        """Return the values of ``moved`` that fit a value of the other setting."""
+        return [v for v in self.moved.values if (v % other if self.multiple else other % v) == 0]
+
+
+def _closest(value: int, values: Sequence[int]) -> int:
+    return min(values, key=lambda v: (abs(v - value), v))
 
 
 def varied_levels(factor: str, levels: list[str]) -> Parameter:

@@ -27,6 +27,7 @@ from study.spec.records import TrialState
 from study.study_file.search_keys import Budgeted
 
 if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
 
@@ -35,8 +36,35 @@ Direction = Literal["minimize", "maximize"]
 ATTEMPTS = 100  # draws of one trial before the space counts as exhausted
 INFORMED = 10  # of these, how many ask the sampler before chance is optuna_trial
 
+
+class _ActingTPE(optuna.samplers.TPESampler):
+    """Optuna's TPE, which draws a group of parameters when the first of them is asked for.
+
+    Optuna draws the settings of all levels, also of those that a trial has not chosen: of the 108 parameters of the
+    space of all factors, a trial has about 20. What is drawn for a trial follows the same model.
+    """
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Return no parameter: none is drawn before it is asked for."""
+        self._known = super().infer_relative_search_space(study, trial)
+        self._drawn: dict[str, Any] = {}
+        return {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Return a parameter, drawn together with those that act whenever it does."""
+        if param_name in self._known and param_name not in self._drawn:
+            groups = self._search_space_group.search_spaces if self._search_space_group else []
+            group = next(group for group in groups if param_name in group)
+            self._drawn |= self.sample_relative(study, trial, group)
+        if param_name in self._drawn:
+            return self._drawn[param_name]
+        return super().sample_independent(study, trial, param_name, param_distribution)
+
+
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True),
+    "tpe": lambda seed: _ActingTPE(seed=seed, multivariate=True, group=True, constant_liar=True),
     "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
     # Optuna's population of 50 would make a search of the usual size a random one
