@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -80,6 +79,8 @@ class Metacells(Bucketing):
 
 def _membership(expression: Tensor, number: int, components: int) -> Tensor:
     """Return the weight of each cell in each metacell's mean, ``[cells, metacells]``."""
+    from sklearn.cluster import MiniBatchKMeans  # a second of a worker's start
+
     cells = expression.shape[1]
     if number >= cells:
         return torch.eye(cells, dtype=expression.dtype, device=expression.device)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
@@ -64,5 +63,7 @@ class MutualInformation(Network):
 
     def binned(self, expression: Floats) -> NDArray[np.intp]:
         """Return the bin ``[genes, cells]`` of each value, counted from 0."""
+        from scipy.stats import rankdata
+
         rank = rankdata(expression, method="min", axis=1).astype(np.intp) - 1
         return rank * self.settings.bins // expression.shape[1]

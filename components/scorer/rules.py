@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression
 
 from components.core.dataset import Ints, pair_keys
 from components.core.exam import TrainingPairs
@@ -69,8 +69,10 @@ class Identity(Rule):
     settings: Settings
 
     @cached_property
-    def model(self) -> LogisticRegression:
+    def model(self) -> Any:
         """The fitted regression."""
+        from sklearn.linear_model import LogisticRegression
+
         pairs = np.concatenate([self.split.train, self.split.pool])
         labels = np.repeat([1, 0], [len(self.split.train), len(self.split.pool)])
         return LogisticRegression(C=self.settings.C, max_iter=1000).fit(self._one_hot(pairs), labels)

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import sparse
-from scipy.sparse.linalg import svds
-from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from components.core.dataset import Floats, Ints
@@ -109,6 +107,8 @@ class TrainingGraph:
         if n <= self.rank + 1:
             u, s, v = np.linalg.svd(self.directed.toarray())
         else:
+            from scipy.sparse.linalg import svds
+
             u, s, v = svds(self.directed, k=self.rank + 1, v0=np.ones(n))
             u, s, v = u[:, ::-1], s[::-1], v[::-1]
         beyond = s[self.rank] if len(s) > self.rank else 0.0
@@ -168,6 +168,8 @@ class Topology(Rule):
         return np.asarray(self.model.decision_function(self.graph.features(pairs)))
 
     def _classifier(self) -> Any:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
         s = self.settings
         return HistGradientBoostingClassifier(
             max_iter=s.trees,

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, RandomForestRegressor
 
 from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
@@ -16,7 +15,7 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.scorer.network import Network
 
-FORESTS = {"random_forest": RandomForestRegressor, "extra_trees": ExtraTreesRegressor}
+FORESTS = {"random_forest": "RandomForestRegressor", "extra_trees": "ExtraTreesRegressor"}  # in sklearn.ensemble
 
 
 class TreeEnsemble(Network):
@@ -63,7 +62,10 @@ class GENIE3(TreeEnsemble):
 
     def importances(self, tfs: Floats, target: Floats, seed: int) -> Scores:
         """Return the mean reduction of variance ``[tfs]``."""
-        forest = FORESTS[self.settings.method](self.settings.trees, max_features="sqrt", random_state=seed)
+        from sklearn import ensemble
+
+        kind = getattr(ensemble, FORESTS[self.settings.method])
+        forest = kind(self.settings.trees, max_features="sqrt", random_state=seed)
         forest.fit(tfs, target / target.std(dtype=np.float64))
         each = [tree.tree_.compute_feature_importances(normalize=False) for tree in forest.estimators_]
         return np.mean(each, axis=0)
@@ -94,6 +96,8 @@ class GRNBoost2(TreeEnsemble):
 
     def importances(self, tfs: Floats, target: Floats, seed: int) -> Scores:
         """Return importances ``[tfs]``, their sum the number of trees."""
+        from sklearn.ensemble import GradientBoostingRegressor
+
         s = self.settings
         model = GradientBoostingRegressor(
             n_estimators=s.trees,
@@ -119,7 +123,7 @@ class _OutOfBag:
         self.before: Any = None
         self.improvements: list[float] = []
 
-    def __call__(self, tree: int, model: GradientBoostingRegressor, state: dict[str, Any]) -> bool:
+    def __call__(self, tree: int, model: object, state: dict[str, Any]) -> bool:
         target, after, left_out = state["y"], state["raw_predictions"][:, 0], ~state["sample_mask"]
         before = target.mean() if self.before is None else self.before
         change = (target - before) ** 2 - (target - after) ** 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.core.errors import KnockoutError
 from reports.build import build_search, write
@@ -25,7 +25,6 @@ from reports.words.metrics import canonical_metric
 from reports.words.names import plain
 from reports.words.numbers import joined
 from study.actions.screen import Screen
-from study.run.engine import Outcome
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import PlanKind, PlanRecord
 from study.spec.versions import versions
@@ -33,6 +32,9 @@ from study.store.ledger import Ledger
 from study.store.plan_file import add_command, read_commands, read_plan
 from study.store.registration import read_registration
 from study.store.table import write_table
+
+if TYPE_CHECKING:  # a report is written without what trains
+    from study.run.engine import Outcome
 
 WRITING = "computing the statistics and drawing the report"
 

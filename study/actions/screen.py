@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from study.plan.time_left import Costs, Key
-from study.run.engine import Listener
-from study.spec.cell import Cell
-from study.spec.records import CellRecord
+if TYPE_CHECKING:  # a report is written without what trains
+    from study.plan.time_left import Costs, Key
+    from study.run.engine import Listener
+    from study.spec.cell import Cell
+    from study.spec.records import CellRecord
 
 
 class Screen(Protocol):

@@ -19,6 +19,10 @@ def show(factor: str | None = None) -> None:
     console = make_console()
     registry.load_installed()
     names = [registry.factor(factor).name] if factor else list(registry.FACTORS)
+    if not factor:  # at once: the levels are classes of models, and PyTorch takes a second to import
+        show_table(
+            console, "factors", ("factor", "meaning"), [(name, registry.FACTORS[name].meaning) for name in names]
+        )
     for name in names:
         about = registry.FACTORS[name]
         where = "set per data set" if about.exam else f"absent: {about.absent}"

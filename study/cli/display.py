@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,8 +17,10 @@ from rich.text import Text
 
 from reports.words.numbers import are, count
 from study.plan.time_left import Costs, Key, key_of, seconds_left
-from study.spec.cell import Cell
-from study.spec.records import CellRecord, Status
+
+if TYPE_CHECKING:
+    from study.spec.cell import Cell
+    from study.spec.records import CellRecord, Status
 
 SILENT_S = 2.0  # what takes longer says what it is doing
 LINE_S = 60.0  # in a log: a line per cell or per minute, whichever is rarer

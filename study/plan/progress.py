@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
-
-import pandas as pd
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from components.core.metrics import COSTS
 from study.plan.time_left import Costs, budget_is_spent, key_of_row, seconds_left, seconds_left_of_search
@@ -18,6 +16,9 @@ from study.store.claims import Claim, read_claims
 from study.store.drivers import Driver, read_drivers
 from study.store.ledger import Ledger
 from study.store.plan_file import read_plan
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -134,7 +135,7 @@ class ProgressReader:
         self.out, self.folder, self.ledger = out, OutFolder(out), Ledger(out)
         self._plan = _Cached(self.folder.plan, lambda path: read_plan(path.parent).rows)
         self._trials = _Cached(self.folder.search.trial_table, _read_trials)
-        self._tuning = _Cached(self.folder.tuning_table, pd.read_csv)
+        self._tuning = _Cached(self.folder.tuning_table, _read_table)
         self._tuned: dict[Path, _Cached[pd.DataFrame]] = {}
         self._ended: dict[str, CellEnd] = {}
 
@@ -240,8 +241,14 @@ def _sound(cached: _Cached[T], damaged: list[str]) -> T | None:
         return None
 
 
+def _read_table(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_csv(path)
+
+
 def _read_trials(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path).astype({"warm": bool, "state": str, "seconds": float})
+    return _read_table(path).astype({"warm": bool, "state": str, "seconds": float})
 
 
 def _record_or_none(path: Path, kind: type[R]) -> R | None:

@@ -6,10 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from study.spec.cell import Cell
-from study.spec.records import CellRow
+if TYPE_CHECKING:
+    from study.spec.cell import Cell
+    from study.spec.records import CellRow
 
 Key: TypeAlias = tuple[str, str]  # arm digest, data set
 

@@ -28,7 +28,7 @@ from study.store.owner import refuse_other_study, write_owner
 from study.store.plan_file import write_plan
 from study.store.sweep import sweep
 from study.store.table import write_table
-from study.store.tracking.tracker import Tracker
+from study.store.tracking.tracker import Tracker, view_address
 from study.study_file.study import Study
 
 
@@ -115,12 +115,6 @@ class Means:
     retry_failed: bool = False
     share_cells: bool = False
     timeout_s: float | None = None
-
-
-def view_address(uri: str, view: str) -> str:
-    """Return where MLflow's interface compares the arms: at its server, or at one that is started on this machine."""
-    server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
-    return f"{server.rstrip('/')}/{view}"
 
 
 def run_plan(

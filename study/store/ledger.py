@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from study.spec.files import write_arrays, write_atomically, write_first, write_text
 from study.spec.folder import OutFolder
@@ -48,6 +47,8 @@ class Ledger:
         if path.exists():
             return False
         if predictions is not None:
+            import pandas as pd  # not at first: what reads records alone answers at once
+
             frame = pd.DataFrame(dict(predictions))
             write_atomically(self.folder.predictions(record.cell), lambda file: frame.to_parquet(file, index=False))
         if embeddings is not None:

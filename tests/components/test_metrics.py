@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from components.core.metrics import METRICS, evaluate
 
@@ -55,6 +56,21 @@ def test_auroc_is_the_chance_that_an_edge_outranks_a_non_edge(ranking):
 def test_auprc_is_average_precision(ranking):
     assert compute("auprc", *ranking) == pytest.approx(slow_average_precision(*ranking))
     assert compute("auprc_ratio", *ranking) == pytest.approx(slow_average_precision(*ranking) / ranking[1].mean())
+
+
+@given(rankings())
+def test_rankings_score_as_scikit_learn_scores_them(ranking):
+    scores, labels = ranking
+    assert compute("auroc", scores, labels) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+    assert compute("auprc", scores, labels) == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
+
+
+def test_a_ranking_of_one_class_has_no_auroc_and_one_that_is_not_finite_no_score():
+    assert np.isnan(compute("auroc", np.array([0.1, 0.2]), np.array([1, 1])))
+    assert compute("auprc", np.array([0.1, 0.2]), np.array([0, 0])) == 0.0
+    for name in ("auroc", "auprc"):
+        with pytest.raises(ValueError, match="NaN"):
+            compute(name, np.array([0.1, np.nan]), np.array([0, 1]))
 
 
 @given(rankings(most=6))

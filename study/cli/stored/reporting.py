@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -14,10 +15,13 @@ from reports.search.reading import read_search
 from reports.words.numbers import are, confidence, count, number, signed
 from study.actions import report as actions
 from study.actions.report import Report, Request
-from study.actions.run import Ended
 from study.cli.display import Terminal, show_table
-from study.run.engine import Outcome, view_address
 from study.spec.folder import OutFolder
+from study.store.tracking.tracker import view_address
+
+if TYPE_CHECKING:  # a report is written without what trains
+    from study.actions.run import Ended
+    from study.run.engine import Outcome
 
 MOST = 30  # rows of what each arm reached
 

@@ -37,6 +37,12 @@ def default_uri(out: Path) -> str:
     return f"sqlite:///{OutFolder(out.resolve()).mlflow}"
 
 
+def view_address(uri: str, view: str) -> str:
+    """Return where MLflow's interface compares the arms: at its server, or at one that is started on this machine."""
+    server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
+    return f"{server.rstrip('/')}/{view}"
+
+
 def _silent(text: str) -> None:
     """Print nothing."""
 
