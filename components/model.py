@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from components.core import registry
+from components.core.errors import KnockoutError
 from components.core.settings import Settings
 from components.core.streams import Streams, seeded
 from components.fusion.base import PairOnly
@@ -33,6 +34,12 @@ class Parts:
         """Construct the level that stands for 'without this part', with its default settings."""
         cls: Any = registry.level(factor, registry.factor(factor).absent)
         return cls(cls.Settings(), *args)
+
+    @property
+    def embedding_steps(self) -> list[str]:
+        """Factors of plug-ins that change embeddings of genes, sorted; without those that are absent."""
+        of_plugins = [name for name in sorted(self.chosen) if registry.FACTORS[name].acts == "embeddings"]
+        return [name for name in of_plugins if self.chosen[name][0] != registry.FACTORS[name].absent]
 
     def cls(self, factor: str) -> Any:
         """Return the class of the level chosen for a factor."""
@@ -64,6 +71,11 @@ class GRNModel(nn.Module):
         with seeded(streams.seed("init", "gnn")):
             self.gnn = parts.build("gnn", self.bucketing.width)
         self.fused = bool(self.gnn.widths)
+        self.steps = nn.ModuleDict()  # of each factor of a plug-in one module per layer of the graph branch
+        for name in parts.embedding_steps if self.fused else ():
+            with seeded(streams.seed("init", name)):
+                step = parts.build(name)
+                self.steps[name] = nn.ModuleList([step.build(width) for width in self.gnn.widths])
         self.paired = not self.fused or parts.cls("fusion").reads_pairs
         in_width, pair_width = self.bucketing.width, 1  # s_ij is the encoding where no pair is encoded
         if self.fused:
@@ -127,7 +139,7 @@ class GRNModel(nn.Module):
         return embedding
 
     def _encode(self, features: Tensor, graph: Graph) -> Encoded:
-        embedding = self._embed(features, graph) if self.fused else None
+        embedding = self._stepped(self._embed(features, graph)) if self.fused else None
         if not self.paired:
             return Encoded(None, embedding)
         inputs = features if embedding is None else self.fusion.encoder_input(features, embedding.layers)
@@ -136,6 +148,19 @@ class GRNModel(nn.Module):
             edges = graph.edges if self.direction == "both" else both_ways(graph.edges)
             neighbours = Neighbours(edges, len(features))
         return Encoded(self.pair_encoder.project(inputs), embedding, neighbours)
+
+    def _stepped(self, embedding: GraphEmbedding) -> GraphEmbedding:
+        """Return the embeddings as the steps of plug-ins leave them; the graph branch's own score stays."""
+        for name, modules in self.steps.items():
+            layers = tuple(module(h) for module, h in zip(modules, embedding.layers, strict=True))  # type: ignore[call-overload]
+            for before, after in zip(embedding.layers, layers, strict=True):
+                if after.shape != before.shape:
+                    raise KnockoutError(
+                        f"{name} returns embeddings [genes, width] of the shape that it is given, "
+                        f"{list(before.shape)}: {list(after.shape)}."
+                    )
+            embedding = replace(embedding, layers=layers)
+        return embedding
 
     def _encode_pairs(self, encoded: Encoded, pairs: Tensor) -> Tensor:
         if encoded.tokens is None:

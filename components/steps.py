@@ -1,4 +1,4 @@
-"""Factors of plug-ins: steps that change the expression which a trained arm is shown, or the scores that it gives.
+"""Factors of plug-ins: steps that change what a trained arm is shown, its embeddings of genes, or the scores it gives.
 
 Such a factor has a level ``none``, which stands for its absence: an arm with it is the arm that it was before the
 factor was known. It acts on arms that are trained on known edges, and on no rule or known method.
@@ -7,7 +7,7 @@ factor was known. It acts on arms that are trained on known edges, and on no rul
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from components.core.exam import TrainingPairs
 from components.core.metrics import Scores
 from components.core.registry import Factor, register
 from components.core.settings import Settings as BaseSettings
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Step:
@@ -48,6 +51,18 @@ class ScoreStep(Step, ABC):
         """
 
 
+class EmbeddingStep(Step, ABC):
+    """Base of levels of a factor that acts inside the assembled model: on what the graph branch makes of genes.
+
+    The module is trained with the model, from weights of a stream of its own. It acts where pairs are encoded beside a
+    graph branch; the branch's own score of a pair (eq 5) and its pre-training do not read it.
+    """
+
+    @abstractmethod
+    def build(self, width: int) -> nn.Module:
+        """Return a module from embeddings ``[genes, width]`` to others of that shape, whatever the genes' order."""
+
+
 class SameExpression(ExpressionStep):
     """Leaves expression ``[genes, cells]`` as it is.
 
@@ -70,10 +85,23 @@ class SameScores(ScoreStep):
         return scores
 
 
-NONE: dict[str, type[Step]] = {"expression": SameExpression, "scores": SameScores}
+class SameEmbeddings(EmbeddingStep):
+    """Leaves embeddings ``[genes, width]`` as they are.
+
+    Source: knockout.
+    """
+
+    def build(self, width: int) -> nn.Module:
+        """Return a module that does nothing."""
+        from torch import nn
+
+        return nn.Identity()
 
 
-def register_factor(name: str, meaning: str, acts: Literal["expression", "scores"]) -> None:
+NONE: dict[str, type[Step]] = {"expression": SameExpression, "embeddings": SameEmbeddings, "scores": SameScores}
+
+
+def register_factor(name: str, meaning: str, acts: Literal["expression", "embeddings", "scores"]) -> None:
     """Add a factor, with a level ``none``; its other levels are registered as those of any factor.
 
     Parameters
@@ -81,7 +109,7 @@ def register_factor(name: str, meaning: str, acts: Literal["expression", "scores
     name, meaning
         Name in study files and tables, and one line for ``knockout components``.
     acts
-        What its levels change: :class:`ExpressionStep` or :class:`ScoreStep`.
+        What its levels change: :class:`ExpressionStep`, :class:`EmbeddingStep` or :class:`ScoreStep`.
 
     Raises
     ------

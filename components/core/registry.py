@@ -41,7 +41,7 @@ class Factor:
     exam
         Whether the factor belongs to the exam, which is the same for every arm, and so cannot vary in a design.
     acts
-        What a plug-in's factor changes: ``expression`` or ``scores``; empty for the factors here.
+        What a plug-in's factor changes: ``expression``, ``embeddings`` or ``scores``; empty for the factors here.
     """
 
     name: str
@@ -190,6 +190,8 @@ def silenced_by(factor_name: str, level_name: str) -> frozenset[str]:
     silenced = frozenset(getattr(level(factor_name, level_name), "silences", ()))
     if "negatives" in silenced:  # nothing learns from known edges: factors of plug-ins act on what does
         silenced |= {name for name, known in FACTORS.items() if known.acts}
+    if silenced & {"fusion", "pair_encoder"}:  # no graph branch, or its own score alone: nothing reads embeddings
+        silenced |= {name for name, known in FACTORS.items() if known.acts == "embeddings"}
     return silenced
 
 

@@ -26,5 +26,6 @@ from knockout.testing.losses import FusionContract as FusionContract  # noqa: E4
 from knockout.testing.losses import OptimizerContract as OptimizerContract  # noqa: E402
 from knockout.testing.scorers import BaselineContract as BaselineContract  # noqa: E402
 from knockout.testing.scorers import RuleContract as RuleContract  # noqa: E402
+from knockout.testing.steps import EmbeddingStepContract as EmbeddingStepContract  # noqa: E402
 from knockout.testing.steps import ExpressionStepContract as ExpressionStepContract  # noqa: E402
 from knockout.testing.steps import ScoreStepContract as ScoreStepContract  # noqa: E402

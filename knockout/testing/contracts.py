@@ -13,7 +13,7 @@ from knockout.testing.learner import LearnerContract
 from knockout.testing.level import LevelContract, Suite
 from knockout.testing.losses import ContrastContract, FusionContract, OptimizerContract
 from knockout.testing.scorers import BaselineContract, RuleContract
-from knockout.testing.steps import ExpressionStepContract, ScoreStepContract
+from knockout.testing.steps import EmbeddingStepContract, ExpressionStepContract, ScoreStepContract
 
 OF_FACTOR: dict[str, type[Suite]] = {
     "bucketing": BucketingContract,
@@ -25,7 +25,11 @@ OF_FACTOR: dict[str, type[Suite]] = {
     "pair_encoder": PairEncoderContract,
     "split": SplitContract,
 }
-OF_STEP: dict[str, type[Suite]] = {"expression": ExpressionStepContract, "scores": ScoreStepContract}
+OF_STEP: dict[str, type[Suite]] = {
+    "expression": ExpressionStepContract,
+    "embeddings": EmbeddingStepContract,
+    "scores": ScoreStepContract,
+}
 OF_SCORER: dict[type, type[Suite]] = {Learner: LearnerContract, Rule: RuleContract, Baseline: BaselineContract}
 
 

@@ -1,10 +1,12 @@
-"""What the levels of a plug-in's factor owe: steps on expression, and on scores."""
+"""What the levels of a plug-in's factor owe: steps on expression, on embeddings of genes, and on scores."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from components.core import registry
 from components.core.dataset import Dataset
@@ -36,6 +38,38 @@ class ExpressionStepContract(_Step):
             self.build(factor, level).transform(dataset.expression.copy(), np.random.default_rng(3)) for _ in range(2)
         )
         assert np.array_equal(one, two)
+
+
+class EmbeddingStepContract(_Step):
+    """What a step on embeddings owes: finite values in the same shape, gradients, and no order of genes."""
+
+    WIDTHS = (8, 3)
+
+    def module(self, factor: str, level: str, width: int) -> nn.Module:
+        """Construct a level's module from fixed weights, as it scores."""
+        torch.manual_seed(0)
+        module: nn.Module = self.build(factor, level).build(width)
+        return module.eval()
+
+    def test_keeps_the_shape_and_passes_gradients(self, factor: str, level: str) -> None:
+        for width in self.WIDTHS:
+            x = torch.randn(12, width, requires_grad=True)
+            changed = self.module(factor, level, width)(x)
+            assert changed.shape == x.shape
+            assert torch.isfinite(changed).all()
+            changed.square().sum().backward()
+            assert x.grad is not None
+            assert torch.isfinite(x.grad).all() and x.grad.any()
+
+    def test_genes_have_no_order(self, factor: str, level: str) -> None:
+        x, order = torch.randn(12, 8), torch.randperm(12)
+        module = self.module(factor, level, 8)
+        torch.testing.assert_close(module(x)[order], module(x[order]))
+
+    def test_the_same_seed_gives_the_same_bits(self, factor: str, level: str) -> None:
+        x = torch.randn(12, 8)
+        one, two = (self.module(factor, level, 8)(x) for _ in range(2))
+        assert torch.equal(one, two)
 
 
 class ScoreStepContract(_Step):

@@ -105,7 +105,8 @@ def known_peaks(cells: Iterable[Cell], ledger: Ledger, kind: str) -> tuple[list[
     for record in ledger.read_all(ledger.cells()).values():
         if record.ok and record.device.partition(":")[0] == kind and record.identity:
             key = (canonical_json(record.identity["arm"]), record.identity["data"])
-            peaks[key] = max(peaks.get(key, 0.0), record.peak_memory_mb)
+            if not math.isnan(record.peak_memory_mb):  # of a program on a GPU it may be unknown
+                peaks[key] = max(peaks.get(key, 0.0), record.peak_memory_mb)
     known: list[float] = []
     unknown: list[Cell] = []
     for cell in cells:

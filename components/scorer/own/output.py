@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from typing import BinaryIO
+from typing import IO
 
 MOST = 4 << 20  # bytes kept of the beginning, and of the end
 BLOCK = 1 << 16
@@ -24,7 +24,7 @@ class Output(threading.Thread):
         Bytes kept of the beginning, and of the end.
     """
 
-    def __init__(self, pipe: BinaryIO, log: BinaryIO, most: int = MOST) -> None:
+    def __init__(self, pipe: IO[bytes], log: IO[bytes], most: int = MOST) -> None:
         super().__init__(daemon=True)
         self.pipe, self.log, self.most = pipe, log, most
         self._room, self._cut = most, 0

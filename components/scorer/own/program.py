@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from components.learning import ProgramError
+from components.scorer.own.gpu import GpuPeak
 from components.scorer.own.output import Output
 
 POLL_S = 0.05  # an exception, such as a time limit's, reaches this thread between two looks
@@ -87,8 +88,7 @@ class Place:
     def environment(self) -> dict[str, str]:
         """Return the environment variables: of this process, with the lane's device and threads."""
         variables = dict(os.environ)
-        gpu = self.device.partition(":")[2] if self.device.startswith("cuda") else ""
-        variables["CUDA_VISIBLE_DEVICES"] = gpu
+        variables["CUDA_VISIBLE_DEVICES"] = self._gpu(variables.get("CUDA_VISIBLE_DEVICES", ""))
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             variables[name] = str(self.threads)
         if self.is_prefix:
@@ -99,6 +99,14 @@ class Place:
                 variables.pop(name, None)
         return variables
 
+    def _gpu(self, visible: str) -> str:
+        """Return the device as the driver counts it, where this process sees some devices alone; empty for a CPU."""
+        if not self.device.startswith("cuda"):
+            return ""
+        index = int(self.device.partition(":")[2] or 0)
+        devices = [device.strip() for device in visible.split(",") if device.strip()]
+        return devices[index] if index < len(devices) else str(index)
+
     def _container(self, shared: Path) -> list[str]:
         folders = [str(self.folder), str(shared)]
         if self.runtime in ("apptainer", "singularity"):
@@ -106,7 +114,11 @@ class Place:
             gpu = ["--nv"] if self.device.startswith("cuda") else []
             return [self.runtime, "exec", *gpu, *binds, "--pwd", str(self.folder), self.container]
         mounts = [word for folder in folders for word in ("-v", f"{folder}:{folder}")]
-        gpu = ["--gpus", f"device={self.device.partition(':')[2] or 0}"] if self.device.startswith("cuda") else []
+        gpu = (
+            ["--gpus", f"device={self._gpu(os.environ.get('CUDA_VISIBLE_DEVICES', ''))}"]
+            if self.device.startswith("cuda")
+            else []
+        )
         user = ["--user", f"{os.getuid()}:{os.getgid()}"] if hasattr(os, "getuid") else []
         start = [self.runtime, "run", "--rm", "--init", "--network", "none", "--cpus", str(self.threads), *user, *gpu]
         return [*start, *mounts, "-w", str(self.folder), self.container]
@@ -114,6 +126,8 @@ class Place:
 
 def run_program(command: Sequence[str], place: Place, shared: Path, output: Path) -> float:
     """Run a program to its end and return the peak memory of its processes in MB (2^20 bytes).
+
+    On a GPU that is the device's memory, NaN where it is unknown, see :class:`GpuPeak`.
 
     Parameters
     ----------
@@ -147,11 +161,12 @@ def run_program(command: Sequence[str], place: Place, shared: Path, output: Path
             start_new_session=True,
         )
         assert process.stdout is not None
+        gpu = GpuPeak() if place.device.startswith("cuda") else None
         with process.stdout as pipe:
             printed = Output(pipe, log)
             printed.start()
             try:
-                code, peak = _wait(process)
+                code, peak = _wait(process, gpu, mark)
             except BaseException:
                 _end(process, mark)
                 raise
@@ -159,11 +174,14 @@ def run_program(command: Sequence[str], place: Place, shared: Path, output: Path
                 _kill_left(process, mark)
                 printed.close(GRACE_S)
     _refuse_failed(code, command, output)
-    return peak
+    return gpu.mb if gpu else peak
 
 
-def _wait(process: subprocess.Popen[bytes]) -> tuple[int, float]:
-    """Wait for a process; return its exit code and the peak memory of it and of what it waited for."""
+def _wait(process: subprocess.Popen[bytes], gpu: GpuPeak | None, mark: str) -> tuple[int, float]:
+    """Wait for a process; return its exit code and the peak memory of it and of what it waited for.
+
+    Its memory on GPUs, if asked for, is sampled meanwhile.
+    """
     if not hasattr(os, "wait4"):
         return process.wait(), 0.0
     while True:
@@ -172,6 +190,8 @@ def _wait(process: subprocess.Popen[bytes]) -> tuple[int, float]:
             process.returncode = os.waitstatus_to_exitcode(status)
             unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
             return process.returncode, usage.ru_maxrss * unit / 2**20
+        if gpu:
+            gpu.sample(lambda: {child.pid for child in _started(mark)})
         time.sleep(POLL_S)
 
 

@@ -9,6 +9,7 @@ TestRoles = contract("scorer", "example_roles", width=4)
 TestSimplified = contract("gnn", "example_sgc", widths=[6, 4])
 TestFocal = contract("optimizer", "example_focal")
 TestRanks = contract("example_scale", "ranks")
+TestGate = contract("example_gate", "sigmoid")
 
 
 def test_hits_count_the_best_hundred():

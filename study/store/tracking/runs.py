@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from statistics import mean, stdev
 
@@ -101,7 +102,7 @@ def cell_metrics(record: CellRecord) -> list[Metric]:
     ]
     costs = {"seconds": record.seconds, "peak_memory_mb": record.peak_memory_mb}
     costs |= {"parameters": float(record.parameters), "best_epoch": float(record.best_epoch)}
-    return metrics + [(name, value, 0) for name, value in costs.items()]
+    return metrics + [(name, value, 0) for name, value in costs.items() if not math.isnan(value)]
 
 
 def arm_metrics(records: Sequence[CellRecord]) -> list[Metric]:

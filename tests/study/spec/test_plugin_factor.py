@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from components import plugins
@@ -28,6 +29,7 @@ from study.study_file.study import Study, load_study
 from study.train.cell import run_cell
 from study.train.exams import make_split
 from study.train.learner import view_of
+from study.train.score import assemble_arm
 from study.train.stages.shared import shared_stages
 
 LANE = Lane("cpu", 1)
@@ -37,10 +39,28 @@ import numpy as np
 from components.core.registry import register
 from components.core.settings import setting
 from components.scorer import ExpressionLearner
-from components.steps import ExpressionStep, ScoreStep, register_factor
+from torch import nn
+from components.steps import EmbeddingStep, ExpressionStep, ScoreStep, register_factor
 
 register_factor("normalise", "what is done to expression before a model sees it", "expression")
 register_factor("calibrate", "what is done to scores", "scores")
+register_factor("refine", "what is done to embeddings", "embeddings")
+
+
+@register("refine", "linear")
+class Linear(EmbeddingStep):
+    """Maps embeddings ``[genes, width]`` linearly."""
+
+    def build(self, width):
+        return nn.Linear(width, width)
+
+
+@register("refine", "narrow")
+class Narrow(EmbeddingStep):
+    """Loses a column of ``[genes, width]``."""
+
+    def build(self, width):
+        return nn.Linear(width, width - 1)
 
 
 @register("normalise", "ranks")
@@ -107,7 +127,7 @@ def load_steps(study_file: Callable[..., Path], tmp_path: Path) -> Iterator[Call
     yield make
     registry._LEVELS["scorer"] = scorers
     told.FACTORS[:] = columns
-    for name in ("normalise", "calibrate", "smooth"):
+    for name in ("normalise", "calibrate", "refine", "smooth"):
         registry.FACTORS.pop(name, None)
         registry._LEVELS.pop(name, None)
     plugins._LOADED.pop("own_steps", None)
@@ -147,6 +167,47 @@ def test_it_varies_in_a_design_and_the_report_knows_it(load_steps, tmp_path):
     path = write_table(planned.record.rows, {key: result.record for key, result in results.items()}, tmp_path / "out")
     levels = arm_levels(load(path).frame)
     assert set(levels["normalise"]) == {"none", "ranks"} and set(levels["calibrate"]) == {"none", "by_tf"}
+
+
+class TestInsideTheModel:
+    def test_it_is_trained_with_the_model_and_leaves_the_other_weights_as_they_are(self, load_steps):
+        study = load_steps(design=explicit({"refine": "linear"}))
+        refuse_silent_arms(study.arms, study.budget)
+        dataset = load_dataset(study.datasets[0], study.root)
+        plain, refined = (assemble_arm(arm, dataset, Streams(dataset.digest, 0), "cpu").model for arm in study.arms[:2])
+        own = {name for name, _ in refined.named_parameters()} - {name for name, _ in plain.named_parameters()}
+        assert own == {
+            f"steps.refine.{k}.{what}" for k in range(len(refined.gnn.widths)) for what in ("weight", "bias")
+        }
+        assert all(torch.equal(value, refined.state_dict()[name]) for name, value in plain.state_dict().items())
+        loss = refined.score(refined.encode(torch.tensor([[0], [1]])), torch.tensor([[0, 2], [3, 4]]))[0].sum()
+        loss.backward()
+        assert all(refined.get_parameter(name).grad.any() for name in own)
+        results = [run_cell(cell, LANE).record for cell in make_plan(study).cells[:2]]
+        assert all(record.ok for record in results), [record.reason for record in results]
+        assert results[1].parameters > results[0].parameters
+        assert results[0].scores != results[1].scores
+
+    def test_it_does_not_act_where_nothing_reads_embeddings(self, load_steps):
+        arms = [{"name": "a", "gnn": "none"}, {"name": "b", "fusion": "expert"}, {"name": "c", "looks": {}}]
+        plain = load_steps(reference={"gnn": "gat"}, design=explicit(*arms)).arms[1:4]
+        refined = load_steps(reference={"gnn": "gat", "refine": "linear"}, design=explicit(*arms)).arms[1:4]
+        for one, other in zip(plain, refined, strict=True):
+            assert one.canonical == other.canonical
+        assert all(arm.levels()["refine"] == "-" for arm in refined)
+
+    def test_the_graph_stage_is_shared_for_it_is_not_read_there(self, load_steps, tmp_path):
+        study = load_steps(design=explicit({"refine": "linear"}))
+        one, other = (
+            shared_stages(arm, "data", study.splits[0], 0, 0, study.budget, "cpu", tmp_path).graph.path
+            for arm in study.arms[:2]
+        )
+        assert one == other
+
+    def test_another_shape_fails_its_cell_with_both_shapes(self, load_steps):
+        cells = make_plan(load_steps(design=explicit({"refine": "narrow"}))).cells
+        record = next(run_cell(cell, LANE).record for cell in cells if cell.arm.name == "refine=narrow")
+        assert not record.ok and "refine returns embeddings [genes, width]" in record.reason
 
 
 def test_leaving_it_out_is_its_absence(load_steps):
