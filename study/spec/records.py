@@ -159,6 +159,7 @@ class OwnersRecord(Record):
     """The studies that run in a folder, the one it belongs to first, each with what its file says."""
 
     studies: dict[str, dict[str, Any]] = {}
+    code: dict[str, dict[str, str]] = {}  # a digest by file
 
 
 class TrialRecord(Record):
