@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Protocol
 
 from components.core.errors import KnockoutError, command
+from study.plan.code_files import code_files
 from study.plan.plan import Plan
 from study.plan.silent import refuse_silent_arms
 from study.plan.time_left import Costs, Key, key_of
@@ -251,4 +252,4 @@ def make_folder(study: Study, out: Path, means: Means) -> None:
     except OSError as error:
         raise KnockoutError(f"the output folder cannot be made: {error.strerror}.", where=str(out)) from None
     sweep(out)
-    write_owner(study.name, study.content, out)
+    write_owner(study.name, study.content, code_files(study), out)

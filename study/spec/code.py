@@ -82,6 +82,13 @@ def traced_modules(levels: tuple[tuple[str, str], ...], entry: str | None = ENTR
     return tuple(sorted({module.name for module in _trace(levels, entry)[0]}))
 
 
+def source_digests(levels: tuple[tuple[str, str], ...], entry: str | None = ENTRY) -> dict[str, str]:
+    """Return a digest of what each file that :func:`code_digest` reads does, by its path below its package's parent."""
+    modules = sorted(_trace(levels, entry)[0])
+    depth = {module: len(module.name.split(".")) + (module.path.name == "__init__.py") for module in modules}
+    return {"/".join(module.path.parts[-depth[module] :]): _syntax(module).digest for module in modules}
+
+
 def read_source(path: Path) -> bytes:
     """Return the content of a source file; tests replace this to edit a file in thought."""
     return path.read_bytes()

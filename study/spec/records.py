@@ -162,6 +162,7 @@ class OwnersRecord(Record):
     """The studies that run in a folder, the one it belongs to first, each with what its file says."""
 
     studies: dict[str, dict[str, Any]] = {}
+    code: dict[str, dict[str, str]] = {}  # a digest by file
 
 
 class TrialRecord(Record):
@@ -293,8 +294,7 @@ def parse_record(text: bytes, kind: type[R], path: Path, **name: Any) -> R:
     try:
         record = kind.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
+        key = ".".join(map(str, (first := error.errors()[0])["loc"]))
         reason = f"{key}: {first['msg'].lower()}" if key else "it is no JSON, or was cut"
         raise DamagedRecordError(reason, where=str(path)) from None
     for field, value in name.items():

@@ -39,18 +39,28 @@ def edits_of(name: str, content: Mapping[str, Any], out: Path) -> list[str]:
     return [] if before is None else list(differences(before, dict(content), ""))
 
 
-def write_owner(name: str, content: Mapping[str, Any], out: Path) -> None:
-    """Write down that a study runs in ``out``, and what its file says."""
-    owners = {**_read(out), name: dict(content)}
-    write_text(OutFolder(out).owners, OwnersRecord(studies=owners).text())
+def code_edits(name: str, code: Mapping[str, str], out: Path) -> list[str]:
+    """Return the files whose code decides a study's cells and is another than when it was last run in ``out``."""
+    before = _record(out).code.get(name, {})
+    return sorted(file for file in before.keys() & code.keys() if before[file] != code[file])
+
+
+def write_owner(name: str, content: Mapping[str, Any], code: Mapping[str, str], out: Path) -> None:
+    """Write down that a study runs in ``out``, what its file says, and a digest of each file of code that it runs."""
+    record = _record(out)
+    owners, codes = {**record.studies, name: dict(content)}, {**record.code, name: dict(code)}
+    write_text(OutFolder(out).owners, OwnersRecord(studies=owners, code=codes).text())
 
 
 def _read(out: Path) -> dict[str, dict[str, Any]]:
+    return _record(out).studies
+
+
+def _record(out: Path) -> OwnersRecord:
     try:
-        record = read_record(OutFolder(out).owners, OwnersRecord)
+        return read_record(OutFolder(out).owners, OwnersRecord) or OwnersRecord()
     except DamagedRecordError:
-        return {}
-    return record.studies if record else {}
+        return OwnersRecord()
 
 
 def differences(before: Any, now: Any, at: str) -> Iterator[str]:

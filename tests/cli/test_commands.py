@@ -301,3 +301,16 @@ def test_overrides_are_said_reach_the_cells_and_name_their_argument(
     assert not (tmp_path / "o").exists()
     edited = knockout("plan", study, "repeats=5", "--out", finished, "--no-cost")
     assert edited.code == 0 and "edited since the last run: repeats: 2 -> 5" in edited.out
+
+
+def test_a_plan_says_which_file_of_the_code_changed(
+    knockout: Knockout, study_file: Callable[..., Path], tmp_path: Path, out: Path, forked: None
+):
+    (tmp_path / "train.py").write_text("import shutil, sys\nshutil.copy(sys.argv[1], sys.argv[2])\n")
+    arm = {"name": "mine", "command": f"{sys.executable} train.py {{pairs}} {{scores}}"}
+    study = study_file(design={"kind": "explicit", "arms": [arm]}, repeats=1)
+    knockout("run", study, "--out", out)
+    assert "code changed" not in knockout("plan", study, "--out", out, "--no-cost").out
+    (tmp_path / "train.py").write_text("import shutil, sys\nshutil.copyfile(sys.argv[1], sys.argv[2])\n")
+    said = "code changed since the last run, so cells that use it run again: train.py\n"
+    assert said in knockout("plan", study, "--out", out, "--no-cost").out

@@ -14,16 +14,16 @@ FILE: dict[str, Any] = {"repeats": 3, "search": {"trials": 4, "vary": {"gnn": ["
 
 def test_a_folder_belongs_to_the_study_that_ran_there_first(tmp_path: Path):
     refuse_other_study("b", tmp_path, share_cells=False)  # nobody's yet
-    write_owner("a", FILE, tmp_path)
+    write_owner("a", FILE, {}, tmp_path)
     refuse_other_study("a", tmp_path, share_cells=False)
     with pytest.raises(KnockoutError, match=r"belongs to the study 'a', and this is 'b'.*--out.*--share-cells"):
         refuse_other_study("b", tmp_path, share_cells=False)
 
 
 def test_a_study_says_once_that_it_shares_cells(tmp_path: Path):
-    write_owner("a", FILE, tmp_path)
+    write_owner("a", FILE, {}, tmp_path)
     refuse_other_study("b", tmp_path, share_cells=True)
-    write_owner("b", FILE, tmp_path)
+    write_owner("b", FILE, {}, tmp_path)
     for name in ("a", "b"):
         refuse_other_study(name, tmp_path, share_cells=False)
     with pytest.raises(KnockoutError, match="belongs to the study 'a'"):
@@ -32,7 +32,7 @@ def test_a_study_says_once_that_it_shares_cells(tmp_path: Path):
 
 def test_an_edited_study_names_each_key_that_changed(tmp_path: Path):
     assert edits_of("a", FILE, tmp_path) == [], "never run"
-    write_owner("a", FILE, tmp_path)
+    write_owner("a", FILE, {}, tmp_path)
     assert edits_of("a", dict(FILE), tmp_path) == []
     now = {"repeats": 2, "search": {"trials": 4, "vary": {"gnn": ["gat", "none"]}}, "split": {"hard": {"ratio": 5.0}}}
     assert edits_of("a", now, tmp_path) == [
@@ -49,5 +49,5 @@ def test_an_edited_study_names_each_key_that_changed(tmp_path: Path):
 def test_a_damaged_record_of_owners_stops_nothing(tmp_path: Path):
     OutFolder(tmp_path).owners.write_text("{")
     refuse_other_study("b", tmp_path, share_cells=False)
-    write_owner("b", FILE, tmp_path)
+    write_owner("b", FILE, {}, tmp_path)
     assert edits_of("b", {**FILE, "repeats": 4}, tmp_path) == ["repeats: 3 -> 4"]

@@ -1,0 +1,78 @@
+"""The site as `make docs` builds it: its notebooks run in a real kernel, and their pages show what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.data.simulator import SimulatorSettings, simulate, write_beeline
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+
+
+def cells(path: Path) -> list[dict[str, Any]]:
+    return [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+
+
+def test_notebooks_are_kept_without_outputs():
+    assert [path.stem for path in NOTEBOOKS] == ["ablation", "own-model", "search"]
+    assert not any(cell["outputs"] or cell["execution_count"] for path in NOTEBOOKS for cell in cells(path))
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Build the site, and return the text of the notebooks' pages, the reports in them left out."""
+    site = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(site)]
+    done = subprocess.run(
+        build, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    texts = {path.stem: (site / "notebooks" / path.stem / "index.html").read_text() for path in NOTEBOOKS}
+    assert all("<iframe srcdoc=" in text and 'class="output"' not in text for text in texts.values())
+    assert not any("knockout-notebook-" in text for text in texts.values()), "no path of the machine is shown"
+    return {name: unescape(re.sub(r"<[^>]*>", " ", text)) for name, text in texts.items()}
+
+
+NUMBERS = r"\s+[+−]0\.\d{3}\s+\[.*\]\s+[\d.]+\s+"  # difference, interval, p
+SHOWN = {
+    "ablation": rf"gnn: gat → none{NUMBERS}(costs|may go|earns its keep|the data cannot tell)\s",
+    "search": r"On fresh repeats .* scores 0\.\d+ in validation AUROC, an optimism gap of [+−]0\.\d+",
+    "own-model": rf"mine{NUMBERS}(better|worse|not worse|practically equal|the data cannot tell)\s",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_notebook_shows_what_it_is_about(pages: dict[str, str], name: str):
+    assert re.search(SHOWN[name], pages[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_takes_the_beeline_data_where_they_are(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for seed, cell in enumerate(("hESC", "hHEP", "mDC", "mESC", "mHSC-E", "mHSC-GM", "mHSC-L")):
+        dataset = simulate(SimulatorSettings(genes=64, tfs=8, cells=40), seed=seed)
+        write_beeline(dataset, tmp_path / "data" / "STRING" / cell / "TFs+500")
+    monkeypatch.setenv("BEELINE", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, Any] = {}
+    for cell in cells(path):
+        source = "".join(cell["source"])
+        if source.startswith("%%writefile "):
+            (tmp_path / source.split(maxsplit=2)[1]).write_text(source.partition("\n")[2])
+        elif "study.run(" in source:
+            break
+        else:
+            exec(compile(source, path.name, "exec"), space)
+    assert space["real"] and ("mDC" in repr(space["study"].plan(cost=False, verbose=False)) or path.stem == "search")
