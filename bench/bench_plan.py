@@ -27,7 +27,12 @@ def two_sets() -> list[Any]:
 
 def explicit(folder: Path, arms: list[dict[str, Any]], **changes: Any) -> Study:
     """Return a study of these arms, a reference and a control."""
-    given = {"controls": ["degree"], "datasets": two_sets(), "design": {"kind": "explicit", "arms": arms}}
+    given = {
+        "controls": ["degree"],
+        "lanes": "cpu:2",
+        "datasets": two_sets(),
+        "design": {"kind": "explicit", "arms": arms},
+    }
     return make_study(folder, preset="knockout-small", **{**given, **changes})
 
 

@@ -1,8 +1,8 @@
 """Tells most arms apart at the price of a batch: what a training would see first, and how its weights are moved.
 
-All that is digested here is a part of what a training on the probe sees: the loss of the first batch; of each stage the
-loss as the optimiser has it, two of its steps along the same gradients, its learning rate in every epoch. So arms with
-different fingerprints behave differently. Arms with the same need not behave alike: a training tells.
+All that is digested here is a part of what a training sees: the loss of a small first batch; of each stage the loss as
+the optimiser has it, two of its steps along the same gradients, its learning rate in every epoch. So arms with different
+fingerprints behave differently. Arms with the same need not behave alike: a training tells.
 
 Weights are compared where they have a gradient: one that is initialised and never used tells no arms apart.
 """
@@ -33,6 +33,7 @@ from study.train.stages.steps import acting_on, adjusted
 from study.train.stages.trainer import Stage, Trainer
 from study.train.stages.unsupervised import fit_to_expression
 
+FEW = 16  # pairs of the first batch: an epoch may end with as few
 STEPS = 2  # of an optimiser: the second sees what it remembers of the first
 WEIGHTS = 8  # tensors that are moved of either kind, vectors and matrices; the smallest
 BATCHES = 100  # of an epoch, for a schedule that counts batches
@@ -77,7 +78,7 @@ def _first_loss(arm: Arm) -> list[Any]:
     seen: list[Any] = [sorted(ready.trainer.curves.values.items())]
     with torch.no_grad():
         joint = ready.stages(pretrains=False)[-1]
-        seen.append(next(ready.losses(joint)).item())
+        seen.append(next(ready.losses(joint, FEW)).item())
         if acting_on(arm, "scores"):
             split, scores = ready.trainer.split, ready.trainer.scores(joint)
             seen.append(adjusted(arm, scores, split.validation, split.training).tobytes())
@@ -123,7 +124,7 @@ def _pushes(arm: Arm, *, pretrains: bool) -> list[_Push]:
 
 def _push(ready: _Ready, stage: Stage) -> _Push:
     ready.watched.clear()
-    model, batches = ready.trainer.model, ready.losses(stage)
+    model, batches = ready.trainer.model, ready.losses(stage, stage.batch_size)
     gradients: list[dict[str, Tensor]] = []
     seen: list[tuple[Tensor, Tensor]] = []
     for _ in range(STEPS):
@@ -216,13 +217,13 @@ class _Ready:
         first = [graph_stage(self.trainer, Watched())] if self.trainer.model.fused and pretrains else []
         return [*first, joint_stage(self.trainer, Watched())]
 
-    def losses(self, stage: Stage) -> Iterator[Tensor]:
+    def losses(self, stage: Stage, size: int) -> Iterator[Tensor]:
         """Yield the loss of each batch of a stage, in training mode, with its own dropout."""
         torch.default_generator.manual_seed(self.trainer.streams.seed("dropout", stage.name))
         self.trainer.model.train()
         passes, _ = self.trainer.begin(stage.name)
         while True:
-            for rows in passes.batches(stage.batch_size):
+            for rows in passes.batches(size):
                 yield self.trainer.loss(stage, passes, rows)
 
 
