@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -99,7 +100,7 @@ def database() -> Iterator[Callable[[str], str]]:
         wait_for(answers, process)
         yield create
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # SIGTERM would wait for its clients
         process.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
 
