@@ -79,7 +79,7 @@ def test_a_killed_driver_and_a_killed_worker_lose_and_double_nothing(
     study_file: Any, local: Any, out: Path, capsys: pytest.CaptureFixture[str]
 ):
     nets = [{"simulate": {"genes": 64, "tfs": 8, "cells": 40}, "seed": n, "name": f"net-{n}"} for n in range(5)]
-    study = study_file(datasets=nets, design=DESIGN, controls=False, repeats=CELLS // 10)  # the arm, the reference beside it
+    study = study_file(datasets=nets, design=DESIGN, controls=False, repeats=CELLS // 10)  # and the reference
     plan = make_plan(load_study(study))
     ledger, ran = Ledger(out), out / "ran"
     ledger.folder.ledger.mkdir(parents=True, exist_ok=True)

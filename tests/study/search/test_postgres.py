@@ -78,9 +78,9 @@ def database() -> Iterator[Callable[[str], str]]:
         "stdout": subprocess.DEVNULL,
         "stderr": subprocess.DEVNULL,
     }
-    make = [HOME / "initdb", "-D", data, "-U", "knockout", "--auth=trust", "--no-sync", "-E", "UTF8"]
+    make: list[Any] = [HOME / "initdb", "-D", data, "-U", "knockout", "--auth=trust", "--no-sync", "-E", "UTF8"]
     subprocess.run(make, check=True, **as_server)
-    options = ["-k", folder, "-h", "127.0.0.1", "-p", str(port), "-c", "fsync=off"]
+    options: list[Any] = ["-k", folder, "-h", "127.0.0.1", "-p", str(port), "-c", "fsync=off"]
     process = subprocess.Popen([HOME / "postgres", "-D", data, *options], **as_server)
     at = f"knockout@127.0.0.1:{port}"
 
