@@ -12,6 +12,7 @@ import yaml
 
 from components.core.errors import KnockoutError
 from study.plan.plan import load_datasets
+from study.search import proposals
 from study.search.record import write_search
 from study.search.run import open_search
 from study.search.search import Search
@@ -99,6 +100,41 @@ def test_a_search_that_dies_again_and_again_ends_with_the_same_trials(study: Any
         pytest.fail("the search never ends")
     assert told(search) == told(whole)
     assert len({cell.digest for cell in broken}) == len(broken), "no cell is trained twice"
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("pruner", ["none", "wilcoxon", "hyperband"])
+def test_trials_that_views_share_give_the_arms_of_trials_that_optuna_copies(
+    study: Any, tmp_path: Path, sampler: str, pruner: str, monkeypatch: pytest.MonkeyPatch
+):
+    asked = replace(study(pruner=pruner, sampler=sampler, trials=25), repeats=3)
+    shared, copied = open_search(asked, tmp_path / "shared"), open_search(asked, tmp_path / "copied")
+    run(shared)
+
+    def fresh(proposer: proposals.Proposer, trial: Trial, *, seen: bool) -> Any:
+        return proposals.frozen(trial, proposer.space, proposer.objectives, unseen=not seen)
+
+    monkeypatch.setattr(proposals.Proposer, "_shared", fresh)
+    run(copied)
+    assert told(shared) == told(copied) and len(told(shared)) == 25
+
+
+def test_a_sampler_draws_nothing_for_levels_that_were_not_chosen(study: Any, tmp_path: Path):
+    search = open_search(study(trials=30), tmp_path)
+    drawn: list[str] = []
+    sample = proposals._ActingTPE._sample
+
+    def noted(sampler: Any, of: Any, trial: Any, space: dict[str, Any]) -> Any:
+        drawn.extend(space)
+        return sample(sampler, of, trial, space)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(proposals._ActingTPE, "_sample", noted)
+        run(search)
+        drawn.clear()
+        proposal = search.proposer.propose(30, search.counted)
+    params = search.space.params_of(proposal.arm)
+    assert sorted(drawn) == sorted(params) and len(params) < len(search.space.parameters)
 
 
 def test_pruned_trials_cost_fewer_cells_and_never_win(study: Any, tmp_path: Path):
