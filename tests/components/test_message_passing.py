@@ -19,7 +19,7 @@ from components.core.budget import Budget
 from components.core.streams import Streams
 from components.gnn.base import GraphBranch
 from components.passing.graph import Graph, training_graph
-from components.passing.layers import GraphLayer
+from components.passing.layers import GraphLayer, unit_rows
 from components.passing.layout import Layout
 from components.training import Passes
 from study.train.checkpoint import Checkpoint
@@ -282,3 +282,14 @@ def test_training_in_bf16_reads_the_masked_graph(dataset, split):
 def test_a_worker_does_not_import_torch_geometric():
     code = "import sys, study.train.cell; sys.exit('torch_geometric' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_unit_rows_are_torchs():
+    x = torch.randn(5, 3, 4, dtype=torch.float64)
+    x[1, 2] = 0.0
+    one, other = (x.clone().requires_grad_() for _ in range(2))
+    direction = torch.randn_like(x)
+    for scaled in (unit_rows(one), torch.nn.functional.normalize(other, dim=-1)):
+        (scaled * direction).sum().backward()
+        torch.testing.assert_close(scaled, torch.nn.functional.normalize(x, dim=-1))
+    torch.testing.assert_close(one.grad, other.grad)
