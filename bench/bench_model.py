@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cases import data, get_ready
+from cases import STEPS, alternate, data, get_ready
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
@@ -21,7 +21,6 @@ from components.model import training_graph
 from study.train.fit import train
 
 REPEATS = 4  # trained at once
-STEPS = 6
 
 
 @pytest.mark.parametrize("name", ["scgreat-small", "genelink-small"])
@@ -55,7 +54,7 @@ def bench_bf16(once, tell, tmp_path: Path):
             logits, _ = ready.model.score(ready.model.encode(graph), pairs)
         fitter.step(F.binary_cross_entropy_with_logits(logits.float(), labels))
 
-    fp32, bf16 = once(lambda: _alternate(lambda: step(bf16=False), lambda: step(bf16=True)))
+    fp32, bf16 = once(lambda: alternate(lambda: step(bf16=False), lambda: step(bf16=True)))
     tell("bf16 against fp32, time of a step of scunigp-small, batch 512", f"x {bf16 / fp32:.2f}")
 
 
@@ -77,7 +76,7 @@ def bench_repeats_at_once(once, tell, tmp_path: Path, encoder: str, size: int):
         apart = max(
             float((together() - torch.stack([single() for single in singles])).abs().max()) for _ in range(STEPS)
         )
-        return *_alternate(lambda: [single() for single in singles], together), apart
+        return *alternate(lambda: [single() for single in singles], together), apart
 
     one_by_one, at_once, apart = once(measure)
     told = f"{REPEATS} repeats as one batched model against one by one: {encoder} on pairs, no graph, batch {size}"
@@ -145,15 +144,3 @@ def _batch(ready: Any, size: int, seed: int) -> tuple[Tensor, Tensor]:
     pairs = np.concatenate([rng.permutation(positives)[:half], rng.permutation(negatives)[:half]])
     labels = torch.cat([torch.ones(half), torch.zeros(half)])
     return torch.from_numpy(np.ascontiguousarray(pairs)), labels
-
-
-def _alternate(one: Callable[[], Any], other: Callable[[], Any]) -> tuple[float, float]:
-    """Return the median seconds of two ways, taken in turn: what else runs on the machine hits both."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for turn in range(STEPS + 2):
-        for way, spent in zip((one, other), seconds, strict=True):
-            started = time.perf_counter()
-            way()
-            if turn > 1:  # the first are warm-up
-                spent.append(time.perf_counter() - started)
-    return float(np.median(seconds[0])), float(np.median(seconds[1]))

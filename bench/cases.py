@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
 import yaml
 from torch.nn import functional as F
@@ -33,6 +34,7 @@ from study.train.cell import CellResult, run_cell
 
 BEELINE = Path(__file__).parents[2] / "shared" / "data" / "beeline"
 MDC = "STRING/mDC/TFs+500"
+STEPS = 6  # that a median is taken of
 LANE = Lane("cpu", 1)
 
 
@@ -136,6 +138,19 @@ def get_ready(folder: Path, name: str, repeat: int = 0, **changes: Any) -> Ready
     model = assemble(parts, torch.from_numpy(dataset.expression), streams)
     sampler = parts.build("negatives", split, dataset.expression)
     return Ready(model, split, sampler, parts.build("optimizer"), streams, study.budget)
+
+
+def alternate(one: Callable[[], Any], other: Callable[[], Any], *, cpu: bool = False) -> tuple[float, float]:
+    """Return the median seconds, by the clock or of CPU, of two ways taken in turn: other load hits both alike."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    now = time.process_time if cpu else time.perf_counter
+    for turn in range(STEPS + 2):
+        for way, spent in zip((one, other), seconds, strict=True):
+            started = now()
+            way()
+            if turn > 1:  # the first are warm-up
+                spent.append(now() - started)
+    return float(np.median(seconds[0])), float(np.median(seconds[1]))
 
 
 def finished(row: CellRow) -> CellRecord:

@@ -50,9 +50,10 @@ class Parts:
 class Encoded:
     """What the model computes for every gene, once per pass, before it scores pairs."""
 
-    tokens: tuple[Tensor, Tensor] | None  # every gene as TF and as target; None if the graph decides alone
+    tokens: tuple[Tensor, Tensor] | None  # every gene as TF and as target; None if none is encoded yet
     graph: GraphEmbedding | None
     neighbours: Neighbours | None = None  # only if the pair encoder reads local context
+    inputs: Tensor | None = None  # what the pair encoder reads of each gene, where it projects those of a batch alone
 
 
 class GRNModel(nn.Module):
@@ -118,7 +119,10 @@ class GRNModel(nn.Module):
     def views(self, edges: Tensor | Graph, pairs: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return logits and encodings of ``[pairs, 2]`` for training: plain, and of features the contrast changed."""
         features, graph = self.bucketing(), Graph.of(edges)
-        return [self.score(self._encode(seen, graph), pairs) for seen in (features, *self.contrast.augmented(features))]
+        return [
+            self.score(self._encode(seen, graph, len(pairs)), pairs)
+            for seen in (features, *self.contrast.augmented(features))
+        ]
 
     def score(self, encoded: Encoded, pairs: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits ``[pairs]`` and pair encodings ``[pairs, width]`` of ``[pairs, 2]`` gene indices."""
@@ -138,11 +142,18 @@ class GRNModel(nn.Module):
         embedding: GraphEmbedding = self.gnn(features, graph if masked else graph.edges)
         return embedding
 
-    def _encode(self, features: Tensor, graph: Graph) -> Encoded:
+    def _encode(self, features: Tensor, graph: Graph, pairs: int | None = None) -> Encoded:
         embedding = self._stepped(self._embed(features, graph)) if self.fused else None
         if not self.paired:
             return Encoded(None, embedding)
         inputs = features if embedding is None else self.fusion.encoder_input(features, embedding.layers)
+        if (
+            pairs is not None
+            and 2 * pairs < len(inputs)
+            and self.pair_encoder.by_gene
+            and not self.pair_encoder.context
+        ):
+            return Encoded(None, embedding, inputs=inputs)
         neighbours = None
         if self.pair_encoder.context:
             edges = graph.edges if self.direction == "both" else both_ways(graph.edges)
@@ -163,6 +174,9 @@ class GRNModel(nn.Module):
         return embedding
 
     def _encode_pairs(self, encoded: Encoded, pairs: Tensor) -> Tensor:
+        if encoded.inputs is not None:
+            as_tf, as_target = self.pair_encoder.project(encoded.inputs[pairs.t().flatten()])
+            return self.pair_encoder(as_tf[: len(pairs)], as_target[len(pairs) :])
         if encoded.tokens is None:
             raise RuntimeError("the graph decides alone: no pair is encoded")
         as_tf, as_target = encoded.tokens

@@ -14,7 +14,7 @@ from components.core.settings import setting
 from components.core.streams import Dropout, dropout
 from components.gnn.base import GraphBranch, Width, activated
 from components.passing.graph import Graph
-from components.passing.layers import GraphLayer
+from components.passing.layers import GraphLayer, unit_rows
 
 
 class _UnitRows(GraphBranch):
@@ -130,9 +130,10 @@ class _Attention(GraphLayer):
         toward, away = (h * self.target).sum(-1), (h * self.source).sum(-1)
         score = activated(layout.at_target(toward) + layout.at_source(away), self.scored_by)
         weight = dropout(messages.softmax(score), self.dropout, training=self.training)
-        alone = messages.degree(messages.count(h)) == 0
-        mean = torch.where(alone[:, None, None], h.mean(dim=0), messages.sum(h, weight))
-        return F.normalize(activated(mean, self.activation), dim=-1) + self.bias
+        alone = (messages.degree(messages.count(h)) == 0).to(h.dtype)
+        # a product: its gradient takes one pass over the genes
+        mean = messages.sum(h, weight) + (alone.unsqueeze(1) @ h.flatten(1).mean(dim=0, keepdim=True)).view_as(h)
+        return unit_rows(activated(mean, self.activation)) + self.bias
 
 
 class _LinearAttention(_Attention):

@@ -33,11 +33,15 @@ class PairEncoder(nn.Module):
     classified
         Whether the encoding is the last hidden layer of a classifier: where nothing is fused, one linear map gives the
         logit.
+    by_gene
+        Whether :meth:`project` maps each gene alone, whichever others there are: a small batch then projects its own
+        genes in place of all.
     """
 
     width: int
     context: int = 0
     classified: ClassVar[bool] = False
+    by_gene: ClassVar[bool] = False
 
     class Settings(BaseSettings):
         """Settings common to all pair encoders."""

@@ -23,6 +23,7 @@ class EncoderDecoder(PairEncoder):
     """
 
     classified = True
+    by_gene = True
 
     class Settings(TransformerSettings):
         """Settings of encoder, decoder and head; defaults are HGATLink's."""

@@ -22,6 +22,8 @@ class GPDHTPairEncoder(PairEncoder):
     Source: GP-DHT 2.3.2 and eqs 17-20.
     """
 
+    by_gene = True
+
     class Settings(TransformerSettings):
         """Settings of GP-DHT's pair transformer; heads, feed-forward width and dropout are not in the paper."""
 

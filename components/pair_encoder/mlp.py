@@ -20,6 +20,8 @@ class MLPPairEncoder(PairEncoder):
     Source: GNE, KC et al. 2019 (MLP on pairs); scUniGP 4.2 ('each TF-gene pair is encoded by two MLPs').
     """
 
+    by_gene = True
+
     class Settings(PairEncoder.Settings):
         """Settings of the perceptron."""
 

@@ -23,6 +23,8 @@ class TransformerPairEncoder(PairEncoder):
     pairs); scGREAT, Wang et al. 2024.
     """
 
+    by_gene = True
+
     class Settings(TransformerSettings):
         """Settings of scUniGP's pair transformer; defaults are the paper's."""
 

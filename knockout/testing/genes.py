@@ -181,6 +181,14 @@ class PairEncoderContract(_Features):
         for plain, permuted in zip(part.project(x), part.project(x[order]), strict=True):
             torch.testing.assert_close(permuted, plain[order])
 
+    def test_gene_is_projected_alike_among_any_others(self, level: str, x: Tensor) -> None:
+        """An encoder that says so may be shown the genes of a batch alone, some of them twice."""
+        part, rows = self.build(level), torch.tensor([3, 0, 3, 5])
+        if part.by_gene:
+            part.train()
+            for every, some in zip(part.project(x), part.project(x[rows]), strict=True):
+                torch.testing.assert_close(some, every[rows])
+
     def test_roles_tell_a_pair_from_its_reverse(self, level: str, x: Tensor) -> None:
         encoded = self.encode(self.build(level).eval(), x)
         assert not torch.allclose(encoded[0], encoded[1])

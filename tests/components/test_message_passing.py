@@ -19,7 +19,7 @@ from components.core.budget import Budget
 from components.core.streams import Streams
 from components.gnn.base import GraphBranch
 from components.passing.graph import Graph, training_graph
-from components.passing.layers import GraphLayer
+from components.passing.layers import GraphLayer, unit_rows
 from components.passing.layout import Layout
 from components.training import Passes
 from study.train.checkpoint import Checkpoint
@@ -31,6 +31,7 @@ POSITIVES = torch.tensor(
     [[0, 1], [1, 0], [0, 2], [3, 4], [4, 5], [6, 7], [0, 8], [8, 9], [9, 10], [3, 0], [11, 1], [5, 9], [2, 8]]
 )
 HIDDEN = torch.tensor([True, False, True, False, False, True, False, False, True, False, True, False, False])
+ALONE_READS_ALL = ("unit_attention", "conv_attention")  # a gene without neighbours attends to all
 DIRECTIONS = ("both", "to_target", "to_tf")
 
 
@@ -77,6 +78,7 @@ MASKED = [
     for _, level in all_levels("gnn")
     if any(isinstance(m, GraphLayer) for m in registry.level("gnn", level)(small("gnn", level), 3).modules())
 ]
+BRANCHES = [*((level, {}) for level in MASKED), ("sage", {"aggregation": "max"}), ("sage", {"aggregation": "sum"})]
 
 
 def features(dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -130,9 +132,9 @@ class TestHiddenEdges:
 
     @pytest.mark.parametrize("direction", DIRECTIONS)
     @pytest.mark.parametrize("hidden", [HIDDEN, torch.ones_like(HIDDEN)], ids=["some", "all"])
-    @pytest.mark.parametrize("level", MASKED)
-    def test_graph_behind_a_mask_is_the_graph_of_the_rest(self, level, hidden, direction):
-        part = branch(level, widths=(4, 3, 2)).double().eval()
+    @pytest.mark.parametrize(("level", "settings"), BRANCHES)
+    def test_graph_behind_a_mask_is_the_graph_of_the_rest(self, level, settings, hidden, direction):
+        part = branch(level, widths=(4, 3, 2), **settings).double().eval()
         masked = part(features(), Graph.of_positives(POSITIVES, direction).hiding(hidden))
         rebuilt = part(features(), training_graph(POSITIVES[~hidden], direction=direction))
         for one, other in zip(
@@ -143,10 +145,10 @@ class TestHiddenEdges:
             torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
     @pytest.mark.parametrize("direction", DIRECTIONS)
-    @pytest.mark.parametrize("level", [level for level in MASKED if level not in ("unit_attention", "conv_attention")])
-    def test_no_gradient_passes_a_hidden_edge(self, level, direction):
+    @pytest.mark.parametrize(("level", "settings"), [b for b in BRANCHES if b[0] not in ALONE_READS_ALL])
+    def test_no_gradient_passes_a_hidden_edge(self, level, settings, direction):
         """Embedding i of layer l moves with gene j if, and only if, at most l visible edges lead from j to i."""
-        part = branch(level, widths=(4, 3), activation="elu").double().train()
+        part = branch(level, widths=(4, 3), activation="elu", **settings).double().train()
         graph = Graph.of_positives(POSITIVES, direction).hiding(HIDDEN)
         edges = training_graph(POSITIVES[~HIDDEN], direction=direction)
         near = torch.eye(GENES, dtype=torch.bool)
@@ -157,7 +159,7 @@ class TestHiddenEdges:
                 [(torch.autograd.grad(layer[i].abs().sum(), x, retain_graph=True)[0] != 0).any(1) for i in range(GENES)]
             )
             assert not (moves & ~reach).any()
-            if width == 0 and level != "sage":  # a maximum has one winner
+            if width == 0 and settings.get("aggregation") != "max":  # a maximum has one winner
                 assert torch.equal(moves | torch.eye(GENES, dtype=torch.bool), reach)
             reach = (reach.double() @ near.double()) > 0
 
@@ -282,3 +284,14 @@ def test_training_in_bf16_reads_the_masked_graph(dataset, split):
 def test_a_worker_does_not_import_torch_geometric():
     code = "import sys, study.train.cell; sys.exit('torch_geometric' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_unit_rows_are_torchs():
+    x = torch.randn(5, 3, 4, dtype=torch.float64)
+    x[1, 2] = 0.0
+    one, other = (x.clone().requires_grad_() for _ in range(2))
+    direction = torch.randn_like(x)
+    for scaled in (unit_rows(one), torch.nn.functional.normalize(other, dim=-1)):
+        (scaled * direction).sum().backward()
+        torch.testing.assert_close(scaled, torch.nn.functional.normalize(x, dim=-1))
+    torch.testing.assert_close(one.grad, other.grad)

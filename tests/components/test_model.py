@@ -109,3 +109,21 @@ class TestDataset:
     def test_pairs_and_their_reverses_have_keys_of_their_own(self):
         pairs = np.argwhere(np.ones((7, 7)))
         assert len(np.unique(pair_keys(pairs, 7))) == 49
+
+
+@pytest.mark.parametrize("encoder", ["transformer", "mlp", "gpdht", "encoder_decoder"])
+@pytest.mark.parametrize("fusion", ["multiscale", "early"])
+def test_small_batch_projects_its_own_genes_to_the_same_scores_and_gradients(encoder, fusion, dataset, split):
+    pairs, weights = torch.from_numpy(split.train[:6]), []
+    for few in (True, False):
+        model = make_model(dataset, make_parts(pair_encoder=encoder, fusion=fusion)).double().eval()
+        graph = model.graph_of(torch.from_numpy(split.train))
+        model.contrast.augmented = lambda features: ()
+        assert model.pair_encoder.by_gene
+        model.pair_encoder.by_gene = few
+        logits, z = model.views(graph, pairs)[0]
+        (logits.sum() + z.square().sum()).backward()
+        weights.append([logits.detach(), *(w.grad for w in model.parameters() if w.grad is not None)])
+    assert len(weights[0]) == len(weights[1]) > 10
+    for one, other in zip(*weights, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-9)
