@@ -90,6 +90,7 @@ def report(
     alpha: float | None = None,
     margin: float | None = None,
     draw: Sequence[str] = (),
+    pdf: bool = False,
 ) -> Report:
     """Write the report of an output folder or of any tidy table, as ``knockout report`` does, and return it.
 
@@ -101,7 +102,7 @@ def report(
     from knockout.stored import make_report
 
     columns = {"arm": arm, "block": block, "dataset": dataset}
-    return make_report(source, out, columns, metric, reference, alpha=alpha, margin=margin, draw=draw)
+    return make_report(source, out, columns, metric, reference, alpha=alpha, margin=margin, draw=draw, pdf=pdf)
 
 
 def check(bundle: str | PathLike[str]) -> pd.DataFrame:

@@ -45,6 +45,7 @@ def make_report(
     alpha: float | None,
     margin: float | None,
     draw: Sequence[str],
+    pdf: bool,
 ) -> Report:
     """Write a report and return it; see :func:`knockout.report`."""
     for name, value, allowed in (
@@ -54,7 +55,7 @@ def make_report(
         if not allowed:
             raise KnockoutError(f"{value} is out of range.", where=name)
     options = ReportOptions(columns["arm"], columns["block"], columns["dataset"], metric, reference, margin=margin)
-    request = reports.Request(options, alpha, tuple(draw), f"knockout.report({str(source)!r})")
+    request = reports.Request(options, alpha, tuple(draw), f"knockout.report({str(source)!r})", pdf)
     with mistakes():
         return Report(reports.report(Path(source), None if out is None else Path(out), request, Silent()))
 

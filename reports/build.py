@@ -86,6 +86,7 @@ def write(
     curves: Curves | None = None,
     embeddings: Embeddings | None = None,
     draw: Sequence[str] = (),
+    pdfs: bool = False,
 ) -> Written:
     """Write the report of an analysis that is there already, and return its page and what it opens with.
 
@@ -107,6 +108,8 @@ def write(
         What its models make of test pairs, see :func:`reports.stored.embeddings.read_embeddings`.
     draw
         Data sets, as patterns, whose edges, training and pair vectors are drawn; of the first ones if none is named.
+    pdfs
+        Whether every figure is written as PDF, too, which takes as long as all else.
 
     Raises
     ------
@@ -133,7 +136,8 @@ def write(
     if tuning is not None:
         analysis = replace(analysis, refusals=(*analysis.refusals, *tuning_refusals(tuning)))
         tables += tuning_exports(tuning)
-    tables, drawn, searched = _named_apart(tables), _named_apart(drawn), _named_apart(searched)
+    drawn, searched = ([replace(one, pdf=pdfs) for one in _named_apart(files)] for files in (drawn, searched))
+    tables = _named_apart(tables)
     content = context(analysis, drawn, audited, beyond, provenance, search=search, searched=searched, tuning=tuning)
     files = [*drawn, *searched]
     markdown = _render("report.md.j2", content)
@@ -141,7 +145,7 @@ def write(
     return Written(page, content["sentences"], content["verdicts"])
 
 
-def build_search(files: SearchFiles, page_out: Path, *, provenance: Provenance = UNKNOWN) -> Path:
+def build_search(files: SearchFiles, page_out: Path, *, provenance: Provenance = UNKNOWN, pdfs: bool = False) -> Path:
     """Write the page of a search alone, before its test is opened, and return it.
 
     Parameters
@@ -152,6 +156,8 @@ def build_search(files: SearchFiles, page_out: Path, *, provenance: Provenance =
         Folder of the page, filled as by :func:`build`.
     provenance
         How the search and this page came to be, printed on it.
+    pdfs
+        As in :func:`write`.
 
     Raises
     ------
@@ -162,7 +168,7 @@ def build_search(files: SearchFiles, page_out: Path, *, provenance: Provenance =
     search = read_search(files)
     if search is None:
         raise ReportError("no search has been run here.", where=str(files.summary))
-    drawn = _named_apart(search_pictures(search))
+    drawn = [replace(one, pdf=pdfs) for one in _named_apart(search_pictures(search))]
     content = search_only(search, drawn, provenance)
     tables = _named_apart(search_exports(search))
     return _publish(Path(page_out), tables, drawn, content, template="search_page.html.j2")
@@ -223,7 +229,8 @@ def _figures(drawn: Sequence[Picture], folder: Path) -> None:
     folder.mkdir()
     for picture in drawn:
         (folder / f"{picture.name}.svg").write_text(picture.svg, encoding="utf-8")
-        (folder / f"{picture.name}.pdf").write_bytes(pdf(picture.drawing.figure))
+        if picture.pdf:
+            (folder / f"{picture.name}.pdf").write_bytes(pdf(picture.drawing.figure))
         write_csv(picture.drawing.numbers, folder / f"{picture.name}.csv")
 
 

@@ -53,12 +53,15 @@ class Request:
         Patterns of data sets whose edges, training and pairs are drawn.
     command
         The command as it was typed.
+    pdfs
+        Whether figures are written as PDF, too.
     """
 
     options: ReportOptions = DEFAULTS
     alpha: float | None = None
     draw: tuple[str, ...] = ()
     command: str = ""
+    pdfs: bool = False
 
     def with_defaults(self, metric: str | None, margin: float | None, alpha: float | None = None) -> Request:
         """Return the request with a study's metric, margin and level where it names none."""
@@ -107,11 +110,12 @@ def report(source: Path, out: Path | None, request: Request, screen: Screen, pla
     if sealed(source):
         _refuse_sealed(request, folder)
         commands = (*read_commands(source), request.command)
-        return report_search(folder.search, out or folder.search.report, commands, screen)
+        return report_search(folder.search, out or folder.search.report, commands, screen, pdfs=request.pdfs)
     if not source.is_dir():
         refuse_folder(out or _beside(source), table=digest(source))
         options, commands = request.complete_options, (request.command,)
-        return _write(source, out or _beside(source), options, commands, screen, planned=planned or _plan_of(source))
+        planned = planned or _plan_of(source)
+        return _write(source, out or _beside(source), options, commands, screen, planned=planned, pdfs=request.pdfs)
     plan = read_plan(source)
     records = Ledger(source).read_all(row.cell for row in plan.rows)
     if not records:
@@ -120,7 +124,9 @@ def report(source: Path, out: Path | None, request: Request, screen: Screen, pla
     refuse_folder(page_out, table=digest(table))
     options = request.with_defaults(plan.metric, plan.margin, plan.alpha).complete_options
     commands = (*read_commands(source), request.command)
-    return _write(table, page_out, options, commands, screen, study=source, plan=plan, draw=request.draw)
+    return _write(
+        table, page_out, options, commands, screen, study=source, plan=plan, draw=request.draw, pdfs=request.pdfs
+    )
 
 
 def report_run(outcome: Outcome, out: Path, request: Request, screen: Screen) -> Report:
@@ -159,13 +165,14 @@ def _write(
     plan: PlanRecord | None = None,
     planned: Planned | None = None,
     draw: tuple[str, ...] = (),
+    pdfs: bool = False,
 ) -> Report:
     """Analyse a table and write its report, with what a study stored beside it."""
     with screen.busy(WRITING):
         planned = planned_of(study, plan) if study and plan else planned
         beside = _stored_beside(study, plan) if study and plan else {}
         analysis = analyse(replace(load(table, options), planned=planned), options)
-        written = write(analysis, out, provenance=provenance_of(commands), draw=draw, **beside)
+        written = write(analysis, out, provenance=provenance_of(commands), draw=draw, pdfs=pdfs, **beside)
     searched = search_summary(beside["search"]) if beside.get("search") else ()
     sentences = (*planned_lines(analysis), *written.sentences, *searched)
     return Report(written.page, sentences, analysis, written.verdicts)
@@ -192,10 +199,13 @@ def _refuse_sealed(request: Request, folder: OutFolder) -> None:
         )
 
 
-def report_search(folder: SearchFolder, page_out: Path, commands: tuple[str, ...], screen: Screen) -> Report:
+def report_search(
+    folder: SearchFolder, page_out: Path, commands: tuple[str, ...], screen: Screen, *, pdfs: bool = False
+) -> Report:
     """Write the page of a search alone, its test sealed."""
     with screen.busy(WRITING):
-        page, search = build_search(folder, page_out, provenance=provenance_of(commands)), read_search(folder)
+        page = build_search(folder, page_out, provenance=provenance_of(commands), pdfs=pdfs)
+        search = read_search(folder)
     assert search is not None  # build_search has refused a folder without one
     return Report(page, tuple(search_summary(search)))
 

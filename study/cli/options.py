@@ -67,6 +67,7 @@ Draw = Annotated[
     list[str] | None,
     typer.Option(metavar="DATASET", help="draw edges, training, t-SNE of these data sets: '*/mDC/*'; may be repeated"),
 ]
+Pdf = Annotated[bool, typer.Option("--pdf", help="write every figure as PDF, too, with real letters, for LaTeX")]
 Report = Annotated[
     Path | None,
     typer.Option(

@@ -15,8 +15,9 @@ import pytest
 from conftest import ARMS, study_frame
 
 import reports.build as build_module
-from reports.build import build
+from reports.build import build, write
 from reports.errors import ReportError
+from reports.findings.analysis import analyse
 from reports.options import ReportOptions
 from reports.provenance import Provenance
 from reports.table.table import Table, load
@@ -64,6 +65,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         monkeypatch.setattr(build_module, "pdf", lambda figure: b"%PDF-1.4 in name only")
         table = load(folder / "cells.parquet")
         return build(table, folder / "out", provenance=Provenance(typed, "0123abc"))
+
+
+@pytest.mark.parametrize("pdfs", [False, True])
+def test_figures_are_written_as_pdf_on_demand_and_the_page_says_which_there_are(pdfs: bool, tmp_path: Path) -> None:
+    study_frame().to_parquet(tmp_path / "cells.parquet")
+    page = write(analyse(load(tmp_path / "cells.parquet")), tmp_path / "out", pdfs=pdfs).page
+    figures = page.parent / "figures"
+    drawn = {path.stem for path in figures.glob("*.svg")}
+    assert drawn and {path.stem for path in figures.glob("*.pdf")} == (drawn if pdfs else set())
+    assert page.read_text(encoding="utf-8").count(".svg .pdf .csv") == (len(drawn) if pdfs else 0)
 
 
 def test_the_page_loads_nothing(built: Path) -> None:

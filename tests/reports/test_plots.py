@@ -373,7 +373,7 @@ def test_the_report_writes_svg_pdf_and_numbers_of_every_figure(
     small: tuple[Table, Predictions], tmp_path: Path
 ) -> None:
     table, predictions = small
-    page = write(analyse(table), tmp_path / "report", predictions=predictions).page
+    page = write(analyse(table), tmp_path / "report", predictions=predictions, pdfs=True).page
     names = {path.stem for path in (page.parent / "figures").glob("*.svg")}
     assert {"precision_recall", "heatmap_auroc", "bars_auroc"} <= names
     for name in names:

@@ -35,6 +35,8 @@ class Picture:
         What stands below it, and its text alternative.
     group
         The fold of the page that it stands in; empty for one that stands open.
+    pdf
+        Whether it is written as PDF beside the SVG.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Picture:
     caption: str
     alt: str
     group: str = ""
+    pdf: bool = False
 
 
 def picture(name: str, drawing: Drawing, caption: str, description: str, group: str = "") -> Picture:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from study.cli.options import Alpha, Block, Draw, Margin, Metric, Reference, Report, Tracking, Within
+from study.cli.options import Alpha, Block, Draw, Margin, Metric, Pdf, Reference, Report, Tracking, Within
 from study.cli.typed import typed
 
 
@@ -29,8 +29,9 @@ def report(
     alpha: Alpha = None,
     margin: Margin = None,
     draw: Draw = None,
+    pdf: Pdf = False,
 ) -> None:
-    """Write a page (report.html), tables/ (CSV, LaTeX) and figures/ (SVG, PDF, CSV) from a study or anybody's table.
+    """Write a page (report.html), tables/ (CSV, LaTeX) and figures/ (SVG, CSV) from a study or anybody's table.
 
     A table has a row per score, or per run with its scores in columns: arm (method, model), dataset, block, repeat
     (seed, run), auroc, auprc, ...; the options name other columns.
@@ -44,7 +45,7 @@ def report(
     from study.cli.stored import reporting
 
     options = ReportOptions(arm, block, dataset, metric, reference, margin=margin)
-    request = report_commands.Request(options, alpha, tuple(draw or ()), typed())
+    request = report_commands.Request(options, alpha, tuple(draw or ()), typed(), pdf)
     if mlflow is not None and experiment is not None:
         report_commands.of_experiment(mlflow, experiment, out, request)
     elif source is not None:
@@ -62,13 +63,14 @@ def compare(
     reference: Reference = None,
     alpha: Alpha = None,
     margin: Margin = None,
+    pdf: Pdf = False,
 ) -> None:
     """Report stored studies side by side, each arm named '<study>: <arm>'; same data and splits only."""
     from reports.options import ReportOptions
     from study.cli.stored import experiments as report_commands
 
     options = ReportOptions(None, block, dataset, metric, reference, margin=margin)
-    report_commands.compare(outs, out, report_commands.Request(options, alpha, command=typed()))
+    report_commands.compare(outs, out, report_commands.Request(options, alpha, command=typed(), pdfs=pdf))
 
 
 def track(

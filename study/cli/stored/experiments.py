@@ -87,7 +87,8 @@ def of_experiment(uri: str, experiment: str, out: Path | None, request: Request)
             search = fetch_search(uri, experiment, Path(fetched))
         if search is not None:
             screen = Terminal()
-            show_report(screen.console, report_search(SearchFolder(search), folder, (request.command,), screen))
+            written = report_search(SearchFolder(search), folder, (request.command,), screen, pdfs=request.pdfs)
+            show_report(screen.console, written)
             return
     with busy(FETCHING):
         stored = read_experiment(uri, experiment)
