@@ -136,8 +136,8 @@ CONTRIBUTIONS: dict[str, str] = {
 
 CONCLUSIONS: dict[str, str] = {
     "Verdict": "Of a part: 'may go' where the model without it is shown to be not worse than the margin; 'earns its "
-    "keep' where it is shown to be worse; 'costs' where it is shown to be better. Of a rival (another model, yours or a "
-    "known one): 'better', 'worse' (max-T), 'practically equal' (both sides within the margin), 'not worse' (one "
+    "keep' where it is shown to be worse; 'costs' where it is shown to be better. Of a rival (another model, yours or "
+    "a known one): 'better', 'worse' (max-T), 'practically equal' (both sides within the margin), 'not worse' (one "
     "side). 'The data cannot tell': enough blocks, and none of this is shown, which is no evidence that there is "
     "no difference. 'The design cannot tell': with so few blocks no outcome could show a difference. It speaks of "
     "the primary metric.",
