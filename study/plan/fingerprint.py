@@ -1,8 +1,8 @@
 """Tells most arms apart at the price of a batch: what a training would see first, and how its weights are moved.
 
 All that is digested here is a part of what a training sees: the loss of a small first batch; of each stage the loss as
-the optimiser has it, two of its steps along the same gradients, its learning rate in every epoch. So arms with
-different fingerprints behave differently. Arms with the same need not behave alike: a training tells.
+the optimiser has it, two of its steps along the same gradients, its learning rate in every epoch. So arms with other
+fingerprints behave differently. Arms with the same need not behave alike: a training tells.
 
 Weights are compared where they have a gradient: one that is initialised and never used tells no arms apart.
 """
