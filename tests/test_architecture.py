@@ -33,7 +33,10 @@ PACKAGES = ("components", "knockout", "reports", "search_spaces", "study")
         ("import study.cli.stored.status", ["torch", "mlflow", "optuna", "pandas", "scipy", "matplotlib"]),
         ("import study.cli.stored.reporting", ["torch", "mlflow", "optuna"]),
         ("import study.cli.stored.experiments", ["torch", "mlflow", "optuna"]),
-        ("import study.run.pool", ["sklearn", "scipy.stats", "mlflow", "optuna", "matplotlib"]),  # a worker
+        (
+            "import study.run.pool",
+            ["sklearn", "scipy.stats", "scipy.sparse", "mlflow", "optuna", "matplotlib"],
+        ),  # a worker
         (
             "from components.core import registry; [registry.levels(name) for name in registry.FACTORS]",
             ["sklearn", "scipy.stats", "mlflow", "optuna", "matplotlib"],

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from components.core.dataset import Floats
 from components.core.errors import KnockoutError, count
@@ -149,6 +148,8 @@ def _refuse_infinite(table: FeatureTable, values: Reals, genes: Sequence[str]) -
 def _principal(values: Reals, most: int) -> Reals:
     """Return the first principal components of centred values, scaled to unit variance over the whole matrix."""
     tall = values.shape[0] >= values.shape[1]
+    from scipy import linalg
+
     strengths, vectors = linalg.eigh(values.T @ values if tall else values @ values.T)
     kept = np.argsort(strengths)[::-1][:most]
     kept = kept[strengths[kept] > FLAT * strengths.max()]

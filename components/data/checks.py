@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from components.core.dataset import Dataset, Floats, Ints, pair_keys
 from components.core.errors import KnockoutError, UnknownNameError, command, suggestion
@@ -161,6 +160,8 @@ def _refuse_bad_names(genes: Sequence[str], where: str) -> None:
 
 def copies(expression: Any) -> NDArray[np.bool_]:
     """Return which cells ``[cells]`` of ``[genes, cells]`` have the values of an earlier cell, ten or more above 0."""
+    from scipy import sparse
+
     columns = sparse.csc_array(expression)
     seen: set[bytes] = set()
     copied = np.zeros(columns.shape[1], dtype=bool)

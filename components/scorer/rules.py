@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from components.core.dataset import Ints, pair_keys
 from components.core.exam import TrainingPairs
@@ -81,7 +80,9 @@ class Identity(Rule):
         """Return log-odds ``[pairs]``."""
         return np.asarray(self.model.decision_function(self._one_hot(pairs)))
 
-    def _one_hot(self, pairs: Ints) -> sparse.csr_matrix:
+    def _one_hot(self, pairs: Ints) -> Any:
+        from scipy import sparse
+
         n, genes = len(pairs), self.split.n_genes
         columns = (pairs + np.array([0, genes])).astype(np.int32).ravel()  # an atlas has 20 million pairs
         starts = np.arange(0, 2 * n + 1, 2, dtype=np.int32)

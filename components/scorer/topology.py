@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from components.core.dataset import Floats, Ints
@@ -37,6 +36,8 @@ class TrainingGraph:
     """
 
     def __init__(self, edges: Ints, n_genes: int, rank: int = 32) -> None:
+        from scipy import sparse
+
         ones = np.ones(len(edges))
         self.directed = sparse.csr_matrix((ones, tuple(edges.T)), shape=(n_genes, n_genes))
         self.out_degree = np.asarray(self.directed.sum(axis=1)).ravel()
@@ -117,6 +118,8 @@ class TrainingGraph:
 
 
 def _scaled(matrix: Any, columns: Scores) -> Any:
+    from scipy import sparse
+
     return matrix @ sparse.diags_array(columns)
 
 
