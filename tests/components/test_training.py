@@ -75,7 +75,7 @@ class TestStages:
         assert 0 < moved("fusion") < 1e-5
 
     def test_loss_falls(self, dataset, split):
-        budget = Budget(epochs=15, patience=15, batch_size=32, graph_epochs=10, graph_patience=10)
+        budget = Budget(epochs=25, patience=25, batch_size=32, graph_epochs=10, graph_patience=10)
         curves = fit(dataset, split, budget=budget).curves.values
         assert curves["graph_loss"][-1] < curves["graph_loss"][0]
         assert curves["joint_loss"][-1] < 0.9 * curves["joint_loss"][0]
