@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-from scipy import sparse
 
 from components.core.dataset import Floats, Ints
 from components.core.errors import KnockoutError
@@ -73,6 +72,8 @@ def _matrix(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Any]:
         return genes, cells, mapped
     matrix = data.X
     if hasattr(matrix, "tocsr") and matrix.dtype.kind in "fiu":
+        from scipy import sparse  # half a second of a worker's start
+
         rows = sparse.csr_array(matrix.T)
         rows.sum_duplicates()
         rows.eliminate_zeros()

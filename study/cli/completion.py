@@ -11,7 +11,7 @@ from typer import Context
 # the keys of a study file, whose own module takes seconds to import; a test compares them
 KEYS = (
     *("name", "datasets", "preset", "reference", "design", "search", "controls", "baselines", "split", "repeats"),
-    *("metric", "margin", "alpha", "looks", "training", "embeddings", "lanes", "plugins"),
+    *("metric", "margin", "alpha", "looks", "training", "embeddings", "lanes", "plugins", "silent_arms"),
 )
 MAPPINGS = ("reference", "design", "search", "training")  # keys that have keys of their own
 

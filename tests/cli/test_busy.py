@@ -25,6 +25,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         def __init__(self, text: str) -> None:
             make_console().print(f"{text} ...", soft_wrap=True)
 
+        def change(self, text: str) -> None:
+            """Say nothing more."""
+
         def call_off(self) -> None:
             """Nothing to call off."""
 

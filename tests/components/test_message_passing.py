@@ -23,7 +23,7 @@ from components.passing.layers import GraphLayer, unit_rows
 from components.passing.layout import Layout
 from components.training import Passes
 from study.train.checkpoint import Checkpoint
-from study.train.fit import _graph_stage, _joint_stage
+from study.train.fit import graph_stage, joint_stage
 from study.train.stages.trainer import Trainer
 
 GENES, WIDTH = 14, 5  # genes 12 and 13 have no neighbour
@@ -233,8 +233,8 @@ def test_a_step_waits_for_nothing(level, contrast, dataset, split):
     model, streams = make_model(dataset, parts).train(), Streams(dataset.digest, 0)
     sampler = parts.build("negatives", split.training, dataset.expression)
     trainer = Trainer(model, split, sampler, streams, Budget(), Checkpoint(), None)
-    passes = Passes(trainer.positives, lambda _: trainer._draw(np.random.default_rng(0)), streams.torch("batches"))
-    stages = [make(trainer, parts.build("optimizer")) for make in (_graph_stage, _joint_stage)]
+    passes = Passes(trainer.positives, lambda _: trainer.draw(np.random.default_rng(0)), streams.torch("batches"))
+    stages = [make(trainer, parts.build("optimizer")) for make in (graph_stage, joint_stage)]
     rows = passes.batches(32)[0]
 
     def step() -> None:

@@ -16,7 +16,8 @@ from components.core.errors import KnockoutError
 from components.core.metrics import evaluate
 from components.data.simulator import SimulatorSettings, simulate, write_beeline
 from search_spaces.arm import canonical_json
-from study.plan import cost
+from study.plan.cost.timing import Pace, StagePace
+from study.plan.cost.work import Draw, Exams, Work
 from study.plan.plan import Plan, make_plan
 from study.run.engine import make_workers
 from study.run.pool import Pool, run_and_record
@@ -335,12 +336,12 @@ class TestFolds:
         assert (result.record.status, result.record.scores) == ("diverged", {})
         assert (result.predictions, len(calls)) == (None, 2)
 
-    def test_cost_counts_every_fold(self, in_folds: Plan, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(cost, "score_fold", lambda *given: None)
-        clock = iter(range(1000))
-        monkeypatch.setattr(cost.time, "perf_counter", lambda: next(clock))
-        cell = in_folds.cells[0]
-        assert cost._time_epochs(cell, "cpu") == 3 * cell.budget.epochs  # one second an epoch
+    def test_cost_counts_every_fold(self, in_folds: Plan):
+        cell, pace = in_folds.cells[0], Pace(joint=StagePace(batch=1.0))
+        exam = Exams(in_folds).size(cell)
+        work, of_one = (Work(cell, pace, size, Draw()) for size in (exam, replace(exam, folds=1)))
+        every_epoch = [one.seconds(lambda epochs, patience: epochs, pays=True) for one in (work, of_one)]
+        assert exam.folds == 3 and every_epoch[0] == pytest.approx(3 * every_epoch[1]) and every_epoch[1] > 0
 
 
 def test_a_cell_is_pickled_from_a_copy_while_another_thread_reads_it(plan: Callable[..., Plan]):

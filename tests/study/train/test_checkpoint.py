@@ -65,7 +65,7 @@ class Epochs:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.trained: list[str] = []
         self.last: int | None = None
-        train = trainer.Trainer._epoch
+        train = trainer.Trainer.train
 
         def epoch(trainer: Any, stage: Any, *rest: Any) -> float:
             if self.last is not None and len(self.trained) == self.last:
@@ -73,7 +73,7 @@ class Epochs:
             self.trained.append(stage.name)
             return train(trainer, stage, *rest)
 
-        monkeypatch.setattr(trainer.Trainer, "_epoch", epoch)
+        monkeypatch.setattr(trainer.Trainer, "train", epoch)
 
     def whole(self, cell: Cell) -> CellResult:
         """Return what a cell comes to that nobody kills; trained once for all tests."""

@@ -185,7 +185,7 @@ def kill(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cell, Path, int], None]:
     monkeypatch.setattr("study.train.checkpoint.EVERY_S", 0.0)
 
     def run(cell: Cell, out: Path, epochs: int) -> None:
-        left, train = iter(range(epochs)), trainer.Trainer._epoch
+        left, train = iter(range(epochs)), trainer.Trainer.train
 
         def epoch(*given: Any) -> float:
             if next(left, None) is None:
@@ -193,7 +193,7 @@ def kill(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cell, Path, int], None]:
             return train(*given)
 
         with monkeypatch.context() as patch:
-            patch.setattr(trainer.Trainer, "_epoch", epoch)
+            patch.setattr(trainer.Trainer, "train", epoch)
             assert "KilledError" in run_cell(cell, LANE, out).record.reason
 
     return run
