@@ -154,7 +154,7 @@ class PairGrid:
         free = np.zeros(taken.shape, dtype=bool)
         rows = self.row[tfs]
         free[rows] = ~taken[rows].astype(bool)
-        free[self.row[self.regulators], self.regulators] = False
+        free[np.arange(len(self.regulators)), self.regulators] = False
         return free
 
     def reverse(self, marks: np.ndarray) -> np.ndarray:

@@ -62,9 +62,7 @@ def read_h5ad(
 
 def _matrix(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Any]:
     """Return genes, cells and expression ``[genes, cells]``: sparse in rows, dense, or mapped if it was read before."""
-    mapped = None
-    if path.is_file() and (place := MappedExpression(path)).path.exists():
-        mapped = place.read()
+    mapped = MappedExpression(path).read() if path.is_file() else None
     data = open_h5ad(path, names_only=mapped is not None)
     genes, cells = tuple(map(one_name, data.var_names)), tuple(map(one_name, data.obs_names))
     if mapped is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
@@ -118,10 +119,11 @@ def one_direction(edges: Ints, n_genes: int, rng: np.random.Generator) -> Ints:
     reciprocal = np.isin(keys, reversed_keys)
     upper = edges[:, 0] < edges[:, 1]
     low, high = edges.min(axis=1), edges.max(axis=1)
-    heads = np.empty(len(edges), dtype=bool)
-    for gene in range(n_genes):  # a coin for each pair of genes, and those of one gene at a time in memory
-        coins = rng.random(n_genes) < 0.5
-        heads[low == gene] = coins[high[low == gene]]
+    heads, order = np.empty(len(edges), dtype=bool), np.argsort(low)
+    bounds = np.searchsorted(low[order], np.arange(n_genes + 1))
+    for start, stop in itertools.pairwise(bounds):  # a coin for each pair of genes, one gene's at a time in memory
+        rows, coins = order[start:stop], rng.random(n_genes) < 0.5
+        heads[rows] = coins[high[rows]]
     return edges[~reciprocal | (upper == heads)]
 
 

@@ -63,21 +63,21 @@ class KFoldPooled(Splitter):
             rows = self._order(pairs, grid, rng)
             fold[grid.at(rows)] = 1 + np.arange(len(rows)) % self.settings.folds
         fold = _follow(fold, known | free, grid)
-        return tuple(
-            self._exam(fold == number, known, leading, grid, dataset, rng)
-            for number in range(1, self.settings.folds + 1)
-        )
+        splits = []
+        for number in range(1, self.settings.folds + 1):
+            splits.append(self._exam(fold == number, known, free, leading, grid, rng))
+            refuse_empty(splits[-1], dataset, self)
+        return tuple(splits)
 
     def _exam(
         self,
         test: np.ndarray,
         known: np.ndarray,
+        free: np.ndarray,
         leading: tuple[np.ndarray, np.ndarray],
         grid: PairGrid,
-        dataset: Dataset,
         rng: np.random.Generator,
     ) -> Split:
-        free = grid.candidates(known, np.unique(dataset.edges[:, 0]))
         part = np.where(test, np.int8(TEST), np.int8(0))
         for pairs in leading:
             rows = self._order(pairs & ~test, grid, rng)
@@ -86,9 +86,7 @@ class KFoldPooled(Splitter):
             part[grid.at(rows)] = np.where(validates, VALIDATION, TRAIN)
         part = _follow(part, known | free, grid)
         negative = np.where(free, part, 0)
-        split = collect(grid, np.where(known, part, 0), negative, negative == TRAIN, whole_pool=True)
-        refuse_empty(split, dataset, self)
-        return split
+        return collect(grid, np.where(known, part, 0), negative, negative == TRAIN, whole_pool=True)
 
     def _order(self, marks: np.ndarray, grid: PairGrid, rng: np.random.Generator) -> np.ndarray:
         """Return the pairs that have a mark, ``[pairs, 2]``: at random, or TF after TF, each TF's pairs shuffled."""

@@ -53,17 +53,25 @@ def with_known_genes(dataset: Dataset, arm: Arm) -> Dataset | None:
 
 
 @contextmanager
+def as_on_a_lane(device: str, threads: int) -> Iterator[None]:
+    """Compute as a worker does: in a fixed order on a CPU, on the threads of a lane; leave random state alone."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.random.fork_rng(devices=[]), fixed_order(device):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def on_the_probe(arm: Arm) -> Iterator[None]:
     """Leave global random state alone, compute in a fixed order, and name the arm in what is wrong with it.
 
     On one thread: on a data set this small others only wait, and on a busy machine they cost minutes.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng(devices=[]), fixed_order("cpu"), time_limit(LONGEST_S, kill=False):
+        with as_on_a_lane("cpu", 1), time_limit(LONGEST_S, kill=False):
             yield
     except KnockoutError as error:
         raise type(error)(f"arm {arm.name!r}: {error.message}", where=error.where) from None
-    finally:
-        torch.set_num_threads(before)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from components.core.errors import KnockoutError, command
+from components.core.errors import KnockoutError
 from study.plan.code_files import code_files
 from study.plan.plan import Plan
 from study.plan.silent import refuse_silent_arms
@@ -29,7 +29,7 @@ from study.store.owner import refuse_other_study, write_owner
 from study.store.plan_file import write_plan
 from study.store.sweep import sweep
 from study.store.table import write_table
-from study.store.tracking.tracker import Tracker, view_address
+from study.store.tracking.tracker import Tracker, serve_command, view_address
 from study.study_file.study import Study
 
 
@@ -149,8 +149,8 @@ def run_plan(
     write_plan(plan.record, out)
     tracker.begin(plan.record)
     if missing and tracker.view:
-        serve = command("mlflow", "ui", "--backend-store-uri", tracker.address)
-        started = "" if tracker.address.startswith("http") else f" (after {serve})"
+        serve = serve_command(tracker.address)
+        started = f" (after {serve})" if serve else ""
         listener.message(f"live in a browser: {view_address(tracker.address, tracker.view)}{started}")
     for digest, record in recorded.items():
         tracker.log(cells[digest].row, record)

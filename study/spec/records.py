@@ -294,7 +294,8 @@ def parse_record(text: bytes, kind: type[R], path: Path, **name: Any) -> R:
     try:
         record = kind.model_validate_json(text)
     except ValidationError as error:
-        key = ".".join(map(str, (first := error.errors()[0])["loc"]))
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
         reason = f"{key}: {first['msg'].lower()}" if key else "it is no JSON, or was cut"
         raise DamagedRecordError(reason, where=str(path)) from None
     for field, value in name.items():

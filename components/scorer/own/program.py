@@ -88,7 +88,7 @@ class Place:
     def environment(self) -> dict[str, str]:
         """Return the environment variables: of this process, with the lane's device and threads."""
         variables = dict(os.environ)
-        variables["CUDA_VISIBLE_DEVICES"] = self._gpu(variables.get("CUDA_VISIBLE_DEVICES", ""))
+        variables["CUDA_VISIBLE_DEVICES"] = self._gpu
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             variables[name] = str(self.threads)
         if self.is_prefix:
@@ -99,11 +99,12 @@ class Place:
                 variables.pop(name, None)
         return variables
 
-    def _gpu(self, visible: str) -> str:
+    @property
+    def _gpu(self) -> str:
         """Return the device as the driver counts it, where this process sees some devices alone; empty for a CPU."""
         if not self.device.startswith("cuda"):
             return ""
-        index = int(self.device.partition(":")[2] or 0)
+        index, visible = int(self.device.partition(":")[2] or 0), os.environ.get("CUDA_VISIBLE_DEVICES", "")
         devices = [device.strip() for device in visible.split(",") if device.strip()]
         return devices[index] if index < len(devices) else str(index)
 
@@ -114,11 +115,7 @@ class Place:
             gpu = ["--nv"] if self.device.startswith("cuda") else []
             return [self.runtime, "exec", *gpu, *binds, "--pwd", str(self.folder), self.container]
         mounts = [word for folder in folders for word in ("-v", f"{folder}:{folder}")]
-        gpu = (
-            ["--gpus", f"device={self._gpu(os.environ.get('CUDA_VISIBLE_DEVICES', ''))}"]
-            if self.device.startswith("cuda")
-            else []
-        )
+        gpu = ["--gpus", f"device={self._gpu}"] if self._gpu else []
         user = ["--user", f"{os.getuid()}:{os.getgid()}"] if hasattr(os, "getuid") else []
         start = [self.runtime, "run", "--rm", "--init", "--network", "none", "--cpus", str(self.threads), *user, *gpu]
         return [*start, *mounts, "-w", str(self.folder), self.container]

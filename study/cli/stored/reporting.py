@@ -17,7 +17,7 @@ from study.actions import report as actions
 from study.actions.report import Report, Request
 from study.cli.display import Terminal, show_table
 from study.spec.folder import OutFolder
-from study.store.tracking.tracker import view_address
+from study.store.tracking.tracker import serve_command, view_address
 
 if TYPE_CHECKING:  # a report is written without what trains
     from study.actions.run import Ended
@@ -124,4 +124,4 @@ def _mlflow(outcome: Outcome) -> str:
     address = outcome.tracking_uri
     if outcome.remedy:
         return f"{address} {outcome.remedy}"
-    return address if address.startswith("http") else command("mlflow", "ui", "--backend-store-uri", address)
+    return serve_command(address) or address

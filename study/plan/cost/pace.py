@@ -14,7 +14,6 @@ from study.plan.cost.timing import (
     BATCHES,
     LONGEST_S,
     Pace,
-    as_on_a_lane,
     measured,
     pace_of_learner,
     pace_of_method,
@@ -22,6 +21,7 @@ from study.plan.cost.timing import (
     shortened,
 )
 from study.plan.cost.work import Draws, Exams
+from study.plan.probe import as_on_a_lane
 from study.spec.cell import Cell
 from study.spec.machine import Lane
 

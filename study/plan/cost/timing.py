@@ -6,8 +6,7 @@ No whole epoch is trained, and no exam is scored: a pass over all negatives may 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
@@ -24,7 +23,7 @@ from study.train.checkpoint import Checkpoint
 from study.train.fit import graph_stage, joint_stage
 from study.train.learner import Workplace, score_by_learner
 from study.train.limit import CellTimeoutError, time_limit
-from study.train.score import assemble_arm, fixed_order, score_fold
+from study.train.score import assemble_arm, score_fold
 from study.train.stages.trainer import Stage, Trainer
 from study.train.stages.unsupervised import fit_to_expression
 
@@ -80,18 +79,6 @@ def shortened(split: Split) -> Split:
         test=split.test[:SCORED],
         test_labels=split.test_labels[:SCORED],
     )
-
-
-@contextmanager
-def as_on_a_lane(device: str, threads: int) -> Iterator[None]:
-    """Compute as a worker does: in a fixed order on a CPU, on the threads of a lane."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with torch.random.fork_rng(devices=[]), fixed_order(device):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def pace_of_training(arm: Arm, dataset: Dataset, few: Split, repeat: int, budget: Budget, device: str) -> Pace:

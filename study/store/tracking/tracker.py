@@ -43,6 +43,11 @@ def view_address(uri: str, view: str) -> str:
     return f"{server.rstrip('/')}/{view}"
 
 
+def serve_command(uri: str) -> str:
+    """Return the command that starts MLflow's interface on a store; empty for a server, where one runs."""
+    return "" if uri.startswith("http") else command("mlflow", "ui", "--backend-store-uri", uri)
+
+
 def _silent(text: str) -> None:
     """Print nothing."""
 
