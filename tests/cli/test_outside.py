@@ -26,6 +26,7 @@ def answer(folder: Path, scores: Callable[[pd.DataFrame], Any]) -> None:
     pd.DataFrame({**named, "EdgeWeight": scores(pairs)}).to_csv(folder / "scores.csv", index=False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("forked")
 def test_an_exam_goes_out_and_its_scores_come_back(knockout: Any, data: Path, tmp_path: Path, out: Path):
     to = tmp_path / "exams"

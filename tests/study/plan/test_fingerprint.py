@@ -211,6 +211,7 @@ class TestWhatActsLate:
             load_study(study_file(silent_arms="ignore"))
         assert "silent_arms" in refused.value.where
 
+    @pytest.mark.slow
     def test_a_run_tells_it_and_goes_on(self, study, knockout, tmp_path: Path):
         study(*({"contrast": {"late": {"begin": begin}}} for begin in (1000, 2000)), silent_arms="tell")
         done = knockout("run", tmp_path / "tiny.yaml", "--out", tmp_path / "out", "--lanes", "cpu:1")
