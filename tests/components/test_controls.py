@@ -12,8 +12,8 @@ from components.core import registry
 from components.core.dataset import pair_keys
 from components.core.exam import Split
 from components.core.metrics import evaluate
+from components.pairs.graph import TrainingGraph
 from components.scorer import Baseline, Network, Rule
-from components.scorer.topology import TrainingGraph
 from knockout.testing import RuleContract
 
 SCORERS = [level for _, level in all_levels("scorer")]

@@ -566,6 +566,6 @@ class TestOnTheRealTree:
 
     def test_a_changed_helper_of_scorers_changes_those_that_use_it_alone(self, cells, monkeypatch):
         before = digests_of(cells)
-        edited(monkeypatch, {"components.scorer.network": b"\nEDITED = 1\n"})
+        edited(monkeypatch, {"components.scorer.known.network": b"\nEDITED = 1\n"})
         after = digests_of(cells)
         assert {name for name in before if after[name] != before[name]} == {"pcc", "mi", "genie3"}

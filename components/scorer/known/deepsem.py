@@ -12,7 +12,7 @@ from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import setting
 from components.core.streams import seeded
-from components.scorer.network import Network
+from components.scorer.known.network import Network
 
 
 @register("scorer", "deepsem")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import setting
-from components.scorer.network import Network
+from components.pairs.dependence import mutual_information, unit_rows
+from components.scorer.known.network import Network
 
 
 @register("scorer", "pcc")
@@ -23,8 +23,7 @@ class Pearson(Network):
 
     def infer(self, expression: Floats, tfs: Ints, rng: np.random.Generator) -> Scores:
         """Return absolute correlations ``[tfs, genes]``."""
-        centred = expression - expression.mean(axis=1, keepdims=True, dtype=np.float64)
-        unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+        unit = unit_rows(expression)
         correlations: Scores = np.abs(unit[tfs] @ unit.T)
         return correlations
 
@@ -47,23 +46,4 @@ class MutualInformation(Network):
 
     def infer(self, expression: Floats, tfs: Ints, rng: np.random.Generator) -> Scores:
         """Return mutual information ``[tfs, genes]``."""
-        cells, bins = expression.shape[1], self.settings.bins
-        one_hot = self.binned(expression)[:, :, None] == np.arange(bins)
-        one_hot = one_hot.transpose(0, 2, 1).astype(np.float32)  # [genes, bins, cells]
-        count = np.arange(cells + 1.0)
-        c_log_c = count * np.log(np.maximum(count, 1.0))
-        of_gene = c_log_c[one_hot.sum(axis=2).astype(np.intp)].sum(axis=1)
-        flat = one_hot.reshape(-1, cells)
-        information = np.empty((len(tfs), len(expression)))
-        for row, tf in enumerate(tfs):  # one TF at a time, to save memory
-            joint = (one_hot[tf] @ flat.T).astype(np.intp)
-            of_pair = c_log_c[joint].reshape(bins, -1, bins).sum(axis=(0, 2))
-            information[row] = np.log(cells) + (of_pair - of_gene[tf] - of_gene) / cells
-        return np.maximum(information, 0.0)
-
-    def binned(self, expression: Floats) -> NDArray[np.intp]:
-        """Return the bin ``[genes, cells]`` of each value, counted from 0."""
-        from scipy.stats import rankdata
-
-        rank = rankdata(expression, method="min", axis=1).astype(np.intp) - 1
-        return rank * self.settings.bins // expression.shape[1]
+        return mutual_information(expression, tfs, self.settings.bins)

@@ -13,7 +13,7 @@ from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import setting
-from components.scorer.network import Network
+from components.scorer.known.network import Network
 
 FORESTS = {"random_forest": "RandomForestRegressor", "extra_trees": "ExtraTreesRegressor"}  # in sklearn.ensemble
 

@@ -1,0 +1,66 @@
+"""Features of training pairs from a graph that lacks their own edge, as the graph lacks those of the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from components.core.dataset import Floats, Ints
+from components.core.exam import TrainingPairs
+from components.pairs.graph import TrainingGraph
+
+Block = Callable[[TrainingGraph, Ints], Floats]  # a graph and pairs [pairs, 2] -> features [pairs, features]
+
+
+def structure(graph: TrainingGraph, pairs: Ints) -> Floats:
+    """Return what a graph says of pairs, ``[pairs, 2]`` to ``[pairs, 10]``."""
+    return graph.features(pairs)
+
+
+class CrossFitted:
+    """Features of pairs: of training pairs without their own edge, of others from all training edges.
+
+    Parameters
+    ----------
+    training
+        The training part of the exam.
+    blocks
+        What makes features of a graph and pairs.
+    folds
+        Parts of the training pairs; the features of one are read from the edges of the others.
+    rank
+        Singular values kept of the adjacency matrix.
+    """
+
+    def __init__(self, training: TrainingPairs, blocks: Sequence[Block], folds: int, rank: int = 32) -> None:
+        self.training, self.blocks, self.folds, self.rank = training, blocks, folds, rank
+
+    def of(self, pairs: Ints) -> Floats:
+        """Return the features ``[pairs, features]`` of pairs that are held out, ``[pairs, 2]``."""
+        return self._features(self._graph, pairs)
+
+    def of_training(self, pairs: Ints, labels: Ints, rng: np.random.Generator) -> Floats:
+        """Return the features ``[pairs, features]`` of training pairs ``[pairs, 2]`` with their labels ``[pairs]``.
+
+        A pair that is no edge has a fold as well: its features come from a graph of the same size as those of an edge.
+        """
+        fold = rng.integers(self.folds, size=len(pairs))
+        features = None
+        for number in range(self.folds):
+            asked = fold == number
+            rest = TrainingGraph(pairs[~asked & (labels == 1)], self.training.n_genes, self.rank)
+            part = self._features(rest, pairs[asked])
+            if features is None:
+                features = np.empty((len(pairs), part.shape[1]), dtype=np.float32)
+            features[asked] = part
+        assert features is not None  # there are two folds at least
+        return features
+
+    def _features(self, graph: TrainingGraph, pairs: Ints) -> Floats:
+        return np.column_stack([block(graph, pairs) for block in self.blocks])
+
+    @cached_property
+    def _graph(self) -> TrainingGraph:
+        return TrainingGraph(self.training.train, self.training.n_genes, self.rank)

@@ -1,0 +1,125 @@
+"""What the graph of training edges says of pairs of genes.
+
+Sources: Adamic & Adar 2003; Zhou et al. 2009 (resource allocation); Cannistraci et al. 2013.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from components.core.dataset import Floats, Ints
+from components.core.metrics import Scores
+
+ROWS = 256  # TFs whose scores with every gene are held at once
+DECIMALS = 5  # of a feature: two pairs that are alike must not differ by the rounding of a sum
+LEAST = 0.69  # weight of a neighbour with one edge, log 2, rounded down
+
+
+class TrainingGraph:
+    """The graph of training edges, and what it says of pairs of genes.
+
+    Parameters
+    ----------
+    edges
+        ``[n, 2]`` (TF, target).
+    n_genes
+        Number of genes.
+    rank
+        Singular values kept of the adjacency matrix.
+    """
+
+    def __init__(self, edges: Ints, n_genes: int, rank: int = 32) -> None:
+        from scipy import sparse
+
+        ones = np.ones(len(edges))
+        self.directed = sparse.csr_matrix((ones, tuple(edges.T)), shape=(n_genes, n_genes))
+        self.out_degree = np.asarray(self.directed.sum(axis=1)).ravel()
+        self.in_degree = np.asarray(self.directed.sum(axis=0)).ravel()
+        self.linked = self.directed.maximum(self.directed.T).tocsr()
+        self.degree = np.asarray(self.linked.sum(axis=1)).ravel()
+        self.rank = rank
+
+    def features(self, pairs: Ints) -> Floats:
+        """Return what the graph says of each pair, ``[pairs, 2]`` to ``[pairs, 10]``.
+
+        Log out- and in-degree of both genes; whether the reverse is an edge; Adamic-Adar; resource allocation; how
+        often TFs with alike targets regulate the target; how often targets with alike TFs are regulated by the TF; the
+        pair's entry in the adjacency matrix of low rank. An edge's own entry is left out of the sums over alike genes.
+        """
+        if not len(pairs):
+            return np.empty((0, 10), dtype=np.float32)
+        tf, target = pairs.T
+        degrees = [self.out_degree[tf], self.in_degree[target], self.out_degree[target], self.in_degree[tf]]
+        reverse = np.asarray(self.directed[target, tf]).ravel()
+        sums = self.entries(pairs, self._sums)
+        sums[:, 0] = np.log1p(sums[:, 0])
+        features = np.column_stack([*map(np.log1p, degrees), reverse, sums])
+        return np.round(features, DECIMALS).astype(np.float32)
+
+    def entries(self, pairs: Ints, matrices: Callable[[Ints], list[Scores]]) -> Scores:
+        """Return the entries of matrices at pairs, ``[pairs, matrices]``.
+
+        ``matrices`` returns the rows it is asked for, each ``[rows, genes]``; it is asked for some rows at a time.
+        """
+        tf, target = pairs.T
+        order = np.argsort(tf, kind="stable")
+        tfs, starts = np.unique(tf[order], return_index=True)
+        entries: list[Scores] = []
+        for first in range(0, len(tfs), ROWS):
+            rows = tfs[first : first + ROWS]
+            stop = starts[first + ROWS] if first + ROWS < len(tfs) else len(order)
+            asked = order[starts[first] : stop]
+            at = np.searchsorted(rows, tf[asked]), target[asked]
+            entries.append(np.stack([of[at] for of in matrices(rows)], axis=1))
+        return np.concatenate(entries)[np.argsort(order)]
+
+    def adamic_adar(self, rows: Ints) -> Scores:
+        """Return the sum over common neighbours of 1 / log(degree + 1), ``[rows]`` to ``[rows, genes]``."""
+        return _dense(_scaled(self.linked[rows], 1 / np.maximum(np.log(self.degree + 1), LEAST)) @ self.linked)
+
+    def _sums(self, rows: Ints) -> list[Scores]:
+        """Return the five sums over other genes, each ``[rows, genes]``."""
+        allocation = _scaled(self.linked[rows], 1 / np.maximum(self.degree, 1)) @ self.linked
+        out, into = 1 / np.maximum(self.out_degree, 1), 1 / np.maximum(self.in_degree, 1)
+        edges = self.directed[rows]
+        # cosine of two TFs' targets, the TF's with itself (1 where it has any) left out, times their targets
+        alike_tfs = _scaled(edges @ self.directed.T, np.sqrt(out)) @ self.directed
+        of_tfs = _dense(alike_tfs) * np.sqrt(out[rows])[:, None] - _dense(edges)
+        alike_targets = _scaled(edges, np.sqrt(into)) @ self.directed.T @ self.directed
+        of_targets = _dense(alike_targets) * np.sqrt(into) - _dense(edges)
+        left, right = self._low_rank
+        return [self.adamic_adar(rows), _dense(allocation), of_tfs, of_targets, left[rows] @ right]
+
+    @cached_property
+    def _low_rank(self) -> tuple[Scores, Scores]:
+        """Factors ``[genes, rank]`` and ``[rank, genes]`` of the adjacency matrix.
+
+        Each singular value is lessened by the first one left out, so that where that one is tied with the last one
+        kept, either choice gives the same matrix.
+        """
+        n = self.directed.shape[0]
+        if n <= self.rank + 1:
+            u, s, v = np.linalg.svd(self.directed.toarray())
+        else:
+            from scipy.sparse.linalg import svds
+
+            u, s, v = svds(self.directed, k=self.rank + 1, v0=np.ones(n))
+            u, s, v = u[:, ::-1], s[::-1], v[::-1]
+        beyond = s[self.rank] if len(s) > self.rank else 0.0
+        kept = np.maximum(s[: self.rank] - beyond, 0)
+        return u[:, : self.rank] * kept, v[: self.rank]
+
+
+def _scaled(matrix: Any, columns: Scores) -> Any:
+    from scipy import sparse
+
+    return matrix @ sparse.diags_array(columns)
+
+
+def _dense(matrix: Any) -> Scores:
+    dense: Scores = matrix.toarray()
+    return dense

@@ -1,0 +1,1 @@
+"""Known methods that score pairs from expression."""

@@ -1,0 +1,162 @@
+"""What expression says of pairs, with the graph of training edges and alone, and what boosting makes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from component_cases import dataset_of, make_dataset, make_split
+from scipy.stats import spearmanr
+
+from components.core import registry
+from components.core.dataset import Dataset
+from components.core.errors import KnockoutError
+from components.core.exam import Split
+from components.core.metrics import evaluate
+from components.core.streams import Streams
+from components.pairs.expression import SHARPNESS, ExpressionFeatures, ExpressionSettings
+from components.pairs.graph import TrainingGraph
+from search_spaces.arm import Choice
+from search_spaces.presets import preset
+from study.train.learner import view_of
+
+OFF = dict.fromkeys(("correlation", "profile", "neighbours"), False)
+
+
+def features(dataset: Dataset, edges: np.ndarray, pairs: np.ndarray, **settings: object) -> np.ndarray:
+    block = ExpressionFeatures(ExpressionSettings(**{**OFF, **settings}), dataset.expression)
+    return block(TrainingGraph(edges, dataset.n_genes), pairs)
+
+
+@pytest.fixture
+def asked(dataset: Dataset) -> np.ndarray:
+    return np.array([(i, j) for i in dataset.tfs[:4] for j in range(dataset.n_genes) if i != j])
+
+
+class TestByDefinition:
+    def test_correlations(self, dataset, asked):
+        values = dataset.expression
+        pearson, spearman = np.corrcoef(values), spearmanr(values.T).statistic
+        expected = np.column_stack([c[tuple(asked.T)] for c in (pearson, spearman)])
+        np.testing.assert_allclose(features(dataset, dataset.edges, asked, correlation=True), expected, atol=1e-5)
+
+    def test_profiles(self, dataset, asked):
+        values = np.where(dataset.expression < 0.5, 0, dataset.expression).astype(np.float32)
+        found = features(dataclasses.replace(dataset, expression=values), dataset.edges, asked, profile=True)
+        of_gene = [[row.mean(), row.std(), np.mean(row == 0)] for row in values]
+        np.testing.assert_allclose(found, [of_gene[i] + of_gene[j] for i, j in asked], atol=1e-5)
+
+    def test_votes_of_known_edges(self, dataset, asked):
+        """Written as loops: each gene but the pair's own votes by how alike its expression is."""
+        alike = spearmanr(dataset.expression.T).statistic
+        edges = {tuple(edge) for edge in dataset.edges}
+        genes = range(dataset.n_genes)
+
+        def share(weight, others, known):
+            return sum(weight[k] for k in others if known(k)) / sum(weight[k] for k in others)
+
+        expected = []
+        for i, j in asked:
+            targets = [k for k in genes if k != j and (i, k) in edges]
+            tfs = [k for k in genes if k != i and (k, j) in edges]
+            out, into = sum((i, k) in edges for k in genes), sum((k, j) in edges for k in genes)
+            row = [sum(alike[k, j] for k in targets) / max(out, 1), sum(alike[i, k] for k in tfs) / max(into, 1)]
+            for sharpness in SHARPNESS:
+                weight = np.exp(sharpness * (alike - 1))
+                row.append(share(weight[:, j], [k for k in genes if k != j], lambda k, i=i: (i, k) in edges))
+                row.append(share(weight[i], [k for k in genes if k != i], lambda k, j=j: (k, j) in edges))
+            expected.append(row)
+        found = features(dataset, dataset.edges, asked, neighbours=True)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+    def test_principal_components_span_the_correlations(self, dataset, asked):
+        cells = dataset.expression.shape[1]
+        found = features(dataset, dataset.edges, asked, components=min(cells, dataset.n_genes))
+        half = found.shape[1] // 2
+        products = (found[:, :half] * found[:, half:]).sum(axis=1)
+        np.testing.assert_allclose(products, np.corrcoef(dataset.expression)[tuple(asked.T)], atol=1e-4)
+
+    def test_a_gene_that_never_varies_is_like_no_other(self, dataset, asked):
+        values = dataset.expression.copy()
+        values[asked[0, 0]] = 1.0
+        still = dataclasses.replace(dataset, expression=values)
+        found = features(still, dataset.edges, asked, correlation=True, neighbours=True, components=3, information=4)
+        assert np.isfinite(found).all() and not found[asked[:, 0] == asked[0, 0], :2].any()
+
+    def test_order_of_genes_does_not_matter(self, dataset, asked):
+        order = np.random.default_rng(0).permutation(dataset.n_genes)
+        moved = dataclasses.replace(dataset, expression=dataset.expression[np.argsort(order)])
+        everything = {"correlation": True, "profile": True, "neighbours": True, "information": 5, "components": 2}
+        np.testing.assert_allclose(
+            features(dataset, dataset.edges, asked, **everything),
+            features(moved, order[dataset.edges], order[asked], **everything),
+            atol=1e-4,
+        )
+
+
+def boosting(dataset: Dataset, split: Split, **settings: object):
+    """Return a fitted model."""
+    choice = Choice("scorer", "boosting", registry.parse("scorer", "boosting", settings))
+    arm = preset("knockout-small").arm("mine").vary({"scorer": choice}, name="mine")
+    view, streams = view_of(arm, dataset, split, Streams(dataset.digest, 0)), Streams(dataset.digest, 0)
+    learner = choice.build()
+    learner.fit(view, SimpleNamespace(streams=streams))
+    return learner
+
+
+def test_with_the_graph_alone_it_is_topology(dataset, split):
+    learner = boosting(dataset, split, **OFF)
+    topology = registry.level("scorer", "topology")(
+        registry.parse("scorer", "topology"), split.training, Streams(dataset.digest, 0).numpy("negatives")
+    )
+    assert np.array_equal(learner.score(split.test), topology.score(split.test))
+
+
+def test_no_feature_of_a_training_pair_is_read_from_a_graph_with_its_own_edge(dataset, split, monkeypatch):
+    asked_of = []
+    of = ExpressionFeatures.__call__
+
+    def watched(self, graph, pairs):
+        asked_of.append(graph.directed[tuple(pairs.T)].sum())
+        return of(self, graph, pairs)
+
+    monkeypatch.setattr(ExpressionFeatures, "__call__", watched)
+    learner = boosting(dataset, split, fits=2)
+    assert len(asked_of) == 2 * learner.settings.folds and not any(asked_of)
+
+
+def test_it_needs_a_feature(dataset, split):
+    with pytest.raises(KnockoutError, match="no feature to read: switch one of graph, correlation"):
+        boosting(dataset, split, graph=False, **OFF)
+
+
+def test_expression_tells_what_the_graph_cannot():
+    """Targets of a TF are expressed alike, and the test asks for targets that no training edge has."""
+    rng = np.random.default_rng(0)
+    genes, tfs, groups = 200, 20, 4
+    group = np.arange(genes) % groups
+    edges = np.argwhere((group[:tfs, None] == group[None, :]) & (rng.random((tfs, genes)) < 0.5))
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    programs = rng.standard_normal((groups, 60))
+    values = np.maximum(programs[group] + rng.standard_normal((genes, 60)), 0).astype(np.float32)
+    dataset = dataclasses.replace(dataset_of(edges, np.arange(tfs), genes), expression=values)
+    exam = make_split(dataset, "unseen_target")
+    reached = {}
+    for expression in ("true", "permuted", "noise"):
+        learner = boosting(dataset, exam, expression=expression)
+        reached[expression] = evaluate(learner.score(exam.test), exam.test_labels, exam.test)["within_tf_auroc"]
+    learner = boosting(dataset, exam, **OFF)
+    reached["graph"] = evaluate(learner.score(exam.test), exam.test_labels, exam.test)["within_tf_auroc"]
+    assert reached["true"] > 0.9
+    assert max(reached["permuted"], reached["noise"], reached["graph"]) < 0.7
+
+
+@pytest.mark.parametrize("exam", ["all_non_targets", "unseen_target"])
+def test_labels_of_held_out_pairs_change_no_score(exam):
+    dataset = make_dataset(1)
+    split = make_split(dataset, exam)
+    blind = dataclasses.replace(split, test_labels=1 - split.test_labels, validation_labels=1 - split.validation_labels)
+    one, other = (boosting(dataset, each).score(split.test) for each in (split, blind))
+    assert np.array_equal(one, other)
