@@ -15,6 +15,7 @@ from components.core.settings import Settings, setting
 from components.pairs.dependence import mutual_information, ranked, unit_rows
 from components.pairs.graph import TrainingGraph
 
+BINS = 10  # of equal frequency, per gene, for mutual information
 SHARPNESS = (5.0, 15.0)  # of the weight exp(sharpness (correlation - 1)) of a gene that is expressed alike
 
 
@@ -22,9 +23,7 @@ class ExpressionSettings(Settings):
     """Which features of expression a level reads."""
 
     correlation: bool = setting(True, "Pearson's and Spearman's correlation of the two genes", search=(False, True))
-    information: int = setting(
-        0, "mutual information of the two genes, each cut into so many bins; 0: without", ge=0, le=50, search=(0, 12)
-    )
+    information: bool = setting(False, "mutual information of the two genes", search=(False, True))
     profile: bool = setting(True, "mean, spread and share of zeros of either gene", search=(False, True))
     neighbours: bool = setting(
         True, "known edges of the genes that are expressed like the target, or like the TF", search=(False, True)
@@ -59,7 +58,7 @@ class ExpressionFeatures:
                 yield np.einsum("pc,pc->p", unit[tf], unit[target])
         if self.settings.information:
             tfs = np.unique(tf)
-            yield mutual_information(self.expression, tfs, self.settings.information)[np.searchsorted(tfs, tf), target]
+            yield mutual_information(self.expression, tfs, BINS)[np.searchsorted(tfs, tf), target]
         if self.settings.profile:
             yield from (self._profile[tf], self._profile[target])
         if self.settings.neighbours:
