@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from components.core import registry
 from components.core.errors import KnockoutError
+from components.core.exam import TrainingPairs
 from components.core.settings import Settings
 from components.core.streams import Streams, seeded
 from components.fusion.base import PairOnly
@@ -64,8 +66,17 @@ class GRNModel(nn.Module):
     others, where their shape is the same, as they are.
     """
 
-    def __init__(self, parts: Parts, expression: Tensor, streams: Streams, genes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        expression: Tensor,
+        streams: Streams,
+        genes: tuple[str, ...] = (),
+        training: TrainingPairs | None = None,
+    ) -> None:
         super().__init__()
+        told = (training, expression, streams.numpy("negatives", "pair_features"))
+        self.pair_features = parts.build("pair_features", *told)
         named = (genes, streams.numpy("noise", "features")) if parts.cls("bucketing").named else ()
         with seeded(streams.seed("init", "bucketing")):
             self.bucketing = parts.build("bucketing", expression, *named)
@@ -85,11 +96,12 @@ class GRNModel(nn.Module):
             if self.paired:
                 self.pair_encoder = parts.build("pair_encoder", in_width)
                 pair_width = self.pair_encoder.width
+        told_width = self.pair_features.width if self.paired else 0
         with seeded(streams.seed("init", "fusion")):
             if self.fused:
-                self.fusion = parts.build("fusion", pair_width, self.gnn.widths)
+                self.fusion = parts.build("fusion", pair_width + told_width, self.gnn.widths)
             else:
-                self.fusion = PairOnly(pair_width, classified=self.pair_encoder.classified)
+                self.fusion = PairOnly(pair_width + told_width, classified=self.pair_encoder.classified)
         with seeded(streams.seed("init", "contrast")):
             build = parts.build if self.paired else parts.absent
             self.contrast = build("contrast", pair_width)
@@ -107,6 +119,11 @@ class GRNModel(nn.Module):
     def graph_of(self, positives: Tensor) -> Graph:
         """Return the graph of training positives ``[positives, 2]`` that messages pass over."""
         return Graph.of_positives(positives, self.direction)
+
+    def read_training(self, positives: Tensor) -> None:
+        """Compute what is told of training pairs, where that is something: before the first batch, and not in it."""
+        if self.paired and self.pair_features.width and len(positives):
+            self.pair_features(positives[:1])
 
     def embed_graph(self, edges: Tensor | Graph) -> GraphEmbedding | None:
         """Embed every gene by the graph branch alone, for pre-training; None without a graph branch."""
@@ -130,11 +147,17 @@ class GRNModel(nn.Module):
         graph = encoded.graph
         if graph is None:
             z = self._encode_pairs(encoded, pairs)
-            return self.fusion(z), z
+            return self.fusion(self._told(z, pairs)), z
         score = graph.expert_score(pairs)
         z = self._encode_pairs(encoded, pairs) if self.paired else score.unsqueeze(1)
         tf, target = [h[i] for h in graph.layers], [h[j] for h in graph.layers]
-        return self.fusion(z, tf, target, score), z
+        return self.fusion(self._told(z, pairs), tf, target, score), z
+
+    def _told(self, z: Tensor, pairs: Tensor) -> Tensor:
+        """Return encodings ``[pairs, width]`` with what is told of each pair appended."""
+        if not self.paired or not self.pair_features.width:
+            return z
+        return torch.cat([z, self.pair_features(pairs).to(z.dtype)], dim=1)
 
     def _embed(self, features: Tensor, graph: Graph) -> GraphEmbedding:
         # a branch with a pass of its own may know of no mask
@@ -187,6 +210,15 @@ class GRNModel(nn.Module):
         return self.pair_encoder(tf, target, LocalContext(as_tf[near.tf], as_target[near.target], near.absent))
 
 
-def assemble(parts: Parts, expression: Tensor, streams: Streams, genes: tuple[str, ...] = ()) -> GRNModel:
-    """Build the model of an arm from expression ``[genes, cells]`` and, for a part that asks for them, gene names."""
-    return GRNModel(parts, expression, streams, genes)
+def assemble(
+    parts: Parts,
+    expression: Tensor,
+    streams: Streams,
+    genes: tuple[str, ...] = (),
+    training: TrainingPairs | None = None,
+) -> GRNModel:
+    """Build the model of an arm from expression ``[genes, cells]``.
+
+    For parts that ask for them: gene names, and the training part of the exam.
+    """
+    return GRNModel(parts, expression, streams, genes, training)

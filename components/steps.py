@@ -116,5 +116,5 @@ def register_factor(name: str, meaning: str, acts: Literal["expression", "embedd
     KnockoutError
         If the name is taken, or cannot be one.
     """
-    registry.add_factor(Factor(name, meaning, "none", acts=acts))
+    registry.add_factor(Factor(name, meaning, "none", acts=acts, optional=True))
     register(name, "none")(NONE[acts])

@@ -108,12 +108,12 @@ class Arm:
 
     @cached_property
     def _made_of(self) -> dict[str, Choice]:
-        """Choices that act, sorted; not the absence of a plug-in's factor: a new one leaves arms as they are."""
+        """Choices that act, sorted; not the absence of an optional factor: a new one leaves arms as they are."""
         return {
             name: choice
             for name, choice in sorted(self.choices.items())
             if name not in self.silenced
-            and not (registry.FACTORS[name].acts and choice.level == registry.FACTORS[name].absent)
+            and not (registry.FACTORS[name].optional and choice.level == registry.FACTORS[name].absent)
         }
 
     @cached_property

@@ -45,9 +45,9 @@ class Preset:
         return Arm(name, {**own, **changed}, role="reference")
 
     def _own(self, factor: str) -> Any:
-        """Return the preset's choice of a factor; the absence of a plug-in's factor that it does not name."""
+        """Return the preset's choice of a factor; the absence of an optional factor that it does not name."""
         known = registry.FACTORS[factor]
-        return self.reference.get(factor, known.absent) if known.acts else self.reference[factor]
+        return self.reference.get(factor, known.absent) if known.optional else self.reference[factor]
 
 
 # shared by the presets of scUniGP's shape for CPUs

@@ -42,6 +42,8 @@ class Factor:
         Whether the factor belongs to the exam, which is the same for every arm, and so cannot vary in a design.
     acts
         What a plug-in's factor changes: ``expression``, ``embeddings`` or ``scores``; empty for the factors here.
+    optional
+        Whether an arm need not name the factor: its absence leaves the arm what it was before the factor was known.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Factor:
     absent: str
     exam: bool = False
     acts: str = ""
+    optional: bool = False
 
     @property
     def package(self) -> str:
@@ -63,6 +66,7 @@ FACTORS: dict[str, Factor] = {
         Factor("bucketing", "what a gene carries in", "none"),
         Factor("gnn", "reads gene features over the graph of training positives", "none"),
         Factor("pair_encoder", "encodes the two genes of a candidate pair", "mlp"),
+        Factor("pair_features", "what is told of a pair beside its two genes", "none", optional=True),
         Factor("fusion", "joins pair encoding and graph embeddings", "late"),
         Factor("contrast", "contrastive loss over gene pairs", "off"),
         Factor("negatives", "draws the training negatives", "uniform"),

@@ -17,13 +17,13 @@ from components.fusion.base import Fusion
 class Expert(Fusion):
     """Takes the expert score s_ij, ``[pairs]``, as the logit: the graph decides alone, and no pair is encoded.
 
-    Pair encoder and contrastive loss cannot act.
+    Pair encoder, features of pairs and contrastive loss cannot act.
 
     Source: the decoder of GENELink, Chen & Liu 2022, and GNNLink, Mao et al. 2023; scUniGP eq 5.
     """
 
     reads_pairs = False
-    silences: ClassVar[tuple[str, ...]] = ("pair_encoder", "contrast")
+    silences: ClassVar[tuple[str, ...]] = ("pair_encoder", "pair_features", "contrast")
 
     class Settings(BaseSettings):
         """What becomes of s_ij; the heads that give it belong to the graph branch."""

@@ -33,7 +33,13 @@ class ExpressionSettings(Settings):
     @property
     def reads_expression(self) -> bool:
         """Whether any of them is switched on."""
-        return any(getattr(self, name) for name in ExpressionSettings.model_fields)
+        return self.width > 0
+
+    @property
+    def width(self) -> int:
+        """Number of features."""
+        blocks = 2 * self.correlation + self.information + 6 * self.profile + (2 + 2 * len(SHARPNESS)) * self.neighbours
+        return blocks + 2 * self.components
 
 
 class ExpressionFeatures:
@@ -126,4 +132,5 @@ class ExpressionFeatures:
         unit = unit_rows(self.expression) * np.sqrt(self.expression.shape[1])
         u, s, _ = np.linalg.svd(unit, full_matrices=False)
         kept = (u * s)[:, : self.settings.components] / np.sqrt(self.expression.shape[1])
-        return kept * np.sign(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])])
+        signed = kept * np.sign(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])])
+        return np.pad(signed, ((0, 0), (0, self.settings.components - signed.shape[1])))  # where cells are few

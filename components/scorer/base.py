@@ -18,7 +18,7 @@ from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
 from components.learning import Context, View
 
-MODEL_FACTORS = ("bucketing", "gnn", "pair_encoder", "fusion", "contrast", "negatives", "optimizer")
+MODEL_FACTORS = ("bucketing", "gnn", "pair_encoder", "pair_features", "fusion", "contrast", "negatives", "optimizer")
 
 
 class TrainedScorer(ABC):

@@ -15,6 +15,7 @@ pytest.register_assert_rewrite(*(f"knockout.testing.{name}" for name in SUITES))
 
 from knockout.testing.contracts import contract as contract  # noqa: E402
 from knockout.testing.exam import NegativesContract as NegativesContract  # noqa: E402
+from knockout.testing.exam import PairFeaturesContract as PairFeaturesContract  # noqa: E402
 from knockout.testing.exam import SplitContract as SplitContract  # noqa: E402
 from knockout.testing.genes import BucketingContract as BucketingContract  # noqa: E402
 from knockout.testing.genes import GraphBranchContract as GraphBranchContract  # noqa: E402

@@ -48,6 +48,7 @@ ARM = {
     "bucketing": "none",
     "gnn": "gcn",
     "pair_encoder": "transformer",
+    "pair_features": "none",
     "fusion": "multiscale",
     "contrast": "off",
     "negatives": "same_tf",
@@ -102,6 +103,7 @@ def construct(factor: str, level: str, settings: Settings, dataset: Dataset, spl
         "negatives": (split, dataset.expression),
         "optimizer": (),
         "split": (),
+        "pair_features": (split.training, torch.from_numpy(dataset.expression), np.random.default_rng(0)),
         "scorer": scorer_arguments(cls, dataset, split) if factor == "scorer" else (),
     }
     return cls(settings, *arguments.get(factor, ()))
@@ -153,15 +155,16 @@ def make_parts(**levels: str | tuple[str, dict[str, Any]]) -> Parts:
     return Parts(chosen)
 
 
-def make_model(dataset: Dataset, parts: Parts, repeat: int = 0) -> GRNModel:
+def make_model(dataset: Dataset, parts: Parts, repeat: int = 0, split: Split | None = None) -> GRNModel:
     """Assemble a small model."""
-    return assemble(parts, torch.from_numpy(dataset.expression), Streams(dataset.digest, repeat), dataset.genes)
+    told = None if split is None else split.training
+    return assemble(parts, torch.from_numpy(dataset.expression), Streams(dataset.digest, repeat), dataset.genes, told)
 
 
 def fit(dataset: Dataset, split: Split, parts: Parts | None = None, budget: Budget = BUDGET, **given: Any) -> Trained:
     """Train a small model; ``model``, ``sampler`` and ``optimizer`` may be given to be watched."""
     parts = parts or make_parts()
-    model = given.get("model") or make_model(dataset, parts)
+    model = given.get("model") or make_model(dataset, parts, split=split)
     sampler = given.get("sampler") or parts.build("negatives", split, dataset.expression)
     optimizer = given.get("optimizer") or parts.build("optimizer")
     return train(model, split, sampler, optimizer, Streams(dataset.digest, 0), budget)

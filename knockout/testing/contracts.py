@@ -7,7 +7,7 @@ from typing import Any
 from components.core import registry
 from components.core.errors import KnockoutError
 from components.scorer import Baseline, Learner, Rule
-from knockout.testing.exam import NegativesContract, SplitContract
+from knockout.testing.exam import NegativesContract, PairFeaturesContract, SplitContract
 from knockout.testing.genes import BucketingContract, GraphBranchContract, PairEncoderContract
 from knockout.testing.learner import LearnerContract
 from knockout.testing.level import LevelContract, Suite
@@ -23,6 +23,7 @@ OF_FACTOR: dict[str, type[Suite]] = {
     "negatives": NegativesContract,
     "optimizer": OptimizerContract,
     "pair_encoder": PairEncoderContract,
+    "pair_features": PairFeaturesContract,
     "split": SplitContract,
 }
 OF_STEP: dict[str, type[Suite]] = {

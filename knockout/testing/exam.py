@@ -1,11 +1,13 @@
-"""What protocols of an exam, and samplers of its training negatives, owe."""
+"""What protocols of an exam, and what reads its training part (samplers of negatives, features of pairs), owe."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from components.core import registry
 from components.core.dataset import Dataset, pair_keys
@@ -65,6 +67,42 @@ class NegativesContract(Suite):
         split = make_split(dataset)
         self.build(level, split).draw(np.random.default_rng(0))
         assert split.digest == make_split(dataset).digest
+
+
+class PairFeaturesContract(Suite):
+    """What features of pairs owe: those of a training pair do not tell whether it is an edge."""
+
+    def build(self, level: str, split: Split, **settings: Any) -> Any:
+        """Construct the level for an exam, folds drawn from a stream of its own."""
+        cls: Any = registry.level("pair_features", level)
+        expression = torch.from_numpy(EXPRESSION[: split.n_genes])
+        return cls(self.small("pair_features", level, **settings), split.training, expression, np.random.default_rng(0))
+
+    def test_shapes_are_as_documented(self, level: str, split: Split) -> None:
+        part = self.build(level, split)
+        for pairs, mode in ((split.train, True), (split.test, False)):
+            assert part.train(mode)(torch.from_numpy(pairs)).shape == (len(pairs), part.width)
+
+    def test_training_pairs_are_standardised(self, level: str, split: Split) -> None:
+        part = self.build(level, split).train()
+        told = part(torch.from_numpy(np.concatenate([split.train, split.pool])))
+        torch.testing.assert_close(told.mean(dim=0), torch.zeros(part.width), atol=1e-4, rtol=0)
+        spread = told.std(dim=0, correction=0)
+        assert ((spread - 1).abs().lt(1e-3) | spread.eq(0)).all()
+
+    def test_a_pair_is_told_alike_among_any_others(self, level: str, split: Split) -> None:
+        part = self.build(level, split).eval()
+        held_out = torch.from_numpy(split.test)
+        torch.testing.assert_close(part(held_out[:3]), part(held_out)[:3])
+
+    def test_training_pairs_are_told_alike_in_training_and_after_it(self, level: str, split: Split) -> None:
+        part, pairs = self.build(level, split), torch.from_numpy(split.train)
+        assert torch.equal(part.train()(pairs), part.eval()(pairs))
+
+    def test_nothing_that_is_held_out_is_read(self, level: str, split: Split) -> None:
+        blind = dataclasses.replace(split, test=split.test[::-1], test_labels=1 - split.test_labels)
+        one, other = (self.build(level, each).eval()(torch.from_numpy(split.test)) for each in (split, blind))
+        assert torch.equal(one, other)
 
 
 class SplitContract(Suite):

@@ -9,7 +9,17 @@ import pandas as pd
 from reports.table.blocks import ordered_arms
 
 # the columns of a study's table that say how an arm is made
-FACTORS = ["scorer", "bucketing", "gnn", "pair_encoder", "fusion", "contrast", "negatives", "optimizer"]
+FACTORS = [
+    "scorer",
+    "bucketing",
+    "gnn",
+    "pair_encoder",
+    "pair_features",
+    "fusion",
+    "contrast",
+    "negatives",
+    "optimizer",
+]
 
 
 def learn_factors(names: Iterable[str]) -> None:

@@ -190,7 +190,7 @@ class _Ready:
         if named is None:
             return None
         streams = Streams(named.digest, 0)
-        assembled = assemble_arm(arm, named, streams, "cpu")
+        assembled = assemble_arm(arm, named, split, streams, "cpu")
         sampler = assembled.parts.build("negatives", split.training, assembled.expression)
         trainer = Trainer(assembled.model, split, sampler, streams, BUDGET, Checkpoint(), None)
         if assembled.model.bucketing.unsupervised:

@@ -104,7 +104,7 @@ def _one_step(cell: Cell, device: str) -> None:
     dataset = load_dataset(cell.dataset, cell.root)
     split = make_split(dataset, cell.split, cell.repeat)
     streams = Streams(dataset.digest, cell.repeat)
-    made = assemble_arm(cell.arm, dataset, streams, device)
+    made = assemble_arm(cell.arm, dataset, split, streams, device)
     optimizer = _OneStep(made.parts.build("optimizer"))
     sampler = made.parts.build("negatives", split.training, made.expression)
     for graph_epochs in {cell.budget.graph_epochs, 0}:
@@ -134,7 +134,8 @@ def _score_chunk(model: GRNModel, split: Split) -> None:
 def _parameters(cell: Cell) -> int:
     dataset = load_dataset(cell.dataset, cell.root)
     with contained():  # its cell will say why
-        model = assemble_arm(cell.arm, dataset, Streams(dataset.digest, cell.repeat), "cpu").model
+        split = make_split(dataset, cell.split, cell.repeat)
+        model = assemble_arm(cell.arm, dataset, split, Streams(dataset.digest, cell.repeat), "cpu").model
         fitted = [model.bucketing.unfitted()] if model.bucketing.unsupervised else []
         return sum(p.numel() for part in (model, *fitted) for p in part.parameters())
     return 0

@@ -149,7 +149,7 @@ def _score_by_model(
     embed: bool,
 ) -> FoldScores:
     """Train the assembled model of an arm, and have it score the fold's pairs."""
-    assembled = assemble_arm(arm, dataset, streams, device)
+    assembled = assemble_arm(arm, dataset, split, streams, device)
     model = assembled.model
     sampler = assembled.parts.build("negatives", split.training, assembled.expression)
     trained = train(model, split, sampler, assembled.parts.build("optimizer"), streams, budget, checkpoint, shared)
@@ -199,10 +199,10 @@ def bucketing_notes(arm: Arm, dataset: Dataset) -> tuple[str, ...]:
     return () if "bucketing" in arm.silenced else tuple(choice.cls.check(_on(choice.settings, dataset), dataset.genes))
 
 
-def assemble_arm(arm: Arm, dataset: Dataset, streams: Streams, device: str) -> Assembled:
+def assemble_arm(arm: Arm, dataset: Dataset, split: Split, streams: Streams, device: str) -> Assembled:
     """Assemble the model of an arm that trains, on the expression that its scorer shows."""
     shown, parts = _shown(arm, dataset, streams), _parts(arm, dataset)
-    model = assemble(parts, torch.from_numpy(shown).to(device), streams, dataset.genes).to(device)
+    model = assemble(parts, torch.from_numpy(shown).to(device), streams, dataset.genes, split.training).to(device)
     return Assembled(model, parts, shown)
 
 
@@ -223,7 +223,7 @@ def _shown(arm: Arm, dataset: Dataset, streams: Streams) -> Floats:
 
 
 def _embed(arm: Arm, trained: Trained, dataset: Dataset, split: Split, streams: Streams, device: str) -> Arrays:
-    untrained = assemble_arm(arm, dataset, streams, device).model
+    untrained = assemble_arm(arm, dataset, split, streams, device).model
     if untrained.bucketing.unsupervised:  # 'before' is before any label was read
         untrained.bucketing.load_state_dict(trained.model.bucketing.state_dict())
     if dataset.target is not None:

@@ -76,7 +76,7 @@ class TestExpert:
         )
         assert torch.equal(z.squeeze(1), logits)
         assert model.contrast(z, torch.ones(len(z))) == 0
-        assert registry.silenced_by("fusion", "expert") == {"pair_encoder", "contrast"}
+        assert registry.silenced_by("fusion", "expert") == {"pair_encoder", "pair_features", "contrast"}
 
 
 class TestMultiscale:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from component_cases import dataset_of, make_dataset, make_split
+from component_cases import all_levels, dataset_of, fit, make_dataset, make_model, make_parts, make_split, same_state
 from scipy.stats import spearmanr
 
 from components.core import registry
@@ -16,10 +16,13 @@ from components.core.errors import KnockoutError
 from components.core.exam import Split
 from components.core.metrics import evaluate
 from components.core.streams import Streams
+from components.pairs.crossfit import CrossFitted
 from components.pairs.expression import SHARPNESS, ExpressionFeatures, ExpressionSettings
 from components.pairs.graph import TrainingGraph
+from knockout.testing import PairFeaturesContract
 from search_spaces.arm import Choice
 from search_spaces.presets import preset
+from study.train.fit import predict
 from study.train.learner import view_of
 
 OFF = dict.fromkeys(("correlation", "profile", "neighbours"), False)
@@ -160,3 +163,48 @@ def test_labels_of_held_out_pairs_change_no_score(exam):
     blind = dataclasses.replace(split, test_labels=1 - split.test_labels, validation_labels=1 - split.validation_labels)
     one, other = (boosting(dataset, each).score(split.test) for each in (split, blind))
     assert np.array_equal(one, other)
+
+
+LEVELS = [level for _, level in all_levels("pair_features")]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+class TestEveryLevel(PairFeaturesContract):
+    pass
+
+
+class TestInsideAModel:
+    @pytest.mark.parametrize("others", [{}, {"gnn": "none"}, {"fusion": "late"}, {"fusion": "early"}])
+    def test_it_changes_what_is_learned(self, dataset, split, others):
+        plain, told = (fit(dataset, split, make_parts(**others, pair_features=level)) for level in ("none", "topology"))
+        assert not np.array_equal(predict(plain, split.test), predict(told, split.test))
+
+    def test_weights_of_other_parts_begin_as_they_are_without(self, dataset, split):
+        plain, told = (
+            make_model(dataset, make_parts(pair_features=level), split=split) for level in ("none", "topology")
+        )
+        for part in ("bucketing", "gnn", "pair_encoder"):
+            assert same_state(getattr(plain, part), getattr(told, part))
+
+    def test_every_candidate_of_training_is_told_from_a_graph_without_it(self, dataset, split, monkeypatch):
+        told_of = []
+        of = CrossFitted._features
+
+        def watched(self, graph, pairs):
+            told_of.append((graph.directed[tuple(pairs.T)].sum(), len(pairs)))
+            return of(self, graph, pairs)
+
+        monkeypatch.setattr(CrossFitted, "_features", watched)
+        fit(dataset, split, make_parts(pair_features="both"))
+        assert not any(edges for edges, _ in told_of)
+        assert sum(n for _, n in told_of[:5]) == len(split.train) + len(split.pool)
+
+    def test_an_arm_that_is_told_nothing_is_the_arm_that_it_was(self):
+        arm = preset("knockout-small").arm("mine")
+        assert arm.choices["pair_features"].level == "none" and "pair_features" not in arm.canonical
+        told = arm.vary({"pair_features": Choice("pair_features", "both", registry.parse("pair_features", "both"))})
+        assert told.digest != arm.digest and told.name == "pair_features=both"
+
+    def test_where_no_pair_is_encoded_it_cannot_act(self):
+        assert "pair_features" in registry.silenced_by("fusion", "expert")
+        assert "pair_features" in registry.silenced_by("scorer", "degree")

@@ -157,7 +157,8 @@ class TestWhatVaries:
     def test_a_factor_stands_before_its_settings_and_after_what_may_silence_it(self):
         space = parse_space(REFERENCE)
         assert [f.name for f in space.factors] == [
-            *("scorer", "bucketing", "gnn", "fusion", "pair_encoder", "contrast", "negatives", "optimizer")
+            *("scorer", "bucketing", "gnn", "fusion", "pair_encoder", "pair_features", "contrast"),
+            *("negatives", "optimizer"),
         ]
         assert names(space).index("gnn") < names(space).index("gnn.gat.heads") < names(space).index("fusion")
 
@@ -445,7 +446,12 @@ class TestTuning:
         arm = beside(gnn="none", contrast="supcon")
         space = settings_space(arm, where="design.tune")
         assert "contrast.supcon.weight" in names(space)
-        assert {name.split(".")[0] for name in names(space)} == set(arm_factors()) - {"scorer", "gnn", "fusion"}
+        assert {name.split(".")[0] for name in names(space)} == set(arm_factors()) - {
+            "scorer",
+            "gnn",
+            "fusion",
+            "pair_features",
+        }
         assert {name.split(".")[1] for name in names(space)} <= {choice.level for choice in arm.choices.values()}
         tuned = next(found[0] for seed in range(20) if (found := propose(space, seed)))
         assert tuned.levels() == arm.levels()

@@ -85,7 +85,7 @@ def pace_of_training(arm: Arm, dataset: Dataset, few: Split, repeat: int, budget
     """Return the pace of an assembled arm, from a few batches of each of its stages on a shortened exam."""
     started = time.perf_counter()
     streams = Streams(dataset.digest, repeat)
-    assembled = assemble_arm(arm, dataset, streams, device)
+    assembled = assemble_arm(arm, dataset, few, streams, device)
     sampler = assembled.parts.build("negatives", few.training, assembled.expression)
     one = budget.model_copy(update={"validate_every": 1})  # an 'epoch' is a batch then
     trainer = Trainer(assembled.model, few, sampler, streams, one, Checkpoint(), None)

@@ -50,6 +50,7 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.positives = on_device(split.train, self.device)
         self.graph = model.graph_of(self.positives)
+        model.read_training(self.positives)
         self.validation = on_device(split.validation, self.device)
         self.streams = streams
         self.curves = Curves()

@@ -174,7 +174,8 @@ class TestInsideTheModel:
         study = load_steps(design=explicit({"refine": "linear"}))
         refuse_silent_arms(study.arms, study.budget)
         dataset = load_dataset(study.datasets[0], study.root)
-        plain, refined = (assemble_arm(arm, dataset, Streams(dataset.digest, 0), "cpu").model for arm in study.arms[:2])
+        split, streams = make_split(dataset, study.splits[0], 0), Streams(dataset.digest, 0)
+        plain, refined = (assemble_arm(arm, dataset, split, streams, "cpu").model for arm in study.arms[:2])
         own = {name for name, _ in refined.named_parameters()} - {name for name, _ in plain.named_parameters()}
         assert own == {
             f"steps.refine.{k}.{what}" for k in range(len(refined.gnn.widths)) for what in ("weight", "bias")

@@ -72,7 +72,7 @@ def untrained(cell: Cell, pairs: pd.DataFrame) -> np.ndarray:
     """Encode pairs by the model of a cell as it is assembled, in a way of its own."""
     dataset = scoring_dataset(cell)
     (split, *_) = make_folds(dataset, cell.split, cell.repeat)
-    model = assemble_arm(cell.arm, dataset, Streams(dataset.digest, cell.repeat), "cpu").model
+    model = assemble_arm(cell.arm, dataset, split, Streams(dataset.digest, cell.repeat), "cpu").model
     if dataset.target is not None:
         model.bucketing.show(torch.from_numpy(dataset.target.expression))
     place = {gene: row for row, gene in enumerate(dataset.genes)}

@@ -1,0 +1,105 @@
+"""Base of features of pairs inside an assembled model: cross-fitted for training pairs, computed once, standardised."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from components.core.dataset import Floats, pair_keys
+from components.core.exam import TrainingPairs
+from components.core.settings import Settings as BaseSettings
+from components.core.settings import setting
+from components.pairs.crossfit import Block, CrossFitted
+
+CHUNKS = 64  # of held-out pairs whose features are remembered: those of validation are asked for in every epoch
+
+
+class PairFeatures(nn.Module):
+    """Base of every level: ``[pairs, 2]`` gene indices to ``[pairs, width]``, appended to the pair's encoding.
+
+    Features of a training pair are read from a graph without its own edge, and are computed when one is first needed:
+    a plan assembles every model. Each feature has mean 0 and deviation 1 over the training pairs.
+
+    Parameters
+    ----------
+    settings
+        Settings of the level.
+    training
+        The training part of the exam.
+    expression
+        ``[genes, cells]``, as the scorer shows it.
+    rng
+        Draws the folds of training pairs.
+    """
+
+    class Settings(BaseSettings):
+        """Settings common to all levels."""
+
+        folds: int = setting(5, "parts of the training edges, each of which is left out of the graph once", ge=2, le=50)
+        rank: int = setting(32, "singular values kept of the adjacency matrix", ge=1, le=512)
+
+    def __init__(
+        self, settings: Settings, training: TrainingPairs | None, expression: Tensor, rng: np.random.Generator
+    ) -> None:
+        super().__init__()
+        if training is None:
+            raise RuntimeError("features of pairs need the training part of an exam")
+        self.settings, self._training, self._rng = settings, training, rng
+        self._source = CrossFitted(training, self.blocks(expression.cpu().numpy()), settings.folds, settings.rank)
+        self._keys: Tensor | None = None  # of training pairs, sorted
+        self._known: Tensor
+        self._held_out: OrderedDict[bytes, Tensor] = OrderedDict()
+        self.width = self.width_of(settings)
+
+    @classmethod
+    @abstractmethod
+    def width_of(cls, settings: Any) -> int:
+        """Return the number of features."""
+
+    @abstractmethod
+    def blocks(self, expression: Floats) -> list[Block]:
+        """Return what makes features of a graph and pairs, from expression ``[genes, cells]``."""
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        """Return the features ``[pairs, width]`` of ``[pairs, 2]``: in training, of training pairs alone."""
+        if self._keys is None or self._keys.device != pairs.device:
+            self._read_training(pairs.device)
+        assert self._keys is not None
+        n_genes = self._training.n_genes
+        keys = pairs[:, 0] * n_genes + pairs[:, 1]
+        row = torch.searchsorted(self._keys, keys).clamp(max=len(self._keys) - 1)
+        if self.training:  # all are candidates of the exam; to look would make a GPU wait
+            return self._known[row]
+        found = (self._keys[row] == keys).unsqueeze(1)
+        return torch.where(found, self._known[row], self._of_held_out(pairs))
+
+    def _read_training(self, device: torch.device) -> None:
+        train, pool = self._training.train, self._training.pool
+        pairs = np.concatenate([train, pool])
+        labels = np.repeat([1, 0], [len(train), len(pool)])
+        keys = pair_keys(pairs, self._training.n_genes)
+        order = np.argsort(keys)
+        features = self._source.of_training(pairs, labels, self._rng).astype(np.float64)
+        self._mean, self._spread = features.mean(axis=0), features.std(axis=0)
+        self._spread[self._spread < 1e-6 * (1 + np.abs(self._mean))] = np.inf  # a constant says nothing
+        self._keys = torch.from_numpy(keys[order]).to(device)
+        self._known = self._standardised(features[order], device)
+
+    def _of_held_out(self, pairs: Tensor) -> Tensor:
+        asked = pairs.cpu().numpy()
+        key = asked.tobytes()
+        if key not in self._held_out:
+            self._held_out[key] = self._standardised(self._source.of(asked), pairs.device)
+            if len(self._held_out) > CHUNKS:
+                self._held_out.popitem(last=False)
+        self._held_out.move_to_end(key)
+        return self._held_out[key].to(pairs.device)
+
+    def _standardised(self, features: np.ndarray, device: torch.device) -> Tensor:
+        scaled = (features - self._mean) / self._spread
+        return torch.from_numpy(scaled).to(device, torch.get_default_dtype())
