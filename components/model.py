@@ -16,7 +16,7 @@ from components.core.streams import Streams, seeded
 from components.fusion.base import PairOnly
 from components.gnn.base import GraphBranch, GraphEmbedding
 from components.pair_encoder.base import LocalContext
-from components.pair_encoder.context import Neighbours
+from components.pair_encoder.context import CommonNeighbours, Neighbours
 from components.passing.graph import Graph, both_ways
 from components.passing.graph import training_graph as training_graph
 
@@ -54,7 +54,7 @@ class Encoded:
 
     tokens: tuple[Tensor, Tensor] | None  # every gene as TF and as target; None if none is encoded yet
     graph: GraphEmbedding | None
-    neighbours: Neighbours | None = None  # only if the pair encoder reads local context
+    neighbours: Neighbours | CommonNeighbours | None = None  # only if the pair encoder reads them
     inputs: Tensor | None = None  # what the pair encoder reads of each gene, where it projects those of a batch alone
 
 
@@ -178,9 +178,10 @@ class GRNModel(nn.Module):
         ):
             return Encoded(None, embedding, inputs=inputs)
         neighbours = None
-        if self.pair_encoder.context:
+        if self.pair_encoder.context or self.pair_encoder.common:
             edges = graph.edges if self.direction == "both" else both_ways(graph.edges)
-            neighbours = Neighbours(edges, len(features))
+            kind = Neighbours if self.pair_encoder.context else CommonNeighbours
+            neighbours = kind(edges, len(features))
         return Encoded(self.pair_encoder.project(inputs), embedding, neighbours)
 
     def _stepped(self, embedding: GraphEmbedding) -> GraphEmbedding:
@@ -206,6 +207,8 @@ class GRNModel(nn.Module):
         tf, target = as_tf[pairs[:, 0]], as_target[pairs[:, 1]]
         if encoded.neighbours is None:
             return self.pair_encoder(tf, target)
+        if isinstance(encoded.neighbours, CommonNeighbours):
+            return self.pair_encoder(tf, target, encoded.neighbours.total(as_target, pairs))
         near = encoded.neighbours.of(pairs, self.pair_encoder.context, draw=self.training)
         return self.pair_encoder(tf, target, LocalContext(as_tf[near.tf], as_target[near.target], near.absent))
 

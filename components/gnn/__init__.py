@@ -13,5 +13,6 @@ from components.gnn.gat import GAT as GAT
 from components.gnn.sage import SAGE as SAGE
 from components.gnn.gin import GIN as GIN
 from components.gnn.gatv2 import GATv2 as GATv2
+from components.gnn.relational import Relational as Relational
 from components.gnn.conv_attention import ConvolutionalAttention as ConvolutionalAttention
 from components.gnn.conv_attention import UnitAttention as UnitAttention

@@ -36,12 +36,15 @@ class PairEncoder(nn.Module):
     by_gene
         Whether :meth:`project` maps each gene alone, whichever others there are: a small batch then projects its own
         genes in place of all.
+    common
+        Whether :meth:`forward` is given the sum of the tokens of common neighbours as a third argument.
     """
 
     width: int
     context: int = 0
     classified: ClassVar[bool] = False
     by_gene: ClassVar[bool] = False
+    common: ClassVar[bool] = False
 
     class Settings(BaseSettings):
         """Settings common to all pair encoders."""

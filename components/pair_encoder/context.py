@@ -29,6 +29,22 @@ class Context:
     absent: Tensor
 
 
+class CommonNeighbours:
+    """Finds the neighbours that two genes share in the graph ``[2, edges]``; whether they are linked is not read.
+
+    Memory grows with genes squared, a byte each.
+    """
+
+    def __init__(self, edges: Tensor, n_genes: int) -> None:
+        self.linked = torch.zeros(n_genes, n_genes, dtype=torch.bool, device=edges.device)
+        self.linked[edges[0], edges[1]] = True
+        self.linked.fill_diagonal_(False)
+
+    def total(self, tokens: Tensor, pairs: Tensor) -> Tensor:
+        """Return the sum of the tokens ``[genes, dim]`` of common neighbours of ``[pairs, 2]``: ``[pairs, dim]``."""
+        return (self.linked[pairs[:, 0]] & self.linked[pairs[:, 1]]).to(tokens.dtype) @ tokens
+
+
 class Neighbours:
     """Finds pairs (i, k) and (k, j) of the graph ``[2, edges]`` for a candidate pair (i, j).
 

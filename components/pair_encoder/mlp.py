@@ -34,7 +34,7 @@ class MLPPairEncoder(PairEncoder):
         self.as_tf = nn.Linear(in_width, s.dim)
         self.as_target = nn.Linear(in_width, s.dim)
         blocks: list[nn.Module] = []
-        width = 3 * s.dim
+        width = (3 + self.common) * s.dim
         for _ in range(s.layers):
             blocks += [nn.Linear(width, s.dim), nn.GELU(), Dropout(s.dropout)]
             width = s.dim
@@ -47,3 +47,21 @@ class MLPPairEncoder(PairEncoder):
     def forward(self, tf: Tensor, target: Tensor) -> Tensor:
         """Encode two ``[pairs, dim]`` tokens as ``[pairs, dim]``."""
         return self.body(torch.cat([tf, target, tf * target], dim=1))
+
+
+@register("pair_encoder", "common_neighbours")
+class CommonNeighboursEncoder(MLPPairEncoder):
+    """Encodes a pair as ``mlp`` does, and reads the sum of the tokens of the genes that both are linked to.
+
+    Two ``[pairs, dim]`` to ``[pairs, dim]``. Links are training edges either way; the pair's own is none of them.
+
+    Source: Wang et al. 2024 (NCN) eq 6, beside the product of the two tokens.
+    """
+
+    by_gene = False
+    common = True
+
+    def forward(self, tf: Tensor, target: Tensor, shared: Tensor | None = None) -> Tensor:
+        """Encode two ``[pairs, dim]`` tokens and the sum of those of common neighbours as ``[pairs, dim]``."""
+        shared = torch.zeros_like(tf) if shared is None else shared
+        return self.body(torch.cat([tf, target, tf * target, shared], dim=1))

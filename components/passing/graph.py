@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from components.passing.layout import Layout
+
+TO_TARGET, TO_TF = 0, 1  # ways along a training positive
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,15 @@ class Graph:
     edges
         All edges.
     slots
-        ``[positives, ways]``: which edges each training positive stands for.
+        Way to ``[positives]``: which edge each training positive stands for.
     """
 
-    def __init__(self, edges: Tensor, slots: Tensor | None = None) -> None:
+    def __init__(self, edges: Tensor, slots: Mapping[int, Tensor] | None = None) -> None:
         self._all, self._slots = edges, slots
         self._shown: Tensor | None = None
         self._whole = self
+        self._seen: Tensor | None = None  # which training positives are not hidden, [positives]
+        self._ways: dict[int, Graph] = {}
         self._messages: dict[tuple[int, bool], Messages] = {}
 
     @classmethod
@@ -73,10 +78,10 @@ class Graph:
     def of_positives(cls, positives: Tensor, direction: str) -> Graph:
         """Return the graph of training positives ``[positives, 2]``, see :func:`training_graph`."""
         edges, n = training_graph(positives, direction=direction), _beyond(positives)
-        ways = {"both": (positives, positives.flip(1)), "to_target": (positives,), "to_tf": (positives.flip(1),)}
+        ways = {"both": (TO_TARGET, TO_TF), "to_target": (TO_TARGET,), "to_tf": (TO_TF,)}[direction]
         keys = edges[0] * n + edges[1]
-        slots = [torch.searchsorted(keys, pairs[:, 0] * n + pairs[:, 1]) for pairs in ways[direction]]
-        return cls(edges, torch.stack(slots, dim=1))
+        ends = {TO_TARGET: positives, TO_TF: positives.flip(1)}
+        return cls(edges, {way: torch.searchsorted(keys, ends[way][:, 0] * n + ends[way][:, 1]) for way in ways})
 
     def hiding(self, hidden: Tensor) -> Graph:
         """Return the graph without training positives ``[positives]`` that are being predicted.
@@ -85,11 +90,32 @@ class Graph:
         """
         if self._slots is None:
             raise RuntimeError("only a graph of training positives can hide them")
-        seen = (~hidden).to(torch.int32).unsqueeze(1).expand_as(self._slots)
-        count = seen.new_zeros(self._all.shape[1]).index_add(0, self._slots.flatten(), seen.flatten())
         graph = Graph(self._all)
-        graph._shown, graph._whole = count > 0, self
+        graph._whole, graph._seen = self, ~hidden
+        graph._shown = graph._count(self._slots) > 0
         return graph
+
+    def of_way(self, way: int) -> Graph:
+        """Return the edges that run one way along a training positive: ``TO_TARGET`` or ``TO_TF``.
+
+        All edges, where they are not known to be of training positives; none, where messages pass the other way alone.
+        """
+        slots = self._whole._slots
+        if slots is None:
+            return self
+        if way not in self._ways:
+            graph = Graph(self._all)
+            graph._shown, graph._whole = self._count({way: slots[way]} if way in slots else {}) > 0, self._whole
+            self._ways[way] = graph
+        return self._ways[way]
+
+    def _count(self, slots: Mapping[int, Tensor]) -> Tensor:
+        """Return how many training positives that are not hidden stand for each edge by some ways, ``[edges]``."""
+        count = torch.zeros(self._all.shape[1], dtype=torch.int32, device=self.device)
+        for edges in slots.values():
+            seen = torch.ones_like(edges) if self._seen is None else self._seen
+            count = count.index_add(0, edges, seen.to(torch.int32))
+        return count
 
     @property
     def edges(self) -> Tensor:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.model import training_graph
-from components.pair_encoder.context import Neighbours
+from components.pair_encoder.context import CommonNeighbours, Neighbours
+from components.passing.graph import both_ways
 
 PATH = training_graph(torch.tensor([[0, 1], [0, 2], [3, 2]]))  # 1 - 0 - 2 - 3, and gene 4 alone
 
@@ -90,3 +91,17 @@ class TestInTheModel:
             with_context.score(with_context.encode(no_edges), pairs)[1],
             without.score(without.encode(no_edges), pairs)[1],
         )
+
+
+def test_common_neighbours_are_the_genes_that_both_are_linked_to():
+    edges = both_ways(torch.tensor([[0, 0, 1, 1, 2], [1, 2, 2, 3, 3]]))
+    tokens = torch.eye(5)
+    found = CommonNeighbours(edges, 5).total(tokens, torch.tensor([[0, 1], [0, 3], [1, 2], [0, 4], [2, 2]]))
+    assert [row.nonzero().flatten().tolist() for row in found] == [[2], [1, 2], [0, 3], [], [0, 1, 3]]
+
+
+def test_a_pairs_own_link_is_no_common_neighbour():
+    edges, pair = torch.tensor([[0, 1, 2], [2, 2, 3]]), torch.tensor([[0, 1]])
+    linked = torch.cat([edges, pair.t()], dim=1)
+    one, other = (CommonNeighbours(both_ways(each), 4).total(torch.eye(4), pair) for each in (edges, linked))
+    assert torch.equal(one, other) and one.sum() == 1

@@ -16,6 +16,7 @@ from components.core import registry
 from components.core.budget import Budget
 from components.core.streams import Streams
 from components.gnn.base import GraphBranch
+from components.gnn.relational import RelationalLayer
 from components.passing.graph import Graph, training_graph
 from components.passing.layers import GraphLayer, unit_rows
 from components.passing.layout import Layout
@@ -134,7 +135,10 @@ class TestHiddenEdges:
     def test_graph_behind_a_mask_is_the_graph_of_the_rest(self, level, settings, hidden, direction):
         part = branch(level, widths=(4, 3, 2), **settings).double().eval()
         masked = part(features(), Graph.of_positives(POSITIVES, direction).hiding(hidden))
-        rebuilt = part(features(), training_graph(POSITIVES[~hidden], direction=direction))
+        rest = training_graph(POSITIVES[~hidden], direction=direction)
+        if level == "relational":  # which tells the ways of an edge apart
+            rest = Graph.of_positives(POSITIVES[~hidden], direction)
+        rebuilt = part(features(), rest)
         for one, other in zip(
             (*masked.layers, masked.as_tf, masked.as_target),
             (*rebuilt.layers, rebuilt.as_tf, rebuilt.as_target),
@@ -277,6 +281,19 @@ def test_training_in_bf16_reads_the_masked_graph(dataset, split):
     for level in MASKED:
         trained = fit(dataset, split, make_parts(gnn=(level, {"hide_batch": True})), budget=budget)
         assert len(trained.curves.values["joint_loss"]) == 1
+
+
+def test_relational_layers_mean_tfs_and_targets_apart():
+    """Written as loops: a gene, the mean of its TFs and the mean of its targets, each by a map of its own."""
+    layer, x = RelationalLayer(IN_WIDTH, 3).double(), features()
+    edges = [tuple(edge) for edge in POSITIVES.tolist()]
+    found = layer(x, Graph.of_positives(POSITIVES, "both"))
+    for gene in range(len(x)):
+        tfs, targets = [i for i, j in edges if j == gene], [j for i, j in edges if i == gene]
+        expected = layer.of_gene(x[gene])
+        for listed, by in ((tfs, layer.of_tfs), (targets, layer.of_targets)):
+            expected = expected + (by(x[listed].mean(dim=0)) if listed else 0)
+        torch.testing.assert_close(found[gene], expected)
 
 
 def test_unit_rows_are_torchs():
