@@ -88,7 +88,7 @@ def _scores(cell: Cell, predictions: Path) -> PartScores:
         raise ValueError("the data have changed")
     stored = pd.read_parquet(predictions)
     genes = pd.Index(dataset.genes)
-    pairs = np.stack([genes.get_indexer(stored[end]) for end in ("tf", "target")], axis=1).astype(np.int64)
+    pairs = np.stack([genes.get_indexer(pd.Index(stored[end])) for end in ("tf", "target")], axis=1).astype(np.int64)
     scores, labels = stored["score"].to_numpy(np.float64), stored["label"].to_numpy(np.int64)
     parts = {part: np.flatnonzero(stored["part"] == part) for part in ("validation", "test")}
     return {part: metrics_of(scores[rows], labels[rows], pairs[rows]) for part, rows in parts.items()}

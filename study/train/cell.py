@@ -249,9 +249,7 @@ def _predictions(dataset: Dataset, folds: tuple[Split, ...], outcomes: Sequence[
         "tf": genes[pairs[:, 0]],
         "target": genes[pairs[:, 1]],
         "label": np.concatenate([labels for *_, labels, _ in parts]).astype(np.int8),
-        "score": single
-        if np.array_equal(single, scores)
-        else scores,  # to the last bit, for later metrics
+        "score": single if np.array_equal(single, scores) else scores,  # to the last bit, for later metrics
         "part": np.repeat([part for part, *_ in parts], sizes),
         "fold": np.repeat([number for _, number, *_ in parts], sizes).astype(np.int8),
     }
