@@ -40,20 +40,17 @@ def read_base_grn(path: Path, genes: Container[str]) -> Network | None:
     KnockoutError
         If a value is neither 0 nor 1, or no edge lies between two genes of the data set.
     """
-    frame = _frame(path)
+    frame = _frame(path, genes)
     if frame is None:
         return None
-    frame = frame.reset_index(drop=True)
-    names = [one_name(name) for name in frame[GENE]]
+    names = [one_name(name) for name in frame.pop(GENE)]
     tfs = [one_name(title) for title in frame.columns]
     rows = [row for row, name in enumerate(names) if name.upper() in genes]
-    columns = [
-        place for place, tf in enumerate(tfs) if tf.upper() in genes and frame.columns[place] not in (PEAK, GENE)
-    ]
-    motifs = _zeros_and_ones(frame.iloc[rows, columns], path)
-    edges = dict.fromkeys((tfs[columns[column]], names[rows[row]]) for row, column in np.argwhere(motifs))
+    motifs = _zeros_and_ones(frame.iloc[rows], path)
+    edges = dict.fromkeys((tfs[column], names[rows[row]]) for row, column in np.argwhere(motifs))
     if not edges:
-        message = f"no edge of this base GRN is between genes of the data set; it has genes such as {names[0]!r}."
+        examples = ", ".join(map(repr, names[:3])) or "none"
+        message = f"no edge of this base GRN is between genes of the data set. Genes of its peaks: {examples}."
         raise KnockoutError(message, where=str(path))
     n_tfs, n_targets = (len({edge[end] for edge in edges}) for end in (0, 1))
     said = f"a base GRN of CellOracle: {len(edges)} edges from {n_tfs} TFs to {n_targets} genes of the data set"
@@ -64,21 +61,24 @@ def read_base_grn(path: Path, genes: Container[str]) -> Network | None:
     return Network(path, regulators, targets, False, (said,))
 
 
-def _frame(path: Path) -> pd.DataFrame | None:
-    """Return the table, if its titles are those of a base GRN."""
-    if is_parquet(path):
-        try:
-            frame = pd.read_parquet(path)
-        except Exception as error:  # pyarrow raises whatever it meets first
-            raise KnockoutError(f"not readable as parquet: {str(error).splitlines()[0]}", where=str(path)) from None
-        return frame if {PEAK, GENE} <= {*frame.columns} else None
-    text = text_of(path)
-    if not {PEAK, GENE} <= {title.strip('" \r') for title in text.partition("\n")[0].split(",")}:
-        return None
+def _frame(path: Path, genes: Container[str]) -> pd.DataFrame | None:
+    """Return the columns of the target gene and of known TFs, if the titles are those of a base GRN."""
+    text = None if is_parquet(path) else text_of(path)
     try:
-        return pd.read_csv(io.StringIO(text), dtype={PEAK: str, GENE: str}, keep_default_na=False)
-    except pd.errors.ParserError as error:
-        raise KnockoutError(f"not readable as CSV: {error}", where=str(path)) from None
+        if text is not None:
+            titles = [title.strip('" \r') for title in text.partition("\n")[0].split(",")]
+        else:
+            from pyarrow import parquet  # not at first: it takes long to import
+
+            titles = parquet.read_schema(path).names
+        if not {PEAK, GENE} <= {*titles}:
+            return None
+        known = [title for title in titles if title == GENE or (title.upper() in genes and title != PEAK)]
+        if text is not None:
+            return pd.read_csv(io.StringIO(text), usecols=known, dtype={GENE: str}, keep_default_na=False)
+        return pd.read_parquet(path, columns=known).reset_index(drop=True)
+    except (OSError, ValueError) as error:  # of pyarrow and pandas
+        raise KnockoutError(f"not readable: {str(error).splitlines()[0]}", where=str(path)) from None
 
 
 def _zeros_and_ones(frame: pd.DataFrame, path: Path) -> NDArray[np.bool_]:

@@ -39,7 +39,7 @@ def test_motifs_in_peaks_are_edges(tmp_path: Path, name: str):
     "changes, said, where",
     [
         ({"Myc": [0.0, 1.0, 0.5, 1.0]}, "0.5 is neither 0 nor 1", "row 4, column 'Myc'"),
-        ({"gene_short_name": ["A", "B", "C", "D"]}, "no edge of this base GRN", "base."),
+        ({"gene_short_name": ["A", "B", "C", "D"]}, "Genes of its peaks: 'A', 'B', 'C'", "base."),
     ],
 )
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -57,3 +57,9 @@ def test_other_parquet_is_refused_with_the_line_that_converts_it(tmp_path: Path)
     pd.DataFrame({"TF": ["Sox2"], "target": ["Klf4"]}).to_parquet(tmp_path / "edges.parquet")
     with pytest.raises(KnockoutError, match="to_csv"):
         read_edges(tmp_path / "edges.parquet", GENES)
+
+
+def test_a_file_that_only_claims_to_be_parquet_is_refused(tmp_path: Path):
+    (tmp_path / "base.parquet").write_text("peak_id,gene_short_name,Sox2\n")
+    with pytest.raises(KnockoutError, match="not readable"):
+        read_edges(tmp_path / "base.parquet", GENES)
