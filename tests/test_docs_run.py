@@ -176,12 +176,12 @@ class Reader:
         """Run a command: one of knockout in this process, another one in a shell."""
         if not block.text.startswith("knockout "):
             done = subprocess.run(["bash", "-ec", block.text], capture_output=True, text=True)
-            return done.stdout + done.stderr if done.returncode else ""
+            return f"exit code {done.returncode}\n{done.stdout}{done.stderr}" if done.returncode else ""
         if "other-results" in block.text and Path("results").is_dir():
             shutil.copytree("results", "other-results")
         ended = self.knockout(*small(shlex.split(block.text)[1:]))
         self.printed = ended.out
-        return ended.out + ended.err if ended.code else ""
+        return f"exit code {ended.code}\n{ended.out}{ended.err}" if ended.code else ""
 
     def do_yaml(self, block: Block, number: int) -> str:
         """Write a study, and plan it where no command of the page does."""
@@ -191,7 +191,7 @@ class Reader:
         if block.title and any(path.name in other.text for other in self.blocks if other.language == "sh"):
             return ""
         ended = self.knockout("plan", path.name, "--data", "beeline")
-        return ended.out + ended.err if ended.code else ""
+        return f"exit code {ended.code}\n{ended.out}{ended.err}" if ended.code else ""
 
     def do_python(self, block: Block, number: int) -> str:
         """Compare an excerpt with its file, write a script that a study names, or execute the block."""
