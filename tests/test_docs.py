@@ -50,7 +50,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def studies() -> list[Any]:
-    pages = [page for page in PAGES if page.name != "plugins.md"]  # its parts are those of the example package
+    pages = [page for page in PAGES if page.name != "plugins.md"]  # tests/test_docs_run.py has its plug-ins
     blocks = [(page.name, block) for page in pages for block in BLOCK.findall(page.read_text())]
     return [pytest.param(block, id=f"{page}: {block.splitlines()[0]}") for page, block in blocks]
 

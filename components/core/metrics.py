@@ -133,8 +133,8 @@ OWN: dict[str, Words] = {}  # metrics of plug-ins
 def register_metric(name: str, words: Words) -> Callable[[Function], Function]:
     """Register the decorated function as a metric of every cell: ``(scores, labels, pairs)`` to a number.
 
-    Higher must be better, as for all metrics here: searches maximise them. Its code is part of every cell's identity:
-    cells are trained anew where a metric is added or changed.
+    Higher must be better, as for all metrics here: searches maximise them. Its code is part of every cell's identity; a
+    cell that was trained before it was added or changed is scored anew from what is stored.
 
     Raises
     ------

@@ -8,20 +8,17 @@ target that several motifs of a TF name, the largest importance counts, as in ``
 from __future__ import annotations
 
 import ast
-import csv
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from components.core.errors import KnockoutError
-from components.tables.csvfile import Column, rows_of, text_of
+from components.exchange.gene_sets import GeneSet, importance_of, read_gene_sets, suffix_of
+from components.tables.csvfile import Column, rows_of
 from components.tables.network import Network
-
-Row: TypeAlias = tuple[int, list[str]]
-Regulon: TypeAlias = tuple[int, str, Mapping[str, float]]  # line, TF, importance of each target
 
 TITLES = 3  # rows of titles at most
 TFS = ("tf", "transcriptionfactor", "regulator", "source", "regulon", "regulons", "name")
@@ -40,14 +37,14 @@ def read_regulons(path: Path) -> Network | None:
     KnockoutError
         If the lists have no TF, or one cannot be read.
     """
-    if path.name.removesuffix(".gz").endswith(".gmt"):
-        return _network(path, _gene_sets(path), "a gene set is the regulon of its name; every edge weighs 1")
+    if suffix_of(path):
+        return _network(path, read_gene_sets(path), "regulons by name; where they hold no importance, an edge weighs 1")
     layout = _layout(path)
     if layout is None:
         return None
     titles, tf, targets = layout
     rows = itertools.islice(rows_of(path), titles, None)
-    regulons = ((line, _tf_of(row[tf]), _importance(path, line, row[targets])) for line, row in rows)
+    regulons = ((line, row[tf], _importance(path, line, row[targets])) for line, row in rows)
     return _network(path, regulons, "lists of targets; of a pair that several motifs give, the largest importance")
 
 
@@ -70,17 +67,6 @@ def _layout(path: Path) -> tuple[int, int, int] | None:
     return None
 
 
-def _gene_sets(path: Path) -> Iterator[Regulon]:
-    """Yield the sets of a GMT file: name, description, genes; tabs, or commas as pySCENIC writes them."""
-    lines = text_of(path).splitlines()
-    separator = "\t" if any("\t" in line for line in lines) else ","
-    for number, row in enumerate(csv.reader(lines, delimiter=separator), start=1):
-        if row and not row[0].startswith("#"):
-            if len(row) < 3:
-                raise KnockoutError("name, description and genes are needed.", where=f"{path}, row {number}")
-            yield number, _tf_of(row[0]), {gene.strip(): 1.0 for gene in row[2:] if gene.strip()}
-
-
 def _tf_of(name: str) -> str:
     return SIGN.sub("", name.strip())
 
@@ -89,21 +75,15 @@ def _importance(path: Path, line: int, text: str) -> Mapping[str, float]:
     """Return the importance of each target of a list as Python writes it; 1 where the list has names alone."""
     try:
         value: Any = ast.literal_eval(NUMPY.sub(r"\1", FROZEN.sub(r"\1", text)))
-        pairs = value.items() if isinstance(value, dict) else value
-        weighed = dict((pair, 1.0) if isinstance(pair, str) else pair for pair in pairs)
-        importance = {str(gene): float(weight) for gene, weight in weighed.items()}
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        message = f"{text[:40]!r} ... is no list of targets; expected [('GENE', importance), ...]."
-        raise KnockoutError(message, where=f"{path}, row {line}") from None
-    for gene, weight in importance.items():
-        if not math.isfinite(weight):
-            raise KnockoutError(f"the importance of {gene} is {weight}.", where=f"{path}, row {line}")
-    return importance
+        value = None
+    return importance_of(text if value is None else value, f"{path}, row {line}")
 
 
-def _network(path: Path, regulons: Iterator[Regulon], note: str) -> Network:
+def _network(path: Path, regulons: Iterable[GeneSet], note: str) -> Network:
     best: dict[tuple[str, str], tuple[float, int]] = {}
-    for line, tf, importance in regulons:
+    for line, name, importance in regulons:
+        tf = _tf_of(name)
         for target, weight in importance.items():
             if weight > best.get((tf, target), (-math.inf, 0))[0]:
                 best[tf, target] = weight, line

@@ -12,6 +12,8 @@ import numpy as np
 from components.core.dataset import Ints, pair_keys
 from components.core.errors import KnockoutError, UnknownNameError, count
 from components.core.metrics import Scores
+from components.exchange.base_grn import is_parquet, read_base_grn
+from components.exchange.gene_sets import suffix_of
 from components.exchange.regulons import read_regulons
 from components.tables.csvfile import Column, rows_of
 from components.tables.network import Network, read_network
@@ -82,14 +84,17 @@ def read_scores(path: Path, genes: Sequence[str], pairs: Ints) -> Scores:
 
 def is_bare(path: Path) -> bool:
     """Return whether a file has one column: a score per pair, and no pairs."""
+    if is_parquet(path) or suffix_of(path):
+        return False
     return len(next(rows_of(path, "one score per pair, or rows of regulator, target and score"))[1]) == 1
 
 
 def read_edges(path: Path, genes: Sequence[str], tfs: Sequence[str] = (), weight: str = "") -> EdgeList:
-    """Return the edges of a list as BEELINE, GRNBoost2, pySCENIC, CellOracle and others write it, or of regulons.
+    """Return the edges of a list as BEELINE, GRNBoost2, pySCENIC, CellOracle and others write it.
 
-    Genes are names, in any case where that is clear, or places in the list of genes. The column of weights is found by
-    its title, or is the only other one with numbers; without any, edges weigh 1.
+    Regulons and a base GRN are edges, too. Genes are names, in any case where that is clear, or places in the list of
+    genes. The column of weights is found by its title, or is the only other one with numbers; without any, edges weigh
+    1.
 
     Raises
     ------
@@ -98,9 +103,10 @@ def read_edges(path: Path, genes: Sequence[str], tfs: Sequence[str] = (), weight
         twice with two weights.
     """
     places = _places(genes)
-    known = {*places, *map(str, range(len(genes)))}
-    regulons = read_regulons(path)
-    network = regulons or read_network(path, {name.upper() for name in known}, tfs)
+    known = {name.upper() for name in (*places, *map(str, range(len(genes))))}
+    network = read_base_grn(path, known) or read_regulons(path)
+    notes = list(network.notes) if network else []
+    network = network or read_network(path, known, tfs)
     column, note = _weights(network, weight)
     values = np.ones(len(network.regulators.values)) if column is None else _numbers(column)
     ends = [_indices(side, places, len(genes)) for side in (network.regulators, network.targets)]
@@ -114,7 +120,7 @@ def read_edges(path: Path, genes: Sequence[str], tfs: Sequence[str] = (), weight
             where=str(path),
         )
     kept = ~unknown & (pairs[:, 0] != pairs[:, 1])
-    notes = [*(regulons.notes if regulons else ()), *([note] if note else [])]
+    notes += [note] if note else []
     if unknown.any():
         notes.append(f"{np.sum(unknown)} of {count(len(pairs), 'row')} name genes that the data set does not have")
     _refuse_two_weights(network, pairs, values, np.flatnonzero(kept), len(genes))

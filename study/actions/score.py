@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.core import registry
 from components.core.errors import KnockoutError
 from components.core.streams import Streams
 from components.tables.files import sibling_suggestion
@@ -60,13 +61,14 @@ def scoring_study(files: Sequence[str], on: Sequence[str], keys: dict[str, Any])
     Raises
     ------
     KnockoutError
-        If a file is not there, or two lists have one name.
+        If a file is not there, or two lists have one name or one content.
     """
     lists = [_named(given) for given in files]
     names = [name for name, _ in lists]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise KnockoutError(f"two lists are named {twice[0]!r}; write NAME={lists[names.index(twice[0])][1]}.")
+    _refuse_copies(lists)
     studies = [name for name in on if Path(name).suffix in (".yaml", ".yml")]
     if studies and len(on) > 1:
         raise KnockoutError(f"name data sets, or one study file; got {', '.join(on)}.", where="--on")
@@ -117,6 +119,19 @@ def _listed(cell: Cell) -> Listed | None:
     pairs = asked_pairs(split)[0]
     listed = int(read.lookup(pairs, dataset.n_genes)[1].sum())
     return Listed(cell.arm.name, dataset.name, listed, len(pairs), read.notes)
+
+
+def _refuse_copies(lists: Sequence[tuple[str, str]]) -> None:
+    """Refuse two lists, given by name and file, with the same content: one of them would not be in the table."""
+    seen: dict[tuple[str, ...], tuple[str, str]] = {}
+    for name, file in lists:
+        contents = registry.parse("scorer", "edges", {"file": file}).identity()["file"]  # the pattern where none fits
+        first, original = seen.setdefault(tuple(contents), (name, file))
+        if first != name:
+            raise KnockoutError(
+                f"{first!r} and {name!r} are one list: {original} and {file} have the same content. Leave one out, or "
+                "name the file that was meant."
+            )
 
 
 def _named(given: str) -> tuple[str, str]:

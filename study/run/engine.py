@@ -180,10 +180,12 @@ def _run_missing(
     workers = make_workers(plan.study, missing, out, means)
     keys = {cell.digest: key_of(cell) for cell in plan.cells}
     listener.costs(Costs.of(keys, recorded), [keys[cell.digest] for cell in missing], len(plan.study.lanes))
-    queue = Queue(missing)
-    for cell, record in drive(queue.take, Pool(workers, out, listener.stopping), listener):
+    queue, pool = Queue(missing), Pool(workers, out, listener.stopping)
+    for cell, record in drive(queue.take, pool, listener):
         queue.ended(cell)
         tracker.log(cell.row, record)
+    if rescored := pool.rescorer.recorded:
+        listener.message(f"{rescored} of {len(missing)} cells were trained before: metrics computed from stored scores")
 
 
 def forget_failed(cells: Iterable[str], ledger: Ledger) -> None:

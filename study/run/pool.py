@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 
+from study.run.rescored import Rescorer
 from study.run.workers import Workers
 from study.spec.cell import Cell
 from study.spec.machine import Lane
@@ -35,6 +36,7 @@ class Pool:
     def __init__(self, workers: Workers, out: Path, on_stop: Callable[[], None] = lambda: None) -> None:
         self.workers = workers
         self.ledger, self.claims = Ledger(out), Claims(out)
+        self.rescorer = Rescorer(self.ledger)
         self.stopping = threading.Event()
         self.on_stop: Callable[[], None] | None = on_stop
         self._elsewhere: dict[str, Cell] = {}  # cells that another driver trains
@@ -103,6 +105,8 @@ class Pool:
             self._elsewhere.pop(cell.digest, None)
             ours = self.claims.take(cell.digest, cell.label)
             record = self.ledger.read(cell.digest)  # after the claim: its last owner recorded before letting go
+            if record is None and ours:
+                record = self.rescorer.record(cell)
             if record is None and ours:
                 return cell
             if record is not None:

@@ -7,6 +7,8 @@ first one's record stays.
 
 from __future__ import annotations
 
+import functools
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -56,6 +58,13 @@ class Ledger:
         if traceback:
             write_text(self.folder.traceback(record.cell), traceback)
         return write_first(path, lambda file: file.write_text(record.text(), encoding="utf-8"))
+
+    def write_like(self, record: CellRecord, other: str) -> bool:
+        """Record a cell with the predictions and embeddings of another; return False if another writer was faster."""
+        for path in (self.folder.predictions, self.folder.embeddings):
+            if path(other).exists():
+                write_atomically(path(record.cell), functools.partial(shutil.copyfile, path(other)))
+        return self.write(record)
 
     def read(self, cell: str) -> CellRecord | None:
         """Return a cell's record, None if it has none yet; one that is damaged is the cell's failure."""

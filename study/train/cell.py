@@ -205,7 +205,7 @@ def _record(cell: Cell, dataset: Dataset, folds: tuple[Split, ...], outcomes: Se
     for number, outcome in enumerate(outcomes[1:], start=2):
         curves |= {f"fold_{number}/{name}": values for name, values in outcome.curves.items()}
     scores = {
-        part: _evaluate(
+        part: metrics_of(
             np.concatenate([getattr(outcome, part) for outcome in outcomes]),
             np.concatenate([getattr(split, f"{part}_labels") for split in folds]),
             np.concatenate([getattr(split, part) for split in folds]),
@@ -228,7 +228,8 @@ def _record(cell: Cell, dataset: Dataset, folds: tuple[Split, ...], outcomes: Se
     )
 
 
-def _evaluate(scores: np.ndarray, labels: np.ndarray, pairs: np.ndarray) -> dict[str, float | None]:
+def metrics_of(scores: np.ndarray, labels: np.ndarray, pairs: np.ndarray) -> dict[str, float | None]:
+    """Return every metric of scores ``[pairs]`` for labels ``[pairs]``, as a record holds it: None where undefined."""
     values = evaluate(scores, labels, pairs)
     return {name: float(values[name]) if np.isfinite(values[name]) else None for name in METRICS}
 
@@ -242,11 +243,13 @@ def _predictions(dataset: Dataset, folds: tuple[Split, ...], outcomes: Sequence[
     ]
     genes, pairs = np.asarray(dataset.genes), np.concatenate([pairs for _, _, pairs, _, _ in parts])
     sizes = [len(pairs) for _, _, pairs, _, _ in parts]
+    scores = np.concatenate([scores for *_, scores in parts])
+    single = scores.astype(np.float32)
     return {
         "tf": genes[pairs[:, 0]],
         "target": genes[pairs[:, 1]],
         "label": np.concatenate([labels for *_, labels, _ in parts]).astype(np.int8),
-        "score": np.concatenate([scores for *_, scores in parts]).astype(np.float32),
+        "score": single if np.array_equal(single, scores) else scores,  # to the last bit, for later metrics
         "part": np.repeat([part for part, *_ in parts], sizes),
         "fold": np.repeat([number for _, number, *_ in parts], sizes).astype(np.int8),
     }

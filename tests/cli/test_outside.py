@@ -90,3 +90,28 @@ def test_a_mistake_is_one_message_and_writes_nothing(
     done = knockout(*arguments, "--data", data, *out)
     assert done.code == 2 and said in done.err and done.err.count("\n") == 1
     assert not (tmp_path / "out").exists() and not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    "lists, named",
+    [
+        (["first.csv", "second.csv"], ("'first' and 'second'", "first.csv and ", "second.csv have")),
+        (
+            ["other.csv", "first.csv", "{cell}/copy.csv", "x={cell}/list.csv"],
+            ("'copy' and 'x'", "{cell}/copy.csv and "),
+        ),
+    ],
+)
+def test_two_lists_with_one_content_are_named(
+    knockout: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lists: list[str], named: tuple[str, ...]
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("first.csv", "second.csv", "other.csv"):
+        Path(name).write_text(f"TF,target,importance\nG001,G002,{1 + (name == 'other.csv')}\n")
+    for cell in ("one", "two"):
+        Path(cell).mkdir()
+        for name in ("copy.csv", "list.csv"):
+            Path(cell, name).write_text(f"TF,target,importance\nG001,G003,{len(cell) + (cell == 'one')}\n")
+    done = knockout("score", *lists, "--on", "net/*", "--data", data, "--out", "out")
+    assert done.code == 2 and "the same content" in done.err and done.err.count("\n") == 1, done.err
+    assert [part for part in named if part not in done.err] == [] and not Path("out").exists()

@@ -1,14 +1,16 @@
 """Regulons as pySCENIC and those who save them write them."""
 
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from components.core.errors import KnockoutError
-from components.exchange.scores import read_edges
+from components.exchange.scores import is_bare, read_edges
 
 GENES = ("SOX2", "KLF4", "MYC", "NANOG")
 PAIRS = np.array([[0, 1], [0, 3], [2, 1], [2, 3]])
@@ -48,6 +50,7 @@ def test_motifs_are_edges_with_the_largest_importance(tmp_path: Path, first: str
 
 
 SETS = {
+    "ctxcore": "SOX2(+),\t,tf=SOX2,score=3.1,\tKLF4\tNANOG\nMYC(-),\t,tf=MYC,score=2.0,\tKLF4\n",
     "pySCENIC": "SOX2(+),,KLF4,NANOG\nMYC(-),,KLF4\n",
     "GSEA": "SOX2_extended (21g)\thttp://x\tKLF4\tNANOG\nMYC (12g)\tna\tKLF4\n",
 }
@@ -93,3 +96,68 @@ def test_what_is_no_regulon_is_refused_with_its_row(
     with pytest.raises(KnockoutError, match=said) as refused:
         read_edges(Path("reg.csv"), GENES)
     assert where in refused.value.where and not Path("ran").exists()
+
+
+class Regulon:
+    """A regulon of ctxcore, as far as its YAML goes."""
+
+    def __init__(self, name: str, weights: dict[str, float]) -> None:
+        self.name, self.weights = name, weights
+
+
+def saved(dumper: yaml.Dumper, regulon: Regulon) -> yaml.Node:
+    """Represent a regulon as ctxcore does; the score, a number of NumPy, is pickled."""
+    content = {
+        "name": regulon.name,
+        "genes": list(regulon.weights),
+        "weights": list(regulon.weights.values()),
+        "score": np.float64(3.1),
+        "context": ["activating", "m1.png"],
+        "transcription_factor": regulon.name.partition("(")[0],
+    }
+    return dumper.represent_mapping("!Regulon", content, flow_style=True)
+
+
+@pytest.mark.parametrize("number", [float, np.float64, np.float32])
+@pytest.mark.parametrize("name", ["regulons.yaml", "regulons.yml.gz"])
+def test_saved_regulons_keep_their_importance(tmp_path: Path, name: str, number: type):
+    class Dumper(yaml.Dumper):
+        pass
+
+    Dumper.add_representer(Regulon, saved)
+    regulons = [Regulon("SOX2(+)", {"KLF4": number(2.5), "NANOG": number(0.5)}), Regulon("MYC(-)", {"KLF4": number(1)})]
+    text = yaml.dump(regulons, default_flow_style=False, Dumper=Dumper)
+    assert text.startswith("- !Regulon {") and ("numpy" in text)
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    edges = read_edges(tmp_path / name, GENES, ["SOX2", "MYC"])
+    assert edges.lookup(PAIRS, len(GENES))[0].tolist() == [2.5, 0.5, 1.0, 0.0]
+
+
+def test_names_with_targets_are_regulons(tmp_path: Path):
+    (tmp_path / "reg.json").write_text(json.dumps({"SOX2(+)": ["KLF4"], "MYC(-)": ["KLF4", "GATA1"]}))
+    edges = read_edges(tmp_path / "reg.json", GENES, ["SOX2", "MYC"])
+    assert edges.lookup(PAIRS, len(GENES))[0].tolist() == [1.0, 0.0, 1.0, 0.0]
+    (tmp_path / "one.json").write_text('{"SOX2(+)": ["KLF4"]}')  # one column, and yet no list of bare scores
+    assert not is_bare(tmp_path / "one.json")
+
+
+@pytest.mark.parametrize(
+    "name, text, said",
+    [
+        ("reg.json", '{"SOX2(+)": ["KLF4"', "not readable"),
+        ("reg.json", '{"SOX2(+)": "KLF4"}', "is no list of targets"),
+        ("reg.json", '[{"tf": "SOX2"}]', "no name with its genes"),
+        ("reg.yaml", "- !Regulon {name: SOX2, genes: [KLF4, MYC], weights: [1.0]}", "1 weights for 2 genes"),
+        ("reg.yaml", "- !Regulon {name: SOX2, genes: [KLF4], weights: [.inf]}", "importance of KLF4 is inf"),
+        ("reg.yaml", "!!python/object/apply:os.system ['touch ran']", "not readable"),
+        ("reg.yaml", "3", "no name with its genes"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, said: str
+):
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text(text)
+    with pytest.raises(KnockoutError, match=said) as refused:
+        read_edges(Path(name), GENES)
+    assert name in refused.value.where and not Path("ran").exists()

@@ -1,0 +1,94 @@
+"""Computes metrics anew from stored scores, where a cell was trained before a metric of a plug-in was added or changed.
+
+Scores are stored to the last bit, and what the record says of every other metric must come out again: else, and
+whatever goes wrong, the cell is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from components.core.metrics import OWN
+from search_spaces.arm import json_digest
+from study.spec.cell import Cell
+from study.spec.datasets import load_dataset
+from study.spec.records import CellRecord
+from study.store.ledger import Ledger
+from study.train.cell import metrics_of
+
+PartScores = dict[str, dict[str, float | None]]
+
+
+class Rescorer:
+    """Records cells whose training is on record under other metrics.
+
+    Parameters
+    ----------
+    ledger
+        The ledger of the study's output folder.
+
+    Attributes
+    ----------
+    recorded
+        How many cells were recorded.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self.recorded = ledger, 0
+
+    def record(self, cell: Cell) -> CellRecord | None:
+        """Record a cell from the scores of its training; return its record, None where it must be trained."""
+        trained = self._trained.get(_training(cell.identity)) if OWN else None
+        if trained is None:
+            return None
+        try:
+            scores = _scores(cell, self.ledger.folder.predictions(trained.cell))
+        except Exception:  # a metric of one's own may raise anything; training says what, in the cell's record
+            return None
+        if any(scores[part][name] != value for part, name, value in _unchanged(trained, cell)):
+            return None
+        record = trained.model_copy(update={"cell": cell.digest, "identity": cell.identity, "scores": scores})
+        if not self.ledger.write_like(record, trained.cell):
+            return self.ledger.read(cell.digest)
+        self.recorded += 1
+        return record
+
+    @cached_property
+    def _trained(self) -> Mapping[str, CellRecord]:
+        """The finished cells, by a digest of their identity without its metrics."""
+        records = self.ledger.read_all(sorted(self.ledger.cells())).values()
+        return {_training(record.identity): record for record in records if record.ok}
+
+
+def _training(identity: Mapping[str, Any]) -> str:
+    return json_digest({key: value for key, value in identity.items() if key != "metrics"}, 20)
+
+
+def _unchanged(trained: CellRecord, cell: Cell) -> list[tuple[str, str, float | None]]:
+    """Return part, name and value of the metrics whose code is that of the record."""
+    then, now = trained.identity.get("metrics", {}), cell.identity.get("metrics", {})
+    return [
+        (part, name, value)
+        for part, values in trained.scores.items()
+        for name, value in values.items()
+        if then.get(name) == now.get(name)
+    ]
+
+
+def _scores(cell: Cell, predictions: Path) -> PartScores:
+    """Return every metric of either part, from the stored scores of all folds."""
+    dataset = load_dataset(cell.dataset, cell.root)
+    if dataset.digest != cell.labels.data_digest:
+        raise ValueError("the data have changed")
+    stored = pd.read_parquet(predictions)
+    genes = pd.Index(dataset.genes)
+    pairs = np.stack([genes.get_indexer(pd.Index(stored[end])) for end in ("tf", "target")], axis=1).astype(np.int64)
+    scores, labels = stored["score"].to_numpy(np.float64), stored["label"].to_numpy(np.int64)
+    parts = {part: np.flatnonzero(stored["part"] == part) for part in ("validation", "test")}
+    return {part: metrics_of(scores[rows], labels[rows], pairs[rows]) for part, rows in parts.items()}
