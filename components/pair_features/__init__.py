@@ -9,3 +9,4 @@ from components.pair_features.levels import NoFeatures as NoFeatures
 from components.pair_features.levels import TopologyFeatures as TopologyFeatures
 from components.pair_features.levels import CoexpressionFeatures as CoexpressionFeatures
 from components.pair_features.levels import BothFeatures as BothFeatures
+from components.pair_features.levels import BoostedFeatures as BoostedFeatures

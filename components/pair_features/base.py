@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from components.core.dataset import Floats, pair_keys
+from components.core.dataset import Floats, Ints, pair_keys
 from components.core.exam import TrainingPairs
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
@@ -65,6 +66,15 @@ class PairFeatures(nn.Module):
     def blocks(self, expression: Floats) -> list[Block]:
         """Return what makes features of a graph and pairs, from expression ``[genes, cells]``."""
 
+    def of_training(self, pairs: Ints) -> NDArray[Any]:
+        """Return the features ``[pairs, width]`` of all training pairs ``[pairs, 2]``, edges first."""
+        labels = (np.arange(len(pairs)) < len(self._training.train)).astype(np.int64)
+        return self._source.of_training(pairs, labels, self._rng)
+
+    def of_held_out(self, pairs: Ints) -> NDArray[Any]:
+        """Return the features ``[pairs, width]`` of other pairs ``[pairs, 2]``."""
+        return self._source.of(pairs)
+
     def forward(self, pairs: Tensor) -> Tensor:
         """Return the features ``[pairs, width]`` of ``[pairs, 2]``: in training, of training pairs alone."""
         if self._keys is None or self._keys.device != pairs.device:
@@ -79,12 +89,10 @@ class PairFeatures(nn.Module):
         return torch.where(found, self._known[row], self._of_held_out(pairs))
 
     def _read_training(self, device: torch.device) -> None:
-        train, pool = self._training.train, self._training.pool
-        pairs = np.concatenate([train, pool])
-        labels = np.repeat([1, 0], [len(train), len(pool)])
+        pairs = np.concatenate([self._training.train, self._training.pool])
         keys = pair_keys(pairs, self._training.n_genes)
         order = np.argsort(keys)
-        features = self._source.of_training(pairs, labels, self._rng).astype(np.float64)
+        features = self.of_training(pairs).astype(np.float64)
         self._mean, self._spread = features.mean(axis=0), features.std(axis=0)
         self._spread[self._spread < 1e-6 * (1 + np.abs(self._mean))] = np.inf  # a constant says nothing
         self._keys = torch.from_numpy(keys[order]).to(device)
@@ -94,7 +102,7 @@ class PairFeatures(nn.Module):
         asked = pairs.cpu().numpy()
         key = asked.tobytes()
         if key not in self._held_out:
-            self._held_out[key] = self._standardised(self._source.of(asked), pairs.device)
+            self._held_out[key] = self._standardised(self.of_held_out(asked), pairs.device)
             if len(self._held_out) > CHUNKS:
                 self._held_out.popitem(last=False)
         self._held_out.move_to_end(key)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from components.core.dataset import Floats
+from components.core.dataset import Floats, Ints
 from components.core.exam import TrainingPairs
 from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
 from components.pair_features.base import PairFeatures
 from components.pairs.crossfit import STRUCTURE, Block, structure
 from components.pairs.expression import ExpressionFeatures, ExpressionSettings
+from components.pairs.trees import BoostedTrees, TreeSettings, out_of_fold
 
 
 @register("pair_features", "none")
@@ -98,3 +101,36 @@ class BothFeatures(CoexpressionFeatures):
     def blocks(self, expression: Floats) -> list[Block]:
         """Return both blocks."""
         return [structure, *super().blocks(expression)]
+
+
+@register("pair_features", "boosting")
+class BoostedFeatures(BothFeatures):
+    """Tells a model the log-odds that gradient boosting gives a pair by the features of ``both``.
+
+    ``[pairs, 2]`` to ``[pairs, 1]``. Log-odds of a training pair are those of trees that never saw it, so the model
+    learns to weigh them as it will meet them.
+
+    Source: Wolpert 1992 (stacked generalisation), as late stacking of topology with what a model learns.
+    """
+
+    class Settings(BothFeatures.Settings, TreeSettings):
+        """Settings of the features and of the trees."""
+
+    settings: Settings
+
+    @classmethod
+    def width_of(cls, settings: Any) -> int:
+        """Return 1."""
+        return 1
+
+    def of_training(self, pairs: Ints) -> NDArray[Any]:
+        """Return the log-odds ``[pairs, 1]`` of all training pairs, by trees that never saw them."""
+        return out_of_fold(self.settings, self._training, self._source.blocks, self._rng)[:, None]
+
+    def of_held_out(self, pairs: Ints) -> NDArray[Any]:
+        """Return the log-odds ``[pairs, 1]`` of other pairs, by trees that saw all training pairs."""
+        return self._trees.score(pairs)[:, None]
+
+    @cached_property
+    def _trees(self) -> BoostedTrees:
+        return BoostedTrees(self.settings, self._training, self._source.blocks, self._rng)

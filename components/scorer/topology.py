@@ -12,8 +12,8 @@ from components.core.metrics import Scores
 from components.core.registry import register
 from components.pairs.crossfit import structure
 from components.pairs.graph import DECIMALS, TrainingGraph
+from components.pairs.trees import BoostedTrees, TreeSettings
 from components.scorer.base import Rule
-from components.scorer.boosting import BoostedTrees, TreeSettings
 
 
 @register("scorer", "topology")

@@ -19,6 +19,7 @@ from components.core.streams import Streams
 from components.pairs.crossfit import CrossFitted
 from components.pairs.expression import SHARPNESS, ExpressionFeatures, ExpressionSettings
 from components.pairs.graph import TrainingGraph
+from components.pairs.trees import BoostedTrees
 from knockout.testing import PairFeaturesContract
 from search_spaces.arm import Choice
 from search_spaces.presets import preset
@@ -198,6 +199,23 @@ class TestInsideAModel:
         fit(dataset, split, make_parts(pair_features="both"))
         assert not any(edges for edges, _ in told_of)
         assert sum(n for _, n in told_of[:5]) == len(split.train) + len(split.pool)
+
+    def test_log_odds_of_a_training_pair_are_of_trees_that_never_saw_it(self, dataset, split, monkeypatch):
+        seen = []
+        init, score = BoostedTrees.__init__, BoostedTrees.score
+
+        def watched(self, settings, training, *more):
+            self.saw = {tuple(pair) for pair in np.concatenate([training.train, training.pool])}
+            init(self, settings, training, *more)
+
+        def asked(self, pairs):
+            seen.append(len(self.saw & {tuple(pair) for pair in pairs}))
+            return score(self, pairs)
+
+        monkeypatch.setattr(BoostedTrees, "__init__", watched)
+        monkeypatch.setattr(BoostedTrees, "score", asked)
+        fit(dataset, split, make_parts(pair_features=("boosting", {"trees": 5})))
+        assert len(seen) >= 6 and not any(seen)
 
     def test_an_arm_that_is_told_nothing_is_the_arm_that_it_was(self):
         arm = preset("knockout-small").arm("mine")
