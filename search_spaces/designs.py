@@ -173,7 +173,7 @@ def default_controls(reference: Arm) -> list[str]:
 
 def blind(arm: Arm) -> bool:
     """Return whether an arm is known to read no expression, so that it cannot be shown another."""
-    if arm.learns:
+    if not arm.trains:  # of a rule or a known method, noise would be another model
         return not reads_expression(arm)
     return reads_features(arm) and arm.choices["bucketing"].settings.part() is None
 

@@ -206,6 +206,24 @@ PRESETS: dict[str, Preset] = {
         },
         Budget(epochs=40, patience=8),
     ),
+    "boosting": Preset(
+        "trees over what training edges and expression say of a pair: found by a search, see what-expression-is-worth",
+        {
+            **SMALL,
+            "scorer": {
+                "boosting": {
+                    "trees": 163,
+                    "learning_rate": 0.02319166173872886,  # as the search drew it: the arm that was confirmed
+                    "leaves": 25,
+                    "correlation": False,
+                    "components": 28,
+                }
+            },
+            "gnn": "gat",  # no part but the scorer acts
+            "negatives": "uniform",
+        },
+        Budget(),
+    ),
     "gp-dht": Preset(
         "GP-DHT with the settings of the paper; where it gives none, those of HGATLink's code (for GPUs)",
         GPDHT,

@@ -108,7 +108,7 @@ def write_confirmed(search: Search, plan: Plan, out: Path) -> None:
     metric = plan.study.metric
     lines = []
     for arm in plan.study.arms:
-        ended = [records[c.digest] for c in plan.cells if c.arm.digest == arm.digest and c.digest in records]
+        asked = [records.get(cell.digest) for cell in plan.cells if cell.arm.digest == arm.digest]
         trial = trials.get(arm.digest)
         lines.append(
             {
@@ -117,8 +117,8 @@ def write_confirmed(search: Search, plan: Plan, out: Path) -> None:
                 "role": arm.role,
                 "metric": metric,
                 "search": trial.value(metric) if trial and metric in search.objectives else None,
-                **{part: mean_score(ended, part, metric) for part in ("validation", "test")},
-                "cells": sum(record.ok for record in ended),
+                **{part: mean_score(asked, part, metric) for part in ("validation", "test")},
+                "cells": sum(record is not None and record.ok for record in asked),
                 "openings": len(openings.openings) if openings else 0,
             }
         )
@@ -126,8 +126,12 @@ def write_confirmed(search: Search, plan: Plan, out: Path) -> None:
     write_atomically(search.folder.confirmed, lambda path: for_spreadsheets(table).to_csv(path, index=False))
 
 
-def mean_score(records: Sequence[CellRecord], part: str, metric: str) -> float | None:
-    """Return the mean score of cells; None where one failed, or where there are none."""
-    if not records or not all(record.ok for record in records):
+def mean_score(records: Sequence[CellRecord | None], part: str, metric: str) -> float | None:
+    """Return the mean score of cells; None where one failed or has not ended (None), or where there are none.
+
+    Means over some of the data sets are no scores: a hard set that has not ended would flatter an arm.
+    """
+    ended = [record for record in records if record is not None and record.ok]
+    if not ended or len(ended) < len(records):
         return None
-    return float(pd.Series([record.scores[part][metric] for record in records], dtype=float).mean(skipna=False))
+    return float(pd.Series([record.scores[part][metric] for record in ended], dtype=float).mean(skipna=False))

@@ -224,6 +224,7 @@ class TestWhatVaries:
             *(f"gnn.{level}.hide_batch" for level in ("gcn", "gat")),
             *("gnn.sage.hide_batch", "gnn.sage.aggregation", "gnn.gin.hide_batch", "gnn.gatv2.hide_batch"),
             "gnn.gatv2.heads",
+            "gnn.relational.hide_batch",
             *(f"gnn.conv_attention.{name}" for name in ("hide_batch", "heads", "attention_dropout")),
             *(f"gnn.unit_attention.{name}" for name in ("hide_batch", "heads", "attention_dropout")),
         ]

@@ -22,6 +22,7 @@ from study.run.engine import Means, run_plan
 from study.search.confirm import plan_confirmation, write_confirmed
 from study.search.run import open_search, run_search
 from study.search.tune import tune
+from study.spec.folder import OutFolder
 from study.spec.records import Status
 from study.store.ledger import Ledger
 from study.store.tracking.tracker import default_uri
@@ -177,12 +178,18 @@ def test_a_search_killed_three_times_has_the_same_trials_as_one_that_was_not(
     assert [t.params for t in optuna_trials(journal(out))] == [t.params for t in optuna_trials(journal(whole))]
 
 
-def test_confirm_opens_the_test_once_on_fresh_repeats(searching: Any, forked: None, out: Path):
+def test_confirm_opens_the_test_once_on_fresh_repeats(searching: Any, forked: None, out: Path, tmp_path: Path):
     study = searching()
     run_search(study, out, Listening(), Means())
     search, plan = plan_confirmation(study, study, out, top=1, again=False)
     assert {cell.repeat for cell in plan.cells} == {1, 2}, "repeat 0 was searched on"
     run_plan(plan, out, Listening())
+    OutFolder(out).record(plan.cells[0].digest).rename(tmp_path / "aside")
+    write_confirmed(search, plan, out)
+    table = pd.read_csv(out / "search" / "confirmed.csv").set_index("arm")
+    half = table.loc[plan.cells[0].arm.name]
+    assert half[["validation", "test"]].isna().all() and half["cells"] == 1, "a mean over some cells is no score"
+    (tmp_path / "aside").rename(OutFolder(out).record(plan.cells[0].digest))
     write_confirmed(search, plan, out)
     table = pd.read_csv(out / "search" / "confirmed.csv").set_index("arm")
     best = search.best()[0]
