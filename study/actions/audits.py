@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from threadpoolctl import threadpool_limits
+
 from components.core.dataset import Dataset
 from components.split.audit import AUDIT, audit
 from components.split.validation import differences
@@ -36,7 +38,7 @@ class AuditTable:
 def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice]) -> AuditTable:
     """Return the leak audit of each data set's exam in repeat 0."""
     exams = [make_split(dataset, split, 0) for dataset, split in zip(datasets, splits, strict=True)]
-    with as_on_a_lane("cpu", 1):  # a rule is fitted faster than threads agree on it
+    with as_on_a_lane("cpu", 1), threadpool_limits(1):  # a rule is fitted faster than threads agree on it
         columns = [audit(dataset, exam) for dataset, exam in zip(datasets, exams, strict=True)]
     names = [dataset.name for dataset in datasets]
     told = [(name, differences(exam)) for name, exam in zip(names, exams, strict=True)]
