@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from threadpoolctl import threadpool_limits
+
 from components.core.errors import KnockoutError
 from reports.build import build_search, write
 from reports.findings.analysis import analyse
@@ -168,7 +170,7 @@ def _write(
     as_pdf: bool = False,
 ) -> Report:
     """Analyse a table and write its report, with what a study stored beside it."""
-    with screen.busy(WRITING):
+    with screen.busy(WRITING), threadpool_limits(1):  # on arrays this small threads only wait, spinning
         planned = planned_of(study, plan) if study and plan else planned
         beside = _stored_beside(study, plan) if study and plan else {}
         analysis = analyse(replace(load(table, options), planned=planned), options)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from study.actions.preview import READING, check_folder
-from study.actions.report import Report, Request, report_run, report_search
 from study.actions.screen import Screen
 from study.actions.source import show_changes
 from study.plan.plan import Plan, make_plan
@@ -14,6 +14,9 @@ from study.run.engine import Means, Outcome, run_plan
 from study.spec.folder import OutFolder
 from study.store.plan_file import add_command
 from study.study_file.study import Study
+
+if TYPE_CHECKING:  # what draws and tests is loaded when cells have ended
+    from study.actions.report import Report
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ def _run_cells(plan: Plan, out: Path, screen: Screen, means: Means) -> Outcome:
 def _report(outcome: Outcome, out: Path, screen: Screen, command: str) -> Ended:
     if not outcome.done:
         return Ended(None, outcome, "stopped before any cell ended")
+    from study.actions.report import Request, report_run
+
     return Ended(report_run(outcome, out, Request(command=command), screen), outcome)
 
 
@@ -100,6 +105,8 @@ def _run_search(study: Study, out: Path, screen: Screen, means: Means, command: 
         search = run_search(study, out, progress, means)
     if not search.finished:
         return Ended(unfinished="stopped before any trial ended")
+    from study.actions.report import report_search
+
     folder = OutFolder(out).search
     report = report_search(folder, folder.report, add_command(out, command), screen)
     return Ended(report, unfinished="" if search.over else "the search is not over")

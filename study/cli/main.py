@@ -220,6 +220,8 @@ def demo(
 
 def main() -> None:
     """Run the command line; a user's mistake ends with one message and exit code 2."""
+    # threads that wait for each other by spinning take the cores of the lanes
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app()
     except (KnockoutError, ReportError) as error:

@@ -18,7 +18,6 @@ from study.actions.run import Ended
 from study.actions.source import Source
 from study.cli.data.datasets import show_audit
 from study.cli.display import Terminal, duration, show_table
-from study.cli.stored.reporting import show_end
 from study.plan.cost import Estimate
 from study.plan.plan import make_plan
 from study.run.engine import Means
@@ -58,6 +57,8 @@ def demo(out: Path, *, lanes: str | None = None) -> int:
 
 def end(ended: Ended, out: Path, screen: Terminal) -> int:
     """Print what a call came to, and return the exit code."""
+    from study.cli.stored.reporting import show_end
+
     show_end(screen.console, ended, out)
     return 0 if ended.complete else EXIT_INCOMPLETE
 

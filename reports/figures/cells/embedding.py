@@ -17,7 +17,7 @@ from reports.figures.shared.style import short
 from reports.stored.embeddings import FEWEST, Embedded, Embeddings, separation
 from reports.words.numbers import number
 
-MOST_PAIRS = 400  # four panels of so many pairs take two seconds
+MOST_PAIRS = 300  # four panels of so many pairs take a second and a half
 PERPLEXITY = 30
 _TIMES = {"before": "before training", "after": "after training"}
 
@@ -59,7 +59,7 @@ def flat(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     if not spread.any():  # all pairs look alike: they are one point
         return np.zeros((len(vectors), 2), dtype=np.float32)
     perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
-    layout = TSNE(init="pca", perplexity=perplexity, max_iter=500, angle=0.8, random_state=0)
+    layout = TSNE(init="pca", perplexity=perplexity, max_iter=400, angle=0.8, random_state=0)
     with threadpool_limits(1, user_api="openmp"):  # another number of threads is another picture
         at: NDArray[np.float32] = layout.fit_transform(spread)
     return at

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reports.findings.results import Analysis
 from reports.statistics.attainability import blocks_needed, smallest_p
-from reports.statistics.spending import look_levels
 from reports.words.numbers import are, count, joined, level
+
+if TYPE_CHECKING:  # a plan says at which levels looks will test, and loads no statistics for that
+    from reports.findings.results import Analysis
 
 DIGITS = 12  # of a digest
 
@@ -57,6 +58,8 @@ def look_lines(looks: Sequence[int], blocks: int, alpha: float) -> list[str]:
     """Say at which level each planned look will test, and which of them can show no difference, whatever comes out."""
     if not looks:
         return []
+    from reports.statistics.spending import look_levels
+
     lines = []
     due = [*looks, blocks]
     for at, own in zip(due, look_levels([one / blocks for one in due], alpha), strict=True):

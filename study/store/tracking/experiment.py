@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from components.core.errors import KnockoutError, redact
 from study.spec.files import set_aside
 from study.spec.folder import OutFolder
+from study.store.tracking.empty import make_empty
 from study.store.tracking.runs import Metric
 
 if TYPE_CHECKING:
@@ -245,9 +246,13 @@ def _make(folder: OutFolder) -> None:
         shutil.rmtree(ruin, ignore_errors=True)
     if not store.exists():
         with tempfile.TemporaryDirectory(dir=root, prefix=".mlflow-") as made:
-            migrated = Path(made) / store.name
-            prepared_client()(f"sqlite:///{migrated}").search_experiments(max_results=1)
-            migrated.replace(store)
+            empty = Path(made) / store.name
+            make_empty(empty, _migrate)
+            empty.replace(store)
+
+
+def _migrate(store: Path) -> None:
+    prepared_client()(f"sqlite:///{store}").search_experiments(max_results=1)
 
 
 def _known(run: Run) -> KnownRun:
