@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from reports.build import Written
-from study.actions import run as running
+from study.actions import report as reporting
 from study.spec.folder import OutFolder
 
 Knockout = Callable[..., Any]
@@ -32,7 +32,7 @@ def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Copy:
 def leave_reports_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports take longer than all else; call it when the folder is there, which others share, with its report."""
     for name in ("report_run", "report_search"):
-        monkeypatch.setattr(running, name, lambda *arguments, **more: None)
+        monkeypatch.setattr(reporting, name, lambda *arguments, **more: None)
 
 
 @pytest.mark.parametrize(

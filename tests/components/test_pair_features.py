@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,6 +24,7 @@ from components.pairs.trees import BoostedTrees
 from knockout.testing import PairFeaturesContract
 from search_spaces.arm import Choice
 from search_spaces.presets import preset
+from study.study_file.study import load_study
 from study.train.fit import predict
 from study.train.learner import view_of
 
@@ -226,3 +228,12 @@ class TestInsideAModel:
     def test_where_no_pair_is_encoded_it_cannot_act(self):
         assert "pair_features" in registry.silenced_by("fusion", "expert")
         assert "pair_features" in registry.silenced_by("scorer", "degree")
+
+
+def test_the_study_of_what_expression_is_worth_asks_for_the_arm_of_the_preset(tmp_path):
+    """The preset is the arm that was confirmed, written out in the study; no set of the proof was searched on."""
+    folder = Path(__file__).parents[2] / "examples" / "what-expression-is-worth"
+    proof, search = (load_study(folder / name, data=tmp_path) for name in ("proof.yaml", "search.yaml"))
+    with_expression = next(arm for arm in proof.arms if arm.name == "with expression")
+    assert with_expression.digest == preset("boosting").arm("mine").digest
+    assert not {spec.path for spec in proof.datasets} & {spec.path for spec in search.datasets}

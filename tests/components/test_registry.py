@@ -221,5 +221,5 @@ def test_description_names_range_search_and_unit():
 
 
 def test_a_factor_lists_its_levels_in_the_order_of_its_package():
-    graphs = ["none", "mlp", "gcn", "gat", "sage", "gin", "gatv2", "conv_attention", "unit_attention"]
+    graphs = ["none", "mlp", "gcn", "gat", "sage", "gin", "gatv2", "relational", "conv_attention", "unit_attention"]
     assert list(registry.levels("gnn")) == graphs

@@ -19,7 +19,7 @@ from study.spec.folder import OutFolder
 from study.spec.machine import Lane
 from study.spec.records import CellRecord, CellRow, Status
 from study.store.ledger import Ledger
-from study.store.tracking import experiment
+from study.store.tracking import empty, experiment
 from study.store.tracking.tracker import Tracker, default_uri
 from study.study_file.study import load_study
 from study.train.cell import CellResult, run_cell
@@ -205,6 +205,7 @@ def die_while_the_store_is_made(out: Path) -> None:
 def test_a_kill_while_the_store_is_made_leaves_no_ruin(
     plan: Plan, results: dict[str, CellResult], tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(empty, "_kept", lambda: tmp_path / "kept.db")  # none yet: a store is migrated
     killed = multiprocessing.get_context("fork").Process(target=die_while_the_store_is_made, args=(tmp_path,))
     killed.start()
     killed.join()
