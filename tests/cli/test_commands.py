@@ -303,6 +303,7 @@ def test_overrides_are_said_reach_the_cells_and_name_their_argument(
     assert edited.code == 0 and "edited since the last run: repeats: 2 -> 5" in edited.out
 
 
+@pytest.mark.slow
 def test_a_plan_says_which_file_of_the_code_changed(
     knockout: Knockout, study_file: Callable[..., Path], tmp_path: Path, out: Path, forked: None
 ):

@@ -35,6 +35,7 @@ def test_a_look_or_a_level_that_cannot_be_is_refused(
     assert ended.code == 2 and said in ended.err and not (tmp_path / "fresh").exists()
 
 
+@pytest.mark.slow
 def test_a_report_says_what_was_registered_and_what_deviates(finished: Path, knockout: Any, tmp_path: Path):
     out = tmp_path / "out"
     shutil.copytree(finished, out)

@@ -54,6 +54,7 @@ def test_the_peak_of_its_processes_is_sampled(
     assert run(tmp_path, "cuda:0") == pytest.approx(mb, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_without_nvml_it_is_unknown_and_not_that_of_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "pynvml", None)
     assert math.isnan(run(tmp_path, "cuda:0"))

@@ -181,6 +181,7 @@ def test_unclear_roles_of_a_network_are_not_guessed(content: Any, dataset: Datas
         ko.study(content(datasets=[entry])).plan()
 
 
+@pytest.mark.slow
 def test_a_study_of_anndata_objects_is_that_of_the_same_data_and_goes_on_from_the_command_line(
     content: Any, dataset: Dataset, out: Path, forked: None, knockout: Any, tmp_path: Path
 ):

@@ -178,6 +178,7 @@ def test_a_search_killed_three_times_has_the_same_trials_as_one_that_was_not(
     assert [t.params for t in optuna_trials(journal(out))] == [t.params for t in optuna_trials(journal(whole))]
 
 
+@pytest.mark.slow
 def test_confirm_opens_the_test_once_on_fresh_repeats(searching: Any, forked: None, out: Path, tmp_path: Path):
     study = searching()
     run_search(study, out, Listening(), Means())

@@ -171,6 +171,7 @@ def exclusively(store: Path) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_a_store_that_is_locked_stays_where_it_is(
     send: Any, out: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ):

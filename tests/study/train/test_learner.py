@@ -175,6 +175,7 @@ time.sleep(float(sys.argv[2]))
 
 
 @pytest.mark.parametrize("lasts, limit_s", [(0, None), (600, 2.0)], ids=["its end", "a time limit"])
+@pytest.mark.slow
 def test_a_daemon_ends_with_the_program_that_started_it(
     cells: Callable[..., list[Cell]], tmp_path: Path, lasts: int, limit_s: float | None
 ):
@@ -204,6 +205,7 @@ def test_a_short_output_is_kept_whole(tmp_path: Path):
     assert (tmp_path / "log").read_text().splitlines()[2:] == ["one", "two"]
 
 
+@pytest.mark.slow
 def test_a_time_limit_ends_a_program_with_its_children(cells: Callable[..., list[Cell]], tmp_path: Path):
     (tmp_path / "endless.sh").write_text(f"sleep 600 & echo $! > {tmp_path}/child\nsleep 600\n")
     cell = cells(command="sh endless.sh {scores}")[0]
@@ -214,6 +216,7 @@ def test_a_time_limit_ends_a_program_with_its_children(cells: Callable[..., list
     wait_for(lambda: is_gone(child))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_takes_its_program_along(tmp_path: Path):
     code = (
         "from pathlib import Path; from components.scorer.own.program import Place, run_program;"
