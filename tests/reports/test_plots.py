@@ -446,6 +446,7 @@ class TestManyArmsWithLongNames:
             "two\nlines": "two lines",
         }
 
+    @pytest.mark.slow
     def test_ticks_are_few_and_every_figure_is_drawn(self, tmp_path: Path) -> None:
         rng = np.random.default_rng(0)
         rows = [

@@ -64,6 +64,7 @@ def add_metric() -> None:
         return float((scores * (1 + labels) * np.arange(len(pairs)) * (pairs[:, 0] + 0.37 * pairs[:, 1])).sum())
 
 
+@pytest.mark.slow
 def test_what_is_computed_later_is_what_training_computes(cells: Callable[[], dict[str, Cell]], out: Path):
     ledger, before = Ledger(out), cells()
     for cell in before.values():
