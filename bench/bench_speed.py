@@ -18,18 +18,18 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from components.core.streams import Streams
-from components.model import Parts, assemble
+from components.model import GRNModel, Parts
 from components.training import Passes
 from knockout.testing.cases import make_dataset, make_split
 from search_spaces.presets import preset
 from study.train.checkpoint import Checkpoint
-from study.train.fit import _graph_stage, _joint_stage
+from study.train.fit import graph_stage, joint_stage
 from study.train.stages.trainer import Trainer
 
 PEERS = (
     "KNOCKOUT_PEERS"  # a folder with clones of zpliulab/GENELink and JiaweiLiMed/scGREAT, named GENELink and scGREAT
 )
-STAGES = {"joint": _joint_stage, "graph": _graph_stage}
+STAGES = {"joint": joint_stage, "graph": graph_stage}
 GEMM = 1024  # width of the square matrices whose product is the arithmetic limit
 
 
@@ -169,6 +169,6 @@ def _random(genes: int, edges: int) -> Ready:
     dataset = make_dataset(genes=genes, tfs=genes // 5, cells=400, edges=edges)
     arm, streams = preset("knockout-small").arm("knockout-small"), Streams(dataset.digest, 0)
     parts = Parts({factor: (choice.level, choice.settings) for factor, choice in arm.choices.items()})
-    model, split = assemble(parts, torch.from_numpy(dataset.expression), streams), make_split(dataset)
+    model, split = GRNModel(parts, torch.from_numpy(dataset.expression), streams), make_split(dataset)
     sampler = parts.build("negatives", split.training, dataset.expression)
     return Ready(model, split, sampler, parts.build("optimizer"), streams, preset("knockout-small").budget)
