@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from components.core.metrics import METRICS
 from components.core.streams import Streams
-from components.model import GRNModel, Parts, assemble
+from components.model import GRNModel, Parts
 from components.optimizer import Fitter
 from search_spaces.presets import preset
 from study.plan.plan import Plan, make_plan
@@ -135,7 +135,7 @@ def get_ready(folder: Path, name: str, repeat: int = 0, **changes: Any) -> Ready
     dataset = load_dataset(study.datasets[0], study.root)
     split, streams = exams.make_split(dataset, study.splits[0], repeat), Streams(dataset.digest, repeat)
     parts = Parts({factor: (choice.level, choice.settings) for factor, choice in arm.choices.items()})
-    model = assemble(parts, torch.from_numpy(dataset.expression), streams)
+    model = GRNModel(parts, torch.from_numpy(dataset.expression), streams)
     sampler = parts.build("negatives", split, dataset.expression)
     return Ready(model, split, sampler, parts.build("optimizer"), streams, study.budget)
 

@@ -63,7 +63,7 @@ def measure(genes: int, cells: int, edges: int) -> dict[str, float]:
 
     from components.core.streams import Streams
     from components.data import readers
-    from components.model import Parts, assemble, training_graph
+    from components.model import GRNModel, Parts, training_graph
     from components.split.audit import audit
     from search_spaces.arm import parse_choice
     from search_spaces.presets import preset
@@ -85,7 +85,7 @@ def measure(genes: int, cells: int, edges: int) -> dict[str, float]:
     chosen = preset("knockout-small")
     arm = chosen.arm("reference")
     parts = Parts({name: (choice.level, choice.settings) for name, choice in arm.choices.items()})
-    model = assemble(parts, torch.from_numpy(dataset.expression), Streams(digest, 0)).train()
+    model = GRNModel(parts, torch.from_numpy(dataset.expression), Streams(digest, 0)).train()
     fitter = parts.build("optimizer").joint(model.parameters())
     negatives = parts.build("negatives", split, dataset.expression).draw(np.random.default_rng(0))
     graph = training_graph(torch.from_numpy(split.train))

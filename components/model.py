@@ -64,6 +64,17 @@ class GRNModel(nn.Module):
     Eqs 4-8 of scUniGP, with every part swappable. Call :meth:`encode` once per pass, then :meth:`score` on pairs. The
     initial weights of each part are drawn from a stream of its own, so that swapping one part leaves those of the
     others, where their shape is the same, as they are.
+
+    Parameters
+    ----------
+    parts
+        Level and settings of each factor.
+    expression
+        ``[genes, cells]``.
+    streams
+        Random streams of the repeat.
+    genes, training
+        Names, and the training part of the exam, for parts that ask for them.
     """
 
     def __init__(
@@ -96,12 +107,12 @@ class GRNModel(nn.Module):
             if self.paired:
                 self.pair_encoder = parts.build("pair_encoder", in_width)
                 pair_width = self.pair_encoder.width
-        told_width = self.pair_features.width if self.paired else 0
+        self.told = self.pair_features.width if self.paired else 0  # features of a pair beside its encoding
         with seeded(streams.seed("init", "fusion")):
             if self.fused:
-                self.fusion = parts.build("fusion", pair_width + told_width, self.gnn.widths)
+                self.fusion = parts.build("fusion", pair_width + self.told, self.gnn.widths)
             else:
-                self.fusion = PairOnly(pair_width + told_width, classified=self.pair_encoder.classified)
+                self.fusion = PairOnly(pair_width + self.told, classified=self.pair_encoder.classified)
         with seeded(streams.seed("init", "contrast")):
             build = parts.build if self.paired else parts.absent
             self.contrast = build("contrast", pair_width)
@@ -122,7 +133,7 @@ class GRNModel(nn.Module):
 
     def read_training(self, positives: Tensor) -> None:
         """Compute what is told of training pairs, where that is something: before the first batch, and not in it."""
-        if self.paired and self.pair_features.width and len(positives):
+        if self.told and len(positives):
             self.pair_features(positives[:1])
 
     def embed_graph(self, edges: Tensor | Graph) -> GraphEmbedding | None:
@@ -155,7 +166,7 @@ class GRNModel(nn.Module):
 
     def _told(self, z: Tensor, pairs: Tensor) -> Tensor:
         """Return encodings ``[pairs, width]`` with what is told of each pair appended."""
-        if not self.paired or not self.pair_features.width:
+        if not self.told:
             return z
         return torch.cat([z, self.pair_features(pairs).to(z.dtype)], dim=1)
 
@@ -211,17 +222,3 @@ class GRNModel(nn.Module):
             return self.pair_encoder(tf, target, encoded.neighbours.total(as_target, pairs))
         near = encoded.neighbours.of(pairs, self.pair_encoder.context, draw=self.training)
         return self.pair_encoder(tf, target, LocalContext(as_tf[near.tf], as_target[near.target], near.absent))
-
-
-def assemble(
-    parts: Parts,
-    expression: Tensor,
-    streams: Streams,
-    genes: tuple[str, ...] = (),
-    training: TrainingPairs | None = None,
-) -> GRNModel:
-    """Build the model of an arm from expression ``[genes, cells]``.
-
-    For parts that ask for them: gene names, and the training part of the exam.
-    """
-    return GRNModel(parts, expression, streams, genes, training)

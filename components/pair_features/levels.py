@@ -15,8 +15,9 @@ from components.core.exam import TrainingPairs
 from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
 from components.pair_features.base import PairFeatures
-from components.pairs.crossfit import STRUCTURE, Block, structure
+from components.pairs.crossfit import Block, structure
 from components.pairs.expression import ExpressionFeatures, ExpressionSettings
+from components.pairs.graph import STRUCTURE
 from components.pairs.trees import BoostedTrees, TreeSettings, out_of_fold
 
 

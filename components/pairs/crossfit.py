@@ -11,7 +11,6 @@ from components.core.dataset import Floats, Ints
 from components.core.exam import TrainingPairs
 from components.pairs.graph import TrainingGraph
 
-STRUCTURE = 10  # features that a graph has of a pair
 Block = Callable[[TrainingGraph, Ints], Floats]  # a graph and pairs [pairs, 2] -> features [pairs, features]
 
 

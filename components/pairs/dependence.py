@@ -11,7 +11,7 @@ from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
 
 
-def unit_rows(values: NDArray[Any]) -> Scores:
+def centred_unit_rows(values: NDArray[Any]) -> Scores:
     """Return rows ``[genes, cells]`` centred and of length 1, whose products are correlations; 0 if constant."""
     centred = values - values.mean(axis=1, keepdims=True, dtype=np.float64)
     length = np.linalg.norm(centred, axis=1, keepdims=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
 from components.core.settings import Settings, setting
-from components.pairs.dependence import mutual_information, ranked, unit_rows
+from components.pairs.dependence import centred_unit_rows, mutual_information, ranked
 from components.pairs.graph import TrainingGraph
 
 BINS = 10  # of equal frequency, per gene, for mutual information
@@ -46,7 +46,7 @@ class ExpressionFeatures:
     """Features of pairs from expression ``[genes, cells]``, by blocks that settings name.
 
     Called with a graph of training edges and pairs ``[pairs, 2]``, it returns ``[pairs, features]``. Memory grows with
-    genes squared where ``neighbours`` acts.
+    genes squared where ``neighbours`` or ``information`` acts.
     """
 
     def __init__(self, settings: ExpressionSettings, expression: Floats) -> None:
@@ -63,8 +63,9 @@ class ExpressionFeatures:
             for unit in (self._pearson, self._spearman):
                 yield np.einsum("pc,pc->p", unit[tf], unit[target])
         if self.settings.information:
-            tfs = np.unique(tf)
-            yield mutual_information(self.expression, tfs, BINS)[np.searchsorted(tfs, tf), target]
+            new = np.setdiff1d(tf, np.flatnonzero(~np.isnan(self._information[:, 0])))
+            self._information[new] = mutual_information(self.expression, new, BINS)
+            yield self._information[tf, target]
         if self.settings.profile:
             yield from (self._profile[tf], self._profile[target])
         if self.settings.neighbours:
@@ -93,12 +94,17 @@ class ExpressionFeatures:
         return of
 
     @cached_property
+    def _information(self) -> Floats:
+        """Mutual information ``[genes, genes]``; rows of TFs that were not asked for yet are NaN."""
+        return np.full((len(self.expression),) * 2, np.nan, dtype=np.float32)
+
+    @cached_property
     def _pearson(self) -> Floats:
-        return unit_rows(self.expression).astype(np.float32)
+        return centred_unit_rows(self.expression).astype(np.float32)
 
     @cached_property
     def _spearman(self) -> Floats:
-        return unit_rows(ranked(self.expression)).astype(np.float32)
+        return centred_unit_rows(ranked(self.expression)).astype(np.float32)
 
     @cached_property
     def _correlations(self) -> Floats:
@@ -129,7 +135,7 @@ class ExpressionFeatures:
 
         A singular vector's sign is no fact of the data.
         """
-        unit = unit_rows(self.expression) * np.sqrt(self.expression.shape[1])
+        unit = centred_unit_rows(self.expression) * np.sqrt(self.expression.shape[1])
         u, s, _ = np.linalg.svd(unit, full_matrices=False)
         kept = (u * s)[:, : self.settings.components] / np.sqrt(self.expression.shape[1])
         signed = kept * np.sign(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])])

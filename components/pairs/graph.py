@@ -19,6 +19,9 @@ DECIMALS = 5  # of a feature: two pairs that are alike must not differ by the ro
 LEAST = 0.69  # weight of a neighbour with one edge, log 2, rounded down
 
 
+STRUCTURE = 10  # features that a graph has of a pair
+
+
 class TrainingGraph:
     """The graph of training edges, and what it says of pairs of genes.
 
@@ -51,7 +54,7 @@ class TrainingGraph:
         pair's entry in the adjacency matrix of low rank. An edge's own entry is left out of the sums over alike genes.
         """
         if not len(pairs):
-            return np.empty((0, 10), dtype=np.float32)
+            return np.empty((0, STRUCTURE), dtype=np.float32)
         tf, target = pairs.T
         degrees = [self.out_degree[tf], self.in_degree[target], self.out_degree[target], self.in_degree[tf]]
         reverse = np.asarray(self.directed[target, tf]).ravel()

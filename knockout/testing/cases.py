@@ -20,7 +20,7 @@ from components.core.errors import KnockoutError
 from components.core.exam import Split
 from components.core.settings import Settings, parse_value
 from components.core.streams import Streams
-from components.model import GRNModel, Parts, assemble
+from components.model import GRNModel, Parts
 from study.train.fit import Trained, train
 
 IN_WIDTH, PAIR_WIDTH, GRAPH_WIDTHS = 7, 8, (6, 5, 4)
@@ -158,7 +158,7 @@ def make_parts(**levels: str | tuple[str, dict[str, Any]]) -> Parts:
 def make_model(dataset: Dataset, parts: Parts, repeat: int = 0, split: Split | None = None) -> GRNModel:
     """Assemble a small model."""
     told = None if split is None else split.training
-    return assemble(parts, torch.from_numpy(dataset.expression), Streams(dataset.digest, repeat), dataset.genes, told)
+    return GRNModel(parts, torch.from_numpy(dataset.expression), Streams(dataset.digest, repeat), dataset.genes, told)
 
 
 def fit(dataset: Dataset, split: Split, parts: Parts | None = None, budget: Budget = BUDGET, **given: Any) -> Trained:

@@ -16,7 +16,7 @@ from components.core.exam import Split
 from components.core.metrics import Scores
 from components.core.settings import Settings
 from components.core.streams import Streams
-from components.model import GRNModel, Parts, assemble
+from components.model import GRNModel, Parts
 from search_spaces.arm import Arm
 from study.train.checkpoint import Checkpoint
 from study.train.fit import Trained, encode, predict, train
@@ -202,7 +202,7 @@ def bucketing_notes(arm: Arm, dataset: Dataset) -> tuple[str, ...]:
 def assemble_arm(arm: Arm, dataset: Dataset, split: Split, streams: Streams, device: str) -> Assembled:
     """Assemble the model of an arm that trains, on the expression that its scorer shows."""
     shown, parts = _shown(arm, dataset, streams), _parts(arm, dataset)
-    model = assemble(parts, torch.from_numpy(shown).to(device), streams, dataset.genes, split.training).to(device)
+    model = GRNModel(parts, torch.from_numpy(shown).to(device), streams, dataset.genes, split.training).to(device)
     return Assembled(model, parts, shown)
 
 

@@ -18,6 +18,7 @@ from components.core.exam import Split
 from components.core.metrics import evaluate
 from components.core.streams import Streams
 from components.pairs.crossfit import CrossFitted
+from components.pairs.dependence import mutual_information
 from components.pairs.expression import SHARPNESS, ExpressionFeatures, ExpressionSettings
 from components.pairs.graph import TrainingGraph
 from components.pairs.trees import BoostedTrees
@@ -47,6 +48,22 @@ class TestByDefinition:
         pearson, spearman = np.corrcoef(values), spearmanr(values.T).statistic
         expected = np.column_stack([c[tuple(asked.T)] for c in (pearson, spearman)])
         np.testing.assert_allclose(features(dataset, dataset.edges, asked, correlation=True), expected, atol=1e-5)
+
+    def test_mutual_information_of_a_tf_is_computed_once(self, dataset, asked, monkeypatch):
+        rows = []
+        whole = mutual_information(dataset.expression, dataset.tfs, 10)
+
+        def watched(expression, tfs, bins):
+            rows.extend(tfs)
+            return mutual_information(expression, tfs, bins)
+
+        monkeypatch.setattr("components.pairs.expression.mutual_information", watched)
+        block = ExpressionFeatures(ExpressionSettings(**OFF, information=True), dataset.expression)
+        graph = TrainingGraph(dataset.edges, dataset.n_genes)
+        for pairs in (asked[:9], asked, asked[::-1]):
+            expected = whole[np.searchsorted(dataset.tfs, pairs[:, 0]), pairs[:, 1]]
+            np.testing.assert_allclose(block(graph, pairs)[:, 0], expected, rtol=1e-5)
+        assert sorted(rows) == sorted(set(asked[:, 0].tolist()))
 
     def test_profiles(self, dataset, asked):
         values = np.where(dataset.expression < 0.5, 0, dataset.expression).astype(np.float32)

@@ -30,7 +30,7 @@ from scunigp_reference import (
 from components.core.budget import Budget
 from components.core.exam import Split
 from components.core.streams import Streams
-from components.model import GRNModel, assemble
+from components.model import GRNModel
 from study.train.fit import predict
 
 
@@ -46,7 +46,7 @@ def toy_parts(level: str = "multiscale", gnn: str = "gat", expert: str = "shared
 
 
 def toy_model(parts) -> GRNModel:
-    return assemble(parts, torch.tensor(X, dtype=torch.float64), Streams("toy", 0))
+    return GRNModel(parts, torch.tensor(X, dtype=torch.float64), Streams("toy", 0))
 
 
 TOY = dataset_of(np.array(EDGES), np.arange(3), 4, np.array(X))

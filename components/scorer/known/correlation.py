@@ -8,7 +8,7 @@ from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import setting
-from components.pairs.dependence import mutual_information, unit_rows
+from components.pairs.dependence import centred_unit_rows, mutual_information
 from components.scorer.known.network import Network
 
 
@@ -23,7 +23,7 @@ class Pearson(Network):
 
     def infer(self, expression: Floats, tfs: Ints, rng: np.random.Generator) -> Scores:
         """Return absolute correlations ``[tfs, genes]``."""
-        unit = unit_rows(expression)
+        unit = centred_unit_rows(expression)
         correlations: Scores = np.abs(unit[tfs] @ unit.T)
         return correlations
 
