@@ -84,7 +84,11 @@ class Pool:
                     self.claims.work_on(workers.lanes)
                     recorded: list[CellRecord] = []
                     while len(in_flight) < len(workers.lanes) and (cell := self._next(take, recorded)):
-                        in_flight[workers.submit(cell)] = cell
+                        try:
+                            in_flight[workers.submit(cell)] = cell
+                        except workers.broken:  # a death since the last wait shows here: the cell was never sent
+                            again.append(cell)
+                            raise
                         started(cell)
                     yield from recorded
                     if not (in_flight or recorded or (self._elsewhere and not self.stopping.is_set())):
@@ -151,15 +155,15 @@ class Pool:
 
     def _run_alone(self, cell: Cell, started: Callable[[Cell], None]) -> CellRecord:
         with self.workers.alone as worker:
-            ended = worker.submit(cell)
-            started(cell)
             device = worker.lanes[0].device
             try:
+                ended = worker.submit(cell)
+                started(cell)
                 while not wait([ended], timeout=0.5).done:
                     self._announce_stop()
                 return self._keep(ended.result())
             except worker.broken:
-                reason = "the worker process was killed twice, the second time with no other cell beside it"
+                reason = "the worker process was killed with no other cell beside it"
             except KeyboardInterrupt:
                 worker.kill()
                 raise

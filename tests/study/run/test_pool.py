@@ -5,6 +5,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,45 @@ class Here:
 def crowded(cell: Cell, neighbours: int) -> CellResult:
     """Run out of memory unless alone: as cells on a device that is too small for two of them."""
     return CellResult(CellRecord(cell=cell.digest, status=Status.OOM if neighbours else Status.OK))
+
+
+class BreaksWhenSent(Here):
+    """Workers that break as a cell is sent: as when a worker died since the pool last waited for one."""
+
+    broken = (BrokenProcessPool,)
+
+    def __init__(self, sent: int, lanes: tuple[Lane, ...] = LANES) -> None:
+        super().__init__(lambda cell, neighbours: CellResult(CellRecord(cell=cell.digest)), lanes)
+        self.sent = sent
+
+    def __exit__(self, *error: object) -> None:
+        self.flying.clear()  # lost with their workers
+
+    def submit(self, cell: Cell) -> Future[CellResult]:
+        self.sent -= 1
+        if self.sent < 0:
+            raise BrokenProcessPool("a worker died")
+        return super().submit(cell)
+
+
+@pytest.mark.parametrize("sent", range(4))
+def test_workers_that_break_as_a_cell_is_sent_lose_none(
+    sent: int, cells: Callable[..., list[Cell]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    planned = cells({"gnn": "none"})
+    alone = Here(lambda cell, neighbours: CellResult(CellRecord(cell=cell.digest)), LANES[:1])
+    workers = BreaksWhenSent(sent)
+    monkeypatch.setattr(BreaksWhenSent, "alone", alone)
+    assert set(by_label(planned, list(run(Pool(workers, tmp_path), planned))).values()) == {"ok"}
+
+
+def test_a_worker_that_breaks_as_a_cell_is_sent_to_it_alone_costs_that_cell(
+    cells: Callable[..., list[Cell]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    planned = cells({"gnn": "none"})
+    monkeypatch.setattr(BreaksWhenSent, "alone", BreaksWhenSent(0, LANES[:1]))
+    records = list(run(Pool(BreaksWhenSent(0), tmp_path), planned[:1]))
+    assert [record.status for record in records] == ["killed"]
 
 
 def starved(cell: Cell, lane: Lane) -> CellResult:
