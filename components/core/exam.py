@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from components.core.dataset import Dataset, Ints, pair_keys
 from components.core.errors import KnockoutError
 
 NONE, TRAIN, VALIDATION, TEST = 0, 1, 2, 3  # the part that a pair belongs to
+
+UnseenGene = Literal["none", "tf", "target"]  # which gene of a held-out pair has that place in no training pair
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,12 +32,16 @@ class TrainingPairs:
         ``[n, 2]`` pairs that a negative sampler may draw for training, sorted by TF.
     whole_pool
         Whether the protocol trains on the whole pool, as hard-negative protocols do, instead of drawing from it.
+    unseen
+        Which gene of every held-out pair has that place in no training pair: a known edge of a training pair may be
+        hidden in the same way.
     """
 
     n_genes: int
     train: Ints
     pool: Ints
     whole_pool: bool = False
+    unseen: UnseenGene = "none"
 
     @cached_property
     def _pool_keys(self) -> Ints:
@@ -93,7 +100,9 @@ class Split(TrainingPairs):
         """The training part, read-only: nobody who holds it can see, or change, what is held out."""
         train, pool = self.train.view(), self.pool.view()
         train.flags.writeable = pool.flags.writeable = False
-        return TrainingPairs(n_genes=self.n_genes, train=train, pool=pool, whole_pool=self.whole_pool)
+        return TrainingPairs(
+            n_genes=self.n_genes, train=train, pool=pool, whole_pool=self.whole_pool, unseen=self.unseen
+        )
 
     @cached_property
     def digest(self) -> str:
@@ -175,7 +184,13 @@ class PairGrid:
 
 
 def collect(
-    grid: PairGrid, part: np.ndarray, negative: np.ndarray, pool: np.ndarray, *, whole_pool: bool = False
+    grid: PairGrid,
+    part: np.ndarray,
+    negative: np.ndarray,
+    pool: np.ndarray,
+    *,
+    whole_pool: bool = False,
+    unseen: UnseenGene = "none",
 ) -> Split:
     """Return the exam that marks ``[regulators, genes]`` describe.
 
@@ -189,6 +204,8 @@ def collect(
         Whether a pair may be drawn as a training negative.
     whole_pool
         Whether training takes the whole pool.
+    unseen
+        Which gene of every held-out pair has that place in no training pair.
     """
 
     def pairs_of(which: int) -> tuple[Ints, Ints]:
@@ -207,4 +224,5 @@ def collect(
         test_labels=test_labels,
         pool=grid.pairs(pool),
         whole_pool=whole_pool,
+        unseen=unseen,
     )

@@ -1,4 +1,9 @@
-"""Features of training pairs from a graph that lacks their own edge, as the graph lacks those of the test."""
+"""Features of training pairs from a graph that lacks their edges as the graph lacks those of the test.
+
+Where a test asks for any pair, a training pair's own edge is left out. Where it asks for genes that no training pair
+has as its target (or as its TF), all edges of the training pair's target (or TF) are: otherwise a classifier learns
+from features of the gene's other edges, and meets a test without any.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +19,24 @@ from components.pairs.graph import TrainingGraph
 Block = Callable[[TrainingGraph, Ints], Floats]  # a graph and pairs [pairs, 2] -> features [pairs, features]
 
 
+def folds_of(training: TrainingPairs, pairs: Ints, folds: int, rng: np.random.Generator) -> Ints:
+    """Return the fold ``[pairs]`` of training pairs ``[pairs, 2]``: pairs are dealt as the exam deals them.
+
+    Pairs of one target have one fold where those of the test have targets that are unseen; of one TF likewise.
+    """
+    if training.unseen == "none":
+        return rng.integers(folds, size=len(pairs))
+    genes, gene = np.unique(pairs[:, 0 if training.unseen == "tf" else 1], return_inverse=True)
+    return (rng.permutation(len(genes)) % folds)[gene]
+
+
 def structure(graph: TrainingGraph, pairs: Ints) -> Floats:
     """Return what a graph says of pairs, ``[pairs, 2]`` to ``[pairs, 10]``."""
     return graph.features(pairs)
 
 
 class CrossFitted:
-    """Features of pairs: of training pairs without their own edge, of others from all training edges.
+    """Features of pairs: of training pairs without edges of their fold, of others from all training edges.
 
     Parameters
     ----------
@@ -46,16 +62,16 @@ class CrossFitted:
 
         A pair that is no edge has a fold as well: its features come from a graph of the same size as those of an edge.
         """
-        fold = rng.integers(self.folds, size=len(pairs))
+        fold = folds_of(self.training, pairs, self.folds, rng)
         features = None
-        for number in range(self.folds):
+        for number in np.unique(fold):
             asked = fold == number
             rest = TrainingGraph(pairs[~asked & (labels == 1)], self.training.n_genes, self.rank)
             part = self._features(rest, pairs[asked])
             if features is None:
                 features = np.empty((len(pairs), part.shape[1]), dtype=np.float32)
             features[asked] = part
-        assert features is not None  # there are two folds at least
+        assert features is not None  # there is a pair
         return features
 
     def _features(self, graph: TrainingGraph, pairs: Ints) -> Floats:

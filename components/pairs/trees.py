@@ -15,7 +15,7 @@ from components.core.exam import TrainingPairs
 from components.core.metrics import Scores
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
-from components.pairs.crossfit import Block, CrossFitted
+from components.pairs.crossfit import Block, CrossFitted, folds_of
 
 
 class TreeSettings(BaseSettings):
@@ -74,9 +74,9 @@ def out_of_fold(
     """
     pairs = np.concatenate([training.train, training.pool])
     is_edge = np.arange(len(pairs)) < len(training.train)
-    fold = rng.integers(settings.folds, size=len(pairs))
+    fold = folds_of(training, pairs, settings.folds, rng)
     scores = np.empty(len(pairs))
-    for number in range(settings.folds):
+    for number in np.unique(fold):
         kept, asked = fold != number, fold == number
         others = replace(training, train=pairs[kept & is_edge], pool=pairs[kept & ~is_edge])
         scores[asked] = BoostedTrees(settings, others, blocks, rng, leaves).score(pairs[asked])

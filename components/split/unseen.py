@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.core.dataset import Dataset, Ints
-from components.core.exam import NONE, TEST, TRAIN, VALIDATION, PairGrid, Split, collect
+from components.core.exam import NONE, TEST, TRAIN, VALIDATION, PairGrid, Split, UnseenGene, collect
 from components.core.registry import register
 from components.core.settings import setting
 from components.split.base import Splitter, mirrored, refuse_empty
@@ -19,6 +20,8 @@ NEAR = 0.04  # a deal this near to the shares is taken at once, so that repeats 
 
 class Unseen(Splitter):
     """Base of exams that deal genes, each with all its pairs, to training, validation and test."""
+
+    unseen: ClassVar[UnseenGene]  # which gene of a pair is dealt
 
     class Settings(Splitter.Settings):
         """Shares of the positives, which small networks meet roughly, because whole genes are dealt."""
@@ -36,7 +39,7 @@ class Unseen(Splitter):
         part[mirrored(self, grid, part) > part] = NONE  # of two directions in two parts the later part keeps its own
         known = grid.marked(dataset.edges)
         negative = np.where(known, NONE, part)
-        split = collect(grid, np.where(known, part, NONE), negative, negative == TRAIN)
+        split = collect(grid, np.where(known, part, NONE), negative, negative == TRAIN, unseen=self.unseen)
         refuse_empty(split, dataset, self)
         return split
 
@@ -77,6 +80,7 @@ class UnseenTF(Unseen):
     Source: knockout.
     """
 
+    unseen = "tf"
     needs = "Each part needs TFs of its own: at least 3 with targets, and none with nearly all edges."
 
     def _deal(self, dataset: Dataset, grid: PairGrid, rng: np.random.Generator) -> NDArray[np.int8]:
@@ -98,6 +102,7 @@ class UnseenTarget(Unseen):
     Source: knockout.
     """
 
+    unseen = "target"
     needs = "Each part needs target genes of its own, at least 3 in all, and genes that some TF does not regulate."
 
     def _deal(self, dataset: Dataset, grid: PairGrid, rng: np.random.Generator) -> NDArray[np.int8]:

@@ -12,6 +12,7 @@ from typer import Context
 KEYS = (
     *("name", "datasets", "preset", "reference", "design", "search", "controls", "baselines", "split", "repeats"),
     *("metric", "margin", "alpha", "looks", "training", "embeddings", "lanes", "plugins", "silent_arms"),
+    "first_repeat",
 )
 MAPPINGS = ("reference", "design", "search", "training")  # keys that have keys of their own
 

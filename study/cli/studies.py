@@ -101,10 +101,10 @@ def show_preview(console: Console, preview: Preview) -> None:
     console.print(_attainable(preview))
     if study.tune is not None:
         per_trial = count(study.tune.repeats * len(study.datasets), "cell")
-        budget = count(study.tune.trials or 0, "trial")
+        budget, last = count(study.tune.trials or 0, "trial"), study.first_repeat - 1
         console.print(
             f"before that every trained arm is tuned: {budget} of {per_trial} each, on "
-            f"repeats 0 to {study.tune.repeats - 1}; arms are compared on later ones"
+            f"repeats {last + 1 - study.tune.repeats} to {last}; arms are compared on later ones"
         )
 
 

@@ -52,7 +52,8 @@ def plan_confirmation(searched: Study, study: Study, out: Path, *, top: int, aga
     arms = distinct([study.reference, *(replace(t.arm, role="arm") for t in best), *study.arms[1:]])
     spec = searched.search
     assert spec is not None  # open_search has refused a study without one
-    fresh = replace(study, arms=arms.arms, aliases=arms.aliases, first_repeat=study.repeats, repeats=spec.confirm)
+    first = study.first_repeat + study.repeats
+    fresh = replace(study, arms=arms.arms, aliases=arms.aliases, first_repeat=first, repeats=spec.confirm)
     plan = make_plan(fresh)
     _open(search, [trial.arm.digest for trial in best], again)  # last: what is refused opens no test
     return search, plan

@@ -45,7 +45,8 @@ def open_tuning(study: Study, out: Path) -> list[tuple[Arm, Search | None]]:
     """Return each arm with its search as far as it has come, None where there is nothing to tune; writes nothing."""
     spec, ledger = study.tune, Ledger(out)
     assert spec is not None
-    datasets, tuned_on = load_datasets(study), replace(study, repeats=spec.repeats, first_repeat=0)
+    first = study.first_repeat - spec.repeats  # arms are compared on those after
+    datasets, tuned_on = load_datasets(study), replace(study, repeats=spec.repeats, first_repeat=first)
     refuse_impossible_arms(tuned_on, study.arms, datasets)
     searches: list[tuple[Arm, Search | None]] = []
     for arm in study.arms:

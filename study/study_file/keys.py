@@ -49,6 +49,9 @@ class StudyFile(_Strict):
     baselines: list[Any] = Field(default_factory=list)
     split: Any = registry.FACTORS["split"].absent
     repeats: int = Field(3, ge=1, le=1000)
+    first_repeat: int = Field(
+        0, description="number of the first repeat, after those that were looked at", ge=0, le=10000
+    )
     metric: str = "auroc"
     margin: float | None = Field(None, gt=0.0, allow_inf_nan=False)
     alpha: float | None = Field(None, ge=0.0001, le=0.5)

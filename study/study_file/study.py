@@ -217,7 +217,7 @@ def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Pa
         search=raw.search,
         space=_space(reference, raw.search) if raw.search else None,
         tune=tune,
-        first_repeat=tune.repeats if tune else 0,
+        first_repeat=raw.first_repeat + (tune.repeats if tune else 0),
         tells_silent_arms=raw.silent_arms == "tell",
         content=raw.model_dump(mode="json", exclude={"name", "lanes"}),
         embeddings=_embedded(raw.embeddings, arms.arms, {**expanded.aliases, **arms.aliases}),

@@ -150,6 +150,23 @@ def test_no_feature_of_a_training_pair_is_read_from_a_graph_with_its_own_edge(da
     assert len(asked_of) == 2 * learner.settings.folds and not any(asked_of)
 
 
+@pytest.mark.parametrize(("exam", "gene"), [("unseen_tf", 0), ("unseen_target", 1)])
+def test_where_the_test_asks_for_unseen_genes_training_pairs_are_read_as_if_theirs_were(
+    exam, gene, dataset, monkeypatch
+):
+    split, asked_of = make_split(dataset, exam), []
+    of = CrossFitted._features
+
+    def watched(self, graph, pairs):
+        asked_of.append((graph.out_degree, graph.in_degree)[gene][pairs[:, gene]].sum())
+        return of(self, graph, pairs)
+
+    monkeypatch.setattr(CrossFitted, "_features", watched)
+    learner = boosting(dataset, split)
+    fit(dataset, split, make_parts(pair_features="topology"))
+    assert len(asked_of) > learner.settings.folds and not any(asked_of)
+
+
 def test_it_needs_a_feature(dataset, split):
     with pytest.raises(KnockoutError, match="no feature to read: switch one of graph, correlation"):
         boosting(dataset, split, graph=False, **OFF)

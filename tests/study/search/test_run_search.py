@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,10 +181,11 @@ def test_a_search_killed_three_times_has_the_same_trials_as_one_that_was_not(
 
 @pytest.mark.slow
 def test_confirm_opens_the_test_once_on_fresh_repeats(searching: Any, forked: None, out: Path, tmp_path: Path):
-    study = searching()
+    study = replace(searching(), first_repeat=6)
     run_search(study, out, Listening(), Means())
+    assert {json.loads(path.read_text())["identity"]["repeat"] for path in (out / "ledger").iterdir()} == {6}
     search, plan = plan_confirmation(study, study, out, top=1, again=False)
-    assert {cell.repeat for cell in plan.cells} == {1, 2}, "repeat 0 was searched on"
+    assert {cell.repeat for cell in plan.cells} == {7, 8}, "repeat 6 was searched on"
     run_plan(plan, out, Listening())
     OutFolder(out).record(plan.cells[0].digest).rename(tmp_path / "aside")
     write_confirmed(search, plan, out)

@@ -88,3 +88,5 @@ def test_what_is_not_said_is_searched_as_the_registry_declares(load: Any):
 def test_a_tuned_study_is_compared_on_other_repeats_than_it_is_tuned_on(load: Any):
     study = load(design={"factors": {"gnn": ["none"]}, "tune": {"trials": 3, "repeats": 4}})
     assert study.first_repeat == 4
+    study = load(first_repeat=10, design={"factors": {"gnn": ["none"]}, "tune": {"trials": 3, "repeats": 4}})
+    assert study.first_repeat == 14
