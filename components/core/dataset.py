@@ -35,6 +35,8 @@ class Dataset:
         Where the edges come from (STRING, Specific ...).
     target
         Data set with the same genes in the same order whose edges are tested (transfer); None for this one.
+    pseudotime
+        ``[cells, lineages]``, NaN where a cell is not part of a lineage; None where nobody inferred one.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Dataset:
     block: str = ""
     network: str = ""
     target: Dataset | None = None
+    pseudotime: Floats | None = None
 
     @property
     def n_genes(self) -> int:
@@ -60,7 +63,7 @@ class Dataset:
     def digest(self) -> str:
         """Digest of everything that can change a result: values, gene names and order, but not the data set's name."""
         sha = hashlib.sha256("\x1f".join(self.genes).encode())
-        for array in (self.expression, self.tfs, self.edges):
+        for array in (self.expression, self.tfs, self.edges, *([] if self.pseudotime is None else [self.pseudotime])):
             sha.update(str(array.shape).encode())
             sha.update(np.ascontiguousarray(array).data)
         if self.target is not None:

@@ -131,6 +131,8 @@ def check_dataset(dataset: Any, *, where: str) -> None:
         and edges.ndim == 2
         and edges.shape[1] == 2
         and _are_rows(edges, n),
+        "pseudotime is [cells, lineages] or None": dataset.pseudotime is None
+        or (dataset.pseudotime.ndim == 2 and len(dataset.pseudotime) == dataset.n_cells),
     }
     for rule, holds in faults.items():
         if not holds:

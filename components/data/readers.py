@@ -27,8 +27,10 @@ from components.data.h5ad import is_h5ad, read_h5ad
 from components.data.hints import refuse_strangers
 from components.tables.csvfile import Column, one_name, read_table
 from components.tables.files import refuse_foreign, sibling_suggestion
+from components.tables.pseudotime import read_pseudotime
 
 EXPRESSION, TARGETS, TFS = "BL--ExpressionData.csv", "Target.csv", "TF.csv"
+PSEUDOTIME = "PseudoTime.csv"
 LABELS, NETWORK = "Label.csv", "BL--network.csv"
 FILES = (EXPRESSION, TARGETS, TFS, LABELS, NETWORK)
 LAYOUTS = (
@@ -99,7 +101,7 @@ def read(
     Returns
     -------
     Dataset
-        Expression ``[genes, cells]`` as float32; genes and edges in file order.
+        Expression ``[genes, cells]`` as float32; genes and edges in file order. A folder may hold a pseudotime.
 
     Raises
     ------
@@ -117,6 +119,7 @@ def read(
             name = one_name(name or dataset.name)
             block, network = one_name(block or dataset.block or name), one_name(network or dataset.network)
             return replace(dataset, name=name, block=block, network=network)
+    pseudotime = None
     if is_h5ad(path):
         if network_file is None:
             raise KnockoutError("an .h5ad file needs a network file (columns TF,Target).", where=str(path))
@@ -130,12 +133,13 @@ def read(
         refuse_strangers(_names_of(path / TARGETS), genes, cells, where=str(path / EXPRESSION))
         check_expression(genes, cells, expression, where=str(path / EXPRESSION))
         _check_gene_list(path / TARGETS, genes)
+        pseudotime = read_pseudotime(path / PSEUDOTIME, cells) if (path / PSEUDOTIME).is_file() else None
         tfs = _listed_tfs(path / TFS, genes)
         edges = _edges_of_folder(path, genes, tfs)
         defaults = _names(path)
     given = zip((name, block, network), defaults, strict=True)
     name, block, network = (one_name(label or default) for label, default in given)
-    return Dataset(name, genes, expression, tfs, edges, block or name, network)
+    return Dataset(name, genes, expression, tfs, edges, block or name, network, pseudotime=pseudotime)
 
 
 def find(root: Path) -> list[Path]:

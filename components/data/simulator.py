@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from components.core.dataset import Dataset, Floats, Ints
 from components.core.errors import KnockoutError
 from components.core.settings import Settings, setting
-from components.data.readers import EXPRESSION, LABELS, NETWORK, TARGETS, TFS
+from components.data.readers import EXPRESSION, LABELS, NETWORK, PSEUDOTIME, TARGETS, TFS
 
 Reals = NDArray[np.float64]
 
@@ -96,7 +96,7 @@ def simulate(settings: SimulatorSettings | None = None, seed: int = 0) -> Datase
 
 
 def write_beeline(dataset: Dataset, folder: Path, cells: Sequence[str] = ()) -> None:
-    """Write a data set as the five CSV files of the BEELINE layout, which ``read`` returns unchanged.
+    """Write a data set as the CSV files of the BEELINE layout, which ``read`` returns unchanged.
 
     Parameters
     ----------
@@ -117,6 +117,10 @@ def write_beeline(dataset: Dataset, folder: Path, cells: Sequence[str] = ()) -> 
     _write(folder / LABELS, ["", "TF", "Target"], ([i, *edge] for i, edge in enumerate(dataset.edges)))
     named = ([genes[tf], genes[target]] for tf, target in dataset.edges)
     _write(folder / NETWORK, ["Gene1", "Gene2"], named)
+    if dataset.pseudotime is not None:
+        lineages = [f"PseudoTime{n}" for n in range(1, dataset.pseudotime.shape[1] + 1)]
+        times = (["NA" if np.isnan(time) else str(time) for time in row] for row in dataset.pseudotime)
+        _write(folder / PSEUDOTIME, ["", *lineages], ([cell, *row] for cell, row in zip(cells, times, strict=True)))
 
 
 def _write(path: Path, header: list[str], rows: Iterable[Sequence[object]]) -> None:

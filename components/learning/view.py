@@ -40,6 +40,8 @@ class View:
         ``[n, 2]`` and ``[n]``: pairs that choose an epoch.
     draw
         Draws the negatives ``[n, 2]`` of an epoch, counted from 0, with the sampler of the arm.
+    pseudotime
+        ``[cells, lineages]``, NaN where a cell is not part of a lineage; None where the data set has none.
     repeat, fold
         Number of the repeat, from 0; of the fold, from 1, or 0 where the exam has none.
     """
@@ -54,6 +56,7 @@ class View:
     validation: Ints
     validation_labels: Ints
     draw: Callable[[int], Ints]
+    pseudotime: Floats | None = None
     repeat: int = 0
     fold: int = 0
 
@@ -81,6 +84,7 @@ class View:
             validation=_copy(split.validation),
             validation_labels=_copy(split.validation_labels),
             draw=draw,
+            pseudotime=None if dataset.pseudotime is None else _copy(dataset.pseudotime),
             repeat=repeat,
             fold=fold,
         )

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from components.core.dataset import Floats, Ints
+from components.core.dataset import Ints
 from components.core.errors import KnockoutError
 from components.core.metrics import Scores
 from components.core.registry import register
@@ -14,6 +14,7 @@ from components.core.settings import setting
 from components.learning import Context, View
 from components.pairs.crossfit import Block, structure
 from components.pairs.expression import ExpressionFeatures, ExpressionSettings
+from components.pairs.lagged import LaggedFeatures
 from components.pairs.trees import BoostedTrees, TreeSettings
 from components.scorer.base import MODEL_FACTORS, ExpressionLearner
 
@@ -36,6 +37,11 @@ class Boosting(ExpressionLearner):
         """Settings of the features and of the classifier."""
 
         graph: bool = setting(True, "features of the graph of training edges, those of `topology`")
+        lagged: bool = setting(
+            False,
+            "correlation of either gene with the later other along pseudotime, where the data set has one",
+            search=(False, True),
+        )
         leaves: int = setting(15, "leaves of a tree, at most", ge=2, le=255, search=(7, 63), log=True)
         trees: int = setting(300, "boosting iterations, at most", ge=1, le=1000, search=(100, 600), log=True)
         learning_rate: float = setting(
@@ -49,12 +55,12 @@ class Boosting(ExpressionLearner):
 
     def check(self, view: View) -> None:
         """Refuse settings that leave it no feature."""
-        self._blocks(view.expression)
+        self._blocks(view)
 
     def fit(self, view: View, context: Context) -> None:
         """Fit the classifiers."""
         rng = context.streams.numpy("negatives")  # paired with those of topology
-        blocks = self._blocks(view.expression)
+        blocks = self._blocks(view)
         self.fitted = [
             BoostedTrees(self.settings, view.training, blocks, rng, self.settings.leaves)
             for _ in range(self.settings.fits)
@@ -65,11 +71,13 @@ class Boosting(ExpressionLearner):
         scores: Scores = np.mean([trees.score(pairs) for trees in self.fitted], axis=0)
         return scores
 
-    def _blocks(self, expression: Floats) -> list[Block]:
+    def _blocks(self, view: View) -> list[Block]:
         blocks: list[Block] = [structure] if self.settings.graph else []
         if self.settings.reads_expression:
-            blocks.append(ExpressionFeatures(self.settings, expression))
+            blocks.append(ExpressionFeatures(self.settings, view.expression))
+        if self.settings.lagged and view.pseudotime is not None:
+            blocks.append(LaggedFeatures(view.expression, view.pseudotime))
         if not blocks:
-            named = ", ".join(["graph", *ExpressionSettings.model_fields])
+            named = ", ".join(["graph", *ExpressionSettings.model_fields, "lagged (with a pseudotime)"])
             raise KnockoutError(f"scorer.boosting has no feature to read: switch one of {named} on.")
         return blocks

@@ -13,7 +13,7 @@ from typing import Any
 
 from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
-from search_spaces.arm import Arm, arm_factors, json_digest
+from search_spaces.arm import Arm, Choice, arm_factors, json_digest
 from search_spaces.space.options import FactorOptions, Levels, all_levels, factor_options, parse_fixed, parse_vary
 from search_spaces.space.parameter import Parameter, Trial
 
@@ -56,6 +56,11 @@ class Space:
     def describe(self) -> list[dict[str, str]]:
         """Return name and range of every parameter."""
         return [{"name": parameter.name, "range": parameter.range} for parameter in self.parameters]
+
+    @property
+    def settled(self) -> dict[str, Choice]:
+        """What every arm has that a search proposes, by factor: the reference's level, or the one that was named."""
+        return {f.name: options.settled for f in self.factors for options in f.levels.values() if not f.varies}
 
     def acting(self, params: Mapping[str, Any]) -> Iterator[Parameter]:
         """Yield the parameters that act beside the levels in ``params``.
@@ -200,7 +205,7 @@ def parse_space(
     acting = [factor.name for factor in space.factors]
     for name in vary or ():
         if name not in acting:
-            raise KnockoutError(f"{name!r} cannot act beside the other levels; drop it.", where=f"{where}.vary.{name}")
+            raise KnockoutError(_without_part(name, space), where=f"{where}.vary.{name}")
     if not space.parameters:
         raise KnockoutError("nothing varies: name factors, or hold less.", where=where)
     return space
@@ -245,3 +250,12 @@ def refuse_idle_ranges(arms: Sequence[Arm], vary: Mapping[str, Any], fixed: Sequ
                 if not any(choice.has(setting) for choice in beside):
                     known = dict.fromkeys(name for choice in beside for name in choice.settings.model_extra or {})
                     raise UnknownNameError.of(f"setting of {level}", setting, known, where=f"{at}.{setting}")
+
+
+def _without_part(name: str, space: Space) -> str:
+    """Say beside which levels a factor cannot act, and what to do."""
+    silencing = [f for f in space.factors if all(name in registry.silenced_by(f.name, level) for level in f.levels)]
+    beside = " or ".join(f"{f.name}: {', '.join(f.levels)}" for f in silencing)
+    cures = [f"vary {f.name} as well (scorer: [assembled])" for f in silencing if f.name == "scorer"]
+    cures = cures or [f"vary {f.name} as well" for f in silencing]
+    return f"{name!r} cannot act beside {beside or 'the other levels'}; {' or '.join([*cures, 'drop it'])}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from reports.statistics.attainability import blocks_needed
 from reports.words.metrics import ALPHA
 from reports.words.numbers import are, count, joined, level
+from search_spaces.space.space import Space
 from study.actions import preview as actions
 from study.actions import run as running
 from study.actions.preview import READING, Preview
@@ -135,14 +137,20 @@ def show_cost(console: Console, preview: Preview, cost: Estimate) -> None:
         )
 
 
+def _settled(space: Space) -> Iterator[str]:
+    """Yield the levels that every trial has, each with the settings that it was given."""
+    for factor, choice in space.settled.items():
+        given = [f"{name}={getattr(choice.settings, name)}" for name in sorted(choice.settings.model_fields_set)]
+        yield f"{factor}={choice.level}" + (f"({', '.join(given)})" if given else "")
+
+
 def show_search(console: Console, study: Study, search: Search) -> None:
     """Print what a search would vary, how far it is, and what a trial is."""
     from study.search.run import uncounted
 
     spec, space = search.spec, search.space
     show_table(console, f"{study.name}: what varies", ["parameter", "range"], [[*d.values()] for d in space.describe()])
-    arm = ", ".join(f"{factor}={level}" for factor, level in space.reference.levels().items() if level != "-")
-    console.print(f"the rest stays as in the reference: {arm}", soft_wrap=True)
+    console.print(f"in every trial: {', '.join(_settled(space))}", soft_wrap=True)
     sets = count(len(study.datasets), "data set")
     ends = count(spec.trials, "trial") if spec.trials else f"{spec.hours:g} h" if spec.hours else "the whole grid"
     warm = sum(trial.warm for trial in search.finished)

@@ -21,6 +21,7 @@ from components.pairs.crossfit import CrossFitted
 from components.pairs.dependence import mutual_information
 from components.pairs.expression import SHARPNESS, ExpressionFeatures, ExpressionSettings
 from components.pairs.graph import TrainingGraph
+from components.pairs.lagged import LaggedFeatures
 from components.pairs.trees import BoostedTrees
 from knockout.testing import PairFeaturesContract
 from search_spaces.arm import Choice
@@ -108,6 +109,25 @@ class TestByDefinition:
         found = features(still, dataset.edges, asked, correlation=True, neighbours=True, components=3, information=True)
         assert np.isfinite(found).all() and not found[asked[:, 0] == asked[0, 0], :2].any()
 
+    def test_lagged_correlation_finds_who_comes_first(self):
+        """A target follows its TF after three windows, in one lineage of two; pseudotime is in no order of the file."""
+        rng = np.random.default_rng(0)
+        signal = np.convolve(rng.standard_normal(60), np.ones(5), mode="same")
+        late = np.r_[rng.standard_normal(3), signal[:-3]]
+        windows = np.stack([signal, late, rng.standard_normal(60)])[:, :40]
+        cells = np.repeat(windows, 5, axis=1) + 0.1 * rng.standard_normal((3, 200))
+        expression = np.concatenate([cells, rng.standard_normal((3, 200))], axis=1).astype(np.float32)
+        times = np.full((400, 2), np.nan, dtype=np.float32)
+        times[:200, 0], times[200:, 1] = np.arange(200), rng.permutation(200)
+        order = rng.permutation(400)
+        block = LaggedFeatures(expression[:, order], times[order])
+        pairs = np.array([[0, 1], [1, 0], [0, 2]])
+        found = block(TrainingGraph(pairs[:1], 3), pairs)
+        assert found[0, 0] > 0.95 and found[1, 1] == found[0, 0] and found[1, 0] == found[0, 1]
+        assert np.abs(found[2]).max() < 0.85 and np.abs(found[0, 1]) < 0.9
+        without = LaggedFeatures(expression[:, order], times[order][:, 1:])(TrainingGraph(pairs[:1], 3), pairs)
+        assert abs(without[0, 0]) < 0.9, "noise in the lineage that is left"
+
     def test_order_of_genes_does_not_matter(self, dataset, asked):
         order = np.random.default_rng(0).permutation(dataset.n_genes)
         moved = dataclasses.replace(dataset, expression=dataset.expression[np.argsort(order)])
@@ -191,6 +211,17 @@ def test_expression_tells_what_the_graph_cannot():
     reached["graph"] = evaluate(learner.score(exam.test), exam.test_labels, exam.test)["within_tf_auroc"]
     assert reached["true"] > 0.9
     assert max(reached["permuted"], reached["noise"], reached["graph"]) < 0.7
+
+
+def test_pseudotime_changes_what_is_learned_where_there_is_one(dataset, split):
+    times = np.arange(dataset.n_cells, dtype=np.float32)[:, None]
+    timed = dataclasses.replace(dataset, pseudotime=times)
+    assert timed.digest != dataset.digest == dataclasses.replace(timed, pseudotime=None).digest
+    timed.__dict__["digest"] = dataset.digest  # the same random streams
+    plain = boosting(dataset, split).score(split.test)
+    assert np.array_equal(boosting(dataset, split, lagged=True).score(split.test), plain)
+    assert np.array_equal(boosting(timed, split).score(split.test), plain)
+    assert not np.array_equal(boosting(timed, split, lagged=True).score(split.test), plain)
 
 
 @pytest.mark.parametrize("exam", ["all_non_targets", "unseen_target"])

@@ -502,7 +502,7 @@ class TestTuning:
         ({"gnn": {"gat": {"widths": [8, "x"]}}}, [], "a whole number is needed, got 'x'", "search.vary.gnn.gat.widths"),
         ({"gnn": {"gat": {"widths": [[8], [0]]}}}, [], "at least 1 is needed, got 0", "search.vary.gnn.gat.widths[1]"),
         ({"optimizer": {"adam": {"weight_decay": [0, 1]}}}, [], "above 0", "search.vary.optimizer.adam.weight_decay"),
-        ({"gnn": ["none"], "fusion": True}, [], "cannot act", "search.vary.fusion"),
+        ({"gnn": ["none"], "fusion": True}, [], "beside gnn: none; vary gnn as well or drop it", "search.vary.fusion"),
         ({"gnn": ["none"]}, [], "nothing varies", "search"),
         ({}, [], "nothing varies", "search"),
         (None, [name for name in arm_factors() if name != "scorer"], "nothing varies", "search"),

@@ -1,0 +1,58 @@
+"""Pseudotime of cells, as BEELINE writes it: a row per cell and a column per lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from components.core.dataset import Floats
+from components.core.errors import KnockoutError, suggestion
+from components.tables.csvfile import rows_of
+
+ABSENT = ("", "NA", "NaN", "nan")  # a cell that is not part of a lineage
+
+
+def read_pseudotime(path: Path, cells: Sequence[str]) -> Floats:
+    """Return the pseudotime ``[cells, lineages]`` of cells, NaN where one is not part of a lineage.
+
+    Raises
+    ------
+    KnockoutError
+        For a value that is no number, a cell that stands twice or not at all, and a lineage without cells.
+    """
+    rows = rows_of(path, "a header row, then a row per cell: its name and its pseudotime in each lineage")
+    next(rows)
+    known = dict.fromkeys(cells)
+    of: dict[str, list[float]] = {}
+    strangers = []
+    for line, (cell, *values) in rows:
+        if cell in of:
+            raise KnockoutError(f"cell {cell!r} stands twice.", where=f"{path}, row {line}")
+        if cell in known:
+            of[cell] = [_number(value, cell, f"{path}, row {line}") for value in values]
+        else:
+            strangers.append(cell)
+    missing = [cell for cell in cells if cell not in of]
+    if missing:
+        message = f"{len(missing)} of {len(cells)} cells have no row, such as {missing[0]!r}."
+        cure = " Give each cell a row (NA where it is part of no lineage), or take the file away."
+        raise KnockoutError(message + (suggestion(missing[0], strangers) or cure), where=str(path))
+    times = np.array([of[cell] for cell in cells], dtype=np.float32)
+    empty = np.flatnonzero(np.isnan(times).all(axis=0))
+    if len(empty) or not times.shape[1]:
+        raise KnockoutError(f"lineage {empty[0] + 1 if len(empty) else 1} has no cell.", where=str(path))
+    return times
+
+
+def _number(value: str, cell: str, where: str) -> float:
+    if value.strip() in ABSENT:
+        return float("nan")
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("inf")
+    if not np.isfinite(number):
+        raise KnockoutError(f"cell {cell!r}: pseudotime {value!r} is not a number; NA stands for none.", where=where)
+    return number
