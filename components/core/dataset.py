@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,8 @@ class Dataset:
     def digest(self) -> str:
         """Digest of everything that can change a result: values, gene names and order, but not the data set's name."""
         sha = hashlib.sha256("\x1f".join(self.genes).encode())
-        for array in (self.expression, self.tfs, self.edges, *([] if self.pseudotime is None else [self.pseudotime])):
+        arrays: list[NDArray[Any]] = [self.expression, self.tfs, self.edges]
+        for array in arrays if self.pseudotime is None else [*arrays, self.pseudotime]:
             sha.update(str(array.shape).encode())
             sha.update(np.ascontiguousarray(array).data)
         if self.target is not None:
