@@ -11,6 +11,7 @@ from components.core import registry
 from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
+from search_spaces.crossed import CrossedSetting, parse_crossed
 from search_spaces.own import (
     OF_EXPRESSION,
     OF_FEATURES,
@@ -23,7 +24,8 @@ from search_spaces.own import (
 
 CONTROLS = ("degree", "reverse_degree", "identity", "topology", "noise")
 
-Levels = Mapping[str, Sequence[Choice]]
+Change = Choice | CrossedSetting
+Levels = Mapping[str, Sequence[Change]]
 
 
 @dataclass(frozen=True)
@@ -45,22 +47,34 @@ class Arms:
 def full_factorial(reference: Arm, levels: Levels) -> Iterator[Arm]:
     """Cross every level of every factor."""
     for point in itertools.product(*levels.values()):
-        yield reference.vary(dict(zip(levels, point, strict=True)))
+        yield changed(reference, point)
 
 
 def one_factor_at_a_time(reference: Arm, levels: Levels) -> Iterator[Arm]:
     """Vary one factor through its levels, the others at the reference."""
-    for name, choices in levels.items():
+    for choices in levels.values():
         for choice in choices:
-            yield reference.vary({name: choice})
+            yield changed(reference, [choice])
 
 
 def leave_one_out(reference: Arm, levels: Levels) -> Iterator[Arm]:
     """Replace one factor of the reference at a time by the levels given for it, or by its absent level."""
     for name, choices in levels.items():
-        absent = parse_choice(name, registry.factor(name).absent, beside=reference.choices[name])
-        for choice in choices or [absent]:
-            yield reference.vary({name: choice})
+        for choice in choices or [_absent(reference, name)]:
+            yield changed(reference, [choice])
+
+
+def _absent(reference: Arm, factor: str) -> Choice:
+    return parse_choice(factor, registry.factor(factor).absent, beside=reference.choices[factor])
+
+
+def changed(reference: Arm, changes: Sequence[Change]) -> Arm:
+    """Return the reference with some levels replaced, then settings of the levels that it has."""
+    choices = {change.factor: change for change in changes if isinstance(change, Choice)}
+    for change in changes:
+        if isinstance(change, CrossedSetting):
+            choices[change.factor] = change.on(choices.get(change.factor, reference.choices[change.factor]))
+    return reference.vary(choices)
 
 
 DESIGNS: dict[str, Callable[[Arm, Levels], Iterator[Arm]]] = {
@@ -87,7 +101,7 @@ def expand(
     kind
         ``full_factorial``, ``leave_one_out``, ``one_factor_at_a_time`` or ``explicit``.
     factors
-        Factor to list of levels, as a user wrote them.
+        Factor to list of levels, as a user wrote them, or ``factor.level.setting`` to list of values.
     explicit
         Arms of an explicit design: factor to level, and optionally ``name``.
     where
@@ -178,21 +192,31 @@ def blind(arm: Arm) -> bool:
     return reads_features(arm) and arm.choices["bucketing"].settings.part() is None
 
 
-def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any], where: str) -> dict[str, list[Choice]]:
+def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any], where: str) -> Levels:
     if not factors:
         raise KnockoutError(f"{kind} needs factors: a mapping of factor to list of levels.", where=f"{where}.factors")
-    parsed: dict[str, list[Choice]] = {}
+    choices: dict[str, list[Choice]] = {}
+    settings: dict[str, list[Any]] = {}
     for name, given in factors.items():
         at = f"{where}.factors.{name}"
-        refuse_exam(name, at)
+        factor = str(name).partition(".")[0]
+        refuse_exam(factor, at)
         values = given if isinstance(given, list) else [] if given is None else [given]
-        if not values and kind != "leave_one_out":
-            raise KnockoutError("no level is listed.", where=at)
-        parsed[name] = [
+        if not values and (kind != "leave_one_out" or factor != name):
+            raise KnockoutError(f"no {'level' if factor == name else 'value'} is listed.", where=at)
+        if factor != name:
+            settings[name] = values
+            continue
+        choices[name] = [
             parse_choice(name, value, beside=reference.choices[name], where=f"{at}[{i}]")
             for i, value in enumerate(values)
         ]
-    return parsed
+    crossed = {}
+    for name, values in settings.items():
+        factor = name.partition(".")[0]
+        levels = {choice.level: choice for choice in [*choices.get(factor, ()), reference.choices[factor]]}
+        crossed[name] = parse_crossed(name, values, levels, f"{where}.factors.{name}")
+    return {**choices, **crossed}
 
 
 def _explicit(reference: Arm, arms: Sequence[Mapping[str, Any]], where: str) -> Iterator[Arm]:

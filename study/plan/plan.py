@@ -97,7 +97,7 @@ def load_datasets(study: Study) -> tuple[Dataset, ...]:
 
 def lay_out(study: Study, datasets: Sequence[Dataset], arms: Sequence[Arm]) -> tuple[Cell, ...]:
     """Return the cells of arms on a study's data sets, in the order in which they are run."""
-    labels = [Labels.of(study.name, dataset) for dataset in datasets]
+    labels = [Labels.of(study.name, dataset, study.crossed_settings) for dataset in datasets]
     return tuple(
         Cell(
             arm=arm,

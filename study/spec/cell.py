@@ -12,6 +12,7 @@ from components.core.dataset import Dataset
 from components.core.metrics import OWN
 from components.plugins import LoadedPlugins
 from search_spaces.arm import Arm, Choice, json_digest, parse_choice
+from search_spaces.crossed import value_in
 from study.spec.code import code_digest, own_metrics
 from study.spec.datasets import DatasetSpec
 from study.spec.records import CellRow
@@ -29,6 +30,8 @@ class Labels:
         Names of the data set, of where its edges come from, and of its independent unit for statistics.
     data_digest
         Digest of the data set's values.
+    settings
+        Settings that the design varies as it varies factors, ``factor.level.setting``.
     """
 
     study: str
@@ -36,11 +39,12 @@ class Labels:
     network: str
     block: str
     data_digest: str
+    settings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, study: str, dataset: Dataset) -> Labels:
+    def of(cls, study: str, dataset: Dataset, settings: tuple[str, ...] = ()) -> Labels:
         """Return the labels of a data set in a study."""
-        return cls(study, dataset.name, dataset.network, dataset.block, dataset.digest)
+        return cls(study, dataset.name, dataset.network, dataset.block, dataset.digest, settings)
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class Cell:
             arm=self.arm.name,
             arm_digest=self.arm.digest,
             role=self.arm.role,
-            levels=self.arm.levels(),
+            levels=self.arm.levels() | {name: value_in(self.arm, name) for name in self.labels.settings},
             settings=self.arm.canonical,
             dataset=self.labels.dataset,
             network=self.labels.network,

@@ -26,7 +26,8 @@ def tidy(rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> pd.DataF
     frame = pd.DataFrame(lines)
     if words := own_words():
         frame.attrs["metrics"] = words  # parquet keeps it: a report knows no plug-in
-    if factors := [name for name, factor in FACTORS.items() if factor.acts]:
+    crossed = [name for name in (rows[0].levels if rows else ()) if "." in name]
+    if factors := [name for name, factor in FACTORS.items() if factor.acts] + crossed:
         frame.attrs["factors"] = factors
     return frame
 

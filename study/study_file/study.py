@@ -57,6 +57,8 @@ class Study:
         Lanes as they were written; ``auto`` is fitted to memory when it is known what will be run.
     first_repeat
         Index of the first repeat: what was searched or tuned is compared on repeats that the search has not seen.
+    crossed_settings
+        Settings that the design varies as it varies factors, ``factor.level.setting``.
     margin, alpha
         Differences that do not matter to this study, on metrics from 0 to 1, and the level of its tests; None: what
         reports take for that.
@@ -87,6 +89,7 @@ class Study:
     tune: TuneSpec | None = None
     lanes_asked: str = "auto"
     first_repeat: int = 0
+    crossed_settings: tuple[str, ...] = ()
     margin: float | None = None
     alpha: float | None = None
     looks: tuple[int, ...] = ()
@@ -217,6 +220,7 @@ def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Pa
         search=raw.search,
         space=_space(reference, raw.search) if raw.search else None,
         tune=tune,
+        crossed_settings=tuple(name for name in design.factors if "." in name),
         first_repeat=raw.first_repeat + (tune.repeats if tune else 0),
         tells_silent_arms=raw.silent_arms == "tell",
         content=raw.model_dump(mode="json", exclude={"name", "lanes"}),

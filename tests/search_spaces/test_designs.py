@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from components.core.errors import KnockoutError
 from search_spaces.arm import Arm, parse_choice
+from search_spaces.crossed import value_in
 from search_spaces.designs import CONTROLS, DESIGNS, controls, distinct, expand
 from search_spaces.presets import preset
 
@@ -47,6 +48,25 @@ def test_full_factorial_counts_aliases_once():
         "gnn=none, fusion=late": "gnn=none",
         "gnn=none, fusion=early": "gnn=none",
     }
+
+
+def test_settings_are_crossed_like_factors():
+    factors = {"gnn": ["gat", "none"], "gnn.gat.heads": [1, 2], "fusion": ["multiscale", "late"]}
+    found = expand(REFERENCE, "full_factorial", factors)
+    table = [
+        (arm.levels()["gnn"], value_in(arm, "gnn.gat.heads"), arm.levels()["fusion"])
+        for arm in found.arms
+        if arm.name != "reference" or REFERENCE.choices["gnn"].settings.heads in (1, 2)
+    ]
+    assert sorted(table) == sorted([*itertools.product(["gat"], "12", ["late", "multiscale"]), ("none", "-", "-")])
+    assert names("one_factor_at_a_time", {"gnn.gat.heads": [1], "gnn.gat.dropout": [0.1]}) == [
+        *("reference", "gnn=gat(heads=1)", "gnn=gat(dropout=0.1)")
+    ]
+
+
+def test_a_setting_of_a_level_that_the_design_adds_is_crossed_there_alone():
+    found = expand(REFERENCE, "full_factorial", {"gnn": ["gat", "gcn"], "gnn.gcn.self_loops": [True, False]})
+    assert [arm.name for arm in found.arms] == ["reference", "gnn=gcn", "gnn=gcn(self_loops=False)"]
 
 
 def test_explicit_arms_keep_their_names():
@@ -101,6 +121,18 @@ def test_every_arm_is_trained_once_and_every_point_is_accounted_for(kind: str, f
         ("explicit", {}, [{"split": "per_tf"}], "it is the exam", "design.arms[0].split"),
         ("leave_one_out", {"gn": None}, [], "Did you mean 'gnn'", "design.factors.gn"),
         ("full_factorial", {"gnn": ["none", "gta"]}, [], "Did you mean 'gat'", "design.factors.gnn[1]"),
+        ("full_factorial", {"gnn.gat.haeds": [1]}, [], "Did you mean 'heads'", "design.factors.gnn.gat.haeds"),
+        (
+            "full_factorial",
+            {"gnn.gcn.self_loops": [True]},
+            [],
+            "level of gnn in this",
+            "design.factors.gnn.gcn.self_loops",
+        ),
+        ("full_factorial", {"gnn.heads": [1]}, [], "write factor.level.setting", "design.factors.gnn.heads"),
+        ("full_factorial", {"gnn.gat.heads": [1, 0]}, [], "at least 1", "design.factors.gnn.gat.heads[1]"),
+        ("leave_one_out", {"gnn.gat.heads": None}, [], "no value is listed", "design.factors.gnn.gat.heads"),
+        ("full_factorial", {"split.per_tf.x": [1]}, [], "it is the exam", "design.factors.split.per_tf.x"),
         ("explicit", {}, [{"gnn": "none", "name": "a"}, {"gnn": "gcn", "name": "a"}], "two different arms", "design"),
         ("explicit", {}, [{"gnn": "gat", "name": "a"}, {"gnn": "gcn", "name": "a"}], "two different arms", "design"),
         ("explicit", {}, [{"gnn": "gcn", "name": "reference"}], "two different arms", "design"),

@@ -8,6 +8,8 @@ import pytest
 
 from components.core.metrics import METRICS
 from components.core.registry import FACTORS
+from reports.table.factors import arm_levels
+from reports.table.table import load
 from study.plan.plan import Plan, make_plan
 from study.spec.folder import OutFolder
 from study.spec.machine import Lane
@@ -47,6 +49,18 @@ def test_one_row_per_cell_part_and_metric_failures_included(plan: Plan, records:
     assert set(failed["status"]) == {"killed"} and set(failed["reason"]) == {"out of memory, it seems"}
     assert failed["value"].isna().all() and len(failed) == 2 * len(METRICS)
     assert frame[frame["status"] == "ok"]["value"].notna().all()
+
+
+def test_a_setting_that_a_design_crosses_is_a_factor_of_the_report(study_file: Callable[..., Path], tmp_path: Path):
+    factors = {"gnn": ["gat", "none"], "gnn.gat.heads": [1, 2], "fusion": ["multiscale", "late"]}
+    plan = make_plan(load_study(study_file(design={"kind": "full_factorial", "factors": factors}, repeats=1)))
+    scores = {part: dict.fromkeys(METRICS, 0.5) for part in ("validation", "test")}
+    records = {cell.digest: CellRecord(cell=cell.digest, scores=scores) for cell in plan.cells}
+    table = load(write_table(rows(plan), records, tmp_path))
+    levels = arm_levels(table.frame)
+    assert list(levels) == ["gnn", "fusion", "gnn.gat.heads"]
+    found = {tuple(row) for row in levels.to_numpy()}
+    assert found == {("none", "-", "-"), *(("gat", fusion, n) for fusion in ("multiscale", "late") for n in "12")}
 
 
 def test_values_are_those_of_the_records(plan: Plan, records: dict[str, CellRecord]):
