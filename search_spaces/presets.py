@@ -212,11 +212,13 @@ PRESETS: dict[str, Preset] = {
             **SMALL,
             "scorer": {
                 "boosting": {
+                    "fits": 5,
                     "trees": 163,
-                    "learning_rate": 0.02319166173872886,  # as the search drew it: the arm that was confirmed
-                    "leaves": 25,
+                    "learning_rate": 0.03072656118277017,  # as the search drew it: the arm that was confirmed
+                    "leaves": 57,
+                    "ratio": 26.46998286517919,
                     "correlation": False,
-                    "components": 28,
+                    "components": 13,
                 }
             },
             "gnn": "gat",  # no part but the scorer acts

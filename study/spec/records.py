@@ -25,7 +25,7 @@ class Status(StrEnum):
     DIVERGED = "diverged"  # a loss or a score became NaN or infinite
     TIMEOUT = "timeout"  # it took longer than --timeout allows
     OOM = "oom"  # out of memory, with the device to itself
-    KILLED = "killed"  # its worker process died, twice
+    KILLED = "killed"  # its worker process died, with no other cell beside it
     ERROR = "error"  # an exception
     DAMAGED = "damaged"  # its record cannot be read
 
@@ -236,13 +236,10 @@ class DriverRecord(Record):
 
     Attributes
     ----------
-    id
-        Name of its file.
-    host, pid
-        Where it runs.
+    id, host, pid
+        Name of its file; where it runs.
     machine, created
-        Boot and process namespace that ``pid`` belongs to, and when the process began, in seconds after boot: a later
-        process may get the same number.
+        Boot and process namespace of ``pid``, and when the process began, in seconds after boot: numbers come again.
     started, lanes, workers
         When it registered, by its own clock; what it works on, in words; how many cells that is at a time.
     """
@@ -262,10 +259,8 @@ def read_record(path: Path, kind: type[R], **name: Any) -> R | None:
 
     Parameters
     ----------
-    path
-        Its file.
-    kind
-        Its schema.
+    path, kind
+        Its file and its schema.
     name
         Fields that the file's name gives away: a record that says something else is another's.
 

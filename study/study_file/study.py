@@ -12,15 +12,15 @@ from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.metrics import METRICS, UP_TO_ONE
 from components.core.settings import parse_settings, paths_from
-from components.data.simulator import SimulatorSettings
 from components.plugins import load_plugins
-from search_spaces.arm import Arm, Choice, parse_choice
+from search_spaces.arm import Arm, Choice
 from search_spaces.baselines import baselines
 from search_spaces.designs import Arms, controls, default_controls, distinct, expand
 from search_spaces.own import spell_out
 from search_spaces.presets import preset
 from search_spaces.studies import named_study
 from study.spec.machine import Lane, parse_lanes
+from study.study_file.entries import entry
 from study.study_file.keys import DatasetSpec, StudyFile, parse
 from study.study_file.overrides import Override, override, place
 from study.study_file.patterns import at_scale, choose
@@ -153,7 +153,7 @@ def load_study(
         values, done = override(at_scale(file.values, scale), overrides)
         raw = parse(StudyFile, values, "")
         load_plugins(raw.plugins, file.path.parent)
-        entries = [_entry(raw, given, i) for i, given in enumerate(raw.datasets)]
+        entries = [entry(raw, given, i) for i, given in enumerate(raw.datasets)]
         root = data or file.path.parent
         exams = choose(entries, root, only, may_miss=named)
         parse_lanes(lanes or raw.lanes, where="--lanes" if lanes else "lanes")
@@ -268,41 +268,3 @@ def _tune(tune: TuneSpec, arms: Sequence[Arm], metric: str) -> TuneSpec:
     vary = spell_out(tune.vary, "design.tune.vary")
     refuse_idle_ranges(arms, vary, tune.fixed, where="design.tune")
     return tune.model_copy(update={"vary": vary})
-
-
-def _entry(raw: StudyFile, given: str | DatasetSpec, position: int) -> tuple[DatasetSpec, Choice]:
-    at = f"datasets[{position}]"
-    spec = _dataset(given, at)
-    if spec.train_on is not None:
-        return spec, _transfer_exam(raw, spec, at)
-    if spec.split is None:
-        return spec, parse_choice("split", raw.split, where="split")
-    return spec, parse_choice("split", spec.split, where=f"{at}.split")
-
-
-def _transfer_exam(raw: StudyFile, spec: DatasetSpec, at: str) -> Choice:
-    """Return the exam of an entry that trains on other data sets: the study's is about one data set."""
-    choice = parse_choice("split", "transfer" if spec.split is None else spec.split, where=f"{at}.split")
-    if choice.level != "transfer":
-        raise KnockoutError(
-            f"{choice.level!r} cuts one data set; an entry with train_on is examined by 'transfer'.",
-            where=f"{at}.split",
-        )
-    return choice
-
-
-def _dataset(given: str | DatasetSpec, at: str) -> DatasetSpec:
-    if given == "simulated":
-        return DatasetSpec(simulate={})
-    spec = DatasetSpec(path=given) if isinstance(given, str) else given
-    if (spec.path is None) == (spec.simulate is None):
-        raise KnockoutError("a data set is either a 'path' or 'simulate'.", where=at)
-    if spec.orthologs and spec.train_on is None:
-        raise KnockoutError("orthologs match genes with those of train_on; name that, too.", where=f"{at}.orthologs")
-    if spec.simulate is not None:
-        if spec.train_on is not None:
-            raise KnockoutError("a simulated data set shares no genes with another.", where=f"{at}.train_on")
-        parse_settings(SimulatorSettings, spec.simulate, owner="simulate", where=f"{at}.simulate")
-        if spec.network_file or spec.tfs_file:
-            raise KnockoutError("a simulated data set brings its own network and TFs; give no file.", where=at)
-    return spec

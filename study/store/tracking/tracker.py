@@ -48,10 +48,6 @@ def serve_command(uri: str) -> str:
     return "" if uri.startswith("http") else command("mlflow", "ui", "--backend-store-uri", uri)
 
 
-def _silent(text: str) -> None:
-    """Print nothing."""
-
-
 class Tracker:
     """The only writer of a study's MLflow record; nothing is opened before it is needed.
 
@@ -86,7 +82,7 @@ class Tracker:
         uri: str | None = None,
         *,
         sealed: bool = False,
-        say: Callable[[str], None] = _silent,
+        say: Callable[[str], None] = lambda text: None,
         strict: bool = False,
     ) -> None:
         self.name, self.out, self.folder = name, out, OutFolder(out.resolve())
