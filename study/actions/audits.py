@@ -23,6 +23,8 @@ class AuditTable:
     ----------
     columns, exams
         A name and an exam per data set.
+    repeat
+        Number of the repeat whose exams they are.
     rows
         Name of each quantity and its value per data set, as text.
     notes
@@ -31,17 +33,18 @@ class AuditTable:
 
     columns: list[str]
     exams: list[str]
+    repeat: int
     rows: list[list[str]]
     notes: list[str]
 
 
-def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice]) -> AuditTable:
-    """Return the leak audit of each data set's exam in repeat 0."""
-    exams = [make_split(dataset, split, 0) for dataset, split in zip(datasets, splits, strict=True)]
+def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice], repeat: int = 0) -> AuditTable:
+    """Return the leak audit of each data set's exam in a repeat."""
+    exams = [make_split(dataset, split, repeat) for dataset, split in zip(datasets, splits, strict=True)]
     with as_on_a_lane("cpu", 1), threadpool_limits(1):  # a rule is fitted faster than threads agree on it
         columns = [audit(dataset, exam) for dataset, exam in zip(datasets, exams, strict=True)]
     names = [dataset.name for dataset in datasets]
     told = [(name, differences(exam)) for name, exam in zip(names, exams, strict=True)]
     notes = [f"{name}: validation asks otherwise than the test: {text}" for name, text in told if text]
     rows = [[name, *(str(column[name]) for column in columns)] for name in AUDIT]
-    return AuditTable(names, [split.level for split in splits], rows, notes)
+    return AuditTable(names, [split.level for split in splits], repeat, rows, notes)

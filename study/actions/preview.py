@@ -128,7 +128,7 @@ def preview(study: Study, out: Path, screen: Screen) -> Preview:
         acting = ", ".join(f"{f}={level}" for f, level in arm.levels().items() if level != "-" and f != "optimizer")
         arms.append(ArmCells(arm.name, arm.role, acting, len(cells), sum(digest in records for digest in cells)))
     with screen.busy(AUDITING):
-        audit = audit_table(plan.datasets, study.splits)
+        audit = audit_table(plan.datasets, study.splits, study.first_repeat)
     return Preview(plan, out, tuple(arms), audit)
 
 

@@ -112,11 +112,16 @@ def show_preview(console: Console, preview: Preview) -> None:
 
 def show_cost(console: Console, preview: Preview, cost: Estimate) -> None:
     """Print what the missing cells will take, and how that is known."""
-    lanes = len(preview.study.lanes)
+    lanes, beside = len(preview.study.lanes), sum(cost.slow.values()) + cost.unknown + cost.rescored
+    priced = f"; {preview.missing - beside} of them" if beside else ""
     console.print(
-        f"{count(preview.missing, 'cell')} to run: about {duration(cost.seconds / lanes)} on {count(lanes, 'lane')} "
-        f"({duration(cost.at_most / lanes)} if no cell stops early)."
+        f"{count(preview.missing, 'cell')} to run{priced}: about {duration(cost.seconds / lanes)} on "
+        f"{count(lanes, 'lane')} ({duration(cost.at_most / lanes)} if no cell stops early)."
     )
+    if cost.rescored:
+        console.print(
+            f"{count(cost.rescored, 'cell')} of these were trained before: stored scores give the new metric."
+        )
     if cost.timed < cost.kinds:
         console.print(
             f"{cost.timed} of {cost.kinds} kinds of cells (an arm's shape on a data set) were timed; the others are "

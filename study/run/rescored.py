@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from components.core.metrics import OWN
-from search_spaces.arm import json_digest
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.spec.records import CellRecord
@@ -44,7 +42,7 @@ class Rescorer:
 
     def record(self, cell: Cell) -> CellRecord | None:
         """Record a cell from the scores of its training; return its record, None where it must be trained."""
-        trained = self._trained.get(_training(cell.identity)) if OWN else None
+        trained = self._trained.get(cell.training) if OWN else None
         if trained is None:
             return None
         try:
@@ -61,13 +59,7 @@ class Rescorer:
 
     @cached_property
     def _trained(self) -> Mapping[str, CellRecord]:
-        """The finished cells, by a digest of their identity without its metrics."""
-        records = self.ledger.read_all(sorted(self.ledger.cells())).values()
-        return {_training(record.identity): record for record in records if record.ok}
-
-
-def _training(identity: Mapping[str, Any]) -> str:
-    return json_digest({key: value for key, value in identity.items() if key != "metrics"}, 20)
+        return self.ledger.trained()
 
 
 def _unchanged(trained: CellRecord, cell: Cell) -> list[tuple[str, str, float | None]]:

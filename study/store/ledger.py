@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from study.spec.cell import training_of
 from study.spec.files import write_arrays, write_atomically, write_first, write_text
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, DamagedRecordError, Status, read_record
@@ -79,6 +80,11 @@ class Ledger:
         recorded = self.cells()
         records = {cell: self.read(cell) for cell in cells if cell in recorded}
         return {cell: record for cell, record in records.items() if record is not None}
+
+    def trained(self) -> dict[str, CellRecord]:
+        """Return the finished cells of the folder, by what was trained, whatever metrics were computed of it."""
+        records = self.read_all(sorted(self.cells())).values()
+        return {training_of(record.identity): record for record in records if record.ok}
 
     def cells(self) -> set[str]:
         """Return the digests of all cells that have a record."""

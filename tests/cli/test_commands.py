@@ -143,7 +143,8 @@ def test_plan_estimates_the_cost_and_writes_nothing(
     monkeypatch.chdir(tmp_path)
     done = knockout("plan", study_file())
     assert done.code == 0 and "6 cells to run: about" in done.out and "leak audit" in done.out
-    assert "cells to run" not in knockout("plan", study_file(), "--no-cost").out
+    later = knockout("plan", study_file(first_repeat=2), "--no-cost").out
+    assert "cells to run" not in later and "leak audit (repeat 2, " in later
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
 
 

@@ -57,11 +57,11 @@ def _plain(value: object) -> str:
 
 
 def show_audit(console: Console, audited: AuditTable) -> None:
-    """Print the leak audit of each data set's exam in repeat 0, as many data sets beside each other as can be read."""
+    """Print the leak audit of each data set's exam, as many data sets beside each other as can be read."""
     heads, exam = audited.columns, audited.exams[0]
     if set(audited.exams) != {exam}:
         heads, exam = [f"{name} ({exam})" for name, exam in zip(heads, audited.exams, strict=True)], ""
-    title = ", ".join(filter(None, ["repeat 0", exam]))
+    title = ", ".join(filter(None, [f"repeat {audited.repeat}", exam]))
     for first in range(0, len(heads), BESIDE):
         columns = slice(first, first + BESIDE)
         rows = [[name, *values[columns]] for name, *values in audited.rows]

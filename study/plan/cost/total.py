@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TypeVar
 
+from components.core.metrics import OWN
 from study.plan.cost.pace import Paces
 from study.plan.cost.shape import Kind, like
 from study.plan.cost.work import Draws, Exams, Work
@@ -41,6 +42,8 @@ class Estimate:
         Number of missing cells that are not in it: of programs that a plan does not run.
     slow
         Missing cells that are not in it either, by arm: of methods that take longer than a plan spends on them.
+    rescored
+        Number of missing cells that were trained before other metrics were asked for: stored scores give the new ones.
     timed, kinds
         How many kinds of cells (arms of one shape on one data set) were timed, out of how many that no finished cell
         tells; the others are taken to cost what the nearest of them does.
@@ -53,11 +56,15 @@ class Estimate:
     slow: Mapping[str, int] = field(default_factory=dict)
     timed: int = 0
     kinds: int = 0
+    rescored: int = 0
 
 
 def estimate(plan: Plan, ledger: Ledger, say: Callable[[str], None] = lambda text: None) -> Estimate:
     """Estimate the cost of what is missing; ``say`` is told which arm is being timed on which data set."""
     missing, finished = plan.missing(ledger), _Finished.of(plan, ledger)
+    trained = ledger.trained() if OWN else {}
+    rescored = {cell.digest for cell in missing if cell.training in trained} if trained else set()
+    missing = [cell for cell in missing if cell.digest not in rescored]
     known = [finished.seconds(cell) for cell in missing]
     total = sum(seconds for seconds in known if seconds is not None)
     to_time = [cell for cell, seconds in zip(missing, known, strict=True) if seconds is None and cell.arm.probed]
@@ -78,7 +85,9 @@ def estimate(plan: Plan, ledger: Ledger, say: Callable[[str], None] = lambda tex
             at_most += number * work.seconds(lambda epochs, patience: epochs, pays=pays)
     told = sum(seconds is not None for seconds in known)
     unknown = len(missing) - told - len(to_time)
-    return Estimate(expected, at_most, told / max(len(missing), 1), unknown, slow, paces.timed, paces.kinds)
+    return Estimate(
+        expected, at_most, told / max(len(missing), 1), unknown, slow, paces.timed, paces.kinds, len(rescored)
+    )
 
 
 @dataclass(frozen=True)

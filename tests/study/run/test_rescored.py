@@ -13,6 +13,7 @@ import pytest
 
 from components.core import metrics
 from components.core.metrics import Words, register_metric
+from study.plan.cost.total import estimate
 from study.plan.plan import make_plan
 from study.run.pool import Pool
 from study.run.rescored import Rescorer
@@ -97,6 +98,16 @@ def test_the_pool_sends_no_such_cell_to_a_worker(cells: Callable[[], dict[str, C
     pool: Any = Pool(NoWorkers(), out)  # type: ignore[arg-type]
     records = list(pool.run(lambda: waiting.pop() if waiting else None))
     assert ["weighed" in record.scores["test"] for record in records] == [True] and pool.rescorer.recorded == 1
+
+
+def test_a_plan_counts_them_beside_what_it_prices(study_file: Callable[..., Path], out: Path):
+    study = study_file(repeats=1, controls=["degree", "reverse_degree"])
+    for cell in make_plan(load_study(study)).cells[-1:]:
+        run(cell, Ledger(out))
+    add_metric()
+    plan = make_plan(load_study(study))
+    asked = estimate(plan, Ledger(out))
+    assert (len(plan.missing(Ledger(out))), asked.rescored, asked.kinds) == (4, 1, 3)
 
 
 def shuffled(path: Path) -> None:
