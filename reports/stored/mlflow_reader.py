@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ _TAGS = ("arm", "role", "data_digest", "code_digest", "network", "split_digest",
 _COSTS = ("seconds", "peak_memory_mb", "parameters", "best_epoch")
 _LEVEL, _EARLIER, _TRIAL, _STUDY = "knockout.level", "knockout.earlier", "trial cell", "study"
 _PARTS = ("validation", "test")
+_TOLD = ("metrics", "factors")  # what a table says of itself, as tags of the study
 _STATUSES = {
     "FINISHED": Status.OK.value,
     "FAILED": Status.ERROR.value,
@@ -144,7 +145,10 @@ def _of_knockout(runs: list[Run], name: str, uri: str) -> Experiment:
     ]
     asked = next((run.data.tags for run in runs if run.data.tags.get(_LEVEL) == _STUDY), {})
     margin, alpha = (float(text) if (text := asked.get(f"knockout.{name}")) else None for name in ("margin", "alpha"))
-    return Experiment(_tidy(ended), "", tuple(notes), asked.get("knockout.metric") or None, margin, alpha)
+    told = {name: _plain(asked[f"{_OURS}{name}"], uri) for name in _TOLD if f"{_OURS}{name}" in asked}
+    frame = _tidy(ended, told.get("factors", ()))
+    frame.attrs |= told
+    return Experiment(frame, "", tuple(notes), asked.get("knockout.metric") or None, margin, alpha)
 
 
 def _left_out(number: int, why: str) -> list[str]:
@@ -241,13 +245,20 @@ def _row(run: Run) -> dict[str, Any]:
     return {**tags, **run.data.params, **run.data.metrics, "status": status}
 
 
-def _tidy(runs: list[Run]) -> pd.DataFrame:
+def _plain(text: str, uri: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ReportError("what the study says of its own metrics and factors is cut or damaged.", where=uri) from None
+
+
+def _tidy(runs: list[Run], factors: Sequence[str]) -> pd.DataFrame:
     scores = [_scores(run) for run in runs]
     # a cell that failed has none of the metrics that others have
     measured = list(dict.fromkeys(key for one in scores for key in one))
     rows: list[dict[str, Any]] = []
     for run, one in zip(runs, scores, strict=True):
-        known = _known(run)
+        known = _known(run, factors)
         rows += [
             {**known, "part": part, "metric": metric, "value": one.get((part, metric), float("nan"))}
             for part, metric in measured
@@ -263,12 +274,13 @@ def _scores(run: Run) -> dict[tuple[str, str], float]:
     return {(part, metric): value for (part, metric), value in named.items() if part in _PARTS}
 
 
-def _known(run: Run) -> dict[str, Any]:
+def _known(run: Run, factors: Sequence[str]) -> dict[str, Any]:
     params, metrics = run.data.params, run.data.metrics
     tags = {name.removeprefix(_OURS): value for name, value in run.data.tags.items()}
     study, _, digests = tags["key"].rpartition("/cell/")
-    # settings of a level and of the training are named with a dot, levels are not
-    levels = {name: value for name, value in params.items() if "." not in name and name not in _PARAMS}
+    # settings of a level and of the training are named with a dot, levels are not, but settings that were crossed
+    named = {name: value for name, value in params.items() if "." not in name or name in factors}
+    levels = {name: value for name, value in named.items() if name not in _PARAMS}
     versions = {name.removeprefix(_VERSION): v for name, v in tags.items() if name.startswith(_VERSION)}
     versions["git_commit"] = tags.get("mlflow.source.git.commit", "")
     return {

@@ -24,12 +24,18 @@ def tidy(rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> pd.DataF
             cell = {**_names(row), **_outcome(record)}
             lines += [{**cell, "part": part, "metric": name, "value": value} for part, name, value in _values(record)]
     frame = pd.DataFrame(lines)
-    if words := own_words():
-        frame.attrs["metrics"] = words  # parquet keeps it: a report knows no plug-in
-    crossed = [name for name in (rows[0].levels if rows else ()) if "." in name]
-    if factors := [name for name, factor in FACTORS.items() if factor.acts] + crossed:
-        frame.attrs["factors"] = factors
+    frame.attrs |= told(rows)  # parquet keeps it
     return frame
+
+
+def told(rows: Sequence[CellRow]) -> dict[str, Any]:
+    """Return what a report must be told of a table, since it knows no plug-in and no design.
+
+    Metrics of plug-ins, and factors beside the usual ones: those of plug-ins, and settings that the design crosses.
+    """
+    crossed = [name for name in (rows[0].levels if rows else ()) if "." in name]
+    factors = [name for name, factor in FACTORS.items() if factor.acts] + crossed
+    return {name: value for name, value in {"metrics": own_words(), "factors": factors}.items() if value}
 
 
 def write_table(rows: Sequence[CellRow], records: Mapping[str, CellRecord], out: Path) -> Path:

@@ -199,7 +199,8 @@ def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Pa
     arms = distinct([*expanded.arms, *known, *controls(reference, names, expanded.arms)], where="controls")
     if raw.search:
         check_search(raw.search, raw.metric, where="search")
-    tune = _tune(design.tune, arms.arms, raw.metric) if design.tune else None
+    crossed = tuple(name for name in design.factors if "." in name)
+    tune = _tune(design.tune, arms.arms, raw.metric, crossed) if design.tune else None
     if len(arms.arms) < 2 and not raw.search:
         raise KnockoutError("nothing to compare: give a design, or leave the controls on.", where="design")
     return Study(
@@ -220,7 +221,7 @@ def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Pa
         search=raw.search,
         space=_space(reference, raw.search) if raw.search else None,
         tune=tune,
-        crossed_settings=tuple(name for name in design.factors if "." in name),
+        crossed_settings=crossed,
         first_repeat=raw.first_repeat + (tune.repeats if tune else 0),
         tells_silent_arms=raw.silent_arms == "tell",
         content=raw.model_dump(mode="json", exclude={"name", "lanes"}),
@@ -258,9 +259,10 @@ def _space(reference: Arm, search: SearchSpec) -> Space:
     return parse_space(reference, vary, search.fixed)
 
 
-def _tune(tune: TuneSpec, arms: Sequence[Arm], metric: str) -> TuneSpec:
-    """Return how arms are tuned, ranges spelt out; refuse one that is of no arm."""
+def _tune(tune: TuneSpec, arms: Sequence[Arm], metric: str, crossed: Sequence[str]) -> TuneSpec:
+    """Return how arms are tuned, ranges spelt out and what the design crosses held; refuse a range of no arm."""
     check_search(tune, metric, where="design.tune")
+    tune = tune.model_copy(update={"fixed": [*tune.fixed, *crossed]})
     if not tune.vary:
         return tune
     from search_spaces.space.space import refuse_idle_ranges

@@ -121,7 +121,7 @@ def transfer(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["k-fold", "transfer", "confirmed"])
+@pytest.mark.parametrize("kind", ["k-fold", "transfer", "crossed", "confirmed"])
 def test_other_exams_and_a_confirmed_search_are_read_back(
     knockout: Knockout,
     study_file: Callable[..., Path],
@@ -137,7 +137,12 @@ def test_other_exams_and_a_confirmed_search_are_read_back(
         file = finished_search.parent / "tiny.yaml"
         assert knockout("confirm", file, "--out", out).code == 0
     else:
-        changes = {"split": "kfold_pooled"} if kind == "k-fold" else transfer(tmp_path / "data")
+        factors = {"gnn.gat.heads": [1, 2], "fusion": ["multiscale", "late"]}
+        changes = {
+            "k-fold": lambda: {"split": "kfold_pooled"},
+            "transfer": lambda: transfer(tmp_path / "data"),
+            "crossed": lambda: {"design": {"kind": "full_factorial", "factors": factors}},
+        }[kind]()
         file = study_file(repeats=2, training={"epochs": 1, "graph_epochs": 1}, **changes)
         ended = knockout("run", file, "--out", out)
         assert ended.code == 0, ended.err

@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from statistics import mean, stdev
 
-from study.spec.records import CellRecord, CellRow
+from study.spec.records import CellRecord, CellRow, PlanRecord
+from study.store.table import told
 
 LONGEST = 5000  # letters of a value; MLflow refuses longer ones
 
@@ -33,6 +34,14 @@ def first_view(metric: str, rows: Sequence[CellRow]) -> dict[str, object]:
         "orderByAsc": False,
         "selectedColumns": [*metrics, "metrics.`cells_failed`", *(f"params.`{name}`" for name in varied)],
     }
+
+
+def study_tags(plan: PlanRecord) -> dict[str, str]:
+    """Return what a study asks, and what its table says of itself, see :func:`study.store.table.told`."""
+    asked = {"metric": plan.metric, "margin": plan.margin, "alpha": plan.alpha}
+    tags = {name: "" if value is None else str(value) for name, value in asked.items()}
+    tags |= {name: json.dumps(value)[:LONGEST] for name, value in told(plan.rows).items()}
+    return {f"knockout.{name}": value for name, value in tags.items()}
 
 
 def run_status(record: CellRecord) -> str:

@@ -26,6 +26,7 @@ from study.store.tracking.runs import (
     cell_tags,
     first_view,
     run_status,
+    study_tags,
 )
 
 LEVEL, REASON, EARLIER = "knockout.level", "knockout.reason", "knockout.earlier"
@@ -196,9 +197,7 @@ class Tracker:
 
     def _begin(self, plan: PlanRecord) -> None:
         self._metric = plan.metric
-        known = {"metric": plan.metric, "margin": plan.margin, "alpha": plan.alpha}
-        asked = {f"knockout.{name}": "" if value is None else str(value) for name, value in known.items()}
-        self._store.tag(self._study(), asked)
+        self._store.tag(self._study(), study_tags(plan))
         if not self.sealed:
             self._standing = Standing(plan.rows)
             self.view = self._store.show(first_view(plan.metric, plan.rows))

@@ -85,6 +85,12 @@ def test_what_is_not_said_is_searched_as_the_registry_declares(load: Any):
     assert study.search.sampler == "tpe" and study.search.pruner == "wilcoxon"
 
 
+def test_a_setting_that_the_design_crosses_is_not_tuned(load: Any):
+    tune = {"trials": 3, "fixed": ["optimizer"]}
+    study = load(design={"kind": "full_factorial", "factors": {"gnn.gat.heads": [1, 2]}, "tune": tune})
+    assert study.tune.fixed == ["optimizer", "gnn.gat.heads"]
+
+
 def test_a_tuned_study_is_compared_on_other_repeats_than_it_is_tuned_on(load: Any):
     study = load(design={"factors": {"gnn": ["none"]}, "tune": {"trials": 3, "repeats": 4}})
     assert study.first_repeat == 4
