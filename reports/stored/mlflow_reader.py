@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _OURS, _VERSION = "knockout.", "version."
 _KEY, _CELL = f"{_OURS}key", f"{_OURS}cell"
-_ROWS = " (row 2 is its oldest run)"
 _PARAMS = ("arm", "dataset", "block", "split", "repeat")
 _TAGS = ("arm", "role", "data_digest", "code_digest", "network", "split_digest", "protocol", "device", "reason")
 _COSTS = ("seconds", "peak_memory_mb", "parameters", "best_epoch")
@@ -42,10 +41,10 @@ _PARENT = "mlflow.parentRunId"
 
 @dataclass(frozen=True)
 class Experiment:
-    """What MLflow holds: its table, how rows of that are to be found there, what was left out, what a study asks."""
+    """What MLflow holds: its table, which run each row is where knockout tracked none, notes, what a study asks."""
 
     frame: pd.DataFrame
-    rows: str = ""
+    runs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     metric: str | None = None
     margin: float | None = None
@@ -81,7 +80,8 @@ def read_experiment(uri: str, name: str) -> Experiment:
         *_left_out(len(cells) - len(ended), "not ended yet"),
         *_left_out(len(runs) - len(cells), "a parent of other runs, without a metric"),
     ]
-    return Experiment(_wide(ended), _ROWS, tuple(notes))
+    named = tuple(f"{run.info.run_name or 'without a name'} ({run.info.run_id})" for run in ended)
+    return Experiment(_wide(ended), named, tuple(notes))
 
 
 def fetch_search(uri: str, name: str, folder: Path) -> Path | None:
@@ -148,7 +148,7 @@ def _of_knockout(runs: list[Run], name: str, uri: str) -> Experiment:
     told = {name: _plain(asked[f"{_OURS}{name}"], uri) for name in _TOLD if f"{_OURS}{name}" in asked}
     frame = _tidy(ended, told.get("factors", ()))
     frame.attrs |= told
-    return Experiment(frame, "", tuple(notes), asked.get("knockout.metric") or None, margin, alpha)
+    return Experiment(frame, (), tuple(notes), asked.get("knockout.metric") or None, margin, alpha)
 
 
 def _left_out(number: int, why: str) -> list[str]:
@@ -229,9 +229,8 @@ def _without_parents(runs: list[Run]) -> list[Run]:
 
 
 def _wide(runs: list[Run]) -> pd.DataFrame:
-    """Return runs that knockout did not track as its owner's CSV would: a row each, oldest first."""
-    ordered = sorted(runs, key=lambda run: (run.info.start_time or 0, run.info.run_id))
-    frame = pd.DataFrame([_row(run) for run in ordered])
+    """Return runs that knockout did not track as its owner's CSV would: a row each, in their order."""
+    frame = pd.DataFrame([_row(run) for run in runs])
     # what is a parameter of one run and a metric of another is text, as in a CSV: parquet takes one kind per column
     mixed = [str(name) for name in frame if pd.api.types.infer_dtype(frame[name], skipna=True).startswith("mixed")]
     return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in mixed})

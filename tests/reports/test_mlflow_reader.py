@@ -95,7 +95,7 @@ def test_a_report_is_made_of_runs_of_anybody(knockout: Knockout, store: Store, t
     store.run("RUNNING", {}, {})
     asked = ("report", "--mlflow", store.uri, "--experiment", "mine", "--out", tmp_path / "page")
     wrong = knockout(*asked, "--arm", "sytem", "--metric", "score")
-    assert wrong.code == 2 and f"{store.uri}, experiment 'mine' (row 2 is its oldest run): unknown arm" in wrong.err
+    assert wrong.code == 2 and f"{store.uri}, experiment 'mine': unknown arm" in wrong.err
     assert "Did you mean 'system'" in wrong.err and not (tmp_path / "page").exists()
     done = knockout(*asked, "--arm", "system", "--metric", "score", "--reference", "full")
     assert done.code == 0, done.err
@@ -103,6 +103,17 @@ def test_a_report_is_made_of_runs_of_anybody(knockout: Knockout, store: Store, t
     assert len(pd.read_parquet(tmp_path / "page" / "cells.parquet")) == 6
     scores = pd.read_csv(tmp_path / "page" / "tables" / "scores_score.csv")
     assert set(scores["arm"]) == {"full", "late"}
+
+
+def test_a_run_that_cannot_be_read_is_named(knockout: Knockout, store: Store, tmp_path: Path) -> None:
+    runs = [
+        store.run("FINISHED", {"arm": arm, "dataset": cell}, {"auroc": 0.9} if (arm, cell) != ("late", "b") else {})
+        for arm in ("full", "late")
+        for cell in "abc"
+    ]
+    wrong = knockout("report", "--mlflow", store.uri, "--experiment", "mine", "--out", tmp_path / "page")
+    assert wrong.code == 2 and "row 6: auroc of arm 'late' on 'b' is empty" in wrong.err.replace("\n", " ")
+    assert f"({runs[4]})" in wrong.err
 
 
 @pytest.mark.parametrize("kind", ["sqlite:///{}/none.db", "{}/none", "foo://bar", "", "postgresql+none://a/b"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -97,7 +98,22 @@ def of_experiment(uri: str, experiment: str, out: Path | None, request: Request)
     request = request.with_defaults(stored.metric, stored.margin, stored.alpha)
     for sentence in stored.notes:
         make_console().print(sentence, soft_wrap=True)
-    _report(stored.frame, folder, f"{uri}, experiment {experiment!r}{stored.rows}", request)
+    source = f"{uri}, experiment {experiment!r}"
+    try:
+        _report(stored.frame, folder, source, request)
+    except ReportError as error:
+        raise _naming_runs(error, source, stored.runs) from None
+
+
+def _naming_runs(error: ReportError, source: str, runs: Sequence[str]) -> ReportError:
+    """Say of each row that an error names which run it is."""
+    said = f"{error.where} {error.message}".replace(source, "")
+    listed = re.findall(r"\brows? (\d+(?:(?:, | and )\d+)*)", said)
+    rows = dict.fromkeys(int(number) for text in listed for number in re.findall(r"\d+", text))
+    named = "; ".join([f"row {row} is run {runs[row - 2]}" for row in rows if 2 <= row < len(runs) + 2][:4])
+    if "status must say so" in error.message:
+        named += ". A run that failed ends as FAILED: mlflow.MlflowClient().set_terminated(run_id, 'FAILED')"
+    return ReportError(f"{error.message.rstrip('.')}. {named}." if named else error.message, where=error.where)
 
 
 def track(out: Path, uri: str | None) -> None:
