@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from components.core.dataset import Ints
+from components.core.dataset import Floats, Ints
 from components.core.exam import TrainingPairs
 from components.core.metrics import Scores
 from components.core.settings import Settings as BaseSettings
@@ -50,7 +50,11 @@ class BoostedTrees:
 
     def score(self, pairs: Ints) -> Scores:
         """Return log-odds ``[pairs]`` of ``[pairs, 2]``."""
-        return np.asarray(self.classifier.decision_function(self.features.of(pairs)))
+        return self.log_odds(self.features.of(pairs))
+
+    def log_odds(self, features: Floats) -> Scores:
+        """Return log-odds ``[pairs]`` of features ``[pairs, features]``."""
+        return np.asarray(self.classifier.decision_function(features))
 
 
 def _classifier(settings: Any, leaves: int, rng: np.random.Generator) -> Any:

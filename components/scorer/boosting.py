@@ -68,7 +68,10 @@ class Boosting(ExpressionLearner):
 
     def score(self, pairs: Ints) -> Scores:
         """Return mean log-odds ``[pairs]``."""
-        scores: Scores = np.mean([trees.score(pairs) for trees in self.fitted], axis=0)
+        features = self.fitted[0].features.of(
+            pairs
+        )  # of all training edges, whichever folds a classifier was fitted by
+        scores: Scores = np.mean([trees.log_odds(features) for trees in self.fitted], axis=0)
         return scores
 
     def _blocks(self, view: View) -> list[Block]:

@@ -296,9 +296,13 @@ class TestInsideAModel:
 
 
 def test_the_study_of_what_expression_is_worth_asks_for_the_arm_of_the_preset(tmp_path):
-    """The preset is the arm that was confirmed, written out in the study; no set of the proof was searched on."""
+    """The preset is the arm of the proof, written out there; its exams are none of the search, half of its sets new."""
     folder = Path(__file__).parents[2] / "examples" / "what-expression-is-worth"
-    proof, search = (load_study(folder / name, data=tmp_path) for name in ("proof.yaml", "search.yaml"))
+    names = ("proof.yaml", "search.yaml", "crossing.yaml")
+    proof, search, crossing = (load_study(folder / name, data=tmp_path) for name in names)
     with_expression = next(arm for arm in proof.arms if arm.name == "with expression")
     assert with_expression.digest == preset("boosting").arm("mine").digest
-    assert not {spec.path for spec in proof.datasets} & {spec.path for spec in search.datasets}
+    new = {spec.path for spec in proof.datasets} - {spec.path for spec in search.datasets}
+    assert len(new) == 7 == len(proof.datasets) // 2
+    assert search.search.confirm + search.first_repeat + search.repeats <= proof.first_repeat
+    assert len(crossing.arms) == 2**3 + 2 and crossing.first_repeat == proof.first_repeat
