@@ -36,7 +36,7 @@ def bars(analysis: Analysis, metric: str) -> Drawing | None:
             mean, (low, high) = float(values[arm].mean()), mean_interval(values[arm], 1 - analysis.alpha)
             axes.barh(y, mean - start, left=start, height=0.62, color=colour, alpha=0.35, edgecolor=colour)
         jitter = y + rng.uniform(-0.12, 0.12, len(values[arm]))
-        axes.scatter(values[arm], jitter, s=14, c=colour, marker=marker, linewidths=0, zorder=3)
+        axes.scatter(values[arm], jitter, s=14, c=colour, marker=marker, edgecolors="white", linewidths=0.5, zorder=3)
         if np.isfinite(low):
             axes.errorbar(mean, y, xerr=[[mean - low], [high - mean]], color=INK, capsize=3, linewidth=1.4, zorder=4)
         text = number(mean) if arm in complete else "no mean"
