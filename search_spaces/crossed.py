@@ -27,10 +27,17 @@ class CrossedSetting:
     level: str
     setting: str
     value: Any
+    where: str = ""
 
     def on(self, choice: Choice) -> Choice:
-        """Return the choice with the setting at the value, or as it is where it is another level."""
-        return choice if choice.level != self.level else with_setting(choice, self.setting, self.value)
+        """Return the choice with the setting at the value, or as it is where it is another level.
+
+        Raises
+        ------
+        KnockoutError
+            If the value is not valid beside other settings of the choice.
+        """
+        return choice if choice.level != self.level else with_setting(choice, self.setting, self.value, self.where)
 
 
 def with_setting(choice: Choice, setting: str, value: Any, where: str = "") -> Choice:
@@ -57,7 +64,7 @@ def parse_crossed(name: str, values: Sequence[Any], levels: Mapping[str, Choice]
     values
         The values as written.
     levels
-        The levels of the factor that arms of the design have, by name.
+        The levels of the factor that can be crossed with it, by name: those that arms of the design have.
     where
         Key path for messages.
 
@@ -75,9 +82,10 @@ def parse_crossed(name: str, values: Sequence[Any], levels: Mapping[str, Choice]
     if not levels[level].has(setting):
         fields = type(levels[level].settings).model_fields
         raise UnknownNameError.of(f"setting of {factor}.{level}", setting, fields, where=where)
-    for position, value in enumerate(values):
-        with_setting(levels[level], setting, value, f"{where}[{position}]")
-    return [CrossedSetting(factor, level, setting, value) for value in values]
+    crossed = [CrossedSetting(factor, level, setting, value, f"{where}[{i}]") for i, value in enumerate(values)]
+    for one in crossed:
+        one.on(levels[level])
+    return crossed
 
 
 def value_in(arm: Arm, name: str) -> str:

@@ -189,6 +189,9 @@ def blind(arm: Arm) -> bool:
     """Return whether an arm is known to read no expression, so that it cannot be shown another."""
     if not arm.trains:  # of a rule or a known method, noise would be another model
         return not reads_expression(arm)
+    told = arm.choices["pair_features"].settings
+    if "pair_features" not in arm.silenced and getattr(told, "reads_expression", False):
+        return False
     return reads_features(arm) and arm.choices["bucketing"].settings.part() is None
 
 
@@ -211,12 +214,29 @@ def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any], where: 
             parse_choice(name, value, beside=reference.choices[name], where=f"{at}[{i}]")
             for i, value in enumerate(values)
         ]
+        _refuse_written_twice(name, values, factors, at)
     crossed = {}
     for name, values in settings.items():
         factor = name.partition(".")[0]
-        levels = {choice.level: choice for choice in [*choices.get(factor, ()), reference.choices[factor]]}
+        # one by one, a setting of a level that the reference has not would act in no arm
+        added = choices.get(factor, []) if kind == "full_factorial" else []
+        levels = {choice.level: choice for choice in [*added, reference.choices[factor]]}
         crossed[name] = parse_crossed(name, values, levels, f"{where}.factors.{name}")
     return {**choices, **crossed}
+
+
+def _refuse_written_twice(factor: str, values: Sequence[Any], factors: Mapping[str, Any], where: str) -> None:
+    """Refuse a setting that is written in a level and crossed as well."""
+    written = [
+        (position, f"{factor}.{level}.{setting}")
+        for position, value in enumerate(values)
+        if isinstance(value, Mapping)
+        for level, settings in value.items()
+        for setting in settings or ()
+    ]
+    for position, name in written:
+        if name in factors:
+            raise KnockoutError(f"{name} is crossed as well; drop one.", where=f"{where}[{position}]")
 
 
 def _explicit(reference: Arm, arms: Sequence[Mapping[str, Any]], where: str) -> Iterator[Arm]:

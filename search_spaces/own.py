@@ -29,6 +29,11 @@ def spell_out(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     if not short:
         for key in given:
             if key not in ("name", "controls", *registry.FACTORS):
+                factor, _, rest = str(key).partition(".")
+                if factor in registry.FACTORS and rest.count(".") == 1:
+                    level, setting = rest.split(".")
+                    cure = f"write {factor}: {{{level}: {{{setting}: ...}}}}"
+                    raise KnockoutError(f"{key!r} is a setting, and no factor; {cure}.", where=f"{where}.{key}")
                 models = [name for name, cls in registry.levels("scorer").items() if is_learner(cls)]
                 known = [*arm_factors(), *models]
                 raise UnknownNameError.of("factor or model of your own", key, known, where=f"{where}.{key}")
@@ -127,8 +132,9 @@ def reads_features(arm: Arm) -> bool:
 
 
 def reads_expression(arm: Arm) -> bool:
-    """Return whether a model of one's own can be shown other expression."""
-    return arm.learns and "expression" in type(arm.choices["scorer"].settings).model_fields
+    """Return whether a model of one's own can be shown other expression, and reads any."""
+    settings = arm.choices["scorer"].settings
+    return arm.learns and "expression" in type(settings).model_fields and getattr(settings, "reads_expression", True)
 
 
 def _name_of(scorer: Mapping[str, Any]) -> str:

@@ -48,7 +48,7 @@ class Dataset:
     block: str = ""
     network: str = ""
     target: Dataset | None = None
-    pseudotime: Floats | None = None
+    pseudotime: NDArray[np.float64] | None = None
 
     @property
     def n_genes(self) -> int:

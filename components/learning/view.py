@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.core.dataset import Dataset, Floats, Ints
 from components.core.exam import Split, TrainingPairs
@@ -56,7 +57,7 @@ class View:
     validation: Ints
     validation_labels: Ints
     draw: Callable[[int], Ints]
-    pseudotime: Floats | None = None
+    pseudotime: NDArray[np.float64] | None = None
     repeat: int = 0
     fold: int = 0
 

@@ -105,6 +105,8 @@ class TrainingGraph:
         kept, either choice gives the same matrix.
         """
         n = self.directed.shape[0]
+        if not self.directed.nnz:
+            return np.zeros((n, self.rank)), np.zeros((self.rank, n))
         if n <= self.rank + 1:
             u, s, v = np.linalg.svd(self.directed.toarray())
         else:

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from components.core.dataset import Floats, Ints
+from components.core.metrics import Scores
 from components.pairs.dependence import centred_unit_rows
 from components.pairs.graph import TrainingGraph
 
@@ -31,7 +32,7 @@ class LaggedFeatures:
         ``[cells, lineages]``, NaN where a cell is not part of a lineage.
     """
 
-    def __init__(self, expression: Floats, pseudotime: Floats) -> None:
+    def __init__(self, expression: Floats, pseudotime: Scores) -> None:
         self.expression, self.pseudotime = expression, pseudotime
 
     def __call__(self, graph: TrainingGraph, pairs: Ints) -> Floats:
@@ -51,9 +52,9 @@ class LaggedFeatures:
                 np.copyto(best, found, where=np.abs(found) > np.abs(best))
         return best
 
-    def _windows(self, lineage: Floats) -> Floats:
-        """Return means of cells along a lineage, ``[genes, windows]``; cells of one pseudotime keep their order."""
-        order = np.argsort(lineage, kind="stable")[: np.isfinite(lineage).sum()]
-        number = max(min(WINDOWS, len(order) // LEAST_CELLS), 1)
-        means = [self.expression[:, cells].mean(axis=1) for cells in np.array_split(order, number)]
-        return np.stack(means, axis=1)
+    def _windows(self, lineage: Scores) -> Floats:
+        """Return means of cells along a lineage, ``[genes, windows]``; cells of one pseudotime share a window."""
+        cells = np.flatnonzero(np.isfinite(lineage))
+        earlier = np.searchsorted(np.sort(lineage[cells]), lineage[cells])  # cells before each
+        window = earlier * max(min(WINDOWS, len(cells) // LEAST_CELLS), 1) // len(cells)
+        return np.stack([self.expression[:, cells[window == w]].mean(axis=1) for w in np.unique(window)], axis=1)

@@ -83,5 +83,8 @@ def out_of_fold(
     for number in np.unique(fold):
         kept, asked = fold != number, fold == number
         others = replace(training, train=pairs[kept & is_edge], pool=pairs[kept & ~is_edge])
+        if not len(others.train) or not len(others.pool):  # a single TF, or target, has all the training pairs
+            scores[asked] = 0.0
+            continue
         scores[asked] = BoostedTrees(settings, others, blocks, rng, leaves).score(pairs[asked])
     return scores

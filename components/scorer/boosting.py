@@ -40,7 +40,6 @@ class Boosting(ExpressionLearner):
         lagged: bool = setting(
             False,
             "correlation of either gene with the later other along pseudotime, where the data set has one",
-            search=(False, True),
         )
         leaves: int = setting(15, "leaves of a tree, at most", ge=2, le=255, search=(7, 63), log=True)
         trees: int = setting(300, "boosting iterations, at most", ge=1, le=1000, search=(100, 600), log=True)
@@ -50,6 +49,11 @@ class Boosting(ExpressionLearner):
         fits: int = setting(
             1, "classifiers of samples and folds of their own, whose log-odds are averaged", ge=1, le=50
         )
+
+        @property
+        def reads_expression(self) -> bool:
+            """Whether any feature of expression is switched on."""
+            return self.lagged or self.width > 0
 
     settings: Settings
 
@@ -76,7 +80,7 @@ class Boosting(ExpressionLearner):
 
     def _blocks(self, view: View) -> list[Block]:
         blocks: list[Block] = [structure] if self.settings.graph else []
-        if self.settings.reads_expression:
+        if self.settings.width:
             blocks.append(ExpressionFeatures(self.settings, view.expression))
         if self.settings.lagged and view.pseudotime is not None:
             blocks.append(LaggedFeatures(view.expression, view.pseudotime))

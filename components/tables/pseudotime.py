@@ -7,20 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
-from components.core.dataset import Floats
 from components.core.errors import KnockoutError, suggestion
+from components.core.metrics import Scores
 from components.tables.csvfile import rows_of
 
 ABSENT = ("", "NA", "NaN", "nan")  # a cell that is not part of a lineage
 
 
-def read_pseudotime(path: Path, cells: Sequence[str]) -> Floats:
+def read_pseudotime(path: Path, cells: Sequence[str]) -> Scores:
     """Return the pseudotime ``[cells, lineages]`` of cells, NaN where one is not part of a lineage.
 
     Raises
     ------
     KnockoutError
-        For a value that is no number, a cell that stands twice or not at all, and a lineage without cells.
+        For a value that is no number, a cell that stands twice or not at all, and a lineage without two times.
     """
     rows = rows_of(path, "a header row, then a row per cell: its name and its pseudotime in each lineage")
     next(rows)
@@ -39,10 +39,12 @@ def read_pseudotime(path: Path, cells: Sequence[str]) -> Floats:
         message = f"{len(missing)} of {len(cells)} cells have no row, such as {missing[0]!r}."
         cure = " Give each cell a row (NA where it is part of no lineage), or take the file away."
         raise KnockoutError(message + (suggestion(missing[0], strangers) or cure), where=str(path))
-    times = np.array([of[cell] for cell in cells], dtype=np.float32)
-    empty = np.flatnonzero(np.isnan(times).all(axis=0))
-    if len(empty) or not times.shape[1]:
-        raise KnockoutError(f"lineage {empty[0] + 1 if len(empty) else 1} has no cell.", where=str(path))
+    times = np.array([of[cell] for cell in cells], dtype=np.float64)
+    for number, lineage in enumerate(times.T, start=1):
+        if len(np.unique(lineage[np.isfinite(lineage)])) < 2:
+            raise KnockoutError(f"lineage {number} has no two cells of different pseudotime.", where=str(path))
+    if not times.shape[1]:
+        raise KnockoutError("there is no column of pseudotime.", where=str(path))
     return times
 
 

@@ -176,7 +176,10 @@ def _parse_levels(factor: str, given: Any, held: Set[str], where: str) -> Levels
             )
         for setting in ranges:
             if f"{factor}.{level}.{setting}" in held:
-                raise KnockoutError("the setting is fixed as well; drop one.", where=f"{at}.{level}.{setting}")
+                raise KnockoutError(
+                    "the setting is held as well, by 'fixed' or since the design crosses it; drop one.",
+                    where=f"{at}.{level}.{setting}",
+                )
         levels[level] = ranges
     if not levels:
         raise KnockoutError("no level is listed.", where=where)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import torch
 
 from components.core import registry
@@ -31,6 +32,7 @@ LONGEST_S = 300.0  # for an arm on the probe: seconds, where it takes one
 def probe() -> tuple[Dataset, Split]:
     """Return the data set and its exam."""
     dataset = simulate(SimulatorSettings(genes=60, tfs=8, cells=40), seed=7)
+    dataset = replace(dataset, pseudotime=np.linspace(0, 1, dataset.n_cells)[:, None])  # any: arms may read one
     return dataset, make_split(dataset, parse_choice("split", registry.FACTORS["split"].absent), 0)
 
 

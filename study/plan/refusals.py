@@ -85,6 +85,7 @@ def refuse_tied_arms(arms: Sequence[Arm], datasets: Sequence[Dataset]) -> None:
     """
     transfers = [(position, dataset) for position, dataset in enumerate(datasets) if dataset.target is not None]
     for arm in arms if transfers else ():
+        _refuse_told_of_cells(arm, *transfers[0])
         bucketing = arm.choices["bucketing"]
         tied_to = bucketing.cls.tie(bucketing.settings)
         if "bucketing" in arm.silenced or not tied_to:
@@ -94,5 +95,16 @@ def refuse_tied_arms(arms: Sequence[Arm], datasets: Sequence[Dataset]) -> None:
         raise KnockoutError(
             f"arm {arm.name!r} cannot be tested on another data set: bucketing={bucketing.title} is tied to {tied_to}. "
             f"Levels that are not: {', '.join(free)} (reference: {{bucketing: {free[0]}}}).",
+            where=f"datasets[{position}].train_on, {dataset.name}",
+        )
+
+
+def _refuse_told_of_cells(arm: Arm, position: int, dataset: Dataset) -> None:
+    """Refuse an arm that is told of pairs by the cells it trains on, which are not those of the test."""
+    told = arm.choices["pair_features"]
+    if "pair_features" not in arm.silenced and getattr(told.settings, "reads_expression", False):
+        raise KnockoutError(
+            f"arm {arm.name!r} cannot be tested on another data set: pair_features={told.level} reads the cells that "
+            "were trained on. Levels that do not: none, topology.",
             where=f"datasets[{position}].train_on, {dataset.name}",
         )

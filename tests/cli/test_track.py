@@ -137,7 +137,7 @@ def test_other_exams_and_a_confirmed_search_are_read_back(
         file = finished_search.parent / "tiny.yaml"
         assert knockout("confirm", file, "--out", out).code == 0
     else:
-        factors = {"gnn.gat.heads": [1, 2], "fusion": ["multiscale", "late"]}
+        factors = {"gnn.gat.widths": [[8, 4], [16, 8]], "fusion": ["multiscale", "late"]}
         changes = {
             "k-fold": lambda: {"split": "kfold_pooled"},
             "transfer": lambda: transfer(tmp_path / "data"),

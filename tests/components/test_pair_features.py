@@ -128,6 +128,15 @@ class TestByDefinition:
         without = LaggedFeatures(expression[:, order], times[order][:, 1:])(TrainingGraph(pairs[:1], 3), pairs)
         assert abs(without[0, 0]) < 0.9, "noise in the lineage that is left"
 
+    def test_cells_of_one_pseudotime_share_a_window_whatever_their_order(self, dataset, asked):
+        times = np.repeat([0.0, 12.0, 24.0, 48.0], 10)[: dataset.n_cells, None]
+        order = np.random.default_rng(1).permutation(dataset.n_cells)
+        graph = TrainingGraph(dataset.edges, dataset.n_genes)
+        found = [
+            LaggedFeatures(dataset.expression[:, by], times[by])(graph, asked) for by in (np.arange(len(times)), order)
+        ]
+        np.testing.assert_allclose(*found, atol=1e-5)
+
     def test_order_of_genes_does_not_matter(self, dataset, asked):
         order = np.random.default_rng(0).permutation(dataset.n_genes)
         moved = dataclasses.replace(dataset, expression=dataset.expression[np.argsort(order)])
@@ -168,6 +177,16 @@ def test_no_feature_of_a_training_pair_is_read_from_a_graph_with_its_own_edge(da
     monkeypatch.setattr(ExpressionFeatures, "__call__", watched)
     learner = boosting(dataset, split, fits=2)
     assert len(asked_of) == 2 * learner.settings.folds and not any(asked_of)
+
+
+def test_a_single_tf_of_training_leaves_an_empty_graph_and_no_crash():
+    """Its pairs are all of one fold: nothing is known of them, and nothing fails."""
+    edges = np.array([[tf, 3 + (tf + 3 * n) % 40] for tf in range(3) for n in range(12)])
+    dataset = dataclasses.replace(make_dataset(3, genes=44, tfs=3, edges=3), edges=edges, tfs=np.arange(3))
+    split = make_split(dataset, "unseen_tf", validation=0.3)
+    assert len(np.unique(split.train[:, 0])) == 1
+    assert np.isfinite(boosting(dataset, split, trees=3).score(split.test)).all()
+    fit(dataset, split, make_parts(pair_features=("boosting", {"trees": 3})))
 
 
 @pytest.mark.parametrize(("exam", "gene"), [("unseen_tf", 0), ("unseen_target", 1)])

@@ -196,6 +196,15 @@ class TestInAStudy:
         (fold,) = make_folds(planned.datasets[0], planned.cells[0].split, 0)
         assert len(fold.test)
 
+    @pytest.mark.parametrize(("told", "refused"), [("coexpression", True), ("both", True), ("topology", False)])
+    def test_what_is_told_of_pairs_must_not_be_of_the_cells_of_training(self, study, told, refused):
+        asked = study(reference={"bucketing": "coexpression", "pair_features": told})
+        if not refused:
+            assert make_plan(asked).cells
+            return
+        with pytest.raises(KnockoutError, match="reads the cells that were trained on"):
+            make_plan(asked)
+
     def test_arms_tied_to_their_cells_say_so(self, study):
         with pytest.raises(KnockoutError, match=r"tied to the cells it was trained on\. Levels that are not: coexp"):
             make_plan(study())

@@ -440,3 +440,19 @@ def test_an_input_that_is_not_there_or_not_one_is_refused(knockout, lab, counts,
     done = knockout("data", "prepare", tmp_path / name, "--to", tmp_path / "made")
     said = {"cell.csv": "Did you mean 'cells.csv'", "empty": "no ExpressionData.csv", "two": "choose one of one/"}
     assert done.code == 2 and said[name] in done.err
+
+
+def test_a_pseudotime_beside_the_expression_goes_along_with_the_cells_that_stay(
+    made: Callable[..., Prepared], lab: Callable[..., Path], counts: np.ndarray
+):
+    counts[:, 3] = 0  # an empty cell, which is dropped
+    source = lab(counts)
+    rows = [f"c{cell},{cell / 7 if cell != 5 else 'NA'}" for cell in range(counts.shape[1])]
+    (source.parent / readers.PSEUDOTIME).write_text("\n".join([",PseudoTime", *rows]) + "\n")
+    prepared = made(source=source)
+    times = readers.read(prepared.folder).pseudotime
+    assert times is not None
+    np.testing.assert_allclose(times[:, 0], [cell / 7 if cell != 5 else np.nan for cell in range(12) if cell != 3])
+    assert "PseudoTime.csv" in (prepared.folder / "summary.json").read_text()
+    (source.parent / readers.PSEUDOTIME).unlink()
+    assert readers.read(made(source=source, overwrite=True).folder).pseudotime is None

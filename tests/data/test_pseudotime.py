@@ -28,7 +28,7 @@ def written(path: Path, text: str) -> Path:
     ],
 )
 def test_rows_are_of_cells_and_columns_of_lineages(tmp_path: Path, text: str, times: list[list[float]]):
-    np.testing.assert_allclose(read_pseudotime(written(tmp_path, text), CELLS), np.array(times, dtype=np.float32))
+    np.testing.assert_allclose(read_pseudotime(written(tmp_path, text), CELLS), np.array(times, dtype=np.float64))
 
 
 @pytest.mark.parametrize(
@@ -36,10 +36,12 @@ def test_rows_are_of_cells_and_columns_of_lineages(tmp_path: Path, text: str, ti
     [
         (",t\na,1\nb,early\nc,2\n", "cell 'b': pseudotime 'early' is not a number; NA stands for none", ", row 3"),
         (",t\na,1\nb,inf\nc,2\n", "'inf' is not a number", ", row 3"),
+        (",t\na,1\nb,1e999\nc,2\n", "'1e999' is not a number", ", row 3"),
         (",t\na,1\nb,1\nb,2\nc,2\n", "cell 'b' stands twice", ", row 4"),
         (",t\na,1\nb,1\n", "1 of 3 cells have no row, such as 'c'. Give each cell a row (NA", ""),
         (",t\na,1\nb,1\nC,1\n", "such as 'c'. Did you mean 'C'?", ""),
-        (",t,u\na,1,NA\nb,1,NA\nc,1,\n", "lineage 2 has no cell", ""),
+        (",t,u\na,1,NA\nb,2,NA\nc,1,\n", "lineage 2 has no two cells of different pseudotime", ""),
+        (",t\na,1\nb,1\nc,1\n", "lineage 1 has no two cells", ""),
         ("a\nb\nc\n", "cells have no row", ""),
         ("", "the file is empty; expected a header row, then a row per cell", ""),
     ],
@@ -59,6 +61,6 @@ def test_a_folder_may_have_one(tmp_path: Path):
     written(tmp_path, ",t\n" + "".join(f"c{n},{n}\n" for n in range(20)))
     timed = read(tmp_path)
     assert timed.pseudotime is not None and np.array_equal(timed.pseudotime[:, 0], np.arange(20))
-    both = np.column_stack([timed.pseudotime, np.where(np.arange(20) < 9, np.nan, 1 / 3)]).astype(np.float32)
+    both = np.column_stack([timed.pseudotime, np.where(np.arange(20) < 9, np.nan, np.arange(20) / 3)])
     write_beeline(dataclasses.replace(timed, pseudotime=both), tmp_path)
     assert read(tmp_path).digest == dataclasses.replace(timed, pseudotime=both).digest

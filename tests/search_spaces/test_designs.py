@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from components.core.errors import KnockoutError
 from search_spaces.arm import Arm, parse_choice
 from search_spaces.crossed import value_in
-from search_spaces.designs import CONTROLS, DESIGNS, controls, distinct, expand
+from search_spaces.designs import CONTROLS, DESIGNS, controls, default_controls, distinct, expand
 from search_spaces.presets import preset
 
 REFERENCE = preset("knockout-small").arm("reference")
@@ -67,6 +67,28 @@ def test_settings_are_crossed_like_factors():
 def test_a_setting_of_a_level_that_the_design_adds_is_crossed_there_alone():
     found = expand(REFERENCE, "full_factorial", {"gnn": ["gat", "gcn"], "gnn.gcn.self_loops": [True, False]})
     assert [arm.name for arm in found.arms] == ["reference", "gnn=gcn", "gnn=gcn(self_loops=False)"]
+
+
+def test_one_by_one_a_setting_needs_the_level_of_the_reference():
+    for kind in ("one_factor_at_a_time", "leave_one_out"):
+        with pytest.raises(KnockoutError, match="level of gnn in this design 'gcn'"):
+            expand(REFERENCE, kind, {"gnn": ["gcn"], "gnn.gcn.self_loops": [False]})
+
+
+def test_a_model_that_reads_expression_by_pairs_alone_has_its_noise_control(tmp_path):
+    (tmp_path / "f.csv").write_text("gene,a\nx,1\n")
+    features = {"features": {"file": str(tmp_path / "f.csv")}}
+    arms = {
+        level: preset("knockout-small").arm("reference", {"bucketing": features, "pair_features": level})
+        for level in ("none", "topology", "coexpression")
+    }
+    assert [level for level, arm in arms.items() if "noise" in default_controls(arm)] == ["coexpression"]
+    off = dict.fromkeys(("correlation", "profile", "neighbours"), False) | {"components": 0}
+    trees = {name: preset("boosting").arm("r", {"scorer": {"boosting": off | more}}) for name, more in TREES.items()}
+    assert [name for name, arm in trees.items() if "noise" in default_controls(arm)] == ["lagged", "profile"]
+
+
+TREES: dict[str, dict[str, Any]] = {"graph": {}, "lagged": {"lagged": True}, "profile": {"profile": True}}
 
 
 def test_explicit_arms_keep_their_names():
@@ -131,6 +153,19 @@ def test_every_arm_is_trained_once_and_every_point_is_accounted_for(kind: str, f
         ),
         ("full_factorial", {"gnn.heads": [1]}, [], "write factor.level.setting", "design.factors.gnn.heads"),
         ("full_factorial", {"gnn.gat.heads": [1, 0]}, [], "at least 1", "design.factors.gnn.gat.heads[1]"),
+        (
+            *("full_factorial", {"gnn": [{"gat": {"heads": 1}}], "gnn.gat.heads": [1, 4]}, []),
+            *("gnn.gat.heads is crossed as well; drop one", "design.factors.gnn[0]"),
+        ),
+        (
+            *(
+                "full_factorial",
+                {"pair_encoder.transformer.dim": [72], "pair_encoder.transformer.heads": [2, 16]},
+                [],
+            ),
+            *("must divide", "design.factors.pair_encoder.transformer.heads[1]"),
+        ),
+        ("explicit", {}, [{"gnn.gat.heads": 1}], "write gnn: {gat: {heads: ...}}", "design.arms[0].gnn.gat.heads"),
         ("leave_one_out", {"gnn.gat.heads": None}, [], "no value is listed", "design.factors.gnn.gat.heads"),
         ("full_factorial", {"split.per_tf.x": [1]}, [], "it is the exam", "design.factors.split.per_tf.x"),
         ("explicit", {}, [{"gnn": "none", "name": "a"}, {"gnn": "gcn", "name": "a"}], "two different arms", "design"),

@@ -514,7 +514,7 @@ class TestTuning:
         (None, ["gnn.gcn.heads"], "unknown setting of gnn.gcn 'heads'", "search.fixed[0]"),
         (None, ["gnn.gat.heads.x"], "unknown level of gnn", "search.fixed[0]"),
         ({"gnn": True}, ["gnn"], "fixed as well", "search.vary.gnn"),
-        ({"gnn": [{"gat": {"heads": [1, 2]}}]}, ["gnn.heads"], "fixed as well", "search.vary.gnn[0].gat.heads"),
+        ({"gnn": [{"gat": {"heads": [1, 2]}}]}, ["gnn.heads"], "held as well", "search.vary.gnn[0].gat.heads"),
     ],
 )
 def test_a_space_that_cannot_be_searched_is_refused_with_its_place(

@@ -34,7 +34,9 @@ from components.data.prepare.selection import (
 )
 from components.data.prepare.settings import PrepareSettings
 from components.data.prepare.symbols import Matches, match_symbols, repaired_dates
+from components.data.readers import PSEUDOTIME
 from components.tables.network import Network, read_network
+from components.tables.pseudotime import read_pseudotime
 from components.tables.tfs import tf_list
 
 EXAMPLES = 5
@@ -123,6 +125,9 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
     _refuse_nothing_left(account, lab, network, symbols)
 
     dataset = _dataset(values, genes, edges, set(tfs))
+    if (times := lab.path.with_name(PSEUDOTIME)).is_file() and lab.path.suffix != ".h5ad":
+        dataset = replace(dataset, pseudotime=read_pseudotime(times, cells))
+        notes.append(f"pseudotime of the cells: from {times.name} beside the expression")
     report = SymbolReport(lab.genes, repaired, symbols, matches, network.edges, ambiguous)
     notes += report.notes()
     record = {

@@ -18,7 +18,7 @@ from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from components.data.hints import looks_like_number
 from components.data.prepare.symbols import Matches, likely_symbols
-from components.data.readers import FILES, read, summary
+from components.data.readers import FILES, PSEUDOTIME, read, summary
 from components.data.simulator import write_beeline
 from components.tables.csvfile import for_spreadsheets
 
@@ -133,7 +133,7 @@ def refuse_occupied(folder: Path, overwrite: bool) -> None:
     if folder == Path.cwd():
         raise KnockoutError("this is the folder you are in; give one below it.", where=str(folder))
     present = sorted(path.name for path in folder.iterdir())
-    foreign = [name for name in present if name not in (*FILES, *RECORDS)]
+    foreign = [name for name in present if name not in (*FILES, PSEUDOTIME, *RECORDS)]
     if foreign:
         listed = ", ".join(foreign[:EXAMPLES]) + (", ..." if len(foreign) > EXAMPLES else "")
         message = f"the folder holds what is no part of a data set ({listed}); give another, or an empty one."

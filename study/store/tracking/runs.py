@@ -51,9 +51,10 @@ def run_status(record: CellRecord) -> str:
 
 def arm_params(row: CellRow) -> dict[str, str]:
     """Return the levels and settings of an arm."""
-    params = dict(row.levels)
+    params: dict[str, str] = {}
     for factor, choice in row.settings.items():
         params |= {f"{factor}.{choice['level']}.{key}": str(value) for key, value in choice["settings"].items()}
+    params |= row.levels  # a setting that the design crosses is written as the table has it
     return {name: value[:LONGEST] for name, value in params.items()}
 
 

@@ -41,6 +41,8 @@ CONTENT: dict[str, Any] = {
         ("+repeats=5", ["repeats"], 5),
         ("++training.epochs=5", ["training", "epochs"], 5),
         ("looks=[4, 6]", ["looks"], [4, 6]),
+        ("design.factors.gnn.gat.heads=[1,4]", ["design", "factors", "gnn.gat.heads"], [1, 4]),
+        ("design.factors.gnn.0=gcn", ["design", "factors", "gnn", 0], "gcn"),
         ("margin=null", ["margin"], None),
         ("~training.epochs", ["training"], {}),
         ("~datasets.0", ["datasets"], [{"simulate": {}, "seed": 1}]),
@@ -60,6 +62,12 @@ def test_in_a_search_a_list_of_levels_is_what_varies():
     changed, (done,) = override({"name": "s", "search": {"trials": 3}}, ["gnn=[gat,gcn]"])
     assert changed["search"] == {"trials": 3, "vary": {"gnn": ["gat", "gcn"]}} and "design" not in changed
     assert done.line == "set search.vary.gnn: [gat, gcn]"
+
+
+def test_a_setting_that_is_crossed_can_be_dropped():
+    content = {**CONTENT, "design": {"factors": {"gnn.gat.heads": [1, 2], "fusion": ["late"]}}}
+    changed, (done,) = override(content, ["~design.factors.gnn.gat.heads"])
+    assert changed["design"]["factors"] == {"fusion": ["late"]} and done.line == "dropped design.factors.gnn.gat.heads"
 
 
 def test_overrides_act_in_their_order():
@@ -108,6 +116,7 @@ def test_an_argument_that_cannot_be_is_refused_and_named(argument: str, said: st
         ("datasets.0.nmae=x", "Did you mean 'name'"),
         ("repeats=many", "a whole number is needed"),
         ("design.kind=factorial", "full_factorial"),
+        ("design.factors.gnn.gat.heads=[1, 0]", "at least 1 is needed"),
     ],
 )
 def test_a_value_that_the_study_refuses_is_placed_at_its_argument(
