@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from components.core.metrics import METRICS, own_words
 from components.core.registry import FACTORS
@@ -15,9 +13,14 @@ from study.spec.files import write_atomically
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, CellRow
 
+if TYPE_CHECKING:  # `status` asks what a table is told, and waits for no pandas
+    import pandas as pd
+
 
 def tidy(rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> pd.DataFrame:
     """Return the table of all finished cells, failures included with missing values."""
+    import pandas as pd
+
     lines: list[dict[str, Any]] = []
     for row in rows:
         if (record := records.get(row.cell)) is not None:
