@@ -17,7 +17,7 @@ from components.core.metrics import OWN
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.spec.records import CellRecord
-from study.store.ledger import Ledger
+from study.store.ledger import Ledger, training_of
 from study.train.cell import metrics_of
 
 PartScores = dict[str, dict[str, float | None]]
@@ -42,7 +42,7 @@ class Rescorer:
 
     def record(self, cell: Cell) -> CellRecord | None:
         """Record a cell from the scores of its training; return its record, None where it must be trained."""
-        trained = self._trained.get(cell.training) if OWN else None
+        trained = self._trained.get(training_of(cell.identity)) if OWN else None
         if trained is None:
             return None
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -112,11 +111,6 @@ class Cell:
             **({"metrics": own_metrics()} if OWN else {}),
         }
 
-    @property
-    def training(self) -> str:
-        """Digest of what is trained, whatever metrics are computed of it."""
-        return training_of(self.identity)
-
     @cached_property
     def digest(self) -> str:
         """Digest of the identity: the cell's name in the ledger."""
@@ -147,8 +141,3 @@ class Cell:
             training=self.budget.model_dump(mode="json"),
             cell=self.digest,
         )
-
-
-def training_of(identity: Mapping[str, Any]) -> str:
-    """Return the digest of an identity without its metrics: cells that share it differ in no score of a pair."""
-    return json_digest({key: value for key, value in identity.items() if key != "metrics"}, 20)

@@ -11,10 +11,11 @@ import functools
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from study.spec.cell import training_of
+from search_spaces.arm import json_digest
 from study.spec.files import write_arrays, write_atomically, write_first, write_text
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, DamagedRecordError, Status, read_record
@@ -94,3 +95,8 @@ class Ledger:
         """Remove a record, so that the cell is run again."""
         self.folder.record(cell).unlink(missing_ok=True)
         self.folder.traceback(cell).unlink(missing_ok=True)
+
+
+def training_of(identity: Mapping[str, Any]) -> str:
+    """Return the digest of a cell's identity without its metrics: cells that share it differ in no score of a pair."""
+    return json_digest({key: value for key, value in identity.items() if key != "metrics"}, 20)

@@ -19,7 +19,7 @@ from study.plan.cost.work import Draws, Exams, Work
 from study.plan.plan import Plan
 from study.plan.time_left import Key, key_of
 from study.spec.cell import Cell
-from study.store.ledger import Ledger
+from study.store.ledger import Ledger, training_of
 from study.train.stages.shared import stage_group
 
 K = TypeVar("K")
@@ -63,7 +63,7 @@ def estimate(plan: Plan, ledger: Ledger, say: Callable[[str], None] = lambda tex
     """Estimate the cost of what is missing; ``say`` is told which arm is being timed on which data set."""
     missing, finished = plan.missing(ledger), _Finished.of(plan, ledger)
     trained = ledger.trained() if OWN else {}
-    rescored = {cell.digest for cell in missing if cell.training in trained} if trained else set()
+    rescored = {cell.digest for cell in missing if training_of(cell.identity) in trained} if trained else set()
     missing = [cell for cell in missing if cell.digest not in rescored]
     known = [finished.seconds(cell) for cell in missing]
     total = sum(seconds for seconds in known if seconds is not None)
