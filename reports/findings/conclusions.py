@@ -113,8 +113,7 @@ def change(a: Analysis, arm: str) -> str:
     acting = [f for f in differs if IDLE not in (one[f], base[f])] or differs
     if "scorer" in acting:  # a model of one's own, or a known method: its name says more than its kind
         return arm
-    every = a.levels[acting].to_dict("index").values()
-    twins = sum(levels == {f: one[f] for f in acting} for levels in every) > 1
+    twins = sum(levels == one for levels in a.levels.to_dict("index").values()) > 1  # other settings tell them apart
     return arm if twins or not acting else ", ".join(f"{f}: {base[f]} → {one[f]}" for f in acting)
 
 

@@ -58,7 +58,7 @@ def test_a_setting_that_a_design_crosses_is_a_factor_of_the_report(study_file: C
     records = {cell.digest: CellRecord(cell=cell.digest, scores=scores) for cell in plan.cells}
     table = load(write_table(rows(plan), records, tmp_path))
     levels = arm_levels(table.frame)
-    assert list(levels) == ["gnn", "fusion", "gnn.gat.heads"]
+    assert list(levels) == ["gnn", "fusion", "heads"]
     found = {tuple(row) for row in levels.to_numpy()}
     assert found == {("none", "-", "-"), *(("gat", fusion, n) for fusion in ("multiscale", "late") for n in "12")}
 
