@@ -43,6 +43,11 @@ class ExamFiles:
         return self.root / "Target.csv"
 
     @property
+    def pseudotime(self) -> Path:
+        """``[cells, lineages]``, a row per cell; only where the data set has one."""
+        return self.root / "PseudoTime.csv"
+
+    @property
     def train(self) -> Path:
         """Training pairs with labels: positives, then the negatives of the first epoch."""
         return self.root / "Train_set.csv"
@@ -72,6 +77,9 @@ def write_exam(view: View, asked: Ints, folder: Path) -> ExamFiles:
     pd.DataFrame(view.expression, index=genes, columns=cells).to_csv(files.expression)
     pd.DataFrame({"TF": genes[view.tfs], "index": view.tfs}).to_csv(files.tfs)
     pd.DataFrame({"Gene": genes, "index": np.arange(len(genes))}).to_csv(files.genes)
+    if view.pseudotime is not None:
+        lineages = [f"PseudoTime{number}" for number in range(1, view.pseudotime.shape[1] + 1)]
+        pd.DataFrame(view.pseudotime, index=cells, columns=lineages).to_csv(files.pseudotime, na_rep="NA")
     write_pairs(files.train, *view.training_pairs())
     write_pairs(files.validation, view.validation, view.validation_labels)
     write_pairs(files.pool, view.training.pool)
