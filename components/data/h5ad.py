@@ -12,6 +12,7 @@ import psutil
 
 from components.core.dataset import Floats, Ints
 from components.core.errors import KnockoutError
+from components.core.metrics import Scores
 from components.data.checks import check_edges, check_expression, rows_of_genes
 from components.data.hints import refuse_strangers
 from components.data.mapped import LARGE, MappedExpression
@@ -19,6 +20,8 @@ from components.tables.csvfile import one_name
 from components.tables.files import as_size, is_hdf5
 from components.tables.network import read_network
 from components.tables.tfs import tf_list
+
+PSEUDOTIMES = ("dpt_pseudotime", "pseudotime")  # columns of obs, the first of which is read
 
 
 def read_h5ad(
@@ -58,6 +61,23 @@ def read_h5ad(
     tfs = np.unique(edges[:, 0] if listed is None else rows_of_genes(listed, genes))
     check_edges(edges, ends[0], genes, tfs)
     return genes, expression, tfs, edges
+
+
+def h5ad_pseudotime(path: Path) -> Scores | None:
+    """Return the pseudotime ``[cells, 1]`` that scanpy or another tool has written into ``obs``, if any did.
+
+    It is the first of the columns ``dpt_pseudotime`` and ``pseudotime``; NaN where it is infinite, as scanpy has it for
+    cells that are not linked to the root.
+    """
+    import h5py
+
+    with h5py.File(path) as file:
+        columns = [file["obs"][name] for name in PSEUDOTIMES if name in file["obs"]]
+        numbers = [column[:] for column in columns if isinstance(column, h5py.Dataset) and column.dtype.kind in "fiu"]
+    if not numbers:
+        return None
+    times: Scores = np.where(np.isfinite(numbers[0]), numbers[0], np.nan).astype(np.float64)[:, None]
+    return times if len(np.unique(times[np.isfinite(times)])) > 1 else None
 
 
 def _matrix(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Any]:

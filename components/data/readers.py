@@ -23,7 +23,7 @@ from components.data.checks import (
     rows_of_genes,
     whole_numbers,
 )
-from components.data.h5ad import is_h5ad, read_h5ad
+from components.data.h5ad import h5ad_pseudotime, is_h5ad, read_h5ad
 from components.data.hints import refuse_strangers
 from components.tables.csvfile import Column, one_name, read_table
 from components.tables.files import refuse_foreign, sibling_suggestion
@@ -124,6 +124,7 @@ def read(
         if network_file is None:
             raise KnockoutError("an .h5ad file needs a network file (columns TF,Target).", where=str(path))
         genes, expression, tfs, edges = read_h5ad(path, Path(network_file), tfs_file and Path(tfs_file))
+        pseudotime = h5ad_pseudotime(path)
         defaults = (path.stem, "", Path(network_file).stem)
     else:
         if network_file or tfs_file:

@@ -33,6 +33,36 @@ def test_dense_and_sparse_files_read_alike(write, small, network_csv, same, kind
     assert (dataset.name, dataset.block, dataset.network) == ("study", "study", "edges")
 
 
+@pytest.mark.parametrize(
+    ("columns", "read_as"),
+    [
+        ({"dpt_pseudotime": [0.5, np.inf, 1.5], "pseudotime": [9, 9, 8]}, [0.5, np.nan, 1.5]),
+        ({"pseudotime": [3, 2, 1]}, [3, 2, 1]),
+        ({"pseudotime": ["late", "early", "late"]}, None),
+        ({"pseudotime": [1, 1, 1]}, None),
+        ({"batch": [1, 2, 3]}, None),
+    ],
+    ids=["scanpy", "another tool", "words", "one time", "none"],
+)
+def test_pseudotime_is_read_where_a_tool_has_written_it(tmp_path, columns, read_as):
+    data = anndata.AnnData(np.ones((3, 2), dtype=np.float32))
+    for name, values in columns.items():
+        data.obs[name] = values
+    data.write_h5ad(tmp_path / "a.h5ad")
+    times = h5ad.h5ad_pseudotime(tmp_path / "a.h5ad")
+    if read_as is None:
+        assert times is None
+    else:
+        np.testing.assert_array_equal(times, np.array(read_as, dtype=float)[:, None])
+
+
+def test_a_study_has_the_pseudotime_of_the_file(write, network_csv):
+    data = anndata.read_h5ad(write())
+    data.obs["dpt_pseudotime"] = np.arange(data.n_obs) / 3
+    data.write_h5ad(path := write())
+    np.testing.assert_allclose(read(path, network_file=network_csv).pseudotime[:, 0], np.arange(data.n_obs) / 3)
+
+
 @pytest.mark.parametrize("header", ["TF,Target", "source,target", "Gene1,Gene2,Score"])
 def test_networks_of_every_known_header_are_read(write, small, network_csv, change, header):
     lines = network_csv.read_text().splitlines()
