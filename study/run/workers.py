@@ -8,6 +8,7 @@ import signal
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -92,6 +93,8 @@ class LocalWorkers:
             "OMP_WAIT_POLICY": "passive",  # two spinning pools on two cores cost up to 32 times the time
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
+        # a worker whose memory has grown is replaced: nothing that a user could act on
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", module="joblib.externals.loky")
         with ExitStack() as stack:
             _sweep_slots()
             folder = tempfile.TemporaryDirectory(prefix=f"{SLOTS}{os.getpid()}-", ignore_cleanup_errors=True)
