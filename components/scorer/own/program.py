@@ -23,6 +23,7 @@ from components.scorer.own.gpu import GpuPeak
 from components.scorer.own.output import Output
 
 POLL_S = 0.05  # an exception, such as a time limit's, reaches this thread between two looks
+UNSTARTED = (125, 126, 127)  # codes of a runtime that could not start a program in its image
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
 TAIL_LINES, TAIL = 8, 400  # last lines of the output, and last letters of them, in the reason of a failure
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")  # colours, moves of the cursor
@@ -170,7 +171,8 @@ def run_program(command: Sequence[str], place: Place, shared: Path, output: Path
             finally:
                 _kill_left(process, mark)
                 printed.close(GRACE_S)
-    _refuse_failed(code, command, output)
+    unstarted = bool(place.container) and code in UNSTARTED
+    _refuse_failed(code, f"{place.runtime} {place.container}" if unstarted else command[0], output)
     return gpu.mb if gpu else peak
 
 
@@ -234,12 +236,12 @@ def _started(mark: str) -> list[psutil.Process]:
     return started
 
 
-def _refuse_failed(code: int, command: Sequence[str], output: Path) -> None:
+def _refuse_failed(code: int, what: str, output: Path) -> None:
     if code == 0:
         return
     said = _tail(output)
     ended = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-    reason = f"{command[0]} {ended}; its last lines: {said[-TAIL:] or '(none)'}"
+    reason = f"{what} {ended}; its last lines: {said[-TAIL:] or '(none)'}"
     if code in (-signal.SIGKILL, 128 + signal.SIGKILL) or any(words in said for words in OUT_OF_MEMORY):
         raise MemoryError(reason)
     raise ProgramError(reason)

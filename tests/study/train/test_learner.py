@@ -262,6 +262,9 @@ def test_an_environment_comes_first_on_the_path_and_a_container_sees_two_folders
     words = (tmp_path / "docker").read_text().split()
     assert words[:2] == ["run", "--rm"] and "lab/model:1" in words and words[words.index("--network") + 1] == "none"
     assert f"{tmp_path}:{tmp_path}" in words and words[words.index("-w") + 1] == str(tmp_path)
+    docker.write_text("#!/bin/sh\necho no such image\nexit 125\n")
+    told = run_cell(cells(command="run {pairs} {scores} ", env="venv", container="lab/model:1")[0], LANE).record.reason
+    assert "docker lab/model:1 ended with code 125; its last lines: no such image" in told
 
 
 def test_code_that_changed_since_the_plan_fails_the_cell(cells: Callable[..., list[Cell]], tmp_path: Path):
