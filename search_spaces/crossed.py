@@ -21,6 +21,8 @@ class CrossedSetting:
         Whose setting it is, and its name.
     value
         The value, valid beside the other settings of the reference.
+    where
+        Its key path, for messages.
     """
 
     factor: str

@@ -72,9 +72,8 @@ class Boosting(ExpressionLearner):
 
     def score(self, pairs: Ints) -> Scores:
         """Return mean log-odds ``[pairs]``."""
-        features = self.fitted[0].features.of(
-            pairs
-        )  # of all training edges, whichever folds a classifier was fitted by
+        # of all training edges, whichever folds a classifier was fitted by
+        features = self.fitted[0].features.of(pairs)
         scores: Scores = np.mean([trees.log_odds(features) for trees in self.fitted], axis=0)
         return scores
 
