@@ -50,6 +50,19 @@ class Choice:
         """Return whether the level declares a setting, or was given it as one of a program's own."""
         return setting in type(self.settings).model_fields or setting in (self.settings.model_extra or {})
 
+    def having(self, changes: Mapping[str, Any], where: str = "") -> Choice:
+        """Return the same level with some settings replaced, and the others as they were given.
+
+        Raises
+        ------
+        KnockoutError
+            If the level has no such setting, or the settings are not valid together.
+        """
+        given = {name: getattr(self.settings, name) for name in self.settings.model_fields_set}
+        return Choice(
+            self.factor, self.level, registry.parse(self.factor, self.level, given | dict(changes), where=where)
+        )
+
     def build(self, *args: Any) -> Any:
         """Construct the level with its settings, and with what a level of its factor is given beside them."""
         return self.cls(self.settings, *args)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import INACTIVE, Arm, Choice
 
@@ -39,21 +38,7 @@ class CrossedSetting:
         KnockoutError
             If the value is not valid beside other settings of the choice.
         """
-        return choice if choice.level != self.level else with_setting(choice, self.setting, self.value, self.where)
-
-
-def with_setting(choice: Choice, setting: str, value: Any, where: str = "") -> Choice:
-    """Return a choice with one setting replaced.
-
-    Raises
-    ------
-    KnockoutError
-        If the level has no such setting, or the value is not allowed.
-    """
-    given = {name: getattr(choice.settings, name) for name in choice.settings.model_fields_set}
-    return Choice(
-        choice.factor, choice.level, registry.parse(choice.factor, choice.level, given | {setting: value}, where=where)
-    )
+        return choice if choice.level != self.level else choice.having({self.setting: self.value}, self.where)
 
 
 def parse_crossed(name: str, values: Sequence[Any], levels: Mapping[str, Choice], where: str) -> list[CrossedSetting]:

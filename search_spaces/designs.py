@@ -20,6 +20,7 @@ from search_spaces.own import (
     reads_expression,
     reads_features,
     spell_out,
+    told_of_expression,
 )
 
 CONTROLS = ("degree", "reverse_degree", "identity", "topology", "noise")
@@ -189,10 +190,7 @@ def blind(arm: Arm) -> bool:
     """Return whether an arm is known to read no expression, so that it cannot be shown another."""
     if not arm.trains:  # of a rule or a known method, noise would be another model
         return not reads_expression(arm)
-    told = arm.choices["pair_features"].settings
-    if "pair_features" not in arm.silenced and getattr(told, "reads_expression", False):
-        return False
-    return reads_features(arm) and arm.choices["bucketing"].settings.part() is None
+    return not told_of_expression(arm) and reads_features(arm) and arm.choices["bucketing"].settings.part() is None
 
 
 def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any], where: str) -> Levels:

@@ -131,6 +131,12 @@ def reads_features(arm: Arm) -> bool:
     return "bucketing" not in arm.silenced and getattr(settings, "rows", "") == "own"
 
 
+def told_of_expression(arm: Arm) -> bool:
+    """Return whether a trained model is told of pairs by expression, beside what it makes of the two genes."""
+    settings = arm.choices["pair_features"].settings
+    return "pair_features" not in arm.silenced and getattr(settings, "reads_expression", False)
+
+
 def reads_expression(arm: Arm) -> bool:
     """Return whether a model of one's own can be shown other expression, and reads any."""
     settings = arm.choices["scorer"].settings

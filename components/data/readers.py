@@ -27,10 +27,9 @@ from components.data.h5ad import h5ad_pseudotime, is_h5ad, read_h5ad
 from components.data.hints import refuse_strangers
 from components.tables.csvfile import Column, one_name, read_table
 from components.tables.files import refuse_foreign, sibling_suggestion
-from components.tables.pseudotime import read_pseudotime
+from components.tables.pseudotime import PSEUDOTIME, read_pseudotime
 
 EXPRESSION, TARGETS, TFS = "BL--ExpressionData.csv", "Target.csv", "TF.csv"
-PSEUDOTIME = "PseudoTime.csv"
 LABELS, NETWORK = "Label.csv", "BL--network.csv"
 FILES = (EXPRESSION, TARGETS, TFS, LABELS, NETWORK)
 LAYOUTS = (

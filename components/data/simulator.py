@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from components.core.dataset import Dataset, Floats, Ints
 from components.core.errors import KnockoutError
 from components.core.settings import Settings, setting
-from components.data.readers import EXPRESSION, LABELS, NETWORK, PSEUDOTIME, TARGETS, TFS
+from components.data.readers import EXPRESSION, LABELS, NETWORK, TARGETS, TFS
+from components.tables.pseudotime import PSEUDOTIME, write_pseudotime
 
 Reals = NDArray[np.float64]
 
@@ -118,9 +119,7 @@ def write_beeline(dataset: Dataset, folder: Path, cells: Sequence[str] = ()) -> 
     named = ([genes[tf], genes[target]] for tf, target in dataset.edges)
     _write(folder / NETWORK, ["Gene1", "Gene2"], named)
     if dataset.pseudotime is not None:
-        lineages = [f"PseudoTime{n}" for n in range(1, dataset.pseudotime.shape[1] + 1)]
-        times = (["NA" if np.isnan(time) else str(time) for time in row] for row in dataset.pseudotime)
-        _write(folder / PSEUDOTIME, ["", *lineages], ([cell, *row] for cell, row in zip(cells, times, strict=True)))
+        write_pseudotime(folder / PSEUDOTIME, dataset.pseudotime, cells)
 
 
 def _write(path: Path, header: list[str], rows: Iterable[Sequence[object]]) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from components.core.dataset import Ints
 from components.learning import View
+from components.tables.pseudotime import PSEUDOTIME, write_pseudotime
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class ExamFiles:
     @property
     def pseudotime(self) -> Path:
         """``[cells, lineages]``, a row per cell; only where the data set has one."""
-        return self.root / "PseudoTime.csv"
+        return self.root / PSEUDOTIME
 
     @property
     def train(self) -> Path:
@@ -78,8 +79,7 @@ def write_exam(view: View, asked: Ints, folder: Path) -> ExamFiles:
     pd.DataFrame({"TF": genes[view.tfs], "index": view.tfs}).to_csv(files.tfs)
     pd.DataFrame({"Gene": genes, "index": np.arange(len(genes))}).to_csv(files.genes)
     if view.pseudotime is not None:
-        lineages = [f"PseudoTime{number}" for number in range(1, view.pseudotime.shape[1] + 1)]
-        pd.DataFrame(view.pseudotime, index=cells, columns=lineages).to_csv(files.pseudotime, na_rep="NA")
+        write_pseudotime(files.pseudotime, view.pseudotime, cells)
     write_pairs(files.train, *view.training_pairs())
     write_pairs(files.validation, view.validation, view.validation_labels)
     write_pairs(files.pool, view.training.pool)

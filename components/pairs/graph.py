@@ -17,8 +17,6 @@ from components.core.metrics import Scores
 ROWS = 256  # TFs whose scores with every gene are held at once
 DECIMALS = 5  # of a feature: two pairs that are alike must not differ by the rounding of a sum
 LEAST = 0.69  # weight of a neighbour with one edge, log 2, rounded down
-
-
 STRUCTURE = 10  # features that a graph has of a pair
 
 

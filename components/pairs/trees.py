@@ -79,12 +79,10 @@ def out_of_fold(
     pairs = np.concatenate([training.train, training.pool])
     is_edge = np.arange(len(pairs)) < len(training.train)
     fold = folds_of(training, pairs, settings.folds, rng)
-    scores = np.empty(len(pairs))
+    scores = np.zeros(len(pairs))  # where a single TF, or target, has all the training pairs, nothing is left to learn
     for number in np.unique(fold):
         kept, asked = fold != number, fold == number
         others = replace(training, train=pairs[kept & is_edge], pool=pairs[kept & ~is_edge])
-        if not len(others.train) or not len(others.pool):  # a single TF, or target, has all the training pairs
-            scores[asked] = 0.0
-            continue
-        scores[asked] = BoostedTrees(settings, others, blocks, rng, leaves).score(pairs[asked])
+        if len(others.train) and len(others.pool):
+            scores[asked] = BoostedTrees(settings, others, blocks, rng, leaves).score(pairs[asked])
     return scores

@@ -42,10 +42,7 @@ class LevelOptions:
         KnockoutError
             If they are not valid together.
         """
-        base = self.base
-        given = {name: getattr(base.settings, name) for name in base.settings.model_fields_set}
-        varied = {p.setting: p.decode(params[p.name]) for p in self.parameters}
-        return Choice(base.factor, base.level, registry.parse(base.factor, base.level, given | self.fixed | varied))
+        return self.base.having(self.fixed | {p.setting: p.decode(params[p.name]) for p in self.parameters})
 
     @property
     def ties(self) -> Iterator[Tie]:
@@ -70,8 +67,7 @@ class LevelOptions:
     @property
     def settled(self) -> Choice:
         """The level with the settings that do not vary, and defaults for the others."""
-        given = {name: getattr(self.base.settings, name) for name in self.base.settings.model_fields_set} | self.fixed
-        return Choice(self.base.factor, self.base.level, registry.parse(self.base.factor, self.base.level, given))
+        return self.base.having(self.fixed)
 
     @property
     def rest(self) -> dict[str, Any]:

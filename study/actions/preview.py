@@ -152,7 +152,7 @@ def register(study: Study, out: Path | None, screen: Screen) -> RegistrationReco
         raise KnockoutError("the question is written into the output folder; name it with --out.", where="--register")
     asked = study
     if study.search is not None:
-        asked = replace(study, first_repeat=study.first_repeat + study.repeats, repeats=study.search.confirm)
+        asked = replace(study, first_repeat=study.fresh_repeat, repeats=study.search.confirm)
     with screen.busy(READING):
         record = make_plan(asked).record
     question = question_of(record, out, margin=metric_of(record.metric).margin, alpha=ALPHA)

@@ -22,15 +22,8 @@ from study.train.exams import make_split
 from study.train.learner import asked_pairs, view_of
 
 LIKELY = ("rankededges", "edges", "output", "network", "adjacencies", "scores")  # names of files that name no method
-KEPT = (
-    "datasets",
-    "split",
-    "repeats",
-    "first_repeat",
-    "metric",
-    "margin",
-    "alpha",
-)  # of a study file that says on what is scored
+# of a study file that says on what is scored
+KEPT = ("datasets", "split", "repeats", "first_repeat", "metric", "margin", "alpha")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from components.core import registry
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from search_spaces.arm import Arm, canonical_json
+from search_spaces.own import told_of_expression
 from study.study_file.study import Study
 from study.train.exams import make_folds, make_split
 from study.train.limit import contained, time_limit
@@ -101,10 +102,12 @@ def refuse_tied_arms(arms: Sequence[Arm], datasets: Sequence[Dataset]) -> None:
 
 def _refuse_told_of_cells(arm: Arm, position: int, dataset: Dataset) -> None:
     """Refuse an arm that is told of pairs by the cells it trains on, which are not those of the test."""
-    told = arm.choices["pair_features"]
-    if "pair_features" not in arm.silenced and getattr(told.settings, "reads_expression", False):
+    if told_of_expression(arm):
+        levels = registry.levels("pair_features").items()
+        free = [name for name, cls in levels if not hasattr(cls.Settings, "reads_expression")]  # type: ignore[attr-defined]
+        level = arm.choices["pair_features"].level
         raise KnockoutError(
-            f"arm {arm.name!r} cannot be tested on another data set: pair_features={told.level} reads the cells that "
-            "were trained on. Levels that do not: none, topology.",
+            f"arm {arm.name!r} cannot be tested on another data set: pair_features={level} reads the cells that were "
+            f"trained on. Levels that do not: {', '.join(free)}.",
             where=f"datasets[{position}].train_on, {dataset.name}",
         )

@@ -52,7 +52,7 @@ def plan_confirmation(searched: Study, study: Study, out: Path, *, top: int, aga
     arms = distinct([study.reference, *(replace(t.arm, role="arm") for t in best), *study.arms[1:]])
     spec = searched.search
     assert spec is not None  # open_search has refused a study without one
-    first = study.first_repeat + study.repeats
+    first = study.fresh_repeat
     fresh = replace(study, arms=arms.arms, aliases=arms.aliases, first_repeat=first, repeats=spec.confirm)
     plan = make_plan(fresh)
     _open(search, [trial.arm.digest for trial in best], again)  # last: what is refused opens no test

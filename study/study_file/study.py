@@ -103,6 +103,11 @@ class Study:
         """The arm that others are compared with."""
         return self.arms[0]
 
+    @property
+    def fresh_repeat(self) -> int:
+        """The first repeat that is not among its own: from there a confirmation asks."""
+        return self.first_repeat + self.repeats
+
     def budget_of(self, arm: Arm) -> Budget:
         """Return the training budget of an arm: the study's, unless the arm is a system that brings its own."""
         return arm.budget or self.budget

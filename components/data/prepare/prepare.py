@@ -19,6 +19,7 @@ from scipy import sparse
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from components.data.checks import COPIES, copies
+from components.data.h5ad import is_h5ad
 from components.data.hints import names_hint
 from components.data.prepare.expression import LabExpression, find_expression, log_values, read_lab_expression
 from components.data.prepare.network import find_network, read_ordering, read_synonyms
@@ -34,9 +35,8 @@ from components.data.prepare.selection import (
 )
 from components.data.prepare.settings import PrepareSettings
 from components.data.prepare.symbols import Matches, match_symbols, repaired_dates
-from components.data.readers import PSEUDOTIME
 from components.tables.network import Network, read_network
-from components.tables.pseudotime import read_pseudotime
+from components.tables.pseudotime import PSEUDOTIME, read_pseudotime
 from components.tables.tfs import tf_list
 
 EXAMPLES = 5
@@ -125,7 +125,7 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
     _refuse_nothing_left(account, lab, network, symbols)
 
     dataset = _dataset(values, genes, edges, set(tfs))
-    if (times := lab.path.with_name(PSEUDOTIME)).is_file() and lab.path.suffix != ".h5ad":
+    if (times := lab.path.with_name(PSEUDOTIME)).is_file() and not is_h5ad(lab.path):
         dataset = replace(dataset, pseudotime=read_pseudotime(times, cells))
         notes.append(f"pseudotime of the cells: from {times.name} beside the expression")
     report = SymbolReport(lab.genes, repaired, symbols, matches, network.edges, ambiguous)

@@ -18,9 +18,10 @@ from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from components.data.hints import looks_like_number
 from components.data.prepare.symbols import Matches, likely_symbols
-from components.data.readers import FILES, PSEUDOTIME, read, summary
+from components.data.readers import FILES, read, summary
 from components.data.simulator import write_beeline
 from components.tables.csvfile import for_spreadsheets
+from components.tables.pseudotime import PSEUDOTIME
 
 RECORDS = ("summary.json", "dropped.csv", "symbols.csv")
 EXAMPLES = 5
