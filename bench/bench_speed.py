@@ -42,15 +42,15 @@ class _Steps:
         )
         self.stage = STAGES[stage](self.trainer, ready.optimizer)
         order = torch.Generator().manual_seed(0)
-        self.passes = Passes(self.trainer.positives, lambda _: self.trainer._draw(np.random.default_rng(0)), order)
+        self.passes = Passes(self.trainer.positives, lambda _: self.trainer.draw(np.random.default_rng(0)), order)
         self.batches = self.passes.batches(self.stage.batch_size)
         self.taken = 0
 
     def __call__(self) -> None:
         rows = self.batches[self.taken % len(self.batches)]
         self.taken += 1
-        visible = self.trainer._visible(rows, len(self.passes.candidates))
-        self.stage.fitter.step(self.stage.loss(visible, self.passes.candidates[rows], self.passes.labels(rows)))
+        for loss in self.trainer.losses(self.stage, self.passes, [rows]):
+            self.stage.fitter.step(loss)
 
 
 @pytest.mark.parametrize(("stage", "goal"), [("joint", 60), ("graph", 50)])

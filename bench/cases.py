@@ -104,7 +104,7 @@ def timed_model() -> Iterator[list[float]]:
 
         return call
 
-    names = [*((GRNModel, name) for name in ("encode", "score", "views", "embed_graph")), (Fitter, "step")]
+    names = [*((GRNModel, name) for name in ("encode", "score", "read", "views", "embed_graph")), (Fitter, "step")]
     losses = [(F, "binary_cross_entropy_with_logits")]
     patches = [patch.object(owner, name, timed(getattr(owner, name))) for owner, name in names + losses]
     for each in patches:

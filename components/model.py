@@ -19,6 +19,7 @@ from components.pair_encoder.base import LocalContext
 from components.pair_encoder.context import CommonNeighbours, Neighbours
 from components.passing.graph import Graph, both_ways
 from components.passing.graph import training_graph as training_graph
+from components.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -142,14 +143,20 @@ class GRNModel(nn.Module):
 
     def encode(self, edges: Tensor | Graph) -> Encoded:
         """Compute features, graph embedding over ``[2, edges]`` and tokens of every gene."""
-        return self._encode(self.bucketing(), Graph.of(edges))
-
-    def views(self, edges: Tensor | Graph, pairs: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Return logits and encodings of ``[pairs, 2]`` for training: plain, and of features the contrast changed."""
         features, graph = self.bucketing(), Graph.of(edges)
+        return self._encode(features, graph, self._graph_branch(features, graph))
+
+    def read(self, edges: Tensor | Graph) -> Reading:
+        """Compute features and graph embedding of every gene for training, once for each view that the loss takes."""
+        features, graph = self.bucketing(), Graph.of(edges)
+        seen = (features, *self.contrast.augmented(features))
+        return Reading(graph, tuple((view, self._graph_branch(view, graph)) for view in seen))
+
+    def views(self, reading: Reading, pairs: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return logits and encodings of ``[pairs, 2]`` for training, from each view of a reading of the graph."""
         return [
-            self.score(self._encode(seen, graph, len(pairs)), pairs)
-            for seen in (features, *self.contrast.augmented(features))
+            self.score(self._encode(features, reading.graph, embedding, len(pairs)), pairs)
+            for features, embedding in reading.views
         ]
 
     def score(self, encoded: Encoded, pairs: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,8 +183,12 @@ class GRNModel(nn.Module):
         embedding: GraphEmbedding = self.gnn(features, graph if masked else graph.edges)
         return embedding
 
-    def _encode(self, features: Tensor, graph: Graph, pairs: int | None = None) -> Encoded:
-        embedding = self._stepped(self._embed(features, graph)) if self.fused else None
+    def _graph_branch(self, features: Tensor, graph: Graph) -> GraphEmbedding | None:
+        return self._stepped(self._embed(features, graph)) if self.fused else None
+
+    def _encode(
+        self, features: Tensor, graph: Graph, embedding: GraphEmbedding | None, pairs: int | None = None
+    ) -> Encoded:
         if not self.paired:
             return Encoded(None, embedding)
         inputs = features if embedding is None else self.fusion.encoder_input(features, embedding.layers)

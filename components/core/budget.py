@@ -16,6 +16,13 @@ class Budget(Settings):
     validate_every: int = setting(
         0, "batches between two validations, which then count as one epoch; 0: a whole pass over the pairs", ge=0
     )
+    read_graph_every: int = setting(
+        1,
+        "batches of the joint stage that share one reading of the graph: parts that read pairs learn from each, the "
+        "graph branch and what genes carry in from all of them at once",
+        ge=1,
+        le=10_000,
+    )
     graph_epochs: int = setting(30, "most epochs of the graph's pre-training; 0 leaves it out", ge=0, le=100_000)
     graph_patience: int = setting(5, "the same patience for the pre-training", ge=1, le=100_000)
     graph_batch_size: int = setting(256, "pairs in a batch of the pre-training", ge=8, le=1_000_000)

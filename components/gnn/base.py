@@ -5,6 +5,7 @@ Sources: scUniGP eqs 4-5 and appendix C; expert heads as in GENELink, Chen & Liu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -40,6 +41,16 @@ class GraphEmbedding:
     def expert_score(self, pairs: Tensor) -> Tensor:
         """Return the expert score s_ij of eq 5, a logit: ``[pairs, 2]`` gene indices to ``[pairs]``."""
         return (self.as_tf[pairs[:, 0]] * self.as_target[pairs[:, 1]]).sum(dim=1)
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return all embeddings, in a fixed order."""
+        return (*self.layers, self.as_tf, self.as_target)
+
+    @classmethod
+    def of_tensors(cls, tensors: Sequence[Tensor]) -> GraphEmbedding:
+        """Return what :meth:`tensors` was taken of."""
+        *layers, as_tf, as_target = tensors
+        return cls(tuple(layers), as_tf, as_target)
 
 
 def activated(h: Tensor, name: str) -> Tensor:

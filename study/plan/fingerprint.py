@@ -224,7 +224,7 @@ class _Ready:
         passes, _ = self.trainer.begin(stage.name)
         while True:
             for rows in passes.batches(size):
-                yield self.trainer.loss(stage, passes, rows)
+                yield from self.trainer.losses(stage, passes, [rows])
 
 
 def _but_optimizer(arm: Arm) -> str:

@@ -21,6 +21,7 @@ from components.core.metrics import Scores
 from components.core.streams import Streams
 from components.model import Encoded, GRNModel
 from components.passing.graph import Graph
+from components.reading import Reading
 from components.training import Curves, in_chunks
 from study.train.checkpoint import Checkpoint
 from study.train.stages.shared import SharedStage, SharedStages
@@ -130,7 +131,7 @@ def graph_stage(trainer: Trainer, optimizer: Any) -> Stage:
         value: Tensor = fitter.loss(logits.float(), labels)
         return value
 
-    return Stage("graph", fitter, budget.graph_batch_size, model.embed_graph, score, loss)
+    return Stage("graph", fitter, budget.graph_batch_size, model.embed_graph, score, lambda visible: visible, loss)
 
 
 def joint_stage(trainer: Trainer, optimizer: Any) -> Stage:
@@ -138,15 +139,20 @@ def joint_stage(trainer: Trainer, optimizer: Any) -> Stage:
     model, budget = trainer.model, trainer.budget
     fitter = optimizer.joint(model.parameters())
 
-    def loss(visible: Graph, pairs: Tensor, labels: Tensor) -> Tensor:
+    def read(visible: Graph) -> Reading:
         with trainer.precision():
-            views = model.views(visible, pairs)
+            return model.read(visible)
+
+    def loss(reading: Reading, pairs: Tensor, labels: Tensor) -> Tensor:
+        with trainer.precision():
+            views = model.views(reading, pairs)
         weight = model.contrast.bce_weight
         losses = [
             weight * fitter.loss(logits.float(), labels) + model.contrast(z.float(), labels) for logits, z in views
         ]
         return torch.stack(losses).mean()
 
-    return Stage(
-        "joint", fitter, budget.batch_size, model.encode, lambda genes, pairs: model.score(genes, pairs)[0], loss
-    )
+    def score(genes: Encoded, pairs: Tensor) -> Tensor:
+        return model.score(genes, pairs)[0]
+
+    return Stage("joint", fitter, budget.batch_size, model.encode, score, read, loss, budget.read_graph_every)

@@ -234,15 +234,15 @@ def test_a_step_waits_for_nothing(level, contrast, dataset, split):
     )
     model, streams = make_model(dataset, parts).train(), Streams(dataset.digest, 0)
     sampler = parts.build("negatives", split.training, dataset.expression)
-    trainer = Trainer(model, split, sampler, streams, Budget(), Checkpoint(), None)
+    trainer = Trainer(model, split, sampler, streams, Budget(read_graph_every=2), Checkpoint(), None)
     passes = Passes(trainer.positives, lambda _: trainer.draw(np.random.default_rng(0)), streams.torch("batches"))
     stages = [make(trainer, parts.build("optimizer")) for make in (graph_stage, joint_stage)]
     rows = passes.batches(32)[0]
 
     def step() -> None:
         for stage in stages:
-            visible = trainer._visible(rows, len(passes.candidates))
-            stage.fitter.step(stage.loss(visible, passes.candidates[rows], passes.labels(rows)))
+            for loss in trainer.losses(stage, passes, [rows] * stage.read_every):
+                stage.fitter.step(loss)
 
     step()  # sorts the edges, once
     with NoWait():

@@ -121,7 +121,7 @@ def test_small_batch_projects_its_own_genes_to_the_same_scores_and_gradients(enc
         model.contrast.augmented = lambda features: ()
         assert model.pair_encoder.by_gene
         model.pair_encoder.by_gene = few
-        logits, z = model.views(graph, pairs)[0]
+        logits, z = model.views(model.read(graph), pairs)[0]
         (logits.sum() + z.square().sum()).backward()
         weights.append([logits.detach(), *(w.grad for w in model.parameters() if w.grad is not None)])
     assert len(weights[0]) == len(weights[1]) > 10

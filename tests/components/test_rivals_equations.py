@@ -361,7 +361,7 @@ class TestNoiseOnTheInput:
         positives = torch.from_numpy(split.train)
         features = model.bucketing()
         torch.manual_seed(5)
-        views = model.views(model.graph_of(positives), positives[:6])
+        views = model.views(model.read(model.graph_of(positives)), positives[:6])
         torch.manual_seed(5)
         noisy = features + 0.3 * features.std(0, unbiased=False) * torch.randn_like(features)
         assert len(views) == 2

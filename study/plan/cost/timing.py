@@ -87,7 +87,8 @@ def pace_of_training(arm: Arm, dataset: Dataset, few: Split, repeat: int, budget
     streams = Streams(dataset.digest, repeat)
     assembled = assemble_arm(arm, dataset, few, streams, device)
     sampler = assembled.parts.build("negatives", few.training, assembled.expression)
-    one = budget.model_copy(update={"validate_every": 1})  # an 'epoch' is a batch then
+    # an 'epoch' is then the batches that share a reading of the graph
+    one = budget.model_copy(update={"validate_every": budget.read_graph_every})
     trainer = Trainer(assembled.model, few, sampler, streams, one, Checkpoint(), None)
     optimizer = assembled.parts.build("optimizer")
     start = time.perf_counter() - started
@@ -101,8 +102,9 @@ def pace_of_training(arm: Arm, dataset: Dataset, few: Split, repeat: int, budget
 def _stage_pace(trainer: Trainer, stage: Stage) -> StagePace:
     passes, _ = trainer.begin(stage.name)
     batches: list[float] = []
-    while len(batches) < 2 or (len(batches) < BATCHES and sum(batches) < ENOUGH_S):
-        batches.append(_seconds(lambda: trainer.train(stage, passes)))
+    at_once = trainer.budget.validate_every
+    while len(batches) < 2 or (len(batches) < BATCHES and sum(batches) * at_once < ENOUGH_S):
+        batches.append(_seconds(lambda: trainer.train(stage, passes)) / at_once)
     trainer.model.eval()
     with torch.no_grad():
         encoded: list[Any] = []

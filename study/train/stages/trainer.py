@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,9 @@ class Stage:
     batch_size: int
     encode: Callable[[Graph], Any]  # the visible graph -> an encoding of every gene
     score: Callable[[Any, Tensor], Tensor]  # (the encoded genes, pairs) -> logits
-    loss: Callable[[Graph, Tensor, Tensor], Tensor]  # (the visible graph, pairs, labels) -> the loss of a batch
+    read: Callable[[Graph], Any]  # the visible graph -> what batches share: a reading of it, or the graph itself
+    loss: Callable[[Any, Tensor, Tensor], Tensor]  # (what they share, pairs, labels) -> the loss of a batch
+    read_every: int = 1  # batches that share a reading
 
 
 class Trainer:
@@ -89,16 +91,24 @@ class Trainer:
         batches = passes.batches(stage.batch_size, self.budget.validate_every)
         # summed where the losses are: to look at each would make a GPU wait for Python after every batch
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        for rows in batches:
-            loss = self.loss(stage, passes, rows)
-            stage.fitter.step(loss)
-            total += loss.detach().double() * len(rows)
+        for first in range(0, len(batches), stage.read_every):
+            sharing = batches[first : first + stage.read_every]
+            for rows, loss in zip(sharing, self.losses(stage, passes, sharing), strict=True):
+                stage.fitter.step(loss)
+                total += loss.detach().double() * len(rows)
         return total.item() / sum(map(len, batches))
 
-    def loss(self, stage: Stage, passes: Passes, rows: Tensor) -> Tensor:
-        """Return the loss of a batch, given by its rows of the candidates of a pass."""
-        visible = self._visible(rows, len(passes.candidates))
-        return stage.loss(visible, passes.candidates[rows], passes.labels(rows))
+    def losses(self, stage: Stage, passes: Passes, sharing: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Yield the loss of each batch of those that share a reading of the graph, given by rows of the candidates.
+
+        A step is taken after each. The gradient of the last one has in it what the others owe to the reading.
+        """
+        reading = stage.read(self._visible(torch.cat(tuple(sharing)), len(passes.candidates)))
+        cut = reading.cut() if len(sharing) > 1 else reading
+        for rows in sharing[:-1]:
+            yield stage.loss(cut, passes.candidates[rows], passes.labels(rows))
+        last = stage.loss(reading, passes.candidates[sharing[-1]], passes.labels(sharing[-1]))
+        yield last + reading.owed(cut) if len(sharing) > 1 else last
 
     def precision(self) -> torch.autocast:
         """Return the number format of a forward pass in training."""
