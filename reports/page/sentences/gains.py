@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.findings.results import Analysis, Paired
 from reports.table.blocks import unscaled
 from reports.words.metrics import label
-from reports.words.numbers import count, joined, number
+from reports.words.numbers import count, joined, number, signed
 
 
 def gain_sentence(a: Analysis) -> str:
@@ -24,6 +24,23 @@ def gain_sentence(a: Analysis) -> str:
     where = f"on {_sets(a, won if ahead else lost)}{_mean(a, gains, ahead=ahead)}"
     verb = "beats" if ahead else "loses to"
     return f"{a.reference} {verb} the strongest control ({_controls(gains)}) {where}."
+
+
+def feature_lines(a: Analysis) -> list[str]:
+    """Say of every arm what its features from a file are worth over those of other genes, on the primary metric."""
+    lines, pairs = [], dict.fromkeys((g.arm, g.against) for g in a.feature_gains if g.metric == a.metric)
+    for arm, against in pairs:
+        gains = [g for g in a.feature_gains if (g.arm, g.against, g.metric) == (arm, against, a.metric)]
+        known = [g.mean for g in gains if not g.note]
+        if not known:
+            lines.append(f"{arm} over {against}: not known, cells are incomplete.")
+            continue
+        won = sum(mean > 0 for mean in known)
+        among = f"{won} of {count(len(known), 'data set')}"
+        missing = f"; {count(len(gains) - len(known), 'data set')} not known" if len(known) < len(gains) else ""
+        span = f"{label(a.metric)} by {signed(min(known))} to {signed(max(known))}"
+        lines.append(f"{arm} over {against}: above on {among}, {span}{missing}.")
+    return lines
 
 
 def _controls(gains: list[Paired]) -> str:
