@@ -116,7 +116,8 @@ def _topology(a: Analysis, beyond: Beyond | None) -> str:
         return head.format("to") + f" on {won} of {count(len(gains), 'data set')}{left_out}."
     if len(gains) == 1:
         g = gains[0]
-        text = head.format(signed(g.mean)) + f" {interval(g)} over {count(g.repeats, 'repeat')} of {g.dataset}"
+        spread = f" {interval(g)} over {count(g.repeats, 'repeat')} of" if g.repeats > 1 else " on one repeat of"
+        text = f"{head.format(signed(g.mean))}{spread} {brief(g.dataset)}"
         return f"{text}{left_out}."
     mean = sum(g.mean for g in gains) / len(gains)
     return head.format(signed(mean)) + f" on average over {count(len(gains), 'data set')}{left_out}."
