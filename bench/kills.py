@@ -36,8 +36,8 @@ from study.search.proposals import quiet
 from study.search.trial import TrialFiles
 from study.spec.folder import OutFolder
 from study.store.ledger import Ledger
+from study.store.tracking.addresses import default_uri
 from study.store.tracking.experiment import KEY, prepared_client
-from study.store.tracking.tracker import default_uri
 
 COMMON: dict[str, Any] = {
     "datasets": [{"simulate": {"genes": 64, "tfs": 8, "cells": 40}, "seed": 1, "name": "net"}],

@@ -5,6 +5,7 @@ Layout: Pratapa et al. 2020 (BEELINE, Nat. Methods 17, 147); Chen & Liu 2022 (GE
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -153,7 +154,14 @@ def find(root: Path) -> list[Path]:
     root = Path(root)
     if not root.is_dir():
         raise KnockoutError("no such folder.", where=str(root))
-    return sorted(file.parent for file in root.rglob(EXPRESSION))
+    found = []
+    for name, inner, files in os.walk(root, followlinks=True):  # labs keep one copy of large data, and link to it
+        folder = Path(name)
+        if any(above.resolve() == folder.resolve() for above in folder.parents if above.is_relative_to(root)):
+            inner.clear()  # a link to a folder that it lies in
+        elif EXPRESSION in files:
+            found.append(folder)
+    return sorted(found)
 
 
 def summary(dataset: Dataset) -> dict[str, int | float]:

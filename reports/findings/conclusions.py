@@ -15,7 +15,7 @@ from reports.table.factors import arm_levels
 from reports.words.metrics import label
 from reports.words.numbers import at_level, count
 
-CANNOT = ("the data cannot tell", "the design cannot tell")
+CANNOT = ("the data cannot tell", "the design cannot tell", "too few cells finished")
 
 
 def conclude(
@@ -44,7 +44,8 @@ def conclude(
         no_scale = unscaled(f.metric, frame["dataset"].unique())
         width = None if no_scale else margin_of(f.metric, margin)
         of_part = _differ_in_parts(levels, f.arm, f.against)
-        said: Word = "refused" if refused else word(f.decision, n=len(f.blocks), alpha=alpha, of_part=of_part)
+        n = len(f.blocks)
+        said: Word = "refused" if refused else word(f.decision, n=n, alpha=alpha, of_part=of_part, lost=_lost(f))
         why = refused or (_why(f, width, alpha, no_scale=no_scale) if said in CANNOT else "")
         plan = None if width is None else _power(wide[f.metric], f, width, alpha, int(sizes[f.family]))
         out.append(Conclusion(f, said, width, plan, why, _note(f, said, width, alpha)))
@@ -58,7 +59,12 @@ def _differ_in_parts(levels: pd.DataFrame, arm: str, against: str) -> bool:
     return "scorer" not in levels or str(levels.loc[arm, "scorer"]) == str(levels.loc[against, "scorer"])
 
 
-def word(decision: Decision, *, n: int, alpha: float, of_part: bool) -> Word:
+def _lost(f: Finding) -> int:
+    """Return the number of blocks that a comparison lacks cells of."""
+    return len({dropped.block for dropped in f.dropped})
+
+
+def word(decision: Decision, *, n: int, alpha: float, of_part: bool, lost: int = 0) -> Word:
     """Return the one word of a comparison; a difference that is not established is not yet equality.
 
     A part may go where the arm without it is shown to be less than a margin worse, be it also shown to be worse.
@@ -73,6 +79,8 @@ def word(decision: Decision, *, n: int, alpha: float, of_part: bool) -> Word:
         Level of the family.
     of_part
         Whether the arm is the reference with a part left out or exchanged, so that the word speaks of the part.
+    lost
+        Blocks that either arm did not finish: what they might have shown is no fault of the design.
     """
     not_worse = decision.p_not_worse is not None and decision.p_not_worse < alpha
     equal = decision.p_equal is not None and decision.p_equal < alpha
@@ -86,7 +94,10 @@ def word(decision: Decision, *, n: int, alpha: float, of_part: bool) -> Word:
         return "practically equal"
     if not_worse:
         return "not worse"
-    return "the design cannot tell" if n < blocks_needed(alpha) else "the data cannot tell"
+    needed = blocks_needed(alpha)
+    if n >= needed:
+        return "the data cannot tell"
+    return "too few cells finished" if n + lost >= needed else "the design cannot tell"
 
 
 def crossed(
@@ -146,10 +157,10 @@ def _why(f: Finding, margin: float | None, alpha: float, *, no_scale: bool) -> s
     """Say what kept a comparison from being decided."""
     n = len(f.blocks)
     if not n:
-        failed = f": cells failed on {count(f.failures, 'block')}" if f.failures else ""
-        return f"no block is complete{failed}"
+        lost = "failed" if f.failures else "are missing"
+        return f"no block is complete: cells {lost} on {count(f.failures or _lost(f), 'block')}"
     if n < blocks_needed(alpha):
-        lost = f", for {n} of {n + len(f.dropped)} blocks are complete" if f.dropped else f"; here are {n}"
+        lost = f"; {n} of {n + _lost(f)} are complete" if f.dropped else f"; here are {n}"
         least, equal = f"a difference needs {blocks_needed(alpha)} blocks{at_level(alpha)}", blocks_for_equal(alpha)
         return f"{least}{'' if n >= equal else f', equality {equal}'}{lost}"
     if f.failures:

@@ -67,9 +67,8 @@ def design(
     n, k = len(means), len(ordered_arms(frame))
     out = [*_blocks(means, questions, alpha), *_kinship(frame), *_direction(frame), *_alike(frame), *_repeats(frame)]
     whole = len(complete(means, failures_worst=False))
-    if k < 3 or whole < MIN_BLOCKS:
-        why = f"N = {_count_of(whole, n)}, k = {count(k, 'arm')}"
-        message = f"Needs at least {MIN_BLOCKS} blocks and 3 arms; here {why}."
+    if k > 2 and whole < MIN_BLOCKS:  # of two arms nobody asks whether any differs
+        message = f"Needs at least {MIN_BLOCKS} blocks; here N = {_count_of(whole, n)}, k = {count(k, 'arm')}."
         out.append(Refusal("global test", "Friedman, Nemenyi, Conover", message))
     repeats = int(frame.groupby(["arm", "dataset", "metric"])["repeat"].nunique().max())
     if repeats < 3:

@@ -19,7 +19,7 @@ from reports.table.blocks import Dropped
 
 Rival = Literal["better", "worse", "practically equal", "not worse"]  # of an arm against another
 Part = Literal["may go", "earns its keep", "costs"]  # of the part that an arm leaves out or exchanges
-Word = Rival | Part | Literal["the data cannot tell", "the design cannot tell", "refused"]
+Word = Rival | Part | Literal["the data cannot tell", "the design cannot tell", "too few cells finished", "refused"]
 
 
 @dataclass(frozen=True)

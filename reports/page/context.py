@@ -22,6 +22,7 @@ from reports.page.sections.pairs import gain_table, pair_notes, pair_rows
 from reports.page.sections.scores import score_tables
 from reports.page.sections.search import search_context, search_provenance
 from reports.page.sections.tuning import tuning_context
+from reports.page.sentences.gains import feature_lines
 from reports.page.sentences.methods import as_latex, methods
 from reports.page.sentences.planned import planned_context
 from reports.page.sentences.summary import summary
@@ -59,6 +60,7 @@ def context(
         "gains": gain_table(a),
         "gain_notes": pair_notes(a.gains),
         "feature_gains": pair_rows(a.feature_gains),
+        "feature_lines": feature_lines(a),
         "audit": audit_context(audited, a),
         "methods": {"text": methods(a), "latex": as_latex(methods(a))},
         "tuning": {} if tuning is None else tuning_context(tuning, a.metric, searched),

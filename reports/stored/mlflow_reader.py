@@ -1,13 +1,9 @@
-"""Reads a stored experiment from MLflow into the tidy table; the one place where reports know MLflow."""
+"""Reads a stored experiment from MLflow into the tidy table, and the files of a search that lie beside it."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,20 +11,21 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from reports.errors import ReportError
+from reports.stored.mlflow_store import answering, open_store
 from reports.table.status import Status
 from reports.words.numbers import count
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-    from mlflow.tracking import MlflowClient
 
 
 _OURS, _VERSION = "knockout.", "version."
-_KEY, _CELL = f"{_OURS}key", f"{_OURS}cell"
+_KEY, _CELL, _KIND = f"{_OURS}key", f"{_OURS}cell", f"{_OURS}kind"
 _PARAMS = ("arm", "dataset", "block", "split", "repeat")
 _TAGS = ("arm", "role", "data_digest", "code_digest", "network", "split_digest", "protocol", "device", "reason")
 _COSTS = ("seconds", "peak_memory_mb", "parameters", "best_epoch")
 _LEVEL, _EARLIER, _TRIAL, _STUDY = "knockout.level", "knockout.earlier", "trial cell", "study"
+_NOT_COMPARED = (_TRIAL, "path cell")  # cells of arms that a table does not compare
 _PARTS = ("validation", "test")
 _TOLD = ("metrics", "factors")  # what a table says of itself, as tags of the study
 _STATUSES = {
@@ -51,10 +48,23 @@ class Experiment:
     alpha: float | None = None
 
 
+@dataclass(frozen=True)
+class StoredSearch:
+    """A search in a store: the folder that its files were copied to, and whether its test was never opened.
+
+    Without a folder, ``trouble`` says why the files of a search that was confirmed cannot be read.
+    """
+
+    folder: Path | None
+    sealed: bool
+    trouble: str = ""
+
+
 def read_experiment(uri: str, name: str) -> Experiment:
     """Return the runs of an experiment: its cells if knockout tracked them, else one row per run.
 
-    Trials of a search are none of them, nor are cells that the study planned once and does no longer.
+    Trials of a search and arms on its ablation path are none of them, nor are cells that the study planned once and
+    does no longer.
 
     Parameters
     ----------
@@ -68,8 +78,8 @@ def read_experiment(uri: str, name: str) -> Experiment:
     ReportError
         If the store does not answer, has no such experiment, or no run of the experiment has ended.
     """
-    with _answering(uri):
-        _, runs = _open(uri, name)
+    with answering(uri):
+        _, runs = open_store(uri, name)
     if any(_KEY in run.data.tags for run in runs):
         return _of_knockout(runs, name, uri)
     cells = _without_parents(runs)
@@ -84,8 +94,8 @@ def read_experiment(uri: str, name: str) -> Experiment:
     return Experiment(_wide(ended), named, tuple(notes))
 
 
-def fetch_search(uri: str, name: str, folder: Path) -> Path | None:
-    """Copy the files of a search that was not confirmed out of a store; None if the experiment is something else.
+def fetch_search(uri: str, name: str, folder: Path) -> StoredSearch | None:
+    """Copy the files of a search out of a store; None if the experiment is something else.
 
     Parameters
     ----------
@@ -94,47 +104,31 @@ def fetch_search(uri: str, name: str, folder: Path) -> Path | None:
     folder
         Where to put them.
 
-    Returns
-    -------
-    Path
-        The folder with ``search.json`` and ``trials.csv``.
-
     Raises
     ------
     ReportError
-        If the store does not answer, or has no such experiment or no such files.
+        If the store does not answer, or has no such experiment or, of a search that is sealed, no such files.
     """
-    with _answering(uri):
-        client, runs = _open(uri, name)
-        cells = [run.data.tags.get(_LEVEL) for run in runs if _CELL in run.data.tags]
+    with answering(uri):
+        client, runs = open_store(uri, name)
+        levels = {run.data.tags.get(_LEVEL) for run in runs if _CELL in run.data.tags}
         studies = [run for run in runs if run.data.tags.get(_LEVEL) == _STUDY]
-        if not cells or not studies or set(cells) != {_TRIAL}:
+        if not levels or not studies:
+            return None
+        sealed = levels == {_TRIAL}
+        if not sealed and studies[0].data.tags.get(_KIND) != "search":
             return None
         try:
-            return Path(client.download_artifacts(studies[0].info.run_id, "study", str(folder)))
+            return StoredSearch(Path(client.download_artifacts(studies[0].info.run_id, _STUDY, str(folder))), sealed)
         except OSError as error:
-            raise ReportError(f"the files of this search cannot be read: {error}.", where=uri) from None
-
-
-def _open(uri: str, name: str) -> tuple[MlflowClient, list[Run]]:
-    """Return a client, and the runs of an experiment, oldest first."""
-    _refuse_no_store(uri)
-    client = _client(uri)
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        known = [experiment.name for experiment in client.search_experiments()]
-        raise ReportError.unknown("experiment", name, known, where=uri)
-    if experiment.lifecycle_stage == "deleted":
-        cure = f"'mlflow experiments restore -x {experiment.experiment_id}' brings it back"
-        raise ReportError(f"experiment {name!r} was deleted; {cure}.", where=uri)
-    runs = sorted(_runs(client, experiment.experiment_id), key=lambda run: (run.info.start_time or 0, run.info.run_id))
-    if not runs:
-        raise ReportError(f"experiment {name!r} is empty: it has no runs.", where=uri)
-    return client, runs
+            trouble = f"the files of this search cannot be read: {error}."
+            if sealed:
+                raise ReportError(trouble, where=uri) from None
+            return StoredSearch(None, sealed, trouble)
 
 
 def _of_knockout(runs: list[Run], name: str, uri: str) -> Experiment:
-    cells = [run for run in runs if _CELL in run.data.tags and run.data.tags.get(_LEVEL) != _TRIAL]
+    cells = [run for run in runs if _CELL in run.data.tags and run.data.tags.get(_LEVEL) not in _NOT_COMPARED]
     planned = [run for run in cells if run.data.tags.get(_EARLIER) != "true"]
     ended = [run for run in planned if run.info.status in _STATUSES]
     if not ended:
@@ -153,73 +147,6 @@ def _of_knockout(runs: list[Run], name: str, uri: str) -> Experiment:
 
 def _left_out(number: int, why: str) -> list[str]:
     return [f"{count(number, 'run')} left out: {why}."] if number else []
-
-
-def _refuse_no_store(uri: str) -> None:
-    """Refuse a local store that is not there, which MLflow would make, and one that is not written as MLflow has it."""
-    scheme, _, rest = uri.partition("://")
-    path = rest.removeprefix("/") if scheme == "sqlite" else rest if scheme == "file" else "" if rest else uri
-    if not uri or (path and not Path(path).exists()):
-        raise ReportError("there is no such MLflow store.", where=uri or "--mlflow")
-    if not path:
-        return
-    if Path(path).is_file():
-        if not _is_store(Path(path)):
-            raise ReportError("this file is no MLflow store.", where=uri)
-        if not uri.startswith("sqlite:///"):
-            raise ReportError(f"{path} is a file; write sqlite:///{path}.", where="--mlflow")
-        return
-    of_files = any(Path(path).glob("*/meta.yaml"))
-    if scheme == "sqlite" or not of_files:
-        stores = [f"sqlite:///{file}" for file in sorted(Path(path).glob("*.db")) if _is_store(file)]
-        hint = f"write {path if of_files else stores[0]}" if of_files or stores else "there is no MLflow store in it"
-        raise ReportError(f"{path} is a folder; {hint}.", where="--mlflow")
-
-
-def _is_store(file: Path) -> bool:
-    """Whether a file is a store of MLflow's, which would fill any other SQLite file with tables of its own."""
-    try:
-        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as store:
-            query = "select 1 from sqlite_master where type = 'table' and name = 'experiments'"
-            return store.execute(query).fetchone() is not None
-    except sqlite3.Error:
-        return False
-
-
-@contextmanager
-def _answering(uri: str) -> Iterator[None]:
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read at import; only the word 'true' counts
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seven of them take four minutes
-    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # folders of runs are read, never written to
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError) as error:
-        message = re.split(r"\n|(?<=[.!?])\s", str(error).strip())[0]
-        raise ReportError(f"the MLflow store does not answer: {message}", where=uri) from None
-    except ImportError as error:
-        message = f"MLflow needs the package {error.name!r} for this store, which is not installed."
-        raise ReportError(message, where=uri) from None
-
-
-def _client(uri: str) -> MlflowClient:
-    from mlflow.tracking import MlflowClient
-
-    return MlflowClient(uri)
-
-
-def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
-    token = None
-    while True:
-        page = client.search_runs([experiment], max_results=1000, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _without_parents(runs: list[Run]) -> list[Run]:

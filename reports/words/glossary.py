@@ -139,8 +139,8 @@ CONCLUSIONS: dict[str, str] = {
     "keep' where it is shown to be worse; 'costs' where it is shown to be better. Of a rival (another model, yours or "
     "a known one): 'better', 'worse' (max-T), 'practically equal' (both sides within the margin), 'not worse' (one "
     "side). 'The data cannot tell': enough blocks, and none of this is shown, which is no evidence that there is "
-    "no difference. 'The design cannot tell': with so few blocks no outcome could show a difference. It speaks of "
-    "the primary metric.",
+    "no difference. 'The design cannot tell': with so few blocks no outcome could show a difference. 'Too few cells "
+    "finished': the design has the blocks, and cells of them failed or are missing. It speaks of the primary metric.",
     "Not worse, equal": "One-sided t tests against the margin over blocks: the mean difference lies above its lower "
     "end (not worse), or inside both ends (TOST); Holm over the question. At least 5 complete blocks and no failed "
     "cell; no p is taken below 1 / 2^N, that N blocks lie on one side by chance.",

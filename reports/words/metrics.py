@@ -119,7 +119,10 @@ def squashed(name: str) -> str:
 
 
 # names of what is better when it is lower, but for 'minus_loss', 'neg_mean_squared_error', '1 - error'
-_LOSS = re.compile("^(?!minus|neg|1).*(loss|error|errorrate|mse|mae|mape|nll|perplexity|crossentropy)$")
+_LOSS = re.compile(
+    "^(?!minus|neg|1).*("
+    "loss|error|errorrate|mse|mae|mape|nll|perplexity|crossentropy|brier|deviance|divergence|distance|hamming|shd|fdr|fpr|fnr)$"
+)
 _KNOWN = {squashed(name): metric.name for metric in _RECORDS for name in (metric.name, *metric.aliases)}
 
 

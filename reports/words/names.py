@@ -81,3 +81,9 @@ def _quoted(value: object) -> object:
     except ValueError:
         return f"'{value}"
     return value  # a number
+
+
+def brief(name: str, *, words: int = 4, letters: int = 40) -> str:
+    """Return a name as a sentence can hold it: its first words, '…' in place of what follows."""
+    cut = " ".join(name.split()[:words])[:letters]
+    return name if len(cut) == len(name) else f"{cut.rstrip()}…"

@@ -96,10 +96,18 @@ class Report:
     verdicts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def report(source: Path, out: Path | None, request: Request, screen: Screen, planned: Planned | None = None) -> Report:
+def report(
+    source: Path,
+    out: Path | None,
+    request: Request,
+    screen: Screen,
+    planned: Planned | None = None,
+    search: SearchFolder | None = None,
+) -> Report:
     """Write the report of a study's folder, or of any tidy table.
 
-    Of a table, ``planned`` says what was to be measured; the table that lies in a study's folder has the study's plan.
+    Of a table, ``planned`` says what was to be measured, and ``search`` is the one whose arms it confirms; the table
+    that lies in a study's folder has the study's plan.
 
     Raises
     ------
@@ -117,7 +125,16 @@ def report(source: Path, out: Path | None, request: Request, screen: Screen, pla
         refuse_folder(out or _beside(source), table=digest(source))
         options, commands = request.complete_options, (request.command,)
         planned = planned or _plan_of(source)
-        return _write(source, out or _beside(source), options, commands, screen, planned=planned, as_pdf=request.as_pdf)
+        return _write(
+            source,
+            out or _beside(source),
+            options,
+            commands,
+            screen,
+            planned=planned,
+            search=search,
+            as_pdf=request.as_pdf,
+        )
     plan = read_plan(source)
     records = Ledger(source).read_all(row.cell for row in plan.rows)
     if not records:
@@ -166,13 +183,15 @@ def _write(
     study: Path | None = None,
     plan: PlanRecord | None = None,
     planned: Planned | None = None,
+    search: SearchFolder | None = None,
     draw: tuple[str, ...] = (),
     as_pdf: bool = False,
 ) -> Report:
     """Analyse a table and write its report, with what a study stored beside it."""
     with screen.busy(WRITING), threadpool_limits(1):  # on arrays this small threads only wait, spinning
         planned = planned_of(study, plan) if study and plan else planned
-        beside = _stored_beside(study, plan) if study and plan else {}
+        beside: dict[str, Any] = {"search": read_search(search)} if search else {}
+        beside |= _stored_beside(study, plan) if study and plan else {}
         analysis = analyse(replace(load(table, options), planned=planned), options)
         written = write(analysis, out, provenance=provenance_of(commands), draw=draw, as_pdf=as_pdf, **beside)
     searched = search_summary(beside["search"]) if beside.get("search") else ()

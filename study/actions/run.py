@@ -12,7 +12,11 @@ from study.actions.source import show_changes
 from study.plan.plan import Plan, make_plan
 from study.run.engine import Means, Outcome, run_plan
 from study.spec.folder import OutFolder
+from study.store.ledger import Ledger
 from study.store.plan_file import add_command
+from study.store.tracking.runs import PATH
+from study.store.tracking.tracker import Tracker
+from study.store.tracking.walked import send_path
 from study.study_file.study import Study
 
 if TYPE_CHECKING:  # what draws and tests is loaded when cells have ended
@@ -147,10 +151,13 @@ def confirm(
         search, plan = plan_confirmation(searched, study, out, top=top, again=again)
     outcome = _run_cells(plan, out, screen, means)
     write_confirmed(search, plan, out)
+    tracker = Tracker(plan.study.name, out, means.tracking_uri, stage=PATH, say=screen.say)
     if path and outcome.complete:
         with screen.progress() as progress:
-            steps = run_path(plan, best_trials(search, 1)[0].arm, out, progress, means)
+            steps = run_path(plan, best_trials(search, 1)[0].arm, out, progress, means, tracker)
         if steps is None:
             return Ended(None, outcome, "stopped on the path")
         write_path(steps, plan, out, search.folder)
+        send_path(search.folder, tracker, Ledger(out))
+    tracker.send(search.folder.tables)
     return _report(outcome, out, screen, command)

@@ -29,7 +29,8 @@ from study.store.owner import refuse_other_study, write_owner
 from study.store.plan_file import write_plan
 from study.store.sweep import sweep
 from study.store.table import write_table
-from study.store.tracking.tracker import Tracker, serve_command, view_address
+from study.store.tracking.addresses import serve_command, view_address
+from study.store.tracking.tracker import Tracker
 from study.study_file.study import Study
 
 

@@ -16,11 +16,12 @@ from study.run.engine import Listener, Means, drive, make_workers
 from study.run.pool import Pool
 from study.run.queue import Queue
 from study.search.confirm import mean_score
-from study.search.record import shown
-from study.spec.files import write_atomically
-from study.spec.folder import SearchFolder
-from study.spec.records import CellRecord
+from study.search.record import changed_settings, shown
+from study.spec.files import write_atomically, write_text
+from study.spec.folder import OutFolder, SearchFolder
+from study.spec.records import CellRecord, CellRow
 from study.store.ledger import Ledger
+from study.store.tracking.tracker import Tracker
 
 Score = Callable[[Sequence[Arm]], "dict[str, float | None] | None"]
 
@@ -100,20 +101,33 @@ def _towards(current: Arm, winner: Arm, changes: dict[str, Choice]) -> Arm:
     return replace(current.vary({**silent, **changes}), role="arm", budget=current.budget)
 
 
-def run_path(plan: Plan, winner: Arm, out: Path, listener: Listener, means: Means) -> list[Step] | None:
-    """Walk the path on the data sets and fresh repeats of a confirmation; safe to stop and call again at any time."""
+def run_path(
+    plan: Plan, winner: Arm, out: Path, listener: Listener, means: Means, tracker: Tracker
+) -> list[Step] | None:
+    """Walk the path on the data sets and fresh repeats of a confirmation; safe to stop and call again at any time.
+
+    Cells go to MLflow as they end, without their test: which arms are on the path, validation has yet to say.
+    """
     study, ledger = plan.study, Ledger(out)
+    confirmed = {cell.digest for cell in plan.cells}
+    rows: dict[str, CellRow] = {}
 
     def score(arms: Sequence[Arm]) -> dict[str, float | None] | None:
-        cells = {cell.digest: cell for cell in lay_out(study, plan.datasets, arms)}
+        named = [replace(arm, name=changed_settings(arm, study.reference) or arm.name) for arm in arms]
+        cells = {cell.digest: cell for cell in lay_out(study, plan.datasets, named)}
         known = ledger.read_all(cells)
         missing = [cell for digest, cell in cells.items() if digest not in known]
+        rows.update({digest: cell.row for digest, cell in cells.items() if digest not in confirmed})
+        if rows:
+            _remember(plan, list(rows.values()), OutFolder(out).search)
         listener.planned(len(known), len(missing))
         if missing:
             queue = Queue(missing)
             pool = Pool(make_workers(study, missing, out, means), out, listener.stopping)
-            for cell, _ in drive(queue.take, pool, listener):
+            for cell, record in drive(queue.take, pool, listener):
                 queue.ended(cell)
+                if cell.digest in rows:
+                    tracker.log(cell.row, record)
         records = ledger.read_all(cells)
         if len(records) < len(cells):
             return None
@@ -121,6 +135,11 @@ def run_path(plan: Plan, winner: Arm, out: Path, listener: Listener, means: Mean
         return {digest: mean_score(of_arm, "validation", study.metric) for digest, of_arm in by_arm.items()}
 
     return walk(study.reference, winner, score)
+
+
+def _remember(plan: Plan, rows: list[CellRow], folder: SearchFolder) -> None:
+    """Write down which cells the path has, for whoever sends them to MLflow later."""
+    write_text(folder.walked, plan.record.model_copy(update={"rows": rows}).text())
 
 
 def write_path(steps: Sequence[Step], plan: Plan, out: Path, folder: SearchFolder) -> None:

@@ -19,6 +19,7 @@ from study.spec.cell import Cell
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import TrialState
 from study.store.ledger import Ledger
+from study.store.tracking.runs import SEARCH
 from study.store.tracking.tracker import Tracker
 from study.study_file.study import Study
 
@@ -84,7 +85,7 @@ def run_searches(searches: Sequence[Search], name: str, out: Path, listener: Lis
     """Feed the pool from searches in turn: the next begins when the one before leaves lanes idle."""
     if not searches:
         return
-    tracker = Tracker(name, out, means.tracking_uri, sealed=True, say=listener.message)
+    tracker = Tracker(name, out, means.tracking_uri, stage=SEARCH, say=listener.message)
     tracker.refuse_unknown()
     logs = [SearchLog(search, name, tracker, listener, means) for search in searches]
     logs[0].store.refuse_unknown()

@@ -58,6 +58,16 @@ class SearchFolder:
         return self.root / "path.csv"
 
     @property
+    def walked(self) -> Path:
+        """Every cell that was trained for the path, those of changes that were not kept included."""
+        return self.root / "path.json"
+
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """What a report says of the search, as far as it is there."""
+        return tuple(file for file in (self.summary, self.trial_table, self.confirmed, self.path) if file.is_file())
+
+    @property
     def journal(self) -> Path:
         """Optuna's own storage, unless a URL names another."""
         return self.root / "optuna.log"

@@ -66,6 +66,16 @@ def test_given_names_win_over_the_place(folder):
     assert read(folder, name="a", block="b").block == "b"
 
 
+def test_find_follows_links_and_none_in_a_circle(small, tmp_path):
+    write_beeline(small, tmp_path / "store" / "a")
+    root = tmp_path / "linked"
+    root.mkdir()
+    (root / "one").symlink_to(tmp_path / "store" / "a")
+    (root / "all").symlink_to(tmp_path / "store")
+    (tmp_path / "store" / "back").symlink_to(tmp_path / "store")
+    assert find(root) == [root / "all" / "a", root / "one"]
+
+
 def test_find_lists_every_data_set_below_a_folder(small, tmp_path):
     places = [tmp_path / "b" / "TFs+0", tmp_path / "a"]
     for place in places:

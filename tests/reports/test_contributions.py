@@ -69,6 +69,60 @@ def test_values_and_pairs_are_those_of_shapiq() -> None:
     assert v @ pair_weights(parts) == pytest.approx([pairs[pair] for pair in combinations(range(parts), 2)])
 
 
+WIDE = {"gnn": ("gat", "gcn", "none"), "fusion": ("late", "early", "multiscale"), "contrast": ("supcon", "off")}
+WIDE |= {"negatives": ("uniform", "same_tf")}
+
+
+class Looked:
+    """A surrogate that knows the score of every arm, asked by numbers of levels, ``[arms, factors]``."""
+
+    def __init__(self, scores: dict[tuple[str, ...], float], parts: dict[str, tuple[str, ...]]) -> None:
+        self.scores, self.parts = scores, parts
+
+    def predict(self, asked: np.ndarray) -> np.ndarray:
+        points = [tuple(names[int(n)] for n, names in zip(row, self.parts.values(), strict=True)) for row in asked]
+        return np.array([self.scores[point] for point in points])
+
+
+@pytest.mark.slow
+def test_a_factorial_of_four_factors_is_credited_as_by_hypershap() -> None:
+    """Its ablation game from every mixture of levels that are out, averaged; pairs by the index SII.
+
+    Its default, FSII, is another index: a pair's value in the best additive fit of pairs, without the share that sets
+    of three and more have in SII.
+    """
+    hypershap, space = pytest.importorskip("hypershap"), pytest.importorskip("ConfigSpace")
+
+    def score(gnn: str, fusion: str, contrast: str, negatives: str) -> float:
+        both = (gnn == "gat") * (fusion != "early")
+        return 0.03 * both + 0.02 * (gnn == "gcn") - 0.01 * both * (contrast == "off") * (negatives == "same_tf")
+
+    frame = table(score, WIDE)
+    found = credited(frame)
+    means = frame.groupby([*WIDE])["value"].mean().to_dict()
+    factors = [space.CategoricalHyperparameter(name, levels) for name, levels in WIDE.items()]
+    configurations = space.ConfigurationSpace(space={factor.name: factor for factor in factors})
+    ordered = {name: tuple(configurations[name].choices) for name in configurations}  # its order of factors
+    by_place = {tuple(dict(zip(WIDE, point, strict=True))[name] for name in ordered): v for point, v in means.items()}
+    task = hypershap.ExplanationTask.from_base_model(configurations, Looked(by_place, ordered))
+    # the level that stands for a factor's absence, where it has one, else each of its other levels
+    out = {"gnn": ("none",), "fusion": ("early", "multiscale"), "contrast": ("off",), "negatives": ("same_tf",)}
+    whole = space.Configuration(configurations, values={name: levels[0] for name, levels in WIDE.items()})
+    stripped = [
+        space.Configuration(configurations, values=dict(zip(out, point, strict=True)))
+        for point in product(*out.values())
+    ]
+    asked = hypershap.HyperSHAP(task)
+    values = asked.ablation_multibaseline(whole, stripped, index="SV", order=1)
+    pairs = asked.ablation_multibaseline(whole, stripped, index="SII", order=2)
+    place = {name: number for number, name in enumerate(ordered)}
+    by_factor = found.parts.set_index("factor")["value"]
+    assert {f: by_factor[f] for f in WIDE} == pytest.approx({f: values[(place[f],)] for f in WIDE})
+    assert found.pairs["value"].tolist() == pytest.approx(
+        [pairs[tuple(sorted((place[one], place[other])))] for one, other in found.pairs[["one", "other"]].to_numpy()]
+    )
+
+
 def table(score: Callable[..., float], parts: dict[str, tuple[str, ...]] = PARTS, blocks: int = 7) -> pd.DataFrame:
     """One row per arm and block of a full factorial; the first level of each factor is the reference's."""
     rng, rows = np.random.default_rng(0), []

@@ -63,7 +63,8 @@ def test_a_page_before_all_blocks_are_in_gives_no_verdict(study: Study, tmp_path
     half = analyse(first(whole, 7))
     assert {f.verdict for f in half.findings} == {"described"} and {c.word for c in half.conclusions} == {"refused"}
     assert "interim" in rules(half) and half.look is not None and half.look.alpha is None
-    assert any("7 of 8 planned blocks are in; cell7 await cells" in sentence for sentence in summary(half))
+    assert summary(half)[0] == "No verdict yet: 7 of 8 planned blocks are in."
+    assert any("On cell7 cells are awaited." in refusal.message for refusal in half.refusals)
     page = build(first(whole, 7), tmp_path / "page").read_text()
     assert "<h1>INTERIM (7 of 8 blocks): What each part" in page
     for word in ("established lower", "is worse", "worth keeping"):

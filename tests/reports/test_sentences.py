@@ -71,8 +71,33 @@ def test_a_null_result_is_not_turned_into_evidence(study: Study) -> None:
 
 def test_a_reference_that_never_finished_is_not_called_a_null_result(study: Study) -> None:
     parts, gain, *_ = summary(analyse(study(failed={("full", f"cell{i}") for i in range(7)})))
-    assert "the design cannot tell" in parts.lower() and "may go" not in parts.lower()
+    assert "too few cells finished" in parts.lower() and "may go" not in parts.lower()
     assert gain == "full cannot be held against a control: their cells are incomplete."
+
+
+@pytest.mark.parametrize(
+    ("status", "lost"), [("oom", "cells failed on 7 blocks"), ("killed", "cells are missing on 7")]
+)
+def test_an_arm_that_failed_everywhere_is_no_fault_of_the_design(tmp_path: Path, status: str, lost: str) -> None:
+    base = [0.8 + 0.01 * i for i in range(7)]
+    rows = [
+        {"arm": arm, "dataset": f"d{i}", "auroc": None if arm == "crash" else value - less * (1 + i / 100)}
+        for arm, less in (("full", 0.0), ("worse", 0.1), ("crash", 0.0))
+        for i, value in enumerate(base)
+    ]
+    frame = pd.DataFrame(rows)
+    frame.assign(status=np.where(frame["auroc"].isna(), status, "ok")).to_csv(tmp_path / "t.csv", index=False)
+    a = analyse(load(tmp_path / "t.csv", ReportOptions(reference="full")))
+    assert summary(a)[0] == "Against full, worse: worse; too few cells finished: crash."
+    assert lost in next(c.why for c in a.conclusions if c.finding.arm == "crash")
+
+
+def test_blocks_that_failed_are_counted_against_the_cells_and_blocks_that_are_not_there_against_the_design(
+    tmp_path: Path,
+) -> None:
+    full, arm = [0.8 + 0.01 * i for i in range(7)], [0.7 + 0.011 * i for i in range(7)]
+    assert told(tmp_path, {"full": full, "x": [None, None, *arm[2:]]})[0] == "Against full, too few cells finished: x."
+    assert told(tmp_path, {"full": full[2:], "x": arm[2:]})[0] == "Against full, the design cannot tell: x."
 
 
 def test_five_blocks_say_how_many_a_difference_needs(study: Study) -> None:
@@ -118,6 +143,36 @@ def test_the_side_of_most_data_sets_is_told(tmp_path: Path) -> None:
     scores["full"] = [0.99, 0.75, 0.75]
     gain = told(tmp_path, scores)[1]
     assert gain == "full loses to the strongest control (degree) on 2 of 3 data sets, yet gains 0.040 AUROC on average."
+
+
+def test_level_with_a_control_is_no_loss(tmp_path: Path) -> None:
+    gain = told(tmp_path, {"full": [0.8] * 3, "x": [0.7] * 3, "degree": [0.8] * 3})[1]
+    assert gain == "full is level with the strongest control (degree) on all 3 data sets."
+    gain = told(tmp_path, {"full": [0.9, 0.8, 0.8], "x": [0.7] * 3, "degree": [0.8] * 3})[1]
+    assert gain == "full beats the strongest control (degree) on 1 of 3 data sets, by 0.033 AUROC on average."
+
+
+def long(name: str) -> str:
+    return f"{name} model of {'very ' * 20}many words"
+
+
+@pytest.mark.parametrize("way", ["worse", "torn", "alone", "half-way", "equal", "no control"])
+def test_no_name_makes_a_sentence_long(tmp_path: Path, way: str) -> None:
+    rng, rows = np.random.default_rng(0), []
+    blocks = {"alone": 1, "half-way": 40}.get(way, 8)
+    arms = [long("full"), *(long(f"arm {i}") for i in range(4)), *(long(f"control {i}") for i in range(4))]
+    for block in range(blocks):
+        for n, arm in enumerate(arms):
+            role = "control" if arm.startswith("control") else "arm"
+            if (way == "half-way" and block > 9 and n) or (way == "no control" and role == "control"):
+                continue
+            value = 0.7 - 0.02 * n * (way != "equal") + rng.normal(0, 1e-4)
+            other = 9 + n if way == "torn" else value
+            row = {"arm": arm, "role": role, "block": f"cell type {block}", "dataset": f"net {block}"}
+            rows += [{**row, "repeat": r, "auroc": value + r / 1e4, "auprc_ratio": other + r / 1e4} for r in range(3)]
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    said = summary(analyse(load(tmp_path / "t.csv", ReportOptions(reference=long("full"), metric="auroc"))))
+    assert 1 <= len(said) <= 3 and all(len(sentence.split()) <= MOST_WORDS for sentence in said), said
 
 
 def test_names_too_long_to_be_told_are_counted_after_their_word(tmp_path: Path) -> None:

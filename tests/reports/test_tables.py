@@ -259,7 +259,9 @@ def own_table(folder: Path, metric: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("metric", ["loss", "val_loss", "RMSE", "cross-entropy", "error_rate"])
+@pytest.mark.parametrize(
+    "metric", ["loss", "val_loss", "RMSE", "cross-entropy", "error_rate", "SHD", "hamming_distance"]
+)
 def test_a_loss_is_refused_under_any_usual_name(tmp_path: Path, metric: str) -> None:
     with pytest.raises(ReportError, match=f"a lower value is better.*'minus_{metric}'"):
         load(own_table(tmp_path, metric), ReportOptions(metric=metric))

@@ -87,6 +87,14 @@ def test_expression_that_shows_nothing_adds_nothing(study: Study, tmp_path: Path
     assert beyond.effects is not None and abs(beyond.effects["auroc"].mean) < 0.01
 
 
+def test_one_repeat_of_one_data_set_is_told_without_an_interval(study: Study, tmp_path: Path) -> None:
+    table = study(lambda frame: frame[frame["network"] == "STRING"], blocks=1, repeats=1, arms=ARMS)
+    a = analyse(table)
+    said = summary(a, beyond_topology(a, predicted(table, tmp_path, expression=1.0).every_part))[2]
+    assert said.startswith("On top of topology, expression adds +0.") and "interval" not in said
+    assert said.endswith(f" AUROC on one repeat of {a.datasets[0]}.")
+
+
 def test_each_fold_is_weighed_by_its_own_validation(study: Study, tmp_path: Path) -> None:
     """A validation pair of one fold is a test pair of another: its label must not weigh that fold's scores."""
     table = study(blocks=1, repeats=1, arms=ARMS)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import ARMS, analyse, study_frame
 
-from reports.build import _render
+from reports.build import _render, build
 from reports.findings.controls.audit import audit
 from reports.findings.controls.topology import beyond_topology
 from reports.findings.results import Analysis, Paired
@@ -242,6 +242,22 @@ def test_a_page_says_what_features_are_worth_over_those_of_other_genes(study: St
     assert "mine − mine (random_features)" in text and "permuted_features" in text
     assert "Gain over other features" in text
     assert "Gain over other features" not in page(analyse(study(one_metric)))
+
+
+def test_what_features_are_worth_is_in_a_table_and_in_the_short_page(study: Study, tmp_path: Path) -> None:
+    table = study(lambda f: with_feature_controls(one_metric(f)))
+    a = analyse(table)
+    written = build(table, tmp_path / "out").parent
+    rows = pd.read_csv(written / "tables" / "gain_over_other_features.csv")
+    keys = ["metric", "dataset", "arm", "against", "repeats", "mean", "low", "high"]
+    expected = pd.DataFrame([{key: getattr(g, key) for key in keys} for g in a.feature_gains])
+    pd.testing.assert_frame_equal(rows[keys], expected, check_dtype=False)
+    sets = len(a.datasets)
+    line = f"- mine over mine (random_features): above on {sets} of {sets} data sets, AUROC by +0.030 to +0.030."
+    assert line in (written / "report.md").read_text()
+    plain = build(study(one_metric), tmp_path / "plain").parent
+    assert not (plain / "tables" / "gain_over_other_features.csv").exists()
+    assert "Features of genes" not in (plain / "report.md").read_text()
 
 
 def test_features_alone_under_control_do_not_pass_for_expression(study: Study) -> None:

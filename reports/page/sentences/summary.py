@@ -12,6 +12,7 @@ from reports.page.sentences.units import blocks_of
 from reports.statistics.attainability import blocks_needed
 from reports.table.blocks import unscaled
 from reports.words.metrics import label
+from reports.words.names import brief
 from reports.words.numbers import at_level, count, interval, joined, signed
 
 MOST_WORDS = 25
@@ -43,18 +44,19 @@ def _parts(a: Analysis) -> str:
     if len(text.split()) > MOST_WORDS:
         thing = "pair" if a.reference is None else "arm" if a.levels.empty else "part"
         text = "; ".join(f"{word}: {count(len(members), thing)}" for word, members in groups.items())
-    head = "" if a.reference is None or not a.levels.empty else f"Against {a.reference}, "
+    head = "" if a.reference is None or not a.levels.empty else f"Against {brief(a.reference)}, "
     return f"{head}{text if head else text[0].upper() + text[1:]}."
 
 
 def _all(a: Analysis, n: int, word: str) -> str:
     """Say the one word that holds for every comparison."""
+    reference = brief(a.reference or "")
     told = {
         "may go": f"Each of the {n} parts may go",
         "earns its keep": f"Each of the {n} parts earns its keep",
         "costs": f"Each of the {n} parts costs {label(a.metric)}",
-        "practically equal": f"All {n} arms are practically equal to {a.reference}",
-        **{word: f"All {n} arms are {word} than {a.reference}" for word in ("better", "worse", "not worse")},
+        "practically equal": f"All {n} arms are practically equal to {reference}",
+        **{word: f"All {n} arms are {word} than {reference}" for word in ("better", "worse", "not worse")},
     }
     return told.get(word, f"Of all {n} comparisons {word}") + "."
 
@@ -76,7 +78,7 @@ def _one_block(a: Analysis, mine: Sequence[Conclusion]) -> str:
         return f"One block carries no claim beyond {where}, whatever the number of repeats."
     small = sum(pair.p_holm is not None and pair.p_holm < a.alpha for pair in pairs)
     differs = "differs" if small == 1 else "differ"
-    differ = f"{small} of {count(len(pairs), 'arm')} {differs} from {a.reference}"
+    differ = f"{small} of {count(len(pairs), 'arm')} {differs} from {brief(a.reference or '')}"
     return f"On {where} alone, {differ}; no claim goes beyond it."
 
 
@@ -93,7 +95,7 @@ def _torn(a: Analysis) -> str:
         against = below if higher else above
         if against and (higher or c.word in ("earns its keep", "worse")):
             ways = ("better", "worse") if higher else ("worse", "better")
-            name = c.finding.arm if a.reference else f"{c.finding.arm} against {c.finding.against}"
+            name = brief(c.finding.arm) if a.reference else f"{brief(c.finding.arm)} against {brief(c.finding.against)}"
             return f"{name} is {ways[0]} on {label(a.metric)}, {ways[1]} on {joined(against, 3)}."
     return ""
 
@@ -114,7 +116,8 @@ def _topology(a: Analysis, beyond: Beyond | None) -> str:
         return head.format("to") + f" on {won} of {count(len(gains), 'data set')}{left_out}."
     if len(gains) == 1:
         g = gains[0]
-        text = head.format(signed(g.mean)) + f" {interval(g)} over {count(g.repeats, 'repeat')} of {g.dataset}"
+        spread = f" {interval(g)} over {count(g.repeats, 'repeat')} of" if g.repeats > 1 else " on one repeat of"
+        text = f"{head.format(signed(g.mean))}{spread} {brief(g.dataset)}"
         return f"{text}{left_out}."
     mean = sum(g.mean for g in gains) / len(gains)
     return head.format(signed(mean)) + f" on average over {count(len(gains), 'data set')}{left_out}."

@@ -46,6 +46,8 @@ def exports(analysis: Analysis) -> list[Export]:
         Export("refusals", pd.DataFrame([asdict(r) for r in analysis.refusals])),
         Export("completeness", analysis.completeness),
     ]
+    if analysis.feature_gains:
+        out.append(Export("gain_over_other_features", _pair_rows(analysis.feature_gains)))
     if len(analysis.averages):
         out.append(Export("averages", analysis.averages))
     if not analysis.costs.empty:

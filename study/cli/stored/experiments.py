@@ -27,11 +27,14 @@ from study.spec.records import CellRow
 from study.store.ledger import Ledger
 from study.store.plan_file import read_plan, read_trial_rows
 from study.store.table import tidy
+from study.store.tracking.runs import PATH, SEARCH
 from study.store.tracking.tracker import Tracker
+from study.store.tracking.walked import send_path
 
 TABLE = OutFolder(Path()).table.name
 Plans = dict[str, tuple[Path, list[CellRow]]]  # by the name a study goes by beside the others
 FETCHING = "reading the MLflow store"
+SENDING = "sending cells to MLflow"
 SAME = 1e-4  # scores of one cell, trained twice, differ by what parallel sums round
 EXAMS = (("data_digest", ["dataset"]), ("split", ["dataset"]), ("split_digest", ["dataset", "repeat"]))
 
@@ -80,29 +83,33 @@ def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
 
 
 def of_experiment(uri: str, experiment: str, out: Path | None, request: Request) -> None:
-    """Report an experiment that lies in an MLflow store, and put its table beside the report, or report a search."""
+    """Report an experiment that lies in an MLflow store, and put its table beside the report.
+
+    A search whose test is sealed is reported alone; one that was confirmed stands on the page of what confirmed it.
+    """
     folder = out or Path(f"report-{Path(experiment).name}")
     _refuse_out(folder)
     with tempfile.TemporaryDirectory() as fetched:
         with busy(FETCHING):
             search = fetch_search(uri, experiment, Path(fetched))
-        if search is not None:
+        files = SearchFolder(search.folder) if search is not None and search.folder is not None else None
+        if search is not None and search.trouble:
+            make_console().print(f"left out: {search.trouble}", soft_wrap=True)
+        if files is not None and search is not None and search.sealed:
             screen = Terminal()
-            show_report(
-                screen.console,
-                report_search(SearchFolder(search), folder, (request.command,), screen, as_pdf=request.as_pdf),
-            )
+            commands = (request.command,)
+            show_report(screen.console, report_search(files, folder, commands, screen, as_pdf=request.as_pdf))
             return
-    with busy(FETCHING):
-        stored = read_experiment(uri, experiment)
-    request = request.with_defaults(stored.metric, stored.margin, stored.alpha)
-    for sentence in stored.notes:
-        make_console().print(sentence, soft_wrap=True)
-    source = f"{uri}, experiment {experiment!r}"
-    try:
-        _report(stored.frame, folder, source, request)
-    except ReportError as error:
-        raise _naming_runs(error, source, stored.runs) from None
+        with busy(FETCHING):
+            stored = read_experiment(uri, experiment)
+        request = request.with_defaults(stored.metric, stored.margin, stored.alpha)
+        for sentence in stored.notes:
+            make_console().print(sentence, soft_wrap=True)
+        source = f"{uri}, experiment {experiment!r}"
+        try:
+            _report(stored.frame, folder, source, request, search=files)
+        except ReportError as error:
+            raise _naming_runs(error, source, stored.runs) from None
 
 
 def _naming_runs(error: ReportError, source: str, runs: Sequence[str]) -> ReportError:
@@ -129,14 +136,16 @@ def track(out: Path, uri: str | None) -> None:
     plan = read_plan(out) if folder.plan.exists() or not trials else None
     known = set()
     if trials:
-        files = [file for file in (folder.search.summary, folder.search.trial_table) if file.is_file()]
-        tracker = Tracker(trials[0].study, out, uri, sealed=True, strict=True, say=console.print)
-        known |= _send(tracker, trials, ledger, files)
+        tracker = Tracker(trials[0].study, out, uri, stage=SEARCH, strict=True, say=console.print)
+        known |= _send(tracker, trials, ledger, folder.search.tables)
     if plan is not None:
         tracker = Tracker(plan.rows[0].study, out, uri, strict=True, say=console.print)
         with busy(FETCHING):
             tracker.begin(plan)
         known |= _send(tracker, plan.rows, ledger)
+        path = Tracker(plan.rows[0].study, out, uri, stage=PATH, strict=True, say=console.print)
+        with busy(SENDING):
+            known |= send_path(folder.search, path, ledger)
     console.print(f"MLflow:  {tracker.address} has {count(len(known), 'cell')} of {out}", soft_wrap=True)
     left = len(ledger.cells() - known)
     if left:
@@ -146,19 +155,26 @@ def track(out: Path, uri: str | None) -> None:
 def _send(tracker: Tracker, rows: list[CellRow], ledger: Ledger, files: Sequence[Path] = ()) -> set[str]:
     """Send recorded cells, and return their digests."""
     records = ledger.read_all(row.cell for row in rows)
-    with busy("sending cells to MLflow"):
+    with busy(SENDING):
         tracker.close(rows, records, files)
     return set(records)
 
 
-def _report(frame: pd.DataFrame, out: Path, source: str, request: Request, awaited: Planned | None = None) -> None:
+def _report(
+    frame: pd.DataFrame,
+    out: Path,
+    source: str,
+    request: Request,
+    awaited: Planned | None = None,
+    search: SearchFolder | None = None,
+) -> None:
     """Report a table that no file holds yet, and put it beside the report once that is written."""
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / out.resolve().name / TABLE  # the page names a table by its folder and its file
         table.parent.mkdir(exist_ok=True)
         frame.to_parquet(table, index=False)
         try:
-            report(table, out, request, awaited)
+            report(table, out, request, awaited, search)
         except ReportError as error:
             raise ReportError(error.message, where=error.where.replace(str(table), source)) from None
         put_beside(table, out)

@@ -16,8 +16,8 @@ from reports.words.numbers import are, confidence, count, number, signed
 from study.actions import report as actions
 from study.actions.report import Report, Request
 from study.cli.display import Terminal, show_table
-from study.spec.folder import OutFolder
-from study.store.tracking.tracker import serve_command, view_address
+from study.spec.folder import OutFolder, SearchFolder
+from study.store.tracking.addresses import serve_command, view_address
 
 if TYPE_CHECKING:  # a report is written without what trains
     from study.actions.run import Ended
@@ -26,10 +26,16 @@ if TYPE_CHECKING:  # a report is written without what trains
 MOST = 30  # rows of what each arm reached
 
 
-def report(source: Path, out: Path | None, request: Request, planned: Planned | None = None) -> None:
+def report(
+    source: Path,
+    out: Path | None,
+    request: Request,
+    planned: Planned | None = None,
+    search: SearchFolder | None = None,
+) -> None:
     """Write the report of a study's folder or of any tidy table, and print its findings."""
     screen = Terminal()
-    written = actions.report(source, out, request, screen, planned)
+    written = actions.report(source, out, request, screen, planned, search)
     show_report(screen.console, written)
     if written.analysis is None:
         _show_search(screen.console, source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import mean, stdev
 
 from study.spec.records import CellRecord, CellRow, PlanRecord
@@ -14,6 +15,31 @@ LONGEST = 5000  # letters of a value; MLflow refuses longer ones
 
 Metric = tuple[str, float, int]  # name, value, step
 BESIDE = ("auroc", "auprc_ratio", "within_tf_auroc")  # metrics beside the primary one that a first view compares
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What cells are run for: how their runs are told from those of other stages.
+
+    Attributes
+    ----------
+    folder
+        Part of their keys.
+    arm, cell
+        What the tag ``knockout.level`` says of runs of arms, and of cells.
+    sealed
+        Keep test scores and predictions out: nobody may look at them while arms are chosen.
+    """
+
+    folder: str
+    arm: str
+    cell: str
+    sealed: bool = True
+
+
+STUDY = Stage("", "arm", "cell", sealed=False)
+SEARCH = Stage("/search", "trial", "trial cell")
+PATH = Stage("/path", "path arm", "path cell")  # arms between the reference and the best one of a search
 
 
 def first_view(metric: str, rows: Sequence[CellRow]) -> dict[str, object]:
@@ -38,7 +64,7 @@ def first_view(metric: str, rows: Sequence[CellRow]) -> dict[str, object]:
 
 def study_tags(plan: PlanRecord) -> dict[str, str]:
     """Return what a study asks, and what its table says of itself, see :func:`study.store.table.told`."""
-    asked = {"metric": plan.metric, "margin": plan.margin, "alpha": plan.alpha}
+    asked = {"metric": plan.metric, "margin": plan.margin, "alpha": plan.alpha, "kind": plan.kind}
     tags = {name: "" if value is None else str(value) for name, value in asked.items()}
     tags |= {name: json.dumps(value)[:LONGEST] for name, value in told(plan.rows).items()}
     return {f"knockout.{name}": value for name, value in tags.items()}

@@ -16,9 +16,13 @@ from components.core.errors import KnockoutError, brief, command, redact
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, CellRow, PlanRecord
 from study.store.locks import hold
+from study.store.tracking.addresses import default_uri
 from study.store.tracking.experiment import PARENT, KnownRun, MlflowStore, set_ruin_aside
 from study.store.tracking.live import Standing
 from study.store.tracking.runs import (
+    STUDY,
+    Metric,
+    Stage,
     arm_metrics,
     arm_params,
     cell_metrics,
@@ -29,24 +33,8 @@ from study.store.tracking.runs import (
     study_tags,
 )
 
-LEVEL, REASON, EARLIER = "knockout.level", "knockout.reason", "knockout.earlier"
+LEVEL, REASON, EARLIER, SEALED = "knockout.level", "knockout.reason", "knockout.earlier", "knockout.sealed"
 RETRY_S = 300.0  # for so long a store that failed is left alone
-
-
-def default_uri(out: Path) -> str:
-    """Return the address of the sqlite store inside an output folder."""
-    return f"sqlite:///{OutFolder(out.resolve()).mlflow}"
-
-
-def view_address(uri: str, view: str) -> str:
-    """Return where MLflow's interface compares the arms: at its server, or at one that is started on this machine."""
-    server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
-    return f"{server.rstrip('/')}/{view}"
-
-
-def serve_command(uri: str) -> str:
-    """Return the command that starts MLflow's interface on a store; empty for a server, where one runs."""
-    return "" if uri.startswith("http") else command("mlflow", "ui", "--backend-store-uri", uri)
 
 
 class Tracker:
@@ -60,9 +48,8 @@ class Tracker:
         Output folder: holds the default store, artifacts and predictions.
     uri
         Any MLflow tracking URI; the sqlite store in ``out`` by default.
-    sealed
-        The cells are trials of a search: keep their test scores and predictions out, which nobody may look at while it
-        chooses, and their runs apart from those of the study.
+    stage
+        What the cells are run for. Of a sealed one, test scores and predictions are kept out.
     say
         Is given the one warning about a store that fails.
     strict
@@ -74,6 +61,8 @@ class Tracker:
         The URI as it may be shown.
     trouble
         Why the store does not answer; empty while it does.
+    opened
+        Digests of the arms of a sealed stage whose test may be shown.
     """
 
     def __init__(
@@ -82,12 +71,13 @@ class Tracker:
         out: Path,
         uri: str | None = None,
         *,
-        sealed: bool = False,
+        stage: Stage = STUDY,
         say: Callable[[str], None] = lambda text: None,
         strict: bool = False,
     ) -> None:
         self.name, self.out, self.folder = name, out, OutFolder(out.resolve())
-        self.sealed, self.strict, self._say = sealed, strict, say
+        self.stage, self.strict, self._say = stage, strict, say
+        self.opened: set[str] = set()
         self.uri = uri or default_uri(out)
         self.address, self.trouble = redact(self.uri, self.uri), ""
         self._own, self._given = self.uri == default_uri(out), uri is not None
@@ -95,7 +85,7 @@ class Tracker:
         self._metric = ""
         self.view = ""  # path of MLflow's interface that compares the arms
         self._standing: Standing | None = None
-        self._sent: set[tuple[str, str, str]] = set()  # cells that the store has, and how they ended
+        self._sent: set[tuple[str, str, str, bool]] = set()  # cells that the store has, and how they ended
         self._close_store()
 
     def refuse_unknown(self) -> None:
@@ -140,6 +130,10 @@ class Tracker:
             if not self._has(row, records[row.cell]) and not self._attempt(self._log, row, records[row.cell]):
                 return
         self._attempt(self._close, rows, records, files)
+
+    def send(self, files: Sequence[Path]) -> None:
+        """Put files beside the study's run, whose state stays as it is."""
+        self._attempt(self._send, files)
 
     def lacking(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> int:
         """Return how many recorded cells the store is not known to have."""
@@ -198,7 +192,7 @@ class Tracker:
     def _begin(self, plan: PlanRecord) -> None:
         self._metric = plan.metric
         self._store.tag(self._study(), study_tags(plan))
-        if not self.sealed:
+        if not self.stage.sealed:
             self._standing = Standing(plan.rows)
             self.view = self._store.show(first_view(plan.metric, plan.rows))
         planned, datasets = {self._key("cell", row) for row in plan.rows}, {row.dataset for row in plan.rows}
@@ -211,19 +205,18 @@ class Tracker:
     def _log(self, row: CellRow, record: CellRecord) -> None:
         key = self._key("cell", row)
         run, status = self._store.find(key), run_status(record)
-        tags = {**cell_tags(row, record), LEVEL: "trial cell" if self.sealed else "cell", PARENT: self._arm(row).run_id}
-        if run is not None and (run.status, run.tags.get(REASON)) != (status, tags[REASON]):
-            self._store.delete(key)  # left unfinished by a crash, or a failure that was retried
+        tags = {**cell_tags(row, record), LEVEL: self.stage.cell, PARENT: self._arm(row).run_id}
+        opened = run is not None and not self._seals(row) and run.tags.get(SEALED) == "true"
+        if run is not None and (opened or (run.status, run.tags.get(REASON)) != (status, tags[REASON])):
+            self._store.delete(key)  # left unfinished by a crash, a failure that was retried, a test that is opened
             run = None
+        tags |= {SEALED: str(self._seals(row)).lower()} if self.stage.sealed else {}
         if run is None:
             run = self._store.create(key, f"{row.dataset} · repeat {row.repeat}", tags)
-            metrics = cell_metrics(record)
             self._store.add_datasets(run, {row.dataset: row.data_digest})
-            self._store.log(
-                run, cell_params(row), [m for m in metrics if not (self.sealed and m[0].startswith("test."))]
-            )
+            self._store.log(run, cell_params(row), self._shown(row, cell_metrics(record)))
             predictions = self.folder.predictions(row.cell)
-            if record.ok and predictions.exists() and not self.sealed:
+            if record.ok and predictions.exists() and not self._seals(row):
                 self._store.upload(run, predictions, "predictions")
             self._store.end(run, status)
         else:
@@ -248,31 +241,41 @@ class Tracker:
         for of_arm in by_arm.values():
             done = [records[r.cell] for r in of_arm if r.cell in records]
             if done:
-                run, metrics = self._arm(of_arm[0]), arm_metrics(done)
+                run = self._arm(of_arm[0])
                 self._store.add_datasets(run, {r.dataset: r.data_digest for r in of_arm})
-                self._store.log(run, {}, [m for m in metrics if not (self.sealed and m[0].startswith("test."))])
+                self._store.log(run, {}, self._shown(of_arm[0], arm_metrics(done)))
                 self._store.end(run, "FINISHED" if len(done) == len(of_arm) else "KILLED")
         if self._standing is not None:
             self._store.log(self._study(), {}, self._standing.progress)
         for file in files:
             self._store.upload(self._study(), file, "study")
-        complete = self.sealed or all(row.cell in records for row in rows)  # a search prunes
+        complete = self.stage.sealed or all(row.cell in records for row in rows)  # a search prunes
         self._store.end(self._study(), "FINISHED" if complete else "KILLED")
         if self._metric:
             self.view = self._store.show(first_view(self._metric, rows))
         self._arms, self._study_run = {}, None  # whoever logs more takes them up again
 
+    def _send(self, files: Sequence[Path]) -> None:
+        if (run := self._store.find(f"{self.name}/study")) is not None:
+            for file in files:
+                self._store.upload(run, file, "study")
+
+    def _seals(self, row: CellRow) -> bool:
+        return self.stage.sealed and row.arm_digest not in self.opened
+
+    def _shown(self, row: CellRow, metrics: Sequence[Metric]) -> list[Metric]:
+        return [metric for metric in metrics if not (self._seals(row) and metric[0].startswith("test."))]
+
     def _has(self, row: CellRow, record: CellRecord) -> bool:
         """Whether the store is known to have a cell as it ended; asked before the lock: most are sent twice."""
         return self._ending(row, record) in self._sent
 
-    def _ending(self, row: CellRow, record: CellRecord) -> tuple[str, str, str]:
-        return self._key("cell", row), str(record.status), record.reason
+    def _ending(self, row: CellRow, record: CellRecord) -> tuple[str, str, str, bool]:
+        return self._key("cell", row), str(record.status), record.reason, self._seals(row)
 
     def _key(self, level: str, row: CellRow) -> str:
-        stage = f"{self.name}/search" if self.sealed else self.name
         cell = f"{row.cell}/" if level == "cell" else ""
-        return f"{stage}/{level}/{cell}{row.arm_digest}"
+        return f"{self.name}{self.stage.folder}/{level}/{cell}{row.arm_digest}"
 
     def _study(self) -> KnownRun:
         if self._study_run is None:
@@ -281,7 +284,7 @@ class Tracker:
 
     def _arm(self, row: CellRow) -> KnownRun:
         if row.arm_digest not in self._arms:
-            tags = {LEVEL: "trial" if self.sealed else "arm", "knockout.role": row.role, PARENT: self._study().run_id}
+            tags = {LEVEL: self.stage.arm, "knockout.role": row.role, PARENT: self._study().run_id}
             run = self._find_or_create(self._key("arm", row), row.arm, tags, arm_params(row))
             self._arms[row.arm_digest] = run
         return self._arms[row.arm_digest]

@@ -10,7 +10,17 @@ import pytest
 
 from search_spaces.arm import Arm, parse_choice
 from search_spaces.presets import preset
-from study.search.path import walk
+from study.actions.screen import Silent
+from study.plan.plan import make_plan
+from study.run.engine import Means, run_plan
+from study.search.path import run_path, walk, write_path
+from study.spec.folder import OutFolder
+from study.store.ledger import Ledger
+from study.store.tracking.addresses import default_uri
+from study.store.tracking.runs import PATH
+from study.store.tracking.tracker import Tracker
+from study.store.tracking.walked import send_path
+from study.study_file.study import load_study
 
 
 def reference() -> Arm:
@@ -89,3 +99,33 @@ def test_confirm_walks_the_path_with_real_cells(finished_search: Path, knockout:
     assert "Ablation path" in (out / "report" / "report.html").read_text()
     ledger = set((out / "ledger").iterdir())
     assert knockout("confirm", study, "--out", out, "--path").code == 0 and set((out / "ledger").iterdir()) == ledger
+
+
+def test_cells_of_the_path_go_to_mlflow_with_the_test_of_its_steps_alone(study_file: Any, forked: None, out: Path):
+    """Changes that were tried and not kept were chosen against by validation; nobody opened their test."""
+    from mlflow.tracking import MlflowClient
+
+    arms = [{"name": "best", "gnn": "gcn", "fusion": "late"}]
+    file = study_file(design={"kind": "explicit", "arms": arms}, repeats=1, controls=False)
+    plan = make_plan(load_study(file))
+    run_plan(plan, out, Silent().progress().__enter__())
+    folder, tracker = OutFolder(out).search, Tracker(plan.study.name, out, stage=PATH)
+    folder.root.mkdir()
+    (winner,) = [arm for arm in plan.study.arms if arm.name == "best"]
+    steps = run_path(plan, winner, out, Silent().progress().__enter__(), Means(), tracker)
+    assert steps is not None and len(steps) == 3
+    client = MlflowClient(default_uri(out))
+
+    def of_path(level: str) -> list[Any]:
+        stored = client.search_runs([client.get_experiment_by_name("tiny").experiment_id], max_results=1000)
+        return [run for run in stored if run.data.tags.get("knockout.level") == level]
+
+    sealed = of_path("path cell")
+    assert len(sealed) == 2 and not [name for run in sealed for name in run.data.metrics if name.startswith("test")]
+    write_path(steps, plan, out, folder)
+    for _ in range(2):  # once more sends nothing
+        assert len(send_path(folder, Tracker(plan.study.name, out, stage=PATH), Ledger(out))) == 2
+        of_arms = {run.info.run_name: "test.auroc.mean" in run.data.metrics for run in of_path("path arm")}
+        assert of_arms.keys() == {"gnn=gcn", "fusion=late"}
+        assert [name for name, opened in of_arms.items() if opened] == [steps[1].changed]
+        assert ["test.auroc" in run.data.metrics for run in of_path("path cell")].count(True) == 1

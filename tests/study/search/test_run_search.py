@@ -26,7 +26,7 @@ from study.search.tune import tune
 from study.spec.folder import OutFolder
 from study.spec.records import Status
 from study.store.ledger import Ledger
-from study.store.tracking.tracker import default_uri
+from study.store.tracking.addresses import default_uri
 from study.study_file.study import Study, load_study
 
 VARY = {"gnn": ["gcn", "none"], "optimizer": [{"adam": {"learning_rate": [1e-4, 1e-2], "weight_decay": 1e-5}}]}

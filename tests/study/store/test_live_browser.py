@@ -14,7 +14,8 @@ import pytest
 from study.plan.plan import make_plan
 from study.spec.machine import Lane
 from study.store.tracking import live
-from study.store.tracking.tracker import Tracker, default_uri
+from study.store.tracking.addresses import default_uri
+from study.store.tracking.tracker import Tracker
 from study.study_file.study import load_study
 from study.train.cell import run_cell
 

@@ -8,8 +8,8 @@ from mlflow.tracking import MlflowClient
 
 from study.spec.folder import OutFolder
 from study.store.tracking import empty, experiment
+from study.store.tracking.addresses import default_uri
 from study.store.tracking.experiment import MlflowStore
-from study.store.tracking.tracker import default_uri
 
 
 @pytest.fixture

@@ -23,7 +23,9 @@ from study.store import locks
 from study.store.ledger import Ledger
 from study.store.tracking import experiment
 from study.store.tracking import tracker as mlflow
-from study.store.tracking.tracker import Tracker, default_uri
+from study.store.tracking.addresses import default_uri
+from study.store.tracking.runs import SEARCH
+from study.store.tracking.tracker import Tracker
 
 SCORES = {"validation": {"auroc": 0.8, "epr": None}, "test": {"auroc": 0.7, "epr": None}}
 
@@ -66,7 +68,7 @@ def send(out: Path, said: list[str]) -> Callable[..., Tracker]:
     def run(rows: list[CellRow] = ROWS, uri: str | None = None, **options: Any) -> Tracker:
         tracker = Tracker(rows[0].study, out, uri, say=said.append, **options)
         tracker.refuse_unknown()
-        if not tracker.sealed:
+        if not tracker.stage.sealed:
             tracker.begin(PlanRecord(metric="auprc", margin=0.02, rows=rows))
         for one in rows:
             Ledger(out).write(record(one), {"score": np.zeros(1)})
@@ -291,7 +293,7 @@ def test_cells_that_are_no_longer_planned_and_arms_that_are_renamed_are_known(se
 
 
 def test_trials_stand_apart_and_tell_nothing_of_the_test(send: Any, out: Path):
-    send(ROWS[:3], sealed=True)
+    send(ROWS[:3], stage=SEARCH)
     send(ROWS[:3])
     stored = runs(default_uri(out))
     by_level: dict[str, list[Any]] = {}

@@ -20,7 +20,8 @@ from study.spec.machine import Lane
 from study.spec.records import CellRecord, CellRow, Status
 from study.store.ledger import Ledger
 from study.store.tracking import empty, experiment
-from study.store.tracking.tracker import Tracker, default_uri
+from study.store.tracking.addresses import default_uri
+from study.store.tracking.tracker import Tracker
 from study.study_file.study import load_study
 from study.train.cell import CellResult, run_cell
 
