@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, unwritable
 from study.plan.code_files import code_files
 from study.plan.plan import Plan
 from study.plan.silent import refuse_silent_arms
@@ -252,6 +252,7 @@ def make_folder(study: Study, out: Path, means: Means) -> None:
     try:
         OutFolder(out).ledger.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise KnockoutError(f"the output folder cannot be made: {error.strerror}.", where=str(out)) from None
+        why = unwritable(error, OutFolder(out).ledger)
+        raise KnockoutError(f"the output folder cannot be made: {why}.", where=str(out)) from None
     sweep(out)
     write_owner(study.name, study.content, code_files(study), out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -124,6 +125,11 @@ def track(out: Path, uri: str | None) -> None:
     KnockoutError
         If the folder holds no study, or the store does not take it.
     """
+    if uri is None and out.is_dir() and not os.access(out, os.W_OK):
+        raise KnockoutError(
+            "the folder cannot be written, and its MLflow store lies in it. Name another store with --tracking-uri.",
+            where=str(out),
+        )
     folder, ledger, console = OutFolder(out), Ledger(out), make_console()
     trials = read_trial_rows(out)
     plan = read_plan(out) if folder.plan.exists() or not trials else None
