@@ -159,7 +159,7 @@ def run_plan(
     rows = [cell.row for cell in plan.cells]
     tracker.close(rows, records)
     lacking = tracker.lacking(rows, records)
-    remedy = f"lacks {lacking} of {len(records)} cells; send them: {tracker.remedy}" if lacking else ""
+    remedy = f"may lack {lacking} of {len(records)} cells; send what is missing: {tracker.remedy}" if lacking else ""
     failures = sum(not record.ok for record in records.values())
     table = write_table(rows, records, out)
     return Outcome(table, tracker.address, len(rows), len(records), failures, plan.study.metric, remedy, tracker.view)
@@ -252,7 +252,7 @@ def make_folder(study: Study, out: Path, means: Means) -> None:
     try:
         OutFolder(out).ledger.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        why = unwritable(error, OutFolder(out).ledger)
+        why = unwritable(error, OutFolder(out).ledger / "a record")
         raise KnockoutError(f"the output folder cannot be made: {why}.", where=str(out)) from None
     sweep(out)
     write_owner(study.name, study.content, code_files(study), out)
