@@ -28,6 +28,7 @@ WRITES = {
     ("report", "{out}/cells.parquet", "--out", "{out}/new"): r"the report cannot be written here: .* with --out\.",
     ("compare", "{out}", "{other}", "--out", "{out}/new"): r"the report cannot be written here: .* with --out\.",
     ("bundle", "{out}", "--to", "{out}/new.zip"): r"new.zip: the file cannot be written",
+    ("track", "{out}", "--tracking-uri", "sqlite:///{out}/mlflow.db"): r"the folder cannot be written",
     ("track", "{out}"): r"the folder cannot be written, .* Name another store with --tracking-uri\.",
     ("run", "{study}", "--out", "{out}"): r"studies.json: the file cannot be written",
     ("plan", "{study}", "--out", "{out}", "--register"): r"registration.yaml: the file cannot be written",

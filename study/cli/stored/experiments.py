@@ -28,7 +28,7 @@ from study.spec.records import CellRow
 from study.store.ledger import Ledger
 from study.store.plan_file import read_plan, read_trial_rows
 from study.store.table import tidy
-from study.store.tracking.tracker import Tracker
+from study.store.tracking.tracker import Tracker, default_uri
 
 TABLE = OutFolder(Path()).table.name
 Plans = dict[str, tuple[Path, list[CellRow]]]  # by the name a study goes by beside the others
@@ -125,7 +125,7 @@ def track(out: Path, uri: str | None) -> None:
     KnockoutError
         If the folder holds no study, or the store does not take it.
     """
-    if uri is None and out.is_dir() and not os.access(out, os.W_OK):
+    if uri in (None, default_uri(out)) and out.is_dir() and not os.access(out, os.W_OK):
         raise KnockoutError(
             "the folder cannot be written, and its MLflow store lies in it. Name another store with --tracking-uri.",
             where=str(out),
