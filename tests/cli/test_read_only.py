@@ -41,17 +41,17 @@ FILE_FOR_FOLDER = {
 
 
 @pytest.fixture
-def places(finished: Path, empty_store: Path, tmp_path: Path) -> dict[str, Path]:
+def places(finished: Path, empty_store: Path, tmp_path: Path) -> dict[str, Any]:
     out, other = (Path(shutil.copytree(finished, tmp_path / name)) for name in ("out", "other"))
     file = tmp_path / "a file"
     file.touch()
     store = f"sqlite:///{shutil.copy(empty_store, tmp_path / 'new.db')}"
     study = finished.parent / "tiny.yaml"
-    return {"out": out, "other": other, "study": study, "new": tmp_path / "new", "file": file, "store": Path(store)}
+    return {"out": out, "other": other, "study": study, "new": tmp_path / "new", "file": file, "store": store}
 
 
 @pytest.fixture
-def locked(places: dict[str, Path]) -> Iterator[dict[str, Path]]:
+def locked(places: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Let nobody write to the folder ``out``; permissions do not hold root up, whom only a file system stops."""
     change, lock, unlock = ("chattr", "+i", "-i") if os.geteuid() == 0 else ("chmod", "a-w", "u+w")
     try:
@@ -65,20 +65,19 @@ def locked(places: dict[str, Path]) -> Iterator[dict[str, Path]]:
             subprocess.run([change, "-R", unlock, places["out"]], capture_output=True, check=False)
 
 
-def told(words: tuple[str, ...], places: dict[str, Path]) -> list[str]:
-    texts = {name: str(place).replace("sqlite:/", "sqlite:///") for name, place in places.items()}
-    return [word.format(**texts) for word in words]
+def told(words: tuple[str, ...], places: dict[str, Any]) -> list[str]:
+    return [word.format(**places) for word in words]
 
 
 @pytest.mark.parametrize("words", READS, ids=" ".join)
 def test_what_only_reads_works_on_a_folder_that_cannot_be_written(
-    knockout: Knockout, locked: dict[str, Path], words: tuple[str, ...]
+    knockout: Knockout, locked: dict[str, Any], words: tuple[str, ...]
 ):
     ended = knockout(*told(words, locked))
     assert (ended.code, ended.err) == (0, ""), ended.err
 
 
-def test_a_report_from_a_folder_that_cannot_be_written_is_the_same(knockout: Knockout, locked: dict[str, Path]):
+def test_a_report_from_a_folder_that_cannot_be_written_is_the_same(knockout: Knockout, locked: dict[str, Any]):
     shown = []
     for number, out in enumerate((locked["out"], locked["other"])):
         page = locked["new"] / str(number)
@@ -89,7 +88,7 @@ def test_a_report_from_a_folder_that_cannot_be_written_is_the_same(knockout: Kno
 
 @pytest.mark.parametrize("words", WRITES, ids=" ".join)
 def test_what_would_write_there_ends_with_one_message(
-    knockout: Knockout, locked: dict[str, Path], words: tuple[str, ...]
+    knockout: Knockout, locked: dict[str, Any], words: tuple[str, ...]
 ):
     ended = knockout(*told(words, locked))
     assert ended.code == 2 and ended.err.count("\n") == 1, ended.err
@@ -97,7 +96,7 @@ def test_what_would_write_there_ends_with_one_message(
 
 
 @pytest.mark.parametrize("words", FILE_FOR_FOLDER, ids=" ".join)
-def test_a_file_in_the_place_of_a_folder_is_named(knockout: Knockout, places: dict[str, Path], words: tuple[str, ...]):
+def test_a_file_in_the_place_of_a_folder_is_named(knockout: Knockout, places: dict[str, Any], words: tuple[str, ...]):
     ended = knockout(*told(words, places))
     why = f"{places['file']} is a file, and no folder."
     assert ended.code == 2 and FILE_FOR_FOLDER[words].format(file=places["file"], why=why) in ended.err
