@@ -9,17 +9,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # uv does not read pip's settings: where pip gets through a proxy or a mirror, or finds local wheels, uv must, too.
 # Asked for by the recipes that install alone, for pip takes a third of a second to answer.
-pip_setting = $(shell $(PYTHON) -m pip config get global.$(1) 2>/dev/null)
-hand_on = $(if $($(1)),,$(if $(strip $(2)),$(1)='$(strip $(2))'))
-UV = env UV_NATIVE_TLS=$(or $(UV_NATIVE_TLS),true) \
-  $(call hand_on,UV_FIND_LINKS,$(or $(PIP_FIND_LINKS),$(call pip_setting,find-links))) \
-  $(call hand_on,SSL_CERT_FILE,$(or $(PIP_CERT),$(call pip_setting,cert),$(REQUESTS_CA_BUNDLE),$(CURL_CA_BUNDLE))) \
-  $(call hand_on,UV_DEFAULT_INDEX,$(or $(PIP_INDEX_URL),$(call pip_setting,index-url))) \
-  $(call hand_on,UV_INSECURE_HOST,$(or $(PIP_TRUSTED_HOST),$(call pip_setting,trusted-host))) \
-  $(BIN)/uv
+UV = env $(shell $(PYTHON) .ci/uv_settings.py) $(BIN)/uv
 # compiled at once: a process of a study, or of its tests, does not compile PyTorch anew where nothing may be written
 INSTALL = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt $(if $(TORCH),--torch-backend $(TORCH))
-SOURCES := bench components docs examples knockout reports search_spaces study tests
+SOURCES := .ci bench components docs examples knockout reports search_spaces study tests
 
 PYTEST := $(BIN)/python -m pytest -n auto -p no:benchmark
 

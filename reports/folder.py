@@ -202,4 +202,5 @@ def _files(folder: Path, parts: Iterable[str]) -> dict[str, Path]:
 
 
 def _unwritable(out: Path, error: OSError) -> ReportError:
-    return ReportError(f"the report cannot be written here: {error.strerror or error}.", where=str(out))
+    why = error.strerror or str(error)
+    return ReportError(f"the report cannot be written here: {why}. Name another folder with --out.", where=str(out))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -60,6 +62,12 @@ def brief(error: Exception, *uris: str) -> str:
     text = redact(str(error).strip() or type(error).__name__, *uris)
     line = " ".join(text.split("\n[SQL")[0].split())[:300]
     return line if line.endswith((".", "!", "?")) else f"{line}."
+
+
+def unwritable(error: OSError, path: Path) -> str:
+    """Return why a file, or a folder, cannot be made: a file that stands where a folder must be is named."""
+    file = next((above for above in path.parents if os.path.lexists(above) and not above.is_dir()), None)
+    return f"{file} is a file, and no folder" if file else error.strerror or str(error)
 
 
 def command(*words: object) -> str:

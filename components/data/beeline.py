@@ -21,7 +21,7 @@ from urllib.parse import quote
 import pooch
 from requests.exceptions import HTTPError, RequestException
 
-from components.core.errors import KnockoutError, UnknownNameError
+from components.core.errors import KnockoutError, UnknownNameError, unwritable
 from components.data.readers import FILES
 from components.tables.files import as_size
 
@@ -155,7 +155,7 @@ def download(file: RemoteFile, to: Path, source: str = SOURCE) -> bool:
             if not fault:
                 return True
     except OSError as error:  # a full disk, a folder that may not be written
-        raise KnockoutError(f"the file cannot be written: {error.strerror or error}.", where=str(path)) from error
+        raise KnockoutError(f"the file cannot be written: {unwritable(error, path)}.", where=str(path)) from error
     message = f"{fault}, at the last of {1 + len(PAUSES)} tries; expected git blob {file.blob}."
     raise KnockoutError(f"{message} Files fetched before stay; run the same command again to go on.", where=url)
 

@@ -48,7 +48,8 @@ def _numbers(row: Sequence[str], cells: Sequence[str], where: str) -> Floats:
     except ValueError:
         cell, value = next((c, v) for c, v in zip(cells, row[1:], strict=True) if not _is_number(v))
         fault = f"value {value!r} is not a number" if value.strip() else "the value is missing"
-        raise KnockoutError(f"gene {row[0]!r}, cell {cell!r}: {fault}.", where=where) from None
+        cure = " Write decimals with a point, and thousands without a comma." if "," in value else ""
+        raise KnockoutError(f"gene {row[0]!r}, cell {cell!r}: {fault}.{cure}", where=where) from None
 
 
 def _is_number(value: str) -> bool:

@@ -87,10 +87,14 @@ def _multiples(values: Reals, unit: float, decimal: float) -> bool:
 
 
 def _last_decimal(values: Reals) -> float:
-    """Return the unit that values are rounded to, 0 for more than three decimals."""
+    """Return the unit that values are rounded to, 0 for more than three decimals.
+
+    Nor are values rounded that are all multiples of 5, or of 93, of the last decimal: halves of counts, say.
+    """
     for decimal in (1.0, 0.1, 0.01, 0.001):
-        if np.all(np.abs(values / decimal - np.round(values / decimal)) < 1e-3):
-            return decimal
+        units = np.round(values / decimal)
+        if np.all(np.abs(values / decimal - units) < 1e-3):
+            return decimal if np.gcd.reduce(units.astype(np.int64), axis=None) == 1 else 0.0
     return 0.0
 
 

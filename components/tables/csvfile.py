@@ -171,6 +171,9 @@ def text_of(path: Path) -> str:
         For a file that cannot be read or is not UTF-8.
     """
     raw = content_of(path)
+    if b"\x00" in raw[:SNIFFED] and not raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        message = "the file holds zero bytes, as UTF-16 without its mark does; save the file as UTF-8."
+        raise KnockoutError(message, where=str(path))
     encoding = "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         return unicodedata.normalize("NFC", raw.decode(encoding))

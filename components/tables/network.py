@@ -71,7 +71,9 @@ def read_network(path: Path, genes: Container[str], tfs: Iterable[str] = ()) -> 
         If the file is unreadable or has no edge, if it is unclear which column regulates, or if the columns fit the TFs
         far better when swapped.
     """
-    table = _with_header(read_table(path), genes)
+    written = read_table(path)
+    _refuse_matrix(written, genes)
+    table = _with_header(written, genes)
     if not table.rows:
         raise KnockoutError("the network has no edge; expected one per row below the header.", where=str(path))
     shares = [_share(values, genes) for values in zip(*table.rows, strict=True)]
@@ -85,6 +87,18 @@ def read_network(path: Path, genes: Container[str], tfs: Iterable[str] = ()) -> 
     network = Network(path, columns[regulator], columns[target], guessed, notes, others)
     _refuse_swapped(network, {tf.upper() for tf in tfs})
     return network
+
+
+def _refuse_matrix(table: Table, genes: Container[str]) -> None:
+    """Refuse a matrix of edges, whose titles are genes and whose values are numbers, and no genes."""
+    columns = zip(table.header, zip(*table.rows, strict=True), strict=True) if table.rows else ()
+    weights = [
+        title.upper() in genes and all(_is_number(value) and value.upper() not in genes for value in values)
+        for title, values in columns
+    ]
+    if sum(weights) > 1:
+        message = "this is a matrix of genes; a network has one row per edge, with the columns TF and Target."
+        raise KnockoutError(message, where=str(table.path))
 
 
 def _with_header(table: Table, genes: Container[str]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,8 +28,9 @@ from reports.words.metrics import canonical_metric
 from reports.words.names import plain
 from reports.words.numbers import joined
 from study.actions.screen import Screen
+from study.spec.files import UnwritableError
 from study.spec.folder import OutFolder, SearchFolder
-from study.spec.records import PlanKind, PlanRecord
+from study.spec.records import CellRecord, PlanKind, PlanRecord
 from study.spec.versions import versions
 from study.store.ledger import Ledger
 from study.store.plan_file import add_command, read_commands, read_plan
@@ -139,13 +141,14 @@ def report(
     records = Ledger(source).read_all(row.cell for row in plan.rows)
     if not records:
         raise KnockoutError("no cell has ended yet; there is nothing to report.", where=str(source))
-    table, page_out = write_table(plan.rows, records, source), out or folder.report
-    refuse_folder(page_out, table=digest(table))
-    options = request.with_defaults(plan.metric, plan.margin, plan.alpha).complete_options
-    commands = (*read_commands(source), request.command)
-    return _write(
-        table, page_out, options, commands, screen, study=source, plan=plan, draw=request.draw, as_pdf=request.as_pdf
-    )
+    page_out = out or folder.report
+    with tempfile.TemporaryDirectory() as aside:
+        table = _write_table(plan, records, source, Path(aside) if out else None)
+        refuse_folder(page_out, table=digest(table))
+        options = request.with_defaults(plan.metric, plan.margin, plan.alpha).complete_options
+        commands = (*read_commands(source), request.command)
+        draw, as_pdf = request.draw, request.as_pdf
+        return _write(table, page_out, options, commands, screen, study=source, plan=plan, draw=draw, as_pdf=as_pdf)
 
 
 def report_run(outcome: Outcome, out: Path, request: Request, screen: Screen) -> Report:
@@ -160,6 +163,16 @@ def sealed(source: Path) -> bool:
     """Return whether a folder holds a search whose test was never opened."""
     folder = OutFolder(source)
     return folder.search.summary.exists() and not folder.plan.exists()
+
+
+def _write_table(plan: PlanRecord, records: Mapping[str, CellRecord], source: Path, aside: Path | None) -> Path:
+    """Write the table of a study into its folder, or aside where that cannot be written and the page goes elsewhere."""
+    try:
+        return write_table(plan.rows, records, source)
+    except UnwritableError as error:
+        if aside is None:
+            raise KnockoutError(f"{error.message} Name another folder with --out.", where=error.where) from None
+        return write_table(plan.rows, records, aside / source.resolve().name)  # the page names a table by its folder
 
 
 def _plan_of(table: Path) -> Planned | None:
@@ -191,7 +204,7 @@ def _write(
     with screen.busy(WRITING), threadpool_limits(1):  # on arrays this small threads only wait, spinning
         planned = planned_of(study, plan) if study and plan else planned
         beside: dict[str, Any] = {"search": read_search(search)} if search else {}
-        beside |= _stored_beside(study, plan) if study and plan else {}
+        beside |= _stored_beside(study, plan, table) if study and plan else {}
         analysis = analyse(replace(load(table, options), planned=planned), options)
         written = write(analysis, out, provenance=provenance_of(commands), draw=draw, as_pdf=as_pdf, **beside)
     searched = search_summary(beside["search"]) if beside.get("search") else ()
@@ -271,13 +284,13 @@ def as_read(cells: set[tuple[str, str, str, int]]) -> frozenset[tuple[str, str, 
     return frozenset((plain(arm), plain(block), plain(dataset), repeat) for arm, block, dataset, repeat in cells)
 
 
-def _stored_beside(out: Path, plan: PlanRecord) -> dict[str, Any]:
+def _stored_beside(out: Path, plan: PlanRecord, table: Path) -> dict[str, Any]:
     """Return what a study stored beside its table: predictions, curves, embeddings, its search or tuning."""
     kind, folder = plan.kind, OutFolder(out)
     cells = {
-        "predictions": read_predictions(folder.table, folder.predictions_folder),
-        "curves": read_curves(folder.table, folder.ledger),
-        "embeddings": read_embeddings(folder.table, folder.embeddings_folder),
+        "predictions": read_predictions(table, folder.predictions_folder),
+        "curves": read_curves(table, folder.ledger),
+        "embeddings": read_embeddings(table, folder.embeddings_folder),
     }
     if kind is PlanKind.SEARCH:
         return {**cells, "search": read_search(folder.search)}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from components.core import registry
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
-from search_spaces.arm import Arm, canonical_json
+from search_spaces.arm import Arm, arm_factors, canonical_json
 from search_spaces.own import told_of_expression
 from study.study_file.study import Study
 from study.train.exams import make_folds, make_split
@@ -16,6 +16,8 @@ from study.train.score import prepare
 from study.train.stages.steps import acting_on
 
 LONGEST_S = 60.0  # for one draw of a sampler, or to construct a method
+PREPARED = ("negatives", "scorer", "bucketing")  # factors that are read before an arm is fitted
+SEARCHED = " Leave it out of what the search varies, or narrow its range."
 
 
 def refuse_impossible_exams(study: Study, datasets: Sequence[Dataset]) -> None:
@@ -35,32 +37,50 @@ def refuse_impossible_exams(study: Study, datasets: Sequence[Dataset]) -> None:
     _refuse(refusals, datasets)
 
 
-def refuse_impossible_arms(study: Study, arms: Sequence[Arm], datasets: Sequence[Dataset]) -> None:
+def refuse_impossible_arms(
+    study: Study, arms: Sequence[Arm], datasets: Sequence[Dataset], trials: Sequence[Arm] = ()
+) -> None:
     """Refuse arms that cannot run on a data set, or be tested on another: each of their cells would fail.
+
+    Parameters
+    ----------
+    study, arms, datasets
+        The study, its arms and its data sets.
+    trials
+        Arms that a search may propose, see :func:`prepared_factors`.
 
     Raises
     ------
     KnockoutError
         With what each data set lacks, and an arm that needs it.
     """
-    refuse_tied_arms(arms, datasets)
-    preparing = {_preparation(arm): arm for arm in reversed(arms)}  # the first of those that prepare alike
+    refuse_tied_arms([*arms, *trials], datasets)
+    preparing: dict[str, Arm] = {}
+    for arm in (*arms, *trials):
+        preparing.setdefault(_preparation(arm), arm)
     refusals: dict[int, str] = {}
     for position, (dataset, split) in enumerate(zip(datasets, study.splits, strict=True)):
         exam = make_split(dataset, split, study.first_repeat)
-        for arm in reversed(preparing.values()):
+        for arm in preparing.values():
             with contained(), time_limit(LONGEST_S, kill=False):  # what fails otherwise fails in its cells
                 try:
                     prepare(arm, dataset, exam, study.first_repeat)
                 except KnockoutError as error:
-                    refusals.setdefault(position, f"arm {arm.name!r} cannot run: {error}")
+                    cure = "" if arm in arms else SEARCHED
+                    refusals.setdefault(position, f"arm {arm.name!r} cannot run: {error}{cure}")
     _refuse(refusals, datasets)
+
+
+def prepared_factors() -> list[str]:
+    """Return the factors that decide whether an arm can run: a trial is tried once per level and end of a range."""
+    return [name for name in arm_factors() if name in PREPARED or registry.FACTORS[name].acts == "expression"]
 
 
 def _preparation(arm: Arm) -> str:
     """Return what decides whether an arm can run: method, negatives, what both are shown, features by gene names."""
     named = getattr(arm.choices["bucketing"].cls, "named", False)
-    factors = ("negatives", "scorer", *(("bucketing",) if named else ()), *acting_on(arm, "expression"))
+    read_first = [name for name in PREPARED if name not in arm.silenced and (named or name != "bucketing")]
+    factors = (*read_first, *acting_on(arm, "expression"))
     # all settings: some, such as a limit, decide no outcome
     read = {name: (arm.choices[name].canonical, arm.choices[name].settings.model_dump(mode="json")) for name in factors}
     return canonical_json(read)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, unwritable
 from study.plan.code_files import code_files
 from study.plan.plan import Plan
 from study.plan.silent import refuse_silent_arms
@@ -160,7 +160,7 @@ def run_plan(
     rows = [cell.row for cell in plan.cells]
     tracker.close(rows, records)
     lacking = tracker.lacking(rows, records)
-    remedy = f"lacks {lacking} of {len(records)} cells; send them: {tracker.remedy}" if lacking else ""
+    remedy = f"may lack {lacking} of {len(records)} cells; send what is missing: {tracker.remedy}" if lacking else ""
     failures = sum(not record.ok for record in records.values())
     table = write_table(rows, records, out)
     return Outcome(table, tracker.address, len(rows), len(records), failures, plan.study.metric, remedy, tracker.view)
@@ -253,6 +253,7 @@ def make_folder(study: Study, out: Path, means: Means) -> None:
     try:
         OutFolder(out).ledger.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise KnockoutError(f"the output folder cannot be made: {error.strerror}.", where=str(out)) from None
+        why = unwritable(error, OutFolder(out).ledger / "a record")
+        raise KnockoutError(f"the output folder cannot be made: {why}.", where=str(out)) from None
     sweep(out)
     write_owner(study.name, study.content, code_files(study), out)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.core.errors import KnockoutError, count
+from search_spaces.space.corners import corners
 from study.plan.plan import load_datasets
-from study.plan.refusals import refuse_impossible_arms
+from study.plan.refusals import prepared_factors, refuse_impossible_arms
 from study.run.engine import Listener, Means, drive, forget_failed, make_folder, make_workers
 from study.run.pool import Pool
 from study.search.optuna_store import OptunaStore, importances, pareto
@@ -32,16 +33,13 @@ def open_search(study: Study, out: Path) -> Search:
     Raises
     ------
     KnockoutError
-        If the study has a design, or a level of the space cannot be tested on these data sets.
+        If the study has a design, or a level of the space cannot run, or be tested, on these data sets.
     """
     if study.search is None or study.space is None:
         raise KnockoutError("this study file has a design, no search.", where="search")
     datasets = load_datasets(study)
-    refuse_impossible_arms(study, [study.reference], datasets)
-    for factor in study.space.factors:
-        if factor.name == "bucketing":
-            inputs = [study.reference.vary({"bucketing": level.settled}) for level in factor.levels.values()]
-            refuse_impossible_arms(study, inputs, datasets)
+    trials = list(corners(study.space, prepared_factors()))
+    refuse_impossible_arms(study, [study.reference], datasets, trials)
     return read_search(study, datasets, study.space, study.search, Ledger(out), OutFolder(out).search)
 
 

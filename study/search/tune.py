@@ -7,9 +7,10 @@ from pathlib import Path
 
 from search_spaces.arm import Arm
 from search_spaces.designs import distinct
+from search_spaces.space.corners import corners
 from search_spaces.space.space import settings_space
 from study.plan.plan import load_datasets
-from study.plan.refusals import refuse_impossible_arms
+from study.plan.refusals import prepared_factors, refuse_impossible_arms
 from study.run.engine import Listener, Means, make_folder
 from study.search.record import write_tuning
 from study.search.run import forget_failed_trials, run_searches
@@ -47,10 +48,13 @@ def open_tuning(study: Study, out: Path) -> list[tuple[Arm, Search | None]]:
     assert spec is not None
     first = study.first_repeat - spec.repeats  # arms are compared on those after
     datasets, tuned_on = load_datasets(study), replace(study, repeats=spec.repeats, first_repeat=first)
-    refuse_impossible_arms(tuned_on, study.arms, datasets)
+    spaces = [
+        settings_space(arm, spec.fixed, spec.vary, where="design.tune") if arm.tuned else None for arm in study.arms
+    ]
+    trials = [arm for space in spaces if space is not None for arm in corners(space, prepared_factors())]
+    refuse_impossible_arms(tuned_on, study.arms, datasets, trials)
     searches: list[tuple[Arm, Search | None]] = []
-    for arm in study.arms:
-        space = settings_space(arm, spec.fixed, spec.vary, where="design.tune") if arm.tuned else None
+    for arm, space in zip(study.arms, spaces, strict=True):
         if space is None or not space.parameters:
             searches.append((arm, None))
             continue

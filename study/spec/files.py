@@ -12,7 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, unwritable
+
+
+class UnwritableError(KnockoutError):
+    """A file that cannot be written where it must stand."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
@@ -20,7 +24,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
     Raises
     ------
-    KnockoutError
+    UnwritableError
         If the file cannot be written.
     """
     with _temporary(path, write) as temporary:
@@ -37,7 +41,7 @@ def write_first(path: Path, write: Callable[[Path], Any]) -> bool:
 
     Raises
     ------
-    KnockoutError
+    UnwritableError
         If the file cannot be written.
     """
     if path.exists():
@@ -99,7 +103,7 @@ def _temporary(path: Path, write: Callable[[Path], Any]) -> Iterator[Path]:
         with suppress(OSError):  # not every system can open a folder
             _sync(path.parent)
     except OSError as error:  # a full disk, most of all
-        raise KnockoutError(f"the file cannot be written: {error.strerror or error}.", where=str(path)) from error
+        raise UnwritableError(f"the file cannot be written: {unwritable(error, path)}.", where=str(path)) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

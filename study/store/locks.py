@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,6 +43,13 @@ def hold(file: Path, wait_s: float = WAIT_S, poll_s: float = 0.05) -> Iterator[N
         yield
     finally:
         lock.release()
+
+
+def usable(file: Path) -> Path:
+    """Return a lock's file, or one among temporary files where its folder cannot be written."""
+    if os.access(file.parent, os.W_OK):
+        return file
+    return Path(tempfile.gettempdir(), f"knockout-{hashlib.sha256(os.fsencode(file.resolve())).hexdigest()[:16]}.lock")
 
 
 def _owner(file: Path) -> str:

@@ -20,6 +20,8 @@ _TYPED = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool"))
 class _Loader(yaml.SafeLoader):
     """Reads plain words as YAML 1.2 does: ``off`` and ``no`` are words, ``1e-3`` is a number, no word is a date.
 
+    Whole numbers are written in decimal digits alone: YAML 1.1 would read ``010`` as 8 and ``1:30`` as 90.
+
     Keys and names are text as written: YAML would read the names ``1.10`` and ``0256`` as the numbers 1.1 and 174.
     """
 
@@ -33,12 +35,13 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, form) for tag, form in forms if tag.rpartition(":")[2] not in ("bool", "float", "timestamp")]
+    first: [(tag, form) for tag, form in forms if tag.rpartition(":")[2] not in ("bool", "int", "float", "timestamp")]
     for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(0|[1-9]\d*)$"), list("-+0123456789"))
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\.\d+|\d+\.\d*|\d+(?=[eE]))([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),

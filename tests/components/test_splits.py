@@ -291,6 +291,28 @@ def test_all_non_targets_trains_on_as_many_pairs_as_scunigp_prints(network, cell
     assert len(split.train) + len(split.pool) == pytest.approx(printed, abs=tfs)  # each TF is cut to whole pairs
 
 
+@pytest.mark.parametrize("targets", [4, 5, 6, 7, 8, 9, 10])
+@pytest.mark.parametrize("reciprocal", RECIPROCAL)
+def test_all_non_targets_holds_a_network_whose_tfs_all_have_few_targets(targets: int, reciprocal: str):
+    rng = np.random.default_rng(targets)
+    edges = [(tf, gene) for tf in range(6) for gene in rng.choice(np.arange(6, 40), targets, replace=False)]
+    network = Dataset("few", tuple(f"G{i}" for i in range(40)), rng.random((40, 5)), np.arange(6), np.array(edges))
+    split = make_split(network, "all_non_targets", reciprocal=reciprocal)
+    validated = split.validation[split.validation_labels == 1]
+    assert sorted(validated[:, 0].tolist()) == list(range(6))  # one of each TF
+    assert len(split.train) == 6 * int(0.67 * targets)  # as the shares ask: the test gives it
+    assert_no_pair_is_in_two_parts(split)
+    assert_every_positive_is_in_exactly_one_part(split, network, "all_non_targets", reciprocal)
+
+
+def test_all_non_targets_takes_no_edge_from_the_test_where_one_tf_reaches_validation():
+    edges = [(0, gene) for gene in range(6, 15)] + [(1, gene) for gene in range(6, 16)]  # 9 targets, 10 targets
+    genes = tuple(f"G{i}" for i in range(40))
+    network = Dataset("few", genes, np.random.default_rng(0).random((40, 5)), np.arange(6), np.array(edges))
+    split = make_split(network, "all_non_targets")
+    assert split.validation[split.validation_labels == 1][:, 0].tolist() == [1]
+
+
 def test_all_non_targets_asks_in_validation_what_it_asks_in_the_test():
     network = make_dataset(1, genes=120, tfs=20, edges=600)
     split = make_split(network, "all_non_targets")

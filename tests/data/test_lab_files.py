@@ -260,3 +260,28 @@ def test_a_column_of_names_keeps_missing_ones_empty_and_identifiers_whole(tmp_pa
     data.write_h5ad(tmp_path / "x.h5ad")
     assert read_lab_expression(tmp_path / "x.h5ad", gene_column="symbol").genes == ("SOX2", "", "NA")
     assert read_lab_expression(tmp_path / "x.h5ad", gene_column="entrez").genes == ("7157", "", "1")
+
+
+OTHERWISE = {
+    "decimal commas": (
+        "expression",
+        lambda text: text.replace(",", ";").replace(";3", ";3,5"),
+        "decimals with a point",
+    ),
+    "bars": ("expression", lambda text: text.replace(",", "|"), "parted by commas, tabs, semicolons or blanks"),
+    "UTF-16 without its mark": ("expression", lambda text: text.encode("utf-16-le"), "save the file as UTF-8"),
+    "a matrix of edges": ("network", lambda text: ",G1,G2\nG1,0,1\nG2,1,0\n", "a network has one row per edge"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_tables_that_are_written_otherwise_get_the_cure(tmp_path: Path, name: str):
+    what, change, cure = OTHERWISE[name]
+    texts = {"expression": "gene,a,b,c\nG1,1,2,3\nG2,0,3,1\nG3,3,1,0\n", "network": "TF,Target\nG1,G2\nG1,G3\n"}
+    texts[what] = change(texts[what])
+    files = {}
+    for key, text in texts.items():
+        files[key] = tmp_path / f"{key}.csv"
+        files[key].write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(KnockoutError, match=cure):
+        prepare(LabFiles(files["expression"], files["network"]), tmp_path / "data")

@@ -23,6 +23,7 @@ UNLOGGED = {
     "counts": (lambda c: c, "counts", "whole numbers"),
     "one high value": (lambda c: c * 100 + 0.25, "unlogged", "exceeds 20"),
     "scaled counts": (lambda c: c * 0.93, "unlogged", "each cell"),
+    "halves of counts": (lambda c: c / 2, "unlogged", "each cell"),  # means of two runs, reads that map twice
     "size-normalised": (lambda c: c / c.sum(axis=0) * 100, "unlogged", "one sum"),
     "size-normalised, fewer genes": (lambda c: (c / c.sum(axis=0) * 100)[:50], "unlogged", "each cell"),
     "ambient removed per gene": (
@@ -34,6 +35,7 @@ UNLOGGED = {
 LOGGED = {
     "log1p": lambda c: np.log1p(c / c.sum(axis=0) * 1e4),
     "log1p, two decimals": lambda c: np.log1p(c / c.sum(axis=0) * 1e4).round(2),
+    "log1p, one decimal": lambda c: np.log1p(c / c.sum(axis=0) * 1e4).round(1),
     "log2 of counts": lambda c: np.log2(1 + c),
     "log2 of millions": lambda c: np.log2(1 + c / c.sum(axis=0) * 1e6),
     "log10": lambda c: np.log10(1 + c / c.sum(axis=0) * 1e4),

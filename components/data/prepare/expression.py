@@ -98,7 +98,8 @@ def read_lab_expression(path: Path, layer: str = "X", gene_column: str = "") -> 
     if not lab.genes:
         raise KnockoutError("no genes; expected one row per gene below the header.", where=str(path))
     if len(lab.cells) < 2:
-        raise KnockoutError(f"{len(lab.cells)} cell(s) given; at least 2 are needed.", where=str(path))
+        one = "" if lab.cells else " Columns are parted by commas, tabs, semicolons or blanks."
+        raise KnockoutError(f"{len(lab.cells)} cell(s) given; at least 2 are needed.{one}", where=str(path))
     _refuse_bad_values(lab)
     lab.matrix.eliminate_zeros()
     return lab

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from components.core.dataset import Dataset
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, unwritable
 from components.data.hints import looks_like_number
 from components.data.prepare.symbols import Matches, likely_symbols
 from components.data.readers import FILES, read, summary
@@ -178,7 +178,7 @@ def write(
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
-        raise KnockoutError(f"the data set cannot be made: {error.strerror}.", where=str(folder)) from None
+        raise KnockoutError(f"the data set cannot be made: {unwritable(error, folder)}.", where=str(folder)) from None
     return written
 
 

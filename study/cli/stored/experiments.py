@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from study.spec.records import CellRow
 from study.store.ledger import Ledger
 from study.store.plan_file import read_plan, read_trial_rows
 from study.store.table import tidy
+from study.store.tracking.addresses import default_uri
 from study.store.tracking.runs import PATH, SEARCH
 from study.store.tracking.tracker import Tracker
 from study.store.tracking.walked import send_path
@@ -131,6 +133,11 @@ def track(out: Path, uri: str | None) -> None:
     KnockoutError
         If the folder holds no study, or the store does not take it.
     """
+    if uri in (None, default_uri(out)) and out.is_dir() and not os.access(out, os.W_OK):
+        raise KnockoutError(
+            "the folder cannot be written, and its MLflow store lies in it. Name another store with --tracking-uri.",
+            where=str(out),
+        )
     folder, ledger, console = OutFolder(out), Ledger(out), make_console()
     trials = read_trial_rows(out)
     plan = read_plan(out) if folder.plan.exists() or not trials else None

@@ -186,7 +186,9 @@ class MlflowStore:
     def disconnect(self) -> None:
         """Close MLflow's connections, which would go on writing to a file that was renamed."""
         with suppress(Exception):  # MLflow has no public way to do it
-            self.client._tracking_client.store.engine.dispose()
+            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+            SqlAlchemyStore._engine_map.pop(self.uri).dispose()  # kept there even if no client could be made
 
     def _search(self, query: str) -> Iterator[Run]:
         token = None

@@ -15,7 +15,7 @@ from typing import Any
 from components.core.errors import KnockoutError, brief, command, redact
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, CellRow, PlanRecord
-from study.store.locks import hold
+from study.store.locks import hold, usable
 from study.store.tracking.addresses import default_uri
 from study.store.tracking.experiment import PARENT, KnownRun, MlflowStore, set_ruin_aside
 from study.store.tracking.live import Standing
@@ -143,7 +143,7 @@ class Tracker:
     def _attempt(self, action: Callable[..., None], *arguments: Any) -> bool:
         """Do something in the store; whatever fails there is said once, and no more."""
         try:
-            with hold(self.folder.mlflow_lock):  # another driver of this folder would make the same run
+            with hold(usable(self.folder.mlflow_lock)):  # another driver of this folder would make the same run
                 try:
                     action(*arguments)
                 except Exception as error:

@@ -239,6 +239,14 @@ def test_a_store_in_out_that_cannot_be_read_is_set_aside_and_made_anew(
     assert len(list((out / "mlartifacts").rglob("*.parquet"))) == 7
 
 
+def test_a_store_that_never_was_one_is_set_aside_at_the_first_look(send: Any, out: Path, said: list[str]):
+    out.mkdir(exist_ok=True)
+    (out / "mlflow.db").write_text("hello")
+    tracker = send()  # MLflow has opened no store here before
+    assert tracker.trouble == "" and len(cells(default_uri(out))) == 6
+    assert len(said) == 1 and f"It is {out / 'mlflow.db.unreadable-1'} now" in said[0]
+
+
 def test_a_store_that_is_ruined_while_cells_run_is_made_anew_with_all_of_them(send: Any, out: Path, said: list[str]):
     tracker = Tracker("tiny", out, say=said.append)
     for number, one in enumerate(ROWS):

@@ -186,7 +186,19 @@ def test_a_data_set_may_set_its_own_exam(load: Callable[..., Any]):
 
 
 @pytest.mark.parametrize(
-    ("written", "read"), [("off", "off"), ("no", "no"), ("1e-3", 1e-3), ("2026-01-01", "2026-01-01"), ("5e-6", 5e-6)]
+    ("written", "read"),
+    [
+        ("off", "off"),
+        ("no", "no"),
+        ("1e-3", 1e-3),
+        ("2026-01-01", "2026-01-01"),
+        ("5e-6", 5e-6),
+        ("010", "010"),
+        ("1:30", "1:30"),
+        ("1_0", "1_0"),
+        ("-3", -3),
+        ("0", 0),
+    ],
 )
 def test_words_and_numbers_are_read_as_they_look(tmp_path: Path, written: str, read: object):
     from study.study_file.yaml_file import read_yaml
