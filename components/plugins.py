@@ -46,8 +46,8 @@ def load_plugins(paths: Iterable[str | Path], start: Path | None = None, *, wher
     KnockoutError
         If there is none at a path, its name is that of another module, it fails, or it was loaded and then changed.
     """
-    for position, given in enumerate(paths):
-        _load((start or Path()) / Path(given).expanduser(), f"{where}[{position}]")
+    for position, path in enumerate(paths):
+        _load((start or Path()) / Path(path).expanduser(), f"{where}[{position}]")
 
 
 def _load(path: Path, where: str) -> None:

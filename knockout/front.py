@@ -33,11 +33,11 @@ def make_study(
             raise KnockoutError(f"a list is needed: write [{value!r}].", where=name)
     root = None if data is None else Path(data)
     with mistakes():
-        given, attached = _read(source, root)
-        if root is None and isinstance(given, YamlFile):
+        content, attached = _read(source, root)
+        if root is None and isinstance(content, YamlFile):
             root = Path.cwd()
-        whole = Source(given, root, scale, tuple(only), lanes, tuple(overrides))
-    what = f"<{GIVEN}>" if isinstance(given, YamlFile) else repr(str(source))
+        whole = Source(content, root, scale, tuple(only), lanes, tuple(overrides))
+    what = f"<{GIVEN}>" if isinstance(content, YamlFile) else repr(str(source))
     more = f", overrides={list(overrides)}" if overrides else ""
     return Study(whole, attached, f"knockout.study({what}{more})")
 

@@ -15,7 +15,7 @@ from search_spaces.presets import PRESETS
 
 
 def baselines(
-    reference: Arm, budget: Budget, training: Mapping[str, Any], given: Sequence[Any], *, where: str = "baselines"
+    reference: Arm, budget: Budget, training: Mapping[str, Any], entries: Sequence[Any], *, where: str = "baselines"
 ) -> list[Arm]:
     """Return the arms of known methods and systems that a study compares its own arms with.
 
@@ -27,7 +27,7 @@ def baselines(
         The study's training budget.
     training
         The study's changes to a preset's budget, which apply to the budgets of assembled systems too.
-    given
+    entries
         Scorers (``genie3``, ``{genie3: {trees: 500}}``), presets (``genelink-small``) and what comes from outside
         (``{name: mine, command: python train.py ...}``), as a user wrote them.
     where
@@ -39,7 +39,7 @@ def baselines(
         If a name is neither, or a setting is not valid.
     """
     arms = []
-    for position, value in enumerate(given):
+    for position, value in enumerate(entries):
         at = f"{where}[{position}]"
         if isinstance(value, Mapping) and (SHORT.keys() & value.keys() or (len(value) > 1 and short_keys(value))):
             arms += outside_arm(reference, value, at)

@@ -198,11 +198,11 @@ def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any], where: 
         raise KnockoutError(f"{kind} needs factors: a mapping of factor to list of levels.", where=f"{where}.factors")
     choices: dict[str, list[Choice]] = {}
     settings: dict[str, list[Any]] = {}
-    for name, given in factors.items():
+    for name, raw in factors.items():
         at = f"{where}.factors.{name}"
         factor = str(name).partition(".")[0]
         refuse_exam(factor, at)
-        values = given if isinstance(given, list) else [] if given is None else [given]
+        values = raw if isinstance(raw, list) else [] if raw is None else [raw]
         if not values and (kind != "leave_one_out" or factor != name):
             raise KnockoutError(f"no {'level' if factor == name else 'value'} is listed.", where=at)
         if factor != name:
@@ -240,10 +240,10 @@ def _refuse_written_twice(factor: str, values: Sequence[Any], factors: Mapping[s
 def _explicit(reference: Arm, arms: Sequence[Mapping[str, Any]], where: str) -> Iterator[Arm]:
     if not arms:
         raise KnockoutError("an explicit design needs arms: a list of factor-to-level mappings.", where=f"{where}.arms")
-    for position, given in enumerate(arms):
+    for position, raw in enumerate(arms):
         at = f"{where}.arms[{position}]"
         changes = {}
-        spelt = spell_out(given, at)
+        spelt = spell_out(raw, at)
         for name, value in spelt.items():
             if name not in ("name", "controls"):
                 refuse_exam(name, f"{at}.{name}")

@@ -74,5 +74,5 @@ def dropout(x: Tensor, share: float, *, training: bool) -> Tensor:
         return F.dropout(x, share, training)
     drawn = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
     dropped = round(share * 2**16)
-    kept = drawn[: x.numel()].view(x.shape) >= dropped - 2**15
-    return x * kept.to(x.dtype).mul_(1 / (1 - dropped / 2**16))
+    mask = drawn[: x.numel()].view(x.shape) >= dropped - 2**15
+    return x * mask.to(x.dtype).mul_(1 / (1 - dropped / 2**16))

@@ -47,10 +47,10 @@ class EdgeList:
         """Return the weight of each pair ``[n, 2]``, 0 where it is not listed, and whether it is listed ``[n]``."""
         keys = pair_keys(self.pairs, n_genes)
         order = np.argsort(keys)
-        wanted = pair_keys(pairs, n_genes)
-        places = np.minimum(np.searchsorted(keys, wanted, sorter=order), max(len(keys) - 1, 0))
-        listed = keys[order[places]] == wanted if len(keys) else np.zeros(len(wanted), dtype=bool)
-        weights = np.zeros(len(wanted))
+        queries = pair_keys(pairs, n_genes)
+        places = np.minimum(np.searchsorted(keys, queries, sorter=order), max(len(keys) - 1, 0))
+        listed = keys[order[places]] == queries if len(keys) else np.zeros(len(queries), dtype=bool)
+        weights = np.zeros(len(queries))
         weights[listed] = self.weights[order[places[listed]]]
         return weights, listed
 
@@ -119,13 +119,13 @@ def read_edges(path: Path, genes: Sequence[str], tfs: Sequence[str] = (), weight
             f"genes such as {', '.join(map(repr, genes[:3]))}.",
             where=str(path),
         )
-    kept = ~unknown & (pairs[:, 0] != pairs[:, 1])
+    usable = ~unknown & (pairs[:, 0] != pairs[:, 1])
     notes += [note] if note else []
     if unknown.any():
         notes.append(f"{np.sum(unknown)} of {count(len(pairs), 'row')} name genes that the data set does not have")
-    _refuse_two_weights(network, pairs, values, np.flatnonzero(kept), len(genes))
-    _, first = np.unique(pair_keys(pairs[kept], len(genes)), return_index=True)
-    rows = np.flatnonzero(kept)[first]
+    _refuse_two_weights(network, pairs, values, np.flatnonzero(usable), len(genes))
+    _, first = np.unique(pair_keys(pairs[usable], len(genes)), return_index=True)
+    rows = np.flatnonzero(usable)[first]
     return EdgeList(pairs[rows], values[rows], tuple(notes))
 
 
@@ -171,14 +171,14 @@ def _indices(column: Column, places: Mapping[str, int], n_genes: int) -> Ints:
     return indices
 
 
-def _weights(network: Network, wanted: str) -> tuple[Column | None, str]:
+def _weights(network: Network, name: str) -> tuple[Column | None, str]:
     """Return the column of weights, and what was decided about it."""
     titles = [column.name for column in network.others]
-    if wanted:
+    if name:
         for column in network.others:
-            if column.name == wanted:
+            if column.name == name:
                 return column, ""
-        raise UnknownNameError.of("column of weights", wanted, titles, where=f"{network.path}, row 1")
+        raise UnknownNameError.of("column of weights", name, titles, where=f"{network.path}, row 1")
     named = {_plain(column.name): column for column in reversed(network.others)}
     known = [title for title in WEIGHTS if title in named]
     if known:

@@ -81,8 +81,8 @@ def out_of_fold(
     fold = folds_of(training, pairs, settings.folds, rng)
     scores = np.zeros(len(pairs))  # where a single TF, or target, has all the training pairs, nothing is left to learn
     for number in np.unique(fold):
-        kept, asked = fold != number, fold == number
-        others = replace(training, train=pairs[kept & is_edge], pool=pairs[kept & ~is_edge])
+        rest, held_out = fold != number, fold == number
+        others = replace(training, train=pairs[rest & is_edge], pool=pairs[rest & ~is_edge])
         if len(others.train) and len(others.pool):
-            scores[asked] = BoostedTrees(settings, others, blocks, rng, leaves).score(pairs[asked])
+            scores[held_out] = BoostedTrees(settings, others, blocks, rng, leaves).score(pairs[held_out])
     return scores

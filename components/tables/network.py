@@ -165,8 +165,8 @@ def _name_columns(table: Table, shares: Sequence[float]) -> list[int]:
 
 def _unclear(table: Table, places: Sequence[int]) -> KnockoutError:
     if len(table.header) < 2 or len(places) < 2:
-        given = ", ".join(table.header)
-        message = f"a network needs two columns, regulator and target (Gene1,Gene2); given: {given}."
+        header = ", ".join(table.header)
+        message = f"a network needs two columns, regulator and target (Gene1,Gene2); given: {header}."
     else:
         titles = ", ".join(repr(table.header[p]) if table.header[p] else f"column {p + 1}" for p in places)
         message = f"which column regulates and which is the target is unclear: {titles} could be either. {CURE}."

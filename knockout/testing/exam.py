@@ -36,9 +36,9 @@ class NegativesContract(Suite):
 
     def build(self, level: str, split: Split, **settings: Any) -> Any:
         """Construct the level for an exam; settings that it lacks are left out."""
-        given = {name: value for name, value in settings.items() if name in fields_of("negatives", level)}
+        own = {name: value for name, value in settings.items() if name in fields_of("negatives", level)}
         cls: Any = registry.level("negatives", level)
-        return cls(self.small("negatives", level, **given), split, EXPRESSION[: split.n_genes])
+        return cls(self.small("negatives", level, **own), split, EXPRESSION[: split.n_genes])
 
     def test_draws_from_the_pool_without_repetition(self, level: str, any_split: Split) -> None:
         drawn = self.build(level, any_split, ratio=2.0).draw(np.random.default_rng(0))
@@ -85,9 +85,9 @@ class PairFeaturesContract(Suite):
 
     def test_training_pairs_are_standardised(self, level: str, split: Split) -> None:
         part = self.build(level, split).train()
-        told = part(torch.from_numpy(np.concatenate([split.train, split.pool]))).numpy()
-        np.testing.assert_allclose(told.mean(axis=0), 0, atol=1e-4)
-        spread = told.std(axis=0)
+        features = part(torch.from_numpy(np.concatenate([split.train, split.pool]))).numpy()
+        np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-4)
+        spread = features.std(axis=0)
         assert ((np.abs(spread - 1) < 1e-3) | (spread == 0)).all()
 
     def test_a_pair_is_told_alike_among_any_others(self, level: str, split: Split) -> None:

@@ -218,11 +218,11 @@ def settings_space(arm: Arm, fixed: Sequence[str] = (), vary: Mapping[str, Any] 
     ranges of levels and settings that the arm does not have are not read, see :func:`refuse_idle_ranges`.
     """
     held = parse_fixed(fixed, f"{where}.fixed")
-    given = parse_vary(vary or {}, held, f"{where}.vary")
+    parsed = parse_vary(vary or {}, held, f"{where}.vary")
     varied: dict[str, Levels] = {}
     for name, choice in arm.choices.items():
         if name not in held:
-            ranges = given.get(name, {}).get(choice.level, {})
+            ranges = parsed.get(name, {}).get(choice.level, {})
             varied[name] = {choice.level: {key: value for key, value in ranges.items() if choice.has(key)}}
     return Space(arm, factor_options(arm, varied, held, where))
 

@@ -83,10 +83,10 @@ def estimate(plan: Plan, ledger: Ledger, say: Callable[[str], None] = lambda tex
         for pays, number in ((True, paying), (False, len(cells) - paying)):
             expected += number * work.seconds(_likely, pays=pays)
             at_most += number * work.seconds(lambda epochs, patience: epochs, pays=pays)
-    told = sum(seconds is not None for seconds in known)
-    unknown = len(missing) - told - len(to_time)
+    n_known = sum(seconds is not None for seconds in known)
+    unknown = len(missing) - n_known - len(to_time)
     return Estimate(
-        expected, at_most, told / max(len(missing), 1), unknown, slow, paces.timed, paces.kinds, len(rescored)
+        expected, at_most, n_known / max(len(missing), 1), unknown, slow, paces.timed, paces.kinds, len(rescored)
     )
 
 
