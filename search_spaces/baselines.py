@@ -14,9 +14,7 @@ from search_spaces.own import SHORT, outside_arm, short_keys
 from search_spaces.presets import PRESETS
 
 
-def baselines(
-    reference: Arm, budget: Budget, training: Mapping[str, Any], entries: Sequence[Any], *, where: str = "baselines"
-) -> list[Arm]:
+def baselines(reference: Arm, budget: Budget, training: Mapping[str, Any], entries: Sequence[Any]) -> list[Arm]:
     """Return the arms of known methods and systems that a study compares its own arms with.
 
     Parameters
@@ -30,8 +28,6 @@ def baselines(
     entries
         Scorers (``genie3``, ``{genie3: {trees: 500}}``), presets (``genelink-small``) and what comes from outside
         (``{name: mine, command: python train.py ...}``), as a user wrote them.
-    where
-        Key path for messages.
 
     Raises
     ------
@@ -40,7 +36,7 @@ def baselines(
     """
     arms = []
     for position, value in enumerate(entries):
-        at = f"{where}[{position}]"
+        at = f"baselines[{position}]"
         if isinstance(value, Mapping) and (SHORT.keys() & value.keys() or (len(value) > 1 and short_keys(value))):
             arms += outside_arm(reference, value, at)
         elif isinstance(value, str) and value in PRESETS:

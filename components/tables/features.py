@@ -24,7 +24,6 @@ from components.tables.files import PYTHON, refuse_foreign, sibling_suggestion
 
 Reals = NDArray[np.float64]
 
-FORMATS = ".parquet, .csv, .tsv or .txt (plain or .gz), .npz, .npy with `names`, .gmt"
 TABLE = "expected one row per gene: its symbol, then numbers"
 UNREAD = {
     ".safetensors": "safetensors.numpy.load_file({name!r})",
