@@ -45,7 +45,6 @@ from study.study_file.yaml_file import study_text
 KEYS = ("adata", "network", "name", "tfs", "layer", "network_name", "block", "split")
 PATHS = ("path", "network_file", "tfs_file", "orthologs", "train_on")
 STUDY = "study.yaml"
-_OF_FILES = "Convert: knockout data prepare .*?, or in Python, of raw counts:"  # a cure for files
 _HEAD = "# As knockout.study(...) was given it; any machine goes on with: knockout run OUT/given/study.yaml --out OUT\n"
 
 

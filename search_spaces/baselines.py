@@ -40,7 +40,7 @@ def baselines(reference: Arm, budget: Budget, training: Mapping[str, Any], entri
         if isinstance(value, Mapping) and (SHORT.keys() & value.keys() or (len(value) > 1 and short_keys(value))):
             arms += outside_arm(reference, value, at)
         elif isinstance(value, str) and value in PRESETS:
-            arms.append(_system(value, budget, training, at))
+            arms.append(_system(value, budget, training))
         else:
             choice = _method(value, at)
             name = choice.label(parse_choice("scorer", choice.level))
@@ -48,7 +48,7 @@ def baselines(reference: Arm, budget: Budget, training: Mapping[str, Any], entri
     return arms
 
 
-def _system(name: str, budget: Budget, training: Mapping[str, Any], where: str) -> Arm:
+def _system(name: str, budget: Budget, training: Mapping[str, Any]) -> Arm:
     preset = PRESETS[name]
     own = parse_settings(Budget, preset.budget.model_dump() | dict(training), owner="training", where="training")
     return Arm(name, preset.arm(name).choices, "baseline", None if own == budget else own)

@@ -51,8 +51,7 @@ class _Content:
 
 
 AnyPath = Annotated[str, AfterValidator(_absolute)]  # made absolute; need not exist
-InputFile = Annotated[str, AfterValidator(_file), _Content()]  # a file that exists
-InputFiles = Annotated[str, AfterValidator(_file_or_pattern), _Content()]  # that, or a pattern: one per data set
+InputFiles = Annotated[str, AfterValidator(_file_or_pattern), _Content()]  # a file that exists, or a pattern
 
 
 class Settings(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Role = Literal["split", "negatives", "init", "batches", "dropout", "noise"]
-ROLES: tuple[str, ...] = get_args(Role)
 
 
 class Streams:

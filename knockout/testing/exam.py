@@ -161,17 +161,6 @@ def positives_of(split: Split) -> list[set[int]]:
     ]
 
 
-def assert_every_positive_is_in_exactly_one_part(split: Split, network: Dataset, level: str, reciprocal: str) -> None:
-    parts = positives_of(split)
-    covered = set().union(*parts)
-    assert sum(map(len, parts)) == len(covered)
-    lost = keys(network.edges, network.n_genes) - covered
-    if reciprocal == "together" and split.unseen != "none":  # what would stand in two parts is left out
-        lost -= keys(np.concatenate([split.validation, split.test])[:, ::-1], network.n_genes)
-    assert not lost
-    assert covered <= keys(network.edges, network.n_genes)
-
-
 def assert_pairs_are_candidates_and_appear_once(split: Split, network: Dataset) -> None:
     parts = {"train": split.train, "pool": split.pool, "validation": split.validation, "test": split.test}
     for name, pairs in parts.items():
@@ -192,11 +181,3 @@ def assert_labels_tell_edges_from_others(split: Split, network: Dataset) -> None
     for pairs, labels in ((split.validation, split.validation_labels), (split.test, split.test_labels)):
         known = np.isin(pair_keys(pairs, network.n_genes), pair_keys(network.edges, network.n_genes))
         assert known.astype(int).tolist() == labels.tolist()
-
-
-def assert_both_directions_are_in_one_part(split: Split) -> None:
-    sides = [np.concatenate([split.train, split.pool]), split.validation, split.test]
-    for k, side in enumerate(sides):
-        mirrored = keys(side[:, ::-1], split.n_genes)
-        for other, pairs in enumerate(sides):
-            assert other == k or not mirrored & keys(pairs, split.n_genes)
