@@ -15,7 +15,7 @@ from components.core.metrics import Scores
 from components.exchange.base_grn import is_parquet, read_base_grn
 from components.exchange.gene_sets import suffix_of
 from components.exchange.regulons import read_regulons
-from components.tables.csvfile import Column, rows_of
+from components.tables.csvfile import Column, is_number, rows_of
 from components.tables.network import Network, read_network
 
 # titles of weights, the plainest first: BEELINE, GRNBoost2 and pySCENIC, CellOracle, correlations
@@ -185,7 +185,9 @@ def _weights(network: Network, name: str) -> tuple[Column | None, str]:
         others = [named[title].name for title in known[1:]]
         also = f", not {' or '.join(map(repr, others))}" if others else ""
         return named[known[0]], f"weighed by {named[known[0]].name!r}{also}"
-    numeric = [column for column in network.others if column.name not in COUNTERS[1:] and _is_numeric(column)]
+    numeric = [
+        column for column in network.others if column.name not in COUNTERS[1:] and all(map(is_number, column.values))
+    ]
     weighing = [column for column in numeric if _plain(column.name) not in P_VALUES]
     if len(weighing) == 1:
         return weighing[0], f"weighed by {weighing[0].name!r}" if weighing[0].name else ""
@@ -201,15 +203,6 @@ def _weights(network: Network, name: str) -> tuple[Column | None, str]:
 def _plain(title: str) -> str:
     plain = re.sub(r"[\W_]", "", title.casefold())
     return PLURALS.get(plain, plain)
-
-
-def _is_numeric(column: Column) -> bool:
-    try:
-        for text in column.values:
-            float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _refuse_two_weights(network: Network, pairs: Ints, weights: Scores, rows: Ints, n_genes: int) -> None:
