@@ -87,8 +87,8 @@ class GRNModel(nn.Module):
         training: TrainingPairs | None = None,
     ) -> None:
         super().__init__()
-        told = (training, expression, streams.numpy("negatives", "pair_features"))
-        self.pair_features = parts.build("pair_features", *told)
+        inputs = (training, expression, streams.numpy("negatives", "pair_features"))
+        self.pair_features = parts.build("pair_features", *inputs)
         named = (genes, streams.numpy("noise", "features")) if parts.cls("bucketing").named else ()
         with seeded(streams.seed("init", "bucketing")):
             self.bucketing = parts.build("bucketing", expression, *named)
@@ -108,12 +108,12 @@ class GRNModel(nn.Module):
             if self.paired:
                 self.pair_encoder = parts.build("pair_encoder", in_width)
                 pair_width = self.pair_encoder.width
-        self.told = self.pair_features.width if self.paired else 0  # features of a pair beside its encoding
+        self.extra = self.pair_features.width if self.paired else 0  # features of a pair beside its encoding
         with seeded(streams.seed("init", "fusion")):
             if self.fused:
-                self.fusion = parts.build("fusion", pair_width + self.told, self.gnn.widths)
+                self.fusion = parts.build("fusion", pair_width + self.extra, self.gnn.widths)
             else:
-                self.fusion = PairOnly(pair_width + self.told, classified=self.pair_encoder.classified)
+                self.fusion = PairOnly(pair_width + self.extra, classified=self.pair_encoder.classified)
         with seeded(streams.seed("init", "contrast")):
             build = parts.build if self.paired else parts.absent
             self.contrast = build("contrast", pair_width)
@@ -134,7 +134,7 @@ class GRNModel(nn.Module):
 
     def read_training(self, positives: Tensor) -> None:
         """Compute what is told of training pairs, where that is something: before the first batch, and not in it."""
-        if self.told and len(positives):
+        if self.extra and len(positives):
             self.pair_features(positives[:1])
 
     def embed_graph(self, edges: Tensor | Graph) -> GraphEmbedding | None:
@@ -173,7 +173,7 @@ class GRNModel(nn.Module):
 
     def _told(self, z: Tensor, pairs: Tensor) -> Tensor:
         """Return encodings ``[pairs, width]`` with what is told of each pair appended."""
-        if not self.told:
+        if not self.extra:
             return z
         return torch.cat([z, self.pair_features(pairs).to(z.dtype)], dim=1)
 

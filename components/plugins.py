@@ -38,7 +38,7 @@ def loaded_paths() -> list[Path]:
     return [plugin.path for plugin in _LOADED.values()]
 
 
-def load_plugins(paths: Iterable[str | Path], start: Path | None = None, *, where: str = "plugins") -> None:
+def load_plugins(paths: Iterable[str | Path], start: Path | None = None) -> None:
     """Import plug-ins, each once, in order; relative paths start from a folder.
 
     Raises
@@ -46,8 +46,8 @@ def load_plugins(paths: Iterable[str | Path], start: Path | None = None, *, wher
     KnockoutError
         If there is none at a path, its name is that of another module, it fails, or it was loaded and then changed.
     """
-    for position, given in enumerate(paths):
-        _load((start or Path()) / Path(given).expanduser(), f"{where}[{position}]")
+    for position, path in enumerate(paths):
+        _load((start or Path()) / Path(path).expanduser(), f"plugins[{position}]")
 
 
 def _load(path: Path, where: str) -> None:

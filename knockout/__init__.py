@@ -101,8 +101,19 @@ def report(
     """
     from knockout.stored import make_report
 
-    columns = {"arm": arm, "block": block, "dataset": dataset}
-    return make_report(source, out, columns, metric, reference, alpha=alpha, margin=margin, draw=draw, pdf=pdf)
+    return make_report(
+        source,
+        out,
+        arm=arm,
+        block=block,
+        dataset=dataset,
+        metric=metric,
+        reference=reference,
+        alpha=alpha,
+        margin=margin,
+        draw=draw,
+        pdf=pdf,
+    )
 
 
 def check(bundle: str | PathLike[str]) -> pd.DataFrame:

@@ -45,7 +45,6 @@ from study.study_file.yaml_file import study_text
 KEYS = ("adata", "network", "name", "tfs", "layer", "network_name", "block", "split")
 PATHS = ("path", "network_file", "tfs_file", "orthologs", "train_on")
 STUDY = "study.yaml"
-_OF_FILES = "Convert: knockout data prepare .*?, or in Python, of raw counts:"  # a cure for files
 _HEAD = "# As knockout.study(...) was given it; any machine goes on with: knockout run OUT/given/study.yaml --out OUT\n"
 
 
@@ -112,12 +111,12 @@ class Attached:
         except KnockoutError as error:
             names = {str(path): f"{at}.adata", str(network): f"{at}.network", str(tfs): f"{at}.tfs"}
             raise _renamed(error, names) from None
-        said = f"{at} {dataset.name}: {dataset.n_genes} genes x {dataset.n_cells} cells, {len(dataset.tfs)} TFs, "
-        said += f"{len(dataset.edges)} edges; log scale ({judge(dataset.expression).why})"
-        return "; ".join([said, *(note.replace(str(network), "network") for note in edges.notes)])
+        text = f"{at} {dataset.name}: {dataset.n_genes} genes x {dataset.n_cells} cells, {len(dataset.tfs)} TFs, "
+        text += f"{len(dataset.edges)} edges; log scale ({judge(dataset.expression).why})"
+        return "; ".join([text, *(note.replace(str(network), "network") for note in edges.notes)])
 
 
-def attach(given: Mapping[str, Any], root: Path) -> tuple[dict[str, Any], Attached]:
+def attach(content: Mapping[str, Any], root: Path) -> tuple[dict[str, Any], Attached]:
     """Return the content of a study file, plain values only, and the objects that its data sets name.
 
     Raises
@@ -126,7 +125,7 @@ def attach(given: Mapping[str, Any], root: Path) -> tuple[dict[str, Any], Attach
         For an entry that is incomplete or of the wrong kind.
     """
     try:
-        values = {str(key): value for key, value in given.items()}
+        values = {str(key): value for key, value in content.items()}
         datasets, attached = values.get("datasets"), Attached()
         if isinstance(datasets, list | tuple) and any(_is_attached(entry) for entry in datasets):
             values["datasets"] = [_entry(entry, i, root, attached) for i, entry in enumerate(datasets)]
@@ -204,24 +203,24 @@ def _expression(adata: Any, layer: str | None, at: str) -> tuple[str, str, Calla
     return sha.hexdigest()[:16], ".h5ad", write
 
 
-def _table(given: Any, root: Path, at: str) -> tuple[bytes, str]:
+def _table(table: Any, root: Path, at: str) -> tuple[bytes, str]:
     """Return the bytes of a network, and the suffix of its file."""
-    if isinstance(given, pd.DataFrame):
+    if isinstance(table, pd.DataFrame):
         buffer = io.StringIO()
-        given.to_csv(buffer, index=False)
+        table.to_csv(buffer, index=False)
         return buffer.getvalue().encode(), ".csv"
-    if not isinstance(given, str | Path):
-        raise KnockoutError(f"a DataFrame or a path is needed, got {type(given).__name__!r}.", where=at)
-    return content_of(root / given), ".csv"
+    if not isinstance(table, str | Path):
+        raise KnockoutError(f"a DataFrame or a path is needed, got {type(table).__name__!r}.", where=at)
+    return content_of(root / table), ".csv"
 
 
-def _tfs(given: Any, root: Path, at: str) -> tuple[bytes, str]:
-    if isinstance(given, str | Path):
-        return content_of(root / given), ".csv"
-    names = list(given) if isinstance(given, Sequence | set | pd.Index | pd.Series | np.ndarray) else []
+def _tfs(tfs: Any, root: Path, at: str) -> tuple[bytes, str]:
+    if isinstance(tfs, str | Path):
+        return content_of(root / tfs), ".csv"
+    names = list(tfs) if isinstance(tfs, Sequence | set | pd.Index | pd.Series | np.ndarray) else []
     if not names or not all(isinstance(name, str) for name in names):
         raise KnockoutError("names of TFs are needed, or the path of a list.", where=at)
-    return "\n".join(["TF", *(sorted(names) if isinstance(given, set) else names), ""]).encode(), ".csv"
+    return "\n".join(["TF", *(sorted(names) if isinstance(tfs, set) else names), ""]).encode(), ".csv"
 
 
 def _digest(content: bytes) -> str:

@@ -11,7 +11,7 @@ from components.core.errors import KnockoutError
 from knockout.attached import Attached, attach
 from knockout.mistakes import mistakes
 from knockout.stored import Paths
-from knockout.studies import Study
+from knockout.studies import Study, load
 from study.actions.source import Source
 from study.study_file.yaml_file import YamlFile, parse_yaml
 
@@ -33,13 +33,13 @@ def make_study(
             raise KnockoutError(f"a list is needed: write [{value!r}].", where=name)
     root = None if data is None else Path(data)
     with mistakes():
-        given, attached = _read(source, root)
-        if root is None and isinstance(given, YamlFile):
+        content, attached = _read(source, root)
+        if root is None and isinstance(content, YamlFile):
             root = Path.cwd()
-        whole = Source(given, root, scale, tuple(only), lanes, tuple(overrides))
-    what = f"<{GIVEN}>" if isinstance(given, YamlFile) else repr(str(source))
+        whole = Source(content, root, scale, tuple(only), lanes, tuple(overrides))
+    what = f"<{GIVEN}>" if isinstance(content, YamlFile) else repr(str(source))
     more = f", overrides={list(overrides)}" if overrides else ""
-    return Study(whole, attached, f"knockout.study({what}{more})")
+    return Study(whole, attached, load(whole, attached.stage if attached else None), f"knockout.study({what}{more})")
 
 
 def _read(source: Paths | Mapping[str, Any], data: Path | None) -> tuple[Path | str | YamlFile, Attached]:

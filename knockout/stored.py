@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -37,15 +37,17 @@ def read_results(out: Paths) -> pd.DataFrame:
 
 def make_report(
     source: Paths,
-    out: Paths | None,
-    columns: Mapping[str, str | None],
-    metric: str | None,
-    reference: str | None,
+    out: Paths | None = None,
     *,
-    alpha: float | None,
-    margin: float | None,
-    draw: Sequence[str],
-    pdf: bool,
+    arm: str | None = None,
+    block: str | None = None,
+    dataset: str | None = None,
+    metric: str | None = None,
+    reference: str | None = None,
+    alpha: float | None = None,
+    margin: float | None = None,
+    draw: Sequence[str] = (),
+    pdf: bool = False,
 ) -> Report:
     """Write a report and return it; see :func:`knockout.report`."""
     for name, value, allowed in (
@@ -54,7 +56,7 @@ def make_report(
     ):
         if not allowed:
             raise KnockoutError(f"{value} is out of range.", where=name)
-    options = ReportOptions(columns["arm"], columns["block"], columns["dataset"], metric, reference, margin=margin)
+    options = ReportOptions(arm, block, dataset, metric, reference, margin=margin)
     request = reports.Request(options, alpha, tuple(draw), f"knockout.report({str(source)!r})", pdf)
     with mistakes():
         return Report(reports.report(Path(source), None if out is None else Path(out), request, Silent()))

@@ -15,7 +15,7 @@ from components.core.errors import KnockoutError
 from knockout.attached import Attached
 from knockout.mistakes import mistakes
 from knockout.shown import Plan, Report, SearchPlan
-from knockout.stored import Paths, read_results
+from knockout.stored import Paths, make_report, read_results
 from reports.words.numbers import count
 from study.actions import preview as previews
 from study.actions import run as running
@@ -43,9 +43,8 @@ class Study:
         Whether the last call ran all there was to run, and nothing failed.
     """
 
-    def __init__(self, source: Source, attached: Attached, shown: str) -> None:
-        self._source, self._attached, self._shown = source, attached, shown
-        self._checked = self._load(attached.stage if attached else None)
+    def __init__(self, source: Source, attached: Attached, checked: Checked, shown: str) -> None:
+        self._source, self._attached, self._checked, self._shown = source, attached, checked, shown
         self.out: Path | None = None
         self.complete = False
 
@@ -170,7 +169,7 @@ class Study:
         with mistakes(tracking_uri):
             searched = self._placed(folder, False, screen)
             objects = self._attached.folder(folder) if self._attached else None
-            study = self._load(objects, tuple(only)) if only else searched
+            study = load(replace(self._source, only=tuple(only)), objects) if only else searched
             ended = running.confirm(
                 searched,
                 study,
@@ -199,20 +198,12 @@ class Study:
 
     def report(self, out: Paths | None = None, **options: Any) -> Report:
         """Write the report of the last run anew and return it; options as in :func:`knockout.report`."""
-        import knockout
-
-        return knockout.report(self._needed(None), out, **options)
+        return make_report(self._needed(None), out, **options)
 
     def bundle(self, to: Paths) -> Path:
         """Pack the last run for a reviewer, as ``knockout bundle`` does, and return the archive."""
         with mistakes():
             return pack.bundle(self._needed(None), Path(to), Silent()).path
-
-    def _load(self, objects: Path | None, only: tuple[str, ...] | None = None) -> Checked:
-        """Read the study, its AnnData objects, if there are any, from a folder."""
-        source = self._source if only is None else replace(self._source, only=only)
-        with mistakes():
-            return (source if objects is None else replace(source, data=objects)).load()
 
     def _placed(self, folder: Path, share_cells: bool, screen: Screen) -> Checked:
         """Return the study with its AnnData objects, checked, read from ``folder``, where they are written once."""
@@ -224,7 +215,7 @@ class Study:
         placed = self._attached.folder(folder)
         self._attached.write(placed)
         self._attached.write_study(placed, self._checked)
-        return self._load(placed)
+        return load(self._source, placed)
 
     def _folder(self, out: Paths | None) -> Path | None:
         return self.out if out is None else Path(out)
@@ -248,6 +239,12 @@ class Study:
                 what = f"{outcome.planned - outcome.done} of {outcome.planned} cells missing, {outcome.failed} failed"
             warnings.warn(f"{self.name}: {what}; run it again to go on.", stacklevel=3)
         return self
+
+
+def load(source: Source, objects: Path | None) -> Checked:
+    """Read a study, its AnnData objects, if there are any, from a folder."""
+    with mistakes():
+        return (source if objects is None else replace(source, data=objects)).load()
 
 
 class _Notes(Silent):

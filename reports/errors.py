@@ -23,10 +23,10 @@ class ReportError(Exception):
         super().__init__(f"{where}: {message}" if where else message)
 
     @classmethod
-    def unknown(cls, kind: str, given: str, known: Iterable[str], *, where: str = "") -> ReportError:
+    def unknown(cls, kind: str, word: str, known: Iterable[str], *, where: str = "") -> ReportError:
         """Return an error that names the unknown name, the known ones and the nearest of them."""
         names = sorted({str(name) for name in known})
-        return cls(f"unknown {kind} {given!r}.{meant(nearest(given, names))} Known: {listed(names)}.", where=where)
+        return cls(f"unknown {kind} {word!r}.{meant(nearest(word, names))} Known: {listed(names)}.", where=where)
 
 
 def meant(hint: str | None) -> str:
@@ -41,8 +41,8 @@ def listed(names: Sequence[str], most: int = 12) -> str:
     return ", ".join(names) or "none"
 
 
-def nearest(given: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the name closest to what was typed, or None if nothing is close."""
     by_lower = {name.lower(): name for name in known}
-    matches = difflib.get_close_matches(given.lower(), by_lower, n=1)
+    matches = difflib.get_close_matches(word.lower(), by_lower, n=1)
     return by_lower[matches[0]] if matches else None

@@ -58,9 +58,9 @@ class Choice:
         KnockoutError
             If the level has no such setting, or the settings are not valid together.
         """
-        given = {name: getattr(self.settings, name) for name in self.settings.model_fields_set}
+        explicit = {name: getattr(self.settings, name) for name in self.settings.model_fields_set}
         return Choice(
-            self.factor, self.level, registry.parse(self.factor, self.level, given | dict(changes), where=where)
+            self.factor, self.level, registry.parse(self.factor, self.level, explicit | dict(changes), where=where)
         )
 
     def build(self, *args: Any) -> Any:
@@ -211,14 +211,14 @@ def json_digest(value: Any, length: int = 16) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
 
 
-def parse_choice(factor: str, given: Any, *, beside: Choice | None = None, where: str = "") -> Choice:
+def parse_choice(factor: str, raw: Any, *, beside: Choice | None = None, where: str = "") -> Choice:
     """Return the choice that a user wrote: ``gat`` or ``{gat: {heads: 4}}``.
 
     Parameters
     ----------
     factor
         Name of the factor.
-    given
+    raw
         The choice as written.
     beside
         Choice of the reference arm. Settings that a user gave there and that this level declares too are inherited, so
@@ -234,22 +234,22 @@ def parse_choice(factor: str, given: Any, *, beside: Choice | None = None, where
     registry.factor(factor, where=where)
     level: Any
     settings: Any = {}
-    if isinstance(given, str):
-        level = given
-    elif isinstance(given, Mapping) and len(given) == 1:
-        level, settings = next(iter(given.items()))
+    if isinstance(raw, str):
+        level = raw
+    elif isinstance(raw, Mapping) and len(raw) == 1:
+        level, settings = next(iter(raw.items()))
         settings = {} if settings is None else settings
     else:
-        only = given[0] if isinstance(given, list | tuple) and len(given) == 1 else None
+        only = raw[0] if isinstance(raw, list | tuple) and len(raw) == 1 else None
         cure = f" Here: {as_written(only, quoted=False)}." if isinstance(only, str | Mapping) else ""
         raise KnockoutError(
-            f"{as_written(given)} is no choice for {factor}; write a level, or one level with settings: "
+            f"{as_written(raw)} is no choice for {factor}; write a level, or one level with settings: "
             f"{{level: {{setting: value}}}}.{cure}",
             where=where,
         )
     if not isinstance(level, str) or not isinstance(settings, Mapping):
         needed = complaint({"type": "dict_type", "input": settings}, str(level))
-        raise KnockoutError(f"{as_written(given)} is no choice for {factor}; its settings: {needed}", where=where)
+        raise KnockoutError(f"{as_written(raw)} is no choice for {factor}; its settings: {needed}", where=where)
     registry.level(factor, level, where=where)
     level = registry.level_named(factor, level)
     merged = {**_inherited(factor, level, beside, settings), **settings}
@@ -269,15 +269,15 @@ def _implied(factor: str, level: str, beside: Choice) -> Settings:
     return registry.parse(factor, level, _inherited(factor, level, beside, {}))
 
 
-def _inherited(factor: str, level: str, beside: Choice | None, given: Mapping[str, Any]) -> dict[str, Any]:
+def _inherited(factor: str, level: str, beside: Choice | None, raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings given for the reference that this level declares too and allows."""
     if beside is None:
         return {}
     if beside.level == level:
-        return beside.settings.inherited(given)
+        return beside.settings.inherited(raw)
     part = beside.settings.part()
     if part is not None and part[0] == level:  # the same level, without the one that is built with it
-        return part[1].inherited(given)
+        return part[1].inherited(raw)
     cls: Any = registry.level(factor, level)
     inherited: dict[str, Any] = {}
     for key in beside.settings.model_fields_set & cls.Settings.model_fields.keys():

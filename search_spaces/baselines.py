@@ -14,9 +14,7 @@ from search_spaces.own import SHORT, outside_arm, short_keys
 from search_spaces.presets import PRESETS
 
 
-def baselines(
-    reference: Arm, budget: Budget, training: Mapping[str, Any], given: Sequence[Any], *, where: str = "baselines"
-) -> list[Arm]:
+def baselines(reference: Arm, budget: Budget, training: Mapping[str, Any], entries: Sequence[Any]) -> list[Arm]:
     """Return the arms of known methods and systems that a study compares its own arms with.
 
     Parameters
@@ -27,11 +25,9 @@ def baselines(
         The study's training budget.
     training
         The study's changes to a preset's budget, which apply to the budgets of assembled systems too.
-    given
+    entries
         Scorers (``genie3``, ``{genie3: {trees: 500}}``), presets (``genelink-small``) and what comes from outside
         (``{name: mine, command: python train.py ...}``), as a user wrote them.
-    where
-        Key path for messages.
 
     Raises
     ------
@@ -39,12 +35,12 @@ def baselines(
         If a name is neither, or a setting is not valid.
     """
     arms = []
-    for position, value in enumerate(given):
-        at = f"{where}[{position}]"
+    for position, value in enumerate(entries):
+        at = f"baselines[{position}]"
         if isinstance(value, Mapping) and (SHORT.keys() & value.keys() or (len(value) > 1 and short_keys(value))):
             arms += outside_arm(reference, value, at)
         elif isinstance(value, str) and value in PRESETS:
-            arms.append(_system(value, budget, training, at))
+            arms.append(_system(value, budget, training))
         else:
             choice = _method(value, at)
             name = choice.label(parse_choice("scorer", choice.level))
@@ -52,7 +48,7 @@ def baselines(
     return arms
 
 
-def _system(name: str, budget: Budget, training: Mapping[str, Any], where: str) -> Arm:
+def _system(name: str, budget: Budget, training: Mapping[str, Any]) -> Arm:
     preset = PRESETS[name]
     own = parse_settings(Budget, preset.budget.model_dump() | dict(training), owner="training", where="training")
     return Arm(name, preset.arm(name).choices, "baseline", None if own == budget else own)

@@ -90,8 +90,6 @@ def expand(
     kind: str,
     factors: Mapping[str, Any],
     explicit: Sequence[Mapping[str, Any]] = (),
-    *,
-    where: str = "design",
 ) -> Arms:
     """Return the distinct arms of a design.
 
@@ -105,8 +103,6 @@ def expand(
         Factor to list of levels, as a user wrote them, or ``factor.level.setting`` to list of values.
     explicit
         Arms of an explicit design: factor to level, and optionally ``name``.
-    where
-        Key path for messages.
 
     Raises
     ------
@@ -114,18 +110,18 @@ def expand(
         For an unknown kind, factor, level or setting, or a design with nothing to compare.
     """
     if kind == "explicit":
-        points: Iterator[Arm] = _explicit(reference, explicit, where)
+        points: Iterator[Arm] = _explicit(reference, explicit)
     elif kind in DESIGNS:
-        points = DESIGNS[kind](reference, _parse_levels(reference, kind, factors, where))
+        points = DESIGNS[kind](reference, _parse_levels(reference, kind, factors))
     else:
-        raise UnknownNameError.of("design", kind, [*DESIGNS, "explicit"], where=f"{where}.kind")
+        raise UnknownNameError.of("design", kind, [*DESIGNS, "explicit"], where="design.kind")
     unread = ("factors" if factors else "") if kind == "explicit" else ("arms" if explicit else "")
     if unread:
-        raise KnockoutError(f"a design of kind {kind!r} does not read {unread!r}; drop one.", where=f"{where}.{unread}")
+        raise KnockoutError(f"a design of kind {kind!r} does not read {unread!r}; drop one.", where=f"design.{unread}")
     arms = distinct([reference, *points])
     if len(arms.arms) < 2:
         raise KnockoutError(
-            "the design has no arm besides the reference; name levels that differ from it.", where=where
+            "the design has no arm besides the reference; name levels that differ from it.", where="design"
         )
     return arms
 
@@ -153,7 +149,7 @@ def distinct(points: Sequence[Arm], *, where: str = "design") -> Arms:
     return Arms(tuple(by_digest.values()), aliases)
 
 
-def controls(reference: Arm, names: Sequence[str], others: Sequence[Arm] = (), *, where: str = "controls") -> list[Arm]:
+def controls(reference: Arm, names: Sequence[str], others: Sequence[Arm] = ()) -> list[Arm]:
     """Return the control arms of these names: the reference with another scorer, which reads no true expression.
 
     Of a reference that is a model of one's own, noise and permuted are that model on other expression. Controls of
@@ -161,9 +157,9 @@ def controls(reference: Arm, names: Sequence[str], others: Sequence[Arm] = (), *
     """
     arms = []
     for position, name in enumerate(names):
-        at = f"{where}[{position}]"
+        at = f"controls[{position}]"
         if name in OF_EXPRESSION and reference.learns:
-            arms += own_controls(reference, [name], where)
+            arms += own_controls(reference, [name], "controls")
             continue
         if name in OF_FEATURES:
             if reads_features(reference) or not any(map(reads_features, others)):
@@ -193,16 +189,16 @@ def blind(arm: Arm) -> bool:
     return not told_of_expression(arm) and reads_features(arm) and arm.choices["bucketing"].settings.part() is None
 
 
-def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any], where: str) -> Levels:
+def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any]) -> Levels:
     if not factors:
-        raise KnockoutError(f"{kind} needs factors: a mapping of factor to list of levels.", where=f"{where}.factors")
+        raise KnockoutError(f"{kind} needs factors: a mapping of factor to list of levels.", where="design.factors")
     choices: dict[str, list[Choice]] = {}
     settings: dict[str, list[Any]] = {}
-    for name, given in factors.items():
-        at = f"{where}.factors.{name}"
+    for name, raw in factors.items():
+        at = f"design.factors.{name}"
         factor = str(name).partition(".")[0]
         refuse_exam(factor, at)
-        values = given if isinstance(given, list) else [] if given is None else [given]
+        values = raw if isinstance(raw, list) else [] if raw is None else [raw]
         if not values and (kind != "leave_one_out" or factor != name):
             raise KnockoutError(f"no {'level' if factor == name else 'value'} is listed.", where=at)
         if factor != name:
@@ -219,7 +215,7 @@ def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any], where: 
         # one by one, a setting of a level that the reference has not would act in no arm
         added = choices.get(factor, []) if kind == "full_factorial" else []
         levels = {choice.level: choice for choice in [*added, reference.choices[factor]]}
-        crossed[name] = parse_crossed(name, values, levels, f"{where}.factors.{name}")
+        crossed[name] = parse_crossed(name, values, levels, f"design.factors.{name}")
     return {**choices, **crossed}
 
 
@@ -237,13 +233,13 @@ def _refuse_written_twice(factor: str, values: Sequence[Any], factors: Mapping[s
             raise KnockoutError(f"{name} is crossed as well; drop one.", where=f"{where}[{position}]")
 
 
-def _explicit(reference: Arm, arms: Sequence[Mapping[str, Any]], where: str) -> Iterator[Arm]:
+def _explicit(reference: Arm, arms: Sequence[Mapping[str, Any]]) -> Iterator[Arm]:
     if not arms:
-        raise KnockoutError("an explicit design needs arms: a list of factor-to-level mappings.", where=f"{where}.arms")
-    for position, given in enumerate(arms):
-        at = f"{where}.arms[{position}]"
+        raise KnockoutError("an explicit design needs arms: a list of factor-to-level mappings.", where="design.arms")
+    for position, raw in enumerate(arms):
+        at = f"design.arms[{position}]"
         changes = {}
-        spelt = spell_out(given, at)
+        spelt = spell_out(raw, at)
         for name, value in spelt.items():
             if name not in ("name", "controls"):
                 refuse_exam(name, f"{at}.{name}")

@@ -15,7 +15,7 @@ OF_EXPRESSION = ("noise", "permuted")  # controls that are the model itself on o
 OF_FEATURES = {"permuted_features": "permuted", "random_features": "random"}  # on other rows of a file of features
 
 
-def spell_out(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+def spell_out(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return an arm as factor to level, its ``name`` and ``controls`` kept, where it is written by a short key.
 
     ``{name: mine, command: python train.py ..., lr: 0.1}`` is ``{name: mine, scorer: {command: {run: ..., lr: 0.1}}}``.
@@ -25,9 +25,9 @@ def spell_out(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     KnockoutError
         If it has two short keys, a scorer beside one, or a key that is neither a factor nor such a model.
     """
-    short = short_keys(given)
+    short = short_keys(raw)
     if not short:
-        for key in given:
+        for key in raw:
             if key not in ("name", "controls", *registry.FACTORS):
                 factor, _, rest = str(key).partition(".")
                 if factor in registry.FACTORS and rest.count(".") == 1:
@@ -37,30 +37,30 @@ def spell_out(given: Mapping[str, Any], where: str) -> dict[str, Any]:
                 models = [name for name, cls in registry.levels("scorer").items() if is_learner(cls)]
                 known = [*arm_factors(), *models]
                 raise UnknownNameError.of("factor or model of your own", key, known, where=f"{where}.{key}")
-        return dict(given)
+        return dict(raw)
     level = short[0]
-    if len(short) > 1 or "scorer" in given:
-        others = ", ".join([*short, *(["scorer"] if "scorer" in given else [])])
+    if len(short) > 1 or "scorer" in raw:
+        others = ", ".join([*short, *(["scorer"] if "scorer" in raw else [])])
         raise KnockoutError(f"an arm has one scorer, and here are several: {others}. Keep one.", where=where)
-    kept = {key: value for key, value in given.items() if key in ("name", "controls", *arm_factors())}
-    settings = {key: value for key, value in given.items() if key not in kept and key != level}
-    value = given[level]
+    common = {key: value for key, value in raw.items() if key in ("name", "controls", *arm_factors())}
+    settings = {key: value for key, value in raw.items() if key not in common and key != level}
+    value = raw[level]
     if not isinstance(value, Mapping | None) and level not in SHORT:
         raise KnockoutError(f"settings are a mapping: {{{level}: {{setting: value}}}}.", where=f"{where}.{level}")
     settings |= {SHORT[level]: value} if not isinstance(value, Mapping | None) else value or {}
-    return {**kept, "scorer": {level: settings}}
+    return {**common, "scorer": {level: settings}}
 
 
-def short_keys(given: Mapping[str, Any]) -> list[str]:
+def short_keys(raw: Mapping[str, Any]) -> list[str]:
     """Return the keys of an arm that name a scorer of one's own: ``{name: mine, my_model: {lr: 1e-3}}``."""
-    candidates = [key for key in given if key not in ("name", "controls", *arm_factors())]
+    candidates = [key for key in raw if key not in ("name", "controls", *arm_factors())]
     if not candidates:
         return []
     levels = registry.levels("scorer")
     return [key for key in candidates if is_learner(levels.get(registry.level_named("scorer", key)))]
 
 
-def outside_arm(reference: Arm, given: Mapping[str, Any], where: str) -> list[Arm]:
+def outside_arm(reference: Arm, raw: Mapping[str, Any], where: str) -> list[Arm]:
     """Return the baseline that a mapping with a short key describes, then its controls.
 
     Raises
@@ -68,7 +68,7 @@ def outside_arm(reference: Arm, given: Mapping[str, Any], where: str) -> list[Ar
     KnockoutError
         If it has no name, or a key that is neither a setting nor a factor.
     """
-    spelt = spell_out(given, where)
+    spelt = spell_out(raw, where)
     name = str(spelt.pop("name", "") or _name_of(spelt["scorer"]))
     level = next(iter(spelt["scorer"]))
     if not name and level not in SHORT:

@@ -27,11 +27,11 @@ from components.tables.patterns import file_for, files_of, is_pattern
 NOTHING = "nothing"
 
 
-def _beside(given: str | dict[str, Any]) -> str | dict[str, Any]:
+def _beside(choice: str | dict[str, Any]) -> str | dict[str, Any]:
     """Return what was given if it is a level that can stand beside features."""
-    if given == NOTHING:
-        return given
-    level, settings = next(iter(given.items())) if isinstance(given, dict) and len(given) == 1 else (given, None)
+    if choice == NOTHING:
+        return choice
+    level, settings = next(iter(choice.items())) if isinstance(choice, dict) and len(choice) == 1 else (choice, None)
     levels: dict[str, Any] = registry.levels("bucketing")
     free = [name for name, cls in levels.items() if not (cls.unsupervised or cls.named)]
     if not isinstance(level, str) or level not in free:
@@ -40,7 +40,7 @@ def _beside(given: str | dict[str, Any]) -> str | dict[str, Any]:
         registry.parse("bucketing", level, settings or {})
     except KnockoutError as error:
         raise ValueError(error.message) from None
-    return given
+    return choice
 
 
 @register("bucketing", "features")
@@ -86,17 +86,17 @@ class Features(Bucketing):
             """Return the bucketing that stands beside the features, with its settings."""
             if self.beside == NOTHING:
                 return None
-            given = self.beside if isinstance(self.beside, dict) else {self.beside: {}}
-            level, settings = next(iter(given.items()))
+            choice = self.beside if isinstance(self.beside, dict) else {self.beside: {}}
+            level, settings = next(iter(choice.items()))
             return level, registry.parse("bucketing", level, settings or {})
 
         @classmethod
-        def completed(cls, given: dict[str, Any], level: str, settings: BaseSettings) -> dict[str, Any]:
+        def completed(cls, raw: dict[str, Any], level: str, settings: BaseSettings) -> dict[str, Any]:
             """Return what a user wrote; a bucketing named alone has the settings that the reference gives it."""
             for name, beside in filter(None, [(level, settings), settings.part()]):
-                if given.get("beside") == name and name in registry.levels("bucketing"):
-                    given = given | {"beside": {name: beside.inherited({})}} if beside.inherited({}) else given
-            return given
+                if raw.get("beside") == name and name in registry.levels("bucketing"):
+                    raw = raw | {"beside": {name: beside.inherited({})}} if beside.inherited({}) else raw
+            return raw
 
         def identity(self) -> dict[str, Any]:
             """Return the settings with files by their content; ``least`` decides no outcome."""
@@ -150,8 +150,8 @@ class Features(Bucketing):
         matrix = cls._matrix(settings, genes)
         notes = ", ".join(matrix.notes)
         lacking = not matrix.present.all() and settings.missing in ("mean", "indicator")
-        told = "; the model can tell which have none, and so can the controls of features" if lacking else ""
-        return (f"{matrix.path.name}: {notes}{told}",)
+        hint = "; the model can tell which have none, and so can the controls of features" if lacking else ""
+        return (f"{matrix.path.name}: {notes}{hint}",)
 
     @classmethod
     def known_genes(cls, settings: Any) -> tuple[str, ...]:

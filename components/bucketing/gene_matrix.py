@@ -151,9 +151,9 @@ def _principal(values: Reals, most: int) -> Reals:
     from scipy import linalg
 
     strengths, vectors = linalg.eigh(values.T @ values if tall else values @ values.T)
-    kept = np.argsort(strengths)[::-1][:most]
-    kept = kept[strengths[kept] > FLAT * strengths.max()]
-    scores = values @ vectors[:, kept] if tall else vectors[:, kept] * np.sqrt(strengths[kept])
+    leading = np.argsort(strengths)[::-1][:most]
+    leading = leading[strengths[leading] > FLAT * strengths.max()]
+    scores = values @ vectors[:, leading] if tall else vectors[:, leading] * np.sqrt(strengths[leading])
     largest = np.abs(scores).argmax(axis=0)
     scores *= np.sign(scores[largest, np.arange(scores.shape[1])])  # a vector's sign is arbitrary: fix it
     return scores / scores.std()

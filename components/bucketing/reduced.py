@@ -116,20 +116,20 @@ class _Profiles:
 def _principal(profiles: _Profiles, components: int) -> Tensor:
     """Return the first left singular vectors times their singular values, ``[genes, components]``, signs fixed."""
     genes, cells = profiles.expression.shape
-    kept = min(components, genes, cells)
+    rank = min(components, genes, cells)
     if min(genes, cells) <= EXACT:
         standardised = (profiles.expression - profiles.mean).double() / profiles.spread
         left, values, _ = torch.linalg.svd(standardised, full_matrices=False)
     else:
         random = torch.Generator("cpu").manual_seed(0)  # of the data alone: the same features in every repeat
-        start = torch.randn(cells, kept + SPARE, generator=random, device="cpu").to(profiles.expression)
+        start = torch.randn(cells, rank + SPARE, generator=random, device="cpu").to(profiles.expression)
         span, _ = torch.linalg.qr(profiles.times(start))
         for _ in range(ROUNDS):
             across, _ = torch.linalg.qr(profiles.transposed_times(span))
             span, _ = torch.linalg.qr(profiles.times(across))
         inner, values, _ = torch.linalg.svd(profiles.transposed_times(span).T, full_matrices=False)
         left = span @ inner
-    kept = min(kept, max(int((values > FLAT * values[0]).sum()), 1))
-    features = (left[:, :kept] * values[:kept]).to(profiles.expression)
+    rank = min(rank, max(int((values > FLAT * values[0]).sum()), 1))
+    features = (left[:, :rank] * values[:rank]).to(profiles.expression)
     largest = features.gather(0, features.abs().argmax(dim=0, keepdim=True))
     return features * torch.where(largest < 0, -1.0, 1.0)

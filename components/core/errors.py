@@ -32,11 +32,11 @@ class UnknownNameError(KnockoutError):
     """A name that does not exist."""
 
     @classmethod
-    def of(cls, kind: str, given: object, allowed: Iterable[str], *, where: str = "") -> UnknownNameError:
+    def of(cls, kind: str, name: object, allowed: Iterable[str], *, where: str = "") -> UnknownNameError:
         """Return the error for an unknown ``kind`` of name: which was given, the nearest one, and all that exist."""
         names = list(allowed)
-        hint = suggestion(str(given), names)
-        return cls(f"unknown {kind} {given!r}.{hint} Known: {', '.join(names) or 'none'}.", where=where)
+        hint = suggestion(str(name), names)
+        return cls(f"unknown {kind} {name!r}.{hint} Known: {', '.join(names) or 'none'}.", where=where)
 
 
 def redact(text: str, *uris: str) -> str:
@@ -87,20 +87,20 @@ def _secrets(uri: str) -> list[str]:
     query = rest.removeprefix(user).partition("?")[2]
     name, _, password = user.partition(":")
     parts = [user, password or name, query, *(value for _, value in parse_qsl(query))]
-    return [part for given in parts for part in {given, unquote(given)} if len(part) >= _SHORTEST]
+    return [part for text in parts for part in {text, unquote(text)} if len(part) >= _SHORTEST]
 
 
-def nearest(given: str, allowed: Iterable[str]) -> str | None:
+def nearest(word: str, allowed: Iterable[str]) -> str | None:
     """Return the allowed name closest to what was typed, in any case, or None if none is close."""
-    by_lower, typed = {name.lower(): name for name in allowed}, given.lower()
+    by_lower, typed = {name.lower(): name for name in allowed}, word.lower()
     matches = difflib.get_close_matches(typed, by_lower, n=3, cutoff=0.5)
     swapped = [match for match in matches if sorted(match) == sorted(typed)]  # 'gnc' means 'gcn', not 'gin'
     return by_lower[(swapped or matches)[0]] if matches else None
 
 
-def suggestion(given: str, allowed: Iterable[str]) -> str:
+def suggestion(word: str, allowed: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest allowed name, or nothing if none is close."""
-    match = nearest(given, allowed)
+    match = nearest(word, allowed)
     return f" Did you mean {match!r}?" if match else ""
 
 
@@ -144,30 +144,30 @@ def complaint(problem: Mapping[str, Any], key: str = "", known: Iterable[str] = 
     known
         Keys of the mapping that is needed, where they are known.
     """
-    kind, given = str(problem["type"]), problem["input"]
+    kind, value = str(problem["type"]), problem["input"]
     if kind in _BOUNDS:
         need = _BOUNDS[kind].format(*problem.get("ctx", {}).values())
     else:
         need = _NEEDED.get(kind.partition("_")[0]) or str(problem["msg"]).lower()
-    cure = _as_mapping(given, list(known)) if need == _NEEDED["dict"] else _as_value(need, given)
+    cure = _as_mapping(value, list(known)) if need == _NEEDED["dict"] else _as_value(need, value)
     if known and not cure:
-        return f"{need}, got {as_written(given)}. Its keys: {', '.join(known)}."
-    return f"{need}, got {as_written(given)}.{f' Write {key}: {cure}.' if cure and key else ''}"
+        return f"{need}, got {as_written(value)}. Its keys: {', '.join(known)}."
+    return f"{need}, got {as_written(value)}.{f' Write {key}: {cure}.' if cure and key else ''}"
 
 
-def _as_value(need: str, given: Any) -> str:
+def _as_value(need: str, value: Any) -> str:
     """Write what was meant as a list, or as what alone stands in one; nothing where that cannot be told."""
-    many = isinstance(given, list | tuple)
-    if need == _NEEDED["list"] and given is not None and not many:
-        return f"[{as_written(given, quoted=False)}]"
-    if many and len(given) == 1 and not isinstance(given[0], list | tuple | Mapping):
-        return as_written(given[0], quoted=False)
+    many = isinstance(value, list | tuple)
+    if need == _NEEDED["list"] and value is not None and not many:
+        return f"[{as_written(value, quoted=False)}]"
+    if many and len(value) == 1 and not isinstance(value[0], list | tuple | Mapping):
+        return as_written(value[0], quoted=False)
     return ""
 
 
-def _as_mapping(given: Any, known: list[str]) -> str:
+def _as_mapping(raw: Any, known: list[str]) -> str:
     """Write what was meant as a mapping: a list of mappings as one, names with their values to come."""
-    items = list(given) if isinstance(given, list | tuple) else [given]
+    items = list(raw) if isinstance(raw, list | tuple) else [raw]
     if items and all(isinstance(item, Mapping) for item in items):
         return as_written({key: value for item in items for key, value in item.items()})
     names = [item for item in items if isinstance(item, str) and (not known or item in known)]

@@ -182,11 +182,11 @@ def level(factor_name: str, level_name: str, *, where: str = "") -> type:
     return known[level_name]
 
 
-def parse(factor_name: str, level_name: str, given: dict[str, Any] | None = None, *, where: str = "") -> Settings:
+def parse(factor_name: str, level_name: str, raw: dict[str, Any] | None = None, *, where: str = "") -> Settings:
     """Validate what a user wrote for a level and return its settings; raise :class:`KnockoutError` for a mistake."""
     cls: Any = level(factor_name, level_name, where=where)
     settings: type[Settings] = cls.Settings
-    return parse_settings(settings, given or {}, owner=f"{factor_name}.{level_name}", where=where)
+    return parse_settings(settings, raw or {}, owner=f"{factor_name}.{level_name}", where=where)
 
 
 def silenced_by(factor_name: str, level_name: str) -> frozenset[str]:

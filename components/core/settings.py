@@ -51,8 +51,7 @@ class _Content:
 
 
 AnyPath = Annotated[str, AfterValidator(_absolute)]  # made absolute; need not exist
-InputFile = Annotated[str, AfterValidator(_file), _Content()]  # a file that exists
-InputFiles = Annotated[str, AfterValidator(_file_or_pattern), _Content()]  # that, or a pattern: one per data set
+InputFiles = Annotated[str, AfterValidator(_file_or_pattern), _Content()]  # a file that exists, or a pattern
 
 
 class Settings(BaseModel):
@@ -72,8 +71,8 @@ class Settings(BaseModel):
                 raise ValueError(f"{name} ({getattr(self, name)}) must divide {other} ({getattr(self, other)})")
         return self
 
-    def inherited(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a user set here, for a choice of the same level with some settings ``given``."""
+    def inherited(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a user set here, for a choice of the same level with some settings ``raw``."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
     def on(self, names: Mapping[str, str]) -> Self:
@@ -89,9 +88,9 @@ class Settings(BaseModel):
         return None
 
     @classmethod
-    def completed(cls, given: dict[str, Any], level: str, settings: Settings) -> dict[str, Any]:
+    def completed(cls, raw: dict[str, Any], level: str, settings: Settings) -> dict[str, Any]:
         """Return what a user wrote with what it takes over from the reference's choice of this factor."""
-        return given
+        return raw
 
     def identity(self) -> dict[str, Any]:
         """Return what can change an outcome, as plain JSON values: all settings, an input file by its content."""
@@ -152,7 +151,7 @@ def setting(
     return Field(default, description=meaning, ge=ge, le=le, json_schema_extra=extra)
 
 
-def parse_settings(cls: type[S], given: dict[str, Any], *, owner: str, where: str = "") -> S:
+def parse_settings(cls: type[S], raw: dict[str, Any], *, owner: str, where: str = "") -> S:
     """Validate settings as a user wrote them.
 
     Raises
@@ -162,11 +161,11 @@ def parse_settings(cls: type[S], given: dict[str, Any], *, owner: str, where: st
     KnockoutError
         For a value of the wrong type or out of bounds.
     """
-    for key in given:
+    for key in raw:
         if key not in cls.model_fields and not cls.is_open():
             raise UnknownNameError.of(f"setting of {owner}", key, cls.model_fields, where=where)
     try:
-        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()})
+        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in raw.items()})
     except ValidationError as error:
         first = error.errors()[0]
         if not first["loc"]:  # a validator of the class: each setting is valid, their combination is not
@@ -174,7 +173,7 @@ def parse_settings(cls: type[S], given: dict[str, Any], *, owner: str, where: st
         raise KnockoutError(_first_error(error, owner), where=where) from None
 
 
-def parse_value(cls: type[Settings], name: str, given: Any, *, owner: str, where: str = "") -> Any:
+def parse_value(cls: type[Settings], name: str, raw: Any, *, owner: str, where: str = "") -> Any:
     """Validate one setting regardless of the others and return its value.
 
     Raises
@@ -183,7 +182,7 @@ def parse_value(cls: type[Settings], name: str, given: Any, *, owner: str, where
         For a value of the wrong type or out of bounds.
     """
     try:
-        return _validator(cls, name).validate_python(tuple(given) if isinstance(given, list) else given)
+        return _validator(cls, name).validate_python(tuple(raw) if isinstance(raw, list) else raw)
     except ValidationError as error:
         raise KnockoutError(_first_error(error, f"{owner}.{name}"), where=where) from None
 

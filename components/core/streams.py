@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Role = Literal["split", "negatives", "init", "batches", "dropout", "noise"]
-ROLES: tuple[str, ...] = get_args(Role)
 
 
 class Streams:
@@ -74,5 +73,5 @@ def dropout(x: Tensor, share: float, *, training: bool) -> Tensor:
         return F.dropout(x, share, training)
     drawn = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
     dropped = round(share * 2**16)
-    kept = drawn[: x.numel()].view(x.shape) >= dropped - 2**15
-    return x * kept.to(x.dtype).mul_(1 / (1 - dropped / 2**16))
+    mask = drawn[: x.numel()].view(x.shape) >= dropped - 2**15
+    return x * mask.to(x.dtype).mul_(1 / (1 - dropped / 2**16))

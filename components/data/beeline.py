@@ -120,10 +120,10 @@ def choose(
     """
     files = tuple(files)
     choices = {"network": networks, "cell": cells, "genes": genes}
-    names_of = {key: _known(key, given, [getattr(file, key) for file in files]) for key, given in choices.items()}
+    names_of = {key: _known(key, choice, [getattr(file, key) for file in files]) for key, choice in choices.items()}
     chosen = tuple(file for file in files if all(getattr(file, key) in names for key, names in names_of.items()))
-    for key, given in choices.items():
-        for name in names_of[key] if given else ():
+    for key, choice in choices.items():
+        for name in names_of[key] if choice else ():
             if all(getattr(file, key) != name for file in chosen):
                 others = [f"--{k} {n}" for k, names in choices.items() if k != key and names for n in names_of[k]]
                 there = dict.fromkeys(file.folder for file in files if getattr(file, key) == name)
@@ -169,13 +169,13 @@ def blob_id(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _known(key: str, given: Iterable[str], existing: Iterable[str]) -> tuple[str, ...]:
+def _known(key: str, names: Iterable[str], existing: Iterable[str]) -> tuple[str, ...]:
     """Return the names as they are written in the list; all for none."""
     by_lower = {name.lower(): name for name in existing}
-    for name in given:
+    for name in names:
         if name.lower() not in by_lower:
             raise UnknownNameError.of(key, name, by_lower.values(), where=f"--{key}")
-    return tuple(by_lower[name.lower()] for name in given) or tuple(by_lower.values())
+    return tuple(by_lower[name.lower()] for name in names) or tuple(by_lower.values())
 
 
 def _attempt(url: str, path: Path, blob: str) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from components.core.dataset import Dataset, Floats, Ints, pair_keys
 from components.core.errors import KnockoutError, UnknownNameError, command, suggestion
 from components.data.scale import judge
-from components.tables.csvfile import Column, rows_of
+from components.tables.csvfile import Column, is_number, rows_of
 
 LEAST_DETECTED = 10  # values above 0 that a cell must have to be taken for a copy of another
 COPIES = 0.1  # share of cells that may be copies by chance
@@ -46,18 +46,10 @@ def _numbers(row: Sequence[str], cells: Sequence[str], where: str) -> Floats:
         with np.errstate(over="ignore"):
             return np.array([float(value) for value in row[1:]], dtype=np.float64).astype(np.float32)
     except ValueError:
-        cell, value = next((c, v) for c, v in zip(cells, row[1:], strict=True) if not _is_number(v))
+        cell, value = next((c, v) for c, v in zip(cells, row[1:], strict=True) if "_" in v or not is_number(v))
         fault = f"value {value!r} is not a number" if value.strip() else "the value is missing"
         cure = " Write decimals with a point, and thousands without a comma." if "," in value else ""
         raise KnockoutError(f"gene {row[0]!r}, cell {cell!r}: {fault}.{cure}", where=where) from None
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return "_" not in value
 
 
 def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Any, *, where: str) -> None:

@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,14 @@ class MappedExpression:
     """
 
     def __init__(self, source: Path) -> None:
-        stat = source.stat()
-        known = f"{source.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{VERSION}"
-        self.path = Path(pooch.os_cache("knockout"), "expression", hashlib.sha256(known.encode()).hexdigest() + ".npy")
+        self.source = source
+
+    @cached_property
+    def path(self) -> Path:
+        """The place, which size and time of the file decide."""
+        stat = self.source.stat()
+        known = f"{self.source.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{VERSION}"
+        return Path(pooch.os_cache("knockout"), "expression", hashlib.sha256(known.encode()).hexdigest() + ".npy")
 
     def read(self) -> Floats | None:
         """Return the expression as a mapped array, which may be written into without changing the file; else None."""

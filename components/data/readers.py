@@ -138,8 +138,8 @@ def read(
         tfs = _listed_tfs(path / TFS, genes)
         edges = _edges_of_folder(path, genes, tfs)
         defaults = _names(path)
-    given = zip((name, block, network), defaults, strict=True)
-    name, block, network = (one_name(label or default) for label, default in given)
+    labels = zip((name, block, network), defaults, strict=True)
+    name, block, network = (one_name(label or default) for label, default in labels)
     return Dataset(name, genes, expression, tfs, edges, block or name, network, pseudotime=pseudotime)
 
 

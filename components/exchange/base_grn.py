@@ -53,12 +53,12 @@ def read_base_grn(path: Path, genes: Container[str]) -> Network | None:
         message = f"no edge of this base GRN is between genes of the data set. Genes of its peaks: {examples}."
         raise KnockoutError(message, where=str(path))
     n_tfs, n_targets = (len({edge[end] for edge in edges}) for end in (0, 1))
-    said = f"a base GRN of CellOracle: {len(edges)} edges from {n_tfs} TFs to {n_targets} genes of the data set"
+    note = f"a base GRN of CellOracle: {len(edges)} edges from {n_tfs} TFs to {n_targets} genes of the data set"
     lines = tuple(range(1, len(edges) + 1))
     regulators, targets = (
         Column(path, title, lines, tuple(edge[end] for edge in edges)) for end, title in enumerate(("TF", GENE))
     )
-    return Network(path, regulators, targets, False, (said,))
+    return Network(path, regulators, targets, False, (note,))
 
 
 def _frame(path: Path, genes: Container[str]) -> pd.DataFrame | None:

@@ -69,8 +69,8 @@ class ExamFiles:
         return self.root / "Pairs.csv"
 
 
-def write_exam(view: View, asked: Ints, folder: Path) -> ExamFiles:
-    """Write what a model may learn from, and the pairs ``asked`` of it ``[n, 2]``; no label of the test is there."""
+def write_exam(view: View, pairs: Ints, folder: Path) -> ExamFiles:
+    """Write what a model may learn from, and the ``pairs`` ``[n, 2]`` to be scored; no label of the test is there."""
     files = ExamFiles(folder)
     folder.mkdir(parents=True, exist_ok=True)
     genes = pd.Index(view.genes)
@@ -83,7 +83,7 @@ def write_exam(view: View, asked: Ints, folder: Path) -> ExamFiles:
     write_pairs(files.train, *view.training_pairs())
     write_pairs(files.validation, view.validation, view.validation_labels)
     write_pairs(files.pool, view.training.pool)
-    write_pairs(files.pairs, asked)
+    write_pairs(files.pairs, pairs)
     return files
 
 

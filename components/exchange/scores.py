@@ -15,7 +15,7 @@ from components.core.metrics import Scores
 from components.exchange.base_grn import is_parquet, read_base_grn
 from components.exchange.gene_sets import suffix_of
 from components.exchange.regulons import read_regulons
-from components.tables.csvfile import Column, rows_of
+from components.tables.csvfile import Column, is_number, rows_of
 from components.tables.network import Network, read_network
 
 # titles of weights, the plainest first: BEELINE, GRNBoost2 and pySCENIC, CellOracle, correlations
@@ -47,10 +47,10 @@ class EdgeList:
         """Return the weight of each pair ``[n, 2]``, 0 where it is not listed, and whether it is listed ``[n]``."""
         keys = pair_keys(self.pairs, n_genes)
         order = np.argsort(keys)
-        wanted = pair_keys(pairs, n_genes)
-        places = np.minimum(np.searchsorted(keys, wanted, sorter=order), max(len(keys) - 1, 0))
-        listed = keys[order[places]] == wanted if len(keys) else np.zeros(len(wanted), dtype=bool)
-        weights = np.zeros(len(wanted))
+        queries = pair_keys(pairs, n_genes)
+        places = np.minimum(np.searchsorted(keys, queries, sorter=order), max(len(keys) - 1, 0))
+        listed = keys[order[places]] == queries if len(keys) else np.zeros(len(queries), dtype=bool)
+        weights = np.zeros(len(queries))
         weights[listed] = self.weights[order[places[listed]]]
         return weights, listed
 
@@ -119,13 +119,13 @@ def read_edges(path: Path, genes: Sequence[str], tfs: Sequence[str] = (), weight
             f"genes such as {', '.join(map(repr, genes[:3]))}.",
             where=str(path),
         )
-    kept = ~unknown & (pairs[:, 0] != pairs[:, 1])
+    usable = ~unknown & (pairs[:, 0] != pairs[:, 1])
     notes += [note] if note else []
     if unknown.any():
         notes.append(f"{np.sum(unknown)} of {count(len(pairs), 'row')} name genes that the data set does not have")
-    _refuse_two_weights(network, pairs, values, np.flatnonzero(kept), len(genes))
-    _, first = np.unique(pair_keys(pairs[kept], len(genes)), return_index=True)
-    rows = np.flatnonzero(kept)[first]
+    _refuse_two_weights(network, pairs, values, np.flatnonzero(usable), len(genes))
+    _, first = np.unique(pair_keys(pairs[usable], len(genes)), return_index=True)
+    rows = np.flatnonzero(usable)[first]
     return EdgeList(pairs[rows], values[rows], tuple(notes))
 
 
@@ -171,21 +171,23 @@ def _indices(column: Column, places: Mapping[str, int], n_genes: int) -> Ints:
     return indices
 
 
-def _weights(network: Network, wanted: str) -> tuple[Column | None, str]:
+def _weights(network: Network, name: str) -> tuple[Column | None, str]:
     """Return the column of weights, and what was decided about it."""
     titles = [column.name for column in network.others]
-    if wanted:
+    if name:
         for column in network.others:
-            if column.name == wanted:
+            if column.name == name:
                 return column, ""
-        raise UnknownNameError.of("column of weights", wanted, titles, where=f"{network.path}, row 1")
+        raise UnknownNameError.of("column of weights", name, titles, where=f"{network.path}, row 1")
     named = {_plain(column.name): column for column in reversed(network.others)}
     known = [title for title in WEIGHTS if title in named]
     if known:
         others = [named[title].name for title in known[1:]]
         also = f", not {' or '.join(map(repr, others))}" if others else ""
         return named[known[0]], f"weighed by {named[known[0]].name!r}{also}"
-    numeric = [column for column in network.others if column.name not in COUNTERS[1:] and _is_numeric(column)]
+    numeric = [
+        column for column in network.others if column.name not in COUNTERS[1:] and all(map(is_number, column.values))
+    ]
     weighing = [column for column in numeric if _plain(column.name) not in P_VALUES]
     if len(weighing) == 1:
         return weighing[0], f"weighed by {weighing[0].name!r}" if weighing[0].name else ""
@@ -201,15 +203,6 @@ def _weights(network: Network, wanted: str) -> tuple[Column | None, str]:
 def _plain(title: str) -> str:
     plain = re.sub(r"[\W_]", "", title.casefold())
     return PLURALS.get(plain, plain)
-
-
-def _is_numeric(column: Column) -> bool:
-    try:
-        for text in column.values:
-            float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _refuse_two_weights(network: Network, pairs: Ints, weights: Scores, rows: Ints, n_genes: int) -> None:

@@ -63,8 +63,8 @@ class Epoch:
         """
         values = scores.detach().double().cpu().numpy() if isinstance(scores, Tensor) else np.asarray(scores, float)
         if values.shape != (len(self._view.validation),):
-            wanted = f"one score per validation pair, [{len(self._view.validation)}]"
-            raise KnockoutError(f"epoch.validate takes {wanted}; got {list(values.shape)}.")
+            need = f"one score per validation pair, [{len(self._view.validation)}]"
+            raise KnockoutError(f"epoch.validate takes {need}; got {list(values.shape)}.")
         if not self._losses:
             raise KnockoutError("tell the loss first: epoch.loss(loss), once a batch.")
         if self.validated:

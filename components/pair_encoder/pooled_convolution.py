@@ -56,8 +56,8 @@ class PooledConvolution(PairEncoder):
         token = self.token(features)
         score = torch.tanh(token @ self.pooling / self.pooling.norm())
         highest = score.topk(min(self.kept, len(score)))
-        kept = token[highest.indices] * highest.values.unsqueeze(1)
-        token = torch.cat([token, kept.flatten().expand(len(token), -1)], dim=1)
+        pooled = token[highest.indices] * highest.values.unsqueeze(1)
+        token = torch.cat([token, pooled.flatten().expand(len(token), -1)], dim=1)
         return token, token
 
     def forward(self, tf: Tensor, target: Tensor) -> Tensor:

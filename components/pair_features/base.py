@@ -85,8 +85,8 @@ class PairFeatures(nn.Module):
         row = torch.searchsorted(self._keys, keys).clamp(max=len(self._keys) - 1)
         if self.training:  # all are candidates of the exam; to look would make a GPU wait
             return self._known[row]
-        found = (self._keys[row] == keys).unsqueeze(1)
-        return torch.where(found, self._known[row], self._of_held_out(pairs))
+        is_training = (self._keys[row] == keys).unsqueeze(1)
+        return torch.where(is_training, self._known[row], self._of_held_out(pairs))
 
     def _read_training(self, device: torch.device) -> None:
         pairs = np.concatenate([self._training.train, self._training.pool])
@@ -99,10 +99,10 @@ class PairFeatures(nn.Module):
         self._known = self._standardised(features[order], device)
 
     def _of_held_out(self, pairs: Tensor) -> Tensor:
-        asked = pairs.cpu().numpy()
-        key = asked.tobytes()
+        array = pairs.cpu().numpy()
+        key = array.tobytes()
         if key not in self._held_out:
-            self._held_out[key] = self._standardised(self.of_held_out(asked), pairs.device)
+            self._held_out[key] = self._standardised(self.of_held_out(array), pairs.device)
             if len(self._held_out) > CHUNKS:
                 self._held_out.popitem(last=False)
         self._held_out.move_to_end(key)

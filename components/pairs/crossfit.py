@@ -65,12 +65,12 @@ class CrossFitted:
         fold = folds_of(self.training, pairs, self.folds, rng)
         features = None
         for number in np.unique(fold):
-            asked = fold == number
-            rest = TrainingGraph(pairs[~asked & (labels == 1)], self.training.n_genes, self.rank)
-            part = self._features(rest, pairs[asked])
+            held_out = fold == number
+            rest = TrainingGraph(pairs[~held_out & (labels == 1)], self.training.n_genes, self.rank)
+            part = self._features(rest, pairs[held_out])
             if features is None:
                 features = np.empty((len(pairs), part.shape[1]), dtype=np.float32)
-            features[asked] = part
+            features[held_out] = part
         assert features is not None  # there is a pair
         return features
 

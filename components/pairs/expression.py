@@ -137,6 +137,6 @@ class ExpressionFeatures:
         """
         unit = centred_unit_rows(self.expression) * np.sqrt(self.expression.shape[1])
         u, s, _ = np.linalg.svd(unit, full_matrices=False)
-        kept = (u * s)[:, : self.settings.components] / np.sqrt(self.expression.shape[1])
-        signed = kept * np.sign(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])])
+        scores = (u * s)[:, : self.settings.components] / np.sqrt(self.expression.shape[1])
+        signed = scores * np.sign(scores[np.abs(scores).argmax(axis=0), np.arange(scores.shape[1])])
         return np.pad(signed, ((0, 0), (0, self.settings.components - signed.shape[1])))  # where cells are few

@@ -73,8 +73,8 @@ class TrainingGraph:
         for first in range(0, len(tfs), ROWS):
             rows = tfs[first : first + ROWS]
             stop = starts[first + ROWS] if first + ROWS < len(tfs) else len(order)
-            asked = order[starts[first] : stop]
-            at = np.searchsorted(rows, tf[asked]), target[asked]
+            chunk = order[starts[first] : stop]
+            at = np.searchsorted(rows, tf[chunk]), target[chunk]
             entries.append(np.stack([of[at] for of in matrices(rows)], axis=1))
         return np.concatenate(entries)[np.argsort(order)]
 
@@ -113,8 +113,8 @@ class TrainingGraph:
             u, s, v = svds(self.directed, k=self.rank + 1, v0=np.ones(n))
             u, s, v = u[:, ::-1], s[::-1], v[::-1]
         beyond = s[self.rank] if len(s) > self.rank else 0.0
-        kept = np.maximum(s[: self.rank] - beyond, 0)
-        return u[:, : self.rank] * kept, v[: self.rank]
+        strengths = np.maximum(s[: self.rank] - beyond, 0)
+        return u[:, : self.rank] * strengths, v[: self.rank]
 
 
 def _scaled(matrix: Any, columns: Scores) -> Any:

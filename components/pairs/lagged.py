@@ -48,8 +48,8 @@ class LaggedFeatures:
             windows = self._windows(lineage)
             for lag in range(1, windows.shape[1] // LONGEST + 1):
                 earlier, later = (centred_unit_rows(part) for part in (windows[:, :-lag], windows[:, lag:]))
-                found = (earlier @ later.T).astype(np.float32)
-                np.copyto(best, found, where=np.abs(found) > np.abs(best))
+                correlation = (earlier @ later.T).astype(np.float32)
+                np.copyto(best, correlation, where=np.abs(correlation) > np.abs(best))
         return best
 
     def _windows(self, lineage: Scores) -> Floats:

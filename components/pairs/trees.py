@@ -69,9 +69,7 @@ def _classifier(settings: Any, leaves: int, rng: np.random.Generator) -> Any:
     )
 
 
-def out_of_fold(
-    settings: Any, training: TrainingPairs, blocks: Sequence[Block], rng: np.random.Generator, leaves: int = 15
-) -> Scores:
+def out_of_fold(settings: Any, training: TrainingPairs, blocks: Sequence[Block], rng: np.random.Generator) -> Scores:
     """Return the log-odds ``[pairs]`` of all training pairs, edges first, by trees that never saw the pair.
 
     The trees of a fold learn from the pairs of the others, and read the graph of their edges alone.
@@ -81,8 +79,8 @@ def out_of_fold(
     fold = folds_of(training, pairs, settings.folds, rng)
     scores = np.zeros(len(pairs))  # where a single TF, or target, has all the training pairs, nothing is left to learn
     for number in np.unique(fold):
-        kept, asked = fold != number, fold == number
-        others = replace(training, train=pairs[kept & is_edge], pool=pairs[kept & ~is_edge])
+        rest, held_out = fold != number, fold == number
+        others = replace(training, train=pairs[rest & is_edge], pool=pairs[rest & ~is_edge])
         if len(others.train) and len(others.pool):
-            scores[asked] = BoostedTrees(settings, others, blocks, rng, leaves).score(pairs[asked])
+            scores[held_out] = BoostedTrees(settings, others, blocks, rng).score(pairs[held_out])
     return scores

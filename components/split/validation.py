@@ -16,19 +16,21 @@ def differences(split: Split) -> str:
     """Say what validation asks otherwise than the test does, so that it may choose the wrong arm; empty if nothing."""
     parts = {part: (getattr(split, part), getattr(split, f"{part}_labels") == 1) for part in ("validation", "test")}
     share = {part: float(positive.mean()) for part, (_, positive) in parts.items()}
-    told = []
+    notes = []
     if max(share.values()) > PREVALENCE * min(share.values()):
-        told.append(f"{share['validation']:.1%} of validation's pairs are edges, and {share['test']:.1%} of the test's")
+        notes.append(
+            f"{share['validation']:.1%} of validation's pairs are edges, and {share['test']:.1%} of the test's"
+        )
     for gene, unseen in (("TF", unseen_tf), ("target", unseen_target)):
         for label, what in ((True, "edges"), (False, "non-edges")):
             strange = {part: unseen(split, pairs[positive == label]) for part, (pairs, positive) in parts.items()}
             of = {part: float(is_strange.mean()) for part, is_strange in strange.items()}
             if abs(of["validation"] - of["test"]) > max(UNSEEN, CHANCE * _standard_error(*strange.values())):
-                told.append(
+                notes.append(
                     f"{of['validation']:.0%} of validation's {what} have a {gene} that training never shows, and "
                     f"{of['test']:.0%} of the test's"
                 )
-    return "; ".join(told)
+    return "; ".join(notes)
 
 
 def _standard_error(one: np.ndarray, other: np.ndarray) -> float:

@@ -183,6 +183,15 @@ def text_of(path: Path) -> str:
         raise KnockoutError(message, where=f"{path}, row {line}") from None
 
 
+def is_number(text: str) -> bool:
+    """Return whether a text is a number to Python."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def one_name(name: object) -> str:
     """Return a name without blanks around it and in its composed Unicode form (NFC)."""
     return unicodedata.normalize("NFC", str(name)).strip()
@@ -197,10 +206,5 @@ def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _quoted(value: object) -> object:
-    if not isinstance(value, str) or not _FORMULA.match(value):
-        return value
-    try:
-        float(value)
-    except ValueError:
-        return f"'{value}"
-    return value
+    formula = isinstance(value, str) and _FORMULA.match(value) and not is_number(value)
+    return f"'{value}" if formula else value

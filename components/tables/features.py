@@ -24,7 +24,6 @@ from components.tables.files import PYTHON, refuse_foreign, sibling_suggestion
 
 Reals = NDArray[np.float64]
 
-FORMATS = ".parquet, .csv, .tsv or .txt (plain or .gz), .npz, .npy with `names`, .gmt"
 TABLE = "expected one row per gene: its symbol, then numbers"
 UNREAD = {
     ".safetensors": "safetensors.numpy.load_file({name!r})",
@@ -160,8 +159,8 @@ def _array(path: Path, names: Path | None) -> FeatureTable:
     matrices = [key for key, array in arrays.items() if array.ndim == 2 and array.dtype.kind in "fiub"]
     lists = [key for key, array in arrays.items() if array.ndim == 1 and array.dtype.kind in "US"]
     if len(matrices) != 1:
-        given = ", ".join(f"{key} {list(array.shape)} {array.dtype}" for key, array in arrays.items())
-        raise KnockoutError(f"one array of numbers [genes, columns] is needed; given: {given}.", where=str(path))
+        listing = ", ".join(f"{key} {list(array.shape)} {array.dtype}" for key, array in arrays.items())
+        raise KnockoutError(f"one array of numbers [genes, columns] is needed; given: {listing}.", where=str(path))
     values = arrays[matrices[0]].astype(np.float64)
     if names is not None:
         listed = [one_name(line) for line in text_of(names).splitlines() if line.strip()]

@@ -31,13 +31,13 @@ def rows_of(table: FeatureTable, genes: Sequence[str]) -> Ints:
     alike = Counter(map(_folded, genes))
     rows = np.full(len(genes), -1, dtype=np.int64)
     for place, gene in enumerate(genes):
-        found = exact.get(gene) or (folded.get(_folded(gene), []) if alike[_folded(gene)] == 1 else [])
-        if any(not np.array_equal(table.values[found[0]], table.values[row], equal_nan=True) for row in found[1:]):
-            written = ", ".join(f"row {row + 1} ({table.names[row]!r})" for row in found[:SHOWN])
-            message = f"gene {gene!r} has {len(found)} rows that differ: {written}; keep one, or their mean"
+        matches = exact.get(gene) or (folded.get(_folded(gene), []) if alike[_folded(gene)] == 1 else [])
+        if any(not np.array_equal(table.values[matches[0]], table.values[row], equal_nan=True) for row in matches[1:]):
+            written = ", ".join(f"row {row + 1} ({table.names[row]!r})" for row in matches[:SHOWN])
+            message = f"gene {gene!r} has {len(matches)} rows that differ: {written}; keep one, or their mean"
             raise KnockoutError(f"{message}.", where=str(table.path))
-        if found:
-            rows[place] = found[0]
+        if matches:
+            rows[place] = matches[0]
     if (rows < 0).all() or (rows >= 0).mean() < _share(table.columns, genes):
         raise KnockoutError(_why_none(table, genes), where=str(table.path))
     return rows

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from components.core.errors import KnockoutError
-from components.tables.csvfile import Column, Table, read_table
+from components.tables.csvfile import Column, Table, is_number, read_table
 from components.tables.titles import role_of
 
 LEAST_SHARE = 0.05  # of the best column's share of genes, below which a column does not name genes
@@ -93,7 +93,7 @@ def _refuse_matrix(table: Table, genes: Container[str]) -> None:
     """Refuse a matrix of edges, whose titles are genes and whose values are numbers, and no genes."""
     columns = zip(table.header, zip(*table.rows, strict=True), strict=True) if table.rows else ()
     weights = [
-        title.upper() in genes and all(_is_number(value) and value.upper() not in genes for value in values)
+        title.upper() in genes and all(is_number(value) and value.upper() not in genes for value in values)
         for title, values in columns
     ]
     if sum(weights) > 1:
@@ -111,7 +111,7 @@ def _with_header(table: Table, genes: Container[str]) -> Table:
     others = [(place, title) for place, title in enumerate(table.header) if title and not roles[place]]
     is_edge = any(title.upper() in genes for _, title in others)
     if not roles_known:
-        is_edge |= any(_is_number(title) or recurs[place] for place, title in others)
+        is_edge |= any(is_number(title) or recurs[place] for place, title in others)
     if not is_edge and len(roles_known) < 2:
         return table
     return Table(table.path, ("",) * len(table.header), (1, *table.lines), (table.header, *table.rows))
@@ -120,14 +120,6 @@ def _with_header(table: Table, genes: Container[str]) -> Table:
 def _share(values: Sequence[str], genes: Container[str]) -> float:
     names = {value.upper() for value in values if value}
     return sum(name in genes for name in names) / max(len(names), 1)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _roles(table: Table, shares: Sequence[float]) -> tuple[tuple[int, int], bool]:
@@ -173,14 +165,14 @@ def _name_columns(table: Table, shares: Sequence[float]) -> list[int]:
     names = [place for place, share in enumerate(shares) if share > LEAST_SHARE * max(shares)]
     if len(names) > 1:
         return names
-    texts = [p for p in range(len(shares)) if not all(_is_number(row[p]) or not row[p] for row in table.rows)]
+    texts = [p for p in range(len(shares)) if not all(is_number(row[p]) or not row[p] for row in table.rows)]
     return sorted({*names, *texts})
 
 
 def _unclear(table: Table, places: Sequence[int]) -> KnockoutError:
     if len(table.header) < 2 or len(places) < 2:
-        given = ", ".join(table.header)
-        message = f"a network needs two columns, regulator and target (Gene1,Gene2); given: {given}."
+        header = ", ".join(table.header)
+        message = f"a network needs two columns, regulator and target (Gene1,Gene2); given: {header}."
     else:
         titles = ", ".join(repr(table.header[p]) if table.header[p] else f"column {p + 1}" for p in places)
         message = f"which column regulates and which is the target is unclear: {titles} could be either. {CURE}."

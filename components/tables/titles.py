@@ -44,8 +44,8 @@ def role_of(title: str) -> tuple[str, tuple[int, int]] | None:
         shorter = _without_kind(text)
         if shorter is None:
             return None
-        text, found = shorter
-        kind = found if kind == PLAIN else max(kind, found)
+        text, inner_kind = shorter
+        kind = inner_kind if kind == PLAIN else max(kind, inner_kind)
 
 
 def _without_kind(text: str) -> tuple[str, int] | None:

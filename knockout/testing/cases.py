@@ -115,8 +115,8 @@ def scorer_arguments(
     """Return what a scorer is given beside its settings: a rule no expression, whatever is fitted later nothing."""
     if cls.trains or hasattr(cls, "fit"):
         return ()
-    given = () if cls.control else (dataset.expression, dataset.tfs)
-    return (split, *given, rng or np.random.default_rng(0))
+    inputs = () if cls.control else (dataset.expression, dataset.tfs)
+    return (split, *inputs, rng or np.random.default_rng(0))
 
 
 def make_dataset(seed: int = 0, *, genes: int = 40, tfs: int = 8, cells: int = 25, edges: int = 80) -> Dataset:
@@ -149,16 +149,18 @@ def make_split(dataset: Dataset, level: str = "per_tf", *, seed: int = 0, **sett
 def make_parts(**levels: str | tuple[str, dict[str, Any]]) -> Parts:
     """Return the small reference arm with some levels, and their settings, replaced."""
     chosen = {}
-    for factor, wanted in (ARM | levels).items():
-        name, given = (wanted, {}) if isinstance(wanted, str) else wanted
-        chosen[factor] = (name, small(factor, name, **given))
+    for factor, choice in (ARM | levels).items():
+        name, settings = (choice, {}) if isinstance(choice, str) else choice
+        chosen[factor] = (name, small(factor, name, **settings))
     return Parts(chosen)
 
 
 def make_model(dataset: Dataset, parts: Parts, repeat: int = 0, split: Split | None = None) -> GRNModel:
     """Assemble a small model."""
-    told = None if split is None else split.training
-    return GRNModel(parts, torch.from_numpy(dataset.expression), Streams(dataset.digest, repeat), dataset.genes, told)
+    training = None if split is None else split.training
+    return GRNModel(
+        parts, torch.from_numpy(dataset.expression), Streams(dataset.digest, repeat), dataset.genes, training
+    )
 
 
 def fit(dataset: Dataset, split: Split, parts: Parts | None = None, budget: Budget = BUDGET, **given: Any) -> Trained:

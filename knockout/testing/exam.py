@@ -36,9 +36,9 @@ class NegativesContract(Suite):
 
     def build(self, level: str, split: Split, **settings: Any) -> Any:
         """Construct the level for an exam; settings that it lacks are left out."""
-        given = {name: value for name, value in settings.items() if name in fields_of("negatives", level)}
+        own = {name: value for name, value in settings.items() if name in fields_of("negatives", level)}
         cls: Any = registry.level("negatives", level)
-        return cls(self.small("negatives", level, **given), split, EXPRESSION[: split.n_genes])
+        return cls(self.small("negatives", level, **own), split, EXPRESSION[: split.n_genes])
 
     def test_draws_from_the_pool_without_repetition(self, level: str, any_split: Split) -> None:
         drawn = self.build(level, any_split, ratio=2.0).draw(np.random.default_rng(0))
@@ -85,9 +85,9 @@ class PairFeaturesContract(Suite):
 
     def test_training_pairs_are_standardised(self, level: str, split: Split) -> None:
         part = self.build(level, split).train()
-        told = part(torch.from_numpy(np.concatenate([split.train, split.pool]))).numpy()
-        np.testing.assert_allclose(told.mean(axis=0), 0, atol=1e-4)
-        spread = told.std(axis=0)
+        features = part(torch.from_numpy(np.concatenate([split.train, split.pool]))).numpy()
+        np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-4)
+        spread = features.std(axis=0)
         assert ((np.abs(spread - 1) < 1e-3) | (spread == 0)).all()
 
     def test_a_pair_is_told_alike_among_any_others(self, level: str, split: Split) -> None:
@@ -161,17 +161,6 @@ def positives_of(split: Split) -> list[set[int]]:
     ]
 
 
-def assert_every_positive_is_in_exactly_one_part(split: Split, network: Dataset, level: str, reciprocal: str) -> None:
-    parts = positives_of(split)
-    covered = set().union(*parts)
-    assert sum(map(len, parts)) == len(covered)
-    lost = keys(network.edges, network.n_genes) - covered
-    if reciprocal == "together" and split.unseen != "none":  # what would stand in two parts is left out
-        lost -= keys(np.concatenate([split.validation, split.test])[:, ::-1], network.n_genes)
-    assert not lost
-    assert covered <= keys(network.edges, network.n_genes)
-
-
 def assert_pairs_are_candidates_and_appear_once(split: Split, network: Dataset) -> None:
     parts = {"train": split.train, "pool": split.pool, "validation": split.validation, "test": split.test}
     for name, pairs in parts.items():
@@ -192,11 +181,3 @@ def assert_labels_tell_edges_from_others(split: Split, network: Dataset) -> None
     for pairs, labels in ((split.validation, split.validation_labels), (split.test, split.test_labels)):
         known = np.isin(pair_keys(pairs, network.n_genes), pair_keys(network.edges, network.n_genes))
         assert known.astype(int).tolist() == labels.tolist()
-
-
-def assert_both_directions_are_in_one_part(split: Split) -> None:
-    sides = [np.concatenate([split.train, split.pool]), split.validation, split.test]
-    for k, side in enumerate(sides):
-        mirrored = keys(side[:, ::-1], split.n_genes)
-        for other, pairs in enumerate(sides):
-            assert other == k or not mirrored & keys(pairs, split.n_genes)

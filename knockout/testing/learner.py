@@ -113,9 +113,9 @@ class LearnerContract(Suite):
     def test_gives_one_finite_score_per_pair(self, level: str, dataset: Dataset, split: Split) -> None:
         """Scores tell pairs apart."""
         learner = self.fit(level, dataset, split).learner
-        for asked in (every_pair(dataset), split.test, split.test[:1]):
-            scores = np.asarray(learner.score(asked), dtype=np.float64)
-            assert scores.shape == (len(asked),)
+        for pairs in (every_pair(dataset), split.test, split.test[:1]):
+            scores = np.asarray(learner.score(pairs), dtype=np.float64)
+            assert scores.shape == (len(pairs),)
             assert np.isfinite(scores).all()
         assert len(np.unique(np.asarray(learner.score(split.test)))) > 1
 
@@ -123,21 +123,21 @@ class LearnerContract(Suite):
         self, level: str, dataset: Dataset, split: Split
     ) -> None:
         """A model that looks at the pairs it is asked for learns from the test."""
-        learner, asked = self.fit(level, dataset, split).learner, every_pair(dataset)
-        scores = np.asarray(learner.score(asked), dtype=np.float64)
-        order = np.random.default_rng(0).permutation(len(asked))
-        np.testing.assert_allclose(learner.score(asked[order]), scores[order], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(learner.score(asked[order][:7]), scores[order][:7], rtol=1e-4, atol=1e-5)
+        learner, pairs = self.fit(level, dataset, split).learner, every_pair(dataset)
+        scores = np.asarray(learner.score(pairs), dtype=np.float64)
+        order = np.random.default_rng(0).permutation(len(pairs))
+        np.testing.assert_allclose(learner.score(pairs[order]), scores[order], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(learner.score(pairs[order][:7]), scores[order][:7], rtol=1e-4, atol=1e-5)
 
     def test_the_same_seed_gives_the_same_bits(self, level: str, dataset: Dataset, split: Split) -> None:
         """Whatever was drawn in the process before."""
-        found: list[Any] = []
+        scores: list[Any] = []
         for seed in (1, 2):
             torch.manual_seed(seed)
             random.seed(seed)
             np.random.seed(seed)  # noqa: NPY002
-            found.append(self.scores(level, dataset, split))
-        assert np.array_equal(found[0], found[1])
+            scores.append(self.scores(level, dataset, split))
+        assert np.array_equal(scores[0], scores[1])
 
     def test_held_out_edges_change_nothing(self, level: str, dataset: Dataset, split: Split) -> None:
         """Other test pairs with other labels, and a data set without its held-out edges, give the same scores."""
@@ -145,9 +145,9 @@ class LearnerContract(Suite):
         train = set(map(tuple, split.train.tolist()))
         fewer = dataclasses.replace(dataset, edges=np.array([e for e in dataset.edges.tolist() if tuple(e) in train]))
         fewer.__dict__["digest"] = dataset.digest  # the same random streams
-        told = self.scores(level, dataset, split)
-        assert np.array_equal(told, self.scores(level, dataset, other))
-        assert np.array_equal(told, self.scores(level, fewer, split))
+        scores = self.scores(level, dataset, split)
+        assert np.array_equal(scores, self.scores(level, dataset, other))
+        assert np.array_equal(scores, self.scores(level, fewer, split))
 
     def test_never_writes_into_what_it_is_shown(self, level: str, dataset: Dataset, split: Split) -> None:
         """Other arms are shown the same arrays."""
@@ -166,9 +166,9 @@ class LearnerContract(Suite):
         """The controls of the arm act: noise, and other genes' expression."""
         if "expression" not in fields_of("scorer", level):
             pytest.skip("it reads no expression")
-        found = [self.scores(level, dataset, split, expression=kind) for kind in ("true", "noise", "permuted")]
-        assert not np.array_equal(found[0], found[1])
-        assert not np.array_equal(found[0], found[2])
+        scores = [self.scores(level, dataset, split, expression=kind) for kind in ("true", "noise", "permuted")]
+        assert not np.array_equal(scores[0], scores[1])
+        assert not np.array_equal(scores[0], scores[2])
 
     def test_a_killed_training_goes_on_to_the_last_bit(self, level: str, dataset: Dataset, split: Split) -> None:
         """After each checkpoint that it keeps."""

@@ -113,8 +113,8 @@ class LevelContract(Suite):
     def test_settings_survive_a_study_file(self, factor: str, level: str) -> None:
         """What settings are written as is read as the same settings."""
         settings = self.small(factor, level)
-        given = {name: list(v) if isinstance(v, tuple) else v for name, v in settings.model_dump().items()}
-        assert registry.parse(factor, level, given) == settings
+        raw = {name: list(v) if isinstance(v, tuple) else v for name, v in settings.model_dump().items()}
+        assert registry.parse(factor, level, raw) == settings
 
     def test_constructs_at_its_defaults(self, factor: str, level: str, dataset: Dataset, split: Split) -> None:
         """At full size, without the memory."""

@@ -98,21 +98,21 @@ class BaselineContract(Suite):
         self, level: str, shapes: Dataset, its_split: Split
     ) -> None:
         scorer = self.build(level, shapes, its_split)
-        for asked in (every_pair(shapes), its_split.test, its_split.test[:1]):
-            scores = scorer.score(asked)
-            assert (scores.shape, scores.dtype) == ((len(asked),), np.dtype(np.float64))
+        for pairs in (every_pair(shapes), its_split.test, its_split.test[:1]):
+            scores = scorer.score(pairs)
+            assert (scores.shape, scores.dtype) == ((len(pairs),), np.dtype(np.float64))
             assert np.isfinite(scores).all()
         assert len(np.unique(scorer.score(its_split.test))) > 1
 
     def test_same_pair_same_score_in_any_order_and_whichever_others_are_asked(
         self, level: str, shapes: Dataset, its_split: Split
     ) -> None:
-        asked, order = every_pair(shapes), np.random.default_rng(1).permutation(380)
-        scores = self.build(level, shapes, its_split).score(asked)
+        pairs, order = every_pair(shapes), np.random.default_rng(1).permutation(380)
+        scores = self.build(level, shapes, its_split).score(pairs)
         scorer = self.build(level, shapes, its_split)
-        np.testing.assert_allclose(scorer.score(asked[order][:37]), scores[order][:37], atol=1e-6)
-        np.testing.assert_allclose(scorer.score(asked[::-1]), scores[::-1], atol=1e-6)
-        np.testing.assert_allclose(scorer.score(asked.astype(np.int32)), scores, atol=1e-6)
+        np.testing.assert_allclose(scorer.score(pairs[order][:37]), scores[order][:37], atol=1e-6)
+        np.testing.assert_allclose(scorer.score(pairs[::-1]), scores[::-1], atol=1e-6)
+        np.testing.assert_allclose(scorer.score(pairs.astype(np.int32)), scores, atol=1e-6)
 
     def test_held_out_labels_and_pairs_change_nothing(self, level: str, shapes: Dataset, its_split: Split) -> None:
         swapped = dataclasses.replace(
@@ -122,16 +122,16 @@ class BaselineContract(Suite):
             test=its_split.test[::2],
             test_labels=1 - its_split.test_labels[::2],
         )
-        asked = every_pair(shapes)
-        told, untold = (self.build(level, shapes, exam).score(asked) for exam in (its_split, swapped))
-        assert np.array_equal(told, untold)
+        pairs = every_pair(shapes)
+        scores, swapped_scores = (self.build(level, shapes, exam).score(pairs) for exam in (its_split, swapped))
+        assert np.array_equal(scores, swapped_scores)
 
     def test_same_stream_same_scores_and_the_arrays_it_was_given_stay(
         self, level: str, shapes: Dataset, its_split: Split
     ) -> None:
         before = shapes.expression.copy()
-        asked = every_pair(shapes)
-        first, second = (self.build(level, shapes, its_split, seed=3).score(asked) for _ in range(2))
+        pairs = every_pair(shapes)
+        first, second = (self.build(level, shapes, its_split, seed=3).score(pairs) for _ in range(2))
         assert np.array_equal(first, second)
         assert np.array_equal(shapes.expression, before)
 
@@ -143,26 +143,26 @@ class BaselineContract(Suite):
         assert len(scorer.score(its_split.test)) == len(its_split.test)
 
     def test_layout_and_type_of_expression_do_not_matter(self, level: str, shapes: Dataset, its_split: Split) -> None:
-        asked = every_pair(shapes)
-        plain = self.build(level, shapes, its_split).score(asked)
+        pairs = every_pair(shapes)
+        plain = self.build(level, shapes, its_split).score(pairs)
         layouts: tuple[Any, ...] = (np.asfortranarray(shapes.expression), shapes.expression.astype(np.float64))
-        for given in layouts:
-            other = dataclasses.replace(shapes, expression=given)
-            np.testing.assert_allclose(self.build(level, other, its_split).score(asked), plain, atol=1e-6)
+        for layout in layouts:
+            other = dataclasses.replace(shapes, expression=layout)
+            np.testing.assert_allclose(self.build(level, other, its_split).score(pairs), plain, atol=1e-6)
 
     def test_a_gene_that_is_no_tf_regulates_nothing(self, level: str, shapes: Dataset, its_split: Split) -> None:
-        asked = every_pair(shapes)
-        by_tf = np.isin(asked[:, 0], shapes.tfs)
-        scores = self.build(level, shapes, its_split).score(asked)
+        pairs = every_pair(shapes)
+        by_tf = np.isin(pairs[:, 0], shapes.tfs)
+        scores = self.build(level, shapes, its_split).score(pairs)
         assert not scores[~by_tf].any()
         assert scores[by_tf].any()
         assert (scores >= 0).all(), "or such a pair would not rank last"
 
     def test_reads_expression(self, level: str, shapes: Dataset, its_split: Split) -> None:
         other = dataclasses.replace(shapes, expression=shapes.expression[::-1].copy())
-        asked = its_split.test
+        pairs = its_split.test
         assert not np.allclose(
-            self.build(level, shapes, its_split).score(asked), self.build(level, other, its_split).score(asked)
+            self.build(level, shapes, its_split).score(pairs), self.build(level, other, its_split).score(pairs)
         )
 
     def test_is_a_baseline_that_silences_the_model(self, level: str, shapes: Dataset, its_split: Split) -> None:
@@ -171,15 +171,15 @@ class BaselineContract(Suite):
         assert registry.silenced_by("scorer", level) >= set(MODEL_FACTORS)
 
     def test_global_random_state_stays_and_does_not_matter(self, level: str, shapes: Dataset, its_split: Split) -> None:
-        found = []
+        scores = []
         for seed in (1, 2):
             torch.manual_seed(seed)
             np.random.seed(seed)  # noqa: NPY002
             before, drawn = torch.get_rng_state(), np.random.get_state(legacy=False)  # noqa: NPY002
-            found.append(self.build(level, shapes, its_split).score(its_split.test))
+            scores.append(self.build(level, shapes, its_split).score(its_split.test))
             assert torch.equal(before, torch.get_rng_state())
             np.testing.assert_equal(np.random.get_state(legacy=False), drawn)  # noqa: NPY002
-        assert np.array_equal(*found)
+        assert np.array_equal(*scores)
 
     def test_every_setting_acts_and_every_extreme_scores(self, level: str, shapes: Dataset, its_split: Split) -> None:
         fields = fields_of("scorer", level)
@@ -189,9 +189,11 @@ class BaselineContract(Suite):
             values = list(get_args(field.annotation)) if get_origin(field.annotation) is Literal else []
             values += [type(field.default)(bound.ge) for bound in field.metadata if isinstance(bound, Ge)]
             values += [bound.le for bound in field.metadata if isinstance(bound, Le) and name == "max_features"]
-            found = [self.build(level, shapes, its_split, **enough | {name: v}).score(its_split.test) for v in values]
-            assert np.isfinite(found).all(), name
-            assert any(not np.array_equal(scores, plain) for scores in found), f"{name} changes nothing"
+            outcomes = [
+                self.build(level, shapes, its_split, **enough | {name: v}).score(its_split.test) for v in values
+            ]
+            assert np.isfinite(outcomes).all(), name
+            assert any(not np.array_equal(scores, plain) for scores in outcomes), f"{name} changes nothing"
 
     def test_scores_where_nothing_varies_or_one_tf_is_listed(
         self, level: str, shapes: Dataset, its_split: Split

@@ -46,8 +46,8 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
         for m in metrics
         for q in questions
     }
-    asked = [f for q in questions if q.tested for f in compared[table.metric, q.question]]
-    found = [f for members in compared.values() for f in members]
+    tested = [f for q in questions if q.tested for f in compared[table.metric, q.question]]
+    every = [f for members in compared.values() for f in members]
     tests = [t for t in (global_test(frame, metric, tests=able) for metric in metrics) if t]
     gained, featured, paired = _by_data_set(table, metrics, forbidden, alpha)
     means = {metric: block_means(frame, metric) for metric in metrics}
@@ -71,7 +71,7 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
         gains=gained,
         feature_gains=featured,
         paired=paired,
-        findings=tuple(found),
+        findings=tuple(every),
         globals=tuple(tests),
         refusals=(
             *forbidden,
@@ -80,14 +80,14 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
             *lost_repeats(frame, table.metric),
             *undefined(table.undefined),
             *unlike_validation(table),
-            *outcome(found, tests, {m: len(of) for m, of in means.items()}),
+            *outcome(every, tests, {m: len(of) for m, of in means.items()}),
         ),
         completeness=completeness(frame, scored),
         costs=costs(frame),
         provenance={**provenance(frame), **({"table_sha256": (table.digest,)} if table.digest else {})},
         conclusions=conclude(
             frame,
-            asked,
+            tested,
             alpha=alpha,
             refused=_refused(forbidden),
             margin=margin,

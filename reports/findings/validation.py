@@ -19,7 +19,7 @@ def unlike_validation(table: Table) -> list[Refusal]:
 def _exams(frame: pd.DataFrame) -> list[Refusal]:
     if "exam_differs" not in frame:
         return []
-    told = frame.loc[frame["exam_differs"].fillna("").ne(""), ["dataset", "exam_differs"]].drop_duplicates("dataset")
+    notes = frame.loc[frame["exam_differs"].fillna("").ne(""), ["dataset", "exam_differs"]].drop_duplicates("dataset")
     return [
         Refusal(
             "validation asks otherwise",
@@ -27,7 +27,7 @@ def _exams(frame: pd.DataFrame) -> list[Refusal]:
             f"On {joined(sorted(rows['dataset']))}, {text}. What validation chooses need not be best in the test.",
             "warning",
         )
-        for text, rows in told.groupby("exam_differs", sort=False)
+        for text, rows in notes.groupby("exam_differs", sort=False)
     ]
 
 

@@ -27,7 +27,7 @@ _COSTS = ("seconds", "peak_memory_mb", "parameters", "best_epoch")
 _LEVEL, _EARLIER, _TRIAL, _STUDY = "knockout.level", "knockout.earlier", "trial cell", "study"
 _NOT_COMPARED = (_TRIAL, "path cell")  # cells of arms that a table does not compare
 _PARTS = ("validation", "test")
-_TOLD = ("metrics", "factors")  # what a table says of itself, as tags of the study
+_FACTS = ("metrics", "factors")  # what a table says of itself, as tags of the study
 _STATUSES = {
     "FINISHED": Status.OK.value,
     "FAILED": Status.ERROR.value,
@@ -137,12 +137,12 @@ def _of_knockout(runs: list[Run], name: str, uri: str) -> Experiment:
         *_left_out(len(planned) - len(ended), "not ended yet"),
         *_left_out(len(cells) - len(planned), "a cell that the study no longer plans"),
     ]
-    asked = next((run.data.tags for run in runs if run.data.tags.get(_LEVEL) == _STUDY), {})
-    margin, alpha = (float(text) if (text := asked.get(f"knockout.{name}")) else None for name in ("margin", "alpha"))
-    told = {name: _plain(asked[f"{_OURS}{name}"], uri) for name in _TOLD if f"{_OURS}{name}" in asked}
-    frame = _tidy(ended, told.get("factors", ()))
-    frame.attrs |= told
-    return Experiment(frame, (), tuple(notes), asked.get("knockout.metric") or None, margin, alpha)
+    tags = next((run.data.tags for run in runs if run.data.tags.get(_LEVEL) == _STUDY), {})
+    margin, alpha = (float(text) if (text := tags.get(f"knockout.{name}")) else None for name in ("margin", "alpha"))
+    facts = {name: _plain(tags[f"{_OURS}{name}"], uri) for name in _FACTS if f"{_OURS}{name}" in tags}
+    frame = _tidy(ended, facts.get("factors", ()))
+    frame.attrs |= facts
+    return Experiment(frame, (), tuple(notes), tags.get("knockout.metric") or None, margin, alpha)
 
 
 def _left_out(number: int, why: str) -> list[str]:

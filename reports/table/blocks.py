@@ -97,10 +97,10 @@ def paired(wide: pd.DataFrame) -> pd.DataFrame:
     failed = wide.eq(-np.inf).any(axis=1)
     common = (wide.notna() | ~tried).all(axis=1) | failed
     some_left = common.groupby(place).transform("any")
-    kept = wide[common | ~some_left]
+    complete = wide[common | ~some_left]
     # beside a failure, which is the worst whatever it is held against, a gap takes the arm's mean elsewhere
-    means = wide.where(np.isfinite(wide)).groupby(place).transform("mean").loc[kept.index]
-    return kept.where(kept.notna() | ~failed.loc[kept.index].to_numpy()[:, None], means)
+    means = wide.where(np.isfinite(wide)).groupby(place).transform("mean").loc[complete.index]
+    return complete.where(complete.notna() | ~failed.loc[complete.index].to_numpy()[:, None], means)
 
 
 def complete(means: pd.DataFrame, *, failures_worst: bool) -> pd.DataFrame:

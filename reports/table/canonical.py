@@ -49,8 +49,8 @@ def canonical(
             "reason": raw["reason"].fillna("").astype(str) if "reason" in raw else "",
         }
     )
-    kept = [c for c in dict.fromkeys((*KEPT, *FACTORS)) if c in raw and _kept(raw[c], arms, named)]
-    frame = frame.join(_recorded(raw[kept], decimal_commas))
+    extra = [c for c in dict.fromkeys((*KEPT, *FACTORS)) if c in raw and _kept(raw[c], arms, named)]
+    frame = frame.join(_recorded(raw[extra], decimal_commas))
     inside = [name for name in inside if name not in blocks]
     unit_names = " × ".join(blocks) + (f", each over {' × '.join(inside)}" if inside else "")
     score = partial(scored, source=source, decimal_commas=decimal_commas)
@@ -66,10 +66,10 @@ def _kept(column: pd.Series, arms: pd.Series, named: Sequence[str]) -> bool:
     return column.name not in named or (len(named) > 1 and column.name in FACTORS)
 
 
-def _recorded(kept: pd.DataFrame, decimal_commas: bool) -> pd.DataFrame:
+def _recorded(extra: pd.DataFrame, decimal_commas: bool) -> pd.DataFrame:
     """Return what is kept beside the arms: costs and shares as numbers, levels and digests as text."""
-    costs = {c: to_numbers(kept[c], decimal_commas=decimal_commas) for c in COSTS if c in kept}
-    return kept.assign(**{c: plain_names(kept[c]) for c in FACTORS if c in kept}, **costs)
+    costs = {c: to_numbers(extra[c], decimal_commas=decimal_commas) for c in COSTS if c in extra}
+    return extra.assign(**{c: plain_names(extra[c]) for c in FACTORS if c in extra}, **costs)
 
 
 def _test_part(raw: pd.DataFrame, source: Path) -> pd.DataFrame:

@@ -55,17 +55,17 @@ def _refuse_several(columns: Sequence[str], source: Path) -> None:
         raise ReportError(f"columns {named} differ in case or punctuation only; rename all but one", where=str(source))
 
 
-def pick(raw: pd.DataFrame, given: str | None, usual: Sequence[str], what: str, source: Path) -> str:
+def pick(raw: pd.DataFrame, title: str | None, usual: Sequence[str], what: str, source: Path) -> str:
     """Return the column of the table that its owner named, or the first of the usual names that is there."""
     columns = [str(c) for c in raw.columns if c != "row"]
-    if given is not None:
-        given = plain(given)
-        if not given:
+    if title is not None:
+        title = plain(title)
+        if not title:
             raise ReportError(f"--{what} holds an empty name. {offered(raw, what)}", where=str(source))
-        alike = [c for c in columns if c == given] or [c for c in columns if squashed(c) == squashed(given)]
+        alike = [c for c in columns if c == title] or [c for c in columns if squashed(c) == squashed(title)]
         if not alike:
-            hint = meant(nearest(given, columns))
-            raise ReportError(f"unknown {what} column {given!r}.{hint} {offered(raw, what)}", where=str(source))
+            hint = meant(nearest(title, columns))
+            raise ReportError(f"unknown {what} column {title!r}.{hint} {offered(raw, what)}", where=str(source))
         _refuse_several(alike, source)
         return alike[0]
     for name in usual:
@@ -106,19 +106,19 @@ def refuse_wide(raw: pd.DataFrame, options: ReportOptions, source: Path) -> None
             refuse_side_by_side(raw, what, name, lambda column: squashed(column) in sought, source)
 
 
-def arm_columns(raw: pd.DataFrame, given: Columns, source: Path) -> list[str]:
+def arm_columns(raw: pd.DataFrame, option: Columns, source: Path) -> list[str]:
     """Find what names the arms; where factors alone vary, their levels do."""
-    if given is not None:
-        return _picked(raw, given, "arm", source)
+    if option is not None:
+        return _picked(raw, option, "arm", source)
     factors = [factor for factor in FACTORS if _varies(raw, factor)]
     # a model of one name with factors that vary: the factors make the arms
     usual = [name for name in ARM if name in raw and (name != "model" or _varies(raw, name) or not factors)]
     return usual[:1] or factors or [pick(raw, None, ARM, "arm", source)]
 
 
-def _picked(raw: pd.DataFrame, given: str | Sequence[str], what: str, source: Path) -> list[str]:
+def _picked(raw: pd.DataFrame, option: str | Sequence[str], what: str, source: Path) -> list[str]:
     """Return the columns that an option names; a comma parts them, unless it stands in the name of one."""
-    names = given if not isinstance(given, str) else [given] if plain(given) in raw else given.split(",")
+    names = option if not isinstance(option, str) else [option] if plain(option) in raw else option.split(",")
     columns = [pick(raw, name, (), what, source) for name in names or [""]]
     twice = next((name for name in columns if columns.count(name) > 1), None)
     if twice is not None:
@@ -145,8 +145,8 @@ def places(raw: pd.DataFrame, options: ReportOptions, source: Path) -> tuple[lis
     return blocks, ["dataset"] if "dataset" in raw else [c for c in WITHIN if c not in blocks and _varies(raw, c)]
 
 
-def _named(raw: pd.DataFrame, given: str | Sequence[str], what: str, source: Path) -> list[str]:
-    columns = _picked(raw, given, what, source)
+def _named(raw: pd.DataFrame, option: str | Sequence[str], what: str, source: Path) -> list[str]:
+    columns = _picked(raw, option, what, source)
     if {"cell", "block", "arm_digest"} <= set(raw.columns):
         # in a study's own table 'cell' is what was trained; whoever asks for the cell type means its block
         columns = ["block" if name == "cell" else name for name in columns]

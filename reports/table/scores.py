@@ -40,17 +40,17 @@ def scored(
     return frame.assign(value=numbers.where(~failed))
 
 
-def _what_is_wrong(given: Any) -> str:
+def _what_is_wrong(value: Any) -> str:
     failed = f"a failed run needs a column 'status' that says so ({', '.join(FAILED)})"
-    if pd.isna(given):
+    if pd.isna(value):
         return f"is empty; {failed}"
-    given = given.item() if isinstance(given, np.generic) else given
-    written = str(given).strip()
+    value = value.item() if isinstance(value, np.generic) else value
+    written = str(value).strip()
     if written.endswith("%"):
-        return f"is {given!r}; write plain numbers without a percent sign (93 % is 0.93)"
+        return f"is {value!r}; write plain numbers without a percent sign (93 % is 0.93)"
     if re.fullmatch(r"[+-]?\d*,\d+", written):
-        return f"is {given!r}; write it with a decimal point, or part the columns of the whole file with semicolons"
-    return f"is {given!r}, not a finite number; {failed}"
+        return f"is {value!r}; write it with a decimal point, or part the columns of the whole file with semicolons"
+    return f"is {value!r}, not a finite number; {failed}"
 
 
 def on_scale(rows: pd.DataFrame, source: Path) -> pd.DataFrame:

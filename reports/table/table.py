@@ -206,12 +206,12 @@ def _reject_two_arms_of_one_name(frame: pd.DataFrame, source: Path) -> None:
         )
 
 
-def _reference(frame: pd.DataFrame, given: str | None, source: Path) -> str | None:
+def _reference(frame: pd.DataFrame, name: str | None, source: Path) -> str | None:
     arms = set(frame["arm"])
-    if given is not None:
-        if plain(given) not in arms:
-            raise ReportError.unknown("reference arm", given, arms, where=str(source))
-        return plain(given)
+    if name is not None:
+        if plain(name) not in arms:
+            raise ReportError.unknown("reference arm", name, arms, where=str(source))
+        return plain(name)
     named = sorted(frame.loc[frame["role"] == "reference", "arm"].unique())
     if len(named) > 1:
         raise ReportError(

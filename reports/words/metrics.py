@@ -134,12 +134,12 @@ def learn(words: Mapping[str, Mapping[str, Any]], source: str) -> None:
     ReportError
         If one has the name of a metric that is known here, or its description is damaged.
     """
-    for name, given in words.items():
+    for name, entry in words.items():
         if canonical_metric(name) in _BUILT_IN:
             known = METRICS[canonical_metric(name)].label
             raise ReportError(f"metric {name!r} of this study has the name of {known}; rename it.", where=source)
         try:
-            values = dict(given)
+            values = dict(entry)
             bounds = (_bound(values.pop("lowest"), -inf), _bound(values.pop("highest"), inf))
             METRICS[name] = Metric(name, values.pop("label"), values.pop("meaning"), bounds, **values)
         except (TypeError, KeyError, ValueError) as error:

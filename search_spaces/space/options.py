@@ -107,12 +107,12 @@ def all_levels(factor: str) -> Levels:
 def parse_vary(vary: Mapping[str, Any], held: Set[str], where: str) -> dict[str, Levels]:
     """Return the levels, and the ranges of their settings, of each factor that a user wants to vary."""
     varied = {}
-    for factor, given in vary.items():
+    for factor, raw in vary.items():
         at = f"{where}.{factor}"
         refuse_exam(factor, at)
         if factor in held:
             raise KnockoutError(f"{factor!r} is fixed as well; drop one.", where=at)
-        varied[factor] = all_levels(factor) if given is True else _parse_levels(factor, given, held, at)
+        varied[factor] = all_levels(factor) if raw is True else _parse_levels(factor, raw, held, at)
     return varied
 
 
@@ -161,9 +161,9 @@ def factor_options(
     return tuple(options)
 
 
-def _parse_levels(factor: str, given: Any, held: Set[str], where: str) -> Levels:
+def _parse_levels(factor: str, raw: Any, held: Set[str], where: str) -> Levels:
     levels: Levels = {}
-    for at, value in _entries(given, where):
+    for at, value in _entries(raw, where):
         level, ranges = _parse_level(factor, value, at)
         if level in levels:
             raise KnockoutError(
@@ -182,13 +182,13 @@ def _parse_levels(factor: str, given: Any, held: Set[str], where: str) -> Levels
     return levels
 
 
-def _parse_level(factor: str, given: Any, where: str) -> tuple[str, dict[str, Parameter]]:
-    level, settings = given, None
-    if isinstance(given, Mapping) and len(given) == 1:
-        level, settings = next(iter(given.items()))
+def _parse_level(factor: str, raw: Any, where: str) -> tuple[str, dict[str, Parameter]]:
+    level, settings = raw, None
+    if isinstance(raw, Mapping) and len(raw) == 1:
+        level, settings = next(iter(raw.items()))
     if not isinstance(level, str) or not isinstance(settings, Mapping | None):
         raise KnockoutError(
-            f"{given!r} is nothing that {factor} can vary over; write true for all levels, or a list of levels, each "
+            f"{raw!r} is nothing that {factor} can vary over; write true for all levels, or a list of levels, each "
             "with ranges where you like: {level: {setting: [low, high]}}.",
             where=where,
         )
@@ -199,11 +199,11 @@ def _parse_level(factor: str, given: Any, where: str) -> tuple[str, dict[str, Pa
     }
 
 
-def _entries(given: Any, where: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(given, list):
-        yield from ((f"{where}[{i}]", value) for i, value in enumerate(given))
+def _entries(raw: Any, where: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(raw, list):
+        yield from ((f"{where}[{i}]", value) for i, value in enumerate(raw))
     else:
-        yield where, given
+        yield where, raw
 
 
 def _level_options(

@@ -160,7 +160,7 @@ def varied_levels(factor: str, levels: list[str]) -> Parameter:
     return Parameter(factor, CategoricalDistribution(levels), factor)
 
 
-def parse_parameter(factor: str, level: str, setting: str, given: Any, *, where: str) -> Parameter:
+def parse_parameter(factor: str, level: str, setting: str, raw: Any, *, where: str) -> Parameter:
     """Return the parameter for a setting as a user wrote it: ``[low, high]``, a list of choices, or one value.
 
     Raises
@@ -171,15 +171,15 @@ def parse_parameter(factor: str, level: str, setting: str, given: Any, *, where:
     cls: Any = registry.level(factor, level)
     name = f"{factor}.{level}"
     if setting not in cls.Settings.model_fields and cls.Settings.is_open():
-        return _undeclared(factor, level, setting, given, where)
+        return _undeclared(factor, level, setting, raw, where)
     if setting not in cls.Settings.model_fields:
         raise UnknownNameError.of(f"setting of {name}", setting, cls.Settings.model_fields, where=where)
     search = search_range(cls.Settings, setting)
     lists = isinstance(cls.Settings.model_fields[setting].default, tuple)
-    several = isinstance(given, list) and (not lists or any(isinstance(value, list | tuple) for value in given))
+    several = isinstance(raw, list) and (not lists or any(isinstance(value, list | tuple) for value in raw))
     values = [
         parse_value(cls.Settings, setting, value, owner=name, where=f"{where}[{i}]" if several else where)
-        for i, value in enumerate(given if several else [given])
+        for i, value in enumerate(raw if several else [raw])
     ]
     if not values:
         raise KnockoutError(f"{name}.{setting}: no value is listed.", where=where)
@@ -190,10 +190,10 @@ def parse_parameter(factor: str, level: str, setting: str, given: Any, *, where:
     return Parameter(name, CategoricalDistribution(choices), factor, level, setting, lists)
 
 
-def _undeclared(factor: str, level: str, setting: str, given: Any, where: str) -> Parameter:
+def _undeclared(factor: str, level: str, setting: str, raw: Any, where: str) -> Parameter:
     """Return the parameter of a program's own setting: ``[1, 8]``, ``[1e-4, 1e-2, log]``, a list of choices, or one."""
     name = f"{factor}.{level}.{setting}"
-    values = list(given) if isinstance(given, list | tuple) else [given]
+    values = list(raw) if isinstance(raw, list | tuple) else [raw]
     log = len(values) == 3 and values[-1] == "log"
     bounds = values[:2] if log else values
     if len(bounds) == 2 and all(isinstance(value, int | float) and not isinstance(value, bool) for value in bounds):
@@ -201,7 +201,7 @@ def _undeclared(factor: str, level: str, setting: str, given: Any, where: str) -
         drawn = _numbers(name, Search(kind, (), log), kind(bounds[0]), kind(bounds[1]), where)
         return Parameter(name, drawn, factor, level, setting)
     if not values or any(not isinstance(value, str | int | float | bool) for value in values):
-        message = f"{name}: a range is [low, high] or [low, high, log]; or list the choices; got {given!r}."
+        message = f"{name}: a range is [low, high] or [low, high, log]; or list the choices; got {raw!r}."
         raise KnockoutError(message, where=where)
     return Parameter(name, CategoricalDistribution(list(dict.fromkeys(values))), factor, level, setting)
 

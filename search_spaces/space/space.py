@@ -170,9 +170,7 @@ class Space:
             yield from self._grid({**params, following.name: value}, points)
 
 
-def parse_space(
-    reference: Arm, vary: Mapping[str, Any] | None = None, fixed: Sequence[str] = (), *, where: str = "search"
-) -> Space:
+def parse_space(reference: Arm, vary: Mapping[str, Any] | None = None, fixed: Sequence[str] = ()) -> Space:
     """Return the space of a search that a user wrote.
 
     Parameters
@@ -186,28 +184,26 @@ def parse_space(
     fixed
         What does not vary: factors (``contrast``), settings of one level (``gnn.gat.heads``) or of every level
         (``gnn.dropout``).
-    where
-        Key path for messages.
 
     Raises
     ------
     KnockoutError
         If a factor, level, setting or range is not valid, or nothing varies.
     """
-    held = parse_fixed(fixed, f"{where}.fixed")
+    held = parse_fixed(fixed, "search.fixed")
     if vary is None:
         varied = {name: all_levels(name) for name in arm_factors() if name != "scorer" and name not in held}
         if reference.learns and "scorer" not in held:
             varied["scorer"] = {reference.choices["scorer"].level: {}}
     else:
-        varied = parse_vary(vary, held, f"{where}.vary")
-    space = Space(reference, factor_options(reference, varied, held, f"{where}.vary"))
+        varied = parse_vary(vary, held, "search.vary")
+    space = Space(reference, factor_options(reference, varied, held, "search.vary"))
     acting = [factor.name for factor in space.factors]
     for name in vary or ():
         if name not in acting:
-            raise KnockoutError(_without_part(name, space), where=f"{where}.vary.{name}")
+            raise KnockoutError(_without_part(name, space), where=f"search.vary.{name}")
     if not space.parameters:
-        raise KnockoutError("nothing varies: name factors, or hold less.", where=where)
+        raise KnockoutError("nothing varies: name factors, or hold less.", where="search")
     return space
 
 
@@ -218,11 +214,11 @@ def settings_space(arm: Arm, fixed: Sequence[str] = (), vary: Mapping[str, Any] 
     ranges of levels and settings that the arm does not have are not read, see :func:`refuse_idle_ranges`.
     """
     held = parse_fixed(fixed, f"{where}.fixed")
-    given = parse_vary(vary or {}, held, f"{where}.vary")
+    parsed = parse_vary(vary or {}, held, f"{where}.vary")
     varied: dict[str, Levels] = {}
     for name, choice in arm.choices.items():
         if name not in held:
-            ranges = given.get(name, {}).get(choice.level, {})
+            ranges = parsed.get(name, {}).get(choice.level, {})
             varied[name] = {choice.level: {key: value for key, value in ranges.items() if choice.has(key)}}
     return Space(arm, factor_options(arm, varied, held, where))
 

@@ -18,9 +18,9 @@ def named_studies() -> dict[str, str]:
     }
 
 
-def named_study(name: str, *, where: str = "") -> Path:
+def named_study(name: str) -> Path:
     """Return the path of a ready-made study; raise :class:`UnknownNameError`, which lists them, if there is none."""
     if name not in named_studies():
-        raise UnknownNameError.of("study", name, named_studies(), where=where)
+        raise UnknownNameError.of("study", name, named_studies())
     with as_file(files(__package__).joinpath(f"{name}.yaml")) as path:
         return path

@@ -44,7 +44,7 @@ def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice], repeat: i
     with as_on_a_lane("cpu", 1), threadpool_limits(1):  # a rule is fitted faster than threads agree on it
         columns = [audit(dataset, exam) for dataset, exam in zip(datasets, exams, strict=True)]
     names = [dataset.name for dataset in datasets]
-    told = [(name, differences(exam)) for name, exam in zip(names, exams, strict=True)]
-    notes = [f"{name}: validation asks otherwise than the test: {text}" for name, text in told if text]
+    remarks = [(name, differences(exam)) for name, exam in zip(names, exams, strict=True)]
+    notes = [f"{name}: validation asks otherwise than the test: {text}" for name, text in remarks if text]
     rows = [[name, *(str(column[name]) for column in columns)] for name in AUDIT]
     return AuditTable(names, [split.level for split in splits], repeat, rows, notes)

@@ -150,11 +150,11 @@ def register(study: Study, out: Path | None, screen: Screen) -> RegistrationReco
     """
     if out is None:
         raise KnockoutError("the question is written into the output folder; name it with --out.", where="--register")
-    asked = study
+    registered = study
     if study.search is not None:
-        asked = replace(study, first_repeat=study.fresh_repeat, repeats=study.search.confirm)
+        registered = replace(study, first_repeat=study.fresh_repeat, repeats=study.search.confirm)
     with screen.busy(READING):
-        record = make_plan(asked).record
+        record = make_plan(registered).record
     question = question_of(record, out, margin=metric_of(record.metric).margin, alpha=ALPHA)
     if study.looks and study.looks[-1] >= len(question.blocks):
         message = f"a look comes before all {len(question.blocks)} blocks are in; got {list(study.looks)}."

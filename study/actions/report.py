@@ -222,14 +222,14 @@ def _refuse_sealed(request: Request, folder: OutFolder) -> None:
     if options.reference is not None and plain(options.reference) != plain(search.reference):
         message = f"the reference of this search is {search.reference!r}, not {options.reference!r}."
         raise KnockoutError(message, where="--reference")
-    asked = {"arm": options.arm, "block": options.block, "dataset": options.dataset, "margin": options.margin}
-    asked |= {"alpha": request.alpha, "draw": request.draw}
-    given = [f"--{name}" for name, value in asked.items() if value]
-    if given:
+    values = {"arm": options.arm, "block": options.block, "dataset": options.dataset, "margin": options.margin}
+    values |= {"alpha": request.alpha, "draw": request.draw}
+    flags = [f"--{name}" for name, value in values.items() if value]
+    if flags:
         raise KnockoutError(
-            f"the test of this search is sealed, so its page compares no arms and {joined(given, 6)} cannot act. Leave "
+            f"the test of this search is sealed, so its page compares no arms and {joined(flags, 6)} cannot act. Leave "
             "it out, or run knockout confirm first.",
-            where=given[0],
+            where=flags[0],
         )
 
 

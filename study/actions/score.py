@@ -64,7 +64,7 @@ def scoring_study(files: Sequence[str], on: Sequence[str], keys: dict[str, Any])
     KnockoutError
         If a file is not there, or two lists have one name or one content.
     """
-    lists = [_named(given) for given in files]
+    lists = [_named(argument) for argument in files]
     names = [name for name, _ in lists]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -73,8 +73,8 @@ def scoring_study(files: Sequence[str], on: Sequence[str], keys: dict[str, Any])
     studies = [name for name in on if Path(name).suffix in (".yaml", ".yml")]
     if studies and len(on) > 1:
         raise KnockoutError(f"name data sets, or one study file; got {', '.join(on)}.", where="--on")
-    asked = {key: value for key, value in read_yaml(Path(studies[0])).values.items() if key in KEPT} if studies else {}
-    values: dict[str, Any] = {"name": "scored", "datasets": list(on), **asked, **keys}
+    shared = {key: value for key, value in read_yaml(Path(studies[0])).values.items() if key in KEPT} if studies else {}
+    values: dict[str, Any] = {"name": "scored", "datasets": list(on), **shared, **keys}
     weighing = {key: values.pop(key) for key in ("weight", "signed") if key in values}
     arms = [{"name": name, "edges": file, **weighing} for name, file in lists]
     values["reference"] = arms[0]
@@ -135,11 +135,11 @@ def _refuse_copies(lists: Sequence[tuple[str, str]]) -> None:
             )
 
 
-def _named(given: str) -> tuple[str, str]:
+def _named(text: str) -> tuple[str, str]:
     """Return name and file of a list: its own, or that of its folder where files of many methods have one name."""
-    name, equals, file = given.partition("=")
+    name, equals, file = text.partition("=")
     if not equals or "/" in name:
-        name, file = "", given
+        name, file = "", text
     path = Path(file)
     if "{" not in file and not path.is_file():
         raise KnockoutError(f"there is no list of edges.{sibling_suggestion(path)}", where=file)

@@ -38,11 +38,10 @@ class HasStatus(Protocol):
         """How it ended."""
 
 
-def make_console(*, stderr: bool = False) -> Console:
+def make_console() -> Console:
     """Return a console that prints text as it is, and keeps lines whole where output is not a terminal."""
     # markup off: an error may say '[/tmp/x]', which is none
     console = Console(
-        stderr=stderr,
         highlight=False,
         markup=False,
         emoji=False,

@@ -47,8 +47,8 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(value: bool) -> None:
+    if value:
         typer.echo(f"knockout {version('knockout')}")
         raise typer.Exit
 
@@ -178,8 +178,8 @@ def score(
     """
     from study.cli import outside
 
-    asked = {"split": split, "repeats": repeats, "metric": metric, "weight": weight, "baselines": baseline}
-    keys = {key: value for key, value in asked.items() if value} | ({"signed": True} if signed else {})
+    options = {"split": split, "repeats": repeats, "metric": metric, "weight": weight, "baselines": baseline}
+    keys = {key: value for key, value in options.items() if value} | ({"signed": True} if signed else {})
     means = outside.Means(tracking_uri)
     raise typer.Exit(outside.score(edges, on, keys, out, data, lanes, means, command=typed()))
 

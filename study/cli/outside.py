@@ -70,18 +70,18 @@ def _show_scores(screen: Terminal, cells: pd.DataFrame, arms: Sequence[str]) -> 
 
 def export(source: str, to: Path, data: Path | None, only: tuple[str, ...], keys: dict[str, Any], arm: str) -> None:
     """Write the exams of a study, or of data sets, as files, and say how scores come back."""
-    screen, given = Terminal(), {key: value for key, value in keys.items() if value}
+    screen, chosen = Terminal(), {key: value for key, value in keys.items() if value}
     is_study = Path(source).suffix in (".yaml", ".yml")
-    if is_study and given:
-        key = next(iter(given))
+    if is_study and chosen:
+        key = next(iter(chosen))
         raise KnockoutError(f"a study file says its {key} itself; leave --{key} out.", where=f"--{key}")
-    values: dict[str, Any] = {"name": "exams", "datasets": [source], **given}
+    values: dict[str, Any] = {"name": "exams", "datasets": [source], **chosen}
     study = Source(source if is_study else YamlFile(Path("export-split"), values, {}), data, only=only).load()
     with screen.busy(EXPORTING):
         folders = export_exams(study, to, arm)
     fold = "/fold-{fold}" if folders[0].name.startswith("fold-") else ""
     files = f"{to}/{{dataset}}/repeat-{{repeat}}{fold}/scores.csv"
-    options = {"on": source, "data": data, **given, "out": "OUT"}
+    options = {"on": source, "data": data, **chosen, "out": "OUT"}
     typed = [word for key, value in options.items() if value for word in (f"--{key}", value)]
     screen.say(f"{count(len(folders), 'exam')} written, the first into {folders[0]}")
     screen.say("each has the pairs to be scored in Pairs.csv; once a file scores.csv stands beside each:")

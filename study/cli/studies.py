@@ -145,8 +145,8 @@ def show_cost(console: Console, preview: Preview, cost: Estimate) -> None:
 def _settled(space: Space) -> Iterator[str]:
     """Yield the levels that every trial has, each with the settings that it was given."""
     for factor, choice in space.settled.items():
-        given = [f"{name}={getattr(choice.settings, name)}" for name in sorted(choice.settings.model_fields_set)]
-        yield f"{factor}={choice.level}" + (f"({', '.join(given)})" if given else "")
+        settings = [f"{name}={getattr(choice.settings, name)}" for name in sorted(choice.settings.model_fields_set)]
+        yield f"{factor}={choice.level}" + (f"({', '.join(settings)})" if settings else "")
 
 
 def show_search(console: Console, study: Study, search: Search) -> None:

@@ -146,20 +146,20 @@ def _fitted(choice: Choice, push: _Push, budget: Budget) -> list[Any]:
     weights = [nn.Parameter(weight.clone()) for weight in push.weights]
     graph = push.stage == "graph"
     fitter = optimizer.graph(weights) if graph else optimizer.joint(weights)
-    told: list[Any] = []
+    values: list[Any] = []
     for logits, labels in push.seen:
-        given = logits.clone().requires_grad_()
-        loss = fitter.loss(given, labels)
+        outputs = logits.clone().requires_grad_()
+        loss = fitter.loss(outputs, labels)
         loss.backward()
-        told += [loss.item(), _bytes(given.grad)]
+        values += [loss.item(), _bytes(outputs.grad)]
     for gradients in push.gradients:
         for weight, gradient in zip(weights, gradients, strict=True):
             weight.grad = gradient.clone()
         fitter.optimizer.step()
         if fitter.by_batch:
             fitter.scheduler.step()
-    told += sorted(_bytes(weight) for weight in weights)
-    return [*told, rates(fitter, budget.graph_epochs if graph else budget.epochs)]
+    values += sorted(_bytes(weight) for weight in weights)
+    return [*values, rates(fitter, budget.graph_epochs if graph else budget.epochs)]
 
 
 def rates(fitter: Any, epochs: int) -> list[float]:
@@ -167,11 +167,11 @@ def rates(fitter: Any, epochs: int) -> list[float]:
     steps = epochs * BATCHES if fitter.by_batch else epochs - 1
     fitter.optimizer.zero_grad(set_to_none=True)
     fitter.optimizer.step()
-    told: list[float] = []
+    values: list[float] = []
     for _ in range(steps):
         fitter.scheduler.step()
-        told.append(fitter.scheduler.get_last_lr()[0])
-    return told
+        values.append(fitter.scheduler.get_last_lr()[0])
+    return values
 
 
 @dataclass(frozen=True)
@@ -235,5 +235,5 @@ def _bytes(tensor: Tensor | None) -> bytes:
     return b"" if tensor is None else tensor.detach().contiguous().numpy().tobytes()
 
 
-def _digest(told: list[Any]) -> str:
-    return hashlib.sha256(repr(told).encode()).hexdigest()
+def _digest(values: list[Any]) -> str:
+    return hashlib.sha256(repr(values).encode()).hexdigest()

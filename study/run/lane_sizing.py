@@ -29,7 +29,6 @@ def size_lanes(
     cells: Sequence[Cell],
     ledger: Ledger,
     *,
-    where: str = "lanes",
     find: Callable[[], Sequence[Device]] | None = None,
     probe: Callable[[Sequence[Cell], str], float | None] | None = None,
 ) -> tuple[Lane, ...]:
@@ -43,16 +42,14 @@ def size_lanes(
         What will be run.
     ledger
         Knows what finished cells took.
-    where
-        What an error names.
     find, probe
         In place of :func:`study.run.devices.devices` and :func:`study.run.memory_probe.probe_peak`.
     """
     if not is_auto(text):
-        return parse_lanes(text, where=where)
+        return parse_lanes(text)
     available = (find or devices)()
     peak = _peak(cells, ledger, available, probe or probe_peak)
-    return parse_lanes(text, where=where, auto=[lane.device for lane in pack(available, peak, cores=cores())])
+    return parse_lanes(text, auto=[lane.device for lane in pack(available, peak, cores=cores())])
 
 
 def pack(

@@ -77,11 +77,6 @@ def _code_of(function: Any) -> str:
     return _sha("\n".join(sorted(map(_digest_of, modules))) if modules else _plain(function))[:16]
 
 
-def traced_modules(levels: tuple[tuple[str, str], ...], entry: str | None = ENTRY) -> tuple[str, ...]:
-    """Return the names of the modules that :func:`code_digest` reads, sorted."""
-    return tuple(sorted({module.name for module in _trace(levels, entry)[0]}))
-
-
 def source_digests(levels: tuple[tuple[str, str], ...], entry: str | None = ENTRY) -> dict[str, str]:
     """Return a digest of what each file that :func:`code_digest` reads does, by its path below its package's parent."""
     modules = sorted(_trace(levels, entry)[0])

@@ -6,6 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+class _Place:
+    """A file or folder below ``root``, with a line on what it holds."""
+
+    def __init__(self, name: str, meaning: str) -> None:
+        self.name, self.__doc__ = name, meaning
+
+    def __get__(self, folder: OutFolder | SearchFolder, owner: type) -> Path:
+        return folder.root / self.name
+
+
 @dataclass(frozen=True)
 class SearchFolder:
     """The files of one search: ``OUT/search``, or ``OUT/tune/<arm digest>``.
@@ -18,69 +28,29 @@ class SearchFolder:
 
     root: Path
 
-    @property
-    def trials(self) -> Path:
-        """Folder with one record per finished trial."""
-        return self.root / "trials"
+    trials = _Place("trials", "Folder with one record per finished trial.")
 
     def trial(self, number: int) -> Path:
         """Return the record of one finished trial."""
         return self.trials / f"{number:06d}.json"
 
-    @property
-    def trial_table(self) -> Path:
-        """One row per finished trial, for people and reports."""
-        return self.root / "trials.csv"
-
-    @property
-    def summary(self) -> Path:
-        """What was searched and how, and what explains the scores."""
-        return self.root / "search.json"
-
-    @property
-    def clock(self) -> Path:
-        """Seconds that the search has taken so far."""
-        return self.root / "clock.json"
-
-    @property
-    def openings(self) -> Path:
-        """For which arms the test was opened, and when."""
-        return self.root / "openings.json"
-
-    @property
-    def confirmed(self) -> Path:
-        """What arms scored in the search, and on fresh repeats."""
-        return self.root / "confirmed.csv"
-
-    @property
-    def path(self) -> Path:
-        """What arms between the reference and the best one scored on fresh repeats."""
-        return self.root / "path.csv"
-
-    @property
-    def walked(self) -> Path:
-        """Every cell that was trained for the path, those of changes that were not kept included."""
-        return self.root / "path.json"
+    trial_table = _Place("trials.csv", "One row per finished trial, for people and reports.")
+    summary = _Place("search.json", "What was searched and how, and what explains the scores.")
+    clock = _Place("clock.json", "Seconds that the search has taken so far.")
+    openings = _Place("openings.json", "For which arms the test was opened, and when.")
+    confirmed = _Place("confirmed.csv", "What arms scored in the search, and on fresh repeats.")
+    path = _Place("path.csv", "What arms between the reference and the best one scored on fresh repeats.")
+    walked = _Place(
+        "path.json", "Every cell that was trained for the path, those of changes that were not kept included."
+    )
+    journal = _Place("optuna.log", "Optuna's own storage, unless a URL names another.")
+    journal_lock = _Place(".optuna.lock", "Lock of Optuna's storage.")
+    report = _Place("report", "Folder of the report of the search alone, its test sealed.")
 
     @property
     def tables(self) -> tuple[Path, ...]:
         """What a report says of the search, as far as it is there."""
         return tuple(file for file in (self.summary, self.trial_table, self.confirmed, self.path) if file.is_file())
-
-    @property
-    def journal(self) -> Path:
-        """Optuna's own storage, unless a URL names another."""
-        return self.root / "optuna.log"
-
-    @property
-    def journal_lock(self) -> Path:
-        """Lock of Optuna's storage."""
-        return self.root / ".optuna.lock"
-
-    @property
-    def report(self) -> Path:
-        """Folder of the report of the search alone, its test sealed."""
-        return self.root / "report"
 
 
 @dataclass(frozen=True)
@@ -95,59 +65,23 @@ class OutFolder:
 
     root: Path
 
-    @property
-    def plan(self) -> Path:
-        """The cells that the study last run here planned."""
-        return self.root / "plan.json"
-
-    @property
-    def registration(self) -> Path:
-        """The question that was registered before scores were seen."""
-        return self.root / "registration.yaml"
-
-    @property
-    def owners(self) -> Path:
-        """The studies that run here, and what their files say."""
-        return self.root / "studies.json"
-
-    @property
-    def commands(self) -> Path:
-        """The commands that ran cells into this folder, one per line."""
-        return self.root / "commands.txt"
-
-    @property
-    def table(self) -> Path:
-        """The tidy table: one row per cell, part and metric."""
-        return self.root / "cells.parquet"
-
-    @property
-    def report(self) -> Path:
-        """Folder of the study's report."""
-        return self.root / "report"
-
-    @property
-    def given(self) -> Path:
-        """Folder with the data sets that were given as objects, by digest, and the study file that reads them."""
-        return self.root / "given"
-
-    @property
-    def ledger(self) -> Path:
-        """Folder with one record per finished cell."""
-        return self.root / "ledger"
+    plan = _Place("plan.json", "The cells that the study last run here planned.")
+    registration = _Place("registration.yaml", "The question that was registered before scores were seen.")
+    owners = _Place("studies.json", "The studies that run here, and what their files say.")
+    commands = _Place("commands.txt", "The commands that ran cells into this folder, one per line.")
+    table = _Place("cells.parquet", "The tidy table: one row per cell, part and metric.")
+    report = _Place("report", "Folder of the study's report.")
+    given = _Place(
+        "given", "Folder with the data sets that came as objects, by digest, and the study file that reads them."
+    )
+    ledger = _Place("ledger", "Folder with one record per finished cell.")
 
     def record(self, cell: str) -> Path:
         """Return the record of a cell, given by its digest."""
         return self.ledger / f"{cell}.json"
 
-    @property
-    def predictions_folder(self) -> Path:
-        """Folder with the predictions of every finished cell."""
-        return self.root / "predictions"
-
-    @property
-    def embeddings_folder(self) -> Path:
-        """Folder with what models make of test pairs."""
-        return self.root / "embeddings"
+    predictions_folder = _Place("predictions", "Folder with the predictions of every finished cell.")
+    embeddings_folder = _Place("embeddings", "Folder with what models make of test pairs.")
 
     def predictions(self, cell: str) -> Path:
         """Return the predictions of a cell in test and validation: TF, target, label, score, part, fold."""
@@ -165,15 +99,8 @@ class OutFolder:
         """Return what the program of a cell printed, or in one of its folds (counted from 1)."""
         return self.root / "output" / (f"{cell}-fold_{fold}.txt" if fold else f"{cell}.txt")
 
-    @property
-    def scratch(self) -> Path:
-        """Folder in which programs find their files while they run."""
-        return self.root / "scratch"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Folder with the state of trainings that have not ended."""
-        return self.root / "checkpoints"
+    scratch = _Place("scratch", "Folder in which programs find their files while they run.")
+    checkpoints = _Place("checkpoints", "Folder with the state of trainings that have not ended.")
 
     def checkpoint(self, cell: str, fold: int = 0) -> Path:
         """Return the checkpoint of a cell, or of one of its folds (counted from 1)."""
@@ -183,58 +110,30 @@ class OutFolder:
         """Return a stage of training that several arms share."""
         return self.root / "shared" / f"{digest}.pt"
 
-    @property
-    def claims(self) -> Path:
-        """Folder that says which driver trains which cell."""
-        return self.root / "claims"
+    claims = _Place("claims", "Folder that says which driver trains which cell.")
 
     def claim(self, cell: str) -> Path:
         """Return the claim on a cell."""
         return self.claims / f"{cell}.json"
 
-    @property
-    def claims_lock(self) -> Path:
-        """Lock of all claims."""
-        return self.claims / ".lock"
-
-    @property
-    def drivers(self) -> Path:
-        """Folder with one file per driver."""
-        return self.claims / "drivers"
+    claims_lock = _Place("claims/.lock", "Lock of all claims.")
+    drivers = _Place("claims/drivers", "Folder with one file per driver.")
 
     def driver(self, name: str) -> Path:
         """Return the file in which a driver says who it is."""
         return self.drivers / f"{name}.json"
 
-    @property
-    def mlflow(self) -> Path:
-        """MLflow's sqlite store, unless ``--tracking-uri`` names another."""
-        return self.root / "mlflow.db"
-
-    @property
-    def mlflow_artifacts(self) -> Path:
-        """Artifacts of MLflow's own store."""
-        return self.root / "mlartifacts"
-
-    @property
-    def mlflow_lock(self) -> Path:
-        """Lock of MLflow's runs."""
-        return self.root / ".mlflow.lock"
+    mlflow = _Place("mlflow.db", "MLflow's sqlite store, unless ``--tracking-uri`` names another.")
+    mlflow_artifacts = _Place("mlartifacts", "Artifacts of MLflow's own store.")
+    mlflow_lock = _Place(".mlflow.lock", "Lock of MLflow's runs.")
 
     @property
     def search(self) -> SearchFolder:
         """The search of a study that searches."""
         return SearchFolder(self.root / "search")
 
-    @property
-    def tuning(self) -> Path:
-        """Folder of a tuned ablation, with one search per arm."""
-        return self.root / "tune"
-
-    @property
-    def tuning_table(self) -> Path:
-        """What the search of each arm was allowed, spent and found."""
-        return self.tuning / "tuning.csv"
+    tuning = _Place("tune", "Folder of a tuned ablation, with one search per arm.")
+    tuning_table = _Place("tune/tuning.csv", "What the search of each arm was allowed, spent and found.")
 
     def tuning_of(self, arm: str) -> SearchFolder:
         """Return the search of one arm of a tuned ablation, given by the arm's digest."""

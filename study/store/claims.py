@@ -131,11 +131,6 @@ class Claims:
             if claim is not None and claim.driver == self.driver:
                 file.unlink(missing_ok=True)
 
-    def others(self) -> dict[str, Claim]:
-        """Return the cells that other living drivers train."""
-        claims = _claims(self.folder, self._now(), self._awake)
-        return {claim.cell: claim for claim in claims if claim.alive and claim.record.driver != self.driver}
-
     def work_on(self, lanes: Sequence[Lane]) -> None:
         """Let others see what this driver works on; cheap while it stays the same."""
         if tuple(lanes) != self._lanes:

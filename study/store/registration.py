@@ -146,8 +146,8 @@ def read_registration(out: Path) -> RegistrationRecord | None:
     """
     path = OutFolder(out).registration
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return RegistrationRecord.model_validate(given)
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return RegistrationRecord.model_validate(content)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, yaml.YAMLError, ValidationError) as error:

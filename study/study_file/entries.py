@@ -9,7 +9,7 @@ from search_spaces.arm import Choice, parse_choice
 from study.study_file.keys import DatasetSpec, StudyFile
 
 
-def entry(raw: StudyFile, given: str | DatasetSpec, position: int) -> tuple[DatasetSpec, Choice]:
+def entry(raw: StudyFile, item: str | DatasetSpec, position: int) -> tuple[DatasetSpec, Choice]:
     """Return an entry of a study's data sets with its exam.
 
     Raises
@@ -18,7 +18,7 @@ def entry(raw: StudyFile, given: str | DatasetSpec, position: int) -> tuple[Data
         If it is no data set, or its exam is not one for it, with the key path.
     """
     at = f"datasets[{position}]"
-    spec = _dataset(given, at)
+    spec = _dataset(item, at)
     if spec.train_on is not None:
         return spec, _transfer_exam(raw, spec, at)
     if spec.split is None:
@@ -37,10 +37,10 @@ def _transfer_exam(raw: StudyFile, spec: DatasetSpec, at: str) -> Choice:
     return choice
 
 
-def _dataset(given: str | DatasetSpec, at: str) -> DatasetSpec:
-    if given == "simulated":
+def _dataset(item: str | DatasetSpec, at: str) -> DatasetSpec:
+    if item == "simulated":
         return DatasetSpec(simulate={})
-    spec = DatasetSpec(path=given) if isinstance(given, str) else given
+    spec = DatasetSpec(path=item) if isinstance(item, str) else item
     if (spec.path is None) == (spec.simulate is None):
         raise KnockoutError("a data set is either a 'path' or 'simulate'.", where=at)
     if spec.orthologs and spec.train_on is None:

@@ -62,7 +62,7 @@ class StudyFile(_Strict):
     lanes: str = "auto"
 
 
-def parse(cls: type[Any], given: Any, at: str) -> Any:
+def parse(cls: type[Any], raw: Any, at: str) -> Any:
     """Validate one part of a study file against its keys.
 
     Raises
@@ -71,7 +71,7 @@ def parse(cls: type[Any], given: Any, at: str) -> Any:
         For the first thing that is wrong, with its key path.
     """
     try:
-        return cls.model_validate(given)
+        return cls.model_validate(raw)
     except ValidationError as error:
         # a misspelt key comes before the key that is missing because of it
         for problem in sorted(error.errors(), key=lambda problem: problem["type"] == "missing"):

@@ -158,7 +158,7 @@ def load_study(
         values, done = override(at_scale(file.values, scale), overrides)
         raw = parse(StudyFile, values, "")
         load_plugins(raw.plugins, file.path.parent)
-        entries = [entry(raw, given, i) for i, given in enumerate(raw.datasets)]
+        entries = [entry(raw, item, i) for i, item in enumerate(raw.datasets)]
         root = data or file.path.parent
         exams = choose(entries, root, only, may_miss=named)
         parse_lanes(lanes or raw.lanes, where="--lanes" if lanes else "lanes")
@@ -234,27 +234,27 @@ def _study(raw: StudyFile, exams: Sequence[tuple[DatasetSpec, Choice]], root: Pa
     )
 
 
-def _looks(given: Sequence[int]) -> tuple[int, ...]:
+def _looks(looks: Sequence[int]) -> tuple[int, ...]:
     """Return the numbers of blocks at which verdicts are read early, in order."""
-    if any(blocks < 1 for blocks in given) or len(set(given)) < len(given):
-        message = f"looks are numbers of blocks, each once: [4, 6]; got {list(given)}."
+    if any(blocks < 1 for blocks in looks) or len(set(looks)) < len(looks):
+        message = f"looks are numbers of blocks, each once: [4, 6]; got {list(looks)}."
         raise KnockoutError(message, where="looks")
-    return tuple(sorted(given))
+    return tuple(sorted(looks))
 
 
-def _embedded(given: Sequence[str] | None, arms: Sequence[Arm], aliases: Mapping[str, str]) -> tuple[str, ...]:
+def _embedded(names: Sequence[str] | None, arms: Sequence[Arm], aliases: Mapping[str, str]) -> tuple[str, ...]:
     """Return the arms named to save what they make of pairs: the reference where none is, if it encodes any."""
     known = [arm.name for arm in arms]
     can = [arm.name for arm in arms if arm.trains and "pair_encoder" not in arm.silenced]
-    if given is None:
+    if names is None:
         return tuple(name for name in known[:1] if name in can)
-    for position, name in enumerate(given):
+    for position, name in enumerate(names):
         at, arm = f"embeddings[{position}]", aliases.get(name, name)
         if arm not in known:
             raise UnknownNameError.of("arm", name, [*known, *aliases], where=at)
         if arm not in can:
             raise KnockoutError(f"arm {name!r} encodes no pairs. Arms that do: {', '.join(can) or 'none'}.", where=at)
-    return tuple(dict.fromkeys(aliases.get(name, name) for name in given))
+    return tuple(dict.fromkeys(aliases.get(name, name) for name in names))
 
 
 def _space(reference: Arm, search: SearchSpec) -> Space:

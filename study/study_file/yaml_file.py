@@ -125,17 +125,17 @@ def parse_value(text: str, key: str, *, where: str) -> Any:
 
 def study_text(name: str, content: Mapping[str, Any]) -> str:
     """Return a study file that says what a validated one said: :attr:`study.study_file.study.Study.content`."""
-    said = {key: value for key, value in content.items() if value is not None}
-    if "search" in said:
-        said.pop("design", None)  # one or the other
-    said["datasets"] = [
-        {k: v for k, v in entry.items() if v not in (None, "")} for entry in map(_entry, said["datasets"])
+    values = {key: value for key, value in content.items() if value is not None}
+    if "search" in values:
+        values.pop("design", None)  # one or the other
+    values["datasets"] = [
+        {k: v for k, v in entry.items() if v not in (None, "")} for entry in map(_entry, values["datasets"])
     ]
-    return yaml.safe_dump({"name": name, **said}, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump({"name": name, **values}, sort_keys=False, allow_unicode=True)
 
 
-def _entry(given: str | dict[str, Any]) -> dict[str, Any]:
-    return {"simulate": {}} if given == "simulated" else {"path": given} if isinstance(given, str) else given
+def _entry(item: str | dict[str, Any]) -> dict[str, Any]:
+    return {"simulate": {}} if item == "simulated" else {"path": item} if isinstance(item, str) else item
 
 
 def _load(text: str, where: str) -> tuple[Any, Any]:

@@ -89,8 +89,8 @@ def run_cell(cell: Cell, lane: Lane, out: Path | None = None, timeout_s: float |
         reason = f"it took longer than --timeout allows ({timeout_s:g} s), and was at {_place(error)}"
         result = replace(failed(cell, Status.TIMEOUT, reason), traceback=_text(error))
     except ProgramError as error:
-        kept = "" if out is None else f". All that it printed: {OutFolder(out).output(cell.digest).relative_to(out)}"
-        result = failed(cell, Status.ERROR, f"{error}{kept}")
+        hint = "" if out is None else f". All that it printed: {OutFolder(out).output(cell.digest).relative_to(out)}"
+        result = failed(cell, Status.ERROR, f"{error}{hint}")
     except BaseException as error:  # a part that calls sys.exit ends its cell, not the study
         reason = f"{type(error).__name__}: {error} ({_place(error)})"
         result = replace(failed(cell, Status.ERROR, reason), traceback=_text(error))

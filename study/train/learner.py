@@ -70,9 +70,9 @@ def view_of(arm: Arm, dataset: Dataset, split: Split, streams: Streams, fold: in
 
 def asked_pairs(split: Split) -> tuple[Ints, Ints]:
     """Return the pairs that are asked of a model, of validation and test, sorted, and the order that sorts them."""
-    asked = np.concatenate([split.validation, split.test])
-    order = np.lexsort(asked.T[::-1])
-    return asked[order], order
+    pairs = np.concatenate([split.validation, split.test])
+    order = np.lexsort(pairs.T[::-1])
+    return pairs[order], order
 
 
 def check_learner(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> None:
@@ -119,9 +119,9 @@ def score_by_learner(
         )
         learner = arm.choices["scorer"].build()
         learner.fit(view, context)
-        asked, order = asked_pairs(split)
-        scores = np.empty(len(asked))
-        scores[order] = _checked(learner.score(asked), len(asked))
+        pairs, order = asked_pairs(split)
+        scores = np.empty(len(pairs))
+        scores[order] = _checked(learner.score(pairs), len(pairs))
     validation, test = np.split(scores, [len(split.validation)])
     return LearnerScores(validation, test, context)
 

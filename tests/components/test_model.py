@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from component_cases import all_levels, assert_gradients_reach_all, fit, make_da
 
 from components.core import registry
 from components.core.dataset import Dataset, pair_keys
-from components.core.streams import ROLES, Streams
+from components.core.streams import Role, Streams
 from components.model import training_graph
 from study.train.fit import predict
 
@@ -70,9 +71,9 @@ class TestStreams:
     def test_roles_parts_repeats_and_data_sets_do_not_share_draws(self):
         seeds = {
             Streams(data, repeat).seed(role, part)
-            for data, repeat, role, part in itertools.product(["a", "b"], range(3), ROLES, ["", "gnn"])
+            for data, repeat, role, part in itertools.product(["a", "b"], range(3), get_args(Role), ["", "gnn"])
         }
-        assert len(seeds) == 2 * 3 * len(ROLES) * 2
+        assert len(seeds) == 2 * 3 * len(get_args(Role)) * 2
 
     def test_stream_starts_anew_each_time(self):
         streams = Streams("a", 0)

@@ -91,8 +91,8 @@ def read_lab_expression(path: Path, layer: str = "X", gene_column: str = "") -> 
     if is_h5ad(path):
         lab = _of_h5ad(path, layer, gene_column)
     elif layer != "X" or gene_column:
-        given = f"layer {layer!r}" if layer != "X" else f"column {gene_column!r} of var"
-        raise KnockoutError(f"there is no {given} in a CSV file; only .h5ad files have them.", where=str(path))
+        option = f"layer {layer!r}" if layer != "X" else f"column {gene_column!r} of var"
+        raise KnockoutError(f"there is no {option} in a CSV file; only .h5ad files have them.", where=str(path))
     else:
         lab = _of_csv(path)
     if not lab.genes:

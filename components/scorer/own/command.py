@@ -66,8 +66,8 @@ class Command(ExpressionLearner):
 
         @model_validator(mode="before")
         @classmethod
-        def _starts_beside_the_study_file(cls, given: dict[str, Any]) -> dict[str, Any]:
-            return {"folder": "."} | given
+        def _starts_beside_the_study_file(cls, raw: dict[str, Any]) -> dict[str, Any]:
+            return {"folder": "."} | raw
 
         @model_validator(mode="after")
         def _names_are_used(self) -> Self:
@@ -105,9 +105,9 @@ class Command(ExpressionLearner):
             except ValueError as error:
                 raise ValueError(f"{error} in the command; write {{{{ for a brace") from None
 
-        def inherited(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        def inherited(self, raw: Mapping[str, Any]) -> dict[str, Any]:
             """Return what a user set here; another program takes over nothing."""
-            return {} if "run" in given else super().inherited(given)
+            return {} if "run" in raw else super().inherited(raw)
 
         @property
         def words(self) -> list[str]:

@@ -239,10 +239,10 @@ def _started(mark: str) -> list[psutil.Process]:
 def _refuse_failed(code: int, what: str, output: Path) -> None:
     if code == 0:
         return
-    said = _tail(output)
+    text = _tail(output)
     ended = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-    reason = f"{what} {ended}; its last lines: {said[-TAIL:] or '(none)'}"
-    if code in (-signal.SIGKILL, 128 + signal.SIGKILL) or any(words in said for words in OUT_OF_MEMORY):
+    reason = f"{what} {ended}; its last lines: {text[-TAIL:] or '(none)'}"
+    if code in (-signal.SIGKILL, 128 + signal.SIGKILL) or any(words in text for words in OUT_OF_MEMORY):
         raise MemoryError(reason)
     raise ProgramError(reason)
 

@@ -48,16 +48,16 @@ def reversals(frame: pd.DataFrame, metrics: tuple[str, ...], margin: float | Non
         Largest difference that does not matter, for metrics between 0 and 1.
     """
     roles, primary = ordered_arms(frame), metrics[0]
-    asked = np.array([[roles[a] != "control" or roles[b] != "control" for b in roles] for a in roles])
-    asked = np.triu(asked, 1)
+    eligible = np.array([[roles[a] != "control" or roles[b] != "control" for b in roles] for a in roles])
+    eligible = np.triu(eligible, 1)
     tables, compared = [], {}
     for kind, means in _kinds(frame, metrics).items():
-        seen = np.zeros_like(asked)
+        seen = np.zeros_like(eligible)
         for here, there in combinations(means, 2):
             if kind == "metrics" and here != primary:
                 continue
             ahead, behind, blocks = _differences(means[here], means[there], list(roles))
-            known = asked & (blocks >= MIN_BLOCKS)
+            known = eligible & (blocks >= MIN_BLOCKS)
             seen |= known
             measured = (here, there) if kind == "metrics" else (primary, primary)
             sizes = [_least(m, margin if m == primary else None) for m in measured]
@@ -112,11 +112,11 @@ def _differences(here: pd.DataFrame, there: pd.DataFrame, arms: list[str]) -> tu
 
 
 def _flips(
-    ahead: np.ndarray, behind: np.ndarray, blocks: np.ndarray, asked: np.ndarray, least: list[float]
+    ahead: np.ndarray, behind: np.ndarray, blocks: np.ndarray, eligible: np.ndarray, least: list[float]
 ) -> pd.DataFrame:
     """List the flips between two places, the arm that is ahead in the first one as ``one``; arms by their number."""
     smaller = np.minimum(np.abs(ahead), np.abs(behind))
-    one, other = np.nonzero(asked & (ahead * behind < 0) & (smaller > 10.0**-DECIMALS))
+    one, other = np.nonzero(eligible & (ahead * behind < 0) & (smaller > 10.0**-DECIMALS))
     turn = ahead[one, other] < 0
     one, other = np.where(turn, other, one), np.where(turn, one, other)
     here, there = ahead[one, other], behind[one, other]

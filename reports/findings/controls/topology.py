@@ -111,8 +111,8 @@ def _stacked(alone: pd.DataFrame, arm: pd.DataFrame) -> np.ndarray:
     validation, fold = (alone["part"] == "validation").to_numpy(), alone["fold"].to_numpy()
     labels, scores = alone["label"].to_numpy(), np.empty(len(alone))
     for number in np.unique(fold):
-        fits, asked = validation & (fold == number), ~validation & (fold == number)
-        scores[asked] = stack(both[fits], labels[fits], both[asked])
+        fits, scored = validation & (fold == number), ~validation & (fold == number)
+        scores[scored] = stack(both[fits], labels[fits], both[scored])
     return scores[~validation]
 
 

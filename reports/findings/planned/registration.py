@@ -21,11 +21,11 @@ def deviations(table: Table, options: ReportOptions) -> tuple[str, ...]:
     planned = table.planned
     if planned is None or planned.registration is None or not planned.registration.content:
         return ()
-    asked = planned.registration.content
+    content = planned.registration.content
     return (
-        *_settings(asked, table, options),
-        *_arms(asked, table, {arm for arm, _, _, _ in planned.cells}),
-        *_data(asked, table),
+        *_settings(content, table, options),
+        *_arms(content, table, {arm for arm, _, _, _ in planned.cells}),
+        *_data(content, table),
     )
 
 
@@ -43,10 +43,10 @@ def registration_refusals(registration: Registration | None, listed_deviations: 
     return out + [Refusal("deviation", "the registered question", line, "warning") for line in listed_deviations]
 
 
-def _settings(asked: Any, table: Table, options: ReportOptions) -> Iterator[str]:
+def _settings(content: Any, table: Table, options: ReportOptions) -> Iterator[str]:
     now = {"primary metric": table.metric, "margin": margin_of(table.metric, options.margin), "level": options.alpha}
     now["reference arm"] = table.reference
-    before = [asked["metric"], asked["margin"], asked["alpha"], asked["reference"]]
+    before = [content["metric"], content["margin"], content["alpha"], content["reference"]]
     for (what, value), registered in zip(now.items(), before, strict=True):
         if value != registered:
             yield f"The {what} is {value}; registered was {registered}."
@@ -54,24 +54,24 @@ def _settings(asked: Any, table: Table, options: ReportOptions) -> Iterator[str]
         yield f"The independent unit is the column {options.block}; registered were blocks of the study."
 
 
-def _arms(asked: Any, table: Table, planned: set[str]) -> Iterator[str]:
-    frame, registered = table.frame, asked["arms"]
+def _arms(content: Any, table: Table, planned: set[str]) -> Iterator[str]:
+    frame, registered = table.frame, content["arms"]
     roles = frame.drop_duplicates("arm").set_index("arm")["role"]
     # the arms that a search found could not be named beforehand
-    added = [arm for arm in roles.index if arm not in registered and (asked["kind"], roles[arm]) != ("search", "arm")]
+    added = [arm for arm in roles.index if arm not in registered and (content["kind"], roles[arm]) != ("search", "arm")]
     if added:
         yield f"{count(len(added), 'arm')} added after registration: {listed(sorted(added), _LISTED)}."
     if removed := sorted(set(registered) - planned):
         yield f"{count(len(removed), 'registered arm')} removed: {listed(removed, _LISTED)}."
-    if asked["kind"] == "tune" or "arm_digest" not in frame:
+    if content["kind"] == "tune" or "arm_digest" not in frame:
         return  # tuning is to change their settings
     digests = frame.drop_duplicates("arm").set_index("arm")["arm_digest"]
     if other := sorted(a for a in digests.index if a in registered and digests[a] != registered[a]["digest"]):
         yield f"Other settings than registered: {listed(other, _LISTED)}."
 
 
-def _data(asked: Any, table: Table) -> Iterator[str]:
-    frame, registered = table.frame, asked["datasets"]
+def _data(content: Any, table: Table) -> Iterator[str]:
+    frame, registered = table.frame, content["datasets"]
     of_sets = frame.drop_duplicates("dataset").set_index("dataset")
     if added := sorted(set(of_sets.index) - set(registered)):
         yield f"{count(len(added), 'data set')} added after registration: {listed(added, _LISTED)}."
@@ -84,10 +84,10 @@ def _data(asked: Any, table: Table) -> Iterator[str]:
         other = [name for name in known if column in of_sets and of_sets.loc[name, column] != registered[name][key]]
         if other and not (column == "block" and table.units not in ("", "block")):
             yield f"{what} than registered on {listed(sorted(other), _LISTED)}."
-    if more := sorted(set(frame["repeat"].unique()) - set(asked["repeats"])):
+    if more := sorted(set(frame["repeat"].unique()) - set(content["repeats"])):
         yield f"{count(len(more), 'repeat')} added after registration: {listed([*map(str, more)], _LISTED)}."
-    mine = frame[frame["arm"] == asked["reference"]]
-    if "protocol" in mine and len(mine) and _other_budget(mine["protocol"].iloc[0], asked["training"]):
+    mine = frame[frame["arm"] == content["reference"]]
+    if "protocol" in mine and len(mine) and _other_budget(mine["protocol"].iloc[0], content["training"]):
         yield "Another training budget than registered."
 
 

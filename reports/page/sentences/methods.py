@@ -48,7 +48,7 @@ def methods(a: Analysis) -> str:
 
 def as_latex(text: str) -> str:
     """Return a text about a study with everything escaped that LaTeX would read as a command."""
-    return re.sub("|".join(map(re.escape, _ESCAPES)), lambda found: _ESCAPES[found.group()], text)
+    return re.sub("|".join(map(re.escape, _ESCAPES)), lambda match: _ESCAPES[match.group()], text)
 
 
 def _design(a: Analysis) -> str:

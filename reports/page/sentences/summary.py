@@ -51,14 +51,14 @@ def _parts(a: Analysis) -> str:
 def _all(a: Analysis, n: int, word: str) -> str:
     """Say the one word that holds for every comparison."""
     reference = brief(a.reference or "")
-    told = {
+    sentences = {
         "may go": f"Each of the {n} parts may go",
         "earns its keep": f"Each of the {n} parts earns its keep",
         "costs": f"Each of the {n} parts costs {label(a.metric)}",
         "practically equal": f"All {n} arms are practically equal to {reference}",
         **{word: f"All {n} arms are {word} than {reference}" for word in ("better", "worse", "not worse")},
     }
-    return told.get(word, f"Of all {n} comparisons {word}") + "."
+    return sentences.get(word, f"Of all {n} comparisons {word}") + "."
 
 
 def _names(a: Analysis, members: Sequence[Conclusion]) -> str:

@@ -46,7 +46,7 @@ def latex(text: pd.DataFrame, caption: str, name: str) -> str:
 
 
 def _starred(name: object) -> str:
-    text = re.sub(f"{STAR}+", lambda found: f"$^{{{'*' * len(found.group())}}}$", str(name))
+    text = re.sub(f"{STAR}+", lambda match: f"$^{{{'*' * len(match.group())}}}$", str(name))
     return _signs(text)
 
 

@@ -85,7 +85,7 @@ def blocks_for_equality(
     return _blocks(margin, sd, alpha / comparisons, (1 + POWER) / 2 if both_sides else POWER, blocks_for_equal(alpha))
 
 
-def _blocks(difference: float, sd: float, one_sided_alpha: float, wanted: float, fewest: int) -> int | None:
+def _blocks(difference: float, sd: float, one_sided_alpha: float, target: float, fewest: int) -> int | None:
     if not difference > 0 or not sd >= 0:
         raise ValueError(f"a difference above 0 and a spread of at least 0 are needed, got {difference} and {sd}")
     if sd * 4 <= difference:  # near certain at any size, and far out the noncentral t is not to be had
@@ -94,7 +94,7 @@ def _blocks(difference: float, sd: float, one_sided_alpha: float, wanted: float,
     def enough(n: int) -> bool:
         # what NaN scipy leaves stands for a power of 1
         reached = TTestPower().power(difference / sd, n, one_sided_alpha, alternative="larger")
-        return not reached < wanted
+        return not reached < target
 
     low, high = fewest - 1, fewest
     while not enough(high):

@@ -31,7 +31,7 @@ from study.study_file.yaml_file import parse_yaml
 CHECKING = "making the report of the bundle again from its table"
 _KEYS = ["arm_digest", "data_digest", "code_digest", "repeat"]  # of a cell, in the table and in the plan
 _VERSION = re.compile(r"\D[^\d]* [\w.+!-]{1,80}")  # a library and its version
-_ASKED = ("metric", "margin", "alpha", "looks")
+_QUESTION = ("metric", "margin", "alpha", "looks")
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ def check(path: Path, screen: Screen) -> Checked:
         raise KnockoutError(f"no bundle of knockout: there is no {MANIFEST}.", where=str(path))
     manifest = parse_record(files[MANIFEST], Manifest, Path(f"{path}/{MANIFEST}"))
     findings = list(_members(files, manifest))
-    given = {name: content for name, content in files.items() if name != MANIFEST and not name.startswith("report/")}
+    inputs = {name: content for name, content in files.items() if name != MANIFEST and not name.startswith("report/")}
     with screen.busy(CHECKING), tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / FOLDER
-        write_files(given, folder)
+        write_files(inputs, folder)
         for name, step in STEPS.items():
             findings += _guarded(name, partial(step, folder, manifest), folder)
         findings += _guarded("report", partial(_report, folder, manifest, files), folder)
@@ -119,8 +119,8 @@ def _registration(folder: Path, manifest: Manifest) -> Iterator[Finding]:
     record = read_registration(folder)
     assert record is not None
     sound = record.computed == record.digest
-    said = f"registered on {record.date}, digest {record.digest[:12]}"
-    yield Finding("registration", sound, said if sound else f"{said} does not fit what it says: it was edited")
+    message = f"registered on {record.date}, digest {record.digest[:12]}"
+    yield Finding("registration", sound, message if sound else f"{message} does not fit what it says: it was edited")
 
 
 def _plan(folder: Path, manifest: Manifest) -> Iterator[Finding]:
@@ -130,8 +130,8 @@ def _plan(folder: Path, manifest: Manifest) -> Iterator[Finding]:
     rows = read_plan(folder).rows
     same = manifest.datasets == datasets_of(rows) and manifest.cells == len(rows) and manifest.study == rows[0].study
     sets = count(len(manifest.datasets), "data set")
-    said = f"{count(len(rows), 'cell')} on {sets}"
-    yield Finding("plan", same, said if same else f"{said}; the manifest has other cells, data sets or data digests")
+    text = f"{count(len(rows), 'cell')} on {sets}"
+    yield Finding("plan", same, text if same else f"{text}; the manifest has other cells, data sets or data digests")
 
 
 def _table(folder: Path, manifest: Manifest) -> Iterator[Finding]:
@@ -144,12 +144,12 @@ def _table(folder: Path, manifest: Manifest) -> Iterator[Finding]:
     planned = {row.cell: tuple(str(getattr(row, key)) for key in _KEYS) for row in read_plan(folder).rows}
     wrong = [cell for cell, *keys in table.itertuples(index=False, name=None) if planned.get(cell) != tuple(keys)]
     if wrong or table["cell"].duplicated().any() or len(table) != manifest.ended:
-        said = (
+        message = (
             f"{count(len(wrong), 'cell')} of the table are not as planned, e.g. {wrong[0]}"
             if wrong
             else (f"{count(len(table), 'cell')} in the table, {manifest.ended} in the manifest")
         )
-        yield Finding("table", False, said)
+        yield Finding("table", False, message)
         return
     yield Finding("table", True, f"{len(table)} of {count(len(planned), 'planned cell')} have ended, each as planned")
 
@@ -163,10 +163,10 @@ def _study(folder: Path, manifest: Manifest) -> Iterator[Finding]:
     unlike = [] if values.get("name") == manifest.study else ["name"]
     if OutFolder(folder).plan.exists():
         plan = read_plan(folder)
-        asked = {"metric": plan.metric, "margin": plan.margin, "alpha": plan.alpha, "looks": plan.looks}
-        unlike += [key for key in _ASKED if (values.get(key) or None) != (asked[key] or None)]
-    said = f"{', '.join(unlike)} not as in the plan" if unlike else "asks what the plan asks"
-    yield Finding("study", not unlike, said)
+        planned = {"metric": plan.metric, "margin": plan.margin, "alpha": plan.alpha, "looks": plan.looks}
+        unlike += [key for key in _QUESTION if (values.get(key) or None) != (planned[key] or None)]
+    message = f"{', '.join(unlike)} not as in the plan" if unlike else "asks what the plan asks"
+    yield Finding("study", not unlike, message)
 
 
 STEPS = {"registration": _registration, "plan": _plan, "table": _table, "study": _study}
@@ -193,7 +193,7 @@ def _report(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> Iterat
         yield Finding("versions", True, f"the report was made with {others}")
 
 
-def _as_versions(given: Sequence[str], here: Sequence[str]) -> list[str]:
+def _as_versions(packages: Sequence[str], here: Sequence[str]) -> list[str]:
     """Return the libraries that a manifest lists; refuse what is none, for they are struck out of the pages.
 
     Raises
@@ -202,9 +202,9 @@ def _as_versions(given: Sequence[str], here: Sequence[str]) -> list[str]:
         If they are not the libraries of a report, each with a version.
     """
     names = [known.rpartition(" ")[0] for known in here]
-    if [one.rpartition(" ")[0] for one in given] != names or not all(_VERSION.fullmatch(one) for one in given):
+    if [one.rpartition(" ")[0] for one in packages] != names or not all(_VERSION.fullmatch(one) for one in packages):
         raise KnockoutError(f"its libraries are not those of a report: {', '.join(names)}.", where=MANIFEST)
-    return list(given)
+    return list(packages)
 
 
 def _compared(name: str, packed: bytes, derived: bytes, apart: tuple[str, ...], *, same_versions: bool) -> Finding:

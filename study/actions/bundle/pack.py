@@ -79,8 +79,8 @@ def _design(out: Path, plan: PlanRecord, records: dict[str, CellRecord]) -> dict
     table["reason"] = table["reason"].map(redact)
     text = for_spreadsheets(table).to_csv(index=False, lineterminator="\n")
     files = {folder.plan.name: plan.text().encode(), TABLE: text.encode()}
-    kept = (folder.registration, folder.tuning_table)
-    return files | {_name(path, out): path.read_bytes() for path in kept if path.is_file()}
+    optional = (folder.registration, folder.tuning_table)
+    return files | {_name(path, out): path.read_bytes() for path in optional if path.is_file()}
 
 
 def _common(out: Path, plan: PlanRecord | None) -> dict[str, bytes]:
@@ -124,5 +124,5 @@ def _name(path: Path, out: Path) -> str:
 
 def _environment() -> str:
     """Return the installed packages and their versions: no addresses, which may hold a token."""
-    names = {f"{found.metadata['Name']}=={found.version}" for found in distributions()}
+    names = {f"{package.metadata['Name']}=={package.version}" for package in distributions()}
     return "".join(f"{name}\n" for name in sorted(names, key=str.casefold))

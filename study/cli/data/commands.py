@@ -104,5 +104,5 @@ def data_prepare(
     from study.cli.data import datasets
 
     files = LabFiles(source, network, tfs, synonyms, gene_ordering)
-    given = {key: value for key, value in locals().items() if key in PrepareSettings.model_fields}
-    datasets.prepare(files, to, given, name=name, cell=cell, overwrite=overwrite)
+    settings = {key: value for key, value in locals().items() if key in PrepareSettings.model_fields}
+    datasets.prepare(files, to, settings, name=name, cell=cell, overwrite=overwrite)

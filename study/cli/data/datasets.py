@@ -131,7 +131,7 @@ def _download(files: Sequence[beeline.RemoteFile], to: Path, source: str, consol
 
 
 def prepare(
-    files: LabFiles, to: Path, given: dict[str, Any], *, name: str = "", cell: str = "", overwrite: bool = False
+    files: LabFiles, to: Path, raw: dict[str, Any], *, name: str = "", cell: str = "", overwrite: bool = False
 ) -> Path:
     """Make a data set of a lab's files and show the account of it.
 
@@ -141,7 +141,7 @@ def prepare(
         Expression, network and what else there is.
     to
         Folder to make; with ``name`` and ``cell`` the folder below which it is made.
-    given
+    raw
         Settings of :class:`PrepareSettings`.
     name, cell
         Network and cell type, as tables and the statistics should call them; both or none.
@@ -158,7 +158,7 @@ def prepare(
     KnockoutError
         For a mistake in the options or the files.
     """
-    settings = parse_settings(PrepareSettings, given, owner="prepare", where="knockout data prepare")
+    settings = parse_settings(PrepareSettings, raw, owner="prepare", where="knockout data prepare")
     if files.gene_ordering is None and settings.p_value != PrepareSettings().p_value:
         raise KnockoutError("p-values come from a gene ordering; give --gene-ordering as well.", where="--p-value")
     with busy("reading the files and making the data set"):

@@ -116,8 +116,8 @@ def of_experiment(uri: str, experiment: str, out: Path | None, request: Request)
 
 def _naming_runs(error: ReportError, source: str, runs: Sequence[str]) -> ReportError:
     """Say of each row that an error names which run it is."""
-    said = f"{error.where} {error.message}".replace(source, "")
-    listed = re.findall(r"\brows? (\d+(?:(?:, | and )\d+)*)", said)
+    message = f"{error.where} {error.message}".replace(source, "")
+    listed = re.findall(r"\brows? (\d+(?:(?:, | and )\d+)*)", message)
     rows = dict.fromkeys(int(number) for text in listed for number in re.findall(r"\d+", text))
     named = "; ".join([f"row {row} is run {runs[row - 2]}" for row in rows if 2 <= row < len(runs) + 2][:4])
     if "status must say so" in error.message:

@@ -106,18 +106,18 @@ class Paces:
     def _away(self, place: Place, other: Place) -> float:
         return distance(place[0], other[0]) + OTHER_DATA * (place[1] != other[1])
 
-    def _ratio(self, known: str, asked: str) -> float:
+    def _ratio(self, known: str, other: str) -> float:
         """Return how many times as long a batch takes on one data set as on another: measured, else by their genes."""
-        if known == asked:
+        if known == other:
             return 1.0
         batches = {place: pace.joint.batch for place, pace in self._timed.items() if pace is not None}
         both = [
-            batches[shape, asked] / seconds
+            batches[shape, other] / seconds
             for (shape, dataset), seconds in batches.items()
-            if dataset == known and seconds and (shape, asked) in batches
+            if dataset == known and seconds and (shape, other) in batches
         ]
         genes = {name: dataset.n_genes for name, dataset in self.exams.datasets.items()}
-        return fmean(both) if both else genes[asked] / genes[known]
+        return fmean(both) if both else genes[other] / genes[known]
 
 
 def _place(cell: Cell) -> Place:

@@ -27,11 +27,11 @@ def shape_of(arm: Arm, budget: Budget) -> Shape:
     A setting that a level names in ``same_cost`` is left out. So are, of an assembled model, what it is shown and how
     its negatives are drawn: they do not change what a batch computes.
     """
-    return _shape(_Asked(arm.digest, budget, arm))
+    return _shape(_Work(arm.digest, budget, arm))
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Work:
     """An arm within a budget, known by its digest."""
 
     digest: str
@@ -40,10 +40,10 @@ class _Asked:
 
 
 @lru_cache(maxsize=8192)
-def _shape(asked: _Asked) -> Shape:
-    arm = asked.arm
+def _shape(work: _Work) -> Shape:
+    arm = work.arm
     left_out = ("negatives", "scorer") if arm.trains else ("negatives",) if arm.learns else ()
-    settings = {f"training.{name}": getattr(asked.budget, name) for name in PACED_BY if arm.budgeted}
+    settings = {f"training.{name}": getattr(work.budget, name) for name in PACED_BY if arm.budgeted}
     for factor, choice in arm.canonical.items():
         if factor not in left_out:
             settings |= _settings(factor, choice)

@@ -35,11 +35,8 @@ class Estimate:
         Sum over cells, on one lane.
     at_most
         The same if no cell stops early.
-    measured
-        Share of the missing cells whose cost is known from finished cells of the same arm, or of one as dear, on the
-        same data set.
     unknown
-        Number of missing cells that are not in it: of programs that a plan does not run.
+        Number of missing cells that are not in the sum: of programs that a plan does not run.
     slow
         Missing cells that are not in it either, by arm: of methods that take longer than a plan spends on them.
     rescored
@@ -51,7 +48,6 @@ class Estimate:
 
     seconds: float
     at_most: float
-    measured: float
     unknown: int = 0
     slow: Mapping[str, int] = field(default_factory=dict)
     timed: int = 0
@@ -83,11 +79,8 @@ def estimate(plan: Plan, ledger: Ledger, say: Callable[[str], None] = lambda tex
         for pays, number in ((True, paying), (False, len(cells) - paying)):
             expected += number * work.seconds(_likely, pays=pays)
             at_most += number * work.seconds(lambda epochs, patience: epochs, pays=pays)
-    told = sum(seconds is not None for seconds in known)
-    unknown = len(missing) - told - len(to_time)
-    return Estimate(
-        expected, at_most, told / max(len(missing), 1), unknown, slow, paces.timed, paces.kinds, len(rescored)
-    )
+    unknown = known.count(None) - len(to_time)
+    return Estimate(expected, at_most, unknown, slow, paces.timed, paces.kinds, len(rescored))
 
 
 @dataclass(frozen=True)

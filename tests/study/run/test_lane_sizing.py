@@ -113,8 +113,8 @@ def test_lanes_written_out_are_the_users_word(cells: list[Cell], tmp_path: Path,
         raise AssertionError("nobody asked for auto")
 
     assert size_lanes("cpu:2", cells, Ledger(tmp_path), find=find, probe=never) == (Lane("cpu", 4),) * 2
-    with pytest.raises(KnockoutError, match="--lanes: 'many' is no lane"):
-        size_lanes("auto,many", cells, Ledger(tmp_path), where="--lanes", find=lambda: TWO_GPUS, probe=lambda *_: 1.0)
+    with pytest.raises(KnockoutError, match="lanes: 'many' is no lane"):
+        size_lanes("auto,many", cells, Ledger(tmp_path), find=lambda: TWO_GPUS, probe=lambda *_: 1.0)
 
 
 def test_gpus_are_packed_by_what_a_probe_takes_and_a_cuda_context(cells: list[Cell], tmp_path: Path, eight_cores: None):

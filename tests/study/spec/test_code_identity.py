@@ -160,8 +160,13 @@ class Tree:
 
     def traced(self, *levels: tuple[str, str], entry: bool = True) -> set[str]:
         self.register()
-        names = code.traced_modules(levels, self.entry if entry else None)
+        names = traced_modules(levels, self.entry if entry else None)
         return {name.removeprefix(f"{self.top}.") for name in names if name.startswith(self.top)}
+
+
+def traced_modules(levels: tuple[tuple[str, str], ...], entry: str | None) -> set[str]:
+    files = code.source_digests(levels, entry)
+    return {file.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".") for file in files}
 
 
 @pytest.fixture
@@ -479,7 +484,7 @@ def test_a_new_level_in_the_registrys_table_retrains_nothing(monkeypatch: pytest
 
 
 def test_a_rule_does_not_depend_on_how_a_model_fuses():
-    traced = code.traced_modules((("scorer", "degree"),), None)
+    traced = traced_modules((("scorer", "degree"),), None)
     assert registry.level("scorer", "degree").__module__ in traced
     assert registry.level("fusion", "late").__module__ not in traced
 
@@ -487,7 +492,7 @@ def test_a_rule_does_not_depend_on_how_a_model_fuses():
 def test_every_level_is_traced_to_parts_alone():
     for factor in registry.FACTORS:
         for level in registry.levels(factor):
-            traced = code.traced_modules(((factor, level),), None)
+            traced = traced_modules(((factor, level),), None)
             assert traced and all(name.startswith("components.") for name in traced), (factor, level)
             assert registry.__name__ not in traced
 
