@@ -192,12 +192,8 @@ class GRNModel(nn.Module):
         if not self.paired:
             return Encoded(None, embedding)
         inputs = features if embedding is None else self.fusion.encoder_input(features, embedding.layers)
-        if (
-            pairs is not None
-            and 2 * pairs < len(inputs)
-            and self.pair_encoder.by_gene
-            and not self.pair_encoder.context
-        ):
+        few = pairs is not None and 2 * pairs < len(inputs) and self.pair_encoder.by_gene
+        if pairs is not None and (few or self.pair_encoder.dropped_by_pair) and not self.pair_encoder.context:
             return Encoded(None, embedding, inputs=inputs)
         neighbours = None
         if self.pair_encoder.context or self.pair_encoder.common:

@@ -36,6 +36,9 @@ class PairEncoder(nn.Module):
     by_gene
         Whether :meth:`project` maps each gene alone, whichever others there are: a small batch then projects its own
         genes in place of all.
+    dropped_by_pair
+        Whether training projects the genes of every pair anew, so that what :meth:`project` drops is drawn for each
+        pair and not once for all pairs of a gene.
     common
         Whether :meth:`forward` is given the sum of the tokens of common neighbours as a third argument.
     """
@@ -44,6 +47,7 @@ class PairEncoder(nn.Module):
     context: int = 0
     classified: ClassVar[bool] = False
     by_gene: ClassVar[bool] = False
+    dropped_by_pair: ClassVar[bool] = False
     common: ClassVar[bool] = False
 
     class Settings(BaseSettings):

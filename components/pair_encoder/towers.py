@@ -16,12 +16,14 @@ class Towers(PairEncoder):
 
     Two ``[pairs, dim]`` to ``[pairs, dim]``. With two parts, the first half of the features (a gene's own embedding)
     and the second (the mean of the cells that express it) pass a perceptron each, the same for both genes; side by
-    side they pass one of the gene's role. What is dropped before the pair is joined is dropped by gene, once per batch.
+    side they pass one of the gene's role. Training runs them for the genes of every pair, so that what is dropped is
+    drawn by pair; scoring runs them once per gene.
 
     Source: public code of GMFGRN (Lishuoyy/GMFGRN), Li et al. 2024.
     """
 
     classified = True
+    dropped_by_pair = True
 
     class Settings(PairEncoder.Settings):
         """Settings of the perceptrons; defaults are GMFGRN's."""

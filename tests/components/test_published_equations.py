@@ -1,4 +1,4 @@
-"""GENELink and GNNLink, against slow loops written from their public code."""
+"""GENELink, GNNLink and DeepSEM, against slow loops written from their public code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from components.core import registry
 from components.model import training_graph
+from components.scorer.known.deepsem import StructuralVAE
 from search_spaces.presets import preset
 
 
@@ -83,3 +84,38 @@ def test_genelink_attends_twice_and_averages_the_heads_of_the_second_layer():
     outer, inner = part.heads[1][0], part.heads[1][3]
     as_target = F.leaky_relu(inner(F.leaky_relu(outer(graph.layers[1]))))
     torch.testing.assert_close(graph.as_target, as_target)
+
+
+def test_deepsems_loss_reads_a_component_of_one_beside_each_value(monkeypatch):
+    torch.manual_seed(0)
+    vae = StructuralVAE(genes=4, hidden=3).double()
+    x, noise = torch.randn(2, 2, 4, dtype=torch.float64)
+    monkeypatch.setattr(torch, "randn_like", lambda like: noise)
+    with torch.no_grad():
+        vae.w.copy_(torch.randn(4, 4) / 5)  # w[target, regulator]; what stands on the diagonal is left out
+        for layer in vae.modules():
+            if isinstance(layer, torch.nn.Linear):
+                layer.bias.normal_()
+    through = np.array([[float(i == j) - (vae.w[j, i].item() if i != j else 0.0) for j in range(4)] for i in range(4)])
+
+    def slow(network: torch.nn.Sequential, given: list[float]) -> np.ndarray:
+        for i in range(0, len(network), 2):
+            given = network[i].weight.detach().numpy() @ given + network[i].bias.detach().numpy()
+            given = np.tanh(given) if i + 2 < len(network) else given
+        return given
+
+    prior_mean, prior_log_var = (slow(part, [1.0]) @ through for part in (vae.prior_mean, vae.prior_log_var))
+    squares, kls = [], []
+    for cell in range(2):
+        codes = np.array([slow(vae.encoder, [x[cell, gene].item(), 1.0]) for gene in range(4)])
+        mean, log_var = codes[:, 0] @ through, codes[:, 1] @ through
+        z = mean + np.exp(log_var / 2) * noise[cell].numpy()
+        back = z @ np.linalg.inv(through)
+        for gene in range(4):
+            squares.append((slow(vae.decoder, [back[gene]])[0] - x[cell, gene].item()) ** 2)
+            log_q = -0.5 * (log_var[gene] + (z[gene] - mean[gene]) ** 2 / np.exp(log_var[gene]))
+            prior = prior_mean[gene], prior_log_var[gene]
+            log_p = -0.5 * (prior[1] + (z[gene] - prior[0]) ** 2 / np.exp(prior[1]))
+            kls.append(log_q - log_p)
+    vae.identity = vae.identity.double()  # no buffer, so that .double() leaves it
+    assert vae(x, beta=0.5).item() == pytest.approx(np.mean(squares) + 0.5 * np.mean(kls), rel=1e-6)

@@ -256,6 +256,23 @@ def test_towers_read_either_part_of_the_features_by_a_perceptron_of_its_own():
     assert [m.out_features for m in part.as_tf if isinstance(m, torch.nn.Linear)] == [16, 8]
 
 
+def test_towers_drop_by_pair_in_training_and_score_each_gene_once(dataset, split):
+    parts = make_parts(bucketing="none", gnn="none", pair_encoder=("towers", {"dim": 8, "dropout": 0.5}))
+    model = make_model(dataset, parts)
+    pairs = torch.from_numpy(split.train[:1]).expand(64, 2)
+    graph = model.graph_of(pairs)
+    drawn = []
+    model.pair_encoder.as_tf.register_forward_hook(lambda part, given, out: drawn.append(out))
+    model.train().views(graph, pairs)
+    assert len(drawn[0]) == 128, "both genes of 64 pairs"
+    assert len(drawn[0][:64].unique(dim=0)) > 32, "one gene has a mask for each of its pairs, as in GMFGRN's code"
+    model.eval()
+    trained = model.views(graph, pairs)[0][0]
+    scored = model.score(model.encode(graph), pairs)[0]
+    torch.testing.assert_close(trained, scored)
+    assert len(drawn[-1]) == len(dataset.genes), "scoring projects each gene once"
+
+
 def test_the_decoder_reads_tokens_and_what_the_encoder_makes_of_them():
     torch.manual_seed(0)
     settings = registry.parse("pair_encoder", "encoder_decoder", {"dim": 8, "heads": 2, "width": 6})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -24,7 +26,8 @@ class DeepSEM(Network):
     between genes; an L1 term keeps W sparse. As published are that loss, the alternating fits of W and networks, the
     constant that W starts at, and the settings for networks that are not cell-type specific. Left out are the variant
     for cell-type-specific networks, which masks zeros, and mixtures of several Gaussians, which the published defaults
-    do not use; with one Gaussian its prior is a constant per gene, here learned as such.
+    do not use: with one, the component of a cell is 1, which the encoder reads beside a value, and from which two
+    networks make mean and log-variance of each gene's prior.
 
     Source: Shu et al. 2021; settings and loss of its public code.
     """
@@ -51,10 +54,10 @@ class DeepSEM(Network):
         mean, sd = (f(expression, axis=1, keepdims=True, dtype=np.float64) for f in (np.mean, np.std))
         cells = torch.from_numpy(((expression - mean) / sd).astype(np.float32).T.copy())
         with seeded(int(rng.integers(2**63 - 1))):
-            w = self._train(_VAE(cells.shape[1], self.settings.hidden), cells)
+            w = self._train(StructuralVAE(cells.shape[1], self.settings.hidden), cells)
         return w[:, torch.from_numpy(tfs)].abs().T.numpy().astype(np.float64)
 
-    def _train(self, vae: _VAE, cells: Tensor) -> Tensor:
+    def _train(self, vae: StructuralVAE, cells: Tensor) -> Tensor:
         s = self.settings
         shared = [weight for name, weight in vae.named_parameters() if name != "w"]
         networks = torch.optim.RMSprop(shared, lr=s.learning_rate)
@@ -72,20 +75,24 @@ class DeepSEM(Network):
         return vae.w.detach()
 
 
-class _VAE(nn.Module):
+class StructuralVAE(nn.Module):
+    """The beta-VAE of DeepSEM's code with one Gaussian, and W ``[genes, genes]`` between encoder and decoder."""
+
     def __init__(self, genes: int, hidden: int) -> None:
         super().__init__()
-        self.encoder, self.decoder = _mlp(hidden, 2), _mlp(hidden, 1)
-        self.prior = nn.Parameter(torch.zeros(2, genes))  # mean and log-variance of each gene's noise
+        self.encoder, self.decoder = _mlp(2, hidden, hidden, 2), _mlp(1, hidden, hidden, 1)
+        self.prior_mean, self.prior_log_var = _mlp(1, hidden, genes), _mlp(1, hidden, genes)
         self.w = nn.Parameter(torch.rand(genes, genes) * 2e-4 + 1 / max(genes - 1, 1))
         self.identity = torch.eye(genes)
 
     def forward(self, x: Tensor, beta: float) -> Tensor:
         """Return the loss of ``[cells, genes]``; w[target, regulator]."""
         through = self.identity - (self.w * (1 - self.identity)).T
-        mean, log_var = self.encoder(x[:, :, None]).unbind(dim=2)
+        component = torch.ones_like(x)
+        mean, log_var = self.encoder(torch.stack([x, component], dim=2)).unbind(dim=2)
         mean, log_var = mean @ through, log_var @ through
-        prior_mean, prior_log_var = self.prior @ through
+        one = component[:1, :1]
+        prior_mean, prior_log_var = self.prior_mean(one) @ through, self.prior_log_var(one) @ through
         z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
         decoded = self.decoder(torch.linalg.solve(through, z, left=False)[:, :, None])[:, :, 0]
         kl = 0.5 * (
@@ -94,9 +101,11 @@ class _VAE(nn.Module):
         return F.mse_loss(decoded, x) + beta * kl.mean()
 
 
-def _mlp(hidden: int, out: int) -> nn.Sequential:
-    layers = [nn.Linear(1, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, out)]
-    for layer in layers:
+def _mlp(*widths: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for in_width, out_width in itertools.pairwise(widths):
+        layer = nn.Linear(in_width, out_width)
         nn.init.xavier_normal_(layer.weight)
         nn.init.zeros_(layer.bias)
-    return nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh(), layers[2])
+        layers += [layer, nn.Tanh()]
+    return nn.Sequential(*layers[:-1])
