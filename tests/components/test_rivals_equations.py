@@ -263,11 +263,11 @@ def test_towers_drop_by_pair_in_training_and_score_each_gene_once(dataset, split
     graph = model.graph_of(pairs)
     drawn = []
     model.pair_encoder.as_tf.register_forward_hook(lambda part, given, out: drawn.append(out))
-    model.train().views(graph, pairs)
+    model.train().views(model.read(graph), pairs)
     assert len(drawn[0]) == 128, "both genes of 64 pairs"
     assert len(drawn[0][:64].unique(dim=0)) > 32, "one gene has a mask for each of its pairs, as in GMFGRN's code"
     model.eval()
-    trained = model.views(graph, pairs)[0][0]
+    trained = model.views(model.read(graph), pairs)[0][0]
     scored = model.score(model.encode(graph), pairs)[0]
     torch.testing.assert_close(trained, scored)
     assert len(drawn[-1]) == len(dataset.genes), "scoring projects each gene once"

@@ -101,6 +101,7 @@ def test_confirm_walks_the_path_with_real_cells(finished_search: Path, knockout:
     assert knockout("confirm", study, "--out", out, "--path").code == 0 and set((out / "ledger").iterdir()) == ledger
 
 
+@pytest.mark.slow
 def test_cells_of_the_path_go_to_mlflow_with_the_test_of_its_steps_alone(study_file: Any, forked: None, out: Path):
     """Changes that were tried and not kept were chosen against by validation; nobody opened their test."""
     from mlflow.tracking import MlflowClient

@@ -85,6 +85,7 @@ def test_a_search_proposes_the_same_arms_on_any_number_of_lanes(study: Any, tmp_
     assert len({digest for _, digest, _, _ in found[0]}) == asked.search.trials, "no arm is tried twice"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["none", "wilcoxon", "hyperband", "median"])
 def test_a_search_that_dies_again_and_again_ends_with_the_same_trials(study: Any, tmp_path: Path, pruner: str):
     asked = replace(study(pruner=pruner), repeats=4)
@@ -103,7 +104,9 @@ def test_a_search_that_dies_again_and_again_ends_with_the_same_trials(study: Any
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
-@pytest.mark.parametrize("pruner", ["none", "wilcoxon", "hyperband"])
+@pytest.mark.parametrize(
+    "pruner", ["none", *(pytest.param(name, marks=pytest.mark.slow) for name in ("wilcoxon", "hyperband"))]
+)
 def test_trials_that_views_share_give_the_arms_of_trials_that_optuna_copies(
     study: Any, tmp_path: Path, sampler: str, pruner: str, monkeypatch: pytest.MonkeyPatch
 ):
