@@ -5,9 +5,14 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import resolve_name
+from threading import Lock
 from typing import Any, NamedTuple
+
+ATTEMPTS = 5  # to parse a source while other threads do
+_PARSING = Lock()
 
 
 class Import(NamedTuple):
@@ -56,10 +61,23 @@ def read_syntax(source: bytes, package: str, own: tuple[str, ...]) -> Syntax:
     """
     reader = _Reader(package, own)
     try:
-        text = "\n".join(reader.tokens(ast.parse(source)))
+        text = "\n".join(reader.tokens(_parse(source)))
     except (SyntaxError, ValueError):  # ValueError: null bytes before Python 3.12, numbers of thousands of digits
         return Syntax(hashlib.sha256(source).hexdigest())
     return Syntax(hashlib.sha256(text.encode()).hexdigest(), tuple(reader.imports))
+
+
+def _parse(source: bytes) -> ast.AST:
+    """Return the syntax tree of a source, also where other threads parse, as a cluster's worker has them.
+
+    Python 3.11 and 3.12 count the parser's depth for all threads of a process together, and raise SystemError where two
+    parse at once (cpython issue 106905). Ours wait for each other; for others' it is tried again.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with suppress(SystemError), _PARSING:
+            return ast.parse(source)
+    with _PARSING:
+        return ast.parse(source)
 
 
 class _Reader:

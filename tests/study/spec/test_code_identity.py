@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib.util
 import itertools
 import sys
 import tempfile
 import textwrap
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -377,6 +380,27 @@ def test_a_class_without_a_file_is_digested_by_its_functions_and_constants(tree:
 
 def digest_of(source: str) -> str:
     return read_syntax(source.encode(), "pkg", ("own",)).digest
+
+
+def test_threads_parse_one_after_the_other_and_again_where_others_disturb_them(monkeypatch: pytest.MonkeyPatch):
+    """The parser of Python 3.11 raises SystemError where two threads parse at once: seen in a worker of a cluster."""
+    parse, inside, most, disturbed = ast.parse, [0], [0], iter([True, True, *[False] * 100])
+
+    def watched(source: bytes) -> ast.AST:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(0.002)  # time for another thread to come in
+        inside[0] -= 1
+        if next(disturbed):
+            raise SystemError("AST constructor recursion depth mismatch (before=87, after=77)")
+        return parse(source)
+
+    monkeypatch.setattr(ast, "parse", watched)
+    with ThreadPoolExecutor(4) as pool:
+        digests = set(pool.map(digest_of, ["x = 1"] * 12))
+    assert most == [1]
+    monkeypatch.undo()
+    assert digests == {digest_of("x = 1")}
 
 
 @pytest.mark.parametrize(
