@@ -22,6 +22,7 @@ from reports.figures.stored import edge_pictures, embedding_pictures, matching, 
 from reports.findings.analysis import analyse
 from reports.findings.controls.audit import audit, audit_refusals
 from reports.findings.controls.topology import beyond_topology
+from reports.findings.refusals import unread_refusals
 from reports.findings.results import Analysis
 from reports.folder import PAGE, SHORT, publish, refuse_folder
 from reports.options import DEFAULTS, ReportOptions
@@ -37,6 +38,7 @@ from reports.provenance import Provenance
 from reports.search.reading import SearchFiles, read_search
 from reports.search.record import Search
 from reports.search.refusals import search_refusals, tuning_refusals
+from reports.stored.cells import CellFiles
 from reports.stored.curves import Curves
 from reports.stored.embeddings import Embeddings
 from reports.stored.predictions import Predictions
@@ -127,7 +129,9 @@ def write(
     drawn += training_pictures(analysis, curves, datasets) if curves else []
     drawn += embedding_pictures(analysis, embeddings, datasets) if embeddings else []
     audited, beyond = audit(analysis), beyond_topology(analysis, predictions.every_part if predictions else None)
-    analysis = replace(analysis, refusals=(*analysis.refusals, *audit_refusals(audited)))
+    stored: list[CellFiles] = [files for files in (predictions, curves, embeddings) if files]
+    unread = {path: reason for files in stored for path, reason in files.unread.items()}
+    analysis = replace(analysis, refusals=(*analysis.refusals, *audit_refusals(audited), *unread_refusals(unread)))
     tables = [*exports(analysis), *conclusion_exports(analysis), *contribution_exports(analysis)]
     tables += [*audit_exports(audited), *topology_exports(beyond)]
     if search:

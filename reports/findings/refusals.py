@@ -282,3 +282,16 @@ def outcome(compared: list[Finding], tests: list[GlobalTest], of_metric: Mapping
             message = "Failed cells: no pairs of mean ranks over the surviving blocks."
             out.append(Refusal("failures", f"{label(test.metric)}: Nemenyi, Conover", message))
     return out
+
+
+def unread_refusals(unread: Mapping[str, str]) -> tuple[Refusal, ...]:
+    """Warn of files beside the table that could not be read: path to reason."""
+    if not unread:
+        return ()
+    path, reason = next(iter(unread.items()))
+    which = path if len(unread) == 1 else f"{path} and {len(unread) - 1} more"
+    message = (
+        f"Figures and what expression adds are without {which}: {reason.rstrip('.')}. Scores and verdicts have the "
+    )
+    message += "cells. Delete the file with the cell's record in the ledger and run the study again."
+    return (Refusal("files that cannot be read", count(len(unread), "file"), message, "warning"),)

@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
+from reports.errors import ReportError
 from reports.table.status import Status
 from reports.words.names import plain_names
+
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True)
+class CellFiles:
+    """Files that cells left beside a table, read only where somebody asks for them.
+
+    Attributes
+    ----------
+    folder
+        Where they lie.
+    cells
+        One row (arm, dataset, repeat, cell) per file.
+    unread
+        Why a file could not be read, by path, of those that were asked for: they are left out, and nothing else is.
+    """
+
+    folder: Path
+    cells: pd.DataFrame
+    unread: dict[str, str] = field(default_factory=dict)
+
+    def read(
+        self, arm: str, dataset: str, suffix: str, content_of: Callable[[Path, int], Content]
+    ) -> Iterator[tuple[int, Content]]:
+        """Yield repeat and content of the files of an arm on a data set that can be read, by repeat."""
+        mine = self.cells[(self.cells["arm"] == arm) & (self.cells["dataset"] == dataset)]
+        for repeat, cell in zip(mine["repeat"].astype(int), mine["cell"], strict=True):
+            path = self.folder / f"{cell}{suffix}"
+            try:
+                content = content_of(path, repeat)
+            except ReportError as error:
+                self.unread[str(path)] = error.message
+            else:
+                yield repeat, content
 
 
 def cells_beside(table: Path, folder: Path, suffix: str) -> pd.DataFrame:

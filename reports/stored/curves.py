@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from reports.errors import ReportError
-from reports.stored.cells import cells_beside
+from reports.stored.cells import CellFiles, cells_beside
 
 STAGES = {"joint": "epochs", "graph": "graph_epochs"}  # to the key of a budget that says how long it may last
 _VALIDATION = "_validation_"
@@ -48,19 +47,14 @@ class Trained:
         return 1 + self.validation.index(max(self.validation))
 
 
-@dataclass(frozen=True)
-class Curves:
-    """Where the records lie: ``cells`` has one row (arm, dataset, repeat, cell) per record."""
-
-    folder: Path
-    cells: pd.DataFrame
+class Curves(CellFiles):
+    """Where the records lie: one per cell."""
 
     def of(self, arm: str, dataset: str, most: int) -> dict[str, list[Trained]]:
         """Return how an arm was trained on a data set: stage to one training per repeat, the first ``most`` of them."""
-        mine = self.cells[(self.cells["arm"] == arm) & (self.cells["dataset"] == dataset)].head(most)
         trainings: dict[str, list[Trained]] = {stage: [] for stage in STAGES}
-        for repeat, cell in zip(mine["repeat"], mine["cell"], strict=True):
-            for stage, trained in _read(self.folder / f"{cell}.json", int(repeat)).items():
+        for _, stages in itertools.islice(self.read(arm, dataset, ".json", _read), most):
+            for stage, trained in stages.items():
                 trainings[stage].append(trained)
         return trainings
 

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from reports.errors import ReportError
-from reports.stored.cells import cells_beside
+from reports.stored.cells import CellFiles, cells_beside
 
 NEIGHBOURS = 15
 FEWEST = 3 * NEIGHBOURS  # pairs; among fewer, the neighbours of a pair are a third of all
@@ -36,19 +36,13 @@ class Embedded:
     known: int
 
 
-@dataclass(frozen=True)
-class Embeddings:
-    """Where the embeddings lie: ``cells`` has one row (arm, dataset, repeat, cell) per file."""
-
-    folder: Path
-    cells: pd.DataFrame
+class Embeddings(CellFiles):
+    """Where the embeddings lie: one file per cell that saved them."""
 
     def of(self, arm: str, dataset: str) -> Embedded | None:
         """Return what an arm made of test pairs on a data set, in its first repeat that was saved."""
-        mine = self.cells[(self.cells["arm"] == arm) & (self.cells["dataset"] == dataset)]
-        if mine.empty:
-            return None
-        return _read(self.folder / f"{mine['cell'].iloc[0]}.npz", int(mine["repeat"].iloc[0]))
+        first = next(self.read(arm, dataset, ".npz", _read), None)
+        return None if first is None else first[1]
 
 
 def read_embeddings(table: Path, folder: Path) -> Embeddings | None:

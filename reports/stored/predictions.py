@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.stored.cells import cells_beside
+from reports.stored.cells import CellFiles, cells_beside
 
 COLUMNS = ("tf", "target", "label", "score")
 PARTS = ("part", "fold")  # of the exam; predictions of earlier versions have those of the test alone
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Where the predictions lie: ``cells`` has one row (arm, dataset, repeat, cell) per file."""
-
-    folder: Path
-    cells: pd.DataFrame
+class Predictions(CellFiles):
+    """Where the predictions lie: one file per cell."""
 
     def of(self, arm: str, dataset: str) -> list[pd.DataFrame]:
         """Return what an arm predicted on a data set, one table (tf, target, label, score) per repeat."""
@@ -28,9 +23,7 @@ class Predictions:
 
     def every_part(self, arm: str, dataset: str) -> dict[int, pd.DataFrame]:
         """Return what an arm predicted on a data set in validation and test, by repeat, with columns part and fold."""
-        mine = self.cells[(self.cells["arm"] == arm) & (self.cells["dataset"] == dataset)].sort_values("repeat")
-        files = zip(mine["repeat"].astype(int), mine["cell"], strict=True)
-        return {repeat: _read(self.folder / f"{cell}.parquet") for repeat, cell in files}
+        return dict(self.read(arm, dataset, ".parquet", _read))
 
 
 def read_predictions(table: Path, folder: Path) -> Predictions | None:
@@ -39,7 +32,7 @@ def read_predictions(table: Path, folder: Path) -> Predictions | None:
     return None if cells.empty else Predictions(folder, cells)
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path, _: int) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path)
     except (ValueError, OSError) as error:

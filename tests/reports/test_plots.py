@@ -18,7 +18,6 @@ from scipy import stats
 from sklearn.metrics import precision_recall_curve
 
 from reports.build import write
-from reports.errors import ReportError
 from reports.figures.analysed import more_pictures, pictures
 from reports.figures.cells.edge_scores import score_heatmap
 from reports.figures.cells.network import mean_scores, network, subject
@@ -316,15 +315,17 @@ def test_predictions_outside_the_table_are_not_read(small: tuple[Table, Predicti
     )
 
 
-def test_damaged_predictions_are_named(small: tuple[Table, Predictions], tmp_path: Path) -> None:
-    _, predictions = small
-    cell = predictions.cells["cell"].iloc[0]
-    (tmp_path / "predictions" / f"{cell}.parquet").write_text("not parquet")
-    with pytest.raises(ReportError, match=r"not readable predictions"):
-        predictions.of(predictions.cells["arm"].iloc[0], predictions.cells["dataset"].iloc[0])
-    pd.DataFrame({"tf": ["A"]}).to_parquet(tmp_path / "predictions" / f"{cell}.parquet")
-    with pytest.raises(ReportError, match="lack target, label, score"):
-        predictions.of(predictions.cells["arm"].iloc[0], predictions.cells["dataset"].iloc[0])
+def test_damaged_predictions_are_left_out_and_named(small: tuple[Table, Predictions], tmp_path: Path) -> None:
+    table, predictions = small
+    arm, dataset, cell = predictions.cells[["arm", "dataset", "cell"]].iloc[0]
+    path, sound = tmp_path / "predictions" / f"{cell}.parquet", len(predictions.of(arm, dataset))
+    pd.DataFrame({"tf": ["A"]}).to_parquet(path)
+    assert len(predictions.of(arm, dataset)) == sound - 1
+    assert "lack target, label, score" in predictions.unread[str(path)]
+    path.write_text("not parquet")
+    page = write(analyse(table, ReportOptions()), tmp_path / "report", predictions=predictions).page.read_text()
+    assert "not readable predictions" in predictions.unread[str(path)]
+    assert path.name in page and "files that cannot be read" in page
 
 
 def test_predictions_of_other_arms_draw_nothing(small: tuple[Table, Predictions]) -> None:
