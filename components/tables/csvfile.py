@@ -104,7 +104,7 @@ def rows_of(path: Path, expected: str = "a header row and data below it") -> Ite
     KnockoutError
         For a missing, empty, ragged or wrongly encoded file; ``expected`` is said of an empty one.
     """
-    yield from rows_in(text_of(path), path, expected)
+    yield from rows_in(table_text(path), path, expected)
 
 
 def rows_in(text: str, path: Path, expected: str = "a header row and data below it") -> Iterator[tuple[int, list[str]]]:
@@ -181,6 +181,28 @@ def text_of(path: Path) -> str:
         line = raw.count(b"\n", 0, error.start) + 1
         message = f"byte {raw[error.start]:#04x} is not UTF-8; save the file as UTF-8."
         raise KnockoutError(message, where=f"{path}, row {line}") from None
+
+
+def table_text(path: Path) -> str:
+    """Return the text of a table without the comments that it begins with; blank lines keep the places of the others.
+
+    Databases begin their tables with lines of ``#``. The last of these is the header, as in ``#node1 node2``, if it has
+    as many columns as the row below it, and more than one.
+
+    Raises
+    ------
+    KnockoutError
+        As :func:`text_of`.
+    """
+    text = text_of(path)
+    if not text.lstrip().startswith("#"):
+        return text
+    lines = text.splitlines(keepends=True)
+    first = next((place for place, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
+    header = max(place for place in range(first) if lines[place].startswith("#"))
+    title, below = lines[header].lstrip("#").lstrip(" "), "".join(lines[first : first + 1])
+    headed = any(title.count(separator) == below.count(separator) > 0 for separator in (",", "\t", ";"))
+    return "\n" * header + (title if headed else "\n") + "".join(lines[header + 1 :])
 
 
 def is_number(text: str) -> bool:

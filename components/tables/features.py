@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.core.errors import KnockoutError
-from components.tables.csvfile import one_name, separator_of, text_of
+from components.tables.csvfile import one_name, separator_of, table_text, text_of
 from components.tables.files import PYTHON, refuse_foreign, sibling_suggestion
 
 Reals = NDArray[np.float64]
@@ -103,7 +103,7 @@ def _parquet(path: Path) -> FeatureTable:
 
 
 def _text(path: Path) -> FeatureTable:
-    text = text_of(path)
+    text = table_text(path)
     separator = separator_of(text)
     rows = csv.reader((line for line in io.StringIO(text, newline="") if line.strip()), delimiter=separator)
     try:

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from components.core.errors import KnockoutError
+from components.tables.features import read_features
 from components.tables.network import read_network
+from components.tables.tfs import tf_list
 from components.tables.titles import role_of
 
 EDGES = [(f"TF{tf}", f"G{target}") for tf in range(1, 5) for target in range(1, 13)]
@@ -52,6 +54,29 @@ def test_one_known_title_settles_both_roles_wherever_it_stands(network, header, 
     read = network(header, KNOWN[header], name=name)
     assert list(zip(read.regulators.values, read.targets.values, strict=True)) == EDGES
     assert not read.guessed and not any("taken as" in note for note in read.notes)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "# made 2026-01-01\n# by somebody\nTF,Target",
+        "#TF,Target",
+        "# two columns: regulator and target\n#TF,Target",
+        "#\n\n# TF,Target",
+        "# regulator, target",
+    ],
+)
+def test_comments_before_a_table_are_left_out_and_a_header_behind_the_sign_is_read(network, header):
+    read = network(header, lambda a, b, i: f"{a},{b}")
+    assert list(zip(read.regulators.values, read.targets.values, strict=True)) == EDGES
+    assert read.regulators.where(0).split(", column")[0].endswith(f"row {header.count(chr(10)) + 2}"), "as in the file"
+
+
+def test_comments_before_a_list_of_tfs_and_before_features_are_left_out(tmp_path: Path):
+    (tmp_path / "tfs.txt").write_text("# human TFs, v1.01\nTF1\nTF2\n")
+    assert set(tf_list(tmp_path / "tfs.txt", sorted(GENES)).values) == {"TF1", "TF2"}
+    (tmp_path / "x.csv").write_text("# embeddings\ngene,a,b\nTF1,1,2\nG1,3,4\n")
+    assert read_features(tmp_path / "x.csv").names == ("TF1", "G1")
 
 
 PLACED = {

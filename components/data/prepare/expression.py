@@ -16,7 +16,7 @@ from components.data.checks import read_expression
 from components.data.h5ad import is_h5ad, open_h5ad
 from components.data.readers import EXPRESSION
 from components.data.scale import judge
-from components.tables.csvfile import one_name, rows_in, separator_of, text_of
+from components.tables.csvfile import one_name, rows_in, separator_of, table_text
 from components.tables.files import refuse_foreign, sibling_suggestion
 
 FILES = ("ExpressionData.csv", EXPRESSION)
@@ -137,7 +137,7 @@ def _as_names(values: Any) -> tuple[str, ...]:
 
 
 def _of_csv(path: Path) -> LabExpression:
-    text = text_of(path)
+    text = table_text(path)
     cells = tuple(next(rows_in(text, path))[1][1:])
     kinds = {0: str, **dict.fromkeys(range(1, len(cells) + 1), np.float64)}
     separator = separator_of(text)
