@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.core import registry
+from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError, complaint
 from study.spec.datasets import DatasetSpec
 from study.study_file.search_keys import SearchSpec, TuneSpec
@@ -80,6 +81,9 @@ def parse(cls: type[Any], raw: Any, at: str) -> Any:
             key_path = key_path.lstrip(".")
             if problem["type"] == "extra_forbidden":
                 known = _known_keys(cls, loc[:-1])
+                if cls is StudyFile and len(loc) == 1 and (section := section_of(str(loc[0]))):
+                    cure = f"unknown key {loc[0]!r}: it stands below {section}. Write {section}: {{{loc[0]}: ...}}."
+                    raise KnockoutError(cure, where=key_path) from None
                 raise UnknownNameError.of("key", loc[-1], known, where=key_path) from None
             if problem["type"] == "missing":
                 raise KnockoutError(f"the key {loc[-1]!r} is missing.", where=key_path) from None
@@ -87,6 +91,17 @@ def parse(cls: type[Any], raw: Any, at: str) -> Any:
                 keys = _known_keys(cls, loc) if problem["type"].startswith("model") else ()
                 raise KnockoutError(complaint(problem, _last(loc), keys), where=key_path) from None
         raise KnockoutError(complaint(error.errors()[0]), where=at) from None
+
+
+def section_of(key: str) -> str:
+    """Return the section of a study file that has a key; empty if none has."""
+    sections = {
+        "training": Budget.model_fields,
+        "design": DesignSpec.model_fields,
+        "search": SearchSpec.model_fields,
+        "reference": registry.FACTORS,
+    }
+    return next((section for section, keys in sections.items() if key in keys), "")
 
 
 def _last(loc: list[Any]) -> str:

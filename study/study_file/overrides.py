@@ -15,7 +15,7 @@ import yaml
 
 from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
-from study.study_file.keys import StudyFile
+from study.study_file.keys import StudyFile, section_of
 from study.study_file.yaml_file import parse_value
 
 _FORM = re.compile(r"(?P<sign>\+\+|\+|~|)(?P<key>[^=~+\s][^=]*?)\s*(?:=(?P<value>.*))?", re.DOTALL)
@@ -88,6 +88,9 @@ def _full(path: list[str], value: Any, sign: str, values: dict[str, Any], argume
     """Return the path that a path stands for: one that begins with a factor's name is short for a longer one."""
     head, keys = path[0], list(StudyFile.model_fields)
     if head in keys or head not in registry.FACTORS:
+        if head not in keys and head not in values and (section := section_of(head)):
+            cure = f"unknown key {head!r}: it stands below {section}. Write {section}.{head}=..."
+            raise KnockoutError(cure, where=argument)
         if head not in keys and head not in values:
             raise UnknownNameError.of("key", head, dict.fromkeys([*keys, *registry.FACTORS]), where=argument)
         return path

@@ -86,6 +86,8 @@ def test_overrides_act_in_their_order():
         ("repeats=", "write null"),
         ("repeats=[1", "not valid YAML"),
         ("gmn=[gat]", "Did you mean 'gnn'"),
+        ("epochs=3", "stands below training. Write training.epochs=..."),
+        ("trials=3", "stands below search. Write search.trials=..."),
         ("trainig.epochs=3", "Did you mean 'training'"),
         ("~training.epcohs", "Did you mean 'epochs'"),
         ("+training.epochs=3", "60 already"),

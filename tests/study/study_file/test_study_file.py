@@ -230,3 +230,13 @@ def test_keys_and_names_are_text_as_written(tmp_path: Path, name: str) -> None:
     path = tmp_path / "s.yaml"
     path.write_text(f"design: {{arms: [{{name: {name}, gnn: none, depth: 1.10}}]}}\n{name}: 3\n")
     assert read_yaml(path).values == {"design": {"arms": [{"name": name, "gnn": "none", "depth": 1.1}]}, name: 3}
+
+
+@pytest.mark.parametrize(
+    ("line", "section"),
+    [("epochs: 3", "training"), ("gnn: gcn", "reference"), ("trials: 3", "search"), ("kind: explicit", "design")],
+)
+def test_a_key_that_stands_in_another_section_is_told_where(tmp_path: Path, line: str, section: str):
+    (tmp_path / "study.yaml").write_text(f"{STUDY}{line}\n")
+    with pytest.raises(KnockoutError, match=f"stands below {section}. Write {section}: "):
+        load_study(tmp_path / "study.yaml")
