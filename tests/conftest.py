@@ -295,6 +295,14 @@ SEARCHING = {k: v for k, v in TWO.items() if k != "design"} | {"search": {"trial
 TUNING = TWO | {"design": {"factors": {"gnn": ["none"]}, "tune": {"trials": 2, "repeats": 1, "fixed": HELD}}}
 
 
+@pytest.fixture(autouse=True)
+def fresh_artifact_folders() -> Iterator[None]:
+    """MLflow remembers in a process where a run's artifacts lie, and copies of a folder have the same runs."""
+    yield
+    if (utils := sys.modules.get("mlflow.tracking._tracking_service.utils")) is not None:
+        utils._artifact_repos_cache.clear()
+
+
 @pytest.fixture(scope="session")
 def finished_search(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """The output folder of a search that is over and not confirmed. Read it; copy it before changing it."""

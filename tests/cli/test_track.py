@@ -105,6 +105,20 @@ def test_what_a_store_lacks_is_sent_and_no_more(knockout: Knockout, finished: Pa
     assert {cell for cell in after if after[cell].info.run_id != before[cell].info.run_id} == {lost}
 
 
+def test_a_copied_folder_writes_into_its_own_artifacts(knockout: Knockout, finished: Path, tmp_path: Path):
+    """MLflow keeps whole paths: a copy would change the artifacts of the study that it was copied from."""
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    before = {path: path.stat().st_mtime_ns for path in (finished / "mlartifacts").rglob("*")}
+    lost = next(iter(cells(default_uri(out)).values()))
+    MlflowClient(default_uri(out)).delete_run(lost.info.run_id)
+    shutil.rmtree(out / "mlartifacts" / lost.info.run_id)
+    assert knockout("track", out).code == 0
+    assert {path: path.stat().st_mtime_ns for path in (finished / "mlartifacts").rglob("*")} == before
+    for run in cells(default_uri(out)).values():
+        folder = out / "mlartifacts" / run.info.run_id / "artifacts"
+        assert run.info.artifact_uri == folder.as_uri() and folder.is_dir()
+
+
 def test_track_says_what_is_wrong(knockout: Knockout, finished: Path, tmp_path: Path, monkeypatch: Any):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     for arguments, said in (

@@ -79,6 +79,7 @@ class MlflowStore:
         try:
             if self.own is not None:
                 _make(self.own)
+                _follow(self.own)
             return client(self.uri)
         except (UnsupportedModelRegistryStoreURIException, ArgumentError, ImportError) as error:
             message = redact(str(error).strip().split("\n")[0], self.uri)
@@ -251,6 +252,25 @@ def _make(folder: OutFolder) -> None:
             empty = Path(made) / store.name
             make_empty(empty, _migrate)
             empty.replace(store)
+
+
+def _follow(folder: OutFolder) -> None:
+    """Point the store of a folder that was moved or copied at the artifacts in it: MLflow keeps whole paths.
+
+    It would go on to write where the folder was, into the artifacts of the study that this one is a copy of.
+    """
+    here = folder.mlflow_artifacts.as_uri()
+    elsewhere = (
+        "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location LIKE ? AND artifact_location != ?"
+    )
+    # what SQLite cannot read, or may not write, MLflow refuses with its reason
+    with suppress(sqlite3.Error), closing(sqlite3.connect(folder.mlflow, timeout=10)) as store, store:
+        for (before,) in store.execute(elsewhere, (f"file://%/{folder.mlflow_artifacts.name}", here)).fetchall():
+            store.execute("UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?", (here, before))
+            store.execute(
+                "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) WHERE substr(artifact_uri, 1, ?) = ?",
+                (here, len(before) + 1, len(before) + 1, f"{before}/"),
+            )
 
 
 def _migrate(store: Path) -> None:
