@@ -51,6 +51,7 @@ def test_a_report_says_what_was_registered_and_what_deviates(finished: Path, kno
     assert "its digest does not fit" in (out / "report" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_registration_that_is_removed_or_replaced_leaves_a_trace(finished: Path, knockout: Any, tmp_path: Path):
     out = tmp_path / "out"
     shutil.copytree(finished, out)
@@ -68,6 +69,7 @@ def test_a_registration_that_is_removed_or_replaced_leaves_a_trace(finished: Pat
     assert "was replaced: when cells were first run" in knockout("report", out).out
 
 
+@pytest.mark.slow
 def test_a_study_that_is_half_run_is_interim(finished: Path, knockout: Any, tmp_path: Path):
     out = tmp_path / "out"
     shutil.copytree(finished, out)

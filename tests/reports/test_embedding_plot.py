@@ -19,6 +19,8 @@ from reports.stored.embeddings import FEWEST, NEIGHBOURS, Embeddings, read_embed
 from reports.table.table import Table
 from study.spec.folder import OutFolder
 
+pytestmark = pytest.mark.slow  # whole reports, one a test
+
 N, WIDTH = 90, 6
 
 

@@ -11,6 +11,8 @@ from conftest import analyse
 from reports.table.blocks import block_means, cells, over_blocks, pair_of
 from reports.table.table import Table
 
+pytestmark = pytest.mark.slow  # whole reports, one a test
+
 Study = Callable[..., Table]
 
 

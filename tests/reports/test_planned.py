@@ -15,6 +15,8 @@ from reports.page.sentences.planned import look_lines, planned_lines
 from reports.page.sentences.summary import summary
 from reports.table.table import Table
 
+pytestmark = pytest.mark.slow  # whole reports, one a test
+
 Study = Callable[..., Table]
 
 

@@ -36,6 +36,8 @@ from reports.stored.predictions import Predictions, read_predictions
 from reports.table.table import Table, load
 from study.spec.folder import OutFolder
 
+pytestmark = pytest.mark.slow  # whole reports, one a test
+
 Study = Callable[..., Table]
 FACTORIAL = {
     f"{gnn}/{fusion}": ("reference" if (gnn, fusion) == ("gat", "multi") else "arm", level)
