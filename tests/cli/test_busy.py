@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,13 +87,13 @@ def test_the_end_of_a_run_says_what_it_does_after_the_last_cell(
     assert CLOSING in capsys.readouterr().out
 
 
-def test_what_is_quick_says_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def test_what_is_quick_says_nothing(monkeypatch: pytest.MonkeyPatch):
+    printed: SimpleQueue[str] = SimpleQueue()
+    console = SimpleNamespace(print=lambda text, **_: printed.put(text))
+    monkeypatch.setattr(display, "make_console", lambda: console)
     monkeypatch.setattr(display, "SILENT_S", 60.0)
     with busy("quick"):
         pass
     monkeypatch.setattr(display, "SILENT_S", 0.001)
-    printed = capsys.readouterr().out
     with busy("slow"):
-        while not printed:
-            printed = capsys.readouterr().out
-    assert printed == "slow ...\n"
+        assert printed.get(timeout=60) == "slow ...", "what was quick has printed nothing before it"
