@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -95,7 +96,7 @@ def parse(cls: type[Any], raw: Any, at: str) -> Any:
 
 def section_of(key: str) -> str:
     """Return the section of a study file that has a key; empty if none has."""
-    sections = {
+    sections: dict[str, Container[str]] = {
         "training": Budget.model_fields,
         "design": DesignSpec.model_fields,
         "search": SearchSpec.model_fields,
