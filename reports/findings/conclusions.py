@@ -45,10 +45,10 @@ def conclude(
         width = None if no_scale else margin_of(f.metric, margin)
         of_part = _differ_in_parts(levels, f.arm, f.against)
         n = len(f.blocks)
-        label: Word = "refused" if refused else word(f.decision, n=n, alpha=alpha, of_part=of_part, lost=_lost(f))
-        why = refused or (_why(f, width, alpha, no_scale=no_scale) if label in CANNOT else "")
+        term: Word = "refused" if refused else word(f.decision, n=n, alpha=alpha, of_part=of_part, lost=_lost(f))
+        why = refused or (_why(f, width, alpha, no_scale=no_scale) if term in CANNOT else "")
         plan = None if width is None else _power(wide[f.metric], f, width, alpha, int(sizes[f.family]))
-        out.append(Conclusion(f, label, width, plan, why, _note(f, label, width, alpha)))
+        out.append(Conclusion(f, term, width, plan, why, _note(f, term, width, alpha)))
     return tuple(out)
 
 
@@ -172,12 +172,12 @@ def _why(f: Finding, margin: float | None, alpha: float, *, no_scale: bool) -> s
     return f"neither a difference nor equality within ±{margin:g} is shown"
 
 
-def _note(f: Finding, label: Word, margin: float | None, alpha: float) -> str:
+def _note(f: Finding, term: Word, margin: float | None, alpha: float) -> str:
     """Say what else is established beside the word."""
-    if label == "may go" and f.verdict == "lower":
+    if term == "may go" and f.verdict == "lower":
         return f"lower, by less than {margin:g}"
     equal = f.decision.p_equal is not None and f.decision.p_equal < alpha
-    if equal and label in ("better", "worse", "costs"):
+    if equal and term in ("better", "worse", "costs"):
         return f"by less than {margin:g}"
     return ""
 

@@ -69,10 +69,8 @@ def interim(seen: Progress, look: Look | None) -> list[Refusal]:
         message += f"more were never run on {where}. Run them; or, if they failed, say so in a column 'status' (oom, "
         message += "error); or leave these blocks out of the table."
         return [Refusal("interim", "all verdicts", message)]
-    message = (
-        f"{seen.finished} of {count(seen.planned, 'planned block')} {are(seen.finished)} in. On {where} cells are "
-    )
-    message += "awaited. "
+    message = f"{seen.finished} of {count(seen.planned, 'planned block')} {are(seen.finished)} in. "
+    message += f"On {where} cells are awaited. "
     message += "Who looks before all is in finds more than there is, so no verdict is given. Run the rest"
     if look.looks:
         message += f" (looks were planned at {listed([*map(str, look.looks)])} blocks)."

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from reports.findings.results import Analysis, Paired
 from reports.table.blocks import unscaled
-from reports.words.metrics import label
+from reports.words.metrics import DECIMALS, label
 from reports.words.names import brief
 from reports.words.numbers import count, joined, number, signed
-
-TIE = 1e-6  # differences below it are rounding
 
 
 def gain_sentence(a: Analysis) -> str:
@@ -23,7 +21,8 @@ def gain_sentence(a: Analysis) -> str:
     gains = [g for g in a.gains if g.metric == a.metric and not g.note]
     if not gains:
         return f"{reference} cannot be held against a control: their cells are incomplete."
-    won, lost = [g for g in gains if g.mean > TIE], [g for g in gains if g.mean < -TIE]
+    tie = 10.0**-DECIMALS
+    won, lost = [g for g in gains if g.mean > tie], [g for g in gains if g.mean < -tie]
     ahead = len(won) > len(lost) or (len(won) == len(lost) and sum(g.mean for g in gains) > 0)
     where = f"on {_sets(a, won if ahead else lost)}{_mean(a, gains, ahead=ahead)}"
     verb = "beats" if ahead else "loses to"
