@@ -39,6 +39,7 @@ PACKAGES = ("components", "knockout", "reports", "search_spaces", "study")
             "[registry.levels(name) for name in registry.FACTORS]",
             ["sklearn", "scipy.stats", "scipy.sparse", "mlflow", "optuna", "matplotlib", "torch_geometric"],
         ),  # a worker
+        ("from study.train.score import fixed_order; fixed_order('cpu').__enter__()", ["torch._dynamo", "sympy"]),
     ],
 )
 def test_heavy_libraries_are_left_out(statement: str, left_out: list[str]):

@@ -8,6 +8,7 @@ proposes the same arms on any number of lanes, and after any number of kills.
 from __future__ import annotations
 
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -46,7 +47,8 @@ class _ActingTPE(optuna.samplers.TPESampler):
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return no parameter: none is drawn before it is asked for."""
-        self._known = super().infer_relative_search_space(study, trial)
+        ended = study.get_trials(deepcopy=False, states=(OptunaState.COMPLETE, OptunaState.PRUNED))
+        self._groups = {name: group for group in acting_together(ended) for name in group}
         self._drawn: dict[str, Any] = {}
         return {}
 
@@ -54,17 +56,34 @@ class _ActingTPE(optuna.samplers.TPESampler):
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """Return a parameter, drawn together with those that act whenever it does."""
-        if param_name in self._known and param_name not in self._drawn:
-            groups = self._search_space_group.search_spaces if self._search_space_group else []
-            group = next(group for group in groups if param_name in group)
-            self._drawn |= self.sample_relative(study, trial, group)
+        if param_name in self._groups and param_name not in self._drawn:
+            self._drawn |= self.sample_relative(study, trial, self._groups[param_name])
         if param_name in self._drawn:
             return self._drawn[param_name]
         return super().sample_independent(study, trial, param_name, param_distribution)
 
 
+def acting_together(trials: Sequence[FrozenTrial]) -> list[dict[str, BaseDistribution]]:
+    """Return the parameters of trials, in groups of those that stand in the same trials; what cannot vary is left out.
+
+    They are the groups of Optuna's ``group=True``, which meets every trial anew in each proposal: the time of a search
+    would grow as its trials squared.
+    """
+    kinds = list({tuple(trial.distributions): trial.distributions for trial in trials}.values())
+    stands_in: dict[str, list[int]] = defaultdict(list)
+    for number, distributions in enumerate(kinds):
+        for name, distribution in distributions.items():
+            if not distribution.single():
+                stands_in[name].append(number)
+    groups: dict[tuple[int, ...], dict[str, BaseDistribution]] = defaultdict(dict)
+    for name in sorted(stands_in):
+        numbers = tuple(stands_in[name])
+        groups[numbers][name] = kinds[numbers[0]][name]
+    return list(groups.values())
+
+
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": lambda seed: _ActingTPE(seed=seed, multivariate=True, group=True, constant_liar=True),
+    "tpe": lambda seed: _ActingTPE(seed=seed, multivariate=True, constant_liar=True),
     "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
     # Optuna's population of 50 would make a search of the usual size a random one
