@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -36,9 +36,6 @@ from study.store.ledger import Ledger
 from study.store.plan_file import add_command, read_commands, read_plan
 from study.store.registration import read_registration
 from study.store.table import write_table
-
-if TYPE_CHECKING:  # a report is written without what trains
-    from study.run.engine import Outcome
 
 WRITING = "computing the statistics and drawing the report"
 
@@ -151,12 +148,12 @@ def report(
         return _write(table, page_out, options, commands, screen, study=source, plan=plan, draw=draw, as_pdf=as_pdf)
 
 
-def report_run(outcome: Outcome, out: Path, request: Request, screen: Screen) -> Report:
+def report_run(out: Path, request: Request, screen: Screen) -> Report:
     """Write the report of what a run left in ``out``, and write down the command that ran it."""
-    plan = read_plan(out)
-    options = request.with_defaults(outcome.metric, plan.margin, plan.alpha).complete_options
+    plan, folder = read_plan(out), OutFolder(out)
+    options = request.with_defaults(plan.metric, plan.margin, plan.alpha).complete_options
     commands = add_command(out, request.command)
-    return _write(outcome.table, OutFolder(out).report, options, commands, screen, study=out, plan=plan)
+    return _write(folder.table, folder.report, options, commands, screen, study=out, plan=plan)
 
 
 def sealed(source: Path) -> bool:

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a report is written without what trains
-    from study.plan.time_left import Costs, Key
     from study.run.engine import Listener
     from study.spec.cell import Cell
     from study.spec.records import CellRecord
+    from study.store.time_left import Costs, Key
 
 
 class Screen(Protocol):

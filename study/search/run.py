@@ -15,7 +15,7 @@ from study.run.pool import Pool
 from study.search.optuna_store import OptunaStore, importances, pareto
 from study.search.record import write_search, write_trials
 from study.search.search import Search, read_search
-from study.search.trial import Trial, TrialFiles
+from study.search.trial import Trial, read_trials
 from study.spec.cell import Cell
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import TrialState
@@ -71,12 +71,11 @@ def uncounted(search: Search) -> list[str]:
 
 def forget_failed_trials(folder: SearchFolder, ledger: Ledger) -> None:
     """Take a search back to before its first failed trial, whose failed cells will be run again."""
-    files = TrialFiles(folder)
-    records = files.read()
+    records = read_trials(folder)
     first = next((i for i, record in enumerate(records) if record.state is TrialState.FAILED), len(records))
     for record in records[first:]:
         forget_failed(record.cells, ledger)
-    files.remove(record.number for record in records[first:])
+        folder.trial(record.number).unlink(missing_ok=True)
 
 
 def run_searches(searches: Sequence[Search], name: str, out: Path, listener: Listener, means: Means) -> None:

@@ -7,7 +7,6 @@ import itertools
 import math
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
@@ -15,22 +14,21 @@ from components.core.metrics import COSTS
 from search_spaces.arm import Arm
 from search_spaces.space.space import Space
 from study.plan.plan import lay_out
-from study.plan.time_left import budget_is_spent
 from study.search.proposals import Proposal, Proposer
-from study.search.trial import Trial, TrialFiles, objective, read_arm, recorded_arms
+from study.search.trial import Trial, objective, read_arm, read_trials, recorded_arms, write_trial
 from study.spec.cell import Cell
 from study.spec.files import write_text
 from study.spec.folder import SearchFolder
 from study.spec.records import (
     CellRecord,
     ClockRecord,
-    DamagedRecordError,
     SearchRecord,
     TrialRecord,
     TrialState,
-    read_record,
+    read_if_sound,
 )
 from study.store.ledger import Ledger
+from study.store.time_left import budget_is_spent
 from study.study_file.search_keys import Budgeted, objectives_of
 from study.study_file.study import Study
 
@@ -64,7 +62,7 @@ class Search:
         folder: SearchFolder,
     ) -> None:
         self.study, self.datasets, self.space, self.spec = study, datasets, space, spec
-        self.ledger, self.folder, self.files = ledger, folder, TrialFiles(folder)
+        self.ledger, self.folder = ledger, folder
         self.objectives = objectives_of(spec, study.metric)
         self.trials: dict[int, Trial] = {}
         self.stale = 0  # stored trials that were scored on other data, repeats or code
@@ -81,10 +79,11 @@ class Search:
     def begin(self) -> None:
         """Bring the files up to date before the first cell: remove stale trials, record warm ones."""
         if self.stale:
-            self.files.remove()
+            for path in self.folder.trials.glob("*.json"):
+                path.unlink(missing_ok=True)
         for trial in self.ended:
             if not self.folder.trial(trial.number).exists():
-                self.files.write(trial)
+                write_trial(trial, self.folder)
 
     def take(self) -> Cell | None:
         """Return the next cell: of a trial with none in flight, then of a new trial, then ahead of the pruner."""
@@ -169,7 +168,8 @@ class Search:
     def _may_propose(self) -> bool:
         number = len(self.trials)
         awaited = [n for n in self._running if n <= number - self.spec.parallel]
-        return not (self.exhausted or awaited or budget_is_spent(self.spec, self.proposed, self.clock))
+        spent = budget_is_spent(self.spec.trials, self.spec.hours, proposed=self.proposed, seconds=self.clock)
+        return not (self.exhausted or awaited or spent)
 
     def _propose(self) -> bool:
         number = len(self.trials)
@@ -205,7 +205,7 @@ class Search:
         self._just_ended.append(self._running.pop(trial.number))
         trial.attrs = self._proposals.pop(trial.number).attrs
         trial.sent = {cell.digest for cell in trial.cells}  # those not sent yet are not needed
-        self.files.write(trial)
+        write_trial(trial, self.folder)
         write_text(self.folder.clock, ClockRecord(seconds=self.clock).text())
 
 
@@ -223,24 +223,24 @@ def read_search(
     """
     _refuse_other_search(study.name, folder)
     search = Search(study, datasets, space, spec, ledger, folder)
-    records = search.files.read()
+    records = read_trials(folder)
     trials = [_stored_trial(search, record) for record in records]
     sound = [trial for trial in trials if trial is not None]
     if len(sound) < len(records):
         search.stale, sound = len(records), []
-    search.resume(sound or _warm_trials(search), _read_clock(folder))
+    clock = read_if_sound(folder.clock, ClockRecord)
+    search.resume(sound or _warm_trials(search), clock.seconds if clock else 0.0)
     return search
 
 
 def _refuse_other_search(study: str, folder: SearchFolder) -> None:
-    with suppress(DamagedRecordError):
-        record = read_record(folder.summary, SearchRecord)
-        if record is not None and record.study != study and not record.study.startswith(f"{study}/"):
-            raise KnockoutError(
-                f"the folder holds the search {record.study!r}, and this study is {study!r}. Give it a folder of its "
-                "own with --out.",
-                where=str(folder.root),
-            )
+    record = read_if_sound(folder.summary, SearchRecord)
+    if record is not None and record.study != study and not record.study.startswith(f"{study}/"):
+        raise KnockoutError(
+            f"the folder holds the search {record.study!r}, and this study is {study!r}. Give it a folder of its own "
+            "with --out.",
+            where=str(folder.root),
+        )
 
 
 def _stored_trial(search: Search, record: TrialRecord) -> Trial | None:
@@ -267,11 +267,3 @@ def _warm_trials(search: Search) -> list[Trial]:
             trial.state = TrialState.COMPLETE
             trials.append(trial)
     return trials
-
-
-def _read_clock(folder: SearchFolder) -> float:
-    try:
-        record = read_record(folder.clock, ClockRecord)
-    except DamagedRecordError:
-        return 0.0
-    return record.seconds if record else 0.0

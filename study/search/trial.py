@@ -7,7 +7,7 @@ goes on from any kill, and the Optuna storage beside it can be thrown away.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import Any
@@ -17,7 +17,7 @@ from search_spaces.arm import Arm, parse_choice
 from study.spec.cell import Cell
 from study.spec.files import write_text
 from study.spec.folder import SearchFolder
-from study.spec.records import CellRecord, DamagedRecordError, TrialRecord, TrialState, read_record
+from study.spec.records import CellRecord, TrialRecord, TrialState, read_if_sound
 from study.store.ledger import Ledger
 
 
@@ -129,42 +129,18 @@ def objective(record: CellRecord, name: str) -> float:
     return float("nan") if value is None else value
 
 
-class TrialFiles:
-    """The records of a search's finished trials.
+def write_trial(trial: Trial, folder: SearchFolder) -> None:
+    """Record a finished trial."""
+    write_text(folder.trial(trial.number), trial.record.text())
 
-    Parameters
-    ----------
-    folder
-        The search's folder.
+
+def read_trials(folder: SearchFolder) -> list[TrialRecord]:
+    """Return the records of finished trials, by number.
+
+    One that is damaged counts as none: its arm is proposed again, and its cells are in the ledger.
     """
-
-    def __init__(self, folder: SearchFolder) -> None:
-        self.folder = folder
-
-    def write(self, trial: Trial) -> None:
-        """Record a finished trial."""
-        write_text(self.folder.trial(trial.number), trial.record.text())
-
-    def read(self) -> list[TrialRecord]:
-        """Return the records there are, by number.
-
-        One that is damaged counts as none: its arm is proposed again, and its cells are in the ledger.
-        """
-        records = []
-        for path in sorted(self.folder.trials.glob("*.json")):
-            try:
-                record = read_record(path, TrialRecord)
-            except DamagedRecordError:
-                continue
-            if record is not None and self.folder.trial(record.number) == path:
-                records.append(record)
-        return records
-
-    def remove(self, numbers: Iterable[int] | None = None) -> None:
-        """Remove the records of some trials, of all if none are named."""
-        paths = self.folder.trials.glob("*.json") if numbers is None else map(self.folder.trial, numbers)
-        for path in list(paths):
-            path.unlink(missing_ok=True)
+    records = {path: read_if_sound(path, TrialRecord) for path in sorted(folder.trials.glob("*.json"))}
+    return [record for path, record in records.items() if record is not None and folder.trial(record.number) == path]
 
 
 def written(arm: Arm) -> dict[str, Any]:

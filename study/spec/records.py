@@ -7,6 +7,7 @@ A record is read with :func:`read_record`, which tells a file that is not there 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -255,14 +256,7 @@ class DriverRecord(Record):
 
 
 def read_record(path: Path, kind: type[R], **name: Any) -> R | None:
-    """Return a record, None if there is no such file.
-
-    Parameters
-    ----------
-    path, kind
-        Its file and its schema.
-    name
-        Fields that the file's name gives away: a record that says something else is another's.
+    """Return a record, None if there is no such file; ``name`` has the fields that the file's name gives away.
 
     Raises
     ------
@@ -276,6 +270,13 @@ def read_record(path: Path, kind: type[R], **name: Any) -> R | None:
     except OSError as error:
         raise DamagedRecordError(f"it cannot be read: {error.strerror or error}", where=str(path)) from None
     return parse_record(text, kind, path, **name)
+
+
+def read_if_sound(path: Path, kind: type[R]) -> R | None:
+    """Return a record that is written anew by whoever runs the study; None where it is not there or cannot be used."""
+    with suppress(DamagedRecordError):
+        return read_record(path, kind)
+    return None
 
 
 def parse_record(text: bytes, kind: type[R], path: Path, **name: Any) -> R:

@@ -11,7 +11,7 @@ from components.core import registry
 from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.metrics import METRICS, UP_TO_ONE
-from components.core.settings import parse_settings, paths_from
+from components.core.settings import content_digest, parse_settings, paths_from
 from components.plugins import load_plugins
 from search_spaces.arm import Arm, Choice
 from search_spaces.baselines import baselines
@@ -19,6 +19,7 @@ from search_spaces.designs import Arms, controls, default_controls, distinct, ex
 from search_spaces.own import spell_out
 from search_spaces.presets import preset
 from search_spaces.studies import named_study
+from study.spec.code import source_digests
 from study.spec.machine import Lane, parse_lanes
 from study.study_file.entries import entry
 from study.study_file.keys import DatasetSpec, StudyFile, parse
@@ -107,6 +108,17 @@ class Study:
     def fresh_repeat(self) -> int:
         """The first repeat that is not among its own: from there a confirmation asks."""
         return self.first_repeat + self.repeats
+
+    def code_files(self) -> dict[str, str]:
+        """Return a digest of each file of code that the arms run, their programs' included, by name."""
+        files: dict[str, str] = {}
+        for arm in self.arms:
+            for level in {split.level for split in self.splits}:
+                files |= source_digests((*arm.acting(), ("split", level)))
+            settings: Any = arm.choices["scorer"].settings
+            if hasattr(settings, "sources"):
+                files |= {name: content_digest(path) for name, path in settings.sources().items()}
+        return files
 
     def budget_of(self, arm: Arm) -> Budget:
         """Return the training budget of an arm: the study's, unless the arm is a system that brings its own."""

@@ -28,8 +28,8 @@ from study.spec.records import CellRow
 from study.store.ledger import Ledger
 from study.store.plan_file import read_plan, read_trial_rows
 from study.store.table import tidy
-from study.store.tracking.addresses import default_uri
 from study.store.tracking.runs import PATH, SEARCH
+from study.store.tracking.store_file import default_uri
 from study.store.tracking.tracker import Tracker
 from study.store.tracking.walked import send_path
 

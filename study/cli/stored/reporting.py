@@ -17,11 +17,10 @@ from study.actions import report as actions
 from study.actions.report import Report, Request
 from study.cli.display import Terminal, show_table
 from study.spec.folder import OutFolder, SearchFolder
-from study.store.tracking.addresses import serve_command, view_address
+from study.store.tracking.store_file import serve_command, view_address
 
 if TYPE_CHECKING:  # a report is written without what trains
-    from study.actions.run import Ended
-    from study.run.engine import Outcome
+    from study.actions.run import Ended, Outcome
 
 MOST = 30  # rows of what each arm reached
 

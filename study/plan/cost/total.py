@@ -17,9 +17,9 @@ from study.plan.cost.pace import Paces
 from study.plan.cost.shape import Kind, like
 from study.plan.cost.work import Draws, Exams, Work
 from study.plan.plan import Plan
-from study.plan.time_left import Key, key_of
 from study.spec.cell import Cell
 from study.store.ledger import Ledger, training_of
+from study.store.time_left import Key, key_of
 from study.train.stages.shared import stage_group
 
 K = TypeVar("K")

@@ -1,10 +1,12 @@
-"""What MLflow is told of a study: tags, parameters and metrics of its arms and cells, as plain values."""
+"""What MLflow is told of a study, as plain values: tags, parameters and metrics of arms and cells, its standing."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
@@ -14,6 +16,8 @@ from study.store.table import told
 LONGEST = 5000  # letters of a value; MLflow refuses longer ones
 
 Metric = tuple[str, float, int]  # name, value, step
+Exam = tuple[str, str, int]  # data set, split, repeat
+EVERY_S = 5.0  # between two updates while a study runs: each writes a few rows per arm
 BESIDE = ("auroc", "auprc_ratio", "within_tf_auroc")  # metrics beside the primary one that a first view compares
 
 
@@ -155,3 +159,50 @@ def arm_metrics(records: Sequence[CellRecord]) -> list[Metric]:
                 metrics.append((f"{part}.{name}.mean", mean(known), 0))
                 metrics.append((f"{part}.{name}.sd", stdev(known) if len(known) > 1 else 0.0, 0))
     return metrics
+
+
+class Standing:
+    """Gathers the cells of a study as they end.
+
+    An arm's means are over the exams that every arm has ended: a mean over other exams than its rivals' may lead by
+    their ease alone.
+    """
+
+    def __init__(self, rows: Sequence[CellRow], clock: Callable[[], float] = time.monotonic) -> None:
+        self._planned: dict[Exam, set[str]] = defaultdict(set)
+        for row in rows:
+            self._planned[_exam(row)].add(row.arm_digest)
+        self._ended: dict[str, dict[Exam, CellRecord]] = defaultdict(dict)
+        self._cells, self._clock, self._shown = len(rows), clock, float("-inf")
+
+    def add(self, row: CellRow, record: CellRecord) -> None:
+        """Count a cell that has ended, or has ended anew."""
+        self._ended[row.arm_digest][_exam(row)] = record
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for an update; asking takes note of the time."""
+        if self._clock() - self._shown < EVERY_S:
+            return False
+        self._shown = self._clock()
+        return True
+
+    @property
+    def progress(self) -> list[Metric]:
+        """Number of cells that have ended, that failed and that are planned, at a step that counts them."""
+        records = [record for of_arm in self._ended.values() for record in of_arm.values()]
+        failed = sum(not record.ok for record in records)
+        numbers = {"cells": len(records), "cells_failed": failed, "cells_planned": self._cells}
+        return [(name, float(number), len(records)) for name, number in numbers.items()]
+
+    def means(self) -> Iterator[tuple[str, list[Metric]]]:
+        """Yield each arm's digest and its metrics over the exams that all arms have ended, where there are any."""
+        common = [exam for exam, arms in self._planned.items() if all(exam in self._ended[arm] for arm in arms)]
+        for arm, records in self._ended.items():
+            compared: Mapping[Exam, CellRecord] = {exam: records[exam] for exam in common if exam in records}
+            if compared:
+                yield arm, arm_metrics(list(compared.values()))
+
+
+def _exam(row: CellRow) -> Exam:
+    return row.dataset, row.split, row.repeat

@@ -16,22 +16,10 @@ from components.core.errors import KnockoutError, brief, command, redact
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, CellRow, PlanRecord
 from study.store.locks import hold, usable
-from study.store.tracking.addresses import default_uri
-from study.store.tracking.experiment import PARENT, KnownRun, MlflowStore, set_ruin_aside
-from study.store.tracking.live import Standing
-from study.store.tracking.runs import (
-    STUDY,
-    Metric,
-    Stage,
-    arm_metrics,
-    arm_params,
-    cell_metrics,
-    cell_params,
-    cell_tags,
-    first_view,
-    run_status,
-    study_tags,
-)
+from study.store.tracking import runs
+from study.store.tracking.experiment import PARENT, KnownRun, MlflowStore
+from study.store.tracking.runs import STUDY, Metric, Stage, Standing
+from study.store.tracking.store_file import default_uri, set_ruin_aside
 
 LEVEL, REASON, EARLIER, SEALED = "knockout.level", "knockout.reason", "knockout.earlier", "knockout.sealed"
 RETRY_S = 300.0  # for so long a store that failed is left alone
@@ -191,10 +179,10 @@ class Tracker:
 
     def _begin(self, plan: PlanRecord) -> None:
         self._metric = plan.metric
-        self._store.tag(self._study(), study_tags(plan))
+        self._store.tag(self._study(), runs.study_tags(plan))
         if not self.stage.sealed:
             self._standing = Standing(plan.rows)
-            self.view = self._store.show(first_view(plan.metric, plan.rows))
+            self.view = self._store.show(runs.first_view(plan.metric, plan.rows))
         planned, datasets = {self._key("cell", row) for row in plan.rows}, {row.dataset for row in plan.rows}
         for key, run in self._store.runs.items():
             if run.tags.get(LEVEL) == "cell" and run.tags.get("knockout.dataset") in datasets:
@@ -204,8 +192,8 @@ class Tracker:
 
     def _log(self, row: CellRow, record: CellRecord) -> None:
         key = self._key("cell", row)
-        run, status = self._store.find(key), run_status(record)
-        tags = {**cell_tags(row, record), LEVEL: self.stage.cell, PARENT: self._arm(row).run_id}
+        run, status = self._store.find(key), runs.run_status(record)
+        tags = {**runs.cell_tags(row, record), LEVEL: self.stage.cell, PARENT: self._arm(row).run_id}
         opened = run is not None and not self._seals(row) and run.tags.get(SEALED) == "true"
         if run is not None and (opened or (run.status, run.tags.get(REASON)) != (status, tags[REASON])):
             self._store.delete(key)  # left unfinished by a crash, a failure that was retried, a test that is opened
@@ -214,7 +202,7 @@ class Tracker:
         if run is None:
             run = self._store.create(key, f"{row.dataset} · repeat {row.repeat}", tags)
             self._store.add_datasets(run, {row.dataset: row.data_digest})
-            self._store.log(run, cell_params(row), self._shown(row, cell_metrics(record)))
+            self._store.log(run, runs.cell_params(row), self._shown(row, runs.cell_metrics(record)))
             predictions = self.folder.predictions(row.cell)
             if record.ok and predictions.exists() and not self._seals(row):
                 self._store.upload(run, predictions, "predictions")
@@ -243,7 +231,7 @@ class Tracker:
             if done:
                 run = self._arm(of_arm[0])
                 self._store.add_datasets(run, {r.dataset: r.data_digest for r in of_arm})
-                self._store.log(run, {}, self._shown(of_arm[0], arm_metrics(done)))
+                self._store.log(run, {}, self._shown(of_arm[0], runs.arm_metrics(done)))
                 self._store.end(run, "FINISHED" if len(done) == len(of_arm) else "KILLED")
         if self._standing is not None:
             self._store.log(self._study(), {}, self._standing.progress)
@@ -252,7 +240,7 @@ class Tracker:
         complete = self.stage.sealed or all(row.cell in records for row in rows)  # a search prunes
         self._store.end(self._study(), "FINISHED" if complete else "KILLED")
         if self._metric:
-            self.view = self._store.show(first_view(self._metric, rows))
+            self.view = self._store.show(runs.first_view(self._metric, rows))
         self._arms, self._study_run = {}, None  # whoever logs more takes them up again
 
     def _send(self, files: Sequence[Path]) -> None:
@@ -285,7 +273,7 @@ class Tracker:
     def _arm(self, row: CellRow) -> KnownRun:
         if row.arm_digest not in self._arms:
             tags = {LEVEL: self.stage.arm, "knockout.role": row.role, PARENT: self._study().run_id}
-            run = self._find_or_create(self._key("arm", row), row.arm, tags, arm_params(row))
+            run = self._find_or_create(self._key("arm", row), row.arm, tags, runs.arm_params(row))
             self._arms[row.arm_digest] = run
         return self._arms[row.arm_digest]
 

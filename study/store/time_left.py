@@ -6,25 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from study.spec.cell import Cell
-    from study.spec.records import CellRow
+    from study.spec.records import CellRecord, CellRow
 
 Key: TypeAlias = tuple[str, str]  # arm digest, data set
-
-
-class Ended(Protocol):
-    """A cell's record, as far as its cost goes."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it has scores."""
-
-    @property
-    def seconds(self) -> float:
-        """What it took."""
 
 
 def key_of(cell: Cell) -> Key:
@@ -53,7 +41,7 @@ class Costs:
     seconds: dict[Key, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
-    def of(cls, keys: Mapping[str, Key], records: Mapping[str, Ended]) -> Costs:
+    def of(cls, keys: Mapping[str, Key], records: Mapping[str, CellRecord]) -> Costs:
         """Gather the costs of recorded cells, given by digest, whose key is known.
 
         A failure counts only for an arm that has no scores on a data set.
@@ -64,7 +52,7 @@ class Costs:
                 costs.add_ended(keys[cell], record)
         return costs
 
-    def add_ended(self, key: Key, record: Ended) -> None:
+    def add_ended(self, key: Key, record: CellRecord) -> None:
         """Add a cell that has ended; a failure counts only where no cell of its key has scores."""
         if record.ok or (key not in self.seconds and record.seconds > 0):
             self.seconds[key].append(record.seconds)
@@ -138,23 +126,11 @@ def seconds_left_of_search(seconds: Sequence[float], allowed: int | None) -> flo
     return fmean(seconds) * max(allowed - len(seconds), 0)
 
 
-class Limits(Protocol):
-    """What ends a search: its specification, or the record of it."""
-
-    @property
-    def trials(self) -> int | None:
-        """Trials that it may propose; None if time ends it."""
-
-    @property
-    def hours(self) -> float | None:
-        """Hours that it may take."""
-
-
-def budget_is_spent(limits: Limits, proposed: int, seconds: float) -> bool:
-    """Return whether a search that has proposed so many trials in so many seconds may propose no more."""
-    if limits.trials is not None:
-        return proposed >= limits.trials
-    return limits.hours is not None and seconds >= 3600 * limits.hours
+def budget_is_spent(trials: int | None, hours: float | None, *, proposed: int, seconds: float) -> bool:
+    """Return whether a search that may propose so many trials, or take so many hours, may propose no more."""
+    if trials is not None:
+        return proposed >= trials
+    return hours is not None and seconds >= 3600 * hours
 
 
 def _means(seconds: Mapping[Key, float], place: int) -> dict[str, float]:
