@@ -94,8 +94,8 @@ def bench_silent(once, tell, tmp_path: Path):
     for what, arms in (("optimisers", rates(998)), ("models", models(998))):
         study = explicit(tmp_path / what, arms, datasets=simulated)
         refuse_silent_arms(study.arms[:3], study.budget)  # what a process pays once
-        silent._behaviour.cache_clear()
-        fingerprint._first_batch.cache_clear()
+        silent.behaviour.cache.clear()
+        fingerprint.first_batch.cache.clear()
         check = lambda: _cpu_s(lambda: refuse_silent_arms(study.arms, study.budget))  # noqa: E731, B023
         of_cpu = once(check) if what == "optimisers" else check()
         tell(f"silent-arm check of 1,000 arms, all {what} differ", f"{of_cpu:.1f} s of CPU", "< 15 s", of_cpu < 15)

@@ -13,8 +13,7 @@ from study.actions.source import show_changes
 from study.plan.plan import Plan, make_plan
 from study.plan.silent import refuse_silent_arms
 from study.run.engine import Listener, Means, drive, forget_failed, make_folder, make_workers
-from study.run.pool import Pool
-from study.run.queue import Queue
+from study.run.pool import Pool, Queue
 from study.spec.cell import Cell
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord

@@ -13,8 +13,7 @@ from components.tables.csvfile import for_spreadsheets
 from search_spaces.arm import Arm, Choice, parse_choice
 from study.plan.plan import Plan, lay_out
 from study.run.engine import Listener, Means, drive, make_workers
-from study.run.pool import Pool
-from study.run.queue import Queue
+from study.run.pool import Pool, Queue
 from study.search.confirm import mean_score
 from study.search.record import changed_settings, shown
 from study.spec.files import write_atomically, write_text

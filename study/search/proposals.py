@@ -24,7 +24,7 @@ from search_spaces.arm import Arm
 from search_spaces.space.space import Space
 from study.search.trial import Trial, objective
 from study.spec.records import TrialState
-from study.study_file.search_keys import Budgeted
+from study.study_file.keys import Budgeted
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -29,7 +29,7 @@ from study.spec.records import (
 )
 from study.store.ledger import Ledger
 from study.store.time_left import budget_is_spent
-from study.study_file.search_keys import Budgeted, objectives_of
+from study.study_file.keys import Budgeted, objectives_of
 from study.study_file.study import Study
 
 

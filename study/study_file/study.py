@@ -21,11 +21,9 @@ from search_spaces.presets import preset
 from search_spaces.studies import named_study
 from study.spec.code import source_digests
 from study.spec.machine import Lane, parse_lanes
-from study.study_file.entries import entry
-from study.study_file.keys import DatasetSpec, StudyFile, parse
+from study.study_file.keys import DatasetSpec, SearchSpec, StudyFile, TuneSpec, check_search, parse
 from study.study_file.overrides import Override, override, place
-from study.study_file.patterns import at_scale, choose
-from study.study_file.search_keys import SearchSpec, TuneSpec, check_search
+from study.study_file.patterns import at_scale, choose, entry
 from study.study_file.yaml_file import YamlFile, read_yaml
 
 if TYPE_CHECKING:  # a design is read without waiting for optuna

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from threading import RLock
 from typing import Any, TypeAlias
+
+from cachetools import LRUCache, cached
 
 from components.core import registry
 from components.core.budget import Budget
@@ -21,29 +22,15 @@ LEVEL = "level"
 OTHER_LEVEL = 3.0  # how far another level is away, in settings that differ
 
 
+@cached(LRUCache(8192), key=lambda arm, budget: (arm.digest, budget), lock=RLock())
 def shape_of(arm: Arm, budget: Budget) -> Shape:
     """Return what decides the seconds of a batch: parts of the model, and of the budget.
 
     A setting that a level names in ``same_cost`` is left out. So are, of an assembled model, what it is shown and how
     its negatives are drawn: they do not change what a batch computes.
     """
-    return _shape(_Work(arm.digest, budget, arm))
-
-
-@dataclass(frozen=True)
-class _Work:
-    """An arm within a budget, known by its digest."""
-
-    digest: str
-    budget: Budget
-    arm: Arm = field(compare=False)
-
-
-@lru_cache(maxsize=8192)
-def _shape(work: _Work) -> Shape:
-    arm = work.arm
     left_out = ("negatives", "scorer") if arm.trains else ("negatives",) if arm.learns else ()
-    settings = {f"training.{name}": getattr(work.budget, name) for name in PACED_BY if arm.budgeted}
+    settings = {f"training.{name}": getattr(budget, name) for name in PACED_BY if arm.budgeted}
     for factor, choice in arm.canonical.items():
         if factor not in left_out:
             settings |= _settings(factor, choice)
