@@ -13,7 +13,7 @@ import numpy as np
 from cases import BEELINE, MDC, make_study
 
 from study.actions.preview import NO_FOLDER, preview
-from study.actions.screen import Silent
+from study.actions.screen import Screen
 from study.plan import fingerprint, silent
 from study.plan.silent import refuse_silent_arms
 from study.study_file.study import Study
@@ -104,9 +104,9 @@ def bench_silent(once, tell, tmp_path: Path):
 def _planned(study: Study) -> tuple[float, str]:
     """Return the CPU seconds of a plan with its cost, and how they divide."""
     started = time.process_time()
-    planned = preview(study, NO_FOLDER, Silent())
+    planned = preview(study, NO_FOLDER, Screen())
     laid_out = time.process_time()
-    cost = planned.cost(Silent())
+    cost = planned.cost(Screen())
     ended = time.process_time()
     timed = f"{cost.timed} of {cost.kinds} kinds timed"
     return ended - started, f"{laid_out - started:.1f} s to read and audit, {ended - laid_out:.1f} s for {timed}"

@@ -14,7 +14,7 @@ from knockout.shown import Report
 from reports.options import ReportOptions
 from study.actions import report as reports
 from study.actions.bundle import check
-from study.actions.screen import Silent
+from study.actions.screen import Screen
 from study.store.ledger import Ledger
 from study.store.plan_file import read_plan
 from study.store.table import tidy
@@ -59,11 +59,11 @@ def make_report(
     options = ReportOptions(arm, block, dataset, metric, reference, margin=margin)
     request = reports.Request(options, alpha, tuple(draw), f"knockout.report({str(source)!r})", pdf)
     with mistakes():
-        return Report(reports.report(Path(source), None if out is None else Path(out), request, Silent()))
+        return Report(reports.report(Path(source), None if out is None else Path(out), request, Screen()))
 
 
 def check_bundle(bundle: Paths) -> pd.DataFrame:
     """Return what a check of a bundle compared; see :func:`knockout.check`."""
     with mistakes():
-        findings = check.check(Path(bundle), Silent()).findings
+        findings = check.check(Path(bundle), Screen()).findings
     return pd.DataFrame([(one.what, one.agrees, one.said) for one in findings], columns=["what", "agrees", "seen"])

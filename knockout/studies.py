@@ -21,7 +21,7 @@ from study.actions import preview as previews
 from study.actions import run as running
 from study.actions.bundle import pack
 from study.actions.run import Ended
-from study.actions.screen import Screen, Silent
+from study.actions.screen import Screen
 from study.actions.source import Source
 from study.cli.display import Terminal
 from study.cli.options import TRACKING
@@ -203,7 +203,7 @@ class Study:
     def bundle(self, to: Paths) -> Path:
         """Pack the last run for a reviewer, as ``knockout bundle`` does, and return the archive."""
         with mistakes():
-            return pack.bundle(self._needed(None), Path(to), Silent()).path
+            return pack.bundle(self._needed(None), Path(to), Screen()).path
 
     def _placed(self, folder: Path, share_cells: bool, screen: Screen) -> Checked:
         """Return the study with its AnnData objects, checked, read from ``folder``, where they are written once."""
@@ -247,7 +247,7 @@ def load(source: Source, objects: Path | None) -> Checked:
         return (source if objects is None else replace(source, data=objects)).load()
 
 
-class _Notes(Silent):
+class _Notes(Screen):
     """Keeps the lines that it is given."""
 
     def __init__(self, lines: Sequence[str]) -> None:
@@ -259,7 +259,7 @@ class _Notes(Silent):
 
 
 def _screen(verbose: bool) -> Screen:
-    return Terminal() if verbose else Silent()
+    return Terminal() if verbose else Screen()
 
 
 def _means(

@@ -12,7 +12,8 @@ from study.actions.screen import Screen
 from study.actions.source import show_changes
 from study.plan.plan import Plan, make_plan
 from study.plan.silent import refuse_silent_arms
-from study.run.engine import Listener, Means, drive, forget_failed, make_folder, make_workers
+from study.run.engine import Means, drive, forget_failed, make_folder, make_workers
+from study.run.listener import Listener
 from study.run.pool import Pool, Queue
 from study.spec.cell import Cell
 from study.spec.folder import OutFolder

@@ -16,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.words.numbers import are, count
+from study.actions.screen import Screen
+from study.run.listener import Listener
 from study.store.time_left import Costs, Key, key_of, seconds_left
 
 if TYPE_CHECKING:
@@ -103,7 +105,7 @@ def busy(text: str) -> Iterator[Callable[[str], None]]:
         notice.call_off()
 
 
-class Terminal:
+class Terminal(Screen):
     """Shows what an action does as a person reads it: notices, progress, lines."""
 
     def __init__(self) -> None:
@@ -122,7 +124,7 @@ class Terminal:
         self.console.print(text, markup=False, soft_wrap=True)
 
 
-class LiveProgress:
+class LiveProgress(Listener):
     """Shows a running study: cells done, rate, time left, failures as they come.
 
     On a terminal a live bar; elsewhere (a log, CI) a line per cell or per minute, whichever is rarer.

@@ -34,9 +34,10 @@ from study.cli.options import (
     StudyFile,
     Timeout,
     Tracking,
+    parts_of,
+    typed,
 )
 from study.cli.stored import commands as stored
-from study.cli.typed import parts_of, typed
 
 app = typer.Typer(
     name="knockout",
@@ -176,12 +177,13 @@ def score(
 
     The first list is the reference of the report. Lists that are scored later on the same tests are told apart.
     """
-    from study.cli import outside
+    from study.cli import exchange
+    from study.run.engine import Means
 
     options = {"split": split, "repeats": repeats, "metric": metric, "weight": weight, "baselines": baseline}
     keys = {key: value for key, value in options.items() if value} | ({"signed": True} if signed else {})
-    means = outside.Means(tracking_uri)
-    raise typer.Exit(outside.score(edges, on, keys, out, data, lanes, means, command=typed()))
+    code = exchange.score(edges, on, keys, out, data, lanes, Means(tracking_uri), command=typed())
+    raise typer.Exit(code)
 
 
 app.command()(stored.compare)

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
 
 from components.core.errors import KnockoutError, unwritable
 from study.run.lane_sizing import size_lanes
+from study.run.listener import Listener
 from study.run.pool import Pool, Take, run_and_record
 from study.run.workers import LocalWorkers, Workers
 from study.spec.cell import Cell
@@ -22,30 +22,7 @@ from study.spec.records import CellRecord
 from study.store.drivers import sweep
 from study.store.ledger import Ledger
 from study.store.owner import refuse_other_study, write_owner
-from study.store.time_left import Costs, Key
 from study.study_file.study import Study
-
-
-class Listener(Protocol):
-    """Follows a running study: the progress display, or nobody."""
-
-    def planned(self, done: int, missing: int) -> None:
-        """Called before the first cell, with the number of recorded cells and of those that will be run."""
-
-    def costs(self, costs: Costs, missing: Sequence[Key], lanes: int) -> None:
-        """Called with what finished cells took, and with the key of each cell that is missing."""
-
-    def started(self, cell: Cell) -> None:
-        """Called when a cell was sent to a worker."""
-
-    def ended(self, cell: Cell, record: CellRecord) -> None:
-        """Called when a cell has ended."""
-
-    def message(self, text: str) -> None:
-        """Called with a line for the user: a trial that ended, a store that does not answer."""
-
-    def stopping(self) -> None:
-        """Called when the user asked to stop after the cells in flight."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from components.core.errors import KnockoutError
 from components.tables.csvfile import for_spreadsheets
 from search_spaces.arm import Arm, Choice, parse_choice
 from study.plan.plan import Plan, lay_out
-from study.run.engine import Listener, Means, drive, make_workers
+from study.run.engine import Means, drive, make_workers
+from study.run.listener import Listener
 from study.run.pool import Pool, Queue
 from study.search.confirm import mean_score
 from study.search.record import changed_settings, shown

@@ -10,7 +10,8 @@ from components.core.errors import KnockoutError, count
 from search_spaces.space.corners import corners
 from study.plan.plan import load_datasets
 from study.plan.refusals import prepared_factors, refuse_impossible_arms
-from study.run.engine import Listener, Means, drive, forget_failed, make_folder, make_workers
+from study.run.engine import Means, drive, forget_failed, make_folder, make_workers
+from study.run.listener import Listener
 from study.run.pool import Pool
 from study.search.optuna_store import OptunaStore, importances, pareto
 from study.search.record import write_search, write_trials

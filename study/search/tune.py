@@ -11,7 +11,8 @@ from search_spaces.space.corners import corners
 from search_spaces.space.space import settings_space
 from study.plan.plan import load_datasets
 from study.plan.refusals import prepared_factors, refuse_impossible_arms
-from study.run.engine import Listener, Means, make_folder
+from study.run.engine import Means, make_folder
+from study.run.listener import Listener
 from study.search.record import write_tuning
 from study.search.run import forget_failed_trials, run_searches
 from study.search.search import Search, read_search

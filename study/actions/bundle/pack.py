@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
@@ -14,12 +15,11 @@ from components.tables.csvfile import for_spreadsheets
 from reports.provenance import Provenance
 from study.actions.bundle.archive import write_archive, write_files
 from study.actions.bundle.derive import FOLDER, TABLE, derive
-from study.actions.bundle.manifest import MANIFEST, Manifest, datasets_of, digests
 from study.actions.report import sealed
 from study.actions.screen import Screen
 from study.spec.files import write_first
 from study.spec.folder import OutFolder
-from study.spec.records import CellRecord, OwnersRecord, PlanRecord, SearchRecord, read_record
+from study.spec.records import CellRecord, CellRow, OwnersRecord, PlanRecord, Record, SearchRecord, read_record
 from study.spec.versions import versions
 from study.store.ledger import Ledger
 from study.store.plan_file import read_commands, read_plan
@@ -27,7 +27,46 @@ from study.store.table import tidy
 from study.study_file.yaml_file import study_text
 
 PACKING = "writing the report of the bundle from its table"
-STUDY, ENVIRONMENT = "study.yaml", "environment.txt"
+MANIFEST, STUDY, ENVIRONMENT = "manifest.json", "study.yaml", "environment.txt"
+
+
+class Manifest(Record):
+    """The first file of a bundle.
+
+    Attributes
+    ----------
+    study
+        Name of the study.
+    cells, ended
+        Number of planned cells and of those that have ended; 0 of a search whose test is sealed.
+    datasets
+        Block, network, exam and data digest of every data set by name.
+    versions, libraries
+        What the bundle was packed with, and what its report was computed with.
+    members
+        SHA-256 of every other file by name.
+    """
+
+    study: str
+    cells: int
+    ended: int
+    datasets: dict[str, dict[str, str]]
+    versions: dict[str, str]
+    libraries: list[str]
+    members: dict[str, str]
+
+
+def digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the SHA-256 of every file but the manifest, by name."""
+    return {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files) if name != MANIFEST}
+
+
+def datasets_of(rows: Sequence[CellRow]) -> dict[str, dict[str, str]]:
+    """Return what planned cells say of their data sets, by name."""
+    return {
+        row.dataset: {"block": row.block, "network": row.network, "split": row.split, "data": row.data_digest}
+        for row in rows
+    }
 
 
 @dataclass(frozen=True)

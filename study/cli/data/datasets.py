@@ -19,8 +19,7 @@ from components.data.prepare.prepare import prepare as make
 from components.tables.network import read_network
 from reports.words.numbers import count
 from search_spaces.arm import parse_choice
-from study.actions.audits import AuditTable, audit_table
-from study.actions.preview import AUDITING
+from study.actions.preview import AUDITING, AuditTable, audit_table
 from study.cli.display import busy, make_console, show_table
 
 EXAMPLES = 3
