@@ -31,23 +31,15 @@ KEPT = ("datasets", "split", "repeats", "first_repeat", "metric", "margin", "alp
 
 @dataclass(frozen=True)
 class Listed:
-    """What one list says of one data set.
+    """What one list says of one data set."""
 
-    Attributes
-    ----------
-    name, dataset
-        Names of list and data set.
-    listed, asked
-        How many of the asked pairs have a weight, and how many are asked.
-    notes
-        What was decided in reading the list.
-    """
-
+    # names of list and data set
     name: str
     dataset: str
+    # how many of the asked pairs have a weight, and how many are asked
     listed: int
     asked: int
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # what was decided in reading the list
 
 
 def scoring_study(files: Sequence[str], on: Sequence[str], keys: dict[str, Any]) -> YamlFile:

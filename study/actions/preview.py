@@ -42,25 +42,14 @@ TIMING = "timing a few batches of the arms (--quick leaves it out)"
 
 @dataclass(frozen=True)
 class AuditTable:
-    """What the exams of data sets give away.
+    """What the exams of data sets give away."""
 
-    Attributes
-    ----------
-    columns, exams
-        A name and an exam per data set.
-    repeat
-        Number of the repeat whose exams they are.
-    rows
-        Name of each quantity and its value per data set, as text.
-    notes
-        Where validation asks otherwise than the test.
-    """
-
+    # a name and an exam per data set
     columns: list[str]
     exams: list[str]
-    repeat: int
-    rows: list[list[str]]
-    notes: list[str]
+    repeat: int  # number of the repeat whose exams they are
+    rows: list[list[str]]  # name of each quantity and its value per data set, as text
+    notes: list[str]  # where validation asks otherwise than the test
 
 
 def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice], repeat: int = 0) -> AuditTable:
@@ -88,22 +77,13 @@ class ArmCells:
 
 @dataclass(frozen=True)
 class Preview:
-    """A planned design.
+    """A planned design."""
 
-    Attributes
-    ----------
-    plan, out
-        Its cells; the output folder whose finished cells count.
-    arms
-        Cells by arm, the reference first.
-    audit
-        What the exams give away.
-    """
-
+    # its cells; the output folder whose finished cells count
     plan: Plan
     out: Path
-    arms: tuple[ArmCells, ...]
-    audit: AuditTable
+    arms: tuple[ArmCells, ...]  # cells by arm, the reference first
+    audit: AuditTable  # what the exams give away
 
     @property
     def study(self) -> Study:

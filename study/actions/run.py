@@ -35,29 +35,16 @@ if TYPE_CHECKING:  # what draws and tests is loaded when cells have ended
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a run.
+    """The outcome of a run."""
 
-    Attributes
-    ----------
-    table
-        Path of the tidy table.
-    tracking_uri
-        Where MLflow holds the runs, as it may be shown.
-    remedy
-        How many cells MLflow lacks, and the command that sends them; empty if it has all.
-    planned, done, failed
-        Number of cells.
-    view
-        Path of MLflow's interface that compares the arms; empty if the store did not answer.
-    """
-
-    table: Path
-    tracking_uri: str
+    table: Path  # path of the tidy table
+    tracking_uri: str  # where MLflow holds the runs, as it may be shown
+    # number of cells
     planned: int
     done: int
     failed: int
-    remedy: str = ""
-    view: str = ""
+    remedy: str = ""  # how many cells MLflow lacks, and the command that sends them; empty if it has all
+    view: str = ""  # path of MLflow's interface that compares the arms; empty if the store did not answer
 
     @property
     def complete(self) -> bool:
@@ -67,20 +54,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Ended:
-    """What a call came to.
+    """What a call came to."""
 
-    Attributes
-    ----------
-    report
-        The report that was written; None if there was nothing to report yet.
-    outcome
-        What became of the cells; None of a search.
-    unfinished
-        What is not done, for the user; empty if all is. Cells that are missing or failed are told by ``outcome``.
-    """
-
-    report: Report | None = None
-    outcome: Outcome | None = None
+    report: Report | None = None  # the report that was written; None if there was nothing to report yet
+    outcome: Outcome | None = None  # what became of the cells; None of a search
+    # what is not done, for the user; empty if all is. Cells that are missing or failed are told by ``outcome``
     unfinished: str = ""
 
     @property
@@ -91,21 +69,7 @@ class Ended:
 
 
 def run(study: Study, out: Path, screen: Screen, means: Means, *, command: str = "") -> Ended:
-    """Run what is missing of a study and report.
-
-    Parameters
-    ----------
-    study
-        The validated study.
-    out
-        Output folder.
-    screen
-        Shows what goes on.
-    means
-        How it is run.
-    command
-        What was typed, for the report.
-    """
+    """Run what is missing of a study and report."""
     check_folder(study, out, screen, share_cells=means.share_cells)
     if study.search is not None:
         return _run_search(study, out, screen, means, command)

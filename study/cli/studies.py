@@ -66,13 +66,7 @@ def end(ended: Ended, out: Path, screen: Terminal) -> int:
 
 
 def plan(source: Source, out: Path | None, *, quick: bool, share_cells: bool = False, register: bool = False) -> None:
-    """Print what a study would run, what is done, what it costs and what it can prove; register it if asked to.
-
-    Raises
-    ------
-    KnockoutError
-        If it is to be registered and no folder is named, or another question is registered there.
-    """
+    """Print what a study would run, what is done, what it costs and what it can prove; register it if asked to."""
     screen, study = Terminal(), source.load()
     folder = actions.check_folder(study, out, screen, share_cells=share_cells)
     if register:

@@ -42,13 +42,7 @@ BATCHES = 100  # of an epoch, for a schedule that counts batches
 
 @cached(LRUCache(4096), key=lambda arm: (_but_optimizer(arm), code_digest(arm.acting())), lock=RLock())
 def first_batch(arm: Arm) -> str:
-    """Digest the loss of the first batch of joint training, whatever the arm's optimiser.
-
-    Raises
-    ------
-    KnockoutError
-        If a part of the arm says so.
-    """
+    """Digest the loss of the first batch of joint training, whatever the arm's optimiser."""
     try:
         with on_the_probe(arm):
             digests = _first_loss(arm)

@@ -19,21 +19,11 @@ from study.train.score import bucketing_notes
 
 @dataclass(frozen=True)
 class Plan:
-    """Every cell of a study, in the order in which they are run.
+    """Every cell of a study, in the order in which they are run."""
 
-    Attributes
-    ----------
-    study
-        The validated study.
-    cells
-        Its cells.
-    datasets
-        The data sets, in the study's order.
-    """
-
-    study: Study
-    cells: tuple[Cell, ...]
-    datasets: tuple[Dataset, ...]
+    study: Study  # the validated study
+    cells: tuple[Cell, ...]  # its cells
+    datasets: tuple[Dataset, ...]  # the data sets, in the study's order
 
     @property
     def notes(self) -> list[str]:

@@ -25,30 +25,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class SearchProgress:
-    """How far a search is.
+    """How far a search is."""
 
-    Attributes
-    ----------
-    states
-        Number of trials by state, warm ones aside.
-    warm
-        Number of trials that the ledger held before the search began.
-    best
-        The best complete trial by the first objective, on validation pairs, in words.
-    allowed
-        Trials that the search may propose; None if that is not known.
-    over
-        Whether its budget is spent, or its space.
-    seconds_left
-        On one lane; None if that is not known.
-    """
-
-    states: Counter[str]
-    warm: int
-    best: str
-    allowed: int | None
-    over: bool
-    seconds_left: float | None
+    states: Counter[str]  # number of trials by state, warm ones aside
+    warm: int  # number of trials that the ledger held before the search began
+    best: str  # the best complete trial by the first objective, on validation pairs, in words
+    allowed: int | None  # trials that the search may propose; None if that is not known
+    over: bool  # whether its budget is spent, or its space
+    seconds_left: float | None  # on one lane; None if that is not known
 
 
 @dataclass(frozen=True)
@@ -101,13 +85,7 @@ class Progress:
 
 
 class ProgressReader:
-    """Reads an output folder again and again; a file that has not changed is not read again.
-
-    Parameters
-    ----------
-    out
-        The study's output folder.
-    """
+    """Reads an output folder again and again; a file that has not changed is not read again."""
 
     def __init__(self, out: Path) -> None:
         self.out, self.folder, self.ledger = out, OutFolder(out), Ledger(out)

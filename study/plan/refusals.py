@@ -21,13 +21,7 @@ SEARCHED = " Leave it out of what the search varies, or narrow its range."
 
 
 def refuse_impossible_exams(study: Study, datasets: Sequence[Dataset]) -> None:
-    """Refuse data sets that cannot hold their exam, all of them at once: each of their cells would fail.
-
-    Raises
-    ------
-    KnockoutError
-        With what each data set lacks.
-    """
+    """Refuse data sets that cannot hold their exam, all of them at once: each of their cells would fail."""
     refusals: dict[int, str] = {}
     for position, (dataset, split) in enumerate(zip(datasets, study.splits, strict=True)):
         try:
@@ -40,19 +34,9 @@ def refuse_impossible_exams(study: Study, datasets: Sequence[Dataset]) -> None:
 def refuse_impossible_arms(
     study: Study, arms: Sequence[Arm], datasets: Sequence[Dataset], trials: Sequence[Arm] = ()
 ) -> None:
-    """Refuse arms that cannot run on a data set, or be tested on another: each of their cells would fail.
+    """Refuse arms, and ``trials`` that a search may propose, that cannot run on a data set, or be tested on another.
 
-    Parameters
-    ----------
-    study, arms, datasets
-        The study, its arms and its data sets.
-    trials
-        Arms that a search may propose, see :func:`prepared_factors`.
-
-    Raises
-    ------
-    KnockoutError
-        With what each data set lacks, and an arm that needs it.
+    Each of their cells would fail.
     """
     refuse_tied_arms([*arms, *trials], datasets)
     preparing: dict[str, Arm] = {}
@@ -97,13 +81,7 @@ def _refuse(refusals: Mapping[int, str], datasets: Sequence[Dataset]) -> None:
 
 
 def refuse_tied_arms(arms: Sequence[Arm], datasets: Sequence[Dataset]) -> None:
-    """Refuse arms whose input another data set does not have, where a data set is tested by transfer.
-
-    Raises
-    ------
-    KnockoutError
-        Naming the arm, and the levels that can be tested so.
-    """
+    """Refuse arms whose input another data set does not have, where a data set is tested by transfer."""
     transfers = [(position, dataset) for position, dataset in enumerate(datasets) if dataset.target is not None]
     for arm in arms if transfers else ():
         _refuse_told_of_cells(arm, *transfers[0])

@@ -27,24 +27,9 @@ from study.train.score import score_fold
 
 
 def refuse_silent_arms(arms: Iterable[Arm], budget: Budget, *, tell: bool = False) -> list[str]:
-    """Refuse arms that are written differently and behave alike within a study's budget.
+    """Refuse two arms that are written differently and behave alike within a study's budget, and name both.
 
-    Parameters
-    ----------
-    arms, budget
-        The study's.
-    tell
-        Whether they are told and not refused, as ``silent_arms: tell`` asks.
-
-    Returns
-    -------
-    list of str
-        A line per arm that behaves like an earlier one.
-
-    Raises
-    ------
-    KnockoutError
-        Naming both arms and what was meant to tell them apart.
+    Where ``silent_arms: tell`` asks to ``tell``, none is refused: return a line per arm that behaves like an earlier one.
     """
     lines = []
     for twin, arm in _twins(arms, budget):
@@ -91,13 +76,7 @@ def _depends_on(arm: Arm, budget: Budget) -> tuple[str, str, int, int]:
 
 @cached(LRUCache(4096), key=_depends_on, lock=RLock())
 def behaviour(arm: Arm, budget: Budget) -> str:
-    """Digest what an arm does on the probe data set, and how it would go on for the epochs of a budget.
-
-    Raises
-    ------
-    KnockoutError
-        If a part of the arm says so.
-    """
+    """Digest what an arm does on the probe data set, and how it would go on for the epochs of a budget."""
     example = on_example(arm)
     # what the study leaves out cannot tell two of its arms apart
     short = Budget(**{**BUDGET.model_dump(), "graph_epochs": min(BUDGET.graph_epochs, budget.graph_epochs)})

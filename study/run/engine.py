@@ -27,30 +27,14 @@ from study.study_file.study import Study
 
 @dataclass(frozen=True)
 class Means:
-    """How a study is run, as the command line names it.
+    """How a study is run, as the command line names it."""
 
-    Attributes
-    ----------
-    tracking_uri
-        MLflow store; None for the one in the output folder.
-    storage
-        Optuna storage of a search; None for a journal file in the output folder.
-    cluster
-        Address of a Dask scheduler; None for this machine.
-    retry_failed
-        Whether cells that failed are run again.
-    timeout_s
-        Seconds that a cell may take; None: any.
-    share_cells
-        Whether the output folder may belong to another study, whose finished cells count.
-    """
-
-    tracking_uri: str | None = None
-    storage: str | None = None
-    cluster: str | None = None
-    retry_failed: bool = False
-    share_cells: bool = False
-    timeout_s: float | None = None
+    tracking_uri: str | None = None  # MLflow store; None for the one in the output folder
+    storage: str | None = None  # Optuna storage of a search; None for a journal file in the output folder
+    cluster: str | None = None  # address of a Dask scheduler; None for this machine
+    retry_failed: bool = False  # whether cells that failed are run again
+    share_cells: bool = False  # whether the output folder may belong to another study, whose finished cells count
+    timeout_s: float | None = None  # seconds that a cell may take; None: any
 
 
 def forget_failed(cells: Iterable[str], ledger: Ledger) -> None:

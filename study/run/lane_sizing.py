@@ -31,18 +31,10 @@ ENOUGH_PER_CORE_MB = 4096.0
 
 @dataclass(frozen=True)
 class Device:
-    """Where workers may run.
+    """Where workers may run."""
 
-    Attributes
-    ----------
-    name
-        torch device: ``cpu`` or ``cuda:N``.
-    free_mb
-        Memory (2^20 bytes) that nobody uses now.
-    """
-
-    name: str
-    free_mb: float
+    name: str  # torch device: ``cpu`` or ``cuda:N``
+    free_mb: float  # memory (2^20 bytes) that nobody uses now
 
     @property
     def kind(self) -> str:

@@ -24,21 +24,10 @@ PartScores = dict[str, dict[str, float | None]]
 
 
 class Rescorer:
-    """Records cells whose training is on record under other metrics.
-
-    Parameters
-    ----------
-    ledger
-        The ledger of the study's output folder.
-
-    Attributes
-    ----------
-    recorded
-        How many cells were recorded.
-    """
+    """Records cells whose training is on record under other metrics."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.ledger, self.recorded = ledger, 0
+        self.ledger, self.recorded = ledger, 0  # how many cells were recorded
 
     def record(self, cell: Cell) -> CellRecord | None:
         """Record a cell from the scores of its training; return its record, None where it must be trained."""

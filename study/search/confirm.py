@@ -28,19 +28,6 @@ def plan_confirmation(searched: Study, study: Study, out: Path, *, top: int, aga
 
     The opening of the test is written down; no trial is changed.
 
-    Parameters
-    ----------
-    searched
-        The study with all data sets, as it was searched.
-    study
-        The same with the data sets on which to confirm.
-    out
-        Its output folder.
-    top
-        How many of the best arms.
-    again
-        Whether the test may be opened once more for other arms.
-
     Raises
     ------
     KnockoutError

@@ -57,13 +57,7 @@ class OptunaStore:
         return redact(self.url, self.url) if self.url else str(self.folder.journal)
 
     def refuse_unknown(self) -> None:
-        """Refuse a URL that Optuna has no storage for, before anything is trained.
-
-        Raises
-        ------
-        KnockoutError
-            If it has none, or lacks a package for it.
-        """
+        """Refuse a URL that Optuna has no storage for, before anything is trained."""
         try:
             if self.url is not None:
                 with quiet():

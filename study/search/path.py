@@ -36,20 +36,13 @@ class Step:
 
 
 def walk(reference: Arm, winner: Arm, score: Score) -> list[Step] | None:
-    """Return the path from ``reference`` to ``winner``: at each step the change with the best validation score.
+    """Return the path, ``reference`` first and ``winner`` last: at each step the change with the best validation score.
 
     Parameters
     ----------
-    reference, winner
-        Its ends.
     score
         Returns the mean VALIDATION score of each arm by its digest, None for one whose cells failed; None for all where
         the user stopped it.
-
-    Returns
-    -------
-    list[Step] | None
-        The reference first, the winner last; None where it was stopped.
     """
     steps = [Step(reference, "", 0)]
     while (current := steps[-1].arm).digest != winner.digest:

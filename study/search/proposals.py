@@ -87,13 +87,7 @@ STATES = {
 
 
 class Proposal:
-    """An arm that was proposed, with the Optuna trial in which its pruner judges it.
-
-    Attributes
-    ----------
-    arm
-        The arm, named after the trial.
-    """
+    """An arm that was proposed, with the Optuna trial in which its pruner judges it."""
 
     def __init__(self, arm: Arm, optuna_trial: optuna.Trial | None, prunes: bool) -> None:
         self.arm, self._optuna_trial, self._prunes = arm, optuna_trial, prunes

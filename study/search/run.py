@@ -111,21 +111,7 @@ def run_searches(searches: Sequence[Search], name: str, out: Path, listener: Lis
 
 
 class SearchLog:
-    """Writes down every trial that ends: tables, Optuna's storage, MLflow, the listener.
-
-    Parameters
-    ----------
-    search
-        The search.
-    study
-        Name of the study.
-    tracker
-        MLflow's only writer.
-    listener
-        Is given a line per trial.
-    means
-        Names the Optuna storage.
-    """
+    """Writes down every trial that ends: tables, Optuna's storage, MLflow, the listener."""
 
     def __init__(self, search: Search, study: str, tracker: Tracker, listener: Listener, means: Means) -> None:
         self.search, self.tracker, self.listener = search, tracker, listener

@@ -34,23 +34,7 @@ from study.study_file.study import Study
 
 
 class Search:
-    """One search over a space on a study's data sets; :func:`read_search` finds out how far it has come.
-
-    Parameters
-    ----------
-    study
-        The study: data sets, exams, repeats and budget that trials are scored on.
-    datasets
-        Its data sets, read.
-    space
-        What is varied, around its reference arm.
-    spec
-        How it is searched.
-    ledger
-        Where finished cells are found, whichever study computed them.
-    folder
-        Where its files lie.
-    """
+    """One search over a space on a study's data sets; :func:`read_search` finds out how far it has come."""
 
     def __init__(
         self,

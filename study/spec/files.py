@@ -38,11 +38,6 @@ def write_first(path: Path, write: Callable[[Path], Any]) -> bool:
     -------
     bool
         Whether this call wrote the file.
-
-    Raises
-    ------
-    UnwritableError
-        If the file cannot be written.
     """
     if path.exists():
         return False

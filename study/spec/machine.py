@@ -15,18 +15,10 @@ PATTERN = re.compile(r"^(cpu|cuda)(?::(\d+))?(?:x(\d+))?$")
 
 @dataclass(frozen=True)
 class Lane:
-    """A share of a device that one worker owns.
+    """A share of a device that one worker owns."""
 
-    Attributes
-    ----------
-    device
-        torch device: ``cpu`` or ``cuda:N``.
-    threads
-        CPU threads the worker may use.
-    """
-
-    device: str
-    threads: int
+    device: str  # torch device: ``cpu`` or ``cuda:N``
+    threads: int  # CPU threads the worker may use
 
 
 def parse_lanes(text: str, *, where: str = "lanes", auto: Sequence[str] | None = None) -> tuple[Lane, ...]:

@@ -36,18 +36,10 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True)
 class Driver:
-    """A registered driver.
+    """A registered driver."""
 
-    Attributes
-    ----------
-    record
-        Who it is.
-    silent
-        Seconds since its last heartbeat.
-    """
-
-    record: DriverRecord
-    silent: float = 0.0
+    record: DriverRecord  # who it is
+    silent: float = 0.0  # seconds since its last heartbeat
 
     @property
     def alive(self) -> bool:

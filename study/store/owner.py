@@ -16,13 +16,7 @@ LONGEST = 80  # characters of a value that a message shows
 
 
 def refuse_other_study(name: str, out: Path, *, share_cells: bool) -> None:
-    """Refuse a folder that belongs to another study, unless this study says that it shares cells.
-
-    Raises
-    ------
-    KnockoutError
-        Naming the study that the folder belongs to.
-    """
+    """Refuse a folder that belongs to another study, and name that, unless this study says that it shares cells."""
     owners = list(_record(out).studies)
     if not owners or name in owners or share_cells:
         return

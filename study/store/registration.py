@@ -74,16 +74,9 @@ class RegistrationRecord(Record):
 
 
 def question_of(plan: PlanRecord, out: Path, *, margin: float | None, alpha: float) -> RegistrationRecord:
-    """Return the question that a plan asks, with today's date and its digest.
+    """Return the question that a plan asks, with today's date, a digest and the number of cells that ended in ``out``.
 
-    Parameters
-    ----------
-    plan
-        The planned cells, metric and looks.
-    out
-        Its output folder, for the number of cells that have ended.
-    margin, alpha
-        What holds where the study file names none.
+    ``margin`` and ``alpha`` hold where the study file names none.
     """
     rows = plan.rows
     reference = next((row for row in rows if row.role == "reference"), rows[0])

@@ -31,14 +31,9 @@ class Costs:
 
     A cell is taken to cost the mean of the finished cells of its arm on its data set; where there are none, the mean
     over its arm, or over its data set, or over all.
-
-    Attributes
-    ----------
-    seconds
-        By arm and data set.
     """
 
-    seconds: dict[Key, list[float]] = field(default_factory=lambda: defaultdict(list))
+    seconds: dict[Key, list[float]] = field(default_factory=lambda: defaultdict(list))  # by arm and data set
 
     @classmethod
     def of(cls, keys: Mapping[str, Key], records: Mapping[str, CellRecord]) -> Costs:
@@ -75,7 +70,7 @@ class Costs:
 def seconds_left(
     missing: Iterable[Key] | Counter[Key], costs: Costs, lanes: int, running: Sequence[tuple[Key, float]] = ()
 ) -> float | None:
-    """Estimate the seconds until the missing cells of a study are done.
+    """Estimate the seconds until the missing cells of a study are done; None if nothing is finished.
 
     Parameters
     ----------
@@ -87,11 +82,6 @@ def seconds_left(
         How many cells run at a time.
     running
         Key and seconds so far of each cell in flight.
-
-    Returns
-    -------
-    float or None
-        None if nothing is finished.
     """
     waiting = Counter(missing)
     if not waiting:
@@ -107,19 +97,9 @@ def seconds_left(
 
 
 def seconds_left_of_search(seconds: Sequence[float], allowed: int | None) -> float | None:
-    """Estimate the seconds that a search will still take on one lane.
+    """Estimate the seconds that a search will still take on one lane, from what each trial took that it proposed.
 
-    Parameters
-    ----------
-    seconds
-        What each trial took that the search proposed.
-    allowed
-        Trials that it may propose; None if time ends it.
-
-    Returns
-    -------
-    float or None
-        None if no trial has ended, or time ends the search.
+    None before one has ended, or where time and not a number of ``allowed`` trials ends the search.
     """
     if allowed is None or not seconds:
         return None

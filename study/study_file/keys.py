@@ -136,13 +136,7 @@ def _known_keys(cls: type[BaseModel], loc: list[Any]) -> list[str]:
 
 
 def check_search(spec: Budgeted, metric: str, *, where: str) -> None:
-    """Refuse a search that cannot be run, naming the key.
-
-    Raises
-    ------
-    KnockoutError
-        For an unknown sampler, pruner or objective, a search without an end, or parts that do not go together.
-    """
+    """Refuse a search that cannot be run, naming the key."""
     if spec.sampler not in SAMPLERS:
         raise UnknownNameError.of("sampler", spec.sampler, SAMPLERS, where=f"{where}.sampler")
     if spec.pruner not in PRUNERS:

@@ -36,24 +36,14 @@ from study.train.stages.shared import shared_stages
 
 @dataclass(frozen=True)
 class CellResult:
-    """The outcome of a cell: its record, and arrays that are saved beside it.
+    """The outcome of a cell: its record, and arrays that are saved beside it."""
 
-    Attributes
-    ----------
-    record
-        Status, scores, curves, costs.
-    predictions
-        Test and validation pairs of all folds: tf, target, label, score, part, fold; None if the cell failed.
-    embeddings
-        What the model of the first fold makes of test pairs; None if it was not asked for.
-    traceback
-        Of the exception that ended it, if one did.
-    """
-
-    record: CellRecord
+    record: CellRecord  # status, scores, curves, costs
+    # test and validation pairs of all folds: tf, target, label, score, part, fold; None if the cell failed
     predictions: Arrays | None = None
+    # what the model of the first fold makes of test pairs; None if it was not asked for
     embeddings: Arrays | None = None
-    traceback: str = ""
+    traceback: str = ""  # of the exception that ended it, if one did
 
     @property
     def without_arrays(self) -> CellResult:

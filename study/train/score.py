@@ -28,21 +28,11 @@ from study.train.stages.steps import adjusted, transformed
 
 @dataclass(frozen=True)
 class Assembled:
-    """The untrained model of an arm.
+    """The untrained model of an arm."""
 
-    Attributes
-    ----------
-    model
-        On its device.
-    parts
-        The levels it is built of; they build its sampler and optimiser, too.
-    expression
-        ``[genes, cells]``, what it is shown: the data set's expression, or a control's.
-    """
-
-    model: GRNModel
-    parts: Parts
-    expression: Floats
+    model: GRNModel  # on its device
+    parts: Parts  # the levels it is built of; they build its sampler and optimiser, too
+    expression: Floats  # ``[genes, cells]``, what it is shown: the data set's expression, or a control's
 
 
 @dataclass(frozen=True)
@@ -116,11 +106,6 @@ def score_fold(
         Whether to return what the model makes of test pairs, unless it encodes none.
     workplace
         Where a model of one's own may put files.
-
-    Raises
-    ------
-    DivergedError
-        If a loss becomes NaN or infinite.
     """
     streams, checkpoint = Streams(dataset.digest, repeat), checkpoint or Checkpoint()
     if arm.learns:

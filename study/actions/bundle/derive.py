@@ -26,12 +26,7 @@ PARTS = ("report.html", "report.md", "tables")
 def derive(folder: Path, git_commit: str) -> dict[str, bytes]:
     """Return the files of the report of an unpacked bundle by their names in it; nothing in ``folder`` is changed.
 
-    Parameters
-    ----------
-    folder
-        The files of the bundle but for its report; its name is :data:`FOLDER`.
-    git_commit
-        Of the checkout that packed it.
+    The name of ``folder`` is :data:`FOLDER`; ``git_commit`` is that of the checkout that packed it.
     """
     out, page_out = OutFolder(folder), folder.parent / "derived"
     shutil.rmtree(page_out, ignore_errors=True)

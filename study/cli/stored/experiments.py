@@ -52,11 +52,6 @@ def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
         Folder of the report; the common table is written there, too.
     request
         As ``knockout report`` takes it; an arm is named ``<study>: <arm>``.
-
-    Raises
-    ------
-    KnockoutError
-        If the studies share no cell, or saw different data or different splits.
     """
     _refuse_alike(folders)
     _refuse_out(out)
@@ -126,13 +121,7 @@ def _naming_runs(error: ReportError, source: str, runs: Sequence[str]) -> Report
 
 
 def track(out: Path, uri: str | None) -> None:
-    """Send what the ledger of a folder holds to MLflow, as far as the store lacks it; print how much that is.
-
-    Raises
-    ------
-    KnockoutError
-        If the folder holds no study, or the store does not take it.
-    """
+    """Send what the ledger of a folder holds to MLflow, as far as the store lacks it; print how much that is."""
     if uri in (None, default_uri(out)) and out.is_dir() and not os.access(out, os.W_OK):
         raise KnockoutError(
             "the folder cannot be written, and its MLflow store lies in it. Name another store with --tracking-uri.",

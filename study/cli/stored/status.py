@@ -17,13 +17,7 @@ from study.plan.progress import Progress, ProgressReader
 
 
 def show(out: Path) -> None:
-    """Print how far a study is, who runs it, and why cells failed.
-
-    Raises
-    ------
-    KnockoutError
-        If ``out`` holds no study.
-    """
+    """Print how far a study is, who runs it, and why cells failed."""
     console = make_console()
     with busy(LOADING):
         now = ProgressReader(out).read()
@@ -35,11 +29,6 @@ def watch(out: Path, every: float) -> None:
     """Show how far a study is until it is complete or the user has seen enough (Ctrl-C).
 
     On a terminal the picture is drawn anew every so many seconds; elsewhere a line is printed when something changed.
-
-    Raises
-    ------
-    KnockoutError
-        If ``out`` holds no study.
     """
     console, folder = make_console(), ProgressReader(out)
     try:

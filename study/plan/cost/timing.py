@@ -48,22 +48,13 @@ class StagePace:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of the pieces of an arm's cell on a data set.
+    """Seconds of the pieces of an arm's cell on a data set."""
 
-    Attributes
-    ----------
-    start
-        What a fold takes before its first batch; of a method without epochs, all that a fold takes.
-    joint, graph
-        The stages; ``graph`` is zero for an arm that has none.
-    step
-        A step of the stage without labels.
-    """
-
-    start: float = 0.0
+    start: float = 0.0  # what a fold takes before its first batch; of a method without epochs, all that a fold takes
+    # the stages; ``graph`` is zero for an arm that has none
     joint: StagePace = StagePace()
     graph: StagePace = StagePace()
-    step: float = 0.0
+    step: float = 0.0  # a step of the stage without labels
 
     def times(self, factor: float) -> Pace:
         """Return the pace on a data set, or of an arm, that takes ``factor`` times as long."""

@@ -23,22 +23,13 @@ BESIDE = ("auroc", "auprc_ratio", "within_tf_auroc")  # metrics beside the prima
 
 @dataclass(frozen=True)
 class Stage:
-    """What cells are run for: how their runs are told from those of other stages.
+    """What cells are run for: how their runs are told from those of other stages."""
 
-    Attributes
-    ----------
-    folder
-        Part of their keys.
-    arm, cell
-        What the tag ``knockout.level`` says of runs of arms, and of cells.
-    sealed
-        Keep test scores and predictions out: nobody may look at them while arms are chosen.
-    """
-
-    folder: str
+    folder: str  # part of their keys
+    # what the tag ``knockout.level`` says of runs of arms, and of cells
     arm: str
     cell: str
-    sealed: bool = True
+    sealed: bool = True  # keep test scores and predictions out: nobody may look at them while arms are chosen
 
 
 STUDY = Stage("", "arm", "cell", sealed=False)
@@ -47,15 +38,7 @@ PATH = Stage("/path", "path arm", "path cell")  # arms between the reference and
 
 
 def first_view(metric: str, rows: Sequence[CellRow]) -> dict[str, object]:
-    """Return how MLflow's table of runs compares the arms: which runs, columns and order, as its interface stores it.
-
-    Parameters
-    ----------
-    metric
-        Primary metric, that arms are sorted by.
-    rows
-        Every cell that was planned.
-    """
+    """Return how MLflow's table of runs compares the planned arms: runs, columns, order, as its interface stores it."""
     metrics = [f"metrics.`test.{name}.mean`" for name in dict.fromkeys([metric, *BESIDE])]
     varied = [name for name in rows[0].levels if len({row.levels.get(name) for row in rows}) > 1] if rows else []
     return {

@@ -77,13 +77,7 @@ class Tracker:
         self._close_store()
 
     def refuse_unknown(self) -> None:
-        """Refuse a URI that MLflow has no store for, before anything is trained.
-
-        Raises
-        ------
-        KnockoutError
-            If it has none, or lacks a package for it.
-        """
+        """Refuse a URI that MLflow has no store for, before anything is trained."""
         if not self._own:
             try:
                 _ = self._store.client
@@ -104,15 +98,7 @@ class Tracker:
             self._attempt(self._log, row, record)
 
     def close(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord], files: Sequence[Path] = ()) -> None:
-        """Send what the store lacks, put means on the arms' runs, and end them and the study's.
-
-        Parameters
-        ----------
-        rows, records
-            Every cell that was planned, and the records there are.
-        files
-            What lies beside the cells: artifacts of the study's run.
-        """
+        """Send what the store lacks of planned cells, and files; put means on the arms' runs; end them and the study's."""
         done = [row for row in rows if row.cell in records]
         for row in done:
             if not self._has(row, records[row.cell]) and not self._attempt(self._log, row, records[row.cell]):

@@ -14,14 +14,7 @@ from study.store.tracking.tracker import Tracker
 def send_path(folder: SearchFolder, tracker: Tracker, ledger: Ledger) -> set[str]:
     """Send what MLflow lacks of a path's cells, with the test of arms that are on the path; return their digests.
 
-    Parameters
-    ----------
-    folder
-        The search.
-    tracker
-        Of the stage ``PATH``.
-    ledger
-        Holds the records.
+    The tracker is one of the stage ``PATH``.
     """
     walked = read_record(folder.walked, PlanRecord)
     if walked is None:
