@@ -19,21 +19,11 @@ from search_spaces.rivals import RIVALS
 
 @dataclass(frozen=True)
 class Preset:
-    """A full model with its training budget.
+    """A full model with its training budget."""
 
-    Attributes
-    ----------
-    meaning
-        One line for ``knockout components``.
-    reference
-        Factor to choice, as a user would write it.
-    budget
-        Training budget.
-    """
-
-    meaning: str
-    reference: Mapping[str, Any]
-    budget: Budget
+    meaning: str  # one line for ``knockout components``
+    reference: Mapping[str, Any]  # factor to choice, as a user would write it
+    budget: Budget  # training budget
 
     def arm(self, name: str, changes: Mapping[str, Any] | None = None, *, where: str = "reference") -> Arm:
         """Return the preset as a reference arm, with a user's choices in place of its own."""

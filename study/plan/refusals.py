@@ -8,7 +8,7 @@ from components.core import registry
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from search_spaces.arm import Arm, arm_factors, canonical_json
-from search_spaces.own import told_of_expression
+from search_spaces.controls import told_of_expression
 from study.study_file.study import Study
 from study.train.exams import make_folds, make_split
 from study.train.limit import contained, time_limit

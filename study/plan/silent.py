@@ -29,7 +29,7 @@ from study.train.score import score_fold
 def refuse_silent_arms(arms: Iterable[Arm], budget: Budget, *, tell: bool = False) -> list[str]:
     """Refuse two arms that are written differently and behave alike within a study's budget, and name both.
 
-    Where ``silent_arms: tell`` asks to ``tell``, none is refused: return a line per arm that behaves like an earlier one.
+    Where they are told (``silent_arms: tell``), none is refused: return a line per arm that acts like an earlier one.
     """
     lines = []
     for twin, arm in _twins(arms, budget):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.core.errors import KnockoutError, count
-from search_spaces.space.corners import corners
+from search_spaces.space.space import corners
 from study.plan.plan import load_datasets
 from study.plan.refusals import prepared_factors, refuse_impossible_arms
 from study.run.engine import Means, drive, forget_failed, make_folder, make_workers

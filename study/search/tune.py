@@ -7,8 +7,7 @@ from pathlib import Path
 
 from search_spaces.arm import Arm
 from search_spaces.designs import distinct
-from search_spaces.space.corners import corners
-from search_spaces.space.space import settings_space
+from search_spaces.space.space import corners, settings_space
 from study.plan.plan import load_datasets
 from study.plan.refusals import prepared_factors, refuse_impossible_arms
 from study.run.engine import Means, make_folder

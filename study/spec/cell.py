@@ -12,7 +12,7 @@ from components.core.dataset import Dataset
 from components.core.metrics import OWN
 from components.plugins import LoadedPlugins
 from search_spaces.arm import Arm, Choice, json_digest, parse_choice
-from search_spaces.crossed import value_in
+from search_spaces.designs import value_in
 from study.spec.code import code_digest, own_metrics
 from study.spec.datasets import DatasetSpec
 from study.spec.records import CellRow

@@ -15,9 +15,10 @@ from components.core.settings import content_digest, parse_settings, paths_from
 from components.plugins import load_plugins
 from search_spaces.arm import Arm, Choice
 from search_spaces.baselines import baselines
-from search_spaces.designs import Arms, controls, default_controls, distinct, expand
-from search_spaces.own import spell_out
+from search_spaces.controls import controls, default_controls
+from search_spaces.designs import Arms, distinct, expand
 from search_spaces.presets import preset
+from search_spaces.short_form import spell_out
 from search_spaces.studies import named_study
 from study.spec.code import source_digests
 from study.spec.machine import Lane, parse_lanes

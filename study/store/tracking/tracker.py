@@ -98,7 +98,7 @@ class Tracker:
             self._attempt(self._log, row, record)
 
     def close(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord], files: Sequence[Path] = ()) -> None:
-        """Send what the store lacks of planned cells, and files; put means on the arms' runs; end them and the study's."""
+        """Send what the store lacks of planned cells, and files; put means on arms' runs; end them and the study's."""
         done = [row for row in rows if row.cell in records]
         for row in done:
             if not self._has(row, records[row.cell]) and not self._attempt(self._log, row, records[row.cell]):
