@@ -10,10 +10,10 @@ import pandas as pd
 
 from components.core.errors import KnockoutError
 from knockout.mistakes import mistakes
-from knockout.shown import Report
+from knockout.notebook import Report
 from reports.options import ReportOptions
 from study.actions import report as reports
-from study.actions.bundle import check
+from study.actions.bundle import check as bundles
 from study.actions.screen import Screen
 from study.store.ledger import Ledger
 from study.store.plan_file import read_plan
@@ -22,8 +22,14 @@ from study.store.table import tidy
 Paths = str | os.PathLike[str]
 
 
-def read_results(out: Paths) -> pd.DataFrame:
-    """Return the tidy table of an output folder; see :func:`knockout.results`."""
+def results(out: Paths) -> pd.DataFrame:
+    """Return the tidy table of an output folder: one row per finished cell, part and metric, failures with NaN.
+
+    Raises
+    ------
+    KnockoutError
+        If no cell has ended there, or the test of its search is sealed.
+    """
     folder = Path(out)
     if reports.sealed(folder):
         message = "the test of this search is sealed until .confirm(); .trials has its scores on validation."
@@ -35,7 +41,7 @@ def read_results(out: Paths) -> pd.DataFrame:
     return table
 
 
-def make_report(
+def report(
     source: Paths,
     out: Paths | None = None,
     *,
@@ -49,7 +55,13 @@ def make_report(
     draw: Sequence[str] = (),
     pdf: bool = False,
 ) -> Report:
-    """Write a report and return it; see :func:`knockout.report`."""
+    """Write the report of an output folder or of any tidy table, as ``knockout report`` does, and return it.
+
+    Raises
+    ------
+    KnockoutError
+        If the table cannot be analysed, or the report cannot be written.
+    """
     for name, value, allowed in (
         ("alpha", alpha, alpha is None or 0 < alpha < 1),
         ("margin", margin, margin is None or 0 < margin < float("inf")),
@@ -62,8 +74,14 @@ def make_report(
         return Report(reports.report(Path(source), None if out is None else Path(out), request, Screen()))
 
 
-def check_bundle(bundle: Paths) -> pd.DataFrame:
-    """Return what a check of a bundle compared; see :func:`knockout.check`."""
+def check(bundle: Paths) -> pd.DataFrame:
+    """Check a bundle as ``knockout check`` does; return what was compared: ``what, agrees, seen``, one row each.
+
+    Raises
+    ------
+    KnockoutError
+        If it is no bundle, is damaged, or is made to harm.
+    """
     with mistakes():
-        findings = check.check(Path(bundle), Screen()).findings
+        findings = bundles.check(Path(bundle), Screen()).findings
     return pd.DataFrame([(one.what, one.agrees, one.said) for one in findings], columns=["what", "agrees", "seen"])
