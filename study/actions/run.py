@@ -73,7 +73,12 @@ def run(study: Study, out: Path, screen: Screen, means: Means, *, command: str =
     check_folder(study, out, screen, share_cells=means.share_cells)
     if study.search is not None:
         return _run_search(study, out, screen, means, command)
-    tuned = _tune(study, out, screen, means)
+    tuned: Study | None = study
+    if study.tune is not None:
+        from study.search.run import tune
+
+        with screen.progress() as progress:
+            tuned = tune(study, out, progress, means)
     if tuned is None:
         return Ended(unfinished="stopped before every arm was tuned")
     with screen.busy(READING):
@@ -96,9 +101,10 @@ def run_plan(plan: Plan, out: Path, listener: Listener, means: Means) -> Outcome
     """
     refuse_other_study(plan.study.name, out, share_cells=means.share_cells)
     ledger, tracker = Ledger(out), Tracker(plan.study.name, out, means.tracking_uri, say=listener.message)
-    again = {cell.digest for cell in plan.failed(ledger)} if means.retry_failed else set()
     cells = {cell.digest: cell for cell in plan.cells}
-    recorded = {digest: record for digest, record in ledger.read_all(cells).items() if digest not in again}
+    before = ledger.read_all(cells)
+    again = {digest for digest, record in before.items() if means.retry_failed and not record.ok}
+    recorded = {digest: record for digest, record in before.items() if digest not in again}
     missing = [cell for cell in plan.cells if cell.digest not in recorded]
     listener.planned(len(plan.cells) - len(missing), len(missing))
     if missing:
@@ -162,15 +168,6 @@ def _report(outcome: Outcome, out: Path, screen: Screen, command: str) -> Ended:
     from study.actions.report import Request, report_run
 
     return Ended(report_run(out, Request(command=command), screen), outcome)
-
-
-def _tune(study: Study, out: Path, screen: Screen, means: Means) -> Study | None:
-    if study.tune is None:
-        return study
-    from study.search.tune import tune
-
-    with screen.progress() as progress:
-        return tune(study, out, progress, means)
 
 
 def _run_search(study: Study, out: Path, screen: Screen, means: Means, command: str) -> Ended:

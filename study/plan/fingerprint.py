@@ -79,7 +79,9 @@ def fittings(arms: Sequence[Arm], budget: Budget) -> list[str]:
         try:
             with on_the_probe(arm):
                 if key not in made:
-                    made[key] = _pushes(arm, pretrains=budget.graph_epochs > 0)
+                    ready = _Ready.of(arm)
+                    stages = [] if ready is None else ready.stages(pretrains=budget.graph_epochs > 0)
+                    made[key] = [_push(ready, stage) for stage in stages if ready is not None]
                 digests.append(_digest([_fitted(arm.choices["optimizer"], push, budget) for push in made[key]]))
         except KeyboardInterrupt:
             raise
@@ -97,11 +99,6 @@ class _Push:
     seen: list[tuple[Tensor, Tensor]]
     weights: list[Tensor]
     gradients: list[list[Tensor]]
-
-
-def _pushes(arm: Arm, *, pretrains: bool) -> list[_Push]:
-    ready = _Ready.of(arm)
-    return [] if ready is None else [_push(ready, stage) for stage in ready.stages(pretrains=pretrains)]
 
 
 def _push(ready: _Ready, stage: Stage) -> _Push:

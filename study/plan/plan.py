@@ -41,11 +41,6 @@ class Plan:
         records = ledger.read_all(cell.digest for cell in self.cells)
         return [cell for cell in self.cells if cell.digest not in records]
 
-    def failed(self, ledger: Ledger) -> list[Cell]:
-        """Return the cells whose record is a failure."""
-        records = ledger.read_all(cell.digest for cell in self.cells)
-        return [cell for cell in self.cells if cell.digest in records and not records[cell.digest].ok]
-
     @property
     def record(self) -> PlanRecord:
         """The plan as it is written into the output folder."""
@@ -87,7 +82,8 @@ def load_datasets(study: Study) -> tuple[Dataset, ...]:
 
 def lay_out(study: Study, datasets: Sequence[Dataset], arms: Sequence[Arm]) -> tuple[Cell, ...]:
     """Return the cells of arms on a study's data sets, in the order in which they are run."""
-    labels = [Labels.of(study.name, dataset, study.crossed_settings) for dataset in datasets]
+    crossed = study.crossed_settings
+    labels = [Labels(study.name, set_.name, set_.network, set_.block, set_.digest, crossed) for set_ in datasets]
     return tuple(
         Cell(
             arm=arm,

@@ -37,33 +37,20 @@ class SearchProgress:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the study in an output folder is at one moment.
+    """How far the study in an output folder is at one moment."""
 
-    Attributes
-    ----------
-    rows, ended
-        The planned cells, and how those that have a record ended, by digest: status, reason and seconds.
-    running, stale
-        Claims of living and of dead drivers on cells without a record.
-    drivers
-        The living drivers.
-    search
-        The search, if there is one.
-    tuned, tuning
-        Number of finished trials of a tuned ablation, and its table of arms, once it is written.
-    damaged
-        Tables that cannot be read, with the reason; running the study again rewrites them.
-    """
-
+    # the planned cells, and how those that have a record ended, by digest: status, reason and seconds
     rows: list[CellRow]
     ended: dict[str, CellRecord]
+    # claims of living and of dead drivers on cells without a record
     running: list[Claim]
     stale: list[Claim]
-    drivers: list[Driver]
-    search: SearchProgress | None
+    drivers: list[Driver]  # the living drivers
+    search: SearchProgress | None  # the search, if there is one
+    # number of finished trials of a tuned ablation, and its table of arms, once it is written
     tuned: int
     tuning: pd.DataFrame | None
-    damaged: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()  # tables that cannot be read, with the reason; running the study again rewrites them
 
     @property
     def complete(self) -> bool:

@@ -11,7 +11,7 @@ from search_spaces.arm import Arm, arm_factors, canonical_json
 from search_spaces.controls import told_of_expression
 from study.study_file.study import Study
 from study.train.exams import make_folds, make_split
-from study.train.limit import contained, time_limit
+from study.train.resources import contained, time_limit
 from study.train.score import prepare
 from study.train.stages.steps import acting_on
 

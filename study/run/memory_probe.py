@@ -23,8 +23,7 @@ from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.train.exams import make_split
 from study.train.fit import train
-from study.train.limit import contained
-from study.train.memory import PeakMemory
+from study.train.resources import PeakMemory, contained
 from study.train.score import assemble_arm, score_fold
 
 T = TypeVar("T")

@@ -18,6 +18,7 @@ from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.spec.records import CellRecord
 from study.store.ledger import Ledger, training_of
+from study.store.table import scores_of
 from study.train.cell import metrics_of
 
 PartScores = dict[str, dict[str, float | None]]
@@ -54,12 +55,7 @@ class Rescorer:
 def _unchanged(trained: CellRecord, cell: Cell) -> list[tuple[str, str, float | None]]:
     """Return part, name and value of the metrics whose code is that of the record."""
     then, now = trained.identity.get("metrics", {}), cell.identity.get("metrics", {})
-    return [
-        (part, name, value)
-        for part, values in trained.scores.items()
-        for name, value in values.items()
-        if then.get(name) == now.get(name)
-    ]
+    return [(part, name, value) for part, name, value in scores_of(trained) if then.get(name) == now.get(name)]
 
 
 def _scores(cell: Cell, predictions: Path) -> PartScores:

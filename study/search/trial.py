@@ -23,46 +23,22 @@ from study.store.ledger import Ledger
 
 @dataclass
 class Trial:
-    """An arm in a search: proposed by the sampler, or warm, found finished in the ledger.
+    """An arm in a search: proposed by the sampler, or warm, found finished in the ledger."""
 
-    Attributes
-    ----------
-    number
-        Place in the order of proposal; warm trials come first.
-    arm
-        The arm.
-    cells
-        Its cells on data sets x repeats, in the fixed order in which they are scored.
-    warm
-        Whether the ledger held it before the search began.
-    counts
-        Whether its arm lies in the search's space, as it is now.
-    params
-        Its parameters there; None if it lies outside, as the reference may.
-    records
-        The records of its cells so far, by digest.
-    state, reason
-        ``running`` until it ends; why, if it failed.
-    steps
-        How many cells, from the first on, its score is the mean of.
-    attrs
-        What sampler and pruner noted on it (the generation of NSGA-II, the rungs of Hyperband).
-    sent
-        Digests of the cells that were given to the pool.
-    """
-
-    number: int
+    number: int  # place in the order of proposal; warm trials come first
     arm: Arm
-    cells: tuple[Cell, ...]
-    warm: bool = False
-    counts: bool = True
-    params: dict[str, Any] | None = None
-    records: dict[str, CellRecord] = field(default_factory=dict)
+    cells: tuple[Cell, ...]  # its cells on data sets x repeats, in the fixed order in which they are scored
+    warm: bool = False  # whether the ledger held it before the search began
+    counts: bool = True  # whether its arm lies in the search's space, as it is now
+    params: dict[str, Any] | None = None  # its parameters there; None if it lies outside, as the reference may
+    records: dict[str, CellRecord] = field(default_factory=dict)  # the records of its cells so far, by digest
+    # ``running`` until it ends; why, if it failed
     state: TrialState = TrialState.RUNNING
-    steps: int = 0
+    steps: int = 0  # how many cells, from the first on, its score is the mean of
     reason: str = ""
+    # what sampler and pruner noted on it (the generation of NSGA-II, the rungs of Hyperband)
     attrs: dict[str, Any] = field(default_factory=dict)
-    sent: set[str] = field(default_factory=set)
+    sent: set[str] = field(default_factory=set)  # digests of the cells that were given to the pool
     _values: dict[str, float] = field(default_factory=dict)  # once it has ended
 
     @property

@@ -53,8 +53,8 @@ _Loader.add_implicit_resolver(
 class YamlFile:
     """A YAML mapping with the line of every key path, for messages."""
 
-    path: Path  # the file
-    values: dict[str, Any]  # its content
+    path: Path
+    values: dict[str, Any]
     lines: dict[str, int]  # key path (``design.factors.gnn[0]``) to the line on which it stands
 
     def where(self, key_path: str) -> str:

@@ -27,9 +27,8 @@ from study.spec.versions import versions
 from study.train.checkpoint import Checkpoint, Clock, drop_checkpoints
 from study.train.exams import exam_digest, make_folds, share_tested
 from study.train.learner import Workplace
-from study.train.limit import CellTimeoutError, time_limit
-from study.train.memory import PeakMemory
 from study.train.pairs import Arrays, name_pairs
+from study.train.resources import CellTimeoutError, PeakMemory, time_limit
 from study.train.score import FoldScores, fixed_order, score_fold
 from study.train.stages.shared import shared_stages
 
@@ -44,11 +43,6 @@ class CellResult:
     # what the model of the first fold makes of test pairs; None if it was not asked for
     embeddings: Arrays | None = None
     traceback: str = ""  # of the exception that ended it, if one did
-
-    @property
-    def without_arrays(self) -> CellResult:
-        """The record alone, once the rest is saved."""
-        return CellResult(self.record)
 
 
 def run_cell(cell: Cell, lane: Lane, out: Path | None = None, timeout_s: float | None = None) -> CellResult:

@@ -37,29 +37,19 @@ class Assembled:
 
 @dataclass(frozen=True)
 class FoldScores:
-    """An arm's outcome on one fold.
+    """An arm's outcome on one fold."""
 
-    Attributes
-    ----------
-    validation, test
-        One score per pair of either part.
-    curves
-        Loss and validation score per epoch; empty where nothing is trained.
-    best_epoch, parameters
-        Epoch that validation chose, counted from 1, and number of trained weights; 0 where nothing is trained.
-    embeddings
-        What the model makes of test pairs (:mod:`study.train.pairs`), if it was asked for.
-    memory_mb
-        Peak memory of a program that ran beside this process.
-    """
-
+    # one score per pair of either part
     validation: Scores
     test: Scores
+    # loss and validation score per epoch; empty where nothing is trained
     curves: Mapping[str, list[float]] = field(default_factory=dict)
+    # epoch that validation chose, counted from 1, and number of trained weights; 0 where nothing is trained
     best_epoch: int = 0
     parameters: int = 0
+    # what the model makes of test pairs (:mod:`study.train.pairs`), if it was asked for
     embeddings: Arrays | None = None
-    memory_mb: float = 0.0
+    memory_mb: float = 0.0  # peak memory of a program that ran beside this process
 
 
 @contextmanager
@@ -109,11 +99,9 @@ def score_fold(
     """
     streams, checkpoint = Streams(dataset.digest, repeat), checkpoint or Checkpoint()
     if arm.learns:
-        made = score_by_learner(arm, dataset, split, streams, budget, device, workplace or Workplace(), checkpoint)
-        own = made.context
-        outcome = FoldScores(
-            made.validation, made.test, own.curves, own.best_epoch, own.parameters, memory_mb=own.memory_mb
-        )
+        scored = score_by_learner(arm, dataset, split, streams, budget, device, workplace or Workplace(), checkpoint)
+        validation, test, own = scored
+        outcome = FoldScores(validation, test, own.curves, own.best_epoch, own.parameters, memory_mb=own.memory_mb)
     elif arm.trains:
         outcome = _score_by_model(arm, dataset, split, streams, budget, device, checkpoint, shared, embed)
     else:

@@ -31,29 +31,17 @@ MANIFEST, STUDY, ENVIRONMENT = "manifest.json", "study.yaml", "environment.txt"
 
 
 class Manifest(Record):
-    """The first file of a bundle.
+    """The first file of a bundle."""
 
-    Attributes
-    ----------
-    study
-        Name of the study.
-    cells, ended
-        Number of planned cells and of those that have ended; 0 of a search whose test is sealed.
-    datasets
-        Block, network, exam and data digest of every data set by name.
-    versions, libraries
-        What the bundle was packed with, and what its report was computed with.
-    members
-        SHA-256 of every other file by name.
-    """
-
-    study: str
+    study: str  # name of the study
+    # number of planned cells and of those that have ended; 0 of a search whose test is sealed
     cells: int
     ended: int
-    datasets: dict[str, dict[str, str]]
+    datasets: dict[str, dict[str, str]]  # block, network, exam and data digest of every data set by name
+    # what the bundle was packed with, and what its report was computed with
     versions: dict[str, str]
     libraries: list[str]
-    members: dict[str, str]
+    members: dict[str, str]  # SHA-256 of every other file by name
 
 
 def digests(files: Mapping[str, bytes]) -> dict[str, str]:
@@ -125,7 +113,8 @@ def _design(out: Path, plan: PlanRecord, records: dict[str, CellRecord]) -> dict
 def _common(out: Path, plan: PlanRecord | None) -> dict[str, bytes]:
     """Return what every bundle has: the study, its commands, its environment, its search."""
     folder, search = OutFolder(out), OutFolder(out).search
-    files = {_name(path, out): path.read_bytes() for path in _searched(out) if path.is_file()}
+    searched = (search.trial_table, search.confirmed, search.path, search.openings)
+    files = {_name(path, out): path.read_bytes() for path in searched if path.is_file()}
     record = read_record(search.summary, SearchRecord)
     if record is not None:  # its storage may have a password
         shown = record.model_copy(update={"storage": redact(record.storage, record.storage)})
@@ -150,11 +139,6 @@ def _manifest(plan: PlanRecord | None, records: dict[str, CellRecord], files: di
         members=digests(files),
     )
     return json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
-
-
-def _searched(out: Path) -> tuple[Path, ...]:
-    search = OutFolder(out).search
-    return search.trial_table, search.confirmed, search.path, search.openings
 
 
 def _name(path: Path, out: Path) -> str:

@@ -217,7 +217,7 @@ def _twins(frame: pd.DataFrame) -> dict[str, str]:
 
 def _print_differences(planned: Plans, shared: set[tuple[str, int]], twins: Mapping[str, str]) -> None:
     console = make_console()
-    left = sum(len(rows) for _, rows in planned.values()) - _count_shared(planned, shared)
+    left = sum((row.dataset, row.repeat) not in shared for _, rows in planned.values() for row in rows)
     if left:
         console.print(f"{count(left, 'cell')} left out: not every study planned their data set and repeat.")
     for arm, first in twins.items():
@@ -244,10 +244,6 @@ def _shared(planned: Plans) -> set[tuple[str, int]]:
         lists = "; ".join(f"{name} has {', '.join(sorted({d for d, _ in own}))}" for name, own in cells.items())
         raise KnockoutError(f"these studies share no data set and repeat: {lists}.")
     return shared
-
-
-def _count_shared(planned: Plans, shared: set[tuple[str, int]]) -> int:
-    return sum((row.dataset, row.repeat) in shared for _, rows in planned.values() for row in rows)
 
 
 def _cells(name: str, folder: Path, rows: list[CellRow], shared: set[tuple[str, int]]) -> pd.DataFrame:

@@ -95,16 +95,13 @@ class Paces:
         ran = [other for other in alike if exact or not self._failed(other)]
         if not alike:
             return None
-        other = min(ran or alike, key=lambda other: self._away(place, other))
+        other = min(ran or alike, key=lambda other: distance(place[0], other[0]) + OTHER_DATA * (place[1] != other[1]))
         pace = self._timed[other]
         return None if pace is None else pace.times(self._ratio(other[1], dataset))
 
     def _failed(self, place: Place) -> bool:
         pace = self._timed[place]
         return pace is not None and not pace.joint.batch
-
-    def _away(self, place: Place, other: Place) -> float:
-        return distance(place[0], other[0]) + OTHER_DATA * (place[1] != other[1])
 
     def _ratio(self, known: str, other: str) -> float:
         """Return how many times as long a batch takes on one data set as on another: measured, else by their genes."""

@@ -22,7 +22,7 @@ from search_spaces.arm import Arm
 from study.train.checkpoint import Checkpoint
 from study.train.fit import graph_stage, joint_stage
 from study.train.learner import Workplace, score_by_learner
-from study.train.limit import CellTimeoutError, time_limit
+from study.train.resources import CellTimeoutError, time_limit
 from study.train.score import assemble_arm, score_fold
 from study.train.stages.trainer import Stage, Trainer
 from study.train.stages.unsupervised import fit_to_expression
@@ -126,9 +126,9 @@ def pace_of_learner(
         changes = {"epochs": epochs, "graph_epochs": graph_epochs, "patience": 9, "graph_patience": 9}
         short = budget.model_copy(update={**changes, "validate_every": BATCHES})
         began = time.perf_counter()
-        made = score_by_learner(arm, dataset, few, streams, short, device, Workplace(), Checkpoint())
-        pretrained = any(name.startswith("graph_") for name in made.context.curves)
-        return time.perf_counter() - began, made.context.pairs, pretrained
+        *_, context = score_by_learner(arm, dataset, few, streams, short, device, Workplace(), Checkpoint())
+        pretrained = any(name.startswith("graph_") for name in context.curves)
+        return time.perf_counter() - began, context.pairs, pretrained
 
     graph_epochs = min(1, budget.graph_epochs)
     start, pairs, pretrained = fit(1, graph_epochs)

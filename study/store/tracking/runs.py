@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 
 from study.spec.records import CellRecord, CellRow, PlanRecord
-from study.store.table import told
+from study.store.table import line_of, scores_of, told
 
 LONGEST = 5000  # letters of a value; MLflow refuses longer ones
 
@@ -19,6 +19,10 @@ Metric = tuple[str, float, int]  # name, value, step
 Exam = tuple[str, str, int]  # data set, split, repeat
 EVERY_S = 5.0  # between two updates while a study runs: each writes a few rows per arm
 BESIDE = ("auroc", "auprc_ratio", "within_tf_auroc")  # metrics beside the primary one that a first view compares
+TAGS = (
+    *("arm", "role", "cell", "data_digest", "code_digest", "dataset", "network", "protocol", "split_digest"),
+    *("exam_differs", "test_share", "device", "status", "reason"),
+)  # of a cell: what the tidy table has of it beside parameters and metrics
 
 
 @dataclass(frozen=True)
@@ -86,27 +90,10 @@ def cell_params(row: CellRow) -> dict[str, str]:
 
 def cell_tags(row: CellRow, record: CellRecord) -> dict[str, str]:
     """Return what the tidy table has of a cell beside parameters and metrics."""
-    undefined = [
-        f"{part}.{name}" for part, scores in record.scores.items() for name, value in scores.items() if value is None
-    ]
-    tags = {
-        "arm": row.arm,
-        "role": row.role,
-        "cell": row.cell,
-        "data_digest": row.data_digest,
-        "code_digest": row.code_digest,
-        "dataset": row.dataset,
-        "network": row.network,
-        "protocol": json.dumps(row.training, sort_keys=True),
-        "split_digest": record.split_digest,
-        "exam_differs": record.exam_differs,
-        "test_share": "" if record.test_share is None else str(record.test_share),
-        "device": record.device,
-        "status": str(record.status),
-        "reason": record.reason,
-        "undefined": " ".join(undefined),  # MLflow takes no missing value
-    }
-    tags = {f"knockout.{name}": value for name, value in tags.items()}
+    line = line_of(row, record) | {"test_share": "" if record.test_share is None else record.test_share}
+    tags = {f"knockout.{name}": str(line[name]) for name in TAGS}
+    undefined = [f"{part}.{name}" for part, name, value in scores_of(record) if value is None]
+    tags["knockout.undefined"] = " ".join(undefined)  # MLflow takes no missing value
     tags |= {f"version.{name}": value for name, value in record.versions.items() if name != "git_commit"}
     tags |= {"mlflow.source.git.commit": record.versions.get("git_commit", "")}
     return {name: value[:LONGEST] for name, value in tags.items()}
@@ -114,12 +101,7 @@ def cell_tags(row: CellRow, record: CellRecord) -> dict[str, str]:
 
 def cell_metrics(record: CellRecord) -> list[Metric]:
     """Return the scores, curves and costs of a cell."""
-    metrics = [
-        (f"{part}.{name}", value, 0)
-        for part, scores in record.scores.items()
-        for name, value in scores.items()
-        if value is not None
-    ]
+    metrics = [(f"{part}.{name}", value, 0) for part, name, value in scores_of(record) if value is not None]
     metrics += [
         (name, value, step) for name, values in record.curves.items() for step, value in enumerate(values, start=1)
     ]

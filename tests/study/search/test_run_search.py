@@ -22,8 +22,7 @@ from study.actions.run import run_plan
 from study.plan.plan import make_plan
 from study.run.engine import Means
 from study.search.confirm import plan_confirmation, write_confirmed
-from study.search.run import open_search, run_search
-from study.search.tune import tune
+from study.search.run import open_search, run_search, tune
 from study.spec.folder import OutFolder
 from study.spec.records import Status
 from study.store.ledger import Ledger
