@@ -23,9 +23,8 @@ from search_spaces.presets import preset
 from study.plan.plan import Plan, make_plan
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
-from study.spec.machine import Lane
+from study.spec.machine import Lane, versions
 from study.spec.records import CellRecord, CellRow
-from study.spec.versions import versions
 from study.store.ledger import Ledger
 from study.store.tracking.tracker import Tracker
 from study.study_file.study import Study, load_study

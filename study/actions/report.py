@@ -30,8 +30,8 @@ from reports.words.numbers import joined
 from study.actions.screen import Screen
 from study.spec.files import UnwritableError
 from study.spec.folder import OutFolder, SearchFolder
+from study.spec.machine import versions
 from study.spec.records import CellRecord, PlanKind, PlanRecord
-from study.spec.versions import versions
 from study.store.ledger import Ledger
 from study.store.plan_file import add_command, read_commands, read_plan
 from study.store.registration import read_registration

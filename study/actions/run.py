@@ -25,8 +25,7 @@ from study.store.table import write_table
 from study.store.time_left import Costs, key_of
 from study.store.tracking.runs import PATH
 from study.store.tracking.store_file import serve_command, view_address
-from study.store.tracking.tracker import Tracker
-from study.store.tracking.walked import send_path
+from study.store.tracking.tracker import Tracker, send_path
 from study.study_file.study import Study
 
 if TYPE_CHECKING:  # what draws and tests is loaded when cells have ended
@@ -196,20 +195,9 @@ def confirm(
     path: bool = False,
     command: str = "",
 ) -> Ended:
-    """Retrain the best arms of a search on fresh repeats, open their test, and report.
+    """Retrain the ``top`` arms of a search on fresh repeats of the data sets of ``study``, open their test, and report.
 
-    Parameters
-    ----------
-    searched, study
-        The study with all data sets of the search, and with those on which to confirm.
-    out, screen, means, command
-        As in :func:`run`.
-    top
-        How many of the best arms.
-    again
-        Whether the test may be opened once more for other arms.
-    path
-        Whether the arms between the reference and the best one are trained, too.
+    ``again`` opens it once more for other arms; ``path`` trains the arms between the reference and the best one, too.
     """
     from study.search.confirm import best_trials, plan_confirmation, write_confirmed
     from study.search.path import run_path, write_path

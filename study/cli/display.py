@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
@@ -224,9 +224,3 @@ class LiveProgress(Listener):
             return "measuring"
         left = f"{duration(seconds)} left"
         return f"{3600 * self._ended / spent:.0f} cells/h, {left}" if self._ended else left
-
-
-def counts(ended: Mapping[str, CellRecord]) -> str:
-    """Write how cells ended: '40 ok, 2 diverged'."""
-    numbers = Counter(str(end.status) for end in ended.values())
-    return ", ".join(f"{n} {status}" for status, n in numbers.most_common()) or "none"

@@ -105,14 +105,15 @@ def confirm(
     timeout: Timeout = None,
 ) -> None:
     """Retrain a search's best arm and the reference on fresh repeats, and open the test once."""
+    from study.actions import run as running
     from study.cli import studies as commands
 
-    source = commands.Source(study, data, scale, (), lanes, tuple(overrides or ()))
+    source, screen = commands.Source(study, data, scale, (), lanes, tuple(overrides or ())), commands.Terminal()
     means = commands.Means(tracking_uri, None, cluster, retry_failed, timeout_s=_seconds(timeout))
     searched = source.load()
-    confirmed = replace(source, only=tuple(only)).load() if only else searched
-    code = commands.confirm(searched, confirmed, out, means, top=top, again=again, path=path, command=typed())
-    raise typer.Exit(code)
+    asked = replace(source, only=tuple(only)).load() if only else searched
+    ended = running.confirm(searched, asked, out, screen, means, top=top, again=again, path=path, command=typed())
+    raise typer.Exit(commands.end(ended, out, screen))
 
 
 @app.command()

@@ -36,15 +36,6 @@ def run(source: Source, out: Path, means: Means | None = None, *, command: str =
     return end(running.run(source.load(), out, screen, means or Means(), command=command), out, screen)
 
 
-def confirm(
-    searched: Study, study: Study, out: Path, means: Means, *, top: int, again: bool, command: str, path: bool = False
-) -> int:
-    """Retrain the best arms of a search on fresh repeats, open their test, and report; return the exit code."""
-    screen = Terminal()
-    ended = running.confirm(searched, study, out, screen, means, top=top, again=again, path=path, command=command)
-    return end(ended, out, screen)
-
-
 def demo(out: Path, *, lanes: str | None = None) -> int:
     """Run the embedded study and report; return the exit code."""
     screen, started = Terminal(), time.perf_counter()

@@ -66,13 +66,7 @@ def make_plan(study: Study) -> Plan:
 
 
 def load_datasets(study: Study) -> tuple[Dataset, ...]:
-    """Read a study's data sets, and refuse what would count one of them twice, or cannot be examined.
-
-    Raises
-    ------
-    KnockoutError
-        If a data set cannot be read or cannot hold its exam, or two share a name or an exam.
-    """
+    """Read a study's data sets, and refuse what would count one of them twice, or cannot be examined."""
     datasets = tuple(load_dataset(spec, study.root) for spec in study.datasets)
     _refuse_same_names(datasets)
     _refuse_same_exam(study, datasets)

@@ -83,13 +83,7 @@ class ProgressReader:
         self._ended: dict[str, tuple[CellRecord, int | None]] = {}  # with the time of change of the file, in ns
 
     def read(self) -> Progress:
-        """Return how far the study is now.
-
-        Raises
-        ------
-        KnockoutError
-            If the folder holds no study, or its plan is damaged.
-        """
+        """Return how far the study is now."""
         damaged: list[str] = []
         trials, tuned = _sound(self._trials, damaged), self._count_tuned(damaged)
         rows = self._plan.read()

@@ -90,14 +90,7 @@ def _headroom_mb(group: Path, limit: str, usage: str, cache: str) -> float:
 def size_lanes(text: str, cells: Sequence[Cell], ledger: Ledger) -> tuple[Lane, ...]:
     """Read lanes as a user writes them; ``auto`` means as many workers as memory holds of the largest of the cells.
 
-    Parameters
-    ----------
-    text
-        As :func:`study.spec.machine.parse_lanes` reads it. What is written out is kept, whatever memory there is.
-    cells
-        What will be run.
-    ledger
-        Knows what finished cells took.
+    What is written out is kept, whatever memory there is.
     """
     if not is_auto(text):
         return parse_lanes(text)

@@ -63,10 +63,6 @@ class Pool:
 
     Parameters
     ----------
-    workers
-        Where cells are run.
-    out
-        The study's output folder, with its ledger and claims.
     on_stop
         Called once, outside of any signal handler, when :meth:`stop` was asked for.
     """

@@ -30,14 +30,8 @@ class OptunaStore:
 
     Parameters
     ----------
-    name
-        Optuna's study name.
-    folder
-        Folder of the search; the journal file lies there if no ``url`` is given.
     url
         Any RDB that Optuna knows: ``sqlite:///trials.db``, ``postgresql://...``.
-    say
-        Is given the one warning about a storage that fails.
     """
 
     def __init__(

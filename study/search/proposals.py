@@ -110,19 +110,7 @@ class Proposal:
 
 
 class Proposer:
-    """Proposes arms of a space.
-
-    Parameters
-    ----------
-    space
-        What is varied.
-    spec
-        Sampler, pruner, seed and lag of the search.
-    objectives
-        What trials are judged by, the first one first.
-    cells
-        Number of cells of a trial.
-    """
+    """Proposes arms of a space, by trials of so many ``cells`` that are judged by objectives, the first one first."""
 
     def __init__(self, space: Space, spec: Budgeted, objectives: Sequence[str], cells: int) -> None:
         self.space, self.spec, self.objectives, self.cells = space, spec, tuple(objectives), cells
@@ -216,18 +204,8 @@ def frozen(
 ) -> FrozenTrial | None:
     """Return a trial in Optuna's form; None for an arm without parameters in the space: no sampler can learn from it.
 
-    Parameters
-    ----------
-    trial
-        A trial of ours.
-    space
-        The space as it is now: it may have grown since the trial.
-    objectives
-        What it is judged by.
-    unseen
-        Show it as running, whatever came of it.
-    foreign
-        Give an arm without parameters all the same, for the record; as failed, if the space no longer counts it.
+    ``space`` is the one of now: it may have grown since the trial. An ``unseen`` trial is shown as running, whatever
+    came of it. A ``foreign`` arm, without parameters, is given for the record; as failed, if it no longer counts.
     """
     params = trial.params
     if params is None and not foreign:

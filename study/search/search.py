@@ -173,7 +173,7 @@ class Search:
     def _advance(self, trial: Trial) -> None:
         """Score the cells that have come in, in the fixed order, until one is awaited or the trial has ended."""
         proposal = self._proposals[trial.number]
-        while (record := trial.next_step()) is not None:
+        while trial.steps < len(trial.cells) and (record := trial.records.get(trial.cells[trial.steps].digest)):
             if not record.ok or math.isnan(sum(objective(record, name) for name in self.objectives)):
                 return self._end(trial, TrialState.FAILED, record.reason or f"{self.objectives[0]} is undefined")
             trial.steps += 1
@@ -198,7 +198,7 @@ def read_search(
 ) -> Search:
     """Return a search as far as it has come: with its finished trials, or those that the ledger makes warm.
 
-    Nothing is written or removed; :meth:`Search.begin` does that. Parameters are those of :class:`Search`.
+    Nothing is written or removed; :meth:`Search.begin` does that.
 
     Raises
     ------

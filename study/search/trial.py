@@ -56,10 +56,6 @@ class Trial:
         """Records of the cells that count, in order."""
         return [self.records[cell.digest] for cell in self.cells[: self.steps]]
 
-    def next_step(self) -> CellRecord | None:
-        """Return the record that comes next in the fixed order, None while it is awaited."""
-        return self.records.get(self.cells[self.steps].digest) if self.steps < len(self.cells) else None
-
     def value(self, name: str) -> float:
         """Return the mean of an objective over the cells that count."""
         if name in self._values:
@@ -76,7 +72,9 @@ class Trial:
 
     @property
     def record(self) -> TrialRecord:
-        """The trial as it is written when it has ended."""
+        """The trial as it is written when it has ended, its arm as a user would write it, with every setting."""
+        made_of = self.arm.choices.items()
+        choices = {name: {choice.level: choice.settings.model_dump(mode="json")} for name, choice in made_of}
         return TrialRecord(
             number=self.number,
             state=self.state,
@@ -85,7 +83,7 @@ class Trial:
             reason=self.reason,
             attrs=self.attrs,
             cells=[cell.digest for cell in self.cells],
-            choices=written(self.arm),
+            choices=choices,
             rows=[cell.row for cell in self.cells],
         )
 
@@ -119,13 +117,8 @@ def read_trials(folder: SearchFolder) -> list[TrialRecord]:
     return [record for path, record in records.items() if record is not None and folder.trial(record.number) == path]
 
 
-def written(arm: Arm) -> dict[str, Any]:
-    """Return an arm as a user would write it, with every setting."""
-    return {name: {choice.level: choice.settings.model_dump(mode="json")} for name, choice in arm.choices.items()}
-
-
 def read_arm(choices: Mapping[str, Any], reference: Arm, name: str) -> Arm:
-    """Return the arm of :func:`written`; factors that are left out are the reference's."""
+    """Return the arm of recorded choices; factors that are left out are the reference's."""
     changes = {factor: parse_choice(factor, choice) for factor, choice in choices.items()}
     return replace(reference.vary(changes, name=name), budget=reference.budget)
 

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from components.core.errors import KnockoutError
 from study.spec.files import write_first
 from study.spec.folder import OutFolder
+from study.spec.machine import versions
 from study.spec.records import PlanRecord, Record
-from study.spec.versions import versions
 from study.store.ledger import Ledger
 from study.store.owner import differences
 

@@ -76,10 +76,6 @@ def seconds_left(
     ----------
     missing
         Key of each cell without a record, those in flight included.
-    costs
-        What finished cells took.
-    lanes
-        How many cells run at a time.
     running
         Key and seconds so far of each cell in flight.
     """

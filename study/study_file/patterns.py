@@ -97,10 +97,6 @@ def choose(
 
     Parameters
     ----------
-    entries
-        Data sets as written, each with its exam.
-    root
-        Folder that paths are relative to.
     only
         Patterns: what fits none of them, by path or name, is left out.
     may_miss

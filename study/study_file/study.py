@@ -111,8 +111,6 @@ def load_study(
         YAML file, or what was read from one, or the name of a ready-made study (``scunigp-table3``).
     data
         Folder that data set paths are relative to; the study file's own folder if not given.
-    lanes
-        Overrides the file's lanes.
     scale
         Which of ``{cpu: ..., paper: ...}`` is meant wherever the file offers both; ``cpu`` if not given.
     only

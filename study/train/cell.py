@@ -21,9 +21,8 @@ from search_spaces.arm import json_digest
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.spec.folder import OutFolder
-from study.spec.machine import Lane
+from study.spec.machine import Lane, versions
 from study.spec.records import CellRecord, Status
-from study.spec.versions import versions
 from study.train.checkpoint import Checkpoint, Clock, drop_checkpoints
 from study.train.exams import exam_digest, make_folds, share_tested
 from study.train.learner import Workplace
@@ -50,10 +49,6 @@ def run_cell(cell: Cell, lane: Lane, out: Path | None = None, timeout_s: float |
 
     Parameters
     ----------
-    cell
-        The cell.
-    lane
-        Device and threads.
     out
         The study's output folder, in which a cell that was killed goes on at its last checkpoint, and arms share what
         they can. The cell's seconds are what it would have cost alone and in one go.

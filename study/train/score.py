@@ -86,16 +86,12 @@ def score_fold(
 
     Parameters
     ----------
-    arm, dataset, split, repeat, budget, device
-        What is fitted, on which data and pairs, with which random streams, for how long, and where.
     checkpoint
         Where a training that was killed goes on.
     shared
         Stages that other arms have, too.
     embed
         Whether to return what the model makes of test pairs, unless it encodes none.
-    workplace
-        Where a model of one's own may put files.
     """
     streams, checkpoint = Streams(dataset.digest, repeat), checkpoint or Checkpoint()
     if arm.learns:
@@ -161,13 +157,7 @@ def prepare(arm: Arm, dataset: Dataset, split: Split, repeat: int) -> None:
 
 
 def bucketing_notes(arm: Arm, dataset: Dataset) -> tuple[str, ...]:
-    """Return what a user should know of an arm's bucketing on a data set; none where it cannot act.
-
-    Raises
-    ------
-    KnockoutError
-        If it cannot be built for these genes.
-    """
+    """Return what a user should know of an arm's bucketing on a data set; none where it cannot act."""
     choice = arm.choices["bucketing"]
     return () if "bucketing" in arm.silenced else tuple(choice.cls.check(_on(choice.settings, dataset), dataset.genes))
 

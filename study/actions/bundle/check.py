@@ -18,8 +18,7 @@ from reports.provenance import Provenance
 from reports.words.numbers import count
 from study.actions.bundle.archive import read_archive, write_files
 from study.actions.bundle.compare import difference_of_tables, difference_of_texts
-from study.actions.bundle.derive import FOLDER, TABLE, derive
-from study.actions.bundle.pack import MANIFEST, STUDY, Manifest, datasets_of, digests
+from study.actions.bundle.pack import FOLDER, MANIFEST, STUDY, TABLE, Manifest, datasets_of, derive, digests
 from study.actions.screen import Screen
 from study.spec.folder import OutFolder
 from study.spec.records import parse_record

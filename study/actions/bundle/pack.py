@@ -1,31 +1,52 @@
-"""Packs what a reviewer needs of a study: what was asked, what came out, what it was computed with. No data."""
+"""Packs what a reviewer needs of a study: what was asked, what came out, what it was computed with. No data.
+
+The report in it is made of its table and records alone, so that anybody can make it again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import distributions
 from pathlib import Path
 
 from components.core.errors import KnockoutError, redact
 from components.tables.csvfile import for_spreadsheets
+from reports.build import build_search, write
+from reports.findings.analysis import analyse
+from reports.folder import LIST, LOCK
+from reports.options import DEFAULTS
 from reports.provenance import Provenance
+from reports.search.reading import read_search, read_tuning
+from reports.table.table import load
 from study.actions.bundle.archive import write_archive, write_files
-from study.actions.bundle.derive import FOLDER, TABLE, derive
-from study.actions.report import sealed
+from study.actions.report import Request, planned_of, sealed
 from study.actions.screen import Screen
 from study.spec.files import write_first
 from study.spec.folder import OutFolder
-from study.spec.records import CellRecord, CellRow, OwnersRecord, PlanRecord, Record, SearchRecord, read_record
-from study.spec.versions import versions
+from study.spec.machine import versions
+from study.spec.records import (
+    CellRecord,
+    CellRow,
+    OwnersRecord,
+    PlanKind,
+    PlanRecord,
+    Record,
+    SearchRecord,
+    read_record,
+)
 from study.store.ledger import Ledger
 from study.store.plan_file import read_commands, read_plan
 from study.store.table import tidy
 from study.study_file.yaml_file import study_text
 
+FOLDER = "bundle"  # as a page names the folder of its table
+TABLE = "cells.csv"
+PARTS = ("report.html", "report.md", "tables")
 PACKING = "writing the report of the bundle from its table"
 MANIFEST, STUDY, ENVIRONMENT = "manifest.json", "study.yaml", "environment.txt"
 
@@ -149,3 +170,29 @@ def _environment() -> str:
     """Return the installed packages and their versions: no addresses, which may hold a token."""
     names = {f"{package.metadata['Name']}=={package.version}" for package in distributions()}
     return "".join(f"{name}\n" for name in sorted(names, key=str.casefold))
+
+
+def derive(folder: Path, git_commit: str) -> dict[str, bytes]:
+    """Return the files of the report of an unpacked bundle by their names in it; nothing in ``folder`` is changed.
+
+    The name of ``folder`` is :data:`FOLDER`; ``git_commit`` is that of the checkout that packed it.
+    """
+    out, page_out = OutFolder(folder), folder.parent / "derived"
+    shutil.rmtree(page_out, ignore_errors=True)
+    provenance = Provenance(read_commands(folder), git_commit)
+    if not out.plan.exists():
+        build_search(out.search, page_out, provenance=provenance)
+        return _files(page_out)
+    plan = read_plan(folder)
+    options = Request(DEFAULTS).with_defaults(plan.metric, plan.margin, plan.alpha).complete_options
+    analysis = analyse(replace(load(folder / TABLE, options), planned=planned_of(folder, plan)), options)
+    search = read_search(out.search) if plan.kind is PlanKind.SEARCH else None
+    tuning = read_tuning(out.tuning_table) if plan.kind is PlanKind.TUNED else None
+    write(analysis, page_out, provenance=provenance, search=search, tuning=tuning)
+    return _files(page_out)
+
+
+def _files(page_out: Path) -> dict[str, bytes]:
+    paths = [path for path in sorted(page_out.rglob("*")) if path.is_file() and path.name not in (LIST, LOCK)]
+    names = {path.relative_to(page_out).as_posix(): path for path in paths}
+    return {f"report/{name}": path.read_bytes() for name, path in names.items() if name.split("/")[0] in PARTS}

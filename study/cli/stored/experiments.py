@@ -30,8 +30,7 @@ from study.store.plan_file import read_plan, read_trial_rows
 from study.store.table import tidy
 from study.store.tracking.runs import PATH, SEARCH
 from study.store.tracking.store_file import default_uri
-from study.store.tracking.tracker import Tracker
-from study.store.tracking.walked import send_path
+from study.store.tracking.tracker import Tracker, send_path
 
 TABLE = OutFolder(Path()).table.name
 Plans = dict[str, tuple[Path, list[CellRow]]]  # by the name a study goes by beside the others
@@ -42,16 +41,9 @@ EXAMS = (("data_digest", ["dataset"]), ("split", ["dataset"]), ("split_digest", 
 
 
 def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
-    """Report the arms of several studies in one table, on the cells that all of them planned.
+    """Report the arms of several studies in one table, ``<study>: <arm>``, on the cells that all of them planned.
 
-    Parameters
-    ----------
-    folders
-        Output folders of studies, the first of which gives the reference, the metric, the margin and the level.
-    out
-        Folder of the report; the common table is written there, too.
-    request
-        As ``knockout report`` takes it; an arm is named ``<study>: <arm>``.
+    The first of them gives the reference, the metric, the margin and the level. The common table is written, too.
     """
     _refuse_alike(folders)
     _refuse_out(out)
@@ -94,9 +86,8 @@ def of_experiment(uri: str, experiment: str, out: Path | None, request: Request)
             make_console().print(f"left out: {search.trouble}", soft_wrap=True)
         if files is not None and search is not None and search.sealed:
             screen = Terminal()
-            commands = (request.command,)
-            show_report(screen.console, report_search(files, folder, commands, screen, as_pdf=request.as_pdf))
-            return
+            written = report_search(files, folder, (request.command,), screen, as_pdf=request.as_pdf)
+            return show_report(screen.console, written)
         with busy(FETCHING):
             stored = read_experiment(uri, experiment)
         request = request.with_defaults(stored.metric, stored.margin, stored.alpha)

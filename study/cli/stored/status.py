@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from reports.words.numbers import count
-from study.cli.display import LOADING, busy, counts, duration, make_console, make_table
+from study.cli.display import LOADING, busy, duration, make_console, make_table
 from study.plan.progress import Progress, ProgressReader
 
 
@@ -103,7 +103,9 @@ def _parts(now: Progress) -> Iterator[RenderableType]:
 
 def _title(now: Progress) -> str:
     if now.rows:
-        return f"{now.rows[0].study}: {len(now.ended)} of {count(len(now.rows), 'cell')} ({counts(now.ended)})"
+        statuses = Counter(str(record.status) for record in now.ended.values())
+        ends = ", ".join(f"{n} {status}" for status, n in statuses.most_common()) or "none"
+        return f"{now.rows[0].study}: {len(now.ended)} of {count(len(now.rows), 'cell')} ({ends})"
     if now.search is not None:
         return _of_search(now)
     return f"tuning: {count(now.tuned, 'trial')} ended"

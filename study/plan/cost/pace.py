@@ -9,7 +9,6 @@ from itertools import chain, zip_longest
 from statistics import fmean
 from typing import TypeAlias
 
-from study.plan.cost.shape import Shape, distance, shape_of
 from study.plan.cost.timing import (
     BATCHES,
     LONGEST_S,
@@ -20,7 +19,7 @@ from study.plan.cost.timing import (
     pace_of_training,
     shortened,
 )
-from study.plan.cost.work import Draws, Exams
+from study.plan.cost.work import Draws, Exams, Shape, distance, shape_of
 from study.plan.probe import as_on_a_lane
 from study.spec.cell import Cell
 from study.spec.machine import Lane

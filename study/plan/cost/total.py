@@ -14,8 +14,7 @@ from typing import TypeVar
 
 from components.core.metrics import OWN
 from study.plan.cost.pace import Paces
-from study.plan.cost.shape import Kind, like
-from study.plan.cost.work import Draws, Exams, Work
+from study.plan.cost.work import Draws, Exams, Kind, Work, like
 from study.plan.plan import Plan
 from study.spec.cell import Cell
 from study.store.ledger import Ledger, training_of

@@ -42,10 +42,6 @@ class MlflowStore:
 
     Parameters
     ----------
-    uri
-        MLflow's tracking URI.
-    experiment
-        Its name.
     own
         The output folder if the store is the sqlite file in it, which is made there.
     """

@@ -7,14 +7,16 @@ doubled: a study that is resumed, or run again, or by two drivers at once, adds 
 
 from __future__ import annotations
 
+import csv
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from components.core.errors import KnockoutError, brief, command, redact
-from study.spec.folder import OutFolder
-from study.spec.records import CellRecord, CellRow, PlanRecord
+from study.spec.folder import OutFolder, SearchFolder
+from study.spec.records import CellRecord, CellRow, PlanRecord, read_record
+from study.store.ledger import Ledger
 from study.store.locks import hold, usable
 from study.store.tracking import runs
 from study.store.tracking.experiment import PARENT, KnownRun, MlflowStore
@@ -30,12 +32,6 @@ class Tracker:
 
     Parameters
     ----------
-    name
-        Study, the experiment's name.
-    out
-        Output folder: holds the default store, artifacts and predictions.
-    uri
-        Any MLflow tracking URI; the sqlite store in ``out`` by default.
     stage
         What the cells are run for. Of a sealed one, test scores and predictions are kept out.
     say
@@ -272,3 +268,25 @@ class Tracker:
             self._store.reopen(run, name)
             self._store.tag(run, tags)
         return run
+
+
+def send_path(folder: SearchFolder, tracker: Tracker, ledger: Ledger) -> set[str]:
+    """Send what MLflow lacks of a path's cells, with the test of arms that are on the path; return their digests.
+
+    The tracker is one of the stage ``PATH``.
+    """
+    walked = read_record(folder.walked, PlanRecord)
+    if walked is None:
+        return set()
+    tracker.opened = _steps(folder.path)
+    records = ledger.read_all(row.cell for row in walked.rows)
+    tracker.close(walked.rows, records)
+    return set(records)
+
+
+def _steps(file: Path) -> set[str]:
+    """Return the digests of arms on the path; none before it is at its end."""
+    if not file.is_file():
+        return set()
+    with file.open(encoding="utf-8", newline="") as lines:
+        return {row["arm_digest"] for row in csv.DictReader(lines)}

@@ -19,8 +19,7 @@ from study.spec.folder import OutFolder
 from study.store.ledger import Ledger
 from study.store.tracking.runs import PATH
 from study.store.tracking.store_file import default_uri
-from study.store.tracking.tracker import Tracker
-from study.store.tracking.walked import send_path
+from study.store.tracking.tracker import Tracker, send_path
 from study.study_file.study import load_study
 
 
