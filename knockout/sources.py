@@ -9,8 +9,7 @@ from typing import Any
 
 from components.core.errors import KnockoutError
 from knockout.datasets import Attached, attach
-from knockout.mistakes import mistakes
-from knockout.stored import Paths
+from knockout.stored import Paths, mistakes
 from knockout.studies import Study, load
 from study.actions.source import Source
 from study.study_file.yaml_file import YamlFile, parse_yaml

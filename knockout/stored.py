@@ -1,25 +1,42 @@
-"""What is read of stored studies: tables, reports, bundles."""
+"""What is read of stored studies (tables, reports, bundles), and one kind of error for every mistake of a user."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 
-from components.core.errors import KnockoutError
-from knockout.mistakes import mistakes
+from components.core.errors import KnockoutError, redact
 from knockout.notebook import Report
+from reports.errors import ReportError
 from reports.options import ReportOptions
 from study.actions import report as reports
 from study.actions.bundle import check as bundles
 from study.actions.screen import Screen
+from study.cli.options import TRACKING
 from study.store.ledger import Ledger
 from study.store.plan_file import read_plan
 from study.store.table import tidy
 
 Paths = str | os.PathLike[str]
+
+
+@contextmanager
+def mistakes(*uris: str | None) -> Iterator[None]:
+    """Raise every mistake of a user as a :class:`KnockoutError`, without the passwords of the URLs in use."""
+    try:
+        yield
+    except (KnockoutError, ReportError) as error:
+        secrets = [uri for uri in (*uris, os.environ.get(TRACKING)) if uri]
+        kind = type(error) if isinstance(error, KnockoutError) else KnockoutError
+        raise kind(redact(error.message, *secrets), where=redact(error.where, *secrets)) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise KnockoutError(f"{error.strerror or error}.", where=str(error.filename)) from None
 
 
 def results(out: Paths) -> pd.DataFrame:

@@ -13,9 +13,8 @@ import pandas as pd
 
 from components.core.errors import KnockoutError
 from knockout.datasets import HEAD, STUDY, Attached
-from knockout.mistakes import mistakes
 from knockout.notebook import Plan, Report, SearchPlan
-from knockout.stored import Paths, report, results
+from knockout.stored import Paths, mistakes, report, results
 from reports.words.numbers import count
 from study.actions import preview as previews
 from study.actions import run as running

@@ -207,15 +207,9 @@ def parse_choice(factor: str, raw: Any, *, beside: Choice | None = None, where: 
 
     Parameters
     ----------
-    factor
-        Name of the factor.
-    raw
-        The choice as written.
     beside
         Choice of the reference arm. Settings that a user gave there and that this level declares too are inherited, so
         that arms differ in the level and not in its size.
-    where
-        Key path for messages.
 
     Raises
     ------

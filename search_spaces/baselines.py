@@ -21,10 +21,6 @@ def baselines(reference: Arm, budget: Budget, training: Mapping[str, Any], entri
 
     Parameters
     ----------
-    reference
-        The study's reference arm; a known method replaces its scorer.
-    budget
-        The study's training budget.
     training
         The study's changes to a preset's budget, which apply to the budgets of assembled systems too.
     entries

@@ -90,8 +90,6 @@ def expand(
 
     Parameters
     ----------
-    reference
-        The arm that others are compared with.
     kind
         ``full_factorial``, ``leave_one_out``, ``one_factor_at_a_time`` or ``explicit``.
     factors

@@ -132,10 +132,8 @@ PRESETS: dict[str, Preset] = {
                     "concat": True,  # appendix C: 'with LeakyReLU activation and concatenation'
                     "dropout": 0.01,  # appendix C: 'Dropout with a rate of 0.01 is used between layers'
                     "self_loops": False,  # appendix C: 'undirected edges and without self-loops'
-                    "expert_widths": [
-                        32,
-                        16,
-                    ],  # appendix C: 'dimensions 128, 64, and 32 ... final embeddings of 16'
+                    # appendix C: 'dimensions 128, 64, and 32 ... final embeddings of 16'
+                    "expert_widths": [32, 16],
                 }
             },
             "pair_encoder": {

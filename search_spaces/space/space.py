@@ -168,8 +168,6 @@ def parse_space(reference: Arm, vary: Mapping[str, Any] | None = None, fixed: Se
 
     Parameters
     ----------
-    reference
-        The arm whose choices are used where nothing varies.
     vary
         Factor to list of levels, or true for all of them; a level may have ranges of its settings in place of the
         declared ones, or single values. None is every factor but ``scorer``, with all levels, and of a model of one's

@@ -201,7 +201,12 @@ def tune(study: Study, out: Path, listener: Listener, means: Means) -> Study | N
     write_tuning(searches, OutFolder(out))
     if not all(search is None or search.over for _, search in searches):
         return None
-    arms = distinct([_at_best(arm, search) for arm, search in searches])
+    at_best = []
+    for arm, search in searches:
+        best = search.best() if search else []
+        tuned = replace(best[0].arm, name=arm.name, role=arm.role, budget=arm.budget) if best else arm
+        at_best.append(tuned)
+    arms = distinct(at_best)
     return replace(study, arms=arms.arms, aliases={**study.aliases, **arms.aliases})
 
 
@@ -224,8 +229,3 @@ def open_tuning(study: Study, out: Path) -> list[tuple[Arm, Search | None]]:
         own = replace(tuned_on, budget=tuned_on.budget_of(arm))
         searches.append((arm, read_search(own, datasets, space, spec, ledger, OutFolder(out).tuning_of(arm.digest))))
     return searches
-
-
-def _at_best(arm: Arm, search: Search | None) -> Arm:
-    best = search.best() if search else []
-    return replace(best[0].arm, name=arm.name, role=arm.role, budget=arm.budget) if best else arm

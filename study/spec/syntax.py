@@ -39,8 +39,6 @@ def read_syntax(source: bytes, package: str, own: tuple[str, ...]) -> Syntax:
 
     Parameters
     ----------
-    source
-        Content of the file.
     package
         Package that relative imports start from; empty for a module outside packages.
     own

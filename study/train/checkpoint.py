@@ -76,8 +76,6 @@ class Checkpoint:
 
     Parameters
     ----------
-    path
-        The file.
     cell
         Digest of the cell, without which a file is not ours.
     fold

@@ -64,15 +64,11 @@ def _watch(thread: int, seconds: float, ended: threading.Event, reached: threadi
     reached.set()
     last = time.monotonic() + GRACE_S
     while time.monotonic() < last:
-        _raise_in(thread)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(CellTimeoutError))
         if ended.wait(AGAIN_S):
             return
     if kill:
         os._exit(1)
-
-
-def _raise_in(thread: int) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(CellTimeoutError))
 
 
 @dataclass(frozen=True)

@@ -30,19 +30,13 @@ Place: TypeAlias = tuple[Shape, str]  # a shape on a data set
 
 
 class Paces:
-    """The paces of arms on data sets.
-
-    Attributes
-    ----------
-    timed, kinds
-        Number of shapes on data sets that were timed, and of all that were asked for.
-    """
+    """The paces of arms on data sets."""
 
     def __init__(self, exams: Exams, draws: Draws, lane: Lane) -> None:
         self.exams, self.draws, self.lane = exams, draws, lane
         self._timed: dict[Place, Pace | None] = {}
         self._followed: dict[Place, Pace | None] = {}
-        self.kinds = 0
+        self.kinds = 0  # shapes on data sets that were asked for, timed or not
 
     @property
     def timed(self) -> int:

@@ -61,11 +61,6 @@ def study_tags(plan: PlanRecord) -> dict[str, str]:
     return {f"knockout.{name}": value for name, value in tags.items()}
 
 
-def run_status(record: CellRecord) -> str:
-    """Return how a cell's run ends."""
-    return "FINISHED" if record.ok else "FAILED"
-
-
 def arm_params(row: CellRow) -> dict[str, str]:
     """Return the levels and settings of an arm."""
     params: dict[str, str] = {}

@@ -41,8 +41,6 @@ class Tracker:
 
     Attributes
     ----------
-    address
-        The URI as it may be shown.
     trouble
         Why the store does not answer; empty while it does.
     opened
@@ -174,7 +172,7 @@ class Tracker:
 
     def _log(self, row: CellRow, record: CellRecord) -> None:
         key = self._key("cell", row)
-        run, status = self._store.find(key), runs.run_status(record)
+        run, status = self._store.find(key), "FINISHED" if record.ok else "FAILED"
         tags = {**runs.cell_tags(row, record), LEVEL: self.stage.cell, PARENT: self._arm(row).run_id}
         opened = run is not None and not self._seals(row) and run.tags.get(SEALED) == "true"
         if run is not None and (opened or (run.status, run.tags.get(REASON)) != (status, tags[REASON])):
