@@ -25,7 +25,7 @@ from search_spaces.arm import Arm
 from search_spaces.space.space import Space
 from study.search.trial import Trial, objective
 from study.spec.records import TrialState
-from study.study_file.search_keys import Budgeted
+from study.study_file.keys import Budgeted
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -106,13 +106,7 @@ STATES = {
 
 
 class Proposal:
-    """An arm that was proposed, with the Optuna trial in which its pruner judges it.
-
-    Attributes
-    ----------
-    arm
-        The arm, named after the trial.
-    """
+    """An arm that was proposed, with the Optuna trial in which its pruner judges it."""
 
     def __init__(self, arm: Arm, optuna_trial: optuna.Trial | None, prunes: bool) -> None:
         self.arm, self._optuna_trial, self._prunes = arm, optuna_trial, prunes
@@ -135,19 +129,7 @@ class Proposal:
 
 
 class Proposer:
-    """Proposes arms of a space.
-
-    Parameters
-    ----------
-    space
-        What is varied.
-    spec
-        Sampler, pruner, seed and lag of the search.
-    objectives
-        What trials are judged by, the first one first.
-    cells
-        Number of cells of a trial.
-    """
+    """Proposes arms of a space, by trials of so many ``cells`` that are judged by objectives, the first one first."""
 
     def __init__(self, space: Space, spec: Budgeted, objectives: Sequence[str], cells: int) -> None:
         self.space, self.spec, self.objectives, self.cells = space, spec, tuple(objectives), cells
@@ -241,18 +223,8 @@ def frozen(
 ) -> FrozenTrial | None:
     """Return a trial in Optuna's form; None for an arm without parameters in the space: no sampler can learn from it.
 
-    Parameters
-    ----------
-    trial
-        A trial of ours.
-    space
-        The space as it is now: it may have grown since the trial.
-    objectives
-        What it is judged by.
-    unseen
-        Show it as running, whatever came of it.
-    foreign
-        Give an arm without parameters all the same, for the record; as failed, if the space no longer counts it.
+    ``space`` is the one of now: it may have grown since the trial. An ``unseen`` trial is shown as running, whatever
+    came of it. A ``foreign`` arm, without parameters, is given for the record; as failed, if it no longer counts.
     """
     params = trial.params
     if params is None and not foreign:
