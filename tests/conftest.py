@@ -184,7 +184,7 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reports.figures.shared.picture.svg", lambda figure: "<svg></svg>")
+    monkeypatch.setattr("reports.figures.canvas.svg", lambda figure: "<svg></svg>")
     monkeypatch.setattr("reports.figures.cells.embedding.flat", lambda vectors: vectors[:, :2])
 
 

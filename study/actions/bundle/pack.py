@@ -11,7 +11,7 @@ from pathlib import Path
 
 from components.core.errors import KnockoutError, redact
 from components.tables.csvfile import for_spreadsheets
-from reports.provenance import Provenance
+from reports.options import Provenance
 from study.actions.bundle.archive import write_archive, write_files
 from study.actions.bundle.derive import FOLDER, TABLE, derive
 from study.actions.bundle.manifest import MANIFEST, Manifest, datasets_of, digests

@@ -1,4 +1,4 @@
-"""The section on degrees: what knowing them alone would earn, and whether pooled and within-TF ranks agree."""
+"""The sections on degrees and on topology: what scores owe to either, and what expression adds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from reports.findings.controls.audit import Audit, audit_refusals, is_control
-from reports.findings.results import Analysis
+from reports.findings.controls.topology import Beyond
+from reports.findings.results import Analysis, Paired
 from reports.findings.summaries import TALL
-from reports.page.tables.exports import Export
+from reports.page.sections.findings import pair_notes
+from reports.page.tables import Export
 from reports.words.metrics import AUROC_CHANCE, DECIMALS, POOLED, WITHIN_TF, label
-from reports.words.numbers import count, joined, number, signed
+from reports.words.numbers import count, interval, joined, number, percent, signed
 
 
 def audit_exports(audited: Audit) -> list[Export]:
@@ -60,7 +62,7 @@ def _of_reference(mine: pd.DataFrame, a: Analysis) -> str:
     elif round(degree, DECIMALS) <= 0:
         text += "; degrees alone do not exceed guessing (0.5)"
     else:
-        text += f": degrees earn {_percent(degree / arm)} of what {a.reference} has above guessing (0.5)"
+        text += f": degrees earn {percent(degree / arm)} of what {a.reference} has above guessing (0.5)"
     guessed = mine.loc[mine["auroc"].round(DECIMALS) <= AUROC_CHANCE, "dataset"].tolist()
     if guessed and round(arm, DECIMALS) > 0:
         text += f"; on {joined(guessed)} it does not exceed guessing, which is counted in"
@@ -96,11 +98,7 @@ def _shares(degree: pd.DataFrame, a: Analysis) -> dict[str, Any]:
 
 
 def _cell(row: dict[Any, Any]) -> dict[str, str]:
-    return {"text": _percent(row["share"]) if np.isfinite(row["share"]) else "guesses", "gain": signed(row["gain"])}
-
-
-def _percent(share: float) -> str:
-    return f"{number(100 * share, 0)} %"
+    return {"text": percent(row["share"]) if np.isfinite(row["share"]) else "guesses", "gain": signed(row["gain"])}
 
 
 def _why_unranked(audited: Audit, a: Analysis) -> str:
@@ -115,3 +113,29 @@ def _why_unranked(audited: Audit, a: Analysis) -> str:
 def _ranked(row: dict[Any, Any]) -> dict[str, str]:
     digits = {"pooled_mean": 3, "pooled_rank": 2, "within_tf_mean": 3, "within_tf_rank": 2}
     return {"arm": row["arm"], **{name: number(row[name], n) for name, n in digits.items()}}
+
+
+def topology_exports(beyond: Beyond) -> list[Export]:
+    """Return the table of every repeat, all digits."""
+    return [] if beyond.scores.empty else [Export("beyond_topology", beyond.scores)]
+
+
+def topology_context(beyond: Beyond) -> dict[str, Any]:
+    """Gather everything the section shows."""
+    rows = [{**_means(beyond.scores, g), **_row(g)} for g in beyond.gains]
+    return {"rows": rows, "note": beyond.note, "notes": pair_notes(beyond.gains)}
+
+
+def _means(scores: pd.DataFrame, gain: Paired) -> dict[str, str]:
+    mine = scores[(scores["dataset"] == gain.dataset) & (scores["metric"] == gain.metric)]
+    return {name: number(float(mine[name].mean())) for name in ("alone", "with_reference", "with_noise")}
+
+
+def _row(gain: Paired) -> dict[str, str]:
+    return {
+        "dataset": gain.dataset,
+        "metric": label(gain.metric),
+        "gain": signed(gain.mean),
+        "interval": interval(gain.low, gain.high),
+        "repeats": str(gain.repeats),
+    }

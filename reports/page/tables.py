@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +12,6 @@ import pandas as pd
 
 from reports.findings.results import Analysis, Finding, Paired
 from reports.findings.summaries import TALL, best_two
-from reports.page.tables.latex import STAR, latex
 from reports.words.metrics import label
 from reports.words.names import file_name
 from reports.words.numbers import (
@@ -24,6 +24,59 @@ from reports.words.numbers import (
     star_levels,
     stars,
 )
+
+_FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+
+
+_COMMANDS = {
+    "−": "$-$",
+    "±": r"$\pm$",
+    "–": "--",
+    "χ²": r"$\chi^2$",
+    "η²": r"$\eta^2$",
+    "ε": r"$\varepsilon$",
+    "∞": r"$\infty$",
+    "→": r"$\to$",
+}
+
+
+STAR = "\x1f"  # behind an arm's name, of which none holds it: established at alpha, .01, .001
+
+
+def latex(text: pd.DataFrame, caption: str, name: str) -> str:
+    """Set strings as a booktabs table; names are escaped here, cells are already LaTeX."""
+    style = text.map(_minus).style
+    for axis in (0, 1):  # marks are set after the names are escaped
+        style = style.format_index(_starred, escape="latex", axis=axis)
+    columns = "l" * text.index.nlevels + "r" * text.shape[1]
+    table = style.to_latex(
+        hrules=True,
+        column_format=columns,
+        position_float="centering",
+        caption=caption.replace("%", r"\%"),
+        label=f"tab:{name}",
+        multirow_align="naive",
+    )
+    # a table wider than its column is shrunk to it, and no other
+    table = table.replace(r"\begin{tabular}", _FITTED + "\n" + r"\begin{tabular}").replace(
+        r"\end{tabular}", r"\end{tabular}}"
+    )
+    return f"% \\usepackage{{booktabs, graphicx}}\n{table}"
+
+
+def _starred(name: object) -> str:
+    text = re.sub(f"{STAR}+", lambda match: f"$^{{{'*' * len(match.group())}}}$", str(name))
+    return _signs(text)
+
+
+def _signs(text: str) -> str:
+    for sign, command in _COMMANDS.items():
+        text = text.replace(sign, command)
+    return text
+
+
+def _minus(cell: str) -> str:
+    return _signs(re.sub(r"^(\d(?:\.\d+)?)e-0?(\d+)$", r"$\1\\times10^{-\2}$", cell))
 
 
 @dataclass(frozen=True)
@@ -154,7 +207,7 @@ def _findings(a: Analysis) -> Export:
         (label(f.metric), f"{f.arm} − {f.against}"): {
             "N": str(f.effect.n),
             "difference": signed(f.effect.mean),
-            f"{level} interval": interval(f.effect) if np.isfinite(f.effect.low) else "–",
+            f"{level} interval": interval(f.effect.low, f.effect.high) if np.isfinite(f.effect.low) else "–",
             "P(A>B)": number(f.effect.superior, 2),
             "p": p_value(f.p),
             "verdict": f.verdict,
@@ -183,7 +236,7 @@ def _paired(a: Analysis) -> str:
     rows = {
         (label(p.metric), p.dataset, f"{p.arm} - {p.against}"): {
             "difference": signed(p.mean),
-            "interval": interval(p),
+            "interval": interval(p.low, p.high),
             "repeats": str(p.repeats),
             "p": p_value(p.test.p if p.test else None),
             "Holm p": p_value(p.p_holm),
@@ -202,7 +255,7 @@ def _gains(a: Analysis) -> str:
     rows = {
         (label(g.metric), g.dataset, g.against): {
             "gain": signed(g.mean),
-            "interval": interval(g),
+            "interval": interval(g.low, g.high),
             "repeats": str(g.repeats),
         }
         for g in a.gains

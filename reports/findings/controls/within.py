@@ -12,7 +12,7 @@ from reports.findings.results import Paired
 from reports.statistics.arrays import Values
 from reports.statistics.multiplicity import holm_of
 from reports.statistics.pairs.differences import effect, mean_interval
-from reports.statistics.pairs.resampled import Exams, resampled_t
+from reports.statistics.pairs.signed import Exams, resampled_t
 from reports.table.blocks import cells, ordered_arms
 from reports.words.metrics import DECIMALS
 
@@ -56,7 +56,7 @@ def gains(
     it after the fact favours the control, never the model. A p would not know of that choice, so none is given.
     Where the strongest control lacks a repeat, or any control lacks all of them, there is a note in place of a
     number: the controls that are left might be the weaker ones. Controls of features of genes do not count: they may
-    read expression. ``exams_of`` is that of :func:`reports.statistics.pairs.resampled.exams`.
+    read expression. ``exams_of`` is that of :func:`reports.statistics.pairs.signed.exams`.
     """
     roles, wide = ordered_arms(frame), cells(frame, metric)
     controls = [arm for arm, role in roles.items() if role == "control" and not controlled(arm, reference)]
