@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from components.core.dataset import Dataset
-from components.split.audit import AUDIT, audit
-from components.split.validation import differences
+from components.split.audit import AUDIT, audit, differences
 from search_spaces.arm import Choice
 from study.plan.probe import as_on_a_lane
 from study.train.exams import make_split

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.streams import Streams
-from components.exchange.exam_files import write_exam
+from components.scorer.files.exam_files import write_exam
 from study.plan.plan import make_plan
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from components.core.errors import KnockoutError
-from components.exchange.scores import read_edges, read_scores
+from components.scorer.files.scores import read_edges, read_scores
 
 GENES = ("SOX2", "KLF4", "MYC", "NANOG")
 PAIRS = np.array([[0, 1], [0, 3], [2, 1]])

@@ -12,9 +12,8 @@ import numpy as np
 from components.core.dataset import Ints, pair_keys
 from components.core.errors import KnockoutError, UnknownNameError, count
 from components.core.metrics import Scores
-from components.exchange.base_grn import is_parquet, read_base_grn
-from components.exchange.gene_sets import suffix_of
-from components.exchange.regulons import read_regulons
+from components.scorer.files.base_grn import is_parquet, read_base_grn
+from components.scorer.files.regulons import read_regulons, suffix_of
 from components.tables.csvfile import Column, is_number, rows_of
 from components.tables.network import Network, read_network
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from components.core.errors import KnockoutError
-from components.exchange.scores import is_bare, read_edges
+from components.scorer.files.scores import is_bare, read_edges
 
 GENES = ("Sox2", "Klf4", "Myc", "Nanog")
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from components.core.errors import KnockoutError
-from components.exchange.scores import is_bare, read_edges
+from components.scorer.files.scores import is_bare, read_edges
 
 GENES = ("SOX2", "KLF4", "MYC", "NANOG")
 PAIRS = np.array([[0, 1], [0, 3], [2, 1], [2, 3]])
