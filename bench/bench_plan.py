@@ -13,7 +13,7 @@ import numpy as np
 from cases import BEELINE, MDC, make_study
 
 from study.actions.preview import NO_FOLDER, preview
-from study.actions.screen import Silent
+from study.actions.screen import Screen
 from study.plan import fingerprint, silent
 from study.plan.silent import refuse_silent_arms
 from study.study_file.study import Study
@@ -94,8 +94,8 @@ def bench_silent(once, tell, tmp_path: Path):
     for what, arms in (("optimisers", rates(998)), ("models", models(998))):
         study = explicit(tmp_path / what, arms, datasets=simulated)
         refuse_silent_arms(study.arms[:3], study.budget)  # what a process pays once
-        silent._behaviour.cache_clear()
-        fingerprint._first_batch.cache_clear()
+        silent.behaviour.cache.clear()
+        fingerprint.first_batch.cache.clear()
         check = lambda: _cpu_s(lambda: refuse_silent_arms(study.arms, study.budget))  # noqa: E731, B023
         of_cpu = once(check) if what == "optimisers" else check()
         tell(f"silent-arm check of 1,000 arms, all {what} differ", f"{of_cpu:.1f} s of CPU", "< 15 s", of_cpu < 15)
@@ -104,9 +104,9 @@ def bench_silent(once, tell, tmp_path: Path):
 def _planned(study: Study) -> tuple[float, str]:
     """Return the CPU seconds of a plan with its cost, and how they divide."""
     started = time.process_time()
-    planned = preview(study, NO_FOLDER, Silent())
+    planned = preview(study, NO_FOLDER, Screen())
     laid_out = time.process_time()
-    cost = planned.cost(Silent())
+    cost = planned.cost(Screen())
     ended = time.process_time()
     timed = f"{cost.timed} of {cost.kinds} kinds timed"
     return ended - started, f"{laid_out - started:.1f} s to read and audit, {ended - laid_out:.1f} s for {timed}"

@@ -23,9 +23,8 @@ from search_spaces.presets import preset
 from study.plan.plan import Plan, make_plan
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
-from study.spec.machine import Lane
+from study.spec.machine import Lane, versions
 from study.spec.records import CellRecord, CellRow
-from study.spec.versions import versions
 from study.store.ledger import Ledger
 from study.store.tracking.tracker import Tracker
 from study.study_file.study import Study, load_study
@@ -73,7 +72,7 @@ def train_one_cell(out: Path) -> Timed:
     tracker = Tracker("bench", out)
     for cell in warm_up.cells:  # what a process pays once, a cell does not
         tracker.log(cell.row, run_cell(cell, LANE).record)
-    exams._set.cache_clear()  # but the exam is this cell's
+    exams.make_folds.cache.clear()  # but the exam is this cell's
     with timed_model() as spent:
         started = time.process_time()
         result = run_cell(plan.cells[0], LANE, out)

@@ -33,11 +33,11 @@ import yaml
 from reports.folder import LIST, digest
 from study.search.optuna_store import OptunaStore
 from study.search.proposals import quiet
-from study.search.trial import TrialFiles
+from study.search.trial import read_trials
 from study.spec.folder import OutFolder
 from study.store.ledger import Ledger
-from study.store.tracking.addresses import default_uri
-from study.store.tracking.experiment import KEY, prepared_client
+from study.store.tracking.experiment import KEY
+from study.store.tracking.store_file import default_uri, prepared_client
 
 COMMON: dict[str, Any] = {
     "datasets": [{"simulate": {"genes": 64, "tfs": 8, "cells": 40}, "seed": 1, "name": "net"}],
@@ -281,7 +281,7 @@ def _names(out: Path) -> set[str]:
 
 def _trials(out: Path, other: Path) -> Iterator[tuple[str, str]]:
     """Compare the trials of a search, and those in its journal."""
-    ours, theirs = ({t.number: t.choices for t in TrialFiles(OutFolder(o).search).read()} for o in (out, other))
+    ours, theirs = ({t.number: t.choices for t in read_trials(OutFolder(o).search)} for o in (out, other))
     yield from (("lost", f"trial {number}") for number in theirs.keys() - ours.keys())
     yield from (("doubled", f"trial {number}") for number in ours.keys() - theirs.keys())
     yield from (("corrupt", f"trial {n}") for n in ours.keys() & theirs.keys() if ours[n] != theirs[n])

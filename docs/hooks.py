@@ -107,8 +107,7 @@ def _presets() -> str:
 
 def _study_file() -> str:
     from study.spec.datasets import DatasetSpec
-    from study.study_file.keys import DesignSpec
-    from study.study_file.search_keys import SearchSpec, TuneSpec
+    from study.study_file.keys import DesignSpec, SearchSpec, TuneSpec
 
     parts = ["# Study file", "The keys at the top are told in the [tutorial](../index.md#the-study-file)."]
     for title, cls in (

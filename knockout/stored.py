@@ -1,20 +1,22 @@
-"""What is read of stored studies: tables, reports, bundles."""
+"""What is read of stored studies (tables, reports, bundles), and one kind of error for every mistake of a user."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 
-from components.core.errors import KnockoutError
-from knockout.mistakes import mistakes
-from knockout.shown import Report
+from components.core.errors import KnockoutError, redact
+from knockout.notebook import Report
+from reports.errors import ReportError
 from reports.options import ReportOptions
 from study.actions import report as reports
-from study.actions.bundle import check
-from study.actions.screen import Silent
+from study.actions.bundle import check as bundles
+from study.actions.screen import Screen
+from study.cli.options import TRACKING
 from study.store.ledger import Ledger
 from study.store.plan_file import read_plan
 from study.store.table import tidy
@@ -22,8 +24,29 @@ from study.store.table import tidy
 Paths = str | os.PathLike[str]
 
 
-def read_results(out: Paths) -> pd.DataFrame:
-    """Return the tidy table of an output folder; see :func:`knockout.results`."""
+@contextmanager
+def mistakes(*uris: str | None) -> Iterator[None]:
+    """Raise every mistake of a user as a :class:`KnockoutError`, without the passwords of the URLs in use."""
+    try:
+        yield
+    except (KnockoutError, ReportError) as error:
+        secrets = [uri for uri in (*uris, os.environ.get(TRACKING)) if uri]
+        kind = type(error) if isinstance(error, KnockoutError) else KnockoutError
+        raise kind(redact(error.message, *secrets), where=redact(error.where, *secrets)) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise KnockoutError(f"{error.strerror or error}.", where=str(error.filename)) from None
+
+
+def results(out: Paths) -> pd.DataFrame:
+    """Return the tidy table of an output folder: one row per finished cell, part and metric, failures with NaN.
+
+    Raises
+    ------
+    KnockoutError
+        If no cell has ended there, or the test of its search is sealed.
+    """
     folder = Path(out)
     if reports.sealed(folder):
         message = "the test of this search is sealed until .confirm(); .trials has its scores on validation."
@@ -35,7 +58,7 @@ def read_results(out: Paths) -> pd.DataFrame:
     return table
 
 
-def make_report(
+def report(
     source: Paths,
     out: Paths | None = None,
     *,
@@ -49,7 +72,13 @@ def make_report(
     draw: Sequence[str] = (),
     pdf: bool = False,
 ) -> Report:
-    """Write a report and return it; see :func:`knockout.report`."""
+    """Write the report of an output folder or of any tidy table, as ``knockout report`` does, and return it.
+
+    Raises
+    ------
+    KnockoutError
+        If the table cannot be analysed, or the report cannot be written.
+    """
     for name, value, allowed in (
         ("alpha", alpha, alpha is None or 0 < alpha < 1),
         ("margin", margin, margin is None or 0 < margin < float("inf")),
@@ -59,11 +88,17 @@ def make_report(
     options = ReportOptions(arm, block, dataset, metric, reference, margin=margin)
     request = reports.Request(options, alpha, tuple(draw), f"knockout.report({str(source)!r})", pdf)
     with mistakes():
-        return Report(reports.report(Path(source), None if out is None else Path(out), request, Silent()))
+        return Report(reports.report(Path(source), None if out is None else Path(out), request, Screen()))
 
 
-def check_bundle(bundle: Paths) -> pd.DataFrame:
-    """Return what a check of a bundle compared; see :func:`knockout.check`."""
+def check(bundle: Paths) -> pd.DataFrame:
+    """Check a bundle as ``knockout check`` does; return what was compared: ``what, agrees, seen``, one row each.
+
+    Raises
+    ------
+    KnockoutError
+        If it is no bundle, is damaged, or is made to harm.
+    """
     with mistakes():
-        findings = check.check(Path(bundle), Silent()).findings
+        findings = bundles.check(Path(bundle), Screen()).findings
     return pd.DataFrame([(one.what, one.agrees, one.said) for one in findings], columns=["what", "agrees", "seen"])

@@ -12,24 +12,25 @@ from typing import Any
 import pandas as pd
 
 from components.core.errors import KnockoutError
-from knockout.attached import Attached
-from knockout.mistakes import mistakes
-from knockout.shown import Plan, Report, SearchPlan
-from knockout.stored import Paths, make_report, read_results
+from knockout.datasets import HEAD, STUDY, Attached
+from knockout.notebook import Plan, Report, SearchPlan
+from knockout.stored import Paths, mistakes, report, results
 from reports.words.numbers import count
 from study.actions import preview as previews
 from study.actions import run as running
 from study.actions.bundle import pack
 from study.actions.run import Ended
-from study.actions.screen import Screen, Silent
+from study.actions.screen import Screen
 from study.actions.source import Source
 from study.cli.display import Terminal
 from study.cli.options import TRACKING
 from study.cli.stored.reporting import show_end
 from study.run.engine import Means
+from study.spec.files import write_text
 from study.spec.folder import OutFolder
 from study.store.owner import refuse_other_study
 from study.study_file.study import Study as Checked
+from study.study_file.yaml_file import study_text
 
 
 class Study:
@@ -168,7 +169,7 @@ class Study:
         means = _means(tracking_uri, None, cluster, retry_failed, False, timeout)
         with mistakes(tracking_uri):
             searched = self._placed(folder, False, screen)
-            objects = self._attached.folder(folder) if self._attached else None
+            objects = OutFolder(folder).given if self._attached else None
             study = load(replace(self._source, only=tuple(only)), objects) if only else searched
             ended = running.confirm(
                 searched,
@@ -186,7 +187,7 @@ class Study:
     @property
     def results(self) -> pd.DataFrame:
         """The tidy table of the last run: one row per finished cell, part and metric."""
-        return read_results(self._needed(None))
+        return results(self._needed(None))
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -198,12 +199,12 @@ class Study:
 
     def report(self, out: Paths | None = None, **options: Any) -> Report:
         """Write the report of the last run anew and return it; options as in :func:`knockout.report`."""
-        return make_report(self._needed(None), out, **options)
+        return report(self._needed(None), out, **options)
 
     def bundle(self, to: Paths) -> Path:
         """Pack the last run for a reviewer, as ``knockout bundle`` does, and return the archive."""
         with mistakes():
-            return pack.bundle(self._needed(None), Path(to), Silent()).path
+            return pack.bundle(self._needed(None), Path(to), Screen()).path
 
     def _placed(self, folder: Path, share_cells: bool, screen: Screen) -> Checked:
         """Return the study with its AnnData objects, checked, read from ``folder``, where they are written once."""
@@ -212,9 +213,9 @@ class Study:
         for note in self._attached.notes():
             screen.say(note)
         refuse_other_study(self.name, folder, share_cells=share_cells)
-        placed = self._attached.folder(folder)
+        placed = OutFolder(folder).given
         self._attached.write(placed)
-        self._attached.write_study(placed, self._checked)
+        write_text(placed / STUDY, HEAD + study_text(self.name, self._checked.content))
         return load(self._source, placed)
 
     def _folder(self, out: Paths | None) -> Path | None:
@@ -247,7 +248,7 @@ def load(source: Source, objects: Path | None) -> Checked:
         return (source if objects is None else replace(source, data=objects)).load()
 
 
-class _Notes(Silent):
+class _Notes(Screen):
     """Keeps the lines that it is given."""
 
     def __init__(self, lines: Sequence[str]) -> None:
@@ -259,7 +260,7 @@ class _Notes(Silent):
 
 
 def _screen(verbose: bool) -> Screen:
-    return Terminal() if verbose else Silent()
+    return Terminal() if verbose else Screen()
 
 
 def _means(

@@ -80,30 +80,21 @@ class Choice:
 
     def changes(self, beside: Choice) -> dict[str, Any]:
         """Return the settings that differ from what the level's name alone implies beside a choice."""
-        same = beside.level == self.level
-        implied = (beside.settings if same else _implied(self.factor, self.level, beside)).model_dump()
-        return {key: value for key, value in self.settings.model_dump().items() if implied.get(key) != value}
+        implied = beside.settings
+        if beside.level != self.level:
+            implied = registry.parse(self.factor, self.level, _inherited(self.factor, self.level, beside, {}))
+        before = implied.model_dump()
+        return {key: value for key, value in self.settings.model_dump().items() if before.get(key) != value}
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A full model, control or baseline.
+    """A full model, control or baseline."""
 
-    Attributes
-    ----------
-    name
-        Short name in tables: the reference's own name, or what differs from it.
-    choices
-        Factor to choice, for every factor that an arm may vary.
-    role
-        ``reference``, ``arm``, ``control`` or ``baseline``.
-    budget
-        Training budget of its own, as a published system has one; None for that of the study.
-    """
-
-    name: str
-    choices: Mapping[str, Choice]
-    role: str = "arm"
+    name: str  # short name in tables: the reference's own name, or what differs from it
+    choices: Mapping[str, Choice]  # factor to choice, for every factor that an arm may vary
+    role: str = "arm"  # ``reference``, ``arm``, ``control`` or ``baseline``
+    # training budget of its own, as a published system has one; None for that of the study
     budget: Budget | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -216,15 +207,9 @@ def parse_choice(factor: str, raw: Any, *, beside: Choice | None = None, where: 
 
     Parameters
     ----------
-    factor
-        Name of the factor.
-    raw
-        The choice as written.
     beside
         Choice of the reference arm. Settings that a user gave there and that this level declares too are inherited, so
         that arms differ in the level and not in its size.
-    where
-        Key path for messages.
 
     Raises
     ------
@@ -262,11 +247,6 @@ def parse_choice(factor: str, raw: Any, *, beside: Choice | None = None, where: 
 def _short(value: Any) -> Any:
     """Return a path's last name, and any other value as it is."""
     return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
-
-
-def _implied(factor: str, level: str, beside: Choice) -> Settings:
-    """Return the settings that a level's name alone stands for beside the reference's choice."""
-    return registry.parse(factor, level, _inherited(factor, level, beside, {}))
 
 
 def _inherited(factor: str, level: str, beside: Choice | None, raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from components.core import registry
 from components.core.budget import Budget
-from components.core.errors import UnknownNameError
+from components.core.errors import KnockoutError, UnknownNameError
 from components.core.settings import parse_settings
 from search_spaces.arm import Arm, Choice, parse_choice
-from search_spaces.own import SHORT, outside_arm, short_keys
+from search_spaces.controls import own_controls
 from search_spaces.presets import PRESETS
+from search_spaces.short_form import SHORT, short_keys, spell_out
 
 
 def baselines(reference: Arm, budget: Budget, training: Mapping[str, Any], entries: Sequence[Any]) -> list[Arm]:
@@ -19,10 +21,6 @@ def baselines(reference: Arm, budget: Budget, training: Mapping[str, Any], entri
 
     Parameters
     ----------
-    reference
-        The study's reference arm; a known method replaces its scorer.
-    budget
-        The study's training budget.
     training
         The study's changes to a preset's budget, which apply to the budgets of assembled systems too.
     entries
@@ -38,7 +36,7 @@ def baselines(reference: Arm, budget: Budget, training: Mapping[str, Any], entri
     for position, value in enumerate(entries):
         at = f"baselines[{position}]"
         if isinstance(value, Mapping) and (SHORT.keys() & value.keys() or (len(value) > 1 and short_keys(value))):
-            arms += outside_arm(reference, value, at)
+            arms += _outside(reference, value, at)
         elif isinstance(value, str) and value in PRESETS:
             arms.append(_system(value, budget, training))
         else:
@@ -55,12 +53,30 @@ def _system(name: str, budget: Budget, training: Mapping[str, Any]) -> Arm:
 
 
 def _method(value: Any, where: str) -> Choice:
-    known = [name for name, cls in registry.levels("scorer").items() if _is_method(cls)]
+    scorers: dict[str, Any] = dict(registry.levels("scorer"))
+    known = [name for name, cls in scorers.items() if not cls.trains and not cls.control]
     named = next(iter(value), None) if isinstance(value, Mapping) and len(value) == 1 else value
     if named not in known:
         raise UnknownNameError.of("baseline", named, [*known, *PRESETS], where=where)
     return parse_choice("scorer", value, where=where)
 
 
-def _is_method(cls: Any) -> bool:
-    return not cls.trains and not cls.control
+def _outside(reference: Arm, raw: Mapping[str, Any], where: str) -> list[Arm]:
+    """Return the baseline that a mapping with a short key describes, then its controls."""
+    spelt = spell_out(raw, where)
+    name = str(spelt.pop("name", "") or _name_of(spelt["scorer"]))
+    level = next(iter(spelt["scorer"]))
+    if not name and level not in SHORT:
+        name = parse_choice("scorer", spelt["scorer"], where=f"{where}.scorer").label(parse_choice("scorer", level))
+    if not name:
+        raise KnockoutError("a command needs a name for tables: {name: mine, command: ...}.", where=where)
+    names = spelt.pop("controls", [])
+    changes = {key: parse_choice(key, value, where=f"{where}.{key}") for key, value in spelt.items()}
+    arm = reference.vary(changes, name=name, role="baseline")
+    return [arm, *own_controls(arm, names, f"{where}.controls")]
+
+
+def _name_of(scorer: Mapping[str, Any]) -> str:
+    """Return the name that a list of edges has by its file, if that says anything."""
+    file = Path(str(scorer.get("edges", {}).get("file", "")))
+    return "" if "{" in file.stem else file.stem

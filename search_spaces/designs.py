@@ -10,20 +10,26 @@ from typing import Any
 from components.core import registry
 from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
-from search_spaces.arm import Arm, Choice, arm_factors, parse_choice
-from search_spaces.crossed import CrossedSetting, parse_crossed
-from search_spaces.own import (
-    OF_EXPRESSION,
-    OF_FEATURES,
-    feature_control,
-    own_controls,
-    reads_expression,
-    reads_features,
-    spell_out,
-    told_of_expression,
-)
+from search_spaces.arm import INACTIVE, Arm, Choice, arm_factors, parse_choice
+from search_spaces.controls import own_controls
+from search_spaces.short_form import spell_out
 
-CONTROLS = ("degree", "reverse_degree", "identity", "topology", "noise")
+
+@dataclass(frozen=True)
+class CrossedSetting:
+    """One value of a setting of a level; it acts in the arms that have the level."""
+
+    # whose setting it is, and its name
+    factor: str
+    level: str
+    setting: str
+    value: Any  # the value, valid beside the other settings of the reference
+    where: str = ""  # its key path, for messages
+
+    def on(self, choice: Choice) -> Choice:
+        """Return the choice with the setting at the value, or as it is where it is another level."""
+        return choice if choice.level != self.level else choice.having({self.setting: self.value}, self.where)
+
 
 Change = Choice | CrossedSetting
 Levels = Mapping[str, Sequence[Change]]
@@ -31,18 +37,10 @@ Levels = Mapping[str, Sequence[Change]]
 
 @dataclass(frozen=True)
 class Arms:
-    """The arms of a design, each once.
+    """The arms of a design, each once."""
 
-    Attributes
-    ----------
-    arms
-        Distinct arms, the reference first.
-    aliases
-        Name of each point of the design that is the same as another arm, to that arm's name.
-    """
-
-    arms: tuple[Arm, ...]
-    aliases: Mapping[str, str]
+    arms: tuple[Arm, ...]  # distinct arms, the reference first
+    aliases: Mapping[str, str]  # name of each point of the design that is the same as another arm, to that arm's name
 
 
 def full_factorial(reference: Arm, levels: Levels) -> Iterator[Arm]:
@@ -61,12 +59,9 @@ def one_factor_at_a_time(reference: Arm, levels: Levels) -> Iterator[Arm]:
 def leave_one_out(reference: Arm, levels: Levels) -> Iterator[Arm]:
     """Replace one factor of the reference at a time by the levels given for it, or by its absent level."""
     for name, choices in levels.items():
-        for choice in choices or [_absent(reference, name)]:
+        absent = registry.factor(name.partition(".")[0]).absent
+        for choice in choices or [parse_choice(name, absent, beside=reference.choices[name])]:
             yield changed(reference, [choice])
-
-
-def _absent(reference: Arm, factor: str) -> Choice:
-    return parse_choice(factor, registry.factor(factor).absent, beside=reference.choices[factor])
 
 
 def changed(reference: Arm, changes: Sequence[Change]) -> Arm:
@@ -95,8 +90,6 @@ def expand(
 
     Parameters
     ----------
-    reference
-        The arm that others are compared with.
     kind
         ``full_factorial``, ``leave_one_out``, ``one_factor_at_a_time`` or ``explicit``.
     factors
@@ -149,46 +142,6 @@ def distinct(points: Sequence[Arm], *, where: str = "design") -> Arms:
     return Arms(tuple(by_digest.values()), aliases)
 
 
-def controls(reference: Arm, names: Sequence[str], others: Sequence[Arm] = ()) -> list[Arm]:
-    """Return the control arms of these names: the reference with another scorer, which reads no true expression.
-
-    Of a reference that is a model of one's own, noise and permuted are that model on other expression. Controls of
-    features are made of the reference or, where it reads none, of each of the other arms that does.
-    """
-    arms = []
-    for position, name in enumerate(names):
-        at = f"controls[{position}]"
-        if name in OF_EXPRESSION and reference.learns:
-            arms += own_controls(reference, [name], "controls")
-            continue
-        if name in OF_FEATURES:
-            if reads_features(reference) or not any(map(reads_features, others)):
-                arms.append(feature_control(reference, name, at, name))
-            else:
-                readers = [arm for arm in others if reads_features(arm)]
-                arms += [feature_control(arm, name, at, f"{arm.name} ({name})") for arm in readers]
-            continue
-        choice = parse_choice("scorer", name, where=at)
-        if not getattr(registry.level("scorer", name), "control", False):
-            known = [n for n, cls in registry.levels("scorer").items() if getattr(cls, "control", False)]
-            raise UnknownNameError.of("control arm", name, [*known, *OF_FEATURES], where=at)
-        arms.append(reference.vary({"scorer": choice}, name=name, role="control"))
-    return arms
-
-
-def default_controls(reference: Arm) -> list[str]:
-    """Return the names of the controls that stand beside an arm where nothing else is asked for."""
-    names = [name for name in CONTROLS if name not in OF_EXPRESSION or not blind(reference)]
-    return names + (list(OF_FEATURES) if reads_features(reference) else [])
-
-
-def blind(arm: Arm) -> bool:
-    """Return whether an arm is known to read no expression, so that it cannot be shown another."""
-    if not arm.trains:  # of a rule or a known method, noise would be another model
-        return not reads_expression(arm)
-    return not told_of_expression(arm) and reads_features(arm) and arm.choices["bucketing"].settings.part() is None
-
-
 def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any]) -> Levels:
     if not factors:
         raise KnockoutError(f"{kind} needs factors: a mapping of factor to list of levels.", where="design.factors")
@@ -215,8 +168,31 @@ def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any]) -> Leve
         # one by one, a setting of a level that the reference has not would act in no arm
         added = choices.get(factor, []) if kind == "full_factorial" else []
         levels = {choice.level: choice for choice in [*added, reference.choices[factor]]}
-        crossed[name] = parse_crossed(name, values, levels, f"design.factors.{name}")
+        crossed[name] = _parse_crossed(name, values, levels, f"design.factors.{name}")
     return {**choices, **crossed}
+
+
+def _parse_crossed(name: str, values: Sequence[Any], levels: Mapping[str, Choice], where: str) -> list[CrossedSetting]:
+    """Return the values of ``factor.level.setting`` that a design lists; ``levels`` are those that its arms may have.
+
+    Raises
+    ------
+    KnockoutError
+        If it is no such name, no arm has the level, the level has no such setting, or a value is not allowed.
+    """
+    factor, *rest = name.split(".")
+    if len(rest) != 2:
+        raise KnockoutError(f"{name!r} names no setting; write factor.level.setting, as gnn.gat.heads.", where=where)
+    level, setting = rest
+    if level not in levels:
+        raise UnknownNameError.of(f"level of {factor} in this design", level, levels, where=where)
+    if not levels[level].has(setting):
+        fields = type(levels[level].settings).model_fields
+        raise UnknownNameError.of(f"setting of {factor}.{level}", setting, fields, where=where)
+    crossed = [CrossedSetting(factor, level, setting, value, f"{where}[{i}]") for i, value in enumerate(values)]
+    for one in crossed:
+        one.on(levels[level])
+    return crossed
 
 
 def _refuse_written_twice(factor: str, values: Sequence[Any], factors: Mapping[str, Any], where: str) -> None:
@@ -246,7 +222,7 @@ def _explicit(reference: Arm, arms: Sequence[Mapping[str, Any]]) -> Iterator[Arm
                 changes[name] = parse_choice(name, value, beside=reference.choices[name], where=f"{at}.{name}")
         arm = reference.vary(changes, name=str(spelt.get("name", "")))
         yield arm
-        yield from own_controls(arm, spelt.get("controls", []), f"{at}.controls", f"{arm.name} ({{}})")
+        yield from own_controls(arm, spelt.get("controls", []), f"{at}.controls")
 
 
 def refuse_exam(name: str, where: str) -> None:
@@ -258,3 +234,12 @@ def refuse_exam(name: str, where: str) -> None:
             f"Factors that can: {', '.join(arm_factors())}.",
             where=where,
         )
+
+
+def value_in(arm: Arm, name: str) -> str:
+    """Return the value that an arm has of ``factor.level.setting`` for tables, ``INACTIVE`` if it cannot act."""
+    factor, level, setting = name.split(".")
+    choice = arm.choices[factor]
+    if factor in arm.silenced or choice.level != level:
+        return INACTIVE
+    return str(getattr(choice.settings, setting))

@@ -19,21 +19,11 @@ from search_spaces.rivals import RIVALS
 
 @dataclass(frozen=True)
 class Preset:
-    """A full model with its training budget.
+    """A full model with its training budget."""
 
-    Attributes
-    ----------
-    meaning
-        One line for ``knockout components``.
-    reference
-        Factor to choice, as a user would write it.
-    budget
-        Training budget.
-    """
-
-    meaning: str
-    reference: Mapping[str, Any]
-    budget: Budget
+    meaning: str  # one line for ``knockout components``
+    reference: Mapping[str, Any]  # factor to choice, as a user would write it
+    budget: Budget  # training budget
 
     def arm(self, name: str, changes: Mapping[str, Any] | None = None, *, where: str = "reference") -> Arm:
         """Return the preset as a reference arm, with a user's choices in place of its own."""
@@ -142,10 +132,8 @@ PRESETS: dict[str, Preset] = {
                     "concat": True,  # appendix C: 'with LeakyReLU activation and concatenation'
                     "dropout": 0.01,  # appendix C: 'Dropout with a rate of 0.01 is used between layers'
                     "self_loops": False,  # appendix C: 'undirected edges and without self-loops'
-                    "expert_widths": [
-                        32,
-                        16,
-                    ],  # appendix C: 'dimensions 128, 64, and 32 ... final embeddings of 16'
+                    # appendix C: 'dimensions 128, 64, and 32 ... final embeddings of 16'
+                    "expert_widths": [32, 16],
                 }
             },
             "pair_encoder": {

@@ -262,8 +262,8 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         from study.spec.folder import OutFolder
-        from study.store.tracking.addresses import default_uri
         from study.store.tracking.experiment import MlflowStore
+        from study.store.tracking.store_file import default_uri
 
         client = MlflowStore(default_uri(folder), "nobody", OutFolder(folder)).client
         assert not client.search_experiments(filter_string="name = 'tiny'")

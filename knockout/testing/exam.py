@@ -37,8 +37,7 @@ class NegativesContract(Suite):
     def build(self, level: str, split: Split, **settings: Any) -> Any:
         """Construct the level for an exam; settings that it lacks are left out."""
         own = {name: value for name, value in settings.items() if name in fields_of("negatives", level)}
-        cls: Any = registry.level("negatives", level)
-        return cls(self.small("negatives", level, **own), split, EXPRESSION[: split.n_genes])
+        return self.make("negatives", level, split, EXPRESSION[: split.n_genes], **own)
 
     def test_draws_from_the_pool_without_repetition(self, level: str, any_split: Split) -> None:
         drawn = self.build(level, any_split, ratio=2.0).draw(np.random.default_rng(0))
@@ -74,9 +73,8 @@ class PairFeaturesContract(Suite):
 
     def build(self, level: str, split: Split, **settings: Any) -> Any:
         """Construct the level for an exam, folds drawn from a stream of its own."""
-        cls: Any = registry.level("pair_features", level)
         expression = torch.from_numpy(EXPRESSION[: split.n_genes])
-        return cls(self.small("pair_features", level, **settings), split.training, expression, np.random.default_rng(0))
+        return self.make("pair_features", level, split.training, expression, np.random.default_rng(0), **settings)
 
     def test_shapes_are_as_documented(self, level: str, split: Split) -> None:
         part = self.build(level, split)

@@ -42,9 +42,8 @@ class BucketingContract(Suite):
 
     def build(self, level: str, expression: np.ndarray, seed: int = 0, order: Any = None, **settings: Any) -> Any:
         """Construct the level with initial weights of a seed, for genes in their order or another."""
-        torch.manual_seed(seed)
-        cls: Any = registry.level("bucketing", level)
-        return cls(self.small("bucketing", level, **settings), *bucketing_arguments(cls, expression, order))
+        arguments = bucketing_arguments(registry.level("bucketing", level), expression, order)
+        return self.make("bucketing", level, *arguments, seed=seed, **settings)
 
     def test_gives_one_finite_vector_per_gene(self, level: str, dataset: Dataset) -> None:
         part = self.build(level, dataset.expression)
@@ -97,9 +96,7 @@ class GraphBranchContract(_Features):
 
     def build(self, level: str, seed: int = 0, **settings: Any) -> Any:
         """Construct the level with initial weights of a seed."""
-        torch.manual_seed(seed)
-        cls: Any = registry.level("gnn", level)
-        return cls(self.small("gnn", level, **settings), IN_WIDTH)
+        return self.make("gnn", level, IN_WIDTH, seed=seed, **settings)
 
     def test_gives_one_embedding_per_layer(self, level: str, expert: str, x: Tensor) -> None:
         part = self.build(level, expert=expert)
@@ -153,9 +150,7 @@ class PairEncoderContract(_Features):
 
     def build(self, level: str, seed: int = 0, **settings: Any) -> Any:
         """Construct the level with initial weights of a seed."""
-        torch.manual_seed(seed)
-        cls: Any = registry.level("pair_encoder", level)
-        return cls(self.small("pair_encoder", level, **settings), IN_WIDTH)
+        return self.make("pair_encoder", level, IN_WIDTH, seed=seed, **settings)
 
     def encode(self, part: Any, x: Tensor, pairs: Tensor = PAIRS) -> Tensor:
         """Encode pairs of genes with features ``[genes, width]``."""

@@ -72,6 +72,12 @@ class Suite:
         """Return the level's settings in a size for tests."""
         return small(factor, level, **{**self.settings, **given})
 
+    def make(self, factor: str, level: str, *arguments: Any, seed: int = 0, **settings: Any) -> Any:
+        """Construct a level in a size for tests, with initial weights of a seed."""
+        torch.manual_seed(seed)
+        cls: Any = registry.level(factor, level)
+        return cls(self.small(factor, level, **settings), *arguments)
+
 
 class LevelContract(Suite):
     """What a level of any factor owes: documentation, settings that are bounded, and that it can be constructed."""

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from components.core import registry
 from components.core.dataset import Dataset
 from components.core.exam import Split
 from components.model import training_graph
@@ -31,9 +30,7 @@ class FusionContract(Suite):
 
     def build(self, level: str, seed: int = 0, layers: int = len(GRAPH_WIDTHS)) -> Any:
         """Construct the level with initial weights of a seed, for so many layers of the graph."""
-        torch.manual_seed(seed)
-        cls: Any = registry.level("fusion", level)
-        return cls(self.small("fusion", level), PAIR_WIDTH, GRAPH_WIDTHS[:layers])
+        return self.make("fusion", level, PAIR_WIDTH, GRAPH_WIDTHS[:layers], seed=seed)
 
     def inputs(self) -> tuple[Tensor, list[Tensor], list[Tensor], Tensor]:
         """Return pair encodings, the layers of both genes, and the expert score."""
@@ -80,9 +77,7 @@ class ContrastContract(Suite):
 
     def build(self, level: str, seed: int = 0) -> Any:
         """Construct the level with initial weights of a seed."""
-        torch.manual_seed(seed)
-        cls: Any = registry.level("contrast", level)
-        return cls(self.small("contrast", level), PAIR_WIDTH)
+        return self.make("contrast", level, PAIR_WIDTH, seed=seed)
 
     @pytest.fixture
     def z(self) -> Tensor:
@@ -127,8 +122,7 @@ class OptimizerContract(Suite):
 
     def fitter(self, level: str, stage: str, weights: list[nn.Parameter]) -> Any:
         """Return the fitter of weights in a stage."""
-        cls: Any = registry.level("optimizer", level)
-        return getattr(cls(self.small("optimizer", level)), stage)(weights)
+        return getattr(self.make("optimizer", level), stage)(weights)
 
     def test_goes_downhill(self, level: str, stage: str) -> None:
         weight = nn.Parameter(torch.tensor([3.0, -2.0]))

@@ -26,8 +26,7 @@ class RuleContract(Suite):
 
     def build(self, level: str, split: Split) -> Any:
         """Construct the level for an exam."""
-        cls: Any = registry.level("scorer", level)
-        return cls(self.small("scorer", level), split, np.random.default_rng(0))
+        return self.make("scorer", level, split, np.random.default_rng(0))
 
     def test_gives_one_finite_score_per_pair(self, level: str, split: Split) -> None:
         scores = self.build(level, split).score(split.test)

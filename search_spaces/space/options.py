@@ -18,30 +18,14 @@ Levels = dict[str, dict[str, Parameter]]  # level to the ranges that a user gave
 
 @dataclass(frozen=True)
 class LevelOptions:
-    """One level that a search may choose.
+    """One level that a search may choose."""
 
-    Attributes
-    ----------
-    base
-        The level with its settings, unless ``fixed`` or ``parameters`` replace them.
-    fixed
-        Settings that a user set to one value.
-    parameters
-        Settings that vary.
-    """
-
-    base: Choice
-    fixed: dict[str, Any]
-    parameters: tuple[Parameter, ...]
+    base: Choice  # the level with its settings, unless ``fixed`` or ``parameters`` replace them
+    fixed: dict[str, Any]  # settings that a user set to one value
+    parameters: tuple[Parameter, ...]  # settings that vary
 
     def choice(self, params: Mapping[str, Any]) -> Choice:
-        """Return the level with the settings that a search drew.
-
-        Raises
-        ------
-        KnockoutError
-            If they are not valid together.
-        """
+        """Return the level with the settings that a search drew."""
         return self.base.having(self.fixed | {p.setting: p.decode(params[p.name]) for p in self.parameters})
 
     @property

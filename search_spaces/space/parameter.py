@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from optuna.distributions import (
     BaseDistribution,
@@ -21,33 +21,18 @@ from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.settings import Search, parse_value, search_range
 
-Trial: TypeAlias = BaseTrial
-
 
 @dataclass(frozen=True)
 class Parameter:
-    """The level of a factor (``gnn``), or a setting of one level (``gnn.gat.heads``).
+    """The level of a factor (``gnn``), or a setting of one level (``gnn.gat.heads``)."""
 
-    Attributes
-    ----------
-    name
-        Name in Optuna and in tables.
-    distribution
-        Optuna distribution of its values.
-    factor
-        Its factor.
-    level, setting
-        Level and setting; both are empty if the parameter is the level itself.
-    lists
-        Whether values are lists, which are JSON text for Optuna.
-    """
-
-    name: str
-    distribution: BaseDistribution
-    factor: str
+    name: str  # name in Optuna and in tables
+    distribution: BaseDistribution  # Optuna distribution of its values
+    factor: str  # its factor
+    # level and setting; both are empty if the parameter is the level itself
     level: str = ""
     setting: str = ""
-    lists: bool = False
+    lists: bool = False  # whether values are lists, which are JSON text for Optuna
 
     @property
     def range(self) -> str:
@@ -63,7 +48,7 @@ class Parameter:
         """The distribution as plain JSON values."""
         return json.loads(distribution_to_json(self.distribution))
 
-    def suggest(self, trial: Trial) -> Any:
+    def suggest(self, trial: BaseTrial) -> Any:
         """Draw a value for a trial."""
         drawn = self.distribution
         if isinstance(drawn, CategoricalDistribution):
@@ -122,24 +107,12 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Tie:
-    """Two settings of a level of which one must divide the other, as ``heads`` must divide ``dim``.
+    """Two settings of a level of which one must divide the other, as ``heads`` must divide ``dim``."""
 
-    Attributes
-    ----------
-    moved
-        The one that gives way: the multiple, if it varies, else the divisor.
-    stays
-        Name of the other setting.
-    values
-        Its values: one, if it is fixed.
-    multiple
-        Whether ``moved`` is the multiple.
-    """
-
-    moved: Parameter
-    stays: str
-    values: Sequence[int]
-    multiple: bool
+    moved: Parameter  # the one that gives way: the multiple, if it varies, else the divisor
+    stays: str  # name of the other setting
+    values: Sequence[int]  # its values: one, if it is fixed
+    multiple: bool  # whether ``moved`` is the multiple
 
     def nearest(self, value: int, other: int) -> tuple[int, int]:
         """Return the closest values that fit, of ``moved`` and the other: the other stays, if anything fits it."""

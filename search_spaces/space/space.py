@@ -6,32 +6,35 @@ set of parameters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
 from search_spaces.arm import Arm, Choice, arm_factors, json_digest
-from search_spaces.space.options import FactorOptions, Levels, all_levels, factor_options, parse_fixed, parse_vary
-from search_spaces.space.parameter import Parameter, Trial
+from search_spaces.space.options import (
+    FactorOptions,
+    LevelOptions,
+    Levels,
+    all_levels,
+    factor_options,
+    parse_fixed,
+    parse_vary,
+)
+from search_spaces.space.parameter import Parameter
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
 
 
 @dataclass(frozen=True)
 class Space:
-    """The arms that a search may propose.
+    """The arms that a search may propose."""
 
-    Attributes
-    ----------
-    reference
-        The arm whose choices are used where nothing varies.
-    factors
-        Every factor that can act, each after those that can silence it.
-    """
-
-    reference: Arm
-    factors: tuple[FactorOptions, ...]
+    reference: Arm  # the arm whose choices are used where nothing varies
+    factors: tuple[FactorOptions, ...]  # every factor that can act, each after those that can silence it
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -76,7 +79,7 @@ class Space:
         """Return the Optuna distribution of each parameter that acts."""
         return {parameter.name: parameter.distribution for parameter in self.acting(params)}
 
-    def suggest(self, trial: Trial) -> Arm:
+    def suggest(self, trial: BaseTrial) -> Arm:
         """Return the arm that a trial proposes.
 
         What must be a multiple or a divisor of another setting is moved to the nearest value that is one: ``dim`` to a
@@ -133,21 +136,11 @@ class Space:
             return None
         return params if (proposed.digest, proposed.budget) == (arm.digest, arm.budget) else None
 
-    def inside(self, arm: Arm) -> bool:
-        """Return whether a search could propose this arm."""
-        return self.params_of(arm) is not None
-
-    def counts(self, arm: Arm) -> bool:
-        """Return whether an arm may be a trial of a search: one inside, or the reference, which is tried first."""
-        return arm.digest == self.reference.digest or self.inside(arm)
-
     def grid(self, points: int) -> Iterator[Arm]:
         """Yield every arm of a grid: all choices, and up to ``points`` values of each number with both ends.
 
         Arms whose settings are not valid together are left out.
         """
-        if points < 2:
-            raise KnockoutError(f"a grid takes at least 2 points per number, both ends of its range; got {points}.")
         for params in self._grid({}, points):
             try:
                 yield self.arm(params)
@@ -175,8 +168,6 @@ def parse_space(reference: Arm, vary: Mapping[str, Any] | None = None, fixed: Se
 
     Parameters
     ----------
-    reference
-        The arm whose choices are used where nothing varies.
     vary
         Factor to list of levels, or true for all of them; a level may have ranges of its settings in place of the
         declared ones, or single values. None is every factor but ``scorer``, with all levels, and of a model of one's
@@ -255,3 +246,48 @@ def _without_part(name: str, space: Space) -> str:
     cures = [f"vary {f.name} as well (scorer: [assembled])" for f in silencing if f.name == "scorer"]
     cures = cures or [f"vary {f.name} as well" for f in silencing]
     return f"{name!r} cannot act beside {beside or 'the other levels'}; {' or '.join([*cures, 'drop it'])}."
+
+
+def corners(space: Space, factors: Collection[str]) -> Iterator[Arm]:
+    """Yield arms with each level of some factors, and with every choice and both ends of each range of its settings.
+
+    One thing is moved at a time: the rest is as in the reference, as far as the space and what must act beside allow.
+    Arms whose settings are not valid together are left out, as a search leaves them out.
+    """
+    for factor in space.factors:
+        for level, options in factor.levels.items() if factor.name in factors else ():
+            params = _beside(space, factor, level)
+            moved = [{p.name: value} for p in options.parameters if p.name in params for value in p.points(2)]
+            for change in [{}, *moved]:
+                try:
+                    yield space.arm(options.together(params | change))
+                except KnockoutError:
+                    continue
+
+
+def _beside(space: Space, asked: FactorOptions, level: str) -> dict[str, Any]:
+    """Return the parameters of an arm that has a level of a factor and is else the reference, if that can be."""
+    by_name = {factor.name: factor for factor in space.factors}
+    params: dict[str, Any] = {}
+    for parameter in space.acting(params):
+        factor = by_name[parameter.factor]
+        if parameter.level:
+            params[parameter.name] = _usual(parameter, factor.levels[parameter.level])
+        else:
+            params[parameter.name] = level if factor is asked else _level_that_lets_act(space, factor, asked.name)
+    return params
+
+
+def _level_that_lets_act(space: Space, factor: FactorOptions, other: str) -> str:
+    usual = space.reference.choices[factor.name].level
+    levels = [name for name in factor.levels if other not in registry.silenced_by(factor.name, name)]
+    return usual if usual in levels or not levels else levels[0]
+
+
+def _usual(parameter: Parameter, options: LevelOptions) -> Any:
+    """Return the value that a setting has where it is not searched, or the first of its range."""
+    if options.base.has(parameter.setting):
+        value = parameter.encode(getattr(options.base.settings, parameter.setting))
+        if parameter.holds(value):
+            return value
+    return parameter.points(2)[0]

@@ -4,32 +4,63 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
+from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
+from components.split.audit import AUDIT, audit, differences
 from reports.page.sentences.planned import look_lines
 from reports.statistics.attainability import smallest_p
 from reports.words.metrics import ALPHA, metric_of
 from reports.words.numbers import count, joined
-from study.actions.audits import AuditTable, audit_table
+from search_spaces.arm import Choice
 from study.actions.screen import Screen
 from study.actions.source import show_changes
 from study.plan.cost import Estimate, estimate
 from study.plan.plan import Plan, make_plan
+from study.plan.probe import as_on_a_lane
 from study.search.search import Search
 from study.spec.folder import OutFolder
 from study.store.ledger import Ledger
 from study.store.owner import refuse_other_study
 from study.store.registration import RegistrationRecord, question_of, write_registration
 from study.study_file.study import Study
+from study.train.exams import make_split
 
 NO_FOLDER = Path(os.devnull)  # a plan without an output folder: nothing is done
 READING = "reading the data sets and setting their exams"
 AUDITING = "auditing what each exam gives away"
 UNKNOWN_CODE = "not known, so a change in it runs nothing again; name its files: code: [train.py, model]"
 TIMING = "timing a few batches of the arms (--quick leaves it out)"
+
+
+@dataclass(frozen=True)
+class AuditTable:
+    """What the exams of data sets give away."""
+
+    # a name and an exam per data set
+    columns: list[str]
+    exams: list[str]
+    repeat: int  # number of the repeat whose exams they are
+    rows: list[list[str]]  # name of each quantity and its value per data set, as text
+    notes: list[str]  # where validation asks otherwise than the test
+
+
+def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice], repeat: int = 0) -> AuditTable:
+    """Return the leak audit of each data set's exam in a repeat."""
+    exams = [make_split(dataset, split, repeat) for dataset, split in zip(datasets, splits, strict=True)]
+    with as_on_a_lane("cpu", 1), threadpool_limits(1):  # a rule is fitted faster than threads agree on it
+        columns = [audit(dataset, exam) for dataset, exam in zip(datasets, exams, strict=True)]
+    names = [dataset.name for dataset in datasets]
+    remarks = [(name, differences(exam)) for name, exam in zip(names, exams, strict=True)]
+    notes = [f"{name}: validation asks otherwise than the test: {text}" for name, text in remarks if text]
+    rows = [[name, *(str(column[name]) for column in columns)] for name in AUDIT]
+    return AuditTable(names, [split.level for split in splits], repeat, rows, notes)
 
 
 @dataclass(frozen=True)
@@ -45,22 +76,13 @@ class ArmCells:
 
 @dataclass(frozen=True)
 class Preview:
-    """A planned design.
+    """A planned design."""
 
-    Attributes
-    ----------
-    plan, out
-        Its cells; the output folder whose finished cells count.
-    arms
-        Cells by arm, the reference first.
-    audit
-        What the exams give away.
-    """
-
+    # its cells; the output folder whose finished cells count
     plan: Plan
     out: Path
-    arms: tuple[ArmCells, ...]
-    audit: AuditTable
+    arms: tuple[ArmCells, ...]  # cells by arm, the reference first
+    audit: AuditTable  # what the exams give away
 
     @property
     def study(self) -> Study:
@@ -128,8 +150,8 @@ def preview(study: Study, out: Path, screen: Screen) -> Preview:
         acting = ", ".join(f"{f}={level}" for f, level in arm.levels().items() if level != "-" and f != "optimizer")
         arms.append(ArmCells(arm.name, arm.role, acting, len(cells), sum(digest in records for digest in cells)))
     with screen.busy(AUDITING):
-        audit = audit_table(plan.datasets, study.splits, study.first_repeat)
-    return Preview(plan, out, tuple(arms), audit)
+        audited = audit_table(plan.datasets, study.splits, study.first_repeat)
+    return Preview(plan, out, tuple(arms), audited)
 
 
 def preview_search(study: Study, out: Path, screen: Screen) -> Search:

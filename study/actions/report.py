@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -27,42 +27,25 @@ from reports.words.numbers import joined
 from study.actions.screen import Screen
 from study.spec.files import UnwritableError
 from study.spec.folder import OutFolder, SearchFolder
+from study.spec.machine import versions
 from study.spec.records import CellRecord, PlanKind, PlanRecord
-from study.spec.versions import versions
 from study.store.ledger import Ledger
 from study.store.plan_file import add_command, read_commands, read_plan
 from study.store.registration import read_registration
 from study.store.table import write_table
-
-if TYPE_CHECKING:  # a report is written without what trains
-    from study.run.engine import Outcome
 
 WRITING = "computing the statistics and drawing the report"
 
 
 @dataclass(frozen=True)
 class Request:
-    """A report as a user asks for it.
+    """A report as a user asks for it."""
 
-    Attributes
-    ----------
-    options
-        Columns, metric, reference and margin.
-    alpha
-        Level of the tests; None: the study's own, or what reports take for that.
-    draw
-        Patterns of data sets whose edges, training and pairs are drawn.
-    command
-        The command as it was typed.
-    as_pdf
-        Whether figures are written as PDF, too.
-    """
-
-    options: ReportOptions = DEFAULTS
-    alpha: float | None = None
-    draw: tuple[str, ...] = ()
-    command: str = ""
-    as_pdf: bool = False
+    options: ReportOptions = DEFAULTS  # columns, metric, reference and margin
+    alpha: float | None = None  # level of the tests; None: the study's own, or what reports take for that
+    draw: tuple[str, ...] = ()  # patterns of data sets whose edges, training and pairs are drawn
+    command: str = ""  # the command as it was typed
+    as_pdf: bool = False  # whether figures are written as PDF, too
 
     def with_defaults(self, metric: str | None, margin: float | None, alpha: float | None = None) -> Request:
         """Return the request with a study's metric, margin and level where it names none."""
@@ -77,20 +60,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Report:
-    """A report that was written.
+    """A report that was written."""
 
-    Attributes
-    ----------
-    page
-        The page, ``report.html``.
-    sentences
-        What it opens with.
-    analysis, verdicts
-        What was found, and its first table; None and empty for a search whose test is sealed.
-    """
-
-    page: Path
-    sentences: tuple[str, ...]
+    page: Path  # the page, ``report.html``
+    sentences: tuple[str, ...]  # what it opens with
+    # what was found, and its first table; None and empty for a search whose test is sealed
     analysis: Analysis | None = None
     verdicts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -115,25 +89,15 @@ def report(
     ReportError
         If the table cannot be analysed, or the report cannot be written.
     """
-    folder = OutFolder(source)
+    folder, commands = OutFolder(source), (*read_commands(source), request.command)
     if sealed(source):
         _refuse_sealed(request, folder)
-        commands = (*read_commands(source), request.command)
         return report_search(folder.search, out or folder.search.report, commands, screen, as_pdf=request.as_pdf)
     if not source.is_dir():
-        refuse_folder(out or _beside(source), table=digest(source))
-        options, commands = request.complete_options, (request.command,)
+        page_out = out or Path(f"report-{source.stem}")
+        refuse_folder(page_out, table=digest(source))
         planned = planned or _plan_of(source)
-        return _write(
-            source,
-            out or _beside(source),
-            options,
-            commands,
-            screen,
-            planned=planned,
-            search=search,
-            as_pdf=request.as_pdf,
-        )
+        return _write(source, page_out, request, commands, screen, planned=planned, search=search)
     plan = read_plan(source)
     records = Ledger(source).read_all(row.cell for row in plan.rows)
     if not records:
@@ -142,18 +106,15 @@ def report(
     with tempfile.TemporaryDirectory() as aside:
         table = _write_table(plan, records, source, Path(aside) if out else None)
         refuse_folder(page_out, table=digest(table))
-        options = request.with_defaults(plan.metric, plan.margin, plan.alpha).complete_options
-        commands = (*read_commands(source), request.command)
-        draw, as_pdf = request.draw, request.as_pdf
-        return _write(table, page_out, options, commands, screen, study=source, plan=plan, draw=draw, as_pdf=as_pdf)
+        asked = request.with_defaults(plan.metric, plan.margin, plan.alpha)
+        return _write(table, page_out, asked, commands, screen, study=source, plan=plan)
 
 
-def report_run(outcome: Outcome, out: Path, request: Request, screen: Screen) -> Report:
+def report_run(out: Path, request: Request, screen: Screen) -> Report:
     """Write the report of what a run left in ``out``, and write down the command that ran it."""
-    plan = read_plan(out)
-    options = request.with_defaults(outcome.metric, plan.margin, plan.alpha).complete_options
-    commands = add_command(out, request.command)
-    return _write(outcome.table, OutFolder(out).report, options, commands, screen, study=out, plan=plan)
+    plan, folder = read_plan(out), OutFolder(out)
+    asked = request.with_defaults(plan.metric, plan.margin, plan.alpha)
+    return _write(folder.table, folder.report, asked, add_command(out, request.command), screen, study=out, plan=plan)
 
 
 def sealed(source: Path) -> bool:
@@ -179,14 +140,10 @@ def _plan_of(table: Path) -> Planned | None:
     return planned_of(table.parent, read_plan(table.parent)) if own else None
 
 
-def _beside(table: Path) -> Path:
-    return Path(f"report-{table.stem}")
-
-
 def _write(
     table: Path,
     out: Path,
-    options: ReportOptions,
+    request: Request,
     commands: tuple[str, ...],
     screen: Screen,
     *,
@@ -194,16 +151,15 @@ def _write(
     plan: PlanRecord | None = None,
     planned: Planned | None = None,
     search: SearchFolder | None = None,
-    draw: tuple[str, ...] = (),
-    as_pdf: bool = False,
 ) -> Report:
     """Analyse a table and write its report, with what a study stored beside it."""
+    options, draw = request.complete_options, request.draw if study else ()
     with screen.busy(WRITING), threadpool_limits(1):  # on arrays this small threads only wait, spinning
         planned = planned_of(study, plan) if study and plan else planned
         beside: dict[str, Any] = {"search": read_search(search)} if search else {}
         beside |= _stored_beside(study, plan, table) if study and plan else {}
         analysis = analyse(replace(load(table, options), planned=planned), options)
-        written = write(analysis, out, provenance=provenance_of(commands), draw=draw, as_pdf=as_pdf, **beside)
+        written = write(analysis, out, provenance=provenance_of(commands), draw=draw, as_pdf=request.as_pdf, **beside)
     searched = search_summary(beside["search"]) if beside.get("search") else ()
     sentences = (*planned_lines(analysis), *written.sentences, *searched)
     return Report(written.page, sentences, analysis, written.verdicts)

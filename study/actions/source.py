@@ -9,7 +9,6 @@ from components.core.metrics import own_words
 from reports.words.metrics import learn
 from reports.words.numbers import joined
 from study.actions.screen import Screen
-from study.plan.code_files import code_files
 from study.store.owner import code_edits, edits_of
 from study.study_file.study import Study, load_study
 from study.study_file.yaml_file import YamlFile
@@ -41,5 +40,5 @@ def show_changes(study: Study, out: Path, screen: Screen) -> None:
         screen.say(line)
     for line in edits_of(study.name, study.content, out):
         screen.say(f"edited since the last run: {line}")
-    if files := code_edits(study.name, code_files(study), out):
+    if files := code_edits(study.name, study.code_files(), out):
         screen.say(f"code changed since the last run, so cells that use it run again: {joined(files)}")

@@ -6,9 +6,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -16,11 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.words.numbers import are, count
-from study.plan.time_left import Costs, Key, key_of, seconds_left
+from study.actions.screen import Screen
+from study.run.listener import Listener
+from study.store.time_left import Costs, Key, key_of, seconds_left
 
 if TYPE_CHECKING:
     from study.spec.cell import Cell
-    from study.spec.records import CellRecord, Status
+    from study.spec.records import CellRecord
 
 SILENT_S = 2.0  # what takes longer says what it is doing
 LINE_S = 60.0  # in a log: a line per cell or per minute, whichever is rarer
@@ -28,14 +30,6 @@ LOADING = "reading what is done already"
 PROBING = "comparing the arms on a probe data set and sizing lanes before the first cell"
 CLOSING = "ending the study's record in MLflow and writing its table"
 FRESH_S = 1.0  # for so long an estimate of the time left is shown before it is made anew
-
-
-class HasStatus(Protocol):
-    """A cell that has ended."""
-
-    @property
-    def status(self) -> Status:
-        """How it ended."""
 
 
 def make_console() -> Console:
@@ -111,7 +105,7 @@ def busy(text: str) -> Iterator[Callable[[str], None]]:
         notice.call_off()
 
 
-class Terminal:
+class Terminal(Screen):
     """Shows what an action does as a person reads it: notices, progress, lines."""
 
     def __init__(self) -> None:
@@ -130,7 +124,7 @@ class Terminal:
         self.console.print(text, markup=False, soft_wrap=True)
 
 
-class LiveProgress:
+class LiveProgress(Listener):
     """Shows a running study: cells done, rate, time left, failures as they come.
 
     On a terminal a live bar; elsewhere (a log, CI) a line per cell or per minute, whichever is rarer.
@@ -230,9 +224,3 @@ class LiveProgress:
             return "measuring"
         left = f"{duration(seconds)} left"
         return f"{3600 * self._ended / spent:.0f} cells/h, {left}" if self._ended else left
-
-
-def counts(ended: Mapping[str, HasStatus]) -> str:
-    """Write how cells ended: '40 ok, 2 diverged'."""
-    numbers = Counter(str(end.status) for end in ended.values())
-    return ", ".join(f"{n} {status}" for status, n in numbers.most_common()) or "none"

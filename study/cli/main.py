@@ -34,9 +34,10 @@ from study.cli.options import (
     StudyFile,
     Timeout,
     Tracking,
+    parts_of,
+    typed,
 )
 from study.cli.stored import commands as stored
-from study.cli.typed import parts_of, typed
 
 app = typer.Typer(
     name="knockout",
@@ -104,14 +105,15 @@ def confirm(
     timeout: Timeout = None,
 ) -> None:
     """Retrain a search's best arm and the reference on fresh repeats, and open the test once."""
+    from study.actions import run as running
     from study.cli import studies as commands
 
-    source = commands.Source(study, data, scale, (), lanes, tuple(overrides or ()))
+    source, screen = commands.Source(study, data, scale, (), lanes, tuple(overrides or ())), commands.Terminal()
     means = commands.Means(tracking_uri, None, cluster, retry_failed, timeout_s=_seconds(timeout))
     searched = source.load()
-    confirmed = replace(source, only=tuple(only)).load() if only else searched
-    code = commands.confirm(searched, confirmed, out, means, top=top, again=again, path=path, command=typed())
-    raise typer.Exit(code)
+    asked = replace(source, only=tuple(only)).load() if only else searched
+    ended = running.confirm(searched, asked, out, screen, means, top=top, again=again, path=path, command=typed())
+    raise typer.Exit(commands.end(ended, out, screen))
 
 
 @app.command()
@@ -176,12 +178,13 @@ def score(
 
     The first list is the reference of the report. Lists that are scored later on the same tests are told apart.
     """
-    from study.cli import outside
+    from study.cli import exchange
+    from study.run.engine import Means
 
     options = {"split": split, "repeats": repeats, "metric": metric, "weight": weight, "baselines": baseline}
     keys = {key: value for key, value in options.items() if value} | ({"signed": True} if signed else {})
-    means = outside.Means(tracking_uri)
-    raise typer.Exit(outside.score(edges, on, keys, out, data, lanes, means, command=typed()))
+    code = exchange.score(edges, on, keys, out, data, lanes, Means(tracking_uri), command=typed())
+    raise typer.Exit(code)
 
 
 app.command()(stored.compare)

@@ -1,13 +1,15 @@
-"""The arguments and options that commands share: what each means is written here, once."""
+"""The arguments and options that commands share, each with what it means, and the command as it was typed."""
 
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from components.core.errors import command, redact
 from study.cli import completion
 
 StudyFile = Annotated[
@@ -83,3 +85,14 @@ TRACKING = "MLFLOW_TRACKING_URI"
 Tracking = Annotated[
     str | None, typer.Option(metavar="URI", envvar=TRACKING, help="MLflow store; default: sqlite in OUT")
 ]
+
+
+def typed() -> str:
+    """Return the command as it was typed, without passwords."""
+    parts = map(parts_of, sys.argv[1:])
+    return command("knockout", *(f"{option}{equals}{redact(value, value)}" for option, equals, value in parts))
+
+
+def parts_of(argument: str) -> tuple[str, str, str]:
+    """Return ``--option``, ``=`` and value of an argument; a value alone where it names no option."""
+    return argument.partition("=") if argument.startswith("--") else ("", "", argument)

@@ -36,15 +36,6 @@ def run(source: Source, out: Path, means: Means | None = None, *, command: str =
     return end(running.run(source.load(), out, screen, means or Means(), command=command), out, screen)
 
 
-def confirm(
-    searched: Study, study: Study, out: Path, means: Means, *, top: int, again: bool, command: str, path: bool = False
-) -> int:
-    """Retrain the best arms of a search on fresh repeats, open their test, and report; return the exit code."""
-    screen = Terminal()
-    ended = running.confirm(searched, study, out, screen, means, top=top, again=again, path=path, command=command)
-    return end(ended, out, screen)
-
-
 def demo(out: Path, *, lanes: str | None = None) -> int:
     """Run the embedded study and report; return the exit code."""
     screen, started = Terminal(), time.perf_counter()
@@ -66,13 +57,7 @@ def end(ended: Ended, out: Path, screen: Terminal) -> int:
 
 
 def plan(source: Source, out: Path | None, *, quick: bool, share_cells: bool = False, register: bool = False) -> None:
-    """Print what a study would run, what is done, what it costs and what it can prove; register it if asked to.
-
-    Raises
-    ------
-    KnockoutError
-        If it is to be registered and no folder is named, or another question is registered there.
-    """
+    """Print what a study would run, what is done, what it costs and what it can prove; register it if asked to."""
     screen, study = Terminal(), source.load()
     folder = actions.check_folder(study, out, screen, share_cells=share_cells)
     if register:

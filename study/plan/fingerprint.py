@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any
 
 import torch
+from cachetools import LRUCache, cached
 from torch import Tensor, nn
 
 from components.core.budget import Budget
@@ -39,35 +40,16 @@ WEIGHTS = 8  # tensors that are moved of either kind, vectors and matrices; the 
 BATCHES = 100  # of an epoch, for a schedule that counts batches
 
 
-@dataclass(frozen=True)
-class _Tried:
-    """An arm without its optimiser, known by what it is made of."""
-
-    made_of: str
-    code: str
-    arm: Arm = field(compare=False)
-
-
+@cached(LRUCache(4096), key=lambda arm: (_but_optimizer(arm), code_digest(arm.acting())), lock=RLock())
 def first_batch(arm: Arm) -> str:
-    """Digest the loss of the first batch of joint training, whatever the arm's optimiser.
-
-    Raises
-    ------
-    KnockoutError
-        If a part of the arm says so.
-    """
-    return _first_batch(_Tried(_but_optimizer(arm), code_digest(arm.acting()), arm))
-
-
-@lru_cache(maxsize=4096)
-def _first_batch(tried: _Tried) -> str:
+    """Digest the loss of the first batch of joint training, whatever the arm's optimiser."""
     try:
-        with on_the_probe(tried.arm):
-            digests = _first_loss(tried.arm)
+        with on_the_probe(arm):
+            digests = _first_loss(arm)
     except (KnockoutError, KeyboardInterrupt):
         raise
     except BaseException:  # what fails here may do so in a training, or not
-        return f"fails: {tried.made_of}"
+        return f"fails: {_but_optimizer(arm)}"
     return _digest(digests)
 
 
@@ -97,7 +79,9 @@ def fittings(arms: Sequence[Arm], budget: Budget) -> list[str]:
         try:
             with on_the_probe(arm):
                 if key not in made:
-                    made[key] = _pushes(arm, pretrains=budget.graph_epochs > 0)
+                    ready = _Ready.of(arm)
+                    stages = [] if ready is None else ready.stages(pretrains=budget.graph_epochs > 0)
+                    made[key] = [_push(ready, stage) for stage in stages if ready is not None]
                 digests.append(_digest([_fitted(arm.choices["optimizer"], push, budget) for push in made[key]]))
         except KeyboardInterrupt:
             raise
@@ -115,11 +99,6 @@ class _Push:
     seen: list[tuple[Tensor, Tensor]]
     weights: list[Tensor]
     gradients: list[list[Tensor]]
-
-
-def _pushes(arm: Arm, *, pretrains: bool) -> list[_Push]:
-    ready = _Ready.of(arm)
-    return [] if ready is None else [_push(ready, stage) for stage in ready.stages(pretrains=pretrains)]
 
 
 def _push(ready: _Ready, stage: Stage) -> _Push:

@@ -19,21 +19,11 @@ from study.train.score import bucketing_notes
 
 @dataclass(frozen=True)
 class Plan:
-    """Every cell of a study, in the order in which they are run.
+    """Every cell of a study, in the order in which they are run."""
 
-    Attributes
-    ----------
-    study
-        The validated study.
-    cells
-        Its cells.
-    datasets
-        The data sets, in the study's order.
-    """
-
-    study: Study
-    cells: tuple[Cell, ...]
-    datasets: tuple[Dataset, ...]
+    study: Study  # the validated study
+    cells: tuple[Cell, ...]  # its cells
+    datasets: tuple[Dataset, ...]  # the data sets, in the study's order
 
     @property
     def notes(self) -> list[str]:
@@ -50,11 +40,6 @@ class Plan:
         """Return the cells that have no record yet."""
         records = ledger.read_all(cell.digest for cell in self.cells)
         return [cell for cell in self.cells if cell.digest not in records]
-
-    def failed(self, ledger: Ledger) -> list[Cell]:
-        """Return the cells whose record is a failure."""
-        records = ledger.read_all(cell.digest for cell in self.cells)
-        return [cell for cell in self.cells if cell.digest in records and not records[cell.digest].ok]
 
     @property
     def record(self) -> PlanRecord:
@@ -81,13 +66,7 @@ def make_plan(study: Study) -> Plan:
 
 
 def load_datasets(study: Study) -> tuple[Dataset, ...]:
-    """Read a study's data sets, and refuse what would count one of them twice, or cannot be examined.
-
-    Raises
-    ------
-    KnockoutError
-        If a data set cannot be read or cannot hold its exam, or two share a name or an exam.
-    """
+    """Read a study's data sets, and refuse what would count one of them twice, or cannot be examined."""
     datasets = tuple(load_dataset(spec, study.root) for spec in study.datasets)
     _refuse_same_names(datasets)
     _refuse_same_exam(study, datasets)
@@ -97,7 +76,8 @@ def load_datasets(study: Study) -> tuple[Dataset, ...]:
 
 def lay_out(study: Study, datasets: Sequence[Dataset], arms: Sequence[Arm]) -> tuple[Cell, ...]:
     """Return the cells of arms on a study's data sets, in the order in which they are run."""
-    labels = [Labels.of(study.name, dataset, study.crossed_settings) for dataset in datasets]
+    crossed = study.crossed_settings
+    labels = [Labels(study.name, set_.name, set_.network, set_.block, set_.digest, crossed) for set_ in datasets]
     return tuple(
         Cell(
             arm=arm,

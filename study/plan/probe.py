@@ -18,7 +18,7 @@ from components.core.exam import Split
 from components.data.simulator import SimulatorSettings, simulate
 from search_spaces.arm import Arm, parse_choice
 from study.train.exams import make_split
-from study.train.limit import time_limit
+from study.train.resources import time_limit
 from study.train.score import fixed_order
 
 BUDGET = Budget(

@@ -9,99 +9,48 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from components.core.metrics import COSTS
-from study.plan.time_left import Costs, budget_is_spent, key_of_row, seconds_left, seconds_left_of_search
 from study.spec.folder import OutFolder
-from study.spec.records import CellRow, ClockRecord, DamagedRecordError, Record, SearchRecord, Status, read_record
+from study.spec.records import CellRecord, CellRow, ClockRecord, SearchRecord, read_if_sound
 from study.store.claims import Claim, read_claims
 from study.store.drivers import Driver, read_drivers
 from study.store.ledger import Ledger
 from study.store.plan_file import read_plan
+from study.store.time_left import Costs, budget_is_spent, key_of_row, seconds_left, seconds_left_of_search
 
 if TYPE_CHECKING:
     import pandas as pd
 
 T = TypeVar("T")
-R = TypeVar("R", bound=Record)
-
-
-@dataclass(frozen=True)
-class CellEnd:
-    """How a cell ended, without its curves and scores.
-
-    Attributes
-    ----------
-    changed_ns
-        Time of change of its record, in nanoseconds.
-    """
-
-    status: Status
-    reason: str
-    seconds: float
-    changed_ns: int | None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the cell has scores."""
-        return self.status is Status.OK
 
 
 @dataclass(frozen=True)
 class SearchProgress:
-    """How far a search is.
+    """How far a search is."""
 
-    Attributes
-    ----------
-    states
-        Number of trials by state, warm ones aside.
-    warm
-        Number of trials that the ledger held before the search began.
-    best
-        The best complete trial by the first objective, on validation pairs, in words.
-    allowed
-        Trials that the search may propose; None if that is not known.
-    over
-        Whether its budget is spent, or its space.
-    seconds_left
-        On one lane; None if that is not known.
-    """
-
-    states: Counter[str]
-    warm: int
-    best: str
-    allowed: int | None
-    over: bool
-    seconds_left: float | None
+    states: Counter[str]  # number of trials by state, warm ones aside
+    warm: int  # number of trials that the ledger held before the search began
+    best: str  # the best complete trial by the first objective, on validation pairs, in words
+    allowed: int | None  # trials that the search may propose; None if that is not known
+    over: bool  # whether its budget is spent, or its space
+    seconds_left: float | None  # on one lane; None if that is not known
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the study in an output folder is at one moment.
+    """How far the study in an output folder is at one moment."""
 
-    Attributes
-    ----------
-    rows, ended
-        The planned cells, and how those that have a record ended, by digest.
-    running, stale
-        Claims of living and of dead drivers on cells without a record.
-    drivers
-        The living drivers.
-    search
-        The search, if there is one.
-    tuned, tuning
-        Number of finished trials of a tuned ablation, and its table of arms, once it is written.
-    damaged
-        Tables that cannot be read, with the reason; running the study again rewrites them.
-    """
-
+    # the planned cells, and how those that have a record ended, by digest: status, reason and seconds
     rows: list[CellRow]
-    ended: dict[str, CellEnd]
+    ended: dict[str, CellRecord]
+    # claims of living and of dead drivers on cells without a record
     running: list[Claim]
     stale: list[Claim]
-    drivers: list[Driver]
-    search: SearchProgress | None
+    drivers: list[Driver]  # the living drivers
+    search: SearchProgress | None  # the search, if there is one
+    # number of finished trials of a tuned ablation, and its table of arms, once it is written
     tuned: int
     tuning: pd.DataFrame | None
-    damaged: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()  # tables that cannot be read, with the reason; running the study again rewrites them
 
     @property
     def complete(self) -> bool:
@@ -123,13 +72,7 @@ class Progress:
 
 
 class ProgressReader:
-    """Reads an output folder again and again; a file that has not changed is not read again.
-
-    Parameters
-    ----------
-    out
-        The study's output folder.
-    """
+    """Reads an output folder again and again; a file that has not changed is not read again."""
 
     def __init__(self, out: Path) -> None:
         self.out, self.folder, self.ledger = out, OutFolder(out), Ledger(out)
@@ -137,16 +80,10 @@ class ProgressReader:
         self._trials = _Cached(self.folder.search.trial_table, _read_trials)
         self._tuning = _Cached(self.folder.tuning_table, _read_table)
         self._tuned: dict[Path, _Cached[pd.DataFrame]] = {}
-        self._ended: dict[str, CellEnd] = {}
+        self._ended: dict[str, tuple[CellRecord, int | None]] = {}  # with the time of change of the file, in ns
 
     def read(self) -> Progress:
-        """Return how far the study is now.
-
-        Raises
-        ------
-        KnockoutError
-            If the folder holds no study, or its plan is damaged.
-        """
+        """Return how far the study is now."""
         damaged: list[str] = []
         trials, tuned = _sound(self._trials, damaged), self._count_tuned(damaged)
         rows = self._plan.read()
@@ -157,7 +94,7 @@ class ProgressReader:
         open_claims = [claim for claim in claims if not self.folder.record(claim.cell).exists()]
         return Progress(
             rows or [],
-            dict(self._ended),
+            {cell: record for cell, (record, _) in self._ended.items()},
             [claim for claim in open_claims if claim.alive],
             [claim for claim in open_claims if not claim.alive],
             [driver for driver in read_drivers(self.out) if driver.alive],
@@ -172,15 +109,19 @@ class ProgressReader:
         recorded, ended = self.ledger.cells(), {}
         for cell in (cell for cell in cells if cell in recorded):
             end = self._ended.get(cell)
-            if end is None or (not end.ok and end.changed_ns != self._changed_ns(cell)):
+            if end is None or (not end[0].ok and end[1] != self._changed_ns(cell)):
                 end = self._read(cell)
             if end is not None:
                 ended[cell] = end
         self._ended = ended
 
-    def _read(self, cell: str) -> CellEnd | None:
+    def _read(self, cell: str) -> tuple[CellRecord, int | None] | None:
         changed_ns, record = self._changed_ns(cell), self.ledger.read(cell)
-        return None if record is None else CellEnd(record.status, record.reason, record.seconds, changed_ns)
+        if record is None:
+            return None
+        # without curves, scores and identity, which thousands of cells would fill the memory with
+        end = CellRecord(cell=cell, status=record.status, reason=record.reason, seconds=record.seconds)
+        return end, changed_ns
 
     def _changed_ns(self, cell: str) -> int | None:
         try:
@@ -196,17 +137,19 @@ class ProgressReader:
         return sum(int((~table["warm"]).sum()) for table in tables if table is not None) if tables else None
 
     def _search_progress(self, trials: pd.DataFrame) -> SearchProgress:
-        search = _record_or_none(self.folder.search.summary, SearchRecord)
-        clock = _record_or_none(self.folder.search.clock, ClockRecord)
-        proposed = trials[~trials["warm"]]
-        allowed = search.trials if search else None
+        search = read_if_sound(self.folder.search.summary, SearchRecord)
+        clock = read_if_sound(self.folder.search.clock, ClockRecord)
+        proposed, spent = trials[~trials["warm"]], clock.seconds if clock else 0.0
+        allowed, over = None, False
+        if search is not None:
+            allowed, hours = search.trials, search.hours
+            over = search.exhausted or budget_is_spent(allowed, hours, proposed=len(proposed), seconds=spent)
         return SearchProgress(
             Counter(proposed["state"]),
             len(trials) - len(proposed),
             _best(trials),
             allowed,
-            search is not None
-            and (search.exhausted or budget_is_spent(search, len(proposed), clock.seconds if clock else 0.0)),
+            over,
             seconds_left_of_search(proposed["seconds"].to_list(), allowed),
         )
 
@@ -249,14 +192,6 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 def _read_trials(path: Path) -> pd.DataFrame:
     return _read_table(path).astype({"warm": bool, "state": str, "seconds": float})
-
-
-def _record_or_none(path: Path, kind: type[R]) -> R | None:
-    """Return a record that a search rewrites as it goes; None while it is not there or not sound."""
-    try:
-        return read_record(path, kind)
-    except DamagedRecordError:
-        return None
 
 
 def _best(trials: pd.DataFrame) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from components.core import registry
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from search_spaces.arm import Arm, arm_factors, canonical_json
-from search_spaces.own import told_of_expression
+from search_spaces.controls import told_of_expression
 from study.study_file.study import Study
 from study.train.exams import make_folds, make_split
-from study.train.limit import contained, time_limit
+from study.train.resources import contained, time_limit
 from study.train.score import prepare
 from study.train.stages.steps import acting_on
 
@@ -21,13 +22,7 @@ SEARCHED = " Leave it out of what the search varies, or narrow its range."
 
 
 def refuse_impossible_exams(study: Study, datasets: Sequence[Dataset]) -> None:
-    """Refuse data sets that cannot hold their exam, all of them at once: each of their cells would fail.
-
-    Raises
-    ------
-    KnockoutError
-        With what each data set lacks.
-    """
+    """Refuse data sets that cannot hold their exam, all of them at once: each of their cells would fail."""
     refusals: dict[int, str] = {}
     for position, (dataset, split) in enumerate(zip(datasets, study.splits, strict=True)):
         try:
@@ -40,19 +35,9 @@ def refuse_impossible_exams(study: Study, datasets: Sequence[Dataset]) -> None:
 def refuse_impossible_arms(
     study: Study, arms: Sequence[Arm], datasets: Sequence[Dataset], trials: Sequence[Arm] = ()
 ) -> None:
-    """Refuse arms that cannot run on a data set, or be tested on another: each of their cells would fail.
+    """Refuse arms, and ``trials`` that a search may propose, that cannot run on a data set, or be tested on another.
 
-    Parameters
-    ----------
-    study, arms, datasets
-        The study, its arms and its data sets.
-    trials
-        Arms that a search may propose, see :func:`prepared_factors`.
-
-    Raises
-    ------
-    KnockoutError
-        With what each data set lacks, and an arm that needs it.
+    Each of their cells would fail.
     """
     refuse_tied_arms([*arms, *trials], datasets)
     preparing: dict[str, Arm] = {}
@@ -97,37 +82,20 @@ def _refuse(refusals: Mapping[int, str], datasets: Sequence[Dataset]) -> None:
 
 
 def refuse_tied_arms(arms: Sequence[Arm], datasets: Sequence[Dataset]) -> None:
-    """Refuse arms whose input another data set does not have, where a data set is tested by transfer.
-
-    Raises
-    ------
-    KnockoutError
-        Naming the arm, and the levels that can be tested so.
-    """
+    """Refuse arms whose input another data set does not have, where a data set is tested by transfer."""
     transfers = [(position, dataset) for position, dataset in enumerate(datasets) if dataset.target is not None]
     for arm in arms if transfers else ():
-        _refuse_told_of_cells(arm, *transfers[0])
-        bucketing = arm.choices["bucketing"]
-        tied_to = bucketing.cls.tie(bucketing.settings)
-        if "bucketing" in arm.silenced or not tied_to:
-            continue
-        free = [name for name, cls in registry.levels("bucketing").items() if not getattr(cls, "tied_to", "")]
         position, dataset = transfers[0]
-        raise KnockoutError(
-            f"arm {arm.name!r} cannot be tested on another data set: bucketing={bucketing.title} is tied to {tied_to}. "
-            f"Levels that are not: {', '.join(free)} (reference: {{bucketing: {free[0]}}}).",
-            where=f"datasets[{position}].train_on, {dataset.name}",
-        )
-
-
-def _refuse_told_of_cells(arm: Arm, position: int, dataset: Dataset) -> None:
-    """Refuse an arm that is told of pairs by the cells it trains on, which are not those of the test."""
-    if told_of_expression(arm):
-        levels = registry.levels("pair_features").items()
-        free = [name for name, cls in levels if not hasattr(cls.Settings, "reads_expression")]  # type: ignore[attr-defined]
-        level = arm.choices["pair_features"].level
-        raise KnockoutError(
-            f"arm {arm.name!r} cannot be tested on another data set: pair_features={level} reads the cells that were "
-            f"trained on. Levels that do not: {', '.join(free)}.",
-            where=f"datasets[{position}].train_on, {dataset.name}",
-        )
+        bucketing, tied = arm.choices["bucketing"], ""
+        if told_of_expression(arm):
+            levels: dict[str, Any] = dict(registry.levels("pair_features"))
+            free = [name for name, cls in levels.items() if not hasattr(cls.Settings, "reads_expression")]
+            tied = f"pair_features={arm.choices['pair_features'].level} reads the cells that were trained on. "
+            tied += f"Levels that do not: {', '.join(free)}."
+        elif "bucketing" not in arm.silenced and (to := bucketing.cls.tie(bucketing.settings)):
+            free = [name for name, cls in registry.levels("bucketing").items() if not getattr(cls, "tied_to", "")]
+            tied = f"bucketing={bucketing.title} is tied to {to}. "
+            tied += f"Levels that are not: {', '.join(free)} (reference: {{bucketing: {free[0]}}})."
+        if tied:
+            message = f"arm {arm.name!r} cannot be tested on another data set: {tied}"
+            raise KnockoutError(message, where=f"datasets[{position}].train_on, {dataset.name}")

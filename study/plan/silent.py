@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from threading import RLock
 
 import numpy as np
 import torch
+from cachetools import LRUCache, cached
 from torch import nn
 
 from components.core.budget import Budget
@@ -27,24 +27,9 @@ from study.train.score import score_fold
 
 
 def refuse_silent_arms(arms: Iterable[Arm], budget: Budget, *, tell: bool = False) -> list[str]:
-    """Refuse arms that are written differently and behave alike within a study's budget.
+    """Refuse two arms that are written differently and behave alike within a study's budget, and name both.
 
-    Parameters
-    ----------
-    arms, budget
-        The study's.
-    tell
-        Whether they are told and not refused, as ``silent_arms: tell`` asks.
-
-    Returns
-    -------
-    list of str
-        A line per arm that behaves like an earlier one.
-
-    Raises
-    ------
-    KnockoutError
-        Naming both arms and what was meant to tell them apart.
+    Where they are told (``silent_arms: tell``), none is refused: return a line per arm that acts like an earlier one.
     """
     lines = []
     for twin, arm in _twins(arms, budget):
@@ -85,57 +70,40 @@ def _trained_alike(arms: Sequence[Arm], budget: Budget) -> Iterator[tuple[Arm, A
             yield twin, arm
 
 
-@dataclass(frozen=True)
-class _Tried:
-    """An arm within a budget, known by its digest and its code."""
-
-    digest: str
-    code: str
-    epochs: int
-    graph_epochs: int
-    arm: Arm = field(compare=False)
+def _depends_on(arm: Arm, budget: Budget) -> tuple[str, str, int, int]:
+    return arm.digest, code_digest(arm.acting()), budget.epochs, budget.graph_epochs
 
 
+@cached(LRUCache(4096), key=_depends_on, lock=RLock())
 def behaviour(arm: Arm, budget: Budget) -> str:
-    """Digest what an arm does on the probe data set, and how it would go on for the epochs of a budget.
-
-    Raises
-    ------
-    KnockoutError
-        If a part of the arm says so.
-    """
-    return _behaviour(_Tried(arm.digest, code_digest(arm.acting()), budget.epochs, budget.graph_epochs, arm))
-
-
-@lru_cache(maxsize=4096)
-def _behaviour(tried: _Tried) -> str:
-    arm = on_example(tried.arm)
+    """Digest what an arm does on the probe data set, and how it would go on for the epochs of a budget."""
+    example = on_example(arm)
     # what the study leaves out cannot tell two of its arms apart
-    short = Budget(**{**BUDGET.model_dump(), "graph_epochs": min(BUDGET.graph_epochs, tried.graph_epochs)})
+    short = Budget(**{**BUDGET.model_dump(), "graph_epochs": min(BUDGET.graph_epochs, budget.graph_epochs)})
     dataset, split = probe()
-    named = with_known_genes(dataset, arm)
+    named = with_known_genes(dataset, example)
     if named is None:
-        return f"too few genes: {arm.digest}"
+        return f"too few genes: {example.digest}"
     try:
-        with on_the_probe(arm):
-            outcome = score_fold(arm, named, split, 0, short, "cpu")
+        with on_the_probe(example):
+            outcome = score_fold(example, named, split, 0, short, "cpu")
     except (KnockoutError, KeyboardInterrupt):
         raise
     except BaseException:  # what fails here fails in its cells, where it costs no other arm
-        return f"fails: {arm.digest}"
+        return f"fails: {example.digest}"
     sha = hashlib.sha256(np.concatenate([outcome.validation, outcome.test]).tobytes())
     sha.update(repr(sorted(outcome.curves.items())).encode())
-    if "optimizer" not in arm.silenced:
-        sha.update(repr(_rates(tried)).encode())
+    if "optimizer" not in example.silenced:
+        sha.update(repr(_rates(arm, budget)).encode())
     return sha.hexdigest()
 
 
-def _rates(tried: _Tried) -> list[float]:
+def _rates(arm: Arm, budget: Budget) -> list[float]:
     """Return the learning rates to come, those of the graph's pre-training first, if there is one."""
-    optimizer, weight = tried.arm.choices["optimizer"].build(), nn.Parameter(torch.zeros(1))
-    pretrains = tried.graph_epochs and "fusion" not in tried.arm.silenced
-    graph = rates(optimizer.graph([weight]), tried.graph_epochs) if pretrains else []
-    return graph + rates(optimizer.joint([weight]), tried.epochs)
+    optimizer, weight = arm.choices["optimizer"].build(), nn.Parameter(torch.zeros(1))
+    pretrains = budget.graph_epochs and "fusion" not in arm.silenced
+    graph = rates(optimizer.graph([weight]), budget.graph_epochs) if pretrains else []
+    return graph + rates(optimizer.joint([weight]), budget.epochs)
 
 
 def _difference(one: Arm, other: Arm) -> str:

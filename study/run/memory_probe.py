@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from components.core.budget import Budget
@@ -18,14 +19,14 @@ from components.core.exam import Split
 from components.core.streams import Streams
 from components.learning.loop import CHUNK
 from components.model import GRNModel
-from study.run.devices import in_child
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.train.exams import make_split
 from study.train.fit import train
-from study.train.limit import contained
-from study.train.memory import PeakMemory
+from study.train.resources import PeakMemory, contained
 from study.train.score import assemble_arm, score_fold
+
+T = TypeVar("T")
 
 MOST_PROBED = 4  # arms that a probe tries
 
@@ -139,3 +140,10 @@ def _parameters(cell: Cell) -> int:
         fitted = [model.bucketing.unfitted()] if model.bucketing.unsupervised else []
         return sum(p.numel() for part in (model, *fitted) for p in part.parameters())
     return 0
+
+
+def in_child(function: Callable[[], T]) -> T:
+    """Call a function in a process of its own, which is gone, with all its memory, when this returns."""
+    with ProcessPoolExecutor(1, env={"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}) as executor:
+        answer: T = executor.submit(function).result()
+    return answer

@@ -1,10 +1,10 @@
-"""Sends cells to workers; a worker that dies costs the cell it had, and nothing else."""
+"""Sends cells to workers, in order; a worker that dies costs the cell it had, and nothing else."""
 
 from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 
@@ -16,8 +16,46 @@ from study.spec.records import CellRecord, Status
 from study.store.claims import Claims
 from study.store.ledger import Ledger
 from study.train.cell import CellResult, failed, run_cell
+from study.train.stages.shared import stage_group
 
 Take = Callable[[], Cell | None]
+
+
+class Queue:
+    """Gives cells one by one, in order; one whose graph stage is being trained lets others go first.
+
+    Arms that share a pre-trained graph stage stand side by side in a plan. Started together, all but one would wait.
+    """
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self._waiting = list(cells)
+        self._groups: dict[str, str] = {}  # by arm
+        self._busy: set[str] = set()  # stages that are being trained
+        self._trained: set[str] = set()
+
+    def take(self) -> Cell | None:
+        """Return the next cell, None when all are given."""
+        if not self._waiting:
+            return None
+        free = (place for place, cell in enumerate(self._waiting) if self._stage(cell) not in self._busy)
+        cell = self._waiting.pop(next(free, 0))
+        stage = self._stage(cell)
+        if stage and stage not in self._trained:
+            self._busy.add(stage)
+        return cell
+
+    def ended(self, cell: Cell) -> None:
+        """Mark the graph stage of a cell that has ended as trained."""
+        stage = self._stage(cell)
+        if stage:
+            self._trained.add(stage)
+            self._busy.discard(stage)
+
+    def _stage(self, cell: Cell) -> str:
+        if cell.arm.digest not in self._groups:
+            self._groups[cell.arm.digest] = stage_group(cell.arm, cell.budget)
+        group = self._groups[cell.arm.digest]
+        return f"{group} {cell.dataset.path or cell.dataset.model_dump_json()} {cell.repeat}" if group else ""
 
 
 class Pool:
@@ -25,10 +63,6 @@ class Pool:
 
     Parameters
     ----------
-    workers
-        Where cells are run.
-    out
-        The study's output folder, with its ledger and claims.
     on_stop
         Called once, outside of any signal handler, when :meth:`stop` was asked for.
     """
@@ -184,4 +218,4 @@ def run_and_record(out: Path, cell: Cell, lane: Lane, timeout_s: float | None = 
     if result.record.status is Status.OOM:
         return result
     Ledger(out).write(result.record, result.predictions, result.embeddings, result.traceback)
-    return result.without_arrays
+    return CellResult(result.record)  # the driver needs no arrays, which are saved

@@ -18,27 +18,17 @@ from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.spec.records import CellRecord
 from study.store.ledger import Ledger, training_of
+from study.store.table import scores_of
 from study.train.cell import metrics_of
 
 PartScores = dict[str, dict[str, float | None]]
 
 
 class Rescorer:
-    """Records cells whose training is on record under other metrics.
-
-    Parameters
-    ----------
-    ledger
-        The ledger of the study's output folder.
-
-    Attributes
-    ----------
-    recorded
-        How many cells were recorded.
-    """
+    """Records cells whose training is on record under other metrics."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.ledger, self.recorded = ledger, 0
+        self.ledger, self.recorded = ledger, 0  # how many cells were recorded
 
     def record(self, cell: Cell) -> CellRecord | None:
         """Record a cell from the scores of its training; return its record, None where it must be trained."""
@@ -65,12 +55,7 @@ class Rescorer:
 def _unchanged(trained: CellRecord, cell: Cell) -> list[tuple[str, str, float | None]]:
     """Return part, name and value of the metrics whose code is that of the record."""
     then, now = trained.identity.get("metrics", {}), cell.identity.get("metrics", {})
-    return [
-        (part, name, value)
-        for part, values in trained.scores.items()
-        for name, value in values.items()
-        if then.get(name) == now.get(name)
-    ]
+    return [(part, name, value) for part, name, value in scores_of(trained) if then.get(name) == now.get(name)]
 
 
 def _scores(cell: Cell, predictions: Path) -> PartScores:

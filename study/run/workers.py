@@ -58,15 +58,7 @@ class Workers(Protocol):
 
 
 class LocalWorkers:
-    """One process per lane on this machine.
-
-    Parameters
-    ----------
-    lanes
-        One worker each.
-    work
-        What a worker does with a cell on its lane; must be importable there.
-    """
+    """One process per lane on this machine; what they do with a cell must be importable there."""
 
     broken: tuple[type[BaseException], ...] = (BrokenProcessPool, TerminatedWorkerError)
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from components.core.errors import KnockoutError
-from components.tables.csvfile import for_spreadsheets
 from search_spaces.designs import distinct
 from study.plan.plan import Plan, make_plan
 from study.search.optuna_store import pareto
+from study.search.record import write_csv
 from study.search.run import open_search
 from study.search.search import Search
 from study.search.trial import Trial
-from study.spec.files import write_atomically, write_text
+from study.spec.files import write_text
 from study.spec.records import CellRecord, Opening, OpeningsRecord, read_record
 from study.store.ledger import Ledger
 from study.study_file.study import Study
@@ -27,19 +27,6 @@ def plan_confirmation(searched: Study, study: Study, out: Path, *, top: int, aga
     """Plan the retraining of a search's best arms, the reference and the controls on repeats it has not seen.
 
     The opening of the test is written down; no trial is changed.
-
-    Parameters
-    ----------
-    searched
-        The study with all data sets, as it was searched.
-    study
-        The same with the data sets on which to confirm.
-    out
-        Its output folder.
-    top
-        How many of the best arms.
-    again
-        Whether the test may be opened once more for other arms.
 
     Raises
     ------
@@ -123,8 +110,7 @@ def write_confirmed(search: Search, plan: Plan, out: Path) -> None:
                 "openings": len(openings.openings) if openings else 0,
             }
         )
-    table = pd.DataFrame(lines).astype({"number": "Int64"})
-    write_atomically(search.folder.confirmed, lambda path: for_spreadsheets(table).to_csv(path, index=False))
+    write_csv(pd.DataFrame(lines).astype({"number": "Int64"}), search.folder.confirmed)
 
 
 def mean_score(records: Sequence[CellRecord | None], part: str, metric: str) -> float | None:

@@ -30,14 +30,8 @@ class OptunaStore:
 
     Parameters
     ----------
-    name
-        Optuna's study name.
-    folder
-        Folder of the search; the journal file lies there if no ``url`` is given.
     url
         Any RDB that Optuna knows: ``sqlite:///trials.db``, ``postgresql://...``.
-    say
-        Is given the one warning about a storage that fails.
     """
 
     def __init__(
@@ -57,13 +51,7 @@ class OptunaStore:
         return redact(self.url, self.url) if self.url else str(self.folder.journal)
 
     def refuse_unknown(self) -> None:
-        """Refuse a URL that Optuna has no storage for, before anything is trained.
-
-        Raises
-        ------
-        KnockoutError
-            If it has none, or lacks a package for it.
-        """
+        """Refuse a URL that Optuna has no storage for, before anything is trained."""
         try:
             if self.url is not None:
                 with quiet():

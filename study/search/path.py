@@ -9,17 +9,16 @@ from pathlib import Path
 import pandas as pd
 
 from components.core.errors import KnockoutError
-from components.tables.csvfile import for_spreadsheets
 from search_spaces.arm import Arm, Choice, parse_choice
 from study.plan.plan import Plan, lay_out
-from study.run.engine import Listener, Means, drive, make_workers
-from study.run.pool import Pool
-from study.run.queue import Queue
+from study.run.engine import Means, drive, make_workers
+from study.run.listener import Listener
+from study.run.pool import Pool, Queue
 from study.search.confirm import mean_score
-from study.search.record import changed_settings, shown
-from study.spec.files import write_atomically, write_text
+from study.search.record import changed_settings, shown, write_csv
+from study.spec.files import write_text
 from study.spec.folder import OutFolder, SearchFolder
-from study.spec.records import CellRecord, CellRow
+from study.spec.records import CellRow
 from study.store.ledger import Ledger
 from study.store.tracking.tracker import Tracker
 
@@ -36,20 +35,13 @@ class Step:
 
 
 def walk(reference: Arm, winner: Arm, score: Score) -> list[Step] | None:
-    """Return the path from ``reference`` to ``winner``: at each step the change with the best validation score.
+    """Return the path, ``reference`` first and ``winner`` last: at each step the change with the best validation score.
 
     Parameters
     ----------
-    reference, winner
-        Its ends.
     score
         Returns the mean VALIDATION score of each arm by its digest, None for one whose cells failed; None for all where
         the user stopped it.
-
-    Returns
-    -------
-    list[Step] | None
-        The reference first, the winner last; None where it was stopped.
     """
     steps = [Step(reference, "", 0)]
     while (current := steps[-1].arm).digest != winner.digest:
@@ -118,8 +110,9 @@ def run_path(
         known = ledger.read_all(cells)
         missing = [cell for digest, cell in cells.items() if digest not in known]
         rows.update({digest: cell.row for digest, cell in cells.items() if digest not in confirmed})
-        if rows:
-            _remember(plan, list(rows.values()), OutFolder(out).search)
+        if rows:  # which cells the path has, for whoever sends them to MLflow later
+            walked = plan.record.model_copy(update={"rows": list(rows.values())})
+            write_text(OutFolder(out).search.walked, walked.text())
         listener.planned(len(known), len(missing))
         if missing:
             queue = Queue(missing)
@@ -137,28 +130,22 @@ def run_path(
     return walk(study.reference, winner, score)
 
 
-def _remember(plan: Plan, rows: list[CellRow], folder: SearchFolder) -> None:
-    """Write down which cells the path has, for whoever sends them to MLflow later."""
-    write_text(folder.walked, plan.record.model_copy(update={"rows": rows}).text())
-
-
 def write_path(steps: Sequence[Step], plan: Plan, out: Path, folder: SearchFolder) -> None:
     """Write what every arm of the path scored on fresh repeats; the test is read here, once, for all of them."""
     ledger, metric, lines = Ledger(out), plan.study.metric, []
     for number, step in enumerate(steps):
         digests = [cell.digest for cell in lay_out(plan.study, plan.datasets, [step.arm])]
-        records: list[CellRecord] = list(ledger.read_all(digests).values())
+        known = ledger.read_all(digests)
+        records = [known.get(digest) for digest in digests]
         lines.append(
             {
                 "step": number,
                 "changed": step.changed or step.arm.name,
                 "arm_digest": step.arm.digest,
                 "metric": metric,
-                "validation": mean_score(records, "validation", metric) if len(records) == len(digests) else None,
-                "test": mean_score(records, "test", metric) if len(records) == len(digests) else None,
-                "cells": len(records),
+                **{part: mean_score(records, part, metric) for part in ("validation", "test")},
+                "cells": len(known),
                 "tried": step.tried,
             }
         )
-    table = pd.DataFrame(lines)
-    write_atomically(folder.path, lambda path: for_spreadsheets(table).to_csv(path, index=False))
+    write_csv(pd.DataFrame(lines), folder.path)

@@ -8,6 +8,7 @@ proposes the same arms on any number of lanes, and after any number of kills.
 from __future__ import annotations
 
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +25,7 @@ from search_spaces.arm import Arm
 from search_spaces.space.space import Space
 from study.search.trial import Trial, objective
 from study.spec.records import TrialState
-from study.study_file.search_keys import Budgeted
+from study.study_file.keys import Budgeted
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -46,7 +47,8 @@ class _ActingTPE(optuna.samplers.TPESampler):
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return no parameter: none is drawn before it is asked for."""
-        self._known = super().infer_relative_search_space(study, trial)
+        ended = study.get_trials(deepcopy=False, states=(OptunaState.COMPLETE, OptunaState.PRUNED))
+        self._groups = {name: group for group in acting_together(ended) for name in group}
         self._drawn: dict[str, Any] = {}
         return {}
 
@@ -54,17 +56,34 @@ class _ActingTPE(optuna.samplers.TPESampler):
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """Return a parameter, drawn together with those that act whenever it does."""
-        if param_name in self._known and param_name not in self._drawn:
-            groups = self._search_space_group.search_spaces if self._search_space_group else []
-            group = next(group for group in groups if param_name in group)
-            self._drawn |= self.sample_relative(study, trial, group)
+        if param_name in self._groups and param_name not in self._drawn:
+            self._drawn |= self.sample_relative(study, trial, self._groups[param_name])
         if param_name in self._drawn:
             return self._drawn[param_name]
         return super().sample_independent(study, trial, param_name, param_distribution)
 
 
+def acting_together(trials: Sequence[FrozenTrial]) -> list[dict[str, BaseDistribution]]:
+    """Return the parameters of trials, in groups of those that stand in the same trials; what cannot vary is left out.
+
+    They are the groups of Optuna's ``group=True``, which meets every trial anew in each proposal: the time of a search
+    would grow as its trials squared.
+    """
+    kinds = list({tuple(trial.distributions): trial.distributions for trial in trials}.values())
+    stands_in: dict[str, list[int]] = defaultdict(list)
+    for number, distributions in enumerate(kinds):
+        for name, distribution in distributions.items():
+            if not distribution.single():
+                stands_in[name].append(number)
+    groups: dict[tuple[int, ...], dict[str, BaseDistribution]] = defaultdict(dict)
+    for name in sorted(stands_in):
+        numbers = tuple(stands_in[name])
+        groups[numbers][name] = kinds[numbers[0]][name]
+    return list(groups.values())
+
+
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": lambda seed: _ActingTPE(seed=seed, multivariate=True, group=True, constant_liar=True),
+    "tpe": lambda seed: _ActingTPE(seed=seed, multivariate=True, constant_liar=True),
     "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
     # Optuna's population of 50 would make a search of the usual size a random one
@@ -87,13 +106,7 @@ STATES = {
 
 
 class Proposal:
-    """An arm that was proposed, with the Optuna trial in which its pruner judges it.
-
-    Attributes
-    ----------
-    arm
-        The arm, named after the trial.
-    """
+    """An arm that was proposed, with the Optuna trial in which its pruner judges it."""
 
     def __init__(self, arm: Arm, optuna_trial: optuna.Trial | None, prunes: bool) -> None:
         self.arm, self._optuna_trial, self._prunes = arm, optuna_trial, prunes
@@ -116,19 +129,7 @@ class Proposal:
 
 
 class Proposer:
-    """Proposes arms of a space.
-
-    Parameters
-    ----------
-    space
-        What is varied.
-    spec
-        Sampler, pruner, seed and lag of the search.
-    objectives
-        What trials are judged by, the first one first.
-    cells
-        Number of cells of a trial.
-    """
+    """Proposes arms of a space, by trials of so many ``cells`` that are judged by objectives, the first one first."""
 
     def __init__(self, space: Space, spec: Budgeted, objectives: Sequence[str], cells: int) -> None:
         self.space, self.spec, self.objectives, self.cells = space, spec, tuple(objectives), cells
@@ -222,18 +223,8 @@ def frozen(
 ) -> FrozenTrial | None:
     """Return a trial in Optuna's form; None for an arm without parameters in the space: no sampler can learn from it.
 
-    Parameters
-    ----------
-    trial
-        A trial of ours.
-    space
-        The space as it is now: it may have grown since the trial.
-    objectives
-        What it is judged by.
-    unseen
-        Show it as running, whatever came of it.
-    foreign
-        Give an arm without parameters all the same, for the record; as failed, if the space no longer counts it.
+    ``space`` is the one of now: it may have grown since the trial. An ``unseen`` trial is shown as running, whatever
+    came of it. A ``foreign`` arm, without parameters, is given for the record; as failed, if it no longer counts.
     """
     params = trial.params
     if params is None and not foreign:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,15 +18,18 @@ from study.spec.folder import OutFolder
 from study.spec.records import SearchRecord, TrialState
 
 
-def trial_table(search: Search) -> pd.DataFrame:
-    """Return one row per finished trial: how it ended, its validation scores, its parameters."""
-    return pd.DataFrame([_row(search, trial) for trial in search.finished], columns=_columns(search))
+def write_csv(table: pd.DataFrame, file: Path) -> None:
+    """Write a table for people: no text in it is a formula to a spreadsheet."""
+    write_atomically(file, lambda path: for_spreadsheets(table).to_csv(path, index=False))
 
 
 def write_trials(search: Search) -> None:
-    """Write the table of a search's trials."""
-    table = trial_table(search)
-    write_atomically(search.folder.trial_table, lambda path: for_spreadsheets(table).to_csv(path, index=False))
+    """Write one row per finished trial: how it ended, its validation scores, its parameters."""
+    parameters = [f"param:{parameter.name}" for parameter in search.space.parameters]
+    objectives = [f"objective:{name}" for name in search.objectives]
+    columns = ["number", "state", "warm", "arm", "arm_digest", "cells", "seconds", *objectives, *parameters]
+    rows = [_row(search, trial) for trial in search.finished]
+    write_csv(pd.DataFrame(rows, columns=columns), search.folder.trial_table)
 
 
 def write_search(
@@ -72,12 +76,6 @@ def changed_settings(arm: Arm, plain: Arm) -> str:
     return ", ".join(changes)
 
 
-def _columns(search: Search) -> list[str]:
-    parameters = [f"param:{parameter.name}" for parameter in search.space.parameters]
-    objectives = [f"objective:{name}" for name in search.objectives]
-    return ["number", "state", "warm", "arm", "arm_digest", "cells", "seconds", *objectives, *parameters]
-
-
 def _row(search: Search, trial: Trial) -> dict[str, Any]:
     params = trial.params or {}
     row = {
@@ -98,11 +96,6 @@ def _row(search: Search, trial: Trial) -> dict[str, Any]:
 def shown(value: Any) -> str:
     """Return the value of a setting in few digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(list(value) if isinstance(value, tuple) else value)
-
-
-def tuning_table(searches: Sequence[tuple[Arm, Search | None]]) -> pd.DataFrame:
-    """Return one row per arm of a tuned ablation: what its search was allowed, spent and found."""
-    return pd.DataFrame([_tuned(arm, search) for arm, search in searches])
 
 
 def _tuned(arm: Arm, search: Search | None) -> dict[str, Any]:
@@ -129,6 +122,5 @@ def _tuned(arm: Arm, search: Search | None) -> dict[str, Any]:
 
 
 def write_tuning(searches: Sequence[tuple[Arm, Search | None]], folder: OutFolder) -> None:
-    """Write the table of the tuned arms."""
-    table = tuning_table(searches)
-    write_atomically(folder.tuning_table, lambda path: for_spreadsheets(table).to_csv(path, index=False))
+    """Write one row per arm of a tuned ablation: what its search was allowed, spent and found."""
+    write_csv(pd.DataFrame([_tuned(arm, search) for arm, search in searches]), folder.tuning_table)

@@ -1,21 +1,25 @@
-"""Runs searches on the engine of the grids, and writes down every trial that ends."""
+"""Runs a search, or one for every arm of a tuned ablation, and writes down every trial that ends."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from components.core.errors import KnockoutError, count
-from search_spaces.space.corners import corners
+from search_spaces.arm import Arm
+from search_spaces.designs import distinct
+from search_spaces.space.space import corners, settings_space
 from study.plan.plan import load_datasets
 from study.plan.refusals import prepared_factors, refuse_impossible_arms
-from study.run.engine import Listener, Means, drive, forget_failed, make_folder, make_workers
+from study.run.engine import Means, drive, forget_failed, make_folder, make_workers
+from study.run.listener import Listener
 from study.run.pool import Pool
 from study.search.optuna_store import OptunaStore, importances, pareto
-from study.search.record import write_search, write_trials
+from study.search.record import write_search, write_trials, write_tuning
 from study.search.search import Search, read_search
-from study.search.trial import Trial, TrialFiles
+from study.search.trial import Trial, read_trials
 from study.spec.cell import Cell
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import TrialState
@@ -71,12 +75,11 @@ def uncounted(search: Search) -> list[str]:
 
 def forget_failed_trials(folder: SearchFolder, ledger: Ledger) -> None:
     """Take a search back to before its first failed trial, whose failed cells will be run again."""
-    files = TrialFiles(folder)
-    records = files.read()
+    records = read_trials(folder)
     first = next((i for i, record in enumerate(records) if record.state is TrialState.FAILED), len(records))
     for record in records[first:]:
         forget_failed(record.cells, ledger)
-    files.remove(record.number for record in records[first:])
+        folder.trial(record.number).unlink(missing_ok=True)
 
 
 def run_searches(searches: Sequence[Search], name: str, out: Path, listener: Listener, means: Means) -> None:
@@ -111,21 +114,7 @@ def run_searches(searches: Sequence[Search], name: str, out: Path, listener: Lis
 
 
 class SearchLog:
-    """Writes down every trial that ends: tables, Optuna's storage, MLflow, the listener.
-
-    Parameters
-    ----------
-    search
-        The search.
-    study
-        Name of the study.
-    tracker
-        MLflow's only writer.
-    listener
-        Is given a line per trial.
-    means
-        Names the Optuna storage.
-    """
+    """Writes down every trial that ends: tables, Optuna's storage, MLflow, the listener."""
 
     def __init__(self, search: Search, study: str, tracker: Tracker, listener: Listener, means: Means) -> None:
         self.search, self.tracker, self.listener = search, tracker, listener
@@ -194,3 +183,49 @@ class SearchLog:
         scores = ", ".join(f"{name} {trial.value(name):.4g}" for name in self.search.objectives)
         so_far = f"; best: trial {best[0].number}, {best[0].value(self.search.objectives[0]):.4g}" if best else ""
         return f"{ended} after {trial.steps} of {count(len(trial.cells), 'cell')}, {scores}{so_far}"
+
+
+def tune(study: Study, out: Path, listener: Listener, means: Means) -> Study | None:
+    """Search the settings of every trained arm with the same budget; return the study with each arm at its best.
+
+    Models of one's own are among them. Arms are tuned on repeats 0 .. t-1, and compared on later ones. None if the user
+    stopped it before its end.
+    """
+    searches = open_tuning(study, out)  # nothing is written before the study is known to be sound
+    make_folder(study, out, means)
+    if means.retry_failed:
+        for arm in study.arms:
+            forget_failed_trials(OutFolder(out).tuning_of(arm.digest), Ledger(out))
+        searches = open_tuning(study, out)
+    run_searches([search for _, search in searches if search], study.name, out, listener, means)
+    write_tuning(searches, OutFolder(out))
+    if not all(search is None or search.over for _, search in searches):
+        return None
+    at_best = []
+    for arm, search in searches:
+        best = search.best() if search else []
+        tuned = replace(best[0].arm, name=arm.name, role=arm.role, budget=arm.budget) if best else arm
+        at_best.append(tuned)
+    arms = distinct(at_best)
+    return replace(study, arms=arms.arms, aliases={**study.aliases, **arms.aliases})
+
+
+def open_tuning(study: Study, out: Path) -> list[tuple[Arm, Search | None]]:
+    """Return each arm with its search as far as it has come, None where there is nothing to tune; writes nothing."""
+    spec, ledger = study.tune, Ledger(out)
+    assert spec is not None
+    first = study.first_repeat - spec.repeats  # arms are compared on those after
+    datasets, tuned_on = load_datasets(study), replace(study, repeats=spec.repeats, first_repeat=first)
+    spaces = [
+        settings_space(arm, spec.fixed, spec.vary, where="design.tune") if arm.tuned else None for arm in study.arms
+    ]
+    trials = [arm for space in spaces if space is not None for arm in corners(space, prepared_factors())]
+    refuse_impossible_arms(tuned_on, study.arms, datasets, trials)
+    searches: list[tuple[Arm, Search | None]] = []
+    for arm, space in zip(study.arms, spaces, strict=True):
+        if space is None or not space.parameters:
+            searches.append((arm, None))
+            continue
+        own = replace(tuned_on, budget=tuned_on.budget_of(arm))
+        searches.append((arm, read_search(own, datasets, space, spec, ledger, OutFolder(out).tuning_of(arm.digest))))
+    return searches

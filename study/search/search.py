@@ -7,7 +7,6 @@ import itertools
 import math
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
@@ -15,44 +14,27 @@ from components.core.metrics import COSTS
 from search_spaces.arm import Arm
 from search_spaces.space.space import Space
 from study.plan.plan import lay_out
-from study.plan.time_left import budget_is_spent
 from study.search.proposals import Proposal, Proposer
-from study.search.trial import Trial, TrialFiles, objective, read_arm, recorded_arms
+from study.search.trial import Trial, objective, read_arm, read_trials, recorded_arms, write_trial
 from study.spec.cell import Cell
 from study.spec.files import write_text
 from study.spec.folder import SearchFolder
 from study.spec.records import (
     CellRecord,
     ClockRecord,
-    DamagedRecordError,
     SearchRecord,
     TrialRecord,
     TrialState,
-    read_record,
+    read_if_sound,
 )
 from study.store.ledger import Ledger
-from study.study_file.search_keys import Budgeted, objectives_of
+from study.store.time_left import budget_is_spent
+from study.study_file.keys import Budgeted, objectives_of
 from study.study_file.study import Study
 
 
 class Search:
-    """One search over a space on a study's data sets; :func:`read_search` finds out how far it has come.
-
-    Parameters
-    ----------
-    study
-        The study: data sets, exams, repeats and budget that trials are scored on.
-    datasets
-        Its data sets, read.
-    space
-        What is varied, around its reference arm.
-    spec
-        How it is searched.
-    ledger
-        Where finished cells are found, whichever study computed them.
-    folder
-        Where its files lie.
-    """
+    """One search over a space on a study's data sets; :func:`read_search` finds out how far it has come."""
 
     def __init__(
         self,
@@ -64,7 +46,7 @@ class Search:
         folder: SearchFolder,
     ) -> None:
         self.study, self.datasets, self.space, self.spec = study, datasets, space, spec
-        self.ledger, self.folder, self.files = ledger, folder, TrialFiles(folder)
+        self.ledger, self.folder = ledger, folder
         self.objectives = objectives_of(spec, study.metric)
         self.trials: dict[int, Trial] = {}
         self.stale = 0  # stored trials that were scored on other data, repeats or code
@@ -81,10 +63,11 @@ class Search:
     def begin(self) -> None:
         """Bring the files up to date before the first cell: remove stale trials, record warm ones."""
         if self.stale:
-            self.files.remove()
+            for path in self.folder.trials.glob("*.json"):
+                path.unlink(missing_ok=True)
         for trial in self.ended:
             if not self.folder.trial(trial.number).exists():
-                self.files.write(trial)
+                write_trial(trial, self.folder)
 
     def take(self) -> Cell | None:
         """Return the next cell: of a trial with none in flight, then of a new trial, then ahead of the pruner."""
@@ -169,7 +152,8 @@ class Search:
     def _may_propose(self) -> bool:
         number = len(self.trials)
         awaited = [n for n in self._running if n <= number - self.spec.parallel]
-        return not (self.exhausted or awaited or budget_is_spent(self.spec, self.proposed, self.clock))
+        spent = budget_is_spent(self.spec.trials, self.spec.hours, proposed=self.proposed, seconds=self.clock)
+        return not (self.exhausted or awaited or spent)
 
     def _propose(self) -> bool:
         number = len(self.trials)
@@ -189,7 +173,7 @@ class Search:
     def _advance(self, trial: Trial) -> None:
         """Score the cells that have come in, in the fixed order, until one is awaited or the trial has ended."""
         proposal = self._proposals[trial.number]
-        while (record := trial.next_step()) is not None:
+        while trial.steps < len(trial.cells) and (record := trial.records.get(trial.cells[trial.steps].digest)):
             if not record.ok or math.isnan(sum(objective(record, name) for name in self.objectives)):
                 return self._end(trial, TrialState.FAILED, record.reason or f"{self.objectives[0]} is undefined")
             trial.steps += 1
@@ -205,7 +189,7 @@ class Search:
         self._just_ended.append(self._running.pop(trial.number))
         trial.attrs = self._proposals.pop(trial.number).attrs
         trial.sent = {cell.digest for cell in trial.cells}  # those not sent yet are not needed
-        self.files.write(trial)
+        write_trial(trial, self.folder)
         write_text(self.folder.clock, ClockRecord(seconds=self.clock).text())
 
 
@@ -214,7 +198,7 @@ def read_search(
 ) -> Search:
     """Return a search as far as it has come: with its finished trials, or those that the ledger makes warm.
 
-    Nothing is written or removed; :meth:`Search.begin` does that. Parameters are those of :class:`Search`.
+    Nothing is written or removed; :meth:`Search.begin` does that.
 
     Raises
     ------
@@ -223,24 +207,24 @@ def read_search(
     """
     _refuse_other_search(study.name, folder)
     search = Search(study, datasets, space, spec, ledger, folder)
-    records = search.files.read()
+    records = read_trials(folder)
     trials = [_stored_trial(search, record) for record in records]
     sound = [trial for trial in trials if trial is not None]
     if len(sound) < len(records):
         search.stale, sound = len(records), []
-    search.resume(sound or _warm_trials(search), _read_clock(folder))
+    clock = read_if_sound(folder.clock, ClockRecord)
+    search.resume(sound or _warm_trials(search), clock.seconds if clock else 0.0)
     return search
 
 
 def _refuse_other_search(study: str, folder: SearchFolder) -> None:
-    with suppress(DamagedRecordError):
-        record = read_record(folder.summary, SearchRecord)
-        if record is not None and record.study != study and not record.study.startswith(f"{study}/"):
-            raise KnockoutError(
-                f"the folder holds the search {record.study!r}, and this study is {study!r}. Give it a folder of its "
-                "own with --out.",
-                where=str(folder.root),
-            )
+    record = read_if_sound(folder.summary, SearchRecord)
+    if record is not None and record.study != study and not record.study.startswith(f"{study}/"):
+        raise KnockoutError(
+            f"the folder holds the search {record.study!r}, and this study is {study!r}. Give it a folder of its own "
+            "with --out.",
+            where=str(folder.root),
+        )
 
 
 def _stored_trial(search: Search, record: TrialRecord) -> Trial | None:
@@ -267,11 +251,3 @@ def _warm_trials(search: Search) -> list[Trial]:
             trial.state = TrialState.COMPLETE
             trials.append(trial)
     return trials
-
-
-def _read_clock(folder: SearchFolder) -> float:
-    try:
-        record = read_record(folder.clock, ClockRecord)
-    except DamagedRecordError:
-        return 0.0
-    return record.seconds if record else 0.0

@@ -7,7 +7,7 @@ goes on from any kill, and the Optuna storage beside it can be thrown away.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import Any
@@ -17,52 +17,28 @@ from search_spaces.arm import Arm, parse_choice
 from study.spec.cell import Cell
 from study.spec.files import write_text
 from study.spec.folder import SearchFolder
-from study.spec.records import CellRecord, DamagedRecordError, TrialRecord, TrialState, read_record
+from study.spec.records import CellRecord, TrialRecord, TrialState, read_if_sound
 from study.store.ledger import Ledger
 
 
 @dataclass
 class Trial:
-    """An arm in a search: proposed by the sampler, or warm, found finished in the ledger.
+    """An arm in a search: proposed by the sampler, or warm, found finished in the ledger."""
 
-    Attributes
-    ----------
-    number
-        Place in the order of proposal; warm trials come first.
-    arm
-        The arm.
-    cells
-        Its cells on data sets x repeats, in the fixed order in which they are scored.
-    warm
-        Whether the ledger held it before the search began.
-    counts
-        Whether its arm lies in the search's space, as it is now.
-    params
-        Its parameters there; None if it lies outside, as the reference may.
-    records
-        The records of its cells so far, by digest.
-    state, reason
-        ``running`` until it ends; why, if it failed.
-    steps
-        How many cells, from the first on, its score is the mean of.
-    attrs
-        What sampler and pruner noted on it (the generation of NSGA-II, the rungs of Hyperband).
-    sent
-        Digests of the cells that were given to the pool.
-    """
-
-    number: int
+    number: int  # place in the order of proposal; warm trials come first
     arm: Arm
-    cells: tuple[Cell, ...]
-    warm: bool = False
-    counts: bool = True
-    params: dict[str, Any] | None = None
-    records: dict[str, CellRecord] = field(default_factory=dict)
+    cells: tuple[Cell, ...]  # its cells on data sets x repeats, in the fixed order in which they are scored
+    warm: bool = False  # whether the ledger held it before the search began
+    counts: bool = True  # whether its arm lies in the search's space, as it is now
+    params: dict[str, Any] | None = None  # its parameters there; None if it lies outside, as the reference may
+    records: dict[str, CellRecord] = field(default_factory=dict)  # the records of its cells so far, by digest
+    # ``running`` until it ends; why, if it failed
     state: TrialState = TrialState.RUNNING
-    steps: int = 0
+    steps: int = 0  # how many cells, from the first on, its score is the mean of
     reason: str = ""
+    # what sampler and pruner noted on it (the generation of NSGA-II, the rungs of Hyperband)
     attrs: dict[str, Any] = field(default_factory=dict)
-    sent: set[str] = field(default_factory=set)
+    sent: set[str] = field(default_factory=set)  # digests of the cells that were given to the pool
     _values: dict[str, float] = field(default_factory=dict)  # once it has ended
 
     @property
@@ -80,10 +56,6 @@ class Trial:
         """Records of the cells that count, in order."""
         return [self.records[cell.digest] for cell in self.cells[: self.steps]]
 
-    def next_step(self) -> CellRecord | None:
-        """Return the record that comes next in the fixed order, None while it is awaited."""
-        return self.records.get(self.cells[self.steps].digest) if self.steps < len(self.cells) else None
-
     def value(self, name: str) -> float:
         """Return the mean of an objective over the cells that count."""
         if name in self._values:
@@ -100,7 +72,9 @@ class Trial:
 
     @property
     def record(self) -> TrialRecord:
-        """The trial as it is written when it has ended."""
+        """The trial as it is written when it has ended, its arm as a user would write it, with every setting."""
+        made_of = self.arm.choices.items()
+        choices = {name: {choice.level: choice.settings.model_dump(mode="json")} for name, choice in made_of}
         return TrialRecord(
             number=self.number,
             state=self.state,
@@ -109,7 +83,7 @@ class Trial:
             reason=self.reason,
             attrs=self.attrs,
             cells=[cell.digest for cell in self.cells],
-            choices=written(self.arm),
+            choices=choices,
             rows=[cell.row for cell in self.cells],
         )
 
@@ -129,51 +103,22 @@ def objective(record: CellRecord, name: str) -> float:
     return float("nan") if value is None else value
 
 
-class TrialFiles:
-    """The records of a search's finished trials.
+def write_trial(trial: Trial, folder: SearchFolder) -> None:
+    """Record a finished trial."""
+    write_text(folder.trial(trial.number), trial.record.text())
 
-    Parameters
-    ----------
-    folder
-        The search's folder.
+
+def read_trials(folder: SearchFolder) -> list[TrialRecord]:
+    """Return the records of finished trials, by number.
+
+    One that is damaged counts as none: its arm is proposed again, and its cells are in the ledger.
     """
-
-    def __init__(self, folder: SearchFolder) -> None:
-        self.folder = folder
-
-    def write(self, trial: Trial) -> None:
-        """Record a finished trial."""
-        write_text(self.folder.trial(trial.number), trial.record.text())
-
-    def read(self) -> list[TrialRecord]:
-        """Return the records there are, by number.
-
-        One that is damaged counts as none: its arm is proposed again, and its cells are in the ledger.
-        """
-        records = []
-        for path in sorted(self.folder.trials.glob("*.json")):
-            try:
-                record = read_record(path, TrialRecord)
-            except DamagedRecordError:
-                continue
-            if record is not None and self.folder.trial(record.number) == path:
-                records.append(record)
-        return records
-
-    def remove(self, numbers: Iterable[int] | None = None) -> None:
-        """Remove the records of some trials, of all if none are named."""
-        paths = self.folder.trials.glob("*.json") if numbers is None else map(self.folder.trial, numbers)
-        for path in list(paths):
-            path.unlink(missing_ok=True)
-
-
-def written(arm: Arm) -> dict[str, Any]:
-    """Return an arm as a user would write it, with every setting."""
-    return {name: {choice.level: choice.settings.model_dump(mode="json")} for name, choice in arm.choices.items()}
+    records = {path: read_if_sound(path, TrialRecord) for path in sorted(folder.trials.glob("*.json"))}
+    return [record for path, record in records.items() if record is not None and folder.trial(record.number) == path]
 
 
 def read_arm(choices: Mapping[str, Any], reference: Arm, name: str) -> Arm:
-    """Return the arm of :func:`written`; factors that are left out are the reference's."""
+    """Return the arm of recorded choices; factors that are left out are the reference's."""
     changes = {factor: parse_choice(factor, choice) for factor, choice in choices.items()}
     return replace(reference.vary(changes, name=name), budget=reference.budget)
 

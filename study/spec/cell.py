@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from components.core.budget import Budget
-from components.core.dataset import Dataset
 from components.core.metrics import OWN
 from components.plugins import LoadedPlugins
 from search_spaces.arm import Arm, Choice, json_digest, parse_choice
-from search_spaces.crossed import value_in
+from search_spaces.designs import value_in
 from study.spec.code import code_digest, own_metrics
 from study.spec.datasets import DatasetSpec
 from study.spec.records import CellRow
@@ -20,62 +19,30 @@ from study.spec.records import CellRow
 
 @dataclass(frozen=True)
 class Labels:
-    """How tables name a cell's study and data set, and which data these are.
+    """How tables name a cell's study and data set, and which data these are."""
 
-    Attributes
-    ----------
-    study
-        Name of the study.
-    dataset, network, block
-        Names of the data set, of where its edges come from, and of its independent unit for statistics.
-    data_digest
-        Digest of the data set's values.
-    settings
-        Settings that the design varies as it varies factors, ``factor.level.setting``.
-    """
-
-    study: str
+    study: str  # name of the study
+    # names of the data set, of where its edges come from, and of its independent unit for statistics
     dataset: str
     network: str
     block: str
-    data_digest: str
-    settings: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, study: str, dataset: Dataset, settings: tuple[str, ...] = ()) -> Labels:
-        """Return the labels of a data set in a study."""
-        return cls(study, dataset.name, dataset.network, dataset.block, dataset.digest, settings)
+    data_digest: str  # digest of the data set's values
+    settings: tuple[str, ...] = ()  # settings that the design varies as it varies factors, ``factor.level.setting``
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One arm on one data set in one repeat, ready to be sent to a worker.
-
-    Attributes
-    ----------
-    arm
-        The arm.
-    dataset, root
-        Where its data come from, and the folder that paths start from.
-    split
-        The exam.
-    repeat
-        Paired index: the same split, negatives and initial weights for every arm.
-    budget
-        Training budget.
-    labels
-        How tables name it.
-    saves_embeddings
-        Whether it saves what its model makes of test pairs, which changes none of its numbers.
-    """
+    """One arm on one data set in one repeat, ready to be sent to a worker."""
 
     arm: Arm
+    # where its data come from, and the folder that paths start from
     dataset: DatasetSpec
     split: Choice
-    repeat: int
+    repeat: int  # paired index: the same split, negatives and initial weights for every arm
     budget: Budget
     root: Path
-    labels: Labels
+    labels: Labels  # how tables name it
+    # whether it saves what its model makes of test pairs, which changes none of its numbers
     saves_embeddings: bool = False
 
     def __getstate__(self) -> tuple[LoadedPlugins, dict[str, Any]]:

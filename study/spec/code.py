@@ -54,11 +54,6 @@ def code_digest(levels: tuple[tuple[str, str], ...], entry: str | None = ENTRY) 
     ------
     KnockoutError
         If there is no such factor, level or entry.
-
-    Examples
-    --------
-    >>> code_digest((("gnn", "gat"), ("split", "per_tf")))  # doctest: +SKIP
-    '0b6c1d58a1e2f4c7'
     """
     modules, without_file = _trace(levels, entry)
     code = {_digest_of(module) for module in modules} | {_digest_without_file(cls) for cls in without_file}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import lru_cache
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
+from cachetools import LRUCache, cached
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from components.core.dataset import Dataset
@@ -60,15 +61,7 @@ class DatasetSpec(BaseModel):
         return tuple(on_disk(root / name).resolve() for name in names if name is not None)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Source:
-    """A data set to load, known by the text of its specification and the folder that paths start from."""
-
-    text: str
-    root: Path
-    spec: DatasetSpec = dataclasses.field(compare=False)
-
-
+@cached(LRUCache(8), key=lambda spec, root: (spec.model_dump_json(), root), lock=RLock())
 def load_dataset(spec: DatasetSpec, root: Path) -> Dataset:
     """Read or simulate the data set that a study file names.
 
@@ -77,12 +70,6 @@ def load_dataset(spec: DatasetSpec, root: Path) -> Dataset:
     KnockoutError
         If it is not there or its files are wrong.
     """
-    return _load(_Source(spec.model_dump_json(), root, spec))
-
-
-@lru_cache(maxsize=8)
-def _load(source: _Source) -> Dataset:
-    spec, root = source.spec, source.root
     if spec.simulate is not None:
         return _simulated(spec, spec.simulate)
     if spec.train_on is not None:

@@ -32,18 +32,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_first(path: Path, write: Callable[[Path], Any]) -> bool:
-    """Write a file unless there is one: of several writers the first wins.
-
-    Returns
-    -------
-    bool
-        Whether this call wrote the file.
-
-    Raises
-    ------
-    UnwritableError
-        If the file cannot be written.
-    """
+    """Write a file unless there is one: of several writers the first wins. Return whether this call did."""
     if path.exists():
         return False
     with _temporary(path, write) as temporary:

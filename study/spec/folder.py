@@ -18,13 +18,7 @@ class _Place:
 
 @dataclass(frozen=True)
 class SearchFolder:
-    """The files of one search: ``OUT/search``, or ``OUT/tune/<arm digest>``.
-
-    Attributes
-    ----------
-    root
-        The folder itself.
-    """
+    """The files of one search below ``root``: ``OUT/search``, or ``OUT/tune/<arm digest>``."""
 
     root: Path
 
@@ -55,13 +49,7 @@ class SearchFolder:
 
 @dataclass(frozen=True)
 class OutFolder:
-    """An output folder (``--out``) of a study.
-
-    Attributes
-    ----------
-    root
-        The folder itself.
-    """
+    """The output folder ``root`` (``--out``) of a study."""
 
     root: Path
 

@@ -1,32 +1,30 @@
-"""Lanes: shares of a device, one worker each."""
+"""The machine: its lanes, which are shares of a device with one worker each, and the versions of what runs on it."""
 
 from __future__ import annotations
 
 import os
+import platform
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from components.core.errors import KnockoutError, count
 
+PACKAGES = ("knockout", "torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "pandas")
 PATTERN = re.compile(r"^(cpu|cuda)(?::(\d+))?(?:x(\d+))?$")
 
 
 @dataclass(frozen=True)
 class Lane:
-    """A share of a device that one worker owns.
+    """A share of a device that one worker owns."""
 
-    Attributes
-    ----------
-    device
-        torch device: ``cpu`` or ``cuda:N``.
-    threads
-        CPU threads the worker may use.
-    """
-
-    device: str
-    threads: int
+    device: str  # torch device: ``cpu`` or ``cuda:N``
+    threads: int  # CPU threads the worker may use
 
 
 def parse_lanes(text: str, *, where: str = "lanes", auto: Sequence[str] | None = None) -> tuple[Lane, ...]:
@@ -34,10 +32,6 @@ def parse_lanes(text: str, *, where: str = "lanes", auto: Sequence[str] | None =
 
     Parameters
     ----------
-    text
-        One or several of these, by commas.
-    where
-        What an error names.
     auto
         Devices that ``auto`` stands for, one per worker; one worker on every GPU, or on every core if not given.
         :func:`study.run.lane_sizing.size_lanes` gives as many as memory holds.
@@ -97,3 +91,26 @@ def _cuda(index: int, where: str) -> str:
     if index >= n_gpus:
         raise KnockoutError(f"cuda:{index} is asked for, but this machine has {n_gpus} CUDA devices.", where=where)
     return f"cuda:{index}"
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return package versions, Python, platform, and knockout's git commit where it runs from a checkout."""
+    packages = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
+    for name in PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "not installed"
+    return packages | {"git_commit": _git_commit()}
+
+
+def _git_commit() -> str:
+    folder = Path(__file__).parents[2]
+    if not (folder / ".git").exists():
+        return ""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

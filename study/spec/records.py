@@ -7,6 +7,7 @@ A record is read with :func:`read_record`, which tells a file that is not there 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -69,42 +70,27 @@ class CellRecord(Record):
 
     Where the exam has folds, scores are those of all folds' pairs pooled, curves of fold k > 1 are named
     ``fold_k/...``, ``best_epoch`` is the mean over folds, rounded, and ``parameters`` those of one model.
-
-    Attributes
-    ----------
-    cell
-        Digest of the cell, the name of its file.
-    status, reason
-        How it ended; why, if not ``ok``.
-    scores, curves
-        Part (validation, test) to metric to value, None where undefined; loss and validation score per epoch.
-    seconds
-        What it would have cost alone and in one go, whoever computed its parts.
-    shared_s
-        Seconds of it that another arm spent, on the graph stage that both share.
-    peak_memory_mb
-        In 2^20 bytes.
-    data_digest, split_digest, test_share, exam_differs
-        Digests of data and exam; how much the tests of two repeats overlap; where validation and test differ.
-    identity, versions
-        What the cell's digest is the digest of; versions of the libraries that can change a number.
     """
 
-    cell: str
+    cell: str  # digest of the cell, the name of its file
+    # how it ended; why, if not ``ok``
     status: Status = Field(Status.OK, strict=False)  # JSON has no enumeration
     reason: str = ""
+    # part (validation, test) to metric to value, None where undefined; loss and validation score per epoch
     scores: dict[str, dict[str, float | None]] = {}
     curves: dict[str, list[float]] = {}
     best_epoch: int = 0
     parameters: int = 0
-    seconds: float = 0.0
-    shared_s: float = 0.0
-    peak_memory_mb: float = 0.0
+    seconds: float = 0.0  # what it would have cost alone and in one go, whoever computed its parts
+    shared_s: float = 0.0  # seconds of it that another arm spent, on the graph stage that both share
+    peak_memory_mb: float = 0.0  # in 2^20 bytes
     device: str = "cpu"
+    # digests of data and exam; how much the tests of two repeats overlap; where validation and test differ
     data_digest: str = ""
     split_digest: str = ""
     test_share: float | None = None
     exam_differs: str = ""
+    # what the cell's digest is the digest of; versions of the libraries that can change a number
     identity: dict[str, Any] = {}
     versions: dict[str, str] = {}
 
@@ -135,26 +121,15 @@ class CellRow(Record):
 
 
 class PlanRecord(Record):
-    """The study last run in a folder: what its cells are, and what it asks.
+    """The study last run in a folder: what its cells are, and what it asks."""
 
-    Attributes
-    ----------
-    metric, margin, alpha
-        Primary metric; differences that do not matter, and level of the tests (None: what reports take).
-    looks
-        Numbers of blocks at which verdicts are read before all are in.
-    kind
-        Where its arms come from.
-    registered
-        Digest of the question that was registered here when cells were first run; empty if none was.
-    """
-
+    # primary metric; differences that do not matter, and level of the tests (None: what reports take)
     metric: str
     margin: float | None = None
     alpha: float | None = None
-    looks: list[int] = []
-    registered: str = ""
-    kind: PlanKind = Field(PlanKind.DESIGN, strict=False)
+    looks: list[int] = []  # numbers of blocks at which verdicts are read before all are in
+    registered: str = ""  # digest of the question that was registered here when cells were first run; empty if none was
+    kind: PlanKind = Field(PlanKind.DESIGN, strict=False)  # where its arms come from
     rows: list[CellRow] = Field(min_length=1)
 
 
@@ -232,37 +207,23 @@ class ClaimRecord(Record):
 
 
 class DriverRecord(Record):
-    """A process that runs, or ran, a study in an output folder.
+    """A process that runs, or ran, a study in an output folder."""
 
-    Attributes
-    ----------
-    id, host, pid
-        Name of its file; where it runs.
-    machine, created
-        Boot and process namespace of ``pid``, and when the process began, in seconds after boot: numbers come again.
-    started, lanes, workers
-        When it registered, by its own clock; what it works on, in words; how many cells that is at a time.
-    """
-
+    # name of its file; where it runs
     id: str
     host: str
     pid: int
+    # boot and process namespace of ``pid``, and when the process began, in seconds after boot: numbers come again
     machine: str
     created: float
+    # when it registered, by its own clock; what it works on, in words; how many cells that is at a time
     started: float
     lanes: str
     workers: int
 
 
 def read_record(path: Path, kind: type[R], **name: Any) -> R | None:
-    """Return a record, None if there is no such file.
-
-    Parameters
-    ----------
-    path, kind
-        Its file and its schema.
-    name
-        Fields that the file's name gives away: a record that says something else is another's.
+    """Return a record, None if there is no such file; ``name`` has the fields that the file's name gives away.
 
     Raises
     ------
@@ -276,6 +237,13 @@ def read_record(path: Path, kind: type[R], **name: Any) -> R | None:
     except OSError as error:
         raise DamagedRecordError(f"it cannot be read: {error.strerror or error}", where=str(path)) from None
     return parse_record(text, kind, path, **name)
+
+
+def read_if_sound(path: Path, kind: type[R]) -> R | None:
+    """Return a record that is written anew by whoever runs the study; None where it is not there or cannot be used."""
+    with suppress(DamagedRecordError):
+        return read_record(path, kind)
+    return None
 
 
 def parse_record(text: bytes, kind: type[R], path: Path, **name: Any) -> R:

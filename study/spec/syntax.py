@@ -25,39 +25,24 @@ class Import(NamedTuple):
 
 @dataclass(frozen=True)
 class Syntax:
-    """What one source file does.
+    """What one source file does."""
 
-    Attributes
-    ----------
-    digest
-        SHA-256 of its statements, without the imports below.
-    imports
-        What it imports from the packages named ``own``, inside functions too.
-    """
-
-    digest: str
-    imports: tuple[Import, ...] = ()
+    digest: str  # SHA-256 of its statements, without the imports below
+    imports: tuple[Import, ...] = ()  # what it imports from the packages named ``own``, inside functions too
 
 
 def read_syntax(source: bytes, package: str, own: tuple[str, ...]) -> Syntax:
-    """Reduce a source file to the syntax that can decide an outcome.
+    """Reduce a source file to the syntax that can decide an outcome, the same in every version of Python.
 
     Left out are comments and format, docstrings and other bare strings, ``pass``, ``__all__``, what only type checkers
     read, and the meanings of settings. Text that is no Python, as a template in a plug-in's package, counts as it is.
 
     Parameters
     ----------
-    source
-        Content of the file.
     package
         Package that relative imports start from; empty for a module outside packages.
     own
         Packages whose imports are listed, not digested: files inside them may be moved.
-
-    Returns
-    -------
-    Syntax
-        The same for every Python version that can read the source.
     """
     reader = _Reader(package, own)
     try:

@@ -31,21 +31,11 @@ BEAT_S = 10.0
 
 @dataclass(frozen=True)
 class Claim:
-    """A cell that a driver trains, or trained when it died.
+    """A cell that a driver trains, or trained when it died."""
 
-    Attributes
-    ----------
-    record
-        Which cell, and which driver.
-    age
-        Seconds since the claim was made.
-    alive
-        Whether the driver lives; a claim whose driver does not is stale, and anybody's to take over.
-    """
-
-    record: ClaimRecord
-    age: float
-    alive: bool
+    record: ClaimRecord  # which cell, and which driver
+    age: float  # seconds since the claim was made
+    alive: bool  # whether the driver lives; a claim whose driver does not is stale, and anybody's to take over
 
     @property
     def cell(self) -> str:
@@ -68,11 +58,6 @@ class Claims:
 
     A context manager: inside, this process is a driver with a heartbeat; on the way out its claims are given up. A
     driver that is killed leaves claims that the next one takes over.
-
-    Parameters
-    ----------
-    out
-        The study's output folder.
 
     Raises
     ------

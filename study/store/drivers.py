@@ -1,4 +1,4 @@
-"""Drivers: the processes that run studies in an output folder, and whether they live.
+"""Drivers: the processes that run studies in an output folder, whether they live, and what killed ones left behind.
 
 A driver's file says who it is; the time of its last change is the driver's heartbeat.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import shutil
 import time
 import uuid
 from collections.abc import Sequence
@@ -25,24 +27,19 @@ from study.spec.records import DamagedRecordError, DriverRecord, Record, parse_r
 
 TIMEOUT_S = 120.0
 SAME_PROCESS_S = 5.0  # no process identifier is given anew so soon; boot times are rounded to seconds
+YOUNG_S = 2.0  # a file this young may be another process's, which has not registered as a driver yet
+TEMPORARY = re.compile(r"\..+\.(\d+)\..+\.tmp")  # as study.spec.files names them, with the writer's process
+STAGES = (".mlflow-*", "report/.report-*", "search/report/.report-*")  # folders in which something was put together
 
 R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True)
 class Driver:
-    """A registered driver.
+    """A registered driver."""
 
-    Attributes
-    ----------
-    record
-        Who it is.
-    silent
-        Seconds since its last heartbeat.
-    """
-
-    record: DriverRecord
-    silent: float = 0.0
+    record: DriverRecord  # who it is
+    silent: float = 0.0  # seconds since its last heartbeat
 
     @property
     def alive(self) -> bool:
@@ -120,3 +117,28 @@ def _machine() -> str:
 def _created(process: psutil.Process) -> float:
     """Return when a process began, in seconds after boot: a clock that is set changes nothing about it."""
     return process.create_time() - psutil.boot_time()
+
+
+def sweep(out: Path) -> None:
+    """Remove what no living process will need, unless another driver works on the folder."""
+    folder = OutFolder(out)
+    if any(driver.alive for driver in read_drivers(out)):
+        return
+    for path in out.rglob(".*.tmp"):
+        named = TEMPORARY.fullmatch(path.name)
+        if named and not psutil.pid_exists(int(named[1])) and _is_old(path):
+            path.unlink(missing_ok=True)
+    for path in [path for pattern in STAGES for path in out.glob(pattern)]:
+        if _is_old(path, 3600.0):  # a report may be written from another terminal
+            shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(folder.scratch, ignore_errors=True)
+    for path in folder.checkpoints.glob("*.pt"):
+        if folder.record(path.name.partition(".")[0].partition("-")[0]).exists():
+            path.unlink(missing_ok=True)
+
+
+def _is_old(path: Path, seconds: float = YOUNG_S) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > seconds
+    except OSError:
+        return False

@@ -22,13 +22,7 @@ from study.spec.records import CellRecord, DamagedRecordError, Status, read_reco
 
 
 class Ledger:
-    """Reads and writes the cells of one output folder.
-
-    Parameters
-    ----------
-    out
-        The folder.
-    """
+    """Reads and writes the cells of one output folder."""
 
     def __init__(self, out: Path) -> None:
         self.folder = OutFolder(out)

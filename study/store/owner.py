@@ -10,20 +10,14 @@ from typing import Any
 from components.core.errors import KnockoutError
 from study.spec.files import write_text
 from study.spec.folder import OutFolder
-from study.spec.records import DamagedRecordError, OwnersRecord, read_record
+from study.spec.records import OwnersRecord, read_if_sound
 
 LONGEST = 80  # characters of a value that a message shows
 
 
 def refuse_other_study(name: str, out: Path, *, share_cells: bool) -> None:
-    """Refuse a folder that belongs to another study, unless this study says that it shares cells.
-
-    Raises
-    ------
-    KnockoutError
-        Naming the study that the folder belongs to.
-    """
-    owners = list(_read(out))
+    """Refuse a folder that belongs to another study, and name that, unless this study says that it shares cells."""
+    owners = list(_record(out).studies)
     if not owners or name in owners or share_cells:
         return
     raise KnockoutError(
@@ -35,7 +29,7 @@ def refuse_other_study(name: str, out: Path, *, share_cells: bool) -> None:
 
 def edits_of(name: str, content: Mapping[str, Any], out: Path) -> list[str]:
     """Return what a study's file says now that it did not say when it was last run in ``out``, one line per key."""
-    before = _read(out).get(name)
+    before = _record(out).studies.get(name)
     return [] if before is None else list(differences(before, dict(content), ""))
 
 
@@ -52,15 +46,8 @@ def write_owner(name: str, content: Mapping[str, Any], code: Mapping[str, str], 
     write_text(OutFolder(out).owners, OwnersRecord(studies=owners, code=codes).text())
 
 
-def _read(out: Path) -> dict[str, dict[str, Any]]:
-    return _record(out).studies
-
-
 def _record(out: Path) -> OwnersRecord:
-    try:
-        return read_record(OutFolder(out).owners, OwnersRecord) or OwnersRecord()
-    except DamagedRecordError:
-        return OwnersRecord()
+    return read_if_sound(OutFolder(out).owners, OwnersRecord) or OwnersRecord()
 
 
 def differences(before: Any, now: Any, at: str) -> Iterator[str]:

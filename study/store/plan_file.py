@@ -8,7 +8,7 @@ from pathlib import Path
 from components.core.errors import KnockoutError, redact
 from study.spec.files import write_text
 from study.spec.folder import OutFolder
-from study.spec.records import CellRow, DamagedRecordError, PlanRecord, TrialRecord, read_record
+from study.spec.records import CellRow, DamagedRecordError, PlanRecord, TrialRecord, read_if_sound, read_record
 from study.store.registration import read_registration
 
 
@@ -18,9 +18,7 @@ def write_plan(record: PlanRecord, out: Path) -> None:
     It remembers the question that was registered when cells were first run: a registration that is removed or replaced
     later leaves a trace.
     """
-    before = after = None
-    with suppress(DamagedRecordError):
-        before = read_record(OutFolder(out).plan, PlanRecord)
+    before, after = read_if_sound(OutFolder(out).plan, PlanRecord), None
     with suppress(KnockoutError):
         after = read_registration(out)
     registered = (before.registered if before else "") or (after.digest if after else "")
@@ -54,12 +52,8 @@ def read_trial_rows(out: Path) -> list[CellRow]:
     """Return the cells of every finished trial of a search or a tuned ablation; none where neither was run."""
     folder = OutFolder(out)
     files = [*folder.search.trials.glob("*.json"), *folder.tuning.glob("*/trials/*.json")]
-    rows: list[CellRow] = []
-    for file in sorted(files):
-        with suppress(DamagedRecordError):  # the next run proposes it anew
-            record = read_record(file, TrialRecord)
-            rows += record.rows if record is not None else []
-    return rows
+    records = [read_if_sound(file, TrialRecord) for file in sorted(files)]  # one that is damaged is proposed anew
+    return [row for record in records if record is not None for row in record.rows]
 
 
 def read_commands(out: Path) -> tuple[str, ...]:

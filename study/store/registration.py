@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from components.core.errors import KnockoutError
 from study.spec.files import write_first
 from study.spec.folder import OutFolder
+from study.spec.machine import versions
 from study.spec.records import PlanRecord, Record
-from study.spec.versions import versions
 from study.store.ledger import Ledger
 from study.store.owner import differences
 
@@ -24,42 +24,29 @@ _CIRCUMSTANCES = {"digest", "date", "knockout", "ended"}  # what is no part of t
 
 
 class RegistrationRecord(Record):
-    """A registered question.
+    """A registered question."""
 
-    Attributes
-    ----------
-    digest
-        SHA-256 over everything else, as canonical JSON.
-    date, knockout, ended
-        When it was registered (UTC), by which version, and how many of its cells had ended by then.
-    study, kind
-        The study, and where its arms come from.
-    metric, margin, alpha, looks
-        Primary metric, smallest difference that matters, level, and numbers of blocks at which verdicts are read early.
-    reference, arms
-        The reference arm, and the role and digest of every arm by name.
-    blocks, datasets, repeats
-        Independent units; block, data digest and exam of every data set by name; numbers of the repeats.
-    training
-        Training budget of the reference.
-    """
-
-    digest: str = ""
+    digest: str = ""  # SHA-256 over everything else, as canonical JSON
+    # when it was registered (UTC), by which version, and how many of its cells had ended by then
     date: str
     knockout: str
     ended: int
+    # the study, and where its arms come from
     study: str
     kind: str
+    # primary metric, smallest difference that matters, level, and numbers of blocks at which verdicts are read early
     metric: str
     margin: float | None
     alpha: float
     looks: list[int]
+    # the reference arm, and the role and digest of every arm by name
     reference: str
     arms: dict[str, dict[str, str]]
+    # independent units; block, data digest and exam of every data set by name; numbers of the repeats
     blocks: list[str]
     datasets: dict[str, dict[str, str]]
     repeats: list[int]
-    training: dict[str, Any]
+    training: dict[str, Any]  # training budget of the reference
 
     @property
     def computed(self) -> str:
@@ -74,16 +61,9 @@ class RegistrationRecord(Record):
 
 
 def question_of(plan: PlanRecord, out: Path, *, margin: float | None, alpha: float) -> RegistrationRecord:
-    """Return the question that a plan asks, with today's date and its digest.
+    """Return the question that a plan asks, with today's date, a digest and the number of cells that ended in ``out``.
 
-    Parameters
-    ----------
-    plan
-        The planned cells, metric and looks.
-    out
-        Its output folder, for the number of cells that have ended.
-    margin, alpha
-        What holds where the study file names none.
+    ``margin`` and ``alpha`` hold where the study file names none.
     """
     rows = plan.rows
     reference = next((row for row in rows if row.role == "reference"), rows[0])

@@ -16,6 +16,11 @@ from study.spec.records import CellRecord, CellRow
 if TYPE_CHECKING:  # `status` asks what a table is told, and waits for no pandas
     import pandas as pd
 
+OUTCOME = (
+    *("status", "reason", "seconds", "peak_memory_mb", "parameters", "best_epoch", "device", "split_digest"),
+    *("test_share", "exam_differs", "versions"),
+)  # what the table has of a record beside its scores
+
 
 def tidy(rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> pd.DataFrame:
     """Return the table of all finished cells, failures included with missing values."""
@@ -24,7 +29,7 @@ def tidy(rows: Sequence[CellRow], records: Mapping[str, CellRecord]) -> pd.DataF
     lines: list[dict[str, Any]] = []
     for row in rows:
         if (record := records.get(row.cell)) is not None:
-            cell = {**_names(row), **_outcome(record)}
+            cell = line_of(row, record)
             lines += [{**cell, "part": part, "metric": name, "value": value} for part, name, value in _values(record)]
     frame = pd.DataFrame(lines)
     frame.attrs |= told(rows)  # parquet keeps it
@@ -48,32 +53,25 @@ def write_table(rows: Sequence[CellRow], records: Mapping[str, CellRecord], out:
     return path
 
 
-def _names(row: CellRow) -> dict[str, Any]:
-    names = row.model_dump(exclude={"version", "levels", "settings", "training"})
-    return {**names, "protocol": json.dumps(row.training, sort_keys=True), **row.levels}
-
-
-def _outcome(record: CellRecord) -> dict[str, Any]:
+def line_of(row: CellRow, record: CellRecord) -> dict[str, Any]:
+    """Return what the table says of a cell beside its scores."""
     return {
+        **row.model_dump(exclude={"version", "levels", "settings", "training"}),
+        "protocol": json.dumps(row.training, sort_keys=True),
+        **row.levels,
+        **{name: getattr(record, name) for name in OUTCOME},
         "status": str(record.status),
-        "reason": record.reason,
-        "seconds": record.seconds,
-        "peak_memory_mb": record.peak_memory_mb,
-        "parameters": record.parameters,
-        "best_epoch": record.best_epoch,
-        "device": record.device,
-        "split_digest": record.split_digest,
         "test_share": float("nan") if record.test_share is None else record.test_share,
-        "exam_differs": record.exam_differs,
         "versions": json.dumps(record.versions, sort_keys=True),
     }
+
+
+def scores_of(record: CellRecord) -> list[tuple[str, str, float | None]]:
+    """Return part, metric and value of each score of a cell; None where it is undefined."""
+    return [(part, name, value) for part, scores in record.scores.items() for name, value in scores.items()]
 
 
 def _values(record: CellRecord) -> list[tuple[str, str, float]]:
     if not record.ok:
         return [(part, metric, float("nan")) for part in ("validation", "test") for metric in METRICS]
-    return [
-        (part, metric, float("nan") if value is None else value)
-        for part, scores in record.scores.items()
-        for metric, value in scores.items()
-    ]
+    return [(part, metric, float("nan") if value is None else value) for part, metric, value in scores_of(record)]

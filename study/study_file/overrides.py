@@ -24,21 +24,11 @@ _GRAMMAR = "write key=value, +key=value to add or ~key to drop: training.epochs=
 
 @dataclass(frozen=True)
 class Override:
-    """One key that was set, added or dropped.
+    """One key that was set, added or dropped."""
 
-    Attributes
-    ----------
-    argument
-        As it was typed.
-    path
-        Keys and positions that lead to it.
-    line
-        What was done, for the user.
-    """
-
-    argument: str
-    path: tuple[str, ...]
-    line: str
+    argument: str  # as it was typed
+    path: tuple[str, ...]  # keys and positions that lead to it
+    line: str  # what was done, for the user
 
 
 def override(values: dict[str, Any], arguments: Sequence[str]) -> tuple[dict[str, Any], tuple[Override, ...]]:

@@ -11,20 +11,20 @@ from components.core import registry
 from components.core.budget import Budget
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.metrics import METRICS, UP_TO_ONE
-from components.core.settings import parse_settings, paths_from
+from components.core.settings import content_digest, parse_settings, paths_from
 from components.plugins import load_plugins
 from search_spaces.arm import Arm, Choice
 from search_spaces.baselines import baselines
-from search_spaces.designs import Arms, controls, default_controls, distinct, expand
-from search_spaces.own import spell_out
+from search_spaces.controls import controls, default_controls
+from search_spaces.designs import Arms, distinct, expand
 from search_spaces.presets import preset
+from search_spaces.short_form import spell_out
 from search_spaces.studies import named_study
+from study.spec.code import source_digests
 from study.spec.machine import Lane, parse_lanes
-from study.study_file.entries import entry
-from study.study_file.keys import DatasetSpec, StudyFile, parse
+from study.study_file.keys import DatasetSpec, SearchSpec, StudyFile, TuneSpec, check_search, parse
 from study.study_file.overrides import Override, override, place
-from study.study_file.patterns import at_scale, choose
-from study.study_file.search_keys import SearchSpec, TuneSpec, check_search
+from study.study_file.patterns import at_scale, choose, entry
 from study.study_file.yaml_file import YamlFile, read_yaml
 
 if TYPE_CHECKING:  # a design is read without waiting for optuna
@@ -33,70 +33,40 @@ if TYPE_CHECKING:  # a design is read without waiting for optuna
 
 @dataclass(frozen=True)
 class Study:
-    """A validated study.
-
-    Attributes
-    ----------
-    name
-        Experiment name.
-    datasets, splits
-        Data sets and, position by position, the exam each sets.
-    arms
-        Reference arm first, then the design's, then controls.
-    aliases
-        Design points that are another arm, to that arm's name.
-    repeats, metric, budget, lanes
-        As in the file.
-    root
-        Folder that relative paths start from.
-    search, space
-        The search that the file asks for, and what it varies; None for a design.
-    tune
-        The search that every arm of the design gets before it is compared, if any.
-    lanes_asked
-        Lanes as they were written; ``auto`` is fitted to memory when it is known what will be run.
-    first_repeat
-        Index of the first repeat: what was searched or tuned is compared on repeats that the search has not seen.
-    crossed_settings
-        Settings that the design varies as it varies factors, ``factor.level.setting``.
-    margin, alpha
-        Differences that do not matter to this study, on metrics from 0 to 1, and the level of its tests; None: what
-        reports take for that.
-    looks
-        Numbers of blocks at which its verdicts are read before all are in.
-    embeddings
-        Names of the arms whose cells of the first repeat save what the model makes of test pairs.
-    tells_silent_arms
-        Whether arms that behave alike on the probe are told and run, and not refused.
-    content
-        What the file says, key by key, but for its name and lanes.
-    overrides
-        What was said beside the file, one line per key.
-    """
+    """A validated study."""
 
     name: str
+    # data sets and, position by position, the exam each sets
     datasets: tuple[DatasetSpec, ...]
     splits: tuple[Choice, ...]
-    arms: tuple[Arm, ...]
-    aliases: Mapping[str, str]
+    arms: tuple[Arm, ...]  # reference arm first, then the design's, then controls
+    aliases: Mapping[str, str]  # design points that are another arm, to that arm's name
     repeats: int
     metric: str
     budget: Budget
     lanes: tuple[Lane, ...]
-    root: Path
+    root: Path  # folder that relative paths start from
+    # the search that the file asks for, and what it varies; None for a design
     search: SearchSpec | None = None
     space: Space | None = None
-    tune: TuneSpec | None = None
+    tune: TuneSpec | None = None  # the search that every arm of the design gets before it is compared, if any
+    # lanes as they were written; ``auto`` is fitted to memory when it is known what will be run
     lanes_asked: str = "auto"
+    # index of the first repeat: what was searched or tuned is compared on repeats that the search has not seen
     first_repeat: int = 0
+    # settings that the design varies as it varies factors, ``factor.level.setting``
     crossed_settings: tuple[str, ...] = ()
+    # differences that do not matter to this study, on metrics from 0 to 1, and the level of its tests; None: what
+    # reports take for that
     margin: float | None = None
     alpha: float | None = None
-    looks: tuple[int, ...] = ()
+    looks: tuple[int, ...] = ()  # numbers of blocks at which its verdicts are read before all are in
+    # names of the arms whose cells of the first repeat save what the model makes of test pairs
     embeddings: tuple[str, ...] = ()
-    tells_silent_arms: bool = False
+    tells_silent_arms: bool = False  # whether arms that behave alike on the probe are told and run, and not refused
+    # what the file says, key by key, but for its name and lanes
     content: Mapping[str, Any] = field(default_factory=dict)
-    overrides: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()  # what was said beside the file, one line per key
 
     @property
     def reference(self) -> Arm:
@@ -107,6 +77,17 @@ class Study:
     def fresh_repeat(self) -> int:
         """The first repeat that is not among its own: from there a confirmation asks."""
         return self.first_repeat + self.repeats
+
+    def code_files(self) -> dict[str, str]:
+        """Return a digest of each file of code that the arms run, their programs' included, by name."""
+        files: dict[str, str] = {}
+        for arm in self.arms:
+            for level in {split.level for split in self.splits}:
+                files |= source_digests((*arm.acting(), ("split", level)))
+            settings: Any = arm.choices["scorer"].settings
+            if hasattr(settings, "sources"):
+                files |= {name: content_digest(path) for name, path in settings.sources().items()}
+        return files
 
     def budget_of(self, arm: Arm) -> Budget:
         """Return the training budget of an arm: the study's, unless the arm is a system that brings its own."""
@@ -130,8 +111,6 @@ def load_study(
         YAML file, or what was read from one, or the name of a ready-made study (``scunigp-table3``).
     data
         Folder that data set paths are relative to; the study file's own folder if not given.
-    lanes
-        Overrides the file's lanes.
     scale
         Which of ``{cpu: ..., paper: ...}`` is meant wherever the file offers both; ``cpu`` if not given.
     only

@@ -51,21 +51,11 @@ _Loader.add_implicit_resolver(
 
 @dataclass(frozen=True)
 class YamlFile:
-    """A YAML mapping with the line of every key path, for messages.
-
-    Attributes
-    ----------
-    path
-        The file.
-    values
-        Its content.
-    lines
-        Key path (``design.factors.gnn[0]``) to the line on which it stands.
-    """
+    """A YAML mapping with the line of every key path, for messages."""
 
     path: Path
     values: dict[str, Any]
-    lines: dict[str, int]
+    lines: dict[str, int]  # key path (``design.factors.gnn[0]``) to the line on which it stands
 
     def where(self, key_path: str) -> str:
         """Say where a key path stands: file, line, key."""

@@ -21,44 +21,27 @@ from search_spaces.arm import json_digest
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.spec.folder import OutFolder
-from study.spec.machine import Lane
+from study.spec.machine import Lane, versions
 from study.spec.records import CellRecord, Status
-from study.spec.versions import versions
 from study.train.checkpoint import Checkpoint, Clock, drop_checkpoints
 from study.train.exams import exam_digest, make_folds, share_tested
 from study.train.learner import Workplace
-from study.train.limit import CellTimeoutError, time_limit
-from study.train.memory import PeakMemory
 from study.train.pairs import Arrays, name_pairs
+from study.train.resources import CellTimeoutError, PeakMemory, time_limit
 from study.train.score import FoldScores, fixed_order, score_fold
 from study.train.stages.shared import shared_stages
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """The outcome of a cell: its record, and arrays that are saved beside it.
+    """The outcome of a cell: its record, and arrays that are saved beside it."""
 
-    Attributes
-    ----------
-    record
-        Status, scores, curves, costs.
-    predictions
-        Test and validation pairs of all folds: tf, target, label, score, part, fold; None if the cell failed.
-    embeddings
-        What the model of the first fold makes of test pairs; None if it was not asked for.
-    traceback
-        Of the exception that ended it, if one did.
-    """
-
-    record: CellRecord
+    record: CellRecord  # status, scores, curves, costs
+    # test and validation pairs of all folds: tf, target, label, score, part, fold; None if the cell failed
     predictions: Arrays | None = None
+    # what the model of the first fold makes of test pairs; None if it was not asked for
     embeddings: Arrays | None = None
-    traceback: str = ""
-
-    @property
-    def without_arrays(self) -> CellResult:
-        """The record alone, once the rest is saved."""
-        return CellResult(self.record)
+    traceback: str = ""  # of the exception that ended it, if one did
 
 
 def run_cell(cell: Cell, lane: Lane, out: Path | None = None, timeout_s: float | None = None) -> CellResult:
@@ -66,10 +49,6 @@ def run_cell(cell: Cell, lane: Lane, out: Path | None = None, timeout_s: float |
 
     Parameters
     ----------
-    cell
-        The cell.
-    lane
-        Device and threads.
     out
         The study's output folder, in which a cell that was killed goes on at its last checkpoint, and arms share what
         they can. The cell's seconds are what it would have cost alone and in one go.

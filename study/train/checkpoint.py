@@ -31,26 +31,15 @@ FINISHED = frozenset(("validation", "test", "curves", "best_epoch", "parameters"
 
 @dataclass
 class Clock:
-    """Seconds that a cell, or one fold of it, costs, whoever spends them.
+    """Seconds that a cell, or one fold of it, costs, whoever spends them."""
 
-    Attributes
-    ----------
-    elsewhere
-        Spent by a predecessor that was killed, or by the arm that trained what this one shares, less the time that
-        this process waited for it.
-    shared
-        What of it came from a graph stage that another arm trained.
-    uncounted
-        Spent in this process on what is no part of the cell.
-    folds
-        Clocks of the cell's folds, which count into its own.
-    """
-
+    # spent by a predecessor that was killed, or by the arm that trained what this one shares, less the time that this
+    # process waited for it
     elsewhere: float = 0.0
-    shared: float = 0.0
-    uncounted: float = 0.0
+    shared: float = 0.0  # what of it came from a graph stage that another arm trained
+    uncounted: float = 0.0  # spent in this process on what is no part of the cell
     started: float = field(default_factory=time.perf_counter)
-    folds: list[Clock] = field(default_factory=list)
+    folds: list[Clock] = field(default_factory=list)  # clocks of the cell's folds, which count into its own
 
     def fold(self) -> Clock:
         """Start the clock of a fold."""
@@ -87,8 +76,6 @@ class Checkpoint:
 
     Parameters
     ----------
-    path
-        The file.
     cell
         Digest of the cell, without which a file is not ours.
     fold

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from functools import lru_cache
+from threading import RLock
+
+from cachetools import LRUCache, cached
 
 from components.core.dataset import Dataset
 from components.core.exam import Split
@@ -12,24 +13,18 @@ from components.core.streams import Streams
 from search_spaces.arm import Choice, canonical_json
 
 
-@dataclass(frozen=True)
-class _Exam:
-    """An exam to be set, known by what it depends on."""
-
-    data_digest: str
-    split: str
-    splitter: type
-    repeat: int
-    dataset: Dataset = field(compare=False)
-    choice: Choice = field(compare=False)
+def _depends_on(dataset: Dataset, choice: Choice, repeat: int) -> tuple[str, str, type, int]:
+    return dataset.digest, canonical_json(choice.canonical), choice.cls, repeat
 
 
+@cached(LRUCache(4), key=_depends_on, lock=RLock())
 def make_folds(dataset: Dataset, choice: Choice, repeat: int) -> tuple[Split, ...]:
     """Set the exam of a data set in one repeat, fold by fold (one, in most protocols).
 
     The arms of a repeat follow one another, so an exam is kept; nobody writes into a split.
     """
-    return _set(_Exam(dataset.digest, canonical_json(choice.canonical), choice.cls, repeat, dataset, choice))
+    folds: tuple[Split, ...] = choice.build().folds(dataset, Streams(dataset.digest, repeat).numpy("split"))
+    return folds
 
 
 def make_split(dataset: Dataset, choice: Choice, repeat: int) -> Split:
@@ -53,10 +48,3 @@ def share_tested(dataset: Dataset, folds: tuple[Split, ...]) -> float:
         return 1.0
     tested = int(folds[0].test_labels.sum())
     return tested / (tested + len(folds[0].train))
-
-
-@lru_cache(maxsize=4)
-def _set(exam: _Exam) -> tuple[Split, ...]:
-    rng = Streams(exam.data_digest, exam.repeat).numpy("split")
-    folds: tuple[Split, ...] = exam.splitter(exam.choice.settings).folds(exam.dataset, rng)
-    return folds

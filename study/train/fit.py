@@ -62,20 +62,20 @@ def train(
     checkpoint, shared = checkpoint or Checkpoint(), shared or SharedStages()
     trainer = Trainer(model, split, sampler, streams, budget, checkpoint, checkpoint.load(model.state_dict()))
     reached = trainer.saved["stage"] if trainer.saved is not None else ""
+
+    def pretrain() -> None:
+        torch.manual_seed(streams.seed("dropout", "graph"))
+        trainer.run(graph_stage(trainer, optimizer))
+
     if model.bucketing.unsupervised and reached in ("", UNSUPERVISED):
         parts = nn.ModuleDict({"bucketing": model.bucketing})
         _once(trainer, shared.unsupervised, parts, UNSUPERVISED, lambda: fit_to_expression(trainer))
     if model.fused and budget.graph_epochs and reached != "joint":
         parts = nn.ModuleDict({"bucketing": model.bucketing, "gnn": model.gnn})
-        _once(trainer, shared.graph, parts, "graph", lambda: _pretrain(trainer, optimizer))
+        _once(trainer, shared.graph, parts, "graph", pretrain)
     torch.manual_seed(streams.seed("dropout"))
     best_epoch = trainer.run(joint_stage(trainer, optimizer))
     return Trained(model, trainer.graph, trainer.curves, best_epoch)
-
-
-def _pretrain(trainer: Trainer, optimizer: Any) -> None:
-    torch.manual_seed(trainer.streams.seed("dropout", "graph"))
-    trainer.run(graph_stage(trainer, optimizer))
 
 
 def _once(trainer: Trainer, shared: SharedStage, parts: nn.Module, name: str, run: Callable[[], Any]) -> None:

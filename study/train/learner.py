@@ -27,15 +27,6 @@ from study.train.stages.steps import transformed
 
 
 @dataclass(frozen=True)
-class LearnerScores:
-    """What a model of one's own made of a fold: scores of either part, and what its context recorded."""
-
-    validation: Scores
-    test: Scores
-    context: Context
-
-
-@dataclass(frozen=True)
 class Workplace:
     """Where a fold (0: the only one) may put files: in a folder that is removed, and in a file that is kept."""
 
@@ -103,8 +94,8 @@ def score_by_learner(
     device: str,
     workplace: Workplace,
     checkpoint: Checkpoint,
-) -> LearnerScores:
-    """Fit a model of one's own, then ask it once for all pairs of the fold, sorted."""
+) -> tuple[Scores, Scores, Context]:
+    """Fit a model of one's own, then ask it once for all pairs of the fold: validation, test, and its context."""
     with workplace.folder() as scratch, own_streams(streams):
         view = view_of(arm, dataset, split, streams, workplace.fold)
         context = Context(
@@ -123,7 +114,7 @@ def score_by_learner(
         scores = np.empty(len(pairs))
         scores[order] = _checked(learner.score(pairs), len(pairs))
     validation, test = np.split(scores, [len(split.validation)])
-    return LearnerScores(validation, test, context)
+    return validation, test, context
 
 
 @contextmanager

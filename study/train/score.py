@@ -28,48 +28,28 @@ from study.train.stages.steps import adjusted, transformed
 
 @dataclass(frozen=True)
 class Assembled:
-    """The untrained model of an arm.
+    """The untrained model of an arm."""
 
-    Attributes
-    ----------
-    model
-        On its device.
-    parts
-        The levels it is built of; they build its sampler and optimiser, too.
-    expression
-        ``[genes, cells]``, what it is shown: the data set's expression, or a control's.
-    """
-
-    model: GRNModel
-    parts: Parts
-    expression: Floats
+    model: GRNModel  # on its device
+    parts: Parts  # the levels it is built of; they build its sampler and optimiser, too
+    expression: Floats  # ``[genes, cells]``, what it is shown: the data set's expression, or a control's
 
 
 @dataclass(frozen=True)
 class FoldScores:
-    """An arm's outcome on one fold.
+    """An arm's outcome on one fold."""
 
-    Attributes
-    ----------
-    validation, test
-        One score per pair of either part.
-    curves
-        Loss and validation score per epoch; empty where nothing is trained.
-    best_epoch, parameters
-        Epoch that validation chose, counted from 1, and number of trained weights; 0 where nothing is trained.
-    embeddings
-        What the model makes of test pairs (:mod:`study.train.pairs`), if it was asked for.
-    memory_mb
-        Peak memory of a program that ran beside this process.
-    """
-
+    # one score per pair of either part
     validation: Scores
     test: Scores
+    # loss and validation score per epoch; empty where nothing is trained
     curves: Mapping[str, list[float]] = field(default_factory=dict)
+    # epoch that validation chose, counted from 1, and number of trained weights; 0 where nothing is trained
     best_epoch: int = 0
     parameters: int = 0
+    # what the model makes of test pairs (:mod:`study.train.pairs`), if it was asked for
     embeddings: Arrays | None = None
-    memory_mb: float = 0.0
+    memory_mb: float = 0.0  # peak memory of a program that ran beside this process
 
 
 @contextmanager
@@ -82,12 +62,14 @@ def fixed_order(device: str) -> Iterator[None]:
     if torch.device(device).type != "cpu":
         yield
         return
-    enabled, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)  # a plug-in's operation may have no fixed order
+    before = torch.get_deterministic_debug_mode()
+    # 'warn': a plug-in's operation may have no fixed order. `use_deterministic_algorithms` does the same, but imports
+    # torch's compiler to say so: 1 s and 70 MB of every worker.
+    torch.set_deterministic_debug_mode("warn")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(enabled, warn_only=warns)
+        torch.set_deterministic_debug_mode(before)
 
 
 def score_fold(
@@ -106,29 +88,18 @@ def score_fold(
 
     Parameters
     ----------
-    arm, dataset, split, repeat, budget, device
-        What is fitted, on which data and pairs, with which random streams, for how long, and where.
     checkpoint
         Where a training that was killed goes on.
     shared
         Stages that other arms have, too.
     embed
         Whether to return what the model makes of test pairs, unless it encodes none.
-    workplace
-        Where a model of one's own may put files.
-
-    Raises
-    ------
-    DivergedError
-        If a loss becomes NaN or infinite.
     """
     streams, checkpoint = Streams(dataset.digest, repeat), checkpoint or Checkpoint()
     if arm.learns:
-        made = score_by_learner(arm, dataset, split, streams, budget, device, workplace or Workplace(), checkpoint)
-        own = made.context
-        outcome = FoldScores(
-            made.validation, made.test, own.curves, own.best_epoch, own.parameters, memory_mb=own.memory_mb
-        )
+        scored = score_by_learner(arm, dataset, split, streams, budget, device, workplace or Workplace(), checkpoint)
+        validation, test, own = scored
+        outcome = FoldScores(validation, test, own.curves, own.best_epoch, own.parameters, memory_mb=own.memory_mb)
     elif arm.trains:
         outcome = _score_by_model(arm, dataset, split, streams, budget, device, checkpoint, shared, embed)
     else:
@@ -188,13 +159,7 @@ def prepare(arm: Arm, dataset: Dataset, split: Split, repeat: int) -> None:
 
 
 def bucketing_notes(arm: Arm, dataset: Dataset) -> tuple[str, ...]:
-    """Return what a user should know of an arm's bucketing on a data set; none where it cannot act.
-
-    Raises
-    ------
-    KnockoutError
-        If it cannot be built for these genes.
-    """
+    """Return what a user should know of an arm's bucketing on a data set; none where it cannot act."""
     choice = arm.choices["bucketing"]
     return () if "bucketing" in arm.silenced else tuple(choice.cls.check(_on(choice.settings, dataset), dataset.genes))
 

@@ -35,11 +35,11 @@ Knockout = Callable[..., Any]
 def registered(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the output folder of a study that was registered."""
     from study.actions.preview import register
-    from study.actions.screen import Silent
+    from study.actions.screen import Screen
     from study.study_file.study import load_study
 
     out = Path(shutil.copytree(finished, tmp_path_factory.mktemp("registered") / "out"))
-    register(load_study(finished.parent / "tiny.yaml"), out, Silent())
+    register(load_study(finished.parent / "tiny.yaml"), out, Screen())
     return out
 
 
@@ -47,9 +47,9 @@ def registered(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def packed(registered: Path) -> Path:
     """Return the bundle of a study that was registered."""
     from study.actions.bundle.pack import bundle
-    from study.actions.screen import Silent
+    from study.actions.screen import Screen
 
-    return bundle(registered, registered.parent / "study.zip", Silent()).path
+    return bundle(registered, registered.parent / "study.zip", Screen()).path
 
 
 @pytest.fixture

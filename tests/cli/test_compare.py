@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from reports.stored.mlflow_reader import read_experiment
-from study.store.tracking.addresses import default_uri
+from study.store.tracking.store_file import default_uri
 
 Knockout = Callable[..., Any]
 

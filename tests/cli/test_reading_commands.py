@@ -22,7 +22,7 @@ from study.run.engine import Means
 from study.search.optuna_store import OptunaStore
 from study.search.run import SearchLog, open_search
 from study.search.search import Search
-from study.search.trial import TrialFiles
+from study.search.trial import read_trials
 from study.spec import cell as cells
 from study.spec.folder import OutFolder, SearchFolder
 from study.store.claims import Claims, read_claims
@@ -202,7 +202,7 @@ def test_nothing_is_made_by_being_constructed(finished_search: Path, tmp_path: P
     assert search.finished == [] and not search.over and search.best() == []
     tracker = Tracker("tiny", out)
     SearchLog(search, "tiny", tracker, LiveProgress, Means())
-    OptunaStore("tiny", folder), TrialFiles(folder), TrialFiles(SearchFolder(out)).read()
+    OptunaStore("tiny", folder), read_trials(folder), read_trials(SearchFolder(out))
     Claims(out), Checkpoint.of(out, "cell", 0, Checkpoint().clock), Checkpoint(out / "state.pt", "cell")
     assert Ledger(out).cells() == set() and Ledger(out).read("cell") is None
     assert read_claims(out) == [] and read_drivers(out) == []

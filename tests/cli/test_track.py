@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 from components.data.simulator import SimulatorSettings, simulate, write_beeline
 from reports.stored.mlflow_reader import read_experiment
 from study.spec.folder import OutFolder
-from study.store.tracking.addresses import default_uri
+from study.store.tracking.store_file import default_uri
 
 Knockout = Callable[..., Any]
 

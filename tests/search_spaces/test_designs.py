@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from components.core.errors import KnockoutError
 from search_spaces.arm import Arm, parse_choice
-from search_spaces.crossed import value_in
-from search_spaces.designs import CONTROLS, DESIGNS, controls, default_controls, distinct, expand
+from search_spaces.controls import CONTROLS, controls, default_controls
+from search_spaces.designs import DESIGNS, distinct, expand, value_in
 from search_spaces.presets import preset
 
 REFERENCE = preset("knockout-small").arm("reference")

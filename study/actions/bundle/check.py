@@ -18,9 +18,7 @@ from reports.options import Provenance
 from reports.words.numbers import count
 from study.actions.bundle.archive import read_archive, write_files
 from study.actions.bundle.compare import difference_of_tables, difference_of_texts
-from study.actions.bundle.derive import FOLDER, TABLE, derive
-from study.actions.bundle.manifest import MANIFEST, Manifest, datasets_of, digests
-from study.actions.bundle.pack import STUDY
+from study.actions.bundle.pack import FOLDER, MANIFEST, STUDY, TABLE, Manifest, datasets_of, derive, digests
 from study.actions.screen import Screen
 from study.spec.folder import OutFolder
 from study.spec.records import parse_record
@@ -45,19 +43,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found.
+    """What a check found."""
 
-    Attributes
-    ----------
-    study, digest
-        Name of the study; SHA-256 of the archive, which tells it from another that agrees with itself.
-    findings
-        What was compared.
-    """
-
+    # name of the study; SHA-256 of the archive, which tells it from another that agrees with itself
     study: str
     digest: str
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...]  # what was compared
 
     @property
     def agrees(self) -> bool:
@@ -194,13 +185,7 @@ def _report(folder: Path, manifest: Manifest, files: dict[str, bytes]) -> Iterat
 
 
 def _as_versions(packages: Sequence[str], here: Sequence[str]) -> list[str]:
-    """Return the libraries that a manifest lists; refuse what is none, for they are struck out of the pages.
-
-    Raises
-    ------
-    KnockoutError
-        If they are not the libraries of a report, each with a version.
-    """
+    """Return the libraries that a manifest lists; refuse what is none, for they are struck out of the pages."""
     names = [known.rpartition(" ")[0] for known in here]
     if [one.rpartition(" ")[0] for one in packages] != names or not all(_VERSION.fullmatch(one) for one in packages):
         raise KnockoutError(f"its libraries are not those of a report: {', '.join(names)}.", where=MANIFEST)

@@ -39,15 +39,7 @@ def _alike(one: pd.Series, other: pd.Series) -> np.ndarray:
 
 
 def difference_of_texts(packed: bytes, derived: bytes, apart: Sequence[str] = ()) -> str:
-    """Return the first line in which two pages differ but for their pictures; empty where they agree.
-
-    Parameters
-    ----------
-    packed, derived
-        HTML or Markdown, UTF-8.
-    apart
-        What may differ: versions of libraries.
-    """
+    """Return the first line in which two pages (UTF-8) differ but for pictures and ``apart``; empty if they agree."""
     for one, other in zip_longest(_lines(packed, apart), _lines(derived, apart), fillvalue=""):
         if one != other:
             start = max(0, _same(_words(one), _words(other)) - _BEFORE)

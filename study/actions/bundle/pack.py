@@ -1,33 +1,80 @@
-"""Packs what a reviewer needs of a study: what was asked, what came out, what it was computed with. No data."""
+"""Packs what a reviewer needs of a study: what was asked, what came out, what it was computed with. No data.
+
+The report in it is made of its table and records alone, so that anybody can make it again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import distributions
 from pathlib import Path
 
 from components.core.errors import KnockoutError, redact
 from components.tables.csvfile import for_spreadsheets
-from reports.options import Provenance
+from reports.build import build_search, write
+from reports.findings.analysis import analyse
+from reports.folder import LIST, LOCK
+from reports.options import DEFAULTS, Provenance
+from reports.search.reading import read_search, read_tuning
+from reports.table.table import load
 from study.actions.bundle.archive import write_archive, write_files
-from study.actions.bundle.derive import FOLDER, TABLE, derive
-from study.actions.bundle.manifest import MANIFEST, Manifest, datasets_of, digests
-from study.actions.report import sealed
+from study.actions.report import Request, planned_of, sealed
 from study.actions.screen import Screen
 from study.spec.files import write_first
 from study.spec.folder import OutFolder
-from study.spec.records import CellRecord, OwnersRecord, PlanRecord, SearchRecord, read_record
-from study.spec.versions import versions
+from study.spec.machine import versions
+from study.spec.records import (
+    CellRecord,
+    CellRow,
+    OwnersRecord,
+    PlanKind,
+    PlanRecord,
+    Record,
+    SearchRecord,
+    read_record,
+)
 from study.store.ledger import Ledger
 from study.store.plan_file import read_commands, read_plan
 from study.store.table import tidy
 from study.study_file.yaml_file import study_text
 
+FOLDER = "bundle"  # as a page names the folder of its table
+TABLE = "cells.csv"
+PARTS = ("report.html", "report.md", "tables")
 PACKING = "writing the report of the bundle from its table"
-STUDY, ENVIRONMENT = "study.yaml", "environment.txt"
+MANIFEST, STUDY, ENVIRONMENT = "manifest.json", "study.yaml", "environment.txt"
+
+
+class Manifest(Record):
+    """The first file of a bundle."""
+
+    study: str  # name of the study
+    # number of planned cells and of those that have ended; 0 of a search whose test is sealed
+    cells: int
+    ended: int
+    datasets: dict[str, dict[str, str]]  # block, network, exam and data digest of every data set by name
+    # what the bundle was packed with, and what its report was computed with
+    versions: dict[str, str]
+    libraries: list[str]
+    members: dict[str, str]  # SHA-256 of every other file by name
+
+
+def digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the SHA-256 of every file but the manifest, by name."""
+    return {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files) if name != MANIFEST}
+
+
+def datasets_of(rows: Sequence[CellRow]) -> dict[str, dict[str, str]]:
+    """Return what planned cells say of their data sets, by name."""
+    return {
+        row.dataset: {"block": row.block, "network": row.network, "split": row.split, "data": row.data_digest}
+        for row in rows
+    }
 
 
 @dataclass(frozen=True)
@@ -86,7 +133,8 @@ def _design(out: Path, plan: PlanRecord, records: dict[str, CellRecord]) -> dict
 def _common(out: Path, plan: PlanRecord | None) -> dict[str, bytes]:
     """Return what every bundle has: the study, its commands, its environment, its search."""
     folder, search = OutFolder(out), OutFolder(out).search
-    files = {_name(path, out): path.read_bytes() for path in _searched(out) if path.is_file()}
+    searched = (search.trial_table, search.confirmed, search.path, search.openings)
+    files = {_name(path, out): path.read_bytes() for path in searched if path.is_file()}
     record = read_record(search.summary, SearchRecord)
     if record is not None:  # its storage may have a password
         shown = record.model_copy(update={"storage": redact(record.storage, record.storage)})
@@ -113,11 +161,6 @@ def _manifest(plan: PlanRecord | None, records: dict[str, CellRecord], files: di
     return json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
 
 
-def _searched(out: Path) -> tuple[Path, ...]:
-    search = OutFolder(out).search
-    return search.trial_table, search.confirmed, search.path, search.openings
-
-
 def _name(path: Path, out: Path) -> str:
     return path.relative_to(out).as_posix()
 
@@ -126,3 +169,29 @@ def _environment() -> str:
     """Return the installed packages and their versions: no addresses, which may hold a token."""
     names = {f"{package.metadata['Name']}=={package.version}" for package in distributions()}
     return "".join(f"{name}\n" for name in sorted(names, key=str.casefold))
+
+
+def derive(folder: Path, git_commit: str) -> dict[str, bytes]:
+    """Return the files of the report of an unpacked bundle by their names in it; nothing in ``folder`` is changed.
+
+    The name of ``folder`` is :data:`FOLDER`; ``git_commit`` is that of the checkout that packed it.
+    """
+    out, page_out = OutFolder(folder), folder.parent / "derived"
+    shutil.rmtree(page_out, ignore_errors=True)
+    provenance = Provenance(read_commands(folder), git_commit)
+    if not out.plan.exists():
+        build_search(out.search, page_out, provenance=provenance)
+        return _files(page_out)
+    plan = read_plan(folder)
+    options = Request(DEFAULTS).with_defaults(plan.metric, plan.margin, plan.alpha).complete_options
+    analysis = analyse(replace(load(folder / TABLE, options), planned=planned_of(folder, plan)), options)
+    search = read_search(out.search) if plan.kind is PlanKind.SEARCH else None
+    tuning = read_tuning(out.tuning_table) if plan.kind is PlanKind.TUNED else None
+    write(analysis, page_out, provenance=provenance, search=search, tuning=tuning)
+    return _files(page_out)
+
+
+def _files(page_out: Path) -> dict[str, bytes]:
+    paths = [path for path in sorted(page_out.rglob("*")) if path.is_file() and path.name not in (LIST, LOCK)]
+    names = {path.relative_to(page_out).as_posix(): path for path in paths}
+    return {f"report/{name}": path.read_bytes() for name, path in names.items() if name.split("/")[0] in PARTS}

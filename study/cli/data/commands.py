@@ -63,9 +63,9 @@ def data_export_split(
     arm: Annotated[str, typer.Option(help="whose training negatives are written; default: the reference")] = "",
 ) -> None:
     """Write exams as files in GENELink's layout, for programs that run elsewhere; no label of the test is in them."""
-    from study.cli import outside
+    from study.cli import exchange
 
-    outside.export(source, to, data, tuple(only or ()), {"split": split, "repeats": repeats}, arm)
+    exchange.export(source, to, data, tuple(only or ()), {"split": split, "repeats": repeats}, arm)
 
 
 PREPARE = PrepareSettings()

@@ -19,8 +19,7 @@ from components.data.prepare.prepare import prepare as make
 from components.tables.network import read_network
 from reports.words.numbers import count
 from search_spaces.arm import parse_choice
-from study.actions.audits import AuditTable, audit_table
-from study.actions.preview import AUDITING
+from study.actions.preview import AUDITING, AuditTable, audit_table
 from study.cli.display import busy, make_console, show_table
 
 EXAMPLES = 3
@@ -79,29 +78,7 @@ def fetch(
     to: Path | None = None,
     source: str = beeline.SOURCE,
 ) -> Path:
-    """Download the chosen data sets into a folder and show how; files that are there already are checked and kept.
-
-    Parameters
-    ----------
-    collection
-        ``beeline``.
-    networks, cells, genes
-        Which to download, upper or lower case; empty for all. ``genes`` is the n of ``TFs+<n>``.
-    to
-        Folder; None for ``beeline`` in the user's cache.
-    source
-        Address of a copy of the repository.
-
-    Returns
-    -------
-    Path
-        The folder, for ``knockout run --data``.
-
-    Raises
-    ------
-    KnockoutError
-        If a choice is unknown or a file cannot be downloaded. Files downloaded before stay.
-    """
+    """Download the chosen data sets into a folder and show how; files that are there already are checked and kept."""
     beeline.check_source(source)
     files = beeline.select(collection, networks, cells, genes)
     folder = beeline.default_folder() if to is None else Path(to).expanduser()
@@ -133,31 +110,7 @@ def _download(files: Sequence[beeline.RemoteFile], to: Path, source: str, consol
 def prepare(
     files: LabFiles, to: Path, raw: dict[str, Any], *, name: str = "", cell: str = "", overwrite: bool = False
 ) -> Path:
-    """Make a data set of a lab's files and show the account of it.
-
-    Parameters
-    ----------
-    files
-        Expression, network and what else there is.
-    to
-        Folder to make; with ``name`` and ``cell`` the folder below which it is made.
-    raw
-        Settings of :class:`PrepareSettings`.
-    name, cell
-        Network and cell type, as tables and the statistics should call them; both or none.
-    overwrite
-        Whether an earlier data set there may be replaced.
-
-    Returns
-    -------
-    Path
-        The data set's folder.
-
-    Raises
-    ------
-    KnockoutError
-        For a mistake in the options or the files.
-    """
+    """Make a data set of a lab's files and show the account of it."""
     settings = parse_settings(PrepareSettings, raw, owner="prepare", where="knockout data prepare")
     if files.gene_ordering is None and settings.p_value != PrepareSettings().p_value:
         raise KnockoutError("p-values come from a gene ordering; give --gene-ordering as well.", where="--p-value")

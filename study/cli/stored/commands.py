@@ -10,8 +10,11 @@ from typing import Annotated
 
 import typer
 
-from study.cli.options import Alpha, Block, Draw, Margin, Metric, Pdf, Reference, Report, Tracking, Within
-from study.cli.typed import typed
+from components.core.errors import command
+from reports.words.numbers import count
+from study.cli.options import Alpha, Block, Draw, Margin, Metric, Pdf, Reference, Report, Tracking, Within, typed
+
+EXIT_DISAGREES = 1
 
 
 def report(
@@ -88,13 +91,28 @@ def bundle(
     to: Annotated[Path, typer.Option("--to", metavar="ZIP", help="archive to write")],
 ) -> None:
     """Pack a study for a reviewer: question, table, report, commands, versions, digests. No data, no predictions."""
-    from study.cli.stored import bundles
+    from study.actions.bundle import pack
+    from study.cli.display import Terminal
 
-    bundles.bundle(out, to)
+    screen = Terminal()
+    packed = pack.bundle(out, to, screen)
+    screen.say(f"bundle:  {packed.path.resolve()} ({count(len(packed.members), 'file')}; no data, no predictions)")
+    screen.say(f"SHA-256: {packed.digest}")
+    screen.say(f"next:    {command('knockout', 'check', packed.path)}")
 
 
 def check(path: Annotated[Path, typer.Argument(metavar="ZIP", help="what knockout bundle wrote")]) -> None:
     """Check a bundle: every digest, and the report, made again from the table in it. Exit code 1 where it differs."""
-    from study.cli.stored import bundles
+    from study.actions.bundle import check as of_bundle
+    from study.cli.display import Terminal, show_table
 
-    raise typer.Exit(bundles.check(path))
+    screen = Terminal()
+    checked = of_bundle.check(path, screen)
+    rows = [[finding.what, "agrees" if finding.agrees else "DIFFERS", finding.said] for finding in checked.findings]
+    show_table(screen.console, f"{checked.study}: {path.name}", ["what", "", "seen"], rows)
+    screen.say(f"SHA-256: {checked.digest}")
+    if not checked.agrees:
+        wrong = sum(not finding.agrees for finding in checked.findings)
+        screen.say(f"{count(wrong, 'thing')} of {len(rows)} differ: do not trust this bundle.")
+        raise typer.Exit(EXIT_DISAGREES)
+    screen.say("The bundle agrees with itself. That it is the one that was published, its SHA-256 says.")

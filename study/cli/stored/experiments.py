@@ -28,10 +28,9 @@ from study.spec.records import CellRow
 from study.store.ledger import Ledger
 from study.store.plan_file import read_plan, read_trial_rows
 from study.store.table import tidy
-from study.store.tracking.addresses import default_uri
 from study.store.tracking.runs import PATH, SEARCH
-from study.store.tracking.tracker import Tracker
-from study.store.tracking.walked import send_path
+from study.store.tracking.store_file import default_uri
+from study.store.tracking.tracker import Tracker, send_path
 
 TABLE = OutFolder(Path()).table.name
 Plans = dict[str, tuple[Path, list[CellRow]]]  # by the name a study goes by beside the others
@@ -42,21 +41,9 @@ EXAMS = (("data_digest", ["dataset"]), ("split", ["dataset"]), ("split_digest", 
 
 
 def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
-    """Report the arms of several studies in one table, on the cells that all of them planned.
+    """Report the arms of several studies in one table, ``<study>: <arm>``, on the cells that all of them planned.
 
-    Parameters
-    ----------
-    folders
-        Output folders of studies, the first of which gives the reference, the metric, the margin and the level.
-    out
-        Folder of the report; the common table is written there, too.
-    request
-        As ``knockout report`` takes it; an arm is named ``<study>: <arm>``.
-
-    Raises
-    ------
-    KnockoutError
-        If the studies share no cell, or saw different data or different splits.
+    The first of them gives the reference, the metric, the margin and the level. The common table is written, too.
     """
     _refuse_alike(folders)
     _refuse_out(out)
@@ -99,9 +86,8 @@ def of_experiment(uri: str, experiment: str, out: Path | None, request: Request)
             make_console().print(f"left out: {search.trouble}", soft_wrap=True)
         if files is not None and search is not None and search.sealed:
             screen = Terminal()
-            commands = (request.command,)
-            show_report(screen.console, report_search(files, folder, commands, screen, as_pdf=request.as_pdf))
-            return
+            written = report_search(files, folder, (request.command,), screen, as_pdf=request.as_pdf)
+            return show_report(screen.console, written)
         with busy(FETCHING):
             stored = read_experiment(uri, experiment)
         request = request.with_defaults(stored.metric, stored.margin, stored.alpha)
@@ -126,13 +112,7 @@ def _naming_runs(error: ReportError, source: str, runs: Sequence[str]) -> Report
 
 
 def track(out: Path, uri: str | None) -> None:
-    """Send what the ledger of a folder holds to MLflow, as far as the store lacks it; print how much that is.
-
-    Raises
-    ------
-    KnockoutError
-        If the folder holds no study, or the store does not take it.
-    """
+    """Send what the ledger of a folder holds to MLflow, as far as the store lacks it; print how much that is."""
     if uri in (None, default_uri(out)) and out.is_dir() and not os.access(out, os.W_OK):
         raise KnockoutError(
             "the folder cannot be written, and its MLflow store lies in it. Name another store with --tracking-uri.",
@@ -228,7 +208,7 @@ def _twins(frame: pd.DataFrame) -> dict[str, str]:
 
 def _print_differences(planned: Plans, shared: set[tuple[str, int]], twins: Mapping[str, str]) -> None:
     console = make_console()
-    left = sum(len(rows) for _, rows in planned.values()) - _count_shared(planned, shared)
+    left = sum((row.dataset, row.repeat) not in shared for _, rows in planned.values() for row in rows)
     if left:
         console.print(f"{count(left, 'cell')} left out: not every study planned their data set and repeat.")
     for arm, first in twins.items():
@@ -255,10 +235,6 @@ def _shared(planned: Plans) -> set[tuple[str, int]]:
         lists = "; ".join(f"{name} has {', '.join(sorted({d for d, _ in own}))}" for name, own in cells.items())
         raise KnockoutError(f"these studies share no data set and repeat: {lists}.")
     return shared
-
-
-def _count_shared(planned: Plans, shared: set[tuple[str, int]]) -> int:
-    return sum((row.dataset, row.repeat) in shared for _, rows in planned.values() for row in rows)
 
 
 def _cells(name: str, folder: Path, rows: list[CellRow], shared: set[tuple[str, int]]) -> pd.DataFrame:

@@ -17,11 +17,10 @@ from study.actions import report as actions
 from study.actions.report import Report, Request
 from study.cli.display import Terminal, show_table
 from study.spec.folder import OutFolder, SearchFolder
-from study.store.tracking.addresses import serve_command, view_address
+from study.store.tracking.store_file import serve_command, view_address
 
 if TYPE_CHECKING:  # a report is written without what trains
-    from study.actions.run import Ended
-    from study.run.engine import Outcome
+    from study.actions.run import Ended, Outcome
 
 MOST = 30  # rows of what each arm reached
 
@@ -120,14 +119,8 @@ def _show_outcome(console: Console, outcome: Outcome, report: Report, out: Path)
         console.print(f"\n{count(outcome.failed, 'cell')} failed: {why} says why; --retry-failed runs them again.")
     console.print(f"\nreport:  {report.page.resolve()}", soft_wrap=True)
     console.print(f"table:   {outcome.table.resolve()}", soft_wrap=True)
-    console.print(f"MLflow:  {_mlflow(outcome)}", soft_wrap=True)
-    if outcome.view and not outcome.remedy:
-        address = view_address(outcome.tracking_uri, outcome.view)
-        console.print(f"compare: {address}", soft_wrap=True, markup=False)
-
-
-def _mlflow(outcome: Outcome) -> str:
     address = outcome.tracking_uri
-    if outcome.remedy:
-        return f"{address} {outcome.remedy}"
-    return serve_command(address) or address
+    mlflow = f"{address} {outcome.remedy}" if outcome.remedy else serve_command(address) or address
+    console.print(f"MLflow:  {mlflow}", soft_wrap=True)
+    if outcome.view and not outcome.remedy:
+        console.print(f"compare: {view_address(address, outcome.view)}", soft_wrap=True, markup=False)

@@ -12,18 +12,12 @@ from rich.live import Live
 from rich.text import Text
 
 from reports.words.numbers import count
-from study.cli.display import LOADING, busy, counts, duration, make_console, make_table
+from study.cli.display import LOADING, busy, duration, make_console, make_table
 from study.plan.progress import Progress, ProgressReader
 
 
 def show(out: Path) -> None:
-    """Print how far a study is, who runs it, and why cells failed.
-
-    Raises
-    ------
-    KnockoutError
-        If ``out`` holds no study.
-    """
+    """Print how far a study is, who runs it, and why cells failed."""
     console = make_console()
     with busy(LOADING):
         now = ProgressReader(out).read()
@@ -35,11 +29,6 @@ def watch(out: Path, every: float) -> None:
     """Show how far a study is until it is complete or the user has seen enough (Ctrl-C).
 
     On a terminal the picture is drawn anew every so many seconds; elsewhere a line is printed when something changed.
-
-    Raises
-    ------
-    KnockoutError
-        If ``out`` holds no study.
     """
     console, folder = make_console(), ProgressReader(out)
     try:
@@ -114,7 +103,9 @@ def _parts(now: Progress) -> Iterator[RenderableType]:
 
 def _title(now: Progress) -> str:
     if now.rows:
-        return f"{now.rows[0].study}: {len(now.ended)} of {count(len(now.rows), 'cell')} ({counts(now.ended)})"
+        statuses = Counter(str(record.status) for record in now.ended.values())
+        ends = ", ".join(f"{n} {status}" for status, n in statuses.most_common()) or "none"
+        return f"{now.rows[0].study}: {len(now.ended)} of {count(len(now.rows), 'cell')} ({ends})"
     if now.search is not None:
         return _of_search(now)
     return f"tuning: {count(now.tuned, 'trial')} ended"

@@ -9,7 +9,6 @@ from itertools import chain, zip_longest
 from statistics import fmean
 from typing import TypeAlias
 
-from study.plan.cost.shape import Shape, distance, shape_of
 from study.plan.cost.timing import (
     BATCHES,
     LONGEST_S,
@@ -20,7 +19,7 @@ from study.plan.cost.timing import (
     pace_of_training,
     shortened,
 )
-from study.plan.cost.work import Draws, Exams
+from study.plan.cost.work import Draws, Exams, Shape, distance, shape_of
 from study.plan.probe import as_on_a_lane
 from study.spec.cell import Cell
 from study.spec.machine import Lane
@@ -31,19 +30,13 @@ Place: TypeAlias = tuple[Shape, str]  # a shape on a data set
 
 
 class Paces:
-    """The paces of arms on data sets.
-
-    Attributes
-    ----------
-    timed, kinds
-        Number of shapes on data sets that were timed, and of all that were asked for.
-    """
+    """The paces of arms on data sets."""
 
     def __init__(self, exams: Exams, draws: Draws, lane: Lane) -> None:
         self.exams, self.draws, self.lane = exams, draws, lane
         self._timed: dict[Place, Pace | None] = {}
         self._followed: dict[Place, Pace | None] = {}
-        self.kinds = 0
+        self.kinds = 0  # shapes on data sets that were asked for, timed or not
 
     @property
     def timed(self) -> int:
@@ -95,16 +88,13 @@ class Paces:
         ran = [other for other in alike if exact or not self._failed(other)]
         if not alike:
             return None
-        other = min(ran or alike, key=lambda other: self._away(place, other))
+        other = min(ran or alike, key=lambda other: distance(place[0], other[0]) + OTHER_DATA * (place[1] != other[1]))
         pace = self._timed[other]
         return None if pace is None else pace.times(self._ratio(other[1], dataset))
 
     def _failed(self, place: Place) -> bool:
         pace = self._timed[place]
         return pace is not None and not pace.joint.batch
-
-    def _away(self, place: Place, other: Place) -> float:
-        return distance(place[0], other[0]) + OTHER_DATA * (place[1] != other[1])
 
     def _ratio(self, known: str, other: str) -> float:
         """Return how many times as long a batch takes on one data set as on another: measured, else by their genes."""

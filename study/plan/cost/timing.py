@@ -22,7 +22,7 @@ from search_spaces.arm import Arm
 from study.train.checkpoint import Checkpoint
 from study.train.fit import graph_stage, joint_stage
 from study.train.learner import Workplace, score_by_learner
-from study.train.limit import CellTimeoutError, time_limit
+from study.train.resources import CellTimeoutError, time_limit
 from study.train.score import assemble_arm, score_fold
 from study.train.stages.trainer import Stage, Trainer
 from study.train.stages.unsupervised import fit_to_expression
@@ -48,22 +48,13 @@ class StagePace:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of the pieces of an arm's cell on a data set.
+    """Seconds of the pieces of an arm's cell on a data set."""
 
-    Attributes
-    ----------
-    start
-        What a fold takes before its first batch; of a method without epochs, all that a fold takes.
-    joint, graph
-        The stages; ``graph`` is zero for an arm that has none.
-    step
-        A step of the stage without labels.
-    """
-
-    start: float = 0.0
+    start: float = 0.0  # what a fold takes before its first batch; of a method without epochs, all that a fold takes
+    # the stages; ``graph`` is zero for an arm that has none
     joint: StagePace = StagePace()
     graph: StagePace = StagePace()
-    step: float = 0.0
+    step: float = 0.0  # a step of the stage without labels
 
     def times(self, factor: float) -> Pace:
         """Return the pace on a data set, or of an arm, that takes ``factor`` times as long."""
@@ -135,9 +126,9 @@ def pace_of_learner(
         changes = {"epochs": epochs, "graph_epochs": graph_epochs, "patience": 9, "graph_patience": 9}
         short = budget.model_copy(update={**changes, "validate_every": BATCHES})
         began = time.perf_counter()
-        made = score_by_learner(arm, dataset, few, streams, short, device, Workplace(), Checkpoint())
-        pretrained = any(name.startswith("graph_") for name in made.context.curves)
-        return time.perf_counter() - began, made.context.pairs, pretrained
+        *_, context = score_by_learner(arm, dataset, few, streams, short, device, Workplace(), Checkpoint())
+        pretrained = any(name.startswith("graph_") for name in context.curves)
+        return time.perf_counter() - began, context.pairs, pretrained
 
     graph_epochs = min(1, budget.graph_epochs)
     start, pairs, pretrained = fit(1, graph_epochs)

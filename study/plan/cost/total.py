@@ -14,12 +14,11 @@ from typing import TypeVar
 
 from components.core.metrics import OWN
 from study.plan.cost.pace import Paces
-from study.plan.cost.shape import Kind, like
-from study.plan.cost.work import Draws, Exams, Work
+from study.plan.cost.work import Draws, Exams, Kind, Work, like
 from study.plan.plan import Plan
-from study.plan.time_left import Key, key_of
 from study.spec.cell import Cell
 from study.store.ledger import Ledger, training_of
+from study.store.time_left import Key, key_of
 from study.train.stages.shared import stage_group
 
 K = TypeVar("K")
@@ -27,31 +26,18 @@ K = TypeVar("K")
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that the missing cells of a study will take.
+    """Seconds that the missing cells of a study will take."""
 
-    Attributes
-    ----------
-    seconds
-        Sum over cells, on one lane.
-    at_most
-        The same if no cell stops early.
-    unknown
-        Number of missing cells that are not in the sum: of programs that a plan does not run.
-    slow
-        Missing cells that are not in it either, by arm: of methods that take longer than a plan spends on them.
-    rescored
-        Number of missing cells that were trained before other metrics were asked for: stored scores give the new ones.
-    timed, kinds
-        How many kinds of cells (arms of one shape on one data set) were timed, out of how many that no finished cell
-        tells; the others are taken to cost what the nearest of them does.
-    """
-
-    seconds: float
-    at_most: float
-    unknown: int = 0
+    seconds: float  # sum over cells, on one lane
+    at_most: float  # the same if no cell stops early
+    unknown: int = 0  # number of missing cells that are not in the sum: of programs that a plan does not run
+    # missing cells that are not in it either, by arm: of methods that take longer than a plan spends on them
     slow: Mapping[str, int] = field(default_factory=dict)
+    # how many kinds of cells (arms of one shape on one data set) were timed, out of how many that no finished cell
+    # tells; the others are taken to cost what the nearest of them does
     timed: int = 0
     kinds: int = 0
+    # number of missing cells that were trained before other metrics were asked for: stored scores give the new ones
     rescored: int = 0
 
 

@@ -1,25 +1,82 @@
-"""How much there is to do in a cell: batches of an epoch, pairs to score, folds, negatives to draw."""
+"""How much there is to do in a cell, and the shape of its arm, which decides how long a batch of it takes."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from threading import RLock
+from typing import Any, TypeAlias
 
+from cachetools import LRUCache, cached
+
+from components.core import registry
+from components.core.budget import Budget
 from components.core.dataset import Dataset
 from components.core.exam import Split
 from components.core.streams import Streams
-from search_spaces.arm import Choice
-from study.plan.cost.shape import Shape, distance, draw_of
+from search_spaces.arm import Arm, Choice, canonical_json
 from study.plan.cost.timing import Pace, StagePace
 from study.plan.plan import Plan
 from study.spec.cell import Cell
 from study.train.exams import make_folds
 
+Shape: TypeAlias = frozenset[tuple[str, Any]]  # (factor.setting, value), with a level as a setting of its own
+Kind: TypeAlias = tuple[Shape, Shape, Budget, str]
+
+PACED_BY = ("batch_size", "graph_batch_size", "precision")
+LEVEL = "level"
+OTHER_LEVEL = 3.0  # how far another level is away, in settings that differ
 COUNTED = 16  # samplers whose draws are counted on a data set; others draw as many as the nearest of these
 Until = Callable[[int, int], float]  # epochs and patience to the epochs that are trained
+
+
+@cached(LRUCache(8192), key=lambda arm, budget: (arm.digest, budget), lock=RLock())
+def shape_of(arm: Arm, budget: Budget) -> Shape:
+    """Return what decides the seconds of a batch: parts of the model, and of the budget.
+
+    A setting that a level names in ``same_cost`` is left out. So are, of an assembled model, what it is shown and how
+    its negatives are drawn: they do not change what a batch computes.
+    """
+    left_out = ("negatives", "scorer") if arm.trains else ("negatives",) if arm.learns else ()
+    settings = {f"training.{name}": getattr(budget, name) for name in PACED_BY if arm.budgeted}
+    for factor, choice in arm.canonical.items():
+        if factor not in left_out:
+            settings |= _settings(factor, choice)
+    return frozenset(settings.items())
+
+
+def draw_of(arm: Arm) -> Shape:
+    """Return what decides how many negatives an arm draws; nothing where it draws none."""
+    choice = arm.canonical.get("negatives")
+    return frozenset(_settings("negatives", choice).items()) if choice else frozenset()
+
+
+def like(cell: Cell) -> Kind:
+    """Return what cells share that take as long: shape, draws, budget and data set."""
+    return shape_of(cell.arm, cell.budget), draw_of(cell.arm), cell.budget, cell.labels.dataset
+
+
+def distance(one: Shape, other: Shape) -> float:
+    """Return how far two shapes are apart: 0 for the same, about 1 for a setting, and more for a level."""
+    here, there = dict(one), dict(other)
+    return sum(_apart(name, here.get(name), there.get(name)) for name in {name for name, _ in one ^ other})
+
+
+def _apart(name: str, one: Any, other: Any) -> float:
+    if name.endswith(f".{LEVEL}"):
+        return OTHER_LEVEL
+    numbers = all(isinstance(value, int | float) and value > 0 for value in (one, other))
+    return min(abs(math.log(one / other)), 1.0) if numbers else 1.0
+
+
+def _settings(factor: str, choice: Mapping[str, Any]) -> dict[str, Any]:
+    free = getattr(registry.level(factor, choice["level"]), "same_cost", ())
+    values = {name: value for name, value in choice["settings"].items() if name not in free}
+    plain = {name: v if isinstance(v, int | float | str) else canonical_json(v) for name, v in values.items()}
+    return {f"{factor}.{LEVEL}": choice["level"], **{f"{factor}.{name}": value for name, value in plain.items()}}
 
 
 @dataclass(frozen=True)
@@ -124,15 +181,11 @@ class Work:
         graph = unlabelled = 0.0
         if arm.fits_unsupervised:
             unlabelled = pace.step * budget.unsupervised_steps if pays else 0.0
-        if self._pretrains and (pays or arm.fits_unsupervised):
+        pretrains = arm.learns or "fusion" not in arm.silenced  # whatever arm its pace is that of
+        if pretrains and (pays or arm.fits_unsupervised):
             stage = pace.graph if pace.graph.batch or arm.learns else pace.joint  # of an arm without it: dearer than it
             graph = until(budget.graph_epochs, budget.graph_patience) * self._epoch_s(stage, budget.graph_batch_size)
         return exam.folds * (pace.start + graph + joint + scoring) + unlabelled
-
-    @property
-    def _pretrains(self) -> bool:
-        """Whether the arm has a graph stage, whatever arm its pace is that of."""
-        return self.cell.arm.learns or "fusion" not in self.cell.arm.silenced
 
     def _epoch_s(self, stage: StagePace, size: int) -> float:
         """Return the seconds of an epoch: its batches, and validation."""

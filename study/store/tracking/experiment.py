@@ -1,29 +1,20 @@
-"""One experiment in an MLflow store: its runs by key, what they are given, and how a ruined store is set aside.
-
-MLflow is imported here only; its telemetry is switched off before that.
-"""
+"""One experiment in an MLflow store: its runs by key, and what they are given."""
 
 from __future__ import annotations
 
 import json
-import logging
-import os
-import shutil
-import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.core.errors import KnockoutError, redact
-from study.spec.files import set_aside
 from study.spec.folder import OutFolder
-from study.store.tracking.empty import make_empty
 from study.store.tracking.runs import Metric
+from study.store.tracking.store_file import point_at_artifacts, prepared_client, provide_store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -34,7 +25,6 @@ MAX_METRICS, MAX_PARAMS = 1000, 100  # of one log_batch call
 VIEW = "knockout"  # name of the view that compares arms
 _LONGEST_DIGEST = 36  # of a data set
 LONGEST_NAME = 250  # of a run, in the databases that count
-SIDECARS = ("-journal", "-wal", "-shm")  # SQLite would play an old journal into a new store
 
 
 @dataclass
@@ -52,10 +42,6 @@ class MlflowStore:
 
     Parameters
     ----------
-    uri
-        MLflow's tracking URI.
-    experiment
-        Its name.
     own
         The output folder if the store is the sqlite file in it, which is made there.
     """
@@ -78,8 +64,8 @@ class MlflowStore:
 
         try:
             if self.own is not None:
-                _make(self.own)
-                _follow(self.own)
+                provide_store(self.own)
+                point_at_artifacts(self.own)
             return client(self.uri)
         except (UnsupportedModelRegistryStoreURIException, ArgumentError, ImportError) as error:
             message = redact(str(error).strip().split("\n")[0], self.uri)
@@ -199,82 +185,6 @@ class MlflowStore:
             token = page.token
             if not token:
                 return
-
-
-def prepared_client() -> type[MlflowClient]:
-    """Import MLflow without its telemetry, its logs and its patience; return the class of its client."""
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read at import; only the word 'true' counts
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seven of them take four minutes
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for every run that ends
-    from mlflow.store.db import utils
-    from mlflow.tracking import MlflowClient
-
-    utils.MAX_RETRY_COUNT = 3  # ten of them take two minutes
-    for name in ("alembic", "mlflow", "urllib3"):  # what they warn of is said once, without secrets
-        logging.getLogger(name).setLevel(logging.ERROR)
-    return MlflowClient
-
-
-def set_ruin_aside(folder: OutFolder) -> Path | None:
-    """Rename the store of an output folder if it cannot be read; return its new name, None if it is sound or held."""
-    store = folder.mlflow
-    if not store.exists() or not _ruined(store):
-        return None
-    beside = [store.with_name(store.name + suffix) for suffix in SIDECARS]
-    return set_aside(store, *beside, folder.mlflow_artifacts)  # copies of predictions: the new store makes its own
-
-
-def _ruined(store: Path) -> bool:
-    """Whether a file is no database, a damaged one, or one without MLflow's tables; one that is locked is sound."""
-    if not store.is_file():
-        return True
-    try:
-        with closing(sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True, timeout=1.0)) as database:
-            tables = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
-            sound = database.execute("pragma quick_check(1)").fetchone() == ("ok",)
-            return not sound or not {"experiments", "runs", "alembic_version"} <= tables
-    except sqlite3.OperationalError:  # locked, or not ours to read
-        return False
-    except sqlite3.DatabaseError:
-        return True
-
-
-def _make(folder: OutFolder) -> None:
-    """Make the sqlite store aside: a kill amid MLflow's migrations would leave one that nobody can open."""
-    root, store = folder.root, folder.mlflow
-    for ruin in root.glob(".mlflow-*"):
-        shutil.rmtree(ruin, ignore_errors=True)
-    if not store.exists():
-        with tempfile.TemporaryDirectory(dir=root, prefix=".mlflow-") as made:
-            empty = Path(made) / store.name
-            make_empty(empty, _migrate)
-            empty.replace(store)
-
-
-def _follow(folder: OutFolder) -> None:
-    """Point the store of a folder that was moved or copied at the artifacts in it: MLflow keeps whole paths.
-
-    It would go on to write where the folder was, into the artifacts of the study that this one is a copy of.
-    """
-    here = folder.mlflow_artifacts.as_uri()
-    elsewhere = (
-        "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location LIKE ? AND artifact_location != ?"
-    )
-    # what SQLite cannot read, or may not write, MLflow refuses with its reason
-    with suppress(sqlite3.Error), closing(sqlite3.connect(folder.mlflow, timeout=10)) as store, store:
-        for (before,) in store.execute(elsewhere, (f"file://%/{folder.mlflow_artifacts.name}", here)).fetchall():
-            store.execute("UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?", (here, before))
-            store.execute(
-                "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) WHERE substr(artifact_uri, 1, ?) = ?",
-                (here, len(before) + 1, len(before) + 1, f"{before}/"),
-            )
-
-
-def _migrate(store: Path) -> None:
-    prepared_client()(f"sqlite:///{store}").search_experiments(max_results=1)
 
 
 def _known(run: Run) -> KnownRun:

@@ -7,31 +7,21 @@ doubled: a study that is resumed, or run again, or by two drivers at once, adds 
 
 from __future__ import annotations
 
+import csv
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from components.core.errors import KnockoutError, brief, command, redact
-from study.spec.folder import OutFolder
-from study.spec.records import CellRecord, CellRow, PlanRecord
+from study.spec.folder import OutFolder, SearchFolder
+from study.spec.records import CellRecord, CellRow, PlanRecord, read_record
+from study.store.ledger import Ledger
 from study.store.locks import hold, usable
-from study.store.tracking.addresses import default_uri
-from study.store.tracking.experiment import PARENT, KnownRun, MlflowStore, set_ruin_aside
-from study.store.tracking.live import Standing
-from study.store.tracking.runs import (
-    STUDY,
-    Metric,
-    Stage,
-    arm_metrics,
-    arm_params,
-    cell_metrics,
-    cell_params,
-    cell_tags,
-    first_view,
-    run_status,
-    study_tags,
-)
+from study.store.tracking import runs
+from study.store.tracking.experiment import PARENT, KnownRun, MlflowStore
+from study.store.tracking.runs import STUDY, Metric, Stage, Standing
+from study.store.tracking.store_file import default_uri, set_ruin_aside
 
 LEVEL, REASON, EARLIER, SEALED = "knockout.level", "knockout.reason", "knockout.earlier", "knockout.sealed"
 RETRY_S = 300.0  # for so long a store that failed is left alone
@@ -42,12 +32,6 @@ class Tracker:
 
     Parameters
     ----------
-    name
-        Study, the experiment's name.
-    out
-        Output folder: holds the default store, artifacts and predictions.
-    uri
-        Any MLflow tracking URI; the sqlite store in ``out`` by default.
     stage
         What the cells are run for. Of a sealed one, test scores and predictions are kept out.
     say
@@ -57,8 +41,6 @@ class Tracker:
 
     Attributes
     ----------
-    address
-        The URI as it may be shown.
     trouble
         Why the store does not answer; empty while it does.
     opened
@@ -89,13 +71,7 @@ class Tracker:
         self._close_store()
 
     def refuse_unknown(self) -> None:
-        """Refuse a URI that MLflow has no store for, before anything is trained.
-
-        Raises
-        ------
-        KnockoutError
-            If it has none, or lacks a package for it.
-        """
+        """Refuse a URI that MLflow has no store for, before anything is trained."""
         if not self._own:
             try:
                 _ = self._store.client
@@ -116,15 +92,7 @@ class Tracker:
             self._attempt(self._log, row, record)
 
     def close(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord], files: Sequence[Path] = ()) -> None:
-        """Send what the store lacks, put means on the arms' runs, and end them and the study's.
-
-        Parameters
-        ----------
-        rows, records
-            Every cell that was planned, and the records there are.
-        files
-            What lies beside the cells: artifacts of the study's run.
-        """
+        """Send what the store lacks of planned cells, and files; put means on arms' runs; end them and the study's."""
         done = [row for row in rows if row.cell in records]
         for row in done:
             if not self._has(row, records[row.cell]) and not self._attempt(self._log, row, records[row.cell]):
@@ -191,10 +159,10 @@ class Tracker:
 
     def _begin(self, plan: PlanRecord) -> None:
         self._metric = plan.metric
-        self._store.tag(self._study(), study_tags(plan))
+        self._store.tag(self._study(), runs.study_tags(plan))
         if not self.stage.sealed:
             self._standing = Standing(plan.rows)
-            self.view = self._store.show(first_view(plan.metric, plan.rows))
+            self.view = self._store.show(runs.first_view(plan.metric, plan.rows))
         planned, datasets = {self._key("cell", row) for row in plan.rows}, {row.dataset for row in plan.rows}
         for key, run in self._store.runs.items():
             if run.tags.get(LEVEL) == "cell" and run.tags.get("knockout.dataset") in datasets:
@@ -204,8 +172,8 @@ class Tracker:
 
     def _log(self, row: CellRow, record: CellRecord) -> None:
         key = self._key("cell", row)
-        run, status = self._store.find(key), run_status(record)
-        tags = {**cell_tags(row, record), LEVEL: self.stage.cell, PARENT: self._arm(row).run_id}
+        run, status = self._store.find(key), "FINISHED" if record.ok else "FAILED"
+        tags = {**runs.cell_tags(row, record), LEVEL: self.stage.cell, PARENT: self._arm(row).run_id}
         opened = run is not None and not self._seals(row) and run.tags.get(SEALED) == "true"
         if run is not None and (opened or (run.status, run.tags.get(REASON)) != (status, tags[REASON])):
             self._store.delete(key)  # left unfinished by a crash, a failure that was retried, a test that is opened
@@ -214,7 +182,7 @@ class Tracker:
         if run is None:
             run = self._store.create(key, f"{row.dataset} · repeat {row.repeat}", tags)
             self._store.add_datasets(run, {row.dataset: row.data_digest})
-            self._store.log(run, cell_params(row), self._shown(row, cell_metrics(record)))
+            self._store.log(run, runs.cell_params(row), self._shown(row, runs.cell_metrics(record)))
             predictions = self.folder.predictions(row.cell)
             if record.ok and predictions.exists() and not self._seals(row):
                 self._store.upload(run, predictions, "predictions")
@@ -243,7 +211,7 @@ class Tracker:
             if done:
                 run = self._arm(of_arm[0])
                 self._store.add_datasets(run, {r.dataset: r.data_digest for r in of_arm})
-                self._store.log(run, {}, self._shown(of_arm[0], arm_metrics(done)))
+                self._store.log(run, {}, self._shown(of_arm[0], runs.arm_metrics(done)))
                 self._store.end(run, "FINISHED" if len(done) == len(of_arm) else "KILLED")
         if self._standing is not None:
             self._store.log(self._study(), {}, self._standing.progress)
@@ -252,7 +220,7 @@ class Tracker:
         complete = self.stage.sealed or all(row.cell in records for row in rows)  # a search prunes
         self._store.end(self._study(), "FINISHED" if complete else "KILLED")
         if self._metric:
-            self.view = self._store.show(first_view(self._metric, rows))
+            self.view = self._store.show(runs.first_view(self._metric, rows))
         self._arms, self._study_run = {}, None  # whoever logs more takes them up again
 
     def _send(self, files: Sequence[Path]) -> None:
@@ -285,7 +253,7 @@ class Tracker:
     def _arm(self, row: CellRow) -> KnownRun:
         if row.arm_digest not in self._arms:
             tags = {LEVEL: self.stage.arm, "knockout.role": row.role, PARENT: self._study().run_id}
-            run = self._find_or_create(self._key("arm", row), row.arm, tags, arm_params(row))
+            run = self._find_or_create(self._key("arm", row), row.arm, tags, runs.arm_params(row))
             self._arms[row.arm_digest] = run
         return self._arms[row.arm_digest]
 
@@ -298,3 +266,25 @@ class Tracker:
             self._store.reopen(run, name)
             self._store.tag(run, tags)
         return run
+
+
+def send_path(folder: SearchFolder, tracker: Tracker, ledger: Ledger) -> set[str]:
+    """Send what MLflow lacks of a path's cells, with the test of arms that are on the path; return their digests.
+
+    The tracker is one of the stage ``PATH``.
+    """
+    walked = read_record(folder.walked, PlanRecord)
+    if walked is None:
+        return set()
+    tracker.opened = _steps(folder.path)
+    records = ledger.read_all(row.cell for row in walked.rows)
+    tracker.close(walked.rows, records)
+    return set(records)
+
+
+def _steps(file: Path) -> set[str]:
+    """Return the digests of arms on the path; none before it is at its end."""
+    if not file.is_file():
+        return set()
+    with file.open(encoding="utf-8", newline="") as lines:
+        return {row["arm_digest"] for row in csv.DictReader(lines)}

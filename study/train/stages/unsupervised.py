@@ -21,13 +21,7 @@ EVERY = 100  # steps over which the loss is averaged, before features are kept
 
 
 def fit_to_expression(trainer: Trainer) -> None:
-    """Fit the bucketing of a model to its expression, and leave it with the features of the lowest mean loss.
-
-    Raises
-    ------
-    DivergedError
-        If the loss becomes NaN or infinite.
-    """
+    """Fit the bucketing of a model to its expression, and leave it with the features of the lowest mean loss."""
     bucketing = trainer.model.bucketing
     with seeded(trainer.streams.seed("init", NAME)):
         fitted = bucketing.unfitted().to(trainer.device)

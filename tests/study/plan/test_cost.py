@@ -7,9 +7,8 @@ import pytest
 
 from components.core.budget import Budget
 from study.plan.cost import estimate, pace
-from study.plan.cost.shape import distance, shape_of
 from study.plan.cost.timing import Pace, StagePace
-from study.plan.cost.work import Draw, ExamSize, Work
+from study.plan.cost.work import Draw, ExamSize, Work, distance, shape_of
 from study.plan.plan import Plan, make_plan
 from study.spec.records import CellRecord
 from study.store.ledger import Ledger

@@ -104,8 +104,8 @@ def forgotten() -> Iterator[None]:
     for name in registry.FACTORS:
         registry.levels(name)
     before = {name: dict(levels) for name, levels in registry._LEVELS.items()}, dict(plugins._LOADED)
-    silent._behaviour.cache_clear()
-    fingerprint._first_batch.cache_clear()
+    silent.behaviour.cache.clear()
+    fingerprint.first_batch.cache.clear()
     yield
     for name, levels in before[0].items():
         registry._LEVELS[name].clear()

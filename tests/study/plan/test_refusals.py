@@ -11,8 +11,7 @@ from components.core import registry
 from components.core.errors import KnockoutError
 from study.plan import refusals
 from study.plan.plan import make_plan
-from study.search.run import open_search
-from study.search.tune import open_tuning
+from study.search.run import open_search, open_tuning
 from study.study_file.study import Study, load_study
 
 DRAWS_NONE = {"cooccurrence": {"joint": 0.001, "quantile": 0.0}}  # every gene is high in every cell

@@ -14,8 +14,8 @@ from study.study_file.study import Study, load_study
 
 @pytest.fixture(autouse=True)
 def _nothing_is_known():
-    silent._behaviour.cache_clear()
-    fingerprint._first_batch.cache_clear()
+    silent.behaviour.cache.clear()
+    fingerprint.first_batch.cache.clear()
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from reports.build import Written
+from study.actions.run import run_plan
 from study.plan.plan import make_plan
-from study.run.engine import make_workers, run_plan
+from study.run.engine import Means, make_workers
 from study.run.pool import Pool
 from study.study_file.study import load_study
 
@@ -157,7 +158,7 @@ def test_a_killed_driver_takes_its_workers_along_and_loses_only_what_was_in_flig
     left = records(out)
     assert 2 <= len(left) < 8
     listener = Silence()
-    outcome = run_plan(make_plan(load_study(study)), out, listener)
+    outcome = run_plan(make_plan(load_study(study)), out, listener, Means())
     assert listener.heard == (len(left), 8 - len(left))
     assert (outcome.done, outcome.failed, outcome.complete) == (8, 0, True)
     assert len(records(out)) == 8 and records(out).items() >= left.items()

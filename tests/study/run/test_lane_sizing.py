@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,8 +18,17 @@ from joblib.externals.loky import ProcessPoolExecutor
 from components.core.errors import KnockoutError
 from study.plan.plan import make_plan
 from study.run import lane_sizing, memory_probe
-from study.run.devices import Device, cgroup_headroom_mb, devices
-from study.run.lane_sizing import CPU_SHARE, GPU_SHARE, known_peaks, pack, size_lanes
+from study.run.lane_sizing import (
+    CPU_SHARE,
+    GPU_SHARE,
+    MOST_PER_GPU,
+    Device,
+    cgroup_headroom_mb,
+    devices,
+    known_peaks,
+    pack,
+    size_lanes,
+)
 from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.spec.records import CellRecord, Status
@@ -46,6 +56,14 @@ def took(cell: Cell, megabytes: float, *, device: str = "cpu", status: str = "ok
     return CellRecord(cell=name, status=Status(status), device=device, peak_memory_mb=megabytes, identity=identity)
 
 
+def sized(text: str, cells: Sequence[Cell], ledger: Ledger, *, find: Any, probe: Any) -> tuple[Lane, ...]:
+    """Size lanes on a machine with other devices, and with another probe of a cell's memory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lane_sizing, "devices", find)
+        patch.setattr(lane_sizing, "probe_peak", probe)
+        return size_lanes(text, cells, ledger)
+
+
 def never(cells: Sequence[Cell], device: str) -> float:
     raise AssertionError("nothing was to be probed")
 
@@ -56,7 +74,7 @@ def test_two_gpus_of_10_gb_hold_three_workers_each_of_3_gb():
     assert len(pack(TWO_GPUS, 3 * 1024, cores=4)) == 4, "two cores each"
     assert pack(TWO_GPUS, 11 * 1024, cores=8) == (Lane("cuda:0", 4), Lane("cuda:1", 4)), "too large: one, and hope"
     assert pack(TWO_GPUS, None, cores=8) == (Lane("cuda:0", 4), Lane("cuda:1", 4)), "unknown: one"
-    assert len(pack(TWO_GPUS, 1.0, cores=64, most_per_gpu=3)) == 6
+    assert len(pack(TWO_GPUS, 1.0, cores=64)) == 2 * MOST_PER_GPU
 
 
 def test_a_cpu_has_as_many_workers_as_cores_unless_memory_is_short():
@@ -66,14 +84,12 @@ def test_a_cpu_has_as_many_workers_as_cores_unless_memory_is_short():
     assert pack([Device("cpu", 100)], None, cores=8) == (Lane("cpu", 1),) * 8
 
 
-@given(
-    st.lists(st.floats(0, 2e5), min_size=1, max_size=9), st.booleans(), PEAKS, st.integers(1, 256), st.integers(1, 9)
-)
+@given(st.lists(st.floats(0, 2e5), min_size=1, max_size=9), st.booleans(), PEAKS, st.integers(1, 256))
 def test_workers_never_exceed_memory_or_cores_and_every_device_has_one(
-    free: list[float], gpu: bool, taken: float | None, cores: int, most: int
+    free: list[float], gpu: bool, taken: float | None, cores: int
 ):
     found = [Device(f"cuda:{i}" if gpu else "cpu", size) for i, size in enumerate(free if gpu else free[:1])]
-    lanes = pack(found, taken, cores=cores, most_per_gpu=most)
+    lanes = pack(found, taken, cores=cores)
     assert len(lanes) <= max(cores, len(found))
     assert all(lane.threads >= 1 and lane.threads * len(lanes) <= max(cores, len(lanes)) for lane in lanes)
     for device in found:
@@ -82,7 +98,7 @@ def test_workers_never_exceed_memory_or_cores_and_every_device_has_one(
         if taken is not None and n > 1:
             assert n * taken <= (GPU_SHARE if gpu else CPU_SHARE) * device.free_mb * (1 + 1e-9)
         if gpu:
-            assert n <= most
+            assert n <= MOST_PER_GPU
 
 
 @given(st.floats(1, 1e5), st.floats(1, 1e5), st.floats(1.0, 10.0), st.integers(1, 64))
@@ -112,9 +128,9 @@ def test_lanes_written_out_are_the_users_word(cells: list[Cell], tmp_path: Path,
     def find() -> tuple[Device, ...]:
         raise AssertionError("nobody asked for auto")
 
-    assert size_lanes("cpu:2", cells, Ledger(tmp_path), find=find, probe=never) == (Lane("cpu", 4),) * 2
+    assert sized("cpu:2", cells, Ledger(tmp_path), find=find, probe=never) == (Lane("cpu", 4),) * 2
     with pytest.raises(KnockoutError, match="lanes: 'many' is no lane"):
-        size_lanes("auto,many", cells, Ledger(tmp_path), find=lambda: TWO_GPUS, probe=lambda *_: 1.0)
+        sized("auto,many", cells, Ledger(tmp_path), find=lambda: TWO_GPUS, probe=lambda *_: 1.0)
 
 
 def test_gpus_are_packed_by_what_a_probe_takes_and_a_cuda_context(cells: list[Cell], tmp_path: Path, eight_cores: None):
@@ -125,13 +141,13 @@ def test_gpus_are_packed_by_what_a_probe_takes_and_a_cuda_context(cells: list[Ce
         assert list(unknown) == cells
         return 3 * 1024 - lane_sizing.CONTEXT_MB
 
-    lanes = size_lanes("auto", cells, Ledger(tmp_path), find=lambda: TWO_GPUS, probe=probe)
+    lanes = sized("auto", cells, Ledger(tmp_path), find=lambda: TWO_GPUS, probe=probe)
     assert lanes == (Lane("cuda:0", 1),) * 3 + (Lane("cuda:1", 1),) * 3
     assert asked == ["cuda:0"]
 
 
 def test_a_step_that_does_not_fit_leaves_a_gpu_to_one_worker(cells: list[Cell], tmp_path: Path, eight_cores: None):
-    lanes = size_lanes("auto", cells, Ledger(tmp_path), find=lambda: TWO_GPUS, probe=lambda *_: math.inf)
+    lanes = sized("auto", cells, Ledger(tmp_path), find=lambda: TWO_GPUS, probe=lambda *_: math.inf)
     assert [lane.device for lane in lanes] == ["cuda:0", "cuda:1"]
 
 
@@ -140,15 +156,15 @@ def test_what_the_ledger_knows_is_not_probed_again(cells: list[Cell], tmp_path: 
     for cell in cells[:3]:
         ledger.write(took(cell, 4000.0, device="cuda:0"))
     find = lambda: TWO_GPUS  # noqa: E731
-    assert len(size_lanes("auto", cells, ledger, find=find, probe=never)) == 4
-    assert len(size_lanes("auto", cells[:2], ledger, find=find, probe=never)) == 2, "a device for each cell"
+    assert len(sized("auto", cells, ledger, find=find, probe=never)) == 4
+    assert len(sized("auto", cells[:2], ledger, find=find, probe=never)) == 2, "a device for each cell"
 
 
 def test_a_cpu_with_memory_to_spare_is_not_probed(cells: list[Cell], tmp_path: Path, eight_cores: None):
     wide, narrow = (lambda: [Device("cpu", 8 * 4096)]), (lambda: [Device("cpu", 8 * 4096 - 1)])
-    assert len(size_lanes("auto", cells, Ledger(tmp_path), find=wide, probe=never)) == 8
-    assert len(size_lanes("auto", cells, Ledger(tmp_path), find=narrow, probe=lambda *_: 10_000)) == 2
-    assert len(size_lanes("auto", cells, Ledger(tmp_path), find=narrow, probe=lambda *_: None)) == 8, "no arm trains"
+    assert len(sized("auto", cells, Ledger(tmp_path), find=wide, probe=never)) == 8
+    assert len(sized("auto", cells, Ledger(tmp_path), find=narrow, probe=lambda *_: 10_000)) == 2
+    assert len(sized("auto", cells, Ledger(tmp_path), find=narrow, probe=lambda *_: None)) == 8, "no arm trains"
 
 
 def test_a_probe_takes_one_step_of_each_trained_arm_and_scores(cells: list[Cell], monkeypatch: pytest.MonkeyPatch):
@@ -171,7 +187,7 @@ def test_a_probe_runs_in_a_process_of_its_own_which_may_die(cells: list[Cell], m
     assert memory_probe.probe_peak(rules, "cpu") is None
     torch.set_num_threads(1)  # a forked process hangs in OpenMP's second thread
     forking = functools.partial(ProcessPoolExecutor, context=multiprocessing.get_context("fork"))
-    monkeypatch.setattr("study.run.devices.ProcessPoolExecutor", forking)
+    monkeypatch.setattr("study.run.memory_probe.ProcessPoolExecutor", forking)
     measured = memory_probe.probe_peak(cells, "cpu")
     assert measured is not None and 10 < measured < 1e5
     monkeypatch.setattr(memory_probe, "_measure", die)

@@ -21,8 +21,7 @@ import pytest
 
 from study.plan.plan import make_plan
 from study.run.cluster import DaskWorkers
-from study.run.pool import Pool
-from study.run.queue import Queue
+from study.run.pool import Pool, Queue
 from study.spec.cell import Cell
 from study.spec.records import CellRecord
 from study.store.ledger import Ledger

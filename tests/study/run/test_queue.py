@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from study.plan.plan import make_plan
-from study.run.queue import Queue
+from study.run.pool import Queue
 from study.spec.cell import Cell
 from study.study_file.study import load_study
 

@@ -10,16 +10,16 @@ import pytest
 
 from search_spaces.arm import Arm, parse_choice
 from search_spaces.presets import preset
-from study.actions.screen import Silent
+from study.actions.run import run_plan
+from study.actions.screen import Screen
 from study.plan.plan import make_plan
-from study.run.engine import Means, run_plan
+from study.run.engine import Means
 from study.search.path import run_path, walk, write_path
 from study.spec.folder import OutFolder
 from study.store.ledger import Ledger
-from study.store.tracking.addresses import default_uri
 from study.store.tracking.runs import PATH
-from study.store.tracking.tracker import Tracker
-from study.store.tracking.walked import send_path
+from study.store.tracking.store_file import default_uri
+from study.store.tracking.tracker import Tracker, send_path
 from study.study_file.study import load_study
 
 
@@ -109,11 +109,11 @@ def test_cells_of_the_path_go_to_mlflow_with_the_test_of_its_steps_alone(study_f
     arms = [{"name": "best", "gnn": "gcn", "fusion": "late"}]
     file = study_file(design={"kind": "explicit", "arms": arms}, repeats=1, controls=False)
     plan = make_plan(load_study(file))
-    run_plan(plan, out, Silent().progress().__enter__())
+    run_plan(plan, out, Screen().progress().__enter__(), Means())
     folder, tracker = OutFolder(out).search, Tracker(plan.study.name, out, stage=PATH)
     folder.root.mkdir()
     (winner,) = [arm for arm in plan.study.arms if arm.name == "best"]
-    steps = run_path(plan, winner, out, Silent().progress().__enter__(), Means(), tracker)
+    steps = run_path(plan, winner, out, Screen().progress().__enter__(), Means(), tracker)
     assert steps is not None and len(steps) == 3
     client = MlflowClient(default_uri(out))
 

@@ -18,15 +18,15 @@ import pytest
 import yaml
 
 from components.core.errors import KnockoutError
+from study.actions.run import run_plan
 from study.plan.plan import make_plan
-from study.run.engine import Means, run_plan
+from study.run.engine import Means
 from study.search.confirm import plan_confirmation, write_confirmed
-from study.search.run import open_search, run_search
-from study.search.tune import tune
+from study.search.run import open_search, run_search, tune
 from study.spec.folder import OutFolder
 from study.spec.records import Status
 from study.store.ledger import Ledger
-from study.store.tracking.addresses import default_uri
+from study.store.tracking.store_file import default_uri
 from study.study_file.study import Study, load_study
 
 VARY = {"gnn": ["gcn", "none"], "optimizer": [{"adam": {"learning_rate": [1e-4, 1e-2], "weight_decay": 1e-5}}]}
@@ -142,7 +142,7 @@ def test_a_grid_and_a_search_share_their_cells(searching: Any, study_file: Any, 
     arms = [{"gnn": "gcn"}, {"gnn": "none"}]
     design = {"kind": "explicit", "arms": arms}
     grid = make_plan(load_study(study_file(name="grid", design=design, repeats=1, controls=False)))
-    run_plan(grid, out, Listening())
+    run_plan(grid, out, Listening(), Means())
     held = ["optimizer", "gnn.widths", "gnn.dropout", "gnn.hide_batch"]
     study, listening = searching(vary={"gnn": ["gat", "gcn", "none"]}, fixed=[*held, "gnn.gat.heads"]), Listening()
     search = run_search(study, out, listening, Means(share_cells=True))
@@ -186,7 +186,7 @@ def test_confirm_opens_the_test_once_on_fresh_repeats(searching: Any, forked: No
     assert {json.loads(path.read_text())["identity"]["repeat"] for path in (out / "ledger").iterdir()} == {6}
     search, plan = plan_confirmation(study, study, out, top=1, again=False)
     assert {cell.repeat for cell in plan.cells} == {7, 8}, "repeat 6 was searched on"
-    run_plan(plan, out, Listening())
+    run_plan(plan, out, Listening(), Means())
     OutFolder(out).record(plan.cells[0].digest).rename(tmp_path / "aside")
     write_confirmed(search, plan, out)
     table = pd.read_csv(out / "search" / "confirmed.csv").set_index("arm")

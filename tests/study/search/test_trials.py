@@ -7,8 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution
+from optuna.search_space import _GroupDecomposedSearchSpace as GroupDecomposed
 
 from components.core.errors import KnockoutError
 from study.plan.plan import load_datasets
@@ -138,6 +143,23 @@ def test_a_sampler_draws_nothing_for_levels_that_were_not_chosen(study: Any, tmp
         proposal = search.proposer.propose(30, search.counted)
     params = search.space.params_of(proposal.arm)
     assert sorted(drawn) == sorted(params) and len(params) < len(search.space.parameters)
+
+
+@given(
+    st.lists(st.sets(st.sampled_from("abcdefgh"), min_size=1), min_size=1, max_size=12),
+    st.sets(st.sampled_from("abcdefgh")),
+)
+def test_parameters_are_grouped_as_optuna_groups_them(trials: list[set[str]], fixed: set[str]):
+    study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
+    for names in trials:
+        spaces = {name: FloatDistribution(0, 0 if name in fixed else 1) for name in names}
+        params: dict[str, Any] = dict.fromkeys(names, 0.0)
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=spaces, value=0.5))
+    optunas = GroupDecomposed().calculate(study).search_spaces
+    expected = [{name: space for name, space in group.items() if name not in fixed} for group in optunas]
+    groups = proposals.acting_together(study.get_trials())
+    assert sorted(map(sorted, groups)) == sorted(sorted(group) for group in expected if group)
+    assert all(group[name] == FloatDistribution(0, 1) for group in groups for name in group)
 
 
 def test_pruned_trials_cost_fewer_cells_and_never_win(study: Any, tmp_path: Path):

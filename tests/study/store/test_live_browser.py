@@ -13,8 +13,8 @@ import pytest
 
 from study.plan.plan import make_plan
 from study.spec.machine import Lane
-from study.store.tracking import live
-from study.store.tracking.addresses import default_uri
+from study.store.tracking import runs
+from study.store.tracking.store_file import default_uri
 from study.store.tracking.tracker import Tracker
 from study.study_file.study import load_study
 from study.train.cell import run_cell
@@ -52,7 +52,7 @@ def server(out: Path) -> Iterator[str]:
 def test_the_arms_of_a_running_study_are_compared(
     study_file: Callable[..., Path], out: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(live, "EVERY_S", 0.0)
+    monkeypatch.setattr(runs, "EVERY_S", 0.0)
     plan = make_plan(load_study(study_file(repeats=1)))
     tracker = Tracker(plan.study.name, out)
     tracker.begin(plan.record)

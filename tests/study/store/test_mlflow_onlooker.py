@@ -23,8 +23,8 @@ from study.store import locks
 from study.store.ledger import Ledger
 from study.store.tracking import experiment
 from study.store.tracking import tracker as mlflow
-from study.store.tracking.addresses import default_uri
 from study.store.tracking.runs import SEARCH
+from study.store.tracking.store_file import default_uri
 from study.store.tracking.tracker import Tracker
 
 SCORES = {"validation": {"auroc": 0.8, "epr": None}, "test": {"auroc": 0.7, "epr": None}}
@@ -53,7 +53,7 @@ def copied(empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if not folder.mlflow.exists():
             shutil.copy(empty_store, folder.mlflow)
 
-    monkeypatch.setattr(experiment, "_make", make)
+    monkeypatch.setattr(experiment, "provide_store", make)
 
 
 @pytest.fixture

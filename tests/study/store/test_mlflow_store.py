@@ -19,8 +19,8 @@ from study.spec.folder import OutFolder
 from study.spec.machine import Lane
 from study.spec.records import CellRecord, CellRow, Status
 from study.store.ledger import Ledger
-from study.store.tracking import empty, experiment
-from study.store.tracking.addresses import default_uri
+from study.store.tracking import experiment, store_file
+from study.store.tracking.store_file import default_uri
 from study.store.tracking.tracker import Tracker
 from study.study_file.study import load_study
 from study.train.cell import CellResult, run_cell
@@ -206,7 +206,7 @@ def die_while_the_store_is_made(out: Path) -> None:
 def test_a_kill_while_the_store_is_made_leaves_no_ruin(
     plan: Plan, results: dict[str, CellResult], tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(empty, "_kept", lambda: tmp_path / "kept.db")  # none yet: a store is migrated
+    monkeypatch.setattr(store_file, "_kept", lambda: tmp_path / "kept.db")  # none yet: a store is migrated
     killed = multiprocessing.get_context("fork").Process(target=die_while_the_store_is_made, args=(tmp_path,))
     killed.start()
     killed.join()
@@ -220,8 +220,9 @@ def test_a_kill_while_the_store_is_made_leaves_no_ruin(
             shutil.copy(empty_store, store)
         return client(uri)
 
-    client = experiment.prepared_client()
-    monkeypatch.setattr(experiment, "prepared_client", lambda: migrated)
+    client = store_file.prepared_client()
+    for module in (experiment, store_file):
+        monkeypatch.setattr(module, "prepared_client", lambda: migrated)
     record(plan, results, tmp_path)
     assert len([key for key in runs(tmp_path) if "/cell/" in key]) == len(results)
     assert not list(tmp_path.glob(".mlflow-*"))

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.spec.records import CellRecord, Status
-from study.store.tracking.live import EVERY_S, Standing
+from study.store.tracking.runs import EVERY_S, Standing
 
 
 @dataclass

@@ -12,8 +12,8 @@ from study.spec.files import write_text
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord
 from study.store.claims import Claims
+from study.store.drivers import sweep
 from study.store.ledger import Ledger
-from study.store.sweep import sweep
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from components.core.errors import KnockoutError
-from search_spaces.designs import CONTROLS
+from search_spaces.controls import CONTROLS
 from study.study_file.study import load_study
 from study.study_file.yaml_file import read_yaml
 

@@ -28,7 +28,7 @@ from study.store.ledger import Ledger
 from study.study_file.study import load_study
 from study.train.cell import CellResult, run_cell
 from study.train.exams import make_folds, make_split
-from study.train.limit import CellTimeoutError, time_limit
+from study.train.resources import CellTimeoutError, time_limit
 from study.train.score import FoldScores
 
 LANE = Lane("cpu", 1)
@@ -231,7 +231,7 @@ def test_a_time_limit_stays_one_where_the_part_makes_another_error_of_it():
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_time_limit_that_falls_into_a_finalizer_is_raised_again(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("study.train.limit.AGAIN_S", 0.1)
+    monkeypatch.setattr("study.train.resources.AGAIN_S", 0.1)
 
     class Finalized:
         def __del__(self) -> None:

@@ -17,7 +17,7 @@ from components.scorer.own.program import Place, run_program
 from components.scorer.own.watch import Output
 from study.plan.cost import estimate
 from study.plan.plan import Plan, make_plan
-from study.search.tune import open_tuning
+from study.search.run import open_tuning
 from study.spec.cell import Cell
 from study.spec.folder import OutFolder
 from study.spec.machine import Lane

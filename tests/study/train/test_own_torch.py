@@ -18,7 +18,7 @@ from study.plan.cost import estimate
 from study.plan.plan import make_plan
 from study.plan.silent import refuse_silent_arms
 from study.run.memory_probe import probe_peak
-from study.search.tune import open_tuning
+from study.search.run import open_tuning
 from study.spec import code
 from study.spec.cell import Cell
 from study.spec.machine import Lane

@@ -24,7 +24,7 @@ from components.model import training_graph
 from study.plan.plan import Plan, make_plan
 from study.run.pool import Pool, run_and_record
 from study.run.workers import LocalWorkers
-from study.search.tune import open_tuning
+from study.search.run import open_tuning
 from study.spec.cell import Cell
 from study.spec.folder import OutFolder
 from study.spec.machine import Lane

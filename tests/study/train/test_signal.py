@@ -8,7 +8,7 @@ from components.core.budget import Budget
 from components.core.metrics import evaluate
 from components.data.simulator import simulate
 from search_spaces.arm import parse_choice
-from search_spaces.designs import controls
+from search_spaces.controls import controls
 from search_spaces.presets import preset
 from study.train.exams import make_split
 from study.train.score import score_fold

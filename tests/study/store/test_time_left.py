@@ -10,7 +10,7 @@ from rich.console import Console
 
 from study.cli import display
 from study.cli.display import LiveProgress
-from study.plan.time_left import Costs, Key, seconds_left, seconds_left_of_search
+from study.store.time_left import Costs, Key, seconds_left, seconds_left_of_search
 
 arms, datasets = st.sampled_from("abc"), st.sampled_from("xyz")
 keys = st.lists(st.tuples(arms, datasets), max_size=12)

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from components.core.errors import KnockoutError
-from knockout.attached import Attached, attach
-from knockout.mistakes import mistakes
-from knockout.stored import Paths
+from knockout.datasets import Attached, attach
+from knockout.stored import Paths, mistakes
 from knockout.studies import Study, load
 from study.actions.source import Source
 from study.study_file.yaml_file import YamlFile, parse_yaml
@@ -18,16 +17,35 @@ from study.study_file.yaml_file import YamlFile, parse_yaml
 GIVEN = Path("study given in Python")
 
 
-def make_study(
+def study(
     source: Paths | Mapping[str, Any],
     *,
-    overrides: Sequence[str],
-    data: Paths | None,
-    scale: str | None,
-    only: Sequence[str],
-    lanes: str | None,
+    overrides: Sequence[str] = (),
+    data: Paths | None = None,
+    scale: str | None = None,
+    only: Sequence[str] = (),
+    lanes: str | None = None,
 ) -> Study:
-    """Return a checked study; see :func:`knockout.study`."""
+    """Read and check a study; nothing is run or written.
+
+    Parameters
+    ----------
+    source
+        Path of a study file, its text, its keys as a dict, or the name of a ready-made study. In a dict, an entry of
+        ``datasets`` may be an AnnData object: ``{"adata": adata, "network": table, "tfs": names, "name": "mDC"}``, see
+        :mod:`knockout.datasets`.
+    overrides
+        Keys to set, add or drop, as the command line takes them: ``["training.epochs=3", "gnn=[gat,gcn]"]``.
+    data
+        Folder that paths of data sets start from; default: that of the study file, or the working directory.
+    scale, only, lanes
+        As ``knockout run`` takes them.
+
+    Raises
+    ------
+    KnockoutError
+        For anything wrong: what was given, what is allowed, where.
+    """
     for name, value in (("overrides", overrides), ("only", only)):
         if isinstance(value, str):
             raise KnockoutError(f"a list is needed: write [{value!r}].", where=name)

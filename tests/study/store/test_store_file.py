@@ -7,9 +7,9 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from study.spec.folder import OutFolder
-from study.store.tracking import empty, experiment
-from study.store.tracking.addresses import default_uri
+from study.store.tracking import store_file
 from study.store.tracking.experiment import MlflowStore
+from study.store.tracking.store_file import default_uri
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def migrated(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch)
         store.write_bytes(empty_store.read_bytes())
 
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache" / name)
-    monkeypatch.setattr(experiment, "_migrate", migrate)
+    monkeypatch.setattr(store_file, "_migrate", migrate)
     return made
 
 
@@ -53,7 +53,7 @@ def test_the_second_store_is_a_copy_that_says_nothing_of_the_first(
 
 @pytest.mark.parametrize("content", [b"", b"no database", None], ids=["empty", "damaged", "without tables"])
 def test_a_kept_store_that_is_damaged_is_made_anew(tmp_path: Path, migrated: list[Path], content: bytes | None) -> None:
-    kept = empty._kept()
+    kept = store_file._kept()
     kept.parent.mkdir(parents=True)
     if content is None:
         with closing(sqlite3.connect(kept)) as database:

@@ -1,4 +1,4 @@
-"""The commands for what other tools have made: exams as files, and lists of edges."""
+"""The commands that exchange files with other programs: exams as files, and lists of edges."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import pandas as pd
 from components.core.errors import KnockoutError, command
 from components.core.metrics import METRICS
 from reports.words.numbers import count
-from study.actions.export import export_exams
+from study.actions.exchange import coverage, earlier_openings, export_exams, scoring_study
 from study.actions.preview import READING, check_folder
 from study.actions.run import run_planned
-from study.actions.score import coverage, earlier_openings, scoring_study
 from study.actions.source import Source
 from study.cli import studies
 from study.cli.display import Terminal, show_table
 from study.plan.plan import make_plan
-from study.run.engine import Means as Means
+from study.run.engine import Means
 from study.spec.folder import OutFolder
 from study.study_file.yaml_file import YamlFile
 

@@ -19,7 +19,6 @@ The same rules hold as for files: raw counts and scaled values are refused, no r
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -37,15 +36,12 @@ from components.data import readers
 from components.data.scale import judge
 from components.tables.files import content_of
 from components.tables.network import read_network
-from study.spec.files import write_first, write_text
-from study.spec.folder import OutFolder
-from study.study_file.study import Study
-from study.study_file.yaml_file import study_text
+from study.spec.files import write_first
 
 KEYS = ("adata", "network", "name", "tfs", "layer", "network_name", "block", "split")
 PATHS = ("path", "network_file", "tfs_file", "orthologs", "train_on")
 STUDY = "study.yaml"
-_HEAD = "# As knockout.study(...) was given it; any machine goes on with: knockout run OUT/given/study.yaml --out OUT\n"
+HEAD = "# As knockout.study(...) was given it; any machine goes on with: knockout run OUT/given/study.yaml --out OUT\n"
 
 
 @dataclass
@@ -60,7 +56,7 @@ class Attached:
         Entries of the study file that read them, by position.
     """
 
-    files: dict[str, Callable[[Path], None]] = field(default_factory=dict)
+    files: dict[str, Callable[[Path], object]] = field(default_factory=dict)
     entries: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -75,20 +71,17 @@ class Attached:
         """A folder of this process, for what is looked at before there is an output folder."""
         return Path(self._temporary.name)
 
-    def folder(self, out: Path) -> Path:
-        """Return the folder in ``out`` that the objects are written to."""
-        return OutFolder(out).given
+    def add(self, content: bytes) -> str:
+        """Add a table; return the name of its file, by digest."""
+        name = f"{hashlib.sha256(content).hexdigest()[:16]}.csv"
+        self.files[name] = lambda path: path.write_bytes(content)
+        return name
 
     def write(self, folder: Path) -> None:
         """Write every object into a folder, unless it is there."""
         for name, write in self.files.items():
             if not (folder / name).exists():
                 write_first(folder / name, write)
-
-    def write_study(self, folder: Path, study: Study) -> None:
-        """Write the study file that reads the objects beside them."""
-        file = folder / STUDY
-        write_text(file, _HEAD + study_text(study.name, study.content))
 
     def notes(self) -> list[str]:
         """Check every object as a file is checked; return what was found and decided.
@@ -148,12 +141,11 @@ def _entry(entry: Any, position: int, root: Path, attached: Attached) -> Any:
     for key in ("network", "name"):
         if entry.get(key) is None or (key == "name" and not entry[key]):
             raise KnockoutError(f"the key {key!r} is missing; an AnnData object comes with network and name.", where=at)
-    files = {"path": _add(attached, *_expression(entry["adata"], entry.get("layer"), at))}
-    network, suffix = _table(entry["network"], root, f"{at}.network")
-    files["network_file"] = _add(attached, _digest(network), suffix, _bytes(network))
+    name, write = _expression(entry["adata"], entry.get("layer"), at)
+    attached.files[name] = write
+    files = {"path": name, "network_file": attached.add(_table(entry["network"], root, f"{at}.network"))}
     if entry.get("tfs") is not None:
-        tfs, kind = _tfs(entry["tfs"], root, f"{at}.tfs")
-        files["tfs_file"] = _add(attached, _digest(tfs), kind, _bytes(tfs))
+        files["tfs_file"] = attached.add(_tfs(entry["tfs"], root, f"{at}.tfs"))
     of_file = "network" if isinstance(entry["network"], pd.DataFrame) else Path(entry["network"]).name.split(".")[0]
     labels = {"name": str(entry["name"]), "network": entry.get("network_name") or of_file}
     labels |= {key: entry[key] for key in ("block", "split") if entry.get(key) is not None}
@@ -161,25 +153,17 @@ def _entry(entry: Any, position: int, root: Path, attached: Attached) -> Any:
     return attached.entries[position]
 
 
-def _add(attached: Attached, digest: str, suffix: str, write: Callable[[Path], None]) -> str:
-    attached.files[digest + suffix] = write
-    return digest + suffix
-
-
-def _expression(adata: Any, layer: str | None, at: str) -> tuple[str, str, Callable[[Path], None]]:
-    """Return digest, suffix and writer of the expression of an AnnData object: values and names, nothing else."""
+def _expression(adata: Any, layer: str | None, at: str) -> tuple[str, Callable[[Path], object]]:
+    """Return name, by digest, and writer of the expression of an AnnData object: values and names, nothing else."""
     if not all(hasattr(adata, name) for name in ("obs_names", "var_names", "X", "layers")):
         raise KnockoutError(f"an AnnData object is needed, got {type(adata).__name__!r}.", where=f"{at}.adata")
     if layer is not None and layer not in adata.layers:
         raise UnknownNameError.of("layer", layer, adata.layers, where=f"{at}.layer")
     values = adata.X if layer is None else adata.layers[layer]
-    values = (
-        values.to_memory()
-        if hasattr(values, "to_memory")
-        else values[:]
-        if getattr(adata, "isbacked", False)
-        else values
-    )
+    if hasattr(values, "to_memory"):
+        values = values.to_memory()
+    elif getattr(adata, "isbacked", False):
+        values = values[:]
     if values is None or getattr(values, "dtype", np.dtype(object)).kind not in "fiu":
         raise KnockoutError("X holds no numbers; expected log-scale expression [cells, genes].", where=f"{at}.adata")
     matrix = sparse.csr_matrix(values, dtype=np.float32) if hasattr(values, "toarray") else np.ascontiguousarray(values)
@@ -200,38 +184,26 @@ def _expression(adata: Any, layer: str | None, at: str) -> tuple[str, str, Calla
         cells, genes = (pd.DataFrame(index=pd.Index(part, dtype=object)) for part in names)
         anndata.AnnData(matrix, obs=cells, var=genes).write_h5ad(path, compression="lzf")
 
-    return sha.hexdigest()[:16], ".h5ad", write
+    return f"{sha.hexdigest()[:16]}.h5ad", write
 
 
-def _table(table: Any, root: Path, at: str) -> tuple[bytes, str]:
-    """Return the bytes of a network, and the suffix of its file."""
+def _table(table: Any, root: Path, at: str) -> bytes:
+    """Return the bytes of a network."""
     if isinstance(table, pd.DataFrame):
-        buffer = io.StringIO()
-        table.to_csv(buffer, index=False)
-        return buffer.getvalue().encode(), ".csv"
+        return table.to_csv(index=False).encode()
     if not isinstance(table, str | Path):
         raise KnockoutError(f"a DataFrame or a path is needed, got {type(table).__name__!r}.", where=at)
-    return content_of(root / table), ".csv"
+    return content_of(root / table)
 
 
-def _tfs(tfs: Any, root: Path, at: str) -> tuple[bytes, str]:
+def _tfs(tfs: Any, root: Path, at: str) -> bytes:
+    """Return the bytes of a list of TFs."""
     if isinstance(tfs, str | Path):
-        return content_of(root / tfs), ".csv"
+        return content_of(root / tfs)
     names = list(tfs) if isinstance(tfs, Sequence | set | pd.Index | pd.Series | np.ndarray) else []
     if not names or not all(isinstance(name, str) for name in names):
         raise KnockoutError("names of TFs are needed, or the path of a list.", where=at)
-    return "\n".join(["TF", *(sorted(names) if isinstance(tfs, set) else names), ""]).encode(), ".csv"
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _bytes(content: bytes) -> Callable[[Path], None]:
-    def write(path: Path) -> None:
-        path.write_bytes(content)
-
-    return write
+    return "\n".join(["TF", *(sorted(names) if isinstance(tfs, set) else names), ""]).encode()
 
 
 def _absolute(entry: Any, root: Path, at: str) -> Any:

@@ -20,7 +20,17 @@ from study.study_file.study import Study as Checked
 WIDTH = 120  # characters of a printed plan
 
 
-class Plan:
+class _Printed:
+    _text = ""
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self._text)}</pre>"
+
+
+class Plan(_Printed):
     """What a design would run, cost and be able to prove; printed, it says so.
 
     Attributes
@@ -51,14 +61,8 @@ class Plan:
             show_cost(console, preview, cost)
         self._text = _text(console, notes)
 
-    def __repr__(self) -> str:
-        return self._text
 
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self._text)}</pre>"
-
-
-class SearchPlan:
+class SearchPlan(_Printed):
     """What a search would vary, and how far it is; printed, it says so.
 
     Attributes
@@ -75,12 +79,6 @@ class SearchPlan:
         console = _recorder()
         show_search(console, study, search)
         self._text = _text(console, notes)
-
-    def __repr__(self) -> str:
-        return self._text
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self._text)}</pre>"
 
 
 class Report:

@@ -1,15 +1,22 @@
-"""Keeps a part that misbehaves from ending more than its cell: one that never ends, or raises what nobody expects."""
+"""What a cell takes of the machine: a limit of its time, its peak of memory; what a part raises is contained."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
 
 AGAIN_S = 2.0  # until it is raised again: an exception that falls into a finalizer is lost
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 GRACE_S = 60.0  # for a part that is not in Python code, where no exception reaches it
 
 
@@ -57,12 +64,38 @@ def _watch(thread: int, seconds: float, ended: threading.Event, reached: threadi
     reached.set()
     last = time.monotonic() + GRACE_S
     while time.monotonic() < last:
-        _raise_in(thread)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(CellTimeoutError))
         if ended.wait(AGAIN_S):
             return
     if kill:
         os._exit(1)
 
 
-def _raise_in(thread: int) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(CellTimeoutError))
+@dataclass(frozen=True)
+class PeakMemory:
+    """Measures from :meth:`start` to :meth:`read_mb`.
+
+    On a GPU: torch's peak of allocated memory. On Linux: the process's peak resident memory, whose mark the kernel
+    resets on request, so that an earlier cell of the same worker does not count. Elsewhere: resident memory at the end.
+    """
+
+    device: str
+
+    @classmethod
+    def start(cls, device: str) -> PeakMemory:
+        """Reset the mark and start to measure."""
+        if device.startswith("cuda"):
+            torch.cuda.reset_peak_memory_stats(device)
+        else:
+            with suppress(OSError):
+                CLEAR.write_text("5")
+        return cls(device)
+
+    def read_mb(self) -> float:
+        """Return the peak in megabytes (2^20 bytes)."""
+        if self.device.startswith("cuda"):
+            return torch.cuda.max_memory_allocated(self.device) / 2**20
+        with suppress(OSError):
+            if peak := re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text()):
+                return int(peak[1]) / 1024
+        return float(psutil.Process().memory_info().rss) / 2**20

@@ -6,9 +6,10 @@ from components.core.budget import Budget
 from components.core.errors import KnockoutError
 from search_spaces.arm import parse_choice
 from search_spaces.baselines import baselines
-from search_spaces.designs import controls, default_controls, expand
-from search_spaces.own import spell_out
+from search_spaces.controls import controls, default_controls
+from search_spaces.designs import expand
 from search_spaces.presets import preset
+from search_spaces.short_form import spell_out
 from search_spaces.space.space import parse_space, refuse_idle_ranges, settings_space
 
 RUN = "python train.py {pairs} {scores} --lr {lr}"

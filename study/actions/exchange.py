@@ -1,24 +1,27 @@
-"""Scores lists of edges that other tools have written, on the exams of data sets, beside the controls."""
+"""What is exchanged with other programs: exams, which are written as files, and lists of edges, which are scored."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from components.core import registry
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, UnknownNameError
 from components.core.streams import Streams
+from components.scorer.files.exam_files import write_exam
 from components.tables.files import sibling_suggestion
 from search_spaces.arm import Arm
-from study.plan.plan import Plan
+from study.plan.plan import Plan, make_plan
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.spec.folder import OutFolder
 from study.store.ledger import Ledger
+from study.study_file.study import Study
 from study.study_file.yaml_file import YamlFile, read_yaml
-from study.train.exams import make_split
+from study.train.exams import make_folds, make_split
 from study.train.learner import asked_pairs, view_of
 
 LIKELY = ("rankededges", "edges", "output", "network", "adjacencies", "scores")  # names of files that name no method
@@ -28,23 +31,15 @@ KEPT = ("datasets", "split", "repeats", "first_repeat", "metric", "margin", "alp
 
 @dataclass(frozen=True)
 class Listed:
-    """What one list says of one data set.
+    """What one list says of one data set."""
 
-    Attributes
-    ----------
-    name, dataset
-        Names of list and data set.
-    listed, asked
-        How many of the asked pairs have a weight, and how many are asked.
-    notes
-        What was decided in reading the list.
-    """
-
+    # names of list and data set
     name: str
     dataset: str
+    # how many of the asked pairs have a weight, and how many are asked
     listed: int
     asked: int
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # what was decided in reading the list
 
 
 def scoring_study(files: Sequence[str], on: Sequence[str], keys: dict[str, Any]) -> YamlFile:
@@ -147,3 +142,47 @@ def _named(text: str) -> tuple[str, str]:
     generic = "{" in stem or stem.lower() in LIKELY
     folder = path.parent.name if generic and "{" not in path.parent.name else ""
     return name or folder or ("" if "{" in stem else stem) or "list", str(path.expanduser().absolute())
+
+
+def export_exams(study: Study, to: Path, arm: str = "") -> list[Path]:
+    """Write every exam of a study, ``TO/<data set>/repeat-0`` and so on, and return the folders.
+
+    Training negatives are those that the sampler of ``arm``, by default the reference, draws for its first epoch. No
+    label of the test is written.
+
+    Raises
+    ------
+    KnockoutError
+        If there is no such arm, or a folder is there already.
+    """
+    names = [each.name for each in study.arms]
+    arm = study.aliases.get(arm, arm) or study.reference.name
+    if arm not in names:
+        raise UnknownNameError.of("arm", arm, names, where="--arm")
+    cells = [cell for cell in make_plan(study).cells if cell.arm.name == arm]
+    taken = [folder for cell in cells if (folder := _folder(to, cell)).exists()]
+    if taken:
+        raise KnockoutError("the folder is there already; name another one.", where=f"--to {taken[0]}")
+    return [folder for cell in cells for folder in _export(cell, _folder(to, cell))]
+
+
+def _folder(to: Path, cell: Cell) -> Path:
+    return to / cell.labels.dataset / f"repeat-{cell.repeat}"
+
+
+def _export(cell: Cell, folder: Path) -> list[Path]:
+    """Write the exam of a cell, fold by fold; nothing is left of one that could not be written."""
+    dataset = load_dataset(cell.dataset, cell.root)
+    streams = Streams(dataset.digest, cell.repeat)
+    folds = make_folds(dataset, cell.split, cell.repeat)
+    written = []
+    try:
+        for number, split in enumerate(folds, start=1):
+            fold = number if len(folds) > 1 else 0
+            at = folder / f"fold-{fold}" if fold else folder
+            write_exam(view_of(cell.arm, dataset, split, streams, fold), asked_pairs(split)[0], at)
+            written.append(at)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return written

@@ -6,25 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from study.spec.cell import Cell
-    from study.spec.records import CellRow
+    from study.spec.records import CellRecord, CellRow
 
 Key: TypeAlias = tuple[str, str]  # arm digest, data set
-
-
-class Ended(Protocol):
-    """A cell's record, as far as its cost goes."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it has scores."""
-
-    @property
-    def seconds(self) -> float:
-        """What it took."""
 
 
 def key_of(cell: Cell) -> Key:
@@ -43,17 +31,12 @@ class Costs:
 
     A cell is taken to cost the mean of the finished cells of its arm on its data set; where there are none, the mean
     over its arm, or over its data set, or over all.
-
-    Attributes
-    ----------
-    seconds
-        By arm and data set.
     """
 
-    seconds: dict[Key, list[float]] = field(default_factory=lambda: defaultdict(list))
+    seconds: dict[Key, list[float]] = field(default_factory=lambda: defaultdict(list))  # by arm and data set
 
     @classmethod
-    def of(cls, keys: Mapping[str, Key], records: Mapping[str, Ended]) -> Costs:
+    def of(cls, keys: Mapping[str, Key], records: Mapping[str, CellRecord]) -> Costs:
         """Gather the costs of recorded cells, given by digest, whose key is known.
 
         A failure counts only for an arm that has no scores on a data set.
@@ -64,7 +47,7 @@ class Costs:
                 costs.add_ended(keys[cell], record)
         return costs
 
-    def add_ended(self, key: Key, record: Ended) -> None:
+    def add_ended(self, key: Key, record: CellRecord) -> None:
         """Add a cell that has ended; a failure counts only where no cell of its key has scores."""
         if record.ok or (key not in self.seconds and record.seconds > 0):
             self.seconds[key].append(record.seconds)
@@ -87,23 +70,14 @@ class Costs:
 def seconds_left(
     missing: Iterable[Key] | Counter[Key], costs: Costs, lanes: int, running: Sequence[tuple[Key, float]] = ()
 ) -> float | None:
-    """Estimate the seconds until the missing cells of a study are done.
+    """Estimate the seconds until the missing cells of a study are done; None if nothing is finished.
 
     Parameters
     ----------
     missing
         Key of each cell without a record, those in flight included.
-    costs
-        What finished cells took.
-    lanes
-        How many cells run at a time.
     running
         Key and seconds so far of each cell in flight.
-
-    Returns
-    -------
-    float or None
-        None if nothing is finished.
     """
     waiting = Counter(missing)
     if not waiting:
@@ -119,42 +93,20 @@ def seconds_left(
 
 
 def seconds_left_of_search(seconds: Sequence[float], allowed: int | None) -> float | None:
-    """Estimate the seconds that a search will still take on one lane.
+    """Estimate the seconds that a search will still take on one lane, from what each trial took that it proposed.
 
-    Parameters
-    ----------
-    seconds
-        What each trial took that the search proposed.
-    allowed
-        Trials that it may propose; None if time ends it.
-
-    Returns
-    -------
-    float or None
-        None if no trial has ended, or time ends the search.
+    None before one has ended, or where time and not a number of ``allowed`` trials ends the search.
     """
     if allowed is None or not seconds:
         return None
     return fmean(seconds) * max(allowed - len(seconds), 0)
 
 
-class Limits(Protocol):
-    """What ends a search: its specification, or the record of it."""
-
-    @property
-    def trials(self) -> int | None:
-        """Trials that it may propose; None if time ends it."""
-
-    @property
-    def hours(self) -> float | None:
-        """Hours that it may take."""
-
-
-def budget_is_spent(limits: Limits, proposed: int, seconds: float) -> bool:
-    """Return whether a search that has proposed so many trials in so many seconds may propose no more."""
-    if limits.trials is not None:
-        return proposed >= limits.trials
-    return limits.hours is not None and seconds >= 3600 * limits.hours
+def budget_is_spent(trials: int | None, hours: float | None, *, proposed: int, seconds: float) -> bool:
+    """Return whether a search that may propose so many trials, or take so many hours, may propose no more."""
+    if trials is not None:
+        return proposed >= trials
+    return hours is not None and seconds >= 3600 * hours
 
 
 def _means(seconds: Mapping[Key, float], place: int) -> dict[str, float]:
