@@ -16,7 +16,7 @@ from pandas import read_parquet
 from reports.build import write
 from reports.findings.analysis import analyse
 from reports.options import ReportOptions
-from reports.stored.curves import read_curves
+from reports.stored.cells import Curves
 from reports.table.table import load
 from study.plan.plan import make_plan
 from study.spec.folder import OutFolder
@@ -54,7 +54,7 @@ def bench_report(once, tell, tmp_path: Path):
         folder = OutFolder(tmp_path / "out")
         table = write_table(rows, ledger.read_all(row.cell for row in rows), folder.root)
         loaded = load(table, ReportOptions(metric="auroc"))
-        write(analyse(loaded), folder.report, curves=read_curves(folder.table, folder.ledger))
+        write(analyse(loaded), folder.report, curves=Curves.beside(folder.table, folder.ledger))
         return time.perf_counter() - started, time.process_time() - of_cpu, len(read_parquet(table))
 
     seconds, of_cpu, rows = once(measure)

@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from components.core.streams import Streams
+from components.learning.loop import Passes
 from components.model import GRNModel, Parts
-from components.training import Passes
 from knockout.testing.cases import make_dataset, make_split
 from search_spaces.presets import preset
 from study.train.checkpoint import Checkpoint

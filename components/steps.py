@@ -63,8 +63,8 @@ class EmbeddingStep(Step, ABC):
         """Return a module from embeddings ``[genes, width]`` to others of that shape, whatever the genes' order."""
 
 
-class SameExpression(ExpressionStep):
-    """Leaves expression ``[genes, cells]`` as it is.
+class Absent(ExpressionStep, EmbeddingStep, ScoreStep):
+    """Leaves expression ``[genes, cells]``, embeddings ``[genes, width]`` and scores ``[pairs]`` as they are.
 
     Source: knockout.
     """
@@ -73,32 +73,15 @@ class SameExpression(ExpressionStep):
         """Return the expression."""
         return expression
 
-
-class SameScores(ScoreStep):
-    """Leaves scores ``[pairs]`` as they are.
-
-    Source: knockout.
-    """
-
-    def adjust(self, scores: Scores, pairs: Ints, training: TrainingPairs) -> Scores:
-        """Return the scores."""
-        return scores
-
-
-class SameEmbeddings(EmbeddingStep):
-    """Leaves embeddings ``[genes, width]`` as they are.
-
-    Source: knockout.
-    """
-
     def build(self, width: int) -> nn.Module:
         """Return a module that does nothing."""
         from torch import nn
 
         return nn.Identity()
 
-
-NONE: dict[str, type[Step]] = {"expression": SameExpression, "embeddings": SameEmbeddings, "scores": SameScores}
+    def adjust(self, scores: Scores, pairs: Ints, training: TrainingPairs) -> Scores:
+        """Return the scores."""
+        return scores
 
 
 def register_factor(name: str, meaning: str, acts: Literal["expression", "embeddings", "scores"]) -> None:
@@ -117,4 +100,4 @@ def register_factor(name: str, meaning: str, acts: Literal["expression", "embedd
         If the name is taken, or cannot be one.
     """
     registry.add_factor(Factor(name, meaning, "none", acts=acts, optional=True))
-    register(name, "none")(NONE[acts])
+    register(name, "none")(Absent)

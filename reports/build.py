@@ -15,9 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports.errors import ReportError
 from reports.figures.analysed import pictures
-from reports.figures.search.pictures import search_pictures, tuning_pictures
-from reports.figures.shared.canvas import pdf
-from reports.figures.shared.picture import Picture
+from reports.figures.canvas import Picture, pdf
+from reports.figures.search import search_pictures, tuning_pictures
 from reports.figures.stored import edge_pictures, embedding_pictures, matching, training_pictures
 from reports.findings.analysis import analyse
 from reports.findings.controls.audit import audit, audit_refusals
@@ -25,23 +24,17 @@ from reports.findings.controls.topology import beyond_topology
 from reports.findings.refusals import unread_refusals
 from reports.findings.results import Analysis
 from reports.folder import PAGE, SHORT, publish, refuse_folder
-from reports.options import DEFAULTS, ReportOptions
+from reports.options import DEFAULTS, Provenance, ReportOptions
 from reports.page.context import context, search_only
 from reports.page.sections.conclusions import conclusion_exports
 from reports.page.sections.contributions import contribution_exports
-from reports.page.sections.controls.audit import audit_exports
-from reports.page.sections.controls.topology import topology_exports
+from reports.page.sections.controls import audit_exports, topology_exports
 from reports.page.sections.search import search_exports
 from reports.page.sections.tuning import tuning_exports
-from reports.page.tables.exports import Export, exports
-from reports.provenance import Provenance
+from reports.page.tables import Export, exports
 from reports.search.reading import SearchFiles, read_search
-from reports.search.record import Search
-from reports.search.refusals import search_refusals, tuning_refusals
-from reports.stored.cells import CellFiles
-from reports.stored.curves import Curves
-from reports.stored.embeddings import Embeddings
-from reports.stored.predictions import Predictions
+from reports.search.record import Search, search_refusals, tuning_refusals
+from reports.stored.cells import CellFiles, Curves, Embeddings, Predictions
 from reports.table.table import Table
 from reports.words.names import file_names, write_csv
 from reports.words.numbers import count
@@ -103,11 +96,11 @@ def write(
     tuning
         What tuning every arm got before the comparison, see :func:`reports.search.record.read_tuning`.
     predictions
-        The edges that the cells of the study predicted, see :func:`reports.stored.predictions.read_predictions`.
+        The edges that the cells of the study predicted, see :class:`reports.stored.cells.Predictions`.
     curves
-        How its cells were trained, see :func:`reports.stored.curves.read_curves`.
+        How its cells were trained, see :class:`reports.stored.cells.Curves`.
     embeddings
-        What its models make of test pairs, see :func:`reports.stored.embeddings.read_embeddings`.
+        What its models make of test pairs, see :class:`reports.stored.cells.Embeddings`.
     draw
         Data sets, as patterns, whose edges, training and pair vectors are drawn; of the first ones if none is named.
     as_pdf

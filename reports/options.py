@@ -1,14 +1,17 @@
-"""What can be asked of a report."""
+"""What can be asked of a report, and how it came to be."""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 from reports.words.metrics import ALPHA
 
 Columns = str | Sequence[str] | None
+_LIBRARIES = ("knockout", "numpy", "pandas", "scipy", "statsmodels", "scikit-posthocs", "scikit-learn", "matplotlib")
 
 
 @dataclass(frozen=True)
@@ -102,3 +105,25 @@ class Planned:
         """Numbers of blocks at which verdicts were to be read early, as a sound registration has them."""
         known = self.registration
         return tuple(sorted(known.content.get("looks", ()))) if known and not known.broken else ()
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a report came to be, as its last section tells it.
+
+    Attributes
+    ----------
+    commands
+        What was typed to make the study and the report, in that order.
+    git_commit
+        Of the checkout that the report is made in, if it is one.
+    """
+
+    commands: tuple[str, ...] = ()
+    git_commit: str = ""
+
+    @property
+    def versions(self) -> list[str]:
+        """What computes the statistics, with versions."""
+        names = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _LIBRARIES)]
+        return [*names, f"git commit {self.git_commit}"] if self.git_commit else names

@@ -184,7 +184,7 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reports.figures.shared.picture.svg", lambda figure: "<svg></svg>")
+    monkeypatch.setattr("reports.figures.canvas.svg", lambda figure: "<svg></svg>")
     monkeypatch.setattr("reports.figures.cells.embedding.flat", lambda vectors: vectors[:, :2])
 
 
@@ -345,11 +345,11 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         registry.levels(name)
     before = {name: dict(levels) for name, levels in registry._LEVELS.items()}
     monkeypatch.syspath_prepend(str(folder))
-    registry._load_plugins.cache_clear()
+    registry.load_installed.cache_clear()
     yield folder
     for name, levels in before.items():
         registry._LEVELS[name].clear()
         registry._LEVELS[name].update(levels)
     sys.modules.pop("knockout_misbehaving", None)
-    registry._load_plugins.cache_clear()
+    registry.load_installed.cache_clear()
     code.clear_cache()

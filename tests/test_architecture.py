@@ -63,7 +63,7 @@ def test_every_metric_that_a_cell_computes_has_its_words_in_reports():
 
 
 def test_every_way_a_cell_ends_is_known_to_reports():
-    from reports.table.status import Status as Known
+    from reports.table.scores import Status as Known
     from study.spec.records import Status
 
     assert {status.value for status in Status} <= {status.value for status in Known}

@@ -15,9 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core.dataset import Ints
+from components.core.dataset import Ints, Reals
 
-Reals = NDArray[np.float64]
 Log = Literal["ln", "none"]
 
 FLAT = 1e-12  # a range no wider than this is rounding, not variation

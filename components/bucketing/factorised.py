@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from components.bucketing.base import Bucketing
-from components.bucketing.buckets import Edges, Log, Reals, uniform
+from components.bucketing.buckets import Edges, Log, uniform
 from components.bucketing.relations import Neighbours, NeighbourSum, feature_weights
-from components.core.dataset import Ints
+from components.core.dataset import Ints, Reals
 from components.core.registry import register
 from components.core.settings import setting
 

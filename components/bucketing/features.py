@@ -22,7 +22,7 @@ from components.core.errors import KnockoutError, UnknownNameError
 from components.core.registry import register
 from components.core.settings import InputFiles, content_digest, setting
 from components.core.settings import Settings as BaseSettings
-from components.tables.patterns import file_for, files_of, is_pattern
+from components.tables.files import file_for, files_of, is_pattern
 
 NOTHING = "nothing"
 

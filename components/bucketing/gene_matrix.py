@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core.dataset import Floats
-from components.core.errors import KnockoutError, count
+from components.core.dataset import Floats, Reals
+from components.core.errors import KnockoutError, count, first_of
 from components.core.settings import content_digest
-from components.tables.features import FeatureTable, read_features
-from components.tables.matching import SHOWN, rows_of
+from components.tables.features import FeatureTable, read_features, rows_of
 
-Reals = NDArray[np.float64]
 FLAT = 1e-9  # of a column's largest value: a spread below it is rounding
 
 
@@ -51,8 +49,7 @@ class GeneMatrix:
                 cure = "which genes have features tells of them, too; give a fuller file, or lower `least`"
             message = (
                 f"has {self.present.sum()} of {len(genes)} genes of the data set ({100 * share:.1f} %), and "
-                f"{'' if least == 1 else 'at least '}{100 * least:.0f} % are asked for; missing: "
-                f"{', '.join(lacking[:SHOWN])}{', ...' if len(lacking) > SHOWN else ''}"
+                f"{'' if least == 1 else 'at least '}{100 * least:.0f} % are asked for; missing: {first_of(lacking)}"
             )
             raise KnockoutError(f"{message}. Cure: {cure}.", where=str(self.path))
 
@@ -131,8 +128,7 @@ def _gene_matrix(
 
 def _shares(present: NDArray[np.bool_], genes: Sequence[str]) -> str:
     lacking = [gene for gene, known in zip(genes, present, strict=True) if not known]
-    shown = ", ".join(lacking[:SHOWN]) + (", ..." if len(lacking) > SHOWN else "")
-    without = f"; {len(lacking)} have none: {shown}" if lacking else ""
+    without = f"; {len(lacking)} have none: {first_of(lacking)}" if lacking else ""
     return f"features of {present.sum()} of {len(genes)} genes ({100 * present.mean():.1f} %){without}"
 
 

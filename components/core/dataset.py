@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
+Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -78,6 +78,11 @@ def command(*words: object) -> str:
 def count(n: int, one: str) -> str:
     """Write a number of things: '1 edge', '7 edges'."""
     return f"{n} {one}" if n == 1 else f"{n} {one}s"
+
+
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """Write names side by side: the first ones, and that there are more where there are."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def _secrets(uri: str) -> list[str]:

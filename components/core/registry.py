@@ -162,7 +162,7 @@ def factor(name: str, *, where: str = "") -> Factor:
 def levels(factor_name: str) -> dict[str, type]:
     """Return every level of a factor by name: built-in ones and those of plug-ins."""
     _load_built_in(factor_name)
-    _load_plugins()
+    load_installed()
     return dict(_LEVELS[factor_name])
 
 
@@ -208,13 +208,9 @@ def _origin(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
+@cache
 def load_installed() -> None:
     """Import the plug-ins of installed packages, once: what they register is known from then on."""
-    _load_plugins()
-
-
-@cache
-def _load_plugins() -> None:
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             entry.load()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core.dataset import Ints
-
-Reals = NDArray[np.float64]
+from components.core.dataset import Ints, Reals
 
 ROUNDS = 300  # degrees that can be met are met to 1e-3 much earlier
 CONVERGED = 1e-9  # change of the log odds in a round below which further rounds change nothing

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.core.dataset import Dataset, Floats, Ints, pair_keys
-from components.core.errors import KnockoutError, UnknownNameError, command, suggestion
+from components.core.errors import KnockoutError, UnknownNameError, command, first_of, suggestion
 from components.data.scale import judge
 from components.tables.csvfile import Column, is_number, rows_of
 
@@ -187,9 +187,9 @@ def _refuse_constant(genes: Sequence[str], expression: Any, where: str) -> None:
         highest, lowest = highest.toarray(), lowest.toarray()
     constant = np.flatnonzero(highest == lowest)
     if len(constant):
-        names = ", ".join(repr(genes[row]) for row in constant[:5]) + (", ..." if len(constant) > 5 else "")
+        names = [repr(genes[row]) for row in constant.tolist()]
         raise KnockoutError(
-            f"{len(constant)} gene(s) have one and the same value in every cell ({names}; "
+            f"{len(constant)} gene(s) have one and the same value in every cell ({first_of(names)}; "
             f"{genes[constant[0]]!r} is {expression[constant[0], 0]:g} everywhere) and tell nothing. "
             "Remove them from the expression, the gene lists and the network.",
             where=where,

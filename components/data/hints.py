@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from components.core.errors import KnockoutError
+from components.tables.features import ENSEMBL
 
 NUMBER = re.compile(r"\d+(\.\d+)?(E[+-]?\d+)?", re.IGNORECASE)
-ENSEMBL = re.compile(r"(ENS[A-Z]*G\d+)(\.\d+)?", re.IGNORECASE)
 
 
 def looks_like_number(name: str) -> bool:
@@ -21,24 +21,8 @@ def looks_like_id(name: str) -> bool:
     return ENSEMBL.fullmatch(name) is not None or (name.isascii() and name.isdecimal())
 
 
-def without_version(name: str) -> str:
-    """Return an Ensembl identifier without its version, and any other name as it is."""
-    match = ENSEMBL.fullmatch(name)
-    return match[1] if match else name
-
-
 def refuse_strangers(symbols: Sequence[str], genes: Sequence[str], cells: Sequence[str], *, where: str) -> None:
-    """Refuse names of which the expression has none, if a reason is known.
-
-    Parameters
-    ----------
-    symbols
-        Names in the network or a list of genes.
-    genes, cells
-        Names of the rows and columns of the expression.
-    where
-        File of the expression.
-    """
+    """Refuse names of which the expression, the file ``where``, has none, if a reason is known: :func:`names_hint`."""
     known = {gene.upper() for gene in genes}
     hint = "" if any(symbol.upper() in known for symbol in symbols) else names_hint(symbols, genes, cells, where)
     if hint:

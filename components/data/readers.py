@@ -15,7 +15,7 @@ import numpy as np
 
 from components.core import registry
 from components.core.dataset import Dataset, Ints, pair_keys
-from components.core.errors import KnockoutError, nearest
+from components.core.errors import KnockoutError, first_of, nearest
 from components.data.checks import (
     check_dataset,
     check_edges,
@@ -206,8 +206,7 @@ def _refuse_other_layouts(path: Path) -> None:
         missing.append(f"{LABELS} or {NETWORK}")
     if len(missing) == 4:
         below = [str(folder.relative_to(path)) for folder in find(path)]
-        listed = ", ".join(below[:20]) + (", ..." if len(below) > 20 else "")
-        hint = f" Data sets below it: {listed}." if below else ""
+        hint = f" Data sets below it: {first_of(below, 20)}." if below else ""
         raise KnockoutError(f"not a data set.{hint} Known layouts: {LAYOUTS}.", where=where)
     if missing:
         near = nearest(missing[0], sorted(set(present) - {EXPRESSION, TFS, TARGETS, LABELS, NETWORK}))
@@ -257,16 +256,13 @@ def _refuse_mismatch(listed: Column, rows: Ints, index: Ints) -> None:
 def _edges_of_folder(folder: Path, genes: tuple[str, ...], tfs: Ints) -> Ints:
     """Return ``[edges, 2]`` of Label.csv, or else of BL--network.csv; if both exist they must agree."""
     networks: list[Ints] = []
-    if (folder / LABELS).exists():
-        table = read_table(folder / LABELS)
-        ends = [table.column("TF"), table.column("Target")]
-        networks.append(np.stack([whole_numbers(end, len(genes)) for end in ends], axis=1))
-        check_edges(networks[-1], ends[0], genes, tfs)
-    if (folder / NETWORK).exists():
-        table = read_table(folder / NETWORK)
-        ends = [table.column("Gene1"), table.column("Gene2")]
-        networks.append(np.stack([rows_of_genes(end, genes) for end in ends], axis=1))
-        check_edges(networks[-1], ends[0], genes, tfs)
+    for file, titles in ((LABELS, ("TF", "Target")), (NETWORK, ("Gene1", "Gene2"))):
+        if (folder / file).exists():
+            table = read_table(folder / file)
+            ends = [table.column(title) for title in titles]
+            rows = [whole_numbers(e, len(genes)) if file == LABELS else rows_of_genes(e, genes) for e in ends]
+            networks.append(np.stack(rows, axis=1))
+            check_edges(networks[-1], ends[0], genes, tfs)
     labels, network = networks[0], networks[-1]
     _refuse_extra_edges(labels, network, (LABELS, NETWORK), folder, genes)
     _refuse_extra_edges(network, labels, (NETWORK, LABELS), folder, genes)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Reals = NDArray[np.float64]
+from components.core.dataset import Reals
 
 LARGEST_LOG = 20  # log2 of a million, all that a cell holds in counts per million
 SAMPLED = 200  # cells, and genes, whose values are looked at one by one

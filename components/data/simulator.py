@@ -16,13 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components.core.dataset import Dataset, Floats, Ints
+from components.core.dataset import Dataset, Floats, Ints, Reals
 from components.core.errors import KnockoutError
 from components.core.settings import Settings, setting
 from components.data.readers import EXPRESSION, LABELS, NETWORK, TARGETS, TFS
 from components.tables.pseudotime import PSEUDOTIME, write_pseudotime
-
-Reals = NDArray[np.float64]
 
 LINEAGES = 3
 TRUNK = 0.3  # share of pseudotime before the lineages part

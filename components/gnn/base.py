@@ -16,8 +16,7 @@ from torch.nn import functional as F
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
 from components.core.streams import dropout
-from components.passing.graph import Graph
-from components.passing.layers import GraphLayer
+from components.passing.graph import Graph, GraphLayer
 
 Width = Annotated[int, Field(ge=1, le=4096)]
 

@@ -13,8 +13,7 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.core.streams import Dropout, dropout
 from components.gnn.base import GraphBranch, Width, activated
-from components.passing.graph import Graph
-from components.passing.layers import GraphLayer, unit_rows
+from components.passing.graph import Graph, GraphLayer, unit_rows
 
 
 class _UnitRows(GraphBranch):

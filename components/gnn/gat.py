@@ -11,8 +11,7 @@ from torch.nn import functional as F
 from components.core.registry import register
 from components.core.settings import setting
 from components.gnn.base import GraphBranch
-from components.passing.graph import Graph
-from components.passing.layers import GlorotLinear, GraphLayer, draw_again, glorot
+from components.passing.graph import GlorotLinear, Graph, GraphLayer, draw_again, glorot
 from components.passing.layout import Layout
 
 

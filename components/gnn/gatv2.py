@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from components.core.registry import register
 from components.gnn.gat import GAT, Attention, vector
-from components.passing.layers import GlorotLinear, draw_again
+from components.passing.graph import GlorotLinear, draw_again
 from components.passing.layout import Layout
 
 

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from components.core.registry import register
 from components.core.settings import setting
 from components.gnn.base import GraphBranch
-from components.passing.graph import Graph
-from components.passing.layers import GlorotLinear, GraphLayer, draw_again
+from components.passing.graph import GlorotLinear, Graph, GraphLayer, draw_again
 
 
 class GCNLayer(GraphLayer):

@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from components.core.registry import register
 from components.gnn.base import GraphBranch
-from components.passing.graph import TO_TARGET, TO_TF, Graph
-from components.passing.layers import GraphLayer
+from components.passing.graph import TO_TARGET, TO_TF, Graph, GraphLayer
 
 
 class RelationalLayer(GraphLayer):
@@ -21,14 +20,8 @@ class RelationalLayer(GraphLayer):
 
     def forward(self, x: Tensor, graph: Graph) -> Tensor:
         """Return embeddings ``[genes, width]`` of features ``[genes, in_width]``."""
-        tfs, targets = (_mean(x, graph.of_way(way)) for way in (TO_TARGET, TO_TF))
+        tfs, targets = (graph.of_way(way).messages(len(x)).mean(x) for way in (TO_TARGET, TO_TF))
         return self.of_gene(x) + self.of_tfs(tfs) + self.of_targets(targets)
-
-
-def _mean(x: Tensor, graph: Graph) -> Tensor:
-    messages = graph.messages(len(x))
-    total = messages.sum(x.unsqueeze(1)).squeeze(1)
-    return total / messages.degree(messages.count(x)).clamp_min(1).unsqueeze(1)
 
 
 @register("gnn", "relational")

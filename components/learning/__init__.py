@@ -1,7 +1,7 @@
 """Models of one's own: what they see of a data set and an exam, and what they work with."""
 
 from components.learning.context import Context as Context
-from components.learning.epoch import Epoch as Epoch
+from components.learning.context import Epoch as Epoch
 from components.learning.view import EXPRESSION as EXPRESSION
 from components.learning.view import ProgramError as ProgramError
 from components.learning.view import View as View

@@ -1,4 +1,4 @@
-"""Features of genes from a file: one row per gene, as embeddings, annotations and gene sets come.
+"""Features of genes from a file: one row per gene, as embeddings, annotations and gene sets come; matched with genes.
 
 Nothing is unpickled, and no model is run.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zipfile
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.core.dataset import Ints, Reals
 from components.core.errors import KnockoutError
 from components.tables.csvfile import one_name, separator_of, table_text, text_of
 from components.tables.files import PYTHON, refuse_foreign, sibling_suggestion
-
-Reals = NDArray[np.float64]
 
 TABLE = "expected one row per gene: its symbol, then numbers"
 UNREAD = {
@@ -32,6 +33,8 @@ UNREAD = {
     ".h5ad": "anndata.read_h5ad({name!r}).varm",
 }
 SAVE = "np.savez('features.npz', genes=np.array(names, dtype=str), values=matrix)"
+ENSEMBL = re.compile(r"(ENS[A-Z]*G\d+)(\.\d+)?", re.IGNORECASE)
+SHOWN = 5  # names in a message
 
 
 @dataclass(frozen=True)
@@ -203,3 +206,73 @@ def _table(path: Path, frame: pd.DataFrame) -> FeatureTable:
             message = f"{column.iloc[bad]!r} is no number; {TABLE}. Drop the column, or the row"
             raise KnockoutError(f"{message}.", where=f"{path}, gene {names[bad]!r}, column {columns[place]!r}")
     return FeatureTable(path, names, frame.to_numpy(dtype=np.float64, na_value=np.nan), columns)
+
+
+def rows_of(table: FeatureTable, genes: Sequence[str]) -> Ints:
+    """Return the row of each gene ``[genes]``, -1 for a gene that the table does not have.
+
+    A name counts as it is written; else in any case, and of Ensembl without its version, where no two genes of the data
+    set are alike then.
+
+    Raises
+    ------
+    KnockoutError
+        If a gene has two rows that differ, or no gene has a row: the message says what the names are instead.
+    """
+    exact, folded = _rows_by(str, table.names), _rows_by(_folded, table.names)
+    alike = Counter(map(_folded, genes))
+    rows = np.full(len(genes), -1, dtype=np.int64)
+    for place, gene in enumerate(genes):
+        matches = exact.get(gene) or (folded.get(_folded(gene), []) if alike[_folded(gene)] == 1 else [])
+        values = [table.values[row] for row in matches]  # noqa: PD011
+        if any(not np.array_equal(values[0], other, equal_nan=True) for other in values[1:]):
+            written = ", ".join(f"row {row + 1} ({table.names[row]!r})" for row in matches[:SHOWN])
+            message = f"gene {gene!r} has {len(matches)} rows that differ: {written}; keep one, or their mean"
+            raise KnockoutError(f"{message}.", where=str(table.path))
+        if matches:
+            rows[place] = matches[0]
+    if (rows < 0).all() or (rows >= 0).mean() < _share(table.columns, genes):
+        raise KnockoutError(_why_none(table, genes), where=str(table.path))
+    return rows
+
+
+def _rows_by(key: Callable[[str], str], names: Sequence[str]) -> dict[str, list[int]]:
+    index: dict[str, list[int]] = defaultdict(list)
+    for row, name in enumerate(names):
+        index[key(name)].append(row)
+    return index
+
+
+def without_version(name: str) -> str:
+    """Return an Ensembl identifier without its version, and any other name as it is."""
+    match = ENSEMBL.fullmatch(name)
+    return match[1] if match else name
+
+
+def _folded(name: str) -> str:
+    return without_version(name.upper())
+
+
+def _share(names: Sequence[str], genes: Sequence[str]) -> float:
+    known = set(map(_folded, names))
+    return sum(_folded(gene) in known for gene in genes) / max(len(genes), 1)
+
+
+def _why_none(table: FeatureTable, genes: Sequence[str]) -> str:
+    """Say why names do not meet, and the cure."""
+    if _share(table.columns, genes) > 0:
+        return "the genes are in the columns; one row per gene is needed: write it transposed (frame.T)."
+    kinds = [_kind(names) for names in (table.names, genes)]
+    shown = [", ".join(map(repr, names[:SHOWN])) for names in (table.names, genes)]
+    cure = ""
+    if kinds[0] != kinds[1]:
+        cure = f" The file has {kinds[0]}, the data set {kinds[1]}: write the file with the data set's names."
+    return f"no row is a gene of the data set. Rows: {shown[0]}, ...; genes: {shown[1]}, ...{cure}"
+
+
+def _kind(names: Sequence[str]) -> str:
+    if sum(bool(ENSEMBL.fullmatch(name)) for name in names) > len(names) / 2:
+        return "Ensembl identifiers"
+    if sum(name.isascii() and name.isdecimal() for name in names) > len(names) / 2:
+        return "numbers (Entrez identifiers, or places of genes)"
+    return "symbols"

@@ -1,10 +1,14 @@
-"""The content of a file, plain or gzip, as far as memory allows; other formats are refused with what converts them."""
+"""The content of a file, plain or gzip, as far as memory allows; other formats are refused with what converts them.
+
+In the name of a file ``{dataset}``, ``{network}``, ``{cell}`` stand for those of each data set.
+"""
 
 from __future__ import annotations
 
 import gzip
 import unicodedata
 import zlib
+from collections.abc import Mapping, Sequence
 from io import BufferedIOBase
 from pathlib import Path
 
@@ -56,6 +60,7 @@ MAGIC = {
     b"X\n\x00": ".rds",
     HDF5: "hdf5",
 }
+PER_DATASET = ("dataset", "network", "cell")
 
 
 def most_bytes() -> int:
@@ -152,3 +157,42 @@ def on_disk(path: Path) -> Path:
 def sibling_suggestion(path: Path) -> str:
     """Return " Did you mean 'x'?" for the file in the same folder whose name is nearest, or nothing."""
     return suggestion(path.name, sorted(p.name for p in path.parent.iterdir())) if path.parent.is_dir() else ""
+
+
+def is_pattern(pattern: str) -> bool:
+    """Return whether a file's name has a part in braces."""
+    return "{" in pattern
+
+
+def files_of(pattern: str, names: Sequence[str] = PER_DATASET) -> list[Path]:
+    """Return the files that a pattern stands for, whatever the data sets are; their names may hold slashes."""
+    if not pattern or not fits(pattern, names):
+        return []
+    stars = pattern.format_map(dict.fromkeys(names, "*") | {"dataset": "**/*"})
+    root = Path(stars).anchor
+    return sorted(path for path in Path(root).glob(str(Path(stars).relative_to(root))) if path.is_file())
+
+
+def file_for(pattern: str, values: Mapping[str, object], what: str) -> Path:
+    """Return the file of a data set, whose names are ``values``.
+
+    Raises
+    ------
+    KnockoutError
+        If the pattern has an unknown name in braces, or the file is not there, saying ``what`` it would be.
+    """
+    if not fits(pattern, [*values]):
+        raise KnockoutError(f"{pattern}: in braces may stand {', '.join(values)}.")
+    path = Path(pattern.format_map(values))
+    if not path.is_file():
+        raise KnockoutError(f"{values['dataset']} has no {what} {path}.{sibling_suggestion(path)}")
+    return path
+
+
+def fits(pattern: str, names: Sequence[str]) -> bool:
+    """Return whether nothing but ``names`` stands in braces."""
+    try:
+        pattern.format_map(dict.fromkeys(names, ""))
+    except (KeyError, ValueError, IndexError, AttributeError):
+        return False
+    return True

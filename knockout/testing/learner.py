@@ -20,7 +20,7 @@ from components.core.exam import Split
 from components.core.metrics import Scores
 from components.core.streams import Streams
 from components.learning import Context, View
-from components.training import Keeper
+from components.learning.loop import Keeper
 from knockout.testing.level import Suite, fields_of
 from search_spaces.arm import Arm, Choice
 from search_spaces.presets import preset

@@ -1,25 +1,168 @@
-"""Figures of an analysis, in their order, with captions and text alternatives."""
+"""Figures of an analysis, in their order, with captions and text alternatives; scores as boxes, bars and a heatmap."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from reports.figures.scores.bars import bars
-from reports.figures.scores.cost import gain_per_cost
-from reports.figures.scores.distribution import distribution
-from reports.figures.scores.heatmap import heatmap
-from reports.figures.scores.interaction import interaction
-from reports.figures.scores.waterfall import waterfall
-from reports.figures.scores.worth import MOST, reach_of, worth
-from reports.figures.shared.picture import Picture, picture
+from reports.figures.canvas import (
+    INK,
+    SHADES,
+    WIDTH,
+    Drawing,
+    Picture,
+    axis,
+    guessing,
+    horizontal,
+    measured,
+    named,
+    panels,
+    picture,
+    row_axes,
+    shortened,
+    styles,
+)
+from reports.figures.factors import interaction, waterfall
+from reports.figures.worth import MOST, gain_per_cost, reach_of, worth
 from reports.findings.results import Analysis
-from reports.findings.summaries import whole
-from reports.words.metrics import label
+from reports.findings.summaries import TALL, best_two, whole
+from reports.statistics.pairs.differences import mean_interval
+from reports.words.metrics import label, metric_of
 from reports.words.numbers import confidence, number, signed
 
+LARGEST = 40  # beyond it a cell is too small for its number
 OPENING, SCORES, FACTORS = "opening", "Scores, means and costs", "Factors together"  # folds of the page
 WORTH = "worth"  # file name of the picture that a page opens with
 CONTRIBUTIONS = "What each part contributes"  # stands in a section of its own
+
+
+def distribution(analysis: Analysis, metric: str) -> Drawing:
+    """Draw how one metric spreads per arm: a box, and every point it stands for."""
+    data = analysis.points[analysis.points["metric"] == metric]
+    arms = [arm for arm in analysis.arms if arm in set(data["arm"])][::-1]
+    look, complete = styles(analysis), whole(data)
+    figure, axes = row_axes(len(arms))
+    rng = np.random.default_rng(0)
+    for y, arm in enumerate(arms):
+        values = data.loc[data["arm"] == arm, "value"].to_numpy()
+        colour, marker = look[arm]
+        if len(values) >= 5 and arm in complete:  # a box over fewer points draws quartiles nobody measured
+            box(axes, y, values, colour, width=0.55)
+        jitter = y + rng.uniform(-0.14, 0.14, len(values))
+        axes.scatter(values, jitter, s=20, c=colour, marker=marker, alpha=0.75, linewidths=0, zorder=3)
+    axes.set_yticks(range(len(arms)), [named(analysis, arm) for arm in arms])
+    axes.set_ylim(-0.6, len(arms) - 0.4)
+    axes.set_xlabel(axis(metric))
+    return Drawing(figure, data)
+
+
+def box(axes: Axes, y: int, values: np.ndarray, colour: str, *, width: float) -> None:
+    """Draw the quartiles of one arm as a lying box, whiskers at most 1.5 times as long, no outliers."""
+    line = {"color": colour}
+    axes.boxplot(
+        values,
+        positions=[y],
+        orientation="horizontal",
+        widths=width,
+        showfliers=False,
+        manage_ticks=False,
+        boxprops=line,
+        whiskerprops=line,
+        capprops=line,
+        medianprops={**line, "linewidth": 2},
+    )
+
+
+def bars(analysis: Analysis, metric: str) -> Drawing | None:
+    """Draw the mean of every arm, its t interval and a dot per block; None with one point per arm.
+
+    An arm that lacks a point has no mean: over the blocks it survived it would be flattered.
+    Bars begin at what guessing scores, so that their length is what was gained over it.
+    """
+    arms, data = measured(analysis, metric)
+    values = {arm: data.loc[data["arm"] == arm, "value"].to_numpy() for arm in arms}
+    if max((len(v) for v in values.values()), default=0) < 2:
+        return None
+    look, start, complete = styles(analysis), guessing(metric), whole(data)
+    figure, axes = horizontal(arms, analysis)
+    rng = np.random.default_rng(0)
+    rows = []
+    for y, arm in enumerate(arms):
+        mean, (low, high) = np.nan, (np.nan, np.nan)
+        colour, marker = look[arm]
+        if arm in complete:
+            mean, (low, high) = float(values[arm].mean()), mean_interval(values[arm], 1 - analysis.alpha)
+            axes.barh(y, mean - start, left=start, height=0.62, color=colour, alpha=0.35, edgecolor=colour)
+        jitter = y + rng.uniform(-0.12, 0.12, len(values[arm]))
+        axes.scatter(values[arm], jitter, s=14, c=colour, marker=marker, edgecolors="white", linewidths=0.5, zorder=3)
+        if np.isfinite(low):
+            axes.errorbar(mean, y, xerr=[[mean - low], [high - mean]], color=INK, capsize=3, linewidth=1.4, zorder=4)
+        text = number(mean) if arm in complete else "no mean"
+        axes.text(1.01, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=9, color=INK)
+        rows.append((metric, arm, mean, low, high, len(values[arm])))
+    if (most := metric_of(metric).bounds[1]) < np.inf:
+        axes.set_xlim(right=min(axes.get_xlim()[1], most))  # a t interval knows no bounds, the metric does
+    axes.axvline(start, color=INK, linewidth=1)
+    axes.set_xlabel(axis(metric) + (f" (bars begin at guessing, {start:g})" if start else ""))
+    return Drawing(figure, pd.DataFrame(rows, columns=["metric", "arm", "mean", "low", "high", "n"]))
+
+
+def heatmap(analysis: Analysis, metric: str) -> Drawing | None:
+    """Draw the score of every arm on every data set; None where there is no grid to draw.
+
+    With many data sets they go down and the arms across, as in the tables. An empty cell has no complete mean.
+    """
+    data = analysis.scores[analysis.scores["metric"] == metric]
+    present = set(data["arm"])
+    arms = [arm for arm in analysis.arms if arm in present]
+    wide = data.pivot_table(index="arm", columns="dataset", values="mean", dropna=False).reindex(arms)
+    if min(wide.shape) < 2 or max(wide.shape) > LARGEST or not np.isfinite(wide.to_numpy()).any():
+        return None
+    best = pd.DataFrame({d: wide[d].index.map(best_two(wide[d])) == "best" for d in wide}, index=wide.index)
+    numbers = data[["metric", "arm", "dataset", "mean"]].rename(columns={"mean": "value"}).reset_index(drop=True)
+    numbers["best"] = [bool(best.loc[arm, d]) for arm, d in zip(numbers["arm"], numbers["dataset"], strict=True)]
+    rows, columns = [named(analysis, arm) for arm in wide.index], [*shortened(map(str, wide.columns)).values()]
+    if wide.shape[1] > TALL:
+        wide, best, rows, columns = wide.T, best.T, columns, rows
+    return Drawing(_drawn(wide, best, rows, columns, metric), numbers)
+
+
+def _short(value: float, few: bool) -> str:
+    """Write a score, where many stand side by side without the zero that all of them begin with."""
+    return number(value) if few or not 0 <= value < 1 else number(value, 2).removeprefix("0")
+
+
+def _drawn(wide: pd.DataFrame, best: pd.DataFrame, rows: list[str], columns: list[str], metric: str) -> Figure:
+    figure, (axes,) = panels(1, 1, 1.6 + 0.3 * len(rows))
+    axes.spines[:].set_visible(False)
+    values = wide.to_numpy()
+    low, high = np.nanmin(values), np.nanmax(values)
+    image = axes.pcolormesh(np.ma.masked_invalid(values), cmap=SHADES, vmin=low, vmax=high, edgecolors="white")
+    few = len(columns) <= 5  # columns wide enough for three digits
+    room = (WIDTH - 1 - 0.075 * max(map(len, rows))) / len(columns)  # inches; names and the colour bar take the rest
+    size = float(np.clip(72 * room / (0.62 * (6 if few else 4)), 4.5, 9))
+    middle = (low + high) / 2
+    for y, row in enumerate(values):
+        for x, value in enumerate(row):
+            winner = bool(best.iloc[y, x])
+            axes.text(
+                x + 0.5,
+                y + 0.5,
+                _short(value, few) + ("*" if winner else ""),
+                ha="center",
+                va="center",
+                fontsize=size,
+                fontweight="bold" if winner else "normal",
+                color="white" if value < middle else "black",
+            )
+    axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    axes.tick_params(length=0)
+    axes.invert_yaxis()
+    figure.colorbar(image, ax=axes, label=axis(metric), shrink=0.8, pad=0.02).outline.set_visible(False)
+    return figure
 
 
 def unit(a: Analysis) -> str:
@@ -98,13 +241,9 @@ def _waterfall(a: Analysis) -> list[Picture]:
     if worth is None or a.reference is None:
         return []
     drawn = waterfall(worth, a.reference)
-    caption = (
-        f"{label(a.metric)} from {a.reference} to all parts out: each bar is a part's Shapley value, its line the "
-    )
-    caption += (
-        f"simultaneous {confidence(a.alpha)} interval of where the bar ends. The marks say where it would end if "
-    )
-    caption += "the part were the first to go, or the last."
+    caption = f"{label(a.metric)} from {a.reference} to all parts out: each bar is a part's Shapley value, its line "
+    caption += f"the simultaneous {confidence(a.alpha)} interval of where the bar ends. The marks say where it would "
+    caption += "end if the part were the first to go, or the last."
     told = ", ".join(f"{row['name']} {signed(row['value'])}" for row in drawn.numbers.to_dict("records"))
     return [picture(f"waterfall_{a.metric}", drawn, caption, f"Values: {told}.", CONTRIBUTIONS)]
 

@@ -10,16 +10,12 @@ from typing import TypeVar
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.figures.cells.edge_scores import score_heatmap
+from reports.figures.canvas import Drawing, Picture, picture
+from reports.figures.cells.edges import mean_scores, network, precision_recall, score_heatmap, subject
 from reports.figures.cells.embedding import PERPLEXITY, embedding
 from reports.figures.cells.learning import MOST_REPEATS, learning
-from reports.figures.cells.network import mean_scores, network, subject
-from reports.figures.cells.precision_recall import precision_recall
-from reports.figures.shared.picture import Drawing, Picture, picture
 from reports.findings.results import Analysis
-from reports.stored.curves import Curves
-from reports.stored.embeddings import NEIGHBOURS, Embeddings
-from reports.stored.predictions import Predictions
+from reports.stored.cells import NEIGHBOURS, Curves, Embeddings, Predictions
 from reports.words.metrics import label
 from reports.words.names import plain
 from reports.words.numbers import confidence, count, joined, number

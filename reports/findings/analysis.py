@@ -5,32 +5,21 @@ from __future__ import annotations
 from reports.findings.comparisons import families, findings, global_test
 from reports.findings.conclusions import conclude, crossed
 from reports.findings.contributions.contributions import contributions
-from reports.findings.planned.interim import interim, look_at, progress
-from reports.findings.planned.lost import lost_repeats
-from reports.findings.planned.registration import deviations, registration_refusals
+from reports.findings.controls.within import feature_gains, gains, paired_differences
+from reports.findings.planned import deviations, interim, look_at, progress, registration_refusals
 from reports.findings.refusals import design, forbidding, outcome, undefined
+from reports.findings.repeats import lost_repeats, unlike_validation
 from reports.findings.results import Analysis, Paired, Refusal
 from reports.findings.summaries import averages, completeness, costs, points, provenance, scores
-from reports.findings.validation import unlike_validation
-from reports.findings.within import feature_gains, gains, paired_differences
 from reports.options import DEFAULTS, ReportOptions
-from reports.statistics.pairs.resampled import exams
-from reports.table.blocks import block_means, ordered_arms
-from reports.table.factors import arm_levels
+from reports.statistics.pairs.signed import exams
+from reports.table.blocks import arm_levels, block_means, ordered_arms
 from reports.table.table import Table
 from reports.words.metrics import METRICS
 
 
 def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
-    """Work out what a study found, and what it must not claim.
-
-    Parameters
-    ----------
-    table
-        The tidy table, see :func:`reports.table.table.load`.
-    options
-        Level and margin.
-    """
+    """Work out what a study found, and what it must not claim."""
     frame, reference, planned = table.frame, table.reference, table.planned
     registration, seen = planned.registration if planned else None, progress(table)
     look, deviating = look_at(seen, planned.looks if planned else (), options.alpha), deviations(table, options)

@@ -12,14 +12,14 @@ from scipy import stats
 from reports.findings.results import Finding, GlobalTest, Sensitivity
 from reports.statistics.arrays import Values
 from reports.statistics.multiplicity import holm_of
-from reports.statistics.pairs.decision import Decision, decide
+from reports.statistics.pairs.decision import Decision, decide, margin_of
 from reports.statistics.pairs.differences import Effect, effect, only_wins
-from reports.statistics.pairs.equivalence import margin_of
 from reports.statistics.pairs.max_t import half_widths
 from reports.statistics.pairs.ranks import block_ranks, conover, friedman, nemenyi
 from reports.statistics.pairs.signed import MIN_SIGNED, Signed, sign_test, wilcoxon
 from reports.table.blocks import (
     Dropped,
+    arm_levels,
     block_means,
     cells,
     complete,
@@ -29,7 +29,6 @@ from reports.table.blocks import (
     pair_of,
     unscaled,
 )
-from reports.table.factors import arm_levels
 from reports.words.metrics import DECIMALS, label, metric_of
 from reports.words.numbers import count
 
@@ -72,20 +71,8 @@ def findings(
 ) -> list[Finding]:
     """Compare the pairs of one family on one metric, and decide them together.
 
-    Parameters
-    ----------
-    frame
-        The tidy rows, see :class:`reports.table.table.Table`.
-    metric
-        The metric.
-    family
-        What is compared.
-    alpha
-        Level of the family.
-    tests
-        Whether anything is decided; else the comparisons are described.
-    margin
-        Largest difference that does not matter, see :func:`reports.statistics.pairs.equivalence.margin_of`.
+    With ``tests`` they are decided at ``alpha``, the level of the family, and held to a ``margin`` within which a
+    difference does not matter; else they are described.
     """
     wide = cells(frame, metric)
     if not {arm for pair in family.pairs for arm in pair} & set(wide):

@@ -7,11 +7,9 @@ import pandas as pd
 from reports.findings.factorial import IDLE, Factorial, factorial
 from reports.findings.results import Analysis, Conclusion, Finding, Paired, Word
 from reports.statistics.attainability import blocks_needed
-from reports.statistics.pairs.decision import Decision
-from reports.statistics.pairs.equivalence import blocks_for_equal, margin_of
+from reports.statistics.pairs.decision import Decision, blocks_for_equal, margin_of
 from reports.statistics.pairs.power import Power, power
-from reports.table.blocks import block_means, cells, complete, over_blocks, pair_of, unscaled
-from reports.table.factors import arm_levels
+from reports.table.blocks import arm_levels, block_means, cells, complete, over_blocks, pair_of, unscaled
 from reports.words.metrics import label
 from reports.words.numbers import at_level, count
 
@@ -23,18 +21,8 @@ def conclude(
 ) -> tuple[Conclusion, ...]:
     """Conclude on every finding of the primary metric.
 
-    Parameters
-    ----------
-    frame
-        The tidy rows, see :class:`reports.table.table.Table`.
-    compared
-        The findings, see :func:`reports.findings.comparisons.findings`.
-    alpha
-        Level of every family.
-    refused
-        Why nothing in this table can be decided; empty where it can.
-    margin
-        Largest difference that does not matter, as the user states it; by default that of the metric.
+    ``refused`` says why nothing in this table can be decided, and is empty where it can; a ``margin`` as the user
+    states it stands in the place of the metric's own.
     """
     levels = arm_levels(frame)
     sizes = pd.Series([f.family for f in compared]).value_counts()

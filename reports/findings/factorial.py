@@ -16,8 +16,7 @@ import pandas as pd
 
 from reports.statistics.factors.anova import marginal_means, rm_anova
 from reports.statistics.factors.incomplete import adjusted_means, flip_tests, rows_of, separated
-from reports.statistics.factors.marginal import marginal_contrasts
-from reports.statistics.factors.simple_effects import simple_effects
+from reports.statistics.factors.levels import marginal_contrasts, simple_effects
 from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.words.metrics import metric_of
 from reports.words.numbers import count
@@ -35,7 +34,7 @@ class Factorial:
     :func:`reports.statistics.factors.incomplete.flip_tests`), ``means`` the marginal means of every factor
     and of every two factors together (of every factor, adjusted, where the design has gaps), ``simple`` the simple
     effects after an interaction, ``contrasts`` the differences of the marginal means of every two levels (see
-    :func:`reports.statistics.factors.marginal.marginal_contrasts`; none where the design has gaps).
+    :func:`reports.statistics.factors.levels.marginal_contrasts`; none where the design has gaps).
     ``left_out`` are arms in which a factor cannot act, ``failed`` blocks left out because a cell of theirs failed,
     ``not_run`` combinations that no block has, ``gaps`` further cells that were not run.
     """
@@ -67,7 +66,7 @@ def factorial(
         whole: failures are not missing at random. A cell that was not run (NaN) is a gap in the design.
     levels
         Which level of every varied factor each arm has, ``[arms, factors]``, see
-        :func:`reports.table.factors.arm_levels`.
+        :func:`reports.table.blocks.arm_levels`.
     metric
         Name of the metric.
     reference

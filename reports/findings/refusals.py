@@ -15,7 +15,7 @@ from reports.statistics.attainability import blocks_needed, smallest_p
 from reports.statistics.pairs.differences import Effect
 from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.table.blocks import complete, ordered_arms
-from reports.table.status import Status
+from reports.table.scores import Status
 from reports.words.metrics import METRICS, label, metric_of
 from reports.words.names import alike
 from reports.words.numbers import are, at_level, count, joined
@@ -30,25 +30,13 @@ def forbidding(frame: pd.DataFrame) -> list[Refusal]:
         ("code_digest", ["dataset", "arm"], "different versions of its own code"),
     ):
         for where in _mixed(frame, column, keys):
-            out.append(
-                Refusal(
-                    "mixed digests",
-                    where,
-                    f"Cells of {where} were computed on {what} ({column}). Their differences are not the "
-                    f"arms'. "
-                    "Run the stale cells again; until then nothing is tested.",
-                )
-            )
+            message = f"Cells of {where} were computed on {what} ({column}). Their differences are not the arms'. "
+            message += "Run the stale cells again; until then nothing is tested."
+            out.append(Refusal("mixed digests", where, message))
     if "trial" in frame and frame["trial"].notna().any():
-        out.append(
-            Refusal(
-                "search trials",
-                "all arms",
-                "The table holds trials of a hyperparameter search. They were chosen by their scores and "
-                "are not "
-                "replicates. Confirm the chosen settings on fresh repeats and report those.",
-            )
-        )
+        message = "The table holds trials of a hyperparameter search. They were chosen by their scores and are not "
+        message += "replicates. Confirm the chosen settings on fresh repeats and report those."
+        out.append(Refusal("search trials", "all arms", message))
     return out
 
 
@@ -73,10 +61,8 @@ def design(
     repeats = int(frame.groupby(["arm", "dataset", "metric"])["repeat"].nunique().max())
     if repeats < 3:
         visible = "not visible" if repeats == 1 else "hardly visible"
-        message = (
-            f"{count(repeats, 'repeat')} of every cell: how far another seed would move a number is {visible}; run at "
-        )
-        out.append(Refusal("repeats", "all arms", message + "least 3, better 5.", "warning"))
+        message = f"{count(repeats, 'repeat')} of every cell: how far another seed would move a number is {visible}; "
+        out.append(Refusal("repeats", "all arms", message + "run at least 3, better 5.", "warning"))
     out += _scales(frame, n)
     if reference is None and k > 1:
         message = "No reference arm: all pairs are compared, which costs power. Name one with --reference."
@@ -96,10 +82,8 @@ def _versions(frame: pd.DataFrame) -> list[Refusal]:
         if used["version"].nunique() < 2:
             continue
         each = [f"{version} ({_whose(rows, used)})" for version, rows in used.groupby("version")]
-        message = (
-            f"Cells were computed with {len(each)} versions: {'; '.join(each)}. Part of a difference between arms "
-        )
-        message += "may be that of the versions; delete the cells of one and run them again with the other."
+        message = f"Cells were computed with {len(each)} versions: {'; '.join(each)}. Part of a difference between "
+        message += "arms may be that of the versions; delete the cells of one and run them again with the other."
         out.append(Refusal("versions", name, message, "warning"))
     return out
 
@@ -199,12 +183,10 @@ def _direction(frame: pd.DataFrame) -> list[Refusal]:
 def _budgets(frame: pd.DataFrame) -> list[Refusal]:
     if "protocol" not in frame:
         return []
-    tuned = frame[frame["role"].isin(["reference", "arm"])]
-    if tuned["protocol"].nunique() < 2:
+    budgets = frame.loc[frame["role"].isin(["reference", "arm"]), "protocol"].nunique()
+    if budgets < 2:
         return []
-    message = (
-        f"{tuned['protocol'].nunique()} training budgets among the arms: a better-tuned arm may win by its budget."
-    )
+    message = f"{budgets} training budgets among the arms: a better-tuned arm may win by its budget."
     return [Refusal("budget", "reference and knocked-out arms", message, "warning")]
 
 
@@ -266,9 +248,8 @@ def outcome(compared: list[Finding], tests: list[GlobalTest], of_metric: Mapping
             message = f"Only {n} of {blocks} blocks {are(n)} complete for both arms; the test needs {MIN_SIGNED}."
             out.append(Refusal("incomplete", subject, message))
         elif finding.failures:
-            message = (
-                f"Failed cells in {finding.failures} of {count(blocks, 'block')}; scored as worst in the second pass."
-            )
+            message = f"Failed cells in {finding.failures} of {count(blocks, 'block')}; scored as worst in the second "
+            message += "pass."
             out.append(Refusal("failures", subject, message, "warning"))
         elif finding.dropped:
             lost = ", ".join(dict.fromkeys(d.block for d in finding.dropped))
@@ -290,8 +271,6 @@ def unread_refusals(unread: Mapping[str, str]) -> tuple[Refusal, ...]:
         return ()
     path, reason = next(iter(unread.items()))
     which = path if len(unread) == 1 else f"{path} and {len(unread) - 1} more"
-    message = (
-        f"Figures and what expression adds are without {which}: {reason.rstrip('.')}. Scores and verdicts have the "
-    )
-    message += "cells. Delete the file with the cell's record in the ledger and run the study again."
+    message = f"Figures and what expression adds are without {which}: {reason.rstrip('.')}. Scores and verdicts have "
+    message += "the cells. Delete the file with the cell's record in the ledger and run the study again."
     return (Refusal("files that cannot be read", count(len(unread), "file"), message, "warning"),)

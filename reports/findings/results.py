@@ -143,7 +143,7 @@ class GlobalTest:
 class Paired:
     """Arm minus ``against`` on ONE data set, paired over repeats: not evidence across data sets.
 
-    ``ratio`` is what shared edges add to the variance (see :class:`~reports.statistics.pairs.resampled.Exams`); where
+    ``ratio`` is what shared edges add to the variance (see :class:`~reports.statistics.pairs.signed.Exams`); where
     it is None, ``uncorrected`` says why and the interval is the plain one. ``test`` and ``p_holm`` (over the arms on
     that data set and metric) are None where nothing was tested; ``note`` says why there is no number at all.
     """

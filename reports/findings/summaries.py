@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reports.table.blocks import averaged, block_means, cells, ordered_arms
-from reports.table.status import Status
+from reports.table.scores import Status
 from reports.words.metrics import DECIMALS, metric_of
 
 
@@ -46,12 +46,7 @@ def standings(score_rows: pd.DataFrame, metric: str, reference: str | None) -> p
     Of the controls the strongest alone. An arm that lacks a data set has no mean. Empty where data sets differ in
     scale.
 
-    Parameters
-    ----------
-    score_rows
-        What :func:`scores` made.
-    metric, reference
-        The metric, and the arm that others are compared with, if any.
+    ``score_rows`` are what :func:`scores` made.
     """
     rows = score_rows[score_rows["metric"] == metric]
     if rows.empty or (len(rows["dataset"].unique()) > 1 and not metric_of(metric).same_scale):
@@ -68,13 +63,6 @@ def averages(frame: pd.DataFrame, score_rows: pd.DataFrame) -> pd.DataFrame:
     """Average the scores over the data sets of every network, as papers print them; one row per arm.
 
     An arm that lacks a data set has no average, and raw AUPRC, whose scale differs between data sets, is left out.
-
-    Parameters
-    ----------
-    frame
-        The tidy rows, see :class:`reports.table.table.Table`.
-    found
-        What :func:`scores` made of them.
     """
     columns = ["metric", "network", "arm", "datasets", "mean"]
     if "network" not in frame:

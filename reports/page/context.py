@@ -8,28 +8,22 @@ from typing import Any
 import pandas as pd
 
 from reports.figures.analysed import CONTRIBUTIONS, OPENING
-from reports.figures.shared.picture import Picture, grouped
+from reports.figures.canvas import Picture, grouped
 from reports.findings.controls.audit import Audit
 from reports.findings.controls.topology import Beyond
 from reports.findings.results import Analysis, Refusal
-from reports.page.sections.cells import completeness_context, costs_context
+from reports.options import Provenance
 from reports.page.sections.conclusions import conclusions_context
 from reports.page.sections.contributions import contributions_context
-from reports.page.sections.controls.audit import audit_context
-from reports.page.sections.controls.topology import topology_context
-from reports.page.sections.findings import families_context, global_context
-from reports.page.sections.pairs import gain_table, pair_notes, pair_rows
-from reports.page.sections.scores import score_tables
+from reports.page.sections.controls import audit_context, topology_context
+from reports.page.sections.findings import families_context, gain_table, global_context, pair_notes, pair_rows
+from reports.page.sections.scores import completeness_context, costs_context, score_tables
 from reports.page.sections.search import search_context, search_provenance
 from reports.page.sections.tuning import tuning_context
-from reports.page.sentences.gains import feature_lines
 from reports.page.sentences.methods import as_latex, methods
 from reports.page.sentences.planned import planned_context
-from reports.page.sentences.summary import summary
-from reports.page.sentences.units import blocks_of
-from reports.provenance import Provenance
-from reports.search.record import Search
-from reports.search.refusals import search_refusals
+from reports.page.sentences.summary import blocks_of, feature_lines, summary
+from reports.search.record import Search, search_refusals
 from reports.words.glossary import CONCLUSIONS, HEADS, SEARCHES, STATISTICS
 from reports.words.metrics import label, metric_of
 from reports.words.numbers import confidence, count

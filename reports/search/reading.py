@@ -1,4 +1,4 @@
-"""Reads the folder that a search leaves, or names what is damaged."""
+"""Reads the folder that a search leaves, column by column, or names what is damaged."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.search.columns import csv, floats, unique, whole
 from reports.search.record import STATES, Objective, Search
+from reports.words.names import plain
 
 _SCALARS = ("study", "metric", "sampler", "pruner", "trials", "hours", "parallel", "seed", "repeats", "reference")
 _LISTS = ("objectives", "datasets", "space", "importances")
@@ -20,6 +20,59 @@ _IMPORTANCE = ("objective", "parameter", "importance", "trials", "given")
 _CONFIRMED = ("arm", "number", "role", "metric", "search", "validation", "test", "cells", "openings")
 _PATH = ("step", "changed", "arm_digest", "metric", "validation", "test", "cells", "tried")
 _TUNING = ("arm", "role", "budget", "trials", *STATES)
+
+
+def csv(
+    file: Path,
+    needed: Sequence[str],
+    *,
+    key: str,
+    counts: Sequence[str] = (),
+    gaps: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Read a table of a search as text: an empty field is missing, 'none' is the name of a level.
+
+    Refused are rows that share their ``key``, ``counts`` that are none (``gaps`` may be empty), and other ``numbers``.
+    """
+    if not file.is_file():
+        raise ReportError("this file of the search is missing; run the search again to write it.", where=str(file))
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""]).map(plain, na_action="ignore")
+    except (ValueError, OSError) as error:
+        raise ReportError(f"not a readable table: {error}", where=str(file)) from error
+    table = table.rename(columns=plain)
+    missing = [column for column in needed if column not in table]
+    if missing:
+        raise ReportError(f"lacks the column {', '.join(map(repr, missing))}", where=str(file))
+    for column in counts:
+        table[column] = whole(table, column, file).astype(int)
+    for column in gaps:
+        table[column] = whole(table, column, file, empty=True)
+    for column in numbers:
+        table[column] = floats(table, column, file)
+    twice = table[key][table[key].duplicated()]
+    if len(twice):
+        raise ReportError(f"{key} {twice.iloc[0]} stands twice", where=str(file))
+    return table
+
+
+def floats(table: pd.DataFrame, column: str, file: Path, *, empty: bool = True) -> pd.Series:
+    """Return a column of a search as finite numbers, empty fields as gaps where they may be."""
+    numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
+    wrong = ~numbers.abs().lt(np.inf) & (table[column].notna() | (not empty))
+    if wrong.any():
+        text, row = table[column][wrong].iloc[0], int(np.flatnonzero(wrong)[0]) + 2
+        raise ReportError(f"{column} is {text!r}, not a finite number", where=f"{file}, row {row}")
+    return numbers
+
+
+def whole(table: pd.DataFrame, column: str, file: Path, *, empty: bool = False) -> pd.Series:
+    """Return a column of a search that holds counts."""
+    numbers = floats(table, column, file, empty=empty)
+    if (numbers.dropna() % 1 != 0).any() or (numbers < 0).any():
+        raise ReportError(f"column {column!r} holds something else than counts", where=str(file))
+    return numbers.astype("Int64")
 
 
 class SearchFiles(Protocol):
@@ -88,16 +141,13 @@ def read_tuning(file: Path) -> pd.DataFrame | None:
     """
     if not file.is_file():
         return None
-    table = csv(file, _TUNING)
-    for column in ("budget", "trials", *STATES):
-        table[column] = whole(table, column, file, empty=column == "budget")
+    table = csv(file, _TUNING, key="arm", counts=("trials", *STATES), gaps=("budget",))
     for column in ("score", "default"):
         table[column] = floats(table, column, file) if column in table else np.nan
     table["settings"] = table["settings"].fillna("") if "settings" in table else ""
     table["trial_scores"] = [
         _scores(text, file) for text in table.get("trial_scores", pd.Series("", table.index)).fillna("")
     ]
-    unique(table, "arm", file)
     return table
 
 
@@ -160,18 +210,14 @@ def _front(numbers: Any, trials: pd.DataFrame, file: Path) -> tuple[int, ...]:
 
 def _trials(file: Path, objectives: Sequence[str]) -> pd.DataFrame:
     columns = [f"objective:{name}" for name in objectives]
-    table = csv(file, ("number", "state", "warm", "arm", "arm_digest", "cells", "seconds", *columns))
-    for column in ("number", "cells"):
-        table[column] = whole(table, column, file).astype(int)
-    unique(table, "number", file)
+    needed = ("number", "state", "warm", "arm", "arm_digest", "cells", "seconds", *columns)
+    table = csv(file, needed, key="number", counts=("number", "cells"), numbers=("seconds", *columns))
     for state in table["state"]:
         if state not in STATES:
             raise ReportError.unknown("state", state, STATES, where=str(file))
     if not table["warm"].isin(["True", "False"]).all():
         raise ReportError("column 'warm' holds something else than True and False", where=str(file))
     table["warm"] = table["warm"] == "True"
-    for column in ("seconds", *columns):
-        table[column] = floats(table, column, file)
     unscored = (table["state"] == "complete") & table[columns].isna().any(axis=1)
     if unscored.any():
         raise ReportError(
@@ -184,23 +230,13 @@ def _trials(file: Path, objectives: Sequence[str]) -> pd.DataFrame:
 def _path(file: Path) -> pd.DataFrame | None:
     if not file.is_file():
         return None
-    table = csv(file, _PATH)
-    for column in ("step", "cells", "tried"):
-        table[column] = whole(table, column, file).astype(int)
-    for column in ("validation", "test"):
-        table[column] = floats(table, column, file)
-    unique(table, "step", file)
+    table = csv(file, _PATH, key="step", counts=("step", "cells", "tried"), numbers=("validation", "test"))
     return table.sort_values("step", ignore_index=True)
 
 
 def _confirmed(file: Path) -> pd.DataFrame | None:
     if not file.is_file():
         return None
-    table = csv(file, _CONFIRMED)
-    table["number"] = whole(table, "number", file, empty=True)
-    for column in ("cells", "openings"):
-        table[column] = whole(table, column, file).astype(int)
-    for column in ("search", "validation", "test"):
-        table[column] = floats(table, column, file)
-    unique(table, "arm", file)
+    scores = ("search", "validation", "test")
+    table = csv(file, _CONFIRMED, key="arm", counts=("cells", "openings"), gaps=("number",), numbers=scores)
     return table.assign(gap=table["search"] - table["validation"])

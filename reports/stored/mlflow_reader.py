@@ -12,7 +12,7 @@ import pandas as pd
 
 from reports.errors import ReportError
 from reports.stored.mlflow_store import answering, open_store
-from reports.table.status import Status
+from reports.table.scores import Status
 from reports.words.numbers import count
 
 if TYPE_CHECKING:

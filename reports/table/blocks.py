@@ -1,4 +1,4 @@
-"""From cells to independent blocks: repeats averaged inside data sets, data sets inside blocks.
+"""From cells to independent blocks: repeats averaged inside data sets, data sets inside blocks; and the levels of arms.
 
 A cell that ran out of memory or diverged is -inf here; one that was killed, timed out, ended in an error or was never
 run is NaN. Neither can slip into a mean: any mean over a failed cell is -inf (the worst rank). A repeat that one of the
@@ -7,18 +7,30 @@ arms compared lacks is left out for all of them; where none is left, the mean is
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from reports.table.status import WORST
+from reports.table.scores import WORST
 from reports.words.metrics import metric_of
 from reports.words.names import in_order
 
 _TINY = 1e-9
 _ORDER = {"reference": 0, "arm": 1, "baseline": 2, "control": 3}
+# the columns of a study's table that say how an arm is made
+FACTORS = [
+    "scorer",
+    "bucketing",
+    "gnn",
+    "pair_encoder",
+    "pair_features",
+    "fusion",
+    "contrast",
+    "negatives",
+    "optimizer",
+]
 
 
 def ordered_arms(frame: pd.DataFrame) -> dict[str, str]:
@@ -129,3 +141,30 @@ class Dropped:
     block: str
     arms: tuple[str, ...]
     why: str
+
+
+def learn_factors(names: Iterable[str]) -> None:
+    """Take over the factors of plug-ins that a study's table names."""
+    FACTORS.extend(name for name in names if name not in FACTORS)
+
+
+def arm_levels(frame: pd.DataFrame) -> pd.DataFrame:
+    """Lay out the factors that vary among the reference and knocked-out arms, ``[arm, factor]``.
+
+    A setting that was crossed, ``gnn.gat.heads``, is called by as much of its name as tells it apart: ``heads``.
+    """
+    own = frame[frame["role"].isin(["reference", "arm"])].drop_duplicates("arm")
+    own = own.set_index("arm")[[c for c in FACTORS if c in frame]].astype(str)
+    own = own.reindex([arm for arm in ordered_arms(frame) if arm in own.index])
+    varied = own[[c for c in own if len(own[c].unique()) > 1]]
+    return varied.set_axis(short_names(list(map(str, varied))), axis=1)
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Return the last parts of dotted names, as many as tell each from all others."""
+    parts = [name.split(".") for name in names]
+    for n in range(1, max(map(len, parts), default=1)):
+        short = [".".join(part[-n:]) for part in parts]
+        if len(set(short)) == len(short):
+            return short
+    return list(names)

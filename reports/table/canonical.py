@@ -11,11 +11,9 @@ import pandas as pd
 
 from reports.errors import ReportError
 from reports.options import ReportOptions
+from reports.table.blocks import FACTORS
 from reports.table.columns import COSTS, KEPT, arm_columns, folded, offered, pick, places, refuse_wide, repeat_column
-from reports.table.factors import FACTORS
-from reports.table.scores import on_scale, scored
-from reports.table.side_by_side import to_numbers
-from reports.table.status import Status, statuses
+from reports.table.scores import Status, on_scale, scored, statuses, to_numbers
 from reports.words.metrics import REPORTED, canonical_metric
 from reports.words.names import plain_names, unprintable
 

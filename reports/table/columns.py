@@ -9,8 +9,8 @@ import pandas as pd
 
 from reports.errors import ReportError, listed, meant, nearest
 from reports.options import Columns, ReportOptions
-from reports.table.factors import FACTORS
-from reports.table.side_by_side import numeric, refuse_side_by_side
+from reports.table.blocks import FACTORS
+from reports.table.scores import numeric, refuse_side_by_side
 from reports.words.metrics import METRICS, canonical_metric, squashed
 from reports.words.names import plain
 

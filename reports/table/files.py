@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports.errors import ReportError, listed, meant, nearest
-from reports.table.factors import learn_factors
+from reports.table.blocks import learn_factors
 from reports.words.metrics import learn
 from reports.words.names import plain
 

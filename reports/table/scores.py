@@ -1,20 +1,113 @@
-"""The scores as numbers: failures, gaps and scales are told apart, and what is none of them refused."""
+"""What became of a cell, and its scores as numbers: failures, gaps and scales are told apart, all else is refused."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from reports.errors import ReportError
-from reports.table.side_by_side import to_numbers
-from reports.table.status import FAILED, Status
-from reports.words.metrics import METRICS, metric_of
+from reports.errors import ReportError, listed
+from reports.words.metrics import METRICS, PRIMARY, canonical_metric, metric_of
 
+_DECIMAL_COMMA = r"^\s*([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)\s*$"
 _ROUNDING = 1e-9  # what an exact 1 may come out as after a sum
+
+
+class Status(StrEnum):
+    """What became of a cell."""
+
+    OK = "ok"
+    OOM = "oom"
+    DIVERGED = "diverged"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+    KILLED = "killed"
+    DAMAGED = "damaged"  # its record cannot be read
+    UNDEFINED = "undefined"  # finished, on an exam that does not define the metric; no table writes it
+
+
+FAILED = (Status.OOM, Status.DIVERGED, Status.TIMEOUT, Status.ERROR, Status.KILLED, Status.DAMAGED)
+# what the arm itself brought about counts as the worst of its block; the rest is missing, as if it had not been run
+WORST = (Status.OOM, Status.DIVERGED, Status.UNDEFINED)
+_WRITTEN = (Status.OK, *FAILED)
+_SYNONYMS = {
+    "": Status.OK.value,
+    **dict.fromkeys(("finished", "success", "succeeded", "completed", "complete", "done"), Status.OK.value),
+    **dict.fromkeys(("failed", "failure", "fail", "crashed"), Status.ERROR.value),
+}
+
+
+def statuses(raw: pd.DataFrame, source: Path) -> pd.Series:
+    """Return the status of every row: ``ok`` where the field or the column is missing, or how the cell failed.
+
+    Raises
+    ------
+    ReportError
+        If a status is none of these.
+    """
+    if "status" not in raw:
+        return pd.Series(Status.OK.value, index=raw.index)
+    written = raw["status"].fillna("").astype(str).str.strip().str.casefold().replace(_SYNONYMS)
+    wrong = raw[~written.isin(_WRITTEN)]
+    if len(wrong):
+        where = f"{source}, row {wrong['row'].iloc[0]}"
+        raise ReportError.unknown("status", str(wrong["status"].iloc[0]), _WRITTEN, where=where)
+    return written
+
+
+def to_numbers(column: pd.Series, *, decimal_commas: bool = False) -> pd.Series:
+    """Return a column as numbers, empty where a field is none."""
+    # pandas' own `decimal` gives up where a field says NA
+    points = column.replace(_DECIMAL_COMMA, r"\1.\2", regex=True) if decimal_commas else column
+    return pd.to_numeric(points, errors="coerce").astype(float)
+
+
+def numeric(column: pd.Series) -> bool:
+    """Whether a column of the table holds numbers; a failed run among them may be a word."""
+    flags = pd.api.types.is_bool_dtype(column)
+    return not flags and bool(to_numbers(column.dropna(), decimal_commas=True).notna().mean() >= 0.5)
+
+
+def refuse_side_by_side(raw: pd.DataFrame, what: str, name: str, is_other: Callable[[str], bool], source: Path) -> None:
+    """Refuse arms or data sets that stand side by side, in a table that names none.
+
+    Parameters
+    ----------
+    raw
+        The table as its owner wrote it.
+    what
+        What no column of it names.
+    name
+        What such a column is called, and the option that names it.
+    is_other
+        Whether a column says something else, in which case it stays what it is.
+    source
+        File of the table.
+    """
+    columns = [str(c) for c in raw.columns]
+    index = [c for c in columns if c.startswith("Unnamed: ")]  # of rows, saved with them: it names nothing
+    spread = [c for c in columns if not is_other(c) and c not in index]
+    rest = [c for c in columns if c not in spread]
+    known = any(canonical_metric(c) in METRICS for c in columns)
+    if known or len(spread) < 2 or rest == index or not all(numeric(raw[c]) for c in spread):
+        return
+    keys = repr(rest[0] if len(rest) == 1 else rest)
+    option = "block" if name == "dataset" else name
+    raise ReportError(
+        f"no column names the {what}; say which one does with --{option}. If the columns {_and(spread)} are one {what} "
+        "each, make them rows with pandas, and name the metric that they hold: "
+        f"df.melt({keys}, var_name={name!r}, value_name={PRIMARY!r}).",
+        where=str(source),
+    )
+
+
+def _and(names: Sequence[str]) -> str:
+    return listed(names) if len(names) > 12 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def scored(

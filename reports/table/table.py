@@ -21,7 +21,7 @@ from reports.options import DEFAULTS, Planned, ReportOptions
 from reports.table.canonical import canonical
 from reports.table.columns import tells_apart
 from reports.table.files import read
-from reports.table.status import FAILED, Status
+from reports.table.scores import FAILED, Status
 from reports.words.metrics import METRICS, PRIMARY, canonical_metric, metric_of, squashed
 from reports.words.names import alike, plain, plain_names
 

@@ -3,33 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 from reports.words.metrics import ALPHA, DECIMALS
-
-
-class Interval(Protocol):
-    """An estimate with an interval."""
-
-    @property
-    def low(self) -> float:
-        """Lower end; NaN without an interval."""
-
-    @property
-    def high(self) -> float:
-        """Upper end."""
-
-
-class Wins(Protocol):
-    """A comparison over units."""
-
-    @property
-    def n(self) -> int:
-        """How many units."""
-
-    @property
-    def superior(self) -> float:
-        """Share of them on which the arm is ahead."""
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -43,6 +18,11 @@ def signed(value: float, digits: int = 3) -> str:
         return "–"
     text = f"{value:+.{digits}f}"
     return ("0." + "0" * digits if float(text) == 0 else text).replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """Write a share in whole percent, or a dash where there is none."""
+    return f"{number(100 * share, 0)} %" if math.isfinite(share) else "–"
 
 
 def confidence(alpha: float) -> str:
@@ -60,11 +40,9 @@ def at_level(alpha: float) -> str:
     return "" if alpha == ALPHA else f" at level {level(alpha)}"
 
 
-def interval(size: Interval) -> str:
+def interval(low: float, high: float) -> str:
     """Write the interval of a paired difference, or that one value cannot give one."""
-    if not math.isfinite(size.low):
-        return "no interval"
-    return ends(size.low, size.high)
+    return ends(low, high) if math.isfinite(low) else "no interval"
 
 
 def ends(low: float, high: float) -> str:
@@ -111,9 +89,9 @@ def stars(p: float, alpha: float) -> int:
     return max(1, sum(p < level for level in star_levels(alpha)))
 
 
-def won(size: Wins) -> str:
-    """Write on how many blocks an arm is ahead; ties count half."""
-    return f"{size.superior * size.n:g} of {count(size.n, 'block')}"
+def won(superior: float, n: int) -> str:
+    """Write on how many of ``n`` blocks an arm is ahead, given their share; ties count half."""
+    return f"{superior * n:g} of {count(n, 'block')}"
 
 
 def joined(names: list[str], most: int = 4) -> str:

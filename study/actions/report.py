@@ -15,14 +15,11 @@ from reports.build import build_search, write
 from reports.findings.analysis import analyse
 from reports.findings.results import Analysis
 from reports.folder import digest, refuse_folder
-from reports.options import DEFAULTS, Planned, Registration, ReportOptions
+from reports.options import DEFAULTS, Planned, Provenance, Registration, ReportOptions
+from reports.page.sections.search import search_summary
 from reports.page.sentences.planned import planned_lines
-from reports.page.sentences.search import search_summary
-from reports.provenance import Provenance
 from reports.search.reading import read_search, read_tuning
-from reports.stored.curves import read_curves
-from reports.stored.embeddings import read_embeddings
-from reports.stored.predictions import read_predictions
+from reports.stored.cells import Curves, Embeddings, Predictions
 from reports.table.table import load
 from reports.words.metrics import canonical_metric
 from reports.words.names import plain
@@ -244,9 +241,9 @@ def _stored_beside(out: Path, plan: PlanRecord, table: Path) -> dict[str, Any]:
     """Return what a study stored beside its table: predictions, curves, embeddings, its search or tuning."""
     kind, folder = plan.kind, OutFolder(out)
     cells = {
-        "predictions": read_predictions(table, folder.predictions_folder),
-        "curves": read_curves(table, folder.ledger),
-        "embeddings": read_embeddings(table, folder.embeddings_folder),
+        "predictions": Predictions.beside(table, folder.predictions_folder),
+        "curves": Curves.beside(table, folder.ledger),
+        "embeddings": Embeddings.beside(table, folder.embeddings_folder),
     }
     if kind is PlanKind.SEARCH:
         return {**cells, "search": read_search(folder.search)}

@@ -17,8 +17,8 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from components.core.budget import Budget
 from components.core.exam import Split
 from components.core.streams import Streams
+from components.learning.loop import CHUNK
 from components.model import GRNModel
-from components.training import CHUNK
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
 from study.train.exams import make_split

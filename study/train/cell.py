@@ -15,8 +15,8 @@ from components.core.dataset import Dataset
 from components.core.exam import Split
 from components.core.metrics import METRICS, evaluate
 from components.learning import ProgramError
-from components.split.validation import differences
-from components.training import DivergedError
+from components.learning.loop import DivergedError
+from components.split.audit import differences
 from search_spaces.arm import json_digest
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset

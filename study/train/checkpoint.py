@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from components.core.errors import KnockoutError
-from components.training import same_shapes
+from components.learning.loop import same_shapes
 from study.spec.files import write_atomically
 from study.spec.folder import OutFolder
 

@@ -19,10 +19,9 @@ from components.core.dataset import Ints
 from components.core.exam import Split
 from components.core.metrics import Scores
 from components.core.streams import Streams
-from components.model import Encoded, GRNModel
+from components.learning.loop import Curves, in_chunks
+from components.model import Encoded, GRNModel, Reading
 from components.passing.graph import Graph
-from components.reading import Reading
-from components.training import Curves, in_chunks
 from study.train.checkpoint import Checkpoint
 from study.train.stages.shared import SharedStage, SharedStages
 from study.train.stages.trainer import Stage, Trainer

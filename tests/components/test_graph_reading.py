@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from components.core.budget import Budget
 from components.core.streams import Streams
-from components.training import Passes
+from components.learning.loop import Passes
 from study.train.checkpoint import Checkpoint
 from study.train.fit import joint_stage
 from study.train.stages.trainer import Trainer

@@ -17,10 +17,9 @@ from components.core.budget import Budget
 from components.core.streams import Streams
 from components.gnn.base import GraphBranch
 from components.gnn.relational import RelationalLayer
-from components.passing.graph import Graph, training_graph
-from components.passing.layers import GraphLayer, unit_rows
+from components.learning.loop import Passes
+from components.passing.graph import Graph, GraphLayer, training_graph, unit_rows
 from components.passing.layout import Layout
-from components.training import Passes
 from study.train.checkpoint import Checkpoint
 from study.train.fit import graph_stage, joint_stage
 from study.train.stages.trainer import Trainer

@@ -17,13 +17,16 @@ from components.core.errors import KnockoutError
 from components.core.exam import Split
 from components.core.metrics import evaluate
 from components.core.streams import Streams
-from components.exchange.exam_files import write_exam
-from components.pairs.crossfit import CrossFitted
-from components.pairs.dependence import mutual_information
-from components.pairs.expression import SHARPNESS, ExpressionFeatures, ExpressionSettings
+from components.pairs.crossfit import BoostedTrees, CrossFitted
+from components.pairs.expression import (
+    SHARPNESS,
+    ExpressionFeatures,
+    ExpressionSettings,
+    LaggedFeatures,
+    mutual_information,
+)
 from components.pairs.graph import TrainingGraph
-from components.pairs.lagged import LaggedFeatures
-from components.pairs.trees import BoostedTrees
+from components.scorer.files.exam_files import write_exam
 from components.tables.pseudotime import read_pseudotime
 from knockout.testing import PairFeaturesContract
 from search_spaces.arm import Choice
@@ -249,8 +252,8 @@ def test_a_program_is_handed_the_pseudotime_that_there_is(dataset, split, tmp_pa
     times = np.where(np.arange(dataset.n_cells) % 3, np.arange(dataset.n_cells) / 7, np.nan)[:, None]
     for name, each in (("timed", dataclasses.replace(dataset, pseudotime=times)), ("plain", dataset)):
         view = view_of(preset("boosting").arm("mine"), each, split, Streams(dataset.digest, 0))
-        files = write_exam(view, split.test, tmp_path / name)
-        assert files.pseudotime.exists() == (name == "timed")
+        write_exam(view, split.test, tmp_path / name)
+        assert (tmp_path / name / "PseudoTime.csv").exists() == (name == "timed")
     cells = [f"cell{number}" for number in range(dataset.n_cells)]
     np.testing.assert_array_equal(read_pseudotime(tmp_path / "timed" / "PseudoTime.csv", cells), times)
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from components.scorer.own import gpu
+from components.scorer.own import watch
 from components.scorer.own.program import Place, run_program
 
 ENDS = "import os, sys, time; open('pid', 'w').write(str(os.getpid())); time.sleep(1)"
@@ -50,7 +50,7 @@ def test_the_peak_of_its_processes_is_sampled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used: list[int | None], mb: float
 ):
     monkeypatch.setitem(sys.modules, "pynvml", Nvml(tmp_path, used))
-    monkeypatch.setattr(gpu, "EVERY_S", 0.05)
+    monkeypatch.setattr(watch, "EVERY_S", 0.05)
     assert run(tmp_path, "cuda:0") == pytest.approx(mb, nan_ok=True)
 
 

@@ -11,7 +11,7 @@ from component_cases import BUDGET, dataset_of, fit, make_model, make_parts, mak
 from components.core import registry
 from components.core.budget import Budget
 from components.core.metrics import METRICS, evaluate
-from components.training import DivergedError
+from components.learning.loop import DivergedError
 from study.train.fit import encode, predict
 
 
@@ -153,7 +153,7 @@ class TestDivergence:
 
 
 def test_a_pass_looks_at_every_gene_once(dataset, split, monkeypatch):
-    monkeypatch.setattr("components.training.CHUNK", 7)
+    monkeypatch.setattr("components.learning.loop.CHUNK", 7)
     model, looked = make_model(dataset, make_parts()), []
     encode_all = model.encode
     monkeypatch.setattr(model, "encode", lambda edges: looked.append(model.training) or encode_all(edges))
@@ -185,7 +185,7 @@ def test_last_batch_of_one_pair_is_not_left_alone(dataset, split):
 def test_every_pair_is_scored_whatever_the_chunk(dataset, split, monkeypatch):
     trained = fit(dataset, split)
     whole = predict(trained, split.test)
-    monkeypatch.setattr("components.training.CHUNK", 7)
+    monkeypatch.setattr("components.learning.loop.CHUNK", 7)
     np.testing.assert_allclose(predict(trained, split.test), whole, rtol=1e-4, atol=1e-5)
 
 

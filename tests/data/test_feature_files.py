@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from components.core.errors import KnockoutError
-from components.tables.features import read_features
-from components.tables.matching import rows_of
+from components.tables.features import read_features, rows_of
 
 NAMES = ["SOX2", "NANOG", "NA", "SEPT7"]
 VALUES = np.array([[1.5, -2.0, 0.25], [0.0, 1.0, 2.0], [3.0, 3.5, 4.0], [-1.0, 1e-7, 9.0]])

@@ -6,7 +6,7 @@ import pytest
 from scipy import sparse
 
 from components.core.errors import KnockoutError
-from components.data import h5ad, mapped
+from components.data import h5ad
 from components.data.readers import read
 from components.data.simulator import SimulatorSettings, simulate
 
@@ -127,8 +127,8 @@ class TestMapped:
     @pytest.fixture(autouse=True)
     def cache(self, monkeypatch, tmp_path):
         monkeypatch.setattr(h5ad, "LARGE", 0)
-        monkeypatch.setattr(mapped, "CHUNK", 64)  # a few genes at a time
-        monkeypatch.setattr(mapped.pooch, "os_cache", lambda name: tmp_path / "cache" / name)
+        monkeypatch.setattr(h5ad, "CHUNK", 64)  # a few genes at a time
+        monkeypatch.setattr(h5ad.pooch, "os_cache", lambda name: tmp_path / "cache" / name)
         return tmp_path / "cache" / "knockout" / "expression"
 
     @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix], ids=["dense", "csr"])

@@ -9,7 +9,7 @@ from components.core.errors import KnockoutError
 from components.data import h5ad, readers
 from components.data.checks import check_expression, copies
 from components.data.hints import names_hint
-from components.data.prepare.expression import read_lab_expression
+from components.data.prepare.files import read_lab_expression
 from components.data.prepare.prepare import LabFiles, prepare
 from components.data.prepare.symbols import match_symbols
 from components.data.simulator import write_beeline

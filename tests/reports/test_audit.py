@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reports.build import build
 from reports.findings.controls.audit import Audit, audit, audit_refusals
 from reports.options import ReportOptions
-from reports.page.sections.controls.audit import audit_context
+from reports.page.sections.controls import audit_context
 from reports.table.table import Table, load
 
 Study = Callable[..., Table]

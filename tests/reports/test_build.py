@@ -18,8 +18,7 @@ import reports.build as build_module
 from reports.build import build, write
 from reports.errors import ReportError
 from reports.findings.analysis import analyse
-from reports.options import ReportOptions
-from reports.provenance import Provenance
+from reports.options import Provenance, ReportOptions
 from reports.table.table import Table, load
 
 Study = Callable[..., Table]

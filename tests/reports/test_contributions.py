@@ -14,14 +14,14 @@ from conftest import analyse, study_frame
 from test_factorial import GRID, factors
 
 from reports.build import build
-from reports.figures.scores.waterfall import waterfall_numbers
+from reports.figures.factors import waterfall_numbers
 from reports.findings.contributions.worth import Worth, worth
 from reports.options import ReportOptions
-from reports.page.sentences.contributions import contribution_sentences
+from reports.page.sections.contributions import contribution_sentences
 from reports.page.sentences.methods import methods
-from reports.statistics.contributions.shapley import pair_weights, value_weights
+from reports.statistics.contributions import pair_weights, value_weights
 from reports.statistics.pairs.max_t import half_widths
-from reports.table.factors import arm_levels
+from reports.table.blocks import arm_levels
 from reports.table.table import Table, load
 
 Study = Callable[..., Table]

@@ -12,10 +12,10 @@ import pytest
 from conftest import analyse
 from sklearn.metrics import roc_auc_score
 
+from reports.figures.canvas import svg
 from reports.figures.cells.embedding import embedding, flat
-from reports.figures.shared.canvas import svg
 from reports.figures.stored import embedding_pictures
-from reports.stored.embeddings import FEWEST, NEIGHBOURS, Embeddings, read_embeddings, separation
+from reports.stored.cells import FEWEST, NEIGHBOURS, Embeddings, separation
 from reports.table.table import Table
 from study.spec.folder import OutFolder
 
@@ -44,7 +44,7 @@ def saved(study: Callable[..., Table], tmp_path: Path) -> tuple[Table, Embedding
     table = study(blocks=3, repeats=2)
     for cell, seed in (("full-STRING-cell0-0", 0), ("full-Specific-cell0-1", 1), ("gnn=none-STRING-cell1-0", 2)):
         save(tmp_path, cell, **arrays(seed=seed))
-    found = read_embeddings(OutFolder(tmp_path).table, OutFolder(tmp_path).embeddings_folder)
+    found = Embeddings.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).embeddings_folder)
     assert found is not None
     return table, found
 
@@ -135,11 +135,13 @@ def test_pairs_of_the_data_sets_asked_for_are_drawn(saved: tuple[Table, Embeddin
 
 def test_only_cells_of_the_table_are_read(saved: tuple[Table, Embeddings], tmp_path: Path):
     (tmp_path / "embeddings" / "searched.npz").write_text("of a search trial")
-    found = read_embeddings(OutFolder(tmp_path).table, OutFolder(tmp_path).embeddings_folder)
+    found = Embeddings.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).embeddings_folder)
     assert found is not None and len(found.cells) == 3
     assert found.of("full", "STRING-cell2") is None
     assert (
-        read_embeddings(OutFolder(tmp_path / "embeddings").table, OutFolder(tmp_path / "embeddings").embeddings_folder)
+        Embeddings.beside(
+            OutFolder(tmp_path / "embeddings").table, OutFolder(tmp_path / "embeddings").embeddings_folder
+        )
         is None
     )
 

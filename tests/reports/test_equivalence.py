@@ -15,7 +15,7 @@ from reports.build import build
 from reports.findings.results import Analysis, Conclusion
 from reports.options import ReportOptions
 from reports.page.sections.conclusions import verdict_table
-from reports.statistics.pairs.equivalence import adjusted, equivalence, margin_of
+from reports.statistics.pairs.decision import adjusted, equivalence, margin_of
 from reports.table.table import Table, load
 from reports.words.metrics import MARGIN
 

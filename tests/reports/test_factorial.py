@@ -15,11 +15,11 @@ from statsmodels.stats.anova import AnovaRM
 from reports.build import _render
 from reports.findings.factorial import factorial
 from reports.page.sections.conclusions import conclusion_exports, conclusions_context
-from reports.page.sentences.factors import interactions
+from reports.page.sections.factorial import interactions
 from reports.page.sentences.methods import methods
 from reports.statistics.factors.anova import rm_anova
 from reports.statistics.pairs.max_t import half_widths
-from reports.table.factors import arm_levels
+from reports.table.blocks import arm_levels
 from reports.table.table import Table
 
 Study = Callable[..., Table]

@@ -16,9 +16,8 @@ from reports.findings.factorial import Factorial, factorial
 from reports.page.sections.conclusions import conclusion_exports, conclusions_context
 from reports.page.sections.factorial import factorials_context
 from reports.page.sentences.methods import methods
-from reports.statistics.factors.contrasts import effect_columns
-from reports.statistics.factors.flips import smallest
-from reports.statistics.factors.incomplete import adjusted_means, flip_tests, rows_of, separated
+from reports.statistics.factors.anova import effect_columns
+from reports.statistics.factors.incomplete import adjusted_means, flip_tests, rows_of, separated, smallest
 from reports.table.table import Table
 from reports.words.glossary import HEADS
 
@@ -197,6 +196,9 @@ def test_every_column_is_a_term_of_the_page(study: Study, arms: dict[str, tuple[
 def test_a_study_with_gaps_says_what_it_takes_for_granted(study: Study) -> None:
     analysis = analyse(study(factors, arms=GRID, blocks=9, failed={("gnn=gcn", "cell4")}))
     page = _render("conclusions.html.j2", {**conclusions_context(analysis), "a": analysis})
+    assert (
+        "<li>Whether a combination or cell was run is taken" in page and "over the combinations that were run" in page
+    )
     assert "missing at random" in page and "Left out whole, because a cell failed there: cell4." in page
     assert "(gcn, early)" in page
     assert "flipping the signs of whole blocks" in methods(analysis)

@@ -17,7 +17,7 @@ import pytest
 from test_nulls import LEVEL, SIZES, holds
 
 from reports.findings.factorial import factorial
-from reports.statistics.factors.simple_effects import simple_effects
+from reports.statistics.factors.levels import simple_effects
 
 FACTORS = {"gnn": ("gat", "gcn", "none"), "fusion": ("early", "late")}
 DESIGN = pd.DataFrame(list(product(*FACTORS.values())), columns=list(FACTORS), index=[f"arm{i}" for i in range(6)])

@@ -12,11 +12,10 @@ import pytest
 from conftest import analyse
 
 from reports.errors import ReportError
+from reports.figures.canvas import styles, svg
 from reports.figures.cells.learning import MOST_ARMS, learning
-from reports.figures.shared.canvas import svg
-from reports.figures.shared.style import styles
 from reports.figures.stored import MOST_TRAINED, matching, training_pictures
-from reports.stored.curves import Curves, read_curves
+from reports.stored.cells import Curves
 from reports.table.table import Table
 from study.spec.folder import OutFolder
 
@@ -44,7 +43,7 @@ def trained(study: Callable[..., Table], tmp_path: Path) -> tuple[Table, Curves]
     for arm, cell, repeat in table.frame[["arm", "cell", "repeat"]].drop_duplicates().itertuples(index=False):
         curves = curves_of(repeat, graph=arm != "gnn=none") if arm in TRAINED else {}
         record(tmp_path, cell, curves, {"epochs": 4, "graph_epochs": 5} if curves else None)
-    found = read_curves(OutFolder(tmp_path).table, OutFolder(tmp_path).ledger)
+    found = Curves.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).ledger)
     assert found is not None
     return table, found
 
@@ -151,10 +150,10 @@ def test_repeats_that_are_not_drawn_are_told(trained: tuple[Table, Curves], monk
 
 def test_records_of_other_cells_are_left_alone(trained: tuple[Table, Curves], tmp_path: Path):
     (tmp_path / "ledger" / "searched.json").write_text("of a search trial")
-    found = read_curves(OutFolder(tmp_path).table, OutFolder(tmp_path).ledger)
+    found = Curves.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).ledger)
     assert found is not None and "searched" not in set(found.cells["cell"])
     assert learning(analyse(trained[0]), on_one(found)) is not None
-    assert read_curves(OutFolder(tmp_path / "ledger").table, OutFolder(tmp_path / "ledger").ledger) is None
+    assert Curves.beside(OutFolder(tmp_path / "ledger").table, OutFolder(tmp_path / "ledger").ledger) is None
 
 
 def test_a_study_of_which_nothing_is_trained_has_no_curves(trained: tuple[Table, Curves]):

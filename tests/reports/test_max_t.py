@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.statistics.pairs.max_t import DRAWN, EXACT_BLOCKS, half_widths, step_down
-from reports.statistics.signs import sign_patterns
+from reports.statistics.pairs.max_t import DRAWN, EXACT_BLOCKS, half_widths, sign_patterns, step_down
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 some = settings(max_examples=25, deadline=None)

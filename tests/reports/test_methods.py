@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reports.build import build
 from reports.page.sentences.methods import as_latex, methods
-from reports.page.tables.exports import exports
+from reports.page.tables import exports
 from reports.table.table import Table
 
 Study = Callable[..., Table]

@@ -9,7 +9,7 @@ import pytest
 
 from components.tables.csvfile import for_spreadsheets
 from reports.build import build
-from reports.search.columns import csv
+from reports.search.reading import csv
 from reports.table.table import load
 from reports.words.names import alike, file_names, plain, write_csv
 
@@ -32,7 +32,7 @@ def test_tables_of_a_search_and_of_prepare_are_written_alike(tmp_path: Path) -> 
     write_csv(frame, tmp_path / "reports.csv")
     for_spreadsheets(frame).to_csv(tmp_path / "study.csv", index=False)
     assert (tmp_path / "study.csv").read_bytes() == (tmp_path / "reports.csv").read_bytes()
-    read_back = csv(tmp_path / "study.csv", ("arm", "=head"))
+    read_back = csv(tmp_path / "study.csv", ("arm", "=head"), key="arm")
     assert list(read_back["arm"]) == [*FORMULAS, *HARMLESS]
 
 

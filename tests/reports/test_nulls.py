@@ -21,10 +21,9 @@ from scipy import stats
 from reports.findings.comparisons import _paired_t
 from reports.findings.factorial import factorial
 from reports.statistics.multiplicity import holm
-from reports.statistics.pairs.equivalence import MIN_TOST, adjusted, equivalence
+from reports.statistics.pairs.decision import MIN_TOST, adjusted, equivalence
 from reports.statistics.pairs.ranks import conover, friedman, nemenyi
-from reports.statistics.pairs.resampled import resampled_t
-from reports.statistics.pairs.signed import sign_test, wilcoxon
+from reports.statistics.pairs.signed import resampled_t, sign_test, wilcoxon
 from reports.words.metrics import MARGIN
 
 LEVEL, TOLERATED = 0.05, 0.06

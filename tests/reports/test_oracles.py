@@ -21,11 +21,10 @@ from statsmodels.stats.weightstats import DescrStatsW
 from reports.findings.comparisons import _paired_t
 from reports.findings.factorial import factorial
 from reports.statistics.multiplicity import holm
+from reports.statistics.pairs.decision import equivalence
 from reports.statistics.pairs.differences import effect, mean_interval
-from reports.statistics.pairs.equivalence import equivalence
 from reports.statistics.pairs.ranks import conover, friedman, nemenyi
-from reports.statistics.pairs.resampled import resampled_t
-from reports.statistics.pairs.signed import sign_test, wilcoxon
+from reports.statistics.pairs.signed import resampled_t, sign_test, wilcoxon
 
 few = settings(max_examples=8, deadline=None, derandomize=True)
 seeds = st.integers(0, 10_000)

@@ -18,21 +18,14 @@ from scipy import stats
 from sklearn.metrics import precision_recall_curve
 
 from reports.build import write
-from reports.figures.analysed import more_pictures, pictures
-from reports.figures.cells.edge_scores import score_heatmap
-from reports.figures.cells.network import mean_scores, network, subject
-from reports.figures.cells.precision_recall import GRID, curve, precision_recall
-from reports.figures.scores.bars import bars
-from reports.figures.scores.cost import gain_per_cost
-from reports.figures.scores.distribution import distribution
-from reports.figures.scores.heatmap import heatmap
-from reports.figures.scores.interaction import crossed, interaction
-from reports.figures.scores.worth import MOST, worth
-from reports.figures.shared.canvas import pdf, svg
-from reports.figures.shared.style import shortened, styles
+from reports.figures.analysed import bars, distribution, heatmap, more_pictures, pictures
+from reports.figures.canvas import pdf, shortened, styles, svg
+from reports.figures.cells.edges import GRID, curve, mean_scores, network, precision_recall, score_heatmap, subject
+from reports.figures.factors import crossed, interaction
 from reports.figures.stored import edge_pictures
+from reports.figures.worth import MOST, gain_per_cost, worth
 from reports.options import ReportOptions
-from reports.stored.predictions import Predictions, read_predictions
+from reports.stored.cells import Predictions
 from reports.table.table import Table, load
 from study.spec.folder import OutFolder
 
@@ -243,7 +236,7 @@ def predicted(table: Table, folder: Path, *, seed: int = 0) -> Predictions:
         frame.assign(label=truth[asked].astype(np.int8), score=score.astype(np.float32)).to_parquet(
             out / f"{cell}.parquet", index=False
         )
-    found = read_predictions(OutFolder(folder).table, OutFolder(folder).predictions_folder)
+    found = Predictions.beside(OutFolder(folder).table, OutFolder(folder).predictions_folder)
     assert found is not None
     return found
 
@@ -307,10 +300,10 @@ def test_too_few_pairs_are_no_network() -> None:
 
 def test_predictions_outside_the_table_are_not_read(small: tuple[Table, Predictions], tmp_path: Path) -> None:
     (tmp_path / "predictions" / "searched.parquet").write_text("of a search trial")
-    found = read_predictions(OutFolder(tmp_path).table, OutFolder(tmp_path).predictions_folder)
+    found = Predictions.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).predictions_folder)
     assert found is not None and "searched" not in set(found.cells["cell"])
     assert (
-        read_predictions(
+        Predictions.beside(
             OutFolder(tmp_path / "predictions").table, OutFolder(tmp_path / "predictions").predictions_folder
         )
         is None

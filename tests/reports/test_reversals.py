@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 from conftest import ARMS, analyse
 
-from reports.findings.contributions.reversals import Reversals, reversals
-from reports.page.sections.contributions import contribution_exports, contributions_context
-from reports.page.sentences.contributions import contribution_sentences
+from reports.findings.contributions.contributions import Reversals, reversals
+from reports.page.sections.contributions import contribution_exports, contribution_sentences, contributions_context
 from reports.table.table import Table
 
 Study = Callable[..., Table]

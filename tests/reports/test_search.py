@@ -18,12 +18,19 @@ from test_build import read
 
 from reports.build import build_search, write
 from reports.errors import ReportError
-from reports.page.sentences.search import search_summary
-from reports.page.sentences.tuning import tuning_sentence
-from reports.provenance import Provenance
+from reports.options import Provenance
+from reports.page.sections.search import search_summary
+from reports.page.sections.tuning import tuning_sentence
 from reports.search.reading import read_search, read_tuning
-from reports.search.record import Search, best_so_far, best_trials, changes, expected_maximum
-from reports.search.refusals import search_refusals, tuning_refusals
+from reports.search.record import (
+    Search,
+    best_so_far,
+    best_trials,
+    changes,
+    expected_maximum,
+    search_refusals,
+    tuning_refusals,
+)
 from reports.table.table import Table
 from study.spec.folder import OutFolder, SearchFolder
 

@@ -16,7 +16,7 @@ from reports.build import write
 from reports.findings.controls.topology import beyond_topology
 from reports.page.sentences.summary import summary
 from reports.statistics.stacking import measured, stack
-from reports.stored.predictions import Predictions, read_predictions
+from reports.stored.cells import Predictions
 from reports.table.table import Table
 from study.spec.folder import OutFolder
 
@@ -55,7 +55,7 @@ def predicted(table: Table, folder: Path, expression: float, folds: int = 1) -> 
         for arm, cell in cells[["arm", "cell"]].drop_duplicates().itertuples(index=False):
             shuffled = frame.assign(score=scores[arm]).sample(frac=1, random_state=0)  # nobody promises an order
             shuffled.to_parquet(folder / "predictions" / f"{cell}.parquet", index=False)
-    found = read_predictions(OutFolder(folder).table, OutFolder(folder).predictions_folder)
+    found = Predictions.beside(OutFolder(folder).table, OutFolder(folder).predictions_folder)
     assert found is not None
     return found
 

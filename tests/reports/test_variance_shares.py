@@ -11,10 +11,9 @@ import pytest
 from conftest import analyse
 from statsmodels.regression.mixed_linear_model import MixedLM
 
-from reports.findings.contributions.shares import shares
-from reports.page.sections.contributions import contributions_context
-from reports.page.sentences.contributions import contribution_sentences
-from reports.statistics.contributions.variance import components, error_weights
+from reports.findings.contributions.contributions import shares
+from reports.page.sections.contributions import contribution_sentences, contributions_context
+from reports.statistics.contributions import components, error_weights
 from reports.table.table import Table
 
 Study = Callable[..., Table]

@@ -15,14 +15,13 @@ from reports.build import _render, build
 from reports.findings.controls.audit import audit
 from reports.findings.controls.topology import beyond_topology
 from reports.findings.results import Analysis, Paired
-from reports.options import ReportOptions
+from reports.options import Provenance, ReportOptions
 from reports.page.context import context
 from reports.page.sentences.methods import methods
 from reports.page.sentences.summary import summary
-from reports.page.tables.exports import exports
-from reports.provenance import Provenance
+from reports.page.tables import exports
 from reports.statistics.multiplicity import holm
-from reports.statistics.pairs.resampled import ONE_SPLIT, RESPLIT, Exams, exams
+from reports.statistics.pairs.signed import ONE_SPLIT, RESPLIT, Exams, exams
 from reports.table.table import Table, load
 
 Study = Callable[..., Table]

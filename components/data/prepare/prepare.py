@@ -17,12 +17,19 @@ import pandas as pd
 from scipy import sparse
 
 from components.core.dataset import Dataset
-from components.core.errors import KnockoutError
+from components.core.errors import KnockoutError, first_of
 from components.data.checks import COPIES, copies
 from components.data.h5ad import is_h5ad
 from components.data.hints import names_hint
-from components.data.prepare.expression import LabExpression, find_expression, log_values, read_lab_expression
-from components.data.prepare.network import find_network, read_ordering, read_synonyms
+from components.data.prepare.files import (
+    LabExpression,
+    find_expression,
+    find_network,
+    log_values,
+    read_lab_expression,
+    read_ordering,
+    read_synonyms,
+)
 from components.data.prepare.record import SymbolReport, refuse_occupied, write
 from components.data.prepare.selection import (
     AMBIGUOUS,
@@ -38,8 +45,6 @@ from components.data.prepare.symbols import Matches, match_symbols, repaired_dat
 from components.tables.network import Network, read_network
 from components.tables.pseudotime import PSEUDOTIME, read_pseudotime
 from components.tables.tfs import tf_list
-
-EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -217,8 +222,7 @@ def _refuse_nothing_left(account: Account, lab: LabExpression, network: Network,
         if account.kept(kind) >= least:
             continue
         why = ", ".join(f"{number} {reason}" for reason, number in account.reasons(kind).items())
-        sides = [", ".join(names[:EXAMPLES]) + ", ..." * (len(names) > EXAMPLES) for names in (symbols, lab.genes)]
         message = f"{account.kept(kind)} of {account.read[kind]} {kind} are left, at least {least} needed: {why}."
-        message += f" The network has {sides[0]}; the expression has {sides[1]}."
+        message += f" The network has {first_of(symbols)}; the expression has {first_of(lab.genes)}."
         message += f" {names_hint(symbols, lab.genes, lab.cells, str(lab.path), lab.symbol_columns)}".rstrip()
         raise KnockoutError(message, where=str(network.path))

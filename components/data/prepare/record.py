@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from components.core.dataset import Dataset
-from components.core.errors import KnockoutError, unwritable
+from components.core.errors import KnockoutError, first_of, unwritable
 from components.data.hints import looks_like_number
 from components.data.prepare.symbols import Matches, likely_symbols
 from components.data.readers import FILES, read, summary
@@ -24,7 +24,6 @@ from components.tables.csvfile import for_spreadsheets
 from components.tables.pseudotime import PSEUDOTIME
 
 RECORDS = ("summary.json", "dropped.csv", "symbols.csv")
-EXAMPLES = 5
 MISSING = 20  # of the symbols that the expression lacks, those with most edges
 
 
@@ -88,14 +87,13 @@ class SymbolReport:
         """Return sentences about :attr:`table` and :attr:`missing` for a reader."""
         table, notes = self.table, []
         for (where, remark), number in _sizes(table).items():
-            rows = table[(table["where"] == where) & (table["remark"] == remark)][:EXAMPLES]
+            rows = table[(table["where"] == where) & (table["remark"] == remark)]
             pairs = [f"{n} = {s}" if s else n for n, s in zip(rows["name"], rows["symbol"], strict=True)]
-            listed = ", ".join(pairs) + (", ..." if number > EXAMPLES else "")
-            notes.append(f"{where}: {number} x {remark} ({listed})")
+            notes.append(f"{where}: {number} x {remark} ({first_of(pairs)})")
         if self.missing:
             symbols = pd.unique(self.edges.to_numpy().ravel())
             number = sum(symbol not in self.matches.genes for symbol in symbols)
-            top = ", ".join(f"{symbol} {edges}" for symbol, edges in list(self.missing.items())[: 2 * EXAMPLES])
+            top = ", ".join(f"{symbol} {edges}" for symbol, edges in list(self.missing.items())[:10])
             notes.append(
                 f"network: {number} of {len(symbols)} symbols are not in the expression; those with most edges: {top}"
                 " (other names of the same genes? --synonyms FILE)"
@@ -136,8 +134,9 @@ def refuse_occupied(folder: Path, overwrite: bool) -> None:
     present = sorted(path.name for path in folder.iterdir())
     foreign = [name for name in present if name not in (*FILES, PSEUDOTIME, *RECORDS)]
     if foreign:
-        listed = ", ".join(foreign[:EXAMPLES]) + (", ..." if len(foreign) > EXAMPLES else "")
-        message = f"the folder holds what is no part of a data set ({listed}); give another, or an empty one."
+        message = (
+            f"the folder holds what is no part of a data set ({first_of(foreign)}); give another, or an empty one."
+        )
         raise KnockoutError(message, where=str(folder))
     if present and not overwrite:
         raise KnockoutError("a data set lies here already; --overwrite replaces it.", where=str(folder))

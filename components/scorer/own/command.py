@@ -19,10 +19,10 @@ from components.core.errors import KnockoutError, suggestion
 from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import AnyPath, content_digest, setting
-from components.exchange.exam_files import write_exam
-from components.exchange.scores import read_scores
 from components.learning import Context, View
 from components.scorer.base import ExpressionLearner
+from components.scorer.files.exam_files import write_exam
+from components.scorer.files.scores import read_scores
 from components.scorer.own.program import Place, run_program, variables_of
 from components.tables.files import sibling_suggestion
 
@@ -211,9 +211,8 @@ class Command(ExpressionLearner):
             If its scores cannot be read.
         """
         context, view, settings = self.context, self.view, self.settings
-        files = write_exam(view, pairs, context.scratch)
         scores = context.scratch / "scores.csv"
-        paths = {name: getattr(files, name) for name in FILES[:-2]} | {"scores": scores, "folder": context.scratch}
+        paths = write_exam(view, pairs, context.scratch) | {"scores": scores, "folder": context.scratch}
         device = "cuda:0" if context.device.startswith("cuda") else context.device  # the only one that it sees
         names = {"dataset": view.dataset, "network": view.network, "cell": view.block}
         lane = {"seed": context.seed, "device": device, "threads": context.threads}

@@ -12,10 +12,10 @@ from components.core.errors import KnockoutError
 from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import AnyPath, content_digest, setting
-from components.exchange.scores import EdgeList, is_bare, read_edges, read_scores
 from components.learning import Context, View
 from components.scorer.base import MODEL_FACTORS, Learner
-from components.tables.patterns import PER_DATASET, file_for, files_of
+from components.scorer.files.scores import EdgeList, is_bare, read_edges, read_scores
+from components.tables.files import PER_DATASET, file_for, files_of
 
 NAMES = (*PER_DATASET, "repeat", "fold")
 

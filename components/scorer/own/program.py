@@ -19,8 +19,7 @@ from pathlib import Path
 import psutil
 
 from components.learning import ProgramError
-from components.scorer.own.gpu import GpuPeak
-from components.scorer.own.output import Output
+from components.scorer.own.watch import GpuPeak, Output
 
 POLL_S = 0.05  # an exception, such as a time limit's, reaches this thread between two looks
 UNSTARTED = (125, 126, 127)  # codes of a runtime that could not start a program in its image

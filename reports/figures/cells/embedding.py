@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from reports.figures.cells.network import KNOWN, UNKNOWN
-from reports.figures.shared.canvas import panels
-from reports.figures.shared.picture import Drawing
-from reports.figures.shared.style import short
-from reports.stored.embeddings import FEWEST, Embedded, Embeddings, separation
+from reports.figures.canvas import Drawing, panels, short
+from reports.figures.cells.edges import KNOWN, UNKNOWN
+from reports.stored.cells import FEWEST, Embedded, Embeddings, separation
 from reports.words.numbers import number
 
 MOST_PAIRS = 300  # four panels of so many pairs take a second and a half

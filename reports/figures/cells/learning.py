@@ -10,11 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from reports.figures.shared.canvas import panels, ranked
-from reports.figures.shared.picture import Drawing
-from reports.figures.shared.style import across, named, short, styles
+from reports.figures.canvas import Drawing, across, named, panels, ranked, short, styles
 from reports.findings.results import Analysis
-from reports.stored.curves import STAGES, Curves
+from reports.stored.cells import STAGES, Curves
 from reports.words.metrics import label
 
 MOST_ARMS, MOST_REPEATS = 4, 10

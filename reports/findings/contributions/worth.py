@@ -15,7 +15,7 @@ import pandas as pd
 
 from reports.findings.factorial import IDLE
 from reports.statistics.arrays import Values
-from reports.statistics.contributions.shapley import pair_weights, value_weights
+from reports.statistics.contributions import pair_weights, value_weights
 from reports.statistics.pairs.max_t import simultaneous
 from reports.table.blocks import Dropped, block_means, complete, dropped
 from reports.words.metrics import metric_of

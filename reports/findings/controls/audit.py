@@ -111,8 +111,7 @@ def audit_refusals(audited: Audit) -> tuple[Refusal, ...]:
     if pooled == within:
         return ()
     where = f"by mean rank over {count(audited.blocks, 'block')}"
-    message = (
-        f"On pooled {label(audited.pooled)} {joined(pooled)} is best {where}, on {label(WITHIN_TF)} {joined(within)}. "
-    )
-    message += "Pooled scores also reward knowing which TFs have many targets; say which of the two is meant."
+    message = f"On pooled {label(audited.pooled)} {joined(pooled)} is best {where}, on {label(WITHIN_TF)} "
+    message += f"{joined(within)}. Pooled scores also reward knowing which TFs have many targets; say which of the two "
+    message += "is meant."
     return (Refusal("pooled and within-TF ranks disagree", "the best arm", message, "warning"),)

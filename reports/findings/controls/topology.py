@@ -46,13 +46,8 @@ def beyond_topology(a: Analysis, predicted: Predicted | None) -> Beyond:
     On each fold of each exam a logistic regression over validation pairs joins topology's score with an arm's, and
     scores the test pairs: the arm may add, but not take away, what topology knows.
 
-    Parameters
-    ----------
-    a
-        The analysis.
-    predicted
-        Returns what an arm predicted on a data set, by repeat: ``tf, target, label, score, part, fold``. None if nobody
-        knows.
+    ``predicted`` returns what an arm predicted on a data set, by repeat: ``tf, target, label, score, part, fold``; None
+    if nobody knows.
     """
     arms = {name: _control(a, name) for name in (TOPOLOGY, NOISE)}
     lacking = [name for name, arm in arms.items() if arm is None]

@@ -11,9 +11,8 @@ import pandas as pd
 
 from reports.findings.conclusions import alone, change, conflicts, decided, lead
 from reports.findings.results import Analysis, Conclusion
-from reports.page.sections.factorial import factorial_exports, factorials_context
-from reports.page.sentences.factors import interactions
-from reports.page.tables.exports import Export
+from reports.page.sections.factorial import factorial_exports, factorials_context, interactions
+from reports.page.tables import Export
 from reports.statistics.pairs.power import MIN_REPEATS, POWER, Power
 from reports.table.blocks import unscaled
 from reports.words.metrics import label
@@ -106,11 +105,11 @@ def _row(a: Analysis, c: Conclusion, costs: Any) -> dict[str, str]:
     own = alone(a, f)
     difference, spread = "–", ""
     if own is not None:
-        difference, spread = signed(own.mean), f"{interval(own)}, this data set only"
+        difference, spread = signed(own.mean), f"{interval(own.low, own.high)}, this data set only"
     elif size is not None and unscaled(a.metric, a.datasets):
-        difference = won(size)
+        difference = won(size.superior, size.n)
     elif size is not None:
-        difference, spread = signed(size.mean), interval(size) if size.n > 1 else "one block"
+        difference, spread = signed(size.mean), interval(size.low, size.high) if size.n > 1 else "one block"
     return {
         "name": _name(a, c),
         "difference": difference,

@@ -1,26 +1,99 @@
-"""The section on contributions: what each part is worth, which level wins, what scores vary by, where orders flip."""
+"""What each part is worth, which level wins, what scores vary by, where orders flip: none of it a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from reports.figures.analysed import CONTRIBUTIONS
-from reports.figures.shared.picture import Picture
-from reports.findings.contributions.shares import Shares
+from reports.figures.canvas import Picture
+from reports.findings.contributions.contributions import Reversals, Shares
 from reports.findings.contributions.worth import Worth
 from reports.findings.results import Analysis
-from reports.page.sentences.contributions import contribution_sentences, primary_worth
-from reports.page.tables.exports import Export
-from reports.page.tables.latex import latex
+from reports.page.tables import Export, latex
 from reports.table.blocks import Dropped
 from reports.words.metrics import label
-from reports.words.numbers import confidence, count, ends, joined, number, signed
+from reports.words.numbers import confidence, count, ends, joined, number, percent, signed
 
+_CURES = {
+    "block": "more blocks shrink it, more repeats hardly do",
+    "data set": "more data sets in each block or more blocks shrink it",
+    "": "more repeats or more blocks shrink it",
+}
 _FLIPS = 12  # rows of reversals beyond the margin on the page; all of them are in the table's file
+
+
+def primary_worth(a: Analysis) -> Worth | None:
+    """Return what the parts are worth on the primary metric, where that is known."""
+    return next((w for w in a.contributions.worths if w.metric == a.metric), None)
+
+
+def contribution_sentences(a: Analysis) -> list[str]:
+    """Say what a table tells beyond its comparisons; nothing of what it cannot."""
+    worth, turned = primary_worth(a), a.contributions.reversals
+    out = [*_worths(a, worth), *_pairs(worth)] if worth else []
+    return [*out, *_error(a), *(_flips(turned) if turned else [])]
+
+
+def contribution_methods(a: Analysis) -> str:
+    """Say for a methods section how parts were credited; nothing where they were not."""
+    if not a.contributions.worths:
+        return ""
+    text = "Parts of the reference were credited with exact Shapley values, pairs of them with Shapley interaction "
+    return f"{text}indices (Grabisch and Roubens, 1999), over all mixtures of parts, with simultaneous intervals."
+
+
+def _worths(a: Analysis, worth: Worth) -> list[str]:
+    total = worth.parts.to_dict("records")[-1]
+    over = f"over {count(worth.blocks, 'block')}"
+    out = [f"All parts of {a.reference} together are worth {_sized(total)} {label(a.metric)} {over}."]
+    sure = _told(worth.parts.iloc[:-1])
+    if sure.empty:
+        return [*out, "No part's interval leaves out zero."]
+    shares = [f"{row['factor']} {_sized(row)}" for row in sure.to_dict("records")]
+    return [*out, f"Parts whose interval leaves out zero: {joined(shares, 3)}."]
+
+
+def _pairs(worth: Worth) -> list[str]:
+    out, sure = [], _told(worth.pairs)
+    for more, rows in (("more", sure[sure["value"] > 0]), ("less", sure[sure["value"] < 0])):
+        pairs = [f"{row['one']} × {row['other']} {_sized(row)}" for row in rows.to_dict("records")]
+        out += [f"Worth {more} together than apart: {joined(pairs, 3)}."] if pairs else []
+    return out
+
+
+def _error(a: Analysis) -> list[str]:
+    """Say what a mean difference is unsure by most: what another study should have more of."""
+    shares = a.contributions.shares
+    if shares is None or shares.table["share_error"].isna().all():
+        return []
+    most = max(shares.table.to_dict("records"), key=lambda row: float(row["share_error"]))
+    cure = next(cure for source, cure in _CURES.items() if most["source"].startswith(source))
+    part = f"An estimated {percent(most['share_error'])} of a mean difference's error"
+    return [f"{part} comes from {most['source']}: {cure}."]
+
+
+def _flips(turned: Reversals) -> list[str]:
+    out = []
+    for kind, pairs in turned.compared.items():
+        rows = turned.table[turned.table["over"] == kind]
+        beyond = f", {int(rows['beyond'].sum()) or 'none'} by more than ±{turned.margin:g}" if turned.margin else ""
+        text = f"Between {kind}, the order of two arms flips in {len(rows)} of {count(pairs, 'pair')}"
+        out.append(f"{text}{beyond if len(rows) else ''}.")
+    return out
+
+
+def _told(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows whose interval leaves out zero, the largest first."""
+    sure = rows[(rows["low"] > 0) | (rows["high"] < 0)]
+    return sure.reindex(sure["value"].abs().sort_values(ascending=False, kind="stable").index)
+
+
+def _sized(row: Mapping[Hashable, Any]) -> str:
+    return f"{signed(row['value'])} {ends(row['low'], row['high'])}"
 
 
 def contributions_context(a: Analysis, drawn: Sequence[Picture]) -> dict[str, Any]:
@@ -113,7 +186,7 @@ def _shares(shares: Shares) -> list[dict[str, str]]:
             "units": str(row["units"]),
             "score": _varies(row["variance_score"], table["variance_score"].sum()),
             "difference": _varies(row["variance_difference"], table["variance_difference"].sum()),
-            "error": _percent(row["share_error"]),
+            "error": percent(row["share_error"]),
         }
         for row in table.to_dict("records")
     ]
@@ -122,11 +195,7 @@ def _shares(shares: Shares) -> list[dict[str, str]]:
 def _varies(variance: float, total: float) -> str:
     if not np.isfinite(variance):
         return "–"
-    return f"{number(float(np.sqrt(variance)), 4)} ({_percent(variance / total if total > 0 else np.nan)})"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if np.isfinite(share) else "–"
+    return f"{number(float(np.sqrt(variance)), 4)} ({percent(variance / total if total > 0 else np.nan)})"
 
 
 def _flip(row: dict[Any, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the page and the table files show of its factors together."""
+"""What the page, its sentences and the table files say of the factors together."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import pandas as pd
 
 from reports.findings.factorial import Factorial
 from reports.findings.results import Analysis
-from reports.page.tables.exports import Export
-from reports.page.tables.latex import latex
+from reports.page.tables import Export, latex
 from reports.statistics.attainability import smallest_p
-from reports.statistics.factors.flips import smallest
+from reports.statistics.factors.incomplete import smallest
 from reports.statistics.pairs.max_t import MIN_FLIPPED
 from reports.words.metrics import label
 from reports.words.numbers import confidence, count, ends, joined, number, p_value, signed
@@ -25,6 +24,42 @@ _FILES = {
     "RM-ANOVA": ("factorial", "marginal_means", "Repeated-measures ANOVA over block means (Greenhouse--Geisser)"),
     "flipped signs": ("factorial_incomplete", "adjusted_means", "Signs of whole blocks flipped"),
 }
+
+
+def interactions(a: Analysis) -> list[str]:
+    """Say of every interaction whether what one factor is worth depends on another, on the primary metric."""
+    whole = next((f for f in a.factorials if f.metric == a.metric and not f.message), None)
+    rows = [row for row in whole.effects.to_dict("records") if " × " in row["effect"]] if whole else []
+    out = [
+        f"{row['effect']} interact (adjusted p = {p_value(row['p_holm'])}): what one is worth depends on the other."
+        for row in rows
+        if row["p_holm"] < a.alpha
+    ]
+    rest = [row for row in rows if row["p_holm"] >= a.alpha]
+    if rest:
+        least = "" if len(rest) == 1 else "smallest "
+        p = p_value(min(row["p_holm"] for row in rest))
+        named = joined([row["effect"] for row in rest], 7)
+        out.append(f"Whether {named} interact, the data cannot tell ({least}adjusted p = {p}).")
+    return out
+
+
+def together(a: Analysis) -> str:
+    """Say for a methods section how the factors were analysed together; nothing where they were not."""
+    able = [f for f in a.factorials if not f.message]
+    out = []
+    if any(f.method == "RM-ANOVA" for f in able):
+        text = "Factors were analysed together by a repeated-measures ANOVA of block means (Greenhouse-Geisser, Holm's "
+        text += "correction over effects)"
+        simple = any(not f.simple.empty for f in able)
+        out.append(
+            f"{text}{'; simple effects followed an interaction (step-down max-T over whole blocks)' if simple else ''}."
+        )
+    if any(f.method == "flipped signs" for f in able):
+        text = "Where not every combination of levels was run in every block, effects of factors were tested by "
+        text += "flipping the signs of whole blocks (Holm's correction over effects); cells not run were taken as "
+        out.append(f"{text}missing at random.")
+    return " ".join(out)
 
 
 def factorials_context(a: Analysis) -> list[dict[str, Any]]:
@@ -103,10 +138,8 @@ def _notes(f: Factorial) -> list[str]:
     if f.gaps:
         out.append(f"{count(f.gaps, 'further cell')} (arm in a block) not run or not complete.")
     text = "Whether a combination or cell was run is taken to have nothing to do with how it would have scored "
-    text += (
-        "(missing at random); nothing in this table can check that. A main effect is read over the combinations that "
-    )
-    out.append(f"{text}were run, and with care where an interaction with it is established.")
+    text += "(missing at random); nothing in this table can check that. A main effect is read over the combinations "
+    out.append(f"{text}that were run, and with care where an interaction with it is established.")
     gone = [effect for effect in _possible(f) if effect not in set(f.effects["effect"])]
     if gone:
         out.append(f"This design cannot tell from other effects: {joined(gone, 8)}.")

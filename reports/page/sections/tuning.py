@@ -7,13 +7,32 @@ from typing import Any
 
 import pandas as pd
 
-from reports.figures.shared.picture import Picture
-from reports.page.sentences.tuning import tuning_sentence
-from reports.page.tables.exports import Export
-from reports.search.record import expected_best, tuned_curves
-from reports.search.refusals import tuning_refusals, was_tuned
+from reports.figures.canvas import Picture
+from reports.page.tables import Export
+from reports.search.record import expected_best, tuned_curves, tuning_refusals, was_tuned
 from reports.words.metrics import label
-from reports.words.numbers import joined, number
+from reports.words.numbers import count, joined, number
+
+
+def tuning_sentence(tuning: pd.DataFrame) -> str:
+    """State in one sentence how much search every arm got before it was compared."""
+    tuned = tuning[was_tuned(tuning)]
+    if tuned.empty:
+        return "No arm was tuned: every arm kept the settings it was given."
+    budgets, spent = _span(tuned["budget"]), _span(tuned["trials"])
+    allowed = f"a budget of {budgets} trial{'s' * (budgets != '1')}" if budgets else "a budget of hours, not of trials"
+    used = "all of them spent" if budgets == spent else f"{spent} spent"
+    text = f"Before the comparison {count(len(tuned), 'arm')} got {allowed} each for its own settings ({used})"
+    rest = len(tuning) - len(tuned)
+    return text + (f"; {count(rest, 'arm')} had nothing to tune." if rest else ".")
+
+
+def _span(column: pd.Series) -> str:
+    values = column.dropna()
+    if values.empty:
+        return ""
+    low, high = int(values.min()), int(values.max())
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def tuning_context(tuning: pd.DataFrame, metric: str, drawn: Sequence[Picture] = ()) -> dict[str, Any]:

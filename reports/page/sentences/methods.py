@@ -9,9 +9,9 @@ from importlib.metadata import version
 from math import isfinite
 
 from reports.findings.results import Analysis
-from reports.page.sentences.contributions import contribution_methods
-from reports.page.sentences.factors import together
-from reports.page.sentences.units import blocks_of
+from reports.page.sections.contributions import contribution_methods
+from reports.page.sections.factorial import together
+from reports.page.sentences.summary import blocks_of
 from reports.statistics.pairs.signed import MIN_SIGNED
 from reports.table.blocks import unscaled
 from reports.words.metrics import label
@@ -73,10 +73,8 @@ def _planned(a: Analysis) -> str:
     if a.look and a.look.alpha is not None:
         looks = joined([*map(str, a.look.looks)])
         text += f" Verdicts were to be read at {looks} of {count(a.look.planned, 'block')} and at the end; the level "
-        text += (
-            "is spent by Lan and DeMets' function in the manner of O'Brien and Fleming, with the share of blocks as "
-        )
-        text += f"information: {level(a.alpha)} at this look of {a.look.finished}."
+        text += "is spent by Lan and DeMets' function in the manner of O'Brien and Fleming, with the share of blocks "
+        text += f"as information: {level(a.alpha)} at this look of {a.look.finished}."
     return text.strip()
 
 
@@ -144,13 +142,9 @@ def _pairs(a: Analysis) -> str:
     # a comparison that could not be tested is one of its family all the same
     sizes = sorted(Counter(f.family for f in a.findings if f.verdict != "described").values())
     size = count(sizes[0], "comparison") if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]} comparisons"
-    text = (
-        f"On {label(a.metric)}, {size} {'was' if sizes[-1] == 1 else 'were'} tested two-sided at the level {a.alpha:g}"
-    )
-    text += (
-        " by step-down max-T (Westfall and Young, 1993), the signs of whole blocks flipped jointly, which holds the "
-    )
-    text += "family-wise error; other metrics are described by intervals"
+    text = f"On {label(a.metric)}, {size} {'was' if sizes[-1] == 1 else 'were'} tested two-sided at the level "
+    text += f"{a.alpha:g} by step-down max-T (Westfall and Young, 1993), the signs of whole blocks flipped jointly, "
+    text += "which holds the family-wise error; other metrics are described by intervals"
     methods = _once(f.sensitivity.signed.method.partition(",")[0] for f in tested if f.sensitivity)
     beside = joined([method for method in methods if method != "no block differs"] or ["signed-rank"])
     return f"{text}. As sensitivity, {beside} and paired t tests with Holm's correction are given."
@@ -167,10 +161,8 @@ def _equality(a: Analysis) -> str:
     margins = sorted({c.margin for c in a.conclusions if c.finding.decision.equivalence is not None and c.margin})
     if not margins:
         return ""
-    text = (
-        f"Whether an arm is not worse, or equal, was judged with a margin of {margins[0]:g} by one-sided t tests (TOST "
-    )
-    return text + "for equality; Holm-corrected, no p below 1/2^N)."
+    text = f"Whether an arm is not worse, or equal, was judged with a margin of {margins[0]:g} by one-sided t tests "
+    return text + "(TOST for equality; Holm-corrected, no p below 1/2^N)."
 
 
 def _failures(a: Analysis) -> str:

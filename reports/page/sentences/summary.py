@@ -6,19 +6,87 @@ from collections.abc import Sequence
 
 from reports.findings.conclusions import CANNOT, alone, change, conflicts, decided
 from reports.findings.controls.topology import Beyond
-from reports.findings.results import Analysis, Conclusion
-from reports.page.sentences.gains import gain_sentence
-from reports.page.sentences.units import blocks_of
+from reports.findings.results import Analysis, Conclusion, Paired
 from reports.statistics.attainability import blocks_needed
 from reports.table.blocks import unscaled
-from reports.words.metrics import label
+from reports.words.metrics import DECIMALS, label
 from reports.words.names import brief
-from reports.words.numbers import at_level, count, interval, joined, signed
+from reports.words.numbers import at_level, count, interval, joined, number, signed
 
 MOST_WORDS = 25
 _NAMED = 3  # arms that are named one by one; of more, two and a count
 _FORBIDDING = ("mixed digests", "search trials", "interim")
 _ORDER = ("may go", "costs", "earns its keep", "better", "worse", "practically equal", "not worse", *CANNOT)
+
+
+def blocks_of(a: Analysis, n: int) -> str:
+    """Write '7 independent blocks', or '14 blocks taken as independent' where whoever asked for them did so."""
+    if any(r.rule == "independence" for r in a.refusals):
+        return f"{count(n, 'block')} taken as independent"
+    return count(n, "independent block")
+
+
+def gain_sentence(a: Analysis) -> str:
+    """Say on how many data sets the reference arm beats its strongest control, and by how much."""
+    if a.reference is None:
+        return ""
+    reference = brief(a.reference)
+    if "control" not in a.roles.values():
+        return f"There is no control arm in this table, so nothing here shows that {reference} needs expression."
+    if not a.gains and a.feature_gains:
+        return f"Only features of genes have a control here: nothing shows that {reference} needs expression."
+    gains = [g for g in a.gains if g.metric == a.metric and not g.note]
+    if not gains:
+        return f"{reference} cannot be held against a control: their cells are incomplete."
+    tie = 10.0**-DECIMALS
+    won, lost = [g for g in gains if g.mean > tie], [g for g in gains if g.mean < -tie]
+    ahead = len(won) > len(lost) or (len(won) == len(lost) and sum(g.mean for g in gains) > 0)
+    where = f"on {_sets(a, won if ahead else lost)}{_mean(a, gains, ahead=ahead)}"
+    verb = "beats" if ahead else "loses to"
+    if not won and not lost:
+        verb, where = "is level with", f"on {_sets(a, gains)}"
+    return f"{reference} {verb} the strongest control ({_controls(gains)}) {where}."
+
+
+def feature_lines(a: Analysis) -> list[str]:
+    """Say of every arm what its features from a file are worth over those of other genes, on the primary metric."""
+    lines, pairs = [], dict.fromkeys((g.arm, g.against) for g in a.feature_gains if g.metric == a.metric)
+    for arm, against in pairs:
+        gains = [g for g in a.feature_gains if (g.arm, g.against, g.metric) == (arm, against, a.metric)]
+        known = [g.mean for g in gains if not g.note]
+        if not known:
+            lines.append(f"{arm} over {against}: not known, cells are incomplete.")
+            continue
+        won = sum(mean > 0 for mean in known)
+        among = f"{won} of {count(len(known), 'data set')}"
+        missing = f"; {count(len(gains) - len(known), 'data set')} not known" if len(known) < len(gains) else ""
+        span = f"{label(a.metric)} by {signed(min(known))} to {signed(max(known))}"
+        lines.append(f"{arm} over {against}: above on {among}, {span}{missing}.")
+    return lines
+
+
+def _controls(gains: list[Paired]) -> str:
+    names = list(dict.fromkeys(g.against for g in gains))
+    return joined([brief(name) for name in names], 2) if len(names) < 3 else count(len(names), "control")
+
+
+def _sets(a: Analysis, gains: list[Paired]) -> str:
+    if len(a.datasets) == 1:
+        return brief(a.datasets[0])
+    return f"{'all' if len(gains) == len(a.datasets) else f'{len(gains)} of'} {len(a.datasets)} data sets"
+
+
+def _mean(a: Analysis, gains: list[Paired], *, ahead: bool) -> str:
+    """Write the mean: not over scales, nor over the data sets that survived, which would flatter whoever crashes."""
+    if len(gains) < len(a.datasets):
+        return f"; {count(len(a.datasets) - len(gains), 'data set')} not known"
+    if unscaled(a.metric, a.datasets):
+        return ""
+    mean = sum(g.mean for g in gains) / len(gains)
+    size = f"{number(abs(mean))} {label(a.metric)}{' on average' if len(gains) > 1 else ''}"
+    if (mean > 0) == ahead or (mean == 0 and not ahead):
+        return f", by {size}"
+    return f", yet {'gains' if mean > 0 else 'loses'} {size}"
 
 
 def summary(a: Analysis, beyond: Beyond | None = None) -> list[str]:
@@ -106,7 +174,7 @@ def _topology(a: Analysis, beyond: Beyond | None) -> str:
     size = (beyond.effects or {}).get(a.metric) if beyond else None
     head = f"On top of topology, expression adds {{}} {label(a.metric)}"
     if size is not None:
-        return head.format(signed(size.mean)) + f" {interval(size)} over {count(size.n, 'block')}."
+        return head.format(signed(size.mean)) + f" {interval(size.low, size.high)} over {count(size.n, 'block')}."
     if not gains:
         return ""
     lacking = len(a.datasets) - len(gains)
@@ -116,9 +184,8 @@ def _topology(a: Analysis, beyond: Beyond | None) -> str:
         return head.format("to") + f" on {won} of {count(len(gains), 'data set')}{left_out}."
     if len(gains) == 1:
         g = gains[0]
-        spread = f" {interval(g)} over {count(g.repeats, 'repeat')} of" if g.repeats > 1 else " on one repeat of"
-        text = f"{head.format(signed(g.mean))}{spread} {brief(g.dataset)}"
-        return f"{text}{left_out}."
+        where = f"{interval(g.low, g.high)} over {count(g.repeats, 'repeat')}" if g.repeats > 1 else "on one repeat"
+        return f"{head.format(signed(g.mean))} {where} of {brief(g.dataset)}{left_out}."
     mean = sum(g.mean for g in gains) / len(gains)
     return head.format(signed(mean)) + f" on average over {count(len(gains), 'data set')}{left_out}."
 

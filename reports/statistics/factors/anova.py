@@ -1,20 +1,65 @@
-"""Analysis of variance of block means, for factors that are crossed completely.
+"""Analysis of variance of block means, for factors that are crossed completely, and the contrasts it is made of.
 
 Literature: [1] Greenhouse & Geisser 1959, for contrasts that do not all vary alike.
 """
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from reports.statistics.arrays import Values
-from reports.statistics.factors.contrasts import effect_columns, named
 from reports.statistics.multiplicity import holm
 from reports.words.metrics import DECIMALS
+
+Acting = tuple[str, ...]  # the factors that act in an effect: one in a main effect, several in an interaction
+
+
+def effect_columns(
+    design: pd.DataFrame, factors: dict[str, tuple[str, ...]], most: int | None = None
+) -> dict[Acting, NDArray[np.float64]]:
+    """Write every effect of the factors as contrasts of its arms, main effects first.
+
+    Parameters
+    ----------
+    design
+        Level of every factor in each arm, ``[arms, factors]``.
+    factors
+        The levels of each factor.
+    most
+        Most factors in one interaction; all of them by default.
+
+    Returns
+    -------
+    dict
+        For each effect ``[arms, degrees of freedom]``. Where every combination of levels is there once, the
+        columns of all effects are orthogonal, and those of one effect equally long.
+    """
+    alone = {f: _helmert(len(names))[pd.Index(names).get_indexer(pd.Index(design[f]))] for f, names in factors.items()}
+    out: dict[Acting, NDArray[np.float64]] = {}
+    for size in range(1, (most or len(factors)) + 1):
+        for effect in combinations(factors, size):
+            columns = np.ones((len(design), 1))
+            for factor in effect:
+                columns = np.einsum("ap,aq->apq", columns, alone[factor]).reshape(len(design), -1)
+            out[effect] = columns
+    return out
+
+
+def named(effect: Acting) -> str:
+    """Write an effect as reports print it."""
+    return " × ".join(effect)
+
+
+def _helmert(n: int) -> NDArray[np.float64]:
+    """Return ``n - 1`` orthonormal contrasts of ``n`` levels, ``[levels, contrasts]``."""
+    rows = [[1.0] * i + [-float(i)] + [0.0] * (n - i - 1) for i in range(1, n)]
+    return np.array([np.array(row) / np.linalg.norm(row) for row in rows]).T
 
 
 class _Test(NamedTuple):
@@ -37,7 +82,7 @@ def rm_anova(means: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple
     means
         Block means ``[blocks, arms]`` without a gap; every combination of levels is one arm.
     design, factors
-        As for :func:`reports.statistics.factors.contrasts.effect_columns`.
+        As for :func:`reports.statistics.factors.anova.effect_columns`.
     """
     values = means[design.index].to_numpy(float)
     effects = effect_columns(design, factors).items()

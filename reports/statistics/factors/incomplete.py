@@ -1,6 +1,9 @@
-"""Factors together where not every combination of levels was run in every block: what can still be told.
+"""Factors together where not every combination of levels was run in every block, by flipping the signs of whole blocks.
 
-The p is by flipping the signs of whole blocks, see :mod:`reports.statistics.factors.flips`.
+What one independent block says about an effect is as likely to point one way as the other if there is no effect and
+block differences are symmetric. That holds for interactions as for main effects, and however much of a block's
+differences comes from how it takes to one level or another. Literature: [1] Hemerik, Goeman & Finos 2020 (flipped
+scores); [2] De Santis, Goeman, Hemerik & Finos 2022 (each flip standardised, for gaps in the design).
 """
 
 from __future__ import annotations
@@ -12,9 +15,86 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.statistics.arrays import Values
-from reports.statistics.factors.contrasts import Acting, effect_columns, named
-from reports.statistics.factors.flips import flipped, within
+from reports.statistics.attainability import smallest_p
+from reports.statistics.factors.anova import Acting, effect_columns, named
 from reports.statistics.multiplicity import holm
+from reports.statistics.pairs.max_t import sign_patterns
+from reports.words.metrics import DECIMALS
+
+_ALL_UP_TO = 13  # blocks: 2**12 patterns, the other half says the same
+_DRAWN = 10_000  # patterns beyond, the observed one among them
+_NOTHING = 1e-8  # a column shorter than this is what rounding leaves of zero
+
+
+@dataclass(frozen=True)
+class Flipped:
+    """The test of one effect: its degrees of freedom that the design can tell apart, and blocks that bear on it."""
+
+    df: int
+    blocks: int
+    p: float
+
+
+def flipped(y: Values, block: NDArray[np.intp], effect: Values, rest: Values) -> Flipped:
+    """Test one effect given the rest; ``df`` is 0 where the design cannot tell them apart.
+
+    Parameters
+    ----------
+    y
+        Block means, ``[rows]``.
+    block
+        Which block each row belongs to, counted from 0.
+    effect, rest
+        Contrasts of the effect and of what it must be told from, ``[rows, contrasts]``.
+    """
+    others = basis(within(rest, block))
+    own = within(effect, block)
+    own = basis(own - others @ (others.T @ own))
+    if not own.shape[1]:
+        return Flipped(0, 0, 1.0)
+    centred = within(y[:, None], block)[:, 0]
+    residual = centred - others @ (others.T @ centred)
+    residual[np.abs(residual) < 10.0**-DECIMALS] = 0.0  # the last bits of equal arms differ
+    per_block = [block == b for b in range(int(block.max()) + 1)]
+    bears = [rows for rows in per_block if np.abs(own[rows]).max() > _NOTHING]
+    scores = np.stack([own[rows].T @ residual[rows] for rows in bears])
+    leaks = np.stack([own[rows].T @ others[rows] for rows in bears])
+    signs = sign_patterns(len(bears), _ALL_UP_TO, _DRAWN)
+    sizes = _sizes(signs @ scores, np.einsum("fb,bqp->fqp", signs, leaks))
+    observed = float((scores.sum(axis=0) ** 2).sum())
+    reached = int((sizes >= observed * (1 - 1e-9)).sum())
+    return Flipped(own.shape[1], len(bears), reached / len(signs))
+
+
+def smallest(blocks: int, effects: int) -> float:
+    """Return the smallest Holm p that so many effects over so many blocks can reach by flipped signs."""
+    return min(1.0, effects * smallest_p(blocks)) if blocks <= _ALL_UP_TO else min(1.0, effects / _DRAWN)
+
+
+def within(columns: Values, block: NDArray[np.intp]) -> Values:
+    """Take the mean of its block out of every row."""
+    counts = np.bincount(block)
+    means = np.stack([np.bincount(block, weights=column) for column in columns.T], axis=1) / counts[:, None]
+    return np.asarray(columns - means[block], dtype=float)
+
+
+def basis(columns: Values) -> Values:
+    """Span the same space as the contrasts by orthonormal ones; shorter than 1e-8 is nothing."""
+    left, lengths, _ = np.linalg.svd(columns, full_matrices=False)
+    return np.asarray(left[:, lengths > _NOTHING], dtype=float)
+
+
+def _sizes(totals: Values, leaked: Values) -> Values:
+    """Measure the flipped effects, ``[flips, contrasts]``, by the variance that each has: less where more leaks.
+
+    A flipped block takes what it shares with the other effects along; where all blocks have the same arms these
+    shares are zero, and all flips vary alike.
+    """
+    if np.abs(leaked).max(initial=0.0) < _NOTHING:
+        return np.asarray((totals**2).sum(axis=1), dtype=float)
+    variance = np.eye(totals.shape[1]) - np.einsum("fqp,frp->fqr", leaked, leaked)
+    inverse = np.linalg.pinv(variance, rcond=1e-6, hermitian=True)
+    return np.asarray(np.einsum("fq,fqr,fr->f", totals, inverse, totals), dtype=float)
 
 
 @dataclass(frozen=True)
@@ -40,7 +120,7 @@ def rows_of(means: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[
     means
         Block means ``[blocks, arms]``, NaN where a cell was not run; at least two arms in every block.
     design, factors
-        As for :func:`reports.statistics.factors.contrasts.effect_columns`.
+        As for :func:`reports.statistics.factors.anova.effect_columns`.
     """
     values = means[design.index].to_numpy(float)
     block, arm = np.nonzero(np.isfinite(values))

@@ -45,7 +45,7 @@ def mean_interval(difference: Values, level: float = 0.95, *, ratio: float = 0.0
         Coverage, in (0, 1).
     ratio
         What repeats that share edges add to the variance of their mean, see
-        :class:`reports.statistics.pairs.resampled.Exams`; blocks are independent and add nothing.
+        :class:`reports.statistics.pairs.signed.Exams`; blocks are independent and add nothing.
     """
     d = np.asarray(difference, dtype=float)
     if len(d) < 2:

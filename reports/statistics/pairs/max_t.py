@@ -9,18 +9,42 @@ of whole blocks are flipped jointly: arms that rise and fall together cost one t
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import product
+
 import numpy as np
 from scipy import stats
 
 from reports.statistics.arrays import Values
 from reports.statistics.attainability import FEWEST
-from reports.statistics.signs import sign_patterns
 
 EXACT_BLOCKS = 16  # every pattern of signs up to here, that is 32,768; beyond, DRAWN of them
 DRAWN = 20_000
 _CHUNK = 4096  # patterns whose statistics are held in memory at once
 _SLACK = 1e-9  # sums of the same numbers in another order differ in their last bits
 MIN_FLIPPED = FEWEST  # blocks; with fewer, intervals come from Student's t by Bonferroni
+
+
+@lru_cache(maxsize=4)
+def sign_patterns(blocks: int, exact: int, drawn: int) -> Values:
+    """Return patterns of signs ``[patterns, blocks]``, the observed one (all +1) first.
+
+    A pattern and its mirror image give the same two-sided statistic, so that of all patterns half are enough: the first
+    block keeps its sign.
+
+    Parameters
+    ----------
+    blocks
+        Blocks whose signs are flipped.
+    exact
+        Up to so many blocks, every pattern.
+    drawn
+        Beyond, so many in all, the observed one among them.
+    """
+    if blocks <= exact:
+        rest = np.array(list(product([1.0, -1.0], repeat=blocks - 1))).reshape(-1, blocks - 1)
+        return np.column_stack([np.ones(len(rest)), rest])
+    return np.vstack([np.ones(blocks), np.random.default_rng(0).choice([1.0, -1.0], size=(drawn - 1, blocks))])
 
 
 def step_down(differences: Values) -> Values:

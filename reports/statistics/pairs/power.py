@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from reports.statistics.attainability import blocks_needed
-from reports.statistics.pairs.equivalence import blocks_for_equal
+from reports.statistics.pairs.decision import blocks_for_equal
 
 POWER = 0.8
 MIN_REPEATS = 3  # with fewer, the spread over repeats is a guess

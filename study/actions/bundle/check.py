@@ -14,7 +14,7 @@ import pandas as pd
 
 from components.core.errors import KnockoutError
 from reports.errors import ReportError
-from reports.provenance import Provenance
+from reports.options import Provenance
 from reports.words.numbers import count
 from study.actions.bundle.archive import read_archive, write_files
 from study.actions.bundle.compare import difference_of_tables, difference_of_texts

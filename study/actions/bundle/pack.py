@@ -19,8 +19,7 @@ from components.tables.csvfile import for_spreadsheets
 from reports.build import build_search, write
 from reports.findings.analysis import analyse
 from reports.folder import LIST, LOCK
-from reports.options import DEFAULTS
-from reports.provenance import Provenance
+from reports.options import DEFAULTS, Provenance
 from reports.search.reading import read_search, read_tuning
 from reports.table.table import load
 from study.actions.bundle.archive import write_archive, write_files

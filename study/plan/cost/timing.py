@@ -17,7 +17,7 @@ from components.core.budget import Budget
 from components.core.dataset import Dataset
 from components.core.exam import Split
 from components.core.streams import Streams
-from components.training import in_chunks
+from components.learning.loop import in_chunks
 from search_spaces.arm import Arm
 from study.train.checkpoint import Checkpoint
 from study.train.fit import graph_stage, joint_stage

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from components.core import registry
 from components.core.budget import Budget
-from components.training import same_shapes
+from components.learning.loop import same_shapes
 from search_spaces.arm import Arm, Choice, canonical_json, json_digest
 from study.spec.code import code_digest
 from study.spec.folder import OutFolder

@@ -15,9 +15,9 @@ from components.core.budget import Budget
 from components.core.exam import Split
 from components.core.metrics import Scores
 from components.core.streams import Streams
+from components.learning.loop import Curves, Limits, Passes, Progress, in_chunks, on_device, precision_of
 from components.model import GRNModel
 from components.passing.graph import Graph
-from components.training import Curves, Limits, Passes, Progress, in_chunks, on_device, precision_of
 from study.train.checkpoint import Checkpoint
 
 

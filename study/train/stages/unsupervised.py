@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from components.core.streams import seeded
-from components.training import DivergedError
+from components.learning.loop import DivergedError
 from study.train.checkpoint import STATE
 from study.train.stages.trainer import Trainer
 

@@ -21,9 +21,9 @@ from components.bucketing.profile import NoBucketing
 from components.contrast import Contrast
 from components.core.registry import register
 from components.core.settings import setting
-from components.fusion.multiscale import Multiscale
+from components.fusion import Multiscale
 from components.gnn.gat import GAT
-from components.negatives.uniform import Uniform
+from components.negatives import Uniform
 from components.optimizer import Adam
 from components.pair_encoder.transformer import TransformerPairEncoder
 from components.scorer.assembled import Assembled

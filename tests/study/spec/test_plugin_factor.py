@@ -16,8 +16,8 @@ from components.core import registry
 from components.core.errors import KnockoutError
 from components.core.streams import Streams
 from components.steps import register_factor
-from reports.table import factors as told
-from reports.table.factors import arm_levels
+from reports.table import blocks as told
+from reports.table.blocks import arm_levels
 from reports.table.table import load
 from study.plan.plan import make_plan
 from study.plan.silent import refuse_silent_arms

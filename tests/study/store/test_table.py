@@ -8,7 +8,7 @@ import pytest
 
 from components.core.metrics import METRICS
 from components.core.registry import FACTORS
-from reports.table.factors import arm_levels
+from reports.table.blocks import arm_levels
 from reports.table.table import load
 from study.plan.plan import Plan, make_plan
 from study.spec.folder import OutFolder

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from components.bucketing.factorised import Factorisation
 from components.core.errors import KnockoutError
-from components.training import DivergedError, Passes
+from components.learning.loop import DivergedError, Passes
 from study.plan.plan import make_plan
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset

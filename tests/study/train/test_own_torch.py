@@ -42,7 +42,7 @@ from torch.nn import functional as F
 from components.core.registry import register
 from components.core.settings import setting
 from components.scorer import ExpressionLearner
-from components.training import predict
+from components.learning.loop import predict
 
 
 class Pairs(nn.Module):

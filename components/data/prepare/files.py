@@ -1,0 +1,288 @@
+"""A lab's files: expression in .h5ad or CSV, with names that may be faulty; network, synonyms, a gene ordering."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from components.core.errors import KnockoutError, UnknownNameError
+from components.data.checks import read_expression
+from components.data.h5ad import is_h5ad, open_h5ad
+from components.data.readers import EXPRESSION, NETWORK
+from components.data.scale import judge
+from components.tables.csvfile import one_name, read_table, rows_in, separator_of, table_text
+from components.tables.files import refuse_foreign, sibling_suggestion
+
+FILES = ("ExpressionData.csv", EXPRESSION)
+NETWORKS = ("GroundTruthNetwork.csv", "refNetwork.csv", NETWORK)
+
+
+@dataclass(frozen=True)
+class LabExpression:
+    """Expression of one experiment, before anything is filtered.
+
+    Attributes
+    ----------
+    path
+        File it was read from.
+    genes, cells
+        Names as written without blanks around them; they may be empty or not distinct.
+    matrix
+        ``[genes, cells]``, sparse, finite and not negative.
+    layers, symbol_columns
+        Other layers with values, and columns of ``var`` that may contain symbols.
+    """
+
+    path: Path
+    genes: tuple[str, ...]
+    cells: tuple[str, ...]
+    matrix: sparse.csr_array
+    layers: tuple[str, ...] = ()
+    symbol_columns: tuple[str, ...] = ()
+
+
+def find_expression(source: Path) -> Path:
+    """Return the expression file: the source, or the only one in or below it if it is a folder.
+
+    Raises
+    ------
+    KnockoutError
+        If there is none, or more than one.
+    """
+    if not source.exists():
+        raise KnockoutError("no such file or folder." + sibling_suggestion(source), where=str(source))
+    if not source.is_dir():
+        return source
+    refuse_foreign(source)
+    files = [source / name for name in FILES if (source / name).is_file()]
+    files = files or sorted(file for name in FILES for file in source.rglob(name))
+    if not files:
+        raise KnockoutError(f"this folder has no {FILES[0]}; give it, or an .h5ad or CSV file.", where=str(source))
+    if len(files) > 1:
+        listed = ", ".join(str(file.relative_to(source)) for file in files[:10])
+        raise KnockoutError(f"more than one data set lies here; choose one of {listed}.", where=str(source))
+    return files[0]
+
+
+def read_lab_expression(path: Path, layer: str = "X", gene_column: str = "") -> LabExpression:
+    """Read the expression of an experiment.
+
+    Parameters
+    ----------
+    path
+        ``.h5ad`` (cells x genes, dense or sparse), or a table, plain or gzip, with genes in rows and cells in columns.
+    layer
+        ``.h5ad`` only: ``X``, ``raw`` for ``.raw``, or the name of a layer; ``layers/X`` for a layer called X.
+    gene_column
+        ``.h5ad`` only: column of ``var`` with the symbols; empty for the names of ``var``.
+
+    Raises
+    ------
+    KnockoutError
+        For an unreadable file, fewer than 2 cells, a value that is negative or not finite.
+    UnknownNameError
+        For a layer or column that the file does not have.
+    """
+    if is_h5ad(path):
+        lab = _of_h5ad(path, layer, gene_column)
+    elif layer != "X" or gene_column:
+        option = f"layer {layer!r}" if layer != "X" else f"column {gene_column!r} of var"
+        raise KnockoutError(f"there is no {option} in a CSV file; only .h5ad files have them.", where=str(path))
+    else:
+        lab = _of_csv(path)
+    if not lab.genes:
+        raise KnockoutError("no genes; expected one row per gene below the header.", where=str(path))
+    if len(lab.cells) < 2:
+        one = "" if lab.cells else " Columns are parted by commas, tabs, semicolons or blanks."
+        raise KnockoutError(f"{len(lab.cells)} cell(s) given; at least 2 are needed.{one}", where=str(path))
+    _refuse_bad_values(lab)
+    lab.matrix.eliminate_zeros()
+    return lab
+
+
+def _of_h5ad(path: Path, layer: str, gene_column: str) -> LabExpression:
+    data = open_h5ad(path)
+    sources = {name: data for name, there in (("X", data.X), ("raw", data.raw)) if there is not None}
+    values = {"X": lambda: data.X, "raw": lambda: data.raw.X}
+    known = [*sources, *(f"layers/{name}" if name in values else str(name) for name in data.layers)]
+    if layer == "X" and data.X is None:
+        where = " or ".join(f"--layer {name}" for name in known) or "none"
+        raise KnockoutError(f"X holds no numbers. Layers with values: {where}.", where=str(path))
+    if layer not in known and layer.removeprefix("layers/") not in data.layers:
+        raise UnknownNameError.of("layer", layer, known, where=str(path))
+    source = data.raw if layer == "raw" and layer in sources else data
+    matrix = values[layer]() if layer in sources else data.layers[layer.removeprefix("layers/")]
+    if gene_column and gene_column not in source.var:
+        raise UnknownNameError.of("column of var", gene_column, map(str, source.var), where=str(path))
+    names = source.var[gene_column] if gene_column else source.var_names
+    if getattr(matrix, "dtype", np.dtype(object)).kind not in "fiu":
+        raise KnockoutError(f"{layer} holds no numbers. Layers with values: {', '.join(known)}.", where=str(path))
+    columns = tuple(str(column) for column in source.var if source.var[column].dtype.kind not in "fiub")
+    cells = tuple(map(one_name, data.obs_names))
+    others = tuple(name for name in known if name.removeprefix("layers/") != layer.removeprefix("layers/"))
+    return LabExpression(path, _as_names(names), cells, _rows(matrix.T), others, columns)
+
+
+def _as_names(values: Any) -> tuple[str, ...]:
+    """Return names as text: nothing for a missing one, and no decimals behind identifiers that are numbers."""
+    column = pd.Series(values)
+    if column.dtype.kind == "f":
+        column = column.map(lambda number: "" if np.isnan(number) else f"{number:.15g}")
+    return tuple("" if missing else one_name(name) for name, missing in zip(column, column.isna(), strict=True))
+
+
+def _of_csv(path: Path) -> LabExpression:
+    text = table_text(path)
+    cells = tuple(next(rows_in(text, path))[1][1:])
+    kinds = {0: str, **dict.fromkeys(range(1, len(cells) + 1), np.float64)}
+    separator = separator_of(text)
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text),
+            sep=r"\s+" if separator == " " else separator,
+            header=0,
+            names=list(kinds),
+            dtype=kinds,
+            keep_default_na=False,
+        )
+        readable = isinstance(frame.index, pd.RangeIndex) and not frame.isna().to_numpy().any()
+    except ValueError:
+        readable = False
+    if not readable:  # slow, but its error names row, gene and cell
+        genes, cells, values = read_expression(path)
+        return LabExpression(path, genes, cells, _rows(values))
+    return LabExpression(path, _as_names(frame[0]), cells, _rows(frame.drop(columns=0).to_numpy()))
+
+
+def _rows(matrix: Any) -> sparse.csr_array:
+    return sparse.csr_array(matrix, dtype=np.float64)
+
+
+def _refuse_bad_values(lab: LabExpression) -> None:
+    entries = lab.matrix.tocoo()
+    for bad, rule in ((~np.isfinite(entries.data), "must be finite"), (entries.data < 0, "must be 0 or more")):
+        if bad.any():
+            first = int(np.flatnonzero(bad)[0])
+            gene, cell = lab.genes[entries.coords[0][first]], lab.cells[entries.coords[1][first]]
+            message = f"gene {gene!r}, cell {cell!r}: value {entries.data[first]:g} {rule} ({bad.sum()} such value(s))."
+            if rule != "must be finite":
+                message += " Scaled values cannot be used; give raw counts or log values."
+                message += f" Other values here: --layer {' or '.join(lab.layers)}." if lab.layers else ""
+            raise KnockoutError(message, where=str(lab.path))
+
+
+def log_values(lab: LabExpression, counts: str = "auto", library_size: float = 0.0) -> tuple[sparse.csr_array, str]:
+    """Return expression on the log scale that models are trained on.
+
+    Parameters
+    ----------
+    lab
+        Expression; every cell has at least one value above 0.
+    counts
+        ``raw``: scaled to one library size per cell, then log2(x + 1), as BEELINE's values are log2(TPM + 1). ``log``:
+        kept as they are. ``auto``: raw unless :func:`judge` takes them for log values.
+    library_size
+        Counts per cell that raw counts are scaled to; 0 for the median over the cells.
+
+    Returns
+    -------
+    tuple
+        ``[genes, cells]``, and what was done and why, as text.
+
+    Raises
+    ------
+    KnockoutError
+        For values that are said to be log values and are not.
+    """
+    scale = judge(lab.matrix)
+    if counts == "log" and scale.kind != "log":
+        what = "raw counts" if scale.kind == "counts" else "values without a logarithm"
+        raise KnockoutError(f"{scale.why}: these are {what}; leave out --counts log.", where=str(lab.path))
+    why = scale.why if counts == "auto" else f"as --counts says; {scale.why}"
+    if counts == "log" or (counts == "auto" and scale.kind == "log"):
+        return lab.matrix.astype(np.float32), f"log values, kept as they are ({why})"
+    what = "raw counts" if counts == "raw" or scale.kind == "counts" else "values without a logarithm"
+    totals = np.asarray(lab.matrix.sum(axis=0)).ravel()
+    size = library_size or float(np.median(totals))
+    scaled = lab.matrix.tocsr(copy=True)
+    scaled.data = np.log2(1.0 + scaled.data * (size / totals)[scaled.indices])
+    median = "" if library_size else " (the median)"
+    return scaled.astype(np.float32), f"{what}, scaled to {size:g} per cell{median}, then log2(x + 1) ({why})"
+
+
+def find_network(expression: Path) -> Path:
+    """Return the network file of BEELINE's layout, which is beside the expression or one folder above.
+
+    Raises
+    ------
+    KnockoutError
+        If there is none.
+    """
+    for folder in (expression.parent, expression.parent.parent):
+        for name in NETWORKS:
+            if (folder / name).is_file():
+                return folder / name
+    message = (
+        f"no network given, and no {', '.join(NETWORKS[:-1])} or {NETWORKS[-1]} beside it; name one with --network."
+    )
+    raise KnockoutError(message, where=str(expression))
+
+
+def read_synonyms(path: Path) -> tuple[dict[str, str], list[str]]:
+    """Read aliases and official symbols of genes, the first two columns, in upper case.
+
+    Returns
+    -------
+    tuple
+        Alias to symbol, and the aliases of more than one symbol, which the first does not contain.
+
+    Raises
+    ------
+    KnockoutError
+        If the file is unreadable or has one column.
+    """
+    table = read_table(path)
+    if len(table.header) < 2:
+        raise KnockoutError("synonyms need two columns, alias and symbol.", where=f"{path}, row 1")
+    pairs = {(row[0].strip().upper(), row[1].strip().upper()) for row in table.rows}
+    if table.header[0].strip().lower() not in ("alias", "synonym", "name", "old", ""):
+        pairs.add((table.header[0].strip().upper(), table.header[1].strip().upper()))
+    pairs = {(alias, symbol) for alias, symbol in pairs if alias and symbol and alias != symbol}
+    aliases = pd.Series([alias for alias, _ in pairs], dtype=object)
+    ambiguous = set(aliases[aliases.duplicated()])
+    return {alias: symbol for alias, symbol in pairs if alias not in ambiguous}, sorted(ambiguous)
+
+
+def read_ordering(path: Path) -> pd.DataFrame:
+    """Read BEELINE's GeneOrdering.csv: by position gene, p-value and, optionally, variance.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``p`` and ``variance`` (NaN where the file has none), indexed by gene.
+
+    Raises
+    ------
+    KnockoutError
+        For a value that is no number, or a gene that is listed twice.
+    """
+    table = read_table(path)
+    if len(table.header) < 2:
+        raise KnockoutError("a gene ordering needs columns gene and p-value, then variance.", where=f"{path}, row 1")
+    frame = pd.DataFrame([row[:3] for row in table.rows]).reindex(columns=[0, 1, 2])
+    numbers = frame[[1, 2]].replace(["NA", ""], np.nan).apply(pd.to_numeric, errors="coerce")
+    bad = np.flatnonzero(frame[1].notna() & numbers[1].isna() & ~frame[1].isin(["NA", "", "nan", "NaN"]))
+    if len(bad):
+        row = int(bad[0])
+        raise KnockoutError(f"p-value {frame[1][row]!r} is not a number.", where=f"{path}, row {table.lines[row]}")
+    genes = frame[0].str.strip()
+    if genes.duplicated().any():
+        row = int(np.flatnonzero(genes.duplicated())[0])
+        raise KnockoutError(f"gene {genes[row]!r} stands twice.", where=f"{path}, row {table.lines[row]}")
+    return pd.DataFrame({"p": numbers[1].to_numpy(), "variance": numbers[2].to_numpy()}, index=genes)

@@ -1,0 +1,103 @@
+"""GraphSAGE and the graph isomorphism network: a gene and its neighbours, joined by mean, sum or maximum."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from components.core.registry import register
+from components.core.settings import setting
+from components.gnn.base import GraphBranch
+from components.passing.graph import Graph, GraphLayer, draw_again
+
+Aggregation = Literal["mean", "sum", "max"]
+
+
+class SAGELayer(GraphLayer):
+    """Adds linear maps of a gene and of its joined neighbours: ``[genes, width]`` to the same."""
+
+    def __init__(self, in_width: int, width: int, aggregation: Aggregation, *, normalize: bool) -> None:
+        super().__init__()
+        self.aggregation, self.normalize = aggregation, normalize
+        self.lin_l = nn.Linear(in_width, width)
+        self.lin_r = nn.Linear(in_width, width, bias=False)
+        draw_again(self.lin_l, self.lin_r)
+
+    def forward(self, x: Tensor, graph: Graph) -> Tensor:
+        """Return embeddings ``[genes, width]`` of features ``[genes, in_width]``."""
+        out = self.lin_l(self._joined(x, graph)) + self.lin_r(x)
+        return F.normalize(out, dim=-1) if self.normalize else out
+
+    def _joined(self, x: Tensor, graph: Graph) -> Tensor:
+        messages = graph.messages(len(x))
+        if self.aggregation == "max":
+            return messages.maximum(x)
+        return messages.mean(x) if self.aggregation == "mean" else messages.sum(x.unsqueeze(1)).squeeze(1)
+
+
+@register("gnn", "sage")
+class SAGE(GraphBranch):
+    """Adds a linear map of each gene's features to one of its neighbours' mean (or sum, or maximum).
+
+    ``[genes, in_width]`` and ``[2, edges]`` to one ``[genes, width_l]`` per layer.
+
+    Source: Hamilton et al. 2017 (GraphSAGE) algorithm 1, named in scUniGP 3.2.
+    """
+
+    class Settings(GraphBranch.Settings):
+        """Settings of GraphSAGE."""
+
+        aggregation: Aggregation = setting(
+            "mean", "how neighbours are joined; a sum keeps the degree", search=("mean", "sum", "max")
+        )
+        normalize: bool = setting(False, "scale each gene's embedding to unit length before the activation")
+
+    settings: Settings
+
+    def layer(self, in_width: int, width: int) -> nn.Module:
+        """Return a GraphSAGE layer."""
+        return SAGELayer(in_width, width, self.settings.aggregation, normalize=self.settings.normalize)
+
+
+class GINLayer(GraphLayer):
+    """Applies a perceptron to 1 + eps times a gene and the sum of its neighbours: ``[genes, width]`` to the same."""
+
+    def __init__(self, perceptron: nn.Module, *, learn_eps: bool) -> None:
+        super().__init__()
+        self.nn = perceptron
+        self.eps: Tensor
+        if learn_eps:
+            self.eps = nn.Parameter(torch.zeros(1))
+        else:
+            self.register_buffer("eps", torch.zeros(1))
+
+    def forward(self, x: Tensor, graph: Graph) -> Tensor:
+        """Return embeddings ``[genes, width]`` of features ``[genes, in_width]``."""
+        neighbours = graph.messages(len(x)).sum(x.unsqueeze(1)).squeeze(1)
+        return self.nn(neighbours + (1 + self.eps) * x)
+
+
+@register("gnn", "gin")
+class GIN(GraphBranch):
+    """Applies a perceptron to the sum of each gene and its neighbours, so that their number counts.
+
+    ``[genes, in_width]`` and ``[2, edges]`` to one ``[genes, width_l]`` per layer.
+
+    Source: Xu et al. 2019 (GIN) eq 4.1; widths and expert score as in scUniGP 4.2.
+    """
+
+    class Settings(GraphBranch.Settings):
+        """Settings of the graph isomorphism network."""
+
+        learn_eps: bool = setting(True, "learn how much more than a neighbour a gene's own features count (epsilon)")
+
+    settings: Settings
+
+    def layer(self, in_width: int, width: int) -> nn.Module:
+        """Return a perceptron over a gene's own features plus the sum of its neighbours'."""
+        first, second = nn.Linear(in_width, width), nn.Linear(width, width)
+        draw_again(first, second)
+        return GINLayer(nn.Sequential(first, nn.ReLU(), second), learn_eps=self.settings.learn_eps)

@@ -1,0 +1,249 @@
+"""What all figures share: colours, names, paper and panels; a drawing with its numbers, as page and files need it."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os.path import commonprefix
+from typing import Any, Literal
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+
+from reports.findings.results import Analysis
+from reports.words.metrics import label, metric_of
+
+# Okabe & Ito 2008, then Tol's muted set: told apart by readers who do not see red and green
+COLOURS = (
+    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"),
+    *("#882255", "#999933", "#332288", "#44AA99", "#AA4499", "#661100"),
+)
+
+
+_MARKERS = "osD^vPX*"
+
+
+_NAME = 28  # letters of an arm's name: a longer one would leave no room for the drawing
+
+
+_LETTERS = 66  # that a figure is wide, beside the marks of a legend
+
+
+WIDTH = 5.0  # inches; in a column of 85 mm its letters of 9 points have 6, the fewest that journals print
+
+
+# fonts for names in other scripts than matplotlib's own font has, where a machine has one of them
+_SCRIPTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "Arial Unicode MS", "PingFang SC", "SimHei")
+_FONTS = ["DejaVu Sans", *sorted({font.name for font in fontManager.ttflist} & {*_SCRIPTS})]
+
+
+STYLE: Any = {
+    "font.size": 10,
+    "font.family": _FONTS,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "knockout",
+    "axes.axisbelow": True,
+}
+# with 50 colours or more matplotlib makes the colour bar a bitmap, in SVG and PDF too
+SHADES = matplotlib.colormaps["cividis"].resampled(40)
+INK, GREY = "#333333", "#8c8c8c"
+
+
+def styles(analysis: Analysis) -> dict[str, tuple[str, str]]:
+    """Give every arm one colour and one marker for all figures; controls are grey."""
+    out: dict[str, tuple[str, str]] = {}
+    coloured = [arm for arm in analysis.arms if analysis.roles[arm] != "control"]
+    for i, arm in enumerate(coloured):
+        out[arm] = (COLOURS[i % len(COLOURS)], _MARKERS[(i // len(COLOURS) + i) % len(_MARKERS)])
+    for i, arm in enumerate(a for a in analysis.arms if a not in out):
+        out[arm] = ("#6b6b6b", _MARKERS[i % len(_MARKERS)])
+    return out
+
+
+def across(names: Sequence[str]) -> int:
+    """Return how many names of arms fit beside each other in the legend of a figure."""
+    return max(1, min(3, _LETTERS // (max(map(len, names), default=0) + 6)))
+
+
+def plain(text: str) -> str:
+    """Keep matplotlib from reading a name as maths, or from leaving it out of a legend as it does ``_name``."""
+    return " " * text.startswith("_") + text.replace("$", r"\$")
+
+
+def short(text: str, most: int = 24) -> str:
+    """Cut a name that would leave no room for the drawing."""
+    return plain(_cut(text, most))
+
+
+def shortened(names: Iterable[str], most: int = 24) -> dict[str, str]:
+    """Cut names as :func:`short` does, so that no two of them look alike."""
+    out = {name: _cut(name, most) for name in names}
+    for cut, times in Counter(out.values()).items():
+        group = [name for name in out if times > 1 and out[name] == cut]
+        start = max(0, len(commonprefix(group)) - most // 4)  # noqa: RUF071 (of letters, as is meant)
+        out |= {name: _cut(f"…{name[start:]}", most) for name in group}
+    for cut, times in Counter(out.values()).items():
+        group = [name for name in out if times > 1 and out[name] == cut]
+        out |= {name: f"{cut} #{place}" for place, name in enumerate(group, start=1)}
+    return {name: plain(cut) for name, cut in out.items()}
+
+
+def _cut(text: str, most: int) -> str:
+    text = " ".join(text.split())  # a line break or a tab in a name would break the drawing
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"  # both ends: names of one study often begin alike
+
+
+def named(analysis: Analysis, arm: str) -> str:
+    """Write who an arm is, so that colour is not needed to know it."""
+    role, name = analysis.roles[arm], shortened(analysis.arms, _NAME)[arm]
+    return name if role == "arm" else f"{name} ({role})"
+
+
+def axis(metric: str) -> str:
+    """Write a metric beside an axis."""
+    return short(label(metric), 2 * _NAME)
+
+
+def pdf(figure: Figure) -> bytes:
+    """Return a figure as PDF with real letters (type 42) and without a date."""
+    buffer = io.BytesIO()
+    figure.set_layout_engine("none")  # laid out when it was drawn as SVG; again would take as long as the drawing
+    with matplotlib.rc_context({**STYLE, "pdf.fonttype": 42}), _any_letter():
+        figure.savefig(
+            buffer, format="pdf", bbox_inches="tight", metadata=dict.fromkeys(("Creator", "Producer", "CreationDate"))
+        )
+    return buffer.getvalue()
+
+
+@contextmanager
+def _any_letter() -> Iterator[None]:
+    """Draw a letter that no font has as a box, without a warning each time: the tables have the names."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+        yield
+
+
+def panels(rows: int, columns: int, height: float, sharey: bool | Literal["row"] = False) -> tuple[Figure, list[Axes]]:
+    """Lay out the panels of a figure, all of one height in inches; the axes come row by row."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, rows * height), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(rows, columns, sharey=sharey)).ravel().tolist()
+    for one in axes:
+        one.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def horizontal(arms: list[str], analysis: Analysis) -> tuple[Figure, Axes]:
+    """Lay out one line per arm, the first on top, its name at the left."""
+    figure, (axes,) = panels(1, 1, 1.1 + 0.36 * len(arms))
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.7)
+    axes.set_yticks(range(len(arms)), [named(analysis, arm) for arm in arms])
+    axes.set_ylim(len(arms) - 0.4, -0.6)
+    return figure, axes
+
+
+def guessing(metric: str) -> float:
+    """Return what guessing scores on a metric; 0 where that depends on the data set."""
+    chance = metric_of(metric).chance
+    return chance if isinstance(chance, float) else 0.0
+
+
+def ranked(analysis: Analysis) -> list[str]:
+    """Return the arms beside its reference and controls, the highest mean over data sets first."""
+    over = analysis.scores[analysis.scores["metric"] == analysis.metric].groupby("arm", sort=False)["mean"].mean()
+    best = over.sort_values(ascending=False, kind="stable").index
+    return [str(arm) for arm in best if analysis.roles[arm] != "control" and arm != analysis.reference]
+
+
+def measured(analysis: Analysis, metric: str) -> tuple[list[str], pd.DataFrame]:
+    """Return the arms that have points on a metric, in their order, and those points."""
+    data = analysis.points[analysis.points["metric"] == metric]
+    present = set(data["arm"])
+    return [arm for arm in analysis.arms if arm in present], data
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG that can stand inside a page: no prolog, date or metadata."""
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    buffer = io.StringIO()
+    with matplotlib.rc_context(STYLE), _any_letter():
+        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=nothing)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def row_axes(rows: int, height: float = 0.34) -> tuple[Figure, Axes]:
+    """Return a figure with one panel whose lines stand below each other, each of a height in inches."""
+    figure, axes = grid_axes(0.7 + height * max(rows, 3), "x")
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    return figure, axes
+
+
+def grid_axes(height: float, grid: Literal["both", "x", "y"] = "both") -> tuple[Figure, Axes]:
+    """Return a figure with one panel over a grid, ``height`` inches high."""
+    figure, (axes,) = panels(1, 1, height)
+    axes.grid(axis=grid, color="#dddddd", linewidth=0.7)
+    return figure, axes
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, and the numbers that it shows."""
+
+    figure: Figure
+    numbers: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing as the page shows it.
+
+    Attributes
+    ----------
+    name
+        Of its files.
+    drawing
+        The figure and its numbers.
+    svg
+        The figure as it stands in the page.
+    caption, alt
+        What stands below it, and its text alternative.
+    group
+        The fold of the page that it stands in; empty for one that stands open.
+    as_pdf
+        Whether it is written as PDF, too.
+    """
+
+    name: str
+    drawing: Drawing
+    svg: str
+    caption: str
+    alt: str
+    group: str = ""
+    as_pdf: bool = False
+
+
+def picture(name: str, drawing: Drawing, caption: str, description: str, group: str = "") -> Picture:
+    """Set a drawing for the page; its text alternative is the caption and a ``description``."""
+    return Picture(name, drawing, svg(drawing.figure), caption, f"{caption} {description}", group)
+
+
+def grouped(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
+    """Sort pictures by the fold they stand in; those under '' stand open."""
+    groups: dict[str, list[Picture]] = {"": []}
+    for one in pictures:
+        groups.setdefault(one.group, []).append(one)
+    return groups

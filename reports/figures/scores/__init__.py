@@ -1,1 +1,0 @@
-"""Figures of scores, differences, costs and factors, one kind per file."""

@@ -1,1 +1,0 @@
-"""What a study set out to do, against what it did."""

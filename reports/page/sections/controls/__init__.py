@@ -1,1 +1,0 @@
-"""Sections of the page on what scores owe to other than expression."""

@@ -1,1 +1,0 @@
-"""What each factor contributes, and what scores vary by."""

@@ -1,0 +1,112 @@
+"""Which level of a factor wins, averaged over the levels of the others or at each level of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from reports.statistics.pairs.max_t import MIN_FLIPPED, simultaneous, step_down
+
+
+def marginal_contrasts(
+    means: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[str, ...]], alpha: float = 0.05
+) -> pd.DataFrame:
+    """Compare the marginal means of every two levels of every factor; all intervals hold together.
+
+    Parameters
+    ----------
+    means
+        Block means ``[blocks, arms]`` without a gap; every combination of levels is one arm.
+    design, factors
+        As for :func:`reports.statistics.factors.anova.effect_columns`.
+    alpha
+        What all intervals may err by together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``factor, level, against, mean_difference, low, high``, the better level first.
+    """
+    names, columns = [], []
+    for factor, levels in factors.items():
+        of_level = {level: means[design.index[design[factor] == level]].mean(axis=1) for level in levels}
+        ranked = pd.Series({level: of_level[level].mean() for level in levels}).sort_values(ascending=False).index
+        for better, worse in combinations(ranked, 2):
+            names.append((factor, better, worse))
+            columns.append((of_level[better] - of_level[worse]).to_numpy())
+    mean, low, high = simultaneous(np.column_stack(columns), alpha)
+    table = pd.DataFrame(names, columns=["factor", "level", "against"])
+    return table.assign(mean_difference=mean, low=low, high=high)
+
+
+def simple_effects(
+    means: pd.DataFrame,
+    design: pd.DataFrame,
+    factors: dict[str, tuple[str, ...]],
+    pairs: Sequence[tuple[str, str]],
+    base: dict[str, str],
+    *,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Compare the levels of one factor inside every level of another, by the test that findings use.
+
+    One family is all comparisons of one factor across the levels of one other: step-down max-T over whole blocks, with
+    simultaneous intervals.
+
+    Parameters
+    ----------
+    means
+        Block means ``[blocks, arms]`` without a gap; every combination of levels is one arm.
+    design, factors
+        As for :func:`reports.statistics.factors.anova.effect_columns`; further factors are averaged over.
+    pairs
+        The two-factor interactions that were found.
+    base
+        Level of each factor that the others are compared with; without one, all levels are compared.
+    level
+        Confidence level of the intervals, of a family together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per comparison; ``p`` is adjusted, and NaN with fewer than six blocks.
+    """
+    families = [family for pair in pairs for family in (pair, pair[::-1])]
+    rows = [_family(means, design, factors, factor, at, base.get(factor), level) for factor, at in families]
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def _family(
+    means: pd.DataFrame,
+    design: pd.DataFrame,
+    factors: dict[str, tuple[str, ...]],
+    factor: str,
+    at: str,
+    base: str | None,
+    level: float,
+) -> pd.DataFrame:
+    compared = [(one, other, inside) for inside in factors[at] for one, other in _compared(factors[factor], base)]
+    differences = np.stack(
+        [
+            _mean(means, design, {factor: one, at: inside}) - _mean(means, design, {factor: other, at: inside})
+            for one, other, inside in compared
+        ],
+        axis=1,
+    )
+    rows = pd.DataFrame(compared, columns=["level", "against", "at_level"]).assign(factor=factor, at_factor=at)
+    mean, low, high = simultaneous(differences, 1 - level)
+    p = step_down(differences) if len(differences) >= MIN_FLIPPED else np.nan
+    rows = rows.assign(blocks=len(differences), mean_difference=mean, low=low, high=high, p=p)
+    return rows[["factor", "level", "against", "at_factor", "at_level", *rows.columns[5:]]]
+
+
+def _compared(levels: tuple[str, ...], base: str | None) -> list[tuple[str, str]]:
+    return list(combinations(levels, 2)) if base is None else [(one, base) for one in levels if one != base]
+
+
+def _mean(means: pd.DataFrame, design: pd.DataFrame, where: dict[str, str]) -> np.ndarray:
+    arms = design.index[np.logical_and.reduce([design[f] == one for f, one in where.items()])]
+    return means[arms].mean(axis=1).to_numpy()
