@@ -13,7 +13,7 @@ from components.core.errors import KnockoutError
 from components.core.exam import TrainingPairs
 from components.core.settings import Settings
 from components.core.streams import Streams, seeded
-from components.fusion import PairOnly
+from components.fusion.base import PairOnly
 from components.gnn.base import GraphBranch, GraphEmbedding
 from components.pair_encoder.base import LocalContext
 from components.pair_encoder.context import CommonNeighbours, Neighbours

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from components.core import registry
 from components.core.errors import KnockoutError
 from components.core.sampling import matched_probabilities, systematic
-from components.negatives import highly_expressed, joint_share
+from components.negatives.cooccurrence import highly_expressed, joint_share
 
 
 def build(level: str, split, expression, **settings):
