@@ -72,13 +72,13 @@ def acting_together(trials: Sequence[FrozenTrial]) -> list[dict[str, BaseDistrib
     kinds = list({tuple(trial.distributions): trial.distributions for trial in trials}.values())
     stands_in: dict[str, list[int]] = defaultdict(list)
     for number, distributions in enumerate(kinds):
-        for name, distribution in distributions.items():
-            if not distribution.single():
-                stands_in[name].append(number)
+        for name in distributions:
+            stands_in[name].append(number)
     groups: dict[tuple[int, ...], dict[str, BaseDistribution]] = defaultdict(dict)
-    for name in sorted(stands_in):
-        numbers = tuple(stands_in[name])
-        groups[numbers][name] = kinds[numbers[0]][name]
+    for name, numbers in sorted(stands_in.items()):
+        distribution = kinds[numbers[0]][name]
+        if not distribution.single():
+            groups[tuple(numbers)][name] = distribution
     return list(groups.values())
 
 
