@@ -30,8 +30,8 @@ class CNNC(Baseline):
     It trains on the training positives and as many pairs of the pool, a fifth of which chooses the epoch by accuracy;
     held-out pairs choose nothing. As it comes it is smaller than the original: one convolution per block for two, 16
     bins for 32 (benchmarks have hundreds of cells, it had 43,261), 128 hidden units for 512, 30 epochs for 200. All of
-    these are settings. The public code stores the weights of the best epoch and of the last, and tests the last. Bins
-    divide the log scale.
+    these are settings. The public code stores the weights of the best epoch and of the last, and tests the last; its
+    weights start as Glorot's. Bins divide the log scale.
 
     Source: Yuan & Bar-Joseph 2019; layers, optimiser and scaling of its public code.
     """
