@@ -165,6 +165,7 @@ class _Messages(nn.Module):
         else:
             self.graph = NeighbourSum(source, target, level, n)
         self.join = nn.Linear(s.levels * s.dim, s.width)
+        nn.init.xavier_uniform_(self.join.weight)  # as the tables: both codes reset every matrix so
 
     def forward(self) -> Tensor:
         """Return embeddings ``[targets, width]``."""

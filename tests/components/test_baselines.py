@@ -35,6 +35,17 @@ def exam(n_genes: int, train: np.ndarray, pool: np.ndarray) -> TrainingPairs:
     return TrainingPairs(n_genes=n_genes, train=train, pool=pool)
 
 
+def convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, padding: int) -> np.ndarray:
+    """Convolve ``[channels, width, width]`` with ``[out, channels, 3, 3]``, pixel by pixel."""
+    x = np.pad(x, ((0, 0), (padding, padding), (padding, padding)))
+    width = x.shape[1] - 2
+    out = np.empty((len(kernel), width, width))
+    for i in range(width):
+        for j in range(width):
+            out[:, i, j] = (kernel * x[:, i : i + 3, j : j + 3]).sum(axis=(1, 2, 3)) + bias
+    return out
+
+
 @pytest.fixture(scope="module")
 def shapes() -> Dataset:
     return constant_genes()
@@ -206,6 +217,21 @@ class TestBaselinesByDefinition:
         split = exam(330, candidates[label & ~unseen], candidates[~label & ~unseen])
         scores = baseline("cnnc", dataset, split, epochs=10, bins=8, dropout=0.1).score(candidates[unseen])
         assert evaluate(scores, label[unseen].astype(np.int64), candidates[unseen])["auroc"] > 0.8
+
+    @pytest.mark.parametrize(("bins", "paddings"), [(22, (1,)), (22, (1, 0)), (20, (1, 1))])
+    def test_cnnc_network_is_that_of_loops_over_pixels(self, shapes, its_split, bins, paddings):
+        scorer = baseline("cnnc", shapes, its_split, bins=bins, convolutions=len(paddings), hidden=12)
+        net, (pair, *_) = scorer.net, its_split.train
+        weights = [w.detach().double().numpy() for w in net.parameters()]
+        x = scorer.histograms(pair[None])[0].double().numpy()
+        for _ in range(3):
+            for padding in paddings:
+                x = np.maximum(convolved(x, weights.pop(0), weights.pop(0), padding), 0.0)
+            half = x.shape[1] // 2  # of an odd width the last row and column are left out
+            x = x[:, : 2 * half, : 2 * half].reshape(len(x), half, 2, half, 2).max(axis=(2, 4))
+        hidden = np.maximum(weights[0] @ x.ravel() + weights[1], 0.0)
+        logit = weights[2] @ hidden + weights[3]
+        np.testing.assert_allclose(scorer.score(pair[None]), 1 / (1 + np.exp(-logit)), rtol=1e-4)
 
     def test_deepsem_recovers_structural_equations(self):
         rng = np.random.default_rng(0)

@@ -107,6 +107,13 @@ class TestFactorisation:
         assert positive.all() and z[0, 0] == 20.0 and not z[1].any()
 
     @pytest.mark.parametrize("message", ["sum", "gated_maximum"])
+    def test_every_matrix_starts_as_glorots(self, message: str):
+        for name, weight in factorisation(message, counts()).named_parameters():
+            if weight.dim() > 1:  # [out, in]; a table has one matrix per level
+                limit = (6 / sum(weight.shape[-2:])) ** 0.5
+                assert 0.7 * limit < weight.abs().max() <= limit, name
+
+    @pytest.mark.parametrize("message", ["sum", "gated_maximum"])
     def test_every_weight_is_fitted(self, message: str):
         part = factorisation(message, counts())
         part().backward()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import cached_property
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from components.core.streams import seeded
 from components.scorer.base import Baseline
 
 CHUNK = 1024  # pairs whose histograms are in memory at once
+UNPADDED = 22  # bins from which three unpadded convolutions and halvings leave something
 
 
 @register("scorer", "cnnc")
@@ -26,10 +27,11 @@ class CNNC(Baseline):
     """Scores a pair by a convolutional network over the joint histogram of its two genes, trained on known edges.
 
     ``[pairs, 2]`` to histograms ``[pairs, 1, bins, bins]`` to probabilities ``[pairs]``; 0 if the first gene is no TF.
-    It trains on the training positives and as many pairs of the pool, a fifth of which chooses the epoch by accuracy,
-    as published; held-out pairs choose nothing. It is smaller than the original: one convolution per block for two, 16
-    bins for 32 (benchmarks have hundreds of cells, it had 43,261), 128 hidden units for 512, 30 epochs for 600. Bins
-    divide the log scale.
+    It trains on the training positives and as many pairs of the pool, a fifth of which chooses the epoch by accuracy;
+    held-out pairs choose nothing. As it comes it is smaller than the original: one convolution per block for two, 16
+    bins for 32 (benchmarks have hundreds of cells, it had 43,261), 128 hidden units for 512, 30 epochs for 200. All of
+    these are settings. The public code stores the weights of the best epoch and of the last, and tests the last; its
+    weights start as Glorot's. Bins divide the log scale.
 
     Source: Yuan & Bar-Joseph 2019; layers, optimiser and scaling of its public code.
     """
@@ -40,6 +42,10 @@ class CNNC(Baseline):
         """Settings of histogram and training."""
 
         bins: int = setting(16, "bins per gene, of equal width over its range", ge=8, le=64, search=(8, 32))
+        convolutions: Literal[1, 2] = setting(
+            1, "3 x 3 convolutions per block, the second without padding from 22 bins on; 2 as published"
+        )
+        hidden: int = setting(128, "units of the dense layer; 512 as published", ge=1, le=4096)
         epochs: int = setting(30, "epochs of training", ge=1, le=1000, search=(10, 100), log=True)
         learning_rate: float = setting(
             0.01, "step of SGD with momentum .9", ge=1e-6, le=1.0, search=(1e-3, 0.1), log=True
@@ -91,7 +97,7 @@ class CNNC(Baseline):
 
     def _trained(self, x: Tensor, labels: Tensor) -> nn.Module:
         s, held = self.settings, len(x) // 5
-        net = _network(s.bins, s.dropout)
+        net = _network(s)
         optimizer = torch.optim.SGD(net.parameters(), lr=s.learning_rate, momentum=0.9, nesterov=True)
         best, best_state = -1.0, copy.deepcopy(net.state_dict())
         for _ in range(s.epochs):
@@ -109,12 +115,16 @@ class CNNC(Baseline):
         return net.eval()
 
 
-def _network(bins: int, dropout: float) -> nn.Module:
+def _network(s: CNNC.Settings) -> nn.Module:
     layers: list[nn.Module] = []
-    width = 1
+    width, image = 1, s.bins
+    second = 0 if s.bins >= UNPADDED else 1
     for wider in (32, 64, 128):
-        layers += [nn.Conv2d(width, wider, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(dropout)]
-        width = wider
-    flat = width * (bins // 8) ** 2
-    head = [nn.Linear(flat, 128), nn.ReLU(), nn.Dropout(dropout), nn.Linear(128, 1), nn.Flatten(0)]
-    return nn.Sequential(*layers, nn.Flatten(), *head)
+        layers += [nn.Conv2d(width, wider, 3, padding=1), nn.ReLU()]
+        if s.convolutions == 2:
+            layers += [nn.Conv2d(wider, wider, 3, padding=second), nn.ReLU()]
+            image -= 2 - 2 * second
+        layers += [nn.MaxPool2d(2), nn.Dropout(s.dropout)]
+        width, image = wider, image // 2
+    head = [nn.Linear(width * image**2, s.hidden), nn.ReLU(), nn.Dropout(s.dropout)]
+    return nn.Sequential(*layers, nn.Flatten(), *head, nn.Linear(s.hidden, 1), nn.Flatten(0))
