@@ -92,9 +92,9 @@ def write(
     out, provenance
         As in :func:`build`.
     search
-        The search whose arms the study confirmed, see :func:`reports.search.record.read_search`.
+        The search whose arms the study confirmed, see :func:`reports.search.reading.read_search`.
     tuning
-        What tuning every arm got before the comparison, see :func:`reports.search.record.read_tuning`.
+        What tuning every arm got before the comparison, see :func:`reports.search.reading.read_tuning`.
     predictions
         The edges that the cells of the study predicted, see :class:`reports.stored.cells.Predictions`.
     curves

@@ -10,8 +10,8 @@ from components.gnn.graph_free import NoGraph as NoGraph
 from components.gnn.graph_free import PlainMLP as PlainMLP
 from components.gnn.gcn import GCN as GCN
 from components.gnn.gat import GAT as GAT
-from components.gnn.aggregation import SAGE as SAGE
-from components.gnn.aggregation import GIN as GIN
+from components.gnn.sage import SAGE as SAGE
+from components.gnn.gin import GIN as GIN
 from components.gnn.gatv2 import GATv2 as GATv2
 from components.gnn.relational import Relational as Relational
 from components.gnn.conv_attention import ConvolutionalAttention as ConvolutionalAttention

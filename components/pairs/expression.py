@@ -1,4 +1,4 @@
-"""What expression says of pairs of genes: how they vary together, at once or later, alone or with training edges."""
+"""What expression says of pairs of genes, alone and together with the graph of training edges."""
 
 from __future__ import annotations
 
@@ -12,55 +12,11 @@ from numpy.typing import NDArray
 from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
 from components.core.settings import Settings, setting
+from components.pairs.dependence import centred_unit_rows, mutual_information, ranked
 from components.pairs.graph import TrainingGraph
 
 BINS = 10  # of equal frequency, per gene, for mutual information
 SHARPNESS = (5.0, 15.0)  # of the weight exp(sharpness (correlation - 1)) of a gene that is expressed alike
-WINDOWS, LEAST_CELLS = 40, 5  # along a lineage, at most; cells in one, at least
-LONGEST = 3  # a lag is a third of the lineage, at most
-
-
-def centred_unit_rows(values: NDArray[Any]) -> Scores:
-    """Return rows ``[genes, cells]`` centred and of length 1, whose products are correlations; 0 if constant."""
-    centred = values - values.mean(axis=1, keepdims=True, dtype=np.float64)
-    length = np.linalg.norm(centred, axis=1, keepdims=True)
-    return np.divide(centred, length, out=np.zeros_like(centred), where=np.ptp(values, axis=1, keepdims=True) > 0)
-
-
-def ranked(values: Floats) -> Scores:
-    """Return the rank of each value within its row, ``[genes, cells]``; equal values share their mean rank."""
-    from scipy.stats import rankdata
-
-    ranks: Scores = rankdata(values, axis=1)
-    return ranks
-
-
-def binned(expression: Floats, bins: int) -> NDArray[np.intp]:
-    """Return the bin ``[genes, cells]`` of each value, counted from 0: of equal frequency, equal values in one."""
-    from scipy.stats import rankdata
-
-    rank = rankdata(expression, method="min", axis=1).astype(np.intp) - 1
-    return rank * bins // expression.shape[1]
-
-
-def mutual_information(expression: Floats, tfs: Ints, bins: int) -> Scores:
-    """Return the mutual information in nats, ``[tfs, genes]``, of genes that are each cut into bins.
-
-    Source: Butte & Kohane 2000 (relevance networks).
-    """
-    cells = expression.shape[1]
-    one_hot = binned(expression, bins)[:, :, None] == np.arange(bins)
-    one_hot = one_hot.transpose(0, 2, 1).astype(np.float32)  # [genes, bins, cells]
-    count = np.arange(cells + 1.0)
-    c_log_c = count * np.log(np.maximum(count, 1.0))
-    of_gene = c_log_c[one_hot.sum(axis=2).astype(np.intp)].sum(axis=1)
-    flat = one_hot.reshape(-1, cells)
-    information = np.empty((len(tfs), len(expression)))
-    for row, tf in enumerate(tfs):  # one TF at a time, to save memory
-        joint = (one_hot[tf] @ flat.T).astype(np.intp)
-        of_pair = c_log_c[joint].reshape(bins, -1, bins).sum(axis=(0, 2))
-        information[row] = np.log(cells) + (of_pair - of_gene[tf] - of_gene) / cells
-    return np.maximum(information, 0.0)
 
 
 class ExpressionSettings(Settings):
@@ -184,48 +140,3 @@ class ExpressionFeatures:
         scores = (u * s)[:, : self.settings.components] / np.sqrt(self.expression.shape[1])
         signed = scores * np.sign(scores[np.abs(scores).argmax(axis=0), np.arange(scores.shape[1])])
         return np.pad(signed, ((0, 0), (0, self.settings.components - signed.shape[1])))  # where cells are few
-
-
-class LaggedFeatures:
-    """Correlation of a pair's genes at a lag along pseudotime: of the TF with the later target, and the other way.
-
-    Called with a graph, which is not read, and pairs ``[pairs, 2]``, it returns ``[pairs, 2]``: of all lags and
-    lineages the correlation that is largest in size. Cells of a lineage are averaged in windows of equal size. Memory
-    grows with genes squared.
-
-    Source: Specht & Li 2017 (LEAP), with windows in place of single cells.
-
-    Parameters
-    ----------
-    expression
-        ``[genes, cells]``.
-    pseudotime
-        ``[cells, lineages]``, NaN where a cell is not part of a lineage.
-    """
-
-    def __init__(self, expression: Floats, pseudotime: Scores) -> None:
-        self.expression, self.pseudotime = expression, pseudotime
-
-    def __call__(self, graph: TrainingGraph, pairs: Ints) -> Floats:
-        """Return features ``[pairs, 2]``."""
-        tf, target = pairs.T
-        return np.column_stack([self._leads[tf, target], self._leads[target, tf]])
-
-    @cached_property
-    def _leads(self) -> Floats:
-        """Correlation ``[genes, genes]`` of the gene of a row with the later one of a column."""
-        best = np.zeros((len(self.expression),) * 2, dtype=np.float32)
-        for lineage in self.pseudotime.T:
-            windows = self._windows(lineage)
-            for lag in range(1, windows.shape[1] // LONGEST + 1):
-                earlier, later = (centred_unit_rows(part) for part in (windows[:, :-lag], windows[:, lag:]))
-                correlation = (earlier @ later.T).astype(np.float32)
-                np.copyto(best, correlation, where=np.abs(correlation) > np.abs(best))
-        return best
-
-    def _windows(self, lineage: Scores) -> Floats:
-        """Return means of cells along a lineage, ``[genes, windows]``; cells of one pseudotime share a window."""
-        cells = np.flatnonzero(np.isfinite(lineage))
-        earlier = np.searchsorted(np.sort(lineage[cells]), lineage[cells])  # cells before each
-        window = earlier * max(min(WINDOWS, len(cells) // LEAST_CELLS), 1) // len(cells)
-        return np.stack([self.expression[:, cells[window == w]].mean(axis=1) for w in np.unique(window)], axis=1)

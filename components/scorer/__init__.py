@@ -15,11 +15,11 @@ from components.scorer.assembled import Permuted as Permuted
 from components.scorer.rules import Degree as Degree
 from components.scorer.rules import ReverseDegree as ReverseDegree
 from components.scorer.rules import Identity as Identity
-from components.scorer.rules import AdamicAdar as AdamicAdar
-from components.scorer.rules import Topology as Topology
+from components.scorer.topology import AdamicAdar as AdamicAdar
+from components.scorer.topology import Topology as Topology
 from components.scorer.known.network import Network as Network
-from components.scorer.known.network import MutualInformation as MutualInformation
-from components.scorer.known.network import Pearson as Pearson
+from components.scorer.known.correlation import MutualInformation as MutualInformation
+from components.scorer.known.correlation import Pearson as Pearson
 from components.scorer.known.trees import GENIE3 as GENIE3
 from components.scorer.known.trees import GRNBoost2 as GRNBoost2
 from components.scorer.known.cnnc import CNNC as CNNC

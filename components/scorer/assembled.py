@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from components.core.dataset import Floats
 from components.core.registry import register
+from components.learning import shown
 from components.scorer.base import TrainedScorer
 
 
@@ -14,7 +18,10 @@ class Assembled(TrainedScorer):
     """
 
     control = False
-    shows = "true"
+
+    def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
+        """Return the expression ``[genes, cells]`` as it is."""
+        return expression
 
 
 @register("scorer", "noise")
@@ -27,7 +34,10 @@ class Noise(TrainedScorer):
     """
 
     control = True
-    shows = "noise"
+
+    def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
+        """Return noise of the same shape ``[genes, cells]``."""
+        return shown("noise", expression, rng)
 
 
 @register("scorer", "permuted")
@@ -41,4 +51,7 @@ class Permuted(TrainedScorer):
     """
 
     control = True
-    shows = "permuted"
+
+    def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
+        """Return the rows of ``[genes, cells]`` in random order."""
+        return shown("permuted", expression, rng)

@@ -16,17 +16,16 @@ from components.core.exam import TrainingPairs
 from components.core.metrics import Scores
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
-from components.learning import Context, View, shown
+from components.learning import Context, View
 
 MODEL_FACTORS = ("bucketing", "gnn", "pair_encoder", "pair_features", "fusion", "contrast", "negatives", "optimizer")
 
 
-class TrainedScorer:
+class TrainedScorer(ABC):
     """Base of scorers that train the model of the other factors: they decide what expression it reads."""
 
     trains: ClassVar[bool] = True
     control: ClassVar[bool]
-    shows: ClassVar[str]  # which of components.learning.EXPRESSION the model reads
 
     class Settings(BaseSettings):
         """No settings: the other factors describe the model."""
@@ -34,9 +33,9 @@ class TrainedScorer:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    @abstractmethod
     def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
         """Return the expression that the model reads, ``[genes, cells]``."""
-        return shown(self.shows, expression, rng)
 
 
 class Rule(ABC):

@@ -13,7 +13,8 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.learning import Context, View
 from components.pairs.crossfit import Block, BoostedTrees, TreeSettings, structure
-from components.pairs.expression import ExpressionFeatures, ExpressionSettings, LaggedFeatures
+from components.pairs.expression import ExpressionFeatures, ExpressionSettings
+from components.pairs.lagged import LaggedFeatures
 from components.scorer.base import MODEL_FACTORS, ExpressionLearner
 
 

@@ -1,4 +1,4 @@
-"""Controls that know degrees, reverse edges, gene identities or the whole graph of training edges; no expression."""
+"""Controls that know degrees, reverse edges or gene identities of the training pairs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from components.core.exam import TrainingPairs
 from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import setting
-from components.pairs.crossfit import BoostedTrees, TreeSettings, structure
-from components.pairs.graph import DECIMALS, TrainingGraph
 from components.scorer.base import Rule
 
 
@@ -89,48 +87,3 @@ class Identity(Rule):
         columns = (pairs + np.array([0, genes])).astype(np.int32).ravel()  # an atlas has 20 million pairs
         starts = np.arange(0, 2 * n + 1, 2, dtype=np.int32)
         return sparse.csr_matrix((np.ones(2 * n), columns, starts), shape=(n, 2 * genes))
-
-
-@register("scorer", "topology")
-class Topology(Rule):
-    """Scores a pair by what the graph of training edges says of it, by gradient boosting.
-
-    ``[pairs, 2]`` to ``[pairs]``. The classifier learns from the training positives and a sample of the pool. It is
-    cross-fitted: what the graph says of the pairs of one fold is read from the edges of the others, since no edge that
-    is asked for lies in the graph.
-
-    Source: knockout. Features: Adamic & Adar 2003; Zhou et al. 2009 (resource allocation); Cannistraci et al. 2013.
-    """
-
-    class Settings(TreeSettings, Rule.Settings):
-        """Settings of the features and of the classifier."""
-
-    settings: Settings
-
-    @cached_property
-    def model(self) -> BoostedTrees:
-        """The fitted classifier."""
-        return BoostedTrees(self.settings, self.split, [structure], self.rng)
-
-    def score(self, pairs: Ints) -> Scores:
-        """Return log-odds ``[pairs]``."""
-        return self.model.score(pairs)
-
-
-@register("scorer", "adamic_adar")
-class AdamicAdar(Rule):
-    """Scores a pair by the neighbours that its genes share in the graph of training edges, rare ones counting more.
-
-    ``[pairs, 2]`` to ``[pairs]``; edges count in both directions, and nothing is fitted.
-
-    Source: Adamic & Adar 2003.
-    """
-
-    def __init__(self, settings: Rule.Settings, split: TrainingPairs, rng: np.random.Generator) -> None:
-        super().__init__(settings, split, rng)
-        self.graph = TrainingGraph(split.train, split.n_genes)
-
-    def score(self, pairs: Ints) -> Scores:
-        """Return Adamic-Adar sums ``[pairs]``."""
-        sums: Scores = self.graph.entries(pairs, lambda rows: [self.graph.adamic_adar(rows)])[:, 0]
-        return np.round(sums, DECIMALS)

@@ -8,7 +8,7 @@ from components.split.base import Cut as Cut
 from components.split.base import Splitter as Splitter
 from components.split.per_tf import PerTF as PerTF
 from components.split.per_tf import PerTFAsPublished as PerTFAsPublished
-from components.split.per_tf import AllNonTargets as AllNonTargets
+from components.split.all_non_targets import AllNonTargets as AllNonTargets
 from components.split.kfold import KFoldPooled as KFoldPooled
 from components.split.balanced import Balanced as Balanced
 from components.split.unseen import UnseenTarget as UnseenTarget

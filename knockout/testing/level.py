@@ -72,9 +72,13 @@ class Suite:
         """Return the level's settings in a size for tests."""
         return small(factor, level, **{**self.settings, **given})
 
-    def make(self, factor: str, level: str, *arguments: Any, seed: int = 0, **settings: Any) -> Any:
-        """Construct a level in a size for tests, with initial weights of a seed."""
-        torch.manual_seed(seed)
+    def make(self, factor: str, level: str, *arguments: Any, seed: int | None = None, **settings: Any) -> Any:
+        """Construct a level in a size for tests, with initial weights of a seed.
+
+        Without one torch's stream goes on: a level that draws from it, and not from what it is given, must be caught.
+        """
+        if seed is not None:
+            torch.manual_seed(seed)
         cls: Any = registry.level(factor, level)
         return cls(self.small(factor, level, **settings), *arguments)
 

@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
-from components.split.audit import AUDIT, audit, differences
+from components.split.audit import AUDIT, audit
+from components.split.validation import differences
 from reports.page.sentences.planned import look_lines
 from reports.statistics.attainability import smallest_p
 from reports.words.metrics import ALPHA, metric_of

@@ -16,7 +16,7 @@ from components.core.exam import Split
 from components.core.metrics import METRICS, evaluate
 from components.learning import ProgramError
 from components.learning.loop import DivergedError
-from components.split.audit import differences
+from components.split.validation import differences
 from search_spaces.arm import json_digest
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -24,6 +26,9 @@ from study.train.learner import Workplace, check_learner, score_by_learner
 from study.train.pairs import Arrays, encode_before_and_after
 from study.train.stages.shared import SharedStages
 from study.train.stages.steps import adjusted, transformed
+
+COMPILER_ORDER = "TORCHINDUCTOR_DETERMINISTIC"
+WARN = 1  # torch's debug mode that fixes orders, and warns where it cannot
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,24 @@ def fixed_order(device: str) -> Iterator[None]:
         yield
         return
     before = torch.get_deterministic_debug_mode()
-    # 'warn': a plug-in's operation may have no fixed order. `use_deterministic_algorithms` does the same, but imports
-    # torch's compiler to say so: 1 s and 70 MB of every worker.
-    torch.set_deterministic_debug_mode("warn")
+    told = os.environ.get(COMPILER_ORDER)
+    os.environ[COMPILER_ORDER] = "1"  # read as torch's compiler loads, which a plug-in's part may need
+    _set_order(WARN)  # and no error: a plug-in's operation may have no fixed order
     try:
         yield
     finally:
-        torch.set_deterministic_debug_mode(before)
+        _set_order(before)
+        if told is None:
+            os.environ.pop(COMPILER_ORDER, None)
+        else:
+            os.environ[COMPILER_ORDER] = told
+
+
+def _set_order(mode: int) -> None:
+    """Set torch's mode of fixed order, and its compiler's if that is loaded: to load it takes 1 s and 70 MB."""
+    if "torch._inductor.config" in sys.modules:
+        torch.use_deterministic_algorithms(mode > 0, warn_only=mode == WARN)
+    torch.set_deterministic_debug_mode(mode)
 
 
 def score_fold(

@@ -15,7 +15,7 @@ from components.core import registry
 from components.core.dataset import Dataset
 from components.core.exam import Split, TrainingPairs
 from components.core.metrics import evaluate
-from components.pairs.expression import binned
+from components.pairs.dependence import binned
 from components.scorer import Baseline, Network
 from knockout.testing import BaselineContract
 from knockout.testing.scorers import FAST, constant_genes, every_pair

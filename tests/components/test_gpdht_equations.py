@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from components.bucketing.buckets import Edges, bounds, cumulative, log_positive, quantile, uniform
 from components.bucketing.relations import GeneCellLayer, Neighbours, both_ways
-from components.contrast import NoContrast, supcon_loss
+from components.contrast.off import NoContrast
+from components.contrast.supcon import supcon_loss
 from components.core import registry
 
 E = math.e

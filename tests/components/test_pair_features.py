@@ -18,14 +18,10 @@ from components.core.exam import Split
 from components.core.metrics import evaluate
 from components.core.streams import Streams
 from components.pairs.crossfit import BoostedTrees, CrossFitted
-from components.pairs.expression import (
-    SHARPNESS,
-    ExpressionFeatures,
-    ExpressionSettings,
-    LaggedFeatures,
-    mutual_information,
-)
+from components.pairs.dependence import mutual_information
+from components.pairs.expression import SHARPNESS, ExpressionFeatures, ExpressionSettings
 from components.pairs.graph import TrainingGraph
+from components.pairs.lagged import LaggedFeatures
 from components.scorer.files.exam_files import write_exam
 from components.tables.pseudotime import read_pseudotime
 from knockout.testing import PairFeaturesContract

@@ -16,7 +16,7 @@ from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from components.core.exam import Split
 from components.core.streams import Streams
-from components.split.audit import differences
+from components.split.validation import differences
 from knockout.testing.exam import (
     SplitContract,
     assert_labels_tell_edges_from_others,

@@ -1,6 +1,6 @@
 """Where MLflow's record of a study lies: its addresses, and the sqlite file in an output folder.
 
-MLflow is imported here only; its telemetry is switched off before that.
+Whoever imports MLflow calls :func:`prepared_client` first, which switches its telemetry off.
 """
 
 from __future__ import annotations

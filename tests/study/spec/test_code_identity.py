@@ -507,10 +507,29 @@ def test_a_new_level_in_the_registrys_table_retrains_nothing(monkeypatch: pytest
     assert code.code_digest(levels, None) == before
 
 
-def test_a_rule_does_not_depend_on_how_a_model_fuses():
-    traced = traced_modules((("scorer", "degree"),), None)
-    assert registry.level("scorer", "degree").__module__ in traced
-    assert registry.level("fusion", "late").__module__ not in traced
+@pytest.mark.parametrize(
+    ("level", "other"),
+    [
+        (("scorer", "degree"), ("fusion", "late")),
+        (("scorer", "degree"), ("scorer", "topology")),
+        (("scorer", "genie3"), ("scorer", "mi")),
+        (("contrast", "off"), ("contrast", "supcon")),
+        (("fusion", "multiscale"), ("fusion", "late")),
+        (("gnn", "sage"), ("gnn", "gin")),
+        (("negatives", "uniform"), ("negatives", "same_tf")),
+        (("split", "all_non_targets"), ("split", "unseen_tf")),
+    ],
+)
+def test_an_edit_of_one_level_retrains_no_other(level: tuple[str, str], other: tuple[str, str]):
+    traced = traced_modules((level,), None)
+    assert registry.level(*level).__module__ in traced
+    assert registry.level(*other).__module__ not in traced
+
+
+def test_an_edit_of_what_a_plan_alone_says_retrains_nothing():
+    assert "components.split.audit" not in traced_modules((), code.ENTRY)
+    assert "components.pairs.graph" not in traced_modules((("scorer", "genie3"),), None)
+    assert "components.pairs.lagged" not in traced_modules((("scorer", "pcc"),), None)
 
 
 def test_every_level_is_traced_to_parts_alone():

@@ -112,6 +112,25 @@ def test_the_order_is_fixed_within_a_cell_and_left_as_it_was(cells, monkeypatch:
         torch.use_deterministic_algorithms(False)
 
 
+@pytest.mark.parametrize("loaded", [True, False])
+def test_torchs_compiler_fixes_its_order_whether_it_is_loaded_before_or_within(loaded: bool):
+    first = "import torch._inductor.config" if loaded else "pass"
+    script = f"""
+import os, sys
+from study.train.score import fixed_order
+{first}
+assert ("torch._inductor.config" in sys.modules) is {loaded}
+with fixed_order("cpu"):
+    import torch._inductor.config as compiler
+    assert compiler.deterministic
+assert not compiler.deterministic and "TORCHINDUCTOR_DETERMINISTIC" not in os.environ
+"""
+    clean = {name: value for name, value in os.environ.items() if name != "TORCHINDUCTOR_DETERMINISTIC"}
+    subprocess.run(
+        [sys.executable, "-c", script], env={**clean, "PYTHONPATH": str(Path(__file__).parents[3])}, check=True
+    )
+
+
 def test_a_gpu_is_left_as_it_is():
     with fixed_order("cuda:0"):
         assert not torch.are_deterministic_algorithms_enabled()

@@ -1,4 +1,4 @@
-"""Factor contrast: the contrastive loss over gene pairs.
+"""Supervised contrastive loss over gene pairs.
 
 Sources: GP-DHT 2.3.1 (eq 16), 2.3.3 (eq 21) and 2.3.4 (eqs 22-23); Khosla et al. 2020, eq 2.
 """
@@ -11,46 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from components.contrast.base import Contrast
 from components.core.registry import register
-from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
-
-
-class Contrast(nn.Module):
-    """Base of every contrastive loss: built for pair encodings ``[pairs, width]``."""
-
-    class Settings(BaseSettings):
-        """No settings common to all contrastive losses."""
-
-    def __init__(self, settings: Settings, width: int) -> None:
-        super().__init__()
-        self.settings = settings
-        self.width = width
-
-    @property
-    def bce_weight(self) -> float:
-        """Factor on the cross-entropy, to which this loss is added."""
-        return 1.0
-
-    def augmented(self, features: Tensor) -> tuple[Tensor, ...]:
-        """Return further views of gene features ``[genes, width]``, whose losses are averaged with the plain one's."""
-        return ()
-
-    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        """Return the weighted loss of encodings ``[pairs, width]`` with labels ``[pairs]``: a scalar."""
-        raise NotImplementedError
-
-
-@register("contrast", "off")
-class NoContrast(Contrast):
-    """Adds no loss: pair encodings ``[pairs, width]`` learn from cross-entropy alone.
-
-    Source: scUniGP eq 8; the arm 'without contrastive learning' of GP-DHT.
-    """
-
-    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        """Return zero."""
-        return z.new_zeros(())
 
 
 def supcon_loss(h: Tensor, labels: Tensor, temperature: float, anchors: Literal["all", "edges"] = "all") -> Tensor:
