@@ -24,8 +24,8 @@ def controls(reference: Arm, names: Sequence[str], others: Sequence[Arm] = ()) -
         at = f"controls[{position}]"
         if name in OF_FEATURES:
             readers = [] if reads_features(reference) else [arm for arm in others if reads_features(arm)]
-            made = [own_control(arm, name, at, f"{arm.name} ({name})") for arm in readers]
-            arms += made or [own_control(reference, name, at, name)]
+            controls = [own_control(arm, name, at, f"{arm.name} ({name})") for arm in readers]
+            arms += controls or [own_control(reference, name, at, name)]
         elif name in OF_EXPRESSION and reference.learns:
             arms.append(own_control(reference, name, at, name))
         else:

@@ -68,17 +68,17 @@ def fixed_order(device: str) -> Iterator[None]:
         yield
         return
     before = torch.get_deterministic_debug_mode()
-    told = os.environ.get(COMPILER_ORDER)
+    variable = os.environ.get(COMPILER_ORDER)
     os.environ[COMPILER_ORDER] = "1"  # read as torch's compiler loads, which a plug-in's part may need
     _set_order(WARN)  # and no error: a plug-in's operation may have no fixed order
     try:
         yield
     finally:
         _set_order(before)
-        if told is None:
+        if variable is None:
             os.environ.pop(COMPILER_ORDER, None)
         else:
-            os.environ[COMPILER_ORDER] = told
+            os.environ[COMPILER_ORDER] = variable
 
 
 def _set_order(mode: int) -> None:

@@ -115,18 +115,18 @@ def point_at_artifacts(folder: OutFolder) -> None:
 
 def _make_empty(store: Path) -> None:
     """Write an empty store: a copy where the user's cache folder holds one of this MLflow: migrations take seconds."""
-    kept = _kept()
+    cached = _cached_store()
     with suppress(OSError, sqlite3.Error):
-        if _is_sound(kept):
-            shutil.copyfile(kept, store)
+        if _is_sound(cached):
+            shutil.copyfile(cached, store)
             return
     store.unlink(missing_ok=True)
     _migrate(store)
     with suppress(OSError, sqlite3.Error):  # a home that cannot be written: each study migrates a store of its own
-        _keep(store, kept)
+        _keep(store, cached)
 
 
-def _kept() -> Path:
+def _cached_store() -> Path:
     """Return where the store of the installed MLflow is kept: its tables are those that its migrations make."""
     import mlflow.store.db_migrations as migrations
     import pooch

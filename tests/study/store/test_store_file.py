@@ -53,7 +53,7 @@ def test_the_second_store_is_a_copy_that_says_nothing_of_the_first(
 
 @pytest.mark.parametrize("content", [b"", b"no database", None], ids=["empty", "damaged", "without tables"])
 def test_a_kept_store_that_is_damaged_is_made_anew(tmp_path: Path, migrated: list[Path], content: bytes | None) -> None:
-    kept = store_file._kept()
+    kept = store_file._cached_store()
     kept.parent.mkdir(parents=True)
     if content is None:
         with closing(sqlite3.connect(kept)) as database:
