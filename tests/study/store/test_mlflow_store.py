@@ -206,7 +206,7 @@ def die_while_the_store_is_made(out: Path) -> None:
 def test_a_kill_while_the_store_is_made_leaves_no_ruin(
     plan: Plan, results: dict[str, CellResult], tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(store_file, "_kept", lambda: tmp_path / "kept.db")  # none yet: a store is migrated
+    monkeypatch.setattr(store_file, "_cached_store", lambda: tmp_path / "kept.db")  # none yet: a store is migrated
     killed = multiprocessing.get_context("fork").Process(target=die_while_the_store_is_made, args=(tmp_path,))
     killed.start()
     killed.join()
