@@ -11,7 +11,7 @@ from typing import Any
 from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.streams import Streams
-from components.scorer.files.exam_files import write_exam
+from components.exam_files import write_exam
 from components.tables.files import sibling_suggestion
 from search_spaces.arm import Arm
 from study.plan.plan import Plan, make_plan

@@ -17,12 +17,12 @@ from components.core.errors import KnockoutError
 from components.core.exam import Split
 from components.core.metrics import evaluate
 from components.core.streams import Streams
+from components.exam_files import write_exam
 from components.pairs.crossfit import BoostedTrees, CrossFitted
 from components.pairs.dependence import mutual_information
 from components.pairs.expression import SHARPNESS, ExpressionFeatures, ExpressionSettings
 from components.pairs.graph import TrainingGraph
 from components.pairs.lagged import LaggedFeatures
-from components.scorer.files.exam_files import write_exam
 from components.tables.pseudotime import read_pseudotime
 from knockout.testing import PairFeaturesContract
 from search_spaces.arm import Choice
