@@ -1,4 +1,4 @@
-"""Failures told apart: what an arm brings about counts as worst, what it loses otherwise is left out of the pair."""
+"""Two kinds of failures: caused by the arm, it counts as worst; lost otherwise, the repeat is left out of the pair."""
 
 from collections.abc import Callable
 from typing import Any
@@ -43,18 +43,23 @@ AS_KILLED = [pytest.param(status, marks=pytest.mark.slow) for status in ("timeou
 @pytest.mark.parametrize("status", ["killed", *AS_KILLED, ""])
 def test_a_lost_repeat_leaves_the_pair_and_not_the_block(study: Study, status: str):
     analysis = analyse(study(ended(status, ONE)))
-    found = of(analysis, "gnn=none")
-    assert found.effect.n == 7 and found.failures == 0 and found.dropped == () and found.verdict == "lower"
-    (said,) = messages(analysis, "lost repeats")
-    assert f"gnn=none lost repeat 0 of STRING-cell0 ({status or 'not run'})" in said
+    without_gnn = of(analysis, "gnn=none")
+    assert (
+        without_gnn.effect.n == 7
+        and without_gnn.failures == 0
+        and without_gnn.dropped == ()
+        and without_gnn.verdict == "lower"
+    )
+    (message,) = messages(analysis, "lost repeats")
+    assert f"gnn=none lost repeat 0 of STRING-cell0 ({status or 'not run'})" in message
     assert of(analysis, "fusion=early").effect.mean == of(analyse(study()), "fusion=early").effect.mean
 
 
 @pytest.mark.parametrize("status", ["oom", "diverged"])
-def test_what_an_arm_brings_about_is_the_worst_of_its_block(study: Study, status: str):
+def test_a_failure_caused_by_the_arm_is_the_worst_of_its_block(study: Study, status: str):
     analysis = analyse(study(ended(status, ONE)))
-    found = of(analysis, "gnn=none")
-    assert found.effect.n == 6 and found.failures == 1 and messages(analysis, "lost repeats") == []
+    without_gnn = of(analysis, "gnn=none")
+    assert without_gnn.effect.n == 6 and without_gnn.failures == 1 and messages(analysis, "lost repeats") == []
 
 
 def test_the_other_arm_loses_the_same_repeat(study: Study):
@@ -77,15 +82,15 @@ def test_a_gap_of_the_reference_hides_no_crash(study: Study):
         crashed = ended("oom", "arm == 'gnn=none' and repeat == 0 and block == 'cell0'")(frame)
         return ended("killed", "arm == 'full' and repeat == 0 and block == 'cell0'")(crashed)
 
-    found = of(analyse(study(both)), "gnn=none")
-    assert found.failures == 1 and found.effect.n == 6
+    without_gnn = of(analyse(study(both)), "gnn=none")
+    assert without_gnn.failures == 1 and without_gnn.effect.n == 6
     means = over_blocks(pair_of(cells(study(both).frame, "auroc"), "gnn=none", "full"), "auroc")
     assert np.isneginf(means.loc["cell0", "gnn=none"]) and np.isfinite(means.loc["cell0", "full"])
 
 
 def test_a_block_without_a_common_repeat_is_missing(study: Study):
-    found = of(analyse(study(ended("killed", "arm == 'gnn=none' and dataset == 'STRING-cell0'"))), "gnn=none")
-    assert found.effect.n == 6 and [(d.block, d.why) for d in found.dropped] == [("cell0", "missing")]
+    without_gnn = of(analyse(study(ended("killed", "arm == 'gnn=none' and dataset == 'STRING-cell0'"))), "gnn=none")
+    assert without_gnn.effect.n == 6 and [(d.block, d.why) for d in without_gnn.dropped] == [("cell0", "missing")]
 
 
 def test_most_repeats_lost_and_timeouts_of_one_arm_are_warned_of(study: Study):
@@ -100,5 +105,5 @@ def test_most_repeats_lost_and_timeouts_of_one_arm_are_warned_of(study: Study):
 def test_a_lost_run_of_six_costs_no_power(study: Study):
     """Seven cell types, one cell of one arm lost in two of them: every block still counts."""
     lost = "arm == 'gnn=none' and repeat == 1 and dataset in ['STRING-cell0', 'Specific-cell4']"
-    found = of(analyse(study(ended("killed", lost))), "gnn=none")
-    assert found.effect.n == 7 and found.p is not None and found.verdict == "lower"
+    without_gnn = of(analyse(study(ended("killed", lost))), "gnn=none")
+    assert without_gnn.effect.n == 7 and without_gnn.p is not None and without_gnn.verdict == "lower"

@@ -146,7 +146,7 @@ def test_every_pattern_up_to_a_size_and_drawn_ones_beyond() -> None:
     assert np.abs(drawn.mean(axis=0)).max() < 5 / np.sqrt(DRAWN)
 
 
-def test_drawn_patterns_say_what_all_patterns_say(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawn_patterns_agree_with_all_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
     d = differences(3, 14, 4)
     p, width = step_down(d), half_widths(d)
     monkeypatch.setattr("reports.statistics.pairs.max_t.EXACT_BLOCKS", 13)

@@ -1,4 +1,4 @@
-"""The page in a real browser: no errors, tables sort, figures open, definitions copy, a phone need not scroll."""
+"""The page in a real browser: no errors, tables sort, figures open, definitions copy, a phone scrolls one way."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ document.getElementById("phone").addEventListener("load", (event) => {
 
 
 def browse(path: Path) -> tuple[dict[str, Any], str]:
-    """Open a page, let its scripts run, and return what it wrote down and what the console said."""
+    """Open a page, let its scripts run, and return what it recorded and the log of the console."""
     command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
     command += [f"--user-data-dir={path.parent / 'profile'}", "--enable-logging=stderr", "--v=0"]
     command += ["--virtual-time-budget=2000", "--dump-dom", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
-    found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)
-    return json.loads(unescape(found.group(1))) if found and found.group(1) else {}, done.stderr
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
+    match = re.search(r'<pre id="seen">(.*?)</pre>', completed.stdout, re.DOTALL)
+    return json.loads(unescape(match.group(1))) if match and match.group(1) else {}, completed.stderr
 
 
 @pytest.fixture(scope="module")

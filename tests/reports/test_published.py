@@ -48,9 +48,9 @@ def test_table_2_graph_branch() -> None:
     assert test.test.p_chi2 == pytest.approx(3.7e-4, rel=0.02)
     # as they are when every sign pattern of three decimals with ties and zeros is counted
     for (one, other), exact in {("gat", "none"): 0.0129, ("gat", "gcn"): 0.0032, ("gcn", "none"): 0.295}.items():
-        found = pair(analysis, one, other)
-        assert found.sensitivity is not None
-        assert found.sensitivity.signed.p == pytest.approx(exact, rel=0.02), (one, other)
+        comparison = pair(analysis, one, other)
+        assert comparison.sensitivity is not None
+        assert comparison.sensitivity.signed.p == pytest.approx(exact, rel=0.02), (one, other)
     assert pair(analysis, "gcn", "none").verdict == "not established"
 
 
@@ -63,9 +63,9 @@ def test_table_2_average_of_no_graph_on_string_is_not_the_printed_one() -> None:
 
 def test_a_report_on_table_2_prints_the_averages_that_its_rows_give(tmp_path: Path) -> None:
     build(load(published("scunigp_table2_gnn_auroc.csv")), tmp_path)
-    found = pd.read_csv(tmp_path / "tables" / "averages.csv").set_index(["network", "arm"])
-    assert set(found["datasets"]) == {7}
-    printed = {arm: round(found.loc[("STRING", arm), "mean"], 3) for arm in ("none", "gcn", "gat")}
+    averages = pd.read_csv(tmp_path / "tables" / "averages.csv").set_index(["network", "arm"])
+    assert set(averages["datasets"]) == {7}
+    printed = {arm: round(averages.loc[("STRING", arm), "mean"], 3) for arm in ("none", "gcn", "gat")}
     assert printed == {"none": 0.929, "gcn": 0.929, "gat": 0.937}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "7 independent blocks (column cell, each over network)" in page
@@ -124,8 +124,8 @@ def test_table_2_over_seven_cell_types_shows_gat_above_both() -> None:
     path = published("scunigp_table2_gnn_auroc.csv")
     analysis = analyse(load(path, ReportOptions(arm="gnn")))
     for other in ("gcn", "none"):
-        found = pair(analysis, "gat", other)
-        assert found.p == pytest.approx(3 / 64) and found.verdict in ("higher", "lower")
+        comparison = pair(analysis, "gat", other)
+        assert comparison.p == pytest.approx(3 / 64) and comparison.verdict in ("higher", "lower")
     assert pair(analysis, "gcn", "none").verdict == "not established"
 
 
