@@ -1,4 +1,4 @@
-"""Baselines: what every known method owes, and each by its definition."""
+"""Baselines: the contract of every published method, and each by its definition."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ def test_uniform_reaches_the_whole_pool_and_stops_there(split):
 def test_same_tf_matches_the_positives_of_each_tf(ratio, split):
     drawn = build("same_tf", split, ratio=ratio).draw(np.random.default_rng(0))
     for tf in np.unique(np.concatenate([split.pool, split.train])[:, 0]):
-        wanted = int(np.ceil(ratio * np.sum(split.train[:, 0] == tf)))
-        assert np.sum(drawn[:, 0] == tf) == min(wanted, np.sum(split.pool[:, 0] == tf))
+        quota = int(np.ceil(ratio * np.sum(split.train[:, 0] == tf)))
+        assert np.sum(drawn[:, 0] == tf) == min(quota, np.sum(split.pool[:, 0] == tf))
 
 
 def test_same_tf_gives_every_free_gene_its_chance(split):

@@ -17,7 +17,7 @@ from study.train.fit import encode, predict
 
 @pytest.fixture
 def script(monkeypatch):
-    """Let validation say what a test wants it to say, one value per epoch."""
+    """Set the validation scores, one value per epoch."""
 
     def write(*values: float) -> None:
         left = list(values)
@@ -142,7 +142,7 @@ class TestDivergence:
         model.contrast.forward = spoil
         with pytest.raises(DivergedError, match="the joint loss became"):
             fit(dataset, split, parts, model=model)
-        assert len(calls) == -(-2 * len(split.train) // BUDGET.batch_size)  # told at the end of the first epoch
+        assert len(calls) == -(-2 * len(split.train) // BUDGET.batch_size)  # reported at the end of the first epoch
 
     def test_scores_that_are_no_numbers_are_reported(self, dataset, split):
         model = make_model(dataset, make_parts(gnn="none"))
@@ -160,8 +160,8 @@ def test_a_pass_looks_at_every_gene_once(dataset, split, monkeypatch):
     trained = fit(dataset, split, model=model)
     assert looked.count(False) == len(trained.curves.values["joint_loss"])  # one for each validation
     looked.clear()
-    known = encode(trained)
-    np.testing.assert_array_equal(predict(trained, split.test, known), predict(trained, split.test))
+    embeddings = encode(trained)
+    np.testing.assert_array_equal(predict(trained, split.test, embeddings), predict(trained, split.test))
     assert looked == [False, False]
 
 
