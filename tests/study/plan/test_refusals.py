@@ -42,7 +42,7 @@ def plan(study_file: Callable[..., Path]) -> Callable[..., Any]:
     )
 
 
-def test_a_sampler_that_cannot_draw_is_refused_for_each_data_set_and_told_once(plan: Callable[..., Any]):
+def test_a_sampler_that_cannot_draw_is_refused_for_each_data_set_and_named_once(plan: Callable[..., Any]):
     arms = [{"negatives": DRAWS_NONE}, {"negatives": DRAWS_NONE, "gnn": "none"}]
     with pytest.raises(KnockoutError, match="raise joint or quantile") as refused:
         plan(*arms, datasets=SETS)

@@ -88,11 +88,11 @@ def test_a_cpu_has_as_many_workers_as_cores_unless_memory_is_short():
 def test_workers_never_exceed_memory_or_cores_and_every_device_has_one(
     free: list[float], gpu: bool, taken: float | None, cores: int
 ):
-    found = [Device(f"cuda:{i}" if gpu else "cpu", size) for i, size in enumerate(free if gpu else free[:1])]
-    lanes = pack(found, taken, cores=cores)
-    assert len(lanes) <= max(cores, len(found))
+    device_list = [Device(f"cuda:{i}" if gpu else "cpu", size) for i, size in enumerate(free if gpu else free[:1])]
+    lanes = pack(device_list, taken, cores=cores)
+    assert len(lanes) <= max(cores, len(device_list))
     assert all(lane.threads >= 1 and lane.threads * len(lanes) <= max(cores, len(lanes)) for lane in lanes)
-    for device in found:
+    for device in device_list:
         n = sum(lane.device == device.name for lane in lanes)
         assert n >= 1
         if taken is not None and n > 1:
@@ -108,7 +108,7 @@ def test_a_larger_cell_never_gets_more_workers(free: float, taken: float, factor
         assert len(pack(device, taken * factor, cores=cores)) <= len(pack(device, taken, cores=cores))
 
 
-def test_the_ledger_tells_what_cells_of_the_same_arm_and_data_took(cells: list[Cell], tmp_path: Path):
+def test_memory_is_that_of_cells_of_the_same_arm_and_data_in_the_ledger(cells: list[Cell], tmp_path: Path):
     ledger, (full, none) = Ledger(tmp_path), cells[:2]
     assert known_peaks(cells, ledger, "cpu") == ([], cells)
     for record in (
@@ -124,7 +124,7 @@ def test_the_ledger_tells_what_cells_of_the_same_arm_and_data_took(cells: list[C
     assert known_peaks([cells[2]], ledger, "cpu") == ([], [cells[2]]), "another arm"
 
 
-def test_lanes_written_out_are_the_users_word(cells: list[Cell], tmp_path: Path, eight_cores: None):
+def test_lanes_written_out_are_used_as_given(cells: list[Cell], tmp_path: Path, eight_cores: None):
     def find() -> tuple[Device, ...]:
         raise AssertionError("nobody asked for auto")
 
@@ -151,7 +151,7 @@ def test_a_step_that_does_not_fit_leaves_a_gpu_to_one_worker(cells: list[Cell], 
     assert [lane.device for lane in lanes] == ["cuda:0", "cuda:1"]
 
 
-def test_what_the_ledger_knows_is_not_probed_again(cells: list[Cell], tmp_path: Path, eight_cores: None):
+def test_what_the_ledger_holds_is_not_probed_again(cells: list[Cell], tmp_path: Path, eight_cores: None):
     ledger = Ledger(tmp_path)
     for cell in cells[:3]:
         ledger.write(took(cell, 4000.0, device="cuda:0"))
@@ -219,5 +219,5 @@ def test_memory_that_a_control_group_withholds_is_not_counted(tmp_path: Path):
 
 
 def test_this_machine_is_measured():
-    (found,) = devices()
-    assert found.name == "cpu" and 0 < found.free_mb < 1e8
+    (cpu,) = devices()
+    assert cpu.name == "cpu" and 0 < cpu.free_mb < 1e8

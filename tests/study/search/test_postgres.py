@@ -159,7 +159,7 @@ class Eight:
 
 
 class Silence:
-    """Keeps what a search says."""
+    """Keeps the messages of a search."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -72,22 +72,22 @@ def run(search: Search, *, lanes: int = 1, seed: int = 0, after: int = 10_000, a
         ran.append(cell)
 
 
-def told(search: Search) -> list[tuple[int, str, str, int]]:
+def finished_trials(search: Search) -> list[tuple[int, str, str, int]]:
     return [(trial.number, trial.arm.digest, trial.state, trial.steps) for trial in search.finished]
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
 def test_a_search_proposes_the_same_arms_on_any_number_of_lanes(study: Any, tmp_path: Path, sampler: str):
     asked = study(sampler=sampler, trials=8 if sampler == "gp" else 14)
-    found = []
+    by_lanes = []
     for lanes, seed in ((1, 0), (3, 1), (8, 2)):
         search = open_search(asked, tmp_path / f"{lanes}")
         run(search, lanes=lanes, seed=seed)
         assert search.over
-        found.append(told(search))
-    assert found[0] == found[1] == found[2]
-    assert len(found[0]) == asked.search.trials
-    assert len({digest for _, digest, _, _ in found[0]}) == asked.search.trials, "no arm is tried twice"
+        by_lanes.append(finished_trials(search))
+    assert by_lanes[0] == by_lanes[1] == by_lanes[2]
+    assert len(by_lanes[0]) == asked.search.trials
+    assert len({digest for _, digest, _, _ in by_lanes[0]}) == asked.search.trials, "no arm is tried twice"
 
 
 @pytest.mark.slow
@@ -104,7 +104,7 @@ def test_a_search_that_dies_again_and_again_ends_with_the_same_trials(study: Any
             break
     else:
         pytest.fail("the search never ends")
-    assert told(search) == told(whole)
+    assert finished_trials(search) == finished_trials(whole)
     assert len({cell.digest for cell in broken}) == len(broken), "no cell is trained twice"
 
 
@@ -124,7 +124,7 @@ def test_trials_that_views_share_give_the_arms_of_trials_that_optuna_copies(
 
     monkeypatch.setattr(proposals.Proposer, "_shared", fresh)
     run(copied)
-    assert told(shared) == told(copied) and len(told(shared)) == 25
+    assert finished_trials(shared) == finished_trials(copied) and len(finished_trials(shared)) == 25
 
 
 def test_a_sampler_draws_nothing_for_levels_that_were_not_chosen(study: Any, tmp_path: Path):
@@ -191,7 +191,7 @@ def test_the_score_never_reads_the_test(study: Any, tmp_path: Path):
     honest, fooled = open_search(study(), tmp_path / "a"), open_search(study(), tmp_path / "b")
     run(honest)
     run(fooled, answer=lying)
-    assert told(honest) == told(fooled)
+    assert finished_trials(honest) == finished_trials(fooled)
 
 
 def test_arms_that_the_ledger_holds_are_warm_and_cost_nothing(study: Any, tmp_path: Path):
@@ -216,9 +216,9 @@ def test_a_range_may_widen_and_a_level_come_in_later(study: Any, tmp_path: Path)
     first = open_search(study(vary=small, trials=6), tmp_path)
     run(first)
     grown = open_search(study(trials=14), tmp_path)
-    assert told(grown) == told(first)
+    assert finished_trials(grown) == finished_trials(first)
     run(grown)
-    assert grown.proposed == 14 and told(grown)[:6] == told(first)
+    assert grown.proposed == 14 and finished_trials(grown)[:6] == finished_trials(first)
     assert any(trial.arm.choices["gnn"].level == "gat" for trial in grown.finished)
 
 
@@ -277,7 +277,7 @@ def test_wall_clock_ends_a_search_and_counts_all_calls(study: Any, tmp_path: Pat
     (tmp_path / "search" / "clock.json").write_text(json.dumps({"version": 1, "seconds": 3600.0}))
     late = open_search(asked, tmp_path)
     assert late.take() is None and late.over
-    assert told(late) == told(search)
+    assert finished_trials(late) == finished_trials(search)
 
 
 def test_trials_of_other_data_or_code_are_not_mixed_in(study: Any, tmp_path: Path):
@@ -297,7 +297,7 @@ def test_a_damaged_trial_record_is_proposed_again_at_no_cost(study: Any, tmp_pat
     (tmp_path / "search" / "trials" / "000003.json").write_text(content)
     again = open_search(asked, tmp_path)
     assert len(again.finished) == 3, "numbers have no gap"
-    assert run(again) == [] and told(again) == told(whole)
+    assert run(again) == [] and finished_trials(again) == finished_trials(whole)
 
 
 def test_reading_a_search_writes_and_removes_nothing(study: Any, tmp_path: Path):
@@ -311,7 +311,7 @@ def test_reading_a_search_writes_and_removes_nothing(study: Any, tmp_path: Path)
     assert open_search(asked, tmp_path / "new").finished == [] and not (tmp_path / "new").exists()
 
 
-def test_the_ledger_knows_the_arms_of_any_study(study: Any, tmp_path: Path):
+def test_the_ledger_holds_the_arms_of_any_study(study: Any, tmp_path: Path):
     asked = study(trials=3)
     search = open_search(asked, tmp_path)
     run(search)
@@ -322,19 +322,21 @@ def test_the_ledger_knows_the_arms_of_any_study(study: Any, tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_importances_tell_what_matters_from_what_does_not(study: Any, tmp_path: Path):
+def test_importances_separate_what_matters_from_what_does_not(study: Any, tmp_path: Path):
     from study.search.optuna_store import importances
 
     search = open_search(study(trials=40, sampler="random"), tmp_path)
     run(search)
-    found = {(row["parameter"], row["given"]): row for row in importances(search.finished, search.space, ["auroc"])}
-    shares = {name: row["importance"] for (name, _), row in found.items()}
-    assert sum(shares.values()) == pytest.approx(1.0) and len(found) == len(shares)
+    by_parameter = {
+        (row["parameter"], row["given"]): row for row in importances(search.finished, search.space, ["auroc"])
+    }
+    shares = {name: row["importance"] for (name, _), row in by_parameter.items()}
+    assert sum(shares.values()) == pytest.approx(1.0) and len(by_parameter) == len(shares)
     assert shares["gnn"] > 2 * shares["optimizer.adam.weight_decay"]
     assert shares["optimizer.adam.learning_rate"] > 2 * shares["optimizer.adam.weight_decay"]
-    assert ("gnn.gat.heads", "gnn=gat") in found and ("fusion", "fusion acts") in found
+    assert ("gnn.gat.heads", "gnn=gat") in by_parameter and ("fusion", "fusion acts") in by_parameter
     with_gat = [t for t in search.finished if t.arm.choices["gnn"].level == "gat" and inside(search, t)]
-    assert found["gnn.gat.heads", "gnn=gat"]["trials"] == len(with_gat)
+    assert by_parameter["gnn.gat.heads", "gnn=gat"]["trials"] == len(with_gat)
 
 
 def test_an_objective_that_never_changes_has_no_importances(study: Any, tmp_path: Path):
@@ -348,16 +350,16 @@ def test_an_objective_that_never_changes_has_no_importances(study: Any, tmp_path
 def test_trials_of_a_wider_space_neither_count_nor_compete(study: Any, tmp_path: Path):
     wide = study(trials=14)
     run(open_search(wide, tmp_path))
-    before = told(open_search(wide, tmp_path))
+    before = finished_trials(open_search(wide, tmp_path))
     narrow = study(trials=6, vary={**VARY, "gnn": [{"gat": {"heads": [1, 4]}}, "none"]})
     search = open_search(narrow, tmp_path)
     assert len(search.ended) == 14 > len(search.finished), "those of gcn do not count"
     run(search)
     levels = {trial.arm.choices["gnn"].level for trial in search.finished}
     assert levels == {"gat", "none"} and search.best()[0].arm.choices["gnn"].level == "gat"
-    assert search.over and search.proposed == max(6, sum(number < 14 for number, *_ in told(search)))
+    assert search.over and search.proposed == max(6, sum(number < 14 for number, *_ in finished_trials(search)))
     again = open_search(wide, tmp_path)
-    assert told(again)[:14] == before, "the wider space finds its trials again"
+    assert finished_trials(again)[:14] == before, "the wider space finds its trials again"
 
 
 def test_a_narrowed_space_proposes_what_its_budget_still_allows(study: Any, tmp_path: Path):

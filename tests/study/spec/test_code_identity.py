@@ -174,17 +174,17 @@ def traced_modules(levels: tuple[tuple[str, str], ...], entry: str | None) -> se
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tree]:
-    made = Tree(tmp_path)
+    product = Tree(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two edits within a second look alike to cached byte code
     for factor in ("t_scorer", "t_gnn"):
         monkeypatch.setitem(registry.FACTORS, factor, registry.Factor(factor, "one of these tests", ""))
         monkeypatch.setitem(registry._LEVELS, factor, {})
         monkeypatch.setitem(sys.modules, f"components.{factor}", ModuleType(factor))  # the package of its levels
-    monkeypatch.setattr(code, "FOLLOWED", (f"{made.top}.parts", f"{made.top}.train"))
-    monkeypatch.setattr(code, "OWN", (*code.OWN, made.top))
-    yield made
-    for name in [n for n in sys.modules if n.partition(".")[0] in (made.top, made.plugin)]:
+    monkeypatch.setattr(code, "FOLLOWED", (f"{product.top}.parts", f"{product.top}.train"))
+    monkeypatch.setattr(code, "OWN", (*code.OWN, product.top))
+    yield product
+    for name in [n for n in sys.modules if n.partition(".")[0] in (product.top, product.plugin)]:
         del sys.modules[name]
     code.clear_cache()
 

@@ -57,12 +57,12 @@ def kill(process: Any) -> None:
 
 def names(out: Path) -> list[str]:
     """Files of claims and drivers, however a driver is named."""
-    found = sorted((out / "claims").rglob("*.json"))
-    return ["driver" if path.parent.name == "drivers" else path.stem for path in found]
+    paths = sorted((out / "claims").rglob("*.json"))
+    return ["driver" if path.parent.name == "drivers" else path.stem for path in paths]
 
 
 def pretend(out: Path, **changes: Any) -> Path:
-    """Let the only driver of a folder be one of another machine, or whatever is said."""
+    """Change the only driver of a folder, by default to one of another machine."""
     (file,) = (out / "claims" / "drivers").glob("*.json")
     file.write_text(json.dumps({**json.loads(file.read_text()), "machine": "elsewhere", **changes}))
     return file

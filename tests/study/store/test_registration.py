@@ -1,4 +1,4 @@
-"""A question is registered once, with a digest that tells whether the file was edited."""
+"""A question is registered once, with a digest that shows whether the file was edited."""
 
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def test_every_edit_changes_the_digest(tmp_path: Path, key: str):
 
 
 @pytest.mark.parametrize("text", ["{", "", "- 1", "study: 3"])
-def test_a_registration_that_cannot_be_read_says_so(tmp_path: Path, text: str):
+def test_a_registration_that_cannot_be_read_is_reported(tmp_path: Path, text: str):
     OutFolder(tmp_path).registration.write_text(text)
     with pytest.raises(KnockoutError, match=r"registration\.yaml: this registration cannot be read"):
         read_registration(tmp_path)
