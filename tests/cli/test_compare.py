@@ -18,9 +18,9 @@ from study.store.tracking.store_file import default_uri
 Knockout = Callable[..., Any]
 
 
-def refused(ended: Any, *said: str) -> None:
+def refused(ended: Any, *messages: str) -> None:
     assert ended.code == 2 and ended.err.startswith("error: ") and ended.err.count("\n") == 1, ended.err
-    for words in said:
+    for words in messages:
         assert words in ended.err
 
 
@@ -117,9 +117,9 @@ def test_what_lies_in_the_folder_of_a_report_is_not_overwritten(
 ):
     again, out = other(), tmp_path / "own" / "page"
     out.mkdir(parents=True)
-    said = {"somebody's table": "cells.parquet: this file was not written by an earlier report"}
+    messages = {"somebody's table": "cells.parquet: this file was not written by an earlier report"}
     if kind == "study":
-        out, said[kind] = again, "this is the output folder of a study"
+        out, messages[kind] = again, "this is the output folder of a study"
     elif kind == "somebody's table":
         (out / "cells.parquet").write_text("mine")
     else:
@@ -128,7 +128,9 @@ def test_what_lies_in_the_folder_of_a_report_is_not_overwritten(
     before = contents(tmp_path)
     mlflow = ("report", "--mlflow", default_uri(finished), "--experiment", "tiny")
     for call in (("compare", finished, again), mlflow):
-        refused(knockout(*call, "--out", out), said.get(kind, "file: this is a file; a report is written to a folder"))
+        refused(
+            knockout(*call, "--out", out), messages.get(kind, "file: this is a file; a report is written to a folder")
+        )
         assert contents(tmp_path) == before
 
 

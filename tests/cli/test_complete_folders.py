@@ -1,4 +1,4 @@
-"""Commands on folders whose work is done already, and on folders where something is not what it should be."""
+"""Commands on folders whose work is done already, and on folders with damaged or misplaced files."""
 
 from __future__ import annotations
 

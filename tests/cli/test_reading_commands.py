@@ -46,12 +46,12 @@ def everything(root: Path) -> dict[str, tuple[int, bytes | None]]:
     }
 
 
-def kept(out: Path) -> dict[str, bytes]:
+def stored_contents(out: Path) -> dict[str, bytes]:
     """Return the content of every record, trial, prediction and embedding."""
     files = [path for name in KEPT for path in (out / name).rglob("*") if path.is_file() and ".lock" not in path.name]
-    found = {str(path.relative_to(out)): path.read_bytes() for path in files}
-    assert {name.split("/")[0] for name in found} >= {"ledger", "predictions"}
-    return found
+    contents = {str(path.relative_to(out)): path.read_bytes() for path in files}
+    assert {name.split("/")[0] for name in contents} >= {"ledger", "predictions"}
+    return contents
 
 
 def edited(**changes: Any) -> Callable[[Content], Content]:
@@ -168,7 +168,7 @@ def test_confirm_drops_nothing(
     knockout: Knockout, changed: Callable[..., Any], begun: list[str], forked: None, kind: str, change: str
 ):
     file, out, only = changed(kind, change)
-    before, records = everything(out), kept(out)
+    before, records = everything(out), stored_contents(out)
     ended = knockout("confirm", file, "--out", out, *only)
     if kind != "search":
         assert ended.code == 2 and "has a design, no search" in ended.err
@@ -181,7 +181,7 @@ def test_confirm_drops_nothing(
         assert everything(out) == before
     else:
         assert ended.code == 0, ended.err
-        assert kept(out).items() >= records.items()
+        assert stored_contents(out).items() >= records.items()
         assert begun and not any(label.startswith("trial") and "repeat 0" in label for label in begun)
         assert (out / "search" / "confirmed.csv").exists() and (out / "report" / "report.html").exists()
     if only and kind == "search":
@@ -191,7 +191,7 @@ def test_confirm_drops_nothing(
         again = knockout("run", file, "--out", out)
         assert again.code == 0 and begun == []
         assert everything(out / "search" / "trials") == trials
-        assert kept(out).items() >= records.items()
+        assert stored_contents(out).items() >= records.items()
 
 
 def test_nothing_is_made_by_being_constructed(finished_search: Path, tmp_path: Path):

@@ -119,15 +119,15 @@ def test_a_copied_folder_writes_into_its_own_artifacts(knockout: Knockout, finis
         assert run.info.artifact_uri == folder.as_uri() and folder.is_dir()
 
 
-def test_track_says_what_is_wrong(knockout: Knockout, finished: Path, tmp_path: Path, monkeypatch: Any):
+def test_track_names_what_is_wrong(knockout: Knockout, finished: Path, tmp_path: Path, monkeypatch: Any):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    for arguments, said in (
+    for arguments, message in (
         ([tmp_path], "no study was run here"),
         ([finished, "--tracking-uri", "http://127.0.0.1:9"], "error: http://127.0.0.1:9: "),
         ([finished, "--tracking-uri", "foo://bar"], "error: foo://bar: "),
     ):
         ended = knockout("track", *arguments)
-        assert ended.code == 2 and said in ended.err and "warning" not in ended.out, ended.err
+        assert ended.code == 2 and message in ended.err and "warning" not in ended.out, ended.err
 
 
 def test_a_search_whose_test_is_sealed_is_read_back_as_a_search(
@@ -218,7 +218,7 @@ SECRETS = {
 
 
 @pytest.mark.slow
-def test_no_file_and_no_line_gives_a_password_away(
+def test_no_file_and_no_line_contains_a_password(
     knockout: Knockout,
     finished_search: Path,
     forked: None,
