@@ -150,8 +150,8 @@ def main() -> None:
         counted = compare(course, undisturbed)
         faults["ended badly"] += len(course.faults)
         faults.update(kind for kind, _ in counted)
-        shown = [*course.faults, *map(": ".join, counted)][:20]
-        print(f"course {number}: {dict(kills)}", *shown, sep="\n  ", flush=True)
+        reported = [*course.faults, *map(": ".join, counted)][:20]
+        print(f"course {number}: {dict(kills)}", *reported, sep="\n  ", flush=True)
     print(f"{kills.total()} kills: {', '.join(f'{n} in {stage}' for stage, n in kills.items())}")
     print(", ".join(f"{faults[kind]} {kind}" for kind in ("lost", "doubled", "corrupt", "left over", "ended badly")))
     sys.exit(bool(faults.total()))
@@ -208,11 +208,11 @@ def _written(path: Path) -> float:
 
 
 def compare(course: Course, undisturbed: Course) -> list[tuple[str, str]]:
-    """Return what is lost, doubled, corrupt or left over in a folder, beside that of a study nobody disturbed."""
+    """Return what is lost, doubled, corrupt or left over in a folder, against that of an undisturbed study."""
     folders = {study: (course.out(study), undisturbed.out(study)) for study in STUDIES}
-    found = [check(*pair) for pair in folders.values() for check in (_cells, _runs, _files)]
+    checks = [check(*pair) for pair in folders.values() for check in (_cells, _runs, _files)]
     faults: list[tuple[str, str]] = []
-    for each in [*found, _trials(*folders["search"])]:
+    for each in [*checks, _trials(*folders["search"])]:
         try:
             faults += each
         except Exception as error:  # what cannot be read
@@ -266,10 +266,10 @@ def _files(out: Path, other: Path) -> Iterator[tuple[str, str]]:
     ours, theirs = _names(out), _names(other)
     yield from (("lost", f"file {name}") for name in theirs - ours)
     yield from (("left over", f"file {name}") for name in ours - theirs)
-    for known in out.rglob(LIST):
-        for name, digests in json.loads(known.read_text())["files"].items():
-            if digest(known.parent / name) not in digests:
-                yield "corrupt", f"{known.parent / name}"
+    for list_file in out.rglob(LIST):
+        for name, digests in json.loads(list_file.read_text())["files"].items():
+            if digest(list_file.parent / name) not in digests:
+                yield "corrupt", f"{list_file.parent / name}"
 
 
 def _names(out: Path) -> set[str]:

@@ -78,8 +78,8 @@ def measure(genes: int, cells: int, edges: int) -> dict[str, float]:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="knockout-scale-") as folder:
         given = {"genes": genes, "cells": cells, "edges": edges}
-        made = [sys.executable, str(Path(__file__).with_name("make_large.py")), folder]
-        subprocess.run([*made, *(f"--{k}={v}" for k, v in given.items())], check=True, stdout=subprocess.DEVNULL)
+        command = [sys.executable, str(Path(__file__).with_name("make_large.py")), folder]
+        subprocess.run([*command, *(f"--{k}={v}" for k, v in given.items())], check=True, stdout=subprocess.DEVNULL)
         file = Path(folder, "large.h5ad")
         started = time.process_time()
         dataset = readers.read(file, network_file=Path(folder, "network.csv"), tfs_file=Path(folder, "tfs.csv"))
