@@ -158,7 +158,7 @@ class Silent(Contrast):
 
 @dataclass(frozen=True)
 class Finished:
-    """What a command ended with."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
