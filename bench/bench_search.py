@@ -75,8 +75,8 @@ class Nobody:
 
 def bench_search(once, tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The space of all factors, 108 parameters; one cell a trial."""
-    asked = {"trials": TRIALS, "pruner": "none"}
-    study_ = make_study(tmp_path, datasets=[SMALL], preset="scunigp-small", search=asked, repeats=1)
+    settings = {"trials": TRIALS, "pruner": "none"}
+    study_ = make_study(tmp_path, datasets=[SMALL], preset="scunigp-small", search=settings, repeats=1)
     workers: Workers = AtOnce()
     monkeypatch.setattr(study.search.run, "make_workers", lambda *given: workers)
     monkeypatch.setattr(study.search.run, "Tracker", Nobody)

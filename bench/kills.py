@@ -111,8 +111,8 @@ class Course:
         file.write_text(yaml.safe_dump(STUDIES[study], sort_keys=False))
         knockout = Path(sys.executable).with_name("knockout")
         with self._log(study).open("ab") as log:
-            asked = [str(knockout), command, str(file), "--out", str(self.out(study))]
-            return subprocess.Popen(asked, stdout=log, stderr=log, start_new_session=True)
+            arguments = [str(knockout), command, str(file), "--out", str(self.out(study))]
+            return subprocess.Popen(arguments, stdout=log, stderr=log, start_new_session=True)
 
     def finish(self) -> None:
         """Run both studies to their end, the search once more after its confirmation: its page then shows that."""
@@ -133,19 +133,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    rng, kills, faults = random.Random(asked.seed), Counter[str](), Counter[str]()
+    arguments = parser.parse_args()
+    rng, kills, faults = random.Random(arguments.seed), Counter[str](), Counter[str]()
     folder = Path(tempfile.mkdtemp(prefix="knockout-kills-"))
     undisturbed = Course(folder / "undisturbed")
     undisturbed.finish()
     faults["ended badly"] += len(undisturbed.faults)
     for number in itertools.count(1):
-        left = asked.kills - kills.total()
+        left = arguments.kills - kills.total()
         if left <= 0:
             break
         course = Course(folder / f"course-{number}")
         for stage in STAGES:
-            kills += kill_in(stage, course, min(TURNS, asked.kills - kills.total()), rng)
+            kills += kill_in(stage, course, min(TURNS, arguments.kills - kills.total()), rng)
         course.finish()
         counted = compare(course, undisturbed)
         faults["ended badly"] += len(course.faults)

@@ -103,8 +103,8 @@ def _without_silence(matrix: sparse.csr_matrix, rng: np.random.Generator) -> spa
     """Give each gene without counts one count: a gene with one value in every cell is refused."""
     silent = np.flatnonzero(np.asarray(matrix.getnnz(axis=0)) == 0)
     where = (rng.integers(matrix.shape[0], size=len(silent)), silent)
-    seen = sparse.csr_matrix((np.ones(len(silent), dtype=np.float32), where), shape=matrix.shape)
-    return (matrix + seen).tocsr()
+    counts = sparse.csr_matrix((np.ones(len(silent), dtype=np.float32), where), shape=matrix.shape)
+    return (matrix + counts).tocsr()
 
 
 def _study(folder: Path) -> Path:

@@ -46,8 +46,8 @@ def main() -> None:
     print("| step, shared | peak to train |")
     print("| ---: " * 11 + "|")
     for genes, cells, edges in SIZES:
-        asked = [sys.executable, __file__, "--size", *map(str, (genes, cells, edges))]
-        m = json.loads(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
+        command = [sys.executable, __file__, "--size", *map(str, (genes, cells, edges))]
+        m = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         print(
             f"| {genes:,} | {cells:,} | {edges:,} | {m['file']:.0f} MB | {m['read']:.1f} s | {m['audit']:.1f} s "
             f"| {m['peak_plan']:.2f} GiB | {m['step']:.2f} s | {m['epoch'] / 60:.1f} min | {m['shared']:.2f} s "

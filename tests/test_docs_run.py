@@ -62,7 +62,7 @@ options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 asked = pd.read_csv(options["--pairs"], index_col=0)
 asked.assign(score=range(len(asked))).to_csv(options["--out"], index=False)
 """
-# a repository of the layout that docs/bring-your-own.md speaks of: paths in the code, a model at its end
+# a repository of the layout that docs/bring-your-own.md describes: paths in the code, a model at its end
 THEIRS = """
 import argparse
 import pandas as pd, torch

@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parent.parent
-HOST = "index.test"  # no name server knows it, only the proxy
+HOST = "index.test"  # in no name server, only in the proxy
 INDEX = f"https://{HOST}/simple/"
 WHEEL = "tiny_example-1.0-py3-none-any.whl"
 Install = Callable[..., dict[str, tuple[int, str]]]
@@ -135,14 +135,14 @@ def install(tmp_path: Path) -> Install:
     def both(settings: dict[str, str], config: str = "[global]\n") -> dict[str, tuple[int, str]]:
         (tmp_path / "pip.conf").write_text(config)
         own = {"HOME": str(tmp_path), "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"), "UV_NO_CONFIG": "1"}
-        ended = {}
+        outcomes = {}
         for name, command in commands.items():
             environment = {**inherited, **own, **settings}
             completed = subprocess.run(
                 command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
             )
-            ended[name] = (min(completed.returncode, 1), completed.stdout + completed.stderr)
-        return ended
+            outcomes[name] = (min(completed.returncode, 1), completed.stdout + completed.stderr)
+        return outcomes
 
     return both
 
@@ -163,7 +163,7 @@ def test_uv_connects_where_pip_does(install: Install, certificates: Path, proxy:
         assert "warning" not in output.lower(), f"{name}: {output}"
 
 
-def test_neither_trusts_a_certificate_that_nobody_named(install: Install, certificates: Path, proxy: str):
+def test_neither_trusts_an_unnamed_certificate(install: Install, certificates: Path, proxy: str):
     settings = {"PIP_CERT": str(certificates / "elsewhere.test.pem"), "PIP_PROXY": proxy, "PIP_INDEX_URL": INDEX}
     for name, (code, output) in install(settings).items():
         assert code and "certificate" in output.lower(), f"{name}: {output}"

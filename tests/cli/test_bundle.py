@@ -73,17 +73,17 @@ def changed(packed: Path, tmp_path: Path) -> Callable[..., Path]:
     return change
 
 
-def differing(ended: Any) -> dict[str, str]:
+def differing(completed: Any) -> dict[str, str]:
     """Return what differs and what was seen, by name, of the table that was printed."""
-    assert ended.code == 1 and "do not trust this bundle" in ended.out, ended.out + ended.err
-    rows = [[cell.strip() for cell in line.split("│")] for line in ended.out.splitlines() if "│" in line]
+    assert completed.code == 1 and "do not trust this bundle" in completed.out, completed.out + completed.err
+    rows = [[cell.strip() for cell in line.split("│")] for line in completed.out.splitlines() if "│" in line]
     whole: list[list[str]] = []
     for row in rows:  # a long cell goes on in the next line
         if row[1]:
             whole.append(row)
         else:
             whole[-1] = [f"{a}{b}" for a, b in zip(whole[-1], row, strict=True)]
-    return {what: seen for what, word, seen in whole if word == "DIFFERS"}
+    return {what: observed for what, word, observed in whole if word == "DIFFERS"}
 
 
 def replaced(before: str, after: str) -> Callable[[str], str]:
@@ -140,8 +140,8 @@ def test_the_study_of_a_bundle_is_the_study(packed: Path, finished: Path, tmp_pa
     from study.study_file.study import load_study
 
     (tmp_path / "study.yaml").write_bytes(read_archive(packed)["study.yaml"])
-    asked, given = load_study(tmp_path / "study.yaml"), load_study(finished.parent / "tiny.yaml")
-    assert asked.arms == given.arms and asked.content == given.content
+    bundled, given = load_study(tmp_path / "study.yaml"), load_study(finished.parent / "tiny.yaml")
+    assert bundled.arms == given.arms and bundled.content == given.content
 
 
 def test_a_change_without_a_new_digest_is_named(knockout: Knockout, changed: Any):
@@ -200,8 +200,8 @@ def test_a_registration_that_was_changed_is_found(knockout: Knockout, changed: A
     ],
 )
 def test_a_table_that_cannot_be_read_does_not_agree(knockout: Knockout, changed: Any, edit: Callable[[str], str]):
-    ended = knockout("check", changed({"cells.csv": edit}))
-    assert {"table", "report"} & {what.split("/")[0] for what in differing(ended)} and ended.err == ""
+    completed = knockout("check", changed({"cells.csv": edit}))
+    assert {"table", "report"} & {what.split("/")[0] for what in differing(completed)} and completed.err == ""
 
 
 def test_a_plan_that_does_not_fit_its_table_is_found(knockout: Knockout, changed: Any, packed: Path):
@@ -221,9 +221,9 @@ def test_other_versions_are_stated_and_their_pictures_left_out(knockout: Knockou
     older = [re.sub("^matplotlib .*", "matplotlib 3.9.0", one) for one in libraries]
     now = next(one for one in libraries if one.startswith("matplotlib"))
     drawn = {"report/report.html": lambda t: t.replace("<svg ", "<svg x='1' ", 1).replace(now, "matplotlib 3.9.0")}
-    ended = knockout("check", changed(drawn, manifest={"libraries": older}))
-    assert ended.code == 0 and "pictures of other versions are not compared" in " ".join(ended.out.split())
-    assert "matplotlib 3.9.0" in ended.out
+    completed = knockout("check", changed(drawn, manifest={"libraries": older}))
+    assert completed.code == 0 and "pictures of other versions are not compared" in " ".join(completed.out.split())
+    assert "matplotlib 3.9.0" in completed.out
 
 
 def test_files_that_are_missing_or_added_are_named(knockout: Knockout, packed: Path, tmp_path: Path):
@@ -269,8 +269,8 @@ def test_a_name_that_leads_elsewhere_is_refused(knockout: Knockout, tmp_path: Pa
     with zipfile.ZipFile(path, "w") as zipped:
         zipped.writestr("manifest.json", "{}")
         zipped.writestr(name, "x")
-    ended = knockout("check", path)
-    assert ended.code == 2 and message in ended.err and "Traceback" not in ended.err
+    completed = knockout("check", path)
+    assert completed.code == 2 and message in completed.err and "Traceback" not in completed.err
     assert [p.name for p in tmp_path.iterdir()] == ["x.zip"]
 
 
@@ -282,8 +282,8 @@ def test_what_is_no_sound_archive_is_refused(
     middle[len(content) // 3] ^= 0xFF
     for spoiled in (b"", b"PK", content[: len(content) // 2], bytes(middle), b"x" * 1000):
         path.write_bytes(spoiled)
-        ended = knockout("check", path)
-        assert ended.code == 2 and "damaged" in ended.err and ended.err.count("\n") == 1
+        completed = knockout("check", path)
+        assert completed.code == 2 and "damaged" in completed.err and completed.err.count("\n") == 1
     encrypted(path)
     assert "is encrypted" in knockout("check", path).err
     with zipfile.ZipFile(path, "w") as zipped:
@@ -295,8 +295,8 @@ def test_what_is_no_sound_archive_is_refused(
     for manifest in ("{}", '{"version": 99}', "[]", "[" * 10_000):
         with zipfile.ZipFile(path, "w") as zipped:
             zipped.writestr("manifest.json", manifest)
-        ended = knockout("check", path)
-        assert ended.code == 2 and "manifest.json" in ended.err
+        completed = knockout("check", path)
+        assert completed.code == 2 and "manifest.json" in completed.err
     assert knockout("check", tmp_path).code == knockout("check", tmp_path / "none.zip").code == 2
     monkeypatch.setattr(archive, "MOST_BYTES", 1000)
     assert "unpacks to more than" in knockout("check", packed).err
@@ -331,8 +331,8 @@ def test_a_bundle_is_refused_where_it_cannot_be(knockout: Knockout, finished: Pa
         (("bundle", finished, "--to", tmp_path / "a.tar"), "name it a.zip"),
         (("bundle", finished, "--to", tmp_path / "mine.zip"), "another file is there already"),
     ):
-        ended = knockout(*command)
-        assert ended.code == 2 and message in ended.err and ended.err.count("\n") == 1
+        completed = knockout(*command)
+        assert completed.code == 2 and message in completed.err and completed.err.count("\n") == 1
     assert (tmp_path / "mine.zip").read_text() == "mine" and not (tmp_path / "a.zip").exists()
 
 

@@ -74,9 +74,9 @@ def test_a_command_prints_a_step_before_it_begins(
     study = Path(shutil.copytree(finished, tmp_path / "study"))
     folders = {"study": study, "search": finished_search, "other": finished, "new": tmp_path / "new"}
     files = {"file": finished.parent / "tiny.yaml", "search_file": finished_search.parent / "tiny.yaml"}
-    ended = knockout(*command.format(**folders, **files).split())
-    assert ended.err == "error: reached\n"
-    assert ended.out.splitlines()[-1] == f"{notice} ..."
+    completed = knockout(*command.format(**folders, **files).split())
+    assert completed.err == "error: reached\n"
+    assert completed.out.splitlines()[-1] == f"{notice} ..."
 
 
 def test_the_end_of_a_run_prints_its_steps_after_the_last_cell(

@@ -20,21 +20,21 @@ TABLE1 = ROOT.parent / "shared" / "published" / "scunigp_table1_auroc.csv"
 Knockout = Callable[..., Any]
 
 
-def refused(ended: Any, *messages: str) -> None:
-    assert ended.code == 2
-    assert "Traceback" not in ended.err + ended.out
+def refused(completed: Any, *messages: str) -> None:
+    assert completed.code == 2
+    assert "Traceback" not in completed.err + completed.out
     for words in messages:
-        assert words in " ".join(ended.err.split()), ended.err
+        assert words in " ".join(completed.err.split()), completed.err
 
 
-def one_error(ended: Any, *messages: str) -> None:
-    refused(ended, *messages)
-    assert ended.err.startswith("error: ") and ended.err.count("\n") == 1
+def one_error(completed: Any, *messages: str) -> None:
+    refused(completed, *messages)
+    assert completed.err.startswith("error: ") and completed.err.count("\n") == 1
 
 
 def test_version_is_that_of_the_package(knockout: Knockout):
-    ended = knockout("--version")
-    assert (ended.code, ended.out) == (0, f"knockout {version('knockout')}\n")
+    completed = knockout("--version")
+    assert (completed.code, completed.out) == (0, f"knockout {version('knockout')}\n")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_report_of_a_study_is_written_where_asked(knockout: Knockout, finished: 
     assert "table_sha256" in page
 
 
-def test_report_of_anybodys_table(knockout: Knockout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_report_of_a_foreign_table(knockout: Knockout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     rows = [
         (m, f"c{b}", 0.7 + 0.01 * b + 0.1 * (m == "a") + 0.001 * b * b * (m == "c")) for m in "abc" for b in range(8)
@@ -306,8 +306,8 @@ def test_overrides_are_printed_reach_the_cells_and_name_their_argument(
     )
     assert "tiny: 3 cells, 0 done" in completed.out and "gnn=gcn" in completed.out
     for command in ("plan", "run", "confirm"):
-        ended = knockout(command, study, "~controls", "trainig.epochs=3", "--out", tmp_path / "o")
-        one_error(ended, "error: trainig.epochs=3: unknown key 'trainig'. Did you mean 'training'?")
+        refusal = knockout(command, study, "~controls", "trainig.epochs=3", "--out", tmp_path / "o")
+        one_error(refusal, "error: trainig.epochs=3: unknown key 'trainig'. Did you mean 'training'?")
     assert not (tmp_path / "o").exists()
     edited = knockout("plan", study, "repeats=5", "--out", finished, "--no-cost")
     assert edited.code == 0 and "edited since the last run: repeats: 2 -> 5" in edited.out

@@ -60,9 +60,9 @@ def test_bash_completes_commands_studies_keys_and_values(tmp_path: Path):
 
 def zsh(line: str, folder: Path) -> str:
     script = ["-c", "import sys; sys.argv = ['knockout']; from study.cli.main import main; main()"]
-    asked = {"_KNOCKOUT_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": line}
+    variables = {"_KNOCKOUT_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": line}
     completed = subprocess.run(
-        [sys.executable, *script], capture_output=True, text=True, cwd=folder, env={**environment(), **asked}
+        [sys.executable, *script], capture_output=True, text=True, cwd=folder, env={**environment(), **variables}
     )
     return completed.stdout
 

@@ -73,8 +73,8 @@ def filled_in(words: tuple[str, ...], places: dict[str, Any]) -> list[str]:
 def test_what_only_reads_works_on_a_folder_that_cannot_be_written(
     knockout: Knockout, locked: dict[str, Any], words: tuple[str, ...]
 ):
-    ended = knockout(*filled_in(words, locked))
-    assert (ended.code, ended.err) == (0, ""), ended.err
+    completed = knockout(*filled_in(words, locked))
+    assert (completed.code, completed.err) == (0, ""), completed.err
 
 
 def test_a_report_from_a_folder_that_cannot_be_written_is_the_same(knockout: Knockout, locked: dict[str, Any]):
@@ -90,13 +90,13 @@ def test_a_report_from_a_folder_that_cannot_be_written_is_the_same(knockout: Kno
 def test_what_would_write_there_ends_with_one_message(
     knockout: Knockout, locked: dict[str, Any], words: tuple[str, ...]
 ):
-    ended = knockout(*filled_in(words, locked))
-    assert ended.code == 2 and ended.err.count("\n") == 1, ended.err
-    assert re.search(WRITES[words], ended.err), ended.err
+    completed = knockout(*filled_in(words, locked))
+    assert completed.code == 2 and completed.err.count("\n") == 1, completed.err
+    assert re.search(WRITES[words], completed.err), completed.err
 
 
 @pytest.mark.parametrize("words", FILE_FOR_FOLDER, ids=" ".join)
 def test_a_file_in_the_place_of_a_folder_is_named(knockout: Knockout, places: dict[str, Any], words: tuple[str, ...]):
-    ended = knockout(*filled_in(words, places))
+    completed = knockout(*filled_in(words, places))
     why = f"{places['file']} is a file, and no folder."
-    assert ended.code == 2 and FILE_FOR_FOLDER[words].format(file=places["file"], why=why) in ended.err
+    assert completed.code == 2 and FILE_FOR_FOLDER[words].format(file=places["file"], why=why) in completed.err

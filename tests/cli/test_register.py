@@ -35,8 +35,8 @@ def test_a_plan_writes_a_question_only_when_asked_to(study_file: Any, knockout: 
 def test_a_look_or_a_level_that_cannot_be_is_refused(
     study_file: Any, knockout: Any, tmp_path: Path, changes: dict[str, Any], message: str
 ):
-    ended = knockout("plan", study_file(**changes), "--out", tmp_path / "fresh", "--register", STAY)
-    assert ended.code == 2 and message in ended.err and not (tmp_path / "fresh").exists()
+    completed = knockout("plan", study_file(**changes), "--out", tmp_path / "fresh", "--register", STAY)
+    assert completed.code == 2 and message in completed.err and not (tmp_path / "fresh").exists()
 
 
 @pytest.mark.slow
@@ -64,8 +64,8 @@ def test_a_registration_that_is_removed_or_replaced_leaves_a_trace(finished: Pat
     write_plan(read_plan(out), out)  # as a run does
     OutFolder(out).registration.unlink()
     write_plan(read_plan(out), out)
-    gone = knockout("report", out)
-    assert gone.code == 0 and "was there when cells were first run, and is gone" in gone.out
+    removed = knockout("report", out)
+    assert removed.code == 0 and "was there when cells were first run, and is gone" in removed.out
     assert "and is gone" in (out / "report" / "report.html").read_text()
     other = tmp_path / "other.yaml"
     other.write_text(study.read_text() + "\nmargin: 0.05\n")

@@ -70,8 +70,8 @@ def test_a_search_from_plan_to_confirmation(searching: Any, knockout: Any, forke
 def test_a_wrong_argument_is_one_message(
     study_file: Any, knockout: Any, out: Path, command: list[str], message: str, tmp_path: Path
 ):
-    ended = knockout(command[0], study_file(), "--out", out, *command[1:])
-    assert ended.code == 2 and message in ended.err and "Traceback" not in ended.err
+    completed = knockout(command[0], study_file(), "--out", out, *command[1:])
+    assert completed.code == 2 and message in completed.err and "Traceback" not in completed.err
     assert not list((out / "ledger").glob("*.json")) if (out / "ledger").exists() else True
 
 

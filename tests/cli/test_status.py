@@ -89,8 +89,13 @@ def test_what_is_no_study_is_one_message_and_left_alone(knockout: Knockout, out:
     elif there == "a file":
         out.write_text("nonsense")
     before = files(out.parent)
-    ended = knockout("status", out, *options)
-    assert ended.code == 2 and ended.err.startswith("error: ") and ended.err.count("\n") == 1 and ended.out == ""
+    completed = knockout("status", out, *options)
+    assert (
+        completed.code == 2
+        and completed.err.startswith("error: ")
+        and completed.err.count("\n") == 1
+        and completed.out == ""
+    )
     assert files(out.parent) == before
 
 
@@ -100,11 +105,11 @@ def test_status_states_progress_and_failures_and_writes_nothing(knockout: Knocko
     record(out, "none-big-0", status=Status.ERROR, reason="ValueError: boom went off [/at all]")
     record(out, "of-another-plan")
     before = files(out)
-    ended = knockout("status", out)
-    assert ended.code == 0 and "tiny: 2 of 8 cells (1 ok, 1 error)" in ended.out
-    assert "error: none / big / repeat 0: ValueError: boom went off [/at all]" in ended.out
-    assert ["full", "1/2", "0/2"] in [line.replace("│", " ").split() for line in ended.out.splitlines()]
-    assert "nobody runs it now; about 6 min are left on one lane" in ended.out
+    completed = knockout("status", out)
+    assert completed.code == 0 and "tiny: 2 of 8 cells (1 ok, 1 error)" in completed.out
+    assert "error: none / big / repeat 0: ValueError: boom went off [/at all]" in completed.out
+    assert ["full", "1/2", "0/2"] in [line.replace("│", " ").split() for line in completed.out.splitlines()]
+    assert "nobody runs it now; about 6 min are left on one lane" in completed.out
     assert files(out) == before
 
 
@@ -132,10 +137,10 @@ def test_status_names_stale_claims(knockout: Knockout, out: Path):
     with Claims(out) as driver:
         driver.take(cells[0], "full / big / repeat 0")
         (file,) = (out / "claims" / "drivers").iterdir()
-        ended = fork.Process(target=time.sleep, args=(0,))
-        ended.start()
-        ended.join()
-        file.write_text(json.dumps({**json.loads(file.read_text()), "pid": ended.pid}))
+        process = fork.Process(target=time.sleep, args=(0,))
+        process.start()
+        process.join()
+        file.write_text(json.dumps({**json.loads(file.read_text()), "pid": process.pid}))
         output = knockout("status", out).out
     assert "stale: full / big / repeat 0: claimed by process" in output and "the next run takes it over" in output
     assert "running" not in output and "nobody runs it now" in output
@@ -171,9 +176,9 @@ def test_the_best_of_an_objective_that_costs_is_the_least(knockout: Knockout, ou
 def test_a_damaged_table_of_trials_is_named(knockout: Knockout, out: Path):
     trials(out)
     (out / "search" / "trials.csv").write_text("number\n1\n")
-    ended = knockout("status", out)
-    assert ended.code == 0 and ended.err == "" and "Traceback" not in ended.out
-    (line,) = [line for line in ended.out.splitlines() if "trials.csv" in line]
+    completed = knockout("status", out)
+    assert completed.code == 0 and completed.err == "" and "Traceback" not in completed.out
+    (line,) = [line for line in completed.out.splitlines() if "trials.csv" in line]
     assert "the table is damaged" in line and "run the study again" in line
 
 
@@ -196,8 +201,8 @@ def test_watch_of_a_complete_study_ends_at_once(knockout: Knockout, out: Path, a
     for cell in plan(out):
         record(out, cell)
     at_each_look(lambda: pytest.fail("it waited"))
-    ended = knockout("status", out, "--watch")
-    assert ended.code == 0 and "tiny: 8 of 8 cells (8 ok); 0 running; complete" in ended.out
+    completed = knockout("status", out, "--watch")
+    assert completed.code == 0 and "tiny: 8 of 8 cells (8 ok); 0 running; complete" in completed.out
 
 
 def test_watch_prints_a_line_when_something_changed_until_the_study_is_complete(
@@ -219,9 +224,9 @@ def test_watch_prints_a_line_when_something_changed_until_the_study_is_complete(
         end_all,
         lambda: driver.__exit__(None, None, None),
     )
-    ended = knockout("status", out, "--watch")
-    lines = [line.split(" ", 1)[1] for line in ended.out.splitlines()]
-    assert ended.code == 0 and ended.err == ""
+    completed = knockout("status", out, "--watch")
+    lines = [line.split(" ", 1)[1] for line in completed.out.splitlines()]
+    assert completed.code == 0 and completed.err == ""
     assert lines == [
         "tiny: 0 of 4 cells (none); 0 running; time left: not known yet",
         "tiny: 0 of 4 cells (none); 1 running; time left: not known yet",
@@ -235,8 +240,8 @@ def test_watch_prints_a_line_when_something_changed_until_the_study_is_complete(
 def test_ctrl_c_ends_the_watch_with_exit_code_0(knockout: Knockout, out: Path, at_each_look: Callable[..., None]):
     plan(out)
     at_each_look()
-    ended = knockout("status", out, "--watch", "--every", "0.1")
-    assert (ended.code, ended.err) == (0, "") and "tiny: 0 of 8 cells" in ended.out
+    completed = knockout("status", out, "--watch", "--every", "0.1")
+    assert (completed.code, completed.err) == (0, "") and "tiny: 0 of 8 cells" in completed.out
 
 
 def watch(out: Path, log: Path) -> None:

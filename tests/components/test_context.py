@@ -25,7 +25,7 @@ class TestNeighbours:
         context = Neighbours(PATH, 5).of(torch.tensor([[1, 3]]), 4, draw=False)
         assert listed(context) == {(1, 0), (2, 3)}  # 1's only neighbour is 0, 3's is 2
 
-    def test_a_linked_candidate_looks_as_if_it_were_not(self):
+    def test_a_linked_candidate_has_the_context_of_an_unlinked_one(self):
         linked, unlinked = (
             Neighbours(training_graph(torch.tensor(edges)), 5) for edges in ([[0, 1], [0, 2], [3, 2]], [[0, 1], [3, 2]])
         )

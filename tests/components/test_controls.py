@@ -107,16 +107,16 @@ class TestTopology:
 
     EDGES = pairs((0, 1), (0, 2), (0, 3), (1, 2), (1, 0), (4, 3), (4, 2), (2, 5))
 
-    def features(self, asked, edges=EDGES, rank=1):
-        return TrainingGraph(edges, 6, rank).features(asked)
+    def features(self, candidates, edges=EDGES, rank=1):
+        return TrainingGraph(edges, 6, rank).features(candidates)
 
     def test_features_are_the_sums_of_their_definition(self):
         a = np.zeros((6, 6))
         a[tuple(self.EDGES.T)] = 1
         either = np.maximum(a, a.T)
         out, into, degree = a.sum(axis=1), a.sum(axis=0), either.sum(axis=1)
-        asked = pairs(*((i, j) for i in range(6) for j in range(6) if i != j))
-        for (i, j), row in zip(asked, self.features(asked), strict=True):
+        candidates = pairs(*((i, j) for i in range(6) for j in range(6) if i != j))
+        for (i, j), row in zip(candidates, self.features(candidates), strict=True):
             common = [z for z in range(6) if either[i, z] and either[z, j]]
             tfs = [k for k in range(6) if k != i and a[k, j]]
             targets = [k for k in range(6) if k != j and a[i, k]]
@@ -131,20 +131,20 @@ class TestTopology:
             np.testing.assert_allclose(row[:9], expected, atol=2e-5)
 
     def test_low_rank_entry_is_the_matrix_where_no_singular_value_is_left_out(self):
-        asked = pairs(*((i, j) for i in range(6) for j in range(6)))
-        whole = self.features(asked, rank=6)[:, 9].reshape(6, 6)
+        candidates = pairs(*((i, j) for i in range(6) for j in range(6)))
+        whole = self.features(candidates, rank=6)[:, 9].reshape(6, 6)
         assert {tuple(pair) for pair in np.argwhere(whole > 0.5)} == {tuple(pair) for pair in self.EDGES}
         np.testing.assert_allclose(whole, np.round(whole), atol=2e-5)
 
     def test_order_of_genes_does_not_matter(self):
         dataset = make_dataset(3, genes=80, tfs=15, edges=200)
         order = np.random.default_rng(1).permutation(dataset.n_genes)
-        asked = np.argwhere(np.ones((80, 80)))
-        asked = asked[~np.isin(pair_keys(asked, 80), pair_keys(dataset.edges, 80))]
-        asked = asked[asked[:, 0] != asked[:, 1]]
+        candidates = np.argwhere(np.ones((80, 80)))
+        candidates = candidates[~np.isin(pair_keys(candidates, 80), pair_keys(dataset.edges, 80))]
+        candidates = candidates[candidates[:, 0] != candidates[:, 1]]
         plain, moved = (
             TrainingGraph(edges, dataset.n_genes, 8).features(which)
-            for edges, which in ((dataset.edges, asked), (order[dataset.edges], order[asked]))
+            for edges, which in ((dataset.edges, candidates), (order[dataset.edges], order[candidates]))
         )
         np.testing.assert_allclose(plain, moved, atol=2e-5)
 
@@ -153,9 +153,9 @@ class TestTopology:
         asked_of = []
         features = TrainingGraph.features
 
-        def watched(self, asked):
-            asked_of.append(self.directed[tuple(asked.T)].sum())
-            return features(self, asked)
+        def watched(self, candidates):
+            asked_of.append(self.directed[tuple(candidates.T)].sum())
+            return features(self, candidates)
 
         monkeypatch.setattr(TrainingGraph, "features", watched)
         scorer = rule("topology", split)

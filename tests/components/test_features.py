@@ -105,7 +105,7 @@ class TestGenesWithoutARow:
         np.testing.assert_allclose(present.mean(0), 0.0, atol=1e-6)
         np.testing.assert_allclose(present.std(0), 1.0, rtol=1e-5)
 
-    def test_or_a_column_that_says_so(self, write):
+    def test_or_a_column_that_marks_them(self, write):
         features = build(write(absent=ABSENT), missing="indicator")().numpy()
         assert np.flatnonzero(features[:, -1]).tolist() == list(ABSENT)
 

@@ -131,8 +131,8 @@ def updated(part, edges: list[tuple[int, int, int, float]], sources, targets, **
         joined: list[float] = []
         for r in range(levels):
             own = targets[v] @ w_k[r]  # eq 11
-            heard = [(sources[u] @ w_r[r]) * weight for u, t, k, weight in edges if t == v and k == r + 1]
-            message = [max(h[d] for h in heard) if heard else 0.0 for d in range(dim)]
+            messages = [(sources[u] @ w_r[r]) * weight for u, t, k, weight in edges if t == v and k == r + 1]
+            message = [max(h[d] for h in messages) if messages else 0.0 for d in range(dim)]
             other = own if how.get("similarity", "target") == "target" else np.array(message)
             norms = max(np.linalg.norm(own), 1e-12), max(np.linalg.norm(other), 1e-12)
             response = [abs(own[d] / norms[0] * other[d] / norms[1]) / part.temperature for d in range(dim)]

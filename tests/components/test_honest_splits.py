@@ -88,8 +88,8 @@ class TestUnseen:
     def test_no_gene_of_a_part_stands_in_another(self, level, network, seed, reciprocal):
         split, column = set_exam(network, level, seed, reciprocal=reciprocal), COLUMN[level]
         sides = [np.concatenate([split.train, split.pool]), split.validation, split.test]
-        seen = [set(side[:, column]) for side in sides]
-        assert len(set().union(*seen)) == sum(map(len, seen))
+        genes = [set(side[:, column]) for side in sides]
+        assert len(set().union(*genes)) == sum(map(len, genes))
 
     @given(network=networks(), seed=seeds)
     def test_every_pair_of_a_tf_with_targets_is_asked(self, level, network, seed):

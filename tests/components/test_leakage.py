@@ -50,20 +50,20 @@ class Passes:
 @pytest.fixture
 def watch(monkeypatch):
     def on(model) -> Passes:
-        seen = Passes([], [], [])
+        passes = Passes([], [], [])
         original = GraphEmbedding.expert_score
 
         def note_pairs(self, pairs):
-            seen.pairs.append(pairs)
+            passes.pairs.append(pairs)
             return original(self, pairs)
 
         def note_edges(module, args, output):
-            seen.edges.append(args[1].edges.t().numpy())
-            seen.training.append(module.training)
+            passes.edges.append(args[1].edges.t().numpy())
+            passes.training.append(module.training)
 
         monkeypatch.setattr(GraphEmbedding, "expert_score", note_pairs)
         model.gnn.register_forward_hook(note_edges)
-        return seen
+        return passes
 
     return on
 
@@ -92,19 +92,21 @@ class TestVisibleGraph:
         split = make_split(dataset, level)
         parts = make_parts(gnn=(gnn, {"hide_batch": hide_batch}))
         model = make_model(dataset, parts)
-        seen = watch(model)
+        passes = watch(model)
         predict(fit(dataset, split, parts, model=model), split.test)
         allowed = closure(split.train, split.n_genes)
-        assert seen.edges
-        assert all(keys(edges, split.n_genes) <= allowed for edges in seen.edges)
-        assert all(keys(e, split.n_genes) == allowed for e, on in zip(seen.edges, seen.training, strict=True) if not on)
+        assert passes.edges
+        assert all(keys(edges, split.n_genes) <= allowed for edges in passes.edges)
+        assert all(
+            keys(e, split.n_genes) == allowed for e, on in zip(passes.edges, passes.training, strict=True) if not on
+        )
 
     def test_held_out_edge_is_linked_only_through_its_trained_reverse(self, dataset, split, watch):
         parts = make_parts()
         model = make_model(dataset, parts)
-        seen = watch(model)
+        passes = watch(model)
         predict(fit(dataset, split, parts, model=model), split.test)
-        linked = set().union(*(keys(edges, split.n_genes) for edges in seen.edges))
+        linked = set().union(*(keys(edges, split.n_genes) for edges in passes.edges))
         train = set(map(tuple, split.train.tolist()))
         for i, j in held_out_positives(split).tolist():
             visible = bool(linked & keys(np.array([[i, j], [j, i]]), split.n_genes))
@@ -114,9 +116,9 @@ class TestVisibleGraph:
         split = make_split(dataset, reciprocal="together")
         parts = make_parts()
         model = make_model(dataset, parts)
-        seen = watch(model)
+        passes = watch(model)
         predict(fit(dataset, split, parts, model=model), split.test)
-        linked = set().union(*(keys(edges, split.n_genes) for edges in seen.edges))
+        linked = set().union(*(keys(edges, split.n_genes) for edges in passes.edges))
         assert not linked & closure(held_out_positives(split), split.n_genes)
 
 
@@ -125,10 +127,10 @@ class TestHiddenBatch:
     def test_positives_of_a_batch_are_not_in_its_graph(self, gnn, dataset, split, watch):
         parts = make_parts(gnn=(gnn, {"hide_batch": True}))
         model = make_model(dataset, parts)
-        seen = watch(model)
+        passes = watch(model)
         fit(dataset, split, parts, model=model)
         train, n, checked = set(map(tuple, split.train.tolist())), split.n_genes, 0
-        for edges, pairs, on in zip(seen.edges, seen.pairs, seen.training, strict=True):
+        for edges, pairs, on in zip(passes.edges, passes.pairs, passes.training, strict=True):
             batch = {p for p in map(tuple, pairs.tolist()) if p in train} if on else set()
             visible = train - batch
             if on:
@@ -142,9 +144,9 @@ class TestHiddenBatch:
     def test_without_hiding_the_graph_is_whole(self, dataset, split, watch):
         parts = make_parts()
         model = make_model(dataset, parts)
-        seen = watch(model)
+        passes = watch(model)
         fit(dataset, split, parts, model=model)
-        assert all(keys(e, split.n_genes) == closure(split.train, split.n_genes) for e in seen.edges)
+        assert all(keys(e, split.n_genes) == closure(split.train, split.n_genes) for e in passes.edges)
 
     def test_hiding_changes_what_is_learnt(self, dataset, split):
         plain, hidden = (fit(dataset, split, make_parts(gnn=("gcn", {"hide_batch": h}))).model for h in (False, True))
@@ -227,7 +229,7 @@ def test_what_is_left_out_of_the_pool_leaks_no_label(level):
 
 
 @given(st.integers(2, 12), st.integers(0, 2**32 - 1), st.integers(0, 20))
-def test_a_draw_is_accepted_just_if_every_pair_lies_in_the_pool(n_genes: int, seed: int, n: int):
+def test_a_draw_is_accepted_only_if_every_pair_is_in_the_pool(n_genes: int, seed: int, n: int):
     rng = np.random.default_rng(seed)
     in_pool = rng.random((n_genes, n_genes)) < rng.choice([0.0, 0.3, 1.0])
     training = TrainingPairs(n_genes=n_genes, train=np.zeros((0, 2), dtype=np.int64), pool=np.argwhere(in_pool))

@@ -135,7 +135,7 @@ class TestHiddenEdges:
         part = branch(level, widths=(4, 3, 2), **settings).double().eval()
         masked = part(features(), Graph.of_positives(POSITIVES, direction).hiding(hidden))
         rest = training_graph(POSITIVES[~hidden], direction=direction)
-        if level == "relational":  # which tells the ways of an edge apart
+        if level == "relational":  # which distinguishes the directions of an edge
             rest = Graph.of_positives(POSITIVES[~hidden], direction)
         rebuilt = part(features(), rest)
         for one, other in zip(

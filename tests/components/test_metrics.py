@@ -30,9 +30,9 @@ def slow_auroc(scores, labels) -> float:
 def slow_average_precision(scores, labels) -> float:
     total, recall_before = 0.0, 0.0
     for threshold in sorted(set(scores), reverse=True):
-        taken = labels[scores >= threshold]
-        recall = taken.sum() / labels.sum()
-        total += (recall - recall_before) * taken.mean()
+        above = labels[scores >= threshold]
+        recall = above.sum() / labels.sum()
+        total += (recall - recall_before) * above.mean()
         recall_before = recall
     return total
 

@@ -1,4 +1,4 @@
-"""Features of pairs of expression, with the graph of training edges and alone, and boosted trees over them."""
+"""Features of gene pairs from expression, with the graph of training edges and alone, and boosted trees over them."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def features(dataset: Dataset, edges: np.ndarray, pairs: np.ndarray, **settings:
 
 
 @pytest.fixture
-def asked(dataset: Dataset) -> np.ndarray:
+def candidates(dataset: Dataset) -> np.ndarray:
     return np.array([(i, j) for i in dataset.tfs[:4] for j in range(dataset.n_genes) if i != j])
 
 
 class TestByDefinition:
-    def test_correlations(self, dataset, asked):
+    def test_correlations(self, dataset, candidates):
         values = dataset.expression
         pearson, spearman = np.corrcoef(values), spearmanr(values.T).statistic
-        expected = np.column_stack([c[tuple(asked.T)] for c in (pearson, spearman)])
-        np.testing.assert_allclose(features(dataset, dataset.edges, asked, correlation=True), expected, atol=1e-5)
+        expected = np.column_stack([c[tuple(candidates.T)] for c in (pearson, spearman)])
+        np.testing.assert_allclose(features(dataset, dataset.edges, candidates, correlation=True), expected, atol=1e-5)
 
-    def test_mutual_information_of_a_tf_is_computed_once(self, dataset, asked, monkeypatch):
+    def test_mutual_information_of_a_tf_is_computed_once(self, dataset, candidates, monkeypatch):
         rows = []
         whole = mutual_information(dataset.expression, dataset.tfs, 10)
 
@@ -62,18 +62,18 @@ class TestByDefinition:
         monkeypatch.setattr("components.pairs.expression.mutual_information", watched)
         block = ExpressionFeatures(ExpressionSettings(**OFF, information=True), dataset.expression)
         graph = TrainingGraph(dataset.edges, dataset.n_genes)
-        for pairs in (asked[:9], asked, asked[::-1]):
+        for pairs in (candidates[:9], candidates, candidates[::-1]):
             expected = whole[np.searchsorted(dataset.tfs, pairs[:, 0]), pairs[:, 1]]
             np.testing.assert_allclose(block(graph, pairs)[:, 0], expected, rtol=1e-5)
-        assert sorted(rows) == sorted(set(asked[:, 0].tolist()))
+        assert sorted(rows) == sorted(set(candidates[:, 0].tolist()))
 
-    def test_profiles(self, dataset, asked):
+    def test_profiles(self, dataset, candidates):
         values = np.where(dataset.expression < 0.5, 0, dataset.expression).astype(np.float32)
-        profiles = features(dataclasses.replace(dataset, expression=values), dataset.edges, asked, profile=True)
+        profiles = features(dataclasses.replace(dataset, expression=values), dataset.edges, candidates, profile=True)
         of_gene = [[row.mean(), row.std(), np.mean(row == 0)] for row in values]
-        np.testing.assert_allclose(profiles, [of_gene[i] + of_gene[j] for i, j in asked], atol=1e-5)
+        np.testing.assert_allclose(profiles, [of_gene[i] + of_gene[j] for i, j in candidates], atol=1e-5)
 
-    def test_votes_of_known_edges(self, dataset, asked):
+    def test_votes_of_known_edges(self, dataset, candidates):
         """Written as loops: each gene but the pair's own votes by how alike its expression is."""
         alike = spearmanr(dataset.expression.T).statistic
         edges = {tuple(edge) for edge in dataset.edges}
@@ -83,7 +83,7 @@ class TestByDefinition:
             return sum(weight[k] for k in others if linked(k)) / sum(weight[k] for k in others)
 
         expected = []
-        for i, j in asked:
+        for i, j in candidates:
             targets = [k for k in genes if k != j and (i, k) in edges]
             tfs = [k for k in genes if k != i and (k, j) in edges]
             out, into = sum((i, k) in edges for k in genes), sum((k, j) in edges for k in genes)
@@ -93,24 +93,24 @@ class TestByDefinition:
                 row.append(share(weight[:, j], [k for k in genes if k != j], lambda k, i=i: (i, k) in edges))
                 row.append(share(weight[i], [k for k in genes if k != i], lambda k, j=j: (k, j) in edges))
             expected.append(row)
-        votes = features(dataset, dataset.edges, asked, neighbours=True)
+        votes = features(dataset, dataset.edges, candidates, neighbours=True)
         np.testing.assert_allclose(votes, expected, atol=1e-4)
 
-    def test_principal_components_span_the_correlations(self, dataset, asked):
+    def test_principal_components_span_the_correlations(self, dataset, candidates):
         cells = dataset.expression.shape[1]
-        components = features(dataset, dataset.edges, asked, components=min(cells, dataset.n_genes))
+        components = features(dataset, dataset.edges, candidates, components=min(cells, dataset.n_genes))
         half = components.shape[1] // 2
         products = (components[:, :half] * components[:, half:]).sum(axis=1)
-        np.testing.assert_allclose(products, np.corrcoef(dataset.expression)[tuple(asked.T)], atol=1e-4)
+        np.testing.assert_allclose(products, np.corrcoef(dataset.expression)[tuple(candidates.T)], atol=1e-4)
 
-    def test_a_gene_that_never_varies_is_like_no_other(self, dataset, asked):
+    def test_a_gene_that_never_varies_is_like_no_other(self, dataset, candidates):
         values = dataset.expression.copy()
-        values[asked[0, 0]] = 1.0
+        values[candidates[0, 0]] = 1.0
         still = dataclasses.replace(dataset, expression=values)
         columns = features(
-            still, dataset.edges, asked, correlation=True, neighbours=True, components=3, information=True
+            still, dataset.edges, candidates, correlation=True, neighbours=True, components=3, information=True
         )
-        assert np.isfinite(columns).all() and not columns[asked[:, 0] == asked[0, 0], :2].any()
+        assert np.isfinite(columns).all() and not columns[candidates[:, 0] == candidates[0, 0], :2].any()
 
     def test_lagged_correlation_finds_the_leading_gene(self):
         """A target follows its TF after three windows, in one lineage of two; pseudotime is in no order of the file."""
@@ -131,22 +131,23 @@ class TestByDefinition:
         without = LaggedFeatures(expression[:, order], times[order][:, 1:])(TrainingGraph(pairs[:1], 3), pairs)
         assert abs(without[0, 0]) < 0.9, "noise in the lineage that is left"
 
-    def test_cells_of_one_pseudotime_share_a_window_whatever_their_order(self, dataset, asked):
+    def test_cells_of_one_pseudotime_share_a_window_whatever_their_order(self, dataset, candidates):
         times = np.repeat([0.0, 12.0, 24.0, 48.0], 10)[: dataset.n_cells, None]
         order = np.random.default_rng(1).permutation(dataset.n_cells)
         graph = TrainingGraph(dataset.edges, dataset.n_genes)
         lagged = [
-            LaggedFeatures(dataset.expression[:, by], times[by])(graph, asked) for by in (np.arange(len(times)), order)
+            LaggedFeatures(dataset.expression[:, by], times[by])(graph, candidates)
+            for by in (np.arange(len(times)), order)
         ]
         np.testing.assert_allclose(*lagged, atol=1e-5)
 
-    def test_order_of_genes_does_not_matter(self, dataset, asked):
+    def test_order_of_genes_does_not_matter(self, dataset, candidates):
         order = np.random.default_rng(0).permutation(dataset.n_genes)
         moved = dataclasses.replace(dataset, expression=dataset.expression[np.argsort(order)])
         everything = {"correlation": True, "profile": True, "neighbours": True, "information": True, "components": 2}
         np.testing.assert_allclose(
-            features(dataset, dataset.edges, asked, **everything),
-            features(moved, order[dataset.edges], order[asked], **everything),
+            features(dataset, dataset.edges, candidates, **everything),
+            features(moved, order[dataset.edges], order[candidates], **everything),
             atol=1e-4,
         )
 
@@ -301,22 +302,22 @@ class TestInsideAModel:
         assert not any(edges for edges, _ in told_of)
         assert sum(n for _, n in told_of[:5]) == len(split.train) + len(split.pool)
 
-    def test_log_odds_of_a_training_pair_are_of_trees_that_never_saw_it(self, dataset, split, monkeypatch):
-        seen = []
+    def test_log_odds_of_a_training_pair_are_of_trees_not_fitted_on_it(self, dataset, split, monkeypatch):
+        overlaps = []
         init, score = BoostedTrees.__init__, BoostedTrees.score
 
         def watched(self, settings, training, *more):
             self.saw = {tuple(pair) for pair in np.concatenate([training.train, training.pool])}
             init(self, settings, training, *more)
 
-        def asked(self, pairs):
-            seen.append(len(self.saw & {tuple(pair) for pair in pairs}))
+        def watched_score(self, pairs):
+            overlaps.append(len(self.saw & {tuple(pair) for pair in pairs}))
             return score(self, pairs)
 
         monkeypatch.setattr(BoostedTrees, "__init__", watched)
-        monkeypatch.setattr(BoostedTrees, "score", asked)
+        monkeypatch.setattr(BoostedTrees, "score", watched_score)
         fit(dataset, split, make_parts(pair_features=("boosting", {"trees": 5})))
-        assert len(seen) >= 6 and not any(seen)
+        assert len(overlaps) >= 6 and not any(overlaps)
 
     def test_an_arm_without_pair_features_keeps_its_digest(self):
         arm = preset("knockout-small").arm("mine")

@@ -66,8 +66,8 @@ def test_dropout_drops_its_share_and_keeps_the_mean(share, dtype):
 
 def test_neighbouring_values_are_dropped_on_their_own():
     torch.manual_seed(2)
-    gone = (dropout(torch.ones(400_000), 0.3, training=True) == 0).double().view(-1, 4)
-    assert (torch.corrcoef(gone.t()) - torch.eye(4)).abs().max() < 0.01
+    dropped = (dropout(torch.ones(400_000), 0.3, training=True) == 0).double().view(-1, 4)
+    assert (torch.corrcoef(dropped.t()) - torch.eye(4)).abs().max() < 0.01
 
 
 def test_scoring_drops_nothing():

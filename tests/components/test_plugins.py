@@ -41,7 +41,7 @@ def test_a_file_and_a_package_are_imported_once_and_relative_to_a_folder(tmp_pat
     assert loaded_paths()[-2:] == [tmp_path / "one_file.py", tmp_path / "a_package"]
 
 
-def test_whoever_unpickles_has_them_loaded_first(tmp_path: Path):
+def test_unpickling_loads_them_first(tmp_path: Path):
     load_plugins([write(tmp_path, "sent_along.py", "class Thing:\n    pass\n")])
     thing = sys.modules["sent_along"].Thing()
     content = pickle.dumps((LoadedPlugins(), thing))

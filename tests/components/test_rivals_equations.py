@@ -389,8 +389,8 @@ class TestNoiseOnTheInput:
         torch.manual_seed(5)
         noisy = features + 0.3 * features.std(0, unbiased=False) * torch.randn_like(features)
         assert len(views) == 2
-        for (logits, _), seen in zip(views, (features, noisy), strict=True):
-            as_tf, as_target = model.pair_encoder.project(seen)
+        for (logits, _), inputs in zip(views, (features, noisy), strict=True):
+            as_tf, as_target = model.pair_encoder.project(inputs)
             z = model.pair_encoder(as_tf[positives[:6, 0]], as_target[positives[:6, 1]])
             torch.testing.assert_close(logits, model.fusion(z))
 

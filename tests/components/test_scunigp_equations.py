@@ -274,22 +274,22 @@ class TestMultiscaleFusion:
     def test_7_indicator_keeps_the_expert_score_out_of_all_steps_but_the_last(self):
         part, (z, tf, target, score) = fusion("multiscale", 5, (4, 3, 2)), random_pairs((4, 3, 2))
         score.requires_grad_()
-        seen = []
+        outputs = []
         for step in part.steps:
-            step.register_forward_hook(lambda _, args, out: seen.append(out))
+            step.register_forward_hook(lambda _, args, out: outputs.append(out))
         part(z, tf, target, score)
-        gradients = [torch.autograd.grad(out.sum(), score, allow_unused=True, retain_graph=True)[0] for out in seen]
+        gradients = [torch.autograd.grad(out.sum(), score, allow_unused=True, retain_graph=True)[0] for out in outputs]
         assert gradients[:-1] == [None, None]
         assert gradients[-1].all()
 
     def test_7_step_l_depends_on_layers_up_to_l(self):
         part, (z, tf, target, score) = fusion("multiscale", 5, (4, 3, 2)), random_pairs((4, 3, 2))
-        seen = []
+        outputs = []
         for step in part.steps:
-            step.register_forward_hook(lambda _, args, out: seen.append(out))
+            step.register_forward_hook(lambda _, args, out: outputs.append(out))
         inputs = [h.requires_grad_() for pair in zip(tf, target, strict=True) for h in pair]
         part(z, tf, target, score)
-        for level, out in enumerate(seen, start=1):
+        for level, out in enumerate(outputs, start=1):
             gradients = torch.autograd.grad(out.sum(), inputs, allow_unused=True, retain_graph=True)
             assert [g is not None and bool(g.any()) for g in gradients] == [True] * 2 * level + [False] * 2 * (
                 3 - level

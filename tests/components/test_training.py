@@ -152,7 +152,7 @@ class TestDivergence:
             fit(dataset, split, make_parts(gnn="none"), model=model)
 
 
-def test_a_pass_looks_at_every_gene_once(dataset, split, monkeypatch):
+def test_a_pass_encodes_every_gene_once(dataset, split, monkeypatch):
     monkeypatch.setattr("components.learning.loop.CHUNK", 7)
     model, looked = make_model(dataset, make_parts()), []
     encode_all = model.encode
@@ -203,7 +203,7 @@ def planted(seed: int, signal: bool) -> tuple:
 
 @pytest.mark.parametrize("pair_encoder", ["mlp", pytest.param("transformer", marks=pytest.mark.slow)])
 def test_planted_signal_is_learnt_from_expression(pair_encoder):
-    """Without a graph, held-out pairs can be told apart by expression; without signal in it, much less so."""
+    """Without a graph, expression separates held-out pairs; without signal in it, much less so."""
     reached = {}
     for signal in (True, False):
         dataset = planted(0, signal)

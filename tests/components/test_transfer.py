@@ -119,15 +119,15 @@ class TestExam:
         assert keys(split.train, n) | keys(positives, n) == keys(both.edges, n)
         assert not keys(split.train, n) & keys(split.validation, n)
         assert not keys(split.pool, n) & (keys(both.edges, n) | keys(split.validation, n))
-        asked = split.test[split.test_labels == 1]
-        assert keys(asked, n) <= keys(both.target.edges, n)
+        test_positives = split.test[split.test_labels == 1]
+        assert keys(test_positives, n) <= keys(both.target.edges, n)
         if known:
-            assert keys(asked, n) == keys(both.target.edges, n)
+            assert keys(test_positives, n) == keys(both.target.edges, n)
         else:
-            seen = keys(split.train, n) | keys(split.validation, n)
-            assert not keys(split.test, n) & seen
+            training_keys = keys(split.train, n) | keys(split.validation, n)
+            assert not keys(split.test, n) & training_keys
         if reciprocal == "together" and not known:
-            assert not keys(split.test[:, ::-1], n) & seen
+            assert not keys(split.test[:, ::-1], n) & training_keys
 
     def test_one_data_set_alone_is_refused(self, human):
         with pytest.raises(KnockoutError, match="train_on"):
@@ -200,12 +200,12 @@ class TestInAStudy:
         ("pair_features", "refused"), [("coexpression", True), ("both", True), ("topology", False)]
     )
     def test_pair_features_must_not_be_of_the_cells_of_training(self, study, pair_features, refused):
-        asked = study(reference={"bucketing": "coexpression", "pair_features": pair_features})
+        ablation = study(reference={"bucketing": "coexpression", "pair_features": pair_features})
         if not refused:
-            assert make_plan(asked).cells
+            assert make_plan(ablation).cells
             return
         with pytest.raises(KnockoutError, match="reads the cells that were trained on"):
-            make_plan(asked)
+            make_plan(ablation)
 
     def test_arms_tied_to_their_cells_are_refused_with_the_reason(self, study):
         with pytest.raises(KnockoutError, match=r"tied to the cells it was trained on\. Levels that are not: coexp"):

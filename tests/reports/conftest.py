@@ -120,7 +120,7 @@ Read = Callable[..., Table]
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    """Write the text of somebody's table to a file, and read it as the command line does."""
+    """Write the text of a table to a file, and read it as the command line does."""
 
     def written(text: str, **how: object) -> Table:
         path = tmp_path / "mine.csv"

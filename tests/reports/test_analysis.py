@@ -280,7 +280,7 @@ def test_ranks_and_mean_that_disagree_give_no_verdict(study: Study) -> None:
     assert word == "the data cannot tell"
 
 
-def test_an_arm_without_a_metric_is_told_by_nothing(study: Study) -> None:
+def test_an_arm_without_a_metric_is_not_tested(study: Study) -> None:
     def partly(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[~rows_where(frame, "arm == 'fusion=early'", "metric == 'auprc_ratio'")]
 
@@ -338,7 +338,7 @@ def turned(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(value=frame["value"] + 0.12 * better)
 
 
-def test_metrics_that_disagree_are_named_where_a_reader_looks_first(study: Study) -> None:
+def test_metrics_that_disagree_are_named_in_the_summary(study: Study) -> None:
     a = analyse(study(turned))
     (refusal,) = [r for r in a.refusals if r.rule == "metrics disagree"]
     assert refusal.subject == "gnn=none – full" and refusal.weight == "warning"
@@ -347,7 +347,7 @@ def test_metrics_that_disagree_are_named_where_a_reader_looks_first(study: Study
     assert "worse on" not in " ".join(summary(analyse(study())))
 
 
-def test_a_crash_on_an_exam_that_nobody_else_could_be_scored_on_is_not_forgotten(study: Study) -> None:
+def test_a_crash_on_an_exam_without_any_other_score_is_counted(study: Study) -> None:
     """The only metric is undefined for the reference where 'gnn=none' crashed: the crash must stay visible."""
 
     def torn(frame: pd.DataFrame) -> pd.DataFrame:

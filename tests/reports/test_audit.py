@@ -74,7 +74,7 @@ def test_an_arm_with_a_failed_cell_is_not_ranked_and_named(study: Study) -> None
     assert "pcc" not in set(degree_audit.ranks["arm"]) and degree_audit.left_out == ("pcc",)
 
 
-def test_without_a_degree_control_or_within_tf_metric_it_says_so(study: Study, tmp_path: Path) -> None:
+def test_a_missing_degree_control_or_within_tf_metric_is_stated(study: Study, tmp_path: Path) -> None:
     table = study(blocks=2, arms={arm: how for arm, how in ARMS.items() if arm != "degree"})
     text = build(table, tmp_path / "out").read_text(encoding="utf-8")
     assert "this table has no degree control" in text and "within-TF AUROC is not in this table" in text
@@ -117,7 +117,7 @@ def test_the_sentence_has_no_share_of_nothing(tmp_path: Path) -> None:
     assert sentence_of(tmp_path, [0.7, 0.7], [0.5, 0.48]).endswith("; degrees alone do not exceed guessing (0.5).")
 
 
-def test_the_sentence_names_the_data_sets_it_speaks_of_and_those_left_out(tmp_path: Path) -> None:
+def test_the_sentence_names_its_data_sets_and_those_left_out(tmp_path: Path) -> None:
     sentence = sentence_of(tmp_path, [0.7, None, 0.8], [None, 0.6, 0.6])
     assert "full 0.800, on d2: degrees earn 33 % of" in sentence
     assert sentence.endswith("; d0 and d1 left out for failed or missing cells.")

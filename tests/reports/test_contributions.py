@@ -1,4 +1,4 @@
-"""What each part contributes: Shapley values and interactions against orders counted by hand, and what a page says."""
+"""What each part contributes: Shapley values and interactions against orders counted by hand, and the page."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ WIDE |= {"negatives": ("uniform", "same_tf")}
 
 
 class Looked:
-    """A surrogate that knows the score of every arm, asked by numbers of levels, ``[arms, factors]``."""
+    """A surrogate with the score of every arm, queried by indices of levels, ``[arms, factors]``."""
 
     def __init__(self, scores: dict[tuple[str, ...], float], parts: dict[str, tuple[str, ...]]) -> None:
         self.scores, self.parts = scores, parts
@@ -112,9 +112,9 @@ def test_a_factorial_of_four_factors_is_credited_as_by_hypershap() -> None:
         space.Configuration(configurations, values=dict(zip(out, point, strict=True)))
         for point in product(*out.values())
     ]
-    asked = hypershap.HyperSHAP(task)
-    values = asked.ablation_multibaseline(whole, stripped, index="SV", order=1)
-    pairs = asked.ablation_multibaseline(whole, stripped, index="SII", order=2)
+    explainer = hypershap.HyperSHAP(task)
+    values = explainer.ablation_multibaseline(whole, stripped, index="SV", order=1)
+    pairs = explainer.ablation_multibaseline(whole, stripped, index="SII", order=2)
     place = {name: number for number, name in enumerate(ordered)}
     by_factor = shapley.parts.set_index("factor")["value"]
     assert {f: by_factor[f] for f in WIDE} == pytest.approx({f: values[(place[f],)] for f in WIDE})
@@ -236,7 +236,7 @@ def test_a_reference_whose_factor_cannot_act_and_raw_auprc_have_no_parts() -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("blocks", [5, 7])
 def test_intervals_of_all_parts_hold_together(blocks: int) -> None:
-    """Every block has its own taste for each level; 400 studies, standard error .011."""
+    """Every block has its own effect of each level; 400 studies, standard error .011."""
     rng, held = np.random.default_rng(5), 0
     weights, there = value_weights(3), np.array([[s >> i & 1 for i in range(3)] for s in range(8)])
     truth = np.array([0.04, 0.0, -0.01])

@@ -57,7 +57,7 @@ def slow_separation(vectors: np.ndarray, labels: np.ndarray) -> float:
     return float(roc_auc_score(labels, scores))
 
 
-def test_separation_is_that_of_a_slow_loop_and_tells_order_from_none():
+def test_separation_is_that_of_a_slow_loop_and_high_for_separate_classes():
     pairs = arrays()
     for name in ("before", "after"):
         assert separation(pairs[name], pairs["label"]) == pytest.approx(slow_separation(pairs[name], pairs["label"]))
@@ -185,8 +185,8 @@ def test_a_study_shows_how_it_was_trained_and_what_that_did_to_pairs(
         result = run_cell(cell, plan.study.lanes[0])
         Ledger(tmp_path).write(result.record, result.predictions, result.embeddings)
     write_plan(plan.record, tmp_path)
-    ended = knockout("report", tmp_path)
-    assert ended.code == 0, ended.err
+    completed = knockout("report", tmp_path)
+    assert completed.code == 0, completed.err
     figures, html = tmp_path / "report" / "figures", (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     for name, fold in (("learning_curves", "Training"), ("embeddings_full_model", "Pair representations")):
         assert f"<summary>{fold} (" in html
@@ -194,8 +194,8 @@ def test_a_study_shows_how_it_was_trained_and_what_that_did_to_pairs(
     cells = pd.read_parquet(tmp_path / "cells.parquet")
     pairs = pd.read_csv(figures / "embeddings_full_model.csv")
     first = cells.query("arm == 'full model' and repeat == 0")["cell"].iloc[0]
-    asked = pd.read_parquet(tmp_path / "predictions" / f"{first}.parquet").query("part == 'test'")
-    assert set(pairs["asked"]) == {len(asked)} and set(pairs["known"]) == {asked["label"].sum()}
+    test_pairs = pd.read_parquet(tmp_path / "predictions" / f"{first}.parquet").query("part == 'test'")
+    assert set(pairs["asked"]) == {len(test_pairs)} and set(pairs["known"]) == {test_pairs["label"].sum()}
     curves = pd.read_csv(figures / "learning_curves.csv").query("stage == 'joint'")
     picked_epochs = curves.groupby(["arm", "repeat"])["picked"].first()
     recorded = cells.groupby(["arm", "repeat"])["best_epoch"].first()

@@ -95,7 +95,7 @@ def test_too_few_blocks_are_the_design_s_fault_and_mixed_digests_refuse(study: S
     assert {c.word for c in stale.conclusions} == {"refused"}
 
 
-def test_five_blocks_can_say_that_a_part_may_go(study: Study) -> None:
+def test_five_blocks_can_establish_that_a_part_may_go(study: Study) -> None:
     assert conclusion(analyse(study(blocks=5, arms=CLOSE, noise=0.001)), "fusion=early").word == "may go"
 
 

@@ -55,7 +55,7 @@ def row_of(effects: pd.DataFrame, effect: str) -> pd.Series:
     return effects.set_index("effect").loc[effect]
 
 
-def test_a_missing_combination_leaves_what_the_design_can_tell_apart() -> None:
+def test_a_missing_combination_leaves_the_effects_that_the_design_separates() -> None:
     design = crossing().drop(index="none+late")
     fit = analysed(scores(design, 8, worth=0.05), design)
     assert fit.method == "flipped signs" and fit.not_run == ("none, late",)
@@ -85,7 +85,7 @@ def test_flips_are_scipys_permutation_of_the_estimates_of_blocks(effect: str) ->
 
 
 def test_flips_with_gaps_are_measured_by_the_variance_each_has() -> None:
-    """As the formulas say it: project, flip whole blocks, divide by the variance of what was flipped, count."""
+    """As in the formulas: project, flip whole blocks, divide by the variance of what was flipped, count."""
     design = crossing()
     values = scores(design, 8, seed=8).mask(np.random.default_rng(2).random((8, 6)) < 0.35)
     rows = rows_of(values, design, FACTORS)
@@ -142,7 +142,7 @@ def test_six_blocks_are_needed() -> None:
     assert fit.effects.empty
 
 
-def test_factors_that_change_together_are_not_told_apart() -> None:
+def test_factors_that_change_together_are_not_separated() -> None:
     design = crossing({"gnn": ("a", "b", "c", "d"), "fusion": ("w", "x", "y", "z")})
     design = design[design["gnn"].isin(["a", "b"]) == design["fusion"].isin(["w", "x"])]
     factors = {f: tuple(sorted(design[f].unique())) for f in design}

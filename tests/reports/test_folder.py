@@ -127,7 +127,7 @@ def test_the_table_that_is_read_is_neither_replaced_nor_removed(tmp_path: Path) 
     assert contents(tmp_path) == {**pages("second", "report.html"), **pages("first", findings)}
 
 
-def test_without_the_list_every_file_is_somebodys_own(tmp_path: Path) -> None:
+def test_without_the_list_every_file_is_foreign(tmp_path: Path) -> None:
     report(tmp_path, "first", *OURS)
     (tmp_path / ".report.json").unlink()
     with pytest.raises(ReportError, match="this file was not written by an earlier report"):

@@ -91,7 +91,7 @@ def test_lines_are_the_curves_and_the_mean_ends_where_the_first_repeat_did(train
     assert marks == {3: 0.8, 2: 0.9, 4: 0.75}
 
 
-def test_the_caption_says_who_chose_and_how_many_epochs_were_too_few(trained: tuple[Table, Curves]):
+def test_the_caption_states_who_chose_and_how_many_epochs_were_too_few(trained: tuple[Table, Curves]):
     (picture,) = training_pictures(analyse(trained[0]), trained[1])
     assert "highest validation AUROC. The test had no say in it." in picture.caption
     # 3 arms x 2 data sets, of each the third repeat; two arms have a graph stage, which stopped in time

@@ -102,8 +102,8 @@ def test_raw_auprc_is_stated_to_have_no_mean(study: Study) -> None:
 
 
 def test_too_few_complete_blocks_are_the_reason_given(study: Study) -> None:
-    gone = {(arm, f"cell{i}") for i in range(2) for arm in ARMS if arm != "full"}
-    assert "No pairwise test was made: no two arms share 6 complete blocks." in methods(analyse(study(failed=gone)))
+    crashed = {(arm, f"cell{i}") for i in range(2) for arm in ARMS if arm != "full"}
+    assert "No pairwise test was made: no two arms share 6 complete blocks." in methods(analyse(study(failed=crashed)))
 
 
 def test_blocks_taken_as_independent_are_not_called_independent(study: Study) -> None:
@@ -119,7 +119,7 @@ def test_failures_and_their_second_pass_are_stated_only_where_there_are_any(stud
     assert "second pass" in methods(analyse(study(failed={("fusion=early", "cell3")})))
 
 
-def test_it_lies_beside_the_tables_as_text_and_as_latex(study: Study, tmp_path: Path) -> None:
+def test_it_is_written_beside_the_tables_as_text_and_as_latex(study: Study, tmp_path: Path) -> None:
     folder = build(study(blocks=2, arms={**ARMS, "full": ("reference", 0.8)}), tmp_path / "out").parent / "tables"
     plain = (folder / "methods" / "methods.txt").read_text(encoding="utf-8")
     assert "95 % intervals" in plain

@@ -19,7 +19,7 @@ Knockout = Callable[..., Any]
 
 
 class Store:
-    """A store that somebody's own training script writes to."""
+    """A store that a foreign training script writes to."""
 
     def __init__(self, file: Path) -> None:
         from mlflow.tracking import MlflowClient
@@ -46,7 +46,7 @@ def store(empty_store: Path, tmp_path: Path) -> Store:
 
 
 @pytest.mark.slow
-def test_runs_of_anybody_are_rows_as_in_a_csv(store: Store, tmp_path: Path) -> None:
+def test_runs_of_a_foreign_script_are_rows_as_in_a_csv(store: Store, tmp_path: Path) -> None:
     for seed in (0, 1):
         for method, worth in (("full", 0.9), ("late", 0.8)):
             store.run("FINISHED", {"method": method, "seed": seed}, {"auroc": worth + seed / 100}, dataset="mDC")
@@ -80,7 +80,7 @@ def test_runs_that_have_not_ended_and_parents_are_left_out_with_a_note(store: St
     )
 
 
-def test_an_experiment_without_runs_and_one_whose_runs_go_on_are_told_apart(store: Store) -> None:
+def test_an_experiment_without_runs_and_one_with_running_ones_have_different_messages(store: Store) -> None:
     with pytest.raises(ReportError, match=r"experiment 'mine' is empty: it has no runs\."):
         read_experiment(store.uri, "mine")
     store.run("RUNNING", {"method": "late"}, {"auroc": 0.95})
@@ -88,16 +88,16 @@ def test_an_experiment_without_runs_and_one_whose_runs_go_on_are_told_apart(stor
         read_experiment(store.uri, "mine")
 
 
-def test_a_report_is_made_of_runs_of_anybody(knockout: Knockout, store: Store, tmp_path: Path) -> None:
+def test_a_report_is_made_of_runs_of_a_foreign_script(knockout: Knockout, store: Store, tmp_path: Path) -> None:
     for cell in "abc":
         for method, worth in (("full", 0.9), ("late", 0.8)):
             store.run("FINISHED", {"system": method, "cell": cell}, {"score": worth + ord(cell) / 1000})
     store.run("RUNNING", {}, {})
-    asked = ("report", "--mlflow", store.uri, "--experiment", "mine", "--out", tmp_path / "page")
-    wrong = knockout(*asked, "--arm", "sytem", "--metric", "score")
+    arguments = ("report", "--mlflow", store.uri, "--experiment", "mine", "--out", tmp_path / "page")
+    wrong = knockout(*arguments, "--arm", "sytem", "--metric", "score")
     assert wrong.code == 2 and f"{store.uri}, experiment 'mine': unknown arm" in wrong.err
     assert "Did you mean 'system'" in wrong.err and not (tmp_path / "page").exists()
-    completed = knockout(*asked, "--arm", "system", "--metric", "score", "--reference", "full")
+    completed = knockout(*arguments, "--arm", "system", "--metric", "score", "--reference", "full")
     assert completed.code == 0, completed.err
     assert "1 run left out: not ended yet." in completed.out
     assert len(pd.read_parquet(tmp_path / "page" / "cells.parquet")) == 6

@@ -238,7 +238,7 @@ def resplit(features: int, worth: float, datasets: int) -> np.ndarray:
 @pytest.mark.parametrize("repeats", [3, *slow(*SIZES)])
 @pytest.mark.parametrize(("features", "worth", "tolerated"), [(5, 0.6, TOLERATED), (1, 0.3, 0.08)])
 def test_corrected_resampled_t_on_one_data_set(repeats: int, features: int, worth: float, tolerated: float) -> None:
-    """Near guessing (AUROC .58) the correction falls somewhat short, and the page says so."""
+    """Near guessing (AUROC .58) the correction falls somewhat short, as the page states."""
     nulls, share = 2500, 20 / (20 + 32)
     d = resplit(features, worth, nulls)[:, :repeats]
     t = np.abs(d.mean(axis=1)) / np.maximum(d.std(axis=1, ddof=1), 1e-9)

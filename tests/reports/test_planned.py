@@ -85,8 +85,8 @@ def test_a_failed_cell_is_not_awaited(study: Study):
 def test_one_cell_that_was_not_run_holds_its_block_back(study: Study):
     table = planned_as(study(blocks=8))
     last = table.frame.eval("arm == 'noise' and dataset == 'STRING-cell3' and repeat == 2")
-    seen = analyse(replace(table, frame=table.frame[~last].reset_index(drop=True))).look
-    assert seen is not None and (seen.finished, seen.planned, seen.alpha) == (7, 8, None)
+    look = analyse(replace(table, frame=table.frame[~last].reset_index(drop=True))).look
+    assert look is not None and (look.finished, look.planned, look.alpha) == (7, 8, None)
 
 
 def test_a_planned_look_spends_its_part_of_the_level(study: Study):
@@ -104,7 +104,7 @@ def test_a_planned_look_spends_its_part_of_the_level(study: Study):
     assert last.look is not None and not last.look.interim and 0.03 < last.alpha < 0.05
 
 
-def test_looks_say_what_they_can_show() -> None:
+def test_looks_state_their_level_and_power() -> None:
     assert look_lines([], 7, 0.05) == []
     of_seven = look_lines([4, 6], 7, 0.05)
     assert of_seven[0] == "look at 4 blocks: level .0061; too few for a difference (the smallest p is 0.12)"

@@ -230,10 +230,10 @@ def predicted(table: Table, folder: Path, *, seed: int = 0) -> Predictions:
     pairs = pd.MultiIndex.from_product([[f"TF{i}" for i in range(8)], [f"G{i:02}" for i in range(30)]])
     truth = rng.random(len(pairs)) < 0.2
     for cell, arm in table.frame[["cell", "arm"]].drop_duplicates().itertuples(index=False):
-        asked = np.sort(rng.choice(len(pairs), 150, replace=False))
-        score = truth[asked] * 4 * (ARMS[arm][1] - 0.4) + rng.normal(size=150)
-        frame = pairs[asked].to_frame(index=False, name=["tf", "target"])
-        frame.assign(label=truth[asked].astype(np.int8), score=score.astype(np.float32)).to_parquet(
+        chosen = np.sort(rng.choice(len(pairs), 150, replace=False))
+        score = truth[chosen] * 4 * (ARMS[arm][1] - 0.4) + rng.normal(size=150)
+        frame = pairs[chosen].to_frame(index=False, name=["tf", "target"])
+        frame.assign(label=truth[chosen].astype(np.int8), score=score.astype(np.float32)).to_parquet(
             out / f"{cell}.parquet", index=False
         )
     predictions = Predictions.beside(OutFolder(folder).table, OutFolder(folder).predictions_folder)

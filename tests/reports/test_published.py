@@ -91,8 +91,8 @@ def test_table_3_late_fusion_with_and_without_the_last_bits() -> None:
     values = analysis.scores.pivot_table(index="block", columns="arm", values="mean")
     tied = (values["multiscale"] - values["late"]).round(6)
     every = np.array(list(product((-1, 1), repeat=len(tied)))) @ stats.rankdata(tied.abs())
-    seen = np.sign(tied) @ stats.rankdata(tied.abs())
-    assert (tied != 0).all() and late.sensitivity.signed.p == pytest.approx((np.abs(every) >= abs(seen)).mean())
+    rank_sum = np.sign(tied) @ stats.rankdata(tied.abs())
+    assert (tied != 0).all() and late.sensitivity.signed.p == pytest.approx((np.abs(every) >= abs(rank_sum)).mean())
 
 
 def test_blocks_that_share_a_cell_type_are_called_dependent() -> None:
@@ -117,7 +117,7 @@ def test_table_1_over_seven_cell_types_establishes_what_it_can() -> None:
     assert len(at_the_floor) >= 8 and all(f.verdict == "lower" and f.side == "below" for f in at_the_floor)
     words = {c.finding.arm: c.word for c in analysis.conclusions}
     assert all(words[f.arm] == "worse" for f in at_the_floor) and "the design cannot tell" not in words.values()
-    assert all(f.sensitivity and f.sensitivity.p_holm > 0.05 for f in analysis.findings)  # what Holm would have said
+    assert all(f.sensitivity and f.sensitivity.p_holm > 0.05 for f in analysis.findings)  # the result by Holm
 
 
 def test_table_2_over_seven_cell_types_shows_gat_above_both() -> None:

@@ -260,7 +260,7 @@ class TestUndefined:
         with refused("arm 'pcc' has no metric"):
             load(tmp_path / "cells.parquet")
 
-    def test_a_table_of_ones_own_may_say_so(self, read: Read) -> None:
+    def test_a_foreign_table_may_mark_it(self, read: Read) -> None:
         assert read(LONG.replace("epr,2.5", "epr,").replace("epr,1.5", "epr,NaN")).undefined == (("epr", "x", 1),)
         wide = "method,cell,auroc,epr,status\na,x,0.7,,ok\nb,x,0.6,,ok\n"
         assert read(wide).undefined == (("epr", "x", 1),)

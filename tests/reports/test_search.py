@@ -50,11 +50,11 @@ def page_of(out: Path, page: Path, **how: Provenance) -> Path:
     return build_search(OutFolder(out).search, page, **how)
 
 
-def trial_frame(objectives: tuple[str, ...] = ("auroc",), asked: int = ASKED, seed: int = 1) -> pd.DataFrame:
+def trial_frame(objectives: tuple[str, ...] = ("auroc",), budget: int = ASKED, seed: int = 1) -> pd.DataFrame:
     """Trials as a search writes them: warm ones first, then the reference; fusion acts beside a graph alone."""
     rng = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
-    for number in range(WARM + asked):
+    for number in range(WARM + budget):
         warm, of_reference = number < WARM, number == WARM
         gnn = "gat" if of_reference else str(rng.choice(["gat", "gcn", "none"]))
         rate = 0.001 if of_reference else float(10 ** rng.uniform(-4, -2))
@@ -134,14 +134,14 @@ def write_search(tmp_path: Path) -> Written:
 
     def make(
         objectives: tuple[str, ...] = ("auroc",),
-        asked: int = ASKED,
+        budget: int = ASKED,
         openings: int = 0,
         change: Callable[[pd.DataFrame], pd.DataFrame] = lambda trials: trials,
         **record: Any,
     ) -> Path:
         folder = tmp_path / "out" / "search"
         folder.mkdir(parents=True, exist_ok=True)
-        trials = change(trial_frame(objectives, asked))
+        trials = change(trial_frame(objectives, budget))
         trials.to_csv(folder / "trials.csv", index=False)
         (folder / "search.json").write_text(json.dumps(search_record(trials, objectives) | record))
         if openings:
@@ -542,7 +542,7 @@ class TestTuning:
         assert "a budget of hours" in tuning_sentence(table)
         assert tuning_refusals(table) == ()
 
-    def test_rules_alone_are_tuned_by_nobody(self, tmp_path: Path) -> None:
+    def test_rules_alone_have_no_tuning(self, tmp_path: Path) -> None:
         file = tmp_path / "tuning.csv"
         file.write_text("arm,role,budget,trials,complete,pruned,failed\npcc,reference,0,0,0,0,0\n")
         table = read_tuning(file)

@@ -24,7 +24,7 @@ def one_network(frame):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize("blocks", [1, 3, 6, *(pytest.param(n, marks=pytest.mark.slow) for n in (5, 7))])
-def test_there_are_at_most_three_short_ones_and_none_says_no_effect(study: Study, blocks: int) -> None:
+def test_there_are_at_most_three_short_ones_and_none_states_no_effect(study: Study, blocks: int) -> None:
     arms = {**ARMS, "contrast=off": ("arm", 0.80), **{f"gnn=g{i}": ("arm", 0.7 + i / 50) for i in range(5)}}
     for metric in ("auroc", "auprc"):
         sentences = summary(analyse(replace(study(blocks=blocks, arms=arms), metric=metric)))
@@ -33,7 +33,7 @@ def test_there_are_at_most_three_short_ones_and_none_says_no_effect(study: Study
         assert "no effect" not in " ".join(sentences).lower()
 
 
-def test_one_data_set_speaks_for_itself_only(study: Study) -> None:
+def test_one_data_set_has_no_claim_beyond_itself(study: Study) -> None:
     parts, gain, *_ = summary(analyse(study(one_network, blocks=1)))
     assert parts.startswith("On this data set alone, 2 of 3 arms differ from full; no claim goes beyond it.")
     assert gain.startswith("full beats the strongest control (degree) on STRING-cell0, by 0.09")
@@ -101,7 +101,7 @@ def test_blocks_that_failed_are_counted_against_the_cells_and_blocks_that_are_no
     assert opening(tmp_path, {"full": full[2:], "x": arm[2:]})[0] == "Against full, the design cannot tell: x."
 
 
-def test_five_blocks_say_how_many_a_difference_needs(study: Study) -> None:
+def test_five_blocks_state_how_many_a_difference_needs(study: Study) -> None:
     sentences = summary(analyse(study(blocks=5, noise=0.05)))
     assert sentences[0].startswith("The design cannot tell") and "6 could" in sentences[2]
 

@@ -76,7 +76,7 @@ class TestNotThere:
     def test_the_nearest_is_sought_among_all(self, tmp_path: Path) -> None:
         for name in [*(f"a{i:02}.csv" for i in range(20)), "zebra.csv"]:
             (tmp_path / name).touch()
-        message = self.said(tmp_path / "zebr.csv")
+        message = self.message_of(tmp_path / "zebr.csv")
         assert f"{tmp_path}/zebr.csv: no such file or folder. Did you mean 'zebra.csv'?" in message
         assert message.endswith(
             "Beside it: a00.csv, " + ", ".join(f"a{i:02}.csv" for i in range(1, 12)) + " and 9 more."
@@ -92,7 +92,7 @@ class TestNotThere:
         (tmp_path / "results" / "plan.json").touch()
         (tmp_path / "deep" / "search" / "search.json").touch()
         (tmp_path / "notes.md").touch()
-        message = self.said(tmp_path / "resuls")
+        message = self.message_of(tmp_path / "resuls")
         assert "Did you mean 'results'? Beside it: deep, results." in message
 
     def test_another_ending(self, tmp_path: Path) -> None:
@@ -102,8 +102,8 @@ class TestNotThere:
         assert "Did you mean 'mine.csv'?" in self.message_of(tmp_path / "mine")
 
     def test_nothing_beside_it(self, tmp_path: Path) -> None:
-        assert self.said(tmp_path / "x.csv").endswith("no such file or folder. No table or study lies beside it.")
-        message = self.said(tmp_path / "gone" / "x.csv")
+        assert self.message_of(tmp_path / "x.csv").endswith("no such file or folder. No table or study lies beside it.")
+        message = self.message_of(tmp_path / "gone" / "x.csv")
         assert message.endswith(f"no such file or folder; {tmp_path / 'gone'} is not there either.")
 
     def test_a_folder_is_no_table(self, tmp_path: Path) -> None:

@@ -228,13 +228,13 @@ class TestRepeated:
         return str(caught.value)
 
     def test_the_order_of_advice(self, csv: Callable[[str], Path]) -> None:
-        message = self.said(csv(self.TEXT))
+        message = self.message_of(csv(self.TEXT))
         places = [message.index(words) for words in ("'repeat'", "'seed'", "'run'", "--dataset", "--arm", "--block")]
         assert places == sorted(places)
         assert "(rows 2, 3)" in message and "Rows 2 and 3 differ in column 'fold'." in message
 
-    def test_scores_and_costs_do_not_tell_rows_apart(self, csv: Callable[[str], Path]) -> None:
-        message = self.said(csv("method,cell,seconds,AUC,auprc\na,x,1,0.7,0.1\na,x,2,0.8,0.2\n"))
+    def test_scores_and_costs_do_not_distinguish_rows(self, csv: Callable[[str], Path]) -> None:
+        message = self.message_of(csv("method,cell,seconds,AUC,auprc\na,x,1,0.7,0.1\na,x,2,0.8,0.2\n"))
         assert "Only scores and records of the run tell rows 2 and 3 apart." in message and "'repeat'" in message
 
     def test_several_columns(self, csv: Callable[[str], Path]) -> None:
@@ -243,11 +243,11 @@ class TestRepeated:
         )
 
     def test_a_duplicated_row(self, csv: Callable[[str], Path]) -> None:
-        message = self.said(csv("method,cell,note,auroc\na,x,,0.7\na,x,,0.7\n"))
+        message = self.message_of(csv("method,cell,note,auroc\na,x,,0.7\na,x,,0.7\n"))
         assert "Rows 2 and 3 are the same; delete one." in message and "--block" not in message
 
     def test_of_a_long_table(self, csv: Callable[[str], Path]) -> None:
-        message = self.said(csv("method,cell,fold,metric,value\na,x,1,auroc,0.7\na,x,2,auroc,0.8\n"))
+        message = self.message_of(csv("method,cell,fold,metric,value\na,x,1,auroc,0.7\na,x,2,auroc,0.8\n"))
         assert "Rows 2 and 3 differ in column 'fold'." in message
 
 

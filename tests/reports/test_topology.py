@@ -35,11 +35,11 @@ def predicted(table: Table, folder: Path, expression: float, folds: int = 1) -> 
     (folder / "predictions").mkdir()
     for (dataset, repeat), cells in table.frame.groupby(["dataset", "repeat"]):
         rng = np.random.default_rng([len(str(dataset)), int(str(repeat))])
-        graph, seen = rng.normal(size=(2, PAIRS))
-        label = (graph + seen + rng.normal(size=PAIRS) > 1.5).astype(np.int8)
+        graph, signal = rng.normal(size=(2, PAIRS))
+        label = (graph + signal + rng.normal(size=PAIRS) > 1.5).astype(np.int8)
         scores = {
             "topology": graph + 0.3 * rng.normal(size=PAIRS),
-            "full": 10 * (graph + expression * seen) + 3 * rng.normal(size=PAIRS),
+            "full": 10 * (graph + expression * signal) + 3 * rng.normal(size=PAIRS),
             "noise": graph + 0.5 * rng.normal(size=PAIRS),
             "gnn=none": rng.normal(size=PAIRS),
         }
@@ -131,7 +131,7 @@ def test_predictions_of_the_test_alone_are_not_weighed(study: Study, tmp_path: P
     assert beyond.note == "no repeat has validation predictions of all three arms"
 
 
-def test_the_page_says_what_expression_adds(study: Study, tmp_path: Path) -> None:
+def test_the_page_states_what_expression_adds(study: Study, tmp_path: Path) -> None:
     table = study(blocks=2, repeats=2, arms=ARMS)
     page = write(analyse(table), tmp_path / "report", predictions=predicted(table, tmp_path, expression=1.0)).page
     html = page.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What scores vary by: components against statsmodels' REML and a simulation, and what a table cannot tell apart."""
+"""What scores vary by: components against statsmodels' REML and a simulation, and inseparable sources."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def sources(table: Table, frame: pd.DataFrame | None = None) -> list[str]:
     return [] if variance is None else variance.table["source"].tolist()
 
 
-def test_what_a_table_cannot_tell_apart_is_one_source(study: Study) -> None:
+def test_sources_that_a_table_cannot_separate_are_one(study: Study) -> None:
     table = study()
     frame = table.frame
     assert sources(table) == ["block", "data set", "split + initial weights"]

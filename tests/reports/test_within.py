@@ -177,7 +177,7 @@ def test_several_data_sets_do_not_lend_their_p_to_the_opening(study: Study) -> N
     assert "On this data set alone" not in opening
 
 
-def test_the_page_says_what_a_p_of_one_data_set_is(study: Study) -> None:
+def test_the_page_explains_the_p_of_one_data_set(study: Study) -> None:
     a = analyse(study(one_metric, blocks=2))
     text = page(a)
     assert "This data set only" in text and "corrected resampled t test" in text
@@ -186,7 +186,7 @@ def test_the_page_says_what_a_p_of_one_data_set_is(study: Study) -> None:
     assert (rows["test"] == RESPLIT).all()
 
 
-def test_anyones_table_may_say_how_much_its_repeats_share(tmp_path: Path) -> None:
+def test_a_foreign_table_may_hold_the_overlap_of_its_repeats(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     frame = study_frame(blocks=1, repeats=4)
     frame = frame[(frame["part"] == "test") & (frame["metric"] == "auroc")]
@@ -236,7 +236,7 @@ def test_controls_of_features_stand_against_their_own_arm_and_are_no_control_of_
     assert len(a.feature_gains) == 2 * len(a.datasets)
 
 
-def test_a_page_says_what_features_are_worth_over_those_of_other_genes(study: Study) -> None:
+def test_a_page_states_what_features_are_worth_over_those_of_other_genes(study: Study) -> None:
     text = page(analyse(study(lambda f: with_feature_controls(one_metric(f)))))
     assert "mine − mine (random_features)" in text and "permuted_features" in text
     assert "Gain over other features" in text

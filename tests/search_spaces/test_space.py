@@ -42,7 +42,7 @@ def names(space: Space) -> list[str]:
 
 
 class Random:
-    """Stands in for a trial, and remembers what it drew."""
+    """Stands in for a trial, and records its draws."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)

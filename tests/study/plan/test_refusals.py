@@ -89,9 +89,9 @@ def test_the_command_ends_with_one_message_and_leaves_no_folder(
     file, out = tmp_path / "study.yaml", tmp_path / "out"
     study = {"name": "x", "datasets": SETS[:1], "preset": "knockout-small", "reference": {"negatives": DRAWS_NONE}}
     file.write_text(yaml.safe_dump({**study, **kind}))
-    ended = knockout(command, file, "--out", out)
-    assert ended.code == 2 and "raise joint or quantile" in ended.err and "Traceback" not in ended.err
-    assert ended.err.startswith("error: datasets[0] (net-1): arm ")
+    completed = knockout(command, file, "--out", out)
+    assert completed.code == 2 and "raise joint or quantile" in completed.err and "Traceback" not in completed.err
+    assert completed.err.startswith("error: datasets[0] (net-1): arm ")
     assert not out.exists()
 
 

@@ -245,7 +245,7 @@ def run_nothing(cell: Cell) -> CellResult:
 def test_no_scheduler_and_no_worker_have_different_messages(start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody answers, and nobody else gets the port
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: no answer, and no other process gets the port
         with pytest.raises(KnockoutError, match=r"--cluster: no Dask scheduler answers at tcp://127\.0\.0\.1"):
             DaskWorkers(f"dask://127.0.0.1:{taken.getsockname()[1]}", run_nothing).__enter__()
     with (

@@ -25,7 +25,7 @@ from study.train.cell import CellResult
 
 LANES = (Lane("cpu", 1),) * 2  # forked workers stand no second thread
 FORK = multiprocessing.get_context("fork")
-LONG_S = 100.0  # a worker that nobody releases waits for so long
+LONG_S = 100.0  # the longest wait of a worker that is not released
 
 
 @pytest.fixture

@@ -106,8 +106,8 @@ def test_a_plan_counts_them_beside_what_it_prices(study_file: Callable[..., Path
         run(cell, Ledger(out))
     add_metric()
     plan = make_plan(load_study(study))
-    asked = estimate(plan, Ledger(out))
-    assert (len(plan.missing(Ledger(out))), asked.rescored, asked.kinds) == (4, 1, 3)
+    cost = estimate(plan, Ledger(out))
+    assert (len(plan.missing(Ledger(out))), cost.rescored, cost.kinds) == (4, 1, 3)
 
 
 def shuffled(path: Path) -> None:

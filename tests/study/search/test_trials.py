@@ -78,27 +78,27 @@ def finished_trials(search: Search) -> list[tuple[int, str, str, int]]:
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
 def test_a_search_proposes_the_same_arms_on_any_number_of_lanes(study: Any, tmp_path: Path, sampler: str):
-    asked = study(sampler=sampler, trials=8 if sampler == "gp" else 14)
+    search_study = study(sampler=sampler, trials=8 if sampler == "gp" else 14)
     by_lanes = []
     for lanes, seed in ((1, 0), (3, 1), (8, 2)):
-        search = open_search(asked, tmp_path / f"{lanes}")
+        search = open_search(search_study, tmp_path / f"{lanes}")
         run(search, lanes=lanes, seed=seed)
         assert search.over
         by_lanes.append(finished_trials(search))
     assert by_lanes[0] == by_lanes[1] == by_lanes[2]
-    assert len(by_lanes[0]) == asked.search.trials
-    assert len({digest for _, digest, _, _ in by_lanes[0]}) == asked.search.trials, "no arm is tried twice"
+    assert len(by_lanes[0]) == search_study.search.trials
+    assert len({digest for _, digest, _, _ in by_lanes[0]}) == search_study.search.trials, "no arm is tried twice"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["none", "wilcoxon", "hyperband", "median"])
 def test_a_search_that_dies_again_and_again_ends_with_the_same_trials(study: Any, tmp_path: Path, pruner: str):
-    asked = replace(study(pruner=pruner), repeats=4)
-    whole = open_search(asked, tmp_path / "whole")
+    search_study = replace(study(pruner=pruner), repeats=4)
+    whole = open_search(search_study, tmp_path / "whole")
     run(whole, lanes=2)
     broken: list[Cell] = []
     for seed in range(40):
-        search = open_search(asked, tmp_path / "broken")
+        search = open_search(search_study, tmp_path / "broken")
         broken += run(search, lanes=3, seed=seed, after=3)
         if search.over:
             break
@@ -115,8 +115,8 @@ def test_a_search_that_dies_again_and_again_ends_with_the_same_trials(study: Any
 def test_trials_that_views_share_give_the_arms_of_trials_that_optuna_copies(
     study: Any, tmp_path: Path, sampler: str, pruner: str, monkeypatch: pytest.MonkeyPatch
 ):
-    asked = replace(study(pruner=pruner, sampler=sampler, trials=25), repeats=3)
-    shared, copied = open_search(asked, tmp_path / "shared"), open_search(asked, tmp_path / "copied")
+    search_study = replace(study(pruner=pruner, sampler=sampler, trials=25), repeats=3)
+    shared, copied = open_search(search_study, tmp_path / "shared"), open_search(search_study, tmp_path / "copied")
     run(shared)
 
     def fresh(proposer: proposals.Proposer, trial: Trial, *, seen: bool) -> Any:
@@ -163,8 +163,8 @@ def test_parameters_are_grouped_as_optuna_groups_them(trials: list[set[str]], fi
 
 
 def test_pruned_trials_cost_fewer_cells_and_never_win(study: Any, tmp_path: Path):
-    asked = replace(study(pruner="wilcoxon", trials=20), repeats=6)
-    search = open_search(asked, tmp_path)
+    search_study = replace(study(pruner="wilcoxon", trials=20), repeats=6)
+    search = open_search(search_study, tmp_path)
     ran = run(search)
     pruned = [trial for trial in search.finished if trial.state == "pruned"]
     assert pruned and all(trial.steps < 6 for trial in pruned)
@@ -249,8 +249,8 @@ def test_a_search_ends_when_every_arm_of_its_space_was_tried(study: Any, tmp_pat
 def test_a_grid_tries_every_point_once(study: Any, tmp_path: Path):
     held = ["gnn.widths", "gnn.dropout", "gnn.hide_batch", "fusion.width", "fusion.dropout", "optimizer.weight_decay"]
     held += ["optimizer.graph_learning_rate"]
-    asked = study(sampler="grid", vary={**VARY, "fusion": ["late"]}, fixed=held, trials=None)
-    search = open_search(asked, tmp_path)
+    search_study = study(sampler="grid", vary={**VARY, "fusion": ["late"]}, fixed=held, trials=None)
+    search = open_search(search_study, tmp_path)
     run(search)
     digests = [trial.arm.digest for trial in search.finished]
     grid = {arm.digest for arm in search.space.grid(3)}
@@ -271,19 +271,19 @@ def test_several_objectives_are_searched_without_a_pruner(study: Any, tmp_path: 
 
 
 def test_wall_clock_ends_a_search_and_counts_all_calls(study: Any, tmp_path: Path):
-    asked = study(trials=None, hours=1.0)
-    search = open_search(asked, tmp_path)
+    search_study = study(trials=None, hours=1.0)
+    search = open_search(search_study, tmp_path)
     run(search, after=6)
     (tmp_path / "search" / "clock.json").write_text(json.dumps({"version": 1, "seconds": 3600.0}))
-    late = open_search(asked, tmp_path)
+    late = open_search(search_study, tmp_path)
     assert late.take() is None and late.over
     assert finished_trials(late) == finished_trials(search)
 
 
 def test_trials_of_other_data_or_code_are_not_mixed_in(study: Any, tmp_path: Path):
-    asked = study(trials=5)
-    run(open_search(asked, tmp_path))
-    other = open_search(replace(asked, repeats=3), tmp_path)
+    search_study = study(trials=5)
+    run(open_search(search_study, tmp_path))
+    other = open_search(replace(search_study, repeats=3), tmp_path)
     assert other.stale == 5 and not other.trials
     run(other)
     assert len(other.finished) == 5 and all(trial.steps == 3 for trial in other.finished)
@@ -291,34 +291,34 @@ def test_trials_of_other_data_or_code_are_not_mixed_in(study: Any, tmp_path: Pat
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 99}', '{"number": 3}'])
 def test_a_damaged_trial_record_is_proposed_again_at_no_cost(study: Any, tmp_path: Path, content: str):
-    asked = study(trials=5)
-    whole = open_search(asked, tmp_path)
+    search_study = study(trials=5)
+    whole = open_search(search_study, tmp_path)
     run(whole)
     (tmp_path / "search" / "trials" / "000003.json").write_text(content)
-    again = open_search(asked, tmp_path)
+    again = open_search(search_study, tmp_path)
     assert len(again.finished) == 3, "numbers have no gap"
     assert run(again) == [] and finished_trials(again) == finished_trials(whole)
 
 
 def test_reading_a_search_writes_and_removes_nothing(study: Any, tmp_path: Path):
-    asked, out = study(trials=5), tmp_path / "out"
-    run(open_search(asked, out))
+    search_study, out = study(trials=5), tmp_path / "out"
+    run(open_search(search_study, out))
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    assert open_search(replace(asked, repeats=3), out).stale == 5
+    assert open_search(replace(search_study, repeats=3), out).stale == 5
     narrow = {**VARY, "gnn": ["gcn", "none"]}
     open_search(study(trials=5, vary=narrow), out)
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
-    assert open_search(asked, tmp_path / "new").finished == [] and not (tmp_path / "new").exists()
+    assert open_search(search_study, tmp_path / "new").finished == [] and not (tmp_path / "new").exists()
 
 
 def test_the_ledger_holds_the_arms_of_any_study(study: Any, tmp_path: Path):
-    asked = study(trials=3)
-    search = open_search(asked, tmp_path)
+    search_study = study(trials=3)
+    search = open_search(search_study, tmp_path)
     run(search)
     ledger = Ledger(tmp_path)
     assert len(recorded_arms(ledger)) == len({trial.arm.digest for trial in search.finished})
     data = {record.identity["data"] for record in ledger.read_all(ledger.cells()).values()}
-    assert load_datasets(asked)[0].digest in data
+    assert load_datasets(search_study)[0].digest in data
 
 
 @pytest.mark.slow

@@ -438,7 +438,7 @@ def test_what_decides_nothing_leaves_the_syntax_as_it_is(before: str, after: str
         ("def f(*, a, b=1): ...", "def f(*, a=1, b): ..."),
         ("if x:\n    a()\nb()", "if x:\n    a()\n    b()"),
         ("f'{x}'", "f'{x!r}'"),
-        ("x = setting(1, 'a')", "x = setting(1, 'b')"),  # somebody else's function of this name
+        ("x = setting(1, 'a')", "x = setting(1, 'b')"),  # a foreign function of this name
         (f"{SETTING}\nx = setting(1, 'a')", f"{SETTING}\nx = setting(2, 'a')"),
         (f"{SETTING}\nx = setting(1, 'a', ge=0)", f"{SETTING}\nx = setting(1, 'a', ge=1)"),
         ("raise E('a')", "raise E('b')"),
@@ -526,7 +526,7 @@ def test_an_edit_of_one_level_retrains_no_other(level: tuple[str, str], other: t
     assert registry.level(*other).__module__ not in traced
 
 
-def test_an_edit_of_what_a_plan_alone_says_retrains_nothing():
+def test_an_edit_of_what_a_plan_alone_prints_retrains_nothing():
     assert "components.split.audit" not in traced_modules((), code.ENTRY)
     assert "components.pairs.graph" not in traced_modules((("scorer", "genie3"),), None)
     assert "components.pairs.lagged" not in traced_modules((("scorer", "pcc"),), None)

@@ -110,7 +110,7 @@ def race(path: Path, writers: int = 8) -> list[str]:
     return won
 
 
-def test_of_many_writers_at_once_one_is_told_to_have_won(tmp_path: Path):
+def test_of_many_writers_at_once_one_is_the_winner(tmp_path: Path):
     won = race(tmp_path / "file")
     assert won == [(tmp_path / "file").read_text()] and names(tmp_path) == ["file"]
 

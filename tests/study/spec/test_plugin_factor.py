@@ -153,7 +153,7 @@ def test_it_acts_on_what_is_trained_and_on_no_rule_or_known_method(load_steps):
     assert same == [False, False, True, True]
 
 
-def test_it_varies_in_a_design_and_the_report_knows_it(load_steps, tmp_path):
+def test_it_varies_in_a_design_and_is_in_the_report(load_steps, tmp_path):
     factors = {"normalise": ["none", {"ranks": {"power": 2.0}}], "calibrate": ["none", "by_tf"]}
     study = load_steps(design={"kind": "full_factorial", "factors": factors})
     assert len(study.arms) == 4 + 1

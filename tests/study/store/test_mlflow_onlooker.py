@@ -266,7 +266,7 @@ def test_a_store_that_is_damaged_while_cells_run_is_made_anew_with_all_of_them(
     assert len(cells(default_uri(out))) == 6 and len(messages) == 1
 
 
-def test_a_store_of_anybody_is_never_renamed(send: Any, out: Path, tmp_path: Path, messages: list[str]):
+def test_a_foreign_store_is_never_renamed(send: Any, out: Path, tmp_path: Path, messages: list[str]):
     theirs = tmp_path / "theirs.db"
     theirs.write_bytes(b"no database " * 100)
     send(uri=f"sqlite:///{theirs}")
@@ -283,7 +283,7 @@ def test_a_failure_that_was_retried_takes_its_own_place(send: Any, out: Path):
     assert cells(default_uri(out), view=ViewType.ACTIVE_ONLY)[ROWS[0].cell].info.status == "FINISHED"
 
 
-def test_what_somebody_deleted_is_written_again_below_its_parents(send: Any, out: Path):
+def test_deleted_runs_are_written_again_below_their_parents(send: Any, out: Path):
     send()
     client, before = MlflowClient(default_uri(out)), runs(default_uri(out))
     for run in before:

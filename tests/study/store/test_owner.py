@@ -13,7 +13,7 @@ FILE: dict[str, Any] = {"repeats": 3, "search": {"trials": 4, "vary": {"gnn": ["
 
 
 def test_a_folder_belongs_to_the_study_that_ran_there_first(tmp_path: Path):
-    refuse_other_study("b", tmp_path, share_cells=False)  # nobody's yet
+    refuse_other_study("b", tmp_path, share_cells=False)  # without an owner yet
     write_owner("a", FILE, {}, tmp_path)
     refuse_other_study("a", tmp_path, share_cells=False)
     with pytest.raises(KnockoutError, match=r"belongs to the study 'a', and this is 'b'.*--out.*--share-cells"):

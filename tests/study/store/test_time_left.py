@@ -18,14 +18,14 @@ seconds = st.floats(0.01, 1e4)
 finished_cells = st.lists(st.tuples(arms, datasets, seconds), min_size=1, max_size=12)
 
 
-def ended(status: str, took: float, reason: str = "") -> Any:
+def outcome(status: str, took: float, reason: str = "") -> Any:
     return SimpleNamespace(status=status, ok=status == "ok", seconds=took, reason=reason)
 
 
 def costs(finished: Iterable[tuple[str, str, float]]) -> Costs:
     ended_costs = Costs()
     for arm, dataset, took in finished:
-        ended_costs.add_ended((arm, dataset), ended("ok", took))
+        ended_costs.add_ended((arm, dataset), outcome("ok", took))
     return ended_costs
 
 
@@ -95,11 +95,11 @@ def test_a_search_takes_what_its_trials_took_on_average_until_its_budget_is_spen
 def test_failed_cells_are_costs_only_where_no_other_has_ended():
     of = {"1": ("a", "x"), "2": ("a", "x"), "3": ("b", "x"), "4": ("c", "x")}
     records = {
-        "1": ended("ok", 10.0),
-        "2": ended("error", 0.1),
-        "3": ended("diverged", 5.0),
-        "4": ended("killed", 0.0),
-        "of another study": ended("ok", 1.0),
+        "1": outcome("ok", 10.0),
+        "2": outcome("error", 0.1),
+        "3": outcome("diverged", 5.0),
+        "4": outcome("killed", 0.0),
+        "of another study": outcome("ok", 1.0),
     }
     for order in (records, dict(reversed(records.items()))):
         assert dict(Costs.of(of, order).seconds) == {("a", "x"): [10.0], ("b", "x"): [5.0]}
@@ -129,7 +129,7 @@ def test_progress_estimates_from_cells_of_the_same_kind_and_not_from_the_rate(
         progress.started(cell("1", "cheap"))
         clock.now = 2.0
         progress._last_line = -60.0
-        progress.ended(cell("1", "cheap"), ended("ok", 2.0))
+        progress.ended(cell("1", "cheap"), outcome("ok", 2.0))
         assert "1/3 cells, 1800 cells/h, 20 min left" in text.getvalue()
         progress.started(cell("2", "dear"))
         clock.now = 302.0
@@ -144,14 +144,14 @@ def test_progress_of_a_search_estimates_from_the_rate_and_prints_messages(
         progress.planned(0, 4)
         assert progress._left() == "measuring"
         clock.now = 90.0
-        progress.ended(cell("1"), ended("ok", 90.0))
+        progress.ended(cell("1"), outcome("ok", 90.0))
         assert "1/4 cells, 40 cells/h, 4 min left" in text.getvalue()
         clock.now = 100.0
-        progress.ended(cell("2"), ended("ok", 10.0))
+        progress.ended(cell("2"), outcome("ok", 10.0))
         assert "2/4" not in text.getvalue(), "a line per minute at most"
         progress.message("trial 3 complete [/as it is]")
         assert "trial 3 complete [/as it is]\n" in text.getvalue()
         clock.now = 100.0
         for digest in "34":
-            progress.ended(cell(digest), ended("error", 0.0, "why"))
+            progress.ended(cell(digest), outcome("error", 0.0, "why"))
         assert "error 4: why" in text.getvalue() and "4/4 cells, took 2 min" in text.getvalue()

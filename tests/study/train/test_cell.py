@@ -291,8 +291,8 @@ class TestFolds:
         dataset = in_folds.datasets[0]
         predictions = of_part(run_cell(in_folds.cells[0], LANE), "test")
         pairs = set(zip(predictions["tf"], predictions["target"], strict=True))
-        asked = len(np.unique(dataset.edges[:, 0])) * (dataset.n_genes - 1)
-        assert len(predictions["score"]) == len(pairs) == asked and set(predictions["fold"]) == {0, 1, 2}
+        expected = len(np.unique(dataset.edges[:, 0])) * (dataset.n_genes - 1)
+        assert len(predictions["score"]) == len(pairs) == expected and set(predictions["fold"]) == {0, 1, 2}
         assert predictions["label"].sum() == len(dataset.edges)
 
     def test_metrics_are_those_of_all_folds_pooled(self, in_folds: Plan):

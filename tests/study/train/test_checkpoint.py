@@ -148,25 +148,25 @@ def test_a_cell_killed_within_a_pass_goes_on_with_the_rest_of_it(cell, epochs: E
 
 def test_validation_every_few_batches_leaves_out_no_pair_of_a_pass(cell, monkeypatch: pytest.MonkeyPatch):
     """Stretches of three batches share one pass over all pairs, and each counts as an epoch."""
-    asked: list[list[tuple[int, int]]] = []
+    stretches: list[list[tuple[int, int]]] = []
     batches = Passes.batches
 
     def watched(passes: Passes, *size: int) -> list[torch.Tensor]:
         rows = batches(passes, *size)
-        asked.append([tuple(pair) for pair in passes.candidates[torch.cat(rows)].tolist()])
+        stretches.append([tuple(pair) for pair in passes.candidates[torch.cat(rows)].tolist()])
         return rows
 
     monkeypatch.setattr(Passes, "batches", watched)
     training = {**TRAINING, "graph_epochs": 0, "epochs": 12, "patience": 99, "batch_size": 32, "validate_every": 3}
     planned_cell = cell({"negatives": "all"}, training=training)
     result = run_cell(planned_cell, LANE)
-    assert len(result.record.curves["joint_loss"]) == 12 and len(asked) == 12
+    assert len(result.record.curves["joint_loss"]) == 12 and len(stretches) == 12
     split = make_split(load_dataset(planned_cell.dataset, planned_cell.root), planned_cell.split, 0)
     a_pass = {tuple(pair) for pair in np.concatenate([split.train, split.pool]).tolist()}
     needed = -(-len(a_pass) // 96)
-    drawn = [pair for stretch in asked[:needed] for pair in stretch]
+    drawn = [pair for stretch in stretches[:needed] for pair in stretch]
     assert len(drawn) == len(a_pass) and set(drawn) == a_pass
-    assert all(len(stretch) == 96 for stretch in asked[: needed - 1])
+    assert all(len(stretch) == 96 for stretch in stretches[: needed - 1])
 
 
 def test_a_stage_without_labels_goes_on_to_the_last_bit(cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -95,9 +95,11 @@ def test_no_label_of_the_test_is_handed_out(cells: Callable[..., list[Cell]], tm
     for name in (*labelled, "Pool.csv"):
         handed = set(map(tuple, tables[name][["TF", "Target"]].to_numpy().tolist()))
         assert not handed & test, name
-    asked = tables["Pairs.csv"][["TF", "Target"]].to_numpy()
-    assert len(asked) == len(last.validation) + len(last.test)
-    assert (np.lexsort(asked.T[::-1]) == np.arange(len(asked))).all(), "an order that is not that of the labels"
+    test_pairs = tables["Pairs.csv"][["TF", "Target"]].to_numpy()
+    assert len(test_pairs) == len(last.validation) + len(last.test)
+    assert (np.lexsort(test_pairs.T[::-1]) == np.arange(len(test_pairs))).all(), (
+        "an order that is not that of the labels"
+    )
 
 
 def test_noise_and_permuted_are_the_program_on_other_expression(cells: Callable[..., list[Cell]], tmp_path: Path):

@@ -76,8 +76,8 @@ def untrained(cell: Cell, pairs: pd.DataFrame) -> np.ndarray:
     if dataset.target is not None:
         model.bucketing.show(torch.from_numpy(dataset.target.expression))
     place = {gene: row for row, gene in enumerate(dataset.genes)}
-    asked = torch.from_numpy(pairs[["tf", "target"]].map(place.get).to_numpy(dtype=np.int64))
-    return encode_pairs(model, training_graph(torch.from_numpy(split.train)), asked)
+    indices = torch.from_numpy(pairs[["tf", "target"]].map(place.get).to_numpy(dtype=np.int64))
+    return encode_pairs(model, training_graph(torch.from_numpy(split.train)), indices)
 
 
 def scoring_dataset(cell: Cell) -> Any:
@@ -91,7 +91,7 @@ class TestWhoSaves:
         plan: Plan = make_plan(study)
         return {(cell.arm.name, cell.repeat) for cell in plan.cells if cell.saves_embeddings}
 
-    def test_the_reference_in_the_first_repeat_unless_the_study_says_otherwise(self, study):
+    def test_the_reference_in_the_first_repeat_unless_set_otherwise(self, study):
         assert self.embeds(study()) == {("full model", 0)}
         assert self.embeds(study(embeddings=[])) == set()
         assert self.embeds(study(embeddings=["gnn=none", "full model"])) == {("full model", 0), ("gnn=none", 0)}
@@ -125,8 +125,8 @@ class TestWhoSaves:
         assert message in refused.value.message
 
     def test_a_cell_is_the_same_cell_whether_it_saves_or_not(self, study):
-        asked, not_asked = (make_plan(study(embeddings=arms)).cells for arms in (["full model"], []))
-        assert [cell.digest for cell in asked] == [cell.digest for cell in not_asked]
+        saving, silent = (make_plan(study(embeddings=arms)).cells for arms in (["full model"], []))
+        assert [cell.digest for cell in saving] == [cell.digest for cell in silent]
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,8 @@ def test_saving_changes_no_number_and_begins_where_the_model_began(
     heads: list[Any] = []
     plain, name = scoring.encode_before_and_after, "encode_before_and_after"
     monkeypatch.setattr(scoring, name, lambda b, a, *rest: heads.append(a.fusion) or plain(b, a, *rest))
-    asked = cell(**changes)
-    saving, silent = run_cell(asked, LANE), run_cell(replace(asked, saves_embeddings=False), LANE)
+    planned_cell = cell(**changes)
+    saving, silent = run_cell(planned_cell, LANE), run_cell(replace(planned_cell, saves_embeddings=False), LANE)
     assert saving.record.ok, saving.record.reason
     assert silent.embeddings is None
     assert saving.record.model_dump(exclude=COSTS) == silent.record.model_dump(exclude=COSTS)
@@ -156,11 +156,11 @@ def test_saving_changes_no_number_and_begins_where_the_model_began(
     assert saved["before"].shape == saved["after"].shape == (len(saved["label"]), width)
     assert saved["before"].dtype == np.float32 and not np.array_equal(saved["before"], saved["after"])
     pairs = pd.DataFrame({name: saved[name] for name in ("tf", "target", "label")})
-    np.testing.assert_array_equal(saved["before"], untrained(asked, pairs))
+    np.testing.assert_array_equal(saved["before"], untrained(planned_cell, pairs))
     predicted = pd.DataFrame(saving.predictions).query("part == 'test'")
     both = pairs.merge(predicted, on=["tf", "target"], suffixes=("", "_asked"), how="left")
     assert (both["label"] == both["label_asked"]).all() and not both.duplicated(["tf", "target"]).any()
-    first_fold = make_folds(scoring_dataset(asked), asked.split, 0)[0]
+    first_fold = make_folds(scoring_dataset(planned_cell), planned_cell.split, 0)[0]
     assert saved["asked"].tolist() == [len(first_fold.test), first_fold.test_labels.sum()]
     if "late" not in str(changes):  # there the score is the classifier's alone: it read what was saved
         with torch.no_grad():
@@ -219,9 +219,9 @@ def test_a_graph_stage_taken_over_does_not_count_as_the_beginning(study, tmp_pat
     plan = make_plan(study(design={"factors": {"fusion": ["late"]}}, embeddings=["full model"], repeats=1))
     reference, late = plan.cells[:2]
     run_cell(late, LANE, tmp_path)
-    taken = run_cell(reference, LANE, tmp_path)
-    assert taken.record.shared_s > 0
-    same(run_cell(reference, LANE).embeddings, taken.embeddings)
+    resumed = run_cell(reference, LANE, tmp_path)
+    assert resumed.record.shared_s > 0
+    same(run_cell(reference, LANE).embeddings, resumed.embeddings)
 
 
 def test_a_transfer_is_saved_as_its_test_sees_it(study_file: Callable[..., Path], tmp_path: Path):
