@@ -61,10 +61,10 @@ def bench_harness(once, tell, tmp_path: Path):
 def _seconds(*command: str) -> tuple[float, float, str]:
     """Return the CPU seconds of a program and of all that it starts, its seconds by the clock, and its last line."""
     before, started = getrusage(RUSAGE_CHILDREN), time.perf_counter()
-    ended = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
+    completed = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
     after, seconds = getrusage(RUSAGE_CHILDREN), time.perf_counter() - started
     of_cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return of_cpu, seconds, ended.stdout.strip().split("\n")[-1]
+    return of_cpu, seconds, completed.stdout.strip().split("\n")[-1]
 
 
 def _check_equal(out: Path, aurocs: list[float]) -> None:

@@ -37,8 +37,8 @@ def bench_epoch(once, tell, tmp_path: Path, name: str):
         return (time.perf_counter() - started) / epochs
 
     seconds = once(measure)
-    told = f"one epoch of {name} ({pairs:,} pairs, validation included), {data()[1]}"
-    tell(told, f"{pairs / seconds:,.0f} pairs/s")
+    label = f"one epoch of {name} ({pairs:,} pairs, validation included), {data()[1]}"
+    tell(label, f"{pairs / seconds:,.0f} pairs/s")
 
 
 def bench_bf16(once, tell, tmp_path: Path):
@@ -79,8 +79,8 @@ def bench_repeats_at_once(once, tell, tmp_path: Path, encoder: str, size: int):
         return *alternate(lambda: [single() for single in singles], together), apart
 
     one_by_one, at_once, apart = once(measure)
-    told = f"{REPEATS} repeats as one batched model against one by one: {encoder} on pairs, no graph, batch {size}"
-    tell(told, f"x {at_once / one_by_one:.2f}")
+    label = f"{REPEATS} repeats as one batched model against one by one: {encoder} on pairs, no graph, batch {size}"
+    tell(label, f"x {at_once / one_by_one:.2f}")
     tell(f"  largest difference of a loss in {STEPS} steps, no dropout", f"{apart:.1e}")
 
 

@@ -61,8 +61,8 @@ def bench_small_plan(once, tell, tmp_path: Path):
     """Three arms on two data sets, with all negatives and three repeats, after the imports."""
     study = explicit(tmp_path, [{"gnn": "none"}], reference={"negatives": "all"})
     of_cpu, by_part = once(lambda: _planned(study))
-    told = f"plan of 3 arms on 2 data sets, all negatives; {by_part}, after imports"
-    tell(told, f"{of_cpu:.1f} s of CPU", "< 3 s", of_cpu < 3)
+    label = f"plan of 3 arms on 2 data sets, all negatives; {by_part}, after imports"
+    tell(label, f"{of_cpu:.1f} s of CPU", "< 3 s", of_cpu < 3)
 
 
 def bench_plan_start(once, tell):
@@ -71,14 +71,16 @@ def bench_plan_start(once, tell):
     def imported(module: str) -> tuple[float, float]:
         code = "import psutil, time; print(time.process_time(), psutil.Process().memory_info().rss / 2**20)"
         for _ in range(2):  # the first run compiles
-            told = subprocess.run([sys.executable, "-c", f"import {module}; {code}"], check=True, capture_output=True)
-        of_cpu, resident_mb = map(float, told.stdout.split())
+            completed = subprocess.run(
+                [sys.executable, "-c", f"import {module}; {code}"], check=True, capture_output=True
+            )
+        of_cpu, resident_mb = map(float, completed.stdout.split())
         return of_cpu, resident_mb
 
     plan, worker = once(lambda: (imported("study.cli.studies"), imported("study.run.pool")))
     tell("start of plan: imports", f"{plan[0]:.1f} s of CPU, {plan[1]:.0f} MB")
-    told = f"{worker[0]:.1f} s of CPU, {worker[1]:.0f} MB"
-    tell("start of a worker: imports", told, "< 2.5 s, < 300 MB", worker[0] < 2.5 and worker[1] < 300)
+    cost = f"{worker[0]:.1f} s of CPU, {worker[1]:.0f} MB"
+    tell("start of a worker: imports", cost, "< 2.5 s, < 300 MB", worker[0] < 2.5 and worker[1] < 300)
 
 
 def bench_large_plan(once, tell, tmp_path: Path):

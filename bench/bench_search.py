@@ -53,7 +53,7 @@ class AtOnce:
 
 
 class Clock:
-    """Hears of a search: the CPU second at which each cell ended."""
+    """An observer of a search: the CPU second at which each cell ended."""
 
     def __init__(self) -> None:
         self.at = [time.process_time()]
@@ -75,8 +75,8 @@ class Nobody:
 
 def bench_search(once, tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The space of all factors, 108 parameters; one cell a trial."""
-    asked = {"trials": TRIALS, "pruner": "none"}
-    study_ = make_study(tmp_path, datasets=[SMALL], preset="scunigp-small", search=asked, repeats=1)
+    settings = {"trials": TRIALS, "pruner": "none"}
+    study_ = make_study(tmp_path, datasets=[SMALL], preset="scunigp-small", search=settings, repeats=1)
     workers: Workers = AtOnce()
     monkeypatch.setattr(study.search.run, "make_workers", lambda *given: workers)
     monkeypatch.setattr(study.search.run, "Tracker", Nobody)
@@ -92,9 +92,9 @@ def bench_search(once, tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert len(search.finished) == TRIALS
     seconds, tenth = clock.at[-1] - clock.at[0], TRIALS // 10
     first, last = clock.at[tenth] - clock.at[0], clock.at[-1] - clock.at[-1 - tenth]
-    thrown = 1 - (TRIALS - 1) / asks[0]  # the first trial is the reference, and drawn by nobody
+    thrown = 1 - (TRIALS - 1) / asks[0]  # the first trial is the reference, which is not drawn
     parameters = len(search.space.parameters)
-    told = f"driver of a search of {TRIALS:,} trials, TPE, {parameters} parameters, without training and MLflow; CPU"
-    tell(told, f"{seconds:.0f} s", "< 60 s", seconds < 60)
+    label = f"driver of a search of {TRIALS:,} trials, TPE, {parameters} parameters, without training and MLflow; CPU"
+    tell(label, f"{seconds:.0f} s", "< 60 s", seconds < 60)
     tell("  the last 100 trials against the first 100", f"x {last / first:.1f}")
     tell("  proposals thrown away", f"{100 * thrown:.1f} %", "< 2 %", thrown < 0.02)

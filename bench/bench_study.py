@@ -33,8 +33,8 @@ def bench_sharing(once, tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     alone, together = once(lambda: (seconds(enabled=False), seconds(enabled=True)))
     per_hour = [3600 * len(cells) / s for s in (alone, together)]
-    told = f"scunigp-table3 on {data()[1]}, {len(cells)} cells of 4 + 4 epochs, one lane: each arm by itself"
-    tell(told, f"{per_hour[0]:.0f} cells/h")
+    label = f"scunigp-table3 on {data()[1]}, {len(cells)} cells of 4 + 4 epochs, one lane: each arm by itself"
+    tell(label, f"{per_hour[0]:.0f} cells/h")
     tell("  the same, arms sharing the pre-trained graph stage", f"{per_hour[1]:.0f} cells/h")
     tell("  gain by sharing", f"x {alone / together:.2f}")
 

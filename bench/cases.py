@@ -66,9 +66,9 @@ class Timed:
 
 def train_one_cell(out: Path) -> Timed:
     """Run the first cell of scunigp-small as a worker and the driver would, on a store that is open."""
-    asked: dict[str, Any] = {"preset": "scunigp-small", "controls": ["degree"], "repeats": 1}
-    warm_up = make_plan(make_study(out / "warm-up", **asked, training={"epochs": 1, "graph_epochs": 1}))
-    plan = make_plan(make_study(out, **asked))
+    settings: dict[str, Any] = {"preset": "scunigp-small", "controls": ["degree"], "repeats": 1}
+    warm_up = make_plan(make_study(out / "warm-up", **settings, training={"epochs": 1, "graph_epochs": 1}))
+    plan = make_plan(make_study(out, **settings))
     tracker = Tracker("bench", out)
     for cell in warm_up.cells:  # what a process pays once, a cell does not
         tracker.log(cell.row, run_cell(cell, LANE).record)

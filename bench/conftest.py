@@ -64,10 +64,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if not LINES:
         return
     lines = [Line("what", "measured", "target"), *LINES]
-    shown = [replace(line, target=line.target + {False: "  MISSED"}.get(line.met, "")) for line in lines]  # type: ignore[arg-type]
-    first, second = (max(len(getattr(line, name)) for line in shown) for name in ("what", "measured"))
+    rows = [replace(line, target=line.target + {False: "  MISSED"}.get(line.met, "")) for line in lines]  # type: ignore[arg-type]
+    first, second = (max(len(getattr(line, name)) for line in rows) for name in ("what", "measured"))
     terminalreporter.write_line("")
-    for line in shown:
+    for line in rows:
         terminalreporter.write_line(f"{line.what:<{first}}  {line.measured:>{second}}  {line.target}".rstrip())
     terminalreporter.write_line(
         "\nShares, cells/h and the gain by sharing are of CPU seconds, all else is by the clock: for a quiet machine.\n"

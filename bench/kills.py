@@ -111,8 +111,8 @@ class Course:
         file.write_text(yaml.safe_dump(STUDIES[study], sort_keys=False))
         knockout = Path(sys.executable).with_name("knockout")
         with self._log(study).open("ab") as log:
-            asked = [str(knockout), command, str(file), "--out", str(self.out(study))]
-            return subprocess.Popen(asked, stdout=log, stderr=log, start_new_session=True)
+            arguments = [str(knockout), command, str(file), "--out", str(self.out(study))]
+            return subprocess.Popen(arguments, stdout=log, stderr=log, start_new_session=True)
 
     def finish(self) -> None:
         """Run both studies to their end, the search once more after its confirmation: its page then shows that."""
@@ -133,25 +133,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    rng, kills, faults = random.Random(asked.seed), Counter[str](), Counter[str]()
+    arguments = parser.parse_args()
+    rng, kills, faults = random.Random(arguments.seed), Counter[str](), Counter[str]()
     folder = Path(tempfile.mkdtemp(prefix="knockout-kills-"))
     undisturbed = Course(folder / "undisturbed")
     undisturbed.finish()
     faults["ended badly"] += len(undisturbed.faults)
     for number in itertools.count(1):
-        left = asked.kills - kills.total()
+        left = arguments.kills - kills.total()
         if left <= 0:
             break
         course = Course(folder / f"course-{number}")
         for stage in STAGES:
-            kills += kill_in(stage, course, min(TURNS, asked.kills - kills.total()), rng)
+            kills += kill_in(stage, course, min(TURNS, arguments.kills - kills.total()), rng)
         course.finish()
         counted = compare(course, undisturbed)
         faults["ended badly"] += len(course.faults)
         faults.update(kind for kind, _ in counted)
-        shown = [*course.faults, *map(": ".join, counted)][:20]
-        print(f"course {number}: {dict(kills)}", *shown, sep="\n  ", flush=True)
+        reported = [*course.faults, *map(": ".join, counted)][:20]
+        print(f"course {number}: {dict(kills)}", *reported, sep="\n  ", flush=True)
     print(f"{kills.total()} kills: {', '.join(f'{n} in {stage}' for stage, n in kills.items())}")
     print(", ".join(f"{faults[kind]} {kind}" for kind in ("lost", "doubled", "corrupt", "left over", "ended badly")))
     sys.exit(bool(faults.total()))
@@ -208,11 +208,11 @@ def _written(path: Path) -> float:
 
 
 def compare(course: Course, undisturbed: Course) -> list[tuple[str, str]]:
-    """Return what is lost, doubled, corrupt or left over in a folder, beside that of a study nobody disturbed."""
+    """Return what is lost, doubled, corrupt or left over in a folder, against that of an undisturbed study."""
     folders = {study: (course.out(study), undisturbed.out(study)) for study in STUDIES}
-    found = [check(*pair) for pair in folders.values() for check in (_cells, _runs, _files)]
+    checks = [check(*pair) for pair in folders.values() for check in (_cells, _runs, _files)]
     faults: list[tuple[str, str]] = []
-    for each in [*found, _trials(*folders["search"])]:
+    for each in [*checks, _trials(*folders["search"])]:
         try:
             faults += each
         except Exception as error:  # what cannot be read
@@ -266,10 +266,10 @@ def _files(out: Path, other: Path) -> Iterator[tuple[str, str]]:
     ours, theirs = _names(out), _names(other)
     yield from (("lost", f"file {name}") for name in theirs - ours)
     yield from (("left over", f"file {name}") for name in ours - theirs)
-    for known in out.rglob(LIST):
-        for name, digests in json.loads(known.read_text())["files"].items():
-            if digest(known.parent / name) not in digests:
-                yield "corrupt", f"{known.parent / name}"
+    for list_file in out.rglob(LIST):
+        for name, digests in json.loads(list_file.read_text())["files"].items():
+            if digest(list_file.parent / name) not in digests:
+                yield "corrupt", f"{list_file.parent / name}"
 
 
 def _names(out: Path) -> set[str]:

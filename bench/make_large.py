@@ -100,11 +100,11 @@ def _cells(
 
 
 def _without_silence(matrix: sparse.csr_matrix, rng: np.random.Generator) -> sparse.csr_matrix:
-    """Let a gene that no cell shows be seen once: one and the same value in every cell is refused."""
+    """Give each gene without counts one count: a gene with one value in every cell is refused."""
     silent = np.flatnonzero(np.asarray(matrix.getnnz(axis=0)) == 0)
     where = (rng.integers(matrix.shape[0], size=len(silent)), silent)
-    seen = sparse.csr_matrix((np.ones(len(silent), dtype=np.float32), where), shape=matrix.shape)
-    return (matrix + seen).tocsr()
+    counts = sparse.csr_matrix((np.ones(len(silent), dtype=np.float32), where), shape=matrix.shape)
+    return (matrix + counts).tocsr()
 
 
 def _study(folder: Path) -> Path:

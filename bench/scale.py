@@ -46,8 +46,8 @@ def main() -> None:
     print("| step, shared | peak to train |")
     print("| ---: " * 11 + "|")
     for genes, cells, edges in SIZES:
-        asked = [sys.executable, __file__, "--size", *map(str, (genes, cells, edges))]
-        m = json.loads(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
+        command = [sys.executable, __file__, "--size", *map(str, (genes, cells, edges))]
+        m = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         print(
             f"| {genes:,} | {cells:,} | {edges:,} | {m['file']:.0f} MB | {m['read']:.1f} s | {m['audit']:.1f} s "
             f"| {m['peak_plan']:.2f} GiB | {m['step']:.2f} s | {m['epoch'] / 60:.1f} min | {m['shared']:.2f} s "
@@ -78,8 +78,8 @@ def measure(genes: int, cells: int, edges: int) -> dict[str, float]:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="knockout-scale-") as folder:
         given = {"genes": genes, "cells": cells, "edges": edges}
-        made = [sys.executable, str(Path(__file__).with_name("make_large.py")), folder]
-        subprocess.run([*made, *(f"--{k}={v}" for k, v in given.items())], check=True, stdout=subprocess.DEVNULL)
+        command = [sys.executable, str(Path(__file__).with_name("make_large.py")), folder]
+        subprocess.run([*command, *(f"--{k}={v}" for k, v in given.items())], check=True, stdout=subprocess.DEVNULL)
         file = Path(folder, "large.h5ad")
         started = time.process_time()
         dataset = readers.read(file, network_file=Path(folder, "network.csv"), tfs_file=Path(folder, "tfs.csv"))

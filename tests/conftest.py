@@ -18,7 +18,7 @@ import yaml
 from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks this small only wait for a second thread: 7 times the CPU time
-os.environ.pop("MLFLOW_TRACKING_URI", None)  # the store of whoever runs the tests
+os.environ.pop("MLFLOW_TRACKING_URI", None)  # a store of the user who runs the tests
 
 # HYPOTHESIS_PROFILE=ci tries five times as many examples
 settings.register_profile("fast", max_examples=20, deadline=None, derandomize=True, print_blob=False)
@@ -158,7 +158,7 @@ class Silent(Contrast):
 
 @dataclass(frozen=True)
 class Finished:
-    """What a command ended with."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -175,10 +175,10 @@ def drawn() -> None:
 
 @pytest.fixture(autouse=True)
 def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the drawing of figures out of reports, which takes most of their time, where no test looks at one."""
+    """Leave the drawing of figures out of reports, which takes most of their time, in tests that check none."""
     path = request.node.path
     if "reports.build" not in sys.modules and "knockout" not in request.fixturenames and path.parent.name != "reports":
-        return  # whoever writes no report need not wait for matplotlib
+        return  # tests without a report need not wait for matplotlib
     if path.name not in DRAWN and "drawn" not in request.fixturenames:
         draw_nothing(monkeypatch)
 

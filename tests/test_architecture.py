@@ -1,4 +1,4 @@
-"""What answers without loading heavy libraries; who may import whom is in pyproject (import-linter)."""
+"""Entry points that load no heavy libraries; the import contracts are in pyproject (import-linter)."""
 
 import ast
 import itertools
@@ -44,14 +44,14 @@ PACKAGES = ("components", "knockout", "reports", "search_spaces", "study")
 )
 def test_heavy_libraries_are_left_out(statement: str, left_out: list[str]):
     script = f"import sys; {statement}; print(); print(*(m for m in {left_out} if m in sys.modules))"
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines()[-1] == ""
+    assert completed.stdout.splitlines()[-1] == ""
 
 
 def test_every_metric_that_a_cell_computes_has_its_words_in_reports():
@@ -62,7 +62,7 @@ def test_every_metric_that_a_cell_computes_has_its_words_in_reports():
     assert all(worded.METRICS[name].higher_is_better for name in computed.METRICS), "searches maximise them"
 
 
-def test_every_way_a_cell_ends_is_known_to_reports():
+def test_every_status_of_a_cell_is_defined_in_reports():
     from reports.table.scores import Status as Known
     from study.spec.records import Status
 
@@ -73,10 +73,10 @@ DATA = {".parquet", ".h5ad", ".h5", ".loom", ".npy", ".npz", ".mtx", ".pt", ".pk
 
 
 def test_no_data_are_kept_in_the_repository():
-    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
+    completed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if completed.returncode:
         pytest.skip("not a git checkout")
-    names = [name for name in done.stdout.split("\0") if name]
+    names = [name for name in completed.stdout.split("\0") if name]
     assert not [name for name in names if Path(name).suffix in DATA]
     assert not [name for name in names if (ROOT / name).is_file() and (ROOT / name).stat().st_size > 250_000]
 
@@ -101,5 +101,7 @@ def test_commands_that_are_printed_are_quoted():
             texts = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.JoinedStr))
             for text in texts:
                 for before, after in itertools.pairwise(text.values):
-                    said = before.value if isinstance(before, ast.Constant) else ""
-                    assert not (isinstance(after, ast.FormattedValue) and typed.search(said)), f"{path}: {said!r}"
+                    constant = before.value if isinstance(before, ast.Constant) else ""
+                    assert not (isinstance(after, ast.FormattedValue) and typed.search(constant)), (
+                        f"{path}: {constant!r}"
+                    )

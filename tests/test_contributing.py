@@ -17,8 +17,8 @@ def test_the_level_in_ten_lines_is_a_working_gnn():
         exec(compile(code, "CONTRIBUTING.md", "exec"), {"__name__": "contributing"})
         settings = registry.parse("gnn", "graphconv", {"widths": [8, 4]})
         gnn = registry.level("gnn", "graphconv")(settings, 5)
-        found = gnn(torch.ones(6, 5), torch.tensor([[0, 1], [1, 0]]))
-        assert [tuple(layer.shape) for layer in found.layers] == [(6, 8), (6, 4)]
-        assert found.expert_score(torch.tensor([[0, 1]])).shape == (1,)
+        embeddings = gnn(torch.ones(6, 5), torch.tensor([[0, 1], [1, 0]]))
+        assert [tuple(layer.shape) for layer in embeddings.layers] == [(6, 8), (6, 4)]
+        assert embeddings.expert_score(torch.tensor([[0, 1]])).shape == (1,)
     finally:
         registry._LEVELS["gnn"] = before

@@ -62,7 +62,7 @@ options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 asked = pd.read_csv(options["--pairs"], index_col=0)
 asked.assign(score=range(len(asked))).to_csv(options["--out"], index=False)
 """
-# a repository of the layout that docs/bring-your-own.md speaks of: paths in the code, a model at its end
+# a repository of the layout that docs/bring-your-own.md describes: paths in the code, a model at its end
 THEIRS = """
 import argparse
 import pandas as pd, torch
@@ -104,7 +104,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with what the documentation takes for granted: data, networks, lists, programs."""
+    """Return a folder with the inputs that the documentation presumes: data, networks, lists, programs."""
     folder = tmp_path_factory.mktemp("given")
     dataset = simulate(SimulatorSettings(genes=64, tfs=8, cells=60), seed=1)
     sets = [*(("STRING", cell) for cell in CELLS), ("Non-Specific", "mDC")]
@@ -154,7 +154,7 @@ def sizes(study: Path) -> dict[str, str]:
 
 
 class Reader:
-    """Does what a page says, block by block, in a folder with what it takes for granted."""
+    """Executes a page, block by block, in a folder with the inputs that it presumes."""
 
     def __init__(self, page: Path, folder: Path, knockout: Callable[..., Any]) -> None:
         self.blocks, self.folder, self.knockout = list(blocks(page)), folder, knockout
@@ -176,8 +176,12 @@ class Reader:
     def do_sh(self, block: Block, number: int) -> str:
         """Run a command: one of knockout in this process, another one in a shell."""
         if not block.text.startswith("knockout "):
-            done = subprocess.run(["bash", "-ec", block.text], capture_output=True, text=True)
-            return f"exit code {done.returncode}\n{done.stdout}{done.stderr}" if done.returncode else ""
+            completed = subprocess.run(["bash", "-ec", block.text], capture_output=True, text=True)
+            return (
+                f"exit code {completed.returncode}\n{completed.stdout}{completed.stderr}"
+                if completed.returncode
+                else ""
+            )
         if "other-results" in block.text and Path("results").is_dir():
             shutil.copytree("results", "other-results")
         ended = self.knockout(*small(shlex.split(block.text)[1:]))
@@ -213,7 +217,7 @@ class Reader:
         return "" if any(block.title in other.text for other in later if other.language == "sh") else "nobody reads it"
 
     def do_text(self, block: Block, number: int) -> str:
-        """Compare what the page says that the command before prints with what it printed: all but numbers."""
+        """Compare the output on the page with that of the command before it: all but numbers."""
         if shape(block.text) in shape(self.printed):
             return ""
         return f"printed was\n{self.printed}"
@@ -263,5 +267,5 @@ def test_what_is_left_out_stands_in_the_documentation():
     every = [block for page in PAGES for block in blocks(page)]
     assert len(every) > 60
     assert [pattern for pattern in NOT_RUN if not any(re.search(pattern, block.text) for block in every)] == []
-    known = {name.removeprefix("do_") for name in vars(Reader) if name.startswith("do_")}
-    assert {block.language for block in every} <= known
+    languages = {name.removeprefix("do_") for name in vars(Reader) if name.startswith("do_")}
+    assert {block.language for block in every} <= languages

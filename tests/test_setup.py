@@ -1,4 +1,4 @@
-"""The set-up behind a proxy that opens TLS: the Makefile's uv gets through with what pip is told, and no more."""
+"""The set-up behind a proxy that opens TLS: the Makefile's uv connects with the settings of pip, and with no others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parent.parent
-HOST = "index.test"  # no name server knows it, only the proxy
+HOST = "index.test"  # in no name server, only in the proxy
 INDEX = f"https://{HOST}/simple/"
 WHEEL = "tiny_example-1.0-py3-none-any.whl"
 Install = Callable[..., dict[str, tuple[int, str]]]
@@ -36,8 +36,8 @@ FOREIGN = ("PIP_", "UV_", "SSL_", "REQUESTS_", "CURL_", "HTTP", "http", "ALL_", 
 def signed(folder: Path, name: str, issuer: str, *, ca: bool) -> None:
     """Write the certificate and the key of a name, signed by another that is written there, or by itself."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    kept = folder / f"{issuer}.key"
-    signs = key if name == issuer else serialization.load_pem_private_key(kept.read_bytes(), None)
+    issuer_key = folder / f"{issuer}.key"
+    signs = key if name == issuer else serialization.load_pem_private_key(issuer_key.read_bytes(), None)
     assert isinstance(signs, ec.EllipticCurvePrivateKey)
     usage = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False)
     usage |= {"encipher_only": False, "decipher_only": False, "digital_signature": not ca}
@@ -121,7 +121,7 @@ def proxy(certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 def install(tmp_path: Path) -> Install:
     """Install the wheel by pip, and as the Makefile does, in an environment that has these settings alone."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     makefile, target = tmp_path / "try.mk", ["--no-deps", "--target"]
     words = ["pip", "install", "--no-cache", *target, f"{tmp_path}/uv", "tiny-example"]
     makefile.write_text(f"include Makefile\ntry:\n\t@$(UV) {' '.join(words)}\n")
@@ -135,35 +135,35 @@ def install(tmp_path: Path) -> Install:
     def both(settings: dict[str, str], config: str = "[global]\n") -> dict[str, tuple[int, str]]:
         (tmp_path / "pip.conf").write_text(config)
         own = {"HOME": str(tmp_path), "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"), "UV_NO_CONFIG": "1"}
-        ended = {}
+        outcomes = {}
         for name, command in commands.items():
-            environment = {**kept, **own, **settings}
-            done = subprocess.run(
+            environment = {**inherited, **own, **settings}
+            completed = subprocess.run(
                 command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
             )
-            ended[name] = (min(done.returncode, 1), done.stdout + done.stderr)
-        return ended
+            outcomes[name] = (min(completed.returncode, 1), completed.stdout + completed.stderr)
+        return outcomes
 
     return both
 
 
-@pytest.mark.parametrize("told", ["variables", "pip.conf", "variables beside another bundle", "a second index"])
-def test_uv_gets_through_where_pip_does(install: Install, certificates: Path, proxy: str, told: str):
+@pytest.mark.parametrize("source", ["variables", "pip.conf", "variables beside another bundle", "a second index"])
+def test_uv_connects_where_pip_does(install: Install, certificates: Path, proxy: str, source: str):
     values = {"cert": str(certificates / "office.test.pem"), "proxy": proxy, "index-url": INDEX}
     settings = {f"PIP_{key.upper().replace('-', '_')}": value for key, value in values.items()}
     config = "[global]\n"
-    if told == "pip.conf":
+    if source == "pip.conf":
         settings, config = {}, config + "".join(f"{key} = {value}\n" for key, value in values.items())
-    elif told == "a second index":
+    elif source == "a second index":
         settings |= {"PIP_INDEX_URL": f"https://{HOST}/empty/", "PIP_EXTRA_INDEX_URL": INDEX}
-    elif told != "variables":
+    elif source != "variables":
         settings["SSL_CERT_FILE"] = str(certificates / "elsewhere.test.pem")
-    for name, (code, said) in install(settings, config).items():
-        assert code == 0, f"{name}: {said}"
-        assert "warning" not in said.lower(), f"{name}: {said}"
+    for name, (code, output) in install(settings, config).items():
+        assert code == 0, f"{name}: {output}"
+        assert "warning" not in output.lower(), f"{name}: {output}"
 
 
-def test_neither_trusts_a_certificate_that_nobody_named(install: Install, certificates: Path, proxy: str):
+def test_neither_trusts_an_unnamed_certificate(install: Install, certificates: Path, proxy: str):
     settings = {"PIP_CERT": str(certificates / "elsewhere.test.pem"), "PIP_PROXY": proxy, "PIP_INDEX_URL": INDEX}
-    for name, (code, said) in install(settings).items():
-        assert code and "certificate" in said.lower(), f"{name}: {said}"
+    for name, (code, output) in install(settings).items():
+        assert code and "certificate" in output.lower(), f"{name}: {output}"

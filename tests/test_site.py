@@ -1,4 +1,4 @@
-"""The site as `make docs` builds it: its notebooks run in a real kernel, and their pages show what came out."""
+"""The site as `make docs` builds it: its notebooks run in a real kernel, and their pages show the outputs."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def test_notebooks_are_kept_without_outputs():
 def build_pages(site: Path) -> dict[str, str]:
     """Build the site, and return the text of the notebooks' pages, the reports in them left out."""
     build = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(site)]
-    done = subprocess.run(
+    completed = subprocess.run(
         build, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert completed.returncode == 0, completed.stdout + completed.stderr
     texts = {path.stem: (site / "notebooks" / path.stem / "index.html").read_text() for path in NOTEBOOKS}
     assert all("<iframe srcdoc=" in text and 'class="output"' not in text for text in texts.values())
     assert not any("knockout-notebook-" in text for text in texts.values()), "no path of the machine is shown"
@@ -53,7 +53,7 @@ SHOWN = {
 @pytest.mark.timeout(900)
 def test_notebooks_show_what_they_are_about(tmp_path: Path):
     pages = build_pages(tmp_path)  # once: workers share no fixture
-    assert [name for name, shown in SHOWN.items() if not re.search(shown, pages[name])] == []
+    assert [name for name, pattern in SHOWN.items() if not re.search(pattern, pages[name])] == []
 
 
 @pytest.mark.slow

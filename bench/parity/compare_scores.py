@@ -78,12 +78,12 @@ def main() -> None:
     out = OutFolder(given.out)
     cells = cells_of(given.study, given.data, given.arm)
     scored = [cell for cell in cells if (folder_of(given.exams, cell) / given.scores).is_file()]
-    done = [cell for cell in scored if out.predictions(cell.digest).is_file()]
-    if not done:
+    compared = [cell for cell in scored if out.predictions(cell.digest).is_file()]
+    if not compared:
         raise SystemExit(f"no exam has both {given.scores} below {given.exams} and the arm's cell in {given.out}")
-    for cell in (cell for cell in cells if cell not in done):
+    for cell in (cell for cell in cells if cell not in compared):
         print(f"left out: {cell.label}, without {'the arm' if cell in scored else given.scores}")
-    rows = pd.concat([compare(cell, folder_of(given.exams, cell), given.scores, out) for cell in done])
+    rows = pd.concat([compare(cell, folder_of(given.exams, cell), given.scores, out) for cell in compared])
     print(table(rows).to_string(index=False, float_format=lambda value: f"{value:.3f}"))
 
 

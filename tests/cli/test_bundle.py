@@ -1,4 +1,4 @@
-"""A study as one archive: packed the same twice, checked, and found out where somebody changed it."""
+"""A study as one archive: packed the same twice, checked, and every change of it detected."""
 
 from __future__ import annotations
 
@@ -63,27 +63,27 @@ def changed(packed: Path, tmp_path: Path) -> Callable[..., Path]:
             files[name] = edit(before).encode()
             assert files[name].decode() != before, f"{name} was not changed"
         if forge:
-            said = json.loads(files["manifest.json"])
-            said["members"] |= {name: hashlib.sha256(files[name]).hexdigest() for name in edits}
-            said |= manifest or {}
-            files["manifest.json"] = json.dumps(said).encode()
+            content = json.loads(files["manifest.json"])
+            content["members"] |= {name: hashlib.sha256(files[name]).hexdigest() for name in edits}
+            content |= manifest or {}
+            files["manifest.json"] = json.dumps(content).encode()
         write_archive(files, tmp_path / "changed.zip")
         return tmp_path / "changed.zip"
 
     return change
 
 
-def differing(ended: Any) -> dict[str, str]:
+def differing(completed: Any) -> dict[str, str]:
     """Return what differs and what was seen, by name, of the table that was printed."""
-    assert ended.code == 1 and "do not trust this bundle" in ended.out, ended.out + ended.err
-    rows = [[cell.strip() for cell in line.split("│")] for line in ended.out.splitlines() if "│" in line]
+    assert completed.code == 1 and "do not trust this bundle" in completed.out, completed.out + completed.err
+    rows = [[cell.strip() for cell in line.split("│")] for line in completed.out.splitlines() if "│" in line]
     whole: list[list[str]] = []
     for row in rows:  # a long cell goes on in the next line
         if row[1]:
             whole.append(row)
         else:
             whole[-1] = [f"{a}{b}" for a, b in zip(whole[-1], row, strict=True)]
-    return {what: seen for what, word, seen in whole if word == "DIFFERS"}
+    return {what: observed for what, word, observed in whole if word == "DIFFERS"}
 
 
 def replaced(before: str, after: str) -> Callable[[str], str]:
@@ -103,9 +103,9 @@ def test_the_same_study_gives_the_same_archive_which_agrees_with_itself(
     knockout: Knockout, registered: Path, packed: Path, tmp_path: Path
 ):
     before = {str(path): path.stat().st_mtime_ns for path in registered.rglob("*")}
-    done = knockout("bundle", registered, "--to", tmp_path / "again.zip")
-    assert done.code == 0 and (tmp_path / "again.zip").read_bytes() == packed.read_bytes()
-    assert hashlib.sha256(packed.read_bytes()).hexdigest() in done.out
+    completed = knockout("bundle", registered, "--to", tmp_path / "again.zip")
+    assert completed.code == 0 and (tmp_path / "again.zip").read_bytes() == packed.read_bytes()
+    assert hashlib.sha256(packed.read_bytes()).hexdigest() in completed.out
     assert {str(path): path.stat().st_mtime_ns for path in registered.rglob("*")} == before
     checked = knockout("check", tmp_path / "again.zip")
     assert checked.code == 0 and "DIFFERS" not in checked.out and "agrees with itself" in checked.out
@@ -129,7 +129,7 @@ def test_a_bundle_holds_what_a_reviewer_needs_and_no_data(packed: Path):
     assert yaml.safe_load(files["study.yaml"])["name"] == "tiny" and "torch==" in files["environment.txt"].decode()
 
 
-def test_the_report_of_a_bundle_says_what_the_report_of_the_study_says(packed: Path, finished: Path):
+def test_the_report_of_a_bundle_equals_the_report_of_the_study(packed: Path, finished: Path):
     files = read_archive(packed)
     for name in ("conclusions", "findings", "scores_auroc", "scores_auprc", "gain_over_strongest_control"):
         own = (finished / "report" / "tables" / f"{name}.csv").read_bytes()
@@ -140,8 +140,8 @@ def test_the_study_of_a_bundle_is_the_study(packed: Path, finished: Path, tmp_pa
     from study.study_file.study import load_study
 
     (tmp_path / "study.yaml").write_bytes(read_archive(packed)["study.yaml"])
-    asked, given = load_study(tmp_path / "study.yaml"), load_study(finished.parent / "tiny.yaml")
-    assert asked.arms == given.arms and asked.content == given.content
+    bundled, given = load_study(tmp_path / "study.yaml"), load_study(finished.parent / "tiny.yaml")
+    assert bundled.arms == given.arms and bundled.content == given.content
 
 
 def test_a_change_without_a_new_digest_is_named(knockout: Knockout, changed: Any):
@@ -200,8 +200,8 @@ def test_a_registration_that_was_changed_is_found(knockout: Knockout, changed: A
     ],
 )
 def test_a_table_that_cannot_be_read_does_not_agree(knockout: Knockout, changed: Any, edit: Callable[[str], str]):
-    ended = knockout("check", changed({"cells.csv": edit}))
-    assert {"table", "report"} & {what.split("/")[0] for what in differing(ended)} and ended.err == ""
+    completed = knockout("check", changed({"cells.csv": edit}))
+    assert {"table", "report"} & {what.split("/")[0] for what in differing(completed)} and completed.err == ""
 
 
 def test_a_plan_that_does_not_fit_its_table_is_found(knockout: Knockout, changed: Any, packed: Path):
@@ -216,14 +216,14 @@ def test_words_cannot_be_struck_out_as_versions(knockout: Knockout, changed: Any
     assert "not those of a report" in wrong["report"]
 
 
-def test_other_versions_are_said_and_their_pictures_left_out(knockout: Knockout, changed: Any, packed: Path):
+def test_other_versions_are_stated_and_their_pictures_left_out(knockout: Knockout, changed: Any, packed: Path):
     libraries = json.loads(read_archive(packed)["manifest.json"])["libraries"]
     older = [re.sub("^matplotlib .*", "matplotlib 3.9.0", one) for one in libraries]
     now = next(one for one in libraries if one.startswith("matplotlib"))
     drawn = {"report/report.html": lambda t: t.replace("<svg ", "<svg x='1' ", 1).replace(now, "matplotlib 3.9.0")}
-    ended = knockout("check", changed(drawn, manifest={"libraries": older}))
-    assert ended.code == 0 and "pictures of other versions are not compared" in " ".join(ended.out.split())
-    assert "matplotlib 3.9.0" in ended.out
+    completed = knockout("check", changed(drawn, manifest={"libraries": older}))
+    assert completed.code == 0 and "pictures of other versions are not compared" in " ".join(completed.out.split())
+    assert "matplotlib 3.9.0" in completed.out
 
 
 def test_files_that_are_missing_or_added_are_named(knockout: Knockout, packed: Path, tmp_path: Path):
@@ -243,15 +243,15 @@ def link(archive: zipfile.ZipFile) -> None:
 
 
 def encrypted(path: Path) -> None:
-    with zipfile.ZipFile(path, "w") as made:
-        made.writestr("a.txt", "x")
+    with zipfile.ZipFile(path, "w") as zipped:
+        zipped.writestr("a.txt", "x")
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(content)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("../evil.txt", "leads out"),
         ("a/../../evil.txt", "leads out"),
@@ -264,13 +264,13 @@ def encrypted(path: Path) -> None:
         ("MANIFEST.json", "stands twice"),
     ],
 )
-def test_a_name_that_leads_elsewhere_is_refused(knockout: Knockout, tmp_path: Path, name: str, said: str):
+def test_a_name_that_leads_elsewhere_is_refused(knockout: Knockout, tmp_path: Path, name: str, message: str):
     path = tmp_path / "x.zip"
-    with zipfile.ZipFile(path, "w") as made:
-        made.writestr("manifest.json", "{}")
-        made.writestr(name, "x")
-    ended = knockout("check", path)
-    assert ended.code == 2 and said in ended.err and "Traceback" not in ended.err
+    with zipfile.ZipFile(path, "w") as zipped:
+        zipped.writestr("manifest.json", "{}")
+        zipped.writestr(name, "x")
+    completed = knockout("check", path)
+    assert completed.code == 2 and message in completed.err and "Traceback" not in completed.err
     assert [p.name for p in tmp_path.iterdir()] == ["x.zip"]
 
 
@@ -282,21 +282,21 @@ def test_what_is_no_sound_archive_is_refused(
     middle[len(content) // 3] ^= 0xFF
     for spoiled in (b"", b"PK", content[: len(content) // 2], bytes(middle), b"x" * 1000):
         path.write_bytes(spoiled)
-        ended = knockout("check", path)
-        assert ended.code == 2 and "damaged" in ended.err and ended.err.count("\n") == 1
+        completed = knockout("check", path)
+        assert completed.code == 2 and "damaged" in completed.err and completed.err.count("\n") == 1
     encrypted(path)
     assert "is encrypted" in knockout("check", path).err
-    with zipfile.ZipFile(path, "w") as made:
-        link(made)
+    with zipfile.ZipFile(path, "w") as zipped:
+        link(zipped)
     assert "is a link" in knockout("check", path).err
-    with zipfile.ZipFile(path, "w") as made:
-        made.writestr("a.txt", "x")
+    with zipfile.ZipFile(path, "w") as zipped:
+        zipped.writestr("a.txt", "x")
     assert "no bundle of knockout" in knockout("check", path).err
     for manifest in ("{}", '{"version": 99}', "[]", "[" * 10_000):
-        with zipfile.ZipFile(path, "w") as made:
-            made.writestr("manifest.json", manifest)
-        ended = knockout("check", path)
-        assert ended.code == 2 and "manifest.json" in ended.err
+        with zipfile.ZipFile(path, "w") as zipped:
+            zipped.writestr("manifest.json", manifest)
+        completed = knockout("check", path)
+        assert completed.code == 2 and "manifest.json" in completed.err
     assert knockout("check", tmp_path).code == knockout("check", tmp_path / "none.zip").code == 2
     monkeypatch.setattr(archive, "MOST_BYTES", 1000)
     assert "unpacks to more than" in knockout("check", packed).err
@@ -304,11 +304,11 @@ def test_what_is_no_sound_archive_is_refused(
     assert "files, more than 3" in knockout("check", packed).err
 
 
-def test_an_archive_that_lies_about_its_size_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_archive_with_a_false_size_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(archive, "MOST_BYTES", 100_000)
     path = tmp_path / "x.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
-        made.writestr("a.txt", b"\0" * 10_000_000)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("a.txt", b"\0" * 10_000_000)
     content = bytearray(path.read_bytes())
     at = content.index(b"PK\x01\x02")
     content[at + 24 : at + 28] = (10).to_bytes(4, "little")  # the size it declares
@@ -325,22 +325,22 @@ def test_a_registration_that_unfolds_without_end_is_refused(knockout: Knockout, 
 
 def test_a_bundle_is_refused_where_it_cannot_be(knockout: Knockout, finished: Path, packed: Path, tmp_path: Path):
     (tmp_path / "mine.zip").write_text("mine")
-    for command, said in (
+    for command, message in (
         (("bundle", tmp_path, "--to", tmp_path / "a.zip"), "no study was run here"),
         (("bundle", tmp_path / "none", "--to", tmp_path / "a.zip"), "no study was run here"),
         (("bundle", finished, "--to", tmp_path / "a.tar"), "name it a.zip"),
         (("bundle", finished, "--to", tmp_path / "mine.zip"), "another file is there already"),
     ):
-        ended = knockout(*command)
-        assert ended.code == 2 and said in ended.err and ended.err.count("\n") == 1
+        completed = knockout(*command)
+        assert completed.code == 2 and message in completed.err and completed.err.count("\n") == 1
     assert (tmp_path / "mine.zip").read_text() == "mine" and not (tmp_path / "a.zip").exists()
 
 
 def test_no_password_is_in_a_bundle(knockout: Knockout, finished_search: Path, tmp_path: Path):
     out = Path(shutil.copytree(finished_search, tmp_path / "out"))
     file = OutFolder(out).search.summary
-    said = json.loads(file.read_text()) | {"storage": "postgresql://me:sesame1@host/db?token=sesame2"}
-    file.write_text(json.dumps(said))
+    summary = json.loads(file.read_text()) | {"storage": "postgresql://me:sesame1@host/db?token=sesame2"}
+    file.write_text(json.dumps(summary))
     add_command(out, "knockout run x --tracking-uri http://me:sesame3@host --out out")
     assert knockout("bundle", out, "--to", tmp_path / "s.zip").code == 0
     for name, content in read_archive(tmp_path / "s.zip").items():

@@ -1,4 +1,4 @@
-"""Whatever may take more than two seconds says what it is doing."""
+"""Every step that may take more than two seconds is printed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from study.cli.stored.experiments import FETCHING
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Say at once what is being done, however short it is."""
+    """Print every notice at once, without its delay."""
 
     class Notice:
         def __init__(self, text: str) -> None:
             make_console().print(f"{text} ...", soft_wrap=True)
 
         def change(self, text: str) -> None:
-            """Say nothing more."""
+            """Print nothing more."""
 
         def call_off(self) -> None:
             """Nothing to call off."""
@@ -37,7 +37,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "slow", "said"),
+    ("command", "slow", "notice"),
     [
         ("report {study}", "study.actions.report.analyse", WRITING),
         ("report {search}", "study.actions.report.build_search", WRITING),
@@ -56,7 +56,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("data check {new}", "components.data.readers.read", "reading the data sets"),
     ],
 )
-def test_a_command_says_what_it_does_before_it_does_it(
+def test_a_command_prints_a_step_before_it_begins(
     knockout: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
     at_once: None,
@@ -65,7 +65,7 @@ def test_a_command_says_what_it_does_before_it_does_it(
     tmp_path: Path,
     command: str,
     slow: str,
-    said: str,
+    notice: str,
 ):
     def reach(*arguments: object, **more: object) -> None:
         raise KnockoutError("reached")
@@ -74,12 +74,12 @@ def test_a_command_says_what_it_does_before_it_does_it(
     study = Path(shutil.copytree(finished, tmp_path / "study"))
     folders = {"study": study, "search": finished_search, "other": finished, "new": tmp_path / "new"}
     files = {"file": finished.parent / "tiny.yaml", "search_file": finished_search.parent / "tiny.yaml"}
-    ended = knockout(*command.format(**folders, **files).split())
-    assert ended.err == "error: reached\n"
-    assert ended.out.splitlines()[-1] == f"{said} ..."
+    completed = knockout(*command.format(**folders, **files).split())
+    assert completed.err == "error: reached\n"
+    assert completed.out.splitlines()[-1] == f"{notice} ..."
 
 
-def test_the_end_of_a_run_says_what_it_does_after_the_last_cell(
+def test_the_end_of_a_run_prints_its_steps_after_the_last_cell(
     knockout: Callable[..., Any], at_once: None, capsys: pytest.CaptureFixture[str]
 ):
     with LiveProgress(make_console()) as progress:
@@ -87,7 +87,7 @@ def test_the_end_of_a_run_says_what_it_does_after_the_last_cell(
     assert CLOSING in capsys.readouterr().out
 
 
-def test_what_is_quick_says_nothing(monkeypatch: pytest.MonkeyPatch):
+def test_what_is_quick_prints_nothing(monkeypatch: pytest.MonkeyPatch):
     printed: SimpleQueue[str] = SimpleQueue()
     console = SimpleNamespace(print=lambda text, **_: printed.put(text))
     monkeypatch.setattr(display, "make_console", lambda: console)

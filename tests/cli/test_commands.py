@@ -20,21 +20,21 @@ TABLE1 = ROOT.parent / "shared" / "published" / "scunigp_table1_auroc.csv"
 Knockout = Callable[..., Any]
 
 
-def refused(ended: Any, *said: str) -> None:
-    assert ended.code == 2
-    assert "Traceback" not in ended.err + ended.out
-    for words in said:
-        assert words in " ".join(ended.err.split()), ended.err
+def refused(completed: Any, *messages: str) -> None:
+    assert completed.code == 2
+    assert "Traceback" not in completed.err + completed.out
+    for words in messages:
+        assert words in " ".join(completed.err.split()), completed.err
 
 
-def one_error(ended: Any, *said: str) -> None:
-    refused(ended, *said)
-    assert ended.err.startswith("error: ") and ended.err.count("\n") == 1
+def one_error(completed: Any, *messages: str) -> None:
+    refused(completed, *messages)
+    assert completed.err.startswith("error: ") and completed.err.count("\n") == 1
 
 
 def test_version_is_that_of_the_package(knockout: Knockout):
-    ended = knockout("--version")
-    assert (ended.code, ended.out) == (0, f"knockout {version('knockout')}\n")
+    completed = knockout("--version")
+    assert (completed.code, completed.out) == (0, f"knockout {version('knockout')}\n")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_wrong_call_ends_with_exit_code_2_and_what_is_wrong(knockout: Knockout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["run", "missing.yaml", "--out", "o"], "missing.yaml: there is no such study file"),
         (["run", ".", "--out", "o"], "this is a folder"),
@@ -78,11 +78,11 @@ def test_a_wrong_call_ends_with_exit_code_2_and_what_is_wrong(knockout: Knockout
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_users_mistake_ends_with_one_line_and_writes_nothing(
-    knockout: Knockout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+    knockout: Knockout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    one_error(knockout(*arguments), said)
+    one_error(knockout(*arguments), message)
     assert list((tmp_path / "empty").iterdir()) == []
 
 
@@ -129,7 +129,7 @@ def test_a_study_ran_to_its_end_has_everything_and_is_not_run_again(
     assert (out / "report" / "report.html").exists()
 
 
-def test_status_and_plan_say_what_is_done(knockout: Knockout, finished: Path):
+def test_status_and_plan_count_what_is_done(knockout: Knockout, finished: Path):
     status = knockout("status", finished)
     assert status.code == 0 and "6 of 6 cells (6 ok)" in status.out and "2/2" in status.out
     plan = knockout("plan", finished.parent / "tiny.yaml", "--out", finished)
@@ -141,8 +141,8 @@ def test_plan_estimates_the_cost_and_writes_nothing(
     knockout: Knockout, study_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    done = knockout("plan", study_file())
-    assert done.code == 0 and "6 cells to run: about" in done.out and "leak audit" in done.out
+    completed = knockout("plan", study_file())
+    assert completed.code == 0 and "6 cells to run: about" in completed.out and "leak audit" in completed.out
     later = knockout("plan", study_file(first_repeat=2), "--no-cost").out
     assert "cells to run" not in later and "leak audit (repeat 2, " in later
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
@@ -154,8 +154,8 @@ def test_failed_cells_give_exit_code_3_are_explained_and_run_again_when_asked(
 ):
     # with what the console could take for markup in the message
     study = study_file(design={"kind": "explicit", "arms": [{"scorer": "boom"}]}, controls=False, repeats=1)
-    done = knockout("run", study, "--out", out)
-    assert done.code == 3 and "1 cell failed" in done.out and "boom went off [/at all]" in done.out
+    completed = knockout("run", study, "--out", out)
+    assert completed.code == 3 and "1 cell failed" in completed.out and "boom went off [/at all]" in completed.out
     status = knockout("status", out)
     assert status.code == 0 and "error: scorer=boom / net / repeat 0: ValueError: boom went off [/at all]" in status.out
     assert "0 to run" in knockout("run", study, "--out", out).out
@@ -165,23 +165,23 @@ def test_failed_cells_give_exit_code_3_are_explained_and_run_again_when_asked(
 
 @pytest.mark.slow
 def test_report_of_a_study_is_written_where_asked(knockout: Knockout, finished: Path, tmp_path: Path):
-    done = knockout("report", finished, "--out", tmp_path / "page")
-    assert done.code == 0
+    completed = knockout("report", finished, "--out", tmp_path / "page")
+    assert completed.code == 0
     page = (tmp_path / "page" / "report.html").read_text()
     ran, reported = page[page.index("<p>The commands:</p>") :].split("</pre>")[0].split("\n")[-2:]
     assert ran.split(">")[-1].startswith("knockout run ") and reported.startswith("knockout report ")
     assert "table_sha256" in page
 
 
-def test_report_of_anybodys_table(knockout: Knockout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_report_of_a_foreign_table(knockout: Knockout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     rows = [
         (m, f"c{b}", 0.7 + 0.01 * b + 0.1 * (m == "a") + 0.001 * b * b * (m == "c")) for m in "abc" for b in range(8)
     ]
     pd.DataFrame(rows, columns=["method", "cell", "auroc"]).to_csv("mine.csv", index=False)
     columns = ["--arm", "method", "--block", "cell", "--metric", "auroc"]
-    done = knockout("report", "mine.csv", *columns, "--reference", "a")
-    assert done.code == 0 and "Against a, worse: b and c." in done.out and "worst block" in done.out
+    completed = knockout("report", "mine.csv", *columns, "--reference", "a")
+    assert completed.code == 0 and "Against a, worse: b and c." in completed.out and "worst block" in completed.out
     assert (tmp_path / "report-mine" / "report.html").exists()
     conclusions = tmp_path / "report-mine" / "tables" / "conclusions.csv"
     assert set(pd.read_csv(conclusions)["margin"]) == {0.01}
@@ -222,8 +222,10 @@ def test_a_report_is_refused_where_it_cannot_be_written(knockout: Knockout, tmp_
 
 
 def test_the_command_line_runs_as_a_module_too():
-    done = subprocess.run([sys.executable, "-m", "study.cli.main", "rnu"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and "No such command 'rnu'" in done.stderr
+    completed = subprocess.run(
+        [sys.executable, "-m", "study.cli.main", "rnu"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert completed.returncode == 2 and "No such command 'rnu'" in completed.stderr
 
 
 @pytest.mark.slow
@@ -231,9 +233,9 @@ def test_report_of_the_published_table_gives_the_published_test(knockout: Knocko
     if not TABLE1.exists():
         pytest.skip(f"the published table is not here: {TABLE1}")
     columns = ["--arm", "method", "--block", "network,cell", "--metric", "auroc"]
-    done = knockout("report", TABLE1, *columns, "--out", tmp_path / "page")
-    assert done.code == 0
-    assert "Better: 34 pairs" in done.out
+    completed = knockout("report", TABLE1, *columns, "--out", tmp_path / "page")
+    assert completed.code == 0
+    assert "Better: 34 pairs" in completed.out
     tests = pd.read_csv(tmp_path / "page" / "tables" / "global_test.csv")
     assert tests["chi2"].round(2).tolist() == [159.15] and tests["kendalls_w"].round(3).tolist() == [0.804]
 
@@ -241,20 +243,24 @@ def test_report_of_the_published_table_gives_the_published_test(knockout: Knocko
 def test_data_check_shows_sizes_and_leaks(knockout: Knockout, tmp_path: Path):
     for seed in (1, 2):
         write_beeline(simulate(SimulatorSettings(genes=64, tfs=8, cells=40), seed=seed), tmp_path / f"net-{seed}")
-    done = knockout("data", "check", tmp_path)
-    assert done.code == 0 and "leak audit" in done.out
-    assert "leak audit (repeat 0, all_non_targets)" in done.out and "net-1" in done.out and "net-2" in done.out
+    completed = knockout("data", "check", tmp_path)
+    assert completed.code == 0 and "leak audit" in completed.out
+    assert (
+        "leak audit (repeat 0, all_non_targets)" in completed.out
+        and "net-1" in completed.out
+        and "net-2" in completed.out
+    )
     alone = knockout("data", "check", tmp_path / "net-1", "--split", "per_tf_as_published")
     assert alone.code == 0 and "(repeat 0, per_tf_as_published)" in alone.out and "net-2" not in alone.out
 
 
-def test_plan_says_where_validation_asks_otherwise_than_the_test(knockout: Knockout, study_file: Callable[..., Path]):
-    said = "validation asks otherwise than the test: 50.0% of validation's pairs are edges"
-    assert said in knockout("plan", study_file(split={"per_tf": {"validation": "matched"}}), "--no-cost").out
-    assert said not in knockout("plan", study_file(split="per_tf"), "--no-cost").out
+def test_plan_warns_where_validation_differs_from_the_test(knockout: Knockout, study_file: Callable[..., Path]):
+    line = "validation asks otherwise than the test: 50.0% of validation's pairs are edges"
+    assert line in knockout("plan", study_file(split={"per_tf": {"validation": "matched"}}), "--no-cost").out
+    assert line not in knockout("plan", study_file(split="per_tf"), "--no-cost").out
 
 
-def test_data_check_of_what_is_no_data_set_says_why(knockout: Knockout, tmp_path: Path):
+def test_data_check_of_what_is_no_data_set_names_the_reason(knockout: Knockout, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     one_error(knockout("data", "check", tmp_path / "empty"), "not a data set", "Known layouts")
     write_beeline(simulate(SimulatorSettings(genes=64, tfs=8, cells=40)), tmp_path / "broken")
@@ -265,14 +271,14 @@ def test_data_check_of_what_is_no_data_set_says_why(knockout: Knockout, tmp_path
 
 
 def test_components_lists_every_level_and_preset(plugin: Path, knockout: Knockout):
-    done = knockout("components")
-    assert done.code == 0
+    completed = knockout("components")
+    assert completed.code == 0
     for factor in registry.FACTORS:
         for level, cls in registry.levels(factor).items():
-            assert f"{factor}.{level}" in done.out
+            assert f"{factor}.{level}" in completed.out
             for setting in cls.Settings.model_fields:
-                assert setting in done.out
-    assert "contrast.silent" in done.out, "plug-ins are listed too"
+                assert setting in completed.out
+    assert "contrast.silent" in completed.out, "plug-ins are listed too"
     only = knockout("components", "gnn")
     assert "gnn.gat" in only.out and "fusion.late" not in only.out
     presets = knockout("components", "--presets")
@@ -289,23 +295,26 @@ def test_the_demo_study_is_sound_and_large_enough_for_its_test():
     assert yaml.safe_load((ROOT / "study" / "cli" / "demo.yaml").read_text())["name"] == study.name
 
 
-def test_overrides_are_said_reach_the_cells_and_name_their_argument(
+def test_overrides_are_printed_reach_the_cells_and_name_their_argument(
     knockout: Knockout, study_file: Callable[..., Path], tmp_path: Path, finished: Path
 ):
     study = study_file()
-    done = knockout("plan", study, "training.epochs=3", "gnn=[gcn]", "repeats=1", "--no-cost")
-    assert done.code == 0 and "set training.epochs: 3\nset design.factors.gnn: [gcn]\nset repeats: 1\n" in done.out
-    assert "tiny: 3 cells, 0 done" in done.out and "gnn=gcn" in done.out
+    completed = knockout("plan", study, "training.epochs=3", "gnn=[gcn]", "repeats=1", "--no-cost")
+    assert (
+        completed.code == 0
+        and "set training.epochs: 3\nset design.factors.gnn: [gcn]\nset repeats: 1\n" in completed.out
+    )
+    assert "tiny: 3 cells, 0 done" in completed.out and "gnn=gcn" in completed.out
     for command in ("plan", "run", "confirm"):
-        ended = knockout(command, study, "~controls", "trainig.epochs=3", "--out", tmp_path / "o")
-        one_error(ended, "error: trainig.epochs=3: unknown key 'trainig'. Did you mean 'training'?")
+        refusal = knockout(command, study, "~controls", "trainig.epochs=3", "--out", tmp_path / "o")
+        one_error(refusal, "error: trainig.epochs=3: unknown key 'trainig'. Did you mean 'training'?")
     assert not (tmp_path / "o").exists()
     edited = knockout("plan", study, "repeats=5", "--out", finished, "--no-cost")
     assert edited.code == 0 and "edited since the last run: repeats: 2 -> 5" in edited.out
 
 
 @pytest.mark.slow
-def test_a_plan_says_which_file_of_the_code_changed(
+def test_a_plan_names_the_changed_file_of_the_code(
     knockout: Knockout, study_file: Callable[..., Path], tmp_path: Path, out: Path, forked: None
 ):
     (tmp_path / "train.py").write_text("import shutil, sys\nshutil.copy(sys.argv[1], sys.argv[2])\n")
@@ -314,5 +323,5 @@ def test_a_plan_says_which_file_of_the_code_changed(
     knockout("run", study, "--out", out)
     assert "code changed" not in knockout("plan", study, "--out", out, "--no-cost").out
     (tmp_path / "train.py").write_text("import shutil, sys\nshutil.copyfile(sys.argv[1], sys.argv[2])\n")
-    said = "code changed since the last run, so cells that use it run again: train.py\n"
-    assert said in knockout("plan", study, "--out", out, "--no-cost").out
+    line = "code changed since the last run, so cells that use it run again: train.py\n"
+    assert line in knockout("plan", study, "--out", out, "--no-cost").out

@@ -18,10 +18,10 @@ from study.store.tracking.store_file import default_uri
 Knockout = Callable[..., Any]
 
 
-def refused(ended: Any, *said: str) -> None:
-    assert ended.code == 2 and ended.err.startswith("error: ") and ended.err.count("\n") == 1, ended.err
-    for words in said:
-        assert words in ended.err
+def refused(completed: Any, *messages: str) -> None:
+    assert completed.code == 2 and completed.err.startswith("error: ") and completed.err.count("\n") == 1, completed.err
+    for words in messages:
+        assert words in completed.err
 
 
 ARMS = ("full model", "gnn=none", "degree")
@@ -63,8 +63,8 @@ def test_arms_of_two_studies_stand_in_one_table(
 ):
     words = {arm_digest(finished, arm): f"digest-{n}" for n, arm in enumerate(ARMS)}
     both = (finished, other(**words), "--out", tmp_path / "both")
-    ended = knockout("compare", *both)
-    assert ended.code == 0, ended.err
+    completed = knockout("compare", *both)
+    assert completed.code == 0, completed.err
     table = pd.read_parquet(tmp_path / "both" / "cells.parquet")
     assert set(table["arm"]) == {f"{s}: {a}" for s in ("tiny", "again") for a in ARMS}
     page = (tmp_path / "both" / "report.html").read_text(encoding="utf-8")
@@ -79,9 +79,11 @@ def test_arms_that_ran_the_same_cells_are_one(
     knockout: Knockout, finished: Path, other: Callable[..., Path], tmp_path: Path
 ):
     again = other(**{arm_digest(finished, "gnn=none"): "of-its-own"})
-    ended = knockout("compare", finished, again, "--out", tmp_path / "both", "--reference", "again: full model")
-    assert ended.code == 0, ended.err
-    assert "'again: degree' is 'tiny: degree': the same cells, with scores within 0.0001" in " ".join(ended.out.split())
+    completed = knockout("compare", finished, again, "--out", tmp_path / "both", "--reference", "again: full model")
+    assert completed.code == 0, completed.err
+    assert "'again: degree' is 'tiny: degree': the same cells, with scores within 0.0001" in " ".join(
+        completed.out.split()
+    )
     table = pd.read_parquet(tmp_path / "both" / "cells.parquet")
     assert set(table["arm"]) == {"tiny: full model", "tiny: gnn=none", "tiny: degree", "again: gnn=none"}
     assert against(tmp_path / "both") == {"tiny: full model"}, "the reference goes by its first name"
@@ -112,14 +114,14 @@ def test_a_cell_that_failed_in_one_study_alone_is_not_hidden(
 
 
 @pytest.mark.parametrize("kind", ["study", "somebody's table", "file", "under a file"])
-def test_what_lies_in_the_folder_of_a_report_is_not_overwritten(
+def test_files_in_the_folder_of_a_report_are_not_overwritten(
     knockout: Knockout, finished: Path, other: Callable[..., Path], tmp_path: Path, kind: str
 ):
     again, out = other(), tmp_path / "own" / "page"
     out.mkdir(parents=True)
-    said = {"somebody's table": "cells.parquet: this file was not written by an earlier report"}
+    messages = {"somebody's table": "cells.parquet: this file was not written by an earlier report"}
     if kind == "study":
-        out, said[kind] = again, "this is the output folder of a study"
+        out, messages[kind] = again, "this is the output folder of a study"
     elif kind == "somebody's table":
         (out / "cells.parquet").write_text("mine")
     else:
@@ -128,7 +130,9 @@ def test_what_lies_in_the_folder_of_a_report_is_not_overwritten(
     before = contents(tmp_path)
     mlflow = ("report", "--mlflow", default_uri(finished), "--experiment", "tiny")
     for call in (("compare", finished, again), mlflow):
-        refused(knockout(*call, "--out", out), said.get(kind, "file: this is a file; a report is written to a folder"))
+        refused(
+            knockout(*call, "--out", out), messages.get(kind, "file: this is a file; a report is written to a folder")
+        )
         assert contents(tmp_path) == before
 
 
@@ -172,8 +176,8 @@ def test_studies_on_different_data_or_splits_are_refused_by_name(
     knockout: Knockout, finished: Path, other: Callable[..., Path], tmp_path: Path, column: str
 ):
     digest = pd.read_parquet(finished / "cells.parquet")[column].iloc[0]
-    ended = knockout("compare", finished, other(**{digest: "fedcba"}), "--out", tmp_path / "both")
-    refused(ended, "tiny and again", column, digest, "fedcba")
+    completed = knockout("compare", finished, other(**{digest: "fedcba"}), "--out", tmp_path / "both")
+    refused(completed, "tiny and again", column, digest, "fedcba")
     assert not (tmp_path / "both").exists()
 
 
@@ -193,8 +197,8 @@ def test_one_study_alone_is_not_compared(knockout: Knockout, finished: Path, tmp
 def test_a_file_is_no_study(knockout: Knockout, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     Path("some.csv").write_text("arm,auroc\n")
-    ended = knockout("compare", finished, "some.csv", "--out", "both")
-    refused(ended, "error: some.csv: is a file; compare takes output folders of studies.")
+    completed = knockout("compare", finished, "some.csv", "--out", "both")
+    refused(completed, "error: some.csv: is a file; compare takes output folders of studies.")
     refused(knockout("status", "some.csv"), "error: some.csv: this is a file; give the output folder of a study.")
     refused(knockout("compare", finished, "some.csv/below", "--out", "both"), "some.csv/below: no study was run here")
 
@@ -211,8 +215,8 @@ def test_a_plan_that_cannot_be_read_is_one_message(
 ):
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "plan.json").write_text(written)
-    ended = knockout("compare", finished, tmp_path / "study", "--out", tmp_path / "both")
-    refused(ended, "the plan cannot be read", why)
+    completed = knockout("compare", finished, tmp_path / "study", "--out", tmp_path / "both")
+    refused(completed, "the plan cannot be read", why)
 
 
 def test_an_experiment_read_from_mlflow_is_the_tidy_table(finished: Path):
@@ -229,8 +233,8 @@ def test_an_experiment_read_from_mlflow_is_the_tidy_table(finished: Path):
 @pytest.mark.slow
 def test_a_report_is_made_from_an_mlflow_store(knockout: Knockout, finished: Path, tmp_path: Path):
     out = tmp_path / "page"
-    ended = knockout("report", "--mlflow", default_uri(finished), "--experiment", "tiny", "--out", out)
-    assert ended.code == 0, ended.err
+    completed = knockout("report", "--mlflow", default_uri(finished), "--experiment", "tiny", "--out", out)
+    assert completed.code == 0, completed.err
     direct = knockout("report", finished, "--out", tmp_path / "direct")
     assert direct.code == 0
     scores = [pd.read_csv(folder / "tables" / "scores_auroc.csv") for folder in (out, tmp_path / "direct")]
@@ -238,8 +242,8 @@ def test_a_report_is_made_from_an_mlflow_store(knockout: Knockout, finished: Pat
 
 
 def test_an_unknown_experiment_names_those_there_are(knockout: Knockout, finished: Path, tmp_path: Path):
-    asked = ("report", "--mlflow", default_uri(finished), "--experiment", "tinny", "--out", tmp_path / "page")
-    refused(knockout(*asked), "unknown experiment 'tinny'. Did you mean 'tiny'? Known: Default, tiny")
+    arguments = ("report", "--mlflow", default_uri(finished), "--experiment", "tinny", "--out", tmp_path / "page")
+    refused(knockout(*arguments), "unknown experiment 'tinny'. Did you mean 'tiny'? Known: Default, tiny")
     assert not (tmp_path / "page").exists()
 
 
@@ -247,5 +251,5 @@ def test_an_unknown_experiment_names_those_there_are(knockout: Knockout, finishe
     "arguments", [["x.csv", "--mlflow", "a"], ["--mlflow", "a"], ["--experiment", "a"], ["x.csv", "--experiment", "a"]]
 )
 def test_half_of_a_call_is_refused(knockout: Knockout, arguments: list[str]):
-    ended = knockout("report", *arguments)
-    assert ended.code == 2 and "Error" in ended.err
+    completed = knockout("report", *arguments)
+    assert completed.code == 2 and "Error" in completed.err

@@ -1,4 +1,4 @@
-"""Commands on folders whose work is done already, and on folders where something is not what it should be."""
+"""Commands on folders whose work is done already, and on folders with damaged or misplaced files."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def test_a_complete_study_needs_no_scheduler(
 ):
     file, out = copy(name)
     leave_reports_out(monkeypatch)
-    ended = knockout("run", file, "--out", out, "--cluster", "dask://127.0.0.1:9")
-    assert (ended.code, ended.err) == (0, "")
+    completed = knockout("run", file, "--out", out, "--cluster", "dask://127.0.0.1:9")
+    assert (completed.code, completed.err) == (0, "")
 
 
 @pytest.mark.parametrize("folder", ["tiny", "out", "."])
-def test_plan_without_out_looks_into_no_folder(
+def test_plan_without_out_reads_no_folder(
     knockout: Knockout, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
 ):
     shutil.copytree(finished, tmp_path / folder, dirs_exist_ok=True)
@@ -75,14 +75,14 @@ def test_a_damaged_journal_is_set_aside_and_made_anew(
     folder = OutFolder(out).search
     before = params(folder.journal)
     JOURNALS[how](folder.journal)
-    ended = knockout("run", file, "--out", out)
-    assert (ended.code, ended.err) == (0, "") and params(folder.journal) == before != []
+    completed = knockout("run", file, "--out", out)
+    assert (completed.code, completed.err) == (0, "") and params(folder.journal) == before != []
     aside = [path.name for path in folder.root.glob("optuna.log.unreadable*")]
     assert aside in (
         ["optuna.log.unreadable-1"],
         [] if how == "cut" else None,
     )  # Optuna may read a journal that was cut
-    assert ("optuna.log cannot be read" in ended.out) == bool(aside)
+    assert ("optuna.log cannot be read" in completed.out) == bool(aside)
 
 
 def params(journal: Path) -> list[dict[str, Any]]:
@@ -108,11 +108,11 @@ def test_a_folder_in_the_place_of_a_file_is_one_message(
     (out / name).unlink(missing_ok=True)
     (out / name).mkdir()
     (out / name / "mine").touch()
-    ended = knockout(*command.format(file=file, out=out).split())
-    assert ended.code in (0, 2) and "Traceback" not in ended.err
-    assert ended.err.count("\n") == (ended.code == 2)
-    if ended.code:
-        assert ended.err.startswith("error: ") and str(out / name) in ended.err
+    completed = knockout(*command.format(file=file, out=out).split())
+    assert completed.code in (0, 2) and "Traceback" not in completed.err
+    assert completed.err.count("\n") == (completed.code == 2)
+    if completed.code:
+        assert completed.err.startswith("error: ") and str(out / name) in completed.err
     assert (out / name / "mine").exists()
 
 
@@ -143,6 +143,6 @@ def test_a_missing_parent_or_a_file_for_a_folder_is_one_message(
     paths["folder"].mkdir()
     before = sorted(tmp_path.rglob("*"))
     names = {**paths, "file": finished.parent / "tiny.yaml", "table": finished / "cells.parquet"}
-    ended = knockout(*command.format(**names).split())
-    assert ended.code == 2 and ended.err.startswith("error: ") and ended.err.count("\n") == 1
+    completed = knockout(*command.format(**names).split())
+    assert completed.code == 2 and completed.err.startswith("error: ") and completed.err.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before

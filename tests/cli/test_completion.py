@@ -1,4 +1,4 @@
-"""What TAB offers, asked as the shells ask: bash runs its own function over the words it splits."""
+"""Completions by TAB, requested as the shells do: bash runs its own function over the words it splits."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def offered(words: list[str], folder: Path) -> list[str]:
     """Return what bash offers for the last of some words."""
     quoted = " ".join(f"'{word}'" for word in words)
     script = BASH.format(words=quoted, at=len(words) - 1)
-    done = subprocess.run(
+    completed = subprocess.run(
         ["bash", "--norc", "-c", script], capture_output=True, text=True, cwd=folder, env=environment()
     )
-    assert done.returncode == 0 and done.stderr == "", done.stderr
-    return done.stdout.split()
+    assert completed.returncode == 0 and completed.stderr == "", completed.stderr
+    return completed.stdout.split()
 
 
 @pytest.mark.skipif(not KNOCKOUT.exists(), reason="knockout is not installed beside this Python")
@@ -60,11 +60,11 @@ def test_bash_completes_commands_studies_keys_and_values(tmp_path: Path):
 
 def zsh(line: str, folder: Path) -> str:
     script = ["-c", "import sys; sys.argv = ['knockout']; from study.cli.main import main; main()"]
-    asked = {"_KNOCKOUT_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": line}
-    done = subprocess.run(
-        [sys.executable, *script], capture_output=True, text=True, cwd=folder, env={**environment(), **asked}
+    variables = {"_KNOCKOUT_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": line}
+    completed = subprocess.run(
+        [sys.executable, *script], capture_output=True, text=True, cwd=folder, env={**environment(), **variables}
     )
-    return done.stdout
+    return completed.stdout
 
 
 def test_other_shells_hand_over_the_whole_word(tmp_path: Path):

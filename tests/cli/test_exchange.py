@@ -30,12 +30,12 @@ def answer(folder: Path, scores: Callable[[pd.DataFrame], Any]) -> None:
 @pytest.mark.usefixtures("forked")
 def test_an_exam_goes_out_and_its_scores_come_back(knockout: Any, data: Path, tmp_path: Path, out: Path):
     to = tmp_path / "exams"
-    done = knockout("data", "export-split", "net/one", "--data", data, "--to", to, "--repeats", 2)
-    assert done.code == 0, done.err
+    completed = knockout("data", "export-split", "net/one", "--data", data, "--to", to, "--repeats", 2)
+    assert completed.code == 0, completed.err
     folders = sorted(path.parent for path in to.rglob("Pairs.csv"))
-    assert len(folders) == 2 and "2 exams written" in done.out
+    assert len(folders) == 2 and "2 exams written" in completed.out
     assert all("Label" not in pd.read_csv(folder / "Pairs.csv") for folder in folders)
-    command = next(line for line in done.out.splitlines() if line.startswith("knockout score"))
+    command = next(line for line in completed.out.splitlines() if line.startswith("knockout score"))
     rng = np.random.default_rng(0)
     for folder in folders:
         answer(folder, lambda pairs: rng.random(len(pairs)))
@@ -70,7 +70,7 @@ def test_many_lists_are_one_table_and_what_is_not_listed_is_level(knockout: Any,
 
 
 @pytest.mark.parametrize(
-    "arguments, said",
+    "arguments, message",
     [
         (["score", "gone.csv", "--on", "net/one"], "gone.csv: there is no list of edges"),
         (["score", "{net}/edges.csv", "--on", "net/one"], "in braces may stand dataset, network, cell, repeat, fold"),
@@ -83,12 +83,12 @@ def test_many_lists_are_one_table_and_what_is_not_listed_is_level(knockout: Any,
     ],
 )
 def test_a_mistake_is_one_message_and_writes_nothing(
-    knockout: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+    knockout: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ):
     monkeypatch.chdir(tmp_path)
     out = ["--out", "out"] if arguments[0] == "score" else []
-    done = knockout(*arguments, "--data", data, *out)
-    assert done.code == 2 and said in done.err and done.err.count("\n") == 1
+    completed = knockout(*arguments, "--data", data, *out)
+    assert completed.code == 2 and message in completed.err and completed.err.count("\n") == 1
     assert not (tmp_path / "out").exists() and not (tmp_path / "x").exists()
 
 
@@ -112,6 +112,6 @@ def test_two_lists_with_one_content_are_named(
         Path(cell).mkdir()
         for name in ("copy.csv", "list.csv"):
             Path(cell, name).write_text(f"TF,target,importance\nG001,G003,{len(cell) + (cell == 'one')}\n")
-    done = knockout("score", *lists, "--on", "net/*", "--data", data, "--out", "out")
-    assert done.code == 2 and "the same content" in done.err and done.err.count("\n") == 1, done.err
-    assert [part for part in named if part not in done.err] == [] and not Path("out").exists()
+    completed = knockout("score", *lists, "--on", "net/*", "--data", data, "--out", "out")
+    assert completed.code == 2 and "the same content" in completed.err and completed.err.count("\n") == 1, completed.err
+    assert [part for part in named if part not in completed.err] == [] and not Path("out").exists()

@@ -1,4 +1,4 @@
-"""Folders that nobody may write to, as an archive is: what only reads works, all else ends with one message."""
+"""Read-only folders, such as archives: what only reads works, all else ends with one message."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def places(finished: Path, empty_store: Path, tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def locked(places: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Let nobody write to the folder ``out``; permissions do not hold root up, whom only a file system stops."""
+    """Make the folder ``out`` read-only; for root, who ignores permissions, by a read-only file system."""
     change, lock, unlock = ("chattr", "+i", "-i") if os.geteuid() == 0 else ("chmod", "a-w", "u+w")
     try:
         if shutil.which(change):
@@ -65,7 +65,7 @@ def locked(places: dict[str, Any]) -> Iterator[dict[str, Any]]:
             subprocess.run([change, "-R", unlock, places["out"]], capture_output=True, check=False)
 
 
-def told(words: tuple[str, ...], places: dict[str, Any]) -> list[str]:
+def filled_in(words: tuple[str, ...], places: dict[str, Any]) -> list[str]:
     return [word.format(**places) for word in words]
 
 
@@ -73,30 +73,30 @@ def told(words: tuple[str, ...], places: dict[str, Any]) -> list[str]:
 def test_what_only_reads_works_on_a_folder_that_cannot_be_written(
     knockout: Knockout, locked: dict[str, Any], words: tuple[str, ...]
 ):
-    ended = knockout(*told(words, locked))
-    assert (ended.code, ended.err) == (0, ""), ended.err
+    completed = knockout(*filled_in(words, locked))
+    assert (completed.code, completed.err) == (0, ""), completed.err
 
 
 def test_a_report_from_a_folder_that_cannot_be_written_is_the_same(knockout: Knockout, locked: dict[str, Any]):
-    shown = []
+    tables = []
     for number, out in enumerate((locked["out"], locked["other"])):
         page = locked["new"] / str(number)
         assert knockout("report", out, "--out", page).code == 0
-        shown.append({file.name: file.read_bytes() for file in (page / "tables").rglob("*.*")})
-    assert shown[0] == shown[1] and len(shown[0]) > 10
+        tables.append({file.name: file.read_bytes() for file in (page / "tables").rglob("*.*")})
+    assert tables[0] == tables[1] and len(tables[0]) > 10
 
 
 @pytest.mark.parametrize("words", WRITES, ids=" ".join)
 def test_what_would_write_there_ends_with_one_message(
     knockout: Knockout, locked: dict[str, Any], words: tuple[str, ...]
 ):
-    ended = knockout(*told(words, locked))
-    assert ended.code == 2 and ended.err.count("\n") == 1, ended.err
-    assert re.search(WRITES[words], ended.err), ended.err
+    completed = knockout(*filled_in(words, locked))
+    assert completed.code == 2 and completed.err.count("\n") == 1, completed.err
+    assert re.search(WRITES[words], completed.err), completed.err
 
 
 @pytest.mark.parametrize("words", FILE_FOR_FOLDER, ids=" ".join)
 def test_a_file_in_the_place_of_a_folder_is_named(knockout: Knockout, places: dict[str, Any], words: tuple[str, ...]):
-    ended = knockout(*told(words, places))
+    completed = knockout(*filled_in(words, places))
     why = f"{places['file']} is a file, and no folder."
-    assert ended.code == 2 and FILE_FOR_FOLDER[words].format(file=places["file"], why=why) in ended.err
+    assert completed.code == 2 and FILE_FOR_FOLDER[words].format(file=places["file"], why=why) in completed.err

@@ -46,12 +46,12 @@ def everything(root: Path) -> dict[str, tuple[int, bytes | None]]:
     }
 
 
-def kept(out: Path) -> dict[str, bytes]:
+def stored_contents(out: Path) -> dict[str, bytes]:
     """Return the content of every record, trial, prediction and embedding."""
     files = [path for name in KEPT for path in (out / name).rglob("*") if path.is_file() and ".lock" not in path.name]
-    found = {str(path.relative_to(out)): path.read_bytes() for path in files}
-    assert {name.split("/")[0] for name in found} >= {"ledger", "predictions"}
-    return found
+    contents = {str(path.relative_to(out)): path.read_bytes() for path in files}
+    assert {name.split("/")[0] for name in contents} >= {"ledger", "predictions"}
+    return contents
 
 
 def edited(**changes: Any) -> Callable[[Content], Content]:
@@ -168,20 +168,22 @@ def test_confirm_drops_nothing(
     knockout: Knockout, changed: Callable[..., Any], begun: list[str], forked: None, kind: str, change: str
 ):
     file, out, only = changed(kind, change)
-    before, records = everything(out), kept(out)
-    ended = knockout("confirm", file, "--out", out, *only)
+    before, records = everything(out), stored_contents(out)
+    completed = knockout("confirm", file, "--out", out, *only)
     if kind != "search":
-        assert ended.code == 2 and "has a design, no search" in ended.err
+        assert completed.code == 2 and "has a design, no search" in completed.err
         assert everything(out) == before
     elif change in ("repeats changed", "other data", "other code"):
-        assert ended.code == 2 and "were scored on other data sets, repeats or code" in ended.err
+        assert completed.code == 2 and "were scored on other data sets, repeats or code" in completed.err
         assert everything(out) == before
     elif change == "space narrowed":
-        assert ended.code == 2 and "has 1 finished trials and is not over" in ended.err, "the other lies outside"
+        assert completed.code == 2 and "has 1 finished trials and is not over" in completed.err, (
+            "the other lies outside"
+        )
         assert everything(out) == before
     else:
-        assert ended.code == 0, ended.err
-        assert kept(out).items() >= records.items()
+        assert completed.code == 0, completed.err
+        assert stored_contents(out).items() >= records.items()
         assert begun and not any(label.startswith("trial") and "repeat 0" in label for label in begun)
         assert (out / "search" / "confirmed.csv").exists() and (out / "report" / "report.html").exists()
     if only and kind == "search":
@@ -191,7 +193,7 @@ def test_confirm_drops_nothing(
         again = knockout("run", file, "--out", out)
         assert again.code == 0 and begun == []
         assert everything(out / "search" / "trials") == trials
-        assert kept(out).items() >= records.items()
+        assert stored_contents(out).items() >= records.items()
 
 
 def test_nothing_is_made_by_being_constructed(finished_search: Path, tmp_path: Path):
@@ -242,9 +244,9 @@ def test_a_damaged_file_stops_neither_status_nor_plan(knockout: Knockout, change
         damage(out, name, content)
         before = everything(out)
         for command in (("status", out), ("plan", file, "--out", out)):
-            ended = knockout(*command)
-            assert (ended.code, ended.err) == (0, ""), (how, command, ended.err)
-            assert "Traceback" not in ended.out
+            completed = knockout(*command)
+            assert (completed.code, completed.err) == (0, ""), (how, command, completed.err)
+            assert "Traceback" not in completed.out
         assert everything(out) == before
 
 
@@ -257,8 +259,8 @@ def test_damaged_files_stop_no_run_and_cost_no_cell(
     sound = {name: (out / path).read_text() for name, path in RECORDS.items() if (out / path).exists()}
     for name in RECORDS:
         damage(out, name, DAMAGE[how])
-    ended = knockout("run", file, "--out", out)
-    assert ended.code == 0, ended.err
+    completed = knockout("run", file, "--out", out)
+    assert completed.code == 0, completed.err
     assert begun == [] and {path.name: path.read_bytes() for path in (out / "ledger").iterdir()} == cells_before
     for name in ("trial", "table"):
         assert (out / RECORDS[name]).read_text() == sound[name], "it is written anew as it was"
@@ -276,7 +278,7 @@ def test_a_damaged_file_stops_no_report(knockout: Knockout, changed: Callable[..
 
 
 @pytest.mark.slow
-def test_a_damaged_claim_keeps_nobody_from_its_cell(
+def test_a_damaged_claim_blocks_no_cell(
     knockout: Knockout, changed: Callable[..., Any], begun: list[str], forked: None
 ):
     file, out, _ = changed("study", "nothing")
@@ -297,6 +299,6 @@ def test_a_report_of_a_search_with_a_damaged_table_names_it(
     _, out, _ = changed("search", "nothing")
     damage(out, name, DAMAGE[how])
     before = everything(out)
-    ended = knockout("report", out)
-    assert ended.code == 2 and RECORDS[name] in ended.err and ended.err.count("\n") == 1
+    completed = knockout("report", out)
+    assert completed.code == 2 and RECORDS[name] in completed.err and completed.err.count("\n") == 1
     assert everything(out) == before

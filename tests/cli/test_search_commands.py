@@ -60,7 +60,7 @@ def test_a_search_from_plan_to_confirmation(searching: Any, knockout: Any, forke
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
         (["confirm"], "has a design, no search"),
         (["run", "--cluster", "spark://there"], "dask://"),
@@ -68,15 +68,15 @@ def test_a_search_from_plan_to_confirmation(searching: Any, knockout: Any, forke
     ],
 )
 def test_a_wrong_argument_is_one_message(
-    study_file: Any, knockout: Any, out: Path, command: list[str], said: str, tmp_path: Path
+    study_file: Any, knockout: Any, out: Path, command: list[str], message: str, tmp_path: Path
 ):
-    ended = knockout(command[0], study_file(), "--out", out, *command[1:])
-    assert ended.code == 2 and said in ended.err and "Traceback" not in ended.err
+    completed = knockout(command[0], study_file(), "--out", out, *command[1:])
+    assert completed.code == 2 and message in completed.err and "Traceback" not in completed.err
     assert not list((out / "ledger").glob("*.json")) if (out / "ledger").exists() else True
 
 
 @pytest.mark.slow
-def test_a_tuned_ablation_says_what_every_arm_was_given(
+def test_a_tuned_ablation_lists_the_settings_of_every_arm(
     finished_tuning: Path, knockout: Any, forked: None, tmp_path: Path
 ):
     out = tmp_path / "copy"

@@ -43,15 +43,15 @@ def record(out: Path, cell: str, seconds: float = 60.0, **changes: Any) -> None:
     assert Ledger(out).write(CellRecord(cell=cell, seconds=seconds, **changes))
 
 
-def trials(out: Path, *lines: str, **said: Any) -> None:
+def trials(out: Path, *lines: str, **fields: Any) -> None:
     (out / "search").mkdir(parents=True, exist_ok=True)
     (out / "search" / "trials.csv").write_text(TRIALS + "".join(f"{line}\n" for line in lines))
-    if said:
+    if fields:
         texts = dict.fromkeys(("study", "sampler", "pruner", "reference", "reference_digest", "storage"), "")
         lists = {name: [] for name in ("objectives", "datasets", "space", "pareto", "importances")}
         numbers = {"trials": None, "hours": None, "parallel": 4, "seed": 0, "repeats": 1}
-        known = {"metric": "auroc", "exhausted": False, **texts, **lists, **numbers, **said}
-        (out / "search" / "search.json").write_text(SearchRecord(**known).text())
+        content = {"metric": "auroc", "exhausted": False, **texts, **lists, **numbers, **fields}
+        (out / "search" / "search.json").write_text(SearchRecord(**content).text())
 
 
 @pytest.fixture
@@ -89,26 +89,31 @@ def test_what_is_no_study_is_one_message_and_left_alone(knockout: Knockout, out:
     elif there == "a file":
         out.write_text("nonsense")
     before = files(out.parent)
-    ended = knockout("status", out, *options)
-    assert ended.code == 2 and ended.err.startswith("error: ") and ended.err.count("\n") == 1 and ended.out == ""
+    completed = knockout("status", out, *options)
+    assert (
+        completed.code == 2
+        and completed.err.startswith("error: ")
+        and completed.err.count("\n") == 1
+        and completed.out == ""
+    )
     assert files(out.parent) == before
 
 
-def test_status_says_what_is_done_and_why_cells_failed_and_writes_nothing(knockout: Knockout, out: Path):
+def test_status_states_progress_and_failures_and_writes_nothing(knockout: Knockout, out: Path):
     plan(out)
     record(out, "full-big-0")
     record(out, "none-big-0", status=Status.ERROR, reason="ValueError: boom went off [/at all]")
     record(out, "of-another-plan")
     before = files(out)
-    ended = knockout("status", out)
-    assert ended.code == 0 and "tiny: 2 of 8 cells (1 ok, 1 error)" in ended.out
-    assert "error: none / big / repeat 0: ValueError: boom went off [/at all]" in ended.out
-    assert ["full", "1/2", "0/2"] in [line.replace("│", " ").split() for line in ended.out.splitlines()]
-    assert "nobody runs it now; about 6 min are left on one lane" in ended.out
+    completed = knockout("status", out)
+    assert completed.code == 0 and "tiny: 2 of 8 cells (1 ok, 1 error)" in completed.out
+    assert "error: none / big / repeat 0: ValueError: boom went off [/at all]" in completed.out
+    assert ["full", "1/2", "0/2"] in [line.replace("│", " ").split() for line in completed.out.splitlines()]
+    assert "nobody runs it now; about 6 min are left on one lane" in completed.out
     assert files(out) == before
 
 
-def test_status_says_who_runs_what_since_when_and_how_long_it_will_take(knockout: Knockout, out: Path):
+def test_status_states_drivers_running_cells_and_the_time_left(knockout: Knockout, out: Path):
     cells = plan(out)
     for cell in cells[:4]:
         record(out, cell, seconds=600.0)
@@ -118,27 +123,27 @@ def test_status_says_who_runs_what_since_when_and_how_long_it_will_take(knockout
             driver.take(cell, cell.replace("-", " / "))
         then = time.time() - 240
         os.utime(out / "claims" / f"{cells[4]}.json", (then, then))
-        said = knockout("status", out).out
-    assert f"driver: process {os.getpid()} on " in said and "2 x cpu (1 thread)" in said
-    running = [line for line in said.splitlines() if line.startswith("running")]
+        output = knockout("status", out).out
+    assert f"driver: process {os.getpid()} on " in output and "2 x cpu (1 thread)" in output
+    running = [line for line in output.splitlines() if line.startswith("running")]
     assert len(running) == 2 and f"full / big / 1: process {os.getpid()} on " in running[0]
     assert running[0].endswith("for 4 min")
-    assert "about 18 min left" in said  # 4 cells of 10 minutes, of which 4 have gone by, on 2 lanes
+    assert "about 18 min left" in output  # 4 cells of 10 minutes, of which 4 have gone by, on 2 lanes
 
 
-def test_status_says_which_claims_are_stale(knockout: Knockout, out: Path):
+def test_status_names_stale_claims(knockout: Knockout, out: Path):
     cells = plan(out)
     fork = multiprocessing.get_context("fork")
     with Claims(out) as driver:
         driver.take(cells[0], "full / big / repeat 0")
         (file,) = (out / "claims" / "drivers").iterdir()
-        gone = fork.Process(target=time.sleep, args=(0,))
-        gone.start()
-        gone.join()
-        file.write_text(json.dumps({**json.loads(file.read_text()), "pid": gone.pid}))
-        said = knockout("status", out).out
-    assert "stale: full / big / repeat 0: claimed by process" in said and "the next run takes it over" in said
-    assert "running" not in said and "nobody runs it now" in said
+        process = fork.Process(target=time.sleep, args=(0,))
+        process.start()
+        process.join()
+        file.write_text(json.dumps({**json.loads(file.read_text()), "pid": process.pid}))
+        output = knockout("status", out).out
+    assert "stale: full / big / repeat 0: claimed by process" in output and "the next run takes it over" in output
+    assert "running" not in output and "nobody runs it now" in output
 
 
 def test_status_of_a_search_counts_its_trials_and_names_the_best(knockout: Knockout, out: Path):
@@ -152,13 +157,13 @@ def test_status_of_a_search_counts_its_trials_and_names_the_best(knockout: Knock
         knockout("status", out).out
     )
     trials(out, "0,complete,False,t0,a,4,30,0.7,30,gat", "1,failed,False,t1,b,1,10,,,", trials=4)
-    said = knockout("status", out).out
-    assert "search: 2 of 4 trials (1 complete, 1 failed)" in said and "about 40 s are left on one lane" in said
+    output = knockout("status", out).out
+    assert "search: 2 of 4 trials (1 complete, 1 failed)" in output and "about 40 s are left on one lane" in output
     trials(out, "0,complete,False,t0,a,4,30,0.7,30,gat", exhausted=True, trials=4)
     assert "complete\n" in knockout("status", out).out
     plan(out)
-    said = knockout("status", out).out
-    assert "tiny: 0 of 8 cells" in said and "best: auroc 0.7" in said
+    output = knockout("status", out).out
+    assert "tiny: 0 of 8 cells" in output and "best: auroc 0.7" in output
 
 
 def test_the_best_of_an_objective_that_costs_is_the_least(knockout: Knockout, out: Path):
@@ -171,9 +176,9 @@ def test_the_best_of_an_objective_that_costs_is_the_least(knockout: Knockout, ou
 def test_a_damaged_table_of_trials_is_named(knockout: Knockout, out: Path):
     trials(out)
     (out / "search" / "trials.csv").write_text("number\n1\n")
-    ended = knockout("status", out)
-    assert ended.code == 0 and ended.err == "" and "Traceback" not in ended.out
-    (line,) = [line for line in ended.out.splitlines() if "trials.csv" in line]
+    completed = knockout("status", out)
+    assert completed.code == 0 and completed.err == "" and "Traceback" not in completed.out
+    (line,) = [line for line in completed.out.splitlines() if "trials.csv" in line]
     assert "the table is damaged" in line and "run the study again" in line
 
 
@@ -188,16 +193,16 @@ def test_status_of_a_tuned_ablation_counts_and_then_shows_its_arms(knockout: Kno
     (out / "tune" / "tuning.csv").write_text(
         "arm,budget,trials,score,settings\nfull,20,20,0.71234,gnn.gat.heads=5\nrule,0,0,,\n"
     )
-    said = knockout("status", out).out
-    assert "gnn.gat.heads=5" in said and "0.7123 " in said and "nan" not in said.lower()
+    output = knockout("status", out).out
+    assert "gnn.gat.heads=5" in output and "0.7123 " in output and "nan" not in output.lower()
 
 
 def test_watch_of_a_complete_study_ends_at_once(knockout: Knockout, out: Path, at_each_look: Callable[..., None]):
     for cell in plan(out):
         record(out, cell)
     at_each_look(lambda: pytest.fail("it waited"))
-    ended = knockout("status", out, "--watch")
-    assert ended.code == 0 and "tiny: 8 of 8 cells (8 ok); 0 running; complete" in ended.out
+    completed = knockout("status", out, "--watch")
+    assert completed.code == 0 and "tiny: 8 of 8 cells (8 ok); 0 running; complete" in completed.out
 
 
 def test_watch_prints_a_line_when_something_changed_until_the_study_is_complete(
@@ -219,10 +224,10 @@ def test_watch_prints_a_line_when_something_changed_until_the_study_is_complete(
         end_all,
         lambda: driver.__exit__(None, None, None),
     )
-    ended = knockout("status", out, "--watch")
-    said = [line.split(" ", 1)[1] for line in ended.out.splitlines()]
-    assert ended.code == 0 and ended.err == ""
-    assert said == [
+    completed = knockout("status", out, "--watch")
+    lines = [line.split(" ", 1)[1] for line in completed.out.splitlines()]
+    assert completed.code == 0 and completed.err == ""
+    assert lines == [
         "tiny: 0 of 4 cells (none); 0 running; time left: not known yet",
         "tiny: 0 of 4 cells (none); 1 running; time left: not known yet",
         "tiny: 1 of 4 cells (1 oom); 0 running; about 3 min left",
@@ -235,8 +240,8 @@ def test_watch_prints_a_line_when_something_changed_until_the_study_is_complete(
 def test_ctrl_c_ends_the_watch_with_exit_code_0(knockout: Knockout, out: Path, at_each_look: Callable[..., None]):
     plan(out)
     at_each_look()
-    ended = knockout("status", out, "--watch", "--every", "0.1")
-    assert (ended.code, ended.err) == (0, "") and "tiny: 0 of 8 cells" in ended.out
+    completed = knockout("status", out, "--watch", "--every", "0.1")
+    assert (completed.code, completed.err) == (0, "") and "tiny: 0 of 8 cells" in completed.out
 
 
 def watch(out: Path, log: Path) -> None:

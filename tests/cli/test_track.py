@@ -42,11 +42,11 @@ def assert_read_back(knockout: Knockout, uri: str, out: Path, tmp_path: Path) ->
     one, two = (frame[list(written)].sort_values(KEYS, ignore_index=True) for frame in (read, written))
     pd.testing.assert_frame_equal(one, two, check_dtype=False)
     pages = tmp_path / "of store" / "page", tmp_path / "of table" / "page"
-    ended = knockout("report", "--mlflow", uri, "--experiment", "tiny", "--out", pages[0])
-    assert ended.code == 0, ended.err
+    completed = knockout("report", "--mlflow", uri, "--experiment", "tiny", "--out", pages[0])
+    assert completed.code == 0, completed.err
     assert knockout("report", out / "cells.parquet", "--out", pages[1]).code == 0
     of_store, of_table = (tables(page) for page in pages)
-    if (out / "search" / "confirmed.csv").exists():  # a table does not say which search it confirms
+    if (out / "search" / "confirmed.csv").exists():  # a table does not name the search that it confirms
         assert knockout("report", out).code == 0
         searched = {name: text for name, text in tables(out / "report").items() if name.startswith("search_")}
         assert {"search_confirmed.csv", "search_trials.csv"} <= searched.keys()
@@ -84,9 +84,9 @@ def test_a_new_store_is_filled_from_the_folder(
     shutil.copytree(request.getfixturevalue(kind), out)
     n = len(list((out / "ledger").glob("*.json")))
     for _ in range(2):
-        ended = knockout("track", out, "--tracking-uri", store)
-        assert ended.code == 0 and f"{store} has {n} cells of {out}" in ended.out, ended.err + ended.out
-        assert "left out" not in ended.out
+        completed = knockout("track", out, "--tracking-uri", store)
+        assert completed.code == 0 and f"{store} has {n} cells of {out}" in completed.out, completed.err + completed.out
+        assert "left out" not in completed.out
         assert len(cells(store)) == n
     assert_read_back(knockout, store, out, tmp_path)
 
@@ -98,8 +98,8 @@ def test_what_a_store_lacks_is_sent_and_no_more(knockout: Knockout, finished: Pa
     client, lost = MlflowClient(default_uri(out)), next(iter(before))
     client.delete_run(before[lost].info.run_id)
     (out / "ledger" / f"{'0' * 20}.json").write_text((out / "ledger" / f"{lost}.json").read_text())
-    ended = knockout("track", out)
-    assert ended.code == 0 and "1 cell of the ledger left out: neither the last plan nor a trial" in ended.out
+    completed = knockout("track", out)
+    assert completed.code == 0 and "1 cell of the ledger left out: neither the last plan nor a trial" in completed.out
     after = cells(default_uri(out))
     assert after.keys() == before.keys()
     assert {cell for cell in after if after[cell].info.run_id != before[cell].info.run_id} == {lost}
@@ -119,15 +119,15 @@ def test_a_copied_folder_writes_into_its_own_artifacts(knockout: Knockout, finis
         assert run.info.artifact_uri == folder.as_uri() and folder.is_dir()
 
 
-def test_track_says_what_is_wrong(knockout: Knockout, finished: Path, tmp_path: Path, monkeypatch: Any):
+def test_track_names_what_is_wrong(knockout: Knockout, finished: Path, tmp_path: Path, monkeypatch: Any):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    for arguments, said in (
+    for arguments, message in (
         ([tmp_path], "no study was run here"),
         ([finished, "--tracking-uri", "http://127.0.0.1:9"], "error: http://127.0.0.1:9: "),
         ([finished, "--tracking-uri", "foo://bar"], "error: foo://bar: "),
     ):
-        ended = knockout("track", *arguments)
-        assert ended.code == 2 and said in ended.err and "warning" not in ended.out, ended.err
+        completed = knockout("track", *arguments)
+        assert completed.code == 2 and message in completed.err and "warning" not in completed.out, completed.err
 
 
 def test_a_search_whose_test_is_sealed_is_read_back_as_a_search(
@@ -139,8 +139,8 @@ def test_a_search_whose_test_is_sealed_is_read_back_as_a_search(
     assert knockout("report", out).code == 0
     for number, uri in enumerate((default_uri(finished_search), store)):
         page = tmp_path / f"page-{number}"
-        ended = knockout("report", "--mlflow", uri, "--experiment", "tiny", "--out", page)
-        assert ended.code == 0 and "The test is sealed" in ended.out, ended.err
+        completed = knockout("report", "--mlflow", uri, "--experiment", "tiny", "--out", page)
+        assert completed.code == 0 and "The test is sealed" in completed.out, completed.err
         own = {file.name: file.read_bytes() for file in (OutFolder(out).search.report / "tables").rglob("*.*")}
         assert {file.name: file.read_bytes() for file in (page / "tables").rglob("*.*")} == own
 
@@ -177,8 +177,8 @@ def test_other_exams_and_a_confirmed_search_are_read_back(
             "crossed": lambda: {"design": {"kind": "full_factorial", "factors": factors}},
         }[kind]()
         file = study_file(repeats=2, training={"epochs": 1, "graph_epochs": 1}, **changes)
-        ended = knockout("run", file, "--out", out)
-        assert ended.code == 0, ended.err
+        completed = knockout("run", file, "--out", out)
+        assert completed.code == 0, completed.err
     assert knockout("track", out, "--tracking-uri", store).code == 0
     for number, uri in enumerate((default_uri(out), store)):
         assert_read_back(knockout, uri, out, tmp_path / str(number))
@@ -205,8 +205,8 @@ def test_the_environment_names_a_store_as_every_mlflow_user_has_it(
 ):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     out = tmp_path / "out"
-    ended = knockout("run", study_file(repeats=1, controls=False), "--out", out)
-    assert ended.code == 0 and f"MLflow:  mlflow ui --backend-store-uri {store}\n" in ended.out
+    completed = knockout("run", study_file(repeats=1, controls=False), "--out", out)
+    assert completed.code == 0 and f"MLflow:  mlflow ui --backend-store-uri {store}\n" in completed.out
     assert len(cells(store)) == 2 and not (out / "mlflow.db").exists()
 
 
@@ -218,7 +218,7 @@ SECRETS = {
 
 
 @pytest.mark.slow
-def test_no_file_and_no_line_gives_a_password_away(
+def test_no_file_and_no_line_contains_a_password(
     knockout: Knockout,
     finished_search: Path,
     forked: None,
@@ -248,9 +248,9 @@ def test_no_file_and_no_line_gives_a_password_away(
         (2, ("report", "--mlflow", SECRETS["--tracking-uri"], "--experiment", "tiny")),
     ]
     for code, command in commands:
-        ended = knockout(*command)
-        assert ended.code == code, (command, ended.err)
-        printed += ended.out + ended.err
+        completed = knockout(*command)
+        assert completed.code == code, (command, completed.err)
+        printed += completed.out + completed.err
     assert SECRET not in printed and "***" in printed
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         assert SECRET.encode() not in path.read_bytes(), path

@@ -1,4 +1,4 @@
-"""What all suites here share: that of ``knockout.testing``, and levels to look at."""
+"""Shared by all suites here: that of ``knockout.testing``, and example levels."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from knockout.testing.cases import small as small
 
 
 def all_levels(*factors: str) -> list[tuple[str, str]]:
-    """Return every (factor, level), so that a new level is tested by merely existing.
+    """Return every (factor, level), so that a new level is tested without further code.
 
-    A split that asks a second data set cannot sit with those that cut one; test_transfer.py is its suite.
+    A split that tests on a second data set cannot share the cases of those that cut one; test_transfer.py is its suite.
     """
     named = [(name, level) for name in factors or registry.FACTORS for level in registry.levels(name)]
     return [(name, level) for name, level in named if not getattr(registry.level(name, level), "across", False)]
 
 
 def attending(level: str) -> tuple[Any, torch.Tensor, Any, set[tuple[int, int]]]:
-    """Return a graph branch of two layers and heads, features ``[7, 6]``, its embedding, and who neighbours whom."""
+    """Return a graph branch of two layers and heads, features ``[7, 6]``, its embedding, and the adjacency."""
     torch.manual_seed(0)
     part = registry.level("gnn", level)(small("gnn", level, widths=(5, 3), heads=2), 6).eval()
     positives = torch.tensor([[0, 1], [1, 2], [3, 0], [4, 2]])  # genes 5 and 6 have no neighbour

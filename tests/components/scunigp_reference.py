@@ -176,8 +176,8 @@ def slow_pair(part, x_i: Row, x_j: Row) -> Row:
     p_0, p_1 = part.roles.tolist()
     tokens = [plus(linear(x_i, part.linear), p_0), plus(linear(x_j, part.linear), p_1)]
     for block in part.encoder.layers:
-        heard = slow_attention(tokens, block.self_attn)
-        tokens = [slow_layer_norm(plus(tokens[n], heard[n]), block.norm1) for n in (0, 1)]
+        attended = slow_attention(tokens, block.self_attn)
+        tokens = [slow_layer_norm(plus(tokens[n], attended[n]), block.norm1) for n in (0, 1)]
         fed = [linear([gelu(v) for v in linear(t, block.linear1)], block.linear2) for t in tokens]
         tokens = [slow_layer_norm(plus(tokens[n], fed[n]), block.norm2) for n in (0, 1)]
     return tokens[0] + tokens[1]

@@ -1,4 +1,4 @@
-"""Baselines: what every known method owes, and each by its definition."""
+"""Baselines: the contract of every published method, and each by its definition."""
 
 from __future__ import annotations
 
@@ -72,29 +72,31 @@ class TestEveryBaseline(BaselineContract):
 class TestEveryBaselineWithoutKnownEdges:
     def test_other_cells_give_what_a_fresh_method_gives(self, level, shapes, its_split):
         other = dataclasses.replace(shapes, expression=shapes.expression[:, ::2] * 2)
-        asked = every_pair(shapes)
+        candidates = every_pair(shapes)
         first = baseline(level, shapes, its_split)
-        first.score(asked[:3])
-        assert np.array_equal(first.on(other.expression).score(asked), baseline(level, other, its_split).score(asked))
+        first.score(candidates[:3])
+        assert np.array_equal(
+            first.on(other.expression).score(candidates), baseline(level, other, its_split).score(candidates)
+        )
 
     def test_known_edges_change_nothing(self, level, shapes, its_split):
         fewer = dataclasses.replace(its_split, train=its_split.train[:1], pool=its_split.pool[:1])
-        asked = every_pair(shapes)
-        assert np.array_equal(*(baseline(level, shapes, exam).score(asked) for exam in (its_split, fewer)))
+        candidates = every_pair(shapes)
+        assert np.array_equal(*(baseline(level, shapes, exam).score(candidates) for exam in (its_split, fewer)))
 
     def test_constant_genes_score_zero(self, level, shapes, its_split):
         flat = np.flatnonzero(np.ptp(shapes.expression, axis=1) == 0)
         assert len(flat) == 3
-        asked = every_pair(shapes)
-        assert not baseline(level, shapes, its_split).score(asked[np.isin(asked, flat).any(axis=1)]).any()
+        candidates = every_pair(shapes)
+        assert not baseline(level, shapes, its_split).score(candidates[np.isin(candidates, flat).any(axis=1)]).any()
 
 
 @pytest.mark.parametrize("level", LEARNING)
 class TestEveryBaselineThatLearns:
     def test_training_positives_matter(self, level, shapes, its_split):
         fewer = dataclasses.replace(its_split, train=its_split.train[::2])
-        asked = its_split.test
-        assert not np.array_equal(*(baseline(level, shapes, exam).score(asked) for exam in (its_split, fewer)))
+        candidates = its_split.test
+        assert not np.array_equal(*(baseline(level, shapes, exam).score(candidates) for exam in (its_split, fewer)))
 
     def test_keeps_what_it_learnt_on_other_cells(self, level, shapes, its_split):
         scorer = baseline(level, shapes, its_split)
@@ -116,17 +118,17 @@ class TestBaselinesByDefinition:
     def test_pcc_is_the_absolute_correlation(self):
         values = np.array([[1, 2, 3, 4], [4, 3, 2, 1], [1, 0, 0, 1], [0, 0, 1, 5]])
         scorer = baseline("pcc", *self.planted(values, [0, 3]))
-        asked = pairs((0, 1), (0, 2), (0, 3), (3, 0), (3, 2), (1, 0))
+        candidates = pairs((0, 1), (0, 2), (0, 3), (3, 0), (3, 2), (1, 0))
         expected = [1.0, 0.0, np.corrcoef(values)[0, 3], np.corrcoef(values)[0, 3], np.corrcoef(values)[3, 2], 0.0]
-        np.testing.assert_allclose(scorer.score(asked), np.abs(expected), atol=1e-12)
+        np.testing.assert_allclose(scorer.score(candidates), np.abs(expected), atol=1e-12)
 
     def test_mi_is_the_mutual_information_of_the_bins(self, dataset):
         values = np.where(dataset.expression < 0.7, 0.0, dataset.expression)
         scorer = baseline("mi", *self.planted(values, [0, 1, 2]), bins=5)
         bins = binned(values, 5)
-        asked = pairs(*((tf, gene) for tf in (0, 1, 2) for gene in range(40) if gene != tf))
+        candidates = pairs(*((tf, gene) for tf in (0, 1, 2) for gene in range(40) if gene != tf))
         np.testing.assert_allclose(
-            scorer.score(asked), [mutual_info_score(bins[i], bins[j]) for i, j in asked], atol=1e-9
+            scorer.score(candidates), [mutual_info_score(bins[i], bins[j]) for i, j in candidates], atol=1e-9
         )
 
     def test_mi_cuts_bins_of_equal_frequency_and_keeps_zeros_together(self):
@@ -240,6 +242,6 @@ class TestBaselinesByDefinition:
         targets = 0.9 * tfs[parents] + 0.4 * rng.standard_normal((32, 300))
         dataset, split = self.planted(np.concatenate([tfs, targets]), list(range(8)))
         scorer = baseline("deepsem", dataset, split, epochs=60, hidden=16, learning_rate=1e-2, alpha=1.0)
-        asked = pairs(*((tf, gene) for tf in range(8) for gene in range(8, 40)))
-        labels = (parents[asked[:, 1] - 8] == asked[:, 0]).astype(np.int64)
-        assert evaluate(scorer.score(asked), labels, asked)["auroc"] > 0.8
+        candidates = pairs(*((tf, gene) for tf in range(8) for gene in range(8, 40)))
+        labels = (parents[candidates[:, 1] - 8] == candidates[:, 0]).astype(np.int64)
+        assert evaluate(scorer.score(candidates), labels, candidates)["auroc"] > 0.8

@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "settings, said",
+    "settings, message",
     [
         ({"run": "x {pairz} {scores} {lr}"}, "{pairz} stands for nothing. Did you mean 'pairs'"),
         ({"run": "x {pairs} {lr}"}, "hand it {scores}"),
@@ -38,10 +38,10 @@ def folder(tmp_path: Path) -> Path:
         ({"runtime": "doker"}, "docker"),
     ],
 )
-def test_a_command_that_could_not_run_as_meant_is_refused(folder: Path, settings: dict[str, Any], said: str):
+def test_a_command_that_could_not_run_as_meant_is_refused(folder: Path, settings: dict[str, Any], message: str):
     with pytest.raises(KnockoutError) as error:
         choice(folder, **settings)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_its_code_is_part_of_the_arm_and_its_place_is_not(folder: Path):
@@ -53,7 +53,7 @@ def test_its_code_is_part_of_the_arm_and_its_place_is_not(folder: Path):
     assert choice(moved).canonical != before
 
 
-def test_what_counts_as_code_can_be_said(folder: Path):
+def test_what_counts_as_code_can_be_set(folder: Path):
     before = choice(folder, code=["train.py"]).canonical
     (folder / "model.py").write_text("2")
     assert choice(folder, code=["train.py"]).canonical == before

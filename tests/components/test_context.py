@@ -25,7 +25,7 @@ class TestNeighbours:
         context = Neighbours(PATH, 5).of(torch.tensor([[1, 3]]), 4, draw=False)
         assert listed(context) == {(1, 0), (2, 3)}  # 1's only neighbour is 0, 3's is 2
 
-    def test_a_linked_candidate_looks_as_if_it_were_not(self):
+    def test_a_linked_candidate_has_the_context_of_an_unlinked_one(self):
         linked, unlinked = (
             Neighbours(training_graph(torch.tensor(edges)), 5) for edges in ([[0, 1], [0, 2], [3, 2]], [[0, 1], [3, 2]])
         )
@@ -51,14 +51,14 @@ class TestNeighbours:
         positives = torch.from_numpy(np.argwhere(rng.random((7, 7)) < 0.3))
         positives = positives[positives[:, 0] != positives[:, 1]]
         edges = training_graph(positives)
-        known = set(map(tuple, edges.T.tolist()))
+        links = set(map(tuple, edges.T.tolist()))
         pairs = torch.from_numpy(rng.integers(0, 7, (20, 2)))
         pairs = pairs[pairs[:, 0] != pairs[:, 1]]
         torch.manual_seed(seed)
         context = Neighbours(edges, 7).of(pairs, 5, draw=True)
         for row, pair in enumerate(pairs.tolist()):
             near = listed(context, row)
-            assert near <= known
+            assert near <= links
             assert not near & {tuple(pair), tuple(pair[::-1])}
             assert all(tf == pair[0] or target == pair[1] for tf, target in near)
 
@@ -96,8 +96,8 @@ class TestInTheModel:
 def test_common_neighbours_are_the_genes_that_both_are_linked_to():
     edges = both_ways(torch.tensor([[0, 0, 1, 1, 2], [1, 2, 2, 3, 3]]))
     tokens = torch.eye(5)
-    found = CommonNeighbours(edges, 5).total(tokens, torch.tensor([[0, 1], [0, 3], [1, 2], [0, 4], [2, 2]]))
-    assert [row.nonzero().flatten().tolist() for row in found] == [[2], [1, 2], [0, 3], [], [0, 1, 3]]
+    sums = CommonNeighbours(edges, 5).total(tokens, torch.tensor([[0, 1], [0, 3], [1, 2], [0, 4], [2, 2]]))
+    assert [row.nonzero().flatten().tolist() for row in sums] == [[2], [1, 2], [0, 3], [], [0, 1, 3]]
 
 
 def test_a_pairs_own_link_is_no_common_neighbour():

@@ -1,4 +1,4 @@
-"""What every level of every factor owes, whatever it does."""
+"""The contract of every level of every factor."""
 
 from __future__ import annotations
 

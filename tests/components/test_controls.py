@@ -79,44 +79,44 @@ class TestByDefinition:
 
     def test_noise_holds_nothing_of_the_expression(self, dataset):
         scorer = registry.level("scorer", "noise")(registry.parse("scorer", "noise"))
-        shown = scorer.expression(dataset.expression, np.random.default_rng(0))
+        noise = scorer.expression(dataset.expression, np.random.default_rng(0))
         other = scorer.expression(dataset.expression * 2 + 1, np.random.default_rng(0))
-        assert np.array_equal(shown, other)
-        assert abs(shown.mean()) < 0.15
-        assert shown.std() == pytest.approx(1.0, abs=0.1)
+        assert np.array_equal(noise, other)
+        assert abs(noise.mean()) < 0.15
+        assert noise.std() == pytest.approx(1.0, abs=0.1)
 
     def test_permuted_keeps_every_profile_and_gives_it_to_another_gene(self, dataset):
         scorer = registry.level("scorer", "permuted")(registry.parse("scorer", "permuted"))
-        shown = scorer.expression(dataset.expression, np.random.default_rng(0))
-        assert np.array_equal(np.sort(shown.sum(axis=1)), np.sort(dataset.expression.sum(axis=1)))
-        assert np.mean((shown == dataset.expression).all(axis=1)) < 0.2
+        permuted = scorer.expression(dataset.expression, np.random.default_rng(0))
+        assert np.array_equal(np.sort(permuted.sum(axis=1)), np.sort(dataset.expression.sum(axis=1)))
+        assert np.mean((permuted == dataset.expression).all(axis=1)) < 0.2
 
 
 @pytest.mark.parametrize("level", TRAINED)
 def test_trained_scorer_keeps_shape_and_type_of_expression(level, dataset):
     scorer = registry.level("scorer", level)(registry.parse("scorer", level))
     before = dataset.expression.copy()
-    shown = scorer.expression(dataset.expression, np.random.default_rng(0))
-    assert (shown.shape, shown.dtype) == (before.shape, np.dtype(np.float32))
+    after = scorer.expression(dataset.expression, np.random.default_rng(0))
+    assert (after.shape, after.dtype) == (before.shape, np.dtype(np.float32))
     assert np.array_equal(dataset.expression, before)
     assert scorer.control is (level != "assembled")
 
 
 class TestTopology:
-    """What the graph says of a pair, against sums written as loops."""
+    """Features of a pair in the graph, against sums written as loops."""
 
     EDGES = pairs((0, 1), (0, 2), (0, 3), (1, 2), (1, 0), (4, 3), (4, 2), (2, 5))
 
-    def features(self, asked, edges=EDGES, rank=1):
-        return TrainingGraph(edges, 6, rank).features(asked)
+    def features(self, candidates, edges=EDGES, rank=1):
+        return TrainingGraph(edges, 6, rank).features(candidates)
 
     def test_features_are_the_sums_of_their_definition(self):
         a = np.zeros((6, 6))
         a[tuple(self.EDGES.T)] = 1
         either = np.maximum(a, a.T)
         out, into, degree = a.sum(axis=1), a.sum(axis=0), either.sum(axis=1)
-        asked = pairs(*((i, j) for i in range(6) for j in range(6) if i != j))
-        for (i, j), found in zip(asked, self.features(asked), strict=True):
+        candidates = pairs(*((i, j) for i in range(6) for j in range(6) if i != j))
+        for (i, j), row in zip(candidates, self.features(candidates), strict=True):
             common = [z for z in range(6) if either[i, z] and either[z, j]]
             tfs = [k for k in range(6) if k != i and a[k, j]]
             targets = [k for k in range(6) if k != j and a[i, k]]
@@ -128,34 +128,34 @@ class TestTopology:
                 sum(a[i] @ a[k] / max(np.sqrt(out[i] * out[k]), 1) for k in tfs),
                 sum(a[:, j] @ a[:, k] / max(np.sqrt(into[j] * into[k]), 1) for k in targets),
             ]
-            np.testing.assert_allclose(found[:9], expected, atol=2e-5)
+            np.testing.assert_allclose(row[:9], expected, atol=2e-5)
 
     def test_low_rank_entry_is_the_matrix_where_no_singular_value_is_left_out(self):
-        asked = pairs(*((i, j) for i in range(6) for j in range(6)))
-        whole = self.features(asked, rank=6)[:, 9].reshape(6, 6)
+        candidates = pairs(*((i, j) for i in range(6) for j in range(6)))
+        whole = self.features(candidates, rank=6)[:, 9].reshape(6, 6)
         assert {tuple(pair) for pair in np.argwhere(whole > 0.5)} == {tuple(pair) for pair in self.EDGES}
         np.testing.assert_allclose(whole, np.round(whole), atol=2e-5)
 
     def test_order_of_genes_does_not_matter(self):
         dataset = make_dataset(3, genes=80, tfs=15, edges=200)
         order = np.random.default_rng(1).permutation(dataset.n_genes)
-        asked = np.argwhere(np.ones((80, 80)))
-        asked = asked[~np.isin(pair_keys(asked, 80), pair_keys(dataset.edges, 80))]
-        asked = asked[asked[:, 0] != asked[:, 1]]
+        candidates = np.argwhere(np.ones((80, 80)))
+        candidates = candidates[~np.isin(pair_keys(candidates, 80), pair_keys(dataset.edges, 80))]
+        candidates = candidates[candidates[:, 0] != candidates[:, 1]]
         plain, moved = (
             TrainingGraph(edges, dataset.n_genes, 8).features(which)
-            for edges, which in ((dataset.edges, asked), (order[dataset.edges], order[asked]))
+            for edges, which in ((dataset.edges, candidates), (order[dataset.edges], order[candidates]))
         )
         np.testing.assert_allclose(plain, moved, atol=2e-5)
 
-    def test_a_training_edge_is_not_seen_when_it_is_asked_for(self, split, monkeypatch):
+    def test_a_training_edge_is_hidden_from_its_own_features(self, split, monkeypatch):
         """Each pair's features come from a graph without that pair."""
         asked_of = []
         features = TrainingGraph.features
 
-        def watched(self, asked):
-            asked_of.append(self.directed[tuple(asked.T)].sum())
-            return features(self, asked)
+        def watched(self, candidates):
+            asked_of.append(self.directed[tuple(candidates.T)].sum())
+            return features(self, candidates)
 
         monkeypatch.setattr(TrainingGraph, "features", watched)
         scorer = rule("topology", split)
@@ -163,7 +163,7 @@ class TestTopology:
         assert len(asked_of) == scorer.settings.folds and not any(asked_of)
 
     def test_learns_what_no_degree_shows(self):
-        """Two communities of TFs and targets of equal degrees: only the company of a gene tells."""
+        """Two communities of TFs and targets of equal degrees: only the neighbours of a gene are informative."""
         rng = np.random.default_rng(0)
         genes, tfs = 120, 40
         community = np.arange(genes) % 2
@@ -198,12 +198,12 @@ WITHOUT_EXPRESSION = [
     ("network", "protocol", "level", "auroc"),
     [case if case[0] == "Specific" else pytest.param(*case, marks=pytest.mark.slow) for case in WITHOUT_EXPRESSION],
 )
-def test_controls_reach_what_was_measured(network, protocol, level, auroc, beeline_split):
-    found = []
+def test_controls_reach_the_measured_scores(network, protocol, level, auroc, beeline_split):
+    metrics = []
     for seed in range(3):
         split = beeline_split(network, protocol, seed)
-        found.append(evaluate(rule(level, split).score(split.test), split.test_labels, split.test))
-    assert np.mean([f["auroc"] for f in found]) == pytest.approx(auroc, abs=0.02)
+        metrics.append(evaluate(rule(level, split).score(split.test), split.test_labels, split.test))
+    assert np.mean([f["auroc"] for f in metrics]) == pytest.approx(auroc, abs=0.02)
     if network == "STRING":  # without the published overlap, higher than the table's .406 and .578
         expected = {"degree": 0.47, "reverse_degree": 0.71, "topology": 0.87}[level]
-        assert np.mean([f["auprc"] for f in found]) == pytest.approx(expected, abs=0.03)
+        assert np.mean([f["auprc"] for f in metrics]) == pytest.approx(expected, abs=0.03)

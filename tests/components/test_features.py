@@ -1,4 +1,4 @@
-"""Features of genes from a file, as a level: what a gene is given, its controls are given, and neither sees."""
+"""Features of genes from a file, as a level: features of a gene, those of its controls, and what neither reads."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,9 +25,9 @@ EXPRESSION = torch.from_numpy(RNG.gamma(1.0, 1.0, (12, 20)).astype(np.float32))
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., str]:
     def to(values: np.ndarray = VALUES, absent: tuple[int, ...] = (), name: str = "x.parquet") -> str:
-        kept = [k for k in range(len(values)) if k not in absent]
+        present = [k for k in range(len(values)) if k not in absent]
         columns = [f"c{k}" for k in range(values.shape[1])]
-        frame = pd.DataFrame(values[kept], index=[f"g{k}" for k in kept], columns=columns)
+        frame = pd.DataFrame(values[present], index=[f"g{k}" for k in present], columns=columns)
         frame.iloc[::-1].to_parquet(tmp_path / name)  # in an order of its own
         return str(tmp_path / name)
 
@@ -78,8 +78,8 @@ class TestWhatAGeneIsGiven:
         values = RNG.normal(size=(12, columns))
         scaled = (values - values.mean(0)) / values.std(0)
         expected = PCA(3, svd_solver="full").fit_transform(scaled)
-        found = build(write(values), components=3)().numpy()
-        np.testing.assert_allclose(np.abs(found), np.abs(expected / expected.std()), atol=1e-4)
+        components = build(write(values), components=3)().numpy()
+        np.testing.assert_allclose(np.abs(components), np.abs(expected / expected.std()), atol=1e-4)
 
     def test_columns_that_never_vary_are_left_out(self, write):
         part = build(write(np.column_stack([VALUES, np.full(12, 1e6)])))
@@ -105,11 +105,11 @@ class TestGenesWithoutARow:
         np.testing.assert_allclose(present.mean(0), 0.0, atol=1e-6)
         np.testing.assert_allclose(present.std(0), 1.0, rtol=1e-5)
 
-    def test_or_a_column_that_says_so(self, write):
+    def test_or_a_column_that_marks_them(self, write):
         features = build(write(absent=ABSENT), missing="indicator")().numpy()
         assert np.flatnonzero(features[:, -1]).tolist() == list(ABSENT)
 
-    def test_or_the_row_of_another_gene_so_that_nothing_tells(self, write):
+    def test_or_the_row_of_another_gene_without_a_mark(self, write):
         features = build(write(absent=ABSENT), missing="draw")().numpy()
         others = np.delete(features, ABSENT, axis=0)
         assert all((others == features[k]).all(1).any() for k in ABSENT)
@@ -176,12 +176,12 @@ class TestSettings:
         with paths_from(tmp_path):
             settings = registry.parse("bucketing", "features", {"file": "x.parquet"})
         assert settings.file == str(tmp_path / "x.parquet")
-        said = r"bucketing\.features\.file: there is no file .*Y\.parquet\. Did you mean 'x\.parquet'\?"
-        with pytest.raises(KnockoutError, match=said):
+        message = r"bucketing\.features\.file: there is no file .*Y\.parquet\. Did you mean 'x\.parquet'\?"
+        with pytest.raises(KnockoutError, match=message):
             registry.parse("bucketing", "features", {"file": str(tmp_path / "Y.parquet")})
 
     @pytest.mark.parametrize(
-        ("beside", "said"),
+        ("beside", "message"),
         [
             ("unifrm", "Did you mean 'uniform'"),
             ("features", "unknown bucketing beside features 'features'"),
@@ -190,11 +190,11 @@ class TestSettings:
             ({"none": {}, "uniform": {}}, "unknown bucketing beside features"),
         ],
     )
-    def test_what_cannot_stand_beside_is_named(self, beside: Any, said: str):
-        with pytest.raises(KnockoutError, match=said):
+    def test_what_cannot_stand_beside_is_named(self, beside: Any, message: str):
+        with pytest.raises(KnockoutError, match=message):
             registry.parse("bucketing", "features", {"beside": beside})
 
-    def test_without_a_file_the_cure_is_said(self):
+    def test_without_a_file_the_message_names_the_cure(self):
         with pytest.raises(KnockoutError, match="which features"):
             build("")
 

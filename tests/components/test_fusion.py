@@ -83,21 +83,21 @@ class TestMultiscale:
     """Equation 7: layer l of both genes enters at step l, the expert score at the last step alone."""
 
     def steps_see(self, part, *given):
-        seen = []
-        hooks = [s.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach())) for s in part.steps]
+        step_inputs = []
+        hooks = [s.register_forward_pre_hook(lambda _, args: step_inputs.append(args[0].detach())) for s in part.steps]
         part(*given)
         for hook in hooks:
             hook.remove()
-        return seen
+        return step_inputs
 
     def test_each_step_reads_its_layer(self):
         part = build("multiscale").eval()
         z, tf, target, score = inputs()
-        seen = self.steps_see(part, z, tf, target, score)
-        assert len(seen) == len(GRAPH_WIDTHS)
-        assert torch.equal(seen[0], torch.cat([z, tf[0], target[0]], dim=1))
-        assert torch.equal(seen[1][:, -10:], torch.cat([tf[1], target[1]], dim=1))
-        assert torch.equal(seen[2][:, -9:], torch.cat([tf[2], target[2], score.unsqueeze(1)], dim=1))
+        step_inputs = self.steps_see(part, z, tf, target, score)
+        assert len(step_inputs) == len(GRAPH_WIDTHS)
+        assert torch.equal(step_inputs[0], torch.cat([z, tf[0], target[0]], dim=1))
+        assert torch.equal(step_inputs[1][:, -10:], torch.cat([tf[1], target[1]], dim=1))
+        assert torch.equal(step_inputs[2][:, -9:], torch.cat([tf[2], target[2], score.unsqueeze(1)], dim=1))
 
     def test_expert_score_enters_at_the_last_step_alone(self):
         part = build("multiscale").eval()
@@ -110,10 +110,10 @@ class TestMultiscale:
     def test_step_reads_what_the_step_before_it_gave(self):
         part = build("multiscale").eval()
         z, tf, target, score = inputs()
-        seen = self.steps_see(part, z, tf, target, score)
-        first = part.steps[0](seen[0])
-        assert torch.equal(seen[1][:, : first.shape[1]], first)
-        assert torch.equal(seen[2][:, : first.shape[1]], part.steps[1](seen[1]) + first)
+        step_inputs = self.steps_see(part, z, tf, target, score)
+        first = part.steps[0](step_inputs[0])
+        assert torch.equal(step_inputs[1][:, : first.shape[1]], first)
+        assert torch.equal(step_inputs[2][:, : first.shape[1]], part.steps[1](step_inputs[1]) + first)
 
 
 class TestWithoutGraph:

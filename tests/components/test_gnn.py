@@ -55,7 +55,7 @@ def test_gcn_is_kipf_and_welling_equation_2(x, self_loops):
     links = adjacency() + self_loops * np.eye(GENES)
     degree = links.sum(1)
     h = x.numpy().astype(float)
-    for conv, found in zip(part.convs, part(x, training_graph(POSITIVES)).layers, strict=True):
+    for conv, layer in zip(part.convs, part(x, training_graph(POSITIVES)).layers, strict=True):
         weight, bias = conv.lin.weight.detach().numpy(), conv.bias.detach().numpy()
         out = np.zeros((GENES, len(bias)))
         for i in range(GENES):
@@ -63,15 +63,15 @@ def test_gcn_is_kipf_and_welling_equation_2(x, self_loops):
                 if links[i, j]:
                     out[i] += weight @ h[j] / np.sqrt(degree[i] * degree[j])
         h = np.maximum(out + bias, 0.0)
-        np.testing.assert_allclose(found.detach().numpy(), h, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(layer.detach().numpy(), h, rtol=1e-4, atol=1e-5)
 
 
 def test_gat_is_a_weighted_mean_by_attention(x):
     part = build("gat", self_loops=True).eval()
     links = (adjacency() + np.eye(GENES)).astype(bool)
-    conv, found = part.convs[0], part(x, training_graph(POSITIVES)).layers[0]
+    conv, layer = part.convs[0], part(x, training_graph(POSITIVES)).layers[0]
     heads, width = conv.heads, conv.out_channels
-    assert found.shape[1] == heads * width
+    assert layer.shape[1] == heads * width
     projected = (x @ conv.lin.weight.T).detach().numpy().reshape(GENES, heads, width)
     source = (projected * conv.att_src.detach().numpy()).sum(-1)
     sink = (projected * conv.att_dst.detach().numpy()).sum(-1)
@@ -81,18 +81,18 @@ def test_gat_is_a_weighted_mean_by_attention(x):
         weight = np.exp(np.where(energy > 0, energy, 0.2 * energy))
         mean = ((weight / weight.sum(0))[:, :, None] * projected[neighbours]).sum(0).ravel()
         out = mean + conv.bias.detach().numpy()
-        np.testing.assert_allclose(found[i].detach().numpy(), np.where(out > 0, out, 0.2 * out), rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(layer[i].detach().numpy(), np.where(out > 0, out, 0.2 * out), rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(("aggregation", "join"), [("mean", np.mean), ("sum", np.sum), ("max", np.max)])
 def test_sage_adds_the_joined_neighbours(x, aggregation, join):
     part = build("sage", aggregation=aggregation).eval()
-    conv, found = part.convs[0], part(x, training_graph(POSITIVES)).layers[0].detach().numpy()
+    conv, layer = part.convs[0], part(x, training_graph(POSITIVES)).layers[0].detach().numpy()
     own, other = conv.lin_r.weight.detach().numpy(), conv.lin_l.weight.detach().numpy()
     for i, links in enumerate(adjacency()):
         joined = join(x.numpy()[links > 0], axis=0) if links.any() else np.zeros(IN_WIDTH)
         expected = np.maximum(own @ x.numpy()[i] + other @ joined + conv.lin_l.bias.detach().numpy(), 0.0)
-        np.testing.assert_allclose(found[i], expected, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(layer[i], expected, rtol=1e-3, atol=1e-5)
 
 
 class TestTrainingGraph:

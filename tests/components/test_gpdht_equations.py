@@ -59,7 +59,7 @@ class TestBuckets:
         x, levels = np.random.default_rng(1).lognormal(0, 1, (5, 40)), 5
         x[x < 0.5] = 0.0
         x[:, 0] = 60.0  # beyond mu + 2 sd
-        found = {(i, j): k for i, j, k in as_rows(uniform(x, levels))}
+        buckets = {(i, j): k for i, j, k in as_rows(uniform(x, levels))}
         clipped = 0
         for i, row in enumerate(x):
             logs = np.log(row[row > 0])
@@ -68,13 +68,13 @@ class TestBuckets:
             width = (high - low) / levels
             for j, value in enumerate(row):
                 if value == 0:
-                    assert (i, j) not in found
+                    assert (i, j) not in buckets
                     continue
                 expected = min(levels - 1, max(0, math.floor((math.log(value) - low) / width))) + 1
-                assert found[i, j] == expected
+                assert buckets[i, j] == expected
                 if math.log(value) > high:
                     clipped += 1
-                    assert found[i, j] == levels  # eq 3
+                    assert buckets[i, j] == levels  # eq 3
         assert clipped >= 5
 
     def test_uniform_has_2m_edges_with_their_reverse(self):
@@ -106,7 +106,7 @@ class TestBuckets:
         assert edges.level.tolist() == [2, 2, 2, 2, 2, 3]
 
     @pytest.mark.parametrize("cut", [uniform, cumulative, quantile])
-    def test_odd_genes_are_borne(self, cut):
+    def test_degenerate_genes_raise_no_error(self, cut):
         odd = np.array([[0.0, 0.0, 0.0], [0.0, 7.0, 0.0], [3.3, 3.3, 3.3], [-1.0, -2.0, 1.0]])
         edges = cut(odd, 3)
         assert set(edges.gene.tolist()) == {1, 2, 3}
@@ -131,8 +131,8 @@ def updated(part, edges: list[tuple[int, int, int, float]], sources, targets, **
         joined: list[float] = []
         for r in range(levels):
             own = targets[v] @ w_k[r]  # eq 11
-            heard = [(sources[u] @ w_r[r]) * weight for u, t, k, weight in edges if t == v and k == r + 1]
-            message = [max(h[d] for h in heard) if heard else 0.0 for d in range(dim)]
+            messages = [(sources[u] @ w_r[r]) * weight for u, t, k, weight in edges if t == v and k == r + 1]
+            message = [max(h[d] for h in messages) if messages else 0.0 for d in range(dim)]
             other = own if how.get("similarity", "target") == "target" else np.array(message)
             norms = max(np.linalg.norm(own), 1e-12), max(np.linalg.norm(other), 1e-12)
             response = [abs(own[d] / norms[0] * other[d] / norms[1]) / part.temperature for d in range(dim)]
@@ -175,14 +175,14 @@ class TestEncoder:
         torch.manual_seed(0)
         layer = GeneCellLayer({**how, "gain": True}, cells=True).double()
         genes, cells = torch.randn(6, 5).double(), torch.randn(9, 5).double()
-        found = layer(genes, cells, *both_ways(cut, 3, (6, 9), weighted=False))
+        embeddings = layer(genes, cells, *both_ways(cut, 3, (6, 9), weighted=False))
         into_genes = listed(cut, 3, weighted=False, reverse=False)
         into_cells = listed(cut, 3, weighted=False, reverse=True)
         expected = (
             updated(layer.to_genes, into_genes, cells.numpy(), genes.numpy()),
             updated(layer.to_cells, into_cells, genes.numpy(), cells.numpy()),
         )
-        for ours, slow in zip(found, expected, strict=True):
+        for ours, slow in zip(embeddings, expected, strict=True):
             np.testing.assert_allclose(ours.detach().numpy(), slow, rtol=1e-6, atol=1e-9)
 
     def test_second_layer_reads_updated_genes_and_cells(self):
@@ -255,7 +255,7 @@ class TestPairEncoder:
         part = pair_encoder(layers=3, heads=2, dim=8, width=4)
         x = torch.randn(5, 6, generator=torch.Generator().manual_seed(1)).double()
         as_tf, as_target = part.project(x)
-        found = part(as_tf[[0, 3]], as_target[[1, 2]]).detach().numpy()
+        encodings = part(as_tf[[0, 3]], as_target[[1, 2]]).detach().numpy()
         for row, (i, j) in enumerate([(0, 1), (3, 2)]):
             tokens = linear(x[[i, j]].numpy(), part.linear)
             for block in part.encoder.layers:
@@ -272,7 +272,7 @@ class TestPairEncoder:
                 ffn = linear(gelu(linear(tokens, block.linear1)), block.linear2)  # eq 18
                 tokens = layer_norm(tokens + ffn, block.norm2)  # eq 19
             expected = layer_norm(gelu(linear(tokens.ravel(), part.out[0])), part.out[2])  # eq 20
-            np.testing.assert_allclose(found[row], expected, rtol=1e-6, atol=1e-8)
+            np.testing.assert_allclose(encodings[row], expected, rtol=1e-6, atol=1e-8)
 
     def test_defaults_are_the_papers(self):
         settings = registry.parse("pair_encoder", "gpdht")
@@ -309,8 +309,8 @@ class TestSupCon:
     @pytest.mark.parametrize("labels", [[1, 0, 1, 0, 1, 0, 0], [1, 0, 0, 0, 0, 0, 0], [1, 1, 1, 0, 1, 1, 1]], ids=str)
     def test_21_against_a_double_loop(self, labels, anchors):
         h = torch.randn(7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-        found = supcon_loss(h, torch.tensor(labels, dtype=torch.float64), 0.3, anchors)
-        assert found.item() == pytest.approx(brute_force(h.numpy(), labels, 0.3, anchors), abs=1e-12)
+        loss = supcon_loss(h, torch.tensor(labels, dtype=torch.float64), 0.3, anchors)
+        assert loss.item() == pytest.approx(brute_force(h.numpy(), labels, 0.3, anchors), abs=1e-12)
 
     def test_21_by_hand(self):
         h = torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]])
@@ -335,11 +335,11 @@ class TestSupCon:
         part = supcon(weight=0.3, noise=0.5, temperature=0.2).double()
         z, labels = torch.randn(6, 6).double(), torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0, 0.0])
         torch.manual_seed(5)
-        found = part(z, labels).item()
+        loss = part(z, labels).item()
         torch.manual_seed(5)
         noisy = z + 0.5 * z.std(0, unbiased=False) * torch.randn_like(z)
         losses = [brute_force(part.head(v).detach().numpy(), [1, 0, 1, 0, 1, 0], 0.2) for v in (z, noisy)]
-        assert found == pytest.approx(0.3 * sum(losses) / 2, rel=1e-9)
+        assert loss == pytest.approx(0.3 * sum(losses) / 2, rel=1e-9)
 
     def test_no_noise_outside_training(self):
         part = supcon(noise=0.5).eval()

@@ -18,7 +18,7 @@ def build(level: str, split, expression, **settings):
 
 
 def hubs(seed: int = 0, genes: int = 200, tfs: int = 40):
-    """Return a network in which degree tells nearly everything: some TFs and some targets take most edges."""
+    """Return a network that degrees nearly predict: some TFs and some targets have most edges."""
     rng = np.random.default_rng(seed)
     out, into = rng.lognormal(0, 1, tfs), rng.lognormal(0, 1, genes)
     likely = 0.04 * np.outer(out / out.mean(), into / into.mean())
@@ -71,7 +71,7 @@ class TestCooccurrence:
         other = build("cooccurrence", split, rng(1).permutation(dataset.expression)).draw(rng(0))
         assert not np.array_equal(plain, other)
 
-    def test_nothing_left_says_what_to_do(self):
+    def test_an_empty_pool_names_the_cure(self):
         dataset = hubs()
         sampler = build("cooccurrence", make_split(dataset), np.ones_like(dataset.expression))
         with pytest.raises(KnockoutError, match="raise joint or quantile"):
@@ -81,7 +81,7 @@ class TestCooccurrence:
 class TestDegreeMatched:
     @pytest.mark.parametrize("seed", range(4))
     @pytest.mark.parametrize(("ratio", "within"), [(1.0, 0.06), (2.0, 0.1)])  # more pairs, fewer of them free
-    def test_degree_tells_nothing_in_training(self, seed, ratio, within):
+    def test_degree_is_uninformative_in_training(self, seed, ratio, within):
         dataset = hubs(seed)
         split = make_split(dataset)
         drawn = [
@@ -96,44 +96,44 @@ class TestDegreeMatched:
         dataset = hubs(1)
         split = make_split(dataset)
         sampler = build("degree_matched", split, dataset.expression, ratio=1.0)
-        wanted = np.bincount(split.train[:, 0], minlength=split.n_genes)
+        degrees = np.bincount(split.train[:, 0], minlength=split.n_genes)
         for seed in range(5):
-            found = np.bincount(sampler.draw(np.random.default_rng(seed))[:, 0], minlength=split.n_genes)
-            assert np.abs(found - wanted).max() <= 1
+            drawn = np.bincount(sampler.draw(np.random.default_rng(seed))[:, 0], minlength=split.n_genes)
+            assert np.abs(drawn - degrees).max() <= 1
 
     def test_in_degrees_are_met_on_average(self):
         dataset = hubs(1)
         split = make_split(dataset)
         sampler = build("degree_matched", split, dataset.expression, ratio=1.0)
         drawn = [sampler.draw(np.random.default_rng(seed))[:, 1] for seed in range(200)]
-        found = np.bincount(np.concatenate(drawn), minlength=split.n_genes) / 200
-        wanted = np.bincount(split.train[:, 1], minlength=split.n_genes)
-        assert np.abs(found - wanted).max() < 0.35  # 200 draws; the probabilities themselves meet it to 1e-9
+        mean_degrees = np.bincount(np.concatenate(drawn), minlength=split.n_genes) / 200
+        degrees = np.bincount(split.train[:, 1], minlength=split.n_genes)
+        assert np.abs(mean_degrees - degrees).max() < 0.35  # 200 draws; the probabilities themselves meet it to 1e-9
         expected = np.bincount(sampler.candidates[:, 1], sampler.probabilities, minlength=split.n_genes)
-        np.testing.assert_allclose(expected, wanted, atol=1e-9)
+        np.testing.assert_allclose(expected, degrees, atol=1e-9)
 
     def test_probabilities_meet_marginals_that_can_be_met(self):
         rng = np.random.default_rng(0)
         pairs = np.argwhere(rng.random((8, 40)) < 0.7)
         truth = rng.uniform(0.05, 0.9, len(pairs))
         tf, target = (np.bincount(column, truth, minlength=40) for column in pairs.T)
-        found = matched_probabilities(pairs, tf, target)
-        np.testing.assert_allclose(np.bincount(pairs[:, 0], found, minlength=40), tf, atol=1e-3)
-        np.testing.assert_allclose(np.bincount(pairs[:, 1], found, minlength=40), target, atol=1e-3)
+        probabilities = matched_probabilities(pairs, tf, target)
+        np.testing.assert_allclose(np.bincount(pairs[:, 0], probabilities, minlength=40), tf, atol=1e-3)
+        np.testing.assert_allclose(np.bincount(pairs[:, 1], probabilities, minlength=40), target, atol=1e-3)
 
     def test_target_without_enough_free_pairs_gives_all_it_has(self):
         pairs = np.array([[0, 5], [0, 6], [0, 7], [1, 6], [1, 7]])
-        wanted = np.zeros(8)
-        wanted[[5, 6, 7]] = [3.0, 0.5, 0.5]  # one pair is free for target 5
+        target = np.zeros(8)
+        target[[5, 6, 7]] = [3.0, 0.5, 0.5]  # one pair is free for target 5
         tf = np.zeros(8)
         tf[[0, 1]] = [1.5, 0.5]
-        found = matched_probabilities(pairs, tf, wanted)
-        assert found[0] > 0.95
-        assert (found <= 1).all()
+        probabilities = matched_probabilities(pairs, tf, target)
+        assert probabilities[0] > 0.95
+        assert (probabilities <= 1).all()
 
-    def test_each_row_is_drawn_as_often_as_it_should(self):
+    def test_each_row_is_drawn_with_its_probability(self):
         probabilities = np.array([0.1, 0.9, 1.0, 0.0, 0.5, 0.5])
         draws = [systematic(probabilities, np.random.default_rng(seed)) for seed in range(2000)]
         assert {len(d) for d in draws} == {3}
-        found = np.bincount(np.concatenate(draws), minlength=6) / 2000
-        np.testing.assert_allclose(found, probabilities, atol=0.04)
+        frequencies = np.bincount(np.concatenate(draws), minlength=6) / 2000
+        np.testing.assert_allclose(frequencies, probabilities, atol=0.04)

@@ -55,14 +55,14 @@ def test_gradients_are_those_of_all_batches_on_one_graph(arm, dataset, split):
         torch.testing.assert_close(ours[name], grad, rtol=1e-4, atol=1e-6)
 
 
-def test_losses_are_told_without_what_is_owed(dataset, split):
+def test_losses_are_those_of_the_batches_alone(dataset, split):
     trainer, stage, passes, sharing = start(dataset, split)
     torch.manual_seed(1)
-    told = [loss.item() for loss in trainer.losses(stage, passes, sharing)]
+    losses = [loss.item() for loss in trainer.losses(stage, passes, sharing)]
     torch.manual_seed(1)
     reading = stage.read(trainer._visible(torch.cat(sharing), len(passes.candidates)))
     alone = [stage.loss(reading, passes.candidates[rows], passes.labels(rows)).item() for rows in sharing]
-    assert told == pytest.approx(alone, rel=1e-6)
+    assert losses == pytest.approx(alone, rel=1e-6)
 
 
 def test_the_graph_branch_moves_once_and_the_pair_encoder_after_every_batch(dataset, split):

@@ -37,7 +37,7 @@ def auroc_of_degrees(split: Split) -> dict[str, float]:
 
 class TestBalanced:
     @given(seed=seeds, reciprocal=st.sampled_from(RECIPROCAL))
-    def test_degrees_tell_nothing_where_they_told_nearly_all(self, seed, reciprocal):
+    def test_degrees_are_uninformative_where_they_predicted_nearly_all(self, seed, reciprocal):
         network = scale_free(seed)
         plain, balanced = (make_split(network, level, reciprocal=reciprocal) for level in ("per_tf", "balanced"))
         tolerance = 0.02 + 3 / np.sqrt(6 * balanced.test_labels.sum())  # 3 standard deviations of a guess
@@ -77,9 +77,9 @@ class TestBalanced:
             assert per_tf == balanced
 
     @pytest.mark.parametrize("network", NETWORKS)
-    def test_degrees_tell_nothing_on_published_data(self, network, beeline_split):
-        found = auroc_of_degrees(beeline_split(network, "balanced"))
-        assert max(abs(value - 0.5) for value in found.values()) < 0.05, found
+    def test_degrees_are_uninformative_on_published_data(self, network, beeline_split):
+        aurocs = auroc_of_degrees(beeline_split(network, "balanced"))
+        assert max(abs(value - 0.5) for value in aurocs.values()) < 0.05, aurocs
 
 
 @pytest.mark.parametrize("level", UNSEEN)
@@ -88,8 +88,8 @@ class TestUnseen:
     def test_no_gene_of_a_part_stands_in_another(self, level, network, seed, reciprocal):
         split, column = set_exam(network, level, seed, reciprocal=reciprocal), COLUMN[level]
         sides = [np.concatenate([split.train, split.pool]), split.validation, split.test]
-        seen = [set(side[:, column]) for side in sides]
-        assert len(set().union(*seen)) == sum(map(len, seen))
+        genes = [set(side[:, column]) for side in sides]
+        assert len(set().union(*genes)) == sum(map(len, genes))
 
     @given(network=networks(), seed=seeds)
     def test_every_pair_of_a_tf_with_targets_is_asked(self, level, network, seed):
@@ -107,7 +107,7 @@ class TestUnseen:
         assert left_out == keys(free.train, n) & held_out
 
     @pytest.mark.parametrize("network", NETWORKS)
-    def test_shares_of_the_positives_are_about_as_wanted_on_published_data(
+    def test_shares_of_the_positives_are_about_those_set_on_published_data(
         self, level, network, beeline, beeline_split
     ):
         dataset = beeline(network)
@@ -153,17 +153,17 @@ class TestUnseenTarget:
 
 
 @pytest.mark.parametrize("level", ["balanced", *UNSEEN, "kfold_pooled"])
-def test_audit_of_an_honest_split_says_what_it_took_away(level):
+def test_audit_of_an_honest_split_states_what_it_took_away(level):
     from components.split.audit import AUDIT, audit
 
     network = scale_free(7)
-    found = audit(network, make_split(network, level, reciprocal="together"))
-    assert list(found) == list(AUDIT)
-    assert found["pairs in two parts"] == "0"
-    assert found["test positives with their reverse in training, %"] == "0.0"
+    rows = audit(network, make_split(network, level, reciprocal="together"))
+    assert list(rows) == list(AUDIT)
+    assert rows["pairs in two parts"] == "0"
+    assert rows["test positives with their reverse in training, %"] == "0.0"
     if level in UNSEEN:
         kind = level.removeprefix("unseen_")
         for label in ("positives", "negatives"):
             name = f"test {label} of a {kind.upper() if kind == 'tf' else kind} unseen in training, %"
-            assert found[name] == "100.0"
+            assert rows[name] == "100.0"
     assert set(registry.levels("split")) >= {level}

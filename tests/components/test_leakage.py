@@ -1,4 +1,4 @@
-"""No validation or test edge may reach the model: the promise that everything else rests on."""
+"""No validation or test edge may reach the model: every result rests on it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NO_CHOICE = Budget(epochs=1, batch_size=32, graph_epochs=1, graph_batch_size=32)
 
 @dataclasses.dataclass
 class Passes:
-    """What the global branch was shown, pass by pass, and which pairs were asked of each pass."""
+    """Input edges of the global branch, pass by pass, and the pairs scored in each pass."""
 
     edges: list[np.ndarray]
     pairs: list[torch.Tensor]
@@ -50,26 +50,26 @@ class Passes:
 @pytest.fixture
 def watch(monkeypatch):
     def on(model) -> Passes:
-        seen = Passes([], [], [])
+        passes = Passes([], [], [])
         original = GraphEmbedding.expert_score
 
         def note_pairs(self, pairs):
-            seen.pairs.append(pairs)
+            passes.pairs.append(pairs)
             return original(self, pairs)
 
         def note_edges(module, args, output):
-            seen.edges.append(args[1].edges.t().numpy())
-            seen.training.append(module.training)
+            passes.edges.append(args[1].edges.t().numpy())
+            passes.training.append(module.training)
 
         monkeypatch.setattr(GraphEmbedding, "expert_score", note_pairs)
         model.gnn.register_forward_hook(note_edges)
-        return seen
+        return passes
 
     return on
 
 
 def closure(positives: np.ndarray, n: int) -> set[int]:
-    """Return training positives in either direction: all that a graph may show."""
+    """Return training positives in either direction: all edges that a graph may have."""
     return keys(positives, n) | keys(positives[:, ::-1], n)
 
 
@@ -92,19 +92,21 @@ class TestVisibleGraph:
         split = make_split(dataset, level)
         parts = make_parts(gnn=(gnn, {"hide_batch": hide_batch}))
         model = make_model(dataset, parts)
-        seen = watch(model)
+        passes = watch(model)
         predict(fit(dataset, split, parts, model=model), split.test)
         allowed = closure(split.train, split.n_genes)
-        assert seen.edges
-        assert all(keys(edges, split.n_genes) <= allowed for edges in seen.edges)
-        assert all(keys(e, split.n_genes) == allowed for e, on in zip(seen.edges, seen.training, strict=True) if not on)
+        assert passes.edges
+        assert all(keys(edges, split.n_genes) <= allowed for edges in passes.edges)
+        assert all(
+            keys(e, split.n_genes) == allowed for e, on in zip(passes.edges, passes.training, strict=True) if not on
+        )
 
     def test_held_out_edge_is_linked_only_through_its_trained_reverse(self, dataset, split, watch):
         parts = make_parts()
         model = make_model(dataset, parts)
-        seen = watch(model)
+        passes = watch(model)
         predict(fit(dataset, split, parts, model=model), split.test)
-        linked = set().union(*(keys(edges, split.n_genes) for edges in seen.edges))
+        linked = set().union(*(keys(edges, split.n_genes) for edges in passes.edges))
         train = set(map(tuple, split.train.tolist()))
         for i, j in held_out_positives(split).tolist():
             visible = bool(linked & keys(np.array([[i, j], [j, i]]), split.n_genes))
@@ -114,9 +116,9 @@ class TestVisibleGraph:
         split = make_split(dataset, reciprocal="together")
         parts = make_parts()
         model = make_model(dataset, parts)
-        seen = watch(model)
+        passes = watch(model)
         predict(fit(dataset, split, parts, model=model), split.test)
-        linked = set().union(*(keys(edges, split.n_genes) for edges in seen.edges))
+        linked = set().union(*(keys(edges, split.n_genes) for edges in passes.edges))
         assert not linked & closure(held_out_positives(split), split.n_genes)
 
 
@@ -125,26 +127,26 @@ class TestHiddenBatch:
     def test_positives_of_a_batch_are_not_in_its_graph(self, gnn, dataset, split, watch):
         parts = make_parts(gnn=(gnn, {"hide_batch": True}))
         model = make_model(dataset, parts)
-        seen = watch(model)
+        passes = watch(model)
         fit(dataset, split, parts, model=model)
         train, n, checked = set(map(tuple, split.train.tolist())), split.n_genes, 0
-        for edges, pairs, on in zip(seen.edges, seen.pairs, seen.training, strict=True):
+        for edges, pairs, on in zip(passes.edges, passes.pairs, passes.training, strict=True):
             batch = {p for p in map(tuple, pairs.tolist()) if p in train} if on else set()
-            shown = train - batch
+            visible = train - batch
             if on:
-                assert keys(edges, n) == closure(np.array(sorted(shown)), n)
+                assert keys(edges, n) == closure(np.array(sorted(visible)), n)
             for i, j in batch:
                 linked = bool(keys(edges, n) & keys(np.array([[i, j]]), n))
-                assert linked is ((j, i) in shown)  # only a reverse edge that is known may link them
+                assert linked is ((j, i) in visible)  # only a reverse edge that is known may link them
                 checked += 1
         assert checked == len(train) * 5  # two epochs of the graph stage, three of the joint stage
 
     def test_without_hiding_the_graph_is_whole(self, dataset, split, watch):
         parts = make_parts()
         model = make_model(dataset, parts)
-        seen = watch(model)
+        passes = watch(model)
         fit(dataset, split, parts, model=model)
-        assert all(keys(e, split.n_genes) == closure(split.train, split.n_genes) for e in seen.edges)
+        assert all(keys(e, split.n_genes) == closure(split.train, split.n_genes) for e in passes.edges)
 
     def test_hiding_changes_what_is_learnt(self, dataset, split):
         plain, hidden = (fit(dataset, split, make_parts(gnn=("gcn", {"hide_batch": h}))).model for h in (False, True))
@@ -171,8 +173,8 @@ class TestRewiring:
 
     def test_other_edges_of_the_data_set_cannot_pass_beside_the_split(self, dataset, split):
         train = set(map(tuple, split.train.tolist()))
-        kept = np.array([edge for edge in dataset.edges.tolist() if tuple(edge) in train])
-        elsewhere = dataclasses.replace(dataset, edges=kept)
+        training_edges = np.array([edge for edge in dataset.edges.tolist() if tuple(edge) in train])
+        elsewhere = dataclasses.replace(dataset, edges=training_edges)
         one, two = (make_model(d, make_parts()) for d in (dataset, elsewhere))
         two.load_state_dict(one.state_dict())
         trained = [fit(dataset, split, model=m) for m in (one, two)]
@@ -199,22 +201,22 @@ class TestScoring:
 
 def test_network_without_signal_is_not_learnt():
     """End to end: labels drawn at random over random expression leave held-out pairs at chance within TFs."""
-    found = []
+    aurocs = []
     for seed in range(4):
         dataset = make_dataset(seed, genes=60, tfs=12, edges=150)
         split = make_split(dataset, reciprocal="together", seed=seed)
         trained = fit(dataset, split, budget=Budget(epochs=8, batch_size=64, graph_epochs=4))
-        found.append(evaluate(predict(trained, split.test), split.test_labels, split.test)["within_tf_auroc"])
-    assert abs(np.mean(found) - 0.5) < 0.12, found
+        aurocs.append(evaluate(predict(trained, split.test), split.test_labels, split.test)["within_tf_auroc"])
+    assert abs(np.mean(aurocs) - 0.5) < 0.12, aurocs
 
 
 @pytest.mark.parametrize("level", [level for level in SPLITS if level != "per_tf_as_published"])
-def test_what_is_left_out_of_the_pool_gives_nothing_away(level):
+def test_what_is_left_out_of_the_pool_leaks_no_label(level):
     """The pool lacks all held-out pairs, positive or not: on random networks degrees and identities stay at chance."""
     reached = {"degree": [], "identity": []}
     for seed in range(8):
         rng, tfs = np.random.default_rng(seed), np.arange(12)
-        # where targets are held out whole, a fixed out-degree would tell what is left of it
+        # where targets are held out whole, a fixed out-degree would leak the rest of it
         degrees = rng.binomial(59, 0.2, 12) if level == "unseen_target" else [12] * 12
         targets = [rng.choice(np.setdiff1d(np.arange(60), tf), degrees[tf], replace=False) for tf in tfs]
         edges = np.array([(tf, target) for tf in tfs for target in targets[tf]])
@@ -227,7 +229,7 @@ def test_what_is_left_out_of_the_pool_gives_nothing_away(level):
 
 
 @given(st.integers(2, 12), st.integers(0, 2**32 - 1), st.integers(0, 20))
-def test_a_draw_is_accepted_just_if_every_pair_lies_in_the_pool(n_genes: int, seed: int, n: int):
+def test_a_draw_is_accepted_only_if_every_pair_is_in_the_pool(n_genes: int, seed: int, n: int):
     rng = np.random.default_rng(seed)
     in_pool = rng.random((n_genes, n_genes)) < rng.choice([0.0, 0.3, 1.0])
     training = TrainingPairs(n_genes=n_genes, train=np.zeros((0, 2), dtype=np.int64), pool=np.argwhere(in_pool))

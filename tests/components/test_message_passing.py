@@ -1,4 +1,4 @@
-"""Layers over a sorted graph: equal to torch_geometric's, blind to what is hidden, without a shape that data decide."""
+"""Layers over a sorted graph: equal to torch_geometric's, independent of hidden edges, with static shapes."""
 
 from __future__ import annotations
 
@@ -107,9 +107,9 @@ def test_layers_are_those_of_torch_geometric(level, settings, hidden, direction)
     graph, rest = Graph.of_positives(POSITIVES, direction), training_graph(POSITIVES, hidden, direction=direction)
     x, y = features(), features()
     expected = _weighed(theirs)(y, rest) if level == "gcn" else theirs(y, rest)
-    found = ours(x, graph if hidden is None else graph.hiding(hidden))
-    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
-    for one, other in zip(flow(ours, x, found), flow(theirs, y, expected), strict=True):
+    embedding = ours(x, graph if hidden is None else graph.hiding(hidden))
+    torch.testing.assert_close(embedding, expected, rtol=1e-10, atol=1e-10)
+    for one, other in zip(flow(ours, x, embedding), flow(theirs, y, expected), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-10)
 
 
@@ -126,7 +126,7 @@ def test_single_precision_agrees_to_1e_5(level):
 
 
 class TestHiddenEdges:
-    """A hidden positive must leave no trace: no message, no weight, no degree, in any layer or direction."""
+    """A hidden positive must have no effect: no message, no weight, no degree, in any layer or direction."""
 
     @pytest.mark.parametrize("direction", DIRECTIONS)
     @pytest.mark.parametrize("hidden", [HIDDEN, torch.ones_like(HIDDEN)], ids=["some", "all"])
@@ -135,7 +135,7 @@ class TestHiddenEdges:
         part = branch(level, widths=(4, 3, 2), **settings).double().eval()
         masked = part(features(), Graph.of_positives(POSITIVES, direction).hiding(hidden))
         rest = training_graph(POSITIVES[~hidden], direction=direction)
-        if level == "relational":  # which tells the ways of an edge apart
+        if level == "relational":  # which distinguishes the directions of an edge
             rest = Graph.of_positives(POSITIVES[~hidden], direction)
         rebuilt = part(features(), rest)
         for one, other in zip(
@@ -174,7 +174,7 @@ class TestHiddenEdges:
                 "the whole graph stays whole"
             )
 
-    def test_layers_that_know_of_no_mask_are_given_the_rest(self):
+    def test_layers_without_a_mask_are_given_the_rest(self):
         class Theirs(GraphBranch):
             def layer(self, in_width, width):
                 return pyg.GraphConv(in_width, width)
@@ -193,13 +193,13 @@ class TestSums:
         x = torch.randn(GENES, 2, 3, dtype=torch.float64, requires_grad=True)
         weight = torch.rand(len(layout.source), 2, dtype=torch.float64, requires_grad=True)
         flat = torch.randn(GENES, 2, dtype=torch.float64, requires_grad=True)
-        shown = torch.arange(len(layout.source)) % 3 > 0
+        visible = torch.arange(len(layout.source)) % 3 > 0
         assert torch.autograd.gradcheck(layout.sum, (x, weight))
         assert torch.autograd.gradcheck(layout.sum, (x, None))
         assert torch.autograd.gradcheck(layout.at_source, (flat,))
         assert torch.autograd.gradcheck(layout.at_target, (flat,))
-        assert torch.autograd.gradcheck(lambda s: layout.softmax(s, shown), (weight,))
-        assert torch.autograd.gradcheck(lambda h: layout.maximum(h, shown), (flat,))
+        assert torch.autograd.gradcheck(lambda s: layout.softmax(s, visible), (weight,))
+        assert torch.autograd.gradcheck(lambda h: layout.maximum(h, visible), (flat,))
 
     def test_scores_far_apart_stay_finite(self, layout):
         score = torch.randn(len(layout.source), 2) * 1e4
@@ -215,7 +215,7 @@ DATA_DEPENDENT = {
 
 
 class NoWait(TorchDispatchMode):
-    """Refuses whatever a GPU would make its host wait for: shapes and numbers that depend on data."""
+    """Refuses every operation that synchronises a GPU with its host: shapes and numbers that depend on data."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func._schema.name + (f".{func._overloadname}" if func._overloadname not in ("", "default") else "")
@@ -248,7 +248,7 @@ def test_a_step_waits_for_nothing(level, contrast, dataset, split):
         step()
 
 
-def test_no_wait_sees_what_waits():
+def test_no_wait_refuses_synchronising_operations():
     x = torch.arange(4)
     for waits in (lambda: x[x > 1], lambda: bool((x > 1).all()), lambda: torch.unique(x), lambda: x.nonzero()):
         with NoWait(), pytest.raises(AssertionError):
@@ -260,7 +260,7 @@ def test_no_wait_sees_what_waits():
 def test_gpu_gives_the_same_embeddings_and_gradients(level):
     part = branch(level).double().eval()
     x, graph = features(), Graph.of_positives(POSITIVES, "both").hiding(HIDDEN)
-    found = part(x, graph).layers[-1]
+    embedding = part(x, graph).layers[-1]
     there, y = branch(level).double().eval().cuda(), features().detach().cuda().requires_grad_()
     whole, hidden = Graph.of_positives(POSITIVES.cuda(), "both"), HIDDEN.cuda()
     there(y, whole.hiding(hidden))
@@ -270,8 +270,8 @@ def test_gpu_gives_the_same_embeddings_and_gradients(level):
         other.square().sum().backward()
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    found.square().sum().backward()
-    torch.testing.assert_close(other.cpu(), found)
+    embedding.square().sum().backward()
+    torch.testing.assert_close(other.cpu(), embedding)
     torch.testing.assert_close(y.grad.cpu(), x.grad)
 
 
@@ -286,13 +286,13 @@ def test_relational_layers_mean_tfs_and_targets_apart():
     """Written as loops: a gene, the mean of its TFs and the mean of its targets, each by a map of its own."""
     layer, x = RelationalLayer(IN_WIDTH, 3).double(), features()
     edges = [tuple(edge) for edge in POSITIVES.tolist()]
-    found = layer(x, Graph.of_positives(POSITIVES, "both"))
+    embedding = layer(x, Graph.of_positives(POSITIVES, "both"))
     for gene in range(len(x)):
         tfs, targets = [i for i, j in edges if j == gene], [j for i, j in edges if i == gene]
         expected = layer.of_gene(x[gene])
         for listed, by in ((tfs, layer.of_tfs), (targets, layer.of_targets)):
             expected = expected + (by(x[listed].mean(dim=0)) if listed else 0)
-        torch.testing.assert_close(found[gene], expected)
+        torch.testing.assert_close(embedding[gene], expected)
 
 
 def test_unit_rows_are_torchs():

@@ -30,9 +30,9 @@ def slow_auroc(scores, labels) -> float:
 def slow_average_precision(scores, labels) -> float:
     total, recall_before = 0.0, 0.0
     for threshold in sorted(set(scores), reverse=True):
-        taken = labels[scores >= threshold]
-        recall = taken.sum() / labels.sum()
-        total += (recall - recall_before) * taken.mean()
+        above = labels[scores >= threshold]
+        recall = above.sum() / labels.sum()
+        total += (recall - recall_before) * above.mean()
         recall_before = recall
     return total
 
@@ -88,12 +88,12 @@ def test_within_tf_is_the_mean_of_the_tfs_that_have_an_auroc(ranking, seed):
         for t in range(3)
         if 0 < labels[tfs == t].sum() < (tfs == t).sum()
     ]
-    found = compute("within_tf_auroc", scores, labels, pairs)
-    assert found == pytest.approx(np.mean(each)) if each else np.isnan(found)
+    within_tf = compute("within_tf_auroc", scores, labels, pairs)
+    assert within_tf == pytest.approx(np.mean(each)) if each else np.isnan(within_tf)
 
 
 @given(rankings())
-def test_metrics_see_order_alone(ranking):
+def test_metrics_depend_on_order_alone(ranking):
     scores, labels = ranking
     pairs = np.stack([np.arange(len(labels)) % 2, np.arange(len(labels)) + 2], axis=1)
     for before, after in zip(
@@ -107,15 +107,19 @@ def test_metrics_see_order_alone(ranking):
 def test_constant_score_is_a_guess():
     labels = np.array([1, 0, 0, 0] * 5)
     pairs = np.stack([np.arange(20) // 4, np.arange(20) + 20], axis=1)
-    found = evaluate(np.zeros(20), labels, pairs)
-    assert found == pytest.approx({"auroc": 0.5, "auprc": 0.25, "auprc_ratio": 1.0, "epr": 1.0, "within_tf_auroc": 0.5})
+    metrics = evaluate(np.zeros(20), labels, pairs)
+    assert metrics == pytest.approx(
+        {"auroc": 0.5, "auprc": 0.25, "auprc_ratio": 1.0, "epr": 1.0, "within_tf_auroc": 0.5}
+    )
 
 
 def test_perfect_score_is_the_best():
     labels = np.array([1, 0, 0, 0] * 5)
     pairs = np.stack([np.arange(20) // 4, np.arange(20) + 20], axis=1)
-    found = evaluate(labels.astype(float), labels, pairs)
-    assert found == pytest.approx({"auroc": 1.0, "auprc": 1.0, "auprc_ratio": 4.0, "epr": 4.0, "within_tf_auroc": 1.0})
+    metrics = evaluate(labels.astype(float), labels, pairs)
+    assert metrics == pytest.approx(
+        {"auroc": 1.0, "auprc": 1.0, "auprc_ratio": 4.0, "epr": 4.0, "within_tf_auroc": 1.0}
+    )
 
 
 def test_out_degree_cannot_help_within_tfs():

@@ -40,15 +40,15 @@ def test_uniform_reaches_the_whole_pool_and_stops_there(split):
 def test_same_tf_matches_the_positives_of_each_tf(ratio, split):
     drawn = build("same_tf", split, ratio=ratio).draw(np.random.default_rng(0))
     for tf in np.unique(np.concatenate([split.pool, split.train])[:, 0]):
-        wanted = int(np.ceil(ratio * np.sum(split.train[:, 0] == tf)))
-        assert np.sum(drawn[:, 0] == tf) == min(wanted, np.sum(split.pool[:, 0] == tf))
+        quota = int(np.ceil(ratio * np.sum(split.train[:, 0] == tf)))
+        assert np.sum(drawn[:, 0] == tf) == min(quota, np.sum(split.pool[:, 0] == tf))
 
 
 def test_same_tf_gives_every_free_gene_its_chance(split):
     sampler, rng = build("same_tf", split), np.random.default_rng(0)
-    seen = set().union(*(keys(sampler.draw(rng), split.n_genes) for _ in range(60)))
+    reached = set().union(*(keys(sampler.draw(rng), split.n_genes) for _ in range(60)))
     of_trained = split.pool[np.isin(split.pool[:, 0], split.train[:, 0])]
-    assert len(seen) > 0.9 * len(of_trained)
+    assert len(reached) > 0.9 * len(of_trained)
 
 
 def test_all_is_the_whole_pool(split):

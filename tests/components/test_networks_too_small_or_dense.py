@@ -21,11 +21,11 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_exam_that_cannot_be_set_says_what_the_network_lacks(fault):
-    edges, said = FAULTS[fault]
+def test_an_exam_that_cannot_be_set_names_what_the_network_lacks(fault):
+    edges, message = FAULTS[fault]
     expression = np.random.default_rng(0).random((GENES, 5), dtype=np.float32)
     genes = tuple(f"G{i}" for i in range(GENES))
     dataset = Dataset("tiny", genes, expression, np.arange(3), np.array(edges))
     splitter = registry.level("split", "per_tf")(registry.parse("split", "per_tf", {"validation": "matched"}))
-    with pytest.raises(KnockoutError, match=rf"data set tiny: the network is {said}"):
+    with pytest.raises(KnockoutError, match=rf"data set tiny: the network is {message}"):
         splitter.split(dataset, np.random.default_rng(0))

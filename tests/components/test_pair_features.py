@@ -1,4 +1,4 @@
-"""What expression says of pairs, with the graph of training edges and alone, and what boosting makes of it."""
+"""Features of gene pairs from expression, with the graph of training edges and alone, and boosted trees over them."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def features(dataset: Dataset, edges: np.ndarray, pairs: np.ndarray, **settings:
 
 
 @pytest.fixture
-def asked(dataset: Dataset) -> np.ndarray:
+def candidates(dataset: Dataset) -> np.ndarray:
     return np.array([(i, j) for i in dataset.tfs[:4] for j in range(dataset.n_genes) if i != j])
 
 
 class TestByDefinition:
-    def test_correlations(self, dataset, asked):
+    def test_correlations(self, dataset, candidates):
         values = dataset.expression
         pearson, spearman = np.corrcoef(values), spearmanr(values.T).statistic
-        expected = np.column_stack([c[tuple(asked.T)] for c in (pearson, spearman)])
-        np.testing.assert_allclose(features(dataset, dataset.edges, asked, correlation=True), expected, atol=1e-5)
+        expected = np.column_stack([c[tuple(candidates.T)] for c in (pearson, spearman)])
+        np.testing.assert_allclose(features(dataset, dataset.edges, candidates, correlation=True), expected, atol=1e-5)
 
-    def test_mutual_information_of_a_tf_is_computed_once(self, dataset, asked, monkeypatch):
+    def test_mutual_information_of_a_tf_is_computed_once(self, dataset, candidates, monkeypatch):
         rows = []
         whole = mutual_information(dataset.expression, dataset.tfs, 10)
 
@@ -62,28 +62,28 @@ class TestByDefinition:
         monkeypatch.setattr("components.pairs.expression.mutual_information", watched)
         block = ExpressionFeatures(ExpressionSettings(**OFF, information=True), dataset.expression)
         graph = TrainingGraph(dataset.edges, dataset.n_genes)
-        for pairs in (asked[:9], asked, asked[::-1]):
+        for pairs in (candidates[:9], candidates, candidates[::-1]):
             expected = whole[np.searchsorted(dataset.tfs, pairs[:, 0]), pairs[:, 1]]
             np.testing.assert_allclose(block(graph, pairs)[:, 0], expected, rtol=1e-5)
-        assert sorted(rows) == sorted(set(asked[:, 0].tolist()))
+        assert sorted(rows) == sorted(set(candidates[:, 0].tolist()))
 
-    def test_profiles(self, dataset, asked):
+    def test_profiles(self, dataset, candidates):
         values = np.where(dataset.expression < 0.5, 0, dataset.expression).astype(np.float32)
-        found = features(dataclasses.replace(dataset, expression=values), dataset.edges, asked, profile=True)
+        profiles = features(dataclasses.replace(dataset, expression=values), dataset.edges, candidates, profile=True)
         of_gene = [[row.mean(), row.std(), np.mean(row == 0)] for row in values]
-        np.testing.assert_allclose(found, [of_gene[i] + of_gene[j] for i, j in asked], atol=1e-5)
+        np.testing.assert_allclose(profiles, [of_gene[i] + of_gene[j] for i, j in candidates], atol=1e-5)
 
-    def test_votes_of_known_edges(self, dataset, asked):
+    def test_votes_of_known_edges(self, dataset, candidates):
         """Written as loops: each gene but the pair's own votes by how alike its expression is."""
         alike = spearmanr(dataset.expression.T).statistic
         edges = {tuple(edge) for edge in dataset.edges}
         genes = range(dataset.n_genes)
 
-        def share(weight, others, known):
-            return sum(weight[k] for k in others if known(k)) / sum(weight[k] for k in others)
+        def share(weight, others, linked):
+            return sum(weight[k] for k in others if linked(k)) / sum(weight[k] for k in others)
 
         expected = []
-        for i, j in asked:
+        for i, j in candidates:
             targets = [k for k in genes if k != j and (i, k) in edges]
             tfs = [k for k in genes if k != i and (k, j) in edges]
             out, into = sum((i, k) in edges for k in genes), sum((k, j) in edges for k in genes)
@@ -93,24 +93,26 @@ class TestByDefinition:
                 row.append(share(weight[:, j], [k for k in genes if k != j], lambda k, i=i: (i, k) in edges))
                 row.append(share(weight[i], [k for k in genes if k != i], lambda k, j=j: (k, j) in edges))
             expected.append(row)
-        found = features(dataset, dataset.edges, asked, neighbours=True)
-        np.testing.assert_allclose(found, expected, atol=1e-4)
+        votes = features(dataset, dataset.edges, candidates, neighbours=True)
+        np.testing.assert_allclose(votes, expected, atol=1e-4)
 
-    def test_principal_components_span_the_correlations(self, dataset, asked):
+    def test_principal_components_span_the_correlations(self, dataset, candidates):
         cells = dataset.expression.shape[1]
-        found = features(dataset, dataset.edges, asked, components=min(cells, dataset.n_genes))
-        half = found.shape[1] // 2
-        products = (found[:, :half] * found[:, half:]).sum(axis=1)
-        np.testing.assert_allclose(products, np.corrcoef(dataset.expression)[tuple(asked.T)], atol=1e-4)
+        components = features(dataset, dataset.edges, candidates, components=min(cells, dataset.n_genes))
+        half = components.shape[1] // 2
+        products = (components[:, :half] * components[:, half:]).sum(axis=1)
+        np.testing.assert_allclose(products, np.corrcoef(dataset.expression)[tuple(candidates.T)], atol=1e-4)
 
-    def test_a_gene_that_never_varies_is_like_no_other(self, dataset, asked):
+    def test_a_gene_that_never_varies_is_like_no_other(self, dataset, candidates):
         values = dataset.expression.copy()
-        values[asked[0, 0]] = 1.0
+        values[candidates[0, 0]] = 1.0
         still = dataclasses.replace(dataset, expression=values)
-        found = features(still, dataset.edges, asked, correlation=True, neighbours=True, components=3, information=True)
-        assert np.isfinite(found).all() and not found[asked[:, 0] == asked[0, 0], :2].any()
+        columns = features(
+            still, dataset.edges, candidates, correlation=True, neighbours=True, components=3, information=True
+        )
+        assert np.isfinite(columns).all() and not columns[candidates[:, 0] == candidates[0, 0], :2].any()
 
-    def test_lagged_correlation_finds_who_comes_first(self):
+    def test_lagged_correlation_finds_the_leading_gene(self):
         """A target follows its TF after three windows, in one lineage of two; pseudotime is in no order of the file."""
         rng = np.random.default_rng(0)
         signal = np.convolve(rng.standard_normal(60), np.ones(5), mode="same")
@@ -123,28 +125,29 @@ class TestByDefinition:
         order = rng.permutation(400)
         block = LaggedFeatures(expression[:, order], times[order])
         pairs = np.array([[0, 1], [1, 0], [0, 2]])
-        found = block(TrainingGraph(pairs[:1], 3), pairs)
-        assert found[0, 0] > 0.95 and found[1, 1] == found[0, 0] and found[1, 0] == found[0, 1]
-        assert np.abs(found[2]).max() < 0.85 and np.abs(found[0, 1]) < 0.9
+        lagged = block(TrainingGraph(pairs[:1], 3), pairs)
+        assert lagged[0, 0] > 0.95 and lagged[1, 1] == lagged[0, 0] and lagged[1, 0] == lagged[0, 1]
+        assert np.abs(lagged[2]).max() < 0.85 and np.abs(lagged[0, 1]) < 0.9
         without = LaggedFeatures(expression[:, order], times[order][:, 1:])(TrainingGraph(pairs[:1], 3), pairs)
         assert abs(without[0, 0]) < 0.9, "noise in the lineage that is left"
 
-    def test_cells_of_one_pseudotime_share_a_window_whatever_their_order(self, dataset, asked):
+    def test_cells_of_one_pseudotime_share_a_window_whatever_their_order(self, dataset, candidates):
         times = np.repeat([0.0, 12.0, 24.0, 48.0], 10)[: dataset.n_cells, None]
         order = np.random.default_rng(1).permutation(dataset.n_cells)
         graph = TrainingGraph(dataset.edges, dataset.n_genes)
-        found = [
-            LaggedFeatures(dataset.expression[:, by], times[by])(graph, asked) for by in (np.arange(len(times)), order)
+        lagged = [
+            LaggedFeatures(dataset.expression[:, by], times[by])(graph, candidates)
+            for by in (np.arange(len(times)), order)
         ]
-        np.testing.assert_allclose(*found, atol=1e-5)
+        np.testing.assert_allclose(*lagged, atol=1e-5)
 
-    def test_order_of_genes_does_not_matter(self, dataset, asked):
+    def test_order_of_genes_does_not_matter(self, dataset, candidates):
         order = np.random.default_rng(0).permutation(dataset.n_genes)
         moved = dataclasses.replace(dataset, expression=dataset.expression[np.argsort(order)])
         everything = {"correlation": True, "profile": True, "neighbours": True, "information": True, "components": 2}
         np.testing.assert_allclose(
-            features(dataset, dataset.edges, asked, **everything),
-            features(moved, order[dataset.edges], order[asked], **everything),
+            features(dataset, dataset.edges, candidates, **everything),
+            features(moved, order[dataset.edges], order[candidates], **everything),
             atol=1e-4,
         )
 
@@ -181,7 +184,7 @@ def test_no_feature_of_a_training_pair_is_read_from_a_graph_with_its_own_edge(da
 
 
 def test_a_single_tf_of_training_leaves_an_empty_graph_and_no_crash():
-    """Its pairs are all of one fold: nothing is known of them, and nothing fails."""
+    """Its pairs are all of one fold: they have no features of the graph, and nothing fails."""
     edges = np.array([[tf, 3 + (tf + 3 * n) % 40] for tf in range(3) for n in range(12)])
     dataset = dataclasses.replace(make_dataset(3, genes=44, tfs=3, edges=3), edges=edges, tfs=np.arange(3))
     split = make_split(dataset, "unseen_tf", validation=0.3)
@@ -212,7 +215,7 @@ def test_it_needs_a_feature(dataset, split):
         boosting(dataset, split, graph=False, **OFF)
 
 
-def test_expression_tells_what_the_graph_cannot():
+def test_expression_predicts_what_the_graph_cannot():
     """Targets of a TF are expressed alike, and the test asks for targets that no training edge has."""
     rng = np.random.default_rng(0)
     genes, tfs, groups = 200, 20, 4
@@ -274,17 +277,19 @@ class TestEveryLevel(PairFeaturesContract):
 class TestInsideAModel:
     @pytest.mark.parametrize("others", [{}, {"gnn": "none"}, {"fusion": "late"}, {"fusion": "early"}])
     def test_it_changes_what_is_learned(self, dataset, split, others):
-        plain, told = (fit(dataset, split, make_parts(**others, pair_features=level)) for level in ("none", "topology"))
-        assert not np.array_equal(predict(plain, split.test), predict(told, split.test))
+        plain, with_features = (
+            fit(dataset, split, make_parts(**others, pair_features=level)) for level in ("none", "topology")
+        )
+        assert not np.array_equal(predict(plain, split.test), predict(with_features, split.test))
 
     def test_weights_of_other_parts_begin_as_they_are_without(self, dataset, split):
-        plain, told = (
+        plain, with_features = (
             make_model(dataset, make_parts(pair_features=level), split=split) for level in ("none", "topology")
         )
         for part in ("bucketing", "gnn", "pair_encoder"):
-            assert same_state(getattr(plain, part), getattr(told, part))
+            assert same_state(getattr(plain, part), getattr(with_features, part))
 
-    def test_every_candidate_of_training_is_told_from_a_graph_without_it(self, dataset, split, monkeypatch):
+    def test_features_of_every_candidate_of_training_come_from_a_graph_without_it(self, dataset, split, monkeypatch):
         told_of = []
         of = CrossFitted._features
 
@@ -297,28 +302,30 @@ class TestInsideAModel:
         assert not any(edges for edges, _ in told_of)
         assert sum(n for _, n in told_of[:5]) == len(split.train) + len(split.pool)
 
-    def test_log_odds_of_a_training_pair_are_of_trees_that_never_saw_it(self, dataset, split, monkeypatch):
-        seen = []
+    def test_log_odds_of_a_training_pair_are_of_trees_not_fitted_on_it(self, dataset, split, monkeypatch):
+        overlaps = []
         init, score = BoostedTrees.__init__, BoostedTrees.score
 
         def watched(self, settings, training, *more):
             self.saw = {tuple(pair) for pair in np.concatenate([training.train, training.pool])}
             init(self, settings, training, *more)
 
-        def asked(self, pairs):
-            seen.append(len(self.saw & {tuple(pair) for pair in pairs}))
+        def watched_score(self, pairs):
+            overlaps.append(len(self.saw & {tuple(pair) for pair in pairs}))
             return score(self, pairs)
 
         monkeypatch.setattr(BoostedTrees, "__init__", watched)
-        monkeypatch.setattr(BoostedTrees, "score", asked)
+        monkeypatch.setattr(BoostedTrees, "score", watched_score)
         fit(dataset, split, make_parts(pair_features=("boosting", {"trees": 5})))
-        assert len(seen) >= 6 and not any(seen)
+        assert len(overlaps) >= 6 and not any(overlaps)
 
-    def test_an_arm_that_is_told_nothing_is_the_arm_that_it_was(self):
+    def test_an_arm_without_pair_features_keeps_its_digest(self):
         arm = preset("knockout-small").arm("mine")
         assert arm.choices["pair_features"].level == "none" and "pair_features" not in arm.canonical
-        told = arm.vary({"pair_features": Choice("pair_features", "both", registry.parse("pair_features", "both"))})
-        assert told.digest != arm.digest and told.name == "pair_features=both"
+        with_features = arm.vary(
+            {"pair_features": Choice("pair_features", "both", registry.parse("pair_features", "both"))}
+        )
+        assert with_features.digest != arm.digest and with_features.name == "pair_features=both"
 
     def test_where_no_pair_is_encoded_it_cannot_act(self):
         assert "pair_features" in registry.silenced_by("fusion", "expert")
@@ -326,7 +333,7 @@ class TestInsideAModel:
 
 
 def test_the_study_of_what_expression_is_worth_asks_for_the_arm_of_the_preset(tmp_path):
-    """The preset is the arm of the proof, written out there; its exams are none of the search, half of its sets new."""
+    """The preset is the arm of the study, written out there; its exams are none of the search, half of its sets new."""
     folder = Path(__file__).parents[2] / "examples" / "what-expression-is-worth"
     names = ("proof.yaml", "search.yaml", "crossing.yaml")
     proof, search, crossing = (load_study(folder / name, data=tmp_path) for name in names)

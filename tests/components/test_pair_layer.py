@@ -1,4 +1,4 @@
-"""The short way over two tokens is torch's own way, and dropping values drops the share that it is told."""
+"""The fast layer over two tokens equals torch's, and dropout drops its share."""
 
 from __future__ import annotations
 
@@ -55,17 +55,19 @@ def test_dropout_drops_its_share_and_keeps_the_mean(share, dtype):
     assert out.dtype == dtype
     dropped = (out == 0).double().mean().item()
     assert abs(dropped - share) < 5 * (share * (1 - share) / len(x)) ** 0.5 + 2**-16
-    kept = out.detach()[out != 0]
-    assert (kept == kept[0]).all()
-    torch.testing.assert_close(float(kept[0]), 1 / (1 - share), rtol=1e-2 if dtype == torch.bfloat16 else 2e-4, atol=0)
+    surviving = out.detach()[out != 0]
+    assert (surviving == surviving[0]).all()
+    torch.testing.assert_close(
+        float(surviving[0]), 1 / (1 - share), rtol=1e-2 if dtype == torch.bfloat16 else 2e-4, atol=0
+    )
     out.sum().backward()
     assert torch.equal(x.grad, out.detach())
 
 
 def test_neighbouring_values_are_dropped_on_their_own():
     torch.manual_seed(2)
-    gone = (dropout(torch.ones(400_000), 0.3, training=True) == 0).double().view(-1, 4)
-    assert (torch.corrcoef(gone.t()) - torch.eye(4)).abs().max() < 0.01
+    dropped = (dropout(torch.ones(400_000), 0.3, training=True) == 0).double().view(-1, 4)
+    assert (torch.corrcoef(dropped.t()) - torch.eye(4)).abs().max() < 0.01
 
 
 def test_scoring_drops_nothing():

@@ -18,7 +18,7 @@ GNNS = list(registry.levels("gnn"))
 
 
 class Watched:
-    """A sampler that remembers what it drew."""
+    """A sampler that records its draws."""
 
     def __init__(self, sampler) -> None:
         self.sampler, self.fresh, self.drawn = sampler, sampler.fresh, []
@@ -97,7 +97,7 @@ def test_length_of_pretraining_leaves_the_dropout_of_the_joint_stage(dataset, sp
     assert torch.equal(first[0], first[2])
 
 
-def test_negatives_are_fresh_in_every_epoch_unless_told_otherwise(dataset, split):
+def test_negatives_are_fresh_in_every_epoch_unless_set_otherwise(dataset, split):
     drawn = draws_of_joint_stage(dataset, split)
     assert not np.array_equal(drawn[0], drawn[1])
     parts = make_parts(negatives=("same_tf", {"fresh": False}))

@@ -1,4 +1,4 @@
-"""Plug-ins in files of one's own: loaded once, refused in words, and sent along with what is pickled."""
+"""Plug-ins in files of one's own: loaded once, refused with a message, and loaded before whatever is unpickled."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from components.plugins import LoadedPlugins, load_plugins, loaded_paths
 
 
 @pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
-    known = dict(plugins._LOADED)
+def unloaded_after() -> Iterator[None]:
+    before = dict(plugins._LOADED)
     yield
-    for name in plugins._LOADED.keys() - known.keys():
+    for name in plugins._LOADED.keys() - before.keys():
         del plugins._LOADED[name]
         sys.modules.pop(name, None)
 
@@ -41,13 +41,13 @@ def test_a_file_and_a_package_are_imported_once_and_relative_to_a_folder(tmp_pat
     assert loaded_paths()[-2:] == [tmp_path / "one_file.py", tmp_path / "a_package"]
 
 
-def test_whoever_unpickles_has_them_loaded_first(tmp_path: Path):
+def test_unpickling_loads_them_first(tmp_path: Path):
     load_plugins([write(tmp_path, "sent_along.py", "class Thing:\n    pass\n")])
     thing = sys.modules["sent_along"].Thing()
     content = pickle.dumps((LoadedPlugins(), thing))
     script = "import pickle, sys; print(type(pickle.loads(sys.stdin.buffer.read())[1]).__module__)"
-    done = subprocess.run([sys.executable, "-c", script], input=content, capture_output=True, check=True)
-    assert done.stdout.decode().strip() == "sent_along"
+    completed = subprocess.run([sys.executable, "-c", script], input=content, capture_output=True, check=True)
+    assert completed.stdout.decode().strip() == "sent_along"
 
 
 @pytest.mark.parametrize(

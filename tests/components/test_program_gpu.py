@@ -1,4 +1,4 @@
-"""A program on a GPU lane: which device it sees, and its memory as a driver tells it (a stand-in for NVML)."""
+"""A program on a GPU lane: which device it sees, and its memory as the driver reports it (a stand-in for NVML)."""
 
 import math
 import sys

@@ -1,4 +1,4 @@
-"""What of a URL is masked before it is printed or written."""
+"""Secrets of a URL are masked before it is printed or written."""
 
 import pytest
 
@@ -23,10 +23,10 @@ PLAIN = [
 ]
 
 
-@pytest.mark.parametrize(("url", "shown"), URLS.items())
-def test_a_url_is_shown_without_what_may_be_secret(url: str, shown: str):
-    assert redact(url, url) == shown
-    assert redact(shown) == shown, "once is enough"
+@pytest.mark.parametrize(("url", "redacted"), URLS.items())
+def test_a_url_is_shown_without_what_may_be_secret(url: str, redacted: str):
+    assert redact(url, url) == redacted
+    assert redact(redacted) == redacted, "once is enough"
 
 
 @pytest.mark.parametrize("url", PLAIN)
@@ -38,8 +38,8 @@ def test_a_url_without_secrets_is_shown_as_it_is(url: str):
 def test_secrets_are_masked_where_a_library_quotes_them_alone():
     url = "postgresql://me:s3cr%20t@db/x?sslpassword=hidden-too"
     text = "FATAL for 's3cr t' and 's3cr%20t' (with url: /api?sslpassword=hidden-too), see http://u:p@other/y"
-    shown = redact(text, url)
-    assert shown == "FATAL for '***' and '***' (with url: /api?***), see http://***@other/y"
+    redacted = redact(text, url)
+    assert redacted == "FATAL for '***' and '***' (with url: /api?***), see http://***@other/y"
 
 
 def test_an_error_gives_no_password_away():

@@ -42,13 +42,13 @@ def ask(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def empty_factor(monkeypatch):
-    """Leave 'contrast' without levels, so that a test may register its own and leave no trace."""
+    """Leave 'contrast' without levels, so that a test may register its own and leave the registry as it was."""
     registry.levels("contrast")
     monkeypatch.setitem(registry._LEVELS, "contrast", {})
 
 
 class TestWhatIsNotThere:
-    def test_unknown_factor_says_what_was_meant(self):
+    def test_unknown_factor_names_the_nearest(self):
         with pytest.raises(UnknownNameError) as caught:
             registry.factor("fusoin", where="study.yaml line 3")
         text = str(caught.value)
@@ -74,7 +74,7 @@ class TestWhatIsNotThere:
         assert nearest("xyzzy", ["gat", "gcn"]) is None
         assert "Did you mean" not in str(UnknownNameError.of("level", "xyzzy", ["gat", "gcn"]))
 
-    def test_no_names_at_all_is_said(self):
+    def test_an_empty_list_of_names_is_stated(self):
         assert "Known: none." in str(UnknownNameError.of("setting", "x", []))
 
     def test_errors_survive_the_way_back_from_a_worker(self):

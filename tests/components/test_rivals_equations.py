@@ -31,7 +31,7 @@ def counts(genes: int = 6, cells: int = 9) -> np.ndarray:
 
 def relations(x: np.ndarray) -> dict[tuple[int, int], int]:
     """Return the level of every positive value, by scalar loops: population sd over a gene's positive cells."""
-    found = {}
+    levels = {}
     for gene, row in enumerate(x):
         logs = [np.log(float(v)) for v in row if v > 0]
         if not logs:
@@ -42,8 +42,8 @@ def relations(x: np.ndarray) -> dict[tuple[int, int], int]:
         for cell, value in enumerate(row):
             if value > 0:
                 step = np.floor((np.log(float(value)) - low) / ((high - low) / LEVELS))
-                found[gene, cell] = int(np.clip(step, 0, LEVELS - 1)) + 1
-    return found
+                levels[gene, cell] = int(np.clip(step, 0, LEVELS - 1)) + 1
+    return levels
 
 
 def factorisation(message: str, x: np.ndarray) -> Factorisation:
@@ -363,7 +363,7 @@ class TestLossAndSchedule:
         assert rates == pytest.approx([0.1, 0.05, 0.05, 0.025])
         assert fitter.optimizer.param_groups[0]["lr"] == pytest.approx(0.025)
 
-    def test_last_epoch_is_kept_where_it_is_asked_for(self, dataset, split, monkeypatch):
+    def test_last_epoch_is_picked_where_it_is_asked_for(self, dataset, split, monkeypatch):
         values = iter([0.9, 0.8, 0.7, 0.9, 0.8, 0.7])
         monkeypatch.setitem(METRICS, "auroc", lambda *_: next(values))
         parts = make_parts(gnn="none")
@@ -389,8 +389,8 @@ class TestNoiseOnTheInput:
         torch.manual_seed(5)
         noisy = features + 0.3 * features.std(0, unbiased=False) * torch.randn_like(features)
         assert len(views) == 2
-        for (logits, _), seen in zip(views, (features, noisy), strict=True):
-            as_tf, as_target = model.pair_encoder.project(seen)
+        for (logits, _), inputs in zip(views, (features, noisy), strict=True):
+            as_tf, as_target = model.pair_encoder.project(inputs)
             z = model.pair_encoder(as_tf[positives[:6, 0]], as_target[positives[:6, 1]])
             torch.testing.assert_close(logits, model.fusion(z))
 
@@ -410,12 +410,12 @@ class TestNoiseOnTheInput:
         expected = np.mean([0.6 * entropy.item() + loss for entropy, loss in zip(entropies, contrasts, strict=True)])
         assert trained.curves.values["joint_loss"] == [pytest.approx(expected, rel=1e-5)]
 
-    def test_scores_and_validation_see_no_noise(self, dataset, split):
+    def test_scores_and_validation_are_without_noise(self, dataset, split):
         supcon = ("supcon", {"noise": 0.3, "noise_on": "input"})
         trained = fit(dataset, split, make_parts(contrast=supcon, **NO_DROPOUT))
         np.testing.assert_array_equal(predict(trained, split.test), predict(trained, split.test))
 
-    def test_the_encoding_gets_no_second_helping(self, dataset):
+    def test_the_encoding_gets_no_second_noise(self, dataset):
         supcon = registry.level("contrast", "supcon")
         part = supcon(small("contrast", "supcon", noise=0.5, noise_on="input"), 6).train()
         z, labels = torch.randn(6, 6), torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0, 0.0])

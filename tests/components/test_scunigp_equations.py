@@ -40,8 +40,8 @@ class TestGlobalBranch:
 
     @pytest.mark.parametrize("edges", [EDGES, BOTH_WAYS], ids=["path", "both ways"])
     def test_4_graph_links_training_positives_without_direction_or_self_loop(self, edges):
-        found = sorted((i, j) for i, j in graph_of(edges).t().tolist())
-        assert found == [(i, j) for i in range(4) for j in neighbours(i, edges, self_loops=False)]
+        links = sorted((i, j) for i, j in graph_of(edges).t().tolist())
+        assert links == [(i, j) for i in range(4) for j in neighbours(i, edges, self_loops=False)]
 
     def test_4_gcn_by_hand(self):
         x = torch.tensor([[1.0], [2.0], [4.0], [8.0]]).double()
@@ -60,7 +60,7 @@ class TestGlobalBranch:
         np.testing.assert_allclose(part(x, graph_of(EDGES)).layers[0].tolist(), expected)
 
     def test_4_gat_by_hand(self):
-        # a gene sends x and is heard in proportion to exp(x): 1, 2, 3, 4
+        # a gene sends x with a weight in proportion to exp(x): 1, 2, 3, 4
         x = torch.tensor([[0.0], [math.log(2)], [math.log(3)], [math.log(4)]]).double()
         part = branch("gat", 1, widths=(1,), heads=1, self_loops=False)
         weigh(part, **{"lin.weight": 1.0, "att_src": 1.0})
@@ -84,27 +84,30 @@ class TestGlobalBranch:
     )
     def test_4_and_a_layer_by_layer(self, level, how, self_loops, edges):
         part = branch(level, self_loops=self_loops, **how)
-        found = part(torch.tensor(X).double(), graph_of(edges)).layers
+        embeddings = part(torch.tensor(X).double(), graph_of(edges)).layers
         expected = slow_graph(part, X, edges)
-        assert len(found) == len(expected) == len(part.settings.widths)
-        for ours, slow in zip(found, expected, strict=True):
+        assert len(embeddings) == len(expected) == len(part.settings.widths)
+        for ours, slow in zip(embeddings, expected, strict=True):
             np.testing.assert_allclose(ours.tolist(), slow, rtol=1e-9, atol=1e-12)
 
     @pytest.mark.parametrize(("join", "own"), [("mean", lambda v: sum(v) / len(v)), ("sum", sum), ("max", max)])
     def test_a_sage_joins_neighbours_by_mean_sum_or_maximum(self, join, own):
         part, h = branch("sage", aggregation=join), X
-        for conv, found in zip(part.convs, part(torch.tensor(X).double(), graph_of(EDGES)).layers, strict=True):
+        for conv, embedding in zip(part.convs, part(torch.tensor(X).double(), graph_of(EDGES)).layers, strict=True):
             out = []
             for i in range(4):
                 near = [h[j] for j in neighbours(i, EDGES, self_loops=False)]
                 joined = [own([row[d] for row in near]) for d in range(len(h[i]))]
-                heard, kept = linear(joined, conv.lin_l), [dot(w, h[i]) for w in conv.lin_r.weight.tolist()]
-                out.append([max(value, 0.0) for value in plus(heard, kept)])
+                neighbour_part, own_part = (
+                    linear(joined, conv.lin_l),
+                    [dot(w, h[i]) for w in conv.lin_r.weight.tolist()],
+                )
+                out.append([max(value, 0.0) for value in plus(neighbour_part, own_part)])
             h = out
-            np.testing.assert_allclose(found.tolist(), h, rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(embedding.tolist(), h, rtol=1e-9, atol=1e-12)
 
     @pytest.mark.parametrize(("self_loops", "reached"), [(False, ({1}, {0, 3})), (True, ({1, 3}, {0, 1, 3}))])
-    def test_4_layer_l_hears_genes_l_edges_away(self, self_loops, reached):
+    def test_4_layer_l_reads_genes_l_edges_away(self, self_loops, reached):
         part = branch("gcn", 3, widths=(16, 16), self_loops=self_loops)
         other = [*X[:3], [7.0, 0.0, 1.0]]  # gene 3 sits at the end of the path 2 - 0 - 1 - 3
         pairs = zip(*(part(torch.tensor(x).double(), graph_of(EDGES)).layers for x in (X, other)), strict=True)
@@ -132,15 +135,15 @@ class TestExpertScore:
     def test_5_product_of_final_embeddings_feature_by_feature(self, level, expert):
         part = branch(level, expert=expert, self_loops=False)
         last = slow_graph(part, X, EDGES)[-1]
-        found = part(torch.tensor(X).double(), graph_of(EDGES)).expert_score(torch.tensor(PAIRS))
-        np.testing.assert_allclose(found.tolist(), [slow_expert(part, last, i, j) for i, j in PAIRS], rtol=1e-9)
+        scores = part(torch.tensor(X).double(), graph_of(EDGES)).expert_score(torch.tensor(PAIRS))
+        np.testing.assert_allclose(scores.tolist(), [slow_expert(part, last, i, j) for i, j in PAIRS], rtol=1e-9)
 
     @pytest.mark.parametrize("expert", ["shared", "roles"])
     def test_5_reads_the_two_genes_of_the_pair_in_the_last_layer(self, expert):
         graph = branch("gat", expert=expert)(torch.tensor(X).double(), graph_of(EDGES))
         score = graph.expert_score(torch.tensor([[0, 3]])).sum()
-        told = torch.autograd.grad(score, graph.layers[-1])[0]
-        assert told.any(dim=1).tolist() == [True, False, False, True]
+        gradient = torch.autograd.grad(score, graph.layers[-1])[0]
+        assert gradient.any(dim=1).tolist() == [True, False, False, True]
 
     @pytest.mark.parametrize(("expert", "directed"), [("shared", False), ("roles", True)])
     def test_5_to_the_letter_has_no_direction_and_by_role_it_has(self, expert, directed):
@@ -165,8 +168,8 @@ class TestPairwiseBranch:
         pairs = torch.tensor(PAIRS)
         with torch.set_grad_enabled(gradients):
             as_tf, as_target = part.project(torch.tensor(X).double())
-            found = part(as_tf[pairs[:, 0]], as_target[pairs[:, 1]])
-        np.testing.assert_allclose(found.tolist(), [slow_pair(part, X[i], X[j]) for i, j in PAIRS], rtol=1e-8)
+            encodings = part(as_tf[pairs[:, 0]], as_target[pairs[:, 1]])
+        np.testing.assert_allclose(encodings.tolist(), [slow_pair(part, X[i], X[j]) for i, j in PAIRS], rtol=1e-8)
 
     def test_b_attention_without_questions_is_a_plain_mean_by_hand(self):
         part = pair_encoder(heads=2)
@@ -194,8 +197,8 @@ class TestPairwiseBranch:
         part = pair_encoder("mlp", layers=2)
         as_tf, as_target = part.project(torch.tensor(X).double())
         pairs = torch.tensor(PAIRS)
-        found = part(as_tf[pairs[:, 0]], as_target[pairs[:, 1]]).tolist()
-        for row, (i, j) in zip(found, PAIRS, strict=True):
+        encodings = part(as_tf[pairs[:, 0]], as_target[pairs[:, 1]]).tolist()
+        for row, (i, j) in zip(encodings, PAIRS, strict=True):
             tf, target = linear(X[i], part.as_tf), linear(X[j], part.as_target)
             z = tf + target + [a * b for a, b in zip(tf, target, strict=True)]
             for layer in (part.body[0], part.body[3]):
@@ -271,24 +274,26 @@ class TestMultiscaleFusion:
     def test_7_indicator_keeps_the_expert_score_out_of_all_steps_but_the_last(self):
         part, (z, tf, target, score) = fusion("multiscale", 5, (4, 3, 2)), random_pairs((4, 3, 2))
         score.requires_grad_()
-        seen = []
+        outputs = []
         for step in part.steps:
-            step.register_forward_hook(lambda _, args, out: seen.append(out))
+            step.register_forward_hook(lambda _, args, out: outputs.append(out))
         part(z, tf, target, score)
-        told = [torch.autograd.grad(out.sum(), score, allow_unused=True, retain_graph=True)[0] for out in seen]
-        assert told[:-1] == [None, None]
-        assert told[-1].all()
+        gradients = [torch.autograd.grad(out.sum(), score, allow_unused=True, retain_graph=True)[0] for out in outputs]
+        assert gradients[:-1] == [None, None]
+        assert gradients[-1].all()
 
     def test_7_step_l_depends_on_layers_up_to_l(self):
         part, (z, tf, target, score) = fusion("multiscale", 5, (4, 3, 2)), random_pairs((4, 3, 2))
-        seen = []
+        outputs = []
         for step in part.steps:
-            step.register_forward_hook(lambda _, args, out: seen.append(out))
+            step.register_forward_hook(lambda _, args, out: outputs.append(out))
         inputs = [h.requires_grad_() for pair in zip(tf, target, strict=True) for h in pair]
         part(z, tf, target, score)
-        for level, out in enumerate(seen, start=1):
-            told = torch.autograd.grad(out.sum(), inputs, allow_unused=True, retain_graph=True)
-            assert [g is not None and bool(g.any()) for g in told] == [True] * 2 * level + [False] * 2 * (3 - level)
+        for level, out in enumerate(outputs, start=1):
+            gradients = torch.autograd.grad(out.sum(), inputs, allow_unused=True, retain_graph=True)
+            assert [g is not None and bool(g.any()) for g in gradients] == [True] * 2 * level + [False] * 2 * (
+                3 - level
+            )
 
 
 def random_pairs(widths: tuple[int, ...], pairs: int = 6):
@@ -304,8 +309,8 @@ class TestEarlyAndLateFusion:
     def test_early_lays_features_and_layers_of_a_gene_side_by_side(self):
         features, first, second = ([[float(w * 10 + k)] * w for k in range(4)] for w in (3, 2, 1))
         part = fusion("early", 5, (2, 1))
-        found = part.encoder_input(torch.tensor(features), [torch.tensor(first), torch.tensor(second)])
-        assert found.tolist() == [features[k] + first[k] + second[k] for k in range(4)]
+        joined = part.encoder_input(torch.tensor(features), [torch.tensor(first), torch.tensor(second)])
+        assert joined.tolist() == [features[k] + first[k] + second[k] for k in range(4)]
         assert part.encoder_width(3, (2, 1)) == 6
 
     def test_early_reads_neither_layers_nor_expert_score_after_the_encoder(self):

@@ -108,7 +108,7 @@ class TestEveryHonestSplit(SplitContract):
 @pytest.mark.parametrize("level", LEVELS)
 class TestEverySplit:
     @given(network=networks(), seed=seeds)
-    def test_parts_hold_what_they_should(self, level, reciprocal, network, seed):
+    def test_parts_hold_their_pairs(self, level, reciprocal, network, seed):
         split = set_exam(network, level, seed, reciprocal=reciprocal)
         assert_every_positive_is_in_exactly_one_part(split, network, level, reciprocal)
         assert_pairs_are_candidates_and_appear_once(split, network)
@@ -142,7 +142,7 @@ class TestEverySplit:
             tracemalloc.stop()
         assert peak < network.n_genes**2  # what a matrix of one byte per pair of genes takes
 
-    def test_expression_is_not_looked_at(self, level, reciprocal):
+    def test_expression_is_not_read(self, level, reciprocal):
         one, two = make_dataset(0), make_dataset(0)
         two.expression[:] = 0.0
         digests = {make_split(d, level, seed=1, reciprocal=reciprocal).digest for d in (one, two)}
@@ -181,10 +181,10 @@ class TestPerTF:
         split = set_exam(network, level, seed, validation=validation)
         tfs, targets = (len(np.unique(column)) for column in network.edges.T)
         positive = int(split.test_labels.sum())
-        wanted = int(positive / (len(network.edges) / (tfs * targets)) - positive)
+        negatives = int(positive / (len(network.edges) / (tfs * targets)) - positive)
         open_pairs = len(network.tfs) * (network.n_genes - 1) - len(split.validation)
         open_pairs -= positive + (len(split.train) if level == "per_tf" else 0)
-        assert len(split.test) - positive == min(wanted, open_pairs)
+        assert len(split.test) - positive == min(negatives, open_pairs)
 
     def test_single_target_falls_either_way(self, level):
         edges = np.array([[0, t] for t in range(1, 15)] + [[20, 3]])
@@ -340,24 +340,24 @@ def test_former_name_of_an_exam_is_the_same_exam():
 
 
 class TestDifferences:
-    """What validation asks otherwise than the test, in words."""
+    """Differences between validation and test, as a sentence."""
 
     def test_matched_validation_has_another_share_of_edges(self):
         network = make_dataset(1, genes=120, tfs=20, edges=300)
-        told = differences(make_split(network, "per_tf", validation="matched"))
-        assert told.startswith("50.0% of validation's pairs are edges, and ")
+        sentence = differences(make_split(network, "per_tf", validation="matched"))
+        assert sentence.startswith("50.0% of validation's pairs are edges, and ")
         assert "share" not in differences(make_split(network, "per_tf"))
 
-    def test_what_may_be_the_luck_of_a_split_is_not_told(self):
-        told = [
+    def test_differences_within_chance_are_not_reported(self):
+        sentences = [
             differences(make_split(make_dataset(1, genes=60, tfs=8, edges=60), "per_tf", seed=s)) for s in range(20)
         ]
-        assert sum(map(bool, told)) <= 2
+        assert sum(map(bool, sentences)) <= 2
 
     def test_genes_that_training_never_shows_are_counted(self):
         split = make_split(make_dataset(1, genes=120, tfs=20, edges=600), "all_non_targets")
         assert not differences(split)
         strange = split.validation.copy()
         strange[split.validation_labels == 0, 0] = np.setdiff1d(np.arange(120), split.train[:, 0])[0]
-        told = differences(dataclasses.replace(split, validation=strange))
-        assert "100% of validation's non-edges have a TF that training never shows, and 0% of the test's" in told
+        sentence = differences(dataclasses.replace(split, validation=strange))
+        assert "100% of validation's non-edges have a TF that training never shows, and 0% of the test's" in sentence

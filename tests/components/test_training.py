@@ -17,7 +17,7 @@ from study.train.fit import encode, predict
 
 @pytest.fixture
 def script(monkeypatch):
-    """Let validation say what a test wants it to say, one value per epoch."""
+    """Set the validation scores, one value per epoch."""
 
     def write(*values: float) -> None:
         left = list(values)
@@ -142,7 +142,7 @@ class TestDivergence:
         model.contrast.forward = spoil
         with pytest.raises(DivergedError, match="the joint loss became"):
             fit(dataset, split, parts, model=model)
-        assert len(calls) == -(-2 * len(split.train) // BUDGET.batch_size)  # told at the end of the first epoch
+        assert len(calls) == -(-2 * len(split.train) // BUDGET.batch_size)  # reported at the end of the first epoch
 
     def test_scores_that_are_no_numbers_are_reported(self, dataset, split):
         model = make_model(dataset, make_parts(gnn="none"))
@@ -152,7 +152,7 @@ class TestDivergence:
             fit(dataset, split, make_parts(gnn="none"), model=model)
 
 
-def test_a_pass_looks_at_every_gene_once(dataset, split, monkeypatch):
+def test_a_pass_encodes_every_gene_once(dataset, split, monkeypatch):
     monkeypatch.setattr("components.learning.loop.CHUNK", 7)
     model, looked = make_model(dataset, make_parts()), []
     encode_all = model.encode
@@ -160,8 +160,8 @@ def test_a_pass_looks_at_every_gene_once(dataset, split, monkeypatch):
     trained = fit(dataset, split, model=model)
     assert looked.count(False) == len(trained.curves.values["joint_loss"])  # one for each validation
     looked.clear()
-    known = encode(trained)
-    np.testing.assert_array_equal(predict(trained, split.test, known), predict(trained, split.test))
+    embeddings = encode(trained)
+    np.testing.assert_array_equal(predict(trained, split.test, embeddings), predict(trained, split.test))
     assert looked == [False, False]
 
 
@@ -203,7 +203,7 @@ def planted(seed: int, signal: bool) -> tuple:
 
 @pytest.mark.parametrize("pair_encoder", ["mlp", pytest.param("transformer", marks=pytest.mark.slow)])
 def test_planted_signal_is_learnt_from_expression(pair_encoder):
-    """Without a graph, held-out pairs can be told apart by expression; without signal in it, much less so."""
+    """Without a graph, expression separates held-out pairs; without signal in it, much less so."""
     reached = {}
     for signal in (True, False):
         dataset = planted(0, signal)

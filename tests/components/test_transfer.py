@@ -94,14 +94,14 @@ class TestMatching:
         assert transfer([human], mouse).digest != transfer([human], fewer).digest
 
     @pytest.mark.parametrize(
-        ("rows", "said"),
+        ("rows", "message"),
         [("A,B\nA,C\n", "row 3"), ("A,B\nC,B\n", "one-to-one"), ("", "two columns")],
         ids=["two targets", "two sources", "one column"],
     )
-    def test_orthologs_that_are_not_one_to_one_are_refused(self, tmp_path: Path, rows: str, said: str):
+    def test_orthologs_that_are_not_one_to_one_are_refused(self, tmp_path: Path, rows: str, message: str):
         path = tmp_path / "orthologs.csv"
         path.write_text("human,mouse\n" + rows if rows else "human\nA\n")
-        with pytest.raises(KnockoutError, match=said):
+        with pytest.raises(KnockoutError, match=message):
             read_orthologs(path)
 
 
@@ -119,15 +119,15 @@ class TestExam:
         assert keys(split.train, n) | keys(positives, n) == keys(both.edges, n)
         assert not keys(split.train, n) & keys(split.validation, n)
         assert not keys(split.pool, n) & (keys(both.edges, n) | keys(split.validation, n))
-        asked = split.test[split.test_labels == 1]
-        assert keys(asked, n) <= keys(both.target.edges, n)
+        test_positives = split.test[split.test_labels == 1]
+        assert keys(test_positives, n) <= keys(both.target.edges, n)
         if known:
-            assert keys(asked, n) == keys(both.target.edges, n)
+            assert keys(test_positives, n) == keys(both.target.edges, n)
         else:
-            seen = keys(split.train, n) | keys(split.validation, n)
-            assert not keys(split.test, n) & seen
+            training_keys = keys(split.train, n) | keys(split.validation, n)
+            assert not keys(split.test, n) & training_keys
         if reciprocal == "together" and not known:
-            assert not keys(split.test[:, ::-1], n) & seen
+            assert not keys(split.test[:, ::-1], n) & training_keys
 
     def test_one_data_set_alone_is_refused(self, human):
         with pytest.raises(KnockoutError, match="train_on"):
@@ -140,11 +140,11 @@ class TestCoexpression:
         return cls(cls.Settings(), torch.from_numpy(expression))
 
     def test_features_are_correlations(self, human):
-        found = self.build(human.expression)().numpy()
-        wanted = np.corrcoef(human.expression.astype(np.float64))
+        features = self.build(human.expression)().numpy()
+        correlations = np.corrcoef(human.expression.astype(np.float64))
         off = ~np.eye(60, dtype=bool)
-        scale = (found[off] / wanted[off]).mean()
-        np.testing.assert_allclose(found[off], scale * wanted[off], rtol=1e-2, atol=1e-3)
+        scale = (features[off] / correlations[off]).mean()
+        np.testing.assert_allclose(features[off], scale * correlations[off], rtol=1e-2, atol=1e-3)
 
     def test_order_and_number_of_cells_do_not_matter(self, human):
         shuffled = human.expression[:, np.random.default_rng(0).permutation(40)]
@@ -163,7 +163,7 @@ class TestCoexpression:
         assert torch.equal(model.bucketing(), self.build(both.target.expression)())
 
     @pytest.mark.parametrize("level", sorted(registry.levels("bucketing")))
-    def test_every_bucketing_says_what_it_is_tied_to_or_can_be_shown_other_cells(self, level, human, mouse):
+    def test_every_bucketing_names_what_it_is_tied_to_or_accepts_other_cells(self, level, human, mouse):
         both = transfer([human], mouse)
         part = make_model(both, make_parts(bucketing=level)).bucketing
         if part.tied_to:
@@ -196,23 +196,25 @@ class TestInAStudy:
         (fold,) = make_folds(planned.datasets[0], planned.cells[0].split, 0)
         assert len(fold.test)
 
-    @pytest.mark.parametrize(("told", "refused"), [("coexpression", True), ("both", True), ("topology", False)])
-    def test_what_is_told_of_pairs_must_not_be_of_the_cells_of_training(self, study, told, refused):
-        asked = study(reference={"bucketing": "coexpression", "pair_features": told})
+    @pytest.mark.parametrize(
+        ("pair_features", "refused"), [("coexpression", True), ("both", True), ("topology", False)]
+    )
+    def test_pair_features_must_not_be_of_the_cells_of_training(self, study, pair_features, refused):
+        ablation = study(reference={"bucketing": "coexpression", "pair_features": pair_features})
         if not refused:
-            assert make_plan(asked).cells
+            assert make_plan(ablation).cells
             return
         with pytest.raises(KnockoutError, match="reads the cells that were trained on"):
-            make_plan(asked)
+            make_plan(ablation)
 
-    def test_arms_tied_to_their_cells_say_so(self, study):
+    def test_arms_tied_to_their_cells_are_refused_with_the_reason(self, study):
         with pytest.raises(KnockoutError, match=r"tied to the cells it was trained on\. Levels that are not: coexp"):
             make_plan(study())
         with pytest.raises(KnockoutError, match="tied to the genes and cells"):
             make_plan(study(reference={"bucketing": "uniform"}))
 
     @pytest.mark.parametrize(
-        ("changes", "said"),
+        ("changes", "message"),
         [
             ({"split": "per_tf"}, "cuts one data set"),
             ({"train_on": "net/humn/TFs+60"}, "there is no data set"),
@@ -221,8 +223,8 @@ class TestInAStudy:
         ],
         ids=["another split", "missing source", "orthologs alone", "missing table"],
     )
-    def test_mistakes_are_named(self, study, changes: dict[str, Any], said: str):
-        with pytest.raises(KnockoutError, match=said):
+    def test_mistakes_are_named(self, study, changes: dict[str, Any], message: str):
+        with pytest.raises(KnockoutError, match=message):
             make_plan(study(changes, reference={"bucketing": "coexpression"}))
 
     def test_trained_arms_rules_and_methods_are_scored_on_the_other_data_set(self, study):

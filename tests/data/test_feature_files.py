@@ -90,9 +90,9 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_has_its_message(fault: str, tmp_path: Path):
-    name, write, said = FAULTS[fault]
+    name, write, message = FAULTS[fault]
     write(tmp_path / name)
-    with pytest.raises(KnockoutError, match=said) as refused:
+    with pytest.raises(KnockoutError, match=message) as refused:
         read_features(tmp_path / name)
     assert str(tmp_path / name) in refused.value.where
 
@@ -123,12 +123,12 @@ class TestMatching:
         with pytest.raises(KnockoutError, match="rows that differ"):
             rows_of(self.table(tmp_path, ["sox2", "Sox2"]), ["SOX2"])
 
-    def test_genes_in_the_columns_are_told(self, tmp_path: Path):
+    def test_genes_in_the_columns_are_reported(self, tmp_path: Path):
         FRAME.rename_axis("feature").T.to_parquet(tmp_path / "x.parquet")
         with pytest.raises(KnockoutError, match=r"genes are in the columns.*transposed"):
             rows_of(read_features(tmp_path / "x.parquet"), NAMES)
 
-    def test_identifiers_in_place_of_symbols_are_told(self, tmp_path: Path):
+    def test_identifiers_in_place_of_symbols_are_reported(self, tmp_path: Path):
         table = self.table(tmp_path, ["ENSMUSG00000074637", "ENSMUSG00000012396"])
         with pytest.raises(KnockoutError, match="file has Ensembl identifiers, the data set symbols"):
             rows_of(table, NAMES)

@@ -32,7 +32,7 @@ def repository_path(folder: str, name: str) -> str:
 
 
 class Repository:
-    """A copy of the repository on loopback; ``faults`` are what it does to a path instead, one per request."""
+    """A copy of the repository on loopback; ``faults`` are its wrong answers for a path, one per request."""
 
     def __init__(self) -> None:
         self.content: dict[str, bytes] = {}
@@ -107,7 +107,7 @@ def made_up(repository: Repository, small: Dataset, tmp_path: Path, monkeypatch:
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
-    """Everything that lies there, hidden files too."""
+    """Every file below a folder, hidden ones too."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -127,18 +127,18 @@ def test_the_list_that_ships_holds_the_44_published_folders_complete():
 
 
 def test_blob_ids_are_those_of_git(tmp_path: Path):
-    for content, known in (
+    for content, digest in (
         (b"", "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"),
         (b"hello\n", "ce013625030ba8dba906f756967f9e9ca394464a"),
     ):
         (tmp_path / "x").write_bytes(content)
-        assert blob_id(tmp_path / "x") == known
+        assert blob_id(tmp_path / "x") == digest
     if git := shutil.which("git"):
         (tmp_path / "x").write_bytes(np.random.default_rng(0).bytes(3_000_000))
-        said = subprocess.run(
+        completed = subprocess.run(
             [git, "hash-object", "--no-filters", tmp_path / "x"], capture_output=True, text=True, check=True
         )
-        assert blob_id(tmp_path / "x") == said.stdout.strip()
+        assert blob_id(tmp_path / "x") == completed.stdout.strip()
 
 
 def test_published_files_come_through_the_command_and_are_read(
@@ -151,12 +151,12 @@ def test_published_files_come_through_the_command_and_are_read(
         repository.add(BEELINE / name, name)
     options = ["--network", "STRING", "--network", "Specific", "--cell", "mDC", "--genes", "500"]
     arguments = ["data", "fetch", "beeline", *options, "--to", tmp_path / "my data", "--source", repository.address]
-    done = knockout(*arguments)
-    assert done.code == 0, done.err
-    assert "MIT" in done.out and "their own terms" in done.out
-    assert all(f"{name}: 5 fetched\n" in done.out for name in names)
-    assert f"data: {tmp_path / 'my data'}\n" in done.out
-    assert f"next: knockout data check '{tmp_path / 'my data'}/STRING/mDC'\n" in done.out
+    completed = knockout(*arguments)
+    assert completed.code == 0, completed.err
+    assert "MIT" in completed.out and "their own terms" in completed.out
+    assert all(f"{name}: 5 fetched\n" in completed.out for name in names)
+    assert f"data: {tmp_path / 'my data'}\n" in completed.out
+    assert f"next: knockout data check '{tmp_path / 'my data'}/STRING/mDC'\n" in completed.out
     for name in names:
         dataset, original = (readers.read(root / name) for root in (tmp_path / "my data", BEELINE))
         assert dataset.name == name and dataset.digest == original.digest
@@ -181,7 +181,7 @@ def test_everything_comes_and_a_second_run_fetches_nothing(
 
 
 @pytest.mark.parametrize("faults", [["flip"], ["drop"], ["stop", "drop"], ["503", "flip"], ["429"]], ids=" ".join)
-def test_what_another_try_mends_is_mended(made_up: SimpleNamespace, faults: list[str]):
+def test_a_fault_that_a_retry_corrects_is_no_error(made_up: SimpleNamespace, faults: list[str]):
     path, _ = victim("BL--ExpressionData.csv")
     made_up.repository.faults[path] = list(faults)
     made_up.fetch()
@@ -190,20 +190,20 @@ def test_what_another_try_mends_is_mended(made_up: SimpleNamespace, faults: list
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         ("flip", "another content came, git blob "),
         ("drop", "the download failed: Connection broken: IncompleteRead("),
         ("500", "the server answers: 500 Server Error"),
     ],
 )
-def test_what_stays_wrong_is_one_error_and_the_next_run_goes_on(made_up: SimpleNamespace, fault: str, said: str):
+def test_a_lasting_fault_is_one_error_and_the_next_run_goes_on(made_up: SimpleNamespace, fault: str, message: str):
     path, name = victim()
     made_up.repository.faults[path] = [fault] * 3
     with pytest.raises(KnockoutError) as caught:
         made_up.fetch()
     expected = next(file.blob for file in listed(made_up.text) if file.path == path)
-    for words in (said, "TFs%2B1000/TF.csv: ", "3 tries", f"expected git blob {expected}", "same command"):
+    for words in (message, "TFs%2B1000/TF.csv: ", "3 tries", f"expected git blob {expected}", "same command"):
         assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     before = list(files_below(made_up.to))
@@ -306,7 +306,7 @@ def test_filters_choose_folders(made_up: SimpleNamespace, filters: dict[str, lis
 
 
 @pytest.mark.parametrize(
-    ("filters", "said"),
+    ("filters", "message"),
     [
         (
             {"networks": ["Lofgof"], "cells": ["mDC"]},
@@ -319,14 +319,14 @@ def test_filters_choose_folders(made_up: SimpleNamespace, filters: dict[str, lis
         ),
     ],
 )
-def test_a_combination_without_a_folder_says_which_there_are(filters: dict[str, list[str]], said: str):
+def test_a_combination_without_a_folder_names_those_there_are(filters: dict[str, list[str]], message: str):
     with pytest.raises(KnockoutError) as caught:
         choose(listed(), **filters)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["beline"], "knockout data fetch: unknown collection 'beline'. Did you mean 'beeline'? Known: beeline."),
         (["beeline", "--network", "Strng"], "--network: unknown network 'Strng'. Did you mean 'STRING'?"),
@@ -338,20 +338,20 @@ def test_a_combination_without_a_folder_says_which_there_are(filters: dict[str, 
     ids=" ".join,
 )
 def test_a_wrong_choice_ends_with_one_line_and_fetches_nothing(
-    knockout: Callable[..., Any], tmp_path: Path, options: list[str], said: str
+    knockout: Callable[..., Any], tmp_path: Path, options: list[str], message: str
 ):
-    done = knockout("data", "fetch", *options, "--to", tmp_path / "to")
-    assert done.code == 2 and said in done.err
-    assert done.err.startswith("error: ") and done.err.count("\n") == 1
+    completed = knockout("data", "fetch", *options, "--to", tmp_path / "to")
+    assert completed.code == 2 and message in completed.err
+    assert completed.err.startswith("error: ") and completed.err.count("\n") == 1
     assert not (tmp_path / "to").exists()
 
 
-def test_without_a_network_one_line_says_so(knockout: Callable[..., Any], tmp_path: Path):
+def test_without_a_network_the_error_is_one_line(knockout: Callable[..., Any], tmp_path: Path):
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         closed = f"http://127.0.0.1:{server.server_port}"
-    done = knockout("data", "fetch", "beeline", "--to", tmp_path, "--source", closed)
-    assert done.code == 2 and "Connection refused" in done.err and "3 tries" in done.err
-    assert done.err.startswith("error: http://127.0.0.1") and done.err.count("\n") == 1
+    completed = knockout("data", "fetch", "beeline", "--to", tmp_path, "--source", closed)
+    assert completed.code == 2 and "Connection refused" in completed.err and "3 tries" in completed.err
+    assert completed.err.startswith("error: http://127.0.0.1") and completed.err.count("\n") == 1
     assert files_below(tmp_path) == {}
 
 
@@ -399,7 +399,7 @@ def test_a_list_without_proper_ids_is_refused(blob: str):
         listed(f"{HEADER}\n{victim()[0]},{blob}\n")
 
 
-def test_a_listed_file_knows_its_folder():
+def test_a_listed_file_has_its_folder():
     (file,) = listed(f"{HEADER}\n{repository_path('Non-Specific/mHSC-GM/TFs+500', 'TF.csv')},{'0' * 40}\n")
     assert file == RemoteFile(file.path, "0" * 40, "Non-Specific", "mHSC-GM", "500", "TF.csv")
     assert file.folder == "Non-Specific/mHSC-GM/TFs+500"

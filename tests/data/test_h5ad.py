@@ -147,7 +147,7 @@ class TestMapped:
         monkeypatch.setattr(anndata.AnnData, "X", None)
         read(path, network_file=network_csv)
 
-    def test_whoever_writes_into_it_changes_no_file(self, write, small, network_csv, same):
+    def test_writing_into_it_changes_no_file(self, write, small, network_csv, same):
         path = write()
         read(path, network_file=network_csv).expression[:] = 0
         same(read(path, network_file=network_csv), small)
@@ -166,8 +166,8 @@ class TestMapped:
     def test_a_cut_file_is_written_again(self, write, small, network_csv, same, cache):
         path = write()
         read(path, network_file=network_csv)
-        (kept,) = cache.iterdir()
-        kept.write_bytes(kept.read_bytes()[:-8])
+        (cached,) = cache.iterdir()
+        cached.write_bytes(cached.read_bytes()[:-8])
         same(read(path, network_file=network_csv), small)
 
     def test_where_nothing_can_be_written_each_process_holds_its_own(self, write, small, network_csv, same, cache):
@@ -177,7 +177,7 @@ class TestMapped:
         same(dataset, small)
         assert not isinstance(dataset.expression, np.memmap)
 
-    def test_files_that_nobody_used_for_long_are_removed(self, write, network_csv, cache):
+    def test_files_unused_for_long_are_removed(self, write, network_csv, cache):
         cache.mkdir(parents=True)
         (cache / "old.npy").touch()
         os.utime(cache / "old.npy", (1, 1))
@@ -219,7 +219,7 @@ def test_an_absent_or_foreign_network_is_refused(write, network_csv, tmp_path):
         read(write(), network_file=network_csv)
 
 
-def test_without_anndata_the_error_says_how_to_get_it(write, network_csv, monkeypatch):
+def test_without_anndata_the_error_names_the_installation(write, network_csv, monkeypatch):
     path = write()
     monkeypatch.setitem(sys.modules, "anndata", None)
     with pytest.raises(KnockoutError, match=r"pip install 'knockout\[h5ad\]'"):
@@ -233,7 +233,7 @@ def test_data_check_names_the_columns_of_the_network_that_it_leaves_out(knockout
     data.write_h5ad(tmp_path / "cells.h5ad")
     edges = [f"{drawn.genes[target]},1,{drawn.genes[tf]}" for tf, target in drawn.edges]
     (tmp_path / "net.csv").write_text("\n".join(["Target gene,weight,TF", *edges]))
-    done = knockout("data", "check", tmp_path / "cells.h5ad", "--network-file", tmp_path / "net.csv")
-    assert done.code == 0 and "not used of the network: 'weight'; every row counts as an edge" in done.out
+    completed = knockout("data", "check", tmp_path / "cells.h5ad", "--network-file", tmp_path / "net.csv")
+    assert completed.code == 0 and "not used of the network: 'weight'; every row counts as an edge" in completed.out
     missing = knockout("data", "check", tmp_path / "cell.h5ad")
     assert missing.code == 2 and "Did you mean 'cells.h5ad'" in missing.err

@@ -41,13 +41,13 @@ def test_lists_of_tfs_read_with_titles_row_numbers_and_more_columns(tmp_path: Pa
 
 
 @pytest.mark.parametrize("text", ["", "\n \n", "TF\n", "Symbol,Family\n"])
-def test_an_empty_list_of_tfs_says_what_a_list_looks_like(tmp_path: Path, text):
+def test_an_empty_list_of_tfs_is_refused_with_the_format(tmp_path: Path, text):
     (tmp_path / "tfs").write_text(text)
     with pytest.raises(KnockoutError, match="expected one gene name per line, with or without a title such as TF"):
         tf_list(tmp_path / "tfs", GENES)
 
 
-def test_rows_that_are_said_to_be_no_tfs_are_refused(tmp_path: Path):
+def test_rows_marked_as_no_tfs_are_refused(tmp_path: Path):
     (tmp_path / "tfs").write_text("HGNC symbol,Is TF?\nSOX2,Yes\nA,No\n")
     with pytest.raises(KnockoutError, match=r"row 3: 1 of 2 rows are no TFs, says column 'Is TF\?'"):
         tf_list(tmp_path / "tfs", GENES)
@@ -55,7 +55,7 @@ def test_rows_that_are_said_to_be_no_tfs_are_refused(tmp_path: Path):
 
 @pytest.fixture
 def lab(tmp_path: Path):
-    """Write counts of 20 genes as a table and prepare it with a network of theirs."""
+    """Write counts of 20 genes as a table and prepare it with a network of these genes."""
 
     def run(values=None, genes=None, cells=None, edges=None, name="cells.csv", sep=",", **others):
         genes = genes or [f"G{i}" for i in range(20)]
@@ -133,7 +133,7 @@ def test_ensembl_ids_match_without_their_version():
     assert match_symbols(["X"], ("X.1",)).genes == {}
 
 
-def test_a_matrix_joined_with_itself_is_told_and_its_copies_dropped(lab, tmp_path: Path):
+def test_a_matrix_joined_with_itself_is_reported_and_its_copies_dropped(lab, tmp_path: Path):
     values = np.random.default_rng(0).poisson(5.0, (20, 30)) + 1
     twice = np.hstack([values, values])
     cells = [f"c{i}" for i in range(30)] * 2
@@ -149,7 +149,7 @@ def test_a_matrix_joined_with_itself_is_told_and_its_copies_dropped(lab, tmp_pat
         check_expression([f"G{i}" for i in range(20)], [f"d{i}" for i in range(60)], logged, where="x")
 
 
-def test_cells_of_one_barcode_are_told_apart_and_said(lab):
+def test_cells_of_one_barcode_are_distinguished_and_reported(lab):
     prepared = lab(cells=["AAA"] * 30)
     assert any("29 cells have the name of another" in note for note in prepared.summary["notes"])
     header = (prepared.folder / readers.EXPRESSION).open().readline().strip().split(",")

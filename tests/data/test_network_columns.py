@@ -87,7 +87,7 @@ PLACED = {
 
 
 @pytest.mark.parametrize("header", PLACED)
-def test_roles_taken_by_place_are_said(network, header):
+def test_roles_taken_by_place_are_stated(network, header):
     read = network(header, PLACED[header])
     assert list(zip(read.regulators.values, read.targets.values, strict=True)) == EDGES
     assert read.guessed and "are taken as regulator and target, by their place" in read.notes[0]
@@ -145,5 +145,5 @@ def test_genes_called_like_titles_are_edges(network):
 @pytest.mark.parametrize(
     "title", ["Source.database", "is_directed", "tissue", "id", "score", "target_type", "", "PMID"]
 )
-def test_other_titles_say_nothing(title):
+def test_other_titles_have_no_meaning(title):
     assert role_of(title) is None

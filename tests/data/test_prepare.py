@@ -38,8 +38,8 @@ def lab(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def made(lab: Callable[..., Path], counts: np.ndarray, tmp_path: Path) -> Callable[..., Prepared]:
-    """Prepare what a test changes of a small lab."""
+def prepare_lab(lab: Callable[..., Path], counts: np.ndarray, tmp_path: Path) -> Callable[..., Prepared]:
+    """Prepare the small files of a lab, with the changes of a test."""
 
     def run(
         values: np.ndarray | None = None,
@@ -66,7 +66,7 @@ def made(lab: Callable[..., Path], counts: np.ndarray, tmp_path: Path) -> Callab
 
 
 def balanced(prepared: Prepared) -> None:
-    """Check that everything read is kept or dropped with a reason, and that the records say so."""
+    """Check that everything read is kept or dropped with a recorded reason."""
     summary = json.loads((prepared.folder / "summary.json").read_text())
     dropped = pd.read_csv(prepared.folder / "dropped.csv", keep_default_na=False)
     for kind in ("genes", "cells", "TFs", "edges"):
@@ -119,81 +119,81 @@ def test_the_rule_makes_the_published_500_of_the_published_1000(tmp_path: Path):
     assert tfs == {expected.genes[tf] for tf in expected.tfs}
 
 
-def test_raw_counts_are_scaled_to_the_median_cell_and_logged(made: Callable[..., Prepared], counts: np.ndarray):
-    prepared = made()
+def test_raw_counts_are_scaled_to_the_median_cell_and_logged(prepare_lab: Callable[..., Prepared], counts: np.ndarray):
+    prepared = prepare_lab()
     balanced(prepared)
     totals = counts.sum(axis=0)
     expected = np.log2(1 + counts * np.median(totals) / totals)
     np.testing.assert_allclose(prepared.dataset.expression, expected, rtol=1e-6)
     assert "raw counts" in prepared.summary["values"] and "whole numbers" in prepared.summary["values"]
-    scaled = made(to="scaled", library_size=1e4)
+    scaled = prepare_lab(to="scaled", library_size=1e4)
     np.testing.assert_allclose(np.expm1(scaled.dataset.expression * np.log(2)).sum(axis=0), 1e4, rtol=1e-5)
 
 
-def test_log_values_stay_as_they_are(made: Callable[..., Prepared], counts: np.ndarray):
+def test_log_values_stay_as_they_are(prepare_lab: Callable[..., Prepared], counts: np.ndarray):
     logged = np.log1p(counts).astype(np.float32)
-    prepared = made(logged)
+    prepared = prepare_lab(logged)
     np.testing.assert_array_equal(prepared.dataset.expression, logged)
     assert "kept as they are" in prepared.summary["values"]
-    said = made(logged, to="said", counts="log")
-    assert "as --counts says" in said.summary["values"]
+    declared = prepare_lab(logged, to="said", counts="log")
+    assert "as --counts says" in declared.summary["values"]
 
 
-def test_values_without_a_logarithm_are_converted_and_said_to_be_so(made: Callable[..., Prepared]):
+def test_values_without_a_logarithm_are_converted_and_reported(prepare_lab: Callable[..., Prepared]):
     tpm = np.random.default_rng(1).random((len(GENES), 5)) * 1e4
-    prepared = made(tpm)
+    prepared = prepare_lab(tpm)
     assert "values without a logarithm, scaled to" in prepared.summary["values"]
     assert "exceeds 20" in prepared.summary["values"] and prepared.dataset.expression.max() < 20
-    assert "raw counts" in made(tpm, counts="raw", to="raw").summary["values"]
+    assert "raw counts" in prepare_lab(tpm, counts="raw", to="raw").summary["values"]
     with pytest.raises(KnockoutError, match="these are values without a logarithm; leave out --counts log"):
-        made(tpm, counts="log", to="log")
+        prepare_lab(tpm, counts="log", to="log")
 
 
-def test_log_said_of_raw_counts_is_refused(made: Callable[..., Prepared]):
+def test_log_declared_of_raw_counts_is_refused(prepare_lab: Callable[..., Prepared]):
     with pytest.raises(KnockoutError, match="these are raw counts"):
-        made(counts="log")
+        prepare_lab(counts="log")
 
 
-def test_genes_and_cells_that_show_too_little_are_dropped(made: Callable[..., Prepared], counts: np.ndarray):
+def test_genes_and_cells_that_show_too_little_are_dropped(prepare_lab: Callable[..., Prepared], counts: np.ndarray):
     counts[2, 1:] = 0  # A: in 1 of 11 cells, fewer than 10 %
     counts[3] = 0
     counts[:, 0] = 0
     counts[2, 1] = 9
-    prepared = made(counts, edges=["SOX2,A", "SOX2,B", "GATA4,C", "GATA4,D"])
+    prepared = prepare_lab(counts, edges=["SOX2,A", "SOX2,B", "GATA4,C", "GATA4,D"])
     balanced(prepared)
     assert names(prepared, "cells", "no value above 0") == ["c0"]
     assert names(prepared, "genes", "fewer than 10 %") == ["A"]
     assert names(prepared, "genes", "no cell") == ["B"]
     assert names(prepared, "edges", "target dropped") == ["SOX2 -> A", "SOX2 -> B"]
-    assert names(made(counts, to="all", min_cells_share=0.0), "genes", "") == ["B"]
+    assert names(prepare_lab(counts, to="all", min_cells_share=0.0), "genes", "") == ["B"]
 
 
-def test_a_gene_in_exactly_the_share_of_cells_stays(made: Callable[..., Prepared]):
+def test_a_gene_in_exactly_the_share_of_cells_stays(prepare_lab: Callable[..., Prepared]):
     values = np.random.default_rng(0).integers(1, 9, size=(len(GENES), 30))
     values[2, 3:] = 0
-    assert "A" in made(values, min_cells_share=0.1).dataset.genes
+    assert "A" in prepare_lab(values, min_cells_share=0.1).dataset.genes
 
 
-def test_a_gene_that_is_the_same_everywhere_is_dropped(made: Callable[..., Prepared], counts: np.ndarray):
+def test_a_gene_that_is_the_same_everywhere_is_dropped(prepare_lab: Callable[..., Prepared], counts: np.ndarray):
     logged = np.log1p(counts)
     logged[6] = 1.5
-    assert names(made(logged), "genes", "same value in every cell") == ["E"]
+    assert names(prepare_lab(logged), "genes", "same value in every cell") == ["E"]
 
 
-def test_all_tfs_stay_and_the_others_by_variance(made: Callable[..., Prepared]):
+def test_all_tfs_stay_and_the_others_by_variance(prepare_lab: Callable[..., Prepared]):
     still, wild = [1.0, 1.1, 1.0, 1.1], [0.5, 3.5, 0.5, 3.5]
     middle = [1.0, 2.0, 1.0, 2.0]
     values = np.array([still, still, wild, middle, still, wild, middle])
-    prepared = made(values, genes=2)
+    prepared = prepare_lab(values, genes=2)
     balanced(prepared)
     assert prepared.dataset.genes == ("Sox2", "GATA4", "A", "D")
     assert names(prepared, "genes", "not among the 2 most variable") == ["B", "C", "E"]
-    assert made(values, to="ties", genes=3).dataset.genes == ("Sox2", "GATA4", "A", "B", "D")
+    assert prepare_lab(values, to="ties", genes=3).dataset.genes == ("Sox2", "GATA4", "A", "B", "D")
 
 
-def test_beelines_own_rule_with_a_gene_ordering(made: Callable[..., Prepared], counts: np.ndarray):
+def test_beelines_own_rule_with_a_gene_ordering(prepare_lab: Callable[..., Prepared], counts: np.ndarray):
     ordering = ",VGAMpValue,Variance\nSox2,1e-9,1\nGATA4,0.002,9\nA,0.001,5\nB,0.0009,4\nC,0,6\nX,0,99\nE,NA,7\n"
-    prepared = made(counts, edges=["SOX2,A", "SOX2,C", "GATA4,C"], genes=2, beside={"gene_ordering": ordering})
+    prepared = prepare_lab(counts, edges=["SOX2,A", "SOX2,C", "GATA4,C"], genes=2, beside={"gene_ordering": ordering})
     balanced(prepared)
     assert prepared.dataset.genes == ("Sox2", "A", "C")  # 6 genes tested: p below .01/6; A before B by variance
     assert names(prepared, "TFs", "corrected p") == ["GATA4"]
@@ -202,9 +202,9 @@ def test_beelines_own_rule_with_a_gene_ordering(made: Callable[..., Prepared], c
     assert any("1 of 7 genes of the gene ordering" in note for note in prepared.summary["notes"])
 
 
-def test_a_tf_list_counts_and_edges_of_others_are_dropped(made: Callable[..., Prepared]):
+def test_a_tf_list_counts_and_edges_of_others_are_dropped(prepare_lab: Callable[..., Prepared]):
     beside = {"tfs": "TF\nSOX2\nB\nNANOG\nSox2\n"}
-    prepared = made(edges=[*EDGES, "NANOG,A"], beside=beside)
+    prepared = prepare_lab(edges=[*EDGES, "NANOG,A"], beside=beside)
     balanced(prepared)
     assert [prepared.dataset.genes[tf] for tf in prepared.dataset.tfs] == ["Sox2", "B"]
     assert names(prepared, "TFs", "not in the expression") == ["NANOG"]
@@ -216,48 +216,48 @@ def test_a_tf_list_counts_and_edges_of_others_are_dropped(made: Callable[..., Pr
 @pytest.mark.parametrize(
     "header", ["TF,Target", "regulator,target", "source,target", "Gene1,Gene2", "from here,to there"]
 )
-def test_networks_of_any_header_are_read(made: Callable[..., Prepared], header: str):
-    prepared = made(header=header)
+def test_networks_of_any_header_are_read(prepare_lab: Callable[..., Prepared], header: str):
+    prepared = prepare_lab(header=header)
     assert edges_of(prepared) == {("Sox2", "A"), ("Sox2", "B"), ("GATA4", "C"), ("GATA4", "A")}
     assert any("taken as" in note for note in prepared.summary["notes"]) == (header == "from here,to there")
 
 
-def test_a_network_without_header_loses_no_edge(made: Callable[..., Prepared]):
-    prepared = made(header=EDGES[0], edges=EDGES[1:])
+def test_a_network_without_header_loses_no_edge(prepare_lab: Callable[..., Prepared]):
+    prepared = prepare_lab(header=EDGES[0], edges=EDGES[1:])
     assert len(prepared.dataset.edges) == 4 and any("no header" in note for note in prepared.summary["notes"])
 
 
-def test_names_are_matched_without_case_and_spelled_as_in_the_expression(made: Callable[..., Prepared]):
-    prepared = made(edges=[*EDGES, "Sox2,a", "sox2,D"])
+def test_names_are_matched_without_case_and_spelled_as_in_the_expression(prepare_lab: Callable[..., Prepared]):
+    prepared = prepare_lab(edges=[*EDGES, "Sox2,a", "sox2,D"])
     balanced(prepared)
     assert ("Sox2", "D") in edges_of(prepared) and names(prepared, "edges", "stands twice") == ["Sox2 -> a"]
     assert any("matched by case" in note and "SOX2 = Sox2" in note for note in prepared.summary["notes"])
 
 
-def test_names_that_differ_in_case_alone_are_not_guessed(made: Callable[..., Prepared]):
+def test_names_that_differ_in_case_alone_are_not_guessed(prepare_lab: Callable[..., Prepared]):
     genes = ("Sox2", "GATA4", "A", "B", "C", "SOX2", "E")
-    prepared = made(None, genes, ["sox2,A", "GATA4,C", "GATA4,A"])
+    prepared = prepare_lab(None, genes, ["sox2,A", "GATA4,C", "GATA4,A"])
     balanced(prepared)
     assert names(prepared, "edges", "more than one gene") == ["sox2 -> A"]
     assert names(prepared, "TFs", "more than one gene") == ["sox2"]
 
 
-def test_of_rows_with_one_name_the_highest_stays(made: Callable[..., Prepared], counts: np.ndarray):
+def test_of_rows_with_one_name_the_highest_stays(prepare_lab: Callable[..., Prepared], counts: np.ndarray):
     counts[4] = counts[2] * 3
-    prepared = made(counts, ("Sox2", "GATA4", "A", "B", " A ", "C", ""))
+    prepared = prepare_lab(counts, ("Sox2", "GATA4", "A", "B", " A ", "C", ""))
     balanced(prepared)
     assert names(prepared, "genes", "same name") == ["A"] and names(prepared, "genes", "no name") == [""]
-    kept = np.log2(1 + counts[4] * np.median(counts.sum(axis=0)) / counts.sum(axis=0))
-    np.testing.assert_allclose(prepared.dataset.expression[prepared.dataset.genes.index("A")], kept, rtol=1e-6)
+    expected = np.log2(1 + counts[4] * np.median(counts.sum(axis=0)) / counts.sum(axis=0))
+    np.testing.assert_allclose(prepared.dataset.expression[prepared.dataset.genes.index("A")], expected, rtol=1e-6)
 
 
-def test_dates_and_numbers_are_reported_and_repaired_only_if_asked_for(made: Callable[..., Prepared]):
+def test_dates_and_numbers_are_reported_and_repaired_only_if_asked_for(prepare_lab: Callable[..., Prepared]):
     genes = ("Sox2", "GATA4", "A", "7-Sep", "C", "1-Mar", "44440")
     edges = ["SOX2,A", "SOX2,SEPT7", "GATA4,C"]
-    left = made(None, genes, edges)
-    said = " ".join(left.summary["notes"])
-    assert "7-Sep = SEPTIN7/SEPT7" in said and "44440" in said and "7-Sep" in left.dataset.genes
-    repaired = made(None, genes, edges, to="repaired", repair_dates=True)
+    left = prepare_lab(None, genes, edges)
+    notes = " ".join(left.summary["notes"])
+    assert "7-Sep = SEPTIN7/SEPT7" in notes and "44440" in notes and "7-Sep" in left.dataset.genes
+    repaired = prepare_lab(None, genes, edges, to="repaired", repair_dates=True)
     balanced(repaired)
     assert ("Sox2", "SEPT7") in edges_of(repaired)
     assert {"1-Mar", "44440"} <= set(repaired.dataset.genes)
@@ -266,19 +266,19 @@ def test_dates_and_numbers_are_reported_and_repaired_only_if_asked_for(made: Cal
     assert table.loc["1-Mar", "symbol"] == "MARCHF1/MARCH1 or MTARC1/MARC1"
 
 
-def test_synonyms_are_applied_and_reported(made: Callable[..., Prepared]):
+def test_synonyms_are_applied_and_reported(prepare_lab: Callable[..., Prepared]):
     edges = [*EDGES, "OCT4,A", "X1,B"]
-    assert names(made(edges=edges), "edges", "regulator not in the expression") == ["OCT4 -> A", "X1 -> B"]
+    assert names(prepare_lab(edges=edges), "edges", "regulator not in the expression") == ["OCT4 -> A", "X1 -> B"]
     beside = {"synonyms": "alias,symbol\nOCT4,POU5F1\nD,POU5F1\nX1,E\nX1,C\n"}
-    prepared = made(edges=edges, beside=beside, to="with")
+    prepared = prepare_lab(edges=edges, beside=beside, to="with")
     assert ("D", "A") in edges_of(prepared)
-    said = " ".join(prepared.summary["notes"])
-    assert "OCT4 = D" in said and "alias of more than one symbol" in said
+    notes = " ".join(prepared.summary["notes"])
+    assert "OCT4 = D" in notes and "alias of more than one symbol" in notes
     assert names(prepared, "edges", "regulator not in the expression") == ["X1 -> B"]
 
 
 @pytest.mark.parametrize(
-    ("edges", "said"),
+    ("edges", "message"),
     [
         (["X,Y", "Y,Z"], r"0 of 2 TFs are left.*2 not in the expression.*X, Y, Z.*Sox2, GATA4"),
         (["SOX2,X", "SOX2,SOX2"], r"0 of 2 edges are left, at least 2 needed: 1 target not.*1 self-edge"),
@@ -286,25 +286,29 @@ def test_synonyms_are_applied_and_reported(made: Callable[..., Prepared]):
         ([], r"no edge"),
     ],
 )
-def test_a_network_of_which_nothing_is_left_is_refused(made: Callable[..., Prepared], tmp_path: Path, edges, said):
-    with pytest.raises(KnockoutError, match=rf"net\.csv.*{said}"):
-        made(edges=edges)
+def test_a_network_of_which_nothing_is_left_is_refused(
+    prepare_lab: Callable[..., Prepared], tmp_path: Path, edges, message
+):
+    with pytest.raises(KnockoutError, match=rf"net\.csv.*{message}"):
+        prepare_lab(edges=edges)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.csv", "net.csv"]
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [(-1.0, r"gene 'A', cell 'c1'.*0 or more"), (np.nan, r"row 4.*gene 'A', cell 'c1'.*missing"), (np.inf, "finite")],
 )
-def test_values_that_no_expression_has_are_refused(made: Callable[..., Prepared], counts: np.ndarray, value, said):
+def test_values_that_no_expression_has_are_refused(
+    prepare_lab: Callable[..., Prepared], counts: np.ndarray, value, message
+):
     values = counts.astype(float)
     values[2, 1] = value
-    with pytest.raises(KnockoutError, match=said):
-        made(values)
+    with pytest.raises(KnockoutError, match=message):
+        prepare_lab(values)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (",c0,c1\nA,1,x\nB,1,2\n", r"row 2: gene 'A', cell 'c1': value 'x' is not a number"),
         (",c0,c1\nA,1,2\nB,1\n", r"row 3: 2 values, but the header has 3"),
@@ -313,32 +317,34 @@ def test_values_that_no_expression_has_are_refused(made: Callable[..., Prepared]
         (",c0,c1\n", r"no genes"),
     ],
 )
-def test_a_faulty_csv_is_refused_with_its_place(made: Callable[..., Prepared], tmp_path: Path, text: str, said: str):
+def test_a_faulty_csv_is_refused_with_its_place(
+    prepare_lab: Callable[..., Prepared], tmp_path: Path, text: str, message: str
+):
     (tmp_path / "bad.csv").write_text(text)
-    with pytest.raises(KnockoutError, match=rf"bad\.csv.*{said}"):
-        made(source=tmp_path / "bad.csv")
+    with pytest.raises(KnockoutError, match=rf"bad\.csv.*{message}"):
+        prepare_lab(source=tmp_path / "bad.csv")
 
 
-def test_an_occupied_folder_is_refused_or_replaced(made: Callable[..., Prepared], tmp_path: Path):
-    first = made()
+def test_an_occupied_folder_is_refused_or_replaced(prepare_lab: Callable[..., Prepared], tmp_path: Path):
+    first = prepare_lab()
     with pytest.raises(KnockoutError, match="--overwrite"):
-        made()
-    assert made(genes=1, overwrite=True).dataset.n_genes < first.dataset.n_genes
+        prepare_lab()
+    assert prepare_lab(genes=1, overwrite=True).dataset.n_genes < first.dataset.n_genes
     (tmp_path / "made" / "notes.txt").write_text("mine")
     with pytest.raises(KnockoutError, match=r"notes\.txt"):
-        made(overwrite=True)
+        prepare_lab(overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.csv", "made", "net.csv"]
 
 
-def test_a_write_that_fails_leaves_what_was_there(made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    before = made().dataset.digest
+def test_a_write_that_fails_leaves_what_was_there(prepare_lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    before = prepare_lab().dataset.digest
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("components.data.prepare.record.read", fail)
     with pytest.raises(KnockoutError, match="No space left"):
-        made(genes=1, overwrite=True)
+        prepare_lab(genes=1, overwrite=True)
     assert readers.read(tmp_path / "made").digest == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.csv", "made", "net.csv"]
 
@@ -361,34 +367,37 @@ def h5ad(counts: np.ndarray, tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_matrix], ids=["dense", "csr", "csc"])
-def test_h5ad_gives_what_csv_gives(made: Callable[..., Prepared], h5ad: Callable[..., Path], kind):
+def test_h5ad_gives_what_csv_gives(prepare_lab: Callable[..., Prepared], h5ad: Callable[..., Path], kind):
     path = h5ad(kind)
-    layer = made(source=path, layer="counts", to="layer")
+    layer = prepare_lab(source=path, layer="counts", to="layer")
     balanced(layer)
-    assert layer.dataset.digest == made(to="csv").dataset.digest
-    assert "log values" in made(source=path, to="x").summary["values"]
+    assert layer.dataset.digest == prepare_lab(to="csv").dataset.digest
+    assert "log values" in prepare_lab(source=path, to="x").summary["values"]
     assert (
-        made(source=path, to="raw", layer="raw").dataset.digest == readers.read(made(source=path, to="y").folder).digest
+        prepare_lab(source=path, to="raw", layer="raw").dataset.digest
+        == readers.read(prepare_lab(source=path, to="y").folder).digest
     )
 
 
-def test_wrong_layers_are_refused(made: Callable[..., Prepared], h5ad: Callable[..., Path], lab, counts):
+def test_wrong_layers_are_refused(prepare_lab: Callable[..., Prepared], h5ad: Callable[..., Path], lab, counts):
     path = h5ad()
     with pytest.raises(KnockoutError, match=r"unknown layer 'count'. Did you mean 'counts'\? Known: X, raw, counts"):
-        made(source=path, layer="count")
+        prepare_lab(source=path, layer="count")
     with pytest.raises(KnockoutError, match=r"Scaled values cannot be used.*--layer X or raw or counts"):
-        made(source=path, layer="scaled")
+        prepare_lab(source=path, layer="scaled")
     with pytest.raises(KnockoutError, match="there is no layer 'counts' in a CSV file"):
-        made(source=lab(counts), layer="counts")
+        prepare_lab(source=lab(counts), layer="counts")
 
 
-def test_symbols_in_a_column_of_var_are_pointed_out_and_read(made: Callable[..., Prepared], h5ad: Callable[..., Path]):
+def test_symbols_in_a_column_of_var_are_pointed_out_and_read(
+    prepare_lab: Callable[..., Prepared], h5ad: Callable[..., Path]
+):
     path = h5ad(genes=[f"ENSG{i:011d}" for i in range(len(GENES))])
     with pytest.raises(KnockoutError, match="--gene-column feature_name"):
-        made(source=path)
-    assert made(source=path, gene_column="feature_name").dataset.genes == GENES
+        prepare_lab(source=path)
+    assert prepare_lab(source=path, gene_column="feature_name").dataset.genes == GENES
     with pytest.raises(KnockoutError, match=r"'feature_nam'. Did you mean 'feature_name'"):
-        made(source=path, gene_column="feature_nam", to="other")
+        prepare_lab(source=path, gene_column="feature_nam", to="other")
 
 
 def test_the_command_makes_what_data_check_takes(knockout, lab, tmp_path: Path):
@@ -397,17 +406,17 @@ def test_the_command_makes_what_data_check_takes(knockout, lab, tmp_path: Path):
     (tmp_path / "net.csv").write_text("\n".join(["TF,Target", *edges]))
     source = lab(drawn.expression, drawn.genes)
     options = ["--network", tmp_path / "net.csv", "--to", tmp_path / "root", "--min-cells-share", "0"]
-    done = knockout("data", "prepare", source, *options, "--name", "mine", "--cell", "mDC")
-    assert done.code == 0, done.err
+    completed = knockout("data", "prepare", source, *options, "--name", "mine", "--cell", "mDC")
+    assert completed.code == 0, completed.err
     for words in ("mine/mDC/TFs+500: 64 genes x 40 cells", "kept as they are", "next: knockout data check"):
-        assert words in done.out
+        assert words in completed.out
     np.testing.assert_array_equal(readers.read(tmp_path / "root/mine/mDC/TFs+500").expression, drawn.expression)
     checked = knockout("data", "check", tmp_path / "root")
     assert checked.code == 0 and "mine/mDC/TFs+500" in checked.out
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--genes", "-1"], "genes"),
         (["--genes", "many"], "--genes"),
@@ -422,11 +431,11 @@ def test_the_command_makes_what_data_check_takes(knockout, lab, tmp_path: Path):
     ],
     ids=" ".join,
 )
-def test_wrong_options_end_with_exit_code_2(knockout, lab, counts, tmp_path: Path, arguments: list[str], said: str):
+def test_wrong_options_end_with_exit_code_2(knockout, lab, counts, tmp_path: Path, arguments: list[str], message: str):
     (tmp_path / "net.csv").write_text("\n".join(["TF,Target", *EDGES]))
     given = ["--network", tmp_path / "net.csv"] if "--network" not in arguments else []
-    done = knockout("data", "prepare", lab(counts), *given, "--to", tmp_path / "made", *arguments)
-    assert done.code == 2 and said in done.err and "Traceback" not in done.err
+    completed = knockout("data", "prepare", lab(counts), *given, "--to", tmp_path / "made", *arguments)
+    assert completed.code == 2 and message in completed.err and "Traceback" not in completed.err
     assert not (tmp_path / "made").exists()
 
 
@@ -437,22 +446,22 @@ def test_an_input_that_is_not_there_or_not_one_is_refused(knockout, lab, counts,
         (tmp_path / "two" / place).mkdir(parents=True)
         lab(counts, name=f"two/{place}/ExpressionData.csv")
     lab(counts)
-    done = knockout("data", "prepare", tmp_path / name, "--to", tmp_path / "made")
-    said = {"cell.csv": "Did you mean 'cells.csv'", "empty": "no ExpressionData.csv", "two": "choose one of one/"}
-    assert done.code == 2 and said[name] in done.err
+    completed = knockout("data", "prepare", tmp_path / name, "--to", tmp_path / "made")
+    messages = {"cell.csv": "Did you mean 'cells.csv'", "empty": "no ExpressionData.csv", "two": "choose one of one/"}
+    assert completed.code == 2 and messages[name] in completed.err
 
 
 def test_a_pseudotime_beside_the_expression_goes_along_with_the_cells_that_stay(
-    made: Callable[..., Prepared], lab: Callable[..., Path], counts: np.ndarray
+    prepare_lab: Callable[..., Prepared], lab: Callable[..., Path], counts: np.ndarray
 ):
     counts[:, 3] = 0  # an empty cell, which is dropped
     source = lab(counts)
     rows = [f"c{cell},{cell / 7 if cell != 5 else 'NA'}" for cell in range(counts.shape[1])]
     (source.parent / readers.PSEUDOTIME).write_text("\n".join([",PseudoTime", *rows]) + "\n")
-    prepared = made(source=source)
+    prepared = prepare_lab(source=source)
     times = readers.read(prepared.folder).pseudotime
     assert times is not None
     np.testing.assert_allclose(times[:, 0], [cell / 7 if cell != 5 else np.nan for cell in range(12) if cell != 3])
     assert "PseudoTime.csv" in (prepared.folder / "summary.json").read_text()
     (source.parent / readers.PSEUDOTIME).unlink()
-    assert readers.read(made(source=source, overwrite=True).folder).pseudotime is None
+    assert readers.read(prepare_lab(source=source, overwrite=True).folder).pseudotime is None

@@ -32,7 +32,7 @@ def test_rows_are_of_cells_and_columns_of_lineages(tmp_path: Path, text: str, ti
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "row"),
+    ("text", "message", "row"),
     [
         (",t\na,1\nb,early\nc,2\n", "cell 'b': pseudotime 'early' is not a number; NA stands for none", ", row 3"),
         (",t\na,1\nb,inf\nc,2\n", "'inf' is not a number", ", row 3"),
@@ -46,11 +46,11 @@ def test_rows_are_of_cells_and_columns_of_lineages(tmp_path: Path, text: str, ti
         ("", "the file is empty; expected a header row, then a row per cell", ""),
     ],
 )
-def test_a_fault_is_told_with_its_place(tmp_path: Path, text: str, said: str, row: str):
+def test_a_fault_is_named_with_its_place(tmp_path: Path, text: str, message: str, row: str):
     path = written(tmp_path, text)
     with pytest.raises(KnockoutError) as error:
         read_pseudotime(path, CELLS)
-    assert said in error.value.message and error.value.where == f"{path}{row}"
+    assert message in error.value.message and error.value.where == f"{path}{row}"
 
 
 def test_a_folder_may_have_one(tmp_path: Path):

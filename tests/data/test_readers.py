@@ -114,11 +114,11 @@ def test_summary_counts_both_directions_of_a_reciprocal_pair(folder, change):
     [row if k == 0 else pytest.param(row, marks=pytest.mark.slow) for k, row in enumerate(published())],
     ids=lambda row: row["folder"],
 )
-def test_published_folders_hold_what_their_table_says(row):
+def test_published_folders_match_their_table(row):
     dataset = read(BEELINE.parent / row["folder"])
     network, cell, selection = Path(row["folder"]).parts[1:]
     assert (dataset.name, dataset.block) == (f"{network}/{cell}/{selection}", cell)
-    found = summary(dataset)
+    statistics = summary(dataset)
     counts = {
         "genes": "genes",
         "cells": "cells",
@@ -128,9 +128,9 @@ def test_published_folders_hold_what_their_table_says(row):
         "positives": "positives",
     }
     for ours, theirs in counts.items():
-        assert found[ours] == int(row[theirs]), ours
-    assert found["density_percent"] == pytest.approx(float(row["density_pct"]), abs=0.0006)
-    assert found["zeros_percent"] == pytest.approx(float(row["zeros_pct"]), abs=0.06)
+        assert statistics[ours] == int(row[theirs]), ours
+    assert statistics["density_percent"] == pytest.approx(float(row["density_pct"]), abs=0.0006)
+    assert statistics["zeros_percent"] == pytest.approx(float(row["zeros_pct"]), abs=0.06)
 
 
 def test_every_published_folder_is_found():

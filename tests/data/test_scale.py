@@ -47,7 +47,7 @@ LOGGED = {
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
 @pytest.mark.parametrize("name", UNLOGGED)
-def test_values_without_a_logarithm_are_told_with_the_reason(counts, name, kind):
+def test_values_without_a_logarithm_are_reported_with_the_reason(counts, name, kind):
     change, expected, reason = UNLOGGED[name]
     scale = judge(kind(change(counts)))
     assert scale.kind == expected and reason in scale.why

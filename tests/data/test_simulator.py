@@ -82,7 +82,7 @@ def test_tfs_regulate_tfs_without_cycles(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_genes_without_a_tf_are_not_told_apart_by_level_or_variance(seed):
+def test_genes_without_a_tf_are_not_separated_by_level_or_variance(seed):
     dataset = simulate(seed=seed)
     regulated = np.isin(np.arange(500), dataset.edges[:, 1])
     for feature in (dataset.expression.mean(axis=1), dataset.expression.std(axis=1)):
@@ -103,16 +103,16 @@ class Exam:
         rng = np.random.default_rng(0)
         n = dataset.n_genes
         self.correlation = np.corrcoef(dataset.expression)
-        known, self.train = np.zeros((2, n, n), dtype=bool)
-        known[tuple(dataset.edges.T)] = True
+        edges, self.train = np.zeros((2, n, n), dtype=bool)
+        edges[tuple(dataset.edges.T)] = True
         for tf in dataset.tfs:
-            targets = rng.permutation(np.flatnonzero(known[tf]))
+            targets = rng.permutation(np.flatnonzero(edges[tf]))
             self.train[tf, targets[: 2 * len(targets) // 3]] = True
-        others = ~known & ~np.eye(n, dtype=bool) & np.isin(np.arange(n), dataset.tfs)[:, None]
+        others = ~edges & ~np.eye(n, dtype=bool) & np.isin(np.arange(n), dataset.tfs)[:, None]
         first = rng.random((n, n)) < 0.5
         self.learn = self.train | (others & first)
-        self.test = (known & ~self.train) | (others & ~first)
-        self.known = known
+        self.test = (edges & ~self.train) | (others & ~first)
+        self.known = edges
 
     def auroc(self, score: np.ndarray) -> float:
         return float(roc_auc_score(self.known[self.test], score[self.test]))

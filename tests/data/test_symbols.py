@@ -15,11 +15,11 @@ SYMBOLS = st.text(string.ascii_letters + string.digits + "-.", min_size=1, max_s
 LISTS = st.lists(SYMBOLS, unique=True, max_size=12)
 
 
-@given(wanted=LISTS, genes=LISTS)
-def test_every_symbol_is_found_or_ambiguous_or_absent_and_letter_by_letter_wins(wanted, genes):
-    matches = match_symbols(wanted, genes)
+@given(symbols=LISTS, genes=LISTS)
+def test_every_symbol_is_found_or_ambiguous_or_absent_and_letter_by_letter_wins(symbols, genes):
+    matches = match_symbols(symbols, genes)
     assert not set(matches.genes) & set(matches.ambiguous)
-    for name in wanted:
+    for name in symbols:
         alike = {gene for gene in genes if gene.upper() == name.upper()}
         if name in genes:
             assert matches.genes[name] == name and name not in matches.how
@@ -29,17 +29,17 @@ def test_every_symbol_is_found_or_ambiguous_or_absent_and_letter_by_letter_wins(
             assert name not in matches.genes and set(matches.ambiguous.get(name, ())) == alike
 
 
-@given(wanted=LISTS, genes=LISTS, seed=st.randoms())
-def test_matches_do_not_depend_on_order(wanted, genes, seed):
-    shuffled = [seed.sample(names, len(names)) for names in (wanted, genes)]
-    here, there = match_symbols(wanted, genes), match_symbols(*shuffled)
+@given(symbols=LISTS, genes=LISTS, seed=st.randoms())
+def test_matches_do_not_depend_on_order(symbols, genes, seed):
+    shuffled = [seed.sample(names, len(names)) for names in (symbols, genes)]
+    here, there = match_symbols(symbols, genes), match_symbols(*shuffled)
     assert here.genes == there.genes and here.how == there.how
     assert here.ambiguous.keys() == there.ambiguous.keys()
 
 
-@given(wanted=LISTS, genes=LISTS, synonyms=st.dictionaries(SYMBOLS.map(str.upper), SYMBOLS.map(str.upper), max_size=5))
-def test_synonyms_add_matches_and_change_none(wanted, genes, synonyms):
-    without, with_table = match_symbols(wanted, genes), match_symbols(wanted, genes, synonyms)
+@given(symbols=LISTS, genes=LISTS, synonyms=st.dictionaries(SYMBOLS.map(str.upper), SYMBOLS.map(str.upper), max_size=5))
+def test_synonyms_add_matches_and_change_none(symbols, genes, synonyms):
+    without, with_table = match_symbols(symbols, genes), match_symbols(symbols, genes, synonyms)
     assert without.genes.items() <= with_table.genes.items()
     assert set(with_table.genes.values()) <= set(genes)
 
@@ -77,15 +77,15 @@ def test_synonyms_join_alias_and_symbol_in_either_direction():
         ("HLA-A", None),
     ],
 )
-def test_dates_are_told_from_symbols(name, likely):
+def test_dates_are_distinguished_from_symbols(name, likely):
     assert likely_symbols(name) == likely
 
 
 def test_a_date_is_repaired_only_where_one_gene_can_be_meant():
     dates = ["1-Sep", "7-Sep", "1-Mar", "2-Mar", "1-Feb", "SOX2"]
     assert repaired_dates(dates, []) == {"1-Sep": "SEPTIN1", "7-Sep": "SEPTIN7"}
-    known = ["Sept7", "MARC1", "MARCH2", "MARC2"]
-    assert repaired_dates(dates, known) == {"1-Sep": "SEPTIN1", "7-Sep": "Sept7", "1-Mar": "MARC1"}
+    symbols = ["Sept7", "MARC1", "MARCH2", "MARC2"]
+    assert repaired_dates(dates, symbols) == {"1-Sep": "SEPTIN1", "7-Sep": "Sept7", "1-Mar": "MARC1"}
 
 
 def test_a_date_in_the_network_is_matched_only_if_asked_for():
@@ -104,5 +104,5 @@ def test_symbols_are_no_numbers(name):
     assert not looks_like_number(name)
 
 
-def test_identifiers_are_told_from_symbols():
+def test_identifiers_are_distinguished_from_symbols():
     assert looks_like_id("ENSG00000141510.11") and looks_like_id("ENSMUSG00000059552") and not looks_like_id("ENSA")

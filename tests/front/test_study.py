@@ -37,7 +37,7 @@ def everything(root: Path) -> dict[str, int]:
 
 
 def as_objects(dataset: Dataset, *, kind: Any = sparse.csr_matrix) -> dict[str, Any]:
-    """Return a data set as a lab has it in a notebook."""
+    """Return a data set as objects of a notebook."""
     genes = np.array(dataset.genes)
     cells = pd.DataFrame({"batch": "a"}, index=[f"cell{i}" for i in range(dataset.n_cells)])
     adata = anndata.AnnData(kind(dataset.expression.T), obs=cells, var=pd.DataFrame(index=list(genes)))
@@ -61,9 +61,9 @@ def test_a_finished_study_plans_reports_and_gives_its_table(finished: Path, tmp_
     assert everything(out) == before, "a plan writes nothing"
     pd.testing.assert_frame_equal(ko.results(out), pd.read_parquet(finished / "cells.parquet"))
     assert everything(out) == before, "neither does a look at the table"
-    shown = ko.report(out, tmp_path / "page")
-    assert Path(shown) == shown.path == (tmp_path / "page" / "report.html").resolve()
-    assert list(shown.verdicts["arm"]) == ["gnn: gat → none"] and "Not registered." in repr(shown)
+    report = ko.report(out, tmp_path / "page")
+    assert Path(report) == report.path == (tmp_path / "page" / "report.html").resolve()
+    assert list(report.verdicts["arm"]) == ["gnn: gat → none"] and "Not registered." in repr(report)
 
 
 def test_a_study_is_bundled_and_checked(finished: Path, tmp_path: Path):
@@ -76,8 +76,8 @@ def test_a_study_is_bundled_and_checked(finished: Path, tmp_path: Path):
 
 
 def test_a_notebook_shows_the_conclusions_and_the_page(finished: Path, tmp_path: Path):
-    shown = ko.report(finished, tmp_path / "page")
-    inline = shown._repr_html_()
+    report = ko.report(finished, tmp_path / "page")
+    inline = report._repr_html_()
     assert inline.startswith("<p>Not registered.</p>") and "gnn: gat → none" in inline.split("<details>")[0]
     assert "<iframe srcdoc=" in inline and 'sandbox="allow-scripts"' in inline
     page = inline.split('srcdoc="')[1].split('"')[0]
@@ -97,7 +97,7 @@ def test_a_study_comes_from_a_file_a_text_a_dict_or_a_name(study_file: Any, tmp_
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"repeats": 0}, "study given in Python, repeats: "),
         ({"desing": {}}, "Did you mean 'design'"),
@@ -109,13 +109,13 @@ def test_a_study_comes_from_a_file_a_text_a_dict_or_a_name(study_file: Any, tmp_
         ({"datasets": [{"adata": SMALL, "name": "x", "network": 5}]}, "datasets[0].network: a DataFrame or a path"),
     ],
 )
-def test_a_mistake_is_a_knockout_error_that_says_where(content: Any, change: dict[str, Any], said: str):
-    with pytest.raises(ko.KnockoutError, match=re.escape(said)):
+def test_a_mistake_is_a_knockout_error_with_its_place(content: Any, change: dict[str, Any], message: str):
+    with pytest.raises(ko.KnockoutError, match=re.escape(message)):
         ko.study(content(**change))
 
 
 def test_what_is_no_study_or_no_list_is_refused(study_file: Any):
-    for call, said in (
+    for call, message in (
         (lambda: ko.study(5), "not 'int'"),
         (lambda: ko.study(study_file(), overrides="repeats=1"), "write ['repeats=1']"),
         (lambda: ko.study("missing.yaml"), "there is no such study file"),
@@ -129,7 +129,7 @@ def test_what_is_no_study_or_no_list_is_refused(study_file: Any):
     ):
         with pytest.raises(ko.KnockoutError) as refused:
             call()
-        assert said in str(refused.value)
+        assert message in str(refused.value)
     itself: dict[str, Any] = {}
     itself["a"] = itself
     with pytest.raises(ko.KnockoutError, match="holds itself"):
@@ -155,7 +155,7 @@ def test_anndata_objects_are_checked_and_planned_without_an_output_folder(
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (lambda x: np.round(x * 3), "datasets[0].adata: raw counts"),
         (lambda x: x - x.mean(axis=0), "scaled values cannot be used"),
@@ -164,13 +164,13 @@ def test_anndata_objects_are_checked_and_planned_without_an_output_folder(
     ],
 )
 def test_an_anndata_object_is_refused_for_what_a_file_is_refused_for_and_nothing_is_written(
-    content: Any, dataset: Dataset, tmp_path: Path, spoil: Callable[[Any], Any], said: str
+    content: Any, dataset: Dataset, tmp_path: Path, spoil: Callable[[Any], Any], message: str
 ):
     entry = as_objects(dataset, kind=np.asarray)
     entry["adata"] = anndata.AnnData(spoil(entry["adata"].X), obs=entry["adata"].obs, var=entry["adata"].var)
     with pytest.raises(ko.KnockoutError) as refused:
         ko.study(content(datasets=[entry])).run(tmp_path / "o", verbose=False)
-    assert said in str(refused.value) and "datasets[0].adata" in str(refused.value)
+    assert message in str(refused.value) and "datasets[0].adata" in str(refused.value)
     assert not (tmp_path / "o").exists() and "/knockout-" not in str(refused.value)
 
 
@@ -234,8 +234,8 @@ def test_a_sealed_search_shows_trials_and_no_test(finished_search: Path, tmp_pat
     assert len(study.trials) == 2
     with pytest.raises(ko.KnockoutError, match=r"sealed until \.confirm"):
         _ = study.results
-    shown = study.report(tmp_path / "page")
-    assert shown.verdicts.empty and "sealed" in repr(shown)
+    report = study.report(tmp_path / "page")
+    assert report.verdicts.empty and "sealed" in repr(report)
 
 
 @pytest.mark.slow

@@ -87,7 +87,7 @@ _ANALYSES: dict[tuple[int, str, ReportOptions], Analysis] = {}
 
 def analyse(table: Table, options: ReportOptions = ReportOptions()) -> Analysis:  # noqa: B008  frozen
     """Analyse a table as reports do; once for tables that :func:`study` makes unchanged."""
-    if not any(table.frame is known.frame for known, _ in _TABLES.values()):
+    if not any(table.frame is unchanged.frame for unchanged, _ in _TABLES.values()):
         return analysis.analyse(table, options)
     key = (id(table.frame), table.metric, replace(options))
     if key not in _ANALYSES:
@@ -120,7 +120,7 @@ Read = Callable[..., Table]
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    """Write the text of somebody's table to a file, and read it as the command line does."""
+    """Write the text of a table to a file, and read it as the command line does."""
 
     def written(text: str, **how: object) -> Table:
         path = tmp_path / "mine.csv"
@@ -130,9 +130,9 @@ def read(tmp_path: Path) -> Read:
     return written
 
 
-def refused(said: str) -> pytest.RaisesExc[ReportError]:
-    """Expect a table to be refused with these words."""
-    return pytest.raises(ReportError, match=said)
+def refused(message: str) -> pytest.RaisesExc[ReportError]:
+    """Expect a refusal whose message matches."""
+    return pytest.raises(ReportError, match=message)
 
 
 def published(name: str) -> Path:

@@ -31,11 +31,11 @@ def rules(analysis: Analysis, weight: str = "refused") -> set[str]:
 
 
 def test_a_real_loss_is_found_and_its_family_named(study: Study) -> None:
-    found = finding(analyse(study()), "gnn=none")
-    assert found.verdict == "lower"
-    assert found.effect is not None and found.effect.mean == pytest.approx(-0.06, abs=0.01)
-    assert found.effect.n == 7
-    assert found.family == "AUROC; knocked-out arms and baselines against full; 3 comparisons"
+    without_gnn = finding(analyse(study()), "gnn=none")
+    assert without_gnn.verdict == "lower"
+    assert without_gnn.effect is not None and without_gnn.effect.mean == pytest.approx(-0.06, abs=0.01)
+    assert without_gnn.effect.n == 7
+    assert without_gnn.family == "AUROC; knocked-out arms and baselines against full; 3 comparisons"
 
 
 def test_repeats_do_not_become_blocks(study: Study) -> None:
@@ -77,17 +77,17 @@ def test_row_order_changes_no_number(study: Study) -> None:
 
 
 def test_an_arm_that_fails_its_worst_cells_does_not_win(study: Study) -> None:
-    """'lucky' beats the reference wherever it finishes, and dies on two blocks of eight."""
+    """'lucky' beats the reference on every block it finishes, and crashes on two blocks of eight."""
     arms = {**ARMS, "lucky": ("arm", 0.85)}
     whole = analyse(study(blocks=8, arms=arms, noise=0.001))
     assert finding(whole, "lucky").verdict == "higher"
     dies = {("lucky", "cell0"), ("lucky", "cell1")}
     analysis = analyse(study(blocks=8, arms=arms, failed=dies, noise=0.001))
-    found = finding(analysis, "lucky")
-    assert found.verdict != "higher"
-    assert found.effect is not None and found.effect.n == 6 and found.failures == 2
-    assert found.decision.p_failures is not None and found.decision.p_failures > 0.05
-    assert {d.block for d in found.dropped} == {"cell0", "cell1"}
+    lucky = finding(analysis, "lucky")
+    assert lucky.verdict != "higher"
+    assert lucky.effect is not None and lucky.effect.n == 6 and lucky.failures == 2
+    assert lucky.decision.p_failures is not None and lucky.decision.p_failures > 0.05
+    assert {d.block for d in lucky.dropped} == {"cell0", "cell1"}
     assert "failures" in rules(analysis, "warning")
     (c,) = [c for c in analysis.conclusions if c.finding.arm == "lucky"]
     assert c.word == "the data cannot tell" and "failed cells are not equal to finished ones" in c.why
@@ -97,9 +97,11 @@ def test_a_crash_is_not_level_with_the_only_arm_that_finished(study: Study) -> N
     """Of two arms the lowest of a block where one crashed is the other: the crash must not count as its score."""
     arms = {"full": ("reference", 0.8), "gnn=none": ("arm", 0.82)}
     dies = {("gnn=none", "cell0"), ("gnn=none", "cell1")}
-    found = finding(analyse(study(blocks=8, arms=arms, failed=dies, noise=0.001)), "gnn=none")
-    assert found.decision.p is not None and found.decision.p < 0.05 < (found.decision.p_failures or 0.0)
-    assert found.verdict == "not established"
+    without_gnn = finding(analyse(study(blocks=8, arms=arms, failed=dies, noise=0.001)), "gnn=none")
+    assert without_gnn.decision.p is not None and without_gnn.decision.p < 0.05 < (
+        without_gnn.decision.p_failures or 0.0
+    )
+    assert without_gnn.verdict == "not established"
 
 
 def test_a_failed_repeat_leaves_no_mean_behind(study: Study) -> None:
@@ -115,9 +117,9 @@ def test_a_failed_repeat_leaves_no_mean_behind(study: Study) -> None:
 
 def test_a_cell_never_run_is_missing_not_failed(study: Study) -> None:
     table = study(lambda frame: frame[~(frame["arm"].eq("gnn=none") & frame["block"].eq("cell2"))])
-    found = finding(analyse(table), "gnn=none")
-    assert found.failures == 0
-    assert [(d.block, d.why) for d in found.dropped] == [("cell2", "missing")]
+    without_gnn = finding(analyse(table), "gnn=none")
+    assert without_gnn.failures == 0
+    assert [(d.block, d.why) for d in without_gnn.dropped] == [("cell2", "missing")]
 
 
 def test_networks_weigh_the_same_inside_a_block(study: Study) -> None:
@@ -135,7 +137,7 @@ def test_networks_weigh_the_same_inside_a_block(study: Study) -> None:
 
 
 @pytest.mark.parametrize(
-    ("blocks", "refused", "kept"),
+    ("blocks", "refused", "tests"),
     [
         (1, {"blocks", "global test"}, set()),
         (4, {"blocks", "global test"}, set()),
@@ -144,12 +146,12 @@ def test_networks_weigh_the_same_inside_a_block(study: Study) -> None:
         (7, set(), {"global", "pairs"}),
     ],
 )
-def test_refusals_follow_the_number_of_blocks(study: Study, blocks: int, refused: set[str], kept: set[str]) -> None:
+def test_refusals_follow_the_number_of_blocks(study: Study, blocks: int, refused: set[str], tests: set[str]) -> None:
     analysis = analyse(study(blocks=blocks))
     assert rules(analysis) == refused
-    assert bool(analysis.globals) == ("global" in kept)
+    assert bool(analysis.globals) == ("global" in tests)
     decided = [f for f in analysis.findings if f.verdict in ("higher", "lower", "not established")]
-    assert bool(decided) == ("pairs" in kept) and all(f.metric == "auroc" for f in decided)
+    assert bool(decided) == ("pairs" in tests) and all(f.metric == "auroc" for f in decided)
 
 
 def test_two_arms_have_no_test_of_ranks(study: Study) -> None:
@@ -188,10 +190,10 @@ def test_unequal_budgets_are_warned_about(study: Study) -> None:
 
 def test_raw_auprc_is_decided_by_blocks_won(study: Study) -> None:
     analysis = analyse(replace(study(), metric="auprc"))
-    found = finding(analysis, "gnn=none", "auprc")
-    assert found.p is not None and found.p <= 3 * 2 / 2**7 and found.verdict == "lower"
-    assert found.effect is not None and np.isnan(found.effect.mean)
-    assert found.sensitivity is not None and "sign test" in found.sensitivity.signed.method
+    without_gnn = finding(analysis, "gnn=none", "auprc")
+    assert without_gnn.p is not None and without_gnn.p <= 3 * 2 / 2**7 and without_gnn.verdict == "lower"
+    assert without_gnn.effect is not None and np.isnan(without_gnn.effect.mean)
+    assert without_gnn.sensitivity is not None and "sign test" in without_gnn.sensitivity.signed.method
     assert "scale" in rules(analysis, "warning")
 
 
@@ -235,8 +237,8 @@ def test_without_reference_all_pairs_are_one_family(study: Study) -> None:
     assert "no reference" in rules(analysis, "warning")
 
 
-def gone(frame: pd.DataFrame, *conditions: str) -> pd.Series:
-    """Say which rows meet every condition."""
+def rows_where(frame: pd.DataFrame, *conditions: str) -> pd.Series:
+    """Return the mask of the rows that meet every condition."""
     return pd.Series(np.logical_and.reduce([frame.eval(c) for c in conditions]), index=frame.index)
 
 
@@ -245,17 +247,17 @@ def test_a_crash_beside_a_repeat_that_was_not_run_is_a_crash(study: Study) -> No
     arms = {**ARMS, "lucky": ("arm", 0.85)}
 
     def broken(frame: pd.DataFrame) -> pd.DataFrame:
-        hard = gone(frame, "arm == 'lucky'", "block in ['cell0', 'cell1', 'cell2', 'cell3']")
+        hard = rows_where(frame, "arm == 'lucky'", "block in ['cell0', 'cell1', 'cell2', 'cell3']")
         died = hard & (frame["repeat"] == 0)
         frame = frame.assign(status=frame["status"].where(~died, "oom"))
         return frame[~(hard & (frame["repeat"] > 0))]
 
-    found = finding(analyse(study(broken, arms=arms, blocks=10, noise=0.001)), "lucky")
-    assert found.failures == 4 and {d.why for d in found.dropped} == {"failed"}
-    assert found.decision.p is not None and found.decision.p < 0.05 and found.verdict == "not established"
+    lucky = finding(analyse(study(broken, arms=arms, blocks=10, noise=0.001)), "lucky")
+    assert lucky.failures == 4 and {d.why for d in lucky.dropped} == {"failed"}
+    assert lucky.decision.p is not None and lucky.decision.p < 0.05 and lucky.verdict == "not established"
 
 
-def test_ranks_and_mean_that_disagree_give_no_word(study: Study) -> None:
+def test_ranks_and_mean_that_disagree_give_no_verdict(study: Study) -> None:
     """One block outweighs thirteen: most blocks say higher, the mean says lower."""
 
     def torn(frame: pd.DataFrame) -> pd.DataFrame:
@@ -266,17 +268,21 @@ def test_ranks_and_mean_that_disagree_give_no_word(study: Study) -> None:
         return frame.assign(value=np.where(mine, same + shift, frame["value"]))[frame["metric"] == "auroc"]
 
     a = analyse(study(torn, blocks=14))
-    found = finding(a, "gnn=none")
-    assert found.effect is not None and found.effect.mean < 0 < found.effect.rank_biserial
-    assert found.sensitivity is not None and found.sensitivity.p_holm < 0.05 and found.verdict == "not established"
-    assert found.worst == ("cell0", -0.3)
+    without_gnn = finding(a, "gnn=none")
+    assert without_gnn.effect is not None and without_gnn.effect.mean < 0 < without_gnn.effect.rank_biserial
+    assert (
+        without_gnn.sensitivity is not None
+        and without_gnn.sensitivity.p_holm < 0.05
+        and without_gnn.verdict == "not established"
+    )
+    assert without_gnn.worst == ("cell0", -0.3)
     (word,) = [c.word for c in a.conclusions if c.finding.arm == "gnn=none"]
     assert word == "the data cannot tell"
 
 
-def test_an_arm_without_a_metric_is_told_by_nothing(study: Study) -> None:
+def test_an_arm_without_a_metric_is_not_tested(study: Study) -> None:
     def partly(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[~gone(frame, "arm == 'fusion=early'", "metric == 'auprc_ratio'")]
+        return frame[~rows_where(frame, "arm == 'fusion=early'", "metric == 'auprc_ratio'")]
 
     a = analyse(replace(study(partly), metric="auprc_ratio"))
     absent = finding(a, "fusion=early", "auprc_ratio")
@@ -287,8 +293,8 @@ def test_an_arm_without_a_metric_is_told_by_nothing(study: Study) -> None:
 def test_what_can_be_reached_is_counted_on_complete_blocks(study: Study) -> None:
     dead = {(arm, f"cell{i}") for arm in ("gnn=none", "fusion=early", "pcc") for i in range(2)}
     assert "attainability" not in rules(analyse(study(blocks=7)))
-    said = [r.message for r in analyse(study(blocks=7, failed=dead)).refusals if r.rule == "attainability"]
-    assert said and "No two arms share more than 5 complete blocks" in said[0] and "0.062" in said[0]
+    messages = [r.message for r in analyse(study(blocks=7, failed=dead)).refusals if r.rule == "attainability"]
+    assert messages and "No two arms share more than 5 complete blocks" in messages[0] and "0.062" in messages[0]
     words = {c.word for c in analyse(study(blocks=7, failed=dead)).conclusions}
     assert words == {"too few cells finished"}
 
@@ -303,9 +309,9 @@ def test_raw_auprc_counts_ratios_inside_a_block(study: Study) -> None:
         luck = 1 + 0.001 * frame["block"].str[4:].astype(int)
         return frame.assign(value=np.where(frame["arm"] == "gnn=none", base * ratio * luck, base * luck))
 
-    found = finding(analyse(replace(study(dense), metric="auprc")), "gnn=none", "auprc")
-    assert found.effect is not None and found.effect.superior == 0.0 and np.isnan(found.effect.mean)
-    assert found.verdict == "lower"
+    without_gnn = finding(analyse(replace(study(dense), metric="auprc")), "gnn=none", "auprc")
+    assert without_gnn.effect is not None and without_gnn.effect.superior == 0.0 and np.isnan(without_gnn.effect.mean)
+    assert without_gnn.verdict == "lower"
 
 
 def test_a_part_that_does_not_reach_the_model_is_noticed(study: Study) -> None:
@@ -319,30 +325,30 @@ def test_a_part_that_does_not_reach_the_model_is_noticed(study: Study) -> None:
     assert "identical scores" not in rules(analyse(study()), "warning")
 
 
-def test_an_unknown_metric_is_read_as_higher_is_better_and_says_so(study: Study) -> None:
+def test_an_unknown_metric_is_read_as_higher_is_better_with_a_warning(study: Study) -> None:
     a = analyse(study(lambda f: f.assign(metric=f["metric"].replace("auprc_ratio", "my_score"))))
-    (said,) = [r for r in a.refusals if r.rule == "direction"]
-    assert said.subject == "my_score" and said.weight == "warning"
+    (refusal,) = [r for r in a.refusals if r.rule == "direction"]
+    assert refusal.subject == "my_score" and refusal.weight == "warning"
     assert "direction" not in rules(analyse(study()), "warning")
 
 
 def turned(frame: pd.DataFrame) -> pd.DataFrame:
     """Make the arm without a graph better in AUROC and worse in everything else."""
-    better = gone(frame, "arm == 'gnn=none'", "metric == 'auroc'")
+    better = rows_where(frame, "arm == 'gnn=none'", "metric == 'auroc'")
     return frame.assign(value=frame["value"] + 0.12 * better)
 
 
-def test_metrics_that_disagree_are_named_where_a_reader_looks_first(study: Study) -> None:
+def test_metrics_that_disagree_are_named_in_the_summary(study: Study) -> None:
     a = analyse(study(turned))
-    (said,) = [r for r in a.refusals if r.rule == "metrics disagree"]
-    assert said.subject == "gnn=none – full" and said.weight == "warning"
-    assert "Higher on AUROC and lower on AUPRC ratio" in said.message
+    (refusal,) = [r for r in a.refusals if r.rule == "metrics disagree"]
+    assert refusal.subject == "gnn=none – full" and refusal.weight == "warning"
+    assert "Higher on AUROC and lower on AUPRC ratio" in refusal.message
     assert summary(a)[2] == "gnn=none is better on AUROC, worse on AUPRC ratio."
     assert "worse on" not in " ".join(summary(analyse(study())))
 
 
-def test_a_crash_on_an_exam_that_nobody_else_could_be_scored_on_is_not_forgotten(study: Study) -> None:
-    """The only metric is undefined for the reference where 'gnn=none' died: the death must stay visible."""
+def test_a_crash_on_an_exam_without_any_other_score_is_counted(study: Study) -> None:
+    """The only metric is undefined for the reference where 'gnn=none' crashed: the crash must stay visible."""
 
     def torn(frame: pd.DataFrame) -> pd.DataFrame:
         frame = frame[(frame["metric"] == "auroc") & frame["arm"].isin(["full", "gnn=none"])]
@@ -356,8 +362,8 @@ def test_a_crash_on_an_exam_that_nobody_else_could_be_scored_on_is_not_forgotten
     assert finding(a, "gnn=none").failures == 2
 
 
-def test_a_mean_of_nothing_but_rounding_gives_no_word(study: Study) -> None:
-    """Eleven small gains and one loss that undoes them: the mean is zero but for the last bit of floats."""
+def test_a_mean_of_rounding_error_alone_gives_no_verdict(study: Study) -> None:
+    """Eleven small gains and one loss that undoes them: the mean is zero up to floating-point rounding."""
 
     def level(frame: pd.DataFrame) -> pd.DataFrame:
         frame = frame[frame["metric"] == "auroc"]
@@ -368,15 +374,15 @@ def test_a_mean_of_nothing_but_rounding_gives_no_word(study: Study) -> None:
         shift = np.where(number == 0, -0.001 * sum(range(1, 14)), 0.001 * number)
         return frame.assign(value=np.where(frame["arm"] == "gnn=none", same + shift, frame["value"]))
 
-    found = finding(analyse(study(level, blocks=14)), "gnn=none")
-    assert found.effect is not None and abs(found.effect.mean) < 1e-9
-    assert found.p == 1.0 and found.verdict == "not established"
+    without_gnn = finding(analyse(study(level, blocks=14)), "gnn=none")
+    assert without_gnn.effect is not None and abs(without_gnn.effect.mean) < 1e-9
+    assert without_gnn.p == 1.0 and without_gnn.verdict == "not established"
 
 
 def test_cells_that_were_not_run_are_warned_about(study: Study) -> None:
-    a = analyse(study(lambda f: f[~gone(f, "arm == 'gnn=none'", "block == 'cell2'")]))
-    (said,) = [r for r in a.refusals if r.rule == "missing" and r.subject == "AUROC: gnn=none – full"]
-    assert "6 of 7 blocks are complete for both arms; cells are missing on cell2." in said.message
+    a = analyse(study(lambda f: f[~rows_where(f, "arm == 'gnn=none'", "block == 'cell2'")]))
+    (refusal,) = [r for r in a.refusals if r.rule == "missing" and r.subject == "AUROC: gnn=none – full"]
+    assert "6 of 7 blocks are complete for both arms; cells are missing on cell2." in refusal.message
 
 
 def test_cells_of_two_versions_are_warned_about(study: Study) -> None:
@@ -410,7 +416,7 @@ def of_table(frame: pd.DataFrame, folder: Path) -> Analysis:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             lambda t: t[~((t["arm"] == "A") & (t["repeat"] > 0))],
@@ -423,29 +429,29 @@ def of_table(frame: pd.DataFrame, folder: Path) -> Analysis:
     ],
 )
 def test_arms_that_ran_other_repeats_are_named_and_sized_on_common_ones_alone(
-    tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], said: str
+    tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], message: str
 ) -> None:
     easy = made_up().assign(auroc=lambda t: t["auroc"] - 0.2 * (t["repeat"] > 0))  # A has the easy repeat alone
     a = of_table(change(easy), tmp_path)
     (warned,) = [r for r in a.refusals if r.rule == "unequal repeats"]
-    assert said in warned.message
+    assert message in warned.message
     size, whole = finding(a, "A", "auroc").effect, of_table(easy, tmp_path)
     fair = finding(whole, "A", "auroc").effect
     # full's mean over its harder repeats would make A look .13 better
     assert fair is not None and (size is None or abs(size.mean - fair.mean) < 0.05)
-    assert (size is None) == ("100" in said) and finding(a, "B", "auroc").effect is not None
+    assert (size is None) == ("100" in message) and finding(a, "B", "auroc").effect is not None
     assert a.scores.loc[a.scores["arm"] == "A", "mean"].isna().all()
     assert not [r for r in of_table(made_up(), tmp_path).refusals if r.rule == "unequal repeats"]
 
 
-def test_ties_that_leave_no_test_are_said(tmp_path: Path) -> None:
+def test_ties_that_leave_no_test_are_warned_about(tmp_path: Path) -> None:
     equal = made_up().assign(auroc=lambda t: 0.8 + 0.1 * ((t["arm"] == "A") & t["dataset"].isin(["d0", "d1"])))
-    said = {r.rule: r for r in of_table(equal, tmp_path).refusals if r.subject.startswith("AUROC: ")}
-    assert "Equal scores on 5 of 7 blocks: the test rests on 2" in said["ties"].message
-    assert said["ties"].subject == "AUROC: A – full" and said["identical scores"].subject == "AUROC: B – full"
+    refusals = {r.rule: r for r in of_table(equal, tmp_path).refusals if r.subject.startswith("AUROC: ")}
+    assert "Equal scores on 5 of 7 blocks: the test rests on 2" in refusals["ties"].message
+    assert refusals["ties"].subject == "AUROC: A – full" and refusals["identical scores"].subject == "AUROC: B – full"
 
 
 def test_a_difference_that_never_varies_is_no_measurement(tmp_path: Path) -> None:
     constant = made_up().assign(auroc=lambda t: 0.8 - 0.02 * (t["arm"] == "A") + t["dataset"].str[1:].astype(int) / 50)
-    said = [r.subject for r in of_table(constant, tmp_path).refusals if r.rule == "constant difference"]
-    assert said == ["AUROC: A – full"]
+    subjects = [r.subject for r in of_table(constant, tmp_path).refusals if r.rule == "constant difference"]
+    assert subjects == ["AUROC: A – full"]

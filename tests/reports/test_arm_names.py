@@ -37,9 +37,9 @@ class TestSeveralColumns:
     def test_crossed_factors_name_the_arms_and_stay_factors(self, read: Read) -> None:
         table = read(crossed())
         assert set(table.frame["arm"]) == self.ARMS and set(table.frame["block"]) == {f"cell{i}" for i in range(6)}
-        found = analyse(table)
-        assert list(found.levels.columns) == ["gnn", "fusion"]
-        effects = next(f for f in found.factorials if f.metric == "auroc").effects
+        analysis = analyse(table)
+        assert list(analysis.levels.columns) == ["gnn", "fusion"]
+        effects = next(f for f in analysis.factorials if f.metric == "auroc").effects
         assert set(effects["effect"]) >= {"gnn", "fusion", "gnn × fusion"}
 
     def test_only_factors_that_vary(self, read: Read) -> None:
@@ -82,14 +82,14 @@ class TestSeveralColumns:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         Path("mine.csv").write_text(crossed().replace("gnn,fusion", "left,right"))
-        done = knockout("report", "mine.csv", "--arm", "left,right", "--reference", "left=gat, right=late")
-        assert done.code == 0, done.err
+        completed = knockout("report", "mine.csv", "--arm", "left,right", "--reference", "left=gat, right=late")
+        assert completed.code == 0, completed.err
         scores = pd.read_csv(tmp_path / "report-mine" / "tables" / "scores_auroc.csv")
         assert {arm.replace("left", "gnn").replace("right", "fusion") for arm in scores["arm"]} == self.ARMS
 
 
 class TestSideBySide:
-    """One column per arm, as spreadsheets have it, is recognised and the line that mends it is shown."""
+    """One column per arm, as spreadsheets have it, is recognised, and the line that corrects it is shown."""
 
     def test_arms_side_by_side(self, read: Read) -> None:
         with refused(
@@ -106,7 +106,7 @@ class TestSideBySide:
         with refused(r"columns baseline, full and late_fusion .*df\.melt\(\['Unnamed: 0', 'dataset'\]"):
             read(",dataset" + WIDE.removeprefix("dataset").replace("set0", "0,set0").replace("set1", "1,set1"))
 
-    def test_the_line_mends_the_table(self, tmp_path: Path) -> None:
+    def test_the_line_corrects_the_table(self, tmp_path: Path) -> None:
         df = pd.read_csv(io.StringIO(WIDE.replace("NA", "0.8")))
         df.melt("dataset", var_name="arm", value_name="auroc").to_csv(tmp_path / "long.csv", index=False)
         assert set(load(tmp_path / "long.csv").frame["arm"]) == {"baseline", "full", "late_fusion"}
@@ -126,7 +126,7 @@ class TestSideBySide:
 
 
 class TestOneArmTwice:
-    """'full' and 'FULL' are one arm to whoever wrote them, and two to a test: that is said."""
+    """'full' and 'FULL' may be meant as one arm and are tested as two: a warning says so."""
 
     TEXT = "method,cell,auroc\nfull,x,0.7\nb,x,0.6\nFULL,y,0.8\nb,y,0.5\n"
 
@@ -161,9 +161,9 @@ class TestUnknownColumn:
         study_frame(blocks=1).to_parquet(tmp_path / "cells.parquet")
         with pytest.raises(ReportError) as caught:
             load(tmp_path / "cells.parquet", ReportOptions(arm="nonsense"))
-        said = str(caught.value)
-        assert "unknown arm column 'nonsense'. Columns that could be meant: arm, " in said
-        assert "Did you mean" not in said and "seconds" not in said and "digest" not in said
+        message = str(caught.value)
+        assert "unknown arm column 'nonsense'. Columns that could be meant: arm, " in message
+        assert "Did you mean" not in message and "seconds" not in message and "digest" not in message
 
     def test_long_lists_are_cut_and_counted(self, read: Read) -> None:
         head, row = (",".join(f"{name}{i:02}" for i in range(30)) for name in ("column", "word"))
@@ -213,11 +213,11 @@ class TestNamesAreText:
             f"{arm},{block:03},{0.7 + place / 100 + block / 50}" for place, arm in enumerate(arms) for block in range(6)
         ]
         (tmp_path / "t.csv").write_text("\n".join(["arm,dataset,auroc", *rows]) + "\n")
-        done = knockout("report", tmp_path / "t.csv", "--reference", arms[0], "--out", tmp_path / "r")
-        assert done.code == 0, done.err
+        completed = knockout("report", tmp_path / "t.csv", "--reference", arms[0], "--out", tmp_path / "r")
+        assert completed.code == 0, completed.err
         scores = pd.read_csv(tmp_path / "r" / "tables" / "scores_auroc.csv", dtype=str)
         assert set(scores["arm"]) == set(arms) and set(scores["dataset"]) == {f"{block:03}" for block in range(6)}
-        assert f"Against {arms[0]}, " in done.out and all(f"\n {arm} " in done.out for arm in arms[1:])
+        assert f"Against {arms[0]}, " in completed.out and all(f"\n {arm} " in completed.out for arm in arms[1:])
         for file in ("report.html", "tables/scores_auroc.tex"):
             text = (tmp_path / "r" / file).read_text()
             assert all(arm in text for arm in arms), file

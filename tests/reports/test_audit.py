@@ -30,10 +30,10 @@ def with_within(frame: pd.DataFrame, best: str) -> pd.DataFrame:
 
 def test_share_and_gain_are_those_of_the_means(study: Study) -> None:
     a = analyse(study(blocks=2, repeats=2))
-    found = audit(a).degree
+    shares = audit(a).degree
     means = a.scores[a.scores["metric"] == "auroc"].set_index(["arm", "dataset"])["mean"]
-    assert len(found) == 5 * 4 and "degree" not in set(found["arm"])
-    for row in found.to_dict("records"):
+    assert len(shares) == 5 * 4 and "degree" not in set(shares["arm"])
+    for row in shares.to_dict("records"):
         arm, degree = means[row["arm"], row["dataset"]], means["degree", row["dataset"]]
         assert row["gain"] == pytest.approx(arm - degree)
         if arm > 0.5:
@@ -45,9 +45,9 @@ def test_share_and_gain_are_those_of_the_means(study: Study) -> None:
 def test_an_arm_that_guesses_has_no_share(study: Study) -> None:
     guess = {**ARMS, "guess": ("arm", 0.3)}
     a = analyse(study(blocks=2, arms=guess))
-    found = audit(a)
-    assert found.degree.loc[found.degree["arm"] == "guess", "share"].isna().all()
-    row = next(r for r in audit_context(found, a)["degree"]["rows"] if r["name"] == "guess")
+    degree_audit = audit(a)
+    assert degree_audit.degree.loc[degree_audit.degree["arm"] == "guess", "share"].isna().all()
+    row = next(r for r in audit_context(degree_audit, a)["degree"]["rows"] if r["name"] == "guess")
     assert {cell["text"] for cell in row["cells"]} == {"guesses"}
 
 
@@ -70,11 +70,11 @@ def test_the_same_best_arm_is_no_warning(study: Study) -> None:
 
 def test_an_arm_with_a_failed_cell_is_not_ranked_and_named(study: Study) -> None:
     table = study(lambda frame: with_within(frame, "full"), blocks=2, failed={("pcc", "cell1")})
-    found = audit(analyse(table))
-    assert "pcc" not in set(found.ranks["arm"]) and found.left_out == ("pcc",)
+    degree_audit = audit(analyse(table))
+    assert "pcc" not in set(degree_audit.ranks["arm"]) and degree_audit.left_out == ("pcc",)
 
 
-def test_without_a_degree_control_or_within_tf_metric_it_says_so(study: Study, tmp_path: Path) -> None:
+def test_a_missing_degree_control_or_within_tf_metric_is_stated(study: Study, tmp_path: Path) -> None:
     table = study(blocks=2, arms={arm: how for arm, how in ARMS.items() if arm != "degree"})
     text = build(table, tmp_path / "out").read_text(encoding="utf-8")
     assert "this table has no degree control" in text and "within-TF AUROC is not in this table" in text
@@ -85,7 +85,7 @@ def test_an_arm_called_degree_that_is_no_control_is_not_the_measure(study: Study
     assert audit(analyse(study(blocks=2, arms={**ARMS, "degree": ("baseline", 0.7)}))).degree.empty
 
 
-def scored(tmp_path: Path, full: list[float | None], degree: list[float | None]) -> str:
+def sentence_of(tmp_path: Path, full: list[float | None], degree: list[float | None]) -> str:
     """Return the sentence of an audit of two arms, one value per data set; None failed."""
     rows = [
         {"arm": arm, "role": role, "dataset": f"d{i}", "auroc": value, "status": "ok" if value else "oom"}
@@ -99,30 +99,30 @@ def scored(tmp_path: Path, full: list[float | None], degree: list[float | None])
 
 def test_the_sentence_holds_means_against_each_other(tmp_path: Path) -> None:
     """A mean of ratios would be 0.1 / 0.3 beside 0.1 / 0.001: 5017 %."""
-    told = scored(tmp_path, [0.8, 0.501, 0.599], [0.6, 0.6, 0.6])
-    assert told == (
+    sentence = sentence_of(tmp_path, [0.8, 0.501, 0.599], [0.6, 0.6, 0.6])
+    assert sentence == (
         "Degrees alone reach AUROC 0.600, full 0.633, on average over 3 data sets: "
         "degrees earn 75 % of what full has above guessing (0.5)."
     )
 
 
 def test_the_sentence_counts_data_sets_on_which_the_arm_guesses(tmp_path: Path) -> None:
-    told = scored(tmp_path, [0.9, 0.4], [0.6, 0.6])
-    assert "67 % of what full has above guessing" in told  # 0.1 / 0.15
-    assert told.endswith("; on d1 it does not exceed guessing, which is counted in.")
+    sentence = sentence_of(tmp_path, [0.9, 0.4], [0.6, 0.6])
+    assert "67 % of what full has above guessing" in sentence  # 0.1 / 0.15
+    assert sentence.endswith("; on d1 it does not exceed guessing, which is counted in.")
 
 
 def test_the_sentence_has_no_share_of_nothing(tmp_path: Path) -> None:
-    assert scored(tmp_path, [0.52, 0.48], [0.6, 0.6]).endswith("; full does not exceed guessing (0.5).")
-    assert scored(tmp_path, [0.7, 0.7], [0.5, 0.48]).endswith("; degrees alone do not exceed guessing (0.5).")
+    assert sentence_of(tmp_path, [0.52, 0.48], [0.6, 0.6]).endswith("; full does not exceed guessing (0.5).")
+    assert sentence_of(tmp_path, [0.7, 0.7], [0.5, 0.48]).endswith("; degrees alone do not exceed guessing (0.5).")
 
 
-def test_the_sentence_names_the_data_sets_it_speaks_of_and_those_left_out(tmp_path: Path) -> None:
-    told = scored(tmp_path, [0.7, None, 0.8], [None, 0.6, 0.6])
-    assert "full 0.800, on d2: degrees earn 33 % of" in told
-    assert told.endswith("; d0 and d1 left out for failed or missing cells.")
-    assert "on average over 2 of 3 data sets" in scored(tmp_path, [0.7, None, 0.8], [0.6, 0.6, 0.6])
-    assert scored(tmp_path, [0.7, None], [None, 0.6]).startswith("Not shown")
+def test_the_sentence_names_its_data_sets_and_those_left_out(tmp_path: Path) -> None:
+    sentence = sentence_of(tmp_path, [0.7, None, 0.8], [None, 0.6, 0.6])
+    assert "full 0.800, on d2: degrees earn 33 % of" in sentence
+    assert sentence.endswith("; d0 and d1 left out for failed or missing cells.")
+    assert "on average over 2 of 3 data sets" in sentence_of(tmp_path, [0.7, None, 0.8], [0.6, 0.6, 0.6])
+    assert sentence_of(tmp_path, [0.7, None], [None, 0.6]).startswith("Not shown")
 
 
 @given(st.permutations(["a", "b", "c"]), st.permutations(["a", "b", "c"]))

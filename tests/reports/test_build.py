@@ -100,7 +100,7 @@ def test_everything_below_the_first_screen_is_folded(built: Path) -> None:
     assert "<details open" not in body and "<h2></h2>" not in body
 
 
-def test_the_same_is_told_as_markdown(built: Path) -> None:
+def test_the_markdown_states_the_same(built: Path) -> None:
     text = (built.parent / "report.md").read_text(encoding="utf-8")
     assert text.startswith("# What each part of full is worth\n")
     assert "| gnn: gat → none | −0.0" in text and "earns its keep" in text and "&" not in text
@@ -157,8 +157,8 @@ def test_terms_of_what_a_report_does_not_hold_are_left_out(study: Study, tmp_pat
 def test_what_an_arm_costs_stands_beside_what_it_changes(built: Path) -> None:
     folder = built.parent / "tables"
     changed = pd.read_csv(folder / "costs.csv").set_index("arm")["mean_difference"]
-    found = pd.read_csv(folder / "findings.csv").query("metric == 'auroc'").set_index("arm")["mean_difference"]
-    assert pd.isna(changed["full"]) and changed.drop("full").to_dict() == pytest.approx(found.to_dict())
+    differences = pd.read_csv(folder / "findings.csv").query("metric == 'auroc'").set_index("arm")["mean_difference"]
+    assert pd.isna(changed["full"]) and changed.drop("full").to_dict() == pytest.approx(differences.to_dict())
     assert "AUROC difference" in read(built).text
 
 
@@ -242,8 +242,8 @@ def test_reporting_needs_neither_torch_nor_optuna_nor_mlflow() -> None:
         "bad = {'torch', 'optuna', 'mlflow', 'components', 'study', 'search_spaces'} & set(sys.modules)\n"
         "sys.exit(', '.join(bad) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    completed = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert completed.returncode == 0, completed.stderr
 
 
 def test_one_block_shows_its_repeats_and_no_table_over_blocks(study: Study, tmp_path: Path) -> None:

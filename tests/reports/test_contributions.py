@@ -1,4 +1,4 @@
-"""What each part contributes: Shapley values and interactions against orders counted by hand, and what a page says."""
+"""What each part contributes: Shapley values and interactions against orders counted by hand, and the page."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ WIDE |= {"negatives": ("uniform", "same_tf")}
 
 
 class Looked:
-    """A surrogate that knows the score of every arm, asked by numbers of levels, ``[arms, factors]``."""
+    """A surrogate with the score of every arm, queried by indices of levels, ``[arms, factors]``."""
 
     def __init__(self, scores: dict[tuple[str, ...], float], parts: dict[str, tuple[str, ...]]) -> None:
         self.scores, self.parts = scores, parts
@@ -98,7 +98,7 @@ def test_a_factorial_of_four_factors_is_credited_as_by_hypershap() -> None:
         return 0.03 * both + 0.02 * (gnn == "gcn") - 0.01 * both * (contrast == "off") * (negatives == "same_tf")
 
     frame = table(score, WIDE)
-    found = credited(frame)
+    shapley = credited(frame)
     means = frame.groupby([*WIDE])["value"].mean().to_dict()
     factors = [space.CategoricalHyperparameter(name, levels) for name, levels in WIDE.items()]
     configurations = space.ConfigurationSpace(space={factor.name: factor for factor in factors})
@@ -112,14 +112,14 @@ def test_a_factorial_of_four_factors_is_credited_as_by_hypershap() -> None:
         space.Configuration(configurations, values=dict(zip(out, point, strict=True)))
         for point in product(*out.values())
     ]
-    asked = hypershap.HyperSHAP(task)
-    values = asked.ablation_multibaseline(whole, stripped, index="SV", order=1)
-    pairs = asked.ablation_multibaseline(whole, stripped, index="SII", order=2)
+    explainer = hypershap.HyperSHAP(task)
+    values = explainer.ablation_multibaseline(whole, stripped, index="SV", order=1)
+    pairs = explainer.ablation_multibaseline(whole, stripped, index="SII", order=2)
     place = {name: number for number, name in enumerate(ordered)}
-    by_factor = found.parts.set_index("factor")["value"]
+    by_factor = shapley.parts.set_index("factor")["value"]
     assert {f: by_factor[f] for f in WIDE} == pytest.approx({f: values[(place[f],)] for f in WIDE})
-    assert found.pairs["value"].tolist() == pytest.approx(
-        [pairs[tuple(sorted((place[one], place[other])))] for one, other in found.pairs[["one", "other"]].to_numpy()]
+    assert shapley.pairs["value"].tolist() == pytest.approx(
+        [pairs[tuple(sorted((place[one], place[other])))] for one, other in shapley.pairs[["one", "other"]].to_numpy()]
     )
 
 
@@ -139,9 +139,9 @@ def table(score: Callable[..., float], parts: dict[str, tuple[str, ...]] = PARTS
 
 
 def credited(frame: pd.DataFrame) -> Worth:
-    found = worth(frame, arm_levels(frame), "full", "auroc", 0.05)
-    assert found is not None
-    return found
+    shapley = worth(frame, arm_levels(frame), "full", "auroc", 0.05)
+    assert shapley is not None
+    return shapley
 
 
 def added(gnn: str, contrast: str, fusion: str) -> float:
@@ -150,29 +150,29 @@ def added(gnn: str, contrast: str, fusion: str) -> float:
 
 def test_what_a_part_is_worth_over_blocks() -> None:
     frame = table(added)
-    found = credited(frame)
+    shapley = credited(frame)
     means = frame.pivot_table(index="block", columns="arm", values="value")
     order = ["none+off+early", "gat+off+early", "none+supcon+early", "gat+supcon+early"]
     order += ["none+off+late", "gat+off+late", "none+supcon+late", "full"]
     v = means[order].to_numpy()
     phi = np.array([by_orders(one, 3) for one in v])
-    by_factor = found.parts.set_index("factor")
+    by_factor = shapley.parts.set_index("factor")
     assert by_factor.loc[list(PARTS), "value"].tolist() == pytest.approx(phi.mean(axis=0))
     half = half_widths(np.column_stack([phi, v[:, -1] - v[:, 0]]))
     assert (by_factor["high"] - by_factor["value"]).loc[[*PARTS, ""]].tolist() == pytest.approx(half)
     assert by_factor.loc["gnn", "leave_one_out"] == pytest.approx((v[:, 7] - v[:, 6]).mean())
     assert by_factor.loc["gnn", "add_one_in"] == pytest.approx((v[:, 1] - v[:, 0]).mean())
-    assert by_factor.loc["", "value"] == pytest.approx(found.whole - found.stripped)
+    assert by_factor.loc["", "value"] == pytest.approx(shapley.whole - shapley.stripped)
     assert by_factor.index.tolist() == ["gnn", "contrast", "fusion", ""]  # the largest first, then the total
-    pairs = found.pairs.set_index(["one", "other"])["value"]
+    pairs = shapley.pairs.set_index(["one", "other"])["value"]
     assert pairs["gnn", "contrast"] == pytest.approx(np.mean([by_dividends(one, 3)[0] for one in v]))
 
 
 def test_bars_fall_from_the_reference_to_the_stripped_model() -> None:
-    found = credited(table(added))
-    bars = waterfall_numbers(found)
-    assert bars["start"].iloc[0] == bars["start"].iloc[-1] == found.whole
-    assert bars["end"].iloc[-2:].tolist() == pytest.approx([found.stripped] * 2)
+    shapley = credited(table(added))
+    bars = waterfall_numbers(shapley)
+    assert bars["start"].iloc[0] == bars["start"].iloc[-1] == shapley.whole
+    assert bars["end"].iloc[-2:].tolist() == pytest.approx([shapley.stripped] * 2)
     assert bars["end"].iloc[:-2].tolist() == pytest.approx(bars["start"].iloc[1:-1].tolist())
 
 
@@ -194,12 +194,12 @@ def test_out_is_none_or_off_and_else_the_mean_of_the_other_levels() -> None:
     parts = {"gnn": ("gat", "gcn", "none"), "fusion": ("late", "early", "mid")}
     worths = {"gat": 0.05, "gcn": 0.03, "none": 0.0, "late": 0.03, "early": 0.02, "mid": -0.02}
     frame = table(lambda *point: sum(worths[level] for level in point), parts)
-    found = credited(frame).parts.set_index("factor")
-    assert found.loc["gnn", "out"] == "none" and found.loc["fusion", "out"] == "early / mid"
-    assert found.loc["gnn", "value"] == pytest.approx(0.05, abs=0.005)
-    assert found.loc["fusion", "value"] == pytest.approx(0.03, abs=0.005)
+    by_factor = credited(frame).parts.set_index("factor")
+    assert by_factor.loc["gnn", "out"] == "none" and by_factor.loc["fusion", "out"] == "early / mid"
+    assert by_factor.loc["gnn", "value"] == pytest.approx(0.05, abs=0.005)
+    assert by_factor.loc["fusion", "value"] == pytest.approx(0.03, abs=0.005)
     needless = frame[frame["gnn"] != "gcn"]
-    pd.testing.assert_frame_equal(credited(needless).parts.set_index("factor"), found)
+    pd.testing.assert_frame_equal(credited(needless).parts.set_index("factor"), by_factor)
 
 
 def test_an_arm_in_which_a_factor_cannot_act_stands_for_all_its_levels() -> None:
@@ -208,9 +208,9 @@ def test_an_arm_in_which_a_factor_cannot_act_stands_for_all_its_levels() -> None
     frame = table(lambda gnn, fusion: 0.05 * (gnn == "gat") + 0.01 * (gnn == "gat" and fusion == "late"), parts)
     once = frame[frame["arm"] != "none+early"].replace({"fusion": {"late": "-"}, "arm": {"none+late": "none"}})
     once.loc[once["arm"] == "full", "fusion"] = "late"
-    found = credited(once)
+    shapley = credited(once)
     mean = once.groupby("arm")["value"].mean()
-    value = found.parts.set_index("factor")["value"]
+    value = shapley.parts.set_index("factor")["value"]
     assert value["fusion"] == pytest.approx((mean["full"] - mean["gat+early"]) / 2)
     assert value["gnn"] == pytest.approx((mean["full"] + mean["gat+early"]) / 2 - mean["none"])
 
@@ -218,9 +218,9 @@ def test_an_arm_in_which_a_factor_cannot_act_stands_for_all_its_levels() -> None
 def test_blocks_in_which_a_mixture_failed_are_left_out_and_named() -> None:
     frame = table(added)
     crashed = (frame["arm"] == "none+off+early") & (frame["block"] == "cell2")
-    found = credited(frame.assign(status=frame["status"].mask(crashed, "oom"), value=frame["value"].mask(crashed)))
-    assert found.blocks == 6
-    assert [(d.block, d.arms, d.why) for d in found.left_out] == [("cell2", ("none+off+early",), "failed")]
+    shapley = credited(frame.assign(status=frame["status"].mask(crashed, "oom"), value=frame["value"].mask(crashed)))
+    assert shapley.blocks == 6
+    assert [(d.block, d.arms, d.why) for d in shapley.left_out] == [("cell2", ("none+off+early",), "failed")]
     assert worth(table(added, blocks=1), arm_levels(frame), "full", "auroc", 0.05) is None
 
 
@@ -236,7 +236,7 @@ def test_a_reference_whose_factor_cannot_act_and_raw_auprc_have_no_parts() -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("blocks", [5, 7])
 def test_intervals_of_all_parts_hold_together(blocks: int) -> None:
-    """Every block has its own taste for each level; 400 studies, standard error .011."""
+    """Every block has its own effect of each level; 400 studies, standard error .011."""
     rng, held = np.random.default_rng(5), 0
     weights, there = value_weights(3), np.array([[s >> i & 1 for i in range(3)] for s in range(8)])
     truth = np.array([0.04, 0.0, -0.01])
@@ -248,14 +248,14 @@ def test_intervals_of_all_parts_hold_together(blocks: int) -> None:
 
 
 def test_the_section_of_a_crossed_study(study: Study, tmp_path: Path) -> None:
-    made = study(factors, arms=GRID)
-    analysis = analyse(made)
-    said = contribution_sentences(analysis)
-    assert said[0].startswith("All parts of full together are worth +0.")
-    assert any("gnn +0." in sentence for sentence in said) and any("Between networks" in one for one in said)
-    assert max(len(sentence.split()) for sentence in said) <= 25
+    grid_table = study(factors, arms=GRID)
+    analysis = analyse(grid_table)
+    sentences = contribution_sentences(analysis)
+    assert sentences[0].startswith("All parts of full together are worth +0.")
+    assert any("gnn +0." in sentence for sentence in sentences) and any("Between networks" in one for one in sentences)
+    assert max(len(sentence.split()) for sentence in sentences) <= 25
     assert "exact Shapley values" in methods(analysis)
-    page = build(made, tmp_path / "out").read_text()
+    page = build(grid_table, tmp_path / "out").read_text()
     assert '<section id="contributions">' in page and "gnn: gat → none" in page
     names = {path.name for path in (tmp_path / "out" / "tables").iterdir()}
     assert {"contributions.csv", "contributions.tex", "contribution_pairs.csv", "marginal_contrasts.csv"} <= names
@@ -283,6 +283,6 @@ def test_a_csv_of_a_full_factorial_is_credited(tmp_path: Path) -> None:
     path, columns = tmp_path / "table.csv", [*PARTS, "arm", "dataset", "auroc"]
     table(added).rename(columns={"value": "auroc"})[columns].to_csv(path, index=False)
     options = ReportOptions(reference="full")
-    (found,) = analyse(load(path, options), replace(options, alpha=0.1)).contributions.worths
-    assert found.parts["factor"].tolist() == ["gnn", "contrast", "fusion", ""] and found.blocks == 7
-    assert (found.parts["low"] < found.parts["value"]).all()
+    (shapley,) = analyse(load(path, options), replace(options, alpha=0.1)).contributions.worths
+    assert shapley.parts["factor"].tolist() == ["gnn", "contrast", "fusion", ""] and shapley.blocks == 7
+    assert (shapley.parts["low"] < shapley.parts["value"]).all()

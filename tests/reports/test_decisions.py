@@ -1,4 +1,4 @@
-"""The words of a page err as rarely as they say, and can be said at the field's own size of seven blocks.
+"""The verdicts of a page keep their error rate, and have power at the field's usual size of seven blocks.
 
 Whole studies are simulated, ``[blocks, arms]``, the first arm the reference, whose noise all differences share. A word
 is false if any comparison of the study gets it without being so: at most .06 of studies, at any size and shape.
@@ -60,8 +60,8 @@ def test_better_and_worse_are_rarely_false(blocks: int, arms: int, shape: str, p
     effect = np.where(np.arange(arms - 1) % 2 == 1, 4.0, 0.0) if partial else np.zeros(arms - 1)
     false = {"better": 0, "worse": 0}
     for _ in range(studies):
-        said = words(noise(rng, blocks, arms, shape) + effect, of_part=False, margin=None)
-        null = [w for w, e in zip(said, effect, strict=True) if e == 0.0]
+        verdicts = words(noise(rng, blocks, arms, shape) + effect, of_part=False, margin=None)
+        null = [w for w, e in zip(verdicts, effect, strict=True) if e == 0.0]
         for name in false:
             false[name] += name in null
     for wrong in false.values():
@@ -85,15 +85,15 @@ def test_may_go_and_equal_are_rarely_false_at_the_margin_s_edge(
 
 def test_seven_blocks_and_eight_arms_can_decide() -> None:
     """Holm over exact Wilcoxon tests has no power at all here: its floor is .11."""
-    rng, found = np.random.default_rng(0), []
+    rng, detected = np.random.default_rng(0), []
     effect = np.where(np.arange(7) % 2 == 0, 1.2 * np.sqrt(2), 0.0)  # sd of the paired differences
     for _ in range(300):
-        said = words(noise(rng, 7, 8, "normal") + effect, of_part=False)
-        found += [w == "better" for w, e in zip(said, effect, strict=True) if e]
-    assert np.mean(found) >= 0.35
+        verdicts = words(noise(rng, 7, 8, "normal") + effect, of_part=False)
+        detected += [w == "better" for w, e in zip(verdicts, effect, strict=True) if e]
+    assert np.mean(detected) >= 0.35
 
 
-def test_equal_arms_at_seven_blocks_are_said_to_be_equal() -> None:
+def test_equal_arms_at_seven_blocks_are_called_equal() -> None:
     """Seven comparisons, all of arms that hardly differ: it was 'cannot tell' for each of them."""
     d = 0.0005 * noise(np.random.default_rng(1), 7, 8, "normal")
     assert words(d, of_part=False) == ["practically equal"] * 7
@@ -126,8 +126,8 @@ def test_a_model_of_one_s_own_is_no_part_of_the_reference(study: Callable[..., T
     def other_model(frame):  # type: ignore[no-untyped-def]
         return frame.assign(scorer=frame["arm"].map({"mine": "mine"}).fillna("assembled"))
 
-    said = {c.finding.arm: c.word for c in analyse(study(other_model, arms=arms, blocks=8)).conclusions}
-    assert said == {"mine": word, "gnn=none": {"better": "costs", "worse": "earns its keep"}[word]}
+    words_by_arm = {c.finding.arm: c.word for c in analyse(study(other_model, arms=arms, blocks=8)).conclusions}
+    assert words_by_arm == {"mine": word, "gnn=none": {"better": "costs", "worse": "earns its keep"}[word]}
 
 
 def test_a_stated_margin_counts_on_a_ratio_and_on_a_tiny_metric(study: Callable[..., Table]) -> None:
@@ -148,6 +148,6 @@ def test_a_metric_of_tiny_scale_is_decided_in_units_of_its_own(study: Callable[.
 
     analysis = analyse(study(tiny, arms=arms, blocks=8))
     assert analysis.metric == "minus_mse [1e-07]"
-    (found,) = analysis.conclusions
-    assert found.finding.verdict == "lower" and found.finding.effect is not None
-    assert found.finding.effect.mean == pytest.approx(-1 / 0.7 + 1 / 0.8, abs=0.05)
+    (conclusion,) = analysis.conclusions
+    assert conclusion.finding.verdict == "lower" and conclusion.finding.effect is not None
+    assert conclusion.finding.effect.mean == pytest.approx(-1 / 0.7 + 1 / 0.8, abs=0.05)

@@ -46,9 +46,9 @@ class Heads(HTMLParser):
 
 
 def heads_of(page: Path) -> Heads:
-    found = Heads()
-    found.feed(page.read_text(encoding="utf-8"))
-    return found
+    parser = Heads()
+    parser.feed(page.read_text(encoding="utf-8"))
+    return parser
 
 
 @pytest.mark.parametrize("blocks", [1, 7])
@@ -64,14 +64,14 @@ def test_every_column_of_numbers_is_defined_on_the_page(
             plain = head.removeprefix("95 % ").removesuffix(" reference").removesuffix(" control")
             plain = plain.removesuffix(" baseline").removesuffix(" difference")
             defined = plain in page.terms or plain in NAMES
-            # arms and data sets are heads, too: what is below them the table says once
-            told = words and set(words.split("|")) <= page.terms
-            assert defined or (told and (plain in data or plain.startswith("Mean of "))), (words, head)
+            # arms and data sets are heads, too: what is below them is named once, by the table
+            defined_by_table = words and set(words.split("|")) <= page.terms
+            assert defined or (defined_by_table and (plain in data or plain.startswith("Mean of "))), (words, head)
 
 
-def test_heads_stand_for_terms_that_there_are() -> None:
+def test_heads_stand_for_defined_terms() -> None:
     metrics = {label(metric) for metric in METRICS}
     assert set(HEADS) <= {*STATISTICS, *CONCLUSIONS, *SEARCHES}
-    heads = [head for found in HEADS.values() for head in found]
+    heads = [head for group in HEADS.values() for head in group]
     assert len(heads) == len(set(heads))
     assert not set(heads) & ({*STATISTICS, *CONCLUSIONS, *SEARCHES, *metrics} - set(HEADS))

@@ -1,4 +1,4 @@
-"""Pair representations: read with care, measured apart from t-SNE, drawn the same every time and with their limits."""
+"""Pair representations: checked on reading, measured without t-SNE, drawn deterministically, with their limits."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def arrays(n: int = N, width: int = WIDTH, seed: int = 0, **changes: Any) -> dic
     return {**names, "label": label, "before": before, "after": after, "asked": np.array([4 * n, n]), **changes}
 
 
-def save(folder: Path, cell: str, **made: Any) -> None:
+def save(folder: Path, cell: str, **pairs: Any) -> None:
     (folder / "embeddings").mkdir(exist_ok=True)
-    np.savez(folder / "embeddings" / f"{cell}.npz", **made)
+    np.savez(folder / "embeddings" / f"{cell}.npz", **pairs)
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def saved(study: Callable[..., Table], tmp_path: Path) -> tuple[Table, Embedding
     table = study(blocks=3, repeats=2)
     for cell, seed in (("full-STRING-cell0-0", 0), ("full-Specific-cell0-1", 1), ("gnn=none-STRING-cell1-0", 2)):
         save(tmp_path, cell, **arrays(seed=seed))
-    found = Embeddings.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).embeddings_folder)
-    assert found is not None
-    return table, found
+    embeddings = Embeddings.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).embeddings_folder)
+    assert embeddings is not None
+    return table, embeddings
 
 
 def slow_separation(vectors: np.ndarray, labels: np.ndarray) -> float:
@@ -57,19 +57,19 @@ def slow_separation(vectors: np.ndarray, labels: np.ndarray) -> float:
     return float(roc_auc_score(labels, scores))
 
 
-def test_separation_is_that_of_a_slow_loop_and_tells_order_from_none():
-    made = arrays()
+def test_separation_is_that_of_a_slow_loop_and_high_for_separate_classes():
+    pairs = arrays()
     for name in ("before", "after"):
-        assert separation(made[name], made["label"]) == pytest.approx(slow_separation(made[name], made["label"]))
-    assert separation(made["before"], made["label"]) < 0.65
-    assert separation(made["after"], made["label"]) > 0.99
+        assert separation(pairs[name], pairs["label"]) == pytest.approx(slow_separation(pairs[name], pairs["label"]))
+    assert separation(pairs["before"], pairs["label"]) < 0.65
+    assert separation(pairs["after"], pairs["label"]) > 0.99
 
 
-def test_nothing_is_said_of_too_few_pairs_or_one_class():
-    made = arrays()
+def test_separation_of_too_few_pairs_or_one_class_is_nan():
+    pairs = arrays()
     few = slice(FEWEST - 1)
-    assert np.isnan(separation(made["after"][few], made["label"][few]))
-    assert np.isnan(separation(made["after"], np.ones(N, dtype=np.int8)))
+    assert np.isnan(separation(pairs["after"][few], pairs["label"][few]))
+    assert np.isnan(separation(pairs["after"], np.ones(N, dtype=np.int8)))
 
 
 def test_the_figure_shows_the_same_pairs_before_and_after(saved: tuple[Table, Embeddings]):
@@ -80,10 +80,10 @@ def test_the_figure_shows_the_same_pairs_before_and_after(saved: tuple[Table, Em
     first = numbers.query("dataset == 'STRING-cell0'")
     one, other = (first[first["time"] == time] for time in ("before", "after"))
     assert one[["tf", "target", "label"]].to_numpy().tolist() == other[["tf", "target", "label"]].to_numpy().tolist()
-    made = arrays()
+    pairs = arrays()
     for rows, name in ((one, "before"), (other, "after")):
-        np.testing.assert_array_equal(rows[["x", "y"]].to_numpy(), flat(made[name]))
-        assert rows["neighbours_auroc"].unique() == [separation(made[name], made["label"])]
+        np.testing.assert_array_equal(rows[["x", "y"]].to_numpy(), flat(pairs[name]))
+        assert rows["neighbours_auroc"].unique() == [separation(pairs[name], pairs["label"])]
     assert numbers.groupby("dataset")["repeat"].unique().map(list).to_dict() == {
         "STRING-cell0": [0],
         "Specific-cell0": [1],
@@ -102,12 +102,12 @@ def test_the_figure_is_the_same_every_time(saved: tuple[Table, Embeddings]):
 
 
 @pytest.mark.parametrize(
-    "made",
+    "pairs",
     [arrays(n=FEWEST - 1), arrays(label=np.zeros(N, dtype=np.int8)), arrays(width=1)],
     ids=["few pairs", "one class", "one number per pair"],
 )
-def test_what_shows_nothing_is_not_drawn(saved: tuple[Table, Embeddings], tmp_path: Path, made: dict[str, Any]):
-    save(tmp_path, "full-STRING-cell0-0", **made)
+def test_what_shows_nothing_is_not_drawn(saved: tuple[Table, Embeddings], tmp_path: Path, pairs: dict[str, Any]):
+    save(tmp_path, "full-STRING-cell0-0", **pairs)
     assert embedding(saved[1], "full", ["STRING-cell0"]) is None
 
 
@@ -118,9 +118,9 @@ def test_pairs_that_all_look_alike_are_one_point():
 def test_every_arm_that_saved_has_a_picture_with_its_limits_in_words(saved: tuple[Table, Embeddings]):
     one, other = embedding_pictures(analyse(saved[0]), saved[1])
     assert [one.name, other.name] == ["embeddings_full", "embeddings_gnn=none"]
-    made = arrays()
-    expected = separation(made["after"], made["label"])
-    assert f"STRING-cell0 {separation(made['before'], made['label']):.3f} before, {expected:.3f} after" in one.alt
+    pairs = arrays()
+    expected = separation(pairs["after"], pairs["label"])
+    assert f"STRING-cell0 {separation(pairs['before'], pairs['label']):.3f} before, {expected:.3f} after" in one.alt
     assert f"on STRING-cell0 {N} of {4 * N} test pairs, {N // 3} of {N} known edges" in one.caption
     for warning in ("distances between clusters", "mean nothing", "do not show that expression is read"):
         assert warning in one.caption
@@ -135,9 +135,9 @@ def test_pairs_of_the_data_sets_asked_for_are_drawn(saved: tuple[Table, Embeddin
 
 def test_only_cells_of_the_table_are_read(saved: tuple[Table, Embeddings], tmp_path: Path):
     (tmp_path / "embeddings" / "searched.npz").write_text("of a search trial")
-    found = Embeddings.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).embeddings_folder)
-    assert found is not None and len(found.cells) == 3
-    assert found.of("full", "STRING-cell2") is None
+    embeddings = Embeddings.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).embeddings_folder)
+    assert embeddings is not None and len(embeddings.cells) == 3
+    assert embeddings.of("full", "STRING-cell2") is None
     assert (
         Embeddings.beside(
             OutFolder(tmp_path / "embeddings").table, OutFolder(tmp_path / "embeddings").embeddings_folder
@@ -147,7 +147,7 @@ def test_only_cells_of_the_table_are_read(saved: tuple[Table, Embeddings], tmp_p
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("pairs", "message"),
     [
         (None, "not readable embeddings"),
         ({name: array for name, array in arrays().items() if name != "after"}, "lack"),
@@ -158,15 +158,15 @@ def test_only_cells_of_the_table_are_read(saved: tuple[Table, Embeddings], tmp_p
     ids=["no file of arrays", "an array is missing", "vectors are missing", "not finite", "code"],
 )
 def test_a_damaged_file_is_named(
-    saved: tuple[Table, Embeddings], tmp_path: Path, made: dict[str, Any] | None, said: str
+    saved: tuple[Table, Embeddings], tmp_path: Path, pairs: dict[str, Any] | None, message: str
 ):
-    if made is None:
+    if pairs is None:
         (tmp_path / "embeddings" / "full-STRING-cell0-0.npz").write_bytes(b"PK\x03\x04 cut short")
     else:
-        save(tmp_path, "full-STRING-cell0-0", **made)
+        save(tmp_path, "full-STRING-cell0-0", **pairs)
     assert saved[1].of("full", "STRING-cell0") is None
     ((path, reason),) = saved[1].unread.items()
-    assert path.endswith("full-STRING-cell0-0.npz") and said in reason
+    assert path.endswith("full-STRING-cell0-0.npz") and message in reason
 
 
 @pytest.mark.slow  # trains a study
@@ -185,8 +185,8 @@ def test_a_study_shows_how_it_was_trained_and_what_that_did_to_pairs(
         result = run_cell(cell, plan.study.lanes[0])
         Ledger(tmp_path).write(result.record, result.predictions, result.embeddings)
     write_plan(plan.record, tmp_path)
-    ended = knockout("report", tmp_path)
-    assert ended.code == 0, ended.err
+    completed = knockout("report", tmp_path)
+    assert completed.code == 0, completed.err
     figures, html = tmp_path / "report" / "figures", (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     for name, fold in (("learning_curves", "Training"), ("embeddings_full_model", "Pair representations")):
         assert f"<summary>{fold} (" in html
@@ -194,9 +194,9 @@ def test_a_study_shows_how_it_was_trained_and_what_that_did_to_pairs(
     cells = pd.read_parquet(tmp_path / "cells.parquet")
     pairs = pd.read_csv(figures / "embeddings_full_model.csv")
     first = cells.query("arm == 'full model' and repeat == 0")["cell"].iloc[0]
-    asked = pd.read_parquet(tmp_path / "predictions" / f"{first}.parquet").query("part == 'test'")
-    assert set(pairs["asked"]) == {len(asked)} and set(pairs["known"]) == {asked["label"].sum()}
+    test_pairs = pd.read_parquet(tmp_path / "predictions" / f"{first}.parquet").query("part == 'test'")
+    assert set(pairs["asked"]) == {len(test_pairs)} and set(pairs["known"]) == {test_pairs["label"].sum()}
     curves = pd.read_csv(figures / "learning_curves.csv").query("stage == 'joint'")
-    kept = curves.groupby(["arm", "repeat"])["picked"].first()
+    picked_epochs = curves.groupby(["arm", "repeat"])["picked"].first()
     recorded = cells.groupby(["arm", "repeat"])["best_epoch"].first()
-    assert len(kept) == 2 and (kept == recorded.reindex(kept.index)).all()
+    assert len(picked_epochs) == 2 and (picked_epochs == recorded.reindex(picked_epochs.index)).all()

@@ -1,4 +1,4 @@
-"""Equality and 'not worse' need evidence of their own: margins, one-sided tests, and the word of each comparison."""
+"""Equality and 'not worse' need tests of their own: margins, one-sided tests, and the word of each comparison."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_both_are_one_sided_t_tests() -> None:
     d = np.array([0.004, -0.003, 0.006, 0.001, -0.002, 0.0])
     below = stats.ttest_1samp(d, -0.01, alternative="greater").pvalue
     above = stats.ttest_1samp(d, 0.01, alternative="less").pvalue
-    found = equivalence(d, 0.01)
-    assert found.p_equal == pytest.approx(max(below, above)) and found.p_not_worse == pytest.approx(below)
+    tests = equivalence(d, 0.01)
+    assert tests.p_equal == pytest.approx(max(below, above)) and tests.p_not_worse == pytest.approx(below)
 
 
 def test_blocks_are_not_surer_than_their_signs_and_that_bound_does_not_grow_with_comparisons() -> None:
@@ -53,9 +53,9 @@ def test_identical_arms_are_equal_and_a_constant_loss_beyond_the_margin_is_not()
     assert equivalence(np.full(5, 0.05), 0.01).p_not_worse == 0.0
 
 
-@pytest.mark.parametrize(("d", "margin", "said"), [(np.zeros(4), 0.01, "at least 5"), (np.zeros(6), 0.0, "above 0")])
-def test_few_blocks_and_no_margin_are_refused(d: np.ndarray, margin: float, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+@pytest.mark.parametrize(("d", "margin", "message"), [(np.zeros(4), 0.01, "at least 5"), (np.zeros(6), 0.0, "above 0")])
+def test_few_blocks_and_no_margin_are_refused(d: np.ndarray, margin: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         equivalence(d, margin)
 
 
@@ -66,8 +66,11 @@ def test_a_study_concludes_on_every_comparison(study: Study) -> None:
 
 
 def test_noise_is_neither_difference_nor_equality(study: Study) -> None:
-    found = conclusion(analyse(study(arms=CLOSE, noise=0.08)), "fusion=early")
-    assert found.word == "the data cannot tell" and "neither a difference nor equality within ±0.01" in found.why
+    early_fusion = conclusion(analyse(study(arms=CLOSE, noise=0.08)), "fusion=early")
+    assert (
+        early_fusion.word == "the data cannot tell"
+        and "neither a difference nor equality within ±0.01" in early_fusion.why
+    )
 
 
 def test_the_margin_of_a_study_can_be_chosen(study: Study) -> None:
@@ -77,8 +80,8 @@ def test_the_margin_of_a_study_can_be_chosen(study: Study) -> None:
 
 def test_an_arm_that_crashed_is_never_called_equal(study: Study) -> None:
     dies = {("fusion=early", "cell0")}
-    found = conclusion(analyse(study(blocks=8, arms=CLOSE, noise=0.003, failed=dies)), "fusion=early")
-    assert found.word == "the data cannot tell" and "failed cells" in found.why
+    early_fusion = conclusion(analyse(study(blocks=8, arms=CLOSE, noise=0.003, failed=dies)), "fusion=early")
+    assert early_fusion.word == "the data cannot tell" and "failed cells" in early_fusion.why
 
 
 def test_too_few_blocks_are_the_design_s_fault_and_mixed_digests_refuse(study: Study) -> None:
@@ -92,13 +95,13 @@ def test_too_few_blocks_are_the_design_s_fault_and_mixed_digests_refuse(study: S
     assert {c.word for c in stale.conclusions} == {"refused"}
 
 
-def test_five_blocks_can_say_that_a_part_may_go(study: Study) -> None:
+def test_five_blocks_can_establish_that_a_part_may_go(study: Study) -> None:
     assert conclusion(analyse(study(blocks=5, arms=CLOSE, noise=0.001)), "fusion=early").word == "may go"
 
 
-@pytest.mark.parametrize(("spread", "told"), [(0.012, True), (0.004, False)])
-def test_an_interval_that_passes_the_margin_beside_its_word_is_explained(
-    tmp_path: Path, spread: float, told: bool
+@pytest.mark.parametrize(("spread", "explained"), [(0.012, True), (0.004, False)])
+def test_an_interval_beyond_the_margin_of_an_equal_arm_is_explained(
+    tmp_path: Path, spread: float, explained: bool
 ) -> None:
     scores = {"full": np.full(7, 0.8), "x": 0.8 + spread * np.array([-1, -1, -1, 0, 1, 1, 1])}
     rows = [(arm, f"d{i}", value) for arm, values in scores.items() for i, value in enumerate(values)]
@@ -106,11 +109,11 @@ def test_an_interval_that_passes_the_margin_beside_its_word_is_explained(
     a = analyse(load(tmp_path / "t.csv", ReportOptions(reference="full")))
     (c,) = a.conclusions
     assert c.word == "practically equal"
-    said = "Where an interval passes the margin beside 'practically equal'"
-    assert any(note.startswith(said) for note in verdict_table(a)["notes"]) == told
+    opening = "Where an interval passes the margin beside 'practically equal'"
+    assert any(note.startswith(opening) for note in verdict_table(a)["notes"]) == explained
 
 
-def test_the_reason_of_each_comparison_is_told_where_reasons_differ(study: Study) -> None:
+def test_the_reason_of_each_comparison_is_given_where_reasons_differ(study: Study) -> None:
     a = analyse(study(arms=CLOSE, noise=0.08, failed={("gnn=none", f"cell{i}") for i in range(7)}))
     notes = verdict_table(a)["notes"]
     assert "gnn: gat → none: no block is complete: cells failed on 7 blocks." in notes

@@ -1,4 +1,4 @@
-"""Factors together: the ANOVA against its definition, and designs that have no interactions to speak of."""
+"""Factors together: the ANOVA against its definition, and designs without interactions."""
 
 from __future__ import annotations
 
@@ -49,40 +49,40 @@ def row(table: pd.DataFrame, effect: str) -> pd.Series:
 def test_two_levels_each_are_squared_paired_t_tests() -> None:
     levels = crossed(("gat", "none"))
     means = scores(levels, effect=0.01)
-    found = factorial(means, levels, "auroc")
-    assert found is not None and found.message == ""
+    fit = factorial(means, levels, "auroc")
+    assert fit is not None and fit.message == ""
     main = means[["gat+early", "gat+late"]].mean(axis=1) - means[["none+early", "none+late"]].mean(axis=1)
     both = means["gat+early"] - means["gat+late"] - means["none+early"] + means["none+late"]
     for effect, d in (("gnn", main), ("gnn × fusion", both)):
         t = stats.ttest_1samp(d, 0.0)
-        assert row(found.effects, effect)["f"] == pytest.approx(t.statistic**2)
-        assert row(found.effects, effect)["p"] == pytest.approx(t.pvalue)
-        assert row(found.effects, effect)["epsilon"] == pytest.approx(1.0)
+        assert row(fit.effects, effect)["f"] == pytest.approx(t.statistic**2)
+        assert row(fit.effects, effect)["p"] == pytest.approx(t.pvalue)
+        assert row(fit.effects, effect)["epsilon"] == pytest.approx(1.0)
 
 
 def test_uncorrected_p_is_that_of_statsmodels_and_the_correction_only_raises_it() -> None:
     levels = crossed()
     means = scores(levels, effect=0.004)
-    found = factorial(means, levels, "auroc")
-    assert found is not None
+    fit = factorial(means, levels, "auroc")
+    assert fit is not None
     long = means.rename_axis("block").reset_index().melt("block", var_name="arm").join(levels, on="arm")
     direct = AnovaRM(long, "value", "block", within=["gnn", "fusion"]).fit().anova_table["Pr > F"]
-    assert found.effects["p_uncorrected"].tolist() == pytest.approx(direct.tolist())
-    assert 0.5 <= row(found.effects, "gnn")["epsilon"] <= 1.0
-    assert (found.effects["p"] >= 0.0).all() and (found.effects["p_holm"] >= found.effects["p"]).all()
+    assert fit.effects["p_uncorrected"].tolist() == pytest.approx(direct.tolist())
+    assert 0.5 <= row(fit.effects, "gnn")["epsilon"] <= 1.0
+    assert (fit.effects["p"] >= 0.0).all() and (fit.effects["p_holm"] >= fit.effects["p"]).all()
 
 
 def test_epsilon_is_that_of_the_textbook() -> None:
     """For one factor: Greenhouse & Geisser's formula on the double-centred covariance of its levels."""
     levels = crossed()
     means = scores(levels, seed=3)
-    found = factorial(means, levels, "auroc")
-    assert found is not None
+    fit = factorial(means, levels, "auroc")
+    assert fit is not None
     by_level = means.T.groupby(levels["gnn"]).mean().T
     s = by_level.cov().to_numpy()
     centred = s - s.mean(axis=0) - s.mean(axis=1)[:, None] + s.mean()
     expected = np.trace(centred) ** 2 / (2 * (centred**2).sum())
-    assert row(found.effects, "gnn")["epsilon"] == pytest.approx(expected)
+    assert row(fit.effects, "gnn")["epsilon"] == pytest.approx(expected)
 
 
 def test_an_interaction_is_found_where_there_is_one_and_only_there() -> None:
@@ -97,9 +97,9 @@ def test_an_interaction_is_found_where_there_is_one_and_only_there() -> None:
 def test_marginal_means_average_over_the_other_factor() -> None:
     levels = crossed()
     means = scores(levels)
-    found = factorial(means, levels, "auroc")
-    assert found is not None
-    table = found.means.set_index(["effect", "level"])["mean"]
+    fit = factorial(means, levels, "auroc")
+    assert fit is not None
+    table = fit.means.set_index(["effect", "level"])["mean"]
     assert table["gnn", "gat"] == pytest.approx(means[["gat+early", "gat+late"]].to_numpy().mean())
     assert table["gnn × fusion", "none, late"] == pytest.approx(means["none+late"].mean())
 
@@ -107,9 +107,9 @@ def test_marginal_means_average_over_the_other_factor() -> None:
 def test_which_level_wins_and_by_how_much_all_intervals_together() -> None:
     levels = crossed()
     means = scores(levels, effect=0.02)
-    found = factorial(means, levels, "auroc", alpha=0.1)
-    assert found is not None
-    table = found.contrasts
+    fit = factorial(means, levels, "auroc", alpha=0.1)
+    assert fit is not None
+    table = fit.contrasts
     assert table[["factor", "level"]].iloc[0].tolist() == ["gnn", "gat"] and len(table) == 3 + 1
     of = {level: means[[arm for arm in means if level in arm]].mean(axis=1) for level in (*GNN, *FUSION)}
     d = np.column_stack([of[row["level"]] - of[row["against"]] for row in table.to_dict("records")])
@@ -130,39 +130,39 @@ def test_order_of_arms_and_blocks_changes_nothing() -> None:
 
 def test_one_factor_at_a_time_has_no_interactions() -> None:
     levels = crossed().loc[["gat+early", "gcn+early", "none+early", "gat+late"]]
-    found = factorial(scores(levels), levels, "auroc")
-    assert found is not None and "one-factor-at-a-time designs have no interactions" in found.message
-    assert found.effects.empty
+    fit = factorial(scores(levels), levels, "auroc")
+    assert fit is not None and "one-factor-at-a-time designs have no interactions" in fit.message
+    assert fit.effects.empty
 
 
 def test_arms_that_share_a_combination_are_refused() -> None:
     levels = pd.concat([crossed(), pd.DataFrame({"gnn": ["gat"], "fusion": ["late"]}, index=["gat+late, wide"])])
-    found = factorial(scores(levels), levels, "auroc")
-    assert found is not None and "7 arms share 6 combinations" in found.message
+    fit = factorial(scores(levels), levels, "auroc")
+    assert fit is not None and "7 arms share 6 combinations" in fit.message
 
 
 def test_an_arm_in_which_a_factor_cannot_act_is_left_out_and_named() -> None:
     levels = pd.concat([crossed(("gat", "gcn")), pd.DataFrame({"gnn": ["none"], "fusion": ["-"]}, index=["bare"])])
-    found = factorial(scores(levels), levels, "auroc")
-    assert found is not None and found.message == "" and found.left_out == ("bare",)
-    assert found.factors == {"gnn": ("gat", "gcn"), "fusion": ("early", "late")}
+    fit = factorial(scores(levels), levels, "auroc")
+    assert fit is not None and fit.message == "" and fit.left_out == ("bare",)
+    assert fit.factors == {"gnn": ("gat", "gcn"), "fusion": ("early", "late")}
 
 
 def test_blocks_with_failures_are_left_out_and_five_must_remain() -> None:
     levels = crossed()
     means = scores(levels, blocks=6)
     means.iloc[0, 0] = -np.inf
-    found = factorial(means, levels, "auroc")
-    assert found is not None and found.message == ""
-    assert (found.method, found.blocks, found.failed) == ("RM-ANOVA", 5, ("cell0",))
+    fit = factorial(means, levels, "auroc")
+    assert fit is not None and fit.message == ""
+    assert (fit.method, fit.blocks, fit.failed) == ("RM-ANOVA", 5, ("cell0",))
     means.iloc[1, 2] = -np.inf
-    found = factorial(means, levels, "auroc")
-    assert found is not None and "at least 5" in found.message and found.effects.empty
+    fit = factorial(means, levels, "auroc")
+    assert fit is not None and "at least 5" in fit.message and fit.effects.empty
 
 
 def test_raw_auprc_is_not_averaged_over_networks() -> None:
-    found = factorial(scores(crossed()), crossed(), "auprc")
-    assert found is not None and "AUPRC ratio" in found.message
+    fit = factorial(scores(crossed()), crossed(), "auprc")
+    assert fit is not None and "AUPRC ratio" in fit.message
 
 
 def test_one_varied_factor_is_no_factorial() -> None:
@@ -171,7 +171,7 @@ def test_one_varied_factor_is_no_factorial() -> None:
 
 
 def factors(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give the arms of a synthetic study the levels that their names speak of."""
+    """Give the arms of a synthetic study the levels in their names."""
     named = frame["arm"].str.contains
     gnn = np.where(named("gnn=none"), "none", "gat")
     return frame.assign(gnn=gnn, fusion=np.where(named("fusion=early"), "early", "multiscale"))
@@ -202,10 +202,10 @@ def test_a_crossed_study_reports_main_effects_and_interaction(study: Study) -> N
 def test_an_interaction_is_established_or_the_data_cannot_tell(study: Study) -> None:
     arms = [{**GRID, "gnn=none, fusion=early": ("arm", level)} for level in (0.60, 0.73)]  # alone: 0.06 and 0.01
     analyses = [analyse(study(factors, arms=these, repeats=1)) for these in arms]
-    found, none = (interactions(a) for a in analyses)
-    assert len(found) == len(none) == 1
-    assert found[0].startswith("gnn × fusion interact (adjusted p = ")
-    assert none[0].startswith("Whether gnn × fusion interact, the data cannot tell (adjusted p = 0.")
+    established, undecided = (interactions(a) for a in analyses)
+    assert len(established) == len(undecided) == 1
+    assert established[0].startswith("gnn × fusion interact (adjusted p = ")
+    assert undecided[0].startswith("Whether gnn × fusion interact, the data cannot tell (adjusted p = 0.")
 
 
 def test_mixed_digests_stop_the_factorial_too(study: Study) -> None:
@@ -213,13 +213,13 @@ def test_mixed_digests_stop_the_factorial_too(study: Study) -> None:
     assert analyse(table).factorials == ()
 
 
-def test_blocks_that_all_agree_leave_no_astronomic_p() -> None:
-    """Effects without any error: what is left is how rarely the signs of seven blocks agree."""
+def test_blocks_that_all_agree_have_the_p_of_equal_signs() -> None:
+    """Effects without residual error: the p is that of seven equal signs."""
     design = pd.DataFrame(
         {"gnn": ["gat", "none"] * 2, "fusion": ["late", "late", "early", "early"]}, index=list("abcd")
     )
     base = np.linspace(0.6, 0.9, 7)[:, None]
-    kept = pd.DataFrame(base + np.array([0.0, 0.05, 0.0, 0.05]), columns=design.index)
-    effects = rm_anova(kept, design, {str(f): tuple(sorted(design[f].unique())) for f in design}).set_index("effect")
+    values = pd.DataFrame(base + np.array([0.0, 0.05, 0.0, 0.05]), columns=design.index)
+    effects = rm_anova(values, design, {str(f): tuple(sorted(design[f].unique())) for f in design}).set_index("effect")
     assert np.isinf(effects.loc["gnn", "f"]) and effects.loc["gnn", "p"] == pytest.approx(2 / 2**7)
     assert effects.loc["fusion", "p"] == 1.0

@@ -31,44 +31,44 @@ def crossing(factors: dict[str, tuple[str, ...]] = FACTORS) -> pd.DataFrame:
 
 
 def scores(design: pd.DataFrame, blocks: int, seed: int = 0, taste: float = 0.01, worth: float = 0.0) -> pd.DataFrame:
-    """Block means in which every block has its own taste for the levels, and ``gat`` is worth ``worth``."""
+    """Block means in which every block has its own effect of each level, and ``gat`` is worth ``worth``."""
     rng = np.random.default_rng(seed)
     values = rng.normal(0.7, 0.05, (blocks, 1)) + rng.normal(0, 0.01, (blocks, len(design)))
     for factor in design:
-        codes, found = pd.factorize(design[factor])
-        values += rng.normal(0, taste, (blocks, len(found)))[:, codes]
+        codes, uniques = pd.factorize(design[factor])
+        values += rng.normal(0, taste, (blocks, len(uniques)))[:, codes]
     values += worth * design["gnn"].eq("gat").to_numpy()
     return pd.DataFrame(values, columns=design.index, index=[f"cell{i}" for i in range(blocks)])
 
 
 def analysed(values: pd.DataFrame, design: pd.DataFrame) -> Factorial:
-    found = factorial(values, design, "auroc")
-    assert found is not None and found.message == ""
-    return found
+    fit = factorial(values, design, "auroc")
+    assert fit is not None and fit.message == ""
+    return fit
 
 
-def row(found: Factorial, effect: str) -> pd.Series:
-    return row_of(found.effects, effect)
+def row(fit: Factorial, effect: str) -> pd.Series:
+    return row_of(fit.effects, effect)
 
 
 def row_of(effects: pd.DataFrame, effect: str) -> pd.Series:
     return effects.set_index("effect").loc[effect]
 
 
-def test_a_missing_combination_leaves_what_the_design_can_tell_apart() -> None:
+def test_a_missing_combination_leaves_the_effects_that_the_design_separates() -> None:
     design = crossing().drop(index="none+late")
-    found = analysed(scores(design, 8, worth=0.05), design)
-    assert found.method == "flipped signs" and found.not_run == ("none, late",)
-    assert found.effects[["effect", "df", "df_all", "blocks"]].to_numpy().tolist() == [
+    fit = analysed(scores(design, 8, worth=0.05), design)
+    assert fit.method == "flipped signs" and fit.not_run == ("none, late",)
+    assert fit.effects[["effect", "df", "df_all", "blocks"]].to_numpy().tolist() == [
         ["gnn", 2, 2, 8],
         ["fusion", 1, 1, 8],
         ["gnn × fusion", 1, 2, 8],
     ]
-    assert row(found, "gnn")["p_holm"] < 0.05 < row(found, "fusion")["p_holm"]
+    assert row(fit, "gnn")["p_holm"] < 0.05 < row(fit, "fusion")["p_holm"]
 
 
 @pytest.mark.parametrize("effect", ["fusion", "gnn × fusion"])
-def test_flips_are_scipys_permutation_of_what_each_block_says(effect: str) -> None:
+def test_flips_are_scipys_permutation_of_the_estimates_of_blocks(effect: str) -> None:
     """Where all blocks have the same arms, each estimates an effect by itself: its least-squares coefficient."""
     design = crossing().drop(index="none+late")
     values = scores(design, 9, seed=3, worth=0.01)
@@ -77,15 +77,15 @@ def test_flips_are_scipys_permutation_of_what_each_block_says(effect: str) -> No
     fixed = np.column_stack([np.ones(len(design)), *parts])
     fit = np.linalg.pinv(fixed) @ values.T.to_numpy()
     # one degree of freedom: any contrast that the rest does not explain is the effect, up to its length
-    said = fit[3] if effect == "fusion" else values.to_numpy() @ np.linalg.svd(fixed[:, :4])[0][:, -1]
+    contrast = fit[3] if effect == "fusion" else values.to_numpy() @ np.linalg.svd(fixed[:, :4])[0][:, -1]
     direct = stats.permutation_test(
-        (said,), lambda d, axis: np.abs(d.mean(axis=axis)), permutation_type="samples", alternative="greater"
+        (contrast,), lambda d, axis: np.abs(d.mean(axis=axis)), permutation_type="samples", alternative="greater"
     )
     assert row(analysed(values, design), effect)["p"] == pytest.approx(direct.pvalue)
 
 
 def test_flips_with_gaps_are_measured_by_the_variance_each_has() -> None:
-    """As the formulas say it: project, flip whole blocks, divide by the variance of what was flipped, count."""
+    """As in the formulas: project, flip whole blocks, divide by the variance of what was flipped, count."""
     design = crossing()
     values = scores(design, 8, seed=8).mask(np.random.default_rng(2).random((8, 6)) < 0.35)
     rows = rows_of(values, design, FACTORS)
@@ -120,10 +120,10 @@ def test_blocks_with_failures_are_left_out_whole_and_cells_not_run_are_gaps() ->
     values.loc["cell1", "gat+late"] = -np.inf
     values.loc["cell2", "gcn+late"] = np.nan
     values.loc["cell3", design.index[1:]] = np.nan  # an arm alone in its block
-    found = analysed(values, design)
-    assert (found.method, found.blocks, found.failed, found.gaps) == ("flipped signs", 7, ("cell1",), 1)
+    fit = analysed(values, design)
+    assert (fit.method, fit.blocks, fit.failed, fit.gaps) == ("flipped signs", 7, ("cell1",), 1)
     without = analysed(values.drop(index=["cell1", "cell3"]), design)
-    pd.testing.assert_frame_equal(found.effects, without.effects)
+    pd.testing.assert_frame_equal(fit.effects, without.effects)
 
 
 @pytest.mark.parametrize("blocks", [6, 13, 20])
@@ -137,18 +137,18 @@ def test_the_smallest_p_is_that_of_blocks_which_all_agree(blocks: int) -> None:
 
 def test_six_blocks_are_needed() -> None:
     design = crossing().drop(index="none+late")
-    found = factorial(scores(design, 5), design, "auroc")
-    assert found is not None and "5 blocks" in found.message and "at least 6" in found.message
-    assert found.effects.empty
+    fit = factorial(scores(design, 5), design, "auroc")
+    assert fit is not None and "5 blocks" in fit.message and "at least 6" in fit.message
+    assert fit.effects.empty
 
 
-def test_factors_that_change_together_are_not_told_apart() -> None:
+def test_factors_that_change_together_are_not_separated() -> None:
     design = crossing({"gnn": ("a", "b", "c", "d"), "fusion": ("w", "x", "y", "z")})
     design = design[design["gnn"].isin(["a", "b"]) == design["fusion"].isin(["w", "x"])]
     factors = {f: tuple(sorted(design[f].unique())) for f in design}
     assert not separated(rows_of(scores(design, 8), design, factors))
-    found = factorial(scores(design, 8), design, "auroc")
-    assert found is not None and "do not tell the factors apart" in found.message
+    fit = factorial(scores(design, 8), design, "auroc")
+    assert fit is not None and "do not tell the factors apart" in fit.message
 
 
 def test_an_interaction_that_other_effects_could_explain_is_not_in_the_table() -> None:
@@ -188,12 +188,12 @@ def factors(frame: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize("arms", [GRID, {**GRID, "gnn=gcn, fusion=early": ("arm", 0.74)}])
 def test_every_column_is_a_term_of_the_page(study: Study, arms: dict[str, tuple[str, float]]) -> None:
     defined = {*HEADS, *(head for heads in HEADS.values() for head in heads)}
-    shown = factorials_context(analyse(study(factors, arms=arms, blocks=7, repeats=1)))
-    heads = {head.replace("\n", " ") for f in shown if not f["message"] for head in f["heads"]}
+    tables = factorials_context(analyse(study(factors, arms=arms, blocks=7, repeats=1)))
+    heads = {head.replace("\n", " ") for f in tables if not f["message"] for head in f["heads"]}
     assert len(heads) in (4, 6) and heads <= defined
 
 
-def test_a_study_with_gaps_says_what_it_takes_for_granted(study: Study) -> None:
+def test_a_study_with_gaps_states_its_assumptions(study: Study) -> None:
     analysis = analyse(study(factors, arms=GRID, blocks=9, failed={("gnn=gcn", "cell4")}))
     page = _render("conclusions.html.j2", {**conclusions_context(analysis), "a": analysis})
     assert (

@@ -1,4 +1,4 @@
-"""Simulated nulls of factors together: no effect is there, each block has its own taste for the levels of each factor.
+"""Simulated nulls of factors together: no mean effect, but an effect of each level in each block.
 
 Larger simulations than a suite can carry gave these shares of p < .05 (range over four designs with 2 or 3 factors,
 combinations or 15 to 20 % of the cells missing, and over all effects). Flipped signs, 2,000 studies each (standard
@@ -28,8 +28,8 @@ def nulls(blocks: int, seed: int, gaps: float = 0.0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     values = rng.normal(0.7, 0.05, (blocks, 1)) + rng.normal(0, 0.01, (blocks, len(DESIGN)))
     for factor in DESIGN:
-        codes, found = pd.factorize(DESIGN[factor])
-        values += rng.normal(0, 0.01, (blocks, len(found)))[:, codes]
+        codes, uniques = pd.factorize(DESIGN[factor])
+        values += rng.normal(0, 0.01, (blocks, len(uniques)))[:, codes]
     values[rng.random(values.shape) < gaps] = np.nan
     return pd.DataFrame(values, columns=DESIGN.index)
 
@@ -41,9 +41,9 @@ def test_flipped_signs(blocks: int, arms: int, gaps: float) -> None:
     """Five blocks are refused; six is the smallest size they are offered at."""
     rejected: list[bool] = []
     for seed in range(80):
-        found = factorial(nulls(blocks, seed, gaps).iloc[:, :arms], DESIGN.iloc[:arms], "auroc")
-        if found is not None and not found.message:
-            rejected += (found.effects["p"] < LEVEL).tolist()
+        fit = factorial(nulls(blocks, seed, gaps).iloc[:, :arms], DESIGN.iloc[:arms], "auroc")
+        if fit is not None and not fit.message:
+            rejected += (fit.effects["p"] < LEVEL).tolist()
     assert len(rejected) > 150
     holds(float(np.mean(rejected)), len(rejected))
 

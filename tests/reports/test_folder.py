@@ -1,4 +1,4 @@
-"""The folder of a report: what an earlier report wrote is replaced, what is somebody's own is not."""
+"""The folder of a report: files of an earlier report are replaced, other files are not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def report(out: Path, text: str, *names: str, table: str = "") -> None:
         stage.rmdir()
 
 
-def made(text: str, *names: str) -> dict[str, str]:
+def pages(text: str, *names: str) -> dict[str, str]:
     return {name: PAGE + text + name for name in names}
 
 
@@ -51,11 +51,11 @@ def test_a_second_report_takes_the_place_of_the_first_and_of_nothing_else(tmp_pa
     for name in own:
         write(tmp_path / name)
     report(tmp_path, "first", *OURS)
-    assert contents(tmp_path) == {**dict.fromkeys(own, "mine"), **made("first", *OURS)}
+    assert contents(tmp_path) == {**dict.fromkeys(own, "mine"), **pages("first", *OURS)}
     report(tmp_path, "second", "tables/costs.csv")
     assert contents(tmp_path) == {
         **dict.fromkeys(own, "mine"),
-        **made("second", "report.html", "tables/costs.csv"),
+        **pages("second", "report.html", "tables/costs.csv"),
     }
 
 
@@ -121,13 +121,13 @@ def test_the_table_that_is_read_is_neither_replaced_nor_removed(tmp_path: Path) 
         refuse_folder(tmp_path, table=table)
     with pytest.raises(ReportError, match="the report is made of this table"):
         report(tmp_path, "second", *OURS, table=table)
-    assert contents(tmp_path) == made("first", *OURS)
+    assert contents(tmp_path) == pages("first", *OURS)
     report(tmp_path, "second", table=table)
     findings = "tables/findings.csv"
-    assert contents(tmp_path) == {**made("second", "report.html"), **made("first", findings)}
+    assert contents(tmp_path) == {**pages("second", "report.html"), **pages("first", findings)}
 
 
-def test_without_the_list_every_file_is_somebodys_own(tmp_path: Path) -> None:
+def test_without_the_list_every_file_is_foreign(tmp_path: Path) -> None:
     report(tmp_path, "first", *OURS)
     (tmp_path / ".report.json").unlink()
     with pytest.raises(ReportError, match="this file was not written by an earlier report"):
@@ -184,14 +184,16 @@ def test_a_kill_between_two_files_leaves_nothing_that_looks_foreign(
         patched.setattr(Path, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
             report(tmp_path, "second", *OURS)
-    assert len(contents(tmp_path).items() & made("second", *OURS).items()) == 2
+    assert len(contents(tmp_path).items() & pages("second", *OURS).items()) == 2
     report(tmp_path, "third", *OURS)
-    assert contents(tmp_path) == made("third", *OURS)
+    assert contents(tmp_path) == pages("third", *OURS)
 
 
-@pytest.mark.parametrize(("by", "said"), [("process 12 on elsewhere", "process 12 on elsewhere has"), ("", "another")])
+@pytest.mark.parametrize(
+    ("by", "message"), [("process 12 on elsewhere", "process 12 on elsewhere has"), ("", "another")]
+)
 def test_a_folder_that_is_not_given_back_is_refused_and_names_who_holds_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str, message: str
 ) -> None:
     report(tmp_path, "first", *OURS)
     monkeypatch.setattr(folder, "WAIT_S", 0.1)
@@ -199,9 +201,9 @@ def test_a_folder_that_is_not_given_back_is_refused_and_names_who_holds_it(
     with lock.open() as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)  # as a suspended process does
         for again in (lambda: report(tmp_path, "second", *OURS), lambda: put_beside(table, tmp_path)):
-            with pytest.raises(ReportError, match=f"{said}.*suspended.*--out") as refused:
+            with pytest.raises(ReportError, match=f"{message}.*suspended.*--out") as refused:
                 again()
             assert refused.value.where == str(tmp_path)
-    assert contents(tmp_path) == made("first", *OURS)
+    assert contents(tmp_path) == pages("first", *OURS)
     report(tmp_path, "third", *OURS)
     assert lock.read_text().startswith(f"process {os.getpid()} on ")

@@ -1,4 +1,4 @@
-"""Learning curves: what the records say, the epoch that was kept, and whether the budget was large enough."""
+"""Learning curves: the recorded losses and scores, the picked epoch, and whether the budget was large enough."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ TRAINED = {"full", "gnn=none", "fusion=early", "noise"}
 
 def curves_of(repeat: int, graph: bool) -> dict[str, list[float]]:
     values = VALIDATION[repeat]
-    made = {"joint_loss": [1 / (e + 1) for e in range(len(values))], "joint_validation_auroc": values}
+    curves = {"joint_loss": [1 / (e + 1) for e in range(len(values))], "joint_validation_auroc": values}
     if graph:
-        made |= {"graph_loss": [0.9, 0.8], "graph_validation_auroc": [0.4, 0.6]}
-    return made
+        curves |= {"graph_loss": [0.9, 0.8], "graph_validation_auroc": [0.4, 0.6]}
+    return curves
 
 
 def record(folder: Path, cell: str, curves: Mapping[str, list[float]], budget: dict[str, int] | None) -> None:
@@ -43,9 +43,9 @@ def trained(study: Callable[..., Table], tmp_path: Path) -> tuple[Table, Curves]
     for arm, cell, repeat in table.frame[["arm", "cell", "repeat"]].drop_duplicates().itertuples(index=False):
         curves = curves_of(repeat, graph=arm != "gnn=none") if arm in TRAINED else {}
         record(tmp_path, cell, curves, {"epochs": 4, "graph_epochs": 5} if curves else None)
-    found = Curves.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).ledger)
-    assert found is not None
-    return table, found
+    stored_curves = Curves.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).ledger)
+    assert stored_curves is not None
+    return table, stored_curves
 
 
 def on_one(curves: Curves) -> Curves:
@@ -78,7 +78,7 @@ def test_lines_are_the_curves_and_the_mean_ends_where_the_first_repeat_did(train
     validation = drawn.figure.axes[1]  # second row: joint stage, validation
     assert validation.get_ylabel() == "joint stage\nvalidation AUROC"
     colour = styles(analysis)["full"][0]
-    repeats, mean, kept = [line for line in validation.get_lines() if line.get_color() == colour]
+    repeats, mean, picked = [line for line in validation.get_lines() if line.get_color() == colour]
     x, y = (np.asarray(of(), dtype=float) for of in (repeats.get_xdata, repeats.get_ydata))
     lines = [[]]
     for epoch, value in zip(x, y, strict=True):
@@ -87,11 +87,11 @@ def test_lines_are_the_curves_and_the_mean_ends_where_the_first_repeat_did(train
     assert lines[:-1] == [list(enumerate(values, start=1)) for values in VALIDATION.values()]
     shortest = np.array([values[:3] for values in VALIDATION.values()])
     assert np.asarray(mean.get_ydata()).tolist() == pytest.approx(shortest.mean(axis=0).tolist())
-    marks = dict(zip(np.asarray(kept.get_xdata()).tolist(), np.asarray(kept.get_ydata()).tolist(), strict=True))
+    marks = dict(zip(np.asarray(picked.get_xdata()).tolist(), np.asarray(picked.get_ydata()).tolist(), strict=True))
     assert marks == {3: 0.8, 2: 0.9, 4: 0.75}
 
 
-def test_the_caption_says_who_chose_and_how_many_epochs_were_too_few(trained: tuple[Table, Curves]):
+def test_the_caption_states_who_chose_and_how_many_epochs_were_too_few(trained: tuple[Table, Curves]):
     (picture,) = training_pictures(analyse(trained[0]), trained[1])
     assert "highest validation AUROC. The test had no say in it." in picture.caption
     # 3 arms x 2 data sets, of each the third repeat; two arms have a graph stage, which stopped in time
@@ -105,12 +105,12 @@ def test_the_caption_says_who_chose_and_how_many_epochs_were_too_few(trained: tu
 
 def test_data_sets_that_are_asked_for_are_all_drawn(trained: tuple[Table, Curves]):
     a = analyse(trained[0])
-    wanted = matching(a, ["STRING-*", "Specific-cell1"])
-    assert wanted == tuple(d for d in a.datasets if d != "Specific-cell0")
-    one, other = training_pictures(a, trained[1], wanted)
+    datasets = matching(a, ["STRING-*", "Specific-cell1"])
+    assert datasets == tuple(d for d in a.datasets if d != "Specific-cell0")
+    one, other = training_pictures(a, trained[1], datasets)
     assert [one.name, other.name] == ["learning_curves", "learning_curves_2"]
     drawn = [*dict.fromkeys(one.drawing.numbers["dataset"]), *dict.fromkeys(other.drawing.numbers["dataset"])]
-    assert drawn == list(wanted)
+    assert drawn == list(datasets)
     assert all("1 more data set not drawn" in picture.caption for picture in (one, other))
 
 
@@ -124,7 +124,7 @@ def test_the_figure_is_the_same_every_time(trained: tuple[Table, Curves]):
     assert one is not None and two is not None and svg(one.figure) == svg(two.figure)
 
 
-def test_a_record_without_its_budget_says_nothing_of_it(trained: tuple[Table, Curves], tmp_path: Path):
+def test_a_record_without_its_budget_has_no_note_on_it(trained: tuple[Table, Curves], tmp_path: Path):
     for path in (tmp_path / "ledger").glob("*.json"):
         path.write_text(json.dumps({"curves": json.loads(path.read_text())["curves"]}))
     (picture,) = training_pictures(analyse(trained[0]), on_one(trained[1]))
@@ -140,7 +140,7 @@ def test_of_an_exam_with_folds_the_first_is_drawn(trained: tuple[Table, Curves],
     assert "Of every exam with folds the first is shown" in picture.caption
 
 
-def test_repeats_that_are_not_drawn_are_told(trained: tuple[Table, Curves], monkeypatch: pytest.MonkeyPatch):
+def test_repeats_that_are_not_drawn_are_counted(trained: tuple[Table, Curves], monkeypatch: pytest.MonkeyPatch):
     for module in ("cells.learning", "stored"):
         monkeypatch.setattr(f"reports.figures.{module}.MOST_REPEATS", 2)
     (picture,) = training_pictures(analyse(trained[0]), on_one(trained[1]))
@@ -148,11 +148,11 @@ def test_repeats_that_are_not_drawn_are_told(trained: tuple[Table, Curves], monk
     assert set(picture.drawing.numbers["repeat"]) == {0, 1}
 
 
-def test_records_of_other_cells_are_left_alone(trained: tuple[Table, Curves], tmp_path: Path):
+def test_records_of_other_cells_are_not_read(trained: tuple[Table, Curves], tmp_path: Path):
     (tmp_path / "ledger" / "searched.json").write_text("of a search trial")
-    found = Curves.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).ledger)
-    assert found is not None and "searched" not in set(found.cells["cell"])
-    assert learning(analyse(trained[0]), on_one(found)) is not None
+    curves = Curves.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).ledger)
+    assert curves is not None and "searched" not in set(curves.cells["cell"])
+    assert learning(analyse(trained[0]), on_one(curves)) is not None
     assert Curves.beside(OutFolder(tmp_path / "ledger").table, OutFolder(tmp_path / "ledger").ledger) is None
 
 

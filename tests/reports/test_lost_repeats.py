@@ -1,4 +1,4 @@
-"""Failures told apart: what an arm brings about counts as worst, what it loses otherwise is left out of the pair."""
+"""Two kinds of failures: caused by the arm, it counts as worst; lost otherwise, the repeat is left out of the pair."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow  # whole reports, one a test
 Study = Callable[..., Table]
 
 
-def ended(status: str, where: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+def with_status(status: str, where: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
     def change(frame: pd.DataFrame) -> pd.DataFrame:
         hit = frame.eval(where)
         if not status:
@@ -42,19 +42,24 @@ AS_KILLED = [pytest.param(status, marks=pytest.mark.slow) for status in ("timeou
 
 @pytest.mark.parametrize("status", ["killed", *AS_KILLED, ""])
 def test_a_lost_repeat_leaves_the_pair_and_not_the_block(study: Study, status: str):
-    analysis = analyse(study(ended(status, ONE)))
-    found = of(analysis, "gnn=none")
-    assert found.effect.n == 7 and found.failures == 0 and found.dropped == () and found.verdict == "lower"
-    (said,) = messages(analysis, "lost repeats")
-    assert f"gnn=none lost repeat 0 of STRING-cell0 ({status or 'not run'})" in said
+    analysis = analyse(study(with_status(status, ONE)))
+    without_gnn = of(analysis, "gnn=none")
+    assert (
+        without_gnn.effect.n == 7
+        and without_gnn.failures == 0
+        and without_gnn.dropped == ()
+        and without_gnn.verdict == "lower"
+    )
+    (message,) = messages(analysis, "lost repeats")
+    assert f"gnn=none lost repeat 0 of STRING-cell0 ({status or 'not run'})" in message
     assert of(analysis, "fusion=early").effect.mean == of(analyse(study()), "fusion=early").effect.mean
 
 
 @pytest.mark.parametrize("status", ["oom", "diverged"])
-def test_what_an_arm_brings_about_is_the_worst_of_its_block(study: Study, status: str):
-    analysis = analyse(study(ended(status, ONE)))
-    found = of(analysis, "gnn=none")
-    assert found.effect.n == 6 and found.failures == 1 and messages(analysis, "lost repeats") == []
+def test_a_failure_caused_by_the_arm_is_the_worst_of_its_block(study: Study, status: str):
+    analysis = analyse(study(with_status(status, ONE)))
+    without_gnn = of(analysis, "gnn=none")
+    assert without_gnn.effect.n == 6 and without_gnn.failures == 1 and messages(analysis, "lost repeats") == []
 
 
 def test_the_other_arm_loses_the_same_repeat(study: Study):
@@ -62,7 +67,7 @@ def test_the_other_arm_loses_the_same_repeat(study: Study):
 
     def hard(frame: pd.DataFrame) -> pd.DataFrame:
         worse = frame["value"] - 0.3 * (frame["repeat"].eq(0) & frame["metric"].eq("auroc"))
-        return ended("killed", "arm == 'gnn=none' and repeat == 0")(frame.assign(value=worse))
+        return with_status("killed", "arm == 'gnn=none' and repeat == 0")(frame.assign(value=worse))
 
     table = study(hard, noise=1e-4)
     wide = cells(table.frame, "auroc")
@@ -74,31 +79,33 @@ def test_the_other_arm_loses_the_same_repeat(study: Study):
 
 def test_a_gap_of_the_reference_hides_no_crash(study: Study):
     def both(frame: pd.DataFrame) -> pd.DataFrame:
-        crashed = ended("oom", "arm == 'gnn=none' and repeat == 0 and block == 'cell0'")(frame)
-        return ended("killed", "arm == 'full' and repeat == 0 and block == 'cell0'")(crashed)
+        crashed = with_status("oom", "arm == 'gnn=none' and repeat == 0 and block == 'cell0'")(frame)
+        return with_status("killed", "arm == 'full' and repeat == 0 and block == 'cell0'")(crashed)
 
-    found = of(analyse(study(both)), "gnn=none")
-    assert found.failures == 1 and found.effect.n == 6
+    without_gnn = of(analyse(study(both)), "gnn=none")
+    assert without_gnn.failures == 1 and without_gnn.effect.n == 6
     means = over_blocks(pair_of(cells(study(both).frame, "auroc"), "gnn=none", "full"), "auroc")
     assert np.isneginf(means.loc["cell0", "gnn=none"]) and np.isfinite(means.loc["cell0", "full"])
 
 
 def test_a_block_without_a_common_repeat_is_missing(study: Study):
-    found = of(analyse(study(ended("killed", "arm == 'gnn=none' and dataset == 'STRING-cell0'"))), "gnn=none")
-    assert found.effect.n == 6 and [(d.block, d.why) for d in found.dropped] == [("cell0", "missing")]
+    without_gnn = of(
+        analyse(study(with_status("killed", "arm == 'gnn=none' and dataset == 'STRING-cell0'"))), "gnn=none"
+    )
+    assert without_gnn.effect.n == 6 and [(d.block, d.why) for d in without_gnn.dropped] == [("cell0", "missing")]
 
 
 def test_most_repeats_lost_and_timeouts_of_one_arm_are_warned_of(study: Study):
-    gone = "arm == 'gnn=none' and repeat < 2 and dataset == 'STRING-cell0'"
-    analysis = analyse(study(ended("timeout", gone)))
+    lost = "arm == 'gnn=none' and repeat < 2 and dataset == 'STRING-cell0'"
+    analysis = analyse(study(with_status("timeout", lost)))
     assert "more than half of its repeats on STRING-cell0" in messages(analysis, "most repeats lost")[0]
     assert "Only gnn=none lost cells to the time limit" in messages(analysis, "timeouts of one arm")[0]
-    everyone = analyse(study(ended("timeout", "repeat == 0 and dataset == 'STRING-cell0'")))
+    everyone = analyse(study(with_status("timeout", "repeat == 0 and dataset == 'STRING-cell0'")))
     assert messages(everyone, "timeouts of one arm") == [] and messages(everyone, "most repeats lost") == []
 
 
 def test_a_lost_run_of_six_costs_no_power(study: Study):
     """Seven cell types, one cell of one arm lost in two of them: every block still counts."""
     lost = "arm == 'gnn=none' and repeat == 1 and dataset in ['STRING-cell0', 'Specific-cell4']"
-    found = of(analyse(study(ended("killed", lost))), "gnn=none")
-    assert found.effect.n == 7 and found.p is not None and found.verdict == "lower"
+    without_gnn = of(analyse(study(with_status("killed", lost))), "gnn=none")
+    assert without_gnn.effect.n == 7 and without_gnn.p is not None and without_gnn.verdict == "lower"

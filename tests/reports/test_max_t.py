@@ -33,14 +33,14 @@ def t_of(column: np.ndarray) -> float:
 
 def by_hand(d: np.ndarray) -> list[float]:
     """Visit every pattern of signs of whole blocks, and take Student's t anew under each."""
-    seen = [t_of(column) for column in d.T]
-    order = sorted(range(len(seen)), key=lambda j: -seen[j])
-    p, largest = [0.0] * len(seen), 0.0
+    observed = [t_of(column) for column in d.T]
+    order = sorted(range(len(observed)), key=lambda j: -observed[j])
+    p, largest = [0.0] * len(observed), 0.0
     for at, j in enumerate(order):
         rest, reached = order[at:], 0
         for signs in product((1, -1), repeat=len(d)):
             flipped = d * np.array(signs)[:, None]
-            reached += max(t_of(flipped[:, i]) for i in rest) >= seen[j] * (1 - 1e-7)
+            reached += max(t_of(flipped[:, i]) for i in rest) >= observed[j] * (1 - 1e-7)
         largest = p[j] = max(largest, reached / 2 ** len(d))
     return p
 
@@ -146,7 +146,7 @@ def test_every_pattern_up_to_a_size_and_drawn_ones_beyond() -> None:
     assert np.abs(drawn.mean(axis=0)).max() < 5 / np.sqrt(DRAWN)
 
 
-def test_drawn_patterns_say_what_all_patterns_say(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawn_patterns_agree_with_all_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
     d = differences(3, 14, 4)
     p, width = step_down(d), half_widths(d)
     monkeypatch.setattr("reports.statistics.pairs.max_t.EXACT_BLOCKS", 13)

@@ -1,4 +1,4 @@
-"""The paragraph for a methods section says what was computed, and the LaTeX tables mark what was established."""
+"""The paragraph for a methods section states what was computed, and the LaTeX tables mark what was established."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_it_names_no_test_that_was_refused(study: Study) -> None:
     assert not re.search("Friedman|Nemenyi|Wilcoxon|two-sided", text)
 
 
-def test_one_block_is_said_to_be_one(study: Study) -> None:
+def test_one_block_is_stated(study: Study) -> None:
     assert "there was one independent block, hence no test across data sets" in methods(analyse(study(blocks=1)))
 
 
@@ -72,14 +72,14 @@ def test_arms_that_differ_nowhere_are_no_method(study: Study) -> None:
     assert "no block differs" not in text and "signed-rank" in text
 
 
-def test_one_level_pair_among_others_is_told_as_such(study: Study) -> None:
+def test_one_tied_pair_does_not_hide_the_tests_of_others(study: Study) -> None:
     def twin(frame: pd.DataFrame) -> pd.DataFrame:
         rows = one_metric(frame)
         copy = rows[rows["arm"] == "full"].assign(arm="same", role="arm", arm_digest="d-same")
         return pd.concat([rows, copy])
 
-    said = methods(analyse(study(twin)))
-    assert "As sensitivity, Wilcoxon and paired t tests" in said and "no block differs" not in said
+    paragraph = methods(analyse(study(twin)))
+    assert "As sensitivity, Wilcoxon and paired t tests" in paragraph and "no block differs" not in paragraph
 
 
 def test_a_single_comparison_needs_no_correction(study: Study) -> None:
@@ -95,15 +95,15 @@ def test_an_arm_without_a_metric_still_counts_in_its_family(study: Study) -> Non
     assert "3 comparisons were tested" in methods(analyse(lacking))
 
 
-def test_raw_auprc_is_said_to_have_no_mean(study: Study) -> None:
+def test_raw_auprc_is_stated_to_have_no_mean(study: Study) -> None:
     text = methods(analyse(study(lambda f: f[f["metric"] == "auprc"])))
     assert "In AUPRC, which has another scale on every network, blocks won were counted" in text
     assert "Differences are paired means" not in text
 
 
 def test_too_few_complete_blocks_are_the_reason_given(study: Study) -> None:
-    gone = {(arm, f"cell{i}") for i in range(2) for arm in ARMS if arm != "full"}
-    assert "No pairwise test was made: no two arms share 6 complete blocks." in methods(analyse(study(failed=gone)))
+    crashed = {(arm, f"cell{i}") for i in range(2) for arm in ARMS if arm != "full"}
+    assert "No pairwise test was made: no two arms share 6 complete blocks." in methods(analyse(study(failed=crashed)))
 
 
 def test_blocks_taken_as_independent_are_not_called_independent(study: Study) -> None:
@@ -114,12 +114,12 @@ def test_blocks_taken_as_independent_are_not_called_independent(study: Study) ->
     assert "The units of analysis were 8 blocks taken as independent" in text and "independent unit" not in text
 
 
-def test_failures_and_their_second_pass_are_told_only_where_there_are_any(study: Study) -> None:
+def test_failures_and_their_second_pass_are_stated_only_where_there_are_any(study: Study) -> None:
     assert "second pass" not in methods(analyse(study()))
     assert "second pass" in methods(analyse(study(failed={("fusion=early", "cell3")})))
 
 
-def test_it_lies_beside_the_tables_as_text_and_as_latex(study: Study, tmp_path: Path) -> None:
+def test_it_is_written_beside_the_tables_as_text_and_as_latex(study: Study, tmp_path: Path) -> None:
     folder = build(study(blocks=2, arms={**ARMS, "full": ("reference", 0.8)}), tmp_path / "out").parent / "tables"
     plain = (folder / "methods" / "methods.txt").read_text(encoding="utf-8")
     assert "95 % intervals" in plain
@@ -128,11 +128,11 @@ def test_it_lies_beside_the_tables_as_text_and_as_latex(study: Study, tmp_path: 
 
 @given(st.text(alphabet="ab\\&%$#_{}~^ ±–"))
 def test_no_character_stays_a_command_in_latex(text: str) -> None:
-    made = as_latex(text)
-    for known in (r"\textbackslash{}", r"\textasciitilde{}", r"\textasciicircum{}", r"$\pm$"):
-        made = made.replace(known, "")
-    assert not re.search(r"(?<!\\)[&%$#_{}~^]", made)
-    assert "\\" not in re.sub(r"\\[&%$#_{}]", "", made)
+    latex = as_latex(text)
+    for command in (r"\textbackslash{}", r"\textasciitilde{}", r"\textasciicircum{}", r"$\pm$"):
+        latex = latex.replace(command, "")
+    assert not re.search(r"(?<!\\)[&%$#_{}~^]", latex)
+    assert "\\" not in re.sub(r"\\[&%$#_{}]", "", latex)
 
 
 def test_score_tables_mark_the_arms_that_are_established_to_differ(study: Study) -> None:

@@ -19,7 +19,7 @@ Knockout = Callable[..., Any]
 
 
 class Store:
-    """A store that somebody's own training script writes to."""
+    """A store that a foreign training script writes to."""
 
     def __init__(self, file: Path) -> None:
         from mlflow.tracking import MlflowClient
@@ -46,18 +46,18 @@ def store(empty_store: Path, tmp_path: Path) -> Store:
 
 
 @pytest.mark.slow
-def test_runs_of_anybody_are_rows_as_in_a_csv(store: Store, tmp_path: Path) -> None:
+def test_runs_of_a_foreign_script_are_rows_as_in_a_csv(store: Store, tmp_path: Path) -> None:
     for seed in (0, 1):
         for method, worth in (("full", 0.9), ("late", 0.8)):
             store.run("FINISHED", {"method": method, "seed": seed}, {"auroc": worth + seed / 100}, dataset="mDC")
     store.run("FAILED", {"method": "full", "seed": 2}, {"auroc": 0.99}, dataset="mDC")
     store.run("KILLED", {"method": "late", "seed": 2}, {}, dataset="mDC")
-    found = read_experiment(store.uri, "mine")
-    assert found.notes == ()
-    assert found.frame["method"].tolist() == ["full", "late"] * 3, "oldest first"
-    assert found.frame["status"].tolist() == ["ok"] * 4 + ["error", "killed"]
-    assert not [name for name in found.frame if name.startswith("mlflow.")]
-    found.frame.to_csv(tmp_path / "as.csv", index=False)
+    experiment = read_experiment(store.uri, "mine")
+    assert experiment.notes == ()
+    assert experiment.frame["method"].tolist() == ["full", "late"] * 3, "oldest first"
+    assert experiment.frame["status"].tolist() == ["ok"] * 4 + ["error", "killed"]
+    assert not [name for name in experiment.frame if name.startswith("mlflow.")]
+    experiment.frame.to_csv(tmp_path / "as.csv", index=False)
     table = load(tmp_path / "as.csv").frame
     assert table.query("status == 'ok'").groupby("arm")["value"].agg(list).to_dict() == {
         "full": [0.9, 0.91],
@@ -67,20 +67,20 @@ def test_runs_of_anybody_are_rows_as_in_a_csv(store: Store, tmp_path: Path) -> N
     assert set(table["repeat"]) == {0, 1, 2}
 
 
-def test_runs_that_have_not_ended_and_parents_are_left_out_and_said(store: Store) -> None:
+def test_runs_that_have_not_ended_and_parents_are_left_out_with_a_note(store: Store) -> None:
     parent = store.run("FINISHED", {"sweep": "all"}, {})
     store.run("FINISHED", {"method": "full"}, {"auroc": 0.9}, mlflow__parentRunId=parent)
     store.run("FINISHED", {"method": "late"}, {}, mlflow__parentRunId=parent)  # finished without a score: it stays
     store.run("RUNNING", {"method": "late"}, {"auroc": 0.95})
-    found = read_experiment(store.uri, "mine")
-    assert found.frame["method"].tolist() == ["full", "late"]
-    assert found.notes == (
+    experiment = read_experiment(store.uri, "mine")
+    assert experiment.frame["method"].tolist() == ["full", "late"]
+    assert experiment.notes == (
         "1 run left out: not ended yet.",
         "1 run left out: a parent of other runs, without a metric.",
     )
 
 
-def test_an_experiment_without_runs_and_one_whose_runs_go_on_are_told_apart(store: Store) -> None:
+def test_an_experiment_without_runs_and_one_with_running_ones_have_different_messages(store: Store) -> None:
     with pytest.raises(ReportError, match=r"experiment 'mine' is empty: it has no runs\."):
         read_experiment(store.uri, "mine")
     store.run("RUNNING", {"method": "late"}, {"auroc": 0.95})
@@ -88,18 +88,18 @@ def test_an_experiment_without_runs_and_one_whose_runs_go_on_are_told_apart(stor
         read_experiment(store.uri, "mine")
 
 
-def test_a_report_is_made_of_runs_of_anybody(knockout: Knockout, store: Store, tmp_path: Path) -> None:
+def test_a_report_is_made_of_runs_of_a_foreign_script(knockout: Knockout, store: Store, tmp_path: Path) -> None:
     for cell in "abc":
         for method, worth in (("full", 0.9), ("late", 0.8)):
             store.run("FINISHED", {"system": method, "cell": cell}, {"score": worth + ord(cell) / 1000})
     store.run("RUNNING", {}, {})
-    asked = ("report", "--mlflow", store.uri, "--experiment", "mine", "--out", tmp_path / "page")
-    wrong = knockout(*asked, "--arm", "sytem", "--metric", "score")
+    arguments = ("report", "--mlflow", store.uri, "--experiment", "mine", "--out", tmp_path / "page")
+    wrong = knockout(*arguments, "--arm", "sytem", "--metric", "score")
     assert wrong.code == 2 and f"{store.uri}, experiment 'mine': unknown arm" in wrong.err
     assert "Did you mean 'system'" in wrong.err and not (tmp_path / "page").exists()
-    done = knockout(*asked, "--arm", "system", "--metric", "score", "--reference", "full")
-    assert done.code == 0, done.err
-    assert "1 run left out: not ended yet." in done.out
+    completed = knockout(*arguments, "--arm", "system", "--metric", "score", "--reference", "full")
+    assert completed.code == 0, completed.err
+    assert "1 run left out: not ended yet." in completed.out
     assert len(pd.read_parquet(tmp_path / "page" / "cells.parquet")) == 6
     scores = pd.read_csv(tmp_path / "page" / "tables" / "scores_score.csv")
     assert set(scores["arm"]) == {"full", "late"}
@@ -123,11 +123,11 @@ def test_a_store_that_is_not_there_is_one_message_and_is_not_made(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_store_that_is_written_otherwise_than_mlflow_has_it_is_named(store: Store, tmp_path: Path) -> None:
+def test_a_uri_that_mlflow_does_not_accept_is_corrected(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "own.db"
     for given in (str(file), f"file://{file}", f"sqlite:/{file}"):
-        said = "there is no such MLflow store" if given.startswith("sqlite:") else f"write sqlite:///{file}."
-        with pytest.raises(ReportError, match=said):
+        message = "there is no such MLflow store" if given.startswith("sqlite:") else f"write sqlite:///{file}."
+        with pytest.raises(ReportError, match=message):
             read_experiment(given, "mine")
     for given in (str(tmp_path), f"sqlite:///{tmp_path}"):
         with pytest.raises(ReportError, match=f"{tmp_path} is a folder; write sqlite:///{file}."):
@@ -171,7 +171,7 @@ def test_names_of_runs_are_text(store: Store, knockout: Knockout, tmp_path: Path
             scores = {"auroc": 0.7 + place / 10, **({"depth": 3.0} if place else {})}
             store.run("FINISHED", {"method": method, **({} if place else {"depth": 3})}, scores, dataset=dataset)
     where = ("--mlflow", store.uri, "--experiment", "mine", "--out", tmp_path / "r")
-    done = knockout("report", *where, "--reference", "1.10")
-    assert done.code == 0, done.err
+    completed = knockout("report", *where, "--reference", "1.10")
+    assert completed.code == 0, completed.err
     scores = pd.read_csv(tmp_path / "r" / "tables" / "scores_auroc.csv", dtype=str)
     assert set(scores["arm"]) == {"1.10", "1.1", "0256"} and set(scores["dataset"]) == {"001", "002"}

@@ -1,9 +1,9 @@
-"""Simulated nulls: no test that a report offers cries wolf more often than it says, at any size it is used at.
+"""Simulated nulls: no test of a report exceeds its nominal error rate, at any size it is used at.
 
 The level is 0.05, and 0.06 is what the specification tolerates. Where the reported p falls as a statistic grows, many
 thousand nulls are drawn at once and a search finds the one at which the reported p crosses the level; where one table
-holds every p that can be reported, that table is used. Either way it is the reported function that speaks.
-What decides, for all arms together, is in test_max_t and test_decisions; the others here stand beside it.
+holds every p that can be reported, that table is used. Either way the reported function is called.
+Tests of the deciding statistic are in test_max_t and test_decisions; those here are reported beside it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def share_rejected(statistic: np.ndarray, reported: Callable[[int], float]) -> f
     while first < end:
         middle = (first + end) // 2
         first, end = (first, middle) if reported(order[middle]) < LEVEL else (middle + 1, end)
-    for at in np.random.default_rng(9).integers(len(order), size=6):  # that it falls is checked, not believed
+    for at in np.random.default_rng(9).integers(len(order), size=6):  # the monotony is checked
         if abs(int(at) - first) > 0.03 * len(order) and statistic[order[at]] != statistic[order[first - 1]]:
             assert (reported(order[at]) < LEVEL) == (at >= first)
     return 1 - first / len(order)
@@ -90,15 +90,15 @@ def signed_ranks(difference: np.ndarray) -> np.ndarray:
 
 
 def p_by_rank_sum(blocks: int) -> np.ndarray:
-    """Ask the reported test once for every rank sum that can come out."""
+    """Compute the reported p once for every possible rank sum."""
     p = []
-    for wanted in range(blocks * (blocks + 1) // 4 + 1):
-        signs, left = np.ones(blocks), wanted
+    for rank_sum in range(blocks * (blocks + 1) // 4 + 1):
+        signs, left = np.ones(blocks), rank_sum
         for rank in range(blocks, 0, -1):
             if rank <= left:
                 signs[rank - 1], left = -1.0, left - rank
         test = wilcoxon(signs * np.arange(1, blocks + 1) / 100)
-        assert test.statistic == wanted and test.method == "Wilcoxon, exact"
+        assert test.statistic == rank_sum and test.method == "Wilcoxon, exact"
         p.append(test.p)
     return np.array(p)
 
@@ -154,7 +154,7 @@ def test_paired_t_as_sensitivity(blocks: int, shape: Shape) -> None:
     holds(share_rejected(t, lambda i: _paired_t(d[i])), NULLS)
 
 
-# every size with arms that are exchangeable, which is what tests of ranks ask about; the largest with others, too
+# every size with arms that are exchangeable, the null hypothesis of tests of ranks; the largest with others, too
 _RANKED = [*product(SIZES, (3, 5, 10), (normal,)), *product((22,), (3, 5, 10), (uneven, heavy))]
 RANKED = pytest.mark.parametrize(
     ("blocks", "arms", "shape"),
@@ -192,8 +192,8 @@ def test_equal_arms_alone_and_among_others_that_differ(blocks: int, worth: tuple
     values = normal(np.random.default_rng(blocks), (200, blocks, 4)) + np.array(worth)
     equal = [pair for pair in combinations(range(4), 2) if worth[pair[0]] == worth[pair[1]]]
     for test in (nemenyi, conover):
-        found = [min(p.loc[pair] for pair in equal) for p in map(test, map(pd.DataFrame, values))]
-        holds(np.mean(np.array(found) < LEVEL), len(values))
+        smallest_p = [min(p.loc[pair] for pair in equal) for p in map(test, map(pd.DataFrame, values))]
+        holds(np.mean(np.array(smallest_p) < LEVEL), len(values))
 
 
 @SHAPES
@@ -217,17 +217,17 @@ def test_equality_of_arms_that_differ_by_the_margin(blocks: int, spread: float, 
 def resplit(features: int, worth: float, datasets: int) -> np.ndarray:
     """Train two rankers of equal worth on random splits of small data sets; differences in AUROC ``[sets, repeats]``.
 
-    Each knows ``features`` of its own, on which edges and non-edges (60 each) lie ``worth`` apart. They are split
+    Each has ``features`` of its own, on which edges and non-edges (60 each) lie ``worth`` apart. They are split
     53/13/33, as in a study's exams.
     """
     rng = np.random.default_rng(features)
     pairs, trained, tested = 60, 32, 20
-    known = rng.normal(size=(2, 2, datasets, pairs, features))  # [ranker, class, data set, pair, feature]
-    known[:, 1] += worth
+    inputs = rng.normal(size=(2, 2, datasets, pairs, features))  # [ranker, class, data set, pair, feature]
+    inputs[:, 1] += worth
     auroc = np.empty((2, datasets, max(SIZES)))
     for repeat in range(max(SIZES)):
         order = rng.random((1, 2, datasets, pairs, 1)).argsort(axis=3)  # both rankers sit the same exam
-        dealt = np.take_along_axis(known, order, axis=3)
+        dealt = np.take_along_axis(inputs, order, axis=3)
         centre = dealt[..., :trained, :].mean(axis=3)
         scores = np.einsum("rcdpf,rdf->rdcp", dealt[..., -tested:, :], centre[:, 1] - centre[:, 0])
         ranks = ranks_of(scores.reshape(2, datasets, 2 * tested))
@@ -238,7 +238,7 @@ def resplit(features: int, worth: float, datasets: int) -> np.ndarray:
 @pytest.mark.parametrize("repeats", [3, *slow(*SIZES)])
 @pytest.mark.parametrize(("features", "worth", "tolerated"), [(5, 0.6, TOLERATED), (1, 0.3, 0.08)])
 def test_corrected_resampled_t_on_one_data_set(repeats: int, features: int, worth: float, tolerated: float) -> None:
-    """Near guessing (AUROC .58) the correction falls somewhat short, and the page says so."""
+    """Near guessing (AUROC .58) the correction falls somewhat short, as the page states."""
     nulls, share = 2500, 20 / (20 + 32)
     d = resplit(features, worth, nulls)[:, :repeats]
     t = np.abs(d.mean(axis=1)) / np.maximum(d.std(axis=1, ddof=1), 1e-9)
@@ -260,7 +260,7 @@ def test_factors_together(blocks: int) -> None:
     scale = np.where(design["gnn"] == "gat", 3.0, 1.0)
     rejected: list[bool] = []
     for values in normal(np.random.default_rng(blocks), (30, blocks, 12)):
-        found = factorial(pd.DataFrame(0.7 + (values - 0.7) * scale, columns=design.index), design, "auroc")
-        assert found is not None and len(found.effects) == 7
-        rejected += (found.effects["p"] < LEVEL).tolist()
+        fit = factorial(pd.DataFrame(0.7 + (values - 0.7) * scale, columns=design.index), design, "auroc")
+        assert fit is not None and len(fit.effects) == 7
+        rejected += (fit.effects["p"] < LEVEL).tolist()
     holds(np.mean(rejected), len(rejected))

@@ -1,4 +1,4 @@
-"""The page in a real browser: no errors, tables sort, figures open, definitions copy, a phone need not scroll."""
+"""The page in a real browser: no errors, tables sort, figures open, definitions copy, a phone scrolls one way."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ document.getElementById("phone").addEventListener("load", (event) => {
 
 
 def browse(path: Path) -> tuple[dict[str, Any], str]:
-    """Open a page, let its scripts run, and return what it wrote down and what the console said."""
+    """Open a page, let its scripts run, and return what it recorded and the log of the console."""
     command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
     command += [f"--user-data-dir={path.parent / 'profile'}", "--enable-logging=stderr", "--v=0"]
     command += ["--virtual-time-budget=2000", "--dump-dom", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
-    found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)
-    return json.loads(unescape(found.group(1))) if found and found.group(1) else {}, done.stderr
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
+    match = re.search(r'<pre id="seen">(.*?)</pre>', completed.stdout, re.DOTALL)
+    return json.loads(unescape(match.group(1))) if match and match.group(1) else {}, completed.stderr
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +93,8 @@ def driven(page: Path) -> tuple[dict[str, Any], str]:
 
 
 def test_it_opens_without_an_error(driven: tuple[dict[str, Any], str]) -> None:
-    seen, console = driven
-    assert seen["wrong"] == []
+    recorded, console = driven
+    assert recorded["wrong"] == []
     assert "CONSOLE" not in console, console
 
 
@@ -109,31 +109,31 @@ def test_a_header_sorts_numbers_both_ways_and_keeps_gaps_below(driven: tuple[dic
 
 
 def test_every_figure_has_words_and_opens_large(driven: tuple[dict[str, Any], str]) -> None:
-    seen = driven[0]
-    assert seen["figures"] == seen["alts"] > 0
-    assert seen["open"] == [True, 1] and seen["closed"]
+    recorded = driven[0]
+    assert recorded["figures"] == recorded["alts"] > 0
+    assert recorded["open"] == [True, 1] and recorded["closed"]
 
 
 def test_every_definition_can_be_copied_and_every_link_of_the_contents_leads_somewhere(
     driven: tuple[dict[str, Any], str],
 ) -> None:
-    seen = driven[0]
-    assert seen["copiers"] == seen["definitions"] > 10
-    assert seen["links"] >= 10 and seen["lost"] == 0
+    recorded = driven[0]
+    assert recorded["copiers"] == recorded["definitions"] > 10
+    assert recorded["links"] >= 10 and recorded["lost"] == 0
 
 
-def test_every_table_says_what_its_numbers_mean(driven: tuple[dict[str, Any], str]) -> None:
-    seen = driven[0]
-    assert seen["tables"] - seen["explained"] <= 1  # the list of missing cells holds words alone
-    opened, terms = seen["asked"]
+def test_every_table_explains_its_numbers(driven: tuple[dict[str, Any], str]) -> None:
+    recorded = driven[0]
+    assert recorded["tables"] - recorded["explained"] <= 1  # the list of missing cells holds words alone
+    opened, terms = recorded["asked"]
     assert (
         opened and {"Max-T", "Simultaneous interval", "Complete blocks"} <= set(terms) and len(set(terms)) == len(terms)
     )
-    assert seen["answers"] == len(terms)
+    assert recorded["answers"] == len(terms)
 
 
 def test_a_phone_need_not_scroll_sideways(page: Path) -> None:
     frame = page.with_name("phone.html")
     frame.write_text(PHONE, encoding="utf-8")
-    seen, _ = browse(frame)
-    assert 0 < seen["needs"] <= seen["has"] <= 390
+    recorded, _ = browse(frame)
+    assert 0 < recorded["needs"] <= recorded["has"] <= 390

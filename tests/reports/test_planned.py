@@ -71,8 +71,10 @@ def test_a_page_before_all_blocks_are_in_gives_no_verdict(study: Study, tmp_path
     assert "<h1>INTERIM (7 of 8 blocks): What each part" in page
     for word in ("established lower", "is worse", "worth keeping"):
         assert word not in page
-    done = analyse(whole)
-    assert "interim" not in rules(done) and "lower" in {f.verdict for f in done.findings} and done.look is None
+    complete = analyse(whole)
+    assert (
+        "interim" not in rules(complete) and "lower" in {f.verdict for f in complete.findings} and complete.look is None
+    )
 
 
 def test_a_failed_cell_is_not_awaited(study: Study):
@@ -83,8 +85,8 @@ def test_a_failed_cell_is_not_awaited(study: Study):
 def test_one_cell_that_was_not_run_holds_its_block_back(study: Study):
     table = planned_as(study(blocks=8))
     last = table.frame.eval("arm == 'noise' and dataset == 'STRING-cell3' and repeat == 2")
-    seen = analyse(replace(table, frame=table.frame[~last].reset_index(drop=True))).look
-    assert seen is not None and (seen.finished, seen.planned, seen.alpha) == (7, 8, None)
+    look = analyse(replace(table, frame=table.frame[~last].reset_index(drop=True))).look
+    assert look is not None and (look.finished, look.planned, look.alpha) == (7, 8, None)
 
 
 def test_a_planned_look_spends_its_part_of_the_level(study: Study):
@@ -102,7 +104,7 @@ def test_a_planned_look_spends_its_part_of_the_level(study: Study):
     assert last.look is not None and not last.look.interim and 0.03 < last.alpha < 0.05
 
 
-def test_looks_say_what_they_can_show() -> None:
+def test_looks_state_their_level_and_power() -> None:
     assert look_lines([], 7, 0.05) == []
     of_seven = look_lines([4, 6], 7, 0.05)
     assert of_seven[0] == "look at 4 blocks: level .0061; too few for a difference (the smallest p is 0.12)"
@@ -134,7 +136,7 @@ def test_an_arm_that_alone_lacks_blocks_makes_no_page_interim(study: Study):
     assert analyse(study(lacking, blocks=9)).look is None
 
 
-def test_what_was_registered_is_told_on_the_page(study: Study, tmp_path: Any):
+def test_what_was_registered_stands_on_the_page(study: Study, tmp_path: Any):
     table = study(with_budget)
     plan = planned_as(table, registration=registered(table))
     assert planned_lines(analyse(plan)) == ["Registered on 2026-01-02, digest abcdef012345; no deviation."]
@@ -143,7 +145,7 @@ def test_what_was_registered_is_told_on_the_page(study: Study, tmp_path: Any):
 
 
 @pytest.mark.parametrize(
-    ("changes", "options", "told"),
+    ("changes", "options", "message"),
     [
         ({"metric": "auprc"}, {}, "The primary metric is auroc; registered was auprc."),
         ({}, {"margin": 0.05}, "The margin is 0.05; registered was 0.01."),
@@ -155,11 +157,11 @@ def test_what_was_registered_is_told_on_the_page(study: Study, tmp_path: Any):
         ({"datasets": {}}, {}, "14 data sets added after registration"),
     ],
 )
-def test_a_deviation_is_named(study: Study, changes: dict[str, Any], options: dict[str, Any], told: str):
+def test_a_deviation_is_named(study: Study, changes: dict[str, Any], options: dict[str, Any], message: str):
     table = study(with_budget)
     analysis = analyse(planned_as(table, registration=registered(table, **changes)), ReportOptions(**options))
-    assert told in " ".join(analysis.deviations)
-    assert "deviation" in rules(analysis) and told in " ".join(planned_lines(analysis))
+    assert message in " ".join(analysis.deviations)
+    assert "deviation" in rules(analysis) and message in " ".join(planned_lines(analysis))
 
 
 def test_arms_that_were_added_or_removed_are_named(study: Study):
@@ -172,8 +174,8 @@ def test_arms_that_were_added_or_removed_are_named(study: Study):
 
 def test_the_best_arm_of_a_search_could_not_be_named_beforehand(study: Study):
     table = study(with_budget)
-    known = {name: arm for name, arm in registered(table).content["arms"].items() if arm["role"] != "arm"}
-    plan = planned_as(table, registration=registered(table, arms=known, kind="search"))
+    fixed_arms = {name: arm for name, arm in registered(table).content["arms"].items() if arm["role"] != "arm"}
+    plan = planned_as(table, registration=registered(table, arms=fixed_arms, kind="search"))
     assert analyse(plan).deviations == ()
 
 

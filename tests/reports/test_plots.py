@@ -60,10 +60,10 @@ def test_the_heatmap_holds_the_mean_of_every_arm_and_the_best_of_every_data_set(
     numbers = heatmap(analyse(table), "auroc").numbers
     rows = table.frame[table.frame["metric"] == "auroc"]
     truth = rows.groupby(["arm", "dataset"])["value"].mean()
-    shown = numbers.set_index(["arm", "dataset"])
-    pd.testing.assert_series_equal(shown["value"].sort_index(), truth, check_names=False)
+    drawn = numbers.set_index(["arm", "dataset"])
+    pd.testing.assert_series_equal(drawn["value"].sort_index(), truth, check_names=False)
     best = truth.groupby("dataset").idxmax().tolist()
-    assert set(shown.index[shown["best"]]) == set(best)
+    assert set(drawn.index[drawn["best"]]) == set(best)
 
 
 def test_a_failed_arm_is_never_best_and_has_a_dash(study: Study) -> None:
@@ -86,15 +86,15 @@ def test_the_opening_picture_shows_the_differences_and_words_of_the_findings(stu
     analysis = analyse(study(blocks=8))
     drawn = worth(analysis)
     assert drawn is not None
-    shown, words = drawn.numbers.set_index("arm"), {c.finding.arm: c.word for c in analysis.conclusions}
+    by_arm, words = drawn.numbers.set_index("arm"), {c.finding.arm: c.word for c in analysis.conclusions}
     for f in (f for f in analysis.findings if f.metric == "auroc" and f.effect):
-        assert tuple(shown.loc[f.arm, ["mean", "low", "high", "n"]]) == (
+        assert tuple(by_arm.loc[f.arm, ["mean", "low", "high", "n"]]) == (
             f.effect.mean,
             f.effect.low,
             f.effect.high,
             8,
         )
-        assert shown.loc[f.arm, "word"] == words.get(f.arm, "control")
+        assert by_arm.loc[f.arm, "word"] == words.get(f.arm, "control")
     texts = [text.get_text() for text in drawn.figure.axes[0].texts]
     assert "earns its keep" in texts and "controls" in texts
 
@@ -230,15 +230,15 @@ def predicted(table: Table, folder: Path, *, seed: int = 0) -> Predictions:
     pairs = pd.MultiIndex.from_product([[f"TF{i}" for i in range(8)], [f"G{i:02}" for i in range(30)]])
     truth = rng.random(len(pairs)) < 0.2
     for cell, arm in table.frame[["cell", "arm"]].drop_duplicates().itertuples(index=False):
-        asked = np.sort(rng.choice(len(pairs), 150, replace=False))
-        score = truth[asked] * 4 * (ARMS[arm][1] - 0.4) + rng.normal(size=150)
-        frame = pairs[asked].to_frame(index=False, name=["tf", "target"])
-        frame.assign(label=truth[asked].astype(np.int8), score=score.astype(np.float32)).to_parquet(
+        chosen = np.sort(rng.choice(len(pairs), 150, replace=False))
+        score = truth[chosen] * 4 * (ARMS[arm][1] - 0.4) + rng.normal(size=150)
+        frame = pairs[chosen].to_frame(index=False, name=["tf", "target"])
+        frame.assign(label=truth[chosen].astype(np.int8), score=score.astype(np.float32)).to_parquet(
             out / f"{cell}.parquet", index=False
         )
-    found = Predictions.beside(OutFolder(folder).table, OutFolder(folder).predictions_folder)
-    assert found is not None
-    return found
+    predictions = Predictions.beside(OutFolder(folder).table, OutFolder(folder).predictions_folder)
+    assert predictions is not None
+    return predictions
 
 
 @pytest.fixture
@@ -300,8 +300,8 @@ def test_too_few_pairs_are_no_network() -> None:
 
 def test_predictions_outside_the_table_are_not_read(small: tuple[Table, Predictions], tmp_path: Path) -> None:
     (tmp_path / "predictions" / "searched.parquet").write_text("of a search trial")
-    found = Predictions.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).predictions_folder)
-    assert found is not None and "searched" not in set(found.cells["cell"])
+    predictions = Predictions.beside(OutFolder(tmp_path).table, OutFolder(tmp_path).predictions_folder)
+    assert predictions is not None and "searched" not in set(predictions.cells["cell"])
     assert (
         Predictions.beside(
             OutFolder(tmp_path / "predictions").table, OutFolder(tmp_path / "predictions").predictions_folder
@@ -358,10 +358,10 @@ def test_pdfs_hold_real_letters_and_no_date(study: Study) -> None:
 
 def test_an_arm_has_one_colour_in_all_figures(study: Study) -> None:
     analysis = analyse(study(blocks=6))
-    wanted = styles(analysis)["gnn=none"][0].lower()
+    colour = styles(analysis)["gnn=none"][0].lower()
     for draw in (bars, distribution):
         drawn = draw(analysis, "auroc")
-        assert drawn is not None and wanted in svg(drawn.figure).lower()
+        assert drawn is not None and colour in svg(drawn.figure).lower()
 
 
 @pytest.mark.slow
@@ -382,7 +382,7 @@ def test_the_report_writes_svg_pdf_and_numbers_of_every_figure(
 
 @pytest.mark.slow
 def test_an_arm_that_lacks_a_block_has_dots_and_no_mean(study: Study) -> None:
-    """Over the blocks it survived it would look better than it is."""
+    """A mean over the blocks that it finished would be too high."""
     arms = {**ARMS, "lucky": ("arm", 0.85)}
     a = analyse(study(blocks=7, arms=arms, failed={("lucky", "cell0")}))
     numbers = bars(a, "auroc").numbers
@@ -424,7 +424,7 @@ def test_figures_fit_a_column_of_a_journal(study: Study, name: str) -> None:
 
 
 class TestManyArmsWithLongNames:
-    """What two arms are called in a figure never looks the same, and no text lies on another."""
+    """No two arms have the same label in a figure, and no labels overlap."""
 
     ARMS = tuple(f"gnn=gat(heads={i}, widths=[256, 128]), fusion=multiscale, negatives=hard" for i in range(30))
 

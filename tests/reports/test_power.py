@@ -63,8 +63,8 @@ def test_equality_has_the_promised_power(both_sides: bool) -> None:
     drawn = np.random.default_rng(2).normal(0.0, 0.015, size=(3000, n))
     above = stats.ttest_1samp(drawn, -0.01, axis=1, alternative="greater").pvalue
     below = stats.ttest_1samp(drawn, 0.01, axis=1, alternative="less").pvalue
-    shown = np.maximum(above, below) if both_sides else above
-    assert np.mean(shown < 0.05) == pytest.approx(0.8, abs=0.05)
+    p_values = np.maximum(above, below) if both_sides else above
+    assert np.mean(p_values < 0.05) == pytest.approx(0.8, abs=0.05)
 
 
 def test_a_hopeless_spread_gives_no_number() -> None:
@@ -78,11 +78,11 @@ def test_nonsense_is_refused() -> None:
 
 
 def test_variance_splits_into_blocks_and_repeats() -> None:
-    found = power(differences(0.02, 0.03, blocks=400, repeats=4, sets=2), 0.01)
-    assert found is not None and found.repeats == 4
-    assert found.sd_between == pytest.approx(0.02, rel=0.15)
-    assert found.sd_repeats == pytest.approx(0.03 / np.sqrt(8), rel=0.1)
-    assert found.sd**2 == pytest.approx(found.sd_between**2 + found.sd_repeats**2)
+    estimate = power(differences(0.02, 0.03, blocks=400, repeats=4, sets=2), 0.01)
+    assert estimate is not None and estimate.repeats == 4
+    assert estimate.sd_between == pytest.approx(0.02, rel=0.15)
+    assert estimate.sd_repeats == pytest.approx(0.03 / np.sqrt(8), rel=0.1)
+    assert estimate.sd**2 == pytest.approx(estimate.sd_between**2 + estimate.sd_repeats**2)
 
 
 def test_repeats_help_where_they_are_the_noise_and_not_where_blocks_differ() -> None:
@@ -95,9 +95,9 @@ def test_repeats_help_where_they_are_the_noise_and_not_where_blocks_differ() -> 
 
 
 def test_too_few_repeats_are_not_split() -> None:
-    found = power(differences(0.02, 0.02, blocks=10, repeats=MIN_REPEATS - 1), 0.01)
-    assert found is not None and np.isnan(found.sd_between) and found.needed_endless is None
-    assert found.needed is not None
+    estimate = power(differences(0.02, 0.02, blocks=10, repeats=MIN_REPEATS - 1), 0.01)
+    assert estimate is not None and np.isnan(estimate.sd_between) and estimate.needed_endless is None
+    assert estimate.needed is not None
 
 
 def test_the_range_follows_the_interval_of_the_spread() -> None:
@@ -128,8 +128,10 @@ def test_a_study_plans_only_for_metrics_with_a_margin(study: Study) -> None:
     analysis = analyse(study())
     planned = {c.finding.metric for c in analysis.conclusions if c.power}
     assert planned == {"auroc"}
-    shown = conclusions_context(analysis)["power"]
-    assert len(shown) == 3 and all({"needed", "not_worse", "equal", "endless"} <= set(row) for row in shown)
+    context_rows = conclusions_context(analysis)["power"]
+    assert len(context_rows) == 3 and all(
+        {"needed", "not_worse", "equal", "endless"} <= set(row) for row in context_rows
+    )
     (rows,) = [table.numbers for table in conclusion_exports(analysis) if table.name == "power"]
     assert {"difference", "blocks", "repeats", "sd", "sd_between", "needed", "needed_equal"} <= set(rows)
     assert (rows["power"] == 0.8).all() and (rows["blocks"] == 7).all()

@@ -48,9 +48,9 @@ def test_table_2_graph_branch() -> None:
     assert test.test.p_chi2 == pytest.approx(3.7e-4, rel=0.02)
     # as they are when every sign pattern of three decimals with ties and zeros is counted
     for (one, other), exact in {("gat", "none"): 0.0129, ("gat", "gcn"): 0.0032, ("gcn", "none"): 0.295}.items():
-        found = pair(analysis, one, other)
-        assert found.sensitivity is not None
-        assert found.sensitivity.signed.p == pytest.approx(exact, rel=0.02), (one, other)
+        comparison = pair(analysis, one, other)
+        assert comparison.sensitivity is not None
+        assert comparison.sensitivity.signed.p == pytest.approx(exact, rel=0.02), (one, other)
     assert pair(analysis, "gcn", "none").verdict == "not established"
 
 
@@ -63,9 +63,9 @@ def test_table_2_average_of_no_graph_on_string_is_not_the_printed_one() -> None:
 
 def test_a_report_on_table_2_prints_the_averages_that_its_rows_give(tmp_path: Path) -> None:
     build(load(published("scunigp_table2_gnn_auroc.csv")), tmp_path)
-    found = pd.read_csv(tmp_path / "tables" / "averages.csv").set_index(["network", "arm"])
-    assert set(found["datasets"]) == {7}
-    printed = {arm: round(found.loc[("STRING", arm), "mean"], 3) for arm in ("none", "gcn", "gat")}
+    averages = pd.read_csv(tmp_path / "tables" / "averages.csv").set_index(["network", "arm"])
+    assert set(averages["datasets"]) == {7}
+    printed = {arm: round(averages.loc[("STRING", arm), "mean"], 3) for arm in ("none", "gcn", "gat")}
     assert printed == {"none": 0.929, "gcn": 0.929, "gat": 0.937}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "7 independent blocks (column cell, each over network)" in page
@@ -91,8 +91,8 @@ def test_table_3_late_fusion_with_and_without_the_last_bits() -> None:
     values = analysis.scores.pivot_table(index="block", columns="arm", values="mean")
     tied = (values["multiscale"] - values["late"]).round(6)
     every = np.array(list(product((-1, 1), repeat=len(tied)))) @ stats.rankdata(tied.abs())
-    seen = np.sign(tied) @ stats.rankdata(tied.abs())
-    assert (tied != 0).all() and late.sensitivity.signed.p == pytest.approx((np.abs(every) >= abs(seen)).mean())
+    rank_sum = np.sign(tied) @ stats.rankdata(tied.abs())
+    assert (tied != 0).all() and late.sensitivity.signed.p == pytest.approx((np.abs(every) >= abs(rank_sum)).mean())
 
 
 def test_blocks_that_share_a_cell_type_are_called_dependent() -> None:
@@ -117,15 +117,15 @@ def test_table_1_over_seven_cell_types_establishes_what_it_can() -> None:
     assert len(at_the_floor) >= 8 and all(f.verdict == "lower" and f.side == "below" for f in at_the_floor)
     words = {c.finding.arm: c.word for c in analysis.conclusions}
     assert all(words[f.arm] == "worse" for f in at_the_floor) and "the design cannot tell" not in words.values()
-    assert all(f.sensitivity and f.sensitivity.p_holm > 0.05 for f in analysis.findings)  # what Holm would have said
+    assert all(f.sensitivity and f.sensitivity.p_holm > 0.05 for f in analysis.findings)  # the result by Holm
 
 
 def test_table_2_over_seven_cell_types_shows_gat_above_both() -> None:
     path = published("scunigp_table2_gnn_auroc.csv")
     analysis = analyse(load(path, ReportOptions(arm="gnn")))
     for other in ("gcn", "none"):
-        found = pair(analysis, "gat", other)
-        assert found.p == pytest.approx(3 / 64) and found.verdict in ("higher", "lower")
+        comparison = pair(analysis, "gat", other)
+        assert comparison.p == pytest.approx(3 / 64) and comparison.verdict in ("higher", "lower")
     assert pair(analysis, "gcn", "none").verdict == "not established"
 
 

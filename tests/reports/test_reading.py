@@ -1,4 +1,4 @@
-"""Tables as people have them: the unit, the direction and the scale of a score are understood, or refused."""
+"""Tables as people have them: the unit, the direction and the scale of a score are recognised or refused."""
 
 from __future__ import annotations
 
@@ -100,11 +100,11 @@ class TestScale:
             read(LONG.replace("auroc,0.6", "AUROC,60").replace("auroc,0.7", "AUROC,0.7"))
 
     @pytest.mark.parametrize(
-        ("value", "said"),
+        ("value", "message"),
         [("60%", "row 4: auroc is '60%'.*percent sign"), ('"0,6"', "row 4: auroc is '0,6'.*decimal point")],
     )
-    def test_how_to_write_a_number(self, read: Read, value: str, said: str) -> None:
-        with refused(said):
+    def test_how_to_write_a_number(self, read: Read, value: str, message: str) -> None:
+        with refused(message):
             read(WIDE.replace("b,x,0.6", f"b,x,{value}"))
 
 
@@ -112,19 +112,19 @@ class TestNames:
     """The rules of a metric hold however its name is written."""
 
     @pytest.mark.parametrize(
-        ("written", "known"),
+        ("written", "canonical"),
         [
             *[(name, "auroc") for name in ("AUROC", "AUC", "AUC-ROC", "ROC AUC", "roc_auc")],
             *[(name, "auprc") for name in ("AUPRC", "AUPR", "PR AUC", "AUC-PR", "AP", "Average Precision")],
             *[("AUPRC ratio", "auprc_ratio"), ("EPR", "epr"), ("within-TF AUROC", "within_tf_auroc")],
         ],
     )
-    def test_known_metrics_are_known_in_both_layouts(self, read: Read, written: str, known: str) -> None:
-        for how in ({}, {"metric": written}, {"metric": known}):
+    def test_metrics_are_recognised_by_any_name_in_both_layouts(self, read: Read, written: str, canonical: str) -> None:
+        for how in ({}, {"metric": written}, {"metric": canonical}):
             wide = read(WIDE.replace("auroc", written), **how)
             long = read(LONG.replace("auroc", written).replace("epr", "other"), **how)
-            assert wide.metric == known and set(wide.frame["metric"]) == {known}
-            assert set(long.frame["metric"]) == {known, "other"} and (not how or long.metric == known)
+            assert wide.metric == canonical and set(wide.frame["metric"]) == {canonical}
+            assert set(long.frame["metric"]) == {canonical, "other"} and (not how or long.metric == canonical)
 
     def test_two_columns_of_one_metric(self, read: Read) -> None:
         text = "method,cell,AUC,AUROC\na,x,0.7,0.9\n"
@@ -140,7 +140,7 @@ class TestNames:
         with refused("2 columns are called 'auroc'"):
             read("method,cell,auroc,auroc\na,x,0.7,0.9\n")
 
-    def test_columns_are_known_in_any_case(self, read: Read) -> None:
+    def test_columns_are_recognised_in_any_case(self, read: Read) -> None:
         text = "Method,Dataset,Repeat,Status,Reason,AUROC\na,x,0,ok,,0.7\na,x,1,OOM,big,\n"
         frame = read(text).frame
         assert list(frame["repeat"]) == [0, 1] and list(frame["status"]) == ["ok", "oom"]
@@ -185,7 +185,7 @@ class TestNames:
 
 
 class TestStatus:
-    """Only ``ok`` and the names of failures say what became of a cell."""
+    """The status of a cell is ``ok`` or the name of a failure."""
 
     TEXT = "method,cell,auroc,status\na,x,0.7,OK\nb,x,,Timeout\n"
 
@@ -196,7 +196,7 @@ class TestStatus:
         assert list(read(self.TEXT.replace("OK", " ")).frame["status"]) == ["ok", "timeout"]
 
     @pytest.mark.parametrize(("word", "meant"), [("Finished", "ok"), ("success", "ok"), ("FAILED", "error")])
-    def test_words_of_other_programs_are_known(self, read: Read, word: str, meant: str) -> None:
+    def test_words_of_other_programs_are_recognised(self, read: Read, word: str, meant: str) -> None:
         score = ",0.7," if meant == "ok" else ",,"
         assert list(read(self.TEXT.replace("Timeout", word).replace(",,", score)).frame["status"]) == ["ok", meant]
 
@@ -209,7 +209,7 @@ class TestStatus:
 
 
 class TestUndefined:
-    """Where no arm has a metric, nobody failed it; where one has, nobody escapes it."""
+    """A metric that no arm has is undefined; where one arm has it, a missing score of another is a failure."""
 
     @staticmethod
     def exams(
@@ -220,7 +220,7 @@ class TestUndefined:
 
         return change
 
-    def test_an_exam_without_the_metric_is_asked_of_nobody(self, study: Callable[..., Table]) -> None:
+    def test_an_exam_without_the_metric_is_left_out_for_all(self, study: Callable[..., Table]) -> None:
         table = study(self.exams(lambda frame: frame["dataset"].eq("STRING-cell0")))
         assert set(table.frame["status"]) == {"ok"}
         there = table.frame[table.frame["dataset"] == "STRING-cell0"]
@@ -230,10 +230,10 @@ class TestUndefined:
     def test_of_one_repeat_only(self, study: Callable[..., Table]) -> None:
         table = study(self.exams(lambda frame: frame["dataset"].eq("STRING-cell0") & frame["repeat"].eq(1)))
         assert table.undefined == (("auprc", "STRING-cell0", 1),)
-        kept = table.frame.query("metric == 'auprc' and dataset == 'STRING-cell0'")
-        assert sorted(set(kept["repeat"])) == [0, 2]
+        rows = table.frame.query("metric == 'auprc' and dataset == 'STRING-cell0'")
+        assert sorted(set(rows["repeat"])) == [0, 2]
 
-    def test_nobody_escapes_a_metric_that_another_arm_has(self, study: Callable[..., Table]) -> None:
+    def test_a_metric_that_another_arm_has_counts_for_all(self, study: Callable[..., Table]) -> None:
         table = study(self.exams(lambda frame: frame["dataset"].eq("STRING-cell0") & frame["arm"].ne("pcc")))
         there = table.frame.query("metric == 'auprc' and dataset == 'STRING-cell0'")
         assert set(there.loc[there["arm"] != "pcc", "status"]) == {"undefined"}
@@ -260,7 +260,7 @@ class TestUndefined:
         with refused("arm 'pcc' has no metric"):
             load(tmp_path / "cells.parquet")
 
-    def test_a_table_of_ones_own_may_say_so(self, read: Read) -> None:
+    def test_a_foreign_table_may_mark_it(self, read: Read) -> None:
         assert read(LONG.replace("epr,2.5", "epr,").replace("epr,1.5", "epr,NaN")).undefined == (("epr", "x", 1),)
         wide = "method,cell,auroc,epr,status\na,x,0.7,,ok\nb,x,0.6,,ok\n"
         assert read(wide).undefined == (("epr", "x", 1),)

@@ -31,9 +31,9 @@ def flips(table: Table, metrics: tuple[str, ...] = ("auroc",)) -> Reversals:
 
 def test_a_flip_between_networks_is_listed_with_both_sides(study: Study) -> None:
     table = study(turned, arms=CLOSE)
-    found = flips(table)
-    assert found.compared == {"networks": 14}  # pairs of six arms, but for that of two controls
-    (row,) = found.table[found.table["beyond"]].to_dict("records")
+    reversed_pairs = flips(table)
+    assert reversed_pairs.compared == {"networks": 14}  # pairs of six arms, but for that of two controls
+    (row,) = reversed_pairs.table[reversed_pairs.table["beyond"]].to_dict("records")
     assert {row["one"], row["other"]} == {"full", "fusion=early"}
     assert {row["here"], row["there"]} == {"STRING", "Specific"}
     wide = table.frame[table.frame["metric"] == "auroc"].pivot_table("value", ["network", "block"], "arm", "mean")
@@ -48,8 +48,8 @@ def test_networks_are_compared_over_blocks_that_both_have(study: Study) -> None:
     lacking = frame["network"].eq("STRING") & frame["block"].isin(["cell0", "cell1"])
     crashed = frame["arm"].eq("full") & frame["block"].eq("cell2") & frame["network"].eq("Specific")
     frame = frame.assign(status=frame["status"].mask(crashed, "oom"), value=frame["value"].mask(crashed, np.nan))
-    found = reversals(frame[~lacking], ("auroc",), 0.005).table
-    assert found.loc[found["beyond"], "blocks"].tolist() == [4]
+    reversed_pairs = reversals(frame[~lacking], ("auroc",), 0.005).table
+    assert reversed_pairs.loc[reversed_pairs["beyond"], "blocks"].tolist() == [4]
     single = frame[frame["network"].eq("Specific") | frame["block"].eq("cell6")]
     assert reversals(single, ("auroc",), 0.005).compared == {}  # one block in common flips by chance
 
@@ -69,8 +69,8 @@ def test_exams_and_metrics_are_compared_and_a_column_that_varies_inside_a_data_s
 
 def test_the_page_counts_flips_and_lists_those_beyond_the_margin(study: Study) -> None:
     analysis = analyse(study(turned, arms=CLOSE))
-    said = contribution_sentences(analysis)
-    assert "Between networks, the order of two arms flips in 1 of 14 pairs, 1 by more than ±0.01." in said
+    sentences = contribution_sentences(analysis)
+    assert "Between networks, the order of two arms flips in 1 of 14 pairs, 1 by more than ±0.01." in sentences
     (row,) = (r for r in contributions_context(analysis, [])["flips"] if r["over"] == "networks")
     assert "(STRING)" in row["ahead"] + row["behind"] and row["blocks"] == "7 blocks"
     assert "rank_reversals" in {table.name for table in contribution_exports(analysis)}

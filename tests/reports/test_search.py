@@ -1,4 +1,4 @@
-"""What reports say of a search and of tuned arms: numbers as in the files, the test sealed, every warning in sight."""
+"""Reports of a search and of tuned arms: numbers as in the files, the test sealed, every warning on the page."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def page_of(out: Path, page: Path, **how: Provenance) -> Path:
     return build_search(OutFolder(out).search, page, **how)
 
 
-def trial_frame(objectives: tuple[str, ...] = ("auroc",), asked: int = ASKED, seed: int = 1) -> pd.DataFrame:
+def trial_frame(objectives: tuple[str, ...] = ("auroc",), budget: int = ASKED, seed: int = 1) -> pd.DataFrame:
     """Trials as a search writes them: warm ones first, then the reference; fusion acts beside a graph alone."""
     rng = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
-    for number in range(WARM + asked):
+    for number in range(WARM + budget):
         warm, of_reference = number < WARM, number == WARM
         gnn = "gat" if of_reference else str(rng.choice(["gat", "gcn", "none"]))
         rate = 0.001 if of_reference else float(10 ** rng.uniform(-4, -2))
@@ -129,19 +129,19 @@ def search_record(trials: pd.DataFrame, objectives: tuple[str, ...]) -> dict[str
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Written:
+def write_search(tmp_path: Path) -> Written:
     """Write the folder of a study with a search, changed as a test needs it; returns OUT."""
 
     def make(
         objectives: tuple[str, ...] = ("auroc",),
-        asked: int = ASKED,
+        budget: int = ASKED,
         openings: int = 0,
         change: Callable[[pd.DataFrame], pd.DataFrame] = lambda trials: trials,
         **record: Any,
     ) -> Path:
         folder = tmp_path / "out" / "search"
         folder.mkdir(parents=True, exist_ok=True)
-        trials = change(trial_frame(objectives, asked))
+        trials = change(trial_frame(objectives, budget))
         trials.to_csv(folder / "trials.csv", index=False)
         (folder / "search.json").write_text(json.dumps(search_record(trials, objectives) | record))
         if openings:
@@ -174,10 +174,10 @@ def confirmed_frame(trials: pd.DataFrame, openings: int) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(openings=openings).astype({"number": "Int64"})
 
 
-def searched(out: Path) -> Search:
-    found = read_search(OutFolder(out).search)
-    assert found is not None
-    return found
+def search_of(out: Path) -> Search:
+    search = read_search(OutFolder(out).search)
+    assert search is not None
+    return search
 
 
 class TestReading:
@@ -185,14 +185,14 @@ class TestReading:
         assert read_search(SearchFolder(tmp_path)) is None
         assert read_tuning(tmp_path / "tuning.csv") is None
 
-    def test_levels_called_none_stay_levels(self, made: Written) -> None:
-        search = searched(made())
+    def test_levels_called_none_stay_levels(self, write_search: Written) -> None:
+        search = search_of(write_search())
         assert "none" in set(search.trials["param:gnn"])
         without = search.trials[search.trials["param:gnn"] == "none"]
         assert without[f"param:{HEADS}"].isna().all()
 
     @pytest.mark.parametrize(
-        ("name", "damage", "said"),
+        ("name", "damage", "message"),
         [
             ("search.json", lambda text: text[:-20], "not readable JSON"),
             ("search.json", lambda text: text.replace('"importances"', '"weights"'), "lacks 'importances'"),
@@ -226,77 +226,79 @@ class TestReading:
             ("confirmed.csv", lambda text: text.replace("openings", "opened"), "'openings'"),
         ],
     )
-    def test_a_damaged_file_is_named(self, made: Written, name: str, damage: Callable[[str], str], said: str) -> None:
-        file = made(openings=1) / "search" / name
+    def test_a_damaged_file_is_named(
+        self, write_search: Written, name: str, damage: Callable[[str], str], message: str
+    ) -> None:
+        file = write_search(openings=1) / "search" / name
         before = file.read_text()
         file.write_text(damage(before))
         assert file.read_text() != before
         with pytest.raises(ReportError) as refused:
             read_search(SearchFolder(file.parent))
-        assert said in str(refused.value)
+        assert message in str(refused.value)
         assert str(file) in str(refused.value)
 
-    def test_a_missing_table_is_named(self, made: Written) -> None:
-        out = made()
+    def test_a_missing_table_is_named(self, write_search: Written) -> None:
+        out = write_search()
         (out / "search" / "trials.csv").unlink()
         with pytest.raises(ReportError, match=r"trials\.csv.*missing"):
             read_search(OutFolder(out).search)
 
 
 class TestNumbers:
-    def test_the_best_so_far_is_that_of_complete_trials(self, made: Written) -> None:
-        out = made()
+    def test_the_best_so_far_is_that_of_complete_trials(self, write_search: Written) -> None:
+        out = write_search()
         raw = pd.read_csv(out / "search" / "trials.csv")
-        done = raw["objective:auroc"].where(raw["state"] == "complete")
-        wanted = [done.iloc[: i + 1].max() for i in range(len(raw))]
-        np.testing.assert_allclose(best_so_far(searched(out))["best_so_far"], wanted)
+        complete = raw["objective:auroc"].where(raw["state"] == "complete")
+        expected = [complete.iloc[: i + 1].max() for i in range(len(raw))]
+        np.testing.assert_allclose(best_so_far(search_of(out))["best_so_far"], expected)
 
-    def test_a_cost_is_best_where_it_is_least(self, made: Written) -> None:
-        out = made(("seconds", "auroc"))
+    def test_a_cost_is_best_where_it_is_least(self, write_search: Written) -> None:
+        out = write_search(("seconds", "auroc"))
         raw = pd.read_csv(out / "search" / "trials.csv")
-        done = raw[raw["state"] == "complete"].sort_values("objective:seconds")
-        assert list(best_trials(searched(out), 5)["number"]) == list(done["number"].head(5))
-        assert best_so_far(searched(out))["best_so_far"].is_monotonic_decreasing
+        complete = raw[raw["state"] == "complete"].sort_values("objective:seconds")
+        assert list(best_trials(search_of(out), 5)["number"]) == list(complete["number"].head(5))
+        assert best_so_far(search_of(out))["best_so_far"].is_monotonic_decreasing
 
-    def test_a_pruned_trial_is_never_the_best(self, made: Written) -> None:
+    def test_a_pruned_trial_is_never_the_best(self, write_search: Written) -> None:
         def flatter(trials: pd.DataFrame) -> pd.DataFrame:
             pruned = trials["state"] == "pruned"
             return trials.assign(**{"objective:auroc": trials["objective:auroc"].where(~pruned, 0.999)})
 
-        search = searched(made(change=flatter))
+        search = search_of(write_search(change=flatter))
         assert best_trials(search).iloc[0]["state"] == "complete"
         assert best_so_far(search)["best_so_far"].max() < 0.99
 
-    def test_arms_outside_of_the_space_are_not_compared_by_parameters(self, made: Written) -> None:
+    def test_arms_outside_of_the_space_are_not_compared_by_parameters(self, write_search: Written) -> None:
         def outside(trials: pd.DataFrame) -> pd.DataFrame:
             columns = [c for c in trials if c.startswith("param:")]
             trials.loc[trials["number"].isin([0, WARM]), columns] = None
             return trials
 
-        out = made(change=outside)
-        search = searched(out)
+        out = write_search(change=outside)
+        search = search_of(out)
         assert changes(search, search.trials.loc[0]) is None
         assert changes(search, search.trials.loc[WARM]) == []
-        assert any(said.startswith("gnn=") for said in changes(search, search.trials.loc[1]) or [])
+        assert any(difference.startswith("gnn=") for difference in changes(search, search.trials.loc[1]) or [])
         assert "The reference lies outside of the space" in read(page_of(out, out / "report")).text
 
-    def test_only_acting_parameters_that_differ_are_changes(self, made: Written) -> None:
-        search = searched(made())
+    def test_only_acting_parameters_that_differ_are_changes(self, write_search: Written) -> None:
+        search = search_of(write_search())
         reference = search.of_reference
         assert reference is not None and reference["number"] == WARM
         assert changes(search, reference) == []
         for _, trial in search.trials.iterrows():
-            said = dict(change.split("=", 1) for change in changes(search, trial) or [])
-            assert ("gnn" in said) == (trial["param:gnn"] != "gat")
-            assert not ({HEADS, "fusion"} & said.keys()) or trial["param:gnn"] != "none"
-            if HEADS in said:
-                assert said[HEADS] == trial[f"param:{HEADS}"] != "4"
+            changed = dict(change.split("=", 1) for change in changes(search, trial) or [])
+            assert ("gnn" in changed) == (trial["param:gnn"] != "gat")
+            assert not ({HEADS, "fusion"} & changed.keys()) or trial["param:gnn"] != "none"
+            if HEADS in changed:
+                assert changed[HEADS] == trial[f"param:{HEADS}"] != "4"
 
     @given(st.integers(2, 300))
-    def test_more_trials_flatter_more(self, n: int) -> None:
+    def test_more_trials_have_more_optimism(self, n: int) -> None:
         assert 0 < expected_maximum(n) < expected_maximum(n + 1)
 
-    def test_flattery_is_what_drawing_shows(self) -> None:
+    def test_optimism_is_that_of_drawn_maxima(self) -> None:
         drawn = np.random.default_rng(0).normal(size=(20_000, 50)).max(axis=1)
         assert expected_maximum(50) == pytest.approx(drawn.mean(), abs=0.02)
         assert expected_maximum(50) == pytest.approx(2.25, abs=0.01)
@@ -304,16 +306,16 @@ class TestNumbers:
 
 
 class TestSentences:
-    def test_before_confirmation_the_test_is_sealed_and_the_best_no_result(self, made: Written) -> None:
-        said = search_summary(searched(made()))
-        assert 2 <= len(said) <= 4
-        text = " ".join(said)
+    def test_before_confirmation_the_test_is_sealed_and_the_best_no_result(self, write_search: Written) -> None:
+        sentences = search_summary(search_of(write_search()))
+        assert 2 <= len(sentences) <= 4
+        text = " ".join(sentences)
         assert "The test is sealed: `knockout confirm` opens it once." in text
         assert "not a result: it is the maximum of" in text
         assert "optimism" not in text
 
-    def test_pruned_trials_are_no_draws_at_the_maximum(self, made: Written) -> None:
-        search = searched(made(trials=40))
+    def test_pruned_trials_are_no_draws_at_the_maximum(self, write_search: Written) -> None:
+        search = search_of(write_search(trials=40))
         complete, pruned = search.count("complete"), search.count("pruned")
         assert pruned and search.scores.notna().sum() == complete + pruned
         text = search_summary(search)[1]
@@ -321,60 +323,60 @@ class TestSentences:
         assert f"about {expected_maximum(complete):.1f} standard deviations" in text
         assert f"pruning {pruned} trials on the way adds to that" in text
 
-    def test_trials_are_counted_as_they_ended(self, made: Written) -> None:
-        out = made(trials=40)
+    def test_trials_are_counted_as_they_ended(self, write_search: Written) -> None:
+        out = write_search(trials=40)
         states = pd.read_csv(out / "search" / "trials.csv")["state"].value_counts()
-        text = search_summary(searched(out))[0]
+        text = search_summary(search_of(out))[0]
         assert f"{ASKED} of 40 trials asked for ended" in text
         assert f"{states['complete']} complete, {states['pruned']} pruned, {states['failed']} failed" in text
         assert f"{WARM} of them warm" in text
 
-    def test_after_confirmation_the_gap_stands_beside_the_test(self, made: Written) -> None:
-        out = made(openings=1)
+    def test_after_confirmation_the_gap_stands_beside_the_test(self, write_search: Written) -> None:
+        out = write_search(openings=1)
         best = pd.read_csv(out / "search" / "confirmed.csv").iloc[1]
-        text = " ".join(search_summary(searched(out)))
+        text = " ".join(search_summary(search_of(out)))
         assert "sealed" not in text and "Warning" not in text
         assert "optimism gap of +0.015" in text
         assert f"{best['test']:.3f} on the test" in text
         assert "its own gap, without having been chosen: +0.002" in text
 
-    def test_a_second_opening_is_told(self, made: Written) -> None:
-        search = searched(made(openings=3))
+    def test_a_second_opening_is_warned_about(self, write_search: Written) -> None:
+        search = search_of(write_search(openings=3))
         assert "the test was opened 3 times" in search_summary(search)[-1]
         assert [r.weight for r in search_refusals(search) if r.rule == "test opened"] == ["warning"]
 
-    def test_a_best_arm_found_after_the_confirmation_is_not_called_confirmed(self, made: Written) -> None:
-        out = made(openings=1)
+    def test_a_best_arm_found_after_the_confirmation_is_not_called_confirmed(self, write_search: Written) -> None:
+        out = write_search(openings=1)
         confirmed = pd.read_csv(out / "search" / "confirmed.csv").drop(index=1)
         confirmed.to_csv(out / "search" / "confirmed.csv", index=False)
-        assert "was not confirmed" in search_summary(searched(out))[2]
+        assert "was not confirmed" in search_summary(search_of(out))[2]
 
-    def test_an_unfinished_confirmation_has_no_score(self, made: Written) -> None:
-        out = made(openings=1)
+    def test_an_unfinished_confirmation_has_no_score(self, write_search: Written) -> None:
+        out = write_search(openings=1)
         confirmed = pd.read_csv(out / "search" / "confirmed.csv")
         confirmed[["validation", "test"]] = np.nan
         confirmed.to_csv(out / "search" / "confirmed.csv", index=False)
-        assert "has no score" in search_summary(searched(out))[2]
+        assert "has no score" in search_summary(search_of(out))[2]
         words = re.findall(
             r"\w+",
             re.sub(r"(?s)<script.*?</script>", "", page_of(out, out / "report").read_text()),
         )
         assert "nan" not in [word.lower() for word in words]
 
-    def test_an_exhausted_space_and_hours_are_told(self, made: Written) -> None:
-        assert "2.5 h) ended" in search_summary(searched(made(trials=None, hours=2.5)))[0]
-        assert "the space holds no more arms" in search_summary(searched(made(exhausted=True)))[0]
+    def test_an_exhausted_space_and_hours_are_stated(self, write_search: Written) -> None:
+        assert "2.5 h) ended" in search_summary(search_of(write_search(trials=None, hours=2.5)))[0]
+        assert "the space holds no more arms" in search_summary(search_of(write_search(exhausted=True)))[0]
 
-    def test_without_a_complete_trial_there_is_no_best(self, made: Written) -> None:
-        out = made(change=lambda trials: trials[trials["state"] == "failed"])
-        assert "No trial is complete" in search_summary(searched(out))[1]
+    def test_without_a_complete_trial_there_is_no_best(self, write_search: Written) -> None:
+        out = write_search(change=lambda trials: trials[trials["state"] == "failed"])
+        assert "No trial is complete" in search_summary(search_of(out))[1]
         assert "No trial is complete" in read(page_of(out, out / "report")).text
 
 
 class TestThePageOfASearch:
     @pytest.fixture
-    def page(self, made: Written) -> Path:
-        out = made()
+    def page(self, write_search: Written) -> Path:
+        out = write_search()
         return build_search(
             OutFolder(out).search, out / "report", provenance=Provenance(("knockout search study.yaml",))
         )
@@ -401,19 +403,19 @@ class TestThePageOfASearch:
 
     def test_it_ranks_the_ten_best(self, page: Path) -> None:
         raw = pd.read_csv(page.parents[1] / "search" / "trials.csv")
-        done = raw[raw["state"] == "complete"].sort_values("objective:auroc", ascending=False, kind="stable")
-        told = pd.read_csv(page.parent / "tables" / "search_best_trials.csv")
-        assert list(told["number"]) == list(done["number"].head(10))
-        assert f"{done['objective:auroc'].iloc[9]:.3f}" in read(page).text
+        complete = raw[raw["state"] == "complete"].sort_values("objective:auroc", ascending=False, kind="stable")
+        exported = pd.read_csv(page.parent / "tables" / "search_best_trials.csv")
+        assert list(exported["number"]) == list(complete["number"].head(10))
+        assert f"{complete['objective:auroc'].iloc[9]:.3f}" in read(page).text
 
     def test_the_space_is_listed(self, page: Path) -> None:
         text = read(page).text
         assert all(entry["name"] in text and entry["range"] in text for entry in SPACE)
 
-    def test_importances_of_few_trials_are_withheld(self, made: Written) -> None:
-        out = made(change=lambda trials: trials[trials["number"] < 9])
+    def test_importances_of_few_trials_are_withheld(self, write_search: Written) -> None:
+        out = write_search(change=lambda trials: trials[trials["number"] < 9])
         page = page_of(out, out / "report")
-        complete = searched(out).count("complete")
+        complete = search_of(out).count("complete")
         assert complete < 10
         assert f"Needs at least 10 complete trials; here {complete}." in read(page).text
         assert not list((page.parent / "figures").glob("*importances*"))
@@ -422,13 +424,13 @@ class TestThePageOfASearch:
         with pytest.raises(ReportError, match=r"search/search\.json"):
             page_of(tmp_path, tmp_path / "report")
 
-    def test_a_search_without_trials_has_a_page(self, made: Written) -> None:
-        out = made(change=lambda trials: trials.iloc[:0])
+    def test_a_search_without_trials_has_a_page(self, write_search: Written) -> None:
+        out = write_search(change=lambda trials: trials.iloc[:0])
         assert "No trial is complete" in read(page_of(out, out / "report")).text
 
-    def test_hostile_names_are_text(self, made: Written) -> None:
+    def test_hostile_names_are_text(self, write_search: Written) -> None:
         name = "<script>alert(1)</script> $x$"
-        out = made(openings=1, reference=name, storage="postgresql://me:secret@host/db")
+        out = write_search(openings=1, reference=name, storage="postgresql://me:secret@host/db")
         confirmed = pd.read_csv(out / "search" / "confirmed.csv").replace("full model", name)
         confirmed.to_csv(out / "search" / "confirmed.csv", index=False)
         page = page_of(out, out / "report")
@@ -436,19 +438,19 @@ class TestThePageOfASearch:
         assert name in read(page).text
         assert "secret" not in page.read_text() and "postgresql://host/db" in page.read_text()
 
-    def test_the_same_search_gives_the_same_page(self, made: Written, tmp_path: Path) -> None:
-        out = made(("auroc", "seconds"))
+    def test_the_same_search_gives_the_same_page(self, write_search: Written, tmp_path: Path) -> None:
+        out = write_search(("auroc", "seconds"))
         assert page_of(out, tmp_path / "a").read_bytes() == page_of(out, tmp_path / "b").read_bytes()
 
 
 class TestSeveralObjectives:
-    def test_the_front_is_drawn_and_listed(self, made: Written) -> None:
-        out = made(("auroc", "seconds", "parameters"))
+    def test_the_front_is_drawn_and_listed(self, write_search: Written) -> None:
+        out = write_search(("auroc", "seconds", "parameters"))
         page = page_of(out, out / "report")
-        search = searched(out)
-        told = pd.read_csv(page.parent / "tables" / "search_pareto.csv")
-        assert set(told["number"]) == set(search.front)
-        assert told["objective:auroc"].is_monotonic_decreasing
+        search = search_of(out)
+        exported = pd.read_csv(page.parent / "tables" / "search_pareto.csv")
+        assert set(exported["number"]) == set(search.front)
+        assert exported["objective:auroc"].is_monotonic_decreasing
         points = pd.read_csv(page.parent / "figures" / "search_pareto_seconds.csv")
         assert len(points) == search.count("complete")
         assert set(points[points["front"]]["number"]) == set(search.front)
@@ -458,14 +460,14 @@ class TestSeveralObjectives:
 
 class TestInsideTheReportOfAStudy:
     def test_findings_come_first_then_the_search(
-        self, study: Callable[..., Table], made: Written, tmp_path: Path
+        self, study: Callable[..., Table], write_search: Written, tmp_path: Path
     ) -> None:
-        page = write(analyse(study(blocks=2)), tmp_path / "page", search=searched(made(openings=2))).page
+        page = write(analyse(study(blocks=2)), tmp_path / "page", search=search_of(write_search(openings=2))).page
         html = page.read_text(encoding="utf-8")
         assert html.index('class="verdicts"') < html.index('id="search"') < html.index('id="refusals"')
         assert read(page).text.count("The test was opened 2 times") == 2  # where it is read, and among the warnings
-        told = pd.read_csv(page.parent / "tables" / "search_confirmed.csv")
-        np.testing.assert_allclose(told["gap"], told["search"] - told["validation"])
+        exported = pd.read_csv(page.parent / "tables" / "search_confirmed.csv")
+        np.testing.assert_allclose(exported["gap"], exported["search"] - exported["validation"])
         tex = (page.parent / "tables" / "search_confirmed.tex").read_text()
         assert r"\toprule" in tex and "+0.015" in tex
 
@@ -540,7 +542,7 @@ class TestTuning:
         assert "a budget of hours" in tuning_sentence(table)
         assert tuning_refusals(table) == ()
 
-    def test_rules_alone_are_tuned_by_nobody(self, tmp_path: Path) -> None:
+    def test_rules_alone_have_no_tuning(self, tmp_path: Path) -> None:
         file = tmp_path / "tuning.csv"
         file.write_text("arm,role,budget,trials,complete,pruned,failed\npcc,reference,0,0,0,0,0\n")
         table = read_tuning(file)
@@ -559,7 +561,7 @@ class TestOptionsWhileTheTestIsSealed:
     """No option of `knockout report` is ignored on a search that is not confirmed."""
 
     @pytest.mark.parametrize(
-        ("options", "said"),
+        ("options", "message"),
         [
             (["--metric", "auprc"], "--metric: this search was judged by auroc, not 'auprc'"),
             (["--reference", "other"], "--reference: the reference of this search is 'full model', not 'other'"),
@@ -570,13 +572,15 @@ class TestOptionsWhileTheTestIsSealed:
             (["--dataset", "cell"], "--dataset: the test"),
         ],
     )
-    def test_what_cannot_act_is_refused(self, made: Written, knockout: Any, options: list[str], said: str) -> None:
-        out = made()
-        done = knockout("report", out, *options)
-        assert done.code == 2 and said in done.err and not (out / "search" / "report").exists()
+    def test_what_cannot_act_is_refused(
+        self, write_search: Written, knockout: Any, options: list[str], message: str
+    ) -> None:
+        out = write_search()
+        completed = knockout("report", out, *options)
+        assert completed.code == 2 and message in completed.err and not (out / "search" / "report").exists()
 
-    def test_what_agrees_is_taken(self, made: Written, knockout: Any, tmp_path: Path) -> None:
-        out, page = made(), tmp_path / "page"
-        done = knockout("report", out, "--metric", "AUC-ROC", "--reference", "full model", "--out", page)
-        assert done.code == 0, done.err
+    def test_what_agrees_is_taken(self, write_search: Written, knockout: Any, tmp_path: Path) -> None:
+        out, page = write_search(), tmp_path / "page"
+        completed = knockout("report", out, "--metric", "AUC-ROC", "--reference", "full model", "--out", page)
+        assert completed.code == 0, completed.err
         assert (page / "report.html").exists() and not (out / "search" / "report").exists()

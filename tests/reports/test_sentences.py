@@ -1,4 +1,4 @@
-"""The opening sentences say what was found, in the reader's words, and nothing a refusal forbids."""
+"""The opening sentences state the findings in plain words, and nothing that a refusal forbids."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ def one_network(frame):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize("blocks", [1, 3, 6, *(pytest.param(n, marks=pytest.mark.slow) for n in (5, 7))])
-def test_there_are_at_most_three_short_ones_and_none_says_no_effect(study: Study, blocks: int) -> None:
+def test_there_are_at_most_three_short_ones_and_none_states_no_effect(study: Study, blocks: int) -> None:
     arms = {**ARMS, "contrast=off": ("arm", 0.80), **{f"gnn=g{i}": ("arm", 0.7 + i / 50) for i in range(5)}}
     for metric in ("auroc", "auprc"):
-        said = summary(analyse(replace(study(blocks=blocks, arms=arms), metric=metric)))
-        assert 1 <= len(said) <= 3 and all(s.endswith(".") for s in said)
-        assert all(len(s.split()) <= MOST_WORDS for s in said), said
-        assert "no effect" not in " ".join(said).lower()
+        sentences = summary(analyse(replace(study(blocks=blocks, arms=arms), metric=metric)))
+        assert 1 <= len(sentences) <= 3 and all(s.endswith(".") for s in sentences)
+        assert all(len(s.split()) <= MOST_WORDS for s in sentences), sentences
+        assert "no effect" not in " ".join(sentences).lower()
 
 
-def test_one_data_set_speaks_for_itself_only(study: Study) -> None:
+def test_one_data_set_has_no_claim_beyond_itself(study: Study) -> None:
     parts, gain, *_ = summary(analyse(study(one_network, blocks=1)))
     assert parts.startswith("On this data set alone, 2 of 3 arms differ from full; no claim goes beyond it.")
     assert gain.startswith("full beats the strongest control (degree) on STRING-cell0, by 0.09")
 
 
-def test_losing_to_a_control_is_said_plainly(study: Study) -> None:
+def test_losing_to_a_control_is_stated(study: Study) -> None:
     strong = {**ARMS, "degree": ("control", 0.9)}
     gain = summary(analyse(study(arms=strong)))[1]
     assert gain.startswith("full loses to the strongest control (degree) on all 14 data sets, by 0.")
 
 
-def test_no_controls_is_said(study: Study) -> None:
+def test_missing_controls_are_stated(study: Study) -> None:
     arms = {name: how for name, how in ARMS.items() if how[0] != "control"}
     assert summary(analyse(study(arms=arms)))[1].startswith("There is no control arm")
 
@@ -95,16 +95,18 @@ def test_blocks_that_failed_are_counted_against_the_cells_and_blocks_that_are_no
     tmp_path: Path,
 ) -> None:
     full, arm = [0.8 + 0.01 * i for i in range(7)], [0.7 + 0.011 * i for i in range(7)]
-    assert told(tmp_path, {"full": full, "x": [None, None, *arm[2:]]})[0] == "Against full, too few cells finished: x."
-    assert told(tmp_path, {"full": full[2:], "x": arm[2:]})[0] == "Against full, the design cannot tell: x."
+    assert (
+        opening(tmp_path, {"full": full, "x": [None, None, *arm[2:]]})[0] == "Against full, too few cells finished: x."
+    )
+    assert opening(tmp_path, {"full": full[2:], "x": arm[2:]})[0] == "Against full, the design cannot tell: x."
 
 
-def test_five_blocks_say_how_many_a_difference_needs(study: Study) -> None:
-    said = summary(analyse(study(blocks=5, noise=0.05)))
-    assert said[0].startswith("The design cannot tell") and "6 could" in said[2]
+def test_five_blocks_state_how_many_a_difference_needs(study: Study) -> None:
+    sentences = summary(analyse(study(blocks=5, noise=0.05)))
+    assert sentences[0].startswith("The design cannot tell") and "6 could" in sentences[2]
 
 
-def told(
+def opening(
     tmp_path: Path,
     scores: Mapping[str, Sequence[float | None]],
     reference: str | None = "full",
@@ -124,30 +126,30 @@ def told(
 
 
 def test_a_data_set_without_a_gain_is_counted_and_no_mean_taken_over_the_others(tmp_path: Path) -> None:
-    gain = told(tmp_path, {"full": [0.84, 0.85, None], "x": [0.8, 0.8, 0.8], "degree": [0.8, 0.8, 0.9]})[1]
+    gain = opening(tmp_path, {"full": [0.84, 0.85, None], "x": [0.8, 0.8, 0.8], "degree": [0.8, 0.8, 0.9]})[1]
     assert gain == "full beats the strongest control (degree) on 2 of 3 data sets; 1 data set not known."
-    none = told(tmp_path, {"full": [None] * 3, "x": [0.8] * 3, "degree": [0.7] * 3})[1]
+    none = opening(tmp_path, {"full": [None] * 3, "x": [0.8] * 3, "degree": [0.7] * 3})[1]
     assert none == "full cannot be held against a control: their cells are incomplete."
 
 
-def test_a_loss_on_average_is_told_beside_the_wins(tmp_path: Path) -> None:
-    gain = told(tmp_path, {"full": [0.84, 0.7, 0.81], "x": [0.8] * 3, "degree": [0.8] * 3})[1]
+def test_a_loss_on_average_is_stated_beside_the_wins(tmp_path: Path) -> None:
+    gain = opening(tmp_path, {"full": [0.84, 0.7, 0.81], "x": [0.8] * 3, "degree": [0.8] * 3})[1]
     assert gain == "full beats the strongest control (degree) on 2 of 3 data sets, yet loses 0.017 AUROC on average."
 
 
-def test_the_side_of_most_data_sets_is_told(tmp_path: Path) -> None:
+def test_the_side_of_most_data_sets_is_stated(tmp_path: Path) -> None:
     scores = {"full": [0.9, 0.7, 0.7], "x": [0.8] * 3, "degree": [0.79] * 3}
-    gain = told(tmp_path, scores)[1]
+    gain = opening(tmp_path, scores)[1]
     assert gain == "full loses to the strongest control (degree) on 2 of 3 data sets, by 0.023 AUROC on average."
     scores["full"] = [0.99, 0.75, 0.75]
-    gain = told(tmp_path, scores)[1]
+    gain = opening(tmp_path, scores)[1]
     assert gain == "full loses to the strongest control (degree) on 2 of 3 data sets, yet gains 0.040 AUROC on average."
 
 
 def test_level_with_a_control_is_no_loss(tmp_path: Path) -> None:
-    gain = told(tmp_path, {"full": [0.8] * 3, "x": [0.7] * 3, "degree": [0.8] * 3})[1]
+    gain = opening(tmp_path, {"full": [0.8] * 3, "x": [0.7] * 3, "degree": [0.8] * 3})[1]
     assert gain == "full is level with the strongest control (degree) on all 3 data sets."
-    gain = told(tmp_path, {"full": [0.9, 0.8, 0.8], "x": [0.7] * 3, "degree": [0.8] * 3})[1]
+    gain = opening(tmp_path, {"full": [0.9, 0.8, 0.8], "x": [0.7] * 3, "degree": [0.8] * 3})[1]
     assert gain == "full beats the strongest control (degree) on 1 of 3 data sets, by 0.033 AUROC on average."
 
 
@@ -170,14 +172,14 @@ def test_no_name_makes_a_sentence_long(tmp_path: Path, way: str) -> None:
             row = {"arm": arm, "role": role, "block": f"cell type {block}", "dataset": f"net {block}"}
             rows += [{**row, "repeat": r, "auroc": value + r / 1e4, "auprc_ratio": other + r / 1e4} for r in range(3)]
     pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
-    said = summary(analyse(load(tmp_path / "t.csv", ReportOptions(reference=long("full"), metric="auroc"))))
-    assert 1 <= len(said) <= 3 and all(len(sentence.split()) <= MOST_WORDS for sentence in said), said
+    sentences = summary(analyse(load(tmp_path / "t.csv", ReportOptions(reference=long("full"), metric="auroc"))))
+    assert 1 <= len(sentences) <= 3 and all(len(sentence.split()) <= MOST_WORDS for sentence in sentences), sentences
 
 
-def test_names_too_long_to_be_told_are_counted_after_their_word(tmp_path: Path) -> None:
+def test_arms_with_too_long_names_are_counted_after_their_word(tmp_path: Path) -> None:
     base = np.linspace(0.7, 0.8, 8)
     long = {f"{name} {'word ' * 30}": list(base - 0.03 - 0.001 * np.arange(8) * i) for i, name in enumerate("ab")}
-    assert told(tmp_path, {"full": list(base), **long})[0] == "Against full, worse: 2 arms."
+    assert opening(tmp_path, {"full": list(base), **long})[0] == "Against full, worse: 2 arms."
 
 
 def test_raw_auprc_is_never_averaged_over_data_sets(tmp_path: Path) -> None:
@@ -186,25 +188,25 @@ def test_raw_auprc_is_never_averaged_over_data_sets(tmp_path: Path) -> None:
         "x": [0.40, 0.06, 0.07, 0.08, 0.09, 0.10],
         "degree": [0.40, 0.051, 0.061, 0.071, 0.081, 0.091],
     }
-    gain = told(tmp_path, scores, metric="auprc")[1]
+    gain = opening(tmp_path, scores, metric="auprc")[1]
     assert gain == "full loses to the strongest control (degree) on 5 of 6 data sets."
 
 
-def test_without_a_reference_pairs_are_told(tmp_path: Path) -> None:
+def test_without_a_reference_pairs_are_named(tmp_path: Path) -> None:
     a, b = [0.8 + 0.01 * i for i in range(8)], [0.75 + 0.009 * i for i in range(8)]
-    assert told(tmp_path, {"a": a, "b": b}, None) == ["Better: a than b."]
-    assert told(tmp_path, {"a": a, "b": b}, None, "auprc") == ["Better: a than b."]
+    assert opening(tmp_path, {"a": a, "b": b}, None) == ["Better: a than b."]
+    assert opening(tmp_path, {"a": a, "b": b}, None, "auprc") == ["Better: a than b."]
 
 
-def test_an_established_improvement_is_said_plainly(study: Study) -> None:
+def test_an_established_improvement_is_stated(study: Study) -> None:
     arms = {"full": ("reference", 0.8), "gnn=none": ("arm", 0.85)}
     assert summary(analyse(study(arms=arms)))[0] == "Costs: gnn gat → none."
 
 
-def test_one_word_for_all_is_told_once(tmp_path: Path) -> None:
+def test_one_word_for_all_is_written_once(tmp_path: Path) -> None:
     base = np.linspace(0.7, 0.8, 12)
     worse = {f"m{i}": list(base - 0.02 * (i + 1) - 0.0001 * np.arange(12)) for i in range(6)}
-    assert told(tmp_path, {"full": list(base), **worse})[0] == "All 6 arms are worse than full."
+    assert opening(tmp_path, {"full": list(base), **worse})[0] == "All 6 arms are worse than full."
 
 
 def test_arms_without_factors_are_rivals_and_not_changes(study: Callable[..., Table]) -> None:
@@ -219,18 +221,18 @@ def test_baselines_and_parts_are_one_question(study: Study) -> None:
     assert [c.word for c in a.conclusions] == ["earns its keep", "worse"]
 
 
-def test_a_metric_that_points_the_other_way_is_told(study: Callable[..., Table]) -> None:
+def test_a_metric_that_points_the_other_way_is_named(study: Callable[..., Table]) -> None:
     def better_in_auroc(frame: pd.DataFrame) -> pd.DataFrame:
         mine = frame["arm"].isin(["gnn=none"]) & (frame["metric"] == "auroc")
         return frame.assign(value=frame["value"] + 0.12 * mine)
 
-    said = summary(analyse(study(better_in_auroc)))
-    assert said[2] == "gnn=none is better on AUROC, worse on AUPRC ratio."
+    sentences = summary(analyse(study(better_in_auroc)))
+    assert sentences[2] == "gnn=none is better on AUROC, worse on AUPRC ratio."
 
 
 def test_search_trials_are_not_compared(study: Study) -> None:
-    said = summary(analyse(study(lambda f: f.assign(trial=1))))
-    assert said[0].startswith("No arm is compared with another: The table holds trials")
+    sentences = summary(analyse(study(lambda f: f.assign(trial=1))))
+    assert sentences[0].startswith("No arm is compared with another: The table holds trials")
 
 
 def test_the_end_of_an_interval_keeps_its_side_of_zero() -> None:

@@ -48,13 +48,13 @@ def difference(values: pd.DataFrame, design: pd.DataFrame, row: dict[str, str]) 
 def test_simple_effects_are_the_tests_of_findings_corrected_factor_by_factor() -> None:
     design = crossing(**LEVELS)
     values = scores(design, mixed=0.04)
-    found = factorial(values, design, "auroc", reference="gat+late+off")
-    assert found is not None
-    simple = found.simple.set_index(["factor", "level", "at_level"])
-    assert set(found.simple["at_factor"]) == {"gnn", "fusion"}  # further factors are averaged over
-    families = found.simple.groupby(["factor", "at_factor"]).size()
+    fit = factorial(values, design, "auroc", reference="gat+late+off")
+    assert fit is not None
+    simple = fit.simple.set_index(["factor", "level", "at_level"])
+    assert set(fit.simple["at_factor"]) == {"gnn", "fusion"}  # further factors are averaged over
+    families = fit.simple.groupby(["factor", "at_factor"]).size()
     assert families.to_dict() == {("gnn", "fusion"): 4, ("fusion", "gnn"): 3}
-    for _, family in found.simple.groupby(["factor", "at_factor"]):
+    for _, family in fit.simple.groupby(["factor", "at_factor"]):
         differences = np.stack([difference(values, design, row) for row in family.to_dict("records")], axis=1)
         mean, low, high = simultaneous(differences)
         for name, expected in {"mean_difference": mean, "low": low, "high": high, "p": step_down(differences)}.items():

@@ -1,4 +1,4 @@
-"""What each arm reached, beside the reference and the strongest control: told be a test possible or not."""
+"""What each arm reached, beside the reference and the strongest control: reported with or without a test."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_mean_ranks_refuse_incomplete_or_few_blocks(test: Callable[..., pd.DataF
 
 
 @pytest.mark.filterwarnings("error")
-def test_conover_where_all_blocks_rank_alike_says_no_more_than_the_blocks_of_a_pair() -> None:
+def test_conover_where_all_blocks_rank_alike_is_no_stronger_than_the_blocks_of_a_pair() -> None:
     """6 blocks, 3 arms: 2 / 2 ** 6 for each pair, times 3 for Holm; arms tied in every block do not differ."""
     same = pd.DataFrame([[1.0, 2.0, 3.0]] * 6, columns=ARMS[:3])
     assert conover(same).loc["a", ["b", "c"]].tolist() == pytest.approx([3 * 2 / 2**6] * 2)

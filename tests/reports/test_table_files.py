@@ -1,4 +1,4 @@
-"""Tables as spreadsheets of any country save them are read, or it is said how to save them."""
+"""Tables as spreadsheets of any country save them are read, or the message says how to save them."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def test_another_separator(read: Read) -> None:
 
 
 class TestNotThere:
-    """A table that is not there: the nearest of all that lies beside it, files and studies alike."""
+    """A table that is not there: the message names the nearest file or study beside it."""
 
-    def said(self, path: Path) -> str:
+    def message_of(self, path: Path) -> str:
         with pytest.raises(ReportError) as caught:
             load(path)
         return str(caught.value)
@@ -76,13 +76,15 @@ class TestNotThere:
     def test_the_nearest_is_sought_among_all(self, tmp_path: Path) -> None:
         for name in [*(f"a{i:02}.csv" for i in range(20)), "zebra.csv"]:
             (tmp_path / name).touch()
-        said = self.said(tmp_path / "zebr.csv")
-        assert f"{tmp_path}/zebr.csv: no such file or folder. Did you mean 'zebra.csv'?" in said
-        assert said.endswith("Beside it: a00.csv, " + ", ".join(f"a{i:02}.csv" for i in range(1, 12)) + " and 9 more.")
+        message = self.message_of(tmp_path / "zebr.csv")
+        assert f"{tmp_path}/zebr.csv: no such file or folder. Did you mean 'zebra.csv'?" in message
+        assert message.endswith(
+            "Beside it: a00.csv, " + ", ".join(f"a{i:02}.csv" for i in range(1, 12)) + " and 9 more."
+        )
 
     def test_the_same_ending_is_no_likeness(self, tmp_path: Path) -> None:
         (tmp_path / "one.csv").touch()
-        assert "Did you mean" not in self.said(tmp_path / "nosuch.csv")
+        assert "Did you mean" not in self.message_of(tmp_path / "nosuch.csv")
 
     def test_folders_of_studies_are_meant_too(self, tmp_path: Path) -> None:
         for name in ("results", "resolution", "deep/search"):
@@ -90,22 +92,22 @@ class TestNotThere:
         (tmp_path / "results" / "plan.json").touch()
         (tmp_path / "deep" / "search" / "search.json").touch()
         (tmp_path / "notes.md").touch()
-        said = self.said(tmp_path / "resuls")
-        assert "Did you mean 'results'? Beside it: deep, results." in said
+        message = self.message_of(tmp_path / "resuls")
+        assert "Did you mean 'results'? Beside it: deep, results." in message
 
     def test_another_ending(self, tmp_path: Path) -> None:
         for name in ("mine.csv", "mine.tsv", "mine.parquet"):
             (tmp_path / name).touch()
-        assert "Did you mean 'mine.parquet'?" in self.said(tmp_path / "mine.parq")
-        assert "Did you mean 'mine.csv'?" in self.said(tmp_path / "mine")
+        assert "Did you mean 'mine.parquet'?" in self.message_of(tmp_path / "mine.parq")
+        assert "Did you mean 'mine.csv'?" in self.message_of(tmp_path / "mine")
 
     def test_nothing_beside_it(self, tmp_path: Path) -> None:
-        assert self.said(tmp_path / "x.csv").endswith("no such file or folder. No table or study lies beside it.")
-        said = self.said(tmp_path / "gone" / "x.csv")
-        assert said.endswith(f"no such file or folder; {tmp_path / 'gone'} is not there either.")
+        assert self.message_of(tmp_path / "x.csv").endswith("no such file or folder. No table or study lies beside it.")
+        message = self.message_of(tmp_path / "gone" / "x.csv")
+        assert message.endswith(f"no such file or folder; {tmp_path / 'gone'} is not there either.")
 
     def test_a_folder_is_no_table(self, tmp_path: Path) -> None:
-        assert "this is a folder; give a .csv, .tsv, .txt or .parquet file" in self.said(tmp_path)
+        assert "this is a folder; give a .csv, .tsv, .txt or .parquet file" in self.message_of(tmp_path)
 
 
 class TestRowsFitTheHeader:
@@ -125,7 +127,7 @@ class TestRowsFitTheHeader:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "the file is empty"),
         (b"\n \n", "only one column|the file is empty"),
@@ -143,8 +145,8 @@ class TestRowsFitTheHeader:
         (b"method,cell,repeat,auroc\na,x,1e300,0.7\n", "row 2: repeat '1e300' is not a whole number"),
     ],
 )
-def test_what_is_no_table_is_one_message(read: Read, content: bytes, said: str) -> None:
-    with pytest.raises(ReportError, match=said):
+def test_what_is_no_table_is_one_message(read: Read, content: bytes, message: str) -> None:
+    with pytest.raises(ReportError, match=message):
         read(content)
 
 

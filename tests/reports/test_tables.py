@@ -1,4 +1,4 @@
-"""A table that cannot be analysed is refused in words: what was given, what exists, where."""
+"""A table that cannot be analysed is refused with a message: what was given, what exists, where."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_study_layout_needs_no_words(study: Callable[..., Table]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "message"),
     [
         (
             {"arm": "metod"},
@@ -66,8 +66,8 @@ def test_the_study_layout_needs_no_words(study: Callable[..., Table]) -> None:
         ({"block": "cell", "reference": "A"}, "unknown reference arm 'A'. Did you mean 'a'"),
     ],
 )
-def test_unknown_names(csv: Callable[[str], Path], how: dict[str, str], said: str) -> None:
-    with pytest.raises(ReportError, match=said):
+def test_unknown_names(csv: Callable[[str], Path], how: dict[str, str], message: str) -> None:
+    with pytest.raises(ReportError, match=message):
         load(csv(WIDE), ReportOptions(**how))
 
 
@@ -78,7 +78,7 @@ def test_unknown_metric_of_a_study(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("b,x,0.6", "b,x,high", r"mine.csv, row 4: auroc is 'high', not a finite number"),
         ("b,x,0.6", "b,x,", r"mine.csv, row 4: auroc is empty"),
@@ -88,8 +88,8 @@ def test_unknown_metric_of_a_study(tmp_path: Path) -> None:
         ("b,y,0.5", "b,x,0.5", r"row 5: 2 rows measure the same thing: arm 'b' on 'x'.*\(rows 4, 5\)"),
     ],
 )
-def test_wrong_rows_are_named(csv: Callable[[str], Path], old: str, new: str, said: str) -> None:
-    with pytest.raises(ReportError, match=said):
+def test_wrong_rows_are_named(csv: Callable[[str], Path], old: str, new: str, message: str) -> None:
+    with pytest.raises(ReportError, match=message):
         load(csv(WIDE.replace(old, new)), ReportOptions(arm="method", block="cell", metric="auroc"))
 
 
@@ -104,7 +104,7 @@ def test_a_failed_row_may_be_empty(csv: Callable[[str], Path]) -> None:
     assert frame.loc[frame["arm"] == "b", "value"].isna().all()
 
 
-def test_a_score_beside_a_failure_is_not_believed(csv: Callable[[str], Path]) -> None:
+def test_a_score_beside_a_failure_is_ignored(csv: Callable[[str], Path]) -> None:
     text = "method,cell,auroc,status\na,x,0.7,ok\nb,x,0.99,diverged\n"
     frame = load(csv(text), ReportOptions(block="cell")).frame
     assert frame.loc[frame["arm"] == "b", "value"].isna().all()
@@ -175,7 +175,7 @@ def test_the_cell_type_of_a_study_is_its_block_not_what_was_trained(study: Calla
 
 
 class TestOptions:
-    """An option that says nothing, or the same thing twice, is a slip of the one who typed it."""
+    """An option that is empty or names a column twice is refused."""
 
     TEXT = "method,cell,dataset,auroc\na,x,d1,0.7\na,y,d2,0.8\nb,x,d1,0.6\nb,y,d2,0.5\n"
 
@@ -218,37 +218,37 @@ class TestOptions:
 
 
 class TestRepeated:
-    """Rows that measure one thing twice: repetitions come to mind first, independent units last."""
+    """Rows that measure one thing twice: the advice names repeats first, independent units last."""
 
     TEXT = "method,cell,fold,auroc\na,x,1,0.7\na,x,2,0.8\nb,x,1,0.6\n"
 
-    def said(self, path: Path) -> str:
+    def message_of(self, path: Path) -> str:
         with pytest.raises(ReportError) as caught:
             load(path)
         return str(caught.value)
 
     def test_the_order_of_advice(self, csv: Callable[[str], Path]) -> None:
-        said = self.said(csv(self.TEXT))
-        places = [said.index(words) for words in ("'repeat'", "'seed'", "'run'", "--dataset", "--arm", "--block")]
+        message = self.message_of(csv(self.TEXT))
+        places = [message.index(words) for words in ("'repeat'", "'seed'", "'run'", "--dataset", "--arm", "--block")]
         assert places == sorted(places)
-        assert "(rows 2, 3)" in said and "Rows 2 and 3 differ in column 'fold'." in said
+        assert "(rows 2, 3)" in message and "Rows 2 and 3 differ in column 'fold'." in message
 
-    def test_scores_and_costs_do_not_tell_rows_apart(self, csv: Callable[[str], Path]) -> None:
-        said = self.said(csv("method,cell,seconds,AUC,auprc\na,x,1,0.7,0.1\na,x,2,0.8,0.2\n"))
-        assert "Only scores and records of the run tell rows 2 and 3 apart." in said and "'repeat'" in said
+    def test_scores_and_costs_do_not_distinguish_rows(self, csv: Callable[[str], Path]) -> None:
+        message = self.message_of(csv("method,cell,seconds,AUC,auprc\na,x,1,0.7,0.1\na,x,2,0.8,0.2\n"))
+        assert "Only scores and records of the run tell rows 2 and 3 apart." in message and "'repeat'" in message
 
     def test_several_columns(self, csv: Callable[[str], Path]) -> None:
-        assert "differ in columns 'fold', 'lr'." in self.said(
+        assert "differ in columns 'fold', 'lr'." in self.message_of(
             csv("method,fold,lr,cell,auroc\na,1,2,x,.7\na,2,3,x,.8\n")
         )
 
-    def test_a_row_that_stands_there_twice(self, csv: Callable[[str], Path]) -> None:
-        said = self.said(csv("method,cell,note,auroc\na,x,,0.7\na,x,,0.7\n"))
-        assert "Rows 2 and 3 are the same; delete one." in said and "--block" not in said
+    def test_a_duplicated_row(self, csv: Callable[[str], Path]) -> None:
+        message = self.message_of(csv("method,cell,note,auroc\na,x,,0.7\na,x,,0.7\n"))
+        assert "Rows 2 and 3 are the same; delete one." in message and "--block" not in message
 
     def test_of_a_long_table(self, csv: Callable[[str], Path]) -> None:
-        said = self.said(csv("method,cell,fold,metric,value\na,x,1,auroc,0.7\na,x,2,auroc,0.8\n"))
-        assert "Rows 2 and 3 differ in column 'fold'." in said
+        message = self.message_of(csv("method,cell,fold,metric,value\na,x,1,auroc,0.7\na,x,2,auroc,0.8\n"))
+        assert "Rows 2 and 3 differ in column 'fold'." in message
 
 
 def own_table(folder: Path, metric: str) -> Path:

@@ -31,15 +31,15 @@ PAIRS = 600
 
 
 def predicted(table: Table, folder: Path, expression: float, folds: int = 1) -> Predictions:
-    """Give cells predictions: topology and arms know half of the truth, the reference also what expression shows."""
+    """Give cells predictions: topology and arms score half of the signal, the reference also that of expression."""
     (folder / "predictions").mkdir()
     for (dataset, repeat), cells in table.frame.groupby(["dataset", "repeat"]):
         rng = np.random.default_rng([len(str(dataset)), int(str(repeat))])
-        graph, seen = rng.normal(size=(2, PAIRS))
-        label = (graph + seen + rng.normal(size=PAIRS) > 1.5).astype(np.int8)
+        graph, signal = rng.normal(size=(2, PAIRS))
+        label = (graph + signal + rng.normal(size=PAIRS) > 1.5).astype(np.int8)
         scores = {
             "topology": graph + 0.3 * rng.normal(size=PAIRS),
-            "full": 10 * (graph + expression * seen) + 3 * rng.normal(size=PAIRS),
+            "full": 10 * (graph + expression * signal) + 3 * rng.normal(size=PAIRS),
             "noise": graph + 0.5 * rng.normal(size=PAIRS),
             "gnn=none": rng.normal(size=PAIRS),
         }
@@ -53,11 +53,11 @@ def predicted(table: Table, folder: Path, expression: float, folds: int = 1) -> 
             }
         )
         for arm, cell in cells[["arm", "cell"]].drop_duplicates().itertuples(index=False):
-            shuffled = frame.assign(score=scores[arm]).sample(frac=1, random_state=0)  # nobody promises an order
+            shuffled = frame.assign(score=scores[arm]).sample(frac=1, random_state=0)  # the order of rows is not fixed
             shuffled.to_parquet(folder / "predictions" / f"{cell}.parquet", index=False)
-    found = Predictions.beside(OutFolder(folder).table, OutFolder(folder).predictions_folder)
-    assert found is not None
-    return found
+    predictions = Predictions.beside(OutFolder(folder).table, OutFolder(folder).predictions_folder)
+    assert predictions is not None
+    return predictions
 
 
 def test_what_expression_shows_is_added_to_topology(study: Study, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_what_expression_shows_is_added_to_topology(study: Study, tmp_path: Path
     assert summary(a, beyond)[2].startswith("On top of topology, expression adds +0.")
 
 
-def test_raw_auprc_has_no_mean_over_networks_and_what_is_left_out_is_said(study: Study, tmp_path: Path) -> None:
+def test_raw_auprc_has_no_mean_over_networks_and_what_is_left_out_is_stated(study: Study, tmp_path: Path) -> None:
     table = replace(study(blocks=3, repeats=2, arms=ARMS), metric="auprc")
     a = analyse(table)
     beyond = beyond_topology(a, predicted(table, tmp_path, expression=1.0).every_part)
@@ -87,12 +87,12 @@ def test_expression_that_shows_nothing_adds_nothing(study: Study, tmp_path: Path
     assert beyond.effects is not None and abs(beyond.effects["auroc"].mean) < 0.01
 
 
-def test_one_repeat_of_one_data_set_is_told_without_an_interval(study: Study, tmp_path: Path) -> None:
+def test_one_repeat_of_one_data_set_is_stated_without_an_interval(study: Study, tmp_path: Path) -> None:
     table = study(lambda frame: frame[frame["network"] == "STRING"], blocks=1, repeats=1, arms=ARMS)
     a = analyse(table)
-    said = summary(a, beyond_topology(a, predicted(table, tmp_path, expression=1.0).every_part))[2]
-    assert said.startswith("On top of topology, expression adds +0.") and "interval" not in said
-    assert said.endswith(f" AUROC on one repeat of {a.datasets[0]}.")
+    sentence = summary(a, beyond_topology(a, predicted(table, tmp_path, expression=1.0).every_part))[2]
+    assert sentence.startswith("On top of topology, expression adds +0.") and "interval" not in sentence
+    assert sentence.endswith(f" AUROC on one repeat of {a.datasets[0]}.")
 
 
 def test_each_fold_is_weighed_by_its_own_validation(study: Study, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_each_fold_is_weighed_by_its_own_validation(study: Study, tmp_path: Path
 
 
 @pytest.mark.parametrize("lacking", ["topology", "noise"])
-def test_without_a_control_it_is_said_which(study: Study, tmp_path: Path, lacking: str) -> None:
+def test_a_missing_control_is_named(study: Study, tmp_path: Path, lacking: str) -> None:
     table = study(blocks=1, arms={arm: how for arm, how in ARMS.items() if arm != lacking})
     beyond = beyond_topology(analyse(table), predicted(table, tmp_path, expression=1.0).every_part)
     assert beyond.note == f"this table lacks the control {lacking}" and not beyond.gains
@@ -131,7 +131,7 @@ def test_predictions_of_the_test_alone_are_not_weighed(study: Study, tmp_path: P
     assert beyond.note == "no repeat has validation predictions of all three arms"
 
 
-def test_the_page_says_what_expression_adds(study: Study, tmp_path: Path) -> None:
+def test_the_page_states_what_expression_adds(study: Study, tmp_path: Path) -> None:
     table = study(blocks=2, repeats=2, arms=ARMS)
     page = write(analyse(table), tmp_path / "report", predictions=predicted(table, tmp_path, expression=1.0)).page
     html = page.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What scores vary by: components against statsmodels' REML and a simulation, and what a table cannot tell apart."""
+"""What scores vary by: components against statsmodels' REML and a simulation, and inseparable sources."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_a_balanced_table_has_the_components_of_reml(mean: str, step: float) -> 
         inside = {"dataset": "0 + C(dataset)"}
         fit = MixedLM.from_formula(mean, frame, groups="block", re_formula="1", vc_formula=inside).fit(reml=True)
     reml = np.array([float(np.asarray(fit.cov_re)[0, 0]), float(fit.vcomp[0]), fit.scale])
-    found = components(y[:, None], levels, network[:, None] if step else None)[:, 0]
-    assert found == pytest.approx(reml, rel=0.01) and (found > 0).all()
+    estimates = components(y[:, None], levels, network[:, None] if step else None)[:, 0]
+    assert estimates == pytest.approx(reml, rel=0.01) and (estimates > 0).all()
 
 
 def test_an_unbalanced_table_is_right_on_average() -> None:
@@ -52,9 +52,9 @@ def test_an_unbalanced_table_is_right_on_average() -> None:
         np.random.default_rng(1),
         (3.0, 2.0, 1.0),
     )
-    found = components(np.column_stack([drawn(levels, truth, rng) for _ in range(3000)]), levels).T
-    error = found.std(axis=0) / np.sqrt(len(found))
-    assert (np.abs(found.mean(axis=0) - np.square(truth)) < 4 * error).all()
+    estimates = components(np.column_stack([drawn(levels, truth, rng) for _ in range(3000)]), levels).T
+    error = estimates.std(axis=0) / np.sqrt(len(estimates))
+    assert (np.abs(estimates.mean(axis=0) - np.square(truth)) < 4 * error).all()
 
 
 def test_the_error_of_a_mean_is_that_of_a_mean_of_means() -> None:
@@ -67,11 +67,11 @@ def test_the_error_of_a_mean_is_that_of_a_mean_of_means() -> None:
 
 
 def sources(table: Table, frame: pd.DataFrame | None = None) -> list[str]:
-    found = shares(table.frame if frame is None else frame, table.reference, "auroc")
-    return [] if found is None else found.table["source"].tolist()
+    variance = shares(table.frame if frame is None else frame, table.reference, "auroc")
+    return [] if variance is None else variance.table["source"].tolist()
 
 
-def test_what_a_table_cannot_tell_apart_is_one_source(study: Study) -> None:
+def test_sources_that_a_table_cannot_separate_are_one(study: Study) -> None:
     table = study()
     frame = table.frame
     assert sources(table) == ["block", "data set", "split + initial weights"]
@@ -86,23 +86,23 @@ def test_what_a_table_cannot_tell_apart_is_one_source(study: Study) -> None:
     assert sources(table, once) == [] == sources(table, frame.iloc[:0])
 
 
-def test_the_worth_of_blocks_is_seen_and_differences_forget_it(study: Study) -> None:
+def test_the_variance_of_blocks_is_in_scores_and_not_in_differences(study: Study) -> None:
     """Blocks and repeats shift all arms alike: scores vary by them, differences do not."""
     analysis = analyse(study())
-    found = analysis.contributions.shares
-    assert found is not None and found.arms == 3
-    by_source = found.table.set_index("source")
+    variance = analysis.contributions.shares
+    assert variance is not None and variance.arms == 3
+    by_source = variance.table.set_index("source")
     assert by_source.loc["block", "units"] == 7 and by_source.loc["data set", "units"] == 14
     sd = np.sqrt(by_source[["variance_score", "variance_difference"]])
     assert sd.loc["block", "variance_score"] > 3 * sd.loc["block", "variance_difference"]
     assert sd.loc["split + initial weights"].tolist() == pytest.approx([0.014, 0.014], abs=0.004)
-    assert found.table["share_error"].sum() == pytest.approx(1.0)
+    assert variance.table["share_error"].sum() == pytest.approx(1.0)
     rows = contributions_context(analysis, [])["shares"]
     assert rows[0]["units"] == "7" and rows[0]["score"].endswith(" %)")
     assert any("of a mean difference's error" in sentence for sentence in contribution_sentences(analysis))
 
 
-def test_what_networks_differ_by_in_all_blocks_is_no_chance(study: Study) -> None:
+def test_a_constant_between_networks_is_no_variance(study: Study) -> None:
     """Networks are chosen: a constant between them changes no component, where blocks cross them."""
     table = study()
     easier = table.frame["value"] + 0.1 * table.frame["network"].eq("STRING")
@@ -118,7 +118,7 @@ def test_what_networks_differ_by_in_all_blocks_is_no_chance(study: Study) -> Non
 
 def test_arms_with_failed_cells_are_left_out_and_without_a_reference_there_is_no_difference(study: Study) -> None:
     table = study(failed={("gnn=none", "cell1")})
-    found = shares(table.frame, "full", "auroc")
+    variance = shares(table.frame, "full", "auroc")
     alone = shares(table.frame, None, "auroc")
-    assert found is not None and found.arms == 2
+    assert variance is not None and variance.arms == 2
     assert alone is not None and alone.table[["variance_difference", "share_error"]].isna().all(axis=None)

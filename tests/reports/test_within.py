@@ -1,4 +1,4 @@
-"""One data set alone: repeats that split its edges anew share many of them, and no p pretends otherwise."""
+"""One data set alone: repeats that split its edges anew share many of them, and every p accounts for that."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def pair(a: Analysis, arm: str = "gnn=none") -> Paired:
     ],
 )
 def test_what_repeats_share_is_read_off_the_table(study: Study, change: Change, ratio: float | None, why: str) -> None:
-    found = exams(study(lambda f: change(one_metric(f)), blocks=1).frame)
-    assert len(found) == 2
-    for known in found.values():
-        assert known == Exams(pytest.approx(ratio) if ratio is not None else None, known.why)
-        assert why in known.why and bool(known.why) == bool(why)
+    overlaps = exams(study(lambda f: change(one_metric(f)), blocks=1).frame)
+    assert len(overlaps) == 2
+    for exam in overlaps.values():
+        assert exam == Exams(pytest.approx(ratio) if ratio is not None else None, exam.why)
+        assert why in exam.why and bool(exam.why) == bool(why)
 
 
 def test_shared_edges_widen_the_interval_and_raise_p(study: Study) -> None:
@@ -73,10 +73,10 @@ def test_shared_edges_widen_the_interval_and_raise_p(study: Study) -> None:
 
 
 def test_arms_of_one_data_set_and_metric_are_one_family_and_a_failed_one_counts(study: Study) -> None:
-    found = analyse(study(one_network, blocks=1, repeats=4)).paired
-    assert {p.arm for p in found} == {"gnn=none", "fusion=early", "pcc"}
-    raw = [p.test.p for p in found if p.test]
-    assert [p.p_holm for p in found] == pytest.approx(holm(raw).tolist())  # type: ignore[arg-type]
+    comparisons = analyse(study(one_network, blocks=1, repeats=4)).paired
+    assert {p.arm for p in comparisons} == {"gnn=none", "fusion=early", "pcc"}
+    raw = [p.test.p for p in comparisons if p.test]
+    assert [p.p_holm for p in comparisons] == pytest.approx(holm(raw).tolist())  # type: ignore[arg-type]
     dead = analyse(study(one_network, blocks=1, repeats=4, failed={("pcc", "cell0")}))
     raw = [p.test.p for p in dead.paired if p.test]
     assert len(raw) == 2 and min(p.p_holm for p in dead.paired if p.p_holm) == pytest.approx(3 * min(raw))
@@ -112,7 +112,7 @@ ON_ONE = "STRING-cell0"
     [
         (lambda f: (f["arm"] == "degree") & (f["repeat"] == 0), "oom", "degree failed 1 of 3 repeats"),
         (lambda f: (f["arm"] == "degree") & (f["repeat"] == 0), "", "degree lacks 1 of 3 repeats"),
-        (lambda f: f["arm"] == "noise", "oom", "noise failed 3 of 3 repeats"),  # it might have been any good
+        (lambda f: f["arm"] == "noise", "oom", "noise failed 3 of 3 repeats"),  # its scores are unknown
         (lambda f: f["arm"] == "noise", "", "noise lacks 3 of 3 repeats"),
         (lambda f: f["arm"].isin(["full", "degree"]), "", "neither full nor degree was run"),
         (lambda f: (f["arm"] == "full") & (f["repeat"] < 2), "oom", "full failed 2 of 3 repeats"),
@@ -122,9 +122,9 @@ def test_no_gain_is_stated_over_the_controls_that_happened_to_finish(
     study: Study, where: Change, status: str, note: str
 ) -> None:
     on_one = broken(lambda f: where(f) & (f["dataset"] == ON_ONE), status)
-    found = {g.dataset: g for g in analyse(study(on_one, blocks=2)).gains}
-    assert len(found) == 4 and found[ON_ONE].note == note and math.isnan(found[ON_ONE].mean)
-    assert all(g.note == "" and g.against == "degree" for d, g in found.items() if d != ON_ONE)
+    gains = {g.dataset: g for g in analyse(study(on_one, blocks=2)).gains}
+    assert len(gains) == 4 and gains[ON_ONE].note == note and math.isnan(gains[ON_ONE].mean)
+    assert all(g.note == "" and g.against == "degree" for d, g in gains.items() if d != ON_ONE)
 
 
 def test_a_weak_control_that_failed_a_repeat_takes_no_gain_away(study: Study) -> None:
@@ -138,23 +138,23 @@ def test_a_control_without_a_metric_leaves_no_gain_in_it(study: Study) -> None:
     assert notes == {"auroc": "", "auprc": "degree lacks 3 of 3 repeats", "auprc_ratio": "degree lacks 3 of 3 repeats"}
 
 
-def shown(a: Analysis) -> dict[str, Any]:
+def page_context(a: Analysis) -> dict[str, Any]:
     return context(a, [], audit(a), beyond_topology(a, None), Provenance())
 
 
 def page(a: Analysis) -> str:
-    return _render("report.html.j2", shown(a))
+    return _render("report.html.j2", page_context(a))
 
 
 def test_two_repeats_have_no_p(study: Study) -> None:
-    found = pair(analyse(study(one_network, blocks=1, repeats=2)))
-    assert found.test is None and found.p_holm is None and found.low < found.mean < found.high
+    comparison = pair(analyse(study(one_network, blocks=1, repeats=2)))
+    assert comparison.test is None and comparison.p_holm is None and comparison.low < comparison.mean < comparison.high
 
 
-def test_what_is_not_known_is_said_and_not_tested(study: Study) -> None:
+def test_an_unknown_overlap_is_stated_and_not_tested(study: Study) -> None:
     a = analyse(study(lambda f: one_network(f).drop(columns="test_share"), blocks=1))
-    found = pair(a)
-    assert found.test is None and found.ratio is None and found.low < found.mean < found.high
+    comparison = pair(a)
+    assert comparison.test is None and comparison.ratio is None and comparison.low < comparison.mean < comparison.high
     assert "carries no claim beyond this data set" in summary(a)[0]
     text = page(a)
     assert "repeats that share edges make them too narrow" in text
@@ -164,7 +164,7 @@ def test_what_is_not_known_is_said_and_not_tested(study: Study) -> None:
 def test_one_data_set_states_its_p_as_its_own(study: Study) -> None:
     a = analyse(study(one_network, blocks=1, repeats=6))
     assert summary(a)[0] == "On this data set alone, 2 of 3 arms differ from full; no claim goes beyond it."
-    rows = shown(a)["verdicts"]["rows"]
+    rows = page_context(a)["verdicts"]["rows"]
     assert all(row["interval"].endswith("], this data set only") for row in rows)
     assert {row["word"] for row in rows} == {"the design cannot tell"}
     assert "corrected for the edges that re-split repeats share (Nadeau and Bengio, 2003)" in methods(a)
@@ -173,11 +173,11 @@ def test_one_data_set_states_its_p_as_its_own(study: Study) -> None:
 
 
 def test_several_data_sets_do_not_lend_their_p_to_the_opening(study: Study) -> None:
-    said = " ".join(summary(analyse(study(one_metric, blocks=1))))
-    assert "On this data set alone" not in said
+    opening = " ".join(summary(analyse(study(one_metric, blocks=1))))
+    assert "On this data set alone" not in opening
 
 
-def test_the_page_says_what_a_p_of_one_data_set_is(study: Study) -> None:
+def test_the_page_explains_the_p_of_one_data_set(study: Study) -> None:
     a = analyse(study(one_metric, blocks=2))
     text = page(a)
     assert "This data set only" in text and "corrected resampled t test" in text
@@ -186,21 +186,21 @@ def test_the_page_says_what_a_p_of_one_data_set_is(study: Study) -> None:
     assert (rows["test"] == RESPLIT).all()
 
 
-def test_anyones_table_may_say_how_much_its_repeats_share(tmp_path: Path) -> None:
+def test_a_foreign_table_may_hold_the_overlap_of_its_repeats(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     frame = study_frame(blocks=1, repeats=4)
     frame = frame[(frame["part"] == "test") & (frame["metric"] == "auroc")]
     frame[["arm", "dataset", "repeat", "value", "test_share"]].rename(columns={"value": "auroc"}).to_csv(path)
-    found = analyse(load(path, ReportOptions(reference="full")))
-    assert [p.ratio for p in found.paired] == pytest.approx([0.385 / 0.615] * len(found.paired))
-    assert all(p.test is not None for p in found.paired)
+    analysis = analyse(load(path, ReportOptions(reference="full")))
+    assert [p.ratio for p in analysis.paired] == pytest.approx([0.385 / 0.615] * len(analysis.paired))
+    assert all(p.test is not None for p in analysis.paired)
 
 
 def test_pairs_of_mean_ranks_stand_folded_beside_each_other(study: Study) -> None:
     a = analyse(study(one_metric, blocks=8))
     (test,) = a.globals
     assert test.conover is not None and test.nemenyi is not None
-    rows = shown(a)["tests"][0]["pairs"]
+    rows = page_context(a)["tests"][0]["pairs"]
     assert len(rows) == len(ARMS) * (len(ARMS) - 1) // 2
     assert all(row["ranks"].startswith("−") or row["ranks"] == "0.00" for row in rows)
     text = page(a)
@@ -236,7 +236,7 @@ def test_controls_of_features_stand_against_their_own_arm_and_are_no_control_of_
     assert len(a.feature_gains) == 2 * len(a.datasets)
 
 
-def test_a_page_says_what_features_are_worth_over_those_of_other_genes(study: Study) -> None:
+def test_a_page_states_what_features_are_worth_over_those_of_other_genes(study: Study) -> None:
     text = page(analyse(study(lambda f: with_feature_controls(one_metric(f)))))
     assert "mine − mine (random_features)" in text and "permuted_features" in text
     assert "Gain over other features" in text

@@ -63,7 +63,7 @@ def test_another_level_takes_over_what_the_user_set_on_the_reference(with_gnn: C
     settings = with_gnn("gcn").choices["gnn"].settings.model_dump()
     assert settings["widths"] == (8, 4) and settings["dropout"] == 0.25
     assert settings["hide_batch"] is True  # of the preset, on which the user's settings are laid
-    assert settings["self_loops"] is True  # nobody set it: the level's own default
+    assert settings["self_loops"] is True  # not set: the level's own default
 
 
 def test_own_settings_win_over_those_taken_over(with_gnn: Callable[..., Arm]):
@@ -85,7 +85,7 @@ def test_a_value_that_the_level_does_not_allow_is_not_taken_over():
         ({"gcn": {"widths": [8, 4]}}, "gcn"),
     ],
 )
-def test_label_says_what_the_level_alone_would_not_give(reference: Arm, given: object, label: str):
+def test_label_shows_what_the_level_alone_would_not_give(reference: Arm, given: object, label: str):
     beside = reference.choices["gnn"]
     assert parse_choice("gnn", given, beside=beside).label(beside) == label
 

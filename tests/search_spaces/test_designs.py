@@ -27,8 +27,8 @@ def names(kind: str, factors: dict[str, Any], explicit: list[dict[str, Any]] | N
 
 
 def test_one_factor_at_a_time_changes_one_thing():
-    found = names("one_factor_at_a_time", {"gnn": ["gat", "none"], "fusion": ["late"]})
-    assert found == ["reference", "gnn=none", "fusion=late"]
+    arm_names = names("one_factor_at_a_time", {"gnn": ["gat", "none"], "fusion": ["late"]})
+    assert arm_names == ["reference", "gnn=none", "fusion=late"]
 
 
 def test_leave_one_out_puts_the_absent_level_in_place():
@@ -42,9 +42,9 @@ def test_leave_one_out_takes_given_levels_in_place_of_the_absent_one():
 
 
 def test_full_factorial_counts_aliases_once():
-    found = expand(REFERENCE, "full_factorial", {"gnn": ["gat", "none"], "fusion": ["multiscale", "late", "early"]})
-    assert [arm.name for arm in found.arms] == ["reference", "fusion=late", "fusion=early", "gnn=none"]
-    assert dict(found.aliases) == {
+    design = expand(REFERENCE, "full_factorial", {"gnn": ["gat", "none"], "fusion": ["multiscale", "late", "early"]})
+    assert [arm.name for arm in design.arms] == ["reference", "fusion=late", "fusion=early", "gnn=none"]
+    assert dict(design.aliases) == {
         "gnn=none, fusion=late": "gnn=none",
         "gnn=none, fusion=early": "gnn=none",
     }
@@ -52,10 +52,10 @@ def test_full_factorial_counts_aliases_once():
 
 def test_settings_are_crossed_like_factors():
     factors = {"gnn": ["gat", "none"], "gnn.gat.heads": [1, 2], "fusion": ["multiscale", "late"]}
-    found = expand(REFERENCE, "full_factorial", factors)
+    design = expand(REFERENCE, "full_factorial", factors)
     table = [
         (arm.levels()["gnn"], value_in(arm, "gnn.gat.heads"), arm.levels()["fusion"])
-        for arm in found.arms
+        for arm in design.arms
         if arm.name != "reference" or REFERENCE.choices["gnn"].settings.heads in (1, 2)
     ]
     assert sorted(table) == sorted([*itertools.product(["gat"], "12", ["late", "multiscale"]), ("none", "-", "-")])
@@ -65,8 +65,8 @@ def test_settings_are_crossed_like_factors():
 
 
 def test_a_setting_of_a_level_that_the_design_adds_is_crossed_there_alone():
-    found = expand(REFERENCE, "full_factorial", {"gnn": ["gat", "gcn"], "gnn.gcn.self_loops": [True, False]})
-    assert [arm.name for arm in found.arms] == ["reference", "gnn=gcn", "gnn=gcn(self_loops=False)"]
+    design = expand(REFERENCE, "full_factorial", {"gnn": ["gat", "gcn"], "gnn.gcn.self_loops": [True, False]})
+    assert [arm.name for arm in design.arms] == ["reference", "gnn=gcn", "gnn=gcn(self_loops=False)"]
 
 
 def test_one_by_one_a_setting_needs_the_level_of_the_reference():
@@ -112,25 +112,25 @@ def test_two_sizes_of_another_level_are_two_arms():
 )
 def test_every_arm_is_trained_once_and_every_point_is_accounted_for(kind: str, factors: dict[str, list[Any]]):
     try:
-        found = expand(REFERENCE, kind, factors)
+        design = expand(REFERENCE, kind, factors)
     except KnockoutError as error:
         assert "no arm besides the reference" in error.message
         return
-    assert found.arms[0] is REFERENCE
-    assert len({arm.digest for arm in found.arms}) == len({arm.name for arm in found.arms}) == len(found.arms)
-    assert set(found.aliases.values()) <= {arm.name for arm in found.arms}
-    assert not set(found.aliases) & {arm.name for arm in found.arms}
+    assert design.arms[0] is REFERENCE
+    assert len({arm.digest for arm in design.arms}) == len({arm.name for arm in design.arms}) == len(design.arms)
+    assert set(design.aliases.values()) <= {arm.name for arm in design.arms}
+    assert not set(design.aliases) & {arm.name for arm in design.arms}
     if kind == "full_factorial":
         choices = [[parse_choice(f, v, beside=REFERENCE.choices[f]) for v in values] for f, values in factors.items()]
         points = [REFERENCE.vary(dict(zip(factors, point, strict=True))) for point in itertools.product(*choices)]
-        assert {arm.digest for arm in found.arms} == {p.digest for p in points} | {REFERENCE.digest}
-        assert len(found.arms) + len(found.aliases) == prod(map(len, choices)) + (
+        assert {arm.digest for arm in design.arms} == {p.digest for p in points} | {REFERENCE.digest}
+        assert len(design.arms) + len(design.aliases) == prod(map(len, choices)) + (
             REFERENCE.name not in {p.name for p in points}
         )
 
 
 @pytest.mark.parametrize(
-    ("kind", "factors", "explicit", "said", "place"),
+    ("kind", "factors", "explicit", "message", "place"),
     [
         ("full_factorail", {}, [], "Did you mean 'full_factorial'", "design.kind"),
         ("full_factorial", {}, [], "needs factors", "design.factors"),
@@ -174,11 +174,11 @@ def test_every_arm_is_trained_once_and_every_point_is_accounted_for(kind: str, f
     ],
 )
 def test_a_design_that_cannot_be_run_is_refused_with_its_place(
-    kind: str, factors: dict[str, Any], explicit: list[dict[str, Any]], said: str, place: str
+    kind: str, factors: dict[str, Any], explicit: list[dict[str, Any]], message: str, place: str
 ):
     with pytest.raises(KnockoutError) as refused:
         expand(REFERENCE, kind, factors, explicit)
-    assert said in refused.value.message
+    assert message in refused.value.message
     assert refused.value.where == place
 
 
@@ -190,16 +190,18 @@ def test_controls_are_the_reference_with_another_scorer():
     assert noise.canonical | {"scorer": None} == REFERENCE.canonical | {"scorer": None}
 
 
-@pytest.mark.parametrize(("name", "said"), [("degre", "Did you mean 'degree'"), ("assembled", "unknown control arm")])
-def test_what_is_no_control_is_refused(name: str, said: str):
-    with pytest.raises(KnockoutError, match=said) as refused:
+@pytest.mark.parametrize(
+    ("name", "message"), [("degre", "Did you mean 'degree'"), ("assembled", "unknown control arm")]
+)
+def test_what_is_no_control_is_refused(name: str, message: str):
+    with pytest.raises(KnockoutError, match=message) as refused:
         controls(REFERENCE, ["noise", name])
     assert refused.value.where == "controls[1]"
 
 
 def test_a_control_named_twice_is_one_arm():
-    found = distinct([REFERENCE, *controls(REFERENCE, ["degree", "degree"])])
-    assert [arm.name for arm in found.arms] == ["reference", "degree"]
+    unique = distinct([REFERENCE, *controls(REFERENCE, ["degree", "degree"])])
+    assert [arm.name for arm in unique.arms] == ["reference", "degree"]
 
 
 def test_an_arm_and_a_control_of_one_name_are_refused():

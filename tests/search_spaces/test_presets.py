@@ -55,7 +55,7 @@ def test_a_misspelt_preset_is_refused_with_the_nearest():
 
 
 def test_gpdht_holds_the_numbers_of_the_paper():
-    # GP-DHT.txt, 2.1, 2.3 and 3; what the paper leaves out is from HGATLink's code, and the preset says so line by line
+    # GP-DHT.txt, 2.1, 2.3 and 3; what the paper leaves out is from HGATLink's code, as the preset notes line by line
     choices = preset("gp-dht").arm("x").choices
     assert choices["bucketing"].level == "uniform" and choices["gnn"].level == "none"
     bucketing = choices["bucketing"].settings.model_dump()

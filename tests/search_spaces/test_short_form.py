@@ -24,16 +24,16 @@ def arms(*given: Any) -> list[Any]:
 
 def test_a_program_is_a_baseline_with_its_own_settings_sampler_and_controls():
     entry = {"name": "mine", "command": RUN, "lr": 0.1, "negatives": "same_tf", "controls": ["noise", "permuted"]}
-    made = arms(entry)
-    assert [(arm.name, arm.role) for arm in made] == [
+    baseline_arms = arms(entry)
+    assert [(arm.name, arm.role) for arm in baseline_arms] == [
         ("mine", "baseline"),
         ("mine (noise)", "control"),
         ("mine (permuted)", "control"),
     ]
-    assert made[0].levels()["scorer"] == "command" and made[0].levels()["negatives"] == "same_tf"
-    assert made[0].levels()["gnn"] == "-"
-    assert [arm.choices["scorer"].settings.expression for arm in made] == ["true", "noise", "permuted"]
-    assert len({arm.digest for arm in made}) == 3
+    assert baseline_arms[0].levels()["scorer"] == "command" and baseline_arms[0].levels()["negatives"] == "same_tf"
+    assert baseline_arms[0].levels()["gnn"] == "-"
+    assert [arm.choices["scorer"].settings.expression for arm in baseline_arms] == ["true", "noise", "permuted"]
+    assert len({arm.digest for arm in baseline_arms}) == 3
 
 
 def test_a_list_has_the_name_of_its_file():
@@ -41,7 +41,7 @@ def test_a_list_has_the_name_of_its_file():
 
 
 @pytest.mark.parametrize(
-    "entry, said",
+    "entry, message",
     [
         ({"command": RUN, "lr": 0.1}, "needs a name"),
         (
@@ -54,8 +54,8 @@ def test_a_list_has_the_name_of_its_file():
         ({"name": "x", "edges": "e.csv", "wieght": "w"}, "Did you mean 'weight'"),
     ],
 )
-def test_what_an_entry_cannot_mean_is_refused(entry: dict[str, Any], said: str):
-    with pytest.raises(KnockoutError, match=said) as error:
+def test_what_an_entry_cannot_mean_is_refused(entry: dict[str, Any], message: str):
+    with pytest.raises(KnockoutError, match=message) as error:
         arms("pcc", entry)
     assert "baselines[1]" in error.value.where
 
@@ -75,7 +75,7 @@ def test_an_explicit_design_takes_programs_beside_a_program():
 
 
 @pytest.mark.parametrize(
-    "given, shown",
+    "given, range_text",
     [
         ([1e-4, 1e-2, "log"], "0.0001 .. 0.01 (log)"),
         ([1, 8], "1 .. 8"),
@@ -83,10 +83,10 @@ def test_an_explicit_design_takes_programs_beside_a_program():
         (["a", "b", "c"], "a | b | c"),
     ],
 )
-def test_settings_of_a_program_are_searched(given: list[Any], shown: str):
+def test_settings_of_a_program_are_searched(given: list[Any], range_text: str):
     vary = spell_out({"command": {"lr": given}}, "search.vary")
     space = parse_space(PROGRAM, vary, ["negatives"])
-    assert [(p.name, p.range) for p in space.parameters] == [("scorer.command.lr", shown)]
+    assert [(p.name, p.range) for p in space.parameters] == [("scorer.command.lr", range_text)]
 
 
 def test_settings_of_a_program_are_tuned_of_its_controls_too_and_of_no_other():

@@ -42,7 +42,7 @@ def names(space: Space) -> list[str]:
 
 
 class Random:
-    """Stands in for a trial, and remembers what it drew."""
+    """Stands in for a trial, and records its draws."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
@@ -183,14 +183,14 @@ class TestWhatVaries:
         assert space.params_of(REFERENCE) is None
 
     def test_ranges_of_the_user_take_the_place_of_the_registrys(self):
-        said = {
+        gat_settings = {
             "heads": [2, 4],
             "dropout": 0.3,
             "widths": [[16, 8], [32]],
             "concat": [True, False],
             "expert_widths": [8, 4],
         }
-        space = parse_space(REFERENCE, {"gnn": [{"gat": said}, "none"]})
+        space = parse_space(REFERENCE, {"gnn": [{"gat": gat_settings}, "none"]})
         ranges = {row["name"]: row["range"] for row in space.describe()}
         assert ranges == {
             "gnn": "gat | none",
@@ -238,8 +238,8 @@ class TestWhatVaries:
     def test_what_is_fixed_stays_though_it_fits_no_default_beside_it(self):
         reference = beside(pair_encoder={"transformer": {"dim": 24, "heads": 3}})
         space = parse_space(reference, {"pair_encoder": ["transformer"]}, ["pair_encoder.dim", "pair_encoder.heads"])
-        found: Any = space.suggest(Random(0)).choices["pair_encoder"].settings  # type: ignore[arg-type]
-        assert (found.dim, found.heads) == (24, 3)
+        encoder: Any = space.suggest(Random(0)).choices["pair_encoder"].settings  # type: ignore[arg-type]
+        assert (encoder.dim, encoder.heads) == (24, 3)
 
     def test_what_acts_beside_some_levels_is_a_parameter(self):
         space = parse_space(REFERENCE, {"gnn": ["gat", "none"], "fusion": ["expert"], "pair_encoder": True})
@@ -292,7 +292,7 @@ class TestOutside:
         assert parse_space(REFERENCE, {"gnn": "gat"}).params_of(beside(gnn="gcn")) is None
 
     @pytest.mark.parametrize(
-        ("changed", "said"),
+        ("changed", "message"),
         [
             ({"gnn.gat.heads": 9}, "9 lies outside of 1 .. 4"),
             ({"gnn.gat.heads": 2.5}, "outside"),
@@ -303,11 +303,11 @@ class TestOutside:
             ({"gnn.gat.heads": None}, "'gnn.gat.heads' is missing"),
         ],
     )
-    def test_parameters_that_are_no_arm_are_refused(self, changed: dict[str, Any], said: str):
+    def test_parameters_that_are_no_arm_are_refused(self, changed: dict[str, Any], message: str):
         params = {**(self.space.params_of(REFERENCE) or {}), **changed}
         with pytest.raises(KnockoutError) as refused:
             self.space.arm({name: value for name, value in params.items() if value is not None})
-        assert said in refused.value.message
+        assert message in refused.value.message
 
     def test_settings_that_do_not_go_together_are_refused_clearly(self):
         space = parse_space(REFERENCE, {"pair_encoder": [{"transformer": {"heads": [2, 3]}}]}, ["pair_encoder.dropout"])
@@ -339,7 +339,7 @@ class TestSettingsOfWhichOneMustDivideTheOther:
         assert {name: params[at + name] for name in moved} == moved
 
     @pytest.mark.parametrize(
-        ("given", "said"),
+        ("given", "message"),
         [
             (
                 {"dim": [30, 31], "heads": [2, 4, 8]},
@@ -348,8 +348,8 @@ class TestSettingsOfWhichOneMustDivideTheOther:
             ({"dim": 100, "heads": [8, 16, 32]}, r"heads: no value of 8 \| 16 \| 32 is a divisor of dim 100"),
         ],
     )
-    def test_are_refused_where_no_value_fits(self, given: dict[str, Any], said: str):
-        with pytest.raises(KnockoutError, match=said):
+    def test_are_refused_where_no_value_fits(self, given: dict[str, Any], message: str):
+        with pytest.raises(KnockoutError, match=message):
             parse_space(REFERENCE, {"pair_encoder": [{"transformer": given}]})
 
     def test_are_found_at_every_level_that_declares_them(self):
@@ -380,14 +380,16 @@ class TestGrid:
 
     def test_leaves_out_settings_that_do_not_go_together(self):
         vary = {"pair_encoder": [{"transformer": {"dim": [24, 25, 32], "heads": [3, 5, 8], "layers": 1, "dropout": 0}}]}
-        found: list[Any] = [arm.choices["pair_encoder"].settings for arm in parse_space(REFERENCE, vary).grid(2)]
-        assert [(s.dim, s.heads) for s in found] == [(24, 3), (24, 8), (25, 5), (32, 8)]
+        grid_settings: list[Any] = [
+            arm.choices["pair_encoder"].settings for arm in parse_space(REFERENCE, vary).grid(2)
+        ]
+        assert [(s.dim, s.heads) for s in grid_settings] == [(24, 3), (24, 8), (25, 5), (32, 8)]
 
     @given(st.integers(2, 9), st.integers(8, 400), st.integers(1, 400))
     def test_whole_numbers_run_from_end_to_end(self, points: int, low: int, more: int):
         vary = {"fusion": {"late": {"width": [low, low + more], "dropout": 0}}}
-        found: list[Any] = [arm.choices["fusion"].settings for arm in parse_space(REFERENCE, vary).grid(points)]
-        values = [s.width for s in found]
+        grid_settings: list[Any] = [arm.choices["fusion"].settings for arm in parse_space(REFERENCE, vary).grid(points)]
+        values = [s.width for s in grid_settings]
         assert values == sorted(set(values)), "no doubles"
         assert (values[0], values[-1]) == (low, low + more)
         assert len(values) <= points
@@ -395,11 +397,11 @@ class TestGrid:
 
     def test_numbers_are_evenly_spread_on_their_scale(self):
         vary = {"optimizer": {"adam": {"learning_rate": [1e-4, 1e-2], "graph_learning_rate": 1e-3, "weight_decay": 0}}}
-        found: list[Any] = [arm.choices["optimizer"].settings for arm in parse_space(REFERENCE, vary).grid(3)]
-        assert [s.learning_rate for s in found] == [1e-4, 1e-3, 1e-2]
+        grid_settings: list[Any] = [arm.choices["optimizer"].settings for arm in parse_space(REFERENCE, vary).grid(3)]
+        assert [s.learning_rate for s in grid_settings] == [1e-4, 1e-3, 1e-2]
         vary = {"fusion": {"late": {"width": 32, "dropout": [0, 0.5]}}}
-        found = [arm.choices["fusion"].settings for arm in parse_space(REFERENCE, vary).grid(3)]
-        assert [s.dropout for s in found] == [0, 0.25, 0.5]
+        grid_settings = [arm.choices["fusion"].settings for arm in parse_space(REFERENCE, vary).grid(3)]
+        assert [s.dropout for s in grid_settings] == [0, 0.25, 0.5]
 
     def test_is_lazy(self):
         assert parse_space(REFERENCE).params_of(next(parse_space(REFERENCE).grid(2))) is not None
@@ -450,7 +452,7 @@ class TestTuning:
             "pair_features",
         }
         assert {name.split(".")[1] for name in names(space)} <= {choice.level for choice in arm.choices.values()}
-        tuned = next(found[0] for seed in range(20) if (found := propose(space, seed)))
+        tuned = next(proposed[0] for seed in range(20) if (proposed := propose(space, seed)))
         assert tuned.levels() == arm.levels()
 
     def test_keeps_the_budget_of_a_published_system(self):
@@ -473,7 +475,7 @@ class TestTuning:
 
 
 @pytest.mark.parametrize(
-    ("vary", "fixed", "said", "place"),
+    ("vary", "fixed", "message", "place"),
     [
         ({"gn": True}, [], "Did you mean 'gnn'", "search.vary.gn"),
         ({"split": True}, [], "it is the exam", "search.vary.split"),
@@ -514,11 +516,11 @@ class TestTuning:
     ],
 )
 def test_a_space_that_cannot_be_searched_is_refused_with_its_place(
-    vary: dict[str, Any] | None, fixed: list[str], said: str, place: str
+    vary: dict[str, Any] | None, fixed: list[str], message: str, place: str
 ):
     with pytest.raises(KnockoutError) as refused:
         parse_space(REFERENCE, vary, fixed)
-    assert said in refused.value.message
+    assert message in refused.value.message
     assert refused.value.where == place
 
 

@@ -36,7 +36,7 @@ def test_motifs_in_peaks_are_edges(tmp_path: Path, name: str):
 
 
 @pytest.mark.parametrize(
-    "changes, said, where",
+    "changes, message, where",
     [
         ({"Myc": [0.0, 1.0, 0.5, 1.0]}, "0.5 is neither 0 nor 1", "row 4, column 'Myc'"),
         ({"gene_short_name": ["A", "B", "C", "D"]}, "Genes of its peaks: 'A', 'B', 'C'", "base."),
@@ -44,11 +44,11 @@ def test_motifs_in_peaks_are_edges(tmp_path: Path, name: str):
 )
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_what_is_no_base_grn_of_the_data_is_refused(
-    tmp_path: Path, suffix: str, changes: dict[str, list[object]], said: str, where: str
+    tmp_path: Path, suffix: str, changes: dict[str, list[object]], message: str, where: str
 ):
     path, table = tmp_path / f"base.{suffix}", base_grn(**changes)
     table.to_parquet(path) if suffix == "parquet" else table.to_csv(path, index=False)
-    with pytest.raises(KnockoutError, match=said) as refused:
+    with pytest.raises(KnockoutError, match=message) as refused:
         read_edges(path, GENES)
     assert where in refused.value.where
 
@@ -59,7 +59,7 @@ def test_other_parquet_is_refused_with_the_line_that_converts_it(tmp_path: Path)
         read_edges(tmp_path / "edges.parquet", GENES)
 
 
-def test_a_file_that_only_claims_to_be_parquet_is_refused(tmp_path: Path):
+def test_a_file_with_the_suffix_of_parquet_alone_is_refused(tmp_path: Path):
     (tmp_path / "base.parquet").write_text("peak_id,gene_short_name,Sox2\n")
     with pytest.raises(KnockoutError, match="not readable"):
         read_edges(tmp_path / "base.parquet", GENES)

@@ -1,4 +1,4 @@
-"""Regulons as pySCENIC and those who save them write them."""
+"""Regulons in the formats of pySCENIC and of tools that save them."""
 
 import gzip
 import json
@@ -45,8 +45,8 @@ def test_motifs_are_edges_with_the_largest_importance(tmp_path: Path, first: str
     edges = read_edges(tmp_path / name, GENES, ["SOX2", "MYC"])
     weights, listed = edges.lookup(PAIRS, len(GENES))
     assert weights.tolist() == [2.5, 0.5, 0.75, 0.0] and listed.tolist() == [True, True, True, False]
-    said = " ".join(edges.notes)
-    assert "largest importance" in said and "name genes that the data set does not have" in said
+    notes = " ".join(edges.notes)
+    assert "largest importance" in notes and "name genes that the data set does not have" in notes
 
 
 SETS = {
@@ -78,7 +78,7 @@ def test_a_regulon_of_many_targets_is_read(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "first, index, said, where",
+    "first, index, message, where",
     [
         ("[('KLF4', 2.5)]", False, "no column of their TFs", "row 1"),
         ("[__import__('os').system('touch ran')]", True, "is no list of targets", "row 4"),
@@ -87,13 +87,13 @@ def test_a_regulon_of_many_targets_is_read(tmp_path: Path):
     ],
 )
 def test_what_is_no_regulon_is_refused_with_its_row(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, index: bool, said: str, where: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, index: bool, message: str, where: str
 ):
     monkeypatch.chdir(tmp_path)
     table = motifs(first)
     table.columns = table.columns if index else table.columns.droplevel(0)
     table.to_csv("reg.csv", index=index)
-    with pytest.raises(KnockoutError, match=said) as refused:
+    with pytest.raises(KnockoutError, match=message) as refused:
         read_edges(Path("reg.csv"), GENES)
     assert where in refused.value.where and not Path("ran").exists()
 
@@ -142,7 +142,7 @@ def test_names_with_targets_are_regulons(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "name, text, said",
+    "name, text, message",
     [
         ("reg.json", '{"SOX2(+)": ["KLF4"', "not readable"),
         ("reg.json", '{"SOX2(+)": "KLF4"}', "is no list of targets"),
@@ -154,10 +154,10 @@ def test_names_with_targets_are_regulons(tmp_path: Path):
     ],
 )
 def test_a_file_of_something_else_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, message: str
 ):
     monkeypatch.chdir(tmp_path)
     Path(name).write_text(text)
-    with pytest.raises(KnockoutError, match=said) as refused:
+    with pytest.raises(KnockoutError, match=message) as refused:
         read_edges(Path(name), GENES)
     assert name in refused.value.where and not Path("ran").exists()

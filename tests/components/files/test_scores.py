@@ -44,7 +44,7 @@ def test_every_tool_s_list_is_read_as_it_is(file, text: str, name: str):
     assert weights.tolist() == [0.5, 0.0, 0.25]
 
 
-def test_a_list_without_weights_says_so(file):
+def test_a_list_without_weights_has_a_note(file):
     edges = read_edges(file("TF,target\nSOX2,KLF4\n"), GENES)
     assert edges.weights.tolist() == [1.0] and "every edge weighs 1" in " ".join(edges.notes)
 
@@ -56,7 +56,7 @@ def test_genes_that_are_not_known_are_counted_and_self_loops_left_out(file):
 
 
 @pytest.mark.parametrize(
-    "text, said",
+    "text, message",
     [
         ("TF,target,weight,other\nSOX2,KLF4,nan,1\n", "'nan' is no finite number"),
         ("TF,target,weight\nSOX2,KLF4,1\nSOX2,KLF4,2\n", "listed twice, with weights 1 and 2 (rows 2 and 3)"),
@@ -65,10 +65,10 @@ def test_genes_that_are_not_known_are_counted_and_self_loops_left_out(file):
         ("TF,target,weight\nGATA1,GATA2,1\n", "no row names two genes of the data set; the first one is 'GATA1'"),
     ],
 )
-def test_what_cannot_be_weighed_is_refused(file, text: str, said: str):
+def test_what_cannot_be_weighed_is_refused(file, text: str, message: str):
     with pytest.raises(KnockoutError) as error:
         read_edges(file(text), GENES)
-    assert said in str(error.value) and "edges.csv" in error.value.where
+    assert message in str(error.value) and "edges.csv" in error.value.where
 
 
 def test_a_column_may_be_named_and_a_wrong_name_has_the_nearest(file):
@@ -92,7 +92,7 @@ def test_scores_may_come_in_any_order_and_below_zero(file, names: bool):
 
 
 @pytest.mark.parametrize(
-    "text, said",
+    "text, message",
     [
         ("0.1\n0.2\n", "2 scores for 3 pairs"),
         ("0.1\n0.2\nx\n", "'x' is no finite number"),
@@ -100,8 +100,8 @@ def test_scores_may_come_in_any_order_and_below_zero(file, names: bool):
         ("", "the file is empty"),
     ],
 )
-def test_scores_that_do_not_answer_are_refused(file, text: str, said: str):
-    with pytest.raises(KnockoutError, match=said):
+def test_scores_that_do_not_fit_the_pairs_are_refused(file, text: str, message: str):
+    with pytest.raises(KnockoutError, match=message):
         read_scores(file(text), GENES, PAIRS)
 
 

@@ -33,11 +33,11 @@ def plan(study_file: Callable[..., Path]) -> Callable[..., Plan]:
 @pytest.fixture
 def flat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every arm take a second per joint batch, ten per graph batch and nothing else."""
-    told = Pace(joint=StagePace(batch=1.0), graph=StagePace(batch=10.0))
-    monkeypatch.setattr(pace, "measured", lambda measure, limit=None: told)
+    fixed_pace = Pace(joint=StagePace(batch=1.0), graph=StagePace(batch=10.0))
+    monkeypatch.setattr(pace, "measured", lambda measure, limit=None: fixed_pace)
 
 
-def test_no_epoch_is_trained_and_what_is_timed_is_told(
+def test_no_epoch_is_trained_and_every_timing_is_reported(
     plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     for bound in ("ENOUGH_S", "LONGEST_S"):  # however busy the machine is, everything is timed
@@ -53,11 +53,11 @@ def test_no_epoch_is_trained_and_what_is_timed_is_told(
 
     monkeypatch.setattr(Trainer, "train", watched)
     monkeypatch.setattr(Trainer, "run", lambda *_: pytest.fail("an epoch is trained"))
-    told: list[str] = []
-    made = plan(*RATES, {"gnn": "none"}, training={"batch_size": 16, "graph_batch_size": 16, "graph_epochs": 1})
-    cost = estimate(made, Ledger(tmp_path / "out"), told.append)
+    messages: list[str] = []
+    planned = plan(*RATES, {"gnn": "none"}, training={"batch_size": 16, "graph_batch_size": 16, "graph_epochs": 1})
+    cost = estimate(planned, Ledger(tmp_path / "out"), messages.append)
     assert set(batches) <= {16} and 6 <= len(batches) <= 12  # two to four batches of each of three stages
-    assert told == [
+    assert messages == [
         "timing 4 batches of full model on net (1 of 3)",
         "timing 4 batches of gnn=none on net (2 of 3)",
         "timing degree on net (3 of 3)",
@@ -67,30 +67,30 @@ def test_no_epoch_is_trained_and_what_is_timed_is_told(
 
 
 def test_arms_of_one_shape_share_a_timing_and_a_finished_cell(plan: Callable[..., Plan], tmp_path: Path):
-    made, ledger = plan(*RATES, datasets=TWO), Ledger(tmp_path / "out")
-    assert estimate(made, ledger).kinds == 4  # full model and degree, on two data sets
-    first = next(cell for cell in made.cells if cell.arm.role == "arm")
+    planned, ledger = plan(*RATES, datasets=TWO), Ledger(tmp_path / "out")
+    assert estimate(planned, ledger).kinds == 4  # full model and degree, on two data sets
+    first = next(cell for cell in planned.cells if cell.arm.role == "arm")
     ledger.write(CellRecord(cell=first.digest, seconds=1000.0))
-    known = estimate(made, ledger)
-    assert known.kinds == 3, "the other rates on the same data set are known, too"
-    assert 2000 < known.seconds < 3000
+    with_record = estimate(planned, ledger)
+    assert with_record.kinds == 3, "the other rates on the same data set are known, too"
+    assert 2000 < with_record.seconds < 3000
 
 
 @pytest.mark.usefixtures("flat")
 def test_an_epoch_costs_its_batches_and_a_stage_that_arms_share_is_paid_once(plan: Callable[..., Plan], tmp_path: Path):
     training = {"epochs": 5, "patience": 5, "graph_epochs": 3, "graph_patience": 3, "batch_size": 8}
-    made = plan({"fusion": "late"}, training={**training, "graph_batch_size": 1_000_000}, controls=["degree"])
-    cost = estimate(made, Ledger(tmp_path / "out"))
-    pairs = _pairs(made)
+    planned = plan({"fusion": "late"}, training={**training, "graph_batch_size": 1_000_000}, controls=["degree"])
+    cost = estimate(planned, Ledger(tmp_path / "out"))
+    pairs = _pairs(planned)
     joint, graph = 5 * -(-pairs // 8), 3 * 10
     assert cost.at_most == pytest.approx(2 * joint + graph, rel=0.01)  # two arms, one pre-training
     apart = plan({"gnn": "gcn"}, training={**training, "graph_batch_size": 1_000_000}, controls=["degree"])
     assert estimate(apart, Ledger(tmp_path / "out")).at_most == pytest.approx(2 * joint + 2 * graph, rel=0.01)
 
 
-def _pairs(made: Plan) -> int:
-    split = make_split(made.datasets[0], made.study.splits[0], 0)
-    return len(split.train) + round(made.study.reference.choices["negatives"].settings.ratio * len(split.train))
+def _pairs(planned: Plan) -> int:
+    split = make_split(planned.datasets[0], planned.study.splits[0], 0)
+    return len(split.train) + round(planned.study.reference.choices["negatives"].settings.ratio * len(split.train))
 
 
 @pytest.mark.usefixtures("flat")
@@ -135,12 +135,12 @@ def test_the_nearest_shape_is_of_the_same_levels(plan: Callable[..., Plan]):
         "other": {"pair_encoder": "mlp"},
         "rate": RATES[0],
     }
-    made = plan(*({"name": name, **arm} for name, arm in given.items()))
-    shapes = {arm.name: shape_of(arm, made.study.budget) for arm in made.study.arms}
+    planned = plan(*({"name": name, **arm} for name, arm in given.items()))
+    shapes = {arm.name: shape_of(arm, planned.study.budget) for arm in planned.study.arms}
     here = shapes["full model"]
     assert distance(here, shapes["rate"]) == 0.0
     assert 0 < distance(here, shapes["bigger"]) < distance(here, shapes["other"])
-    assert shape_of(made.study.reference, Budget(batch_size=64)) != here
+    assert shape_of(planned.study.reference, Budget(batch_size=64)) != here
 
 
 def test_work_adds_up_batches_validation_draws_and_the_final_scoring(plan: Callable[..., Plan]):

@@ -1,4 +1,4 @@
-"""The cheap tier of the silent-arm check: what it tells apart, and what it leaves to a training."""
+"""The cheap tier of the silent-arm check: what it distinguishes, and what it leaves to a training."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -99,8 +99,8 @@ FACTORS = ("scorer", "bucketing", "gnn", "pair_encoder", "fusion", "contrast", "
 
 
 @pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
-    """Forget what a test registers and tries."""
+def restored() -> Iterator[None]:
+    """Restore the registry and the cache of tried arms after a test."""
     for name in registry.FACTORS:
         registry.levels(name)
     before = {name: dict(levels) for name, levels in registry._LEVELS.items()}, dict(plugins._LOADED)
@@ -144,17 +144,17 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize("factor", FACTORS)
 def test_a_setting_that_never_reaches_the_model_is_found_in_every_factor(study, trained, factor: str):
-    made = study({factor: {"deaf": {"unread": 2}}}, {factor: {"deaf": {"unread": 3}}})
+    ablation = study({factor: {"deaf": {"unread": 2}}}, {factor: {"deaf": {"unread": 3}}})
     with pytest.raises(KnockoutError, match=r"'arm 0' and 'arm 1'|'full model' and 'arm 0'") as refused:
-        refuse_silent_arms(made.arms, made.budget)
+        refuse_silent_arms(ablation.arms, ablation.budget)
     assert factor in refused.value.message and "never reaches the model" in refused.value.message
-    assert "arm 0" in trained  # a training says so, and not the first batch alone
+    assert "arm 0" in trained  # found by a training, and not by the first batch alone
 
 
-def test_weights_that_act_on_nothing_tell_no_arms_apart(study):
-    made = study({"contrast": {"deaf": {"unread": 2}}}, {"contrast": {"deaf": {"unread": 5}}})
-    assert len({fingerprint.first_batch(arm) for arm in made.arms[:3]}) == 1
-    fits = fingerprint.fittings(made.arms[1:3], made.budget)
+def test_weights_that_act_on_nothing_do_not_distinguish_arms(study):
+    ablation = study({"contrast": {"deaf": {"unread": 2}}}, {"contrast": {"deaf": {"unread": 5}}})
+    assert len({fingerprint.first_batch(arm) for arm in ablation.arms[:3]}) == 1
+    fits = fingerprint.fittings(ablation.arms[1:3], ablation.budget)
     assert fits[0] == fits[1] != ""
 
 
@@ -169,58 +169,58 @@ def test_weights_that_act_on_nothing_tell_no_arms_apart(study):
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_optimisers_are_told_apart_without_a_training(study, trained, changes: dict[str, Any]):
-    made = study({"optimizer": {"adam": changes}})
-    assert refuse_silent_arms(made.arms, made.budget) == []
+def test_optimisers_are_distinguished_without_a_training(study, trained, changes: dict[str, Any]):
+    ablation = study({"optimizer": {"adam": changes}})
+    assert refuse_silent_arms(ablation.arms, ablation.budget) == []
     assert trained == ["degree"]  # a rule, which has no first batch
 
 
-def test_an_optimisers_setting_that_never_bites_is_found(study):
-    made = study({"optimizer": {"clipped": {"ceiling": 0.5}}}, {"optimizer": {"clipped": {"ceiling": 0.6}}})
+def test_an_optimisers_setting_that_never_acts_is_found(study):
+    ablation = study({"optimizer": {"clipped": {"ceiling": 0.5}}}, {"optimizer": {"clipped": {"ceiling": 0.6}}})
     with pytest.raises(KnockoutError, match="ceiling"):
-        refuse_silent_arms(made.arms, made.budget)
+        refuse_silent_arms(ablation.arms, ablation.budget)
     bites = study({"optimizer": {"clipped": {"ceiling": 1e-6}}}, {"optimizer": {"clipped": {"ceiling": 1e-7}}})
     assert refuse_silent_arms(bites.arms, bites.budget) == []
 
 
 def test_negatives_that_differ_in_a_later_epoch_are_left_to_a_training(study, trained):
-    made = study({"negatives": {"uniform": {"fresh": False}}})
-    assert refuse_silent_arms(made.arms, made.budget) == []
+    ablation = study({"negatives": {"uniform": {"fresh": False}}})
+    assert refuse_silent_arms(ablation.arms, ablation.budget) == []
     assert set(trained) == {"full model", "arm 0", "degree"}
 
 
 class TestWhatActsLate:
-    def test_is_refused_with_the_switch_that_tells_it(self, study):
-        made = study({"contrast": {"late": {"begin": 1000}}}, {"contrast": {"late": {"begin": 2000}}})
+    def test_is_refused_with_the_switch_that_allows_it(self, study):
+        ablation = study({"contrast": {"late": {"begin": 1000}}}, {"contrast": {"late": {"begin": 2000}}})
         with pytest.raises(KnockoutError, match="silent_arms: tell"):
-            refuse_silent_arms(made.arms, made.budget)
+            refuse_silent_arms(ablation.arms, ablation.budget)
         acts = study({"contrast": {"late": {"begin": 1}}}, {"contrast": {"late": {"begin": 2}}})
         assert refuse_silent_arms(acts.arms, acts.budget) == []
 
-    def test_is_told_where_the_study_says_so(self, study):
+    def test_is_reported_where_the_study_allows_it(self, study):
         begins = [{"contrast": {"late": {"begin": begin}}} for begin in (1000, 2000)]
-        made = study(*begins, silent_arms="tell")
-        assert made.tells_silent_arms
-        lines = refuse_silent_arms(made.arms, made.budget, tell=made.tells_silent_arms)
+        ablation = study(*begins, silent_arms="tell")
+        assert ablation.tells_silent_arms
+        lines = refuse_silent_arms(ablation.arms, ablation.budget, tell=ablation.tells_silent_arms)
         assert len(lines) == 2  # and both are like the reference, which has no contrast
         assert "'full model' and 'arm 0'" in lines[0] and "begin" in lines[1] and "or never" in lines[1]
 
-    def test_the_switch_knows_two_words(self, study_file):
+    def test_the_switch_has_two_values(self, study_file):
         assert not load_study(study_file()).tells_silent_arms
         with pytest.raises(KnockoutError, match="'refuse' or 'tell'") as refused:
             load_study(study_file(silent_arms="ignore"))
         assert "silent_arms" in refused.value.where
 
     @pytest.mark.slow
-    def test_a_run_tells_it_and_goes_on(self, study, knockout, tmp_path: Path):
+    def test_a_run_reports_it_and_goes_on(self, study, knockout, tmp_path: Path):
         study(*({"contrast": {"late": {"begin": begin}}} for begin in (1000, 2000)), silent_arms="tell")
-        done = knockout("run", tmp_path / "tiny.yaml", "--out", tmp_path / "out", "--lanes", "cpu:1")
-        assert done.code == 0 and "behave alike on the probe" in done.out
+        completed = knockout("run", tmp_path / "tiny.yaml", "--out", tmp_path / "out", "--lanes", "cpu:1")
+        assert completed.code == 0 and "behave alike on the probe" in completed.out
 
 
 def test_what_was_tried_is_not_tried_again(study, trained):
-    made = study({"negatives": {"uniform": {"fresh": False}}})
-    refuse_silent_arms(made.arms, made.budget)
+    ablation = study({"negatives": {"uniform": {"fresh": False}}})
+    refuse_silent_arms(ablation.arms, ablation.budget)
     tried = list(trained)
-    refuse_silent_arms(made.arms, made.budget)
+    refuse_silent_arms(ablation.arms, ablation.budget)
     assert trained == tried

@@ -20,23 +20,23 @@ def plan(study_file: Callable[..., Path]) -> Callable[..., Plan]:
 
 
 def test_repeats_are_outermost_so_that_a_stop_leaves_whole_repeats(plan: Callable[..., Plan]):
-    made = plan(datasets=[{**SIMULATED, "seed": 1}, {**SIMULATED, "seed": 2}])
-    assert [(row.repeat, row.dataset, row.arm) for row in made.record.rows] == [
+    planned = plan(datasets=[{**SIMULATED, "seed": 1}, {**SIMULATED, "seed": 2}])
+    assert [(row.repeat, row.dataset, row.arm) for row in planned.record.rows] == [
         (repeat, f"simulated-{seed}", arm)
         for repeat in (0, 1)
         for seed in (1, 2)
         for arm in ("full model", "gnn=none", "degree")
     ]
-    assert [cell.digest for cell in made.cells] == [row.cell for row in made.record.rows]
+    assert [cell.digest for cell in planned.cells] == [row.cell for row in planned.record.rows]
 
 
-def test_missing_and_failed_cells_are_told_apart(plan: Callable[..., Plan], tmp_path: Path):
-    made, ledger = plan(), Ledger(tmp_path / "out")
-    assert made.missing(ledger) == list(made.cells)
-    ledger.write(CellRecord(cell=made.cells[0].digest))
-    ledger.write(CellRecord(cell=made.cells[2].digest, status=Status.DIVERGED, reason="NaN"))
+def test_missing_and_failed_cells_are_distinguished(plan: Callable[..., Plan], tmp_path: Path):
+    planned, ledger = plan(), Ledger(tmp_path / "out")
+    assert planned.missing(ledger) == list(planned.cells)
+    ledger.write(CellRecord(cell=planned.cells[0].digest))
+    ledger.write(CellRecord(cell=planned.cells[2].digest, status=Status.DIVERGED, reason="NaN"))
     ledger.write(CellRecord(cell="of another study"))
-    assert made.missing(ledger) == [made.cells[1], *made.cells[3:]]
+    assert planned.missing(ledger) == [planned.cells[1], *planned.cells[3:]]
 
 
 def test_two_data_sets_of_one_name_are_refused(plan: Callable[..., Plan]):
@@ -60,12 +60,12 @@ def test_a_data_set_that_is_not_there_is_refused(plan: Callable[..., Plan]):
 
 
 def test_a_saved_plan_is_read_back(plan: Callable[..., Plan], tmp_path: Path):
-    made = plan(metric="auprc")
-    write_plan(made.record, tmp_path)
+    planned = plan(metric="auprc")
+    write_plan(planned.record, tmp_path)
     read = read_plan(tmp_path)
-    assert read == made.record
+    assert read == planned.record
     assert (read.metric, read.kind) == ("auprc", PlanKind.DESIGN)
-    assert [row.cell for row in read.rows] == [cell.digest for cell in made.cells]
+    assert [row.cell for row in read.rows] == [cell.digest for cell in planned.cells]
 
 
 @pytest.mark.parametrize(
@@ -91,21 +91,19 @@ def test_a_folder_without_a_study_is_refused(tmp_path: Path):
         read_plan(tmp_path)
 
 
-def test_cost_is_measured_where_nothing_is_known_and_read_where_cells_have_ended(
-    plan: Callable[..., Plan], tmp_path: Path
-):
-    made, ledger = plan(training={"epochs": 200, "graph_epochs": 1, "patience": 1}), Ledger(tmp_path)
-    unknown = estimate(made, ledger)
-    assert 0 < unknown.seconds < unknown.at_most and unknown.kinds == unknown.timed > 0
-    for cell in made.cells[:3]:
+def test_cost_is_measured_without_records_and_read_where_cells_have_ended(plan: Callable[..., Plan], tmp_path: Path):
+    planned, ledger = plan(training={"epochs": 200, "graph_epochs": 1, "patience": 1}), Ledger(tmp_path)
+    measured = estimate(planned, ledger)
+    assert 0 < measured.seconds < measured.at_most and measured.kinds == measured.timed > 0
+    for cell in planned.cells[:3]:
         ledger.write(CellRecord(cell=cell.digest, seconds=100.0))
-    known = estimate(made, ledger)
-    assert (known.seconds, known.at_most, known.kinds) == (300.0, 300.0, 0)
-    for cell in made.cells[3:]:
+    recorded = estimate(planned, ledger)
+    assert (recorded.seconds, recorded.at_most, recorded.kinds) == (300.0, 300.0, 0)
+    for cell in planned.cells[3:]:
         ledger.write(CellRecord(cell=cell.digest, seconds=1.0))
-    assert estimate(made, ledger).seconds == 0.0
+    assert estimate(planned, ledger).seconds == 0.0
 
 
 def test_cost_of_an_arm_that_fails_is_still_estimated(plugin: Path, plan: Callable[..., Plan], tmp_path: Path):
-    made = plan(design={"kind": "explicit", "arms": [{"contrast": "nan"}, {"scorer": "boom"}]})
-    assert estimate(made, Ledger(tmp_path)).seconds > 0
+    planned = plan(design={"kind": "explicit", "arms": [{"contrast": "nan"}, {"scorer": "boom"}]})
+    assert estimate(planned, Ledger(tmp_path)).seconds > 0

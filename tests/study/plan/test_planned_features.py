@@ -1,4 +1,4 @@
-"""Features of genes in a study: what is planned and told, whose controls there are, and what is the same cell."""
+"""Features of genes in a study: what is planned and printed, which controls there are, and what is the same cell."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -70,11 +70,11 @@ def test_the_question_of_the_field_is_one_study(load: Callable[..., Study]):
     ]
 
 
-def test_a_plan_says_of_how_many_genes_there_are_features(load: Callable[..., Study], knockout: Any, tmp_path: Path):
+def test_a_plan_counts_the_genes_with_features(load: Callable[..., Study], knockout: Any, tmp_path: Path):
     load()
     out = knockout("plan", tmp_path / "tiny.yaml", "--no-cost").out
-    said = "net: x.parquet: 4 columns, features of 61 of 64 genes (95.3 %); 3 have none: "
-    assert out.count(said) == 1
+    line = "net: x.parquet: 4 columns, features of 61 of 64 genes (95.3 %); 3 have none: "
+    assert out.count(line) == 1
     assert "the model can tell which have none" in out
 
 

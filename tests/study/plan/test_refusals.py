@@ -42,7 +42,7 @@ def plan(study_file: Callable[..., Path]) -> Callable[..., Any]:
     )
 
 
-def test_a_sampler_that_cannot_draw_is_refused_for_each_data_set_and_told_once(plan: Callable[..., Any]):
+def test_a_sampler_that_cannot_draw_is_refused_for_each_data_set_and_named_once(plan: Callable[..., Any]):
     arms = [{"negatives": DRAWS_NONE}, {"negatives": DRAWS_NONE, "gnn": "none"}]
     with pytest.raises(KnockoutError, match="raise joint or quantile") as refused:
         plan(*arms, datasets=SETS)
@@ -89,9 +89,9 @@ def test_the_command_ends_with_one_message_and_leaves_no_folder(
     file, out = tmp_path / "study.yaml", tmp_path / "out"
     study = {"name": "x", "datasets": SETS[:1], "preset": "knockout-small", "reference": {"negatives": DRAWS_NONE}}
     file.write_text(yaml.safe_dump({**study, **kind}))
-    ended = knockout(command, file, "--out", out)
-    assert ended.code == 2 and "raise joint or quantile" in ended.err and "Traceback" not in ended.err
-    assert ended.err.startswith("error: datasets[0] (net-1): arm ")
+    completed = knockout(command, file, "--out", out)
+    assert completed.code == 2 and "raise joint or quantile" in completed.err and "Traceback" not in completed.err
+    assert completed.err.startswith("error: datasets[0] (net-1): arm ")
     assert not out.exists()
 
 

@@ -27,9 +27,9 @@ def study(study_file: Callable[..., Path]) -> Callable[..., Study]:
 
 
 def test_a_setting_that_a_plug_in_ignores_is_caught(plugin: Path, study: Callable[..., Study]):
-    made = study({"contrast": {"silent": {"strength": 1.0}}}, {"contrast": {"silent": {"strength": 2.0}}})
+    ablation = study({"contrast": {"silent": {"strength": 1.0}}}, {"contrast": {"silent": {"strength": 2.0}}})
     with pytest.raises(KnockoutError, match="never reaches the model") as refused:
-        refuse_silent_arms(made.arms, made.budget)
+        refuse_silent_arms(ablation.arms, ablation.budget)
     assert "contrast=silent" in refused.value.message and "strength" in refused.value.message
 
 
@@ -52,47 +52,45 @@ def test_a_setting_that_a_plug_in_ignores_is_caught(plugin: Path, study: Callabl
     ids=lambda arm: str(next(iter(arm.values()))),
 )
 def test_a_setting_that_acts_is_let_through(study: Callable[..., Study], arm: dict[str, Any]):
-    made = study(arm, controls=arm == {"gnn": {"gat": {"heads": 1}}})
-    refuse_silent_arms(made.arms, made.budget)
+    ablation = study(arm, controls=arm == {"gnn": {"gat": {"heads": 1}}})
+    refuse_silent_arms(ablation.arms, ablation.budget)
 
 
-def test_what_the_budget_leaves_out_tells_no_arms_apart(study: Callable[..., Study]):
-    made = study({"optimizer": {"adam": {"graph_learning_rate": 0.01}}})
-    refuse_silent_arms(made.arms, Budget(graph_epochs=1))
+def test_what_the_budget_leaves_out_does_not_distinguish_arms(study: Callable[..., Study]):
+    ablation = study({"optimizer": {"adam": {"graph_learning_rate": 0.01}}})
+    refuse_silent_arms(ablation.arms, Budget(graph_epochs=1))
     with pytest.raises(KnockoutError, match="graph_learning_rate"):
-        refuse_silent_arms(made.arms, Budget(graph_epochs=0))
+        refuse_silent_arms(ablation.arms, Budget(graph_epochs=0))
 
 
 def test_a_schedule_that_starts_after_the_last_epoch_is_caught(study: Callable[..., Study]):
-    made = study({"optimizer": {"adam": {"gamma": 0.5}}})  # the first step comes after epoch 10
-    refuse_silent_arms(made.arms, Budget(epochs=11, graph_epochs=10))
-    refuse_silent_arms(made.arms, Budget(epochs=10, graph_epochs=11))
+    ablation = study({"optimizer": {"adam": {"gamma": 0.5}}})  # the first step comes after epoch 10
+    refuse_silent_arms(ablation.arms, Budget(epochs=11, graph_epochs=10))
+    refuse_silent_arms(ablation.arms, Budget(epochs=10, graph_epochs=11))
     with pytest.raises(KnockoutError, match="gamma"):
-        refuse_silent_arms(made.arms, Budget(epochs=10, graph_epochs=10))
+        refuse_silent_arms(ablation.arms, Budget(epochs=10, graph_epochs=10))
 
 
 def test_an_arm_that_fails_on_the_probe_is_left_to_its_cells(plugin: Path, study: Callable[..., Study]):
-    made = study({"contrast": "nan"}, {"contrast": "nan", "gnn": "none"})
-    refuse_silent_arms(made.arms, made.budget)
+    ablation = study({"contrast": "nan"}, {"contrast": "nan", "gnn": "none"})
+    refuse_silent_arms(ablation.arms, ablation.budget)
 
 
-def test_a_users_mistake_that_shows_on_the_probe_is_the_users(
-    study: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
-):
+def test_a_users_mistake_on_the_probe_is_raised(study: Callable[..., Study], monkeypatch: pytest.MonkeyPatch):
     def complain(*_: object) -> None:
         raise KnockoutError("this part wants more genes")
 
-    made = study({"gnn": "none"})
+    ablation = study({"gnn": "none"})
     monkeypatch.setattr(silent, "score_fold", complain)
     with pytest.raises(KnockoutError, match="more genes"):
-        refuse_silent_arms(made.arms, made.budget)
+        refuse_silent_arms(ablation.arms, ablation.budget)
 
 
 def test_behaviour_is_repeatable_and_leaves_global_random_state_alone(study: Callable[..., Study]):
-    made = study({"gnn": "none"})
+    ablation = study({"gnn": "none"})
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first = behaviour(made.reference, made.budget)
+    first = behaviour(ablation.reference, ablation.budget)
     assert torch.equal(before, torch.get_rng_state())
     torch.rand(3)
-    assert behaviour(made.reference, made.budget) == first
+    assert behaviour(ablation.reference, ablation.budget) == first

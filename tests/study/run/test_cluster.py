@@ -182,7 +182,7 @@ def test_what_a_cell_raises_comes_back_as_it_is(local: Any, cells: list[Cell]):
         workers.submit(cells[0]).result(timeout=60)
 
 
-def test_after_kill_nothing_more_is_heard_of_the_cells(local: Any, cells: list[Cell], tmp_path: Path):
+def test_after_kill_no_cell_reports(local: Any, cells: list[Cell], tmp_path: Path):
     def work(cell: Cell) -> CellResult:
         wait_until((tmp_path / "released").exists)
         return CellResult(CellRecord(cell=cell.digest))
@@ -242,10 +242,10 @@ def run_nothing(cell: Cell) -> CellResult:
     return CellResult(CellRecord(cell=cell.digest))
 
 
-def test_no_scheduler_and_no_worker_are_told_apart(start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch):
+def test_no_scheduler_and_no_worker_have_different_messages(start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody answers, and nobody else gets the port
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: no answer, and no other process gets the port
         with pytest.raises(KnockoutError, match=r"--cluster: no Dask scheduler answers at tcp://127\.0\.0\.1"):
             DaskWorkers(f"dask://127.0.0.1:{taken.getsockname()[1]}", run_nothing).__enter__()
     with (

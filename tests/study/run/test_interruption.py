@@ -30,8 +30,8 @@ PATIENCE = 150.0  # workers as users have them import torch anew, which takes lo
 def wait_for(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := what():
-            return found
+        if answer := what():
+            return answer
         time.sleep(0.02)
     raise AssertionError(f"waited {seconds} s in vain")
 
@@ -58,7 +58,7 @@ def driver(plugin: Path, forked: None, tmp_path: Path, monkeypatch: pytest.Monke
     import study.actions.report  # once, before forking
 
     drawn = Written(Path("report.html"), [], {"rows": []})  # the report is tested elsewhere
-    monkeypatch.setattr(study.actions.report, "write", lambda found, out, **how: drawn)
+    monkeypatch.setattr(study.actions.report, "write", lambda analysis, out, **how: drawn)
     started = []
 
     def start(*arguments: object) -> Any:
@@ -75,7 +75,7 @@ def driver(plugin: Path, forked: None, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_one_signal_finishes_what_flies_and_the_next_run_completes(
+def test_one_signal_lets_running_cells_end_and_the_next_run_completes(
     number: int,
     driver: Callable[..., Any],
     study_file: Callable[..., Path],
@@ -88,9 +88,9 @@ def test_one_signal_finishes_what_flies_and_the_next_run_completes(
     wait_for(lambda: records(out))
     os.kill(process.pid, number)
     process.join(PATIENCE)
-    said = (tmp_path / "log").read_text()
+    log = (tmp_path / "log").read_text()
     assert process.exitcode == 3
-    assert "stopping after the" in said and "cells are missing" in said and "Traceback" not in said
+    assert "stopping after the" in log and "cells are missing" in log and "Traceback" not in log
     left = records(out)
     assert 1 <= len(left) < 8
     assert len(pd.read_parquet(out / "cells.parquet")["cell"].unique()) == len(left)
@@ -115,7 +115,7 @@ def test_a_second_signal_ends_it_at_once(
 
 
 class Silence:
-    """Hears of a run and says nothing."""
+    """An observer of a run without output."""
 
     def planned(self, done: int, missing: int) -> None:
         self.heard = (done, missing)

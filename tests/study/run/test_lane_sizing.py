@@ -86,29 +86,29 @@ def test_a_cpu_has_as_many_workers_as_cores_unless_memory_is_short():
 
 @given(st.lists(st.floats(0, 2e5), min_size=1, max_size=9), st.booleans(), PEAKS, st.integers(1, 256))
 def test_workers_never_exceed_memory_or_cores_and_every_device_has_one(
-    free: list[float], gpu: bool, taken: float | None, cores: int
+    free: list[float], gpu: bool, memory: float | None, cores: int
 ):
-    found = [Device(f"cuda:{i}" if gpu else "cpu", size) for i, size in enumerate(free if gpu else free[:1])]
-    lanes = pack(found, taken, cores=cores)
-    assert len(lanes) <= max(cores, len(found))
+    device_list = [Device(f"cuda:{i}" if gpu else "cpu", size) for i, size in enumerate(free if gpu else free[:1])]
+    lanes = pack(device_list, memory, cores=cores)
+    assert len(lanes) <= max(cores, len(device_list))
     assert all(lane.threads >= 1 and lane.threads * len(lanes) <= max(cores, len(lanes)) for lane in lanes)
-    for device in found:
+    for device in device_list:
         n = sum(lane.device == device.name for lane in lanes)
         assert n >= 1
-        if taken is not None and n > 1:
-            assert n * taken <= (GPU_SHARE if gpu else CPU_SHARE) * device.free_mb * (1 + 1e-9)
+        if memory is not None and n > 1:
+            assert n * memory <= (GPU_SHARE if gpu else CPU_SHARE) * device.free_mb * (1 + 1e-9)
         if gpu:
             assert n <= MOST_PER_GPU
 
 
 @given(st.floats(1, 1e5), st.floats(1, 1e5), st.floats(1.0, 10.0), st.integers(1, 64))
-def test_a_larger_cell_never_gets_more_workers(free: float, taken: float, factor: float, cores: int):
+def test_a_larger_cell_never_gets_more_workers(free: float, memory: float, factor: float, cores: int):
     for name in ("cpu", "cuda:0"):
         device = [Device(name, free)]
-        assert len(pack(device, taken * factor, cores=cores)) <= len(pack(device, taken, cores=cores))
+        assert len(pack(device, memory * factor, cores=cores)) <= len(pack(device, memory, cores=cores))
 
 
-def test_the_ledger_tells_what_cells_of_the_same_arm_and_data_took(cells: list[Cell], tmp_path: Path):
+def test_memory_is_that_of_cells_of_the_same_arm_and_data_in_the_ledger(cells: list[Cell], tmp_path: Path):
     ledger, (full, none) = Ledger(tmp_path), cells[:2]
     assert known_peaks(cells, ledger, "cpu") == ([], cells)
     for record in (
@@ -124,7 +124,7 @@ def test_the_ledger_tells_what_cells_of_the_same_arm_and_data_took(cells: list[C
     assert known_peaks([cells[2]], ledger, "cpu") == ([], [cells[2]]), "another arm"
 
 
-def test_lanes_written_out_are_the_users_word(cells: list[Cell], tmp_path: Path, eight_cores: None):
+def test_lanes_written_out_are_used_as_given(cells: list[Cell], tmp_path: Path, eight_cores: None):
     def find() -> tuple[Device, ...]:
         raise AssertionError("nobody asked for auto")
 
@@ -134,16 +134,16 @@ def test_lanes_written_out_are_the_users_word(cells: list[Cell], tmp_path: Path,
 
 
 def test_gpus_are_packed_by_what_a_probe_takes_and_a_cuda_context(cells: list[Cell], tmp_path: Path, eight_cores: None):
-    asked: list[str] = []
+    probed: list[str] = []
 
     def probe(unknown: Sequence[Cell], device: str) -> float:
-        asked.append(device)
+        probed.append(device)
         assert list(unknown) == cells
         return 3 * 1024 - lane_sizing.CONTEXT_MB
 
     lanes = sized("auto", cells, Ledger(tmp_path), find=lambda: TWO_GPUS, probe=probe)
     assert lanes == (Lane("cuda:0", 1),) * 3 + (Lane("cuda:1", 1),) * 3
-    assert asked == ["cuda:0"]
+    assert probed == ["cuda:0"]
 
 
 def test_a_step_that_does_not_fit_leaves_a_gpu_to_one_worker(cells: list[Cell], tmp_path: Path, eight_cores: None):
@@ -151,7 +151,7 @@ def test_a_step_that_does_not_fit_leaves_a_gpu_to_one_worker(cells: list[Cell], 
     assert [lane.device for lane in lanes] == ["cuda:0", "cuda:1"]
 
 
-def test_what_the_ledger_knows_is_not_probed_again(cells: list[Cell], tmp_path: Path, eight_cores: None):
+def test_what_the_ledger_holds_is_not_probed_again(cells: list[Cell], tmp_path: Path, eight_cores: None):
     ledger = Ledger(tmp_path)
     for cell in cells[:3]:
         ledger.write(took(cell, 4000.0, device="cuda:0"))
@@ -219,5 +219,5 @@ def test_memory_that_a_control_group_withholds_is_not_counted(tmp_path: Path):
 
 
 def test_this_machine_is_measured():
-    (found,) = devices()
-    assert found.name == "cpu" and 0 < found.free_mb < 1e8
+    (cpu,) = devices()
+    assert cpu.name == "cpu" and 0 < cpu.free_mb < 1e8

@@ -99,10 +99,10 @@ def test_a_killed_driver_and_a_killed_worker_lose_and_double_nothing(
     until(lambda: len(ledger.cells()) > CELLS // 5, second)
     victim = int(max(ran.iterdir(), key=lambda path: path.stat().st_mtime).name)
     os.kill(victim, signal.SIGKILL)
-    said, _ = second.communicate(timeout=800)
+    stdout, _ = second.communicate(timeout=800)
     assert second.returncode == 0
     with capsys.disabled():
-        sys.stdout.write(f"\n{said}, a killed worker among them\n")
+        sys.stdout.write(f"\n{stdout}, a killed worker among them\n")
     assert ledger.cells() == {cell.digest for cell in plan.cells} and len(plan.cells) == CELLS
     after = {path.name: path.stat().st_mtime_ns for path in ledger.folder.ledger.glob("*.json")}
     assert after.items() >= before.items(), "what was recorded is not recorded anew"

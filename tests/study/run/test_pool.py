@@ -25,7 +25,7 @@ from study.train.cell import CellResult
 
 LANES = (Lane("cpu", 1),) * 2  # forked workers stand no second thread
 FORK = multiprocessing.get_context("fork")
-LONG_S = 100.0  # a worker that nobody releases waits for so long
+LONG_S = 100.0  # the longest wait of a worker that is not released
 
 
 @pytest.fixture
@@ -66,13 +66,13 @@ def test_a_failure_costs_its_cell_and_nothing_else(
 ):
     planned = cells({"scorer": "boom"}, {"scorer": "suicide"}, {"contrast": "nan"}, {"scorer": "hungry"})
     pool = local_pool(tmp_path / "out")
-    found = by_label(planned, list(run(pool, planned)))
+    statuses = by_label(planned, list(run(pool, planned)))
     ends = {"boom": "error", "suicide": "killed", "hungry": "oom"}
     for repeat in (0, 1):
-        assert found[f"full model {repeat}"] == found[f"degree {repeat}"] == "ok"
-        assert found[f"contrast=nan {repeat}"] == "diverged"
+        assert statuses[f"full model {repeat}"] == statuses[f"degree {repeat}"] == "ok"
+        assert statuses[f"contrast=nan {repeat}"] == "diverged"
         for name, status in ends.items():
-            assert found[f"scorer={name} {repeat}"] == status
+            assert statuses[f"scorer={name} {repeat}"] == status
     records = Ledger(tmp_path / "out").read_all(cell.digest for cell in planned)
     assert len(records) == len(planned)
     assert all(record.reason for record in records.values() if not record.ok)
@@ -262,12 +262,12 @@ def test_the_ledger_spares_a_cell_that_another_driver_has_finished(
 ):
     planned = cells({"gnn": "none"})
     Ledger(tmp_path / "out").write(CellRecord(cell=planned[0].digest, reason="of another driver"))
-    found = {record.cell: record.reason for record in run(local_pool(tmp_path / "out"), planned)}
-    assert found.pop(planned[0].digest) == "of another driver"
-    assert set(found.values()) == {""}
+    reasons = {record.cell: record.reason for record in run(local_pool(tmp_path / "out"), planned)}
+    assert reasons.pop(planned[0].digest) == "of another driver"
+    assert set(reasons.values()) == {""}
 
 
-def test_a_stopped_pool_finishes_what_flies_and_starts_nothing(
+def test_a_stopped_pool_finishes_running_cells_and_starts_none(
     instant: None, cells: Callable[..., list[Cell]], tmp_path: Path
 ):
     planned = cells({"gnn": "none"}, repeats=3)
@@ -308,10 +308,10 @@ def test_a_damaged_record_is_the_cells_failure_and_the_others_run(
     path = ledger.folder.record(planned[0].digest)
     path.parent.mkdir(parents=True)
     path.write_text("[]")
-    found = {record.cell: record for record in run(local_pool(tmp_path), planned)}
-    damaged = found.pop(planned[0].digest)
+    records = {record.cell: record for record in run(local_pool(tmp_path), planned)}
+    damaged = records.pop(planned[0].digest)
     assert damaged.status == "damaged" and str(path) in damaged.reason
-    assert len(found) == 5 and all(record.ok for record in found.values())
+    assert len(records) == 5 and all(record.ok for record in records.values())
     assert path.read_text() == "[]", "no one writes over it unasked"
 
 

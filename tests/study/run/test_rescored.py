@@ -28,13 +28,13 @@ FOLDS = {"kfold_pooled": {"folds": 2}}
 
 
 @pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
-    """Forget what a test registers."""
-    known = dict(metrics.METRICS)
+def restored() -> Iterator[None]:
+    """Restore the metrics after a test."""
+    before = dict(metrics.METRICS)
     yield
     metrics.OWN.clear()
     metrics.METRICS.clear()
-    metrics.METRICS.update(known)
+    metrics.METRICS.update(before)
 
 
 @pytest.fixture
@@ -79,8 +79,8 @@ def test_what_is_computed_later_is_what_training_computes(cells: Callable[[], di
         assert record is not None and record.scores == trained.scores and "weighed" in record.scores["test"], name
         assert record.identity == trained.identity and record.split_digest == trained.split_digest
         assert ledger.read(cell.digest) == record and ledger.folder.predictions(cell.digest).exists()
-        kept = [ledger.folder.embeddings(digest).exists() for digest in (before[name].digest, cell.digest)]
-        assert kept[0] == kept[1]
+        saved = [ledger.folder.embeddings(digest).exists() for digest in (before[name].digest, cell.digest)]
+        assert saved[0] == saved[1]
     assert rescorer.recorded == len(after) == len({cell.digest for cell in after.values()})
 
 
@@ -106,8 +106,8 @@ def test_a_plan_counts_them_beside_what_it_prices(study_file: Callable[..., Path
         run(cell, Ledger(out))
     add_metric()
     plan = make_plan(load_study(study))
-    asked = estimate(plan, Ledger(out))
-    assert (len(plan.missing(Ledger(out))), asked.rescored, asked.kinds) == (4, 1, 3)
+    cost = estimate(plan, Ledger(out))
+    assert (len(plan.missing(Ledger(out))), cost.rescored, cost.kinds) == (4, 1, 3)
 
 
 def shuffled(path: Path) -> None:

@@ -88,8 +88,8 @@ def test_a_change_whose_cells_failed_comes_last_and_a_stop_is_a_stop():
 def test_confirm_walks_the_path_with_real_cells(finished_search: Path, knockout: Any, forked: None, tmp_path: Path):
     shutil.copytree(finished_search.parent, tmp_path / "copy")
     out, study = tmp_path / "copy" / "out", tmp_path / "copy" / "tiny.yaml"
-    done = knockout("confirm", study, "--out", out, "--path")
-    assert done.code == 0
+    completed = knockout("confirm", study, "--out", out, "--path")
+    assert completed.code == 0
     path = pd.read_csv(out / "search" / "path.csv")
     confirmed = pd.read_csv(out / "search" / "confirmed.csv")
     arm = confirmed[confirmed["role"] == "arm"]
@@ -103,7 +103,7 @@ def test_confirm_walks_the_path_with_real_cells(finished_search: Path, knockout:
 
 @pytest.mark.slow
 def test_cells_of_the_path_go_to_mlflow_with_the_test_of_its_steps_alone(study_file: Any, forked: None, out: Path):
-    """Changes that were tried and not kept were chosen against by validation; nobody opened their test."""
+    """Validation rejected the changes that were tried and not kept; their test stays sealed."""
     from mlflow.tracking import MlflowClient
 
     arms = [{"name": "best", "gnn": "gcn", "fusion": "late"}]

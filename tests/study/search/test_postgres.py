@@ -159,7 +159,7 @@ class Eight:
 
 
 class Silence:
-    """Keeps what a search says."""
+    """Keeps the messages of a search."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -182,8 +182,8 @@ def test_every_trial_and_cell_is_there_once(
     path, storage = study_file(), database("optuna")
     content = yaml.safe_load(path.read_text())
     del content["design"]
-    asked = {"trials": TRIALS, "pruner": "none", "parallel": 8}
-    path.write_text(yaml.safe_dump({**content, "search": asked, "lanes": "cpu:8"}))
+    settings = {"trials": TRIALS, "pruner": "none", "parallel": 8}
+    path.write_text(yaml.safe_dump({**content, "search": settings, "lanes": "cpu:8"}))
     monkeypatch.setattr(study.search.run, "make_workers", lambda *given: Eight())
     means, listener = Means(storage=storage, tracking_uri=mlflow_server), Silence()
     began = time.monotonic()

@@ -101,17 +101,17 @@ def test_a_search_leaves_its_trials_in_optuna_in_files_and_nothing_of_the_test_i
 
 
 @pytest.mark.slow
-def test_what_a_dead_driver_did_not_tell_mlflow_is_told_by_the_next(searching: Any, forked: None, out: Path):
+def test_what_a_dead_driver_did_not_send_to_mlflow_is_sent_by_the_next(searching: Any, forked: None, out: Path):
     run_search(searching(), out, Listening(), Means())
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(default_uri(out))
     experiment = client.get_experiment_by_name("tiny").experiment_id
-    told = client.search_runs([experiment], "tags.`knockout.cell` != ''", max_results=1000)
-    client.delete_run(told[0].info.run_id)  # as if the driver had died between the trial's end and this
+    first_runs = client.search_runs([experiment], "tags.`knockout.cell` != ''", max_results=1000)
+    client.delete_run(first_runs[0].info.run_id)  # as if the driver had died between the trial's end and this
     run_search(searching(), out, Listening(), Means())
     again = client.search_runs([experiment], "tags.`knockout.cell` != ''", max_results=1000)
-    assert {run.data.tags["knockout.cell"] for run in again} == {run.data.tags["knockout.cell"] for run in told}
+    assert {run.data.tags["knockout.cell"] for run in again} == {run.data.tags["knockout.cell"] for run in first_runs}
 
 
 @pytest.mark.slow

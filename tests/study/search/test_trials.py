@@ -72,39 +72,39 @@ def run(search: Search, *, lanes: int = 1, seed: int = 0, after: int = 10_000, a
         ran.append(cell)
 
 
-def told(search: Search) -> list[tuple[int, str, str, int]]:
+def finished_trials(search: Search) -> list[tuple[int, str, str, int]]:
     return [(trial.number, trial.arm.digest, trial.state, trial.steps) for trial in search.finished]
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
 def test_a_search_proposes_the_same_arms_on_any_number_of_lanes(study: Any, tmp_path: Path, sampler: str):
-    asked = study(sampler=sampler, trials=8 if sampler == "gp" else 14)
-    found = []
+    search_study = study(sampler=sampler, trials=8 if sampler == "gp" else 14)
+    by_lanes = []
     for lanes, seed in ((1, 0), (3, 1), (8, 2)):
-        search = open_search(asked, tmp_path / f"{lanes}")
+        search = open_search(search_study, tmp_path / f"{lanes}")
         run(search, lanes=lanes, seed=seed)
         assert search.over
-        found.append(told(search))
-    assert found[0] == found[1] == found[2]
-    assert len(found[0]) == asked.search.trials
-    assert len({digest for _, digest, _, _ in found[0]}) == asked.search.trials, "no arm is tried twice"
+        by_lanes.append(finished_trials(search))
+    assert by_lanes[0] == by_lanes[1] == by_lanes[2]
+    assert len(by_lanes[0]) == search_study.search.trials
+    assert len({digest for _, digest, _, _ in by_lanes[0]}) == search_study.search.trials, "no arm is tried twice"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["none", "wilcoxon", "hyperband", "median"])
 def test_a_search_that_dies_again_and_again_ends_with_the_same_trials(study: Any, tmp_path: Path, pruner: str):
-    asked = replace(study(pruner=pruner), repeats=4)
-    whole = open_search(asked, tmp_path / "whole")
+    search_study = replace(study(pruner=pruner), repeats=4)
+    whole = open_search(search_study, tmp_path / "whole")
     run(whole, lanes=2)
     broken: list[Cell] = []
     for seed in range(40):
-        search = open_search(asked, tmp_path / "broken")
+        search = open_search(search_study, tmp_path / "broken")
         broken += run(search, lanes=3, seed=seed, after=3)
         if search.over:
             break
     else:
         pytest.fail("the search never ends")
-    assert told(search) == told(whole)
+    assert finished_trials(search) == finished_trials(whole)
     assert len({cell.digest for cell in broken}) == len(broken), "no cell is trained twice"
 
 
@@ -115,8 +115,8 @@ def test_a_search_that_dies_again_and_again_ends_with_the_same_trials(study: Any
 def test_trials_that_views_share_give_the_arms_of_trials_that_optuna_copies(
     study: Any, tmp_path: Path, sampler: str, pruner: str, monkeypatch: pytest.MonkeyPatch
 ):
-    asked = replace(study(pruner=pruner, sampler=sampler, trials=25), repeats=3)
-    shared, copied = open_search(asked, tmp_path / "shared"), open_search(asked, tmp_path / "copied")
+    search_study = replace(study(pruner=pruner, sampler=sampler, trials=25), repeats=3)
+    shared, copied = open_search(search_study, tmp_path / "shared"), open_search(search_study, tmp_path / "copied")
     run(shared)
 
     def fresh(proposer: proposals.Proposer, trial: Trial, *, seen: bool) -> Any:
@@ -124,7 +124,7 @@ def test_trials_that_views_share_give_the_arms_of_trials_that_optuna_copies(
 
     monkeypatch.setattr(proposals.Proposer, "_shared", fresh)
     run(copied)
-    assert told(shared) == told(copied) and len(told(shared)) == 25
+    assert finished_trials(shared) == finished_trials(copied) and len(finished_trials(shared)) == 25
 
 
 def test_a_sampler_draws_nothing_for_levels_that_were_not_chosen(study: Any, tmp_path: Path):
@@ -163,8 +163,8 @@ def test_parameters_are_grouped_as_optuna_groups_them(trials: list[set[str]], fi
 
 
 def test_pruned_trials_cost_fewer_cells_and_never_win(study: Any, tmp_path: Path):
-    asked = replace(study(pruner="wilcoxon", trials=20), repeats=6)
-    search = open_search(asked, tmp_path)
+    search_study = replace(study(pruner="wilcoxon", trials=20), repeats=6)
+    search = open_search(search_study, tmp_path)
     ran = run(search)
     pruned = [trial for trial in search.finished if trial.state == "pruned"]
     assert pruned and all(trial.steps < 6 for trial in pruned)
@@ -191,7 +191,7 @@ def test_the_score_never_reads_the_test(study: Any, tmp_path: Path):
     honest, fooled = open_search(study(), tmp_path / "a"), open_search(study(), tmp_path / "b")
     run(honest)
     run(fooled, answer=lying)
-    assert told(honest) == told(fooled)
+    assert finished_trials(honest) == finished_trials(fooled)
 
 
 def test_arms_that_the_ledger_holds_are_warm_and_cost_nothing(study: Any, tmp_path: Path):
@@ -216,9 +216,9 @@ def test_a_range_may_widen_and_a_level_come_in_later(study: Any, tmp_path: Path)
     first = open_search(study(vary=small, trials=6), tmp_path)
     run(first)
     grown = open_search(study(trials=14), tmp_path)
-    assert told(grown) == told(first)
+    assert finished_trials(grown) == finished_trials(first)
     run(grown)
-    assert grown.proposed == 14 and told(grown)[:6] == told(first)
+    assert grown.proposed == 14 and finished_trials(grown)[:6] == finished_trials(first)
     assert any(trial.arm.choices["gnn"].level == "gat" for trial in grown.finished)
 
 
@@ -249,8 +249,8 @@ def test_a_search_ends_when_every_arm_of_its_space_was_tried(study: Any, tmp_pat
 def test_a_grid_tries_every_point_once(study: Any, tmp_path: Path):
     held = ["gnn.widths", "gnn.dropout", "gnn.hide_batch", "fusion.width", "fusion.dropout", "optimizer.weight_decay"]
     held += ["optimizer.graph_learning_rate"]
-    asked = study(sampler="grid", vary={**VARY, "fusion": ["late"]}, fixed=held, trials=None)
-    search = open_search(asked, tmp_path)
+    search_study = study(sampler="grid", vary={**VARY, "fusion": ["late"]}, fixed=held, trials=None)
+    search = open_search(search_study, tmp_path)
     run(search)
     digests = [trial.arm.digest for trial in search.finished]
     grid = {arm.digest for arm in search.space.grid(3)}
@@ -271,19 +271,19 @@ def test_several_objectives_are_searched_without_a_pruner(study: Any, tmp_path: 
 
 
 def test_wall_clock_ends_a_search_and_counts_all_calls(study: Any, tmp_path: Path):
-    asked = study(trials=None, hours=1.0)
-    search = open_search(asked, tmp_path)
+    search_study = study(trials=None, hours=1.0)
+    search = open_search(search_study, tmp_path)
     run(search, after=6)
     (tmp_path / "search" / "clock.json").write_text(json.dumps({"version": 1, "seconds": 3600.0}))
-    late = open_search(asked, tmp_path)
+    late = open_search(search_study, tmp_path)
     assert late.take() is None and late.over
-    assert told(late) == told(search)
+    assert finished_trials(late) == finished_trials(search)
 
 
 def test_trials_of_other_data_or_code_are_not_mixed_in(study: Any, tmp_path: Path):
-    asked = study(trials=5)
-    run(open_search(asked, tmp_path))
-    other = open_search(replace(asked, repeats=3), tmp_path)
+    search_study = study(trials=5)
+    run(open_search(search_study, tmp_path))
+    other = open_search(replace(search_study, repeats=3), tmp_path)
     assert other.stale == 5 and not other.trials
     run(other)
     assert len(other.finished) == 5 and all(trial.steps == 3 for trial in other.finished)
@@ -291,50 +291,52 @@ def test_trials_of_other_data_or_code_are_not_mixed_in(study: Any, tmp_path: Pat
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 99}', '{"number": 3}'])
 def test_a_damaged_trial_record_is_proposed_again_at_no_cost(study: Any, tmp_path: Path, content: str):
-    asked = study(trials=5)
-    whole = open_search(asked, tmp_path)
+    search_study = study(trials=5)
+    whole = open_search(search_study, tmp_path)
     run(whole)
     (tmp_path / "search" / "trials" / "000003.json").write_text(content)
-    again = open_search(asked, tmp_path)
+    again = open_search(search_study, tmp_path)
     assert len(again.finished) == 3, "numbers have no gap"
-    assert run(again) == [] and told(again) == told(whole)
+    assert run(again) == [] and finished_trials(again) == finished_trials(whole)
 
 
 def test_reading_a_search_writes_and_removes_nothing(study: Any, tmp_path: Path):
-    asked, out = study(trials=5), tmp_path / "out"
-    run(open_search(asked, out))
+    search_study, out = study(trials=5), tmp_path / "out"
+    run(open_search(search_study, out))
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    assert open_search(replace(asked, repeats=3), out).stale == 5
+    assert open_search(replace(search_study, repeats=3), out).stale == 5
     narrow = {**VARY, "gnn": ["gcn", "none"]}
     open_search(study(trials=5, vary=narrow), out)
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
-    assert open_search(asked, tmp_path / "new").finished == [] and not (tmp_path / "new").exists()
+    assert open_search(search_study, tmp_path / "new").finished == [] and not (tmp_path / "new").exists()
 
 
-def test_the_ledger_knows_the_arms_of_any_study(study: Any, tmp_path: Path):
-    asked = study(trials=3)
-    search = open_search(asked, tmp_path)
+def test_the_ledger_holds_the_arms_of_any_study(study: Any, tmp_path: Path):
+    search_study = study(trials=3)
+    search = open_search(search_study, tmp_path)
     run(search)
     ledger = Ledger(tmp_path)
     assert len(recorded_arms(ledger)) == len({trial.arm.digest for trial in search.finished})
     data = {record.identity["data"] for record in ledger.read_all(ledger.cells()).values()}
-    assert load_datasets(asked)[0].digest in data
+    assert load_datasets(search_study)[0].digest in data
 
 
 @pytest.mark.slow
-def test_importances_tell_what_matters_from_what_does_not(study: Any, tmp_path: Path):
+def test_importances_separate_what_matters_from_what_does_not(study: Any, tmp_path: Path):
     from study.search.optuna_store import importances
 
     search = open_search(study(trials=40, sampler="random"), tmp_path)
     run(search)
-    found = {(row["parameter"], row["given"]): row for row in importances(search.finished, search.space, ["auroc"])}
-    shares = {name: row["importance"] for (name, _), row in found.items()}
-    assert sum(shares.values()) == pytest.approx(1.0) and len(found) == len(shares)
+    by_parameter = {
+        (row["parameter"], row["given"]): row for row in importances(search.finished, search.space, ["auroc"])
+    }
+    shares = {name: row["importance"] for (name, _), row in by_parameter.items()}
+    assert sum(shares.values()) == pytest.approx(1.0) and len(by_parameter) == len(shares)
     assert shares["gnn"] > 2 * shares["optimizer.adam.weight_decay"]
     assert shares["optimizer.adam.learning_rate"] > 2 * shares["optimizer.adam.weight_decay"]
-    assert ("gnn.gat.heads", "gnn=gat") in found and ("fusion", "fusion acts") in found
+    assert ("gnn.gat.heads", "gnn=gat") in by_parameter and ("fusion", "fusion acts") in by_parameter
     with_gat = [t for t in search.finished if t.arm.choices["gnn"].level == "gat" and inside(search, t)]
-    assert found["gnn.gat.heads", "gnn=gat"]["trials"] == len(with_gat)
+    assert by_parameter["gnn.gat.heads", "gnn=gat"]["trials"] == len(with_gat)
 
 
 def test_an_objective_that_never_changes_has_no_importances(study: Any, tmp_path: Path):
@@ -348,16 +350,16 @@ def test_an_objective_that_never_changes_has_no_importances(study: Any, tmp_path
 def test_trials_of_a_wider_space_neither_count_nor_compete(study: Any, tmp_path: Path):
     wide = study(trials=14)
     run(open_search(wide, tmp_path))
-    before = told(open_search(wide, tmp_path))
+    before = finished_trials(open_search(wide, tmp_path))
     narrow = study(trials=6, vary={**VARY, "gnn": [{"gat": {"heads": [1, 4]}}, "none"]})
     search = open_search(narrow, tmp_path)
     assert len(search.ended) == 14 > len(search.finished), "those of gcn do not count"
     run(search)
     levels = {trial.arm.choices["gnn"].level for trial in search.finished}
     assert levels == {"gat", "none"} and search.best()[0].arm.choices["gnn"].level == "gat"
-    assert search.over and search.proposed == max(6, sum(number < 14 for number, *_ in told(search)))
+    assert search.over and search.proposed == max(6, sum(number < 14 for number, *_ in finished_trials(search)))
     again = open_search(wide, tmp_path)
-    assert told(again)[:14] == before, "the wider space finds its trials again"
+    assert finished_trials(again)[:14] == before, "the wider space finds its trials again"
 
 
 def test_a_narrowed_space_proposes_what_its_budget_still_allows(study: Any, tmp_path: Path):

@@ -174,17 +174,17 @@ def traced_modules(levels: tuple[tuple[str, str], ...], entry: str | None) -> se
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tree]:
-    made = Tree(tmp_path)
+    product = Tree(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two edits within a second look alike to cached byte code
     for factor in ("t_scorer", "t_gnn"):
         monkeypatch.setitem(registry.FACTORS, factor, registry.Factor(factor, "one of these tests", ""))
         monkeypatch.setitem(registry._LEVELS, factor, {})
         monkeypatch.setitem(sys.modules, f"components.{factor}", ModuleType(factor))  # the package of its levels
-    monkeypatch.setattr(code, "FOLLOWED", (f"{made.top}.parts", f"{made.top}.train"))
-    monkeypatch.setattr(code, "OWN", (*code.OWN, made.top))
-    yield made
-    for name in [n for n in sys.modules if n.partition(".")[0] in (made.top, made.plugin)]:
+    monkeypatch.setattr(code, "FOLLOWED", (f"{product.top}.parts", f"{product.top}.train"))
+    monkeypatch.setattr(code, "OWN", (*code.OWN, product.top))
+    yield product
+    for name in [n for n in sys.modules if n.partition(".")[0] in (product.top, product.plugin)]:
         del sys.modules[name]
     code.clear_cache()
 
@@ -438,7 +438,7 @@ def test_what_decides_nothing_leaves_the_syntax_as_it_is(before: str, after: str
         ("def f(*, a, b=1): ...", "def f(*, a=1, b): ..."),
         ("if x:\n    a()\nb()", "if x:\n    a()\n    b()"),
         ("f'{x}'", "f'{x!r}'"),
-        ("x = setting(1, 'a')", "x = setting(1, 'b')"),  # somebody else's function of this name
+        ("x = setting(1, 'a')", "x = setting(1, 'b')"),  # a foreign function of this name
         (f"{SETTING}\nx = setting(1, 'a')", f"{SETTING}\nx = setting(2, 'a')"),
         (f"{SETTING}\nx = setting(1, 'a', ge=0)", f"{SETTING}\nx = setting(1, 'a', ge=1)"),
         ("raise E('a')", "raise E('b')"),
@@ -526,7 +526,7 @@ def test_an_edit_of_one_level_retrains_no_other(level: tuple[str, str], other: t
     assert registry.level(*other).__module__ not in traced
 
 
-def test_an_edit_of_what_a_plan_alone_says_retrains_nothing():
+def test_an_edit_of_what_a_plan_alone_prints_retrains_nothing():
     assert "components.split.audit" not in traced_modules((), code.ENTRY)
     assert "components.pairs.graph" not in traced_modules((("scorer", "genie3"),), None)
     assert "components.pairs.lagged" not in traced_modules((("scorer", "pcc"),), None)

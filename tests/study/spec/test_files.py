@@ -1,4 +1,4 @@
-"""Files are seen whole or not at all, by readers and after a power cut; of several writers the first wins."""
+"""Files are whole or absent, for readers and after a power cut; of several writers the first wins."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path):
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_a_disk_that_does_not_sync_is_told_of_and_leaves_nothing(
+def test_a_disk_that_does_not_sync_is_reported_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., Any]
 ):
     def broken(handle: int) -> None:
@@ -91,7 +91,7 @@ def test_the_first_of_two_writes_wins(tmp_path: Path):
 
 
 def race(path: Path, writers: int = 8) -> list[str]:
-    """Let threads write a file at once, each after having seen that it is not there; return who was told they won."""
+    """Let threads write a file at once, each after having seen that it is not there; return the winners."""
     ready, won = threading.Barrier(writers), list[str]()
 
     def write(who: str) -> None:
@@ -110,7 +110,7 @@ def race(path: Path, writers: int = 8) -> list[str]:
     return won
 
 
-def test_of_many_writers_at_once_one_wins_and_knows_it(tmp_path: Path):
+def test_of_many_writers_at_once_one_is_the_winner(tmp_path: Path):
     won = race(tmp_path / "file")
     assert won == [(tmp_path / "file").read_text()] and names(tmp_path) == ["file"]
 
@@ -127,6 +127,6 @@ def test_a_file_system_without_hard_links_is_written_to_all_the_same(tmp_path: P
 
 def test_arrays_are_read_back_under_their_names(tmp_path: Path):
     write_arrays(tmp_path / "file.npz", {"genes": np.array(["A", "NA"]), "rows": np.arange(3)})
-    with np.load(tmp_path / "file.npz", allow_pickle=False) as found:
-        assert found["genes"].tolist() == ["A", "NA"] and found["rows"].tolist() == [0, 1, 2]
+    with np.load(tmp_path / "file.npz", allow_pickle=False) as arrays:
+        assert arrays["genes"].tolist() == ["A", "NA"] and arrays["rows"].tolist() == [0, 1, 2]
     assert names(tmp_path) == ["file.npz"]

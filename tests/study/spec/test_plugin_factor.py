@@ -16,7 +16,7 @@ from components.core import registry
 from components.core.errors import KnockoutError
 from components.core.streams import Streams
 from components.steps import register_factor
-from reports.table import blocks as told
+from reports.table import blocks as table_blocks
 from reports.table.blocks import arm_levels
 from reports.table.table import load
 from study.plan.plan import make_plan
@@ -118,7 +118,7 @@ def load_steps(study_file: Callable[..., Path], tmp_path: Path) -> Iterator[Call
     """Load a study with the factors, which are forgotten after the test."""
     (tmp_path / "own_steps.py").write_text(STEPS)
     registry.levels("scorer")
-    scorers, columns = dict(registry._LEVELS["scorer"]), list(told.FACTORS)
+    scorers, columns = dict(registry._LEVELS["scorer"]), list(table_blocks.FACTORS)
 
     def make(**changes: Any) -> Study:
         given = {"plugins": ["own_steps.py"], "controls": ["degree"], "repeats": 1}
@@ -126,7 +126,7 @@ def load_steps(study_file: Callable[..., Path], tmp_path: Path) -> Iterator[Call
 
     yield make
     registry._LEVELS["scorer"] = scorers
-    told.FACTORS[:] = columns
+    table_blocks.FACTORS[:] = columns
     for name in ("normalise", "calibrate", "refine", "smooth"):
         registry.FACTORS.pop(name, None)
         registry._LEVELS.pop(name, None)
@@ -153,7 +153,7 @@ def test_it_acts_on_what_is_trained_and_on_no_rule_or_known_method(load_steps):
     assert same == [False, False, True, True]
 
 
-def test_it_varies_in_a_design_and_the_report_knows_it(load_steps, tmp_path):
+def test_it_varies_in_a_design_and_is_in_the_report(load_steps, tmp_path):
     factors = {"normalise": ["none", {"ranks": {"power": 2.0}}], "calibrate": ["none", "by_tf"]}
     study = load_steps(design={"kind": "full_factorial", "factors": factors})
     assert len(study.arms) == 4 + 1

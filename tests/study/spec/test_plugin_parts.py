@@ -75,15 +75,15 @@ register_preset("lab", "the lab's own", {"gnn": "none", "optimizer": "adam_focal
 
 
 @pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
-    """Forget what a test registers."""
+def restored() -> Iterator[None]:
+    """Restore the registries after a test."""
     registry.levels("optimizer")
-    kept = [metrics.METRICS, metrics.OWN, worded.METRICS, presets.PRESETS, readers.READERS, plugins._LOADED]
-    before = [dict(known) for known in (*kept, registry._LEVELS["optimizer"])]
+    tables = [metrics.METRICS, metrics.OWN, worded.METRICS, presets.PRESETS, readers.READERS, plugins._LOADED]
+    before = [dict(table) for table in (*tables, registry._LEVELS["optimizer"])]
     yield
-    for known, was in zip((*kept, registry._LEVELS["optimizer"]), before, strict=True):
-        known.clear()
-        known.update(was)
+    for table, was in zip((*tables, registry._LEVELS["optimizer"]), before, strict=True):
+        table.clear()
+        table.update(was)
     plugins.sys.modules.pop("own_parts", None)
     code.clear_cache()
 
@@ -119,7 +119,7 @@ def test_a_metric_is_in_records_identity_table_and_reports(load_parts, tmp_path)
     assert all(0 <= record.scores["test"]["hits10"] <= 1 for record in records.values())
     (tmp_path / "out").mkdir()
     path = write_table(planned.record.rows, records, tmp_path / "out")
-    assert "hits10" not in worded.METRICS  # reports know no plug-in: the table tells them
+    assert "hits10" not in worded.METRICS  # reports import no plug-in: the table has the words
     table = load(path)
     assert "hits10" in set(table.frame["metric"])
     words = metric_of("hits10")
@@ -167,7 +167,7 @@ def test_a_metric_that_cannot_be_one_is_refused(name, words, reason):
         ({"hits": {"label": "mine", "colour": "red", "lowest": None, "highest": None}}, "damaged"),
     ],
 )
-def test_a_table_cannot_say_anything_about_metrics(tmp_path, words, reason):
+def test_a_table_cannot_set_any_property_of_metrics(tmp_path, words, reason):
     frame = pd.DataFrame({"arm": ["a", "b"], "dataset": "d", "repeat": 0, "metric": "hits", "value": [0.1, 0.2]})
     frame.attrs["metrics"] = words
     frame.to_parquet(tmp_path / "cells.parquet")

@@ -48,18 +48,18 @@ each_damage = pytest.mark.parametrize("damage", DAMAGES)
 @pytest.fixture(scope="module")
 def folders(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Path]]:
     """Give a copy of the finished study for each damage, and the record that is damaged: of the arm gnn=none."""
-    made: dict[str, tuple[Path, Path]] = {}
+    copies: dict[str, tuple[Path, Path]] = {}
 
     def copy(damage: str) -> tuple[Path, Path]:
-        if damage not in made:
+        if damage not in copies:
             root = tmp_path_factory.mktemp("damaged")
             shutil.copytree(finished, root / "out")
             shutil.copy(finished.parent / "tiny.yaml", root)
             cell = next(row.cell for row in read_plan(root / "out").rows if row.arm == "gnn=none")
             path = OutFolder(root / "out").record(cell)
             path.write_text(DAMAGES[damage][0](path.read_text()))
-            made[damage] = root / "out", path
-        return made[damage]
+            copies[damage] = root / "out", path
+        return copies[damage]
 
     return copy
 
@@ -78,41 +78,41 @@ def test_the_reason_is_read_with_the_failure(folders, damage: str):
 @each_damage
 def test_status_counts_it_among_the_failures(folders, knockout: Callable[..., Any], damage: str):
     out, _ = folders(damage)
-    shown = knockout("status", out)
-    assert (shown.code, shown.err) == (0, "")
-    assert "6 of 6 cells (5 ok, 1 damaged)" in shown.out
-    assert "damaged: gnn=none / net / repeat 0: the record is damaged: " in shown.out
-    assert DAMAGES[damage][1] in shown.out
+    completed = knockout("status", out)
+    assert (completed.code, completed.err) == (0, "")
+    assert "6 of 6 cells (5 ok, 1 damaged)" in completed.out
+    assert "damaged: gnn=none / net / repeat 0: the record is damaged: " in completed.out
+    assert DAMAGES[damage][1] in completed.out
 
 
 @each_damage
 def test_plan_counts_it_as_done(folders, knockout: Callable[..., Any], damage: str):
     out, _ = folders(damage)
-    shown = knockout("plan", out.parent / "tiny.yaml", "--out", out)
-    assert (shown.code, shown.err) == (0, "")
-    assert "6 cells, 6 done" in shown.out
+    completed = knockout("plan", out.parent / "tiny.yaml", "--out", out)
+    assert (completed.code, completed.err) == (0, "")
+    assert "6 cells, 6 done" in completed.out
 
 
 @pytest.mark.parametrize("damage", ["cut", *(pytest.param(d, marks=pytest.mark.slow) for d in DAMAGES if d != "cut")])
 def test_report_goes_on_without_it(folders, knockout: Callable[..., Any], damage: str):
     out, _ = folders(damage)
-    shown = knockout("report", out)
-    assert (shown.code, shown.err) == (0, "")
+    completed = knockout("report", out)
+    assert (completed.code, completed.err) == (0, "")
     assert (out / "report" / "report.html").stat().st_size
 
 
 @each_damage
-def test_run_leaves_it_alone_and_says_so(
+def test_run_leaves_it_alone_with_a_message(
     folders, knockout: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, damage: str
 ):
     monkeypatch.setattr(
-        "study.actions.report.write", lambda found, out, **how: Written(out, [], {"rows": []})
+        "study.actions.report.write", lambda analysis, out, **how: Written(out, [], {"rows": []})
     )  # the report has a test of its own
     out, path = folders(damage)
     before = path.read_bytes()
-    shown = knockout("run", out.parent / "tiny.yaml", "--out", out)
-    assert shown.code == 3 and "Traceback" not in shown.err
-    assert "6 cells are in the ledger already; 0 to run" in shown.out
+    completed = knockout("run", out.parent / "tiny.yaml", "--out", out)
+    assert completed.code == 3 and "Traceback" not in completed.err
+    assert "6 cells are in the ledger already; 0 to run" in completed.out
     assert path.read_bytes() == before
 
 
@@ -135,7 +135,7 @@ def test_they_are_run_again_when_asked_for(
 ):
     study, out = damaged_everywhere
     assert {record.status for record in Ledger(out).read_all(Ledger(out).cells()).values()} == {Status.DAMAGED}
-    shown = knockout("run", study, "--out", out, "--retry-failed")
-    assert shown.code == 0, shown.err
+    completed = knockout("run", study, "--out", out, "--retry-failed")
+    assert completed.code == 0, completed.err
     records = Ledger(out).read_all(Ledger(out).cells())
     assert len(records) == 6 and all(record.ok for record in records.values())

@@ -57,12 +57,12 @@ def kill(process: Any) -> None:
 
 def names(out: Path) -> list[str]:
     """Files of claims and drivers, however a driver is named."""
-    found = sorted((out / "claims").rglob("*.json"))
-    return ["driver" if path.parent.name == "drivers" else path.stem for path in found]
+    paths = sorted((out / "claims").rglob("*.json"))
+    return ["driver" if path.parent.name == "drivers" else path.stem for path in paths]
 
 
 def pretend(out: Path, **changes: Any) -> Path:
-    """Let the only driver of a folder be one of another machine, or whatever is said."""
+    """Change the only driver of a folder, by default to one of another machine."""
     (file,) = (out / "claims" / "drivers").glob("*.json")
     file.write_text(json.dumps({**json.loads(file.read_text()), "machine": "elsewhere", **changes}))
     return file
@@ -122,7 +122,7 @@ def test_reading_the_claims_of_a_folder_without_any_writes_nothing(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_driver_blocks_nobody(tmp_path: Path, process: Callable[..., Any]):
+def test_a_killed_driver_blocks_no_other(tmp_path: Path, process: Callable[..., Any]):
     killed = process(hold, tmp_path, "a", "b")
     wait_for(tmp_path / "held")
     with Claims(tmp_path) as mine:
@@ -141,7 +141,7 @@ def lock_for_good(out: Path) -> None:
         time.sleep(60)
 
 
-def test_a_driver_killed_in_the_middle_of_a_claim_blocks_nobody(tmp_path: Path, process: Callable[..., Any]):
+def test_a_driver_killed_in_the_middle_of_a_claim_blocks_no_other(tmp_path: Path, process: Callable[..., Any]):
     killed = process(lock_for_good, tmp_path)
     wait_for(tmp_path / "held")
     kill(killed)
@@ -149,7 +149,7 @@ def test_a_driver_killed_in_the_middle_of_a_claim_blocks_nobody(tmp_path: Path, 
         assert mine.take("a")
 
 
-def test_a_dead_process_that_nobody_has_waited_for_is_dead(tmp_path: Path, process: Callable[..., Any]):
+def test_a_zombie_process_is_dead(tmp_path: Path, process: Callable[..., Any]):
     killed = process(hold, tmp_path, "a")
     wait_for(tmp_path / "held")
     os.kill(killed.pid, signal.SIGKILL)
@@ -191,7 +191,7 @@ def test_silence_is_judged_by_the_file_systems_clock_and_not_by_this_machines(
             assert not mine.take("a")
 
 
-def test_a_driver_that_slept_itself_takes_nobody_elses_silence_for_death(tmp_path: Path):
+def test_a_driver_that_slept_itself_takes_no_others_silence_for_death(tmp_path: Path):
     with Claims(tmp_path) as far:
         far.take("a")
         file = pretend(tmp_path)
@@ -234,8 +234,8 @@ def test_damaged_files_are_stale(tmp_path: Path, content: str | bytes):
 def grab(out: Path, own: str, cells: int, both: Any) -> None:
     with Claims(out) as mine:
         both.wait(20)
-        taken = [cell for i in range(cells) if mine.take(cell := f"cell-{i}")]
-        (out / f"{own}.json").write_text(json.dumps(taken))
+        claimed = [cell for i in range(cells) if mine.take(cell := f"cell-{i}")]
+        (out / f"{own}.json").write_text(json.dumps(claimed))
         both.wait(20)  # a claim is given up when its driver leaves
 
 

@@ -62,7 +62,7 @@ def test_a_failing_write_leaves_what_was_there_and_nothing_else(tmp_path: Path):
     assert path.read_text() == "before" and files(tmp_path) == ["file"]
 
 
-def test_a_full_disk_is_said_with_the_file(tmp_path: Path):
+def test_a_full_disk_is_reported_with_the_file(tmp_path: Path):
     def fail(temporary: Path) -> None:
         raise OSError(28, "No space left on device")
 

@@ -1,4 +1,4 @@
-"""Locks that somebody holds for ever, and who that is."""
+"""Locks that are never released, and their owners."""
 
 import fcntl
 import os
@@ -20,18 +20,20 @@ def held(file: Path, by: str = "process 12 on elsewhere") -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize(("by", "said"), [("process 12 on elsewhere", "process 12 on elsewhere has"), ("", "another")])
-def test_a_lock_that_is_not_given_back_names_its_owner(tmp_path: Path, by: str, said: str):
+@pytest.mark.parametrize(
+    ("by", "message"), [("process 12 on elsewhere", "process 12 on elsewhere has"), ("", "another")]
+)
+def test_a_lock_that_is_not_released_names_its_owner(tmp_path: Path, by: str, message: str):
     with (
         held(tmp_path / ".lock", by),
-        pytest.raises(HeldLockError, match=f"{said}.*for 0 s; is it suspended") as caught,
+        pytest.raises(HeldLockError, match=f"{message}.*for 0 s; is it suspended") as caught,
         hold(tmp_path / ".lock", wait_s=0.1),
     ):
         pytest.fail("two hold one lock")
     assert caught.value.where == str(tmp_path / ".lock")
 
 
-def test_a_holder_says_who_it_is_and_gives_the_lock_back(tmp_path: Path):
+def test_a_holder_writes_its_name_and_releases_the_lock(tmp_path: Path):
     for _ in range(2):
         with hold(tmp_path / ".lock", wait_s=0.1):
             assert f"process {os.getpid()} on " in (tmp_path / ".lock").read_text()

@@ -1,4 +1,4 @@
-"""The tracker is an onlooker: stores that are gone, held, damaged, emptied or strangely named end no study."""
+"""The tracker only observes: missing, locked, damaged, emptied or oddly named stores end no study."""
 
 import fcntl
 import os
@@ -57,16 +57,16 @@ def copied(empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def said() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
 @pytest.fixture
-def send(out: Path, said: list[str]) -> Callable[..., Tracker]:
+def send(out: Path, messages: list[str]) -> Callable[..., Tracker]:
     """What a run does: begin, log every cell as it ends, then close."""
 
     def run(rows: list[CellRow] = ROWS, uri: str | None = None, **options: Any) -> Tracker:
-        tracker = Tracker(rows[0].study, out, uri, say=said.append, **options)
+        tracker = Tracker(rows[0].study, out, uri, say=messages.append, **options)
         tracker.refuse_unknown()
         if not tracker.stage.sealed:
             tracker.begin(PlanRecord(metric="auprc", margin=0.02, rows=rows))
@@ -90,12 +90,14 @@ def cells(uri: str, name: str = "tiny", **options: Any) -> dict[str, Any]:
     }
 
 
-def test_a_study_of_n_cells_leaves_n_runs_none_deleted_and_each_artifact_once(send: Any, out: Path, said: list[str]):
+def test_a_study_of_n_cells_leaves_n_runs_none_deleted_and_each_artifact_once(
+    send: Any, out: Path, messages: list[str]
+):
     for _ in range(2):
         send()
     stored = runs(default_uri(out))
     assert len(stored) == 1 + 3 + 6
-    assert {run.info.lifecycle_stage for run in stored} == {"active"} and said == []
+    assert {run.info.lifecycle_stage for run in stored} == {"active"} and messages == []
     assert len(list((out / "mlartifacts").rglob("*.parquet"))) == 6
     client = MlflowClient(default_uri(out))
     histories = [client.get_metric_history(run.info.run_id, "loss") for run in cells(default_uri(out)).values()]
@@ -103,11 +105,11 @@ def test_a_study_of_n_cells_leaves_n_runs_none_deleted_and_each_artifact_once(se
 
 
 @pytest.mark.parametrize("name", ["it's", 'a "quote"', """both ' and " %_\\ """, "a/cell/b", "ü" * 300])
-def test_any_name_of_a_study_is_a_name(send: Any, out: Path, said: list[str], name: str):
+def test_any_name_of_a_study_is_a_name(send: Any, out: Path, messages: list[str], name: str):
     rows = [row(study=name), row("none", study=name)]
     for _ in range(2):  # the second tracker asks the store
         assert send(rows).lacking(rows, Ledger(out).read_all(r.cell for r in rows)) == 0
-    assert len(runs(default_uri(out), name)) == 5 and said == []
+    assert len(runs(default_uri(out), name)) == 5 and messages == []
 
 
 def deleted_experiment(out: Path) -> None:
@@ -130,20 +132,20 @@ def no_permission(out: Path) -> None:
     ],
 )
 def test_a_store_that_fails_is_one_warning_and_ends_nothing(
-    send: Any, out: Path, said: list[str], monkeypatch: pytest.MonkeyPatch, spoil: Any, uri: str | None, why: str
+    send: Any, out: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch, spoil: Any, uri: str | None, why: str
 ):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     spoil(out)
     tracker = send(uri=uri)
     assert tracker.lacking(ROWS, Ledger(out).read_all(r.cell for r in ROWS)) == 6
-    (warning,) = said
+    (warning,) = messages
     assert re.match(f"warning: MLflow's record at .*({why})", warning)
     assert warning.endswith(f"knockout track {out}" + (f" --tracking-uri {uri}" if uri else ""))
     with pytest.raises(KnockoutError, match=why):
         send(uri=uri, strict=True)
 
 
-def test_a_store_that_answers_again_gets_what_it_missed(send: Any, out: Path, said: list[str], monkeypatch: Any):
+def test_a_store_that_answers_again_gets_what_it_missed(send: Any, out: Path, messages: list[str], monkeypatch: Any):
     fails = iter([True, True])  # at the start, and at the first cell after the pause
     monkeypatch.setattr(mlflow, "RETRY_S", 0.0)
     begin = mlflow.MlflowStore.find
@@ -156,7 +158,7 @@ def test_a_store_that_answers_again_gets_what_it_missed(send: Any, out: Path, sa
     monkeypatch.setattr(mlflow.MlflowStore, "find", find)
     tracker = send()
     assert tracker.lacking(ROWS, Ledger(out).read_all(r.cell for r in ROWS)) == 0
-    assert len(cells(default_uri(out))) == 6 and len(said) == 1
+    assert len(cells(default_uri(out))) == 6 and len(messages) == 1
 
 
 def test_while_a_store_is_away_it_is_asked_once_not_per_cell(send: Any, out: Path, monkeypatch: Any):
@@ -175,7 +177,7 @@ def exclusively(store: Path) -> Iterator[None]:
 
 @pytest.mark.slow
 def test_a_store_that_is_locked_stays_where_it_is(
-    send: Any, out: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+    send: Any, out: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ):
     def connect(self: Any, *given: Any, **named: Any) -> sqlite3.Connection:
         return sqlite3.connect(*given, **{**named, "timeout": 0.1})
@@ -183,21 +185,21 @@ def test_a_store_that_is_locked_stays_where_it_is(
     monkeypatch.setattr(SQLiteDialect_pysqlite, "connect", connect)
     with exclusively(out / "mlflow.db"):
         send()
-    assert len(said) == 1 and "database is locked" in said[0]
+    assert len(messages) == 1 and "database is locked" in messages[0]
     assert not list(out.glob("*.unreadable-*"))
     send()
     assert len(cells(default_uri(out))) == 6
 
 
 def test_a_driver_that_is_suspended_in_the_lock_is_named_and_passed_by(
-    send: Any, out: Path, said: list[str], monkeypatch: Any
+    send: Any, out: Path, messages: list[str], monkeypatch: Any
 ):
     monkeypatch.setattr(locks.hold.__wrapped__, "__defaults__", (0.1, 0.05))
     (out / ".mlflow.lock").write_text("process 77 on elsewhere")
     with (out / ".mlflow.lock").open("r+") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         send()
-    assert len(said) == 1 and "process 77 on elsewhere has held this lock" in said[0]
+    assert len(messages) == 1 and "process 77 on elsewhere has held this lock" in messages[0]
 
 
 def cut(store: Path) -> None:
@@ -226,7 +228,7 @@ def folder(store: Path) -> None:
     "spoil", [lambda store: store.write_bytes(b"no database " * 100), cut, scribble, tables_of_others, folder]
 )
 def test_a_store_in_out_that_cannot_be_read_is_set_aside_and_made_anew(
-    send: Any, out: Path, said: list[str], spoil: Callable[[Path], Any]
+    send: Any, out: Path, messages: list[str], spoil: Callable[[Path], Any]
 ):
     send()
     spoil(out / "mlflow.db")
@@ -234,35 +236,41 @@ def test_a_store_in_out_that_cannot_be_read_is_set_aside_and_made_anew(
     tracker = send([*ROWS, row(repeat=2)])
     assert tracker.trouble == "" and len(cells(default_uri(out))) == 7
     aside = out / "mlflow.db.unreadable-1"
-    assert [line for line in said if "warning" in line] == [] and f"It is {aside} now" in said[0] and len(said) == 1
+    assert (
+        [line for line in messages if "warning" in line] == []
+        and f"It is {aside} now" in messages[0]
+        and len(messages) == 1
+    )
     assert aside.exists() and (out / "mlartifacts.unreadable-1").exists() and not (out / "mlflow.db-journal").exists()
     assert len(list((out / "mlartifacts").rglob("*.parquet"))) == 7
 
 
-def test_a_store_that_never_was_one_is_set_aside_at_the_first_look(send: Any, out: Path, said: list[str]):
+def test_a_store_that_never_was_one_is_set_aside_at_the_first_look(send: Any, out: Path, messages: list[str]):
     out.mkdir(exist_ok=True)
     (out / "mlflow.db").write_text("hello")
     tracker = send()  # MLflow has opened no store here before
     assert tracker.trouble == "" and len(cells(default_uri(out))) == 6
-    assert len(said) == 1 and f"It is {out / 'mlflow.db.unreadable-1'} now" in said[0]
+    assert len(messages) == 1 and f"It is {out / 'mlflow.db.unreadable-1'} now" in messages[0]
 
 
-def test_a_store_that_is_ruined_while_cells_run_is_made_anew_with_all_of_them(send: Any, out: Path, said: list[str]):
-    tracker = Tracker("tiny", out, say=said.append)
+def test_a_store_that_is_damaged_while_cells_run_is_made_anew_with_all_of_them(
+    send: Any, out: Path, messages: list[str]
+):
+    tracker = Tracker("tiny", out, say=messages.append)
     for number, one in enumerate(ROWS):
         Ledger(out).write(record(one), {"score": np.zeros(1)})
         tracker.log(one, Ledger(out).read(one.cell))
         if number == 2:
             cut(out / "mlflow.db")
     tracker.close(ROWS, Ledger(out).read_all(r.cell for r in ROWS))
-    assert len(cells(default_uri(out))) == 6 and len(said) == 1
+    assert len(cells(default_uri(out))) == 6 and len(messages) == 1
 
 
-def test_a_store_of_anybody_is_never_renamed(send: Any, out: Path, tmp_path: Path, said: list[str]):
+def test_a_foreign_store_is_never_renamed(send: Any, out: Path, tmp_path: Path, messages: list[str]):
     theirs = tmp_path / "theirs.db"
     theirs.write_bytes(b"no database " * 100)
     send(uri=f"sqlite:///{theirs}")
-    assert theirs.read_bytes() == b"no database " * 100 and len(said) == 1
+    assert theirs.read_bytes() == b"no database " * 100 and len(messages) == 1
 
 
 def test_a_failure_that_was_retried_takes_its_own_place(send: Any, out: Path):
@@ -275,7 +283,7 @@ def test_a_failure_that_was_retried_takes_its_own_place(send: Any, out: Path):
     assert cells(default_uri(out), view=ViewType.ACTIVE_ONLY)[ROWS[0].cell].info.status == "FINISHED"
 
 
-def test_what_somebody_deleted_is_written_again_below_its_parents(send: Any, out: Path):
+def test_deleted_runs_are_written_again_below_their_parents(send: Any, out: Path):
     send()
     client, before = MlflowClient(default_uri(out)), runs(default_uri(out))
     for run in before:
@@ -287,7 +295,7 @@ def test_what_somebody_deleted_is_written_again_below_its_parents(send: Any, out
     assert all(run.data.tags["mlflow.parentRunId"] in now for run in now.values() if run.info.run_name != "tiny")
 
 
-def test_cells_that_are_no_longer_planned_and_arms_that_are_renamed_are_known(send: Any, out: Path):
+def test_cells_that_are_no_longer_planned_and_arms_that_are_renamed_are_marked(send: Any, out: Path):
     send()
     renamed = [r.model_copy(update={"arm": "all"}) if r.arm == "full" else r for r in ROWS[:3]]
     send(renamed)
@@ -300,7 +308,7 @@ def test_cells_that_are_no_longer_planned_and_arms_that_are_renamed_are_known(se
     assert not [t for t in cells(default_uri(out)).values() if t.data.tags.get("knockout.earlier") == "true"]
 
 
-def test_trials_stand_apart_and_tell_nothing_of_the_test(send: Any, out: Path):
+def test_trials_stand_apart_without_scores_of_the_test(send: Any, out: Path):
     send(ROWS[:3], stage=SEARCH)
     send(ROWS[:3])
     stored = runs(default_uri(out))

@@ -57,9 +57,9 @@ def record(plan: Plan, results: dict[str, CellResult], out: Path) -> None:
 def runs(out: Path) -> dict[str, Any]:
     client = MlflowClient(default_uri(out))
     experiment = client.get_experiment_by_name("tiny")
-    found = client.search_runs([experiment.experiment_id], max_results=1000)
-    assert len({run.data.tags[KEY] for run in found}) == len(found), "a run stands twice"
-    return {run.data.tags[KEY]: run for run in found}
+    stored = client.search_runs([experiment.experiment_id], max_results=1000)
+    assert len({run.data.tags[KEY] for run in stored}) == len(stored), "a run stands twice"
+    return {run.data.tags[KEY]: run for run in stored}
 
 
 def history(out: Path, run_id: str, metric: str) -> list[tuple[int, float]]:
@@ -67,10 +67,10 @@ def history(out: Path, run_id: str, metric: str) -> list[tuple[int, float]]:
 
 
 def test_curves_of_later_folds_are_recorded_under_their_own_names(study_file: Callable[..., Path], out: Path):
-    made = make_plan(load_study(study_file(split="kfold_pooled", repeats=1, controls=False)))
-    results = {cell.digest: run_cell(cell, Lane("cpu", 1)) for cell in made.cells}
-    record(made, results, out)
-    row = rows(made)[0]
+    planned = make_plan(load_study(study_file(split="kfold_pooled", repeats=1, controls=False)))
+    results = {cell.digest: run_cell(cell, Lane("cpu", 1)) for cell in planned.cells}
+    record(planned, results, out)
+    row = rows(planned)[0]
     run = runs(out)[f"tiny/cell/{row.cell}/{row.arm_digest}"]
     losses = results[row.cell].record.curves["fold_2/joint_loss"]
     assert losses and history(out, run.info.run_id, "fold_2/joint_loss") == list(enumerate(losses, start=1))
@@ -78,12 +78,12 @@ def test_curves_of_later_folds_are_recorded_under_their_own_names(study_file: Ca
 
 def test_runs_are_nested_study_arm_cell_and_hold_everything(plan: Plan, results: dict[str, CellResult], out: Path):
     record(plan, results, out)
-    found = runs(out)
-    assert len(found) == 1 + 3 + 6
-    study = found["tiny/study"]
+    stored = runs(out)
+    assert len(stored) == 1 + 3 + 6
+    study = stored["tiny/study"]
     assert PARENT not in study.data.tags
     for row, cell in zip(rows(plan), plan.cells, strict=True):
-        arm, run = found[f"tiny/arm/{row.arm_digest}"], found[f"tiny/cell/{row.cell}/{row.arm_digest}"]
+        arm, run = stored[f"tiny/arm/{row.arm_digest}"], stored[f"tiny/cell/{row.cell}/{row.arm_digest}"]
         assert arm.data.tags[PARENT] == study.info.run_id
         assert run.data.tags[PARENT] == arm.info.run_id
         assert (run.info.status, arm.info.status, study.info.status) == ("FINISHED",) * 3
@@ -97,14 +97,14 @@ def test_runs_are_nested_study_arm_cell_and_hold_everything(plan: Plan, results:
             assert history(out, run.info.run_id, name) == list(enumerate(values, start=1))
         artifacts = Path(run.info.artifact_uri.removeprefix("file://")) / "predictions" / f"{row.cell}.parquet"
         assert artifacts.read_bytes() == OutFolder(out).predictions(row.cell).read_bytes()
-    reference = found[f"tiny/arm/{rows(plan)[0].arm_digest}"]
+    reference = stored[f"tiny/arm/{rows(plan)[0].arm_digest}"]
     values = [results[row.cell].record.scores["test"]["auroc"] for row in rows(plan) if row.arm == "full model"]
     assert reference.data.metrics["test.auroc.mean"] == pytest.approx(sum(values) / 2)
     assert reference.data.params["gnn.gat.heads"] == "2"
 
 
 def test_the_first_view_compares_arms_and_data_sets_are_named(plan: Plan, results: dict[str, CellResult], out: Path):
-    """The interface reads a view from a tag of the experiment; its path is printed where a run ends."""
+    """The interface reads a view from a tag of the experiment; its path is printed at the end of a run."""
     tracker = Tracker(plan.study.name, out)
     tracker.begin(plan.record)
     tracker.close(rows(plan), {})
@@ -115,11 +115,11 @@ def test_the_first_view_compares_arms_and_data_sets_are_named(plan: Plan, result
     assert experiment is not None
     assert tracker.view == f"#/experiments/{experiment.experiment_id}/runs?viewStateShareKey=knockout"
     view = json.loads(experiment.tags["mlflow.sharedViewState.knockout"])
-    shown = client.search_runs([experiment.experiment_id], view["searchFilter"])
-    assert {run.info.run_name for run in shown} == {row.arm for row in rows(plan)}
+    listed = client.search_runs([experiment.experiment_id], view["searchFilter"])
+    assert {run.info.run_name for run in listed} == {row.arm for row in rows(plan)}
     assert view["selectedColumns"][0] == view["orderByKey"] == "metrics.`test.auroc.mean`"
     assert "params.`gnn`" in view["selectedColumns"] and view["orderByAsc"] is False
-    for run in shown:
+    for run in listed:
         used = {(one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs}
         assert used == {(row.dataset, row.data_digest) for row in rows(plan) if row.arm == run.info.run_name}
 
@@ -151,15 +151,15 @@ def test_a_failed_cell_takes_the_mean_from_its_arm_and_a_retry_gives_it_back(
     row = rows(plan)[0]
     cell, arm = f"tiny/cell/{row.cell}/{row.arm_digest}", f"tiny/arm/{row.arm_digest}"
     record(plan, results | {row.cell: CellResult(CellRecord(cell=row.cell, status=Status.DIVERGED, reason="NaN"))}, out)
-    found = runs(out)
-    assert found[cell].info.status == "FAILED" and found[cell].data.tags["knockout.reason"] == "NaN"
-    assert "test.auroc" not in found[cell].data.metrics
-    assert found[arm].data.metrics["cells_failed"] == 1.0 and "test.auroc.mean" not in found[arm].data.metrics
+    stored = runs(out)
+    assert stored[cell].info.status == "FAILED" and stored[cell].data.tags["knockout.reason"] == "NaN"
+    assert "test.auroc" not in stored[cell].data.metrics
+    assert stored[arm].data.metrics["cells_failed"] == 1.0 and "test.auroc.mean" not in stored[arm].data.metrics
     record(plan, results, out)
-    found = runs(out)
-    assert len(found) == 10
-    assert found[cell].info.status == "FINISHED" and found[cell].data.metrics["test.auroc"]
-    assert found[arm].data.metrics["cells_failed"] == 0.0 and "test.auroc.mean" in found[arm].data.metrics
+    stored = runs(out)
+    assert len(stored) == 10
+    assert stored[cell].info.status == "FINISHED" and stored[cell].data.metrics["test.auroc"]
+    assert stored[arm].data.metrics["cells_failed"] == 0.0 and "test.auroc.mean" in stored[arm].data.metrics
 
 
 def test_a_cell_left_open_by_a_killed_driver_is_written_anew(plan: Plan, results: dict[str, CellResult], out: Path):
@@ -172,7 +172,7 @@ def test_a_cell_left_open_by_a_killed_driver_is_written_anew(plan: Plan, results
 
 
 @pytest.mark.parametrize("uri", ["foo://bar", "postgresql+none://a/b"])
-def test_a_store_that_mlflow_does_not_know_is_refused_before_anything_runs(tmp_path: Path, uri: str):
+def test_a_store_that_mlflow_does_not_support_is_refused_before_anything_runs(tmp_path: Path, uri: str):
     with pytest.raises(KnockoutError, match="MLflow cannot use this store") as refused:
         Tracker("tiny", tmp_path, uri).refuse_unknown()
     assert refused.value.where == uri
@@ -193,8 +193,10 @@ sys.meta_path.insert(0, Watch())
 Tracker("x", Path({str(tmp_path)!r}))._store.client
 """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")} | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == "mlflow true\n"
+    completed = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert completed.stdout == "mlflow true\n"
 
 
 def die_while_the_store_is_made(out: Path) -> None:
@@ -203,7 +205,7 @@ def die_while_the_store_is_made(out: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_kill_while_the_store_is_made_leaves_no_ruin(
+def test_a_kill_while_the_store_is_made_leaves_no_partial_store(
     plan: Plan, results: dict[str, CellResult], tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(store_file, "_cached_store", lambda: tmp_path / "kept.db")  # none yet: a store is migrated

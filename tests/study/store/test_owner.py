@@ -1,4 +1,4 @@
-"""A folder belongs to one study, and says what was edited in that study's file."""
+"""A folder belongs to one study, and names what was edited in that study's file."""
 
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ FILE: dict[str, Any] = {"repeats": 3, "search": {"trials": 4, "vary": {"gnn": ["
 
 
 def test_a_folder_belongs_to_the_study_that_ran_there_first(tmp_path: Path):
-    refuse_other_study("b", tmp_path, share_cells=False)  # nobody's yet
+    refuse_other_study("b", tmp_path, share_cells=False)  # without an owner yet
     write_owner("a", FILE, {}, tmp_path)
     refuse_other_study("a", tmp_path, share_cells=False)
     with pytest.raises(KnockoutError, match=r"belongs to the study 'a', and this is 'b'.*--out.*--share-cells"):
         refuse_other_study("b", tmp_path, share_cells=False)
 
 
-def test_a_study_says_once_that_it_shares_cells(tmp_path: Path):
+def test_a_study_states_once_that_it_shares_cells(tmp_path: Path):
     write_owner("a", FILE, {}, tmp_path)
     refuse_other_study("b", tmp_path, share_cells=True)
     write_owner("b", FILE, {}, tmp_path)

@@ -15,20 +15,20 @@ from study.store.tracking.store_file import default_uri
 @pytest.fixture
 def migrated(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Keep stores below ``tmp_path``, and list what was migrated; a copy stands for migrations, which take seconds."""
-    made: list[Path] = []
+    stores: list[Path] = []
 
     def migrate(store: Path) -> None:
-        made.append(store)
+        stores.append(store)
         store.write_bytes(empty_store.read_bytes())
 
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache" / name)
     monkeypatch.setattr(store_file, "_migrate", migrate)
-    return made
+    return stores
 
 
 def experiments(out: Path) -> dict[str, str]:
-    found = MlflowClient(f"sqlite:///{out / 'mlflow.db'}").search_experiments()
-    return {one.name: one.artifact_location for one in found}
+    listed = MlflowClient(f"sqlite:///{out / 'mlflow.db'}").search_experiments()
+    return {one.name: one.artifact_location for one in listed}
 
 
 def opened(out: Path) -> Path:
@@ -37,7 +37,7 @@ def opened(out: Path) -> Path:
     return out
 
 
-def test_the_second_store_is_a_copy_that_says_nothing_of_the_first(
+def test_the_second_store_is_a_copy_without_paths_of_the_first(
     tmp_path: Path, migrated: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(tmp_path / "one")
@@ -45,21 +45,23 @@ def test_the_second_store_is_a_copy_that_says_nothing_of_the_first(
     monkeypatch.chdir(tmp_path / "elsewhere")
     second = opened(tmp_path / "two")
     assert len(migrated) == 1
-    found = experiments(second)
-    assert set(found) == {"mine", "Default"}
-    assert "elsewhere" in found["Default"]
-    assert "one" not in str(found)
+    by_name = experiments(second)
+    assert set(by_name) == {"mine", "Default"}
+    assert "elsewhere" in by_name["Default"]
+    assert "one" not in str(by_name)
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", None], ids=["empty", "damaged", "without tables"])
-def test_a_kept_store_that_is_damaged_is_made_anew(tmp_path: Path, migrated: list[Path], content: bytes | None) -> None:
-    kept = store_file._cached_store()
-    kept.parent.mkdir(parents=True)
+def test_a_cached_store_that_is_damaged_is_made_anew(
+    tmp_path: Path, migrated: list[Path], content: bytes | None
+) -> None:
+    cached = store_file._cached_store()
+    cached.parent.mkdir(parents=True)
     if content is None:
-        with closing(sqlite3.connect(kept)) as database:
+        with closing(sqlite3.connect(cached)) as database:
             database.execute("create table mine (a)")
     else:
-        kept.write_bytes(content)
+        cached.write_bytes(content)
     opened(tmp_path / "one")
     assert len(migrated) == 1
     opened(tmp_path / "two")

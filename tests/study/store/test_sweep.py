@@ -17,7 +17,7 @@ from study.store.ledger import Ledger
 
 
 @pytest.fixture
-def gone() -> int:
+def dead_pid() -> int:
     """The number of a process that has ended."""
     return int(subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True).stdout)
 
@@ -29,24 +29,24 @@ def leave(path: Path, *, age: float = 60.0) -> Path:
     return path
 
 
-def test_what_a_killed_run_was_writing_is_removed(tmp_path: Path, gone: int):
+def test_what_a_killed_run_was_writing_is_removed(tmp_path: Path, dead_pid: int):
     left = [
-        leave(tmp_path / "ledger" / f".ab12.json.{gone}.x_1.tmp"),
-        leave(tmp_path / f".plan.json.{gone}.y2.tmp"),
-        leave(tmp_path / "tune" / "abc" / "trials" / f".000001.json.{gone}.z.tmp"),
+        leave(tmp_path / "ledger" / f".ab12.json.{dead_pid}.x_1.tmp"),
+        leave(tmp_path / f".plan.json.{dead_pid}.y2.tmp"),
+        leave(tmp_path / "tune" / "abc" / "trials" / f".000001.json.{dead_pid}.z.tmp"),
         leave(tmp_path / "report" / ".report-q" / "report.html").parent,
     ]
     os.utime(left[-1], (time.time() - 7200,) * 2)
-    kept = [
+    remaining = [
         leave(tmp_path / "ledger" / "ab12.json"),
         leave(tmp_path / "ledger" / f".cd34.json.{os.getpid()}.x.tmp"),
-        leave(tmp_path / "ledger" / f".ef56.json.{gone}.x.tmp", age=0.0),
+        leave(tmp_path / "ledger" / f".ef56.json.{dead_pid}.x.tmp", age=0.0),
         leave(tmp_path / ".notes.tmp"),
         leave(tmp_path / "report" / ".report-now" / "report.html"),
     ]
     sweep(tmp_path)
     assert not [path for path in left if path.exists()]
-    assert all(path.exists() for path in kept), "files of living writers, young ones, and those of nobody here"
+    assert all(path.exists() for path in remaining), "files of living writers, young ones, and those of nobody here"
 
 
 def test_what_a_writer_leaves_when_it_is_killed_has_the_name_that_is_swept(tmp_path: Path):
@@ -71,9 +71,9 @@ def test_checkpoints_of_cells_that_have_ended_are_removed(tmp_path: Path):
     assert sorted(path.name for path in folder.checkpoints.iterdir()) == ["open-fold_2.pt", "open.pt"]
 
 
-def test_another_living_driver_is_left_alone(tmp_path: Path, gone: int):
+def test_another_living_driver_is_left_alone(tmp_path: Path, dead_pid: int):
     write_text(tmp_path / "x", "")
-    left = leave(tmp_path / "ledger" / f".ab12.json.{gone}.x.tmp")
+    left = leave(tmp_path / "ledger" / f".ab12.json.{dead_pid}.x.tmp")
     with Claims(tmp_path):
         sweep(tmp_path)
         assert left.exists()

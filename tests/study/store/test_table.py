@@ -59,8 +59,11 @@ def test_a_setting_that_a_design_crosses_is_a_factor_of_the_report(study_file: C
     table = load(write_table(rows(plan), records, tmp_path))
     levels = arm_levels(table.frame)
     assert list(levels) == ["gnn", "fusion", "heads"]
-    found = {tuple(row) for row in levels.to_numpy()}
-    assert found == {("none", "-", "-"), *(("gat", fusion, n) for fusion in ("multiscale", "late") for n in "12")}
+    combinations = {tuple(row) for row in levels.to_numpy()}
+    assert combinations == {
+        ("none", "-", "-"),
+        *(("gat", fusion, n) for fusion in ("multiscale", "late") for n in "12"),
+    }
 
 
 def test_values_are_those_of_the_records(plan: Plan, records: dict[str, CellRecord]):
@@ -71,7 +74,7 @@ def test_values_are_those_of_the_records(plan: Plan, records: dict[str, CellReco
                 assert frame[cell, part, metric] == value
 
 
-def test_a_row_says_how_much_the_tests_of_two_repeats_overlap(plan: Plan, records: dict[str, CellRecord]):
+def test_a_row_holds_the_overlap_of_the_tests_of_two_repeats(plan: Plan, records: dict[str, CellRecord]):
     frame = tidy(rows(plan), records)
     split = make_split(plan.datasets[0], plan.cells[0].split, 0)
     tested = split.test_labels.sum()

@@ -18,22 +18,22 @@ seconds = st.floats(0.01, 1e4)
 finished_cells = st.lists(st.tuples(arms, datasets, seconds), min_size=1, max_size=12)
 
 
-def ended(status: str, took: float, reason: str = "") -> Any:
+def outcome(status: str, took: float, reason: str = "") -> Any:
     return SimpleNamespace(status=status, ok=status == "ok", seconds=took, reason=reason)
 
 
 def costs(finished: Iterable[tuple[str, str, float]]) -> Costs:
-    made = Costs()
+    ended_costs = Costs()
     for arm, dataset, took in finished:
-        made.add_ended((arm, dataset), ended("ok", took))
-    return made
+        ended_costs.add_ended((arm, dataset), outcome("ok", took))
+    return ended_costs
 
 
 def left(missing: Sequence[Key], finished: Iterable[tuple[str, str, float]], lanes: int, *running: Any) -> Any:
     return seconds_left(missing, costs(finished), lanes, *running)
 
 
-def test_cells_of_the_same_arm_and_data_set_tell_what_the_missing_ones_take():
+def test_missing_cells_cost_what_those_of_the_same_arm_and_data_set_took():
     finished = [("gat", "big", 10.0), ("gat", "big", 20.0), ("gat", "small", 2.0), ("none", "big", 1000.0)]
     assert left([("gat", "big")] * 4, finished, 1) == pytest.approx(60)
     assert left([("gat", "big")] * 4, finished, 2) == pytest.approx(30)
@@ -59,7 +59,7 @@ def test_cells_in_flight_cost_what_is_left_of_them():
     assert left([("a", "x")], finished, 1, [(("a", "x"), 400.0)]) == 0
 
 
-def test_nothing_finished_tells_nothing_and_nothing_missing_takes_nothing():
+def test_without_finished_cells_there_is_no_estimate_and_nothing_missing_takes_nothing():
     assert left([("a", "x")], [], 1) is None
     assert left([], [], 1) == 0 and seconds_left([], [("a", "x", 1.0)], 0) == 0
 
@@ -79,7 +79,7 @@ def test_costs_ten_times_as_high_take_ten_times_as_long(missing: Any, finished: 
 
 
 @given(keys, finished_cells)
-def test_an_expected_cost_lies_among_those_that_are_known(asked: Any, finished: Any):
+def test_an_expected_cost_lies_among_the_recorded_ones(asked: Any, finished: Any):
     took = [seconds for _, _, seconds in finished]
     expected = costs(finished).expected(asked)
     assert expected.keys() == set(asked)
@@ -92,14 +92,14 @@ def test_a_search_takes_what_its_trials_took_on_average_until_its_budget_is_spen
     assert seconds_left_of_search([], 6) is None and seconds_left_of_search([10.0], None) is None
 
 
-def test_failed_cells_are_costs_only_where_nothing_else_is_known():
+def test_failed_cells_are_costs_only_where_no_other_has_ended():
     of = {"1": ("a", "x"), "2": ("a", "x"), "3": ("b", "x"), "4": ("c", "x")}
     records = {
-        "1": ended("ok", 10.0),
-        "2": ended("error", 0.1),
-        "3": ended("diverged", 5.0),
-        "4": ended("killed", 0.0),
-        "of another study": ended("ok", 1.0),
+        "1": outcome("ok", 10.0),
+        "2": outcome("error", 0.1),
+        "3": outcome("diverged", 5.0),
+        "4": outcome("killed", 0.0),
+        "of another study": outcome("ok", 1.0),
     }
     for order in (records, dict(reversed(records.items()))):
         assert dict(Costs.of(of, order).seconds) == {("a", "x"): [10.0], ("b", "x"): [5.0]}
@@ -111,7 +111,7 @@ def cell(digest: str, arm: str = "reference") -> Any:
 
 
 @pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> tuple[LiveProgress, io.StringIO, SimpleNamespace]:
+def live_progress(monkeypatch: pytest.MonkeyPatch) -> tuple[LiveProgress, io.StringIO, SimpleNamespace]:
     """A progress display on no terminal, what it printed, and its clock."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(display.time, "monotonic", lambda: clock.now)
@@ -120,38 +120,38 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> tuple[LiveProgress, io.StringIO, S
 
 
 def test_progress_estimates_from_cells_of_the_same_kind_and_not_from_the_rate(
-    shown: tuple[LiveProgress, io.StringIO, SimpleNamespace],
+    live_progress: tuple[LiveProgress, io.StringIO, SimpleNamespace],
 ):
-    progress, text, clock = shown
+    progress, text, clock = live_progress
     with progress:
         progress.planned(1, 3)
         progress.costs(costs([("dear", "net", 600.0)]), [("cheap", "net"), ("dear", "net"), ("dear", "net")], 1)
         progress.started(cell("1", "cheap"))
         clock.now = 2.0
         progress._last_line = -60.0
-        progress.ended(cell("1", "cheap"), ended("ok", 2.0))
+        progress.ended(cell("1", "cheap"), outcome("ok", 2.0))
         assert "1/3 cells, 1800 cells/h, 20 min left" in text.getvalue()
         progress.started(cell("2", "dear"))
         clock.now = 302.0
         assert progress._left() == "12 cells/h, 15 min left"
 
 
-def test_progress_of_a_search_estimates_from_the_rate_and_says_what_it_is_told(
-    shown: tuple[LiveProgress, io.StringIO, SimpleNamespace],
+def test_progress_of_a_search_estimates_from_the_rate_and_prints_messages(
+    live_progress: tuple[LiveProgress, io.StringIO, SimpleNamespace],
 ):
-    progress, text, clock = shown
+    progress, text, clock = live_progress
     with progress:
         progress.planned(0, 4)
         assert progress._left() == "measuring"
         clock.now = 90.0
-        progress.ended(cell("1"), ended("ok", 90.0))
+        progress.ended(cell("1"), outcome("ok", 90.0))
         assert "1/4 cells, 40 cells/h, 4 min left" in text.getvalue()
         clock.now = 100.0
-        progress.ended(cell("2"), ended("ok", 10.0))
+        progress.ended(cell("2"), outcome("ok", 10.0))
         assert "2/4" not in text.getvalue(), "a line per minute at most"
         progress.message("trial 3 complete [/as it is]")
         assert "trial 3 complete [/as it is]\n" in text.getvalue()
         clock.now = 100.0
         for digest in "34":
-            progress.ended(cell(digest), ended("error", 0.0, "why"))
+            progress.ended(cell(digest), outcome("error", 0.0, "why"))
         assert "error 4: why" in text.getvalue() and "4/4 cells, took 2 min" in text.getvalue()

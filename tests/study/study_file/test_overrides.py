@@ -50,34 +50,36 @@ CONTENT: dict[str, Any] = {
     ],
 )
 def test_an_override_changes_one_place(argument: str, path: list[Any], value: Any):
-    changed, (done,) = override(CONTENT, [argument])
+    changed, (applied,) = override(CONTENT, [argument])
     there: Any = changed
     for part in path:
         there = there[part]
     assert there == value and type(there) is type(value)
-    assert done.argument == argument and CONTENT["training"] == {"epochs": 60} and len(CONTENT["datasets"]) == 2
+    assert applied.argument == argument and CONTENT["training"] == {"epochs": 60} and len(CONTENT["datasets"]) == 2
 
 
 def test_in_a_search_a_list_of_levels_is_what_varies():
-    changed, (done,) = override({"name": "s", "search": {"trials": 3}}, ["gnn=[gat,gcn]"])
+    changed, (applied,) = override({"name": "s", "search": {"trials": 3}}, ["gnn=[gat,gcn]"])
     assert changed["search"] == {"trials": 3, "vary": {"gnn": ["gat", "gcn"]}} and "design" not in changed
-    assert done.line == "set search.vary.gnn: [gat, gcn]"
+    assert applied.line == "set search.vary.gnn: [gat, gcn]"
 
 
 def test_a_setting_that_is_crossed_can_be_dropped():
     content = {**CONTENT, "design": {"factors": {"gnn.gat.heads": [1, 2], "fusion": ["late"]}}}
-    changed, (done,) = override(content, ["~design.factors.gnn.gat.heads"])
-    assert changed["design"]["factors"] == {"fusion": ["late"]} and done.line == "dropped design.factors.gnn.gat.heads"
+    changed, (applied,) = override(content, ["~design.factors.gnn.gat.heads"])
+    assert (
+        changed["design"]["factors"] == {"fusion": ["late"]} and applied.line == "dropped design.factors.gnn.gat.heads"
+    )
 
 
 def test_overrides_act_in_their_order():
-    changed, done = override(CONTENT, ["~datasets.0", "datasets.0.name=b", "training.epochs=1", "training.epochs=2"])
+    changed, applied = override(CONTENT, ["~datasets.0", "datasets.0.name=b", "training.epochs=1", "training.epochs=2"])
     assert changed["datasets"] == [{"simulate": {}, "seed": 1, "name": "b"}] and changed["training"] == {"epochs": 2}
-    assert [one.line for one in done][:2] == ["dropped datasets.0", "set datasets.0.name: b"]
+    assert [one.line for one in applied][:2] == ["dropped datasets.0", "set datasets.0.name: b"]
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"),
+    ("argument", "message"),
     [
         ("repeats", "no override"),
         ("=3", "no override"),
@@ -100,14 +102,14 @@ def test_overrides_act_in_their_order():
         ("looks=" + "[" * 2000, "looks"),
     ],
 )
-def test_an_argument_that_cannot_be_is_refused_and_named(argument: str, said: str):
+def test_an_argument_that_cannot_be_is_refused_and_named(argument: str, message: str):
     with pytest.raises(KnockoutError) as refused:
         override(CONTENT, [argument])
-    assert refused.value.where == argument and said in str(refused.value)
+    assert refused.value.where == argument and message in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"),
+    ("argument", "message"),
     [
         ("training.epcohs=3", "Did you mean 'epochs'"),
         ("training.patience=0", "at least 1 is needed"),
@@ -122,20 +124,20 @@ def test_an_argument_that_cannot_be_is_refused_and_named(argument: str, said: st
     ],
 )
 def test_a_value_that_the_study_refuses_is_placed_at_its_argument(
-    study_file: Callable[..., Path], argument: str, said: str
+    study_file: Callable[..., Path], argument: str, message: str
 ):
     with pytest.raises(KnockoutError) as refused:
         load_study(study_file(), overrides=["training.epochs=1", argument])
-    assert refused.value.where == argument and said in str(refused.value)
+    assert refused.value.where == argument and message in str(refused.value)
 
 
-def test_a_mistake_in_the_file_is_not_blamed_on_an_override(study_file: Callable[..., Path]):
+def test_a_mistake_in_the_file_is_not_placed_at_an_override(study_file: Callable[..., Path]):
     path = study_file(training={"epohcs": 3})
     with pytest.raises(UnknownNameError, match=r"tiny.yaml, line .*'epohcs'"):
         load_study(path, overrides=["training.patience=2", "repeats=1"])
 
 
-def test_an_overridden_study_is_the_study_that_says_so(study_file: Callable[..., Path]):
+def test_an_overridden_study_equals_the_study_with_that_value(study_file: Callable[..., Path]):
     overridden = load_study(study_file(), overrides=["training.epochs=7", "gnn=[gcn]", "repeats=5"])
     written = load_study(
         study_file(

@@ -86,10 +86,10 @@ class TestByName:
         ]
 
     def test_every_system_of_the_field_is_a_baseline(self, data):
-        known = {arm.name.removesuffix("-small") for arm in load_study("baselines", data=data).arms}
-        assert known >= {"pcc", "mi", "genie3", "grnboost2", "deepsem", "cnnc"}
-        assert known >= {"gne", "scgreat", "genelink", "gnnlink", "gp-dht", "scunigp", "degree"}
-        assert known >= {"hgatlink", "gmfgrn", "igegrns", "gatcl"}
+        names = {arm.name.removesuffix("-small") for arm in load_study("baselines", data=data).arms}
+        assert names >= {"pcc", "mi", "genie3", "grnboost2", "deepsem", "cnnc"}
+        assert names >= {"gne", "scgreat", "genelink", "gnnlink", "gp-dht", "scunigp", "degree"}
+        assert names >= {"hgatlink", "gmfgrn", "igegrns", "gatcl"}
 
     @pytest.mark.parametrize(("scale", "size"), [("cpu", "-small"), ("paper", "")])
     def test_gpdht_meets_the_rivals_of_its_figure_2(self, data, scale, size):
@@ -189,7 +189,7 @@ class TestBaselines:
         assert study.budget_of(study.reference) == study.budget
 
     @pytest.mark.parametrize(
-        ("given", "said"),
+        ("given", "message"),
         [
             (["pccc"], r"baselines\[0\]: unknown baseline 'pccc'. Did you mean 'pcc'"),
             (["degree"], "unknown baseline 'degree'"),
@@ -198,6 +198,6 @@ class TestBaselines:
         ],
         ids=["misspelt", "a control", "wrong setting", "no list"],
     )
-    def test_mistakes_are_named(self, study_file, given, said):
-        with pytest.raises(KnockoutError, match=said):
+    def test_mistakes_are_named(self, study_file, given, message):
+        with pytest.raises(KnockoutError, match=message):
             load_study(study_file(baselines=given))

@@ -1,4 +1,4 @@
-"""What a study file may say of a search, and how it is told that it may not."""
+"""What a study file may set of a search, and the messages for what it may not."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ def load(study_file: Callable[..., Path]) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize(
-    ("search", "said", "where"),
+    ("search", "message", "where"),
     [
         ({"trils": 4}, "Did you mean 'trials'", "search.trils"),
         ({"trials": "many"}, "got 'many'", "search.trials"),
@@ -47,8 +47,8 @@ def load(study_file: Callable[..., Path]) -> Callable[..., Any]:
         ({"vary": {"gnn": ["gat"]}, "fixed": ["gnn.gat"]}, "unknown setting of gnn", "search"),
     ],
 )
-def test_a_mistake_in_a_search_names_its_key(load: Any, search: dict[str, Any], said: str, where: str):
-    with pytest.raises(KnockoutError, match=said.replace("[", r"\[")) as caught:
+def test_a_mistake_in_a_search_names_its_key(load: Any, search: dict[str, Any], message: str, where: str):
+    with pytest.raises(KnockoutError, match=message.replace("[", r"\[")) as caught:
         load(search)
     assert where in caught.value.where and "tiny.yaml" in caught.value.where
 
@@ -59,7 +59,7 @@ def test_a_study_has_a_design_or_a_search(load: Any):
 
 
 @pytest.mark.parametrize(
-    ("tune", "said"),
+    ("tune", "message"),
     [
         ({"trials": 3, "repets": 1}, "Did you mean 'repeats'"),
         ({"trials": 3, "sampler": "gpp"}, "Did you mean 'gp'"),
@@ -71,13 +71,13 @@ def test_a_study_has_a_design_or_a_search(load: Any):
         ({"trials": 3, "vary": {"command": {"lr": [1, 2]}}}, "unknown scorer of these arms 'command'"),
     ],
 )
-def test_a_mistake_in_tuning_names_its_key(load: Any, tune: dict[str, Any], said: str):
-    with pytest.raises(KnockoutError, match=said) as caught:
+def test_a_mistake_in_tuning_names_its_key(load: Any, tune: dict[str, Any], message: str):
+    with pytest.raises(KnockoutError, match=message) as caught:
         load(design={"factors": {"gnn": ["none"]}, "tune": tune})
     assert "design.tune" in caught.value.where
 
 
-def test_what_is_not_said_is_searched_as_the_registry_declares(load: Any):
+def test_what_is_not_set_is_searched_as_the_registry_declares(load: Any):
     study = load({})
     named = {parameter.name for parameter in study.space.parameters}
     assert {"bucketing", "gnn", "fusion", "contrast", "negatives", "pair_encoder", "gnn.gat.heads"} <= named

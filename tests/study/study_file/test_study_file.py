@@ -29,7 +29,7 @@ DATASET = "{simulate: {genes: 60, tfs: 8, cells: 40}, seed: 1}"
 FACTORS = "factors: {gnn: [gat, none]}"
 DESIGN = f"design:\n  kind: one_factor_at_a_time\n  {FACTORS}\n"
 
-# what stands in the file, what is put there, and where and what the message says
+# the text of the file, its replacement, and the place and words of the message
 MISTAKES: list[tuple[str, str, str, str]] = [
     ("name: tiny", "nmae: tiny", "line 1, nmae", "Did you mean 'name'"),
     ("name: tiny\n", "", "name", "the key 'name' is missing"),
@@ -125,28 +125,28 @@ def load(tmp_path: Path) -> Callable[..., Any]:
     return read
 
 
-@pytest.mark.parametrize(("old", "new", "where", "said"), MISTAKES, ids=[f"{m[1][:40]!r}" for m in MISTAKES])
+@pytest.mark.parametrize(("old", "new", "where", "message"), MISTAKES, ids=[f"{m[1][:40]!r}" for m in MISTAKES])
 def test_a_mistake_gives_one_message_with_its_place(
-    load: Callable[..., Any], tmp_path: Path, old: str, new: str, where: str, said: str
+    load: Callable[..., Any], tmp_path: Path, old: str, new: str, where: str, message: str
 ):
     with pytest.raises(KnockoutError) as refused:
         load(old, new)
     assert refused.value.where.startswith(str(tmp_path / "tiny.yaml"))
     assert refused.value.where.endswith(where)
-    assert said in refused.value.message
+    assert message in refused.value.message
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path):
     (tmp_path / "latin.yaml").write_bytes("name: é".encode("latin-1"))
     missing, below = tmp_path / "missing.yaml", tmp_path / "latin.yaml" / "below"
-    for path, said in (
+    for path, message in (
         (missing, "no such study file"),
         (tmp_path, "this is a folder"),
         (below, "cannot be read"),
         (tmp_path / "latin.yaml", "not UTF-8"),
     ):
-        with pytest.raises(KnockoutError, match=said) as refused:
+        with pytest.raises(KnockoutError, match=message) as refused:
             load_study(path)
         assert refused.value.where == str(path)
 
@@ -160,7 +160,7 @@ def test_a_gpu_that_is_not_there_is_refused(load: Callable[..., Any]):
     assert refused.value.where.endswith("line 14, lanes")
 
 
-def test_lanes_of_the_command_line_win_and_are_blamed(load: Callable[..., Any]):
+def test_lanes_of_the_command_line_win_and_are_named(load: Callable[..., Any]):
     assert len(load(lanes="cpu:3").lanes) == 3
     with pytest.raises(KnockoutError) as refused:
         load(lanes="gpu")
@@ -176,7 +176,7 @@ def test_a_right_file_becomes_a_study(load: Callable[..., Any], tmp_path: Path):
     assert [split.level for split in study.splits] == ["per_tf"]
 
 
-def test_without_a_word_all_controls_are_run(load: Callable[..., Any]):
+def test_by_default_all_controls_are_run(load: Callable[..., Any]):
     assert {arm.name for arm in load("controls: [degree]\n", "").arms if arm.role == "control"} == set(CONTROLS)
 
 
@@ -236,7 +236,7 @@ def test_keys_and_names_are_text_as_written(tmp_path: Path, name: str) -> None:
     ("line", "section"),
     [("epochs: 3", "training"), ("gnn: gcn", "reference"), ("trials: 3", "search"), ("kind: explicit", "design")],
 )
-def test_a_key_that_stands_in_another_section_is_told_where(tmp_path: Path, line: str, section: str):
+def test_a_key_of_another_section_is_placed(tmp_path: Path, line: str, section: str):
     (tmp_path / "study.yaml").write_text(f"{STUDY}{line}\n")
     with pytest.raises(KnockoutError, match=f"stands below {section}. Write {section}: "):
         load_study(tmp_path / "study.yaml")

@@ -84,15 +84,15 @@ def test_digest_of_the_reference_changes_with_what_changes_its_numbers(
 
 
 def test_digest_changes_with_arm_and_repeat(plan: Callable[..., Plan]):
-    found = digests(plan())
-    assert len({found["full model", 0], found["full model", 1], found["gnn=none", 0], found["degree", 0]}) == 4
+    by_arm = digests(plan())
+    assert len({by_arm["full model", 0], by_arm["full model", 1], by_arm["gnn=none", 0], by_arm["degree", 0]}) == 4
 
 
-def test_a_record_says_what_its_digest_is_the_digest_of(plugin: Path, plan: Callable[..., Plan]):
-    made = plan(design={"kind": "explicit", "arms": [{"scorer": "boom"}]})
-    for cell in made.cells[:3]:
+def test_a_record_holds_the_identity_of_its_digest(plugin: Path, plan: Callable[..., Plan]):
+    planned = plan(design={"kind": "explicit", "arms": [{"scorer": "boom"}]})
+    for cell in planned.cells[:3]:
         result = run_cell(cell, LANE).record
-        assert result.identity == cell.identity == cell.identity_with(made.datasets[0].digest)
+        assert result.identity == cell.identity == cell.identity_with(planned.datasets[0].digest)
         text = canonical_json(json.loads(json.dumps(result.identity)))
         assert hashlib.sha256(text.encode()).hexdigest().startswith(cell.digest)
         assert (result.status == "error") == (cell.arm.name != "full model" and cell.arm.role == "arm")
@@ -153,10 +153,10 @@ def test_a_cell_run_twice_is_the_same_to_the_last_bit(plan: Callable[..., Plan])
 def test_a_worker_gives_what_this_process_gives(plan: Callable[..., Plan], tmp_path: Path, forked: None):
     import pandas as pd
 
-    made = plan()
-    cells, out = made.cells[:2], tmp_path / "out"
+    planned = plan()
+    cells, out = planned.cells[:2], tmp_path / "out"
     waiting = iter(cells)
-    pool = Pool(make_workers(made.study, cells, out), out)
+    pool = Pool(make_workers(planned.study, cells, out), out)
     list(pool.run(lambda: next(waiting, None)))
     for cell in cells:
         record = pool.ledger.read(cell.digest)
@@ -171,16 +171,18 @@ def of_part(result: CellResult, part: str) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("part", ["test", "validation"])
 def test_predictions_are_the_pairs_of_a_part_with_their_scores(plan: Callable[..., Plan], part: str):
-    made = plan()
-    result = run_cell(made.cells[0], LANE)
-    edges = {(made.datasets[0].genes[a], made.datasets[0].genes[b]) for a, b in made.datasets[0].edges}
-    found = of_part(result, part)
-    assert [(tf, target) in edges for tf, target in zip(found["tf"], found["target"], strict=True)] == list(
-        found["label"] == 1
+    planned = plan()
+    result = run_cell(planned.cells[0], LANE)
+    edges = {(planned.datasets[0].genes[a], planned.datasets[0].genes[b]) for a, b in planned.datasets[0].edges}
+    predictions = of_part(result, part)
+    assert [(tf, target) in edges for tf, target in zip(predictions["tf"], predictions["target"], strict=True)] == list(
+        predictions["label"] == 1
     )
     from sklearn.metrics import roc_auc_score
 
-    assert roc_auc_score(found["label"], found["score"]) == pytest.approx(result.record.scores[part]["auroc"], abs=1e-6)
+    assert roc_auc_score(predictions["label"], predictions["score"]) == pytest.approx(
+        result.record.scores[part]["auroc"], abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -287,13 +289,13 @@ def in_folds(plan: Callable[..., Plan]) -> Plan:
 class TestFolds:
     def test_predictions_are_every_pair_of_a_tf_with_targets_once(self, in_folds: Plan):
         dataset = in_folds.datasets[0]
-        found = of_part(run_cell(in_folds.cells[0], LANE), "test")
-        pairs = set(zip(found["tf"], found["target"], strict=True))
-        asked = len(np.unique(dataset.edges[:, 0])) * (dataset.n_genes - 1)
-        assert len(found["score"]) == len(pairs) == asked and set(found["fold"]) == {0, 1, 2}
-        assert found["label"].sum() == len(dataset.edges)
+        predictions = of_part(run_cell(in_folds.cells[0], LANE), "test")
+        pairs = set(zip(predictions["tf"], predictions["target"], strict=True))
+        expected = len(np.unique(dataset.edges[:, 0])) * (dataset.n_genes - 1)
+        assert len(predictions["score"]) == len(pairs) == expected and set(predictions["fold"]) == {0, 1, 2}
+        assert predictions["label"].sum() == len(dataset.edges)
 
-    def test_metrics_are_those_of_all_folds_in_one_heap(self, in_folds: Plan):
+    def test_metrics_are_those_of_all_folds_pooled(self, in_folds: Plan):
         folds = make_folds(in_folds.datasets[0], in_folds.cells[0].split, 0)
         degree = next(cell for cell in in_folds.cells if cell.arm.name == "degree")
         result, scores = run_cell(degree, LANE), []
@@ -319,9 +321,9 @@ class TestFolds:
         same(result, run_cell(cell, LANE))
 
     def test_a_protocol_with_one_fold_keeps_the_digest_of_its_split(self, plan: Callable[..., Plan]):
-        made = plan(repeats=1)
-        result = run_cell(made.cells[-1], LANE)
-        assert result.record.split_digest == make_split(made.datasets[0], made.cells[0].split, 0).digest
+        planned = plan(repeats=1)
+        result = run_cell(planned.cells[-1], LANE)
+        assert result.record.split_digest == make_split(planned.datasets[0], planned.cells[0].split, 0).digest
 
     def test_a_failure_in_a_later_fold_is_the_cells(self, in_folds: Plan, monkeypatch: pytest.MonkeyPatch):
         calls: list[int] = []

@@ -1,4 +1,4 @@
-"""A cell that is killed goes on at its last epoch and comes to what it would have come to, to the last bit."""
+"""A cell that is killed resumes at its last epoch, with the result of an undisturbed one, to the last bit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WHOLE: dict[str, CellResult] = {}  # by cell digest
 
 
 class KilledError(Exception):
-    """Ends a cell in the middle, and leaves what a kill leaves."""
+    """Ends a cell in the middle, with the files that a kill leaves."""
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ class Epochs:
         monkeypatch.setattr(trainer.Trainer, "train", epoch)
 
     def whole(self, cell: Cell) -> CellResult:
-        """Return what a cell comes to that nobody kills; trained once for all tests."""
+        """Return the result of a cell that is not killed; trained once for all tests."""
         if cell.digest not in WHOLE:
             WHOLE[cell.digest] = self.run(cell)
         return WHOLE[cell.digest]
@@ -104,14 +104,16 @@ FEW = (GRAPH - 1, GRAPH, GRAPH + 2)  # within either stage, and between them
 EPOCHS = [pytest.param(n, marks=() if n in FEW else pytest.mark.slow) for n in range(1, GRAPH + JOINT)]
 
 
-@pytest.mark.parametrize("done", EPOCHS)
-def test_a_cell_killed_after_any_epoch_goes_on_to_the_last_bit(cell, epochs: Epochs, tmp_path: Path, done: int):
-    made = cell()  # fresh negatives, dropout, hidden batches
-    whole = epochs.whole(made)
-    assert epochs.run(made, tmp_path, killed_after=done) is None
-    assert files(tmp_path) == [f"{made.digest}.pt"]
-    resumed = epochs.run(made, tmp_path)
-    taken_over = GRAPH if done == GRAPH else done  # a graph stage that has ended is shared, and not trained again
+@pytest.mark.parametrize("at_epoch", EPOCHS)
+def test_a_cell_killed_after_any_epoch_goes_on_to_the_last_bit(cell, epochs: Epochs, tmp_path: Path, at_epoch: int):
+    planned_cell = cell()  # fresh negatives, dropout, hidden batches
+    whole = epochs.whole(planned_cell)
+    assert epochs.run(planned_cell, tmp_path, killed_after=at_epoch) is None
+    assert files(tmp_path) == [f"{planned_cell.digest}.pt"]
+    resumed = epochs.run(planned_cell, tmp_path)
+    taken_over = (
+        GRAPH if at_epoch == GRAPH else at_epoch
+    )  # a graph stage that has ended is shared, and not trained again
     assert len(epochs.trained) == GRAPH + JOINT - taken_over
     same(whole, resumed)
 
@@ -130,48 +132,48 @@ def test_a_cell_killed_after_any_epoch_goes_on_to_the_last_bit(cell, epochs: Epo
     ids=lambda arm: "+".join(arm),
 )
 def test_whatever_an_arm_draws_it_goes_on_drawing(cell, epochs: Epochs, tmp_path: Path, arm: dict[str, Any]):
-    made = cell(arm)
-    whole = epochs.whole(made)
-    for done in (1, 2, 1):  # killed again and again
-        epochs.run(made, tmp_path, killed_after=done)
-    same(whole, epochs.run(made, tmp_path))
+    planned_cell = cell(arm)
+    whole = epochs.whole(planned_cell)
+    for at_epoch in (1, 2, 1):  # killed again and again
+        epochs.run(planned_cell, tmp_path, killed_after=at_epoch)
+    same(whole, epochs.run(planned_cell, tmp_path))
 
 
 def test_a_cell_killed_within_a_pass_goes_on_with_the_rest_of_it(cell, epochs: Epochs, tmp_path: Path):
-    made = cell(training={**TRAINING, "batch_size": 32, "validate_every": 3})
-    for done in (1, 2):
-        epochs.run(made, tmp_path, killed_after=done)
-    same(epochs.whole(made), epochs.run(made, tmp_path))
+    planned_cell = cell(training={**TRAINING, "batch_size": 32, "validate_every": 3})
+    for at_epoch in (1, 2):
+        epochs.run(planned_cell, tmp_path, killed_after=at_epoch)
+    same(epochs.whole(planned_cell), epochs.run(planned_cell, tmp_path))
 
 
 def test_validation_every_few_batches_leaves_out_no_pair_of_a_pass(cell, monkeypatch: pytest.MonkeyPatch):
     """Stretches of three batches share one pass over all pairs, and each counts as an epoch."""
-    asked: list[list[tuple[int, int]]] = []
+    stretches: list[list[tuple[int, int]]] = []
     batches = Passes.batches
 
     def watched(passes: Passes, *size: int) -> list[torch.Tensor]:
         rows = batches(passes, *size)
-        asked.append([tuple(pair) for pair in passes.candidates[torch.cat(rows)].tolist()])
+        stretches.append([tuple(pair) for pair in passes.candidates[torch.cat(rows)].tolist()])
         return rows
 
     monkeypatch.setattr(Passes, "batches", watched)
     training = {**TRAINING, "graph_epochs": 0, "epochs": 12, "patience": 99, "batch_size": 32, "validate_every": 3}
-    made = cell({"negatives": "all"}, training=training)
-    result = run_cell(made, LANE)
-    assert len(result.record.curves["joint_loss"]) == 12 and len(asked) == 12
-    split = make_split(load_dataset(made.dataset, made.root), made.split, 0)
+    planned_cell = cell({"negatives": "all"}, training=training)
+    result = run_cell(planned_cell, LANE)
+    assert len(result.record.curves["joint_loss"]) == 12 and len(stretches) == 12
+    split = make_split(load_dataset(planned_cell.dataset, planned_cell.root), planned_cell.split, 0)
     a_pass = {tuple(pair) for pair in np.concatenate([split.train, split.pool]).tolist()}
     needed = -(-len(a_pass) // 96)
-    drawn = [pair for stretch in asked[:needed] for pair in stretch]
+    drawn = [pair for stretch in stretches[:needed] for pair in stretch]
     assert len(drawn) == len(a_pass) and set(drawn) == a_pass
-    assert all(len(stretch) == 96 for stretch in asked[: needed - 1])
+    assert all(len(stretch) == 96 for stretch in stretches[: needed - 1])
 
 
 def test_a_stage_without_labels_goes_on_to_the_last_bit(cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     bucketing = {"factorised": {"levels": 3, "dim": 8, "width": 8, "heads": 2}}
-    made = cell({"bucketing": bucketing, "gnn": "none"}, training={**TRAINING, "unsupervised_steps": 8})
+    planned_cell = cell({"bucketing": bucketing, "gnn": "none"}, training={**TRAINING, "unsupervised_steps": 8})
     monkeypatch.setattr("study.train.stages.unsupervised.EVERY", 2)
-    whole = run_cell(made, LANE)
+    whole = run_cell(planned_cell, LANE)
     steps, forward = [0], Factorisation.forward
 
     def step(fitted: Factorisation) -> Any:
@@ -182,58 +184,58 @@ def test_a_stage_without_labels_goes_on_to_the_last_bit(cell, tmp_path: Path, mo
 
     with monkeypatch.context() as patch:
         patch.setattr(Factorisation, "forward", step)
-        assert "KilledError" in run_cell(made, LANE, tmp_path).record.reason
-        resumed = run_cell(made, LANE, tmp_path)
+        assert "KilledError" in run_cell(planned_cell, LANE, tmp_path).record.reason
+        resumed = run_cell(planned_cell, LANE, tmp_path)
     assert steps[0] == 6 + 4, "steps 5 to 8"
     same(whole, resumed)
 
 
 def test_a_training_that_had_spent_its_patience_trains_no_further(cell, epochs: Epochs, tmp_path: Path, monkeypatch):
-    made = cell(training={**TRAINING, "epochs": 30, "patience": 1, "graph_patience": 1})
-    whole = epochs.run(made)
+    planned_cell = cell(training={**TRAINING, "epochs": 30, "patience": 1, "graph_patience": 1})
+    whole = epochs.run(planned_cell)
     assert len(epochs.trained) < GRAPH + 30
     with monkeypatch.context() as patch:
         patch.setattr("study.train.score.encode", lambda trained: (_ for _ in ()).throw(KilledError()))
-        assert epochs.run(made, tmp_path) is None
-    same(whole, epochs.run(made, tmp_path))
+        assert epochs.run(planned_cell, tmp_path) is None
+    same(whole, epochs.run(planned_cell, tmp_path))
     assert epochs.trained == []
 
 
 def test_a_joint_stage_goes_on_without_the_shared_graph_stage(cell, epochs: Epochs, tmp_path: Path):
-    made = cell()
-    whole = epochs.whole(made)
-    epochs.run(made, tmp_path, killed_after=GRAPH + 1)
+    planned_cell = cell()
+    whole = epochs.whole(planned_cell)
+    epochs.run(planned_cell, tmp_path, killed_after=GRAPH + 1)
     shutil.rmtree(tmp_path / "shared")
-    same(whole, epochs.run(made, tmp_path))
+    same(whole, epochs.run(planned_cell, tmp_path))
     assert epochs.trained == ["joint"] * (JOINT - 1)
 
 
 @pytest.mark.parametrize(
-    "done",
+    "at_epoch",
     [
         pytest.param(GRAPH + JOINT, marks=pytest.mark.slow),
         2 * (GRAPH + JOINT) + 1,
         pytest.param(3 * (GRAPH + JOINT) - 1, marks=pytest.mark.slow),
     ],
 )
-def test_folds_that_were_finished_are_not_trained_again(cell, epochs: Epochs, tmp_path: Path, done: int):
-    made = cell(split="kfold_pooled", datasets=[{"simulate": {"genes": 40, "tfs": 6, "cells": 20}}])
-    whole = epochs.whole(made)
-    epochs.run(made, tmp_path, killed_after=done)
-    resumed = epochs.run(made, tmp_path)
+def test_folds_that_were_finished_are_not_trained_again(cell, epochs: Epochs, tmp_path: Path, at_epoch: int):
+    planned_cell = cell(split="kfold_pooled", datasets=[{"simulate": {"genes": 40, "tfs": 6, "cells": 20}}])
+    whole = epochs.whole(planned_cell)
+    epochs.run(planned_cell, tmp_path, killed_after=at_epoch)
+    resumed = epochs.run(planned_cell, tmp_path)
     same(whole, resumed)
-    assert len(epochs.trained) == 3 * (GRAPH + JOINT) - done
+    assert len(epochs.trained) == 3 * (GRAPH + JOINT) - at_epoch
     assert files(tmp_path) == []
 
 
 def test_seconds_of_those_that_were_killed_count(cell, epochs: Epochs, tmp_path: Path):
-    made = cell()
-    epochs.run(made, tmp_path, killed_after=GRAPH + 1)
-    path = tmp_path / "checkpoints" / f"{made.digest}.pt"
+    planned_cell = cell()
+    epochs.run(planned_cell, tmp_path, killed_after=GRAPH + 1)
+    path = tmp_path / "checkpoints" / f"{planned_cell.digest}.pt"
     content = torch.load(path, weights_only=True)
     assert 0 < content["seconds"] < 60
     torch.save({**content, "seconds": 1000.0, "shared_s": 400.0}, path)
-    result = epochs.run(made, tmp_path)
+    result = epochs.run(planned_cell, tmp_path)
     assert result is not None and 1000 < result.record.seconds < 1060
     assert result.record.shared_s == 400.0
 
@@ -242,13 +244,13 @@ def test_seconds_of_those_that_were_killed_count(cell, epochs: Epochs, tmp_path:
 def test_files_go_when_the_cell_has_ended_and_stay_when_it_may_be_tried_again(
     cell, epochs: Epochs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str
 ):
-    made = cell()
+    planned_cell = cell()
     if status != "ok":
         error = DivergedError("at the end") if status == "diverged" else OSError("at the end")
         monkeypatch.setattr("study.train.score.predict", lambda *given: (_ for _ in ()).throw(error))
-    result = epochs.run(made, tmp_path)
+    result = epochs.run(planned_cell, tmp_path)
     assert result is not None and result.record.status == status
-    assert files(tmp_path) == ([f"{made.digest}.pt"] if status == "error" else [])
+    assert files(tmp_path) == ([f"{planned_cell.digest}.pt"] if status == "error" else [])
 
 
 def spoil(path: Path, how: str) -> None:
@@ -272,11 +274,11 @@ def spoil(path: Path, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["cut", "garbage", "empty", "another cell", "keys", "shapes", "list"])
 def test_a_damaged_or_foreign_file_is_no_checkpoint(cell, epochs: Epochs, tmp_path: Path, how: str):
-    made = cell({"gnn": "none"})
-    whole = epochs.whole(made)
-    epochs.run(made, tmp_path, killed_after=2)
-    spoil(tmp_path / "checkpoints" / f"{made.digest}.pt", how)
-    same(whole, epochs.run(made, tmp_path))
+    planned_cell = cell({"gnn": "none"})
+    whole = epochs.whole(planned_cell)
+    epochs.run(planned_cell, tmp_path, killed_after=2)
+    spoil(tmp_path / "checkpoints" / f"{planned_cell.digest}.pt", how)
+    same(whole, epochs.run(planned_cell, tmp_path))
     assert len(epochs.trained) == JOINT
 
 
@@ -289,8 +291,8 @@ def test_a_file_reads_back_whole_or_not_at_all(tmp_path: Path, place: float, bit
     at = int(place * len(damaged))
     damaged[at] ^= 1 << bit
     path.write_bytes(damaged[:at] if cut else damaged)
-    found = read_tensors(path, "me", frozenset(("weights", "epoch")))
-    assert found is None or (torch.equal(found["weights"], torch.arange(100.0)) and found["epoch"] == 3)
+    tensors = read_tensors(path, "me", frozenset(("weights", "epoch")))
+    assert tensors is None or (torch.equal(tensors["weights"], torch.arange(100.0)) and tensors["epoch"] == 3)
 
 
 def test_a_file_that_would_run_code_is_not_read(tmp_path: Path):
@@ -329,8 +331,8 @@ def test_a_full_disk_does_not_stop_a_training(cell, epochs: Epochs, tmp_path: Pa
         raise KnockoutError("the file cannot be written: no space left on device.", where=str(path))
 
     monkeypatch.setattr("study.train.checkpoint.write_atomically", full)
-    made = cell()
-    same(epochs.whole(made), epochs.run(made, tmp_path))
+    planned_cell = cell()
+    same(epochs.whole(planned_cell), epochs.run(planned_cell, tmp_path))
     assert not list(tmp_path.rglob("*.pt"))
 
 

@@ -95,18 +95,20 @@ def test_no_label_of_the_test_is_handed_out(cells: Callable[..., list[Cell]], tm
     for name in (*labelled, "Pool.csv"):
         handed = set(map(tuple, tables[name][["TF", "Target"]].to_numpy().tolist()))
         assert not handed & test, name
-    asked = tables["Pairs.csv"][["TF", "Target"]].to_numpy()
-    assert len(asked) == len(last.validation) + len(last.test)
-    assert (np.lexsort(asked.T[::-1]) == np.arange(len(asked))).all(), "an order that is not that of the labels"
+    test_pairs = tables["Pairs.csv"][["TF", "Target"]].to_numpy()
+    assert len(test_pairs) == len(last.validation) + len(last.test)
+    assert (np.lexsort(test_pairs.T[::-1]) == np.arange(len(test_pairs))).all(), (
+        "an order that is not that of the labels"
+    )
 
 
 def test_noise_and_permuted_are_the_program_on_other_expression(cells: Callable[..., list[Cell]], tmp_path: Path):
-    kept = tmp_path / "kept"
+    handed_out = tmp_path / "kept"
     true = run_cell(cells(controls=["noise", "permuted"])[0], LANE)
-    permuted = run_cell(cells("mine (permuted)", controls=["noise", "permuted"], kept=str(kept))[0], LANE)
-    noise = run_cell(cells("mine (noise)", controls=["noise", "permuted"], kept=str(kept))[0], LANE)
+    permuted = run_cell(cells("mine (permuted)", controls=["noise", "permuted"], kept=str(handed_out))[0], LANE)
+    noise = run_cell(cells("mine (noise)", controls=["noise", "permuted"], kept=str(handed_out))[0], LANE)
     assert len({auroc(true), auroc(permuted), auroc(noise)}) == 3
-    values = pd.read_csv(kept / "BL--ExpressionData.csv", index_col=0).to_numpy()
+    values = pd.read_csv(handed_out / "BL--ExpressionData.csv", index_col=0).to_numpy()
     assert (values < 0).any() and abs(values.mean()) < 0.1, "noise was handed out"
 
 
@@ -135,16 +137,16 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("code, status, said", FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize("code, status, message", FAILURES.values(), ids=FAILURES)
 def test_a_program_that_fails_is_a_failed_cell_with_its_output(
-    cells: Callable[..., list[Cell]], tmp_path: Path, code: str, status: Status, said: str
+    cells: Callable[..., list[Cell]], tmp_path: Path, code: str, status: Status, message: str
 ):
     (tmp_path / "fails.py").write_text(code)
     cell = cells(command=f"{sys.executable} fails.py {{scores}}")[0]
     record = run_cell(cell, LANE, tmp_path / "out").record
-    assert record.status is status and said in record.reason and not record.scores
+    assert record.status is status and message in record.reason and not record.scores
     assert OutFolder(tmp_path / "out").output(cell.digest).exists()
-    if said.startswith("ended"):
+    if message.startswith("ended"):
         assert f"All that it printed: output/{cell.digest}.txt" in record.reason
     assert not list((tmp_path / "out" / "scratch").iterdir())
 
@@ -156,7 +158,7 @@ def test_what_a_program_leaves_behind_ends_with_it(cells: Callable[..., list[Cel
     record = run_cell(cells(command="sh leaves.sh {scores}")[0], LANE).record
     assert record.reason.endswith("its last lines: no"), "no colours in a table"
     child = int((tmp_path / "child").read_text())
-    wait_for(lambda: is_gone(child))
+    wait_for(lambda: has_ended(child))
 
 
 DAEMON = """
@@ -184,7 +186,7 @@ def test_a_daemon_ends_with_the_program_that_started_it(
     started = time.monotonic()
     record = run_cell(cell, LANE, timeout_s=limit_s).record
     assert record.status is (Status.TIMEOUT if limit_s else Status.ERROR) and time.monotonic() - started < 30
-    assert is_gone(int((tmp_path / "child").read_text()))
+    assert has_ended(int((tmp_path / "child").read_text()))
 
 
 def test_the_first_and_the_last_of_what_a_program_prints_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -213,7 +215,7 @@ def test_a_time_limit_ends_a_program_with_its_children(cells: Callable[..., list
     record = run_cell(cell, LANE, timeout_s=1.0).record
     assert record.status is Status.TIMEOUT and time.monotonic() - started < 30
     child = int((tmp_path / "child").read_text())
-    wait_for(lambda: is_gone(child))
+    wait_for(lambda: has_ended(child))
 
 
 @pytest.mark.slow
@@ -228,11 +230,11 @@ def test_a_killed_worker_takes_its_program_along(tmp_path: Path):
     program = int((tmp_path / "pid").read_text())
     worker.kill()
     worker.wait()
-    wait_for(lambda: is_gone(program))
+    wait_for(lambda: has_ended(program))
 
 
-def is_gone(pid: int) -> bool:
-    """Tell whether a process has ended, whoever is to bury it."""
+def has_ended(pid: int) -> bool:
+    """Return whether a process has ended, be it a zombie or not."""
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
@@ -263,8 +265,10 @@ def test_an_environment_comes_first_on_the_path_and_a_container_sees_two_folders
     assert words[:2] == ["run", "--rm"] and "lab/model:1" in words and words[words.index("--network") + 1] == "none"
     assert f"{tmp_path}:{tmp_path}" in words and words[words.index("-w") + 1] == str(tmp_path)
     docker.write_text("#!/bin/sh\necho no such image\nexit 125\n")
-    told = run_cell(cells(command="run {pairs} {scores} ", env="venv", container="lab/model:1")[0], LANE).record.reason
-    assert "docker lab/model:1 ended with code 125; its last lines: no such image" in told
+    reason = run_cell(
+        cells(command="run {pairs} {scores} ", env="venv", container="lab/model:1")[0], LANE
+    ).record.reason
+    assert "docker lab/model:1 ended with code 125; its last lines: no such image" in reason
 
 
 def test_code_that_changed_since_the_plan_fails_the_cell(cells: Callable[..., list[Cell]], tmp_path: Path):
@@ -282,7 +286,7 @@ def test_a_plan_runs_no_program(study_file: Callable[..., Path], tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "entry, said",
+    "entry, message",
     [
         ({"command": "x {scores}", "folder": "gone"}, "there is no folder"),
         ({"command": "x {scores}", "env": "envs/gone"}, "there is no environment"),
@@ -292,9 +296,9 @@ def test_a_plan_runs_no_program(study_file: Callable[..., Path], tmp_path: Path)
         ({"command": "sh train.py {scores}", "container": "x", "runtime": "singularity"}, "no program 'singularity'"),
     ],
 )
-def test_what_is_not_there_is_refused_by_the_plan(study_file: Callable[..., Path], entry: dict[str, Any], said: str):
+def test_what_is_not_there_is_refused_by_the_plan(study_file: Callable[..., Path], entry: dict[str, Any], message: str):
     (study_file().parent / "train.py").touch()
-    with pytest.raises(KnockoutError, match=said):
+    with pytest.raises(KnockoutError, match=message):
         make_plan(load_study(study_file(baselines=[{"name": "mine"} | entry])))
 
 

@@ -110,7 +110,7 @@ def load(study_file: Callable[..., Path], tmp_path: Path) -> Iterator[Callable[.
     """Load a study with a plug-in file beside it, which is forgotten after the test."""
     (tmp_path / "own_model.py").write_text(MODEL)
     registry.levels("scorer")
-    before, known = dict(registry._LEVELS["scorer"]), dict(plugins._LOADED)
+    before, loaded = dict(registry._LEVELS["scorer"]), dict(plugins._LOADED)
 
     def make(*arms: dict[str, Any], **changes: Any) -> Study:
         design = {"kind": "explicit", "arms": list(arms) or [{"name": "own", "mine": {}}]}
@@ -122,7 +122,7 @@ def load(study_file: Callable[..., Path], tmp_path: Path) -> Iterator[Callable[.
 
     yield make
     registry._LEVELS["scorer"] = before
-    for name in plugins._LOADED.keys() - known.keys():
+    for name in plugins._LOADED.keys() - loaded.keys():
         del plugins._LOADED[name]
         plugins.sys.modules.pop(name, None)
     code.clear_cache()
@@ -160,29 +160,29 @@ class TestTraining:
     @pytest.mark.parametrize("killed", [["joint2"], ["joint3", "joint4"]])
     def test_a_killed_cell_goes_on_to_the_last_bit(self, cell, tmp_path, monkeypatch, killed):
         monkeypatch.setattr("study.train.checkpoint.EVERY_S", 0.0)
-        made = cell()
-        whole = run_cell(made, LANE)
+        planned_cell = cell()
+        whole = run_cell(planned_cell, LANE)
         for at in killed:
             monkeypatch.setenv("KILL_AT", at)
-            assert "KilledError" in run_cell(made, LANE, tmp_path).record.reason
+            assert "KilledError" in run_cell(planned_cell, LANE, tmp_path).record.reason
         monkeypatch.setenv("KILL_AT", "joint1")  # which is trained no more
-        same(whole, run_cell(made, LANE, tmp_path))
+        same(whole, run_cell(planned_cell, LANE, tmp_path))
         assert not list((tmp_path / "checkpoints").glob("*.pt"))
 
     @pytest.mark.parametrize("killed", ["graph2", "joint1", "joint3"])
     def test_a_stage_that_has_ended_is_not_trained_again(self, cell, tmp_path, monkeypatch, killed):
         monkeypatch.setattr("study.train.checkpoint.EVERY_S", 0.0)
-        made = cell(pretrained=True)
-        whole = run_cell(made, LANE)
+        planned_cell = cell(pretrained=True)
+        whole = run_cell(planned_cell, LANE)
         assert next(iter(whole.record.curves)) == "graph_loss" and len(whole.record.curves["graph_loss"]) == 2
         monkeypatch.setenv("KILL_AT", killed)
-        assert "KilledError" in run_cell(made, LANE, tmp_path).record.reason
+        assert "KilledError" in run_cell(planned_cell, LANE, tmp_path).record.reason
         monkeypatch.setenv("KILL_AT", "joint1" if killed == "joint3" else "graph1")
-        same(whole, run_cell(made, LANE, tmp_path))
+        same(whole, run_cell(planned_cell, LANE, tmp_path))
 
     def test_it_draws_its_batches_within_a_pass_as_assembled_arms_do(self, load):
-        made = make_plan(load(training={**TRAINING, "validate_every": 2})).cells[1]
-        assert run_cell(made, LANE).record.ok
+        planned_cell = make_plan(load(training={**TRAINING, "validate_every": 2})).cells[1]
+        assert run_cell(planned_cell, LANE).record.ok
 
     @pytest.mark.parametrize(
         ("sin", "status", "reason"),
@@ -196,7 +196,7 @@ class TestTraining:
             ("stage", "error", "unknown stage of training 'third'"),
         ],
     )
-    def test_what_it_does_wrong_is_told(self, cell, sin, status, reason):
+    def test_its_mistakes_are_reported(self, cell, sin, status, reason):
         record = run_cell(cell(sin=sin), LANE).record
         assert record.status.value == status and reason in record.reason
 
@@ -208,9 +208,9 @@ class TestTraining:
 class TestPlan:
     def test_a_setting_that_it_does_not_read_is_caught(self, load):
         one, other = {"name": "one", "mine": {"unread": 2.0}}, {"name": "other", "mine": {"unread": 3.0}}
-        made = load(one, other)
+        ablation = load(one, other)
         with pytest.raises(KnockoutError, match="never reaches the model"):
-            refuse_silent_arms(made.arms, made.budget)
+            refuse_silent_arms(ablation.arms, ablation.budget)
         read = load({"name": "one", "mine": {"lr": 0.1}}, {"name": "other", "mine": {"lr": 0.01}})
         refuse_silent_arms(read.arms, read.budget)
 
@@ -249,7 +249,7 @@ class TestStudyFile:
         with pytest.raises(KnockoutError, match="settings are a mapping"):
             load({"name": "own", "mine": 3})
 
-    def test_a_plug_in_that_is_not_there_is_told_with_its_line(self, load):
+    def test_a_plug_in_that_is_not_there_is_named_with_its_line(self, load):
         with pytest.raises(KnockoutError, match="there is no") as refused:
             load(plugins=["own_models.py"])
         assert "own_model.py" in refused.value.message and "tiny.yaml, line" in refused.value.where
@@ -266,7 +266,7 @@ class TestStudyFile:
         assert [p.name for p in searches["scorer=mine"].space.parameters] == ["scorer.mine.lr"]
 
     def test_its_code_is_part_of_the_cells_identity(self, cell, tmp_path, monkeypatch):
-        made = cell()
+        planned_cell = cell()
         read = code.read_source
 
         def digest_with(text: str) -> str:
@@ -274,7 +274,7 @@ class TestStudyFile:
             monkeypatch.setattr(
                 code, "read_source", lambda path: text.encode() if path.stem == "own_model" else read(path)
             )
-            return made.code_digest
+            return planned_cell.code_digest
 
         assert digest_with(MODEL) == digest_with(MODEL.replace('"""A model of one\'s own."""', '"""Other words."""'))
         assert digest_with(MODEL) != digest_with(MODEL.replace("0.1 * np.random", "0.2 * np.random"))

@@ -1,4 +1,4 @@
-"""What a model makes of test pairs is saved as it was before its training and after it, and changes no score."""
+"""Encodings of test pairs are saved from before and after the training, and change no score."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def study(study_file: Callable[..., Path]) -> Callable[..., Study]:
 @pytest.fixture
 def cell(study: Callable[..., Study]) -> Callable[..., Cell]:
     def make(**changes: Any) -> Cell:
-        made = make_plan(study(repeats=1, training={"epochs": 3, "patience": 9, "graph_epochs": 2}, **changes))
-        return next(cell for cell in made.cells if cell.saves_embeddings)
+        planned = make_plan(study(repeats=1, training={"epochs": 3, "patience": 9, "graph_epochs": 2}, **changes))
+        return next(cell for cell in planned.cells if cell.saves_embeddings)
 
     return make
 
@@ -69,15 +69,15 @@ def same(one: dict[str, Any] | None, other: dict[str, Any] | None) -> None:
 
 
 def untrained(cell: Cell, pairs: pd.DataFrame) -> np.ndarray:
-    """Encode pairs by the model of a cell as it is assembled, in a way of its own."""
+    """Encode pairs by the untrained model of a cell, assembled independently."""
     dataset = scoring_dataset(cell)
     (split, *_) = make_folds(dataset, cell.split, cell.repeat)
     model = assemble_arm(cell.arm, dataset, split, Streams(dataset.digest, cell.repeat), "cpu").model
     if dataset.target is not None:
         model.bucketing.show(torch.from_numpy(dataset.target.expression))
     place = {gene: row for row, gene in enumerate(dataset.genes)}
-    asked = torch.from_numpy(pairs[["tf", "target"]].map(place.get).to_numpy(dtype=np.int64))
-    return encode_pairs(model, training_graph(torch.from_numpy(split.train)), asked)
+    indices = torch.from_numpy(pairs[["tf", "target"]].map(place.get).to_numpy(dtype=np.int64))
+    return encode_pairs(model, training_graph(torch.from_numpy(split.train)), indices)
 
 
 def scoring_dataset(cell: Cell) -> Any:
@@ -91,7 +91,7 @@ class TestWhoSaves:
         plan: Plan = make_plan(study)
         return {(cell.arm.name, cell.repeat) for cell in plan.cells if cell.saves_embeddings}
 
-    def test_the_reference_in_the_first_repeat_unless_the_study_says_otherwise(self, study):
+    def test_the_reference_in_the_first_repeat_unless_set_otherwise(self, study):
         assert self.embeds(study()) == {("full model", 0)}
         assert self.embeds(study(embeddings=[])) == set()
         assert self.embeds(study(embeddings=["gnn=none", "full model"])) == {("full model", 0), ("gnn=none", 0)}
@@ -111,7 +111,7 @@ class TestWhoSaves:
         assert len(first) == 2 and not any(cell.saves_embeddings for cell in first if cell)
 
     @pytest.mark.parametrize(
-        ("given_arms", "where", "said"),
+        ("given_arms", "where", "message"),
         [
             (["full model", "gnn=nane"], r"embeddings\[1\]$", "Did you mean 'gnn=none'"),
             (["degree"], r"embeddings\[0\]$", "encodes no pairs. Arms that do: full model, gnn=none"),
@@ -119,14 +119,14 @@ class TestWhoSaves:
             ([3], r"embeddings\[0\]$", "a text is needed, got 3"),
         ],
     )
-    def test_mistakes_are_named_with_their_place(self, study, given_arms: Any, where: str, said: str):
+    def test_mistakes_are_named_with_their_place(self, study, given_arms: Any, where: str, message: str):
         with pytest.raises(KnockoutError, match=where.replace("$", "")) as refused:
             study(embeddings=given_arms)
-        assert said in refused.value.message
+        assert message in refused.value.message
 
     def test_a_cell_is_the_same_cell_whether_it_saves_or_not(self, study):
-        asked, not_asked = (make_plan(study(embeddings=arms)).cells for arms in (["full model"], []))
-        assert [cell.digest for cell in asked] == [cell.digest for cell in not_asked]
+        saving, silent = (make_plan(study(embeddings=arms)).cells for arms in (["full model"], []))
+        assert [cell.digest for cell in saving] == [cell.digest for cell in silent]
 
 
 @pytest.mark.parametrize(
@@ -145,26 +145,26 @@ def test_saving_changes_no_number_and_begins_where_the_model_began(
     heads: list[Any] = []
     plain, name = scoring.encode_before_and_after, "encode_before_and_after"
     monkeypatch.setattr(scoring, name, lambda b, a, *rest: heads.append(a.fusion) or plain(b, a, *rest))
-    asked = cell(**changes)
-    saving, silent = run_cell(asked, LANE), run_cell(replace(asked, saves_embeddings=False), LANE)
+    planned_cell = cell(**changes)
+    saving, silent = run_cell(planned_cell, LANE), run_cell(replace(planned_cell, saves_embeddings=False), LANE)
     assert saving.record.ok, saving.record.reason
     assert silent.embeddings is None
     assert saving.record.model_dump(exclude=COSTS) == silent.record.model_dump(exclude=COSTS)
     same(saving.predictions, silent.predictions)
 
-    found: Any = saving.embeddings
-    assert found["before"].shape == found["after"].shape == (len(found["label"]), width)
-    assert found["before"].dtype == np.float32 and not np.array_equal(found["before"], found["after"])
-    pairs = pd.DataFrame({name: found[name] for name in ("tf", "target", "label")})
-    np.testing.assert_array_equal(found["before"], untrained(asked, pairs))
+    saved: Any = saving.embeddings
+    assert saved["before"].shape == saved["after"].shape == (len(saved["label"]), width)
+    assert saved["before"].dtype == np.float32 and not np.array_equal(saved["before"], saved["after"])
+    pairs = pd.DataFrame({name: saved[name] for name in ("tf", "target", "label")})
+    np.testing.assert_array_equal(saved["before"], untrained(planned_cell, pairs))
     predicted = pd.DataFrame(saving.predictions).query("part == 'test'")
     both = pairs.merge(predicted, on=["tf", "target"], suffixes=("", "_asked"), how="left")
     assert (both["label"] == both["label_asked"]).all() and not both.duplicated(["tf", "target"]).any()
-    first_fold = make_folds(scoring_dataset(asked), asked.split, 0)[0]
-    assert found["asked"].tolist() == [len(first_fold.test), first_fold.test_labels.sum()]
+    first_fold = make_folds(scoring_dataset(planned_cell), planned_cell.split, 0)[0]
+    assert saved["asked"].tolist() == [len(first_fold.test), first_fold.test_labels.sum()]
     if "late" not in str(changes):  # there the score is the classifier's alone: it read what was saved
         with torch.no_grad():
-            scores = heads[0].classifier(torch.from_numpy(found["after"])).numpy()
+            scores = heads[0].classifier(torch.from_numpy(saved["after"])).numpy()
         np.testing.assert_allclose(scores, both["score"], atol=1e-5)
 
 
@@ -176,7 +176,7 @@ def test_all_arms_are_asked_for_the_same_pairs(study):
 
 
 class KilledError(Exception):
-    """Ends a cell in the middle, and leaves what a kill leaves."""
+    """Ends a cell in the middle, with the files that a kill leaves."""
 
 
 @pytest.fixture
@@ -201,41 +201,41 @@ def kill(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cell, Path, int], None]:
 
 @pytest.mark.parametrize("epochs", [1, 4], ids=["in the graph stage", "in the joint stage"])
 def test_a_cell_that_was_killed_saves_what_it_would_have_saved(cell, kill, tmp_path: Path, epochs: int):
-    made = cell()
-    kill(made, tmp_path, epochs)
+    planned_cell = cell()
+    kill(planned_cell, tmp_path, epochs)
     assert list((tmp_path / "checkpoints").glob("*.pt"))
-    same(run_cell(made, LANE).embeddings, run_cell(made, LANE, tmp_path).embeddings)
+    same(run_cell(planned_cell, LANE).embeddings, run_cell(planned_cell, LANE, tmp_path).embeddings)
 
 
 def test_a_fold_that_a_killed_predecessor_had_finished_is_saved(cell, kill, tmp_path: Path):
-    made = cell(split="kfold_pooled", datasets=[{"simulate": {"genes": 40, "tfs": 6, "cells": 20}}])
-    kill(made, tmp_path, 7)
-    resumed = run_cell(made, LANE, tmp_path)
+    planned_cell = cell(split="kfold_pooled", datasets=[{"simulate": {"genes": 40, "tfs": 6, "cells": 20}}])
+    kill(planned_cell, tmp_path, 7)
+    resumed = run_cell(planned_cell, LANE, tmp_path)
     assert resumed.record.ok, resumed.record.reason
-    same(run_cell(made, LANE).embeddings, resumed.embeddings)
+    same(run_cell(planned_cell, LANE).embeddings, resumed.embeddings)
 
 
 def test_a_graph_stage_taken_over_does_not_count_as_the_beginning(study, tmp_path: Path):
     plan = make_plan(study(design={"factors": {"fusion": ["late"]}}, embeddings=["full model"], repeats=1))
     reference, late = plan.cells[:2]
     run_cell(late, LANE, tmp_path)
-    taken = run_cell(reference, LANE, tmp_path)
-    assert taken.record.shared_s > 0
-    same(run_cell(reference, LANE).embeddings, taken.embeddings)
+    resumed = run_cell(reference, LANE, tmp_path)
+    assert resumed.record.shared_s > 0
+    same(run_cell(reference, LANE).embeddings, resumed.embeddings)
 
 
 def test_a_transfer_is_saved_as_its_test_sees_it(study_file: Callable[..., Path], tmp_path: Path):
     for name, seed in (("human", 1), ("mouse", 2)):
-        made = simulate(SimulatorSettings(genes=60, tfs=8, cells=20 + seed), seed=seed)
-        write_beeline(made, tmp_path / "net" / name / "TFs+60")
+        dataset = simulate(SimulatorSettings(genes=60, tfs=8, cells=20 + seed), seed=seed)
+        write_beeline(dataset, tmp_path / "net" / name / "TFs+60")
     entry = {"path": "net/mouse/TFs+60", "train_on": "net/human/TFs+60"}
     path = study_file(datasets=[entry], reference={**REFERENCE, "bucketing": "coexpression"}, repeats=1)
     cell = make_plan(load_study(path, data=tmp_path)).cells[0]
     saving, silent = run_cell(cell, LANE), run_cell(replace(cell, saves_embeddings=False), LANE)
     assert saving.record.scores == silent.record.scores != {}
-    found: Any = saving.embeddings
-    pairs = pd.DataFrame({name: found[name] for name in ("tf", "target")})
-    np.testing.assert_array_equal(found["before"], untrained(cell, pairs))
+    saved: Any = saving.embeddings
+    pairs = pd.DataFrame({name: saved[name] for name in ("tf", "target")})
+    np.testing.assert_array_equal(saved["before"], untrained(cell, pairs))
 
 
 @given(st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 9))
@@ -243,8 +243,8 @@ def test_half_of_the_pairs_drawn_are_edges_where_there_are_enough(edges: int, ot
     labels = np.repeat([1, 0], [edges, others])
     rows = draw_pairs(labels, np.random.default_rng(seed))
     assert len(set(rows.tolist())) == len(rows) == min(MOST, edges + others)
-    known = int(labels[rows].sum())
-    assert known == min(edges, max(MOST // 2, MOST - others))
+    drawn_edges = int(labels[rows].sum())
+    assert drawn_edges == min(edges, max(MOST // 2, MOST - others))
 
 
 class TestCost:
@@ -309,16 +309,16 @@ class TestInTheLedger:
         assert Ledger(tmp_path).read("c") is None
 
     def test_a_worker_without_the_folder_sends_them_to_the_driver(self, forked: None, cell, tmp_path: Path):
-        made = cell()
+        planned_cell = cell()
         pool = Pool(LocalWorkers([LANE], run_cell), tmp_path)  # as a cluster's: it records nothing itself
-        waiting = iter([made])
+        waiting = iter([planned_cell])
         (record,) = pool.run(lambda: next(waiting, None))
         assert record.ok, record.reason
-        here: Any = run_cell(made, LANE).embeddings
-        same(self.read(OutFolder(tmp_path).embeddings(made.digest)), here)
+        here: Any = run_cell(planned_cell, LANE).embeddings
+        same(self.read(OutFolder(tmp_path).embeddings(planned_cell.digest)), here)
 
     def test_a_worker_of_this_machine_writes_them_itself(self, cell, tmp_path: Path):
-        made = cell()
-        result = run_and_record(tmp_path, made, LANE)
+        planned_cell = cell()
+        result = run_and_record(tmp_path, planned_cell, LANE)
         assert (result.predictions, result.embeddings) == (None, None), "not sent to the driver"
-        assert OutFolder(tmp_path).embeddings(made.digest).is_file()
+        assert OutFolder(tmp_path).embeddings(planned_cell.digest).is_file()

@@ -1,4 +1,4 @@
-"""bf16 reaches what fp32 reaches, and touches nothing but the forward and backward pass."""
+"""bf16 reaches the scores of fp32, and changes nothing but the forward and backward pass."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def network() -> Dataset:
 
 
 def arm(**changes: Any) -> Arm:
-    wanted = {name: parse_choice(name, given) for name, given in {**SMALL, **changes}.items()}
-    return preset("knockout-small").arm("x").vary(wanted)
+    choices = {name: parse_choice(name, given) for name, given in {**SMALL, **changes}.items()}
+    return preset("knockout-small").arm("x").vary(choices)
 
 
 def run(of: Arm, precision: str, repeat: int = 0, epochs: int = 8) -> FoldScores:
@@ -53,12 +53,12 @@ def run(of: Arm, precision: str, repeat: int = 0, epochs: int = 8) -> FoldScores
 @pytest.mark.slow
 @pytest.mark.parametrize("gnn", ["gat", "none"])
 def test_auroc_agrees_within_the_spread_over_repeats(gnn: str):
-    made = arm(**({} if gnn == "gat" else {"gnn": "none"}))
+    variant = arm(**({} if gnn == "gat" else {"gnn": "none"}))
     reached: dict[str, list[float]] = {"fp32": [], "bf16": []}
     for repeat in range(5):
         split = make_split(network(), PER_TF, repeat)
         for precision, values in reached.items():
-            values.append(evaluate(run(made, precision, repeat).test, split.test_labels, split.test)["auroc"])
+            values.append(evaluate(run(variant, precision, repeat).test, split.test_labels, split.test)["auroc"])
     assert min(reached["fp32"]) > 0.6  # there is something to agree on
     # the median: rounding may make a training choose another of its epochs, which rarely is another result
     shift = np.median(np.abs(np.subtract(reached["bf16"], reached["fp32"])))
@@ -93,7 +93,7 @@ def test_every_level_trains_in_bf16(factor: str, level: str):
     assert np.isfinite(score).all() and len(set(score)) > 1
 
 
-def test_a_study_says_which_precision_and_a_cell_is_another_with_it(study_file: Callable[..., Path]):
+def test_precision_is_set_by_the_study_and_part_of_the_digest(study_file: Callable[..., Path]):
     plain = load_study(study_file())
     half = load_study(study_file(training={"epochs": 2, "graph_epochs": 1, "precision": "bf16"}))
     assert (plain.budget.precision, half.budget.precision) == ("fp32", "bf16")

@@ -1,4 +1,4 @@
-"""A cell gives the same bits however often it runs, on as many threads as it likes."""
+"""A cell gives the same bits however often it runs, on any number of threads."""
 
 from __future__ import annotations
 
@@ -171,8 +171,10 @@ def test_a_new_process_gives_the_same_bits(cells):
     command = [sys.executable, "-c", IN_A_NEW_PROCESS]
     threads = {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}  # as every worker has them
     environment = {**os.environ, **threads, "PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONHASHSEED": "7"}
-    done = subprocess.run(command, input=pickle.dumps((cell, TWO)), stdout=subprocess.PIPE, env=environment, check=True)
-    there = pickle.loads(done.stdout)
+    completed = subprocess.run(
+        command, input=pickle.dumps((cell, TWO)), stdout=subprocess.PIPE, env=environment, check=True
+    )
+    there = pickle.loads(completed.stdout)
     assert bits(there) == bits(here)
     costs = {"seconds", "shared_s", "peak_memory_mb"}
     assert there.record.model_dump(exclude=costs) == here.record.model_dump(exclude=costs)
@@ -181,9 +183,9 @@ def test_a_new_process_gives_the_same_bits(cells):
 @pytest.mark.slow
 def test_forty_reruns_give_the_same_bits(cells, tmp_path: Path):
     """Four runs of each of ten arms on two threads, every other one with stages that arms share."""
-    made = cells(*ARMS)
-    first = [bits(run_cell(cell, TWO)) for cell in made]
+    planned_cells = cells(*ARMS)
+    first = [bits(run_cell(cell, TWO)) for cell in planned_cells]
     for rerun in range(4):
         out = tmp_path / str(rerun) if rerun % 2 else None
-        for cell, before in zip(made, first, strict=True):
+        for cell, before in zip(planned_cells, first, strict=True):
             assert bits(run_cell(cell, TWO, out)) == before, (cell.label, rerun)

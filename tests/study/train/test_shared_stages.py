@@ -1,4 +1,4 @@
-"""What arms share is computed once, and nobody can tell from the numbers."""
+"""What arms share is computed once, without any change of a number."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ SHARING = [
 
 
 def test_arms_that_differ_beside_the_graph_share_its_stage_to_the_last_bit(of_arms, stages: list[str], tmp_path: Path):
-    made = of_arms(*SHARING)
-    alone = [run_cell(cell, LANE) for cell in made]
+    planned_cells = of_arms(*SHARING)
+    alone = [run_cell(cell, LANE) for cell in planned_cells]
     assert stages.count("graph") == len(SHARING) + 1
     stages.clear()
-    together = [run_cell(cell, LANE, tmp_path) for cell in made]
+    together = [run_cell(cell, LANE, tmp_path) for cell in planned_cells]
     assert stages.count("graph") == 1
     for one, other in zip(alone, together, strict=True):
         same(one, other)
@@ -278,19 +278,19 @@ class TestStageWithoutLabels:
             {**UNLABELLED, "negatives": "uniform", "optimizer": {"adam": {"learning_rate": 0.01}}},
             {**UNLABELLED, "bucketing": {"factorised": {**UNLABELLED["bucketing"]["factorised"], "cells": True}}},
         ]
-        made = of_arms(*arms, training=FEW_STEPS, split={"kfold_pooled": {"folds": 2}})[1:]
-        alone = [run_cell(cell, LANE) for cell in made]
+        planned_cells = of_arms(*arms, training=FEW_STEPS, split={"kfold_pooled": {"folds": 2}})[1:]
+        alone = [run_cell(cell, LANE) for cell in planned_cells]
         assert len(fits) == 2 * len(arms)
         fits.clear()
-        together = [run_cell(cell, LANE, tmp_path) for cell in made]
+        together = [run_cell(cell, LANE, tmp_path) for cell in planned_cells]
         assert len(fits) == 1
         for one, other in zip(alone, together, strict=True):
             same(one, other)
 
     @pytest.mark.parametrize("scorer", ["noise", "permuted"])
     def test_a_control_has_a_stage_of_its_own_on_what_it_is_shown(self, of_arms, fits, tmp_path: Path, scorer: str):
-        made = of_arms(UNLABELLED, {**UNLABELLED, "scorer": scorer}, training=FEW_STEPS)[1:]
-        for cell in made:
+        planned_cells = of_arms(UNLABELLED, {**UNLABELLED, "scorer": scorer}, training=FEW_STEPS)[1:]
+        for cell in planned_cells:
             assert run_cell(cell, LANE, tmp_path).record.ok
         assert len(fits) == 2
 
@@ -303,8 +303,8 @@ class TestStageWithoutLabels:
         assert len(fits) == 2
 
     def test_arms_that_share_it_are_of_one_group(self, of_arms):
-        made = of_arms(UNLABELLED, {**UNLABELLED, "contrast": "supcon"}, {**UNLABELLED, "scorer": "noise"})[1:]
-        one, two, noise = (shared.stage_group(cell.arm, cell.budget) for cell in made)
+        planned_cells = of_arms(UNLABELLED, {**UNLABELLED, "contrast": "supcon"}, {**UNLABELLED, "scorer": "noise"})[1:]
+        one, two, noise = (shared.stage_group(cell.arm, cell.budget) for cell in planned_cells)
         assert one == two != noise and one
 
     def test_before_training_means_before_any_label(self, of_arms):
@@ -328,23 +328,25 @@ class TestExam:
         other = simulate(SimulatorSettings(genes=40, tfs=6, cells=20), seed=6)
         matched = parse_choice("split", {"per_tf": {"validation": "matched"}})
         per_tf, hard = parse_choice("split", "per_tf"), parse_choice("split", "hard_negative")
-        wanted = [
+        exams = [
             (dataset, per_tf, 0),
             (dataset, per_tf, 1),
             (other, per_tf, 0),
             (dataset, hard, 0),
             (dataset, matched, 0),
         ]
-        assert len({make_folds(*one)[0].digest for one in wanted}) == len(wanted)
+        assert len({make_folds(*one)[0].digest for one in exams}) == len(exams)
 
     def test_no_arm_writes_into_its_exam(self, of_arms):
-        made = of_arms({"negatives": "all"}, {"negatives": "degree_matched"}, {"fusion": "late"}, controls=["degree"])
+        planned_cells = of_arms(
+            {"negatives": "all"}, {"negatives": "degree_matched"}, {"fusion": "late"}, controls=["degree"]
+        )
         dataset = simulate(SimulatorSettings(genes=64, tfs=8, cells=40), seed=1)
-        (exam,) = make_folds(dataset, made[0].split, 0)
+        (exam,) = make_folds(dataset, planned_cells[0].split, 0)
         names = ("train", "validation", "validation_labels", "test", "test_labels", "pool")
         before = {name: getattr(exam, name).copy() for name in names}
-        for cell in made:
+        for cell in planned_cells:
             assert run_cell(cell, LANE).record.ok
-        assert make_folds(dataset, made[0].split, 0)[0] is exam
+        assert make_folds(dataset, planned_cells[0].split, 0)[0] is exam
         for name in names:
             np.testing.assert_array_equal(getattr(exam, name), before[name])

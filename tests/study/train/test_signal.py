@@ -1,4 +1,4 @@
-"""The embedded data set must make an ablation say something: expression carries the signal, degree does not."""
+"""The embedded data set must be informative: expression carries the signal, degree does not."""
 
 from __future__ import annotations
 

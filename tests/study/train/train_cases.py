@@ -1,4 +1,4 @@
-"""What the suites of trainings share."""
+"""Shared by the suites of trainings."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from study.train.cell import CellResult
 
 
 def same(one: CellResult, other: CellResult) -> None:
-    """Check that two cells came to the same, to the last bit."""
+    """Check that two results are equal, to the last bit."""
     assert one.record.ok and other.record.ok, (one.record.reason, other.record.reason)
     for name in ("scores", "curves", "best_epoch", "parameters"):
         assert getattr(one.record, name) == getattr(other.record, name), name
