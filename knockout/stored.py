@@ -101,4 +101,4 @@ def check(bundle: Paths) -> pd.DataFrame:
     """
     with mistakes():
         findings = bundles.check(Path(bundle), Screen()).findings
-    return pd.DataFrame([(one.what, one.agrees, one.said) for one in findings], columns=["what", "agrees", "seen"])
+    return pd.DataFrame([(one.what, one.agrees, one.detail) for one in findings], columns=["what", "agrees", "seen"])

@@ -44,8 +44,8 @@ class Study:
         Whether the last call ran all there was to run, and nothing failed.
     """
 
-    def __init__(self, source: Source, attached: Attached, checked: Checked, shown: str) -> None:
-        self._source, self._attached, self._checked, self._shown = source, attached, checked, shown
+    def __init__(self, source: Source, attached: Attached, checked: Checked, written: str) -> None:
+        self._source, self._attached, self._checked, self._written = source, attached, checked, written
         self.out: Path | None = None
         self.complete = False
 
@@ -228,7 +228,7 @@ class Study:
         return folder
 
     def _command(self, verb: str, folder: Path) -> str:
-        return f"{self._shown}.{verb}({str(folder)!r})"
+        return f"{self._written}.{verb}({str(folder)!r})"
 
     def _end(self, ended: Ended, folder: Path, screen: Screen) -> Study:
         self.out, self.complete = folder, ended.complete

@@ -154,14 +154,14 @@ def find(root: Path) -> list[Path]:
     root = Path(root)
     if not root.is_dir():
         raise KnockoutError("no such folder.", where=str(root))
-    found = []
+    folders = []
     for name, inner, files in os.walk(root, followlinks=True):  # labs keep one copy of large data, and link to it
         folder = Path(name)
         if any(above.resolve() == folder.resolve() for above in folder.parents if above.is_relative_to(root)):
             inner.clear()  # a link to a folder that it lies in
         elif EXPRESSION in files:
-            found.append(folder)
-    return sorted(found)
+            folders.append(folder)
+    return sorted(folders)
 
 
 def summary(dataset: Dataset) -> dict[str, int | float]:

@@ -263,11 +263,11 @@ def _why_none(table: FeatureTable, genes: Sequence[str]) -> str:
     if _share(table.columns, genes) > 0:
         return "the genes are in the columns; one row per gene is needed: write it transposed (frame.T)."
     kinds = [_kind(names) for names in (table.names, genes)]
-    shown = [", ".join(map(repr, names[:SHOWN])) for names in (table.names, genes)]
+    examples = [", ".join(map(repr, names[:SHOWN])) for names in (table.names, genes)]
     cure = ""
     if kinds[0] != kinds[1]:
         cure = f" The file has {kinds[0]}, the data set {kinds[1]}: write the file with the data set's names."
-    return f"no row is a gene of the data set. Rows: {shown[0]}, ...; genes: {shown[1]}, ...{cure}"
+    return f"no row is a gene of the data set. Rows: {examples[0]}, ...; genes: {examples[1]}, ...{cure}"
 
 
 def _kind(names: Sequence[str]) -> str:

@@ -152,13 +152,13 @@ class LearnerContract(Suite):
     def test_never_writes_into_what_it_is_shown(self, level: str, dataset: Dataset, split: Split) -> None:
         """Other arms are shown the same arrays."""
         before, exam = Dataset(**self._fields(dataset)).digest, split.digest
-        made = self.fit(level, dataset, split)
-        made.learner.score(split.test)
-        shown = view_of(self.arm(level), dataset, split, Streams(dataset.digest, 0))
+        fitted = self.fit(level, dataset, split)
+        fitted.learner.score(split.test)
+        fresh = view_of(self.arm(level), dataset, split, Streams(dataset.digest, 0))
         for name in ("expression", "tfs", "validation", "validation_labels"):
-            assert np.array_equal(getattr(made.view, name), getattr(shown, name)), name
+            assert np.array_equal(getattr(fitted.view, name), getattr(fresh, name)), name
         for name in ("train", "pool"):
-            assert np.array_equal(getattr(made.view.training, name), getattr(shown.training, name)), name
+            assert np.array_equal(getattr(fitted.view.training, name), getattr(fresh.training, name)), name
         assert Dataset(**self._fields(dataset)).digest == before
         assert dataclasses.replace(split).digest == exam
 

@@ -88,11 +88,11 @@ class _Notice:
         self._over.set()
 
     def _watch(self) -> None:
-        shown = ""
+        printed = ""
         while not self._over.wait(SILENT_S):
-            if self._text != shown:
-                shown = self._text
-                make_console().print(f"{shown} ...", soft_wrap=True)
+            if self._text != printed:
+                printed = self._text
+                make_console().print(f"{printed} ...", soft_wrap=True)
 
 
 @contextmanager

@@ -72,21 +72,21 @@ def fittings(arms: Sequence[Arm], budget: Budget) -> list[str]:
 
     Empty where that cannot be said.
     """
-    made: dict[str, list[_Push]] = {}
+    pushes: dict[str, list[_Push]] = {}
     digests = []
     for arm in arms:
         key = _but_optimizer(arm)
         try:
             with on_the_probe(arm):
-                if key not in made:
+                if key not in pushes:
                     ready = _Ready.of(arm)
                     stages = [] if ready is None else ready.stages(pretrains=budget.graph_epochs > 0)
-                    made[key] = [_push(ready, stage) for stage in stages if ready is not None]
-                digests.append(_digest([_fitted(arm.choices["optimizer"], push, budget) for push in made[key]]))
+                    pushes[key] = [_push(ready, stage) for stage in stages if ready is not None]
+                digests.append(_digest([_fitted(arm.choices["optimizer"], push, budget) for push in pushes[key]]))
         except KeyboardInterrupt:
             raise
         except BaseException:  # a training says what is wrong
-            made.setdefault(key, [])
+            pushes.setdefault(key, [])
             digests.append("")
     return digests
 

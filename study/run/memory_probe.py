@@ -105,14 +105,14 @@ def _one_step(cell: Cell, device: str) -> None:
     dataset = load_dataset(cell.dataset, cell.root)
     split = make_split(dataset, cell.split, cell.repeat)
     streams = Streams(dataset.digest, cell.repeat)
-    made = assemble_arm(cell.arm, dataset, split, streams, device)
-    optimizer = _OneStep(made.parts.build("optimizer"))
-    sampler = made.parts.build("negatives", split.training, made.expression)
+    assembled = assemble_arm(cell.arm, dataset, split, streams, device)
+    optimizer = _OneStep(assembled.parts.build("optimizer"))
+    sampler = assembled.parts.build("negatives", split.training, assembled.expression)
     for graph_epochs in {cell.budget.graph_epochs, 0}:
         budget = Budget(**{**cell.budget.model_dump(), "graph_epochs": graph_epochs, "unsupervised_steps": 1})
         with suppress(_EnoughError):
-            train(made.model, split, sampler, optimizer, streams, budget)
-    _score_chunk(made.model, split)
+            train(assembled.model, split, sampler, optimizer, streams, budget)
+    _score_chunk(assembled.model, split)
 
 
 def _one_batch(cell: Cell, device: str) -> None:

@@ -15,7 +15,7 @@ from study.run.engine import Means, drive, make_workers
 from study.run.listener import Listener
 from study.run.pool import Pool, Queue
 from study.search.confirm import mean_score
-from study.search.record import changed_settings, shown, write_csv
+from study.search.record import changed_settings, short_value, write_csv
 from study.spec.files import write_text
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import CellRow
@@ -61,13 +61,13 @@ def _flips(current: Arm, winner: Arm) -> Iterator[tuple[str, Arm]]:
 
     What does not act yet is no change; settings that are valid only together are one.
     """
-    found = False
+    flipped = False
     for factor in current.differing(winner):
         if factor in current.silenced:
             continue
         mine, target = current.choices[factor], winner.choices[factor]
         if mine.level != target.level:
-            found = True
+            flipped = True
             yield f"{factor}={target.level}", _towards(current, winner, {factor: target})
             continue
         before, after = mine.settings.model_dump(mode="json"), target.settings.model_dump(mode="json")
@@ -79,11 +79,11 @@ def _flips(current: Arm, winner: Arm) -> Iterator[tuple[str, Arm]]:
                 singles = [(f"{factor}.{mine.level}", _towards(current, winner, {factor: target}))]
                 break
             singles.append(
-                (f"{factor}.{mine.level}.{key}={shown(after[key])}", _towards(current, winner, {factor: choice}))
+                (f"{factor}.{mine.level}.{key}={short_value(after[key])}", _towards(current, winner, {factor: choice}))
             )
-        found = found or bool(singles)
+        flipped = flipped or bool(singles)
         yield from singles
-    if not found:
+    if not flipped:
         yield "the rest", replace(winner, role="arm", budget=current.budget)
 
 

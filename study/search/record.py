@@ -72,7 +72,7 @@ def changed_settings(arm: Arm, plain: Arm) -> str:
             changes.append(f"{factor}={choice.level}")
             continue
         changed = choice.changes(before).items()
-        changes += [f"{factor}.{choice.level}.{key}={shown(value)}" for key, value in changed]
+        changes += [f"{factor}.{choice.level}.{key}={short_value(value)}" for key, value in changed]
     return ", ".join(changes)
 
 
@@ -93,7 +93,7 @@ def _row(search: Search, trial: Trial) -> dict[str, Any]:
     return row | {f"param:{name}": None if value is None else str(value) for name, value in params.items()}
 
 
-def shown(value: Any) -> str:
+def short_value(value: Any) -> str:
     """Return the value of a setting in few digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(list(value) if isinstance(value, tuple) else value)
 

@@ -58,9 +58,9 @@ def differences(before: Any, now: Any, at: str) -> Iterator[str]:
         for key in dict.fromkeys([*before, *now]):
             yield from differences(before.get(key), now.get(key), f"{at}.{key}" if at else key)
     elif isinstance(before, list) and isinstance(now, list) and (changes := _changed_items(before, now)):
-        yield f"{at}: {_shown(', '.join(changes))}"
+        yield f"{at}: {_cut(', '.join(changes))}"
     else:
-        yield f"{at}: {_shown(_text(before))} -> {_shown(_text(now))}"
+        yield f"{at}: {_cut(_text(before))} -> {_cut(_text(now))}"
 
 
 def _changed_items(before: list[Any], now: list[Any]) -> list[str]:
@@ -71,5 +71,5 @@ def _text(value: Any) -> str:
     return "not given" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _shown(text: str) -> str:
+def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

@@ -170,7 +170,7 @@ def prepare(arm: Arm, dataset: Dataset, split: Split, repeat: int) -> None:
         _method(arm, dataset, split, streams)
         return
     bucketing_notes(arm, dataset)
-    sampler = _parts(arm, dataset).build("negatives", split.training, _shown(arm, dataset, streams))
+    sampler = _parts(arm, dataset).build("negatives", split.training, _expression(arm, dataset, streams))
     split.training.check_drawn(sampler.draw(streams.numpy("negatives", "plan")))
 
 
@@ -182,9 +182,9 @@ def bucketing_notes(arm: Arm, dataset: Dataset) -> tuple[str, ...]:
 
 def assemble_arm(arm: Arm, dataset: Dataset, split: Split, streams: Streams, device: str) -> Assembled:
     """Assemble the model of an arm that trains, on the expression that its scorer shows."""
-    shown, parts = _shown(arm, dataset, streams), _parts(arm, dataset)
-    model = GRNModel(parts, torch.from_numpy(shown).to(device), streams, dataset.genes, split.training).to(device)
-    return Assembled(model, parts, shown)
+    expression, parts = _expression(arm, dataset, streams), _parts(arm, dataset)
+    model = GRNModel(parts, torch.from_numpy(expression).to(device), streams, dataset.genes, split.training).to(device)
+    return Assembled(model, parts, expression)
 
 
 def _parts(arm: Arm, dataset: Dataset) -> Parts:
@@ -197,7 +197,7 @@ def _on(settings: Settings, dataset: Dataset) -> Settings:
     return settings.on({"dataset": dataset.name, "network": dataset.network, "cell": dataset.block})
 
 
-def _shown(arm: Arm, dataset: Dataset, streams: Streams) -> Floats:
+def _expression(arm: Arm, dataset: Dataset, streams: Streams) -> Floats:
     return transformed(
         arm, arm.choices["scorer"].build().expression(dataset.expression, streams.numpy("noise")), streams
     )

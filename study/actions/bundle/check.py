@@ -34,11 +34,11 @@ _QUESTION = ("metric", "margin", "alpha", "looks")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was compared: what it is, whether it agrees, and what was seen."""
+    """One thing that was compared: what it is, whether it agrees, and what was read or computed."""
 
     what: str
     agrees: bool
-    said: str
+    detail: str
 
 
 @dataclass(frozen=True)

@@ -137,8 +137,8 @@ def _common(out: Path, plan: PlanRecord | None) -> dict[str, bytes]:
     files = {_name(path, out): path.read_bytes() for path in searched if path.is_file()}
     record = read_record(search.summary, SearchRecord)
     if record is not None:  # its storage may have a password
-        shown = record.model_copy(update={"storage": redact(record.storage, record.storage)})
-        files[_name(search.summary, out)] = shown.text().encode()
+        redacted = record.model_copy(update={"storage": redact(record.storage, record.storage)})
+        files[_name(search.summary, out)] = redacted.text().encode()
     name = plan.rows[0].study if plan else record.study if record else ""
     owners = read_record(folder.owners, OwnersRecord)
     if owners and name in owners.studies:

@@ -108,7 +108,7 @@ def check(path: Annotated[Path, typer.Argument(metavar="ZIP", help="what knockou
 
     screen = Terminal()
     checked = of_bundle.check(path, screen)
-    rows = [[finding.what, "agrees" if finding.agrees else "DIFFERS", finding.said] for finding in checked.findings]
+    rows = [[finding.what, "agrees" if finding.agrees else "DIFFERS", finding.detail] for finding in checked.findings]
     show_table(screen.console, f"{checked.study}: {path.name}", ["what", "", "seen"], rows)
     screen.say(f"SHA-256: {checked.digest}")
     if not checked.agrees:

@@ -49,13 +49,13 @@ def show_report(console: Console, report: Report) -> None:
     elif table["rows"]:
         level = f"{confidence(analysis.alpha)} interval"
         columns = [table["head"], table["unit"], level, "p", "verdict", "worst block"]
-        shown = ("name", "difference", "interval", "p", "word", "worst")
+        keys = ("name", "difference", "interval", "p", "word", "worst")
         console.print()
         show_table(
             console,
             f"{analysis.metric}: paired over blocks",
             columns,
-            [[row[key] for key in shown] for row in table["rows"]],
+            [[row[key] for key in keys] for row in table["rows"]],
         )
     for refusal in analysis.refusals if analysis else ():
         console.print(f"{refusal.weight}: {refusal.subject}: {refusal.message}", soft_wrap=True)

@@ -93,8 +93,8 @@ def _parts(now: Progress) -> Iterator[RenderableType]:
         yield _table(now)
     if now.tuning is not None:
         yield Text()
-        shown = now.tuning.astype(object).where(now.tuning.notna(), "")
-        yield make_table([str(name) for name in shown.columns], shown.map(_plain).to_numpy().tolist())
+        table = now.tuning.astype(object).where(now.tuning.notna(), "")
+        yield make_table([str(name) for name in table.columns], table.map(_plain).to_numpy().tolist())
     if now.rows or now.tuning is not None:
         yield Text()
     yield from (Text(line) for line in now.damaged)

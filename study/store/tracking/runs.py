@@ -133,7 +133,7 @@ class Standing:
         for row in rows:
             self._planned[_exam(row)].add(row.arm_digest)
         self._ended: dict[str, dict[Exam, CellRecord]] = defaultdict(dict)
-        self._cells, self._clock, self._shown = len(rows), clock, float("-inf")
+        self._cells, self._clock, self._updated_at = len(rows), clock, float("-inf")
 
     def add(self, row: CellRow, record: CellRecord) -> None:
         """Count a cell that has ended, or has ended anew."""
@@ -142,9 +142,9 @@ class Standing:
     @property
     def due(self) -> bool:
         """Whether it is time for an update; asking takes note of the time."""
-        if self._clock() - self._shown < EVERY_S:
+        if self._clock() - self._updated_at < EVERY_S:
             return False
-        self._shown = self._clock()
+        self._updated_at = self._clock()
         return True
 
     @property

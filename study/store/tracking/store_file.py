@@ -88,8 +88,8 @@ def provide_store(folder: OutFolder) -> None:
     for ruin in root.glob(".mlflow-*"):
         shutil.rmtree(ruin, ignore_errors=True)
     if not store.exists():
-        with tempfile.TemporaryDirectory(dir=root, prefix=".mlflow-") as made:
-            empty = Path(made) / store.name
+        with tempfile.TemporaryDirectory(dir=root, prefix=".mlflow-") as aside:
+            empty = Path(aside) / store.name
             _make_empty(empty)
             empty.replace(store)
 
@@ -144,17 +144,17 @@ def _is_sound(store: Path) -> bool:
         return sound and database.execute("select count(*) from alembic_version").fetchone() == (1,)
 
 
-def _keep(store: Path, kept: Path) -> None:
+def _keep(store: Path, cached: Path) -> None:
     """Keep a copy without the default experiment, which names the folder that it was made in; MLflow makes it anew."""
-    part = kept.with_suffix(f".{os.getpid()}.part")
+    part = cached.with_suffix(f".{os.getpid()}.part")
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        cached.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copyfile(store, part)
         with closing(sqlite3.connect(part)) as database:
             database.execute("delete from experiments")
             database.commit()
             database.execute("vacuum")
-        part.replace(kept)
+        part.replace(cached)
     finally:
         part.unlink(missing_ok=True)
 
