@@ -71,7 +71,8 @@ GENELINK: System = (
                 "attention_dropout": 0.5,  # scGNN.py: F.dropout at its default
                 "expert": "roles",  # scGNN.py: tf_linear1, tf_linear2 and target_linear1, target_linear2
                 "expert_widths": [32, 16],  # main.py: the third of 'hidden_dim', then 'output_dim' = 16
-                "dropout": 0.01,  # scGNN.py: F.dropout(p=0.01), there inside of the heads
+                "dropout": 0.0,  # scGNN.py: none between layers
+                "head_dropout": 0.01,  # scGNN.py: F.dropout(p=0.01), inside of the heads, there active in the test, too
             }
         },
         "negatives": PUBLISHED_NEGATIVES,

@@ -76,12 +76,13 @@ def _gatcl(widths: list[int]) -> dict[str, Any]:
         **GRAPH,
         "gnn": {
             "conv_attention": {
-                "widths": widths,  # heads 384 wide; a 1 x 257 convolution leaves 128
+                "widths": widths,  # heads 3 * 128 wide; a 1 x 321 convolution leaves 64
                 "heads": 3,
                 "attention_dropout": 0.5,
                 "expert": "roles",
-                "expert_widths": [32, 16],  # role heads 128-32-16
-                "dropout": 0.01,  # of the role heads, there active in the test, too
+                "expert_widths": [32, 16],  # role heads 64-32-16
+                "dropout": 0.0,  # none between layers
+                "head_dropout": 0.01,  # inside of the role heads, there active in the test, too
             }
         },
         "optimizer": GATCL_ADAM,
@@ -202,7 +203,7 @@ RIVALS: dict[str, System] = {
     ),
     "gatcl": (
         "GATCL with the settings of its code: graph attention, its second layer over convolved features",
-        {**_gatcl([384, 128]), "negatives": PUBLISHED_NEGATIVES},
+        {**_gatcl([384, 64]), "negatives": PUBLISHED_NEGATIVES},
         Budget(
             epochs=90,
             patience=90,  # never stops early

@@ -15,6 +15,8 @@ from components.core.streams import Dropout, dropout
 from components.gnn.base import GraphBranch, Width, activated
 from components.passing.graph import Graph, GraphLayer, unit_rows
 
+MASKS = 256  # genes that draw weights of their own, where they have no neighbours
+
 
 class _UnitRows(GraphBranch):
     """What both branches share: a layer ends with its own activation, and weights start wider than usual."""
@@ -24,9 +26,12 @@ class _UnitRows(GraphBranch):
 
         heads: int = setting(3, "attention heads of the first layer, each as wide as it", ge=1, le=16, search=(1, 8))
         attention_dropout: float = setting(0.5, "share of attention weights dropped", ge=0.0, le=0.9, search=(0.0, 0.5))
+        dropout: float = setting(0.0, "share of activations dropped between layers", ge=0.0, le=0.9, search=(0.0, 0.5))
+        head_dropout: float = setting(0.01, "share of activations dropped inside of an expert head", ge=0.0, le=0.9)
         activation: Literal["elu"] = setting("elu", "ELU of the heads together, except after the last layer")
 
     settings: Settings
+    head_activation: ClassVar[type[nn.Module]]
 
     def __init__(self, settings: Settings, in_width: int) -> None:
         super().__init__(settings, in_width)
@@ -35,6 +40,14 @@ class _UnitRows(GraphBranch):
     def activation(self, h: Tensor) -> Tensor:
         """Return the embedding as it is: a layer ends with its own activation."""
         return h
+
+    def head(self, in_width: int) -> nn.Module:
+        """Return an expert head, the activation after both layers and dropout between them."""
+        hidden, out = self.settings.expert_widths
+        drop = Dropout(self.settings.head_dropout)
+        return nn.Sequential(
+            nn.Linear(in_width, hidden), self.head_activation(), drop, nn.Linear(hidden, out), self.head_activation()
+        )
 
 
 @register("gnn", "conv_attention")
@@ -52,7 +65,7 @@ class ConvolutionalAttention(_UnitRows):
         """Settings of both kinds of attention; defaults are GATCL's."""
 
         widths: Annotated[tuple[Width, ...], Field(min_length=1)] = setting(
-            (384, 128), "width of each layer, none wider than the one before", search=((384, 128), (96, 32))
+            (384, 64), "width of each layer, none wider than the one before", search=((384, 64), (96, 32))
         )
 
         @model_validator(mode="after")
@@ -62,6 +75,7 @@ class ConvolutionalAttention(_UnitRows):
             return self
 
     settings: Settings
+    head_activation = nn.ELU
 
     def layer(self, in_width: int, width: int) -> nn.Module:
         """Return attention over linear maps, or over a convolution."""
@@ -69,12 +83,6 @@ class ConvolutionalAttention(_UnitRows):
         if not self.widths:
             return _LinearAttention(in_width, width, self.settings.heads, dropout, "elu", join="mean")
         return _ConvolvedAttention(in_width, width, dropout)
-
-    def head(self, in_width: int) -> nn.Module:
-        """Return an expert head, ELU and dropout after both layers."""
-        hidden, out = self.settings.expert_widths
-        layers = (nn.Linear(in_width, hidden), nn.Linear(hidden, out))
-        return nn.Sequential(*(nn.Sequential(one, nn.ELU(), Dropout(self.settings.dropout)) for one in layers))
 
 
 @register("gnn", "unit_attention")
@@ -90,6 +98,8 @@ class UnitAttention(_UnitRows):
     class Settings(_UnitRows.Settings):
         """Settings of attention of unit rows; defaults are GENELink's."""
 
+    head_activation = nn.LeakyReLU
+
     def layer(self, in_width: int, width: int) -> nn.Module:
         """Return attention over linear maps."""
         s = self.settings
@@ -101,12 +111,6 @@ class UnitAttention(_UnitRows):
     def out_width(self, width: int) -> int:
         """Return the width of heads side by side, or averaged."""
         return width if len(self.widths) == len(self.settings.widths) - 1 else width * self.settings.heads
-
-    def head(self, in_width: int) -> nn.Module:
-        """Return an expert head, leaky ReLU after both layers."""
-        hidden, out = self.settings.expert_widths
-        drop = Dropout(self.settings.dropout)
-        return nn.Sequential(nn.Linear(in_width, hidden), nn.LeakyReLU(), drop, nn.Linear(hidden, out), nn.LeakyReLU())
 
 
 class _Attention(GraphLayer):
@@ -129,10 +133,26 @@ class _Attention(GraphLayer):
         toward, away = (h * self.target).sum(-1), (h * self.source).sum(-1)
         score = activated(layout.at_target(toward) + layout.at_source(away), self.scored_by)
         weight = dropout(messages.softmax(score), self.dropout, training=self.training)
-        alone = (messages.degree(messages.count(h)) == 0).to(h.dtype)
-        # a product: its gradient takes one pass over the genes
-        mean = messages.sum(h, weight) + (alone.unsqueeze(1) @ h.flatten(1).mean(dim=0, keepdim=True)).view_as(h)
+        alone = messages.degree(messages.count(h)) == 0
+        mean = self._with_mean_of_all(messages.sum(h, weight), h, alone)
         return unit_rows(activated(mean, self.activation)) + self.bias
+
+    def _with_mean_of_all(self, mean: Tensor, h: Tensor, alone: Tensor) -> Tensor:
+        """Return ``mean``, zeros where a gene is ``alone``, with that of all genes there; as for others, weights drop.
+
+        Every gene draws weights, in turns of ``MASKS``: a GPU need not wait for which are alone, and no number is
+        drawn for each pair of genes.
+        """
+        which = alone.to(h.dtype).unsqueeze(1)
+        if not (self.training and self.dropout):
+            # a product: its gradient takes one pass over the genes
+            return mean + (which @ h.flatten(1).mean(dim=0, keepdim=True)).view_as(h)
+        genes, heads, _ = h.shape
+        masks = min(genes, MASKS)
+        weight = dropout(h.new_full((heads, masks, genes), 1 / genes), self.dropout, training=True)
+        of_mask = (weight @ h.transpose(0, 1)).transpose(0, 1)  # [masks, heads, width]
+        of_gene = of_mask.repeat(-(-genes // masks), 1, 1)[:genes]
+        return mean + of_gene.to(h.dtype) * which.unsqueeze(2)
 
 
 class _LinearAttention(_Attention):

@@ -9,7 +9,9 @@ from component_cases import attending, small
 from torch.nn import functional as F
 
 from components.core import registry
+from components.core.streams import dropout
 from components.model import training_graph
+from components.passing.graph import Graph
 from components.scorer.known.deepsem import StructuralVAE
 from search_spaces.presets import preset
 
@@ -84,6 +86,35 @@ def test_genelink_attends_twice_and_averages_the_heads_of_the_second_layer():
     outer, inner = part.heads[1][0], part.heads[1][3]
     as_target = F.leaky_relu(inner(F.leaky_relu(outer(graph.layers[1]))))
     torch.testing.assert_close(graph.as_target, as_target)
+
+
+@pytest.mark.parametrize(("level", "negative"), [("unit_attention", lambda v: 0.2 * v), ("conv_attention", np.expm1)])
+def test_weights_of_a_gene_without_neighbours_drop_in_training(level: str, negative, monkeypatch: pytest.MonkeyPatch):
+    part, x, _, _ = attending(level)
+    conv, graph, drawn = part.convs[0].train(), Graph(torch.tensor([[0, 1], [1, 0]])), []
+
+    def note(*given, **settings):
+        drawn.append(dropout(*given, **settings))
+        return drawn[-1]
+
+    monkeypatch.setattr("components.gnn.conv_attention.dropout", note)
+    heads = conv.attend(conv.linear(x).unflatten(1, (2, -1)), graph).detach().numpy()
+    maps = conv.linear(x).unflatten(1, (2, -1)).detach().numpy()
+    weights = drawn[1].numpy()  # [heads, genes, genes]
+    assert weights.shape == (2, 7, 7)
+    assert {round(v, 5) for v in weights.ravel().tolist()} == {0.0, round(2 / 7, 5)}, (
+        "half drop, the others count twice"
+    )
+    for gene in range(2, 7):
+        for head in range(2):
+            mean = sum(weights[head, gene, other] * maps[other, head] for other in range(7))
+            mean = np.where(mean > 0, mean, negative(mean))
+            unit = mean / max(np.linalg.norm(mean), 1e-12)
+            np.testing.assert_allclose(heads[gene, head], unit + conv.bias.detach().numpy()[head], rtol=1e-4, atol=1e-5)
+    monkeypatch.setattr("components.gnn.conv_attention.MASKS", 2)
+    heads = conv.attend(conv.linear(x).unflatten(1, (2, -1)), graph)
+    torch.testing.assert_close(heads[[2, 3]], heads[[4, 5]], msg="more genes than masks share them in turn")
+    assert not torch.allclose(heads[2], heads[3])
 
 
 def test_deepsems_loss_reads_a_component_of_one_beside_each_value(monkeypatch):

@@ -243,7 +243,7 @@ def test_gatcl_attends_over_linear_maps_then_over_convolved_features():
     convolved = np.array([[row[k : k + 3] @ kernel + bias for k in range(3)] for row in h])
     last = attended(convolved, second, 0, lambda s: s if s > 0 else np.expm1(s))
     np.testing.assert_allclose(graph.layers[1].detach().numpy(), last, rtol=1e-4, atol=1e-5)
-    outer, inner = (part.heads[0][k][0] for k in (0, 1))
+    outer, inner = part.heads[0][0], part.heads[0][3]
     torch.testing.assert_close(graph.as_tf, F.elu(inner(F.elu(outer(graph.layers[1])))))
 
 

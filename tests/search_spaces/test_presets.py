@@ -83,6 +83,7 @@ def test_published_systems_hold_the_numbers_of_their_code():
     gnn = genelink["gnn"].settings.model_dump()
     assert (genelink["gnn"].level, gnn["widths"], gnn["expert_widths"]) == ("unit_attention", (128, 64), (32, 16))
     assert (gnn["heads"], gnn["attention_dropout"], preset("genelink").budget.keep) == (3, 0.5, "last")
+    assert (gnn["dropout"], gnn["head_dropout"]) == (0.0, 0.01)  # scGNN.py: inside of the role heads alone
     assert genelink["negatives"].level == "protocol" and not genelink["negatives"].settings.model_dump()["fresh"]
     gnnlink = preset("gnnlink").arm("x").choices
     gnn = gnnlink["gnn"].settings.model_dump()
@@ -115,7 +116,9 @@ def test_rivals_of_gpdht_hold_the_numbers_of_their_code():
     assert (sage["widths"], sage["direction"], sage["normalize"]) == ((256,), "to_target", True)
     assert (adam["learning_rate"], adam["gamma"], adam["step_size"], adam["loss"]) == (5e-3, 0.8, 5, "double_sigmoid")
     gat, adam = _settings("gatcl", "gnn"), _adam("gatcl")
-    assert (gat["widths"], gat["heads"], gat["attention_dropout"]) == ((384, 128), 3, 0.5)
+    # main.py: hidden_dim = [128, 64, 32], the first times three heads
+    assert (gat["widths"], gat["heads"], gat["attention_dropout"]) == ((384, 64), 3, 0.5)
+    assert (gat["dropout"], gat["head_dropout"], gat["expert_widths"]) == (0.0, 0.01, (32, 16))
     assert (adam["learning_rate"], adam["gamma"], adam["step_size"], adam["step_by"]) == (3e-4, 0.99, 1, "batch")
     budgets = {name: preset(name).budget for name in ("gmfgrn", "hgatlink", "igegrns", "gatcl")}
     assert {name: (b.epochs, b.patience, b.batch_size) for name, b in budgets.items()} == {
