@@ -106,8 +106,12 @@ class LocalWorkers:
         return future
 
     def kill(self) -> None:
-        """End the processes now."""
-        self._executor.shutdown(wait=False, kill_workers=True)
+        """End the processes now.
+
+        It waits until they are gone: ``__exit__`` shuts down once more, and would take the order back from a thread of
+        loky that has not come to it.
+        """
+        self._executor.shutdown(wait=True, kill_workers=True)
 
 
 def _sweep_slots() -> None:

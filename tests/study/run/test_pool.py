@@ -3,13 +3,16 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from joblib.externals.loky.process_executor import _ExecutorManagerThread
 
 from study.plan.plan import make_plan
 from study.run import pool as pool_module
@@ -326,3 +329,31 @@ def test_lanes_of_a_killed_driver_are_swept(tmp_path: Path, monkeypatch: pytest.
         "knockout-lanes-x",
         "others-12-c",
     ]
+
+
+def never_end(begun: Path, cell: Cell, lane: Lane) -> CellResult:
+    begun.touch()
+    time.sleep(LONG_S)
+    raise AssertionError("the worker was not killed")
+
+
+def test_killed_workers_are_gone_when_the_pool_is_left(
+    forked: None, cells: Callable[..., list[Cell]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where the thread of loky that kills them comes to it late, as on a busy machine."""
+    on_time = _ExecutorManagerThread.flag_executor_shutting_down
+
+    def late(thread: _ExecutorManagerThread) -> None:
+        time.sleep(0.5)
+        on_time(thread)
+
+    monkeypatch.setattr(_ExecutorManagerThread, "flag_executor_shutting_down", late)
+    before = set(psutil.Process().children(recursive=True))
+    begun = tmp_path / "begun"
+    with LocalWorkers(LANES[:1], functools.partial(never_end, begun)) as workers:
+        workers.submit(cells({"gnn": "none"})[0])
+        while not begun.exists():
+            time.sleep(0.01)
+        workers.kill()
+    left = set(psutil.Process().children(recursive=True)) - before
+    assert not psutil.wait_procs(left, timeout=LONG_S / 10)[1]
