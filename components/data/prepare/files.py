@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import sparse
 
 from components.core.errors import KnockoutError, UnknownNameError
-from components.data.checks import read_expression
+from components.data.checks import read_expression, refuse_bad_values
 from components.data.h5ad import is_h5ad, open_h5ad
 from components.data.readers import EXPRESSION, NETWORK
 from components.data.scale import judge
@@ -96,12 +96,8 @@ def read_lab_expression(path: Path, layer: str = "X", gene_column: str = "") -> 
         raise KnockoutError(f"there is no {option} in a CSV file; only .h5ad files have them.", where=str(path))
     else:
         lab = _of_csv(path)
-    if not lab.genes:
-        raise KnockoutError("no genes; expected one row per gene below the header.", where=str(path))
-    if len(lab.cells) < 2:
-        one = "" if lab.cells else " Columns are parted by commas, tabs, semicolons or blanks."
-        raise KnockoutError(f"{len(lab.cells)} cell(s) given; at least 2 are needed.{one}", where=str(path))
-    _refuse_bad_values(lab)
+    others = f" Other values here: --layer {' or '.join(lab.layers)}." if lab.layers else ""
+    refuse_bad_values(lab.genes, lab.cells, lab.matrix, f"raw counts or log values.{others}", where=str(path))
     lab.matrix.eliminate_zeros()
     return lab
 
@@ -162,19 +158,6 @@ def _of_csv(path: Path) -> LabExpression:
 
 def _rows(matrix: Any) -> sparse.csr_array:
     return sparse.csr_array(matrix, dtype=np.float64)
-
-
-def _refuse_bad_values(lab: LabExpression) -> None:
-    entries = lab.matrix.tocoo()
-    for bad, rule in ((~np.isfinite(entries.data), "must be finite"), (entries.data < 0, "must be 0 or more")):
-        if bad.any():
-            first = int(np.flatnonzero(bad)[0])
-            gene, cell = lab.genes[entries.coords[0][first]], lab.cells[entries.coords[1][first]]
-            message = f"gene {gene!r}, cell {cell!r}: value {entries.data[first]:g} {rule} ({bad.sum()} such value(s))."
-            if rule != "must be finite":
-                message += " Scaled values cannot be used; give raw counts or log values."
-                message += f" Other values here: --layer {' or '.join(lab.layers)}." if lab.layers else ""
-            raise KnockoutError(message, where=str(lab.path))
 
 
 def log_values(lab: LabExpression, counts: str = "auto", library_size: float = 0.0) -> tuple[sparse.csr_array, str]:
