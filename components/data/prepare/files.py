@@ -104,24 +104,25 @@ def read_lab_expression(path: Path, layer: str = "X", gene_column: str = "") -> 
 
 def _of_h5ad(path: Path, layer: str, gene_column: str) -> LabExpression:
     data = open_h5ad(path)
-    sources = {name: data for name, there in (("X", data.X), ("raw", data.raw)) if there is not None}
-    values = {"X": lambda: data.X, "raw": lambda: data.raw.X}
-    known = [*sources, *(f"layers/{name}" if name in values else str(name) for name in data.layers)]
+    own = {"X": data.X, "raw": data.raw.X if data.raw is not None else None}
+    values = {name: matrix for name, matrix in own.items() if matrix is not None}
+    values |= {f"layers/{name}" if name in own else str(name): data.layers[name] for name in data.layers}
+    in_layers = layer.removeprefix("layers/")
     if layer == "X" and data.X is None:
-        where = " or ".join(f"--layer {name}" for name in known) or "none"
+        where = " or ".join(f"--layer {name}" for name in values) or "none"
         raise KnockoutError(f"X holds no numbers. Layers with values: {where}.", where=str(path))
-    if layer not in known and layer.removeprefix("layers/") not in data.layers:
-        raise UnknownNameError.of("layer", layer, known, where=str(path))
-    source = data.raw if layer == "raw" and layer in sources else data
-    matrix = values[layer]() if layer in sources else data.layers[layer.removeprefix("layers/")]
+    if layer not in values and in_layers not in data.layers:
+        raise UnknownNameError.of("layer", layer, values, where=str(path))
+    source = data.raw if layer == "raw" and layer in values else data
+    matrix = values[layer] if layer in values else data.layers[in_layers]
     if gene_column and gene_column not in source.var:
         raise UnknownNameError.of("column of var", gene_column, map(str, source.var), where=str(path))
     names = source.var[gene_column] if gene_column else source.var_names
     if getattr(matrix, "dtype", np.dtype(object)).kind not in "fiu":
-        raise KnockoutError(f"{layer} holds no numbers. Layers with values: {', '.join(known)}.", where=str(path))
+        raise KnockoutError(f"{layer} holds no numbers. Layers with values: {', '.join(values)}.", where=str(path))
     columns = tuple(str(column) for column in source.var if source.var[column].dtype.kind not in "fiub")
     cells = tuple(map(one_name, data.obs_names))
-    others = tuple(name for name in known if name.removeprefix("layers/") != layer.removeprefix("layers/"))
+    others = tuple(name for name in values if name.removeprefix("layers/") != in_layers)
     return LabExpression(path, _as_names(names), cells, _rows(matrix.T), others, columns)
 
 
@@ -211,10 +212,8 @@ def find_network(expression: Path) -> Path:
         for name in NETWORKS:
             if (folder / name).is_file():
                 return folder / name
-    message = (
-        f"no network given, and no {', '.join(NETWORKS[:-1])} or {NETWORKS[-1]} beside it; name one with --network."
-    )
-    raise KnockoutError(message, where=str(expression))
+    names = f"{', '.join(NETWORKS[:-1])} or {NETWORKS[-1]}"
+    raise KnockoutError(f"no network given, and no {names} beside it; name one with --network.", where=str(expression))
 
 
 def read_synonyms(path: Path) -> tuple[dict[str, str], list[str]]:
