@@ -60,6 +60,12 @@ class Table:
     lines: tuple[int, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Its columns, in order."""
+        values = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.header)
+        return tuple(Column(self.path, title, self.lines, of) for title, of in zip(self.header, values, strict=True))
+
     def column(self, *names: str) -> Column:
         """Return the first column that has one of these names, in any case.
 
@@ -69,9 +75,9 @@ class Table:
             If there is none.
         """
         lower = {name.lower() for name in names}
-        for place, title in enumerate(self.header):
-            if title.lower() in lower:
-                return Column(self.path, title, self.lines, tuple(row[place] for row in self.rows))
+        matching = [column for column in self.columns if column.name.lower() in lower]
+        if matching:
+            return matching[0]
         hint = next(filter(None, (suggestion(name, self.header) for name in names)), "")
         raise KnockoutError(
             f"no column {' or '.join(map(repr, names))}. Columns given: {', '.join(map(repr, self.header))}.{hint}",
@@ -87,29 +93,24 @@ def read_table(path: Path) -> Table:
     KnockoutError
         For a missing, empty, ragged or wrongly encoded file.
     """
-    lines, rows = [], []
-    for line, row in rows_of(path):
-        lines.append(line)
-        rows.append(tuple(row))
-    return Table(path, rows[0], tuple(lines[1:]), tuple(rows[1:]))
+    (_, header), *rows = rows_of(path)
+    return Table(path, tuple(header), tuple(line for line, _ in rows), tuple(tuple(row) for _, row in rows))
 
 
-def rows_of(path: Path, expected: str = "a header row and data below it") -> Iterator[tuple[int, list[str]]]:
+def rows_of(
+    path: Path, expected: str = "a header row and data below it", text: str | None = None
+) -> Iterator[tuple[int, list[str]]]:
     """Yield 1-based line and values of each row, the header first, without blank lines and blanks around values.
 
-    A header that is one name shorter than the first row, as R writes it beside its row names, is completed.
+    A header that is one name shorter than the first row, as R writes it beside its row names, is completed. ``text``
+    is that of the file, where it was read before.
 
     Raises
     ------
     KnockoutError
         For a missing, empty, ragged or wrongly encoded file; ``expected`` is said of an empty one.
     """
-    yield from rows_in(table_text(path), path, expected)
-
-
-def rows_in(text: str, path: Path, expected: str = "a header row and data below it") -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of a file's text as :func:`rows_of` does."""
-    rows = _split_rows(text, path)
+    rows = _split_rows(table_text(path) if text is None else text, path)
     header, first = next(rows, None), next(rows, None)
     if header is None:
         raise KnockoutError(f"the file is empty; expected {expected}.", where=str(path))

@@ -16,7 +16,7 @@ from components.data.checks import read_expression, refuse_bad_values
 from components.data.h5ad import is_h5ad, open_h5ad
 from components.data.readers import EXPRESSION, NETWORK
 from components.data.scale import judge
-from components.tables.csvfile import one_name, read_table, rows_in, separator_of, table_text
+from components.tables.csvfile import one_name, read_table, rows_of, separator_of, table_text
 from components.tables.files import refuse_foreign, sibling_suggestion
 
 FILES = ("ExpressionData.csv", EXPRESSION)
@@ -136,7 +136,7 @@ def _as_names(values: Any) -> tuple[str, ...]:
 
 def _of_csv(path: Path) -> LabExpression:
     text = table_text(path)
-    cells = tuple(next(rows_in(text, path))[1][1:])
+    cells = tuple(next(rows_of(path, text=text))[1][1:])
     kinds = {0: str, **dict.fromkeys(range(1, len(cells) + 1), np.float64)}
     separator = separator_of(text)
     try:

@@ -94,8 +94,9 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
     listed = list(dict.fromkeys(tf_list(files.tfs, lab.genes).values)) if files.tfs else []
     network = read_network(files.network or find_network(lab.path), {gene.upper() for gene in lab.genes}, listed)
     listed = listed or list(dict.fromkeys(network.regulators.values))
+    written = pd.DataFrame(network.edges, columns=["regulator", "target"], dtype=object)
     synonyms, ambiguous = read_synonyms(files.synonyms) if files.synonyms else ({}, [])
-    symbols = list(dict.fromkeys([*network.edges.to_numpy().ravel(), *listed]))
+    symbols = list(dict.fromkeys([*written.to_numpy().ravel(), *listed]))
 
     account, notes = Account(), [*network.notes]
     if not files.tfs:
@@ -113,7 +114,7 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
         notes.append(f"{absent} of {len(ordering)} genes of the gene ordering are not in the expression")
     genes = choose_genes(values, names, names.isin(tfs), settings, ordering)
     _close_genes(account, genes, listed, matches)
-    edges = choose_edges(network.edges, matches, genes, set(tfs))
+    edges = choose_edges(written, matches, genes, set(tfs))
     account.read["edges"] = len(edges)
     account.drop("edges", edges["reason"])
     _refuse_nothing_left(account, lab, network, symbols)
@@ -123,7 +124,7 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
         dataset = replace(dataset, pseudotime=read_pseudotime(times, cells))
         notes.append(f"pseudotime of the cells: from {times.name} beside the expression")
     table = symbol_table(lab.genes, repaired, symbols, matches, ambiguous)
-    remarks, missing, on_symbols = symbol_counts(table, network.edges, matches)
+    remarks, missing, on_symbols = symbol_counts(table, written, matches)
     record = {
         "made by": "knockout data prepare",
         "files": {name: str(path) for name, path in vars(files).items() if path}
@@ -135,8 +136,8 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
         "network symbols not in the expression, with their edges": missing,
         "notes": notes + on_symbols,
     }
-    written = write(dataset, to, distinct, record, account.table(), table)
-    return Prepared(to, written, account, record)
+    dataset = write(dataset, to, distinct, record, account.table(), table)
+    return Prepared(to, dataset, account, record)
 
 
 def _clean(
