@@ -46,12 +46,9 @@ def _file_or_pattern(path: str) -> str:
     return _absolute(path) if "{" in path else _file(path)
 
 
-class _Content:
-    """Marks a setting whose identity is what the file holds, and not where it lies."""
-
-
+_BY_CONTENT = "by content"  # marks a setting whose identity is what the file holds, and not where it lies
 AnyPath = Annotated[str, AfterValidator(_absolute)]  # made absolute; need not exist
-InputFiles = Annotated[str, AfterValidator(_file_or_pattern), _Content()]  # a file that exists, or a pattern
+InputFiles = Annotated[str, AfterValidator(_file_or_pattern), _BY_CONTENT]  # a file that exists, or a pattern
 
 
 class Settings(BaseModel):
@@ -96,7 +93,7 @@ class Settings(BaseModel):
         """Return what can change an outcome, as plain JSON values: all settings, an input file by its content."""
         values: dict[str, Any] = self.model_dump(mode="json")
         for name, field in type(self).model_fields.items():
-            if values[name] and any(isinstance(mark, _Content) for mark in field.metadata):
+            if values[name] and _BY_CONTENT in field.metadata:
                 values[name] = content_digest(Path(values[name]))
         return values
 
@@ -226,13 +223,14 @@ def describe(cls: type[Settings]) -> list[dict[str, str]]:
     rows = []
     schema = cls.model_json_schema().get("properties", {})
     for name, field in cls.model_fields.items():
-        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        extra: Any = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        search = ", ".join(map(str, extra.get("search") or ()))
         rows.append(
             {
                 "setting": name,
                 "default": str(field.default),
                 "range": _range(schema[name]),
-                "search": _search(extra),
+                "search": f"{{{search}}}{' (log)' if extra.get('log') else ''}" if search else "",
                 "unit": str(extra.get("unit", "")),
                 "meaning": field.description or "",
             }
@@ -270,11 +268,3 @@ def _range(schema: dict[str, Any]) -> str:
     if low is None and high is None:
         return kind
     return f"{kind} in [{'-inf' if low is None else low}, {'inf' if high is None else high}]"
-
-
-def _search(extra: dict[str, Any]) -> str:
-    search = extra.get("search")
-    if not search:
-        return ""
-    scale = " (log)" if extra.get("log") else ""
-    return "{" + ", ".join(map(str, search)) + "}" + scale

@@ -218,7 +218,7 @@ def _refuse_other_layouts(path: Path) -> None:
 
 def _check_gene_list(path: Path, genes: tuple[str, ...]) -> None:
     listed, rows = _indexed(path, "Gene", genes)
-    for row in np.flatnonzero(rows != np.arange(len(rows))):
+    for row in np.flatnonzero(rows != np.arange(len(rows))).tolist():
         message = f"gene {listed.values[row]!r}, index {rows[row]}, stands at place {row}; expected the row order"
         raise KnockoutError(f"{message} of {EXPRESSION}: {genes[row]!r}.", where=listed.where(row))
     if len(rows) != len(genes):
@@ -231,10 +231,10 @@ def _indexed(path: Path, title: str, genes: tuple[str, ...]) -> tuple[Column, In
     table = read_table(path)
     listed = table.column(title)
     rows, index = rows_of_genes(listed, genes), whole_numbers(table.column("index"), len(genes))
-    for row in np.flatnonzero(rows != index):
+    for row in np.flatnonzero(rows != index).tolist():
         message = f"gene {listed.values[row]!r} has index {index[row]}, but row {rows[row]} in {EXPRESSION}."
         raise KnockoutError(message, where=listed.where(row))
-    for row in np.flatnonzero(repeats(rows)):
+    for row in np.flatnonzero(repeats(rows)).tolist():
         raise KnockoutError(f"{title} {listed.values[row]!r} stands twice; list it once.", where=listed.where(row))
     return listed, rows
 

@@ -52,7 +52,10 @@ class Transfer(Splitter):
         part = grid.empty()
         for pairs in (known, free):
             self._deal(part, pairs, grid, rng)
-        tested = self._tested_pairs(part, known, grid, dataset.target)
+        tested = grid.candidates(grid.empty(), np.unique(dataset.target.edges[:, 0]))
+        if not self.settings.known:
+            source = known | (part == VALIDATION)
+            tested &= ~(source | mirrored(self, grid, source))
         split = Split(
             n_genes=dataset.n_genes,
             train=grid.pairs(known & (part == TRAIN)),
@@ -76,10 +79,3 @@ class Transfer(Splitter):
             of_reverse = grid.reverse(part)
             both = (part != NONE) & (of_reverse != NONE)
             part[:] = np.where(both, np.maximum(part, of_reverse), part)
-
-    def _tested_pairs(self, part: np.ndarray, known: np.ndarray, grid: PairGrid, target: Dataset) -> np.ndarray:
-        tested = grid.candidates(grid.empty(), np.unique(target.edges[:, 0]))
-        if not self.settings.known:
-            source = known | (part == VALIDATION)
-            tested &= ~(source | mirrored(self, grid, source))
-        return tested

@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -27,19 +28,7 @@ SNIFFED = 1 << 22  # characters that are looked at for the separator
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table, with the line of each value for error messages.
-
-    Attributes
-    ----------
-    path
-        File of the table.
-    name
-        Header of the column.
-    lines
-        ``[rows]`` 1-based line of each value in the file.
-    values
-        ``[rows]`` values as written.
-    """
+    """One column of a file's table: each value ``[rows]`` as written, and its 1-based line ``[rows]`` for messages."""
 
     path: Path
     name: str
@@ -66,23 +55,20 @@ class Table:
         values = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.header)
         return tuple(Column(self.path, title, self.lines, of) for title, of in zip(self.header, values, strict=True))
 
-    def column(self, *names: str) -> Column:
-        """Return the first column that has one of these names, in any case.
+    def column(self, name: str) -> Column:
+        """Return the first column of this name, in any case.
 
         Raises
         ------
         KnockoutError
             If there is none.
         """
-        lower = {name.lower() for name in names}
-        matching = [column for column in self.columns if column.name.lower() in lower]
-        if matching:
-            return matching[0]
-        hint = next(filter(None, (suggestion(name, self.header) for name in names)), "")
-        raise KnockoutError(
-            f"no column {' or '.join(map(repr, names))}. Columns given: {', '.join(map(repr, self.header))}.{hint}",
-            where=f"{self.path}, row 1",
-        )
+        for column in self.columns:
+            if column.name.lower() == name.lower():
+                return column
+        given = ", ".join(map(repr, self.header))
+        message = f"no column {name!r}. Columns given: {given}.{suggestion(name, self.header)}"
+        raise KnockoutError(message, where=f"{self.path}, row 1")
 
 
 def read_table(path: Path) -> Table:
@@ -137,6 +123,12 @@ def _split_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, values
     except csv.Error as error:
         raise KnockoutError(f"not readable as CSV: {error}.", where=f"{path}, row {reader.line_num}") from None
+
+
+def read_frame(text: str, separator: str, **options: Any) -> pd.DataFrame:
+    """Return the text of a table as pandas reads it, with genes called NA or NAN; ``options`` are those of read_csv."""
+    blanks = r"\s+" if separator == " " else separator
+    return pd.read_csv(io.StringIO(text), sep=blanks, keep_default_na=False, **options)
 
 
 def separator_of(text: str) -> str:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from components.core.dataset import Ints, Reals
 from components.core.errors import KnockoutError
-from components.tables.csvfile import one_name, separator_of, table_text, text_of
+from components.tables.csvfile import one_name, read_frame, separator_of, table_text, text_of
 from components.tables.files import PYTHON, refuse_foreign, sibling_suggestion
 
 TABLE = "expected one row per gene: its symbol, then numbers"
@@ -39,19 +39,7 @@ SHOWN = 5  # names in a message
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Features as a file holds them.
-
-    Attributes
-    ----------
-    path
-        The file.
-    names
-        ``[rows]`` gene names as written, without blanks around them.
-    values
-        ``[rows, columns]``, which may hold NaN.
-    columns
-        Titles of the columns.
-    """
+    """Features as a file holds them: values ``[rows, columns]``, which may be NaN, by names ``[rows]`` as written."""
 
     path: Path
     names: tuple[str, ...]
@@ -116,15 +104,8 @@ def _text(path: Path) -> FeatureTable:
         if len(head) < 1 or len(head[-1]) < 2:
             raise KnockoutError(f"no table of numbers; {TABLE}.", where=str(path))
         titled, width = _has_titles(head), len(head[-1])
-        frame = pd.read_csv(
-            io.StringIO(text),
-            sep=r"\s+" if separator == " " else separator,
-            header=0 if titled else None,
-            names=list(range(width)),
-            index_col=0,
-            converters={0: str.strip},
-            keep_default_na=False,
-        )
+        options: dict[str, Any] = {"names": list(range(width)), "index_col": 0, "converters": {0: str.strip}}
+        frame = read_frame(text, separator, header=0 if titled else None, **options)
     except (csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise KnockoutError(f"not readable as a table: {error}", where=str(path)) from None
     titles = head[0][-width + 1 :] if titled else [f"column {place}" for place in range(2, width + 1)]

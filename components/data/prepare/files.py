@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from components.data.checks import read_expression, refuse_bad_values
 from components.data.h5ad import is_h5ad, open_h5ad
 from components.data.readers import EXPRESSION, NETWORK
 from components.data.scale import judge
-from components.tables.csvfile import one_name, read_table, rows_of, separator_of, table_text
+from components.tables.csvfile import one_name, read_frame, read_table, rows_of, separator_of, table_text
 from components.tables.files import refuse_foreign, sibling_suggestion
 
 FILES = ("ExpressionData.csv", EXPRESSION)
@@ -138,16 +138,8 @@ def _of_csv(path: Path) -> LabExpression:
     text = table_text(path)
     cells = tuple(next(rows_of(path, text=text))[1][1:])
     kinds = {0: str, **dict.fromkeys(range(1, len(cells) + 1), np.float64)}
-    separator = separator_of(text)
     try:
-        frame = pd.read_csv(
-            io.StringIO(text),
-            sep=r"\s+" if separator == " " else separator,
-            header=0,
-            names=list(kinds),
-            dtype=kinds,
-            keep_default_na=False,
-        )
+        frame = read_frame(text, separator_of(text), header=0, names=list(kinds), dtype=kinds)
         readable = isinstance(frame.index, pd.RangeIndex) and not frame.isna().to_numpy().any()
     except ValueError:
         readable = False
@@ -232,13 +224,12 @@ def read_synonyms(path: Path) -> tuple[dict[str, str], list[str]]:
     table = read_table(path)
     if len(table.header) < 2:
         raise KnockoutError("synonyms need two columns, alias and symbol.", where=f"{path}, row 1")
-    pairs = {(row[0].strip().upper(), row[1].strip().upper()) for row in table.rows}
-    if table.header[0].strip().lower() not in ("alias", "synonym", "name", "old", ""):
-        pairs.add((table.header[0].strip().upper(), table.header[1].strip().upper()))
-    pairs = {(alias, symbol) for alias, symbol in pairs if alias and symbol and alias != symbol}
-    aliases = pd.Series([alias for alias, _ in pairs], dtype=object)
-    ambiguous = set(aliases[aliases.duplicated()])
-    return {alias: symbol for alias, symbol in pairs if alias not in ambiguous}, sorted(ambiguous)
+    titled = table.header[0].lower() in ("alias", "synonym", "name", "old", "")
+    rows = table.rows if titled else (table.header, *table.rows)
+    pairs = {(alias.upper(), symbol.upper()) for alias, symbol, *_ in rows if alias and symbol}
+    symbols = Counter(alias for alias, symbol in pairs if alias != symbol)
+    ambiguous = sorted(alias for alias, number in symbols.items() if number > 1)
+    return {alias: symbol for alias, symbol in pairs if symbols[alias] == 1 and alias != symbol}, ambiguous
 
 
 def read_ordering(path: Path) -> pd.DataFrame:
@@ -258,12 +249,12 @@ def read_ordering(path: Path) -> pd.DataFrame:
     if len(table.header) < 2:
         raise KnockoutError("a gene ordering needs columns gene and p-value, then variance.", where=f"{path}, row 1")
     frame = pd.DataFrame([row[:3] for row in table.rows]).reindex(columns=[0, 1, 2])
-    numbers = frame[[1, 2]].replace(["NA", ""], np.nan).apply(pd.to_numeric, errors="coerce")
+    numbers = frame[[1, 2]].apply(pd.to_numeric, errors="coerce")
     bad = np.flatnonzero(frame[1].notna() & numbers[1].isna() & ~frame[1].isin(["NA", "", "nan", "NaN"]))
     if len(bad):
         row = int(bad[0])
         raise KnockoutError(f"p-value {frame[1][row]!r} is not a number.", where=f"{path}, row {table.lines[row]}")
-    genes = frame[0].str.strip()
+    genes = frame[0]
     if genes.duplicated().any():
         row = int(np.flatnonzero(genes.duplicated())[0])
         raise KnockoutError(f"gene {genes[row]!r} stands twice.", where=f"{path}, row {table.lines[row]}")
