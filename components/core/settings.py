@@ -33,22 +33,18 @@ def _absolute(path: str) -> str:
     return str(Path.cwd() / _START.get() / Path(path).expanduser()) if path else path
 
 
-def _file(path: str) -> str:
+def _input_files(path: str) -> str:
     absolute = _absolute(path)
-    if path and not Path(absolute).is_file():
+    if path and "{" not in path and not Path(absolute).is_file():
         folder = Path(absolute).parent
         files = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
         raise ValueError(f"there is no file {absolute}.{suggestion(Path(path).name, files)}")
     return absolute
 
 
-def _file_or_pattern(path: str) -> str:
-    return _absolute(path) if "{" in path else _file(path)
-
-
 _BY_CONTENT = "by content"  # marks a setting whose identity is what the file holds, and not where it lies
 AnyPath = Annotated[str, AfterValidator(_absolute)]  # made absolute; need not exist
-InputFiles = Annotated[str, AfterValidator(_file_or_pattern), _BY_CONTENT]  # a file that exists, or a pattern
+InputFiles = Annotated[str, AfterValidator(_input_files), _BY_CONTENT]  # a file that exists, or a pattern
 
 
 class Settings(BaseModel):

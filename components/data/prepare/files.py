@@ -25,26 +25,17 @@ NETWORKS = ("GroundTruthNetwork.csv", "refNetwork.csv", NETWORK)
 
 @dataclass(frozen=True)
 class LabExpression:
-    """Expression of one experiment, before anything is filtered.
+    """Expression of one experiment before anything is filtered, ``[genes, cells]``, sparse, finite and not negative.
 
-    Attributes
-    ----------
-    path
-        File it was read from.
-    genes, cells
-        Names as written without blanks around them; they may be empty or not distinct.
-    matrix
-        ``[genes, cells]``, sparse, finite and not negative.
-    layers, symbol_columns
-        Other layers with values, and columns of ``var`` that may contain symbols.
+    Names are as written, without blanks around them; they may be empty or not distinct.
     """
 
     path: Path
     genes: tuple[str, ...]
     cells: tuple[str, ...]
     matrix: sparse.csr_array
-    layers: tuple[str, ...] = ()
-    symbol_columns: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()  # others with values
+    symbol_columns: tuple[str, ...] = ()  # columns of ``var`` that may contain symbols
 
 
 def find_expression(source: Path) -> Path:
