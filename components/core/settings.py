@@ -182,21 +182,11 @@ def parse_value(cls: type[Settings], name: str, raw: Any, *, owner: str, where: 
 
 @dataclass(frozen=True)
 class Search:
-    """Declared search range of one setting.
+    """Declared search range of one setting."""
 
-    Attributes
-    ----------
-    number
-        ``int`` or ``float`` for a setting that can be drawn from a range, None for one with choices only.
-    values
-        ``(low, high)`` of a number, or the choices; empty if a search does not vary the setting.
-    log
-        Whether numbers are drawn on a logarithmic scale.
-    """
-
-    number: type | None
-    values: tuple[Any, ...]
-    log: bool
+    number: type | None  # int or float for a setting that can be drawn from a range, None for one with choices only
+    values: tuple[Any, ...]  # (low, high) of a number, or the choices; empty if a search does not vary the setting
+    log: bool  # whether numbers are drawn on a logarithmic scale
 
 
 def search_range(cls: type[Settings], name: str) -> Search:

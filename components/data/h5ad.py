@@ -146,18 +146,17 @@ def _matrix(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Any]:
         data.file.close()
         return genes, cells, mapped
     matrix = data.X
-    if hasattr(matrix, "tocsr") and matrix.dtype.kind in "fiu":
+    if matrix is None or matrix.dtype.kind not in "fiu":
+        raise KnockoutError("X holds no numbers; expected log-scale expression [cells, genes].", where=str(path))
+    with np.errstate(over="ignore"):
+        if not hasattr(matrix, "tocsr"):
+            return genes, cells, np.ascontiguousarray(np.asarray(matrix).T, dtype=np.float32)
         from scipy import sparse  # half a second of a worker's start
 
         rows = sparse.csr_array(matrix.T)
         rows.sum_duplicates()
         rows.eliminate_zeros()
-        with np.errstate(over="ignore"):
-            return genes, cells, rows.astype(np.float32)
-    if matrix is None or np.asarray(matrix).dtype.kind not in "fiu":
-        raise KnockoutError("X holds no numbers; expected log-scale expression [cells, genes].", where=str(path))
-    with np.errstate(over="ignore"):
-        return genes, cells, np.ascontiguousarray(np.asarray(matrix).T, dtype=np.float32)
+        return genes, cells, rows.astype(np.float32)
 
 
 def _dense(path: Path, genes: tuple[str, ...], cells: tuple[str, ...], matrix: Any) -> Floats:

@@ -11,7 +11,7 @@ from components.core.exam import TEST, TRAIN, VALIDATION, PairGrid, Split, colle
 from components.core.registry import register
 from components.core.sampling import systematic
 from components.core.settings import setting
-from components.split.base import Splitter, one_direction, refuse_empty
+from components.split.base import Splitter, complete, one_direction
 
 
 @register("split", "kfold_pooled")
@@ -74,8 +74,8 @@ class KFoldPooled(Splitter):
                 part[grid.at(rows)] = np.where(validates, VALIDATION, TRAIN)
             part = _follow(part, known | free, grid)
             negative = np.where(free, part, 0)
-            splits.append(collect(grid, np.where(known, part, 0), negative, negative == TRAIN, whole_pool=True))
-            refuse_empty(splits[-1], dataset, self)
+            split = collect(grid, np.where(known, part, 0), negative, negative == TRAIN, whole_pool=True)
+            splits.append(complete(split, dataset, self))
         return tuple(splits)
 
     def _order(self, marks: np.ndarray, grid: PairGrid, rng: np.random.Generator) -> np.ndarray:

@@ -9,7 +9,7 @@ from components.core.errors import KnockoutError
 from components.core.exam import NONE, TRAIN, VALIDATION, PairGrid, Split
 from components.core.registry import register
 from components.core.settings import setting
-from components.split.base import Splitter, mirrored, refuse_empty
+from components.split.base import Splitter, complete, mirrored
 
 
 @register("split", "transfer")
@@ -65,8 +65,7 @@ class Transfer(Splitter):
             test_labels=known_there[tested].astype(np.int64),
             pool=grid.pairs(free & (part == TRAIN)),
         )
-        refuse_empty(split, dataset, self)
-        return split
+        return complete(split, dataset, self)
 
     def _deal(self, part: np.ndarray, pairs: np.ndarray, grid: PairGrid, rng: np.random.Generator) -> None:
         """Deal pairs ``[regulators, genes]`` to training and validation, TF by TF."""

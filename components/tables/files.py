@@ -63,11 +63,6 @@ MAGIC = {
 PER_DATASET = ("dataset", "network", "cell")
 
 
-def most_bytes() -> int:
-    """Return how many bytes a file may hold or expand to: as text it takes several times as much memory."""
-    return int(psutil.virtual_memory().available // 6)
-
-
 def content_of(path: Path) -> bytes:
     """Return the bytes of a text file, expanded if it is compressed by gzip.
 
@@ -92,7 +87,7 @@ def content_of(path: Path) -> bytes:
 
 
 def _within_memory(file: BufferedIOBase, path: Path) -> bytes:
-    limit, content = most_bytes(), bytearray()
+    limit, content = psutil.virtual_memory().available // 6, bytearray()  # as text it takes several times as much
     while block := file.read(BLOCK):
         content += block
         if len(content) > limit:

@@ -18,28 +18,14 @@ CURE = "Name the two columns TF and Target in the first row"
 
 @dataclass(frozen=True)
 class Network:
-    """Edges of a network as written.
-
-    Attributes
-    ----------
-    path
-        File it was read from.
-    regulators, targets
-        Columns of names, one value per edge.
-    guessed
-        Whether the roles of the columns come from their places.
-    notes
-        Which columns were taken, if their titles do not say, and which were left out.
-    others
-        The columns that name neither.
-    """
+    """Edges of a network as written, one value per edge in each column."""
 
     path: Path
     regulators: Column
     targets: Column
-    guessed: bool
-    notes: tuple[str, ...]
-    others: tuple[Column, ...] = ()
+    guessed: bool  # whether the roles of the columns come from their places
+    notes: tuple[str, ...]  # which columns were taken, if their titles do not say, and which were left out
+    others: tuple[Column, ...] = ()  # that name neither
 
     @property
     def edges(self) -> list[tuple[str, str]]:

@@ -136,7 +136,7 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
         "network symbols not in the expression, with their edges": missing,
         "notes": notes + on_symbols,
     }
-    dataset = write(dataset, to, distinct, record, account.table(), table)
+    dataset = write(dataset, to, distinct, record, {"dropped.csv": account.table(), "symbols.csv": table})
     return Prepared(to, dataset, account, record)
 
 

@@ -114,14 +114,9 @@ def refuse_occupied(folder: Path, overwrite: bool) -> None:
 
 
 def write(
-    dataset: Dataset,
-    folder: Path,
-    cells: Sequence[str],
-    record: dict[str, Any],
-    dropped: pd.DataFrame,
-    symbols: pd.DataFrame,
+    dataset: Dataset, folder: Path, cells: Sequence[str], record: dict[str, Any], tables: Mapping[str, pd.DataFrame]
 ) -> Dataset:
-    """Write a data set and its records, read it back, and replace the folder, whole or not at all.
+    """Write a data set, its record and tables by file, read it back, and replace the folder, whole or not at all.
 
     Returns
     -------
@@ -142,8 +137,8 @@ def write(
             written = read(staged)
             record["data set"] = summary(written)
             (staged / "summary.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            for_spreadsheets(dropped).to_csv(staged / "dropped.csv", index=False)
-            for_spreadsheets(symbols).to_csv(staged / "symbols.csv", index=False)
+            for name, table in tables.items():
+                for_spreadsheets(table).to_csv(staged / name, index=False)
             _put(staged, folder, staging / "before")
         finally:
             shutil.rmtree(staging, ignore_errors=True)
