@@ -29,16 +29,10 @@ FAMILIES: dict[str, tuple[tuple[range, tuple[str, ...]], ...]] = {
 
 @dataclass(frozen=True)
 class Matches:
-    """Symbols of the network and TF list matched with genes of the expression.
+    """Symbols of the network and TF list, each with the gene of the expression that it matches.
 
-    Attributes
-    ----------
-    genes
-        Symbol to the gene of the expression.
-    how
-        Symbol to how it was matched, if not exactly: ``case``, ``synonym``, ``date`` or without Ensembl's version.
-    ambiguous
-        Symbol to the genes of the expression that it could be; it is not matched.
+    ``how`` has those that were not matched exactly: by ``case``, ``synonym``, ``date`` or without Ensembl's version;
+    ``ambiguous`` those that are not matched, with the genes that they could be.
     """
 
     genes: dict[str, str] = field(default_factory=dict)
