@@ -27,7 +27,7 @@ from components.core.metrics import Scores
 from components.data.checks import check_edges, check_expression, rows_of_genes
 from components.data.hints import refuse_strangers
 from components.tables.csvfile import one_name
-from components.tables.files import as_size, is_hdf5
+from components.tables.files import as_size
 from components.tables.network import read_network
 from components.tables.tfs import tf_list
 
@@ -177,7 +177,7 @@ def is_h5ad(path: Path) -> bool:
     """Return whether a file is of AnnData, by its name or by its content."""
     if path.name.lower().endswith(".h5ad"):
         return True
-    if not is_hdf5(path) or importlib.util.find_spec("h5py") is None:
+    if not path.is_file() or importlib.util.find_spec("h5py") is None:
         return False
     import h5py
 

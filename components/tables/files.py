@@ -17,7 +17,6 @@ import psutil
 from components.core.errors import KnockoutError, suggestion
 
 BLOCK = 1 << 20
-HDF5 = b"\x89HDF\r\n\x1a\n"
 GZIP = b"\x1f\x8b"
 PYTHON = "convert it in Python: "
 R = "write it in R, e.g. write.csv(as.matrix(counts), 'counts.csv')"
@@ -58,7 +57,7 @@ MAGIC = {
     b"%%MatrixMarket": ".mtx",
     b"RDX": ".rds",
     b"X\n\x00": ".rds",
-    HDF5: "hdf5",
+    b"\x89HDF\r\n\x1a\n": "hdf5",
 }
 PER_DATASET = ("dataset", "network", "cell")
 
@@ -99,11 +98,6 @@ def _within_memory(file: BufferedIOBase, path: Path) -> bytes:
 def as_size(size: float) -> str:
     """Return a number of bytes as MB or GB."""
     return f"{size / 2**30:,.1f} GB" if size >= 2**30 else f"{size / 2**20:,.1f} MB"
-
-
-def is_hdf5(path: Path) -> bool:
-    """Return whether a file is written in HDF5, as .h5ad, .loom and 10x .h5 are."""
-    return path.is_file() and _head(path).startswith(HDF5)
 
 
 def refuse_foreign(path: Path) -> None:

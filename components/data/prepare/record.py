@@ -50,7 +50,13 @@ def symbol_table(
         for name, of in matches.ambiguous.items()
     ]
     for where, names, settled in (("expression", genes, repaired), ("network", symbols, matches.how)):
-        rows += [(where, *suspect) for suspect in _suspects(name for name in names if name not in settled)]
+        for name in dict.fromkeys(name for name in names if name not in settled):
+            families = likely_symbols(name)
+            if families is not None:
+                likely = " or ".join("/".join(family) for family in families)
+                rows.append((where, name, likely, "spreadsheet date, left as it is"))
+            elif looks_like_number(name):
+                rows.append((where, name, "", "number and no symbol, left as it is"))
     rows += [("synonyms", name, "", "alias of more than one symbol: not used") for name in ambiguous]
     return pd.DataFrame(rows, columns=["where", "name", "symbol", "remark"])
 
@@ -76,18 +82,6 @@ def symbol_counts(
             f"{top} (other names of the same genes? --synonyms FILE)"
         )
     return counts, dict(lacking.most_common(MISSING)), notes
-
-
-def _suspects(names: Any) -> list[tuple[str, str, str]]:
-    suspects = []
-    for name in dict.fromkeys(names):
-        families = likely_symbols(name)
-        if families is not None:
-            symbols = " or ".join("/".join(family) for family in families)
-            suspects.append((name, symbols, "spreadsheet date, left as it is"))
-        elif looks_like_number(name):
-            suspects.append((name, "", "number and no symbol, left as it is"))
-    return suspects
 
 
 def refuse_occupied(folder: Path, overwrite: bool) -> None:
