@@ -194,8 +194,8 @@ FOREIGN = {
     "x.zip": (b"PK\x03\x04", "unzip"),
     "x.mtx.gz": (b"", "scanpy.read_10x_mtx"),
     "x.parquet": (b"PAR1", "pandas.read_parquet"),
-    "x.loom": (files.HDF5, "anndata.io.read_loom"),
-    "x.h5": (files.HDF5, "scanpy.read_10x_h5"),
+    "x.loom": (b"\x89HDF\r\n\x1a\n", "anndata.io.read_loom"),
+    "x.h5": (b"\x89HDF\r\n\x1a\n", "scanpy.read_10x_h5"),
     "x.h5ad.gz": (files.GZIP, "gunzip -k"),
     "x.csv": (b"PK\x03\x04", "unzip"),
 }
