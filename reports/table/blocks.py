@@ -125,12 +125,9 @@ def dropped(means: pd.DataFrame) -> tuple[Dropped, ...]:
     """Name the blocks that :func:`complete` leaves out of the first pass, with the arms to blame."""
     out = []
     for block, row in means[~np.isfinite(means).all(axis=1)].iterrows():
-        failed = tuple(str(a) for a in row.index[np.isneginf(row)])
-        missing = tuple(str(a) for a in row.index[row.isna()])
-        if failed:
-            out.append(Dropped(str(block), failed, "failed"))
-        if missing:
-            out.append(Dropped(str(block), missing, "missing"))
+        for why, lacking in (("failed", np.isneginf(row)), ("missing", row.isna())):
+            if lacking.any():
+                out.append(Dropped(str(block), tuple(map(str, row.index[lacking])), why))
     return tuple(out)
 
 
