@@ -13,7 +13,7 @@ from reports.findings.results import Finding, GlobalTest, Sensitivity
 from reports.statistics.arrays import Values
 from reports.statistics.multiplicity import holm_of
 from reports.statistics.pairs.decision import Decision, decide, margin_of
-from reports.statistics.pairs.differences import Effect, effect, only_wins
+from reports.statistics.pairs.differences import Effect, effect
 from reports.statistics.pairs.max_t import half_widths
 from reports.statistics.pairs.ranks import block_ranks, conover, friedman, nemenyi
 from reports.statistics.pairs.signed import MIN_SIGNED, Signed, sign_test, wilcoxon
@@ -33,6 +33,7 @@ from reports.words.metrics import DECIMALS, label, metric_of
 from reports.words.numbers import count
 
 MIN_BLOCKS = 5  # for any test across data sets
+_SCALED = ("mean", "low", "high", "hodges_lehmann", "rank_biserial", "cohens_d")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def findings(
     ]
     matrix = _matrix([c.finished for c in compared])
     # a crash is no level score: it counts as a loss as large as any difference of the question
-    loss = _largest(matrix)
+    loss = float(np.abs(matrix[np.isfinite(matrix)]).max(initial=0.0)) or 1.0
     second = _matrix([c.tried.clip(-loss, loss) for c in compared])
     no_scale = unscaled(metric, wide.index.unique("dataset"))
     if no_scale:  # blocks won are all that can be counted
@@ -141,12 +142,6 @@ def _difference(means: pd.DataFrame, pair: tuple[str, str]) -> pd.Series:
     return (arm - against).mask(np.isneginf(arm) & np.isneginf(against), 0.0).round(DECIMALS)
 
 
-def _largest(differences: Values) -> float:
-    """Return the largest size of a difference; 1 where there is none."""
-    sizes = np.abs(differences[np.isfinite(differences)])
-    return float(sizes.max(initial=0.0)) or 1.0
-
-
 def _matrix(differences: list[pd.Series]) -> Values:
     """Lay differences out as ``[blocks, comparisons]``, NaN where a comparison lacks a block."""
     return pd.concat(differences, axis=1).sort_index().to_numpy(dtype=float)
@@ -156,8 +151,8 @@ def _effect(differences: pd.Series, half_width: float, *, no_scale: bool) -> Eff
     if not len(differences):
         return None
     size = effect(differences.to_numpy())
-    if no_scale:
-        return only_wins(size)
+    if no_scale:  # on how many blocks the arm is ahead is known without a common scale of the data sets
+        return replace(size, **dict.fromkeys(_SCALED, np.nan))
     return replace(size, low=size.mean - half_width, high=size.mean + half_width)
 
 

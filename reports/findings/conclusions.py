@@ -8,8 +8,8 @@ from reports.findings.factorial import IDLE, Factorial, factorial
 from reports.findings.results import Analysis, Conclusion, Finding, Paired, Word
 from reports.statistics.attainability import blocks_needed
 from reports.statistics.pairs.decision import Decision, blocks_for_equal, margin_of
-from reports.statistics.pairs.power import Power, power
-from reports.table.blocks import arm_levels, block_means, cells, complete, over_blocks, pair_of, unscaled
+from reports.statistics.pairs.power import power
+from reports.table.blocks import arm_levels, block_means, cells, pair_of, unscaled
 from reports.words.metrics import label
 from reports.words.numbers import at_level, count
 
@@ -35,7 +35,10 @@ def conclude(
         n = len(f.blocks)
         term: Word = "refused" if refused else word(f.decision, n=n, alpha=alpha, of_part=of_part, lost=_lost(f))
         why = refused or (_why(f, width, alpha, no_scale=no_scale) if term in CANNOT else "")
-        plan = None if width is None else _power(wide[f.metric], f, width, alpha, int(sizes[f.family]))
+        plan = None
+        if width is not None:
+            differences = _differences(wide[f.metric], f)
+            plan = power(differences, width, alpha=alpha, comparisons=int(sizes[f.family]))
         out.append(Conclusion(f, term, width, plan, why, _note(f, term, width, alpha)))
     return tuple(out)
 
@@ -170,14 +173,8 @@ def _note(f: Finding, term: Word, margin: float | None, alpha: float) -> str:
     return ""
 
 
-def _power(wide: pd.DataFrame, f: Finding, margin: float, alpha: float, comparisons: int) -> Power | None:
-    differences = _differences(wide, f)
-    return power(differences, margin, alpha=alpha, comparisons=comparisons) if len(differences) else None
-
-
 def _differences(wide: pd.DataFrame, f: Finding) -> pd.Series:
     """Return arm minus reference per block, data set and repeat, on the blocks both finished."""
     pair = pair_of(wide, f.arm, f.against)
-    finished = complete(over_blocks(pair, f.metric), failures_worst=False).index
-    pair = pair[pair.index.get_level_values("block").isin(finished)]
+    pair = pair[pair.index.get_level_values("block").isin([block for block, _ in f.blocks])]
     return pair[f.arm] - pair[f.against]

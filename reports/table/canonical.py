@@ -44,8 +44,10 @@ def canonical(raw: pd.DataFrame, options: ReportOptions, *, decimal_commas: bool
             "reason": raw["reason"].fillna("").astype(str) if "reason" in raw else "",
         }
     )
-    extra = [c for c in dict.fromkeys((*KEPT, *FACTORS)) if c in raw and _kept(raw[c], arms, named)]
-    frame = frame.join(_recorded(raw[extra], decimal_commas))
+    extra = raw[[c for c in dict.fromkeys((*KEPT, *FACTORS)) if c in raw and _kept(raw[c], arms, named)]]
+    texts = {c: plain_names(extra[c]) for c in FACTORS if c in extra}
+    costs = {c: to_numbers(extra[c], decimal_commas=decimal_commas) for c in COSTS if c in extra}
+    frame = frame.join(extra.assign(**texts, **costs))
     inside = [name for name in inside if name not in blocks]
     unit_names = " × ".join(blocks) + (f", each over {' × '.join(inside)}" if inside else "")
     score = partial(scored, decimal_commas=decimal_commas)
@@ -58,12 +60,6 @@ def _kept(column: pd.Series, arms: pd.Series, named: Sequence[str]) -> bool:
     if column.name in FACTORS and column.groupby(arms).nunique(dropna=False).max() > 1:
         return False  # an arm that has it both ways has no level of it
     return column.name not in named or (len(named) > 1 and column.name in FACTORS)
-
-
-def _recorded(extra: pd.DataFrame, decimal_commas: bool) -> pd.DataFrame:
-    """Return what is kept beside the arms: costs and shares as numbers, levels and digests as text."""
-    costs = {c: to_numbers(extra[c], decimal_commas=decimal_commas) for c in COSTS if c in extra}
-    return extra.assign(**{c: plain_names(extra[c]) for c in FACTORS if c in extra}, **costs)
 
 
 def _test_part(raw: pd.DataFrame) -> pd.DataFrame:

@@ -25,25 +25,26 @@ KEPT = (
 # how benchmark tables say where a score was measured: networks and gene sets of one cell type share its cells
 CELL_TYPE, WITHIN = ("cell", "cell_type"), ("network", "genes")
 ARM, REPEAT_ALIASES = ("arm", "method", "model"), ("seed", "run")
-_SOUGHT = (
-    *(*ARM, "role", "block", "dataset", *CELL_TYPE, *WITHIN, "repeat", *REPEAT_ALIASES),
-    *("part", "metric", "value", "status", "reason", *KEPT),
-)
-_PLACES = ("network", "split", "cell")
+_SOUGHT = {  # by what is left of a name that somebody wrote otherwise
+    squashed(name): name
+    for name in (
+        *(*ARM, "role", "block", "dataset", *CELL_TYPE, *WITHIN, "repeat", *REPEAT_ALIASES),
+        *("part", "metric", "value", "status", "reason", *KEPT),
+    )
+}
 # what a report reads for what it records: nobody names arms, units or metrics by it
 _RECORDED = {
     *map(squashed, ("row", "part", "metric", "value", "status", "reason", "role")),
-    *(squashed(name) for name in KEPT if name not in (*FACTORS, *_PLACES)),
+    *(squashed(name) for name in KEPT if name not in (*FACTORS, "network", "split", "cell")),
 }
 
 
 def folded(raw: pd.DataFrame) -> pd.DataFrame:
     """Give the columns that a report looks for their usual names, whatever their capitals."""
-    sought = {squashed(name): name for name in _SOUGHT}
     columns_of: dict[str, list[str]] = {}
     for column in map(str, raw.columns):
-        if squashed(column) in sought:
-            columns_of.setdefault(sought[squashed(column)], []).append(column)
+        if squashed(column) in _SOUGHT:
+            columns_of.setdefault(_SOUGHT[squashed(column)], []).append(column)
     for columns in columns_of.values():
         _refuse_several(columns)
     return raw.rename(columns={columns[0]: name for name, columns in columns_of.items()})
@@ -94,12 +95,12 @@ def tells_apart(column: str) -> bool:
 
 def refuse_wide(raw: pd.DataFrame, options: ReportOptions) -> None:
     """Refuse a table, as its owner wrote it, with a column for each of its arms or of its data sets."""
-    columns, sought = [str(c) for c in raw.columns], set(map(squashed, _SOUGHT))
+    columns = [str(c) for c in raw.columns]
     present = set(map(squashed, columns))
     if options.metric is not None or {"metric", "value"} <= present:
         return
     index = [c for c in columns if c.startswith("Unnamed: ")]  # of rows, saved with them: it names nothing
-    spread = [c for c in columns if squashed(c) not in sought and c not in index]
+    spread = [c for c in columns if squashed(c) not in _SOUGHT and c not in index]
     rest = [c for c in columns if c not in spread]
     known = any(canonical_metric(c) in METRICS for c in columns)
     if known or len(spread) < 2 or rest == index or not all(numeric(raw[c]) for c in spread):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from reports.findings.controls.audit import is_control
+from reports.findings.controls.within import over_repeats
 from reports.findings.results import Analysis, Paired
-from reports.statistics.pairs.differences import Effect, effect, mean_interval
+from reports.statistics.pairs.differences import Effect, effect
+from reports.statistics.pairs.signed import Exams
 from reports.statistics.stacking import measured, stack
-from reports.words.metrics import DECIMALS, metric_of
+from reports.words.metrics import metric_of
 
 TOPOLOGY, NOISE = "topology", "noise"
 Predicted = Callable[[str, str], Mapping[int, pd.DataFrame]]
@@ -121,27 +123,13 @@ def _gains(a: Analysis, scores: pd.DataFrame) -> tuple[Paired, ...]:
     gains = []
     for (dataset, metric), rows in scores.groupby(["dataset", "metric"], sort=False):
         known = of_sets.get((str(dataset), str(metric)))
-        d = np.round((rows["with_reference"] - rows["with_noise"]).to_numpy(), DECIMALS)
+        d = (rows["with_reference"] - rows["with_noise"]).to_numpy()
         if known is None or not np.isfinite(d).all():
             continue
-        size, ratio = effect(d, 1 - a.alpha), known.ratio
-        low, high = mean_interval(d, 1 - a.alpha, ratio=ratio or 0.0)
-        gains.append(
-            Paired(
-                str(metric),
-                str(dataset),
-                known.block,
-                f"{TOPOLOGY} + {a.reference}",
-                f"{TOPOLOGY} + {NOISE}",
-                size.n,
-                size.mean,
-                low,
-                high,
-                size.superior,
-                ratio=ratio,
-                uncorrected=known.uncorrected,
-            )
-        )
+        arms = f"{TOPOLOGY} + {a.reference}", f"{TOPOLOGY} + {NOISE}"
+        exam = Exams(known.ratio, known.uncorrected)
+        gain = over_repeats(d, str(metric), (known.block, str(dataset)), arms, 1 - a.alpha, exam)
+        gains.append(replace(gain, test=None))  # the page shows no p of it
     return tuple(gains)
 
 
