@@ -8,7 +8,7 @@ from reports.findings.contributions.contributions import contributions
 from reports.findings.controls.within import within_data_sets
 from reports.findings.planned import deviations, interim, look_at, progress, registration_refusals
 from reports.findings.refusals import design, forbidding, outcome, undefined
-from reports.findings.repeats import lost_repeats, unlike_validation
+from reports.findings.repeats import lost_repeats, other_exams, other_order
 from reports.findings.results import Analysis
 from reports.findings.summaries import averages, completeness, costs, points, provenance, scores
 from reports.options import DEFAULTS, ReportOptions
@@ -72,7 +72,8 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
             *design(frame, means[table.metric], reference, questions, alpha),
             *lost_repeats(frame, table.metric),
             *undefined(table.undefined),
-            *unlike_validation(table),
+            *other_exams(frame),
+            *other_order(table),
             *outcome(every, tests, {m: len(of) for m, of in means.items()}),
         ),
         completeness=completeness(frame, scored),
