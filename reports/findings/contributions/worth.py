@@ -15,7 +15,7 @@ import pandas as pd
 
 from reports.findings.factorial import IDLE
 from reports.statistics.arrays import Values
-from reports.statistics.contributions import pair_weights, value_weights
+from reports.statistics.contributions import shapley_weights
 from reports.statistics.pairs.max_t import simultaneous
 from reports.table.blocks import Dropped, block_means, complete, dropped
 from reports.words.metrics import metric_of
@@ -130,7 +130,7 @@ def _arm(levels: pd.DataFrame, point: dict[str, str]) -> str | None:
 
 def _parts(scores: Values, there: dict[str, str], out: dict[str, tuple[str, ...]], alpha: float) -> pd.DataFrame:
     last = scores.shape[1] - 1
-    by_block = np.column_stack([scores @ value_weights(len(out)), scores[:, last] - scores[:, 0]])
+    by_block = np.column_stack([scores @ shapley_weights(len(out)), scores[:, last] - scores[:, 0]])
     means = scores.mean(axis=0)
     table = pd.DataFrame(
         {
@@ -149,7 +149,7 @@ def _parts(scores: Values, there: dict[str, str], out: dict[str, tuple[str, ...]
 
 def _pairs(scores: Values, factors: list[str], alpha: float) -> pd.DataFrame:
     names = pd.DataFrame(combinations(factors, 2), columns=["one", "other"])
-    return names.assign(**_with_interval(scores @ pair_weights(len(factors)), alpha))
+    return names.assign(**_with_interval(scores @ shapley_weights(len(factors), 2), alpha))
 
 
 def _with_interval(by_block: Values, alpha: float) -> dict[str, Values]:
