@@ -11,17 +11,12 @@ FEWEST = 6  # blocks: of fewer no difference is tested, at any level; 2 / 2**5 >
 
 
 def smallest_p(blocks: int) -> float:
-    """Return the smallest adjusted p a study of this size can reach, however large the effect.
+    """Return the smallest adjusted p a study of this size can reach, however large the effect: ``2 / 2**blocks``.
 
     Parameters
     ----------
     blocks
         Independent blocks (cell types); repeats do not count.
-
-    Returns
-    -------
-    float
-        ``min(1, 2 / 2**blocks)``.
     """
     if blocks < 0:
         raise ValueError(f"blocks must be at least 0, got {blocks}")

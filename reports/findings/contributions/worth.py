@@ -73,8 +73,9 @@ def worth(frame: pd.DataFrame, levels: pd.DataFrame, reference: str, metric: str
     """
     if reference not in levels.index or not metric_of(metric).same_scale:
         return None
-    out = _levels_out(levels, reference)
-    mixtures = _mixtures(levels, reference, out) if len(out) > 1 else None
+    there = {str(factor): str(level) for factor, level in levels.loc[reference].items()}
+    out = _levels_out(levels, there)
+    mixtures = _mixtures(levels, there, out) if len(out) > 1 else None
     if mixtures is None:
         return None
     used = sorted({arm for arms in mixtures for arm in arms})
@@ -87,31 +88,27 @@ def worth(frame: pd.DataFrame, levels: pd.DataFrame, reference: str, metric: str
         metric,
         float(scores[:, -1].mean()),
         float(scores[:, 0].mean()),
-        _parts(scores, _there(levels, reference), out, alpha),
+        _parts(scores, there, out, alpha),
         _pairs(scores, list(out), alpha),
         len(whole),
         dropped(means),
     )
 
 
-def _there(levels: pd.DataFrame, reference: str) -> dict[str, str]:
-    """Return the reference's level of each factor."""
-    return {str(factor): str(column[reference]) for factor, column in levels.items()}
-
-
-def _levels_out(levels: pd.DataFrame, reference: str) -> dict[str, tuple[str, ...]]:
-    """Return the levels that stand for a part being out, by factor."""
+def _levels_out(levels: pd.DataFrame, there: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return the levels that stand for a part being out, by factor; ``there`` are those of the reference."""
     out = {}
-    for factor, there in _there(levels, reference).items():
-        others = sorted(set(levels[factor]) - {there, IDLE})
-        if others and there != IDLE:
+    for factor, own in there.items():
+        others = sorted(set(levels[factor]) - {own, IDLE})
+        if others and own != IDLE:
             out[factor] = tuple(level for level in others if level in OUT) or tuple(others)
     return out
 
 
-def _mixtures(levels: pd.DataFrame, reference: str, out: dict[str, tuple[str, ...]]) -> list[tuple[str, ...]] | None:
+def _mixtures(
+    levels: pd.DataFrame, there: dict[str, str], out: dict[str, tuple[str, ...]]
+) -> list[tuple[str, ...]] | None:
     """Return for every subset of parts, as a bit mask, the arms that have just these; None where one was not run."""
-    there = _there(levels, reference)
     mixtures = []
     for subset in range(2 ** len(out)):
         choices = [(there[f],) if subset >> i & 1 else others for i, (f, others) in enumerate(out.items())]

@@ -17,6 +17,7 @@ from reports.statistics.stacking import measured, stack
 from reports.words.metrics import metric_of
 
 TOPOLOGY, NOISE = "topology", "noise"
+_PAIR = ["part", "fold", "tf", "target", "label"]
 Predicted = Callable[[str, str], Mapping[int, pd.DataFrame]]
 
 
@@ -79,27 +80,23 @@ def _of_dataset(
     tables = [predicted(str(arm), dataset) for arm in (arms[TOPOLOGY], reference, arms[NOISE])]
     rows: list[dict[str, object]] = []
     for repeat in sorted(set.intersection(*map(set, tables))):
-        alone, full, noise = (_in_order(table[repeat]) for table in tables)
-        if not (alone["part"] == "validation").any() or not all(_same_pairs(alone, other) for other in (full, noise)):
+        ordered = [table[repeat].sort_values(_PAIR[:4], kind="stable", ignore_index=True) for table in tables]
+        alone, full, noise = ordered
+        same = alone[_PAIR].equals(full[_PAIR]) and alone[_PAIR].equals(noise[_PAIR])
+        if not (alone["part"] == "validation").any() or not same:
             continue
-        values = {
-            "alone": _scored(alone, alone["score"][alone["part"] == "test"].to_numpy()),
-            "with_reference": _scored(alone, _stacked(alone, full)),
-            "with_noise": _scored(alone, _stacked(alone, noise)),
+        test = alone[alone["part"] == "test"]
+        scores = {
+            "alone": test["score"].to_numpy(),
+            "with_reference": _stacked(alone, full),
+            "with_noise": _stacked(alone, noise),
         }
+        labels, tfs = test["label"].to_numpy(), test["tf"].to_numpy()
+        values = {name: measured(of, labels, tfs) for name, of in scores.items()}
         for metric in values["alone"]:
             numbers = {name: of[metric] for name, of in values.items()}
             rows.append({"dataset": dataset, "repeat": repeat, "metric": metric, **numbers})
     return rows
-
-
-def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    return table.sort_values(["part", "fold", "tf", "target"], kind="stable", ignore_index=True)
-
-
-def _same_pairs(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    columns = ["part", "fold", "tf", "target", "label"]
-    return one[columns].equals(other[columns])
 
 
 def _stacked(alone: pd.DataFrame, arm: pd.DataFrame) -> np.ndarray:
@@ -111,11 +108,6 @@ def _stacked(alone: pd.DataFrame, arm: pd.DataFrame) -> np.ndarray:
         fits, scored = validation & (fold == number), ~validation & (fold == number)
         scores[scored] = stack(both[fits], labels[fits], both[scored])
     return scores[~validation]
-
-
-def _scored(table: pd.DataFrame, scores: np.ndarray) -> dict[str, float]:
-    test = table[table["part"] == "test"]
-    return measured(scores, test["label"].to_numpy(), test["tf"].to_numpy())
 
 
 def _gains(a: Analysis, scores: pd.DataFrame) -> tuple[Paired, ...]:

@@ -18,10 +18,8 @@ def marginal_contrasts(
 
     Parameters
     ----------
-    means
-        Block means ``[blocks, arms]`` without a gap; every combination of levels is one arm.
-    design, factors
-        As for :func:`reports.statistics.factors.anova.effect_columns`.
+    means, design, factors
+        As for :func:`reports.statistics.factors.anova.rm_anova`.
     alpha
         What all intervals may err by together.
 
@@ -58,10 +56,8 @@ def simple_effects(
 
     Parameters
     ----------
-    means
-        Block means ``[blocks, arms]`` without a gap; every combination of levels is one arm.
-    design, factors
-        As for :func:`reports.statistics.factors.anova.effect_columns`; further factors are averaged over.
+    means, design, factors
+        As for :func:`reports.statistics.factors.anova.rm_anova`; further factors are averaged over.
     pairs
         The two-factor interactions that were found.
     base

@@ -101,11 +101,6 @@ class Decision:
     p_equal: float | None = None
     p_not_worse: float | None = None
 
-    @property
-    def p_weaker(self) -> float | None:
-        """The larger adjusted p of both passes: a verdict rests on the two, so no star or sentence says less."""
-        return None if self.p is None else max(self.p, self.p if self.p_failures is None else self.p_failures)
-
 
 def decide(
     differences: Values, with_failures: Values, *, margins: Sequence[float | None], alpha: float = 0.05
