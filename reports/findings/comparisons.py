@@ -63,8 +63,8 @@ def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
     rivals = tuple((arm, reference) for arm in roles if roles[arm] in names)
     controls = tuple((arm, reference) for arm in roles if roles[arm] == "control")
     question = " and ".join(name for role, name in names.items() if role in roles.values())
-    out = [Family(f"{question} against {reference}", rivals)] if rivals else []
-    return (*out, Family(f"controls against {reference}", controls, tested=False)) if controls else tuple(out)
+    both = (Family(f"{question} against {reference}", rivals), Family(f"controls against {reference}", controls, False))
+    return tuple(family for family in both if family.pairs)
 
 
 def findings(
@@ -81,7 +81,7 @@ def findings(
     # the blocks of arms that lack no repeat are the same in every pair
     whole = over_blocks(wide.loc[:, wide.notna().all()], metric)
     compared = [
-        _Compared.of(whole[[*pair]] if {*pair} <= set(whole) else over_blocks(pair_of(wide, *pair), metric), pair)
+        _compared(whole[[*pair]] if {*pair} <= set(whole) else over_blocks(pair_of(wide, *pair), metric), pair)
         for pair in family.pairs
     ]
     matrix = _matrix([c.finished for c in compared])
@@ -126,14 +126,10 @@ class _Compared:
     failures: int
     dropped: tuple[Dropped, ...]
 
-    @classmethod
-    def of(cls, means: pd.DataFrame, pair: tuple[str, str]) -> _Compared:
-        return cls(
-            finished=_difference(complete(means, failures_worst=False), pair),
-            tried=_difference(complete(means, failures_worst=True), pair),
-            failures=int(np.isneginf(means).any(axis=1).sum()),
-            dropped=dropped(means),
-        )
+
+def _compared(means: pd.DataFrame, pair: tuple[str, str]) -> _Compared:
+    finished, tried = (_difference(complete(means, failures_worst=worst), pair) for worst in (False, True))
+    return _Compared(finished, tried, int(np.isneginf(means).any(axis=1).sum()), dropped(means))
 
 
 def _difference(means: pd.DataFrame, pair: tuple[str, str]) -> pd.Series:

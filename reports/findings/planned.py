@@ -57,10 +57,10 @@ def look_at(seen: Progress, looks: tuple[int, ...], alpha: float) -> Look | None
     if not seen.waiting and not early:
         return None
     due = [*early, seen.planned]
-    if seen.finished not in due:
-        return Look(seen.finished, seen.planned, tuple(early), None)
-    levels = look_levels([blocks / seen.planned for blocks in due], alpha)
-    return Look(seen.finished, seen.planned, tuple(early), levels[due.index(seen.finished)])
+    level = None
+    if seen.finished in due:
+        level = look_levels([blocks / seen.planned for blocks in due], alpha)[due.index(seen.finished)]
+    return Look(seen.finished, seen.planned, tuple(early), level)
 
 
 def interim(seen: Progress, look: Look | None) -> list[Refusal]:

@@ -195,7 +195,6 @@ def _known(run: Run, factors: Sequence[str]) -> dict[str, Any]:
     study, _, digests = tags["key"].rpartition("/cell/")
     # settings of a level and of the training are named with a dot, levels are not, but settings that were crossed
     named = {name: value for name, value in params.items() if "." not in name or name in factors}
-    levels = {name: value for name, value in named.items() if name not in _PARAMS}
     versions = {name.removeprefix(_VERSION): v for name, v in tags.items() if name.startswith(_VERSION)}
     versions["git_commit"] = tags.get("mlflow.source.git.commit", "")
     return {
@@ -207,7 +206,7 @@ def _known(run: Run, factors: Sequence[str]) -> dict[str, Any]:
         "test_share": float(tags.get("test_share") or "nan"),
         "repeat": int(params["repeat"]),
         "cell": tags["cell"],
-        **levels,
+        **{name: value for name, value in named.items() if name not in _PARAMS},
         "status": tags.get("status") or _STATUSES[run.info.status],
         **{name: metrics.get(name) for name in _COSTS},
         "versions": json.dumps(versions, sort_keys=True),

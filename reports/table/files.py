@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports.errors import ReportError, listed, meant, nearest
-from reports.table.blocks import learn_factors
+from reports.table.blocks import FACTORS
 from reports.words.metrics import learn
 from reports.words.names import plain
 
@@ -68,7 +68,7 @@ def _rank(name: str) -> tuple[int, str]:
 def _read_parquet(source: Path) -> pd.DataFrame:
     table = pd.read_parquet(source)
     learn(table.attrs.get("metrics", {}), "")
-    learn_factors(map(str, table.attrs.get("factors", ())))
+    FACTORS.extend(name for name in map(str, table.attrs.get("factors", ())) if name not in FACTORS)
     raw = table.reset_index(drop=True)
     raw.columns = [plain(str(name)) for name in raw.columns]
     _refuse_two_of_one_name(list(raw.columns))

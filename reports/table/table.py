@@ -18,6 +18,7 @@ import pandas as pd
 
 from reports.errors import ReportError, listed
 from reports.options import DEFAULTS, Planned, ReportOptions
+from reports.table.blocks import ROLES
 from reports.table.canonical import canonical
 from reports.table.columns import tells_apart
 from reports.table.files import read
@@ -25,7 +26,6 @@ from reports.table.scores import FAILED, Status
 from reports.words.metrics import METRICS, PRIMARY, canonical_metric, metric_of, squashed
 from reports.words.names import alike, plain, plain_names
 
-ROLES = ("reference", "arm", "baseline", "control")
 _TINY = 0.01  # a metric of unknown range that is nowhere as large is written in units of its own
 KEYS = ["arm", "dataset", "repeat", "metric"]
 

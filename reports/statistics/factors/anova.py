@@ -95,23 +95,19 @@ def _test(scores: Values) -> tuple[int, int, float, float, float, float, float]:
         p = 2.0 ** (1 - n)
         return df, df_error, np.inf, p, 1.0, p, 1.0
     f = between / df / (within / df_error)
-    epsilon = _epsilon(scores)
+    # Greenhouse and Geisser's epsilon: 1 where all contrasts of an effect vary alike, less otherwise
+    covariance = np.atleast_2d(np.cov(scores, rowvar=False))
+    size = df * float((covariance**2).sum())
+    epsilon = float(np.trace(covariance) ** 2 / size) if size > 0 else 1.0
     p, corrected = float(stats.f.sf(f, df, df_error)), float(stats.f.sf(f, epsilon * df, epsilon * df_error))
     return df, df_error, f, p, epsilon, corrected, between / (between + within)
 
 
-def _epsilon(scores: Values) -> float:
-    """Return Greenhouse and Geisser's epsilon: 1 where all contrasts of an effect vary alike, less otherwise."""
-    covariance = np.atleast_2d(np.cov(scores, rowvar=False))
-    size = len(covariance) * float((covariance**2).sum())
-    return float(np.trace(covariance) ** 2 / size) if size > 0 else 1.0
-
-
-def marginal_means(block_means: pd.DataFrame, design: pd.DataFrame, most: int = 2) -> pd.DataFrame:
+def marginal_means(block_means: pd.DataFrame, design: pd.DataFrame) -> pd.DataFrame:
     """Average the arms that share a level, or the levels of two factors."""
     of_arm = block_means[design.index].mean().rename("mean")
     out = []
-    for effect in effect_columns(design, {str(f): tuple(sorted(design[f].unique())) for f in design}, most):
+    for effect in effect_columns(design, {str(f): tuple(sorted(design[f].unique())) for f in design}, most=2):
         by = design.join(of_arm).groupby(list(effect))["mean"].mean()
         for level, mean in by.items():
             name = ", ".join(level) if isinstance(level, tuple) else str(level)

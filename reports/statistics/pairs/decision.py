@@ -27,13 +27,12 @@ Verdict = Literal["higher", "lower", "not established", "not tested", "described
 
 @dataclass(frozen=True)
 class Equivalence:
-    """How surely an arm lies within ``margin`` of another [1], and how surely not below it [2]; p over ``n`` blocks.
+    """How surely an arm lies within a margin of another [1], and how surely not below it [2]; p over ``n`` blocks.
 
     Not adjusted for other comparisons, and not bounded by the signs of blocks: see :func:`adjusted`.
     """
 
     n: int
-    margin: float
     p_equal: float
     p_not_worse: float
 
@@ -69,9 +68,9 @@ def equivalence(difference: Values, margin: float) -> Equivalence:
     if not margin > 0:
         raise ValueError(f"the margin must be above 0, got {margin}")
     if np.ptp(d) == 0:
-        return Equivalence(len(d), margin, float(abs(d[0]) >= margin), float(d[0] <= -margin))
+        return Equivalence(len(d), float(abs(d[0]) >= margin), float(d[0] <= -margin))
     p, above_lower, _ = ttost_paired(d, np.zeros_like(d), -margin, margin)
-    return Equivalence(len(d), margin, float(p), float(above_lower[1]))
+    return Equivalence(len(d), float(p), float(above_lower[1]))
 
 
 def adjusted(family: list[tuple[float, int] | None]) -> list[float | None]:
@@ -97,7 +96,6 @@ class Decision:
     verdict: Verdict
     p: float | None = None
     p_failures: float | None = None
-    equivalence: Equivalence | None = None
     p_equal: float | None = None
     p_not_worse: float | None = None
 
@@ -124,7 +122,7 @@ def decide(
     p_not_worse = adjusted([None if e is None else (e.p_not_worse, e.n) for e in equal])
     lean, second_lean = (np.sign(np.nansum(d, axis=0)) for d in (differences, with_failures))
     verdicts = [_verdict(*one, alpha) for one in zip(p, second, lean, second_lean, strict=True)]
-    return [Decision(*one) for one in zip(verdicts, p, second, equal, p_equal, p_not_worse, strict=True)]
+    return [Decision(*one) for one in zip(verdicts, p, second, p_equal, p_not_worse, strict=True)]
 
 
 def _tested(differences: Values) -> list[float | None]:
