@@ -8,7 +8,7 @@ from reports.findings.factorial import IDLE, Factorial, factorial
 from reports.findings.results import Analysis, Conclusion, Finding, Paired, Word
 from reports.statistics.attainability import blocks_needed
 from reports.statistics.pairs.decision import Decision, blocks_for_equal, margin_of
-from reports.statistics.pairs.power import power
+from reports.statistics.pairs.power import Power, power
 from reports.table.blocks import arm_levels, block_means, cells, pair_of, unscaled
 from reports.words.metrics import label
 from reports.words.numbers import at_level, count
@@ -35,10 +35,7 @@ def conclude(
         n = len(f.blocks)
         term: Word = "refused" if refused else word(f.decision, n=n, alpha=alpha, of_part=of_part, lost=_lost(f))
         why = refused or (_why(f, width, alpha, no_scale=no_scale) if term in CANNOT else "")
-        plan = None
-        if width is not None:
-            differences = _differences(wide[f.metric], f)
-            plan = power(differences, width, alpha=alpha, comparisons=int(sizes[f.family]))
+        plan = None if width is None else _power(wide[f.metric], f, width, alpha, int(sizes[f.family]))
         out.append(Conclusion(f, term, width, plan, why, _note(f, term, width, alpha)))
     return tuple(out)
 
@@ -173,8 +170,8 @@ def _note(f: Finding, term: Word, margin: float | None, alpha: float) -> str:
     return ""
 
 
-def _differences(wide: pd.DataFrame, f: Finding) -> pd.Series:
-    """Return arm minus reference per block, data set and repeat, on the blocks both finished."""
+def _power(wide: pd.DataFrame, f: Finding, margin: float, alpha: float, comparisons: int) -> Power | None:
+    """Plan the next study from arm minus reference, on the blocks that both finished."""
     pair = pair_of(wide, f.arm, f.against)
     pair = pair[pair.index.get_level_values("block").isin([block for block, _ in f.blocks])]
-    return pair[f.arm] - pair[f.against]
+    return power(pair[f.arm] - pair[f.against], margin, alpha=alpha, comparisons=comparisons)

@@ -68,9 +68,8 @@ def averages(frame: pd.DataFrame, score_rows: pd.DataFrame) -> pd.DataFrame:
     if "network" not in frame:
         return pd.DataFrame(columns=columns)
     known = frame.drop_duplicates("dataset").set_index("dataset")["network"]
-    rows = score_rows[score_rows["metric"].map(lambda name: metric_of(name).same_scale)].assign(
-        network=lambda table: table["dataset"].map(known)
-    )
+    rows = score_rows.assign(network=score_rows["dataset"].map(known))
+    rows = rows[rows["metric"].map(lambda name: metric_of(name).same_scale)]
     by_arm = rows.groupby(["metric", "network", "arm"], sort=False)["mean"]
     out = by_arm.agg(datasets="size", mean=lambda values: values.mean(skipna=False)).reset_index()
     return out.loc[out["datasets"] > 1, columns].reset_index(drop=True)

@@ -153,18 +153,16 @@ def _left_out(number: int, why: str) -> list[str]:
 
 def _wide(runs: list[Run]) -> pd.DataFrame:
     """Return runs that knockout did not track as its owner's CSV would: a row each, in their order."""
-    frame = pd.DataFrame([_row(run) for run in runs])
+    rows = []
+    for run in runs:
+        tags = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
+        status = _STATUSES[run.info.status]
+        own = tags.get("status", status) if status == Status.OK.value else status
+        rows.append({**tags, **run.data.params, **run.data.metrics, "status": own})
+    frame = pd.DataFrame(rows)
     # what is a parameter of one run and a metric of another is text, as in a CSV: parquet takes one kind per column
     mixed = [str(name) for name in frame if pd.api.types.infer_dtype(frame[name], skipna=True).startswith("mixed")]
     return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in mixed})
-
-
-def _row(run: Run) -> dict[str, Any]:
-    tags = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
-    status = _STATUSES[run.info.status]
-    if status == Status.OK.value:
-        status = tags.get("status", status)
-    return {**tags, **run.data.params, **run.data.metrics, "status": status}
 
 
 def _tidy(runs: list[Run], factors: Sequence[str]) -> pd.DataFrame:

@@ -28,7 +28,9 @@ def canonical(raw: pd.DataFrame, options: ReportOptions, *, decimal_commas: bool
         raw = _test_part(raw)
     # the same defaults serve both layouts: a study's table simply has all the columns
     named = arm_columns(raw, options.arm)
-    arms = _arms(raw, named)
+    # one column names arms as they are, several make names like 'gnn=gat, fusion=late'
+    texts = {column: _text(raw, column) for column in named}
+    arms = texts[named[0]] if len(named) == 1 else _joined((f"{c}=" + text for c, text in texts.items()), ", ")
     blocks, inside = places(raw, options)
     repeat = repeat_column(raw, arms, named)
     units = _joined((_text(raw, column) for column in blocks), " / ")
@@ -45,9 +47,9 @@ def canonical(raw: pd.DataFrame, options: ReportOptions, *, decimal_commas: bool
         }
     )
     extra = raw[[c for c in dict.fromkeys((*KEPT, *FACTORS)) if c in raw and _kept(raw[c], arms, named)]]
-    texts = {c: plain_names(extra[c]) for c in FACTORS if c in extra}
+    levels = {c: plain_names(extra[c]) for c in FACTORS if c in extra}
     costs = {c: to_numbers(extra[c], decimal_commas=decimal_commas) for c in COSTS if c in extra}
-    frame = frame.join(extra.assign(**texts, **costs))
+    frame = frame.join(extra.assign(**levels, **costs))
     inside = [name for name in inside if name not in blocks]
     unit_names = " × ".join(blocks) + (f", each over {' × '.join(inside)}" if inside else "")
     score = partial(scored, decimal_commas=decimal_commas)
@@ -67,13 +69,6 @@ def _test_part(raw: pd.DataFrame) -> pd.DataFrame:
     if part.empty:
         raise ReportError.unknown("part", "test", raw["part"].dropna().astype(str))
     return part
-
-
-def _arms(raw: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
-    """Name arms as their column does, or as ``gnn=gat, fusion=late`` where several columns make them."""
-    if len(columns) == 1:
-        return _text(raw, columns[0])
-    return _joined((f"{column}=" + _text(raw, column) for column in columns), ", ")
 
 
 def _joined(parts: Iterable[pd.Series], link: str) -> pd.Series:

@@ -123,16 +123,12 @@ def _in_units(frame: pd.DataFrame, primary: str) -> tuple[pd.DataFrame, str, flo
 
     Returns the rows, the name of the primary metric, and its unit.
     """
-    values, names = frame["value"].copy(), frame["metric"].copy()
-    units: dict[str, float] = {}
-    for metric, own in frame.groupby("metric")["value"]:
-        largest = float(own.abs().max())
-        if metric not in METRICS and 0 < largest < _TINY:
-            units[str(metric)] = 10.0 ** math.floor(math.log10(largest))
-            values[own.index] = own / units[str(metric)]
-            names[own.index] = f"{metric} [{units[str(metric)]:.0e}]"
-    unit = units.get(primary, 1.0)
-    return frame.assign(value=values, metric=names), primary if unit == 1.0 else f"{primary} [{unit:.0e}]", unit
+    largest = frame["value"].abs().groupby(frame["metric"]).max().drop(list(METRICS), errors="ignore")
+    units = {str(name): 10.0 ** math.floor(math.log10(size)) for name, size in largest.items() if 0 < size < _TINY}
+    names = {name: f"{name} [{unit:.0e}]" for name, unit in units.items()}
+    values = frame["value"] / frame["metric"].map(lambda name: units.get(name, 1.0)).astype(float)
+    frame = frame.assign(value=values, metric=frame["metric"].map(lambda name: names.get(name, name)))
+    return frame, names.get(primary, primary), units.get(primary, 1.0)
 
 
 def _validation(raw: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -253,7 +249,15 @@ def _without_undefined(frame: pd.DataFrame, primary: str) -> tuple[pd.DataFrame,
     gone = nobody & frame["status"].eq(Status.UNDEFINED).groupby(keys).transform("any")
     gone &= kept_in_mind.groupby(keys).transform("all")
     defined = frame[~gone]
-    _refuse_unexplained(defined)
+    # a score that only some arms lack is refused, unless a study wrote down that the run finished without it
+    empty = defined[defined["status"] == Status.UNDEFINED]
+    if len(empty) and "arm_digest" not in defined:
+        row = empty.iloc[0]
+        raise ReportError(
+            f"{row['metric']} of arm {row['arm']!r} on {row['dataset']!r} is empty though its status is 'ok', and "
+            f"other arms have one there; if it failed, its status must say so ({', '.join(FAILED)})",
+            where=f"row {row['row']}",
+        )
     if primary not in set(defined["metric"]):
         raise ReportError(f"{primary} is undefined on every exam; choose another primary metric with --metric")
     lost = sorted(set(frame["arm"]) - set(defined["arm"]))
@@ -261,15 +265,3 @@ def _without_undefined(frame: pd.DataFrame, primary: str) -> tuple[pd.DataFrame,
         raise ReportError(f"arm {lost[0]!r} has no metric that is defined where it was run")
     counts = frame[gone].drop_duplicates(exam).groupby(["metric", "dataset"], as_index=False).size()
     return defined, tuple((str(metric), str(dataset), int(n)) for metric, dataset, n in counts.itertuples(index=False))
-
-
-def _refuse_unexplained(frame: pd.DataFrame) -> None:
-    """Refuse a score that only some arms lack, unless a study wrote down that the run finished without it."""
-    empty = frame[frame["status"] == Status.UNDEFINED]
-    if len(empty) and "arm_digest" not in frame:
-        row = empty.iloc[0]
-        raise ReportError(
-            f"{row['metric']} of arm {row['arm']!r} on {row['dataset']!r} is empty though its status is 'ok', and "
-            f"other arms have one there; if it failed, its status must say so ({', '.join(FAILED)})",
-            where=f"row {row['row']}",
-        )

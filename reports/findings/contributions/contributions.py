@@ -109,11 +109,10 @@ def _differences(here: pd.DataFrame, there: pd.DataFrame, arms: list[str]) -> tu
     blocks = here.index.intersection(there.index)
     scores = [means.reindex(index=blocks, columns=arms).to_numpy(float) for means in (here, there)]
     finished = np.isfinite(scores[0]) & np.isfinite(scores[1])
-    both = finished[:, :, None] & finished[:, None, :]
-    known = [np.where(finished, values, 0.0) for values in scores]
-    sums = [np.where(both, values[:, :, None] - values[:, None, :], 0.0).sum(axis=0) for values in known]
-    n = both.sum(axis=0)
-    return sums[0] / np.maximum(n, 1), sums[1] / np.maximum(n, 1), n
+    known = [np.where(finished, values, np.nan) for values in scores]
+    ahead, behind = (values[:, :, None] - values[:, None, :] for values in known)
+    n = np.isfinite(ahead).sum(axis=0)
+    return np.nansum(ahead, axis=0) / np.maximum(n, 1), np.nansum(behind, axis=0) / np.maximum(n, 1), n
 
 
 def _flips(
