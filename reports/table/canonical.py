@@ -16,8 +16,6 @@ from reports.table.scores import Status, on_scale, scored, statuses, to_numbers
 from reports.words.metrics import REPORTED, canonical_metric
 from reports.words.names import plain_names, unprintable
 
-_LARGEST_REPEAT = 2**53  # above it, a float is no exact count
-
 
 def canonical(raw: pd.DataFrame, options: ReportOptions, *, decimal_commas: bool) -> tuple[pd.DataFrame, str]:
     """Return the rows under canonical names, metrics in one column, and which columns made its blocks."""
@@ -95,7 +93,7 @@ def _text(raw: pd.DataFrame, column: str) -> pd.Series:
 
 def _repeats(raw: pd.DataFrame, column: str) -> pd.Series:
     numbers = pd.to_numeric(raw[column], errors="coerce")
-    wrong = numbers.isna() | (numbers % 1 != 0) | (numbers.abs() > _LARGEST_REPEAT)
+    wrong = numbers.isna() | (numbers % 1 != 0) | (numbers.abs() > 2**53)  # above it, a float is no exact count
     if wrong.any():
         first = raw[wrong].iloc[0]
         raise ReportError(f"{column} {str(first[column])!r} is not a whole number", where=f"row {first['row']}")

@@ -16,8 +16,6 @@ from reports.words.names import plain
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 _TABLES = "a .csv, .tsv, .txt or .parquet file"
-_STUDIES = ("plan.json", "search/search.json")  # what the folder of a study holds
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read(source: Path) -> tuple[pd.DataFrame, bool]:
@@ -51,7 +49,7 @@ def _not_there(source: Path) -> str:
     if not folder.is_dir():
         return f"no such file or folder; {folder} is not there either."
     beside = {p.name for p in folder.glob("*") if p.suffix.lower() in SUFFIXES and p.is_file()}
-    for mark in _STUDIES:
+    for mark in ("plan.json", "search/search.json"):  # what the folder of a study holds
         beside |= {p.relative_to(folder).parts[0] for p in folder.glob(f"*/{mark}")}
     stem = nearest(source.stem, {Path(name).stem for name in beside})
     alike = sorted((name for name in beside if Path(name).stem == stem), key=_rank)
@@ -109,7 +107,8 @@ def _fitted(row: list[str], width: int, place: int) -> list[str | None]:
 def _decoded(source: Path) -> str:
     content = source.read_bytes()
     try:
-        text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:

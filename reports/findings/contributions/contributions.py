@@ -23,7 +23,6 @@ from reports.table.scores import Status
 from reports.words.metrics import DECIMALS, metric_of
 
 MIN_BLOCKS = 2  # that two arms share in two places; one block flips by chance
-_PLACES = {"networks": "network", "exams": "split"}
 _COLUMNS = ["over", "one", "other", "here", "there", "ahead", "behind", "blocks", "beyond"]
 
 
@@ -87,8 +86,11 @@ def _kinds(frame: pd.DataFrame, metrics: tuple[str, ...]) -> dict[str, dict[str,
     able = [m for m in metrics if metric_of(m).same_scale]
     if metrics[0] not in able:
         return {}
-    of_places = {kind: _by_place(frame, metrics[0], column) for kind, column in _PLACES.items()}
-    return {**of_places, "metrics": {m: block_means(frame, m) for m in able}}
+    return {
+        "networks": _by_place(frame, metrics[0], "network"),
+        "exams": _by_place(frame, metrics[0], "split"),
+        "metrics": {m: block_means(frame, m) for m in able},
+    }
 
 
 def _by_place(frame: pd.DataFrame, metric: str, column: str) -> dict[str, pd.DataFrame]:
