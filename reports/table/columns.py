@@ -112,7 +112,7 @@ def refuse_wide(raw: pd.DataFrame, options: ReportOptions) -> None:
     ):
         if named is None and not present & set(map(squashed, usual)):
             raise ReportError(
-                f"no column names the {what}; say which one does with --{option}. If the columns {joined(spread, 12)} "
+                f"no column names the {what}; say which one does with --{option}. If the columns {joined(spread, 13)} "
                 f"are one {what} each, make them rows with pandas, and name the metric that they hold: "
                 f"df.melt({keys}, var_name={name!r}, value_name={PRIMARY!r})."
             )
