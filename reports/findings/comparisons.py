@@ -33,7 +33,6 @@ from reports.words.metrics import DECIMALS, label, metric_of
 from reports.words.numbers import count
 
 MIN_BLOCKS = 5  # for any test across data sets
-_SCALED = ("mean", "low", "high", "hodges_lehmann", "rank_biserial", "cohens_d")
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,8 @@ def _effect(differences: pd.Series, half_width: float, *, no_scale: bool) -> Eff
         return None
     size = effect(differences.to_numpy())
     if no_scale:  # on how many blocks the arm is ahead is known without a common scale of the data sets
-        return replace(size, **dict.fromkeys(_SCALED, np.nan))
+        no = float("nan")
+        return replace(size, mean=no, low=no, high=no, hodges_lehmann=no, rank_biserial=no, cohens_d=no)
     return replace(size, low=size.mean - half_width, high=size.mean + half_width)
 
 
