@@ -23,7 +23,10 @@ def canonical(raw: pd.DataFrame, options: ReportOptions, *, decimal_commas: bool
     raw = folded(raw).assign(row=np.arange(2, len(raw) + 2))
     long = {"metric", "value"} <= set(raw.columns)
     if "part" in raw:
-        raw = _test_part(raw)
+        parts = raw["part"]
+        raw = raw[parts.astype(str).str.strip().str.casefold() == "test"]
+        if raw.empty:
+            raise ReportError.unknown("part", "test", parts.dropna().astype(str))
     # the same defaults serve both layouts: a study's table simply has all the columns
     named = arm_columns(raw, options.arm)
     # one column names arms as they are, several make names like 'gnn=gat, fusion=late'
@@ -60,13 +63,6 @@ def _kept(column: pd.Series, arms: pd.Series, named: Sequence[str]) -> bool:
     if column.name in FACTORS and column.groupby(arms).nunique(dropna=False).max() > 1:
         return False  # an arm that has it both ways has no level of it
     return column.name not in named or (len(named) > 1 and column.name in FACTORS)
-
-
-def _test_part(raw: pd.DataFrame) -> pd.DataFrame:
-    part = raw[raw["part"].astype(str).str.strip().str.casefold() == "test"]
-    if part.empty:
-        raise ReportError.unknown("part", "test", raw["part"].dropna().astype(str))
-    return part
 
 
 def _joined(parts: Iterable[pd.Series], link: str) -> pd.Series:

@@ -84,12 +84,13 @@ def worth(frame: pd.DataFrame, levels: pd.DataFrame, reference: str, metric: str
     if len(whole) < MIN_BLOCKS:
         return None
     scores = np.column_stack([whole[list(arms)].mean(axis=1) for arms in mixtures])
+    pairs = pd.DataFrame(combinations(out, 2), columns=["one", "other"])
     return Worth(
         metric,
         float(scores[:, -1].mean()),
         float(scores[:, 0].mean()),
         _parts(scores, there, out, alpha),
-        _pairs(scores, list(out), alpha),
+        pairs.assign(**_with_interval(scores @ shapley_weights(len(out), 2), alpha)),
         len(whole),
         dropped(means),
     )
@@ -142,11 +143,6 @@ def _parts(scores: Values, there: dict[str, str], out: dict[str, tuple[str, ...]
     table = table.assign(leave_one_out=[*first, np.nan], add_one_in=[*final, np.nan])
     order = np.argsort(-table["value"].to_numpy()[:-1], kind="stable")
     return table.iloc[[*order, len(out)]].reset_index(drop=True)
-
-
-def _pairs(scores: Values, factors: list[str], alpha: float) -> pd.DataFrame:
-    names = pd.DataFrame(combinations(factors, 2), columns=["one", "other"])
-    return names.assign(**_with_interval(scores @ shapley_weights(len(factors), 2), alpha))
 
 
 def _with_interval(by_block: Values, alpha: float) -> dict[str, Values]:
