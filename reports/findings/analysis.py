@@ -5,14 +5,13 @@ from __future__ import annotations
 from reports.findings.comparisons import families, findings, global_test
 from reports.findings.conclusions import conclude, crossed
 from reports.findings.contributions.contributions import contributions
-from reports.findings.controls.within import feature_gains, gains, paired_differences
+from reports.findings.controls.within import within_data_sets
 from reports.findings.planned import deviations, interim, look_at, progress, registration_refusals
 from reports.findings.refusals import design, forbidding, outcome, undefined
-from reports.findings.repeats import lost_repeats, unlike_validation
-from reports.findings.results import Analysis, Paired, Refusal
+from reports.findings.repeats import lost_repeats, other_exams, other_order
+from reports.findings.results import Analysis
 from reports.findings.summaries import averages, completeness, costs, points, provenance, scores
 from reports.options import DEFAULTS, ReportOptions
-from reports.statistics.pairs.signed import exams
 from reports.table.blocks import arm_levels, block_means, ordered_arms
 from reports.table.table import Table
 from reports.words.metrics import METRICS
@@ -25,10 +24,13 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
     look, deviating = look_at(seen, planned.looks if planned else (), options.alpha), deviations(table, options)
     alpha = look.alpha if look and look.alpha else options.alpha
     margin = None if options.margin is None else options.margin / table.unit
-    metrics = _metrics(table)
+    measured = sorted(frame["metric"].unique())
+    metrics = tuple(dict.fromkeys([table.metric, *(m for m in METRICS if m in measured), *measured]))
     forbidden = [*forbidding(frame), *interim(seen, look)]
     questions = families(frame, reference)
-    able = not forbidden
+    able, why = not forbidden, "nothing in this table can be tested" if forbidden else ""
+    if forbidden and forbidden[0].rule == "interim":
+        why = "planned blocks are not in yet"
     # what is asked beside the primary metric is described: five metrics tested would be five chances of a word
     compared = {
         (m, q.question): findings(frame, m, q, alpha=alpha, tests=able and m == table.metric, margin=margin)
@@ -38,7 +40,9 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
     tested = [f for q in questions if q.tested for f in compared[table.metric, q.question]]
     every = [f for members in compared.values() for f in members]
     tests = [t for t in (global_test(frame, metric, tests=able) for metric in metrics) if t]
-    gained, featured, paired = _by_data_set(table, metrics, forbidden, alpha)
+    # on a data set with mixed digests even a plain difference would mislead
+    sound = frame[~frame["dataset"].isin({r.subject for r in forbidden if r.rule == "mixed digests"})]
+    gained, featured, paired = within_data_sets(sound, metrics, reference, alpha)
     means = {metric: block_means(frame, metric) for metric in metrics}
     roles = ordered_arms(frame)
     scored = scores(frame, metrics)
@@ -68,19 +72,14 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
             *design(frame, means[table.metric], reference, questions, alpha),
             *lost_repeats(frame, table.metric),
             *undefined(table.undefined),
-            *unlike_validation(table),
+            *other_exams(frame),
+            *other_order(table),
             *outcome(every, tests, {m: len(of) for m, of in means.items()}),
         ),
         completeness=completeness(frame, scored),
         costs=costs(frame),
         provenance={**provenance(frame), **({"table_sha256": (table.digest,)} if table.digest else {})},
-        conclusions=conclude(
-            frame,
-            tested,
-            alpha=alpha,
-            refused=_refused(forbidden),
-            margin=margin,
-        ),
+        conclusions=conclude(frame, tested, alpha=alpha, refused=why, margin=margin),
         factorials=crossed(frame, metrics, reference=reference, alpha=alpha, tests=able),
         contributions=contributions(frame, metrics, reference=reference, alpha=alpha, margin=margin, tests=able),
         levels=arm_levels(frame),
@@ -88,36 +87,3 @@ def analyse(table: Table, options: ReportOptions = DEFAULTS) -> Analysis:
         registration=registration,
         deviations=deviating,
     )
-
-
-def _refused(forbidden: list[Refusal]) -> str:
-    """Say in short why nothing is decided; empty where something can be."""
-    if not forbidden:
-        return ""
-    return "planned blocks are not in yet" if forbidden[0].rule == "interim" else "nothing in this table can be tested"
-
-
-def _by_data_set(
-    table: Table, metrics: tuple[str, ...], forbidden: list[Refusal], alpha: float
-) -> tuple[tuple[Paired, ...], tuple[Paired, ...], tuple[Paired, ...]]:
-    """Take gains over controls, those of features, and paired differences where every arm sat the same exam.
-
-    On a data set with mixed digests even a plain difference would mislead.
-    """
-    if table.reference is None:
-        return (), (), ()
-    stale = {refusal.subject for refusal in forbidden if refusal.rule == "mixed digests"}
-    sound = table.frame[~table.frame["dataset"].isin(stale)]
-    measured = [m for m in metrics if m in set(sound["metric"])]
-    exams_of = exams(sound)
-    gained = [g for m in measured for g in gains(sound, m, table.reference, exams_of, alpha=alpha)]
-    paired = [p for m in measured for p in paired_differences(sound, m, table.reference, exams_of, alpha=alpha)]
-    featured = [f for m in measured for f in feature_gains(sound, m, table.reference, exams_of, alpha=alpha)]
-    return tuple(gained), tuple(featured), tuple(paired)
-
-
-def _metrics(table: Table) -> tuple[str, ...]:
-    """Put the primary metric first, then the known ones in their usual order, then the rest."""
-    measured = sorted(table.frame["metric"].unique())
-    usual = [m for m in METRICS if m in measured]
-    return tuple(dict.fromkeys([table.metric, *usual, *measured]))

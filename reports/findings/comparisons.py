@@ -13,12 +13,11 @@ from reports.findings.results import Finding, GlobalTest, Sensitivity
 from reports.statistics.arrays import Values
 from reports.statistics.multiplicity import holm_of
 from reports.statistics.pairs.decision import Decision, decide, margin_of
-from reports.statistics.pairs.differences import Effect, effect, only_wins
+from reports.statistics.pairs.differences import Effect, effect
 from reports.statistics.pairs.max_t import half_widths
 from reports.statistics.pairs.ranks import block_ranks, conover, friedman, nemenyi
 from reports.statistics.pairs.signed import MIN_SIGNED, Signed, sign_test, wilcoxon
 from reports.table.blocks import (
-    Dropped,
     arm_levels,
     block_means,
     cells,
@@ -62,8 +61,8 @@ def families(frame: pd.DataFrame, reference: str | None) -> tuple[Family, ...]:
     rivals = tuple((arm, reference) for arm in roles if roles[arm] in names)
     controls = tuple((arm, reference) for arm in roles if roles[arm] == "control")
     question = " and ".join(name for role, name in names.items() if role in roles.values())
-    out = [Family(f"{question} against {reference}", rivals)] if rivals else []
-    return (*out, Family(f"controls against {reference}", controls, tested=False)) if controls else tuple(out)
+    both = (Family(f"{question} against {reference}", rivals), Family(f"controls against {reference}", controls, False))
+    return tuple(family for family in both if family.pairs)
 
 
 def findings(
@@ -79,24 +78,28 @@ def findings(
         return []
     # the blocks of arms that lack no repeat are the same in every pair
     whole = over_blocks(wide.loc[:, wide.notna().all()], metric)
-    compared = [
-        _Compared.of(whole[[*pair]] if {*pair} <= set(whole) else over_blocks(pair_of(wide, *pair), metric), pair)
-        for pair in family.pairs
+    means = [
+        whole[[*pair]] if {*pair} <= set(whole) else over_blocks(pair_of(wide, *pair), metric) for pair in family.pairs
     ]
-    matrix = _matrix([c.finished for c in compared])
+    failures = [int(np.isneginf(of_pair).any(axis=1).sum()) for of_pair in means]
+    # one arm minus another per block: where both finished, and where both at least tried
+    finished, tried = (
+        [_difference(complete(of_pair, failures_worst=worst)) for of_pair in means] for worst in (False, True)
+    )
+    matrix = _matrix(finished)
     # a crash is no level score: it counts as a loss as large as any difference of the question
-    loss = _largest(matrix)
-    second = _matrix([c.tried.clip(-loss, loss) for c in compared])
+    loss = float(np.abs(matrix[np.isfinite(matrix)]).max(initial=0.0)) or 1.0
+    second = _matrix([differences.clip(-loss, loss) for differences in tried])
     no_scale = unscaled(metric, wide.index.unique("dataset"))
     if no_scale:  # blocks won are all that can be counted
         matrix, second = np.sign(matrix), np.sign(second)
-    decided = [Decision("described")] * len(compared)
-    sensitivity: list[Sensitivity | None] = [None] * len(compared)
+    decided = [Decision("described")] * len(means)
+    sensitivity: list[Sensitivity | None] = [None] * len(means)
     if tests and family.tested:
         # the blocks that survived cannot show that an arm which crashes is as good as one which does not
-        margins = [None if c.failures or no_scale else margin_of(metric, margin) for c in compared]
+        margins = [None if failed or no_scale else margin_of(metric, margin) for failed in failures]
         decided = decide(matrix, second, margins=margins, alpha=alpha)
-        sensitivity = _sensitivity(compared, metric)
+        sensitivity = _sensitivity([differences.to_numpy() for differences in finished], metric)
     half = half_widths(matrix, alpha)
     name = f"{label(metric)}; {family.question}; {count(len(family.pairs), 'comparison')}"
     return [
@@ -105,46 +108,21 @@ def findings(
             family=name,
             arm=arm,
             against=against,
-            effect=_effect(c.finished, half[j], no_scale=no_scale),
+            effect=_effect(finished[j].to_numpy(), half[j], no_scale=no_scale),
             decision=decided[j],
-            blocks=tuple((str(block), float(d)) for block, d in c.finished.items()),
+            blocks=tuple((str(block), float(d)) for block, d in finished[j].items()),
             sensitivity=sensitivity[j],
-            failures=c.failures,
-            dropped=c.dropped,
+            failures=failures[j],
+            dropped=dropped(means[j]),
         )
-        for j, (c, (arm, against)) in enumerate(zip(compared, family.pairs, strict=True))
+        for j, (arm, against) in enumerate(family.pairs)
     ]
 
 
-@dataclass(frozen=True)
-class _Compared:
-    """One arm minus another per block: where both finished, and where both at least tried."""
-
-    finished: pd.Series
-    tried: pd.Series
-    failures: int
-    dropped: tuple[Dropped, ...]
-
-    @classmethod
-    def of(cls, means: pd.DataFrame, pair: tuple[str, str]) -> _Compared:
-        return cls(
-            finished=_difference(complete(means, failures_worst=False), pair),
-            tried=_difference(complete(means, failures_worst=True), pair),
-            failures=int(np.isneginf(means).any(axis=1).sum()),
-            dropped=dropped(means),
-        )
-
-
-def _difference(means: pd.DataFrame, pair: tuple[str, str]) -> pd.Series:
+def _difference(pair: pd.DataFrame) -> pd.Series:
     """Return arm minus the other per block; -inf where the arm failed, inf where the other did, 0 where both."""
-    arm, against = (means[name] for name in pair)
+    arm, against = (means for _, means in pair.items())
     return (arm - against).mask(np.isneginf(arm) & np.isneginf(against), 0.0).round(DECIMALS)
-
-
-def _largest(differences: Values) -> float:
-    """Return the largest size of a difference; 1 where there is none."""
-    sizes = np.abs(differences[np.isfinite(differences)])
-    return float(sizes.max(initial=0.0)) or 1.0
 
 
 def _matrix(differences: list[pd.Series]) -> Values:
@@ -152,19 +130,19 @@ def _matrix(differences: list[pd.Series]) -> Values:
     return pd.concat(differences, axis=1).sort_index().to_numpy(dtype=float)
 
 
-def _effect(differences: pd.Series, half_width: float, *, no_scale: bool) -> Effect | None:
+def _effect(differences: Values, half_width: float, *, no_scale: bool) -> Effect | None:
     if not len(differences):
         return None
-    size = effect(differences.to_numpy())
-    if no_scale:
-        return only_wins(size)
+    size = effect(differences)
+    if no_scale:  # on how many blocks the arm is ahead is known without a common scale of the data sets
+        no = float("nan")
+        return replace(size, mean=no, low=no, high=no, hodges_lehmann=no, rank_biserial=no, cohens_d=no)
     return replace(size, low=size.mean - half_width, high=size.mean + half_width)
 
 
-def _sensitivity(compared: list[_Compared], metric: str) -> list[Sensitivity | None]:
+def _sensitivity(differences: list[Values], metric: str) -> list[Sensitivity | None]:
     """Say what other tests say of a family, over the blocks that both arms finished; they decide nothing."""
     measure = wilcoxon if metric_of(metric).same_scale else sign_test
-    differences = [c.finished.to_numpy() for c in compared]
     signed: list[Signed | None] = [measure(d) if len(d) >= MIN_SIGNED else None for d in differences]
     by_rank = holm_of([None if test is None else test.p for test in signed])
     by_t = holm_of([_paired_t(d) if len(d) >= MIN_SIGNED else None for d in differences])

@@ -9,7 +9,7 @@ from reports.findings.results import Analysis, Conclusion, Finding, Paired, Word
 from reports.statistics.attainability import blocks_needed
 from reports.statistics.pairs.decision import Decision, blocks_for_equal, margin_of
 from reports.statistics.pairs.power import Power, power
-from reports.table.blocks import arm_levels, block_means, cells, complete, over_blocks, pair_of, unscaled
+from reports.table.blocks import arm_levels, block_means, cells, pair_of, unscaled
 from reports.words.metrics import label
 from reports.words.numbers import at_level, count
 
@@ -171,13 +171,7 @@ def _note(f: Finding, term: Word, margin: float | None, alpha: float) -> str:
 
 
 def _power(wide: pd.DataFrame, f: Finding, margin: float, alpha: float, comparisons: int) -> Power | None:
-    differences = _differences(wide, f)
-    return power(differences, margin, alpha=alpha, comparisons=comparisons) if len(differences) else None
-
-
-def _differences(wide: pd.DataFrame, f: Finding) -> pd.Series:
-    """Return arm minus reference per block, data set and repeat, on the blocks both finished."""
+    """Plan the next study from arm minus reference, on the blocks that both finished."""
     pair = pair_of(wide, f.arm, f.against)
-    finished = complete(over_blocks(pair, f.metric), failures_worst=False).index
-    pair = pair[pair.index.get_level_values("block").isin(finished)]
-    return pair[f.arm] - pair[f.against]
+    pair = pair[pair.index.get_level_values("block").isin([block for block, _ in f.blocks])]
+    return power(pair[f.arm] - pair[f.against], margin, alpha=alpha, comparisons=comparisons)

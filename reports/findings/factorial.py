@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import product
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -96,13 +97,9 @@ def factorial(
     )
     if plain.message:
         return plain
-    if len(design) == _all_of(factors) and not usable.isna().to_numpy().any():
+    if len(design) == prod(map(len, factors.values())) and not usable.isna().to_numpy().any():
         return _complete(plain, usable, design, reference, alpha)
     return _incomplete(plain, usable, design)
-
-
-def _all_of(factors: dict[str, tuple[str, ...]]) -> int:
-    return int(np.prod([len(names) for names in factors.values()]))
 
 
 def _refusal(metric: str, factors: dict[str, tuple[str, ...]], design: pd.DataFrame, levels: pd.DataFrame) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from reports.errors import listed
 from reports.findings.results import Look, Refusal
-from reports.options import Planned, Registration, ReportOptions
+from reports.options import Registration, ReportOptions
 from reports.statistics.pairs.decision import margin_of
 from reports.statistics.spending import look_levels
 from reports.table.table import Table
@@ -35,9 +35,14 @@ def progress(table: Table) -> Progress:
 
     Of a table without a plan, those are the blocks that half of its arms, and at least two, never ran.
     """
+    frame = table.frame
     if table.planned is not None:
-        return _by_plan(table.frame, table.planned)
-    ran = pd.crosstab(table.frame["block"], table.frame["arm"]) > 0
+        ended = set(frame[["arm", "dataset", "repeat"]].itertuples(index=False, name=None))
+        cells = sorted(table.planned.cells)
+        blocks = dict.fromkeys(block for _, block, _, _ in cells)
+        awaited = {block for arm, block, dataset, repeat in cells if (arm, dataset, repeat) not in ended}
+        return Progress(len(blocks) - len(awaited), len(blocks), tuple(b for b in blocks if b in awaited), known=True)
+    ran = pd.crosstab(frame["block"], frame["arm"]) > 0
     unrun = (~ran).sum(axis=1)
     waiting = unrun[unrun >= max(2, ran.shape[1] / 2)].index
     return Progress(len(ran) - len(waiting), len(ran), tuple(map(str, waiting)), known=False)
@@ -52,10 +57,10 @@ def look_at(seen: Progress, looks: tuple[int, ...], alpha: float) -> Look | None
     if not seen.waiting and not early:
         return None
     due = [*early, seen.planned]
-    if seen.finished not in due:
-        return Look(seen.finished, seen.planned, tuple(early), None)
-    levels = look_levels([blocks / seen.planned for blocks in due], alpha)
-    return Look(seen.finished, seen.planned, tuple(early), levels[due.index(seen.finished)])
+    level = None
+    if seen.finished in due:
+        level = look_levels([blocks / seen.planned for blocks in due], alpha)[due.index(seen.finished)]
+    return Look(seen.finished, seen.planned, tuple(early), level)
 
 
 def interim(seen: Progress, look: Look | None) -> list[Refusal]:
@@ -71,20 +76,9 @@ def interim(seen: Progress, look: Look | None) -> list[Refusal]:
     message = f"{seen.finished} of {count(seen.planned, 'planned block')} {are(seen.finished)} in. "
     message += f"On {where} cells are awaited. "
     message += "Who looks before all is in finds more than there is, so no verdict is given. Run the rest"
-    if look.looks:
-        message += f" (looks were planned at {listed([*map(str, look.looks)])} blocks)."
-    else:
-        message += (
-            ", or plan looks beforehand (looks in the study file; knockout plan --register says what each can show)."
-        )
+    cure = ", or plan looks beforehand (looks in the study file; knockout plan --register says what each can show)."
+    message += f" (looks were planned at {listed([*map(str, look.looks)])} blocks)." if look.looks else cure
     return [Refusal("interim", "all verdicts", message)]
-
-
-def _by_plan(frame: pd.DataFrame, planned: Planned) -> Progress:
-    ended = set(frame[["arm", "dataset", "repeat"]].itertuples(index=False, name=None))
-    blocks = dict.fromkeys(block for _, block, _, _ in sorted(planned.cells))
-    waiting = {block for arm, block, dataset, repeat in planned.cells if (arm, dataset, repeat) not in ended}
-    return Progress(len(blocks) - len(waiting), len(blocks), tuple(b for b in blocks if b in waiting), known=True)
 
 
 def deviations(table: Table, options: ReportOptions) -> tuple[str, ...]:
@@ -117,10 +111,9 @@ def registration_refusals(registration: Registration | None, listed_deviations: 
 def _settings(content: Any, table: Table, options: ReportOptions) -> Iterator[str]:
     now = {"primary metric": table.metric, "margin": margin_of(table.metric, options.margin), "level": options.alpha}
     now["reference arm"] = table.reference
-    before = [content["metric"], content["margin"], content["alpha"], content["reference"]]
-    for (what, value), registered in zip(now.items(), before, strict=True):
-        if value != registered:
-            yield f"The {what} is {value}; registered was {registered}."
+    for (what, value), key in zip(now.items(), ("metric", "margin", "alpha", "reference"), strict=True):
+        if value != content[key]:
+            yield f"The {what} is {value}; registered was {content[key]}."
     if options.block is not None and options.block != "block":
         yield f"The independent unit is the column {options.block}; registered were blocks of the study."
 

@@ -29,7 +29,10 @@ def forbidding(frame: pd.DataFrame) -> list[Refusal]:
         ("split_digest", ["dataset", "repeat"], "different test pairs in the same repeat"),
         ("code_digest", ["dataset", "arm"], "different versions of its own code"),
     ):
-        for where in _mixed(frame, column, keys):
+        if column not in frame:
+            continue
+        several = frame[frame["status"] == Status.OK].groupby(keys)[column].nunique()
+        for where in sorted(set(several[several > 1].index.get_level_values("dataset"))):
             message = f"Cells of {where} were computed on {what} ({column}). Their differences are not the arms'. "
             message += "Run the stale cells again; until then nothing is tested."
             out.append(Refusal("mixed digests", where, message))
@@ -40,14 +43,6 @@ def forbidding(frame: pd.DataFrame) -> list[Refusal]:
     return out
 
 
-def _mixed(frame: pd.DataFrame, column: str, keys: list[str]) -> list[str]:
-    if column not in frame:
-        return []
-    several = frame[frame["status"] == Status.OK].groupby(keys)[column].nunique()
-    mixed = several.index[several > 1]
-    return sorted({key[0] if isinstance(key, tuple) else str(key) for key in mixed})
-
-
 def design(
     frame: pd.DataFrame, means: pd.DataFrame, reference: str | None, questions: tuple[Family, ...], alpha: float
 ) -> list[Refusal]:
@@ -56,7 +51,8 @@ def design(
     out = [*_blocks(means, questions, alpha), *_kinship(frame), *_direction(frame), *_alike(frame), *_repeats(frame)]
     whole = len(complete(means, failures_worst=False))
     if k > 2 and whole < MIN_BLOCKS:  # of two arms nobody asks whether any differs
-        message = f"Needs at least {MIN_BLOCKS} blocks; here N = {_count_of(whole, n)}, k = {count(k, 'arm')}."
+        blocks = count(n, "block") if whole == n else f"{whole} of {count(n, 'block')} (complete for all arms)"
+        message = f"Needs at least {MIN_BLOCKS} blocks; here N = {blocks}, k = {count(k, 'arm')}."
         out.append(Refusal("global test", "Friedman, Nemenyi, Conover", message))
     repeats = int(frame.groupby(["arm", "dataset", "metric"])["repeat"].nunique().max())
     if repeats < 3:
@@ -93,11 +89,6 @@ def _whose(rows: pd.DataFrame, cells: pd.DataFrame) -> str:
     alone = [arm for arm, n in rows["arm"].value_counts(sort=False).items() if n == (cells["arm"] == arm).sum()]
     whole = f", all of {joined(list(map(str, alone)))}" if alone else ""
     return count(len(rows), "cell") + whole
-
-
-def _count_of(whole: int, n: int) -> str:
-    """Write how many blocks are complete for all its arms."""
-    return count(n, "block") if whole == n else f"{whole} of {count(n, 'block')} (complete for all arms)"
 
 
 def _blocks(means: pd.DataFrame, questions: tuple[Family, ...], alpha: float) -> list[Refusal]:

@@ -19,26 +19,22 @@ def lost_repeats(frame: pd.DataFrame, metric: str) -> list[Refusal]:
     rows = frame[frame["metric"] == metric]
     cells = rows.pivot(index=["dataset", "repeat"], columns="arm", values="status")  # noqa: PD010  a gap is kept
     out: list[Refusal] = []
-    lost = {str(arm): _lost(cells[arm]) for arm in cells}
-    for arm, gaps in lost.items():
-        if not gaps.empty:
-            out += _of_arm(arm, gaps, cells[arm])
+    for arm in map(str, cells):
+        out += _of_arm(arm, cells[arm])
     slow = [str(arm) for arm in cells if cells[arm].eq(Status.TIMEOUT).any()]
-    if len(slow) == 1 and len(lost) > 1:
+    if len(slow) == 1 and cells.shape[1] > 1:
         message = f"Only {slow[0]} lost cells to the time limit. Slow cells are no chance sample, so what is left may "
         message += "be what it finds easy: raise --timeout and run them again (--retry-failed)."
         out.append(Refusal("timeouts of one arm", slow[0], message, "warning"))
     return out
 
 
-def _lost(statuses: pd.Series) -> pd.Series:
-    """Return what became of the repeats that an arm lost, on the data sets of which it has others."""
+def _of_arm(arm: str, statuses: pd.Series) -> list[Refusal]:
+    """Name the repeats that an arm lost on data sets of which it has others."""
     gone = ~statuses.isin([Status.OK, *WORST])
-    elsewhere = (~gone).groupby(level="dataset").transform("any")
-    return statuses[gone & elsewhere].fillna("not run")
-
-
-def _of_arm(arm: str, gaps: pd.Series, statuses: pd.Series) -> list[Refusal]:
+    gaps = statuses[gone & (~gone).groupby(level="dataset").transform("any")].fillna("not run")
+    if gaps.empty:
+        return []
     rows = gaps.rename("status").reset_index().to_dict("records")
     named = [f"repeat {row['repeat']} of {row['dataset']} ({row['status']})" for row in rows]
     message = f"{arm} lost {listed(named, _LISTED)}. Its comparisons leave these repeats out of both arms."
@@ -51,12 +47,8 @@ def _of_arm(arm: str, gaps: pd.Series, statuses: pd.Series) -> list[Refusal]:
     return out
 
 
-def unlike_validation(table: Table) -> list[Refusal]:
-    """Warn where validation asks otherwise than the test, and where it puts an arm across the reference."""
-    return [*_exams(table.frame), *_order(table)]
-
-
-def _exams(frame: pd.DataFrame) -> list[Refusal]:
+def other_exams(frame: pd.DataFrame) -> list[Refusal]:
+    """Warn where validation asks otherwise than the test."""
     if "exam_differs" not in frame:
         return []
     notes = frame.loc[frame["exam_differs"].fillna("").ne(""), ["dataset", "exam_differs"]].drop_duplicates("dataset")
@@ -71,14 +63,12 @@ def _exams(frame: pd.DataFrame) -> list[Refusal]:
     ]
 
 
-def _order(table: Table) -> list[Refusal]:
-    """Compare the sign of each arm's distance from the reference, means over data sets, in validation and test."""
+def other_order(table: Table) -> list[Refusal]:
+    """Warn where validation puts an arm across the reference, in means over data sets."""
     frame, metric, reference = table.frame, table.metric, table.reference
     if reference is None or table.validation.empty:
         return []
-    rows = frame[
-        (frame["metric"] == metric) & (frame["status"] == Status.OK) & frame["role"].isin(("reference", "arm"))
-    ]
+    rows = frame[(frame["metric"] == metric) & frame["status"].eq(Status.OK) & frame["role"].isin(("reference", "arm"))]
     both = rows.merge(table.validation, on=["arm", "dataset", "repeat"], suffixes=("_test", "_validation"))
     columns = ["value_validation", "value_test"]
     means = both.groupby(["dataset", "arm"])[columns].mean().groupby(level="arm").mean()
@@ -88,9 +78,7 @@ def _order(table: Table) -> list[Refusal]:
     for arm, (validation, test) in (means - means.loc[reference]).iterrows():
         if validation * test < 0 and min(abs(validation), abs(test)) > least:
             message = f"In {label(metric)}, means over data sets and repeats, validation has {arm} "
-            message += (
-                f"{signed(validation)} from {reference} and the test {signed(test)}: what validation prefers, the "
-            )
-            message += "test does not."
+            message += f"{signed(validation)} from {reference} and the test {signed(test)}: "
+            message += "what validation prefers, the test does not."
             out.append(Refusal("validation ranks otherwise", str(arm), message, "warning"))
     return out

@@ -92,7 +92,8 @@ class Finding:
     @property
     def p(self) -> float | None:
         """The adjusted p that the verdict rests on; None where nothing was tested."""
-        return self.decision.p_weaker
+        # the larger of both passes: a verdict rests on the two, so no star or sentence says less
+        return None if self.decision.p is None else max(self.decision.p, self.decision.p_failures or 0.0)
 
     @property
     def worst(self) -> tuple[str, float] | None:

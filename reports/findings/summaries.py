@@ -68,9 +68,8 @@ def averages(frame: pd.DataFrame, score_rows: pd.DataFrame) -> pd.DataFrame:
     if "network" not in frame:
         return pd.DataFrame(columns=columns)
     known = frame.drop_duplicates("dataset").set_index("dataset")["network"]
-    rows = score_rows[score_rows["metric"].map(lambda name: metric_of(name).same_scale)].assign(
-        network=lambda table: table["dataset"].map(known)
-    )
+    rows = score_rows.assign(network=score_rows["dataset"].map(known))
+    rows = rows[rows["metric"].map(lambda name: metric_of(name).same_scale)]
     by_arm = rows.groupby(["metric", "network", "arm"], sort=False)["mean"]
     out = by_arm.agg(datasets="size", mean=lambda values: values.mean(skipna=False)).reset_index()
     return out.loc[out["datasets"] > 1, columns].reset_index(drop=True)
@@ -83,9 +82,8 @@ def points(frame: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     """
     parts = []
     for metric in metrics:
-        means = block_means(frame, metric)
-        wide = means
-        if len(means) == 1:
+        wide = block_means(frame, metric)
+        if len(wide) == 1:
             wide = cells(frame, metric)
             if len(frame["dataset"].unique()) > 1:
                 wide = averaged(wide, ["dataset"])
@@ -117,19 +115,17 @@ def completeness(frame: pd.DataFrame, score_rows: pd.DataFrame) -> pd.DataFrame:
 
 def costs(frame: pd.DataFrame) -> pd.DataFrame:
     """Sum up what every arm cost; empty where nothing was recorded."""
-    recorded = [c for c in ("seconds", "peak_memory_mb", "parameters") if c in frame and frame[c].notna().any()]
+    columns = {
+        "median seconds": ("seconds", "median"),
+        "total seconds": ("seconds", "sum"),
+        "peak memory (MB)": ("peak_memory_mb", "max"),
+        "parameters": ("parameters", "max"),
+    }
+    recorded = {name: (c, how) for name, (c, how) in columns.items() if c in frame and frame[c].notna().any()}
     if not recorded:
         return pd.DataFrame()
-    once = frame.drop_duplicates(["arm", "dataset", "repeat"])
-    by_arm = once.assign(**{c: pd.to_numeric(once[c], errors="coerce") for c in recorded}).groupby("arm")
-    out = pd.DataFrame({"cells": by_arm.size()})
-    if "seconds" in recorded:
-        out["median seconds"] = by_arm["seconds"].median()
-        out["total seconds"] = by_arm["seconds"].sum()
-    if "peak_memory_mb" in recorded:
-        out["peak memory (MB)"] = by_arm["peak_memory_mb"].max()
-    if "parameters" in recorded:
-        out["parameters"] = by_arm["parameters"].max()
+    by_arm = frame.drop_duplicates(["arm", "dataset", "repeat"]).groupby("arm")
+    out = by_arm.agg(cells=("dataset", "size"), **recorded)
     return out.reindex(list(ordered_arms(frame))).rename_axis("arm").reset_index()
 
 

@@ -7,21 +7,18 @@ however good, has p below 2 / 2**N: for one comparison as for many, where whole 
 
 from __future__ import annotations
 
+from itertools import count
+
 FEWEST = 6  # blocks: of fewer no difference is tested, at any level; 2 / 2**5 > .05
 
 
 def smallest_p(blocks: int) -> float:
-    """Return the smallest adjusted p a study of this size can reach, however large the effect.
+    """Return the smallest adjusted p a study of this size can reach, however large the effect: ``2 / 2**blocks``.
 
     Parameters
     ----------
     blocks
         Independent blocks (cell types); repeats do not count.
-
-    Returns
-    -------
-    float
-        ``min(1, 2 / 2**blocks)``.
     """
     if blocks < 0:
         raise ValueError(f"blocks must be at least 0, got {blocks}")
@@ -38,7 +35,4 @@ def blocks_needed(alpha: float = 0.05) -> int:
     """
     if not 0.0 < alpha < 1.0:
         raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
-    blocks = FEWEST
-    while smallest_p(blocks) >= alpha:
-        blocks += 1
-    return blocks
+    return next(blocks for blocks in count(FEWEST) if smallest_p(blocks) < alpha)

@@ -21,34 +21,22 @@ from reports.statistics.arrays import Values
 from reports.statistics.factors.incomplete import basis
 
 
-def value_weights(parts: int) -> Values:
-    """Return the weights of the Shapley values [1], ``[2**parts, parts]``: what a part adds, over all orders alike."""
-    weights = np.zeros((2**parts, parts))
-    for part in range(parts):
-        bit = 1 << part
-        for subset in (s for s in range(2**parts) if not s & bit):
-            size = subset.bit_count()
-            share = factorial(size) * factorial(parts - size - 1) / factorial(parts)
-            weights[subset | bit, part] += share
-            weights[subset, part] -= share
-    return weights
+def shapley_weights(parts: int, together: int = 1) -> Values:
+    """Return the weights of the Shapley interaction index [2] of so many parts ``together``, ``[2**parts, sets]``.
 
-
-def pair_weights(parts: int) -> Values:
-    """Return the weights of the Shapley interaction index of every pair [2], ``[2**parts, pairs]``.
-
-    Of a pair: what both add together beyond what each adds without the other, averaged over the subsets of the other
-    parts as [2] weighs them. Pairs come as :func:`itertools.combinations` lists them.
+    Of one part it is the Shapley value [1]: what the part adds, over all orders alike. Of a pair: what both add
+    together beyond what each adds without the other, averaged over the subsets of the other parts as [2] weighs them.
+    Sets come as :func:`itertools.combinations` lists them.
     """
-    pairs = list(combinations(range(parts), 2))
-    weights = np.zeros((2**parts, len(pairs)))
-    for column, (one, other) in enumerate(pairs):
-        a, b = 1 << one, 1 << other
-        for subset in (s for s in range(2**parts) if not s & (a | b)):
+    sets = list(combinations(range(parts), together))
+    weights = np.zeros((2**parts, len(sets)))
+    for column, members in enumerate(sets):
+        masks = [sum(1 << part for part in some) for n in range(together + 1) for some in combinations(members, n)]
+        for subset in (s for s in range(2**parts) if not s & masks[-1]):
             size = subset.bit_count()
-            share = factorial(size) * factorial(parts - size - 2) / factorial(parts - 1)
-            for added, sign in ((a | b, 1.0), (a, -1.0), (b, -1.0), (0, 1.0)):
-                weights[subset | added, column] += sign * share
+            share = factorial(size) * factorial(parts - size - together) / factorial(parts - together + 1)
+            for mask in masks:
+                weights[subset | mask, column] += share * (-1) ** (together - mask.bit_count())
     return weights
 
 

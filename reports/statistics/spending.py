@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -51,9 +50,8 @@ def look_levels(information: Sequence[float], alpha: float = 0.05) -> tuple[floa
     grid, density = np.zeros(1), np.ones(1)  # of the sum so far, in studies that no look has stopped
     at = erred = 0.0
     for share in information:
-        step, allowed = math.sqrt(share - at), spent(share, alpha) - erred
-        excess = partial(_excess, share=share, step=step, allowed=allowed, grid=grid, density=density)
-        bound = float(optimize.brentq(excess, 0.0, _WIDEST)) if excess(_WIDEST) < 0.0 else _WIDEST
+        step = math.sqrt(share - at)
+        bound = _bound(share, step, spent(share, alpha) - erred, grid, density)
         edge = bound * math.sqrt(share)
         nodes = np.linspace(-edge, edge, _POINTS)
         weights = np.full(_POINTS, nodes[1] - nodes[0])
@@ -64,8 +62,12 @@ def look_levels(information: Sequence[float], alpha: float = 0.05) -> tuple[floa
     return tuple(levels)
 
 
-def _excess(bound: float, share: float, step: float, allowed: float, grid: Values, density: Values) -> float:
-    """Return by how much a look with this bound errs more than it is allowed to."""
-    edge = bound * math.sqrt(share)
-    beyond = stats.norm.sf((edge - grid) / step) + stats.norm.cdf((-edge - grid) / step)
-    return float(density @ beyond) - allowed
+def _bound(share: float, step: float, allowed: float, grid: Values, density: Values) -> float:
+    """Return the bound, in standard deviations, at which a look errs as much as it is allowed to."""
+
+    def excess(bound: float) -> float:
+        edge = bound * math.sqrt(share)
+        beyond = stats.norm.sf((edge - grid) / step) + stats.norm.cdf((-edge - grid) / step)
+        return float(density @ beyond) - allowed
+
+    return float(optimize.brentq(excess, 0.0, _WIDEST)) if excess(_WIDEST) < 0.0 else _WIDEST

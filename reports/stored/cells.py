@@ -156,9 +156,9 @@ def _read_record(path: Path, repeat: int) -> dict[str, Trained]:
         record = json.loads(path.read_text())
         budget = record.get("identity", {}).get("budget") or {}
         stages = {name: _stage(name, record["curves"], budget, repeat) for name in STAGES}
+        return {name: stage for name, stage in stages.items() if stage is not None}
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise ReportError(f"this record is damaged ({error!r}); delete it and run again.", where=str(path)) from error
-    return {name: stage for name, stage in stages.items() if stage is not None}
 
 
 def _stage(name: str, curves: Mapping[str, list[float]], budget: Mapping[str, Any], repeat: int) -> Trained | None:

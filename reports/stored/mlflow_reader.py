@@ -26,14 +26,11 @@ _TAGS = ("arm", "role", "data_digest", "code_digest", "network", "split_digest",
 _COSTS = ("seconds", "peak_memory_mb", "parameters", "best_epoch")
 _LEVEL, _EARLIER, _TRIAL, _STUDY = "knockout.level", "knockout.earlier", "trial cell", "study"
 _NOT_COMPARED = (_TRIAL, "path cell")  # cells of arms that a table does not compare
-_PARTS = ("validation", "test")
-_FACTS = ("metrics", "factors")  # what a table says of itself, as tags of the study
 _STATUSES = {
     "FINISHED": Status.OK.value,
     "FAILED": Status.ERROR.value,
     "KILLED": Status.KILLED.value,
 }  # any other run has not ended
-_PARENT = "mlflow.parentRunId"
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,9 @@ def read_experiment(uri: str, name: str) -> Experiment:
         _, runs = open_store(uri, name)
     if any(_KEY in run.data.tags for run in runs):
         return _of_knockout(runs, name, uri)
-    cells = _without_parents(runs)
+    # runs that only hold others, as a sweep does, are left out; a run without a score is a run all the same
+    parents = {run.data.tags.get("mlflow.parentRunId") for run in runs}
+    cells = [run for run in runs if run.data.metrics or run.info.run_id not in parents]
     ended = [run for run in cells if run.info.status in _STATUSES]
     if not ended:
         raise ReportError(f"experiment {name!r} has {count(len(runs), 'run')}, and none has ended.", where=uri)
@@ -139,7 +138,10 @@ def _of_knockout(runs: list[Run], name: str, uri: str) -> Experiment:
     ]
     tags = next((run.data.tags for run in runs if run.data.tags.get(_LEVEL) == _STUDY), {})
     margin, alpha = (float(text) if (text := tags.get(f"knockout.{name}")) else None for name in ("margin", "alpha"))
-    facts = {name: _plain(tags[f"{_OURS}{name}"], uri) for name in _FACTS if f"{_OURS}{name}" in tags}
+    try:  # what a table says of itself
+        facts = {name: json.loads(tags[_OURS + name]) for name in ("metrics", "factors") if _OURS + name in tags}
+    except ValueError:
+        raise ReportError("what the study says of its own metrics and factors is cut or damaged.", where=uri) from None
     frame = _tidy(ended, facts.get("factors", ()))
     frame.attrs |= facts
     return Experiment(frame, (), tuple(notes), tags.get("knockout.metric") or None, margin, alpha)
@@ -149,33 +151,18 @@ def _left_out(number: int, why: str) -> list[str]:
     return [f"{count(number, 'run')} left out: {why}."] if number else []
 
 
-def _without_parents(runs: list[Run]) -> list[Run]:
-    """Leave out runs that only hold others, as a sweep does; a run without a score is a run all the same."""
-    parents = {run.data.tags.get(_PARENT) for run in runs}
-    return [run for run in runs if run.data.metrics or run.info.run_id not in parents]
-
-
 def _wide(runs: list[Run]) -> pd.DataFrame:
     """Return runs that knockout did not track as its owner's CSV would: a row each, in their order."""
-    frame = pd.DataFrame([_row(run) for run in runs])
+    rows = []
+    for run in runs:
+        tags = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
+        status = _STATUSES[run.info.status]
+        own = tags.get("status", status) if status == Status.OK.value else status
+        rows.append({**tags, **run.data.params, **run.data.metrics, "status": own})
+    frame = pd.DataFrame(rows)
     # what is a parameter of one run and a metric of another is text, as in a CSV: parquet takes one kind per column
     mixed = [str(name) for name in frame if pd.api.types.infer_dtype(frame[name], skipna=True).startswith("mixed")]
     return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in mixed})
-
-
-def _row(run: Run) -> dict[str, Any]:
-    tags = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
-    status = _STATUSES[run.info.status]
-    if status == Status.OK.value:
-        status = tags.get("status", status)
-    return {**tags, **run.data.params, **run.data.metrics, "status": status}
-
-
-def _plain(text: str, uri: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise ReportError("what the study says of its own metrics and factors is cut or damaged.", where=uri) from None
 
 
 def _tidy(runs: list[Run], factors: Sequence[str]) -> pd.DataFrame:
@@ -197,7 +184,7 @@ def _tidy(runs: list[Run], factors: Sequence[str]) -> pd.DataFrame:
 def _scores(run: Run) -> dict[tuple[str, str], float]:
     undefined = dict.fromkeys(run.data.tags.get("knockout.undefined", "").split(), float("nan"))
     named = {tuple(name.split(".", 1)): v for name, v in {**undefined, **run.data.metrics}.items() if "." in name}
-    return {(part, metric): value for (part, metric), value in named.items() if part in _PARTS}
+    return {(part, metric): value for (part, metric), value in named.items() if part in ("validation", "test")}
 
 
 def _known(run: Run, factors: Sequence[str]) -> dict[str, Any]:
@@ -206,7 +193,6 @@ def _known(run: Run, factors: Sequence[str]) -> dict[str, Any]:
     study, _, digests = tags["key"].rpartition("/cell/")
     # settings of a level and of the training are named with a dot, levels are not, but settings that were crossed
     named = {name: value for name, value in params.items() if "." not in name or name in factors}
-    levels = {name: value for name, value in named.items() if name not in _PARAMS}
     versions = {name.removeprefix(_VERSION): v for name, v in tags.items() if name.startswith(_VERSION)}
     versions["git_commit"] = tags.get("mlflow.source.git.commit", "")
     return {
@@ -218,7 +204,7 @@ def _known(run: Run, factors: Sequence[str]) -> dict[str, Any]:
         "test_share": float(tags.get("test_share") or "nan"),
         "repeat": int(params["repeat"]),
         "cell": tags["cell"],
-        **levels,
+        **{name: value for name, value in named.items() if name not in _PARAMS},
         "status": tags.get("status") or _STATUSES[run.info.status],
         **{name: metrics.get(name) for name in _COSTS},
         "versions": json.dumps(versions, sort_keys=True),

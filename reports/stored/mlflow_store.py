@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def open_store(uri: str, name: str) -> tuple[MlflowClient, list[Run]]:
     """Return a client, and the runs of an experiment, oldest first."""
     _refuse_no_store(uri)
-    client = _client(uri)
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         known = [experiment.name for experiment in client.search_experiments()]
@@ -84,12 +86,6 @@ def answering(uri: str) -> Iterator[None]:
     except ImportError as error:
         message = f"MLflow needs the package {error.name!r} for this store, which is not installed."
         raise ReportError(message, where=uri) from None
-
-
-def _client(uri: str) -> MlflowClient:
-    from mlflow.tracking import MlflowClient
-
-    return MlflowClient(uri)
 
 
 def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:

@@ -7,7 +7,7 @@ arms compared lacks is left out for all of them; where none is left, the mean is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +18,8 @@ from reports.words.metrics import metric_of
 from reports.words.names import in_order
 
 _TINY = 1e-9
-_ORDER = {"reference": 0, "arm": 1, "baseline": 2, "control": 3}
-# the columns of a study's table that say how an arm is made
+ROLES = ("reference", "arm", "baseline", "control")  # in the order of tables and figures
+# the columns of a study's table that say how an arm is made; a table of plug-ins adds theirs
 FACTORS = [
     "scorer",
     "bucketing",
@@ -37,7 +37,7 @@ def ordered_arms(frame: pd.DataFrame) -> dict[str, str]:
     """Return the arms and their roles: reference, knock-outs, baselines, controls."""
     once = frame.drop_duplicates("arm")
     roles = dict(zip(once["arm"].astype(str), once["role"].astype(str), strict=True))
-    return dict(sorted(roles.items(), key=lambda pair: (_ORDER[pair[1]], in_order(pair[0]), pair[0])))
+    return dict(sorted(roles.items(), key=lambda pair: (ROLES.index(pair[1]), in_order(pair[0]), pair[0])))
 
 
 def cells(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -125,12 +125,9 @@ def dropped(means: pd.DataFrame) -> tuple[Dropped, ...]:
     """Name the blocks that :func:`complete` leaves out of the first pass, with the arms to blame."""
     out = []
     for block, row in means[~np.isfinite(means).all(axis=1)].iterrows():
-        failed = tuple(str(a) for a in row.index[np.isneginf(row)])
-        missing = tuple(str(a) for a in row.index[row.isna()])
-        if failed:
-            out.append(Dropped(str(block), failed, "failed"))
-        if missing:
-            out.append(Dropped(str(block), missing, "missing"))
+        for why, lacking in (("failed", np.isneginf(row)), ("missing", row.isna())):
+            if lacking.any():
+                out.append(Dropped(str(block), tuple(map(str, row.index[lacking])), why))
     return tuple(out)
 
 
@@ -141,11 +138,6 @@ class Dropped:
     block: str
     arms: tuple[str, ...]
     why: str
-
-
-def learn_factors(names: Iterable[str]) -> None:
-    """Take over the factors of plug-ins that a study's table names."""
-    FACTORS.extend(name for name in names if name not in FACTORS)
 
 
 def arm_levels(frame: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial, reduce
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,44 +16,46 @@ from reports.table.scores import Status, on_scale, scored, statuses, to_numbers
 from reports.words.metrics import REPORTED, canonical_metric
 from reports.words.names import plain_names, unprintable
 
-_LARGEST_REPEAT = 2**53  # above it, a float is no exact count
 
-
-def canonical(
-    raw: pd.DataFrame, source: Path, options: ReportOptions, *, decimal_commas: bool = False
-) -> tuple[pd.DataFrame, str]:
+def canonical(raw: pd.DataFrame, options: ReportOptions, *, decimal_commas: bool) -> tuple[pd.DataFrame, str]:
     """Return the rows under canonical names, metrics in one column, and which columns made its blocks."""
-    refuse_wide(raw, options, source)
-    raw = folded(raw, source).assign(row=np.arange(2, len(raw) + 2))
+    refuse_wide(raw, options)
+    raw = folded(raw).assign(row=np.arange(2, len(raw) + 2))
     long = {"metric", "value"} <= set(raw.columns)
     if "part" in raw:
-        raw = _test_part(raw, source)
+        parts = raw["part"]
+        raw = raw[parts.astype(str).str.strip().str.casefold() == "test"]
+        if raw.empty:
+            raise ReportError.unknown("part", "test", parts.dropna().astype(str))
     # the same defaults serve both layouts: a study's table simply has all the columns
-    named = arm_columns(raw, options.arm, source)
-    arms = _arms(raw, named, source)
-    blocks, inside = places(raw, options, source)
+    named = arm_columns(raw, options.arm)
+    # one column names arms as they are, several make names like 'gnn=gat, fusion=late'
+    texts = {column: _text(raw, column) for column in named}
+    arms = texts[named[0]] if len(named) == 1 else _joined((f"{c}=" + text for c, text in texts.items()), ", ")
+    blocks, inside = places(raw, options)
     repeat = repeat_column(raw, arms, named)
-    units = _joined(raw, blocks, source)
+    units = _joined((_text(raw, column) for column in blocks), " / ")
     frame = pd.DataFrame(
         {
             "row": raw["row"],
             "arm": arms,
             "role": plain_names(raw["role"]).fillna("arm") if "role" in raw else "arm",
-            "dataset": _datasets(_joined(raw, inside, source), units) if inside else units,
+            "dataset": _datasets(_joined((_text(raw, column) for column in inside), " / "), units) if inside else units,
             "block": units,
-            "repeat": _repeats(raw, repeat, source) if repeat else 0,
-            "status": statuses(raw, source),
+            "repeat": _repeats(raw, repeat) if repeat else 0,
+            "status": statuses(raw),
             "reason": raw["reason"].fillna("").astype(str) if "reason" in raw else "",
         }
     )
-    extra = [c for c in dict.fromkeys((*KEPT, *FACTORS)) if c in raw and _kept(raw[c], arms, named)]
-    frame = frame.join(_recorded(raw[extra], decimal_commas))
+    extra = raw[[c for c in dict.fromkeys((*KEPT, *FACTORS)) if c in raw and _kept(raw[c], arms, named)]]
+    levels = {c: plain_names(extra[c]) for c in FACTORS if c in extra}
+    costs = {c: to_numbers(extra[c], decimal_commas=decimal_commas) for c in COSTS if c in extra}
+    frame = frame.join(extra.assign(**levels, **costs))
     inside = [name for name in inside if name not in blocks]
     unit_names = " × ".join(blocks) + (f", each over {' × '.join(inside)}" if inside else "")
-    score = partial(scored, source=source, decimal_commas=decimal_commas)
-    keys = (*named, *blocks)
-    rows = _long(frame, raw, source, score) if long else _melted(frame, raw, options.metric, keys, source, score)
-    return on_scale(rows, source), unit_names
+    score = partial(scored, decimal_commas=decimal_commas)
+    rows = _long(frame, raw, score) if long else _melted(frame, raw, options.metric, (*named, *blocks), score)
+    return on_scale(rows), unit_names
 
 
 def _kept(column: pd.Series, arms: pd.Series, named: Sequence[str]) -> bool:
@@ -64,31 +65,7 @@ def _kept(column: pd.Series, arms: pd.Series, named: Sequence[str]) -> bool:
     return column.name not in named or (len(named) > 1 and column.name in FACTORS)
 
 
-def _recorded(extra: pd.DataFrame, decimal_commas: bool) -> pd.DataFrame:
-    """Return what is kept beside the arms: costs and shares as numbers, levels and digests as text."""
-    costs = {c: to_numbers(extra[c], decimal_commas=decimal_commas) for c in COSTS if c in extra}
-    return extra.assign(**{c: plain_names(extra[c]) for c in FACTORS if c in extra}, **costs)
-
-
-def _test_part(raw: pd.DataFrame, source: Path) -> pd.DataFrame:
-    part = raw[raw["part"].astype(str).str.strip().str.casefold() == "test"]
-    if part.empty:
-        raise ReportError.unknown("part", "test", raw["part"].dropna().astype(str), where=str(source))
-    return part
-
-
-def _arms(raw: pd.DataFrame, columns: Sequence[str], source: Path) -> pd.Series:
-    """Name arms as their column does, or as ``gnn=gat, fusion=late`` where several columns make them."""
-    if len(columns) == 1:
-        return _text(raw, columns[0], source)
-    return _linked((f"{column}=" + _text(raw, column, source) for column in columns), ", ")
-
-
-def _joined(raw: pd.DataFrame, columns: Sequence[str], source: Path) -> pd.Series:
-    return _linked((_text(raw, column, source) for column in columns), " / ")
-
-
-def _linked(parts: Iterable[pd.Series], link: str) -> pd.Series:
+def _joined(parts: Iterable[pd.Series], link: str) -> pd.Series:
     return reduce(lambda name, part: name + link + part, parts)
 
 
@@ -98,27 +75,24 @@ def _datasets(inside: pd.Series, units: pd.Series) -> pd.Series:
     return inside + " / " + units if shared else inside
 
 
-def _text(raw: pd.DataFrame, column: str, source: Path) -> pd.Series:
+def _text(raw: pd.DataFrame, column: str) -> pd.Series:
     names = plain_names(raw[column])
     empty = names.isna() | names.eq("")
     if empty.any():
-        raise ReportError(f"column {column!r} is empty", where=f"{source}, row {raw.loc[empty, 'row'].iloc[0]}")
+        raise ReportError(f"column {column!r} is empty", where=f"row {raw.loc[empty, 'row'].iloc[0]}")
     for name in names.unique():
         if unprintable(name):
-            row = raw.loc[names == name, "row"].iloc[0]
             message = f"{column} {name!r} holds a character that no page can show; delete it"
-            raise ReportError(message, where=f"{source}, row {row}")
+            raise ReportError(message, where=f"row {raw.loc[names == name, 'row'].iloc[0]}")
     return names
 
 
-def _repeats(raw: pd.DataFrame, column: str, source: Path) -> pd.Series:
+def _repeats(raw: pd.DataFrame, column: str) -> pd.Series:
     numbers = pd.to_numeric(raw[column], errors="coerce")
-    wrong = numbers.isna() | (numbers % 1 != 0) | (numbers.abs() > _LARGEST_REPEAT)
+    wrong = numbers.isna() | (numbers % 1 != 0) | (numbers.abs() > 2**53)  # above it, a float is no exact count
     if wrong.any():
         first = raw[wrong].iloc[0]
-        raise ReportError(
-            f"{column} {str(first[column])!r} is not a whole number", where=f"{source}, row {first['row']}"
-        )
+        raise ReportError(f"{column} {str(first[column])!r} is not a whole number", where=f"row {first['row']}")
     return numbers.astype(int)
 
 
@@ -129,17 +103,17 @@ def _stated(raw: pd.DataFrame) -> pd.Series:
     return raw["status"].fillna("").astype(str).str.strip().ne("")
 
 
-def _long(frame: pd.DataFrame, raw: pd.DataFrame, source: Path, score: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+def _long(frame: pd.DataFrame, raw: pd.DataFrame, score: Callable[..., pd.DataFrame]) -> pd.DataFrame:
     nameless = raw["metric"].isna()
     frame = score(frame, raw["value"], "value", _stated(raw) & ~nameless)
     unknown = frame.loc[nameless & (frame["status"] == Status.OK), "row"]
     if len(unknown):
-        raise ReportError("column 'metric' is empty", where=f"{source}, row {unknown.iloc[0]}")
+        raise ReportError("column 'metric' is empty", where=f"row {unknown.iloc[0]}")
     written = plain_names(raw.loc[~nameless, "metric"])
     if written.empty:
-        raise ReportError("no cell of this study was finished: there is nothing to report", where=str(source))
+        raise ReportError("no cell of this study was finished: there is nothing to report")
     metrics = {name: canonical_metric(name) for name in written.unique()}
-    _refuse_one_metric_of_two_names(metrics, "metrics", source)
+    _refuse_one_metric_of_two_names(metrics, "metrics")
     # a cell that died before it was scored failed on every metric, whichever way the ledger wrote it down
     died = frame[nameless].merge(pd.DataFrame({"metric": list(metrics.values())}), how="cross")
     known = frame[~nameless].assign(metric=written.map(metrics))
@@ -151,7 +125,6 @@ def _melted(
     raw: pd.DataFrame,
     metric: str | None,
     keys: Sequence[str],
-    source: Path,
     score: Callable[..., pd.DataFrame],
 ) -> pd.DataFrame:
     columns = [str(c) for c in raw.columns if c not in ("row", "repeat", *keys)]
@@ -159,24 +132,22 @@ def _melted(
     names = REPORTED if metric is None else (canonical_metric(metric),)
     metrics = {column: name for want in names for column, name in metrics.items() if name == want}
     if metric is not None and not metrics:
-        column = pick(raw, metric, (), "metric", source)
+        column = pick(raw, metric, "metric")
         metrics = {column: canonical_metric(column)}
-    _refuse_one_metric_of_two_names(metrics, "columns", source)
+    _refuse_one_metric_of_two_names(metrics, "columns")
     if not metrics:
         raise ReportError(
             f"no column is a known metric ({', '.join(REPORTED)}); say which with --metric. "
-            f"{offered(raw[columns], 'metric')}",
-            where=str(source),
+            f"{offered(raw[columns], 'metric')}"
         )
     stated = _stated(raw)
     parts = [score(frame, raw[column], name, stated).assign(metric=name) for column, name in metrics.items()]
     return pd.concat(parts, ignore_index=True)
 
 
-def _refuse_one_metric_of_two_names(metrics: dict[str, str], what: str, source: Path) -> None:
+def _refuse_one_metric_of_two_names(metrics: dict[str, str], what: str) -> None:
     first: dict[str, str] = {}
     for written, name in metrics.items():
         other = first.setdefault(name.casefold(), written)
         if other != written:
-            message = f"{what} {other!r} and {written!r} are both {name}; rename or delete one of them"
-            raise ReportError(message, where=str(source))
+            raise ReportError(f"{what} {other!r} and {written!r} are both {name}; rename or delete one of them")

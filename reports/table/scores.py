@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from reports.errors import ReportError, listed
-from reports.words.metrics import METRICS, PRIMARY, canonical_metric, metric_of
+from reports.errors import ReportError
+from reports.words.metrics import METRICS, metric_of
 
 _DECIMAL_COMMA = r"^\s*([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)\s*$"
 _ROUNDING = 1e-9  # what an exact 1 may come out as after a sum
@@ -42,7 +40,7 @@ _SYNONYMS = {
 }
 
 
-def statuses(raw: pd.DataFrame, source: Path) -> pd.Series:
+def statuses(raw: pd.DataFrame) -> pd.Series:
     """Return the status of every row: ``ok`` where the field or the column is missing, or how the cell failed.
 
     Raises
@@ -55,8 +53,8 @@ def statuses(raw: pd.DataFrame, source: Path) -> pd.Series:
     written = raw["status"].fillna("").astype(str).str.strip().str.casefold().replace(_SYNONYMS)
     wrong = raw[~written.isin(_WRITTEN)]
     if len(wrong):
-        where = f"{source}, row {wrong['row'].iloc[0]}"
-        raise ReportError.unknown("status", str(wrong["status"].iloc[0]), _WRITTEN, where=where)
+        first = wrong.iloc[0]
+        raise ReportError.unknown("status", str(first["status"]), _WRITTEN, where=f"row {first['row']}")
     return written
 
 
@@ -73,45 +71,8 @@ def numeric(column: pd.Series) -> bool:
     return not flags and bool(to_numbers(column.dropna(), decimal_commas=True).notna().mean() >= 0.5)
 
 
-def refuse_side_by_side(raw: pd.DataFrame, what: str, name: str, is_other: Callable[[str], bool], source: Path) -> None:
-    """Refuse arms or data sets that stand side by side, in a table that names none.
-
-    Parameters
-    ----------
-    raw
-        The table as its owner wrote it.
-    what
-        What no column of it names.
-    name
-        What such a column is called, and the option that names it.
-    is_other
-        Whether a column says something else, in which case it stays what it is.
-    source
-        File of the table.
-    """
-    columns = [str(c) for c in raw.columns]
-    index = [c for c in columns if c.startswith("Unnamed: ")]  # of rows, saved with them: it names nothing
-    spread = [c for c in columns if not is_other(c) and c not in index]
-    rest = [c for c in columns if c not in spread]
-    known = any(canonical_metric(c) in METRICS for c in columns)
-    if known or len(spread) < 2 or rest == index or not all(numeric(raw[c]) for c in spread):
-        return
-    keys = repr(rest[0] if len(rest) == 1 else rest)
-    option = "block" if name == "dataset" else name
-    raise ReportError(
-        f"no column names the {what}; say which one does with --{option}. If the columns {_and(spread)} are one {what} "
-        "each, make them rows with pandas, and name the metric that they hold: "
-        f"df.melt({keys}, var_name={name!r}, value_name={PRIMARY!r}).",
-        where=str(source),
-    )
-
-
-def _and(names: Sequence[str]) -> str:
-    return listed(names) if len(names) > 12 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def scored(
-    frame: pd.DataFrame, column: pd.Series, name: str, stated: pd.Series, source: Path, *, decimal_commas: bool
+    frame: pd.DataFrame, column: pd.Series, name: str, stated: pd.Series, *, decimal_commas: bool
 ) -> pd.DataFrame:
     """Put the scores of one column beside the cells they belong to.
 
@@ -129,7 +90,7 @@ def scored(
     wrong = ~numbers.abs().lt(np.inf) & ~failed
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
-        raise ReportError(f"{name} {_what_is_wrong(column.iloc[at])}", where=f"{source}, row {frame['row'].iloc[at]}")
+        raise ReportError(f"{name} {_what_is_wrong(column.iloc[at])}", where=f"row {frame['row'].iloc[at]}")
     return frame.assign(value=numbers.where(~failed))
 
 
@@ -146,26 +107,24 @@ def _what_is_wrong(value: Any) -> str:
     return f"is {value!r}, not a finite number; {failed}"
 
 
-def on_scale(rows: pd.DataFrame, source: Path) -> pd.DataFrame:
+def on_scale(rows: pd.DataFrame) -> pd.DataFrame:
     """Refuse scores that their metric cannot have, and metrics of which less is better."""
     for name, first in rows.drop_duplicates("metric").set_index("metric")["row"].items():
         if not metric_of(str(name)).higher_is_better:
             raise ReportError(
                 f"of metric {name!r} a lower value is better, but every sentence of a report takes a higher one as "
                 f"better. Give its negative in its place, named 'minus_{name}', or leave it out.",
-                where=f"{source}, row {first}",
+                where=f"row {first}",
             )
     values = rows["value"].copy()
     for metric in METRICS.values():
         (low, high), mine = metric.bounds, rows["metric"] == metric.name
         outside = rows[mine & ((values < low - _ROUNDING) | (values > high + _ROUNDING))]
         if len(outside):
-            raise _off_scale(metric.name, low, high, outside.iloc[0], source)
+            row = outside.iloc[0]
+            allowed = f"lies between {low:g} and {high:g}" if high < np.inf else f"is never below {low:g}"
+            hint = " (in percent? divide by 100)" if row["value"] > high else ""
+            message = f"{metric.name} is {row['value']}, but it {allowed}{hint}"
+            raise ReportError(message, where=f"row {row['row']}")
         values = values.mask(mine, values.clip(low, high))
     return rows.assign(value=values)
-
-
-def _off_scale(metric: str, low: float, high: float, row: pd.Series, source: Path) -> ReportError:
-    allowed = f"lies between {low:g} and {high:g}" if high < np.inf else f"is never below {low:g}"
-    hint = " (in percent? divide by 100)" if row["value"] > high else ""
-    return ReportError(f"{metric} is {row['value']}, but it {allowed}{hint}", where=f"{source}, row {row['row']}")

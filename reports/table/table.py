@@ -18,6 +18,7 @@ import pandas as pd
 
 from reports.errors import ReportError, listed
 from reports.options import DEFAULTS, Planned, ReportOptions
+from reports.table.blocks import ROLES
 from reports.table.canonical import canonical
 from reports.table.columns import tells_apart
 from reports.table.files import read
@@ -25,7 +26,6 @@ from reports.table.scores import FAILED, Status
 from reports.words.metrics import METRICS, PRIMARY, canonical_metric, metric_of, squashed
 from reports.words.names import alike, plain, plain_names
 
-ROLES = ("reference", "arm", "baseline", "control")
 _TINY = 0.01  # a metric of unknown range that is nowhere as large is written in units of its own
 KEYS = ["arm", "dataset", "repeat", "metric"]
 
@@ -90,48 +90,45 @@ def load(path: str | Path, options: ReportOptions = DEFAULTS) -> Table:
         Says what was given, what exists, the nearest match, the file and the row.
     """
     source = Path(path)
+    try:
+        table = _load(source, options)
+    except ReportError as error:
+        raise ReportError(error.message, where=", ".join(filter(None, (str(source), error.where)))) from error.__cause__
+    low, high = metric_of(table.metric).bounds
+    if options.margin is not None and options.margin >= (high - low) / 2:
+        message = f"{options.margin:g} is half of what {table.metric} can be, or more: any two arms would be equal."
+        raise ReportError(message, where="margin")
+    return table
+
+
+def _load(source: Path, options: ReportOptions) -> Table:
+    """Read a table as :func:`load` does; errors name the row alone."""
     raw, decimal_commas = read(source)
-    frame, units = canonical(raw, source, options, decimal_commas=decimal_commas)
-    _reject_alike(frame, source)
-    _reject_repeated(frame, raw, source)
-    _reject_two_arms_of_one_name(frame, source)
-    reference = _reference(frame, options.reference, source)
-    frame = _with_roles(frame, reference, source)
-    primary = _primary(frame, options.metric, source)
-    _reject_wide_margin(options.margin, primary)
-    frame, undefined = _without_undefined(frame, primary, source)
+    frame, units = canonical(raw, options, decimal_commas=decimal_commas)
+    _reject_alike(frame)
+    _reject_repeated(frame, raw)
+    _reject_two_arms_of_one_name(frame)
+    reference = _reference(frame, options.reference)
+    frame = _with_roles(frame, reference)
+    primary = _primary(frame, options.metric)
+    frame, undefined = _without_undefined(frame, primary)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     frame, validation = frame.sort_values(KEYS, ignore_index=True), _validation(raw, primary)
     frame, primary, unit = _in_units(frame, primary)
     return Table(frame, reference, primary, source, digest, units, undefined, validation, unit)
 
 
-def _reject_wide_margin(margin: float | None, metric: str) -> None:
-    """Refuse a margin within which every arm would be equal to every other."""
-    low, high = metric_of(metric).bounds
-    if margin is not None and margin >= (high - low) / 2:
-        message = f"{margin:g} is half of what {metric} can be, or more: any two arms would be equal."
-        raise ReportError(message, where="margin")
-
-
 def _in_units(frame: pd.DataFrame, primary: str) -> tuple[pd.DataFrame, str, float]:
     """Write a metric of unknown, tiny scale in units of its own: differences are known, and printed, to decimals.
 
-    Returns
-    -------
-    tuple
-        The rows, the name of the primary metric, and its unit.
+    Returns the rows, the name of the primary metric, and its unit.
     """
-    values, names = frame["value"].copy(), frame["metric"].copy()
-    units: dict[str, float] = {}
-    for metric, own in frame.groupby("metric")["value"]:
-        largest = float(own.abs().max())
-        if metric not in METRICS and 0 < largest < _TINY:
-            units[str(metric)] = 10.0 ** math.floor(math.log10(largest))
-            values[own.index] = own / units[str(metric)]
-            names[own.index] = f"{metric} [{units[str(metric)]:.0e}]"
-    unit = units.get(primary, 1.0)
-    return frame.assign(value=values, metric=names), primary if unit == 1.0 else f"{primary} [{unit:.0e}]", unit
+    largest = frame["value"].abs().groupby(frame["metric"]).max().drop(list(METRICS), errors="ignore")
+    units = {str(name): 10.0 ** math.floor(math.log10(size)) for name, size in largest.items() if 0 < size < _TINY}
+    names = {name: f"{name} [{unit:.0e}]" for name, unit in units.items()}
+    values = frame["value"] / frame["metric"].map(lambda name: units.get(name, 1.0)).astype(float)
+    frame = frame.assign(value=values, metric=frame["metric"].map(lambda name: names.get(name, name)))
+    return frame, names.get(primary, primary), units.get(primary, 1.0)
 
 
 def _validation(raw: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -145,7 +142,7 @@ def _validation(raw: pd.DataFrame, metric: str) -> pd.DataFrame:
     return rows.assign(**{name: plain_names(rows[name]) for name in ("arm", "dataset")})
 
 
-def _reject_repeated(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> None:
+def _reject_repeated(frame: pd.DataFrame, raw: pd.DataFrame) -> None:
     twice = frame.duplicated(KEYS, keep=False)
     if not twice.any():
         return
@@ -155,7 +152,7 @@ def _reject_repeated(frame: pd.DataFrame, raw: pd.DataFrame, source: Path) -> No
         f"{len(same)} rows measure the same thing: arm {key['arm']!r} on {key['dataset']!r}, repeat "
         f"{key['repeat']}, {key['metric']} (rows {listed(list(map(str, same)), 6)}). "
         f"{_advice(raw, same[:2], set(frame['metric']))}",
-        where=f"{source}, row {same[1]}",
+        where=f"row {same[1]}",
     )
 
 
@@ -178,7 +175,7 @@ def _advice(raw: pd.DataFrame, rows: Sequence[int], metrics: Collection[str]) ->
     )
 
 
-def _reject_alike(frame: pd.DataFrame, source: Path) -> None:
+def _reject_alike(frame: pd.DataFrame) -> None:
     """Refuse names that one reader takes for one unit and a test for two independent ones; a study names its own."""
     if "arm_digest" in frame:
         return
@@ -188,11 +185,11 @@ def _reject_alike(frame: pd.DataFrame, source: Path) -> None:
             raise ReportError(
                 f"{what} {one!r} (row {row}) and {other!r} (row {other_row}) differ in capitals or spaces only; write "
                 "one name, or two that differ in more",
-                where=f"{source}, row {other_row}",
+                where=f"row {other_row}",
             )
 
 
-def _reject_two_arms_of_one_name(frame: pd.DataFrame, source: Path) -> None:
+def _reject_two_arms_of_one_name(frame: pd.DataFrame) -> None:
     if "arm_digest" not in frame:
         return
     several = frame.groupby("arm")["arm_digest"].nunique()
@@ -201,38 +198,35 @@ def _reject_two_arms_of_one_name(frame: pd.DataFrame, source: Path) -> None:
         digests = sorted(frame.loc[frame["arm"] == name, "arm_digest"].dropna().astype(str).unique())
         raise ReportError(
             f"arm {name!r} stands for {len(digests)} different models (digests {', '.join(digests)}); "
-            "give each arm its own name",
-            where=str(source),
+            "give each arm its own name"
         )
 
 
-def _reference(frame: pd.DataFrame, name: str | None, source: Path) -> str | None:
+def _reference(frame: pd.DataFrame, name: str | None) -> str | None:
     arms = set(frame["arm"])
     if name is not None:
         if plain(name) not in arms:
-            raise ReportError.unknown("reference arm", name, arms, where=str(source))
+            raise ReportError.unknown("reference arm", name, arms)
         return plain(name)
     named = sorted(frame.loc[frame["role"] == "reference", "arm"].unique())
     if len(named) > 1:
-        raise ReportError(
-            f"{len(named)} arms have the role 'reference' ({', '.join(named)}); say which with --reference",
-            where=str(source),
-        )
+        message = f"{len(named)} arms have the role 'reference' ({', '.join(named)}); say which with --reference"
+        raise ReportError(message)
     return named[0] if named else None
 
 
-def _with_roles(frame: pd.DataFrame, reference: str | None, source: Path) -> pd.DataFrame:
+def _with_roles(frame: pd.DataFrame, reference: str | None) -> pd.DataFrame:
     for name in frame["role"].unique():
         if name not in ROLES:
-            raise ReportError.unknown("role", str(name), ROLES, where=str(source))
+            raise ReportError.unknown("role", str(name), ROLES)
     several = frame.groupby("arm")["role"].nunique()
     if (several > 1).any():
-        raise ReportError(f"arm {several.idxmax()!r} has more than one role", where=str(source))
+        raise ReportError(f"arm {several.idxmax()!r} has more than one role")
     demoted = frame["role"].where(frame["role"] != "reference", "arm")
     return frame.assign(role=np.where(frame["arm"] == reference, "reference", demoted))
 
 
-def _primary(frame: pd.DataFrame, metric: str | None, source: Path) -> str:
+def _primary(frame: pd.DataFrame, metric: str | None) -> str:
     metrics = list(dict.fromkeys(frame["metric"]))
     if metric is None:
         return PRIMARY if PRIMARY in metrics else str(metrics[0])
@@ -240,13 +234,11 @@ def _primary(frame: pd.DataFrame, metric: str | None, source: Path) -> str:
     alike = [name for name in metrics if squashed(name) == squashed(metric)]
     meant = [name for name in metrics if name == canonical_metric(metric)] or alike
     if len(meant) != 1:
-        raise ReportError.unknown("metric", metric, metrics, where=str(source))
+        raise ReportError.unknown("metric", metric, metrics)
     return meant[0]
 
 
-def _without_undefined(
-    frame: pd.DataFrame, primary: str, source: Path
-) -> tuple[pd.DataFrame, tuple[tuple[str, str, int], ...]]:
+def _without_undefined(frame: pd.DataFrame, primary: str) -> tuple[pd.DataFrame, tuple[tuple[str, str, int], ...]]:
     """Ask no arm for a metric on an exam that gives it to none; where one arm has it, nobody escapes."""
     exam = ["metric", "dataset", "repeat"]
     keys = [frame[key] for key in exam]
@@ -257,26 +249,19 @@ def _without_undefined(
     gone = nobody & frame["status"].eq(Status.UNDEFINED).groupby(keys).transform("any")
     gone &= kept_in_mind.groupby(keys).transform("all")
     defined = frame[~gone]
-    _refuse_unexplained(defined, source)
-    if primary not in set(defined["metric"]):
-        raise ReportError(
-            f"{primary} is undefined on every exam; choose another primary metric with --metric",
-            where=str(source),
-        )
-    lost = sorted(set(frame["arm"]) - set(defined["arm"]))
-    if lost:
-        raise ReportError(f"arm {lost[0]!r} has no metric that is defined where it was run", where=str(source))
-    counts = frame[gone].drop_duplicates(exam).groupby(["metric", "dataset"], as_index=False).size()
-    return defined, tuple((str(metric), str(dataset), int(n)) for metric, dataset, n in counts.itertuples(index=False))
-
-
-def _refuse_unexplained(frame: pd.DataFrame, source: Path) -> None:
-    """Refuse a score that only some arms lack, unless a study wrote down that the run finished without it."""
-    empty = frame[frame["status"] == Status.UNDEFINED]
-    if len(empty) and "arm_digest" not in frame:
+    # a score that only some arms lack is refused, unless a study wrote down that the run finished without it
+    empty = defined[defined["status"] == Status.UNDEFINED]
+    if len(empty) and "arm_digest" not in defined:
         row = empty.iloc[0]
         raise ReportError(
             f"{row['metric']} of arm {row['arm']!r} on {row['dataset']!r} is empty though its status is 'ok', and "
             f"other arms have one there; if it failed, its status must say so ({', '.join(FAILED)})",
-            where=f"{source}, row {row['row']}",
+            where=f"row {row['row']}",
         )
+    if primary not in set(defined["metric"]):
+        raise ReportError(f"{primary} is undefined on every exam; choose another primary metric with --metric")
+    lost = sorted(set(frame["arm"]) - set(defined["arm"]))
+    if lost:
+        raise ReportError(f"arm {lost[0]!r} has no metric that is defined where it was run")
+    counts = frame[gone].drop_duplicates(exam).groupby(["metric", "dataset"], as_index=False).size()
+    return defined, tuple((str(metric), str(dataset), int(n)) for metric, dataset, n in counts.itertuples(index=False))

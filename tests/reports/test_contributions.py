@@ -19,7 +19,7 @@ from reports.findings.contributions.worth import Worth, worth
 from reports.options import ReportOptions
 from reports.page.sections.contributions import contribution_sentences
 from reports.page.sentences.methods import methods
-from reports.statistics.contributions import pair_weights, value_weights
+from reports.statistics.contributions import shapley_weights
 from reports.statistics.pairs.max_t import half_widths
 from reports.table.blocks import arm_levels
 from reports.table.table import Table, load
@@ -52,9 +52,9 @@ def by_dividends(v: np.ndarray, parts: int) -> list[float]:
 @pytest.mark.parametrize("parts", [2, 3, 4])
 def test_values_are_averages_over_all_orders_and_pairs_share_dividends(parts: int) -> None:
     v = np.random.default_rng(parts).random(2**parts)
-    assert v @ value_weights(parts) == pytest.approx(by_orders(v, parts))
-    assert (v @ value_weights(parts)).sum() == pytest.approx(v[-1] - v[0])
-    assert v @ pair_weights(parts) == pytest.approx(by_dividends(v, parts))
+    assert v @ shapley_weights(parts) == pytest.approx(by_orders(v, parts))
+    assert (v @ shapley_weights(parts)).sum() == pytest.approx(v[-1] - v[0])
+    assert v @ shapley_weights(parts, 2) == pytest.approx(by_dividends(v, parts))
 
 
 @pytest.mark.slow
@@ -65,8 +65,8 @@ def test_values_and_pairs_are_those_of_shapiq() -> None:
     v = np.random.default_rng(1).random(2**parts)
     exact = ExactComputer(lambda sets: v[sets.astype(int) @ (1 << np.arange(parts))], n_players=parts)
     values, pairs = exact("SV", 1), exact("SII", 2)
-    assert v @ value_weights(parts) == pytest.approx([values[(i,)] for i in range(parts)])
-    assert v @ pair_weights(parts) == pytest.approx([pairs[pair] for pair in combinations(range(parts), 2)])
+    assert v @ shapley_weights(parts) == pytest.approx([values[(i,)] for i in range(parts)])
+    assert v @ shapley_weights(parts, 2) == pytest.approx([pairs[pair] for pair in combinations(range(parts), 2)])
 
 
 WIDE = {"gnn": ("gat", "gcn", "none"), "fusion": ("late", "early", "multiscale"), "contrast": ("supcon", "off")}
@@ -238,7 +238,7 @@ def test_a_reference_whose_factor_cannot_act_and_raw_auprc_have_no_parts() -> No
 def test_intervals_of_all_parts_hold_together(blocks: int) -> None:
     """Every block has its own effect of each level; 400 studies, standard error .011."""
     rng, held = np.random.default_rng(5), 0
-    weights, there = value_weights(3), np.array([[s >> i & 1 for i in range(3)] for s in range(8)])
+    weights, there = shapley_weights(3), np.array([[s >> i & 1 for i in range(3)] for s in range(8)])
     truth = np.array([0.04, 0.0, -0.01])
     for _ in range(400):
         taste = rng.normal(0, [0.02, 0.005, 0.01], (blocks, 3))

@@ -39,7 +39,7 @@ def noise(rng: np.random.Generator, blocks: int, arms: int, shape: str) -> Diffe
 
 
 def words(d: Differences, *, of_part: bool, margin: float | None = MARGIN) -> list[str]:
-    decided = decide(d, margins=[margin] * d.shape[1])
+    decided = decide(d, d, margins=[margin] * d.shape[1])
     return [word(one, n=len(d), alpha=LEVEL, of_part=of_part) for one in decided]
 
 
@@ -102,7 +102,7 @@ def test_equal_arms_at_seven_blocks_are_called_equal() -> None:
 
 def test_a_loss_that_is_the_same_everywhere_is_decided_for_nine_arms() -> None:
     d = -0.2 + 0.01 * noise(np.random.default_rng(2), 7, 10, "normal")
-    decided = decide(d)
+    decided = decide(d, d, margins=[None] * d.shape[1])
     assert [one.verdict for one in decided] == ["lower"] * 9 and {one.p for one in decided} == {2 / 2**7}
 
 

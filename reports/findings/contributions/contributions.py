@@ -23,9 +23,7 @@ from reports.table.scores import Status
 from reports.words.metrics import DECIMALS, metric_of
 
 MIN_BLOCKS = 2  # that two arms share in two places; one block flips by chance
-_PLACES = {"networks": "network", "exams": "split"}
 _COLUMNS = ["over", "one", "other", "here", "there", "ahead", "behind", "blocks", "beyond"]
-_OWN = ("reference", "arm")
 
 
 @dataclass(frozen=True)
@@ -70,21 +68,17 @@ def reversals(frame: pd.DataFrame, metrics: tuple[str, ...], margin: float | Non
             known = eligible & (blocks >= MIN_BLOCKS)
             seen |= known
             measured = (here, there) if kind == "metrics" else (primary, primary)
-            sizes = [_least(m, margin if m == primary else None) for m in measured]
+            sizes = [margin_of(m, margin if m == primary else None) or 10.0**-DECIMALS for m in measured]
             tables.append(_flips(ahead, behind, blocks, known, sizes).assign(over=kind, here=here, there=there))
-        compared[kind] = int(seen.sum())
+        if seen.any():
+            compared[kind] = int(seen.sum())
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*_COLUMNS, "size"])
     table = table.sort_values("size", ascending=False, kind="stable")
     names = dict(enumerate(roles))
     table = table.assign(first=table[["one", "other"]].min(axis=1), last=table[["one", "other"]].max(axis=1))
     table = table.drop_duplicates(["over", "first", "last"])
     table = table.assign(one=table["one"].map(names), other=table["other"].map(names))
-    compared = {kind: n for kind, n in compared.items() if n}
     return Reversals(table[_COLUMNS].reset_index(drop=True), compared, margin_of(primary, margin))
-
-
-def _least(metric: str, margin: float | None) -> float:
-    return margin_of(metric, margin) or 10.0**-DECIMALS
 
 
 def _kinds(frame: pd.DataFrame, metrics: tuple[str, ...]) -> dict[str, dict[str, pd.DataFrame]]:
@@ -92,8 +86,11 @@ def _kinds(frame: pd.DataFrame, metrics: tuple[str, ...]) -> dict[str, dict[str,
     able = [m for m in metrics if metric_of(m).same_scale]
     if metrics[0] not in able:
         return {}
-    of_places = {kind: _by_place(frame, metrics[0], column) for kind, column in _PLACES.items()}
-    return {**of_places, "metrics": {m: block_means(frame, m) for m in able}}
+    return {
+        "networks": _by_place(frame, metrics[0], "network"),
+        "exams": _by_place(frame, metrics[0], "split"),
+        "metrics": {m: block_means(frame, m) for m in able},
+    }
 
 
 def _by_place(frame: pd.DataFrame, metric: str, column: str) -> dict[str, pd.DataFrame]:
@@ -114,11 +111,10 @@ def _differences(here: pd.DataFrame, there: pd.DataFrame, arms: list[str]) -> tu
     blocks = here.index.intersection(there.index)
     scores = [means.reindex(index=blocks, columns=arms).to_numpy(float) for means in (here, there)]
     finished = np.isfinite(scores[0]) & np.isfinite(scores[1])
-    both = finished[:, :, None] & finished[:, None, :]
-    known = [np.where(finished, values, 0.0) for values in scores]
-    sums = [np.where(both, values[:, :, None] - values[:, None, :], 0.0).sum(axis=0) for values in known]
-    n = both.sum(axis=0)
-    return sums[0] / np.maximum(n, 1), sums[1] / np.maximum(n, 1), n
+    known = [np.where(finished, values, np.nan) for values in scores]
+    ahead, behind = (values[:, :, None] - values[:, None, :] for values in known)
+    n = np.isfinite(ahead).sum(axis=0)
+    return np.nansum(ahead, axis=0) / np.maximum(n, 1), np.nansum(behind, axis=0) / np.maximum(n, 1), n
 
 
 def _flips(
@@ -163,7 +159,7 @@ def shares(frame: pd.DataFrame, reference: str | None, metric: str) -> Shares | 
     metric
         A metric whose values can be averaged over data sets; None is returned for another.
     """
-    own = frame[frame["role"].isin(_OWN) & (frame["metric"] == metric)]
+    own = frame[frame["role"].isin(["reference", "arm"]) & (frame["metric"] == metric)]
     if own.empty or not metric_of(metric).same_scale:
         return None
     wide = cells(own, metric)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from reports.findings.factorial import IDLE
 from reports.statistics.arrays import Values
-from reports.statistics.contributions import pair_weights, value_weights
+from reports.statistics.contributions import shapley_weights
 from reports.statistics.pairs.max_t import simultaneous
 from reports.table.blocks import Dropped, block_means, complete, dropped
 from reports.words.metrics import metric_of
@@ -73,8 +73,9 @@ def worth(frame: pd.DataFrame, levels: pd.DataFrame, reference: str, metric: str
     """
     if reference not in levels.index or not metric_of(metric).same_scale:
         return None
-    out = _levels_out(levels, reference)
-    mixtures = _mixtures(levels, reference, out) if len(out) > 1 else None
+    there = {str(factor): str(level) for factor, level in levels.loc[reference].items()}
+    out = _levels_out(levels, there)
+    mixtures = _mixtures(levels, there, out) if len(out) > 1 else None
     if mixtures is None:
         return None
     used = sorted({arm for arms in mixtures for arm in arms})
@@ -83,35 +84,32 @@ def worth(frame: pd.DataFrame, levels: pd.DataFrame, reference: str, metric: str
     if len(whole) < MIN_BLOCKS:
         return None
     scores = np.column_stack([whole[list(arms)].mean(axis=1) for arms in mixtures])
+    pairs = pd.DataFrame(combinations(out, 2), columns=["one", "other"])
     return Worth(
         metric,
         float(scores[:, -1].mean()),
         float(scores[:, 0].mean()),
-        _parts(scores, _there(levels, reference), out, alpha),
-        _pairs(scores, list(out), alpha),
+        _parts(scores, there, out, alpha),
+        pairs.assign(**_with_interval(scores @ shapley_weights(len(out), 2), alpha)),
         len(whole),
         dropped(means),
     )
 
 
-def _there(levels: pd.DataFrame, reference: str) -> dict[str, str]:
-    """Return the reference's level of each factor."""
-    return {str(factor): str(column[reference]) for factor, column in levels.items()}
-
-
-def _levels_out(levels: pd.DataFrame, reference: str) -> dict[str, tuple[str, ...]]:
-    """Return the levels that stand for a part being out, by factor."""
+def _levels_out(levels: pd.DataFrame, there: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return the levels that stand for a part being out, by factor; ``there`` are those of the reference."""
     out = {}
-    for factor, there in _there(levels, reference).items():
-        others = sorted(set(levels[factor]) - {there, IDLE})
-        if others and there != IDLE:
+    for factor, own in there.items():
+        others = sorted(set(levels[factor]) - {own, IDLE})
+        if others and own != IDLE:
             out[factor] = tuple(level for level in others if level in OUT) or tuple(others)
     return out
 
 
-def _mixtures(levels: pd.DataFrame, reference: str, out: dict[str, tuple[str, ...]]) -> list[tuple[str, ...]] | None:
+def _mixtures(
+    levels: pd.DataFrame, there: dict[str, str], out: dict[str, tuple[str, ...]]
+) -> list[tuple[str, ...]] | None:
     """Return for every subset of parts, as a bit mask, the arms that have just these; None where one was not run."""
-    there = _there(levels, reference)
     mixtures = []
     for subset in range(2 ** len(out)):
         choices = [(there[f],) if subset >> i & 1 else others for i, (f, others) in enumerate(out.items())]
@@ -130,7 +128,7 @@ def _arm(levels: pd.DataFrame, point: dict[str, str]) -> str | None:
 
 def _parts(scores: Values, there: dict[str, str], out: dict[str, tuple[str, ...]], alpha: float) -> pd.DataFrame:
     last = scores.shape[1] - 1
-    by_block = np.column_stack([scores @ value_weights(len(out)), scores[:, last] - scores[:, 0]])
+    by_block = np.column_stack([scores @ shapley_weights(len(out)), scores[:, last] - scores[:, 0]])
     means = scores.mean(axis=0)
     table = pd.DataFrame(
         {
@@ -145,11 +143,6 @@ def _parts(scores: Values, there: dict[str, str], out: dict[str, tuple[str, ...]
     table = table.assign(leave_one_out=[*first, np.nan], add_one_in=[*final, np.nan])
     order = np.argsort(-table["value"].to_numpy()[:-1], kind="stable")
     return table.iloc[[*order, len(out)]].reset_index(drop=True)
-
-
-def _pairs(scores: Values, factors: list[str], alpha: float) -> pd.DataFrame:
-    names = pd.DataFrame(combinations(factors, 2), columns=["one", "other"])
-    return names.assign(**_with_interval(scores @ pair_weights(len(factors)), alpha))
 
 
 def _with_interval(by_block: Values, alpha: float) -> dict[str, Values]:

@@ -75,7 +75,12 @@ def _degree(a: Analysis) -> pd.DataFrame:
 def _ranks(a: Analysis, pooled: str) -> tuple[pd.DataFrame, int, tuple[str, ...]]:
     if not {pooled, WITHIN_TF} <= set(a.metrics):
         return pd.DataFrame(), 0, ()
-    of_sets = {metric: _data_sets(a, metric) for metric in (pooled, WITHIN_TF)}
+    # an incomplete mean is -inf, so that it survives averaging; a missing one would fall out of the pivot
+    rows = a.scores.fillna({"mean": -np.inf})
+    of_sets = {
+        metric: rows[rows["metric"] == metric].pivot_table(index=["block", "dataset"], columns="arm", values="mean")
+        for metric in (pooled, WITHIN_TF)
+    }
     common = of_sets[pooled].index.intersection(of_sets[WITHIN_TF].index)  # within TFs some data sets define nothing
     both = {metric: of_blocks(wide.loc[common], metric) for metric, wide in of_sets.items()}
     measured = [arm for arm in a.arms if all(arm in means for means in both.values())]
@@ -90,12 +95,6 @@ def _ranks(a: Analysis, pooled: str) -> tuple[pd.DataFrame, int, tuple[str, ...]
         columns["pooled_mean"] *= np.nan
     table = pd.DataFrame(columns).rename_axis("arm").reset_index()
     return table.sort_values("pooled_rank", kind="stable", ignore_index=True), len(both[pooled]), left_out
-
-
-def _data_sets(a: Analysis, metric: str) -> pd.DataFrame:
-    # an incomplete mean is -inf, so that it survives averaging; a missing one would fall out of the pivot
-    rows = a.scores[a.scores["metric"] == metric].fillna({"mean": -np.inf})
-    return rows.pivot_table(index=["block", "dataset"], columns="arm", values="mean", aggfunc="mean")
 
 
 def _best(ranks: pd.DataFrame, column: str) -> list[str]:

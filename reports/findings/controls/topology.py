@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from reports.findings.controls.audit import is_control
+from reports.findings.controls.within import over_repeats
 from reports.findings.results import Analysis, Paired
-from reports.statistics.pairs.differences import Effect, effect, mean_interval
+from reports.statistics.pairs.differences import Effect, effect
+from reports.statistics.pairs.signed import Exams
 from reports.statistics.stacking import measured, stack
-from reports.words.metrics import DECIMALS, metric_of
+from reports.words.metrics import metric_of
 
 TOPOLOGY, NOISE = "topology", "noise"
+_PAIR = ["part", "fold", "tf", "target", "label"]
 Predicted = Callable[[str, str], Mapping[int, pd.DataFrame]]
 
 
@@ -77,27 +80,23 @@ def _of_dataset(
     tables = [predicted(str(arm), dataset) for arm in (arms[TOPOLOGY], reference, arms[NOISE])]
     rows: list[dict[str, object]] = []
     for repeat in sorted(set.intersection(*map(set, tables))):
-        alone, full, noise = (_in_order(table[repeat]) for table in tables)
-        if not (alone["part"] == "validation").any() or not all(_same_pairs(alone, other) for other in (full, noise)):
+        ordered = [table[repeat].sort_values(_PAIR[:4], kind="stable", ignore_index=True) for table in tables]
+        alone, full, noise = ordered
+        same = alone[_PAIR].equals(full[_PAIR]) and alone[_PAIR].equals(noise[_PAIR])
+        if not (alone["part"] == "validation").any() or not same:
             continue
-        values = {
-            "alone": _scored(alone, alone["score"][alone["part"] == "test"].to_numpy()),
-            "with_reference": _scored(alone, _stacked(alone, full)),
-            "with_noise": _scored(alone, _stacked(alone, noise)),
+        test = alone[alone["part"] == "test"]
+        scores = {
+            "alone": test["score"].to_numpy(),
+            "with_reference": _stacked(alone, full),
+            "with_noise": _stacked(alone, noise),
         }
+        labels, tfs = test["label"].to_numpy(), test["tf"].to_numpy()
+        values = {name: measured(of, labels, tfs) for name, of in scores.items()}
         for metric in values["alone"]:
             numbers = {name: of[metric] for name, of in values.items()}
             rows.append({"dataset": dataset, "repeat": repeat, "metric": metric, **numbers})
     return rows
-
-
-def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    return table.sort_values(["part", "fold", "tf", "target"], kind="stable", ignore_index=True)
-
-
-def _same_pairs(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    columns = ["part", "fold", "tf", "target", "label"]
-    return one[columns].equals(other[columns])
 
 
 def _stacked(alone: pd.DataFrame, arm: pd.DataFrame) -> np.ndarray:
@@ -111,37 +110,18 @@ def _stacked(alone: pd.DataFrame, arm: pd.DataFrame) -> np.ndarray:
     return scores[~validation]
 
 
-def _scored(table: pd.DataFrame, scores: np.ndarray) -> dict[str, float]:
-    test = table[table["part"] == "test"]
-    return measured(scores, test["label"].to_numpy(), test["tf"].to_numpy())
-
-
 def _gains(a: Analysis, scores: pd.DataFrame) -> tuple[Paired, ...]:
     of_sets = {(g.dataset, g.metric): g for g in a.gains}  # block, and what shared edges add to the variance
     gains = []
     for (dataset, metric), rows in scores.groupby(["dataset", "metric"], sort=False):
         known = of_sets.get((str(dataset), str(metric)))
-        d = np.round((rows["with_reference"] - rows["with_noise"]).to_numpy(), DECIMALS)
+        d = (rows["with_reference"] - rows["with_noise"]).to_numpy()
         if known is None or not np.isfinite(d).all():
             continue
-        size, ratio = effect(d, 1 - a.alpha), known.ratio
-        low, high = mean_interval(d, 1 - a.alpha, ratio=ratio or 0.0)
-        gains.append(
-            Paired(
-                str(metric),
-                str(dataset),
-                known.block,
-                f"{TOPOLOGY} + {a.reference}",
-                f"{TOPOLOGY} + {NOISE}",
-                size.n,
-                size.mean,
-                low,
-                high,
-                size.superior,
-                ratio=ratio,
-                uncorrected=known.uncorrected,
-            )
-        )
+        arms = f"{TOPOLOGY} + {a.reference}", f"{TOPOLOGY} + {NOISE}"
+        exam = Exams(known.ratio, known.uncorrected)
+        gain = over_repeats(d, str(metric), (known.block, str(dataset)), arms, 1 - a.alpha, exam)
+        gains.append(replace(gain, test=None))  # the page shows no p of it
     return tuple(gains)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from reports.findings.results import Paired
 from reports.statistics.arrays import Values
 from reports.statistics.multiplicity import holm_of
 from reports.statistics.pairs.differences import effect, mean_interval
-from reports.statistics.pairs.signed import Exams, resampled_t
+from reports.statistics.pairs.signed import Exams, exams, resampled_t
 from reports.table.blocks import cells, ordered_arms
 from reports.words.metrics import DECIMALS
 
@@ -33,42 +34,52 @@ def controlled(control: str, reference: str) -> str:
     return ""
 
 
-def feature_gains(
-    frame: pd.DataFrame, metric: str, reference: str, exams_of: Mapping[str, Exams], *, alpha: float
-) -> list[Paired]:
-    """Return, on every data set, an arm minus the same arm on other features of genes: what its file is worth."""
-    roles, wide = ordered_arms(frame), cells(frame, metric)
-    pairs = [(controlled(arm, reference), arm) for arm, role in roles.items() if role == "control"]
-    out = []
-    for (block, dataset), rows in wide.groupby(level=["block", "dataset"]):
-        where, exam = (str(block), str(dataset)), exams_of[str(dataset)]
-        known, scores = [pair for pair in pairs if set(pair) <= set(wide)], _by_arm(rows)
-        out += [replace(_pair(scores, metric, where, pair, 1 - alpha, exam), test=None) for pair in known]
-    return out
+def within_data_sets(
+    frame: pd.DataFrame, metrics: Sequence[str], reference: str | None, alpha: float
+) -> tuple[tuple[Paired, ...], tuple[Paired, ...], tuple[Paired, ...]]:
+    """Compare arms on every data set alone, metric by metric; nothing without a reference.
 
-
-def gains(
-    frame: pd.DataFrame, metric: str, reference: str, exams_of: Mapping[str, Exams], *, alpha: float
-) -> list[Paired]:
-    """Return the reference arm's gain over the strongest control, on every data set.
-
-    Strongest is the control with the highest mean over the repeats it finished on that data set and metric; choosing
-    it after the fact favours the control, never the model. A p would not know of that choice, so none is given.
-    Where the strongest control lacks a repeat, or any control lacks all of them, there is a note in place of a
-    number: the controls that are left might be the weaker ones. Controls of features of genes do not count: they may
-    read expression. ``exams_of`` is that of :func:`reports.statistics.pairs.signed.exams`.
+    Returns
+    -------
+    gains
+        The reference arm minus the strongest control: that with the highest mean over the repeats it finished on that
+        data set and metric; choosing it after the fact favours the control, never the model. A p would not know of
+        that choice, so none is given. Where the strongest control lacks a repeat, or any control lacks all of them,
+        there is a note in place of a number: the controls that are left might be the weaker ones. Controls of features
+        of genes do not count: they may read expression.
+    feature_gains
+        An arm minus the same arm on other features of genes: what its file is worth. No p either.
+    paired
+        Knocked-out arm minus reference, with at least two paired repeats. The tests of one data set and metric are
+        corrected together (Holm).
     """
-    roles, wide = ordered_arms(frame), cells(frame, metric)
-    controls = [arm for arm, role in roles.items() if role == "control" and not controlled(arm, reference)]
-    if reference not in wide or not set(controls) & set(wide):
-        return []
-    out = []
-    for (block, dataset), rows in wide.reindex(columns=[reference, *controls]).groupby(level=["block", "dataset"]):
-        where = (str(block), str(dataset))
-        arms = (reference, _strongest(rows[controls]))
-        pair = _pair(_by_arm(rows), metric, where, arms, 1 - alpha, exams_of[str(dataset)])
-        out.append(replace(pair, test=None))
-    return out
+    if reference is None:
+        return (), (), ()
+    gained: list[Paired] = []
+    featured: list[Paired] = []
+    paired: list[Paired] = []
+    roles, exams_of = ordered_arms(frame), exams(frame)
+    bases = {arm: controlled(arm, reference) for arm, role in roles.items() if role == "control"}
+    controls = [arm for arm, base in bases.items() if not base]
+    for metric in (one for one in metrics if one in set(frame["metric"])):
+        wide = cells(frame, metric)
+        measured, others = set(wide), [arm for arm in map(str, wide) if roles[arm] in ("arm", "baseline")]
+        for (block, dataset), rows in wide.reindex(columns=[*roles]).groupby(level=["block", "dataset"]):
+            scores = dict(zip(map(str, rows), rows.to_numpy(float).T, strict=True))
+            where, exam = (str(block), str(dataset)), exams_of[str(dataset)]
+            pair = partial(_pair, scores, metric, where, level=1 - alpha, exam=exam)
+            own = [(base, arm) for arm, base in bases.items() if {arm, base} <= measured]
+            featured += [replace(pair(arms), test=None) for arms in own]
+            if reference not in measured:
+                continue
+            if measured & set(controls):
+                gained.append(replace(pair((reference, _strongest(rows[controls]))), test=None))
+            tried = [arm for arm in others if not np.isnan([scores[arm], scores[reference]]).all()]
+            pairs = [pair((arm, reference)) for arm in tried]
+            adjusted = holm_of([one.test.p if one.test else None for one in pairs])
+            corrected = [replace(one, p_holm=p) for one, p in zip(pairs, adjusted, strict=True)]
+            paired += [one for one in corrected if one.repeats >= 2 or one.note]
+    return tuple(gained), tuple(featured), tuple(paired)
 
 
 def _strongest(rows: pd.DataFrame) -> str:
@@ -79,36 +90,8 @@ def _strongest(rows: pd.DataFrame) -> str:
     return max(map(str, rows), key=lambda arm: (means[arm], finished[arm].isna().any()))
 
 
-def paired_differences(
-    frame: pd.DataFrame, metric: str, reference: str, exams_of: Mapping[str, Exams], *, alpha: float
-) -> list[Paired]:
-    """Return knocked-out arm minus reference on every data set with at least two paired repeats.
-
-    The tests of one data set and metric are corrected together (Holm).
-    """
-    roles, wide = ordered_arms(frame), cells(frame, metric)
-    if reference not in wide:
-        return []
-    others = [arm for arm in map(str, wide) if roles[arm] in ("arm", "baseline")]
-    out = []
-    for (block, dataset), rows in wide.groupby(level=["block", "dataset"]):
-        where = (str(block), str(dataset))
-        known, scores = exams_of[str(dataset)], _by_arm(rows)
-        tried = [arm for arm in others if not np.isnan([scores[arm], scores[reference]]).all()]
-        pairs = [_pair(scores, metric, where, (arm, reference), 1 - alpha, known) for arm in tried]
-        adjusted = holm_of([pair.test.p if pair.test else None for pair in pairs])
-        corrected = [replace(pair, p_holm=p) for pair, p in zip(pairs, adjusted, strict=True)]
-        out += [pair for pair in corrected if pair.repeats >= 2 or pair.note]
-    return out
-
-
-def _by_arm(rows: pd.DataFrame) -> dict[str, Values]:
-    """Return what every arm scored on one data set, ``[repeats]``."""
-    return dict(zip(map(str, rows), rows.to_numpy(float).T, strict=True))
-
-
 def _pair(
-    by_arm: dict[str, Values],
+    by_arm: Mapping[str, Values],
     metric: str,
     where: tuple[str, str],
     arms: tuple[str, str],
@@ -116,7 +99,6 @@ def _pair(
     exam: Exams,
 ) -> Paired:
     arm, against = arms
-    block, dataset = where
     scores = np.column_stack([by_arm[arm], by_arm[against]])
     scores = scores[~np.isnan(scores).all(axis=1)]
     trouble = _trouble(scores[:, 0], arm) or _trouble(scores[:, 1], against)
@@ -124,10 +106,17 @@ def _pair(
         trouble = f"neither {arm} nor {against} was run"
     if trouble:
         nan = float("nan")
-        return Paired(metric, dataset, block, arm, against, 0, nan, nan, nan, nan, trouble)
-    d = np.round(scores[:, 0] - scores[:, 1], DECIMALS)
+        return Paired(metric, where[1], where[0], arm, against, 0, nan, nan, nan, nan, trouble)
+    return over_repeats(scores[:, 0] - scores[:, 1], metric, where, arms, level, exam)
+
+
+def over_repeats(
+    difference: Values, metric: str, where: tuple[str, str], arms: tuple[str, str], level: float, exam: Exams
+) -> Paired:
+    """Size the differences of two arms, ``[repeats]``, on the block and data set ``where``, and test them."""
+    d, (block, dataset) = np.round(difference, DECIMALS), where
     size = effect(d, level)
-    plain = Paired(metric, dataset, block, arm, against, size.n, size.mean, size.low, size.high, size.superior)
+    plain = Paired(metric, dataset, block, *arms, size.n, size.mean, size.low, size.high, size.superior)
     if exam.ratio is None:
         return replace(plain, uncorrected=exam.why)
     low, high = mean_interval(d, level, ratio=exam.ratio)

@@ -158,7 +158,7 @@ def _untested(a: Analysis) -> str:
 
 
 def _equality(a: Analysis) -> str:
-    margins = sorted({c.margin for c in a.conclusions if c.finding.decision.equivalence is not None and c.margin})
+    margins = sorted({c.margin for c in a.conclusions if c.finding.decision.p_equal is not None and c.margin})
     if not margins:
         return ""
     text = f"Whether an arm is not worse, or equal, was judged with a margin of {margins[0]:g} by one-sided t tests "

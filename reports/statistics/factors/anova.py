@@ -6,12 +6,12 @@ Literature: [1] Greenhouse & Geisser 1959, for contrasts that do not all vary al
 from __future__ import annotations
 
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.linalg import helmert
 
 from reports.statistics.arrays import Values
 from reports.statistics.multiplicity import holm
@@ -40,7 +40,8 @@ def effect_columns(
         For each effect ``[arms, degrees of freedom]``. Where every combination of levels is there once, the
         columns of all effects are orthogonal, and those of one effect equally long.
     """
-    alone = {f: _helmert(len(names))[pd.Index(names).get_indexer(pd.Index(design[f]))] for f, names in factors.items()}
+    # orthonormal contrasts of the levels of each factor
+    alone = {f: helmert(len(names)).T[pd.Index(names).get_indexer(pd.Index(design[f]))] for f, names in factors.items()}
     out: dict[Acting, NDArray[np.float64]] = {}
     for size in range(1, (most or len(factors)) + 1):
         for effect in combinations(factors, size):
@@ -54,22 +55,6 @@ def effect_columns(
 def named(effect: Acting) -> str:
     """Write an effect as reports print it."""
     return " × ".join(effect)
-
-
-def _helmert(n: int) -> NDArray[np.float64]:
-    """Return ``n - 1`` orthonormal contrasts of ``n`` levels, ``[levels, contrasts]``."""
-    rows = [[1.0] * i + [-float(i)] + [0.0] * (n - i - 1) for i in range(1, n)]
-    return np.array([np.array(row) / np.linalg.norm(row) for row in rows]).T
-
-
-class _Test(NamedTuple):
-    df: int
-    df_error: int
-    f: float
-    p_uncorrected: float
-    epsilon: float
-    p: float
-    partial_eta2: float
 
 
 def rm_anova(means: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple[str, ...]]) -> pd.DataFrame:
@@ -87,42 +72,42 @@ def rm_anova(means: pd.DataFrame, design: pd.DataFrame, factors: dict[str, tuple
     values = means[design.index].to_numpy(float)
     effects = effect_columns(design, factors).items()
     table = pd.DataFrame(
-        [{"effect": named(effect), **_test(values @ columns)._asdict()} for effect, columns in effects]
+        [(named(effect), *_test(values @ columns)) for effect, columns in effects],
+        columns=["effect", "df", "df_error", "f", "p_uncorrected", "epsilon", "p", "partial_eta2"],
     )
     return table.assign(p_holm=holm(table["p"].to_numpy()))
 
 
-def _test(scores: Values) -> _Test:
-    """Ask whether the contrasts of one effect, ``[blocks, contrasts]``, are zero on average over blocks."""
+def _test(scores: Values) -> tuple[int, int, float, float, float, float, float]:
+    """Ask whether the contrasts of one effect, ``[blocks, contrasts]``, are zero on average over blocks.
+
+    Returns degrees of freedom of the effect and of its error, F, p, epsilon, p after [1], and partial eta squared.
+    """
     scores = np.where(np.abs(scores) < 10.0**-DECIMALS, 0.0, scores)  # the last bits of equal arms differ
     n, df = scores.shape
     mean = scores.mean(axis=0)
     between, within = n * float(mean @ mean), float(((scores - mean) ** 2).sum())
     df_error = df * (n - 1)
     if between == 0.0:
-        return _Test(df, df_error, 0.0, 1.0, 1.0, 1.0, 0.0)
+        return df, df_error, 0.0, 1.0, 1.0, 1.0, 0.0
     if within / df_error < 10.0 ** (-2 * DECIMALS):
         # blocks that all agree to the last digit leave no error to judge by: what is left is how rarely signs agree
         p = 2.0 ** (1 - n)
-        return _Test(df, df_error, np.inf, p, 1.0, p, 1.0)
+        return df, df_error, np.inf, p, 1.0, p, 1.0
     f = between / df / (within / df_error)
-    epsilon = _epsilon(scores)
-    p, corrected = float(stats.f.sf(f, df, df_error)), float(stats.f.sf(f, epsilon * df, epsilon * df_error))
-    return _Test(df, df_error, f, p, epsilon, corrected, between / (between + within))
-
-
-def _epsilon(scores: Values) -> float:
-    """Return Greenhouse and Geisser's epsilon: 1 where all contrasts of an effect vary alike, less otherwise."""
+    # Greenhouse and Geisser's epsilon: 1 where all contrasts of an effect vary alike, less otherwise
     covariance = np.atleast_2d(np.cov(scores, rowvar=False))
-    size = len(covariance) * float((covariance**2).sum())
-    return float(np.trace(covariance) ** 2 / size) if size > 0 else 1.0
+    size = df * float((covariance**2).sum())
+    epsilon = float(np.trace(covariance) ** 2 / size) if size > 0 else 1.0
+    p, corrected = float(stats.f.sf(f, df, df_error)), float(stats.f.sf(f, epsilon * df, epsilon * df_error))
+    return df, df_error, f, p, epsilon, corrected, between / (between + within)
 
 
-def marginal_means(block_means: pd.DataFrame, design: pd.DataFrame, most: int = 2) -> pd.DataFrame:
+def marginal_means(block_means: pd.DataFrame, design: pd.DataFrame) -> pd.DataFrame:
     """Average the arms that share a level, or the levels of two factors."""
     of_arm = block_means[design.index].mean().rename("mean")
     out = []
-    for effect in effect_columns(design, {str(f): tuple(sorted(design[f].unique())) for f in design}, most):
+    for effect in effect_columns(design, {str(f): tuple(sorted(design[f].unique())) for f in design}, most=2):
         by = design.join(of_arm).groupby(list(effect))["mean"].mean()
         for level, mean in by.items():
             name = ", ".join(level) if isinstance(level, tuple) else str(level)

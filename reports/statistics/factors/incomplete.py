@@ -26,32 +26,17 @@ _DRAWN = 10_000  # patterns beyond, the observed one among them
 _NOTHING = 1e-8  # a column shorter than this is what rounding leaves of zero
 
 
-@dataclass(frozen=True)
-class Flipped:
-    """The test of one effect: its degrees of freedom that the design can tell apart, and blocks that bear on it."""
+def _flipped(y: Values, block: NDArray[np.intp], effect: Values, rest: Values) -> tuple[int, int, float]:
+    """Test the contrasts of one effect given the rest, ``[rows, contrasts]`` each.
 
-    df: int
-    blocks: int
-    p: float
-
-
-def flipped(y: Values, block: NDArray[np.intp], effect: Values, rest: Values) -> Flipped:
-    """Test one effect given the rest; ``df`` is 0 where the design cannot tell them apart.
-
-    Parameters
-    ----------
-    y
-        Block means, ``[rows]``.
-    block
-        Which block each row belongs to, counted from 0.
-    effect, rest
-        Contrasts of the effect and of what it must be told from, ``[rows, contrasts]``.
+    Returns the degrees of freedom that the design can tell apart, 0 where it can none; the blocks that bear on the
+    effect; and p.
     """
     others = basis(within(rest, block))
     own = within(effect, block)
     own = basis(own - others @ (others.T @ own))
     if not own.shape[1]:
-        return Flipped(0, 0, 1.0)
+        return 0, 0, 1.0
     centred = within(y[:, None], block)[:, 0]
     residual = centred - others @ (others.T @ centred)
     residual[np.abs(residual) < 10.0**-DECIMALS] = 0.0  # the last bits of equal arms differ
@@ -63,7 +48,7 @@ def flipped(y: Values, block: NDArray[np.intp], effect: Values, rest: Values) ->
     sizes = _sizes(signs @ scores, np.einsum("fb,bqp->fqp", signs, leaks))
     observed = float((scores.sum(axis=0) ** 2).sum())
     reached = int((sizes >= observed * (1 - 1e-9)).sum())
-    return Flipped(own.shape[1], len(bears), reached / len(signs))
+    return own.shape[1], len(bears), reached / len(signs)
 
 
 def smallest(blocks: int, effects: int) -> float:
@@ -142,10 +127,9 @@ def flip_tests(rows: Rows) -> pd.DataFrame:
     """
     out = []
     for effect, columns in rows.effects.items():
-        test = flipped(rows.y, rows.block, columns, rows.rest(effect))
-        row = {"effect": named(effect), "df": test.df, "df_all": columns.shape[1], "blocks": test.blocks, "p": test.p}
-        out.append(row)
-    table = pd.DataFrame(out)
+        df, blocks, p = _flipped(rows.y, rows.block, columns, rows.rest(effect))
+        out.append((named(effect), df, columns.shape[1], blocks, p))
+    table = pd.DataFrame(out, columns=["effect", "df", "df_all", "blocks", "p"])
     table = table[table["df"] > 0].reset_index(drop=True)
     return table.assign(p_holm=holm(table["p"].to_numpy()))
 

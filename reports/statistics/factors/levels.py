@@ -18,10 +18,8 @@ def marginal_contrasts(
 
     Parameters
     ----------
-    means
-        Block means ``[blocks, arms]`` without a gap; every combination of levels is one arm.
-    design, factors
-        As for :func:`reports.statistics.factors.anova.effect_columns`.
+    means, design, factors
+        As for :func:`reports.statistics.factors.anova.rm_anova`.
     alpha
         What all intervals may err by together.
 
@@ -58,10 +56,8 @@ def simple_effects(
 
     Parameters
     ----------
-    means
-        Block means ``[blocks, arms]`` without a gap; every combination of levels is one arm.
-    design, factors
-        As for :func:`reports.statistics.factors.anova.effect_columns`; further factors are averaged over.
+    means, design, factors
+        As for :func:`reports.statistics.factors.anova.rm_anova`; further factors are averaged over.
     pairs
         The two-factor interactions that were found.
     base
@@ -74,37 +70,23 @@ def simple_effects(
     pandas.DataFrame
         A row per comparison; ``p`` is adjusted, and NaN with fewer than six blocks.
     """
-    families = [family for pair in pairs for family in (pair, pair[::-1])]
-    rows = [_family(means, design, factors, factor, at, base.get(factor), level) for factor, at in families]
-    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
-
-
-def _family(
-    means: pd.DataFrame,
-    design: pd.DataFrame,
-    factors: dict[str, tuple[str, ...]],
-    factor: str,
-    at: str,
-    base: str | None,
-    level: float,
-) -> pd.DataFrame:
-    compared = [(one, other, inside) for inside in factors[at] for one, other in _compared(factors[factor], base)]
-    differences = np.stack(
-        [
-            _mean(means, design, {factor: one, at: inside}) - _mean(means, design, {factor: other, at: inside})
-            for one, other, inside in compared
-        ],
-        axis=1,
-    )
-    rows = pd.DataFrame(compared, columns=["level", "against", "at_level"]).assign(factor=factor, at_factor=at)
-    mean, low, high = simultaneous(differences, 1 - level)
-    p = step_down(differences) if len(differences) >= MIN_FLIPPED else np.nan
-    rows = rows.assign(blocks=len(differences), mean_difference=mean, low=low, high=high, p=p)
-    return rows[["factor", "level", "against", "at_factor", "at_level", *rows.columns[5:]]]
-
-
-def _compared(levels: tuple[str, ...], base: str | None) -> list[tuple[str, str]]:
-    return list(combinations(levels, 2)) if base is None else [(one, base) for one in levels if one != base]
+    tables = []
+    for factor, at in (family for pair in pairs for family in (pair, pair[::-1])):
+        levels, against = factors[factor], base.get(factor)
+        two = list(combinations(levels, 2)) if against is None else [(one, against) for one in levels if one != against]
+        compared = [(factor, one, other, at, inside) for inside in factors[at] for one, other in two]
+        differences = np.stack(
+            [
+                _mean(means, design, {factor: one, at: inside}) - _mean(means, design, {factor: other, at: inside})
+                for _, one, other, _, inside in compared
+            ],
+            axis=1,
+        )
+        mean, low, high = simultaneous(differences, 1 - level)
+        p = step_down(differences) if len(differences) >= MIN_FLIPPED else np.nan
+        table = pd.DataFrame(compared, columns=["factor", "level", "against", "at_factor", "at_level"])
+        tables.append(table.assign(blocks=len(differences), mean_difference=mean, low=low, high=high, p=p))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def _mean(means: pd.DataFrame, design: pd.DataFrame, where: dict[str, str]) -> np.ndarray:

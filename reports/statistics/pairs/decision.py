@@ -27,13 +27,12 @@ Verdict = Literal["higher", "lower", "not established", "not tested", "described
 
 @dataclass(frozen=True)
 class Equivalence:
-    """How surely an arm lies within ``margin`` of another [1], and how surely not below it [2]; p over ``n`` blocks.
+    """How surely an arm lies within a margin of another [1], and how surely not below it [2]; p over ``n`` blocks.
 
     Not adjusted for other comparisons, and not bounded by the signs of blocks: see :func:`adjusted`.
     """
 
     n: int
-    margin: float
     p_equal: float
     p_not_worse: float
 
@@ -69,9 +68,9 @@ def equivalence(difference: Values, margin: float) -> Equivalence:
     if not margin > 0:
         raise ValueError(f"the margin must be above 0, got {margin}")
     if np.ptp(d) == 0:
-        return Equivalence(len(d), margin, float(abs(d[0]) >= margin), float(d[0] <= -margin))
+        return Equivalence(len(d), float(abs(d[0]) >= margin), float(d[0] <= -margin))
     p, above_lower, _ = ttost_paired(d, np.zeros_like(d), -margin, margin)
-    return Equivalence(len(d), margin, float(p), float(above_lower[1]))
+    return Equivalence(len(d), float(p), float(above_lower[1]))
 
 
 def adjusted(family: list[tuple[float, int] | None]) -> list[float | None]:
@@ -97,22 +96,12 @@ class Decision:
     verdict: Verdict
     p: float | None = None
     p_failures: float | None = None
-    equivalence: Equivalence | None = None
     p_equal: float | None = None
     p_not_worse: float | None = None
 
-    @property
-    def p_weaker(self) -> float | None:
-        """The larger adjusted p of both passes: a verdict rests on the two, so no star or sentence says less."""
-        return None if self.p is None else max(self.p, self.p if self.p_failures is None else self.p_failures)
-
 
 def decide(
-    differences: Values,
-    with_failures: Values | None = None,
-    *,
-    margins: Sequence[float | None] | None = None,
-    alpha: float = 0.05,
+    differences: Values, with_failures: Values, *, margins: Sequence[float | None], alpha: float = 0.05
 ) -> list[Decision]:
     """Decide a family of comparisons.
 
@@ -121,24 +110,19 @@ def decide(
     differences
         Arm minus the other, ``[blocks, comparisons]``; NaN where a comparison lacks a block.
     with_failures
-        The same with failed cells as losses as large as any; None where no cell failed.
+        The same with failed cells as losses as large as any.
     margins
         Per comparison the largest difference that does not matter; None where equality is not asked.
     alpha
         Level of the family.
     """
-    m = differences.shape[1]
-    p = _tested(differences)
-    second = p if with_failures is None else _tested(with_failures)
-    equal = [_equivalence(d, margin) for d, margin in zip(differences.T, margins or [None] * m, strict=True)]
+    p, second = _tested(differences), _tested(with_failures)
+    equal = [_equivalence(d, margin) for d, margin in zip(differences.T, margins, strict=True)]
     p_equal = adjusted([None if e is None else (e.p_equal, e.n) for e in equal])
     p_not_worse = adjusted([None if e is None else (e.p_not_worse, e.n) for e in equal])
-    leans = _leans(differences), _leans(differences if with_failures is None else with_failures)
-    out = []
-    for j in range(m):
-        verdict = _verdict((p[j], second[j]), (leans[0][j], leans[1][j]), alpha)
-        out.append(Decision(verdict, p[j], second[j], equal[j], p_equal[j], p_not_worse[j]))
-    return out
+    lean, second_lean = (np.sign(np.nansum(d, axis=0)) for d in (differences, with_failures))
+    verdicts = [_verdict(*one, alpha) for one in zip(p, second, lean, second_lean, strict=True)]
+    return [Decision(*one) for one in zip(verdicts, p, second, p_equal, p_not_worse, strict=True)]
 
 
 def _tested(differences: Values) -> list[float | None]:
@@ -156,13 +140,9 @@ def _equivalence(difference: Values, margin: float | None) -> Equivalence | None
     return None if margin is None or len(d) < MIN_TOST else equivalence(d, margin)
 
 
-def _leans(differences: Values) -> Values:
-    return np.asarray(np.sign(np.nansum(differences, axis=0)))
-
-
-def _verdict(p: tuple[float | None, float | None], lean: tuple[float, float], alpha: float) -> Verdict:
-    if p[0] is None:
+def _verdict(p: float | None, second: float | None, lean: float, second_lean: float, alpha: float) -> Verdict:
+    if p is None:
         return "not tested"
-    if p[1] is None or max(p[0], p[1]) >= alpha or lean[0] * lean[1] <= 0:
+    if second is None or max(p, second) >= alpha or lean * second_lean <= 0:
         return "not established"
-    return "higher" if lean[0] > 0 else "lower"
+    return "higher" if lean > 0 else "lower"

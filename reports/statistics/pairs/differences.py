@@ -5,7 +5,7 @@ Literature: [1] Hodges & Lehmann 1963; [2] Kerby 2014 (rank-biserial).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
@@ -53,12 +53,6 @@ def mean_interval(difference: Values, level: float = 0.95, *, ratio: float = 0.0
     error = d.std(ddof=1) * np.sqrt(1 / len(d) + ratio)
     half = float(stats.t.ppf(0.5 + level / 2, len(d) - 1) * error)
     return float(d.mean()) - half, float(d.mean()) + half
-
-
-def only_wins(size: Effect) -> Effect:
-    """Keep of an effect what needs no common scale of the data sets: on how many blocks the arm is ahead."""
-    no = float("nan")
-    return replace(size, mean=no, low=no, high=no, hodges_lehmann=no, rank_biserial=no, cohens_d=no)
 
 
 def effect(difference: Values, level: float = 0.95) -> Effect:

@@ -62,7 +62,7 @@ def step_down(differences: Values) -> Values:
     """
     observed = _t(differences, np.ones((1, len(differences))), slack=_SLACK)[0]
     order = np.argsort(-observed, kind="stable")
-    reached, patterns = np.zeros(len(order)), _patterns(len(differences))
+    reached, patterns = np.zeros(len(order)), sign_patterns(len(differences), EXACT_BLOCKS, DRAWN)
     for start in range(0, len(patterns), _CHUNK):
         flipped = _t(differences, patterns[start : start + _CHUNK])[:, order]
         largest = np.maximum.accumulate(flipped[:, ::-1], axis=1)[:, ::-1]  # of this comparison and all weaker ones
@@ -104,7 +104,7 @@ def _errors(differences: Values) -> Values:
 
 def _flipped(d: Values, alpha: float) -> Values:
     """Return the half widths of comparisons that all have the blocks for flipping signs."""
-    centred, patterns = d - np.nanmean(d, axis=0), _patterns(len(d))
+    centred, patterns = d - np.nanmean(d, axis=0), sign_patterns(len(d), EXACT_BLOCKS, DRAWN)
     # what the mean of equal differences leaves in their last bits is no spread
     centred[np.abs(centred) <= _SLACK * np.nanmax(np.abs(d), axis=0)] = 0.0
     largest = np.concatenate(
@@ -120,19 +120,10 @@ def _flipped(d: Values, alpha: float) -> Values:
 def simultaneous(differences: Values, alpha: float = 0.05) -> tuple[Values, Values, Values]:
     """Return the mean of every comparison, and both ends of its simultaneous interval, each ``[comparisons]``.
 
-    Parameters
-    ----------
-    differences
-        As in :func:`half_widths`, without a gap.
-    alpha
-        As in :func:`half_widths`.
+    ``differences`` and ``alpha`` are those of :func:`half_widths`, without a gap.
     """
     mean, half = differences.mean(axis=0), half_widths(differences, alpha)
     return mean, mean - half, mean + half
-
-
-def _patterns(blocks: int) -> Values:
-    return sign_patterns(blocks, EXACT_BLOCKS, DRAWN)
 
 
 def _t(differences: Values, signs: Values, *, slack: float = 0.0) -> Values:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -124,19 +125,18 @@ def power(differences: pd.Series, difference: float, *, alpha: float = 0.05, com
     n, repeats = len(means), int(by_set.size().min()) if len(differences) else 0
     if n < 2:
         return None
-    total = float(means.var(ddof=1))
-    noise = _repeat_variance(differences) if repeats >= MIN_REPEATS else math.nan
-    between = max(0.0, total - noise) if repeats >= MIN_REPEATS else math.nan
+    total, noise, between, known = float(means.var(ddof=1)), math.nan, math.nan, repeats >= MIN_REPEATS
+    if known:
+        # the variance of a block mean that is due to its repeats, averaged over blocks
+        of_set = (by_set.var(ddof=1) / by_set.size()).groupby(level="block")
+        noise = float(np.mean(of_set.sum() / of_set.size() ** 2))
+        between = max(0.0, total - noise)
 
     def needed(variance: float) -> int | None:
         return blocks_for(difference, math.sqrt(variance), alpha=alpha, comparisons=comparisons)
 
-    def equal(*, both_sides: bool) -> int | None:
-        sd = math.sqrt(total)
-        return blocks_for_equality(difference, sd, alpha=alpha, comparisons=comparisons, both_sides=both_sides)
-
+    equal = partial(blocks_for_equality, difference, math.sqrt(total), alpha=alpha, comparisons=comparisons)
     low, high = ((n - 1) * total / stats.chi2.ppf(q, n - 1) for q in (0.975, 0.025))
-    known = repeats >= MIN_REPEATS
     return Power(
         difference=difference,
         blocks=n,
@@ -152,11 +152,3 @@ def power(differences: pd.Series, difference: float, *, alpha: float = 0.05, com
         needed_not_worse=equal(both_sides=False),
         needed_equal=equal(both_sides=True),
     )
-
-
-def _repeat_variance(differences: pd.Series) -> float:
-    """Return the variance of a block mean that is due to its repeats, averaged over blocks."""
-    by_set = differences.groupby(level=["block", "dataset"])
-    of_set = by_set.var(ddof=1) / by_set.size()
-    by_block = of_set.groupby(level="block")
-    return float(np.mean(by_block.sum() / by_block.size() ** 2))

@@ -70,16 +70,12 @@ def friedman(blocks: pd.DataFrame) -> Friedman:
     chi2, rest = float(test.statistic), n * (k - 1) - float(test.statistic)
     agreed = rest <= 1e-9  # every block has the same order: F is infinite, but chance could do so, too
     f = np.inf if agreed else (n - 1) * chi2 / rest
-    p_f = _all_agree(ranks[0]) ** (n - 1) if agreed else float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
+    # how probable it is that a block, shuffled, ranks the arms as the first one does
+    alike = np.prod([math.factorial(t) for t in np.unique(ranks[0], return_counts=True)[1]]) / math.factorial(k)
+    p_f = float(alike) ** (n - 1) if agreed else float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
     p_f = max(p_f, math.factorial(k) ** -(n - 1.0))  # no order is less likely than that all blocks agree on it
     permuted = _permutation_p(ranks) if n < 10 else None
     return Friedman(n, k, chi2, float(test.pvalue), float(f), p_f, permuted, chi2 / (n * (k - 1)))
-
-
-def _all_agree(ranks: Values) -> float:
-    """Return how probable it is that a block, shuffled, ranks the arms as another one does."""
-    ties = np.unique(ranks, return_counts=True)[1]
-    return float(np.prod([math.factorial(t) for t in ties]) / math.factorial(len(ranks)))
 
 
 def _permutation_p(ranks: Values) -> float:

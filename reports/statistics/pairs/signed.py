@@ -18,8 +18,6 @@ from reports.table.scores import Status
 from reports.words.metrics import DECIMALS
 
 _EXACT_UP_TO = 300  # blocks: a twentieth of a second; beyond, the normal approximation errs to the larger side
-
-
 MIN_SIGNED = FEWEST  # blocks
 MIN_TESTED = 3  # repeats; two leave one degree of freedom, and a t of 12.7 to reach .05
 RESPLIT = "corrected resampled t"
@@ -101,9 +99,9 @@ def exams(frame: pd.DataFrame) -> dict[str, Exams]:
 
 
 def _exams(rows: pd.DataFrame) -> Exams:
-    rows = rows[rows["status"] == Status.OK].drop_duplicates("repeat")
-    digests = _column(rows, "split_digest").replace("", np.nan)
-    shares = pd.to_numeric(_column(rows, "test_share"), errors="coerce")
+    rows = rows[rows["status"] == Status.OK].drop_duplicates("repeat").reindex(columns=["split_digest", "test_share"])
+    digests = rows["split_digest"].replace("", np.nan)
+    shares = pd.to_numeric(rows["test_share"], errors="coerce")
     different = len(set(digests))
     if digests.notna().all() and different < len(rows):
         return Exams(0.0) if different == 1 else Exams(None, "some repeats sit the same exam and some do not")
@@ -113,10 +111,6 @@ def _exams(rows: pd.DataFrame) -> Exams:
     if not 0 < share < 1:
         return Exams(None, "every repeat tests all edges, so that repeats show the luck of training alone")
     return Exams(share / (1 - share))
-
-
-def _column(rows: pd.DataFrame, name: str) -> pd.Series:
-    return rows[name] if name in rows else pd.Series(np.nan, index=rows.index)
 
 
 def resampled_t(difference: Values, ratio: float) -> Signed | None:
