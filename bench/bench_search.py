@@ -15,7 +15,6 @@ from cases import LANE, make_study
 import study.search.run
 from search_spaces.space.space import Space
 from study.run.engine import Means
-from study.run.workers import Workers
 from study.search.run import run_search
 from study.spec.cell import Cell
 from study.spec.records import CellRecord
@@ -77,7 +76,7 @@ def bench_search(once, tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The space of all factors, 108 parameters; one cell a trial."""
     settings = {"trials": TRIALS, "pruner": "none"}
     study_ = make_study(tmp_path, datasets=[SMALL], preset="scunigp-small", search=settings, repeats=1)
-    workers: Workers = AtOnce()
+    workers: Any = AtOnce()
     monkeypatch.setattr(study.search.run, "make_workers", lambda *given: workers)
     monkeypatch.setattr(study.search.run, "Tracker", Nobody)
     asks, suggest = [0], Space.suggest

@@ -29,6 +29,7 @@ from study.plan.probe import BUDGET, on_example, on_the_probe, probe, with_known
 from study.spec.code import code_digest
 from study.train.checkpoint import Checkpoint
 from study.train.fit import graph_stage, joint_stage
+from study.train.resources import contained
 from study.train.score import assemble_arm
 from study.train.stages.steps import acting_on, adjusted
 from study.train.stages.trainer import Stage, Trainer
@@ -45,26 +46,21 @@ def first_batch(arm: Arm) -> str:
     """Digest the loss of the first batch of joint training, whatever the arm's optimiser."""
     try:
         with on_the_probe(arm):
-            digests = _first_loss(arm)
+            ready = _Ready.of(arm)
+            if ready is None:
+                return "too few genes"
+            seen: list[Any] = [sorted(ready.trainer.curves.values.items())]
+            joint = ready.stages(pretrains=False)[-1]
+            with torch.no_grad():
+                seen.append(next(ready.losses(joint, FEW)).item())
+            if acting_on(arm, "scores"):
+                split, scores = ready.trainer.split, ready.trainer.scores(joint)
+                seen.append(adjusted(arm, scores, split.validation, split.training).tobytes())
     except (KnockoutError, KeyboardInterrupt):
         raise
     except BaseException:  # what fails here may do so in a training, or not
         return f"fails: {_but_optimizer(arm)}"
-    return _digest(digests)
-
-
-def _first_loss(arm: Arm) -> list[Any]:
-    ready = _Ready.of(arm)
-    if ready is None:
-        return ["too few genes"]
-    seen: list[Any] = [sorted(ready.trainer.curves.values.items())]
-    with torch.no_grad():
-        joint = ready.stages(pretrains=False)[-1]
-        seen.append(next(ready.losses(joint, FEW)).item())
-        if acting_on(arm, "scores"):
-            split, scores = ready.trainer.split, ready.trainer.scores(joint)
-            seen.append(adjusted(arm, scores, split.validation, split.training).tobytes())
-    return seen
+    return _digest(seen)
 
 
 def fittings(arms: Sequence[Arm], budget: Budget) -> list[str]:
@@ -73,21 +69,16 @@ def fittings(arms: Sequence[Arm], budget: Budget) -> list[str]:
     Empty where that cannot be said.
     """
     pushes: dict[str, list[_Push]] = {}
-    digests = []
+    digests: list[str] = []
     for arm in arms:
         key = _but_optimizer(arm)
-        try:
-            with on_the_probe(arm):
-                if key not in pushes:
-                    ready = _Ready.of(arm)
-                    stages = [] if ready is None else ready.stages(pretrains=budget.graph_epochs > 0)
-                    pushes[key] = [_push(ready, stage) for stage in stages if ready is not None]
-                digests.append(_digest([_fitted(arm.choices["optimizer"], push, budget) for push in pushes[key]]))
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # a training says what is wrong
-            pushes.setdefault(key, [])
-            digests.append("")
+        digests.append("")
+        with contained(), on_the_probe(arm):  # a training says what is wrong
+            if key not in pushes:
+                ready, pretrains = _Ready.of(arm), budget.graph_epochs > 0
+                pushes[key] = [_push(ready, stage) for stage in ready.stages(pretrains=pretrains)] if ready else []
+            digests[-1] = _digest([_fitted(arm.choices["optimizer"], push, budget) for push in pushes[key]])
+        pushes.setdefault(key, [])
     return digests
 
 
@@ -182,19 +173,12 @@ class _Ready:
 
         def loss(logits: Tensor, labels: Tensor) -> Tensor:
             self.watched.append((logits.detach(), labels))
-            value: Tensor = default.loss(logits, labels)
-            return value
+            return default.loss(logits, labels)
 
-        class Watched:
-            """Moves nothing."""
-
-            def joint(self, parameters: Any) -> Any:
-                return SimpleNamespace(loss=loss)
-
-            graph = joint
-
-        first = [graph_stage(self.trainer, Watched())] if self.trainer.model.fused and pretrains else []
-        return [*first, joint_stage(self.trainer, Watched())]
+        watching = SimpleNamespace(loss=loss)  # it moves nothing
+        optimizer = SimpleNamespace(joint=lambda parameters: watching, graph=lambda parameters: watching)
+        first = [graph_stage(self.trainer, optimizer)] if self.trainer.model.fused and pretrains else []
+        return [*first, joint_stage(self.trainer, optimizer)]
 
     def losses(self, stage: Stage, size: int) -> Iterator[Tensor]:
         """Yield the loss of each batch of a stage, in training mode, with its own dropout."""

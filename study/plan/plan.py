@@ -68,8 +68,23 @@ def make_plan(study: Study) -> Plan:
 def load_datasets(study: Study) -> tuple[Dataset, ...]:
     """Read a study's data sets, and refuse what would count one of them twice, or cannot be examined."""
     datasets = tuple(load_dataset(spec, study.root) for spec in study.datasets)
-    _refuse_same_names(datasets)
-    _refuse_same_exam(study, datasets)
+    names = [dataset.name for dataset in datasets]
+    exams: dict[tuple[str, str], str] = {}  # to the name of the first data set
+    for position, (dataset, split) in enumerate(zip(datasets, study.splits, strict=True)):
+        first, where = names.index(dataset.name), f"datasets[{position}]"
+        if first != position:
+            raise KnockoutError(
+                f"two data sets are named {dataset.name!r} (positions {first} and {position}); "
+                "give one a 'name' of its own.",
+                where=where,
+            )
+        # under two names they would share every cell, and count as two in the statistics
+        twin = exams.setdefault((dataset.digest, canonical_json(split.canonical)), dataset.name)
+        if twin != dataset.name:
+            raise KnockoutError(
+                f"data sets {twin!r} and {dataset.name!r} hold the same data and set the same exam; drop one.",
+                where=where,
+            )
     refuse_impossible_exams(study, datasets)
     return datasets
 
@@ -93,27 +108,3 @@ def lay_out(study: Study, datasets: Sequence[Dataset], arms: Sequence[Arm]) -> t
         for spec, names, split in zip(study.datasets, labels, study.splits, strict=True)
         for arm in arms
     )
-
-
-def _refuse_same_names(datasets: tuple[Dataset, ...]) -> None:
-    positions: dict[str, int] = {}
-    for position, dataset in enumerate(datasets):
-        first = positions.setdefault(dataset.name, position)
-        if first != position:
-            raise KnockoutError(
-                f"two data sets are named {dataset.name!r} (positions {first} and {position}); "
-                "give one a 'name' of its own.",
-                where=f"datasets[{position}]",
-            )
-
-
-def _refuse_same_exam(study: Study, datasets: tuple[Dataset, ...]) -> None:
-    """Refuse the same data under two names: they would share every cell, and count as two in the statistics."""
-    names: dict[tuple[str, str], str] = {}
-    for position, (dataset, split) in enumerate(zip(datasets, study.splits, strict=True)):
-        twin = names.setdefault((dataset.digest, canonical_json(split.canonical)), dataset.name)
-        if twin != dataset.name:
-            raise KnockoutError(
-                f"data sets {twin!r} and {dataset.name!r} hold the same data and set the same exam; drop one.",
-                where=f"datasets[{position}]",
-            )

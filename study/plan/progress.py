@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.core.metrics import COSTS
 from study.spec.folder import OutFolder
@@ -15,12 +15,14 @@ from study.store.claims import Claim, read_claims
 from study.store.drivers import Driver, read_drivers
 from study.store.ledger import Ledger
 from study.store.plan_file import read_plan
-from study.store.time_left import Costs, budget_is_spent, key_of_row, seconds_left, seconds_left_of_search
+from study.store.time_left import Costs, budget_is_spent, seconds_left, seconds_left_of_search
 
 if TYPE_CHECKING:
     import pandas as pd
 
 T = TypeVar("T")
+
+TRIALS = {"warm": bool, "state": str, "seconds": float}  # columns of the table of trials
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Estimated seconds until it is complete on the lanes of the living drivers, one if there are none."""
         lanes = max(1, sum(driver.record.workers for driver in self.drivers))
-        keys = {row.cell: key_of_row(row) for row in self.rows}
+        keys = {row.cell: (row.arm_digest, row.dataset) for row in self.rows}
         missing = [keys[row.cell] for row in self.rows if row.cell not in self.ended]
         running = [(keys[claim.cell], claim.age) for claim in self.running if claim.cell in keys]
         if self.search is not None and not missing:
@@ -76,17 +78,14 @@ class ProgressReader:
 
     def __init__(self, out: Path) -> None:
         self.out, self.folder, self.ledger = out, OutFolder(out), Ledger(out)
-        self._plan = _Cached(self.folder.plan, lambda path: read_plan(path.parent).rows)
-        self._trials = _Cached(self.folder.search.trial_table, _read_trials)
-        self._tuning = _Cached(self.folder.tuning_table, _read_table)
-        self._tuned: dict[Path, _Cached[pd.DataFrame]] = {}
-        self._ended: dict[str, tuple[CellRecord, int | None]] = {}  # with the time of change of the file, in ns
+        self._contents: dict[Path, tuple[tuple[int, ...], Any]] = {}  # with time of change (ns), inode and size
+        self._ended: dict[str, CellRecord] = {}
 
     def read(self) -> Progress:
         """Return how far the study is now."""
         damaged: list[str] = []
-        trials, tuned = _sound(self._trials, damaged), self._count_tuned(damaged)
-        rows = self._plan.read()
+        trials, tuned = self._table(self.folder.search.trial_table, damaged, TRIALS), self._count_tuned(damaged)
+        rows = self._read(self.folder.plan, lambda path: read_plan(path.parent).rows)
         if rows is None and trials is None and tuned is None and not damaged:
             read_plan(self.out)  # says what is wrong
         claims = read_claims(self.out)  # before the records: a cell is recorded before it is nobody's
@@ -94,13 +93,13 @@ class ProgressReader:
         open_claims = [claim for claim in claims if not self.folder.record(claim.cell).exists()]
         return Progress(
             rows or [],
-            {cell: record for cell, (record, _) in self._ended.items()},
+            self._ended,
             [claim for claim in open_claims if claim.alive],
             [claim for claim in open_claims if not claim.alive],
             [driver for driver in read_drivers(self.out) if driver.alive],
             None if trials is None else self._search_progress(trials),
             tuned or 0,
-            _sound(self._tuning, damaged),
+            self._table(self.folder.tuning_table, damaged),
             tuple(damaged),
         )
 
@@ -108,32 +107,16 @@ class ProgressReader:
         """Read the records that are new; only failed ones are ever forgotten and written anew."""
         recorded, ended = self.ledger.cells(), {}
         for cell in (cell for cell in cells if cell in recorded):
-            end = self._ended.get(cell)
-            if end is None or (not end[0].ok and end[1] != self._changed_ns(cell)):
-                end = self._read(cell)
-            if end is not None:
-                ended[cell] = end
+            record = self._ended.get(cell)
+            if record is None or not record.ok:
+                record = self._read(self.folder.record(cell), lambda path: _end(self.ledger.read(path.stem)))
+            if record is not None:
+                ended[cell] = record
         self._ended = ended
-
-    def _read(self, cell: str) -> tuple[CellRecord, int | None] | None:
-        changed_ns, record = self._changed_ns(cell), self.ledger.read(cell)
-        if record is None:
-            return None
-        # without curves, scores and identity, which thousands of cells would fill the memory with
-        end = CellRecord(cell=cell, status=record.status, reason=record.reason, seconds=record.seconds)
-        return end, changed_ns
-
-    def _changed_ns(self, cell: str) -> int | None:
-        try:
-            return self.folder.record(cell).stat().st_mtime_ns
-        except FileNotFoundError:
-            return None
 
     def _count_tuned(self, damaged: list[str]) -> int | None:
         """Return how many trials of a tuned ablation have ended, all arms together; None if none is tuned."""
-        for path in self.folder.tuning.glob("*/trials.csv"):
-            self._tuned.setdefault(path, _Cached(path, _read_trials))
-        tables = [_sound(cached, damaged) for cached in self._tuned.values()]
+        tables = [self._table(path, damaged, TRIALS) for path in self.folder.tuning.glob("*/trials.csv")]
         return sum(int((~table["warm"]).sum()) for table in tables if table is not None) if tables else None
 
     def _search_progress(self, trials: pd.DataFrame) -> SearchProgress:
@@ -153,45 +136,39 @@ class ProgressReader:
             seconds_left_of_search(proposed["seconds"].to_list(), allowed),
         )
 
-
-class _Cached(Generic[T]):
-    """The content of a file, read anew when the file has changed; None where there is none."""
-
-    def __init__(self, path: Path, read: Callable[[Path], T]) -> None:
-        self.path, self._read = path, read
-        self._stamp: tuple[int, ...] = ()
-        self._content: T | None = None
-
-    def read(self) -> T | None:
+    def _table(self, path: Path, damaged: list[str], types: Mapping[str, type] = {}) -> pd.DataFrame | None:
+        """Return the content of a table; None, with a line in ``damaged``, where it cannot be read."""
         try:
-            stat = self.path.stat()
+            return self._read(path, lambda path: _read_table(path, types))
+        except (ValueError, KeyError, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            damaged.append(f"{path}: the table is damaged ({reason}); run the study again to have it rewritten.")
+            return None
+
+    def _read(self, path: Path, read: Callable[[Path], T]) -> T | None:
+        """Return the content of a file, read anew when the file has changed; None where there is none."""
+        try:
+            stat = path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            self._stamp, self._content = (), None
+            self._contents.pop(path, None)
             return None
         stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-        if stamp != self._stamp:
-            self._content, self._stamp = self._read(self.path), stamp
-        return self._content
+        if path not in self._contents or self._contents[path][0] != stamp:
+            self._contents[path] = stamp, read(path)
+        return self._contents[path][1]
 
 
-def _sound(cached: _Cached[T], damaged: list[str]) -> T | None:
-    """Return the content of a table; None, with a line in ``damaged``, where it cannot be read."""
-    try:
-        return cached.read()
-    except (ValueError, KeyError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        damaged.append(f"{cached.path}: the table is damaged ({reason}); run the study again to have it rewritten.")
+def _read_table(path: Path, types: Mapping[str, type]) -> pd.DataFrame:
+    import pandas as pd  # where there is no table, nobody waits for it
+
+    return pd.read_csv(path).astype(types)
+
+
+def _end(record: CellRecord | None) -> CellRecord | None:
+    """Return a record without curves, scores and identity, which thousands of cells would fill the memory with."""
+    if record is None:
         return None
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.read_csv(path)
-
-
-def _read_trials(path: Path) -> pd.DataFrame:
-    return _read_table(path).astype({"warm": bool, "state": str, "seconds": float})
+    return CellRecord(cell=record.cell, status=record.status, reason=record.reason, seconds=record.seconds)
 
 
 def _best(trials: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ which no amount of reading configuration shows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from threading import RLock
 
 import numpy as np
@@ -33,7 +33,9 @@ def refuse_silent_arms(arms: Iterable[Arm], budget: Budget, *, tell: bool = Fals
     """
     lines = []
     for twin, arm in _twins(arms, budget):
-        difference = _difference(twin, arm)
+        ours, theirs = twin.canonical, arm.canonical
+        names = [name for name in sorted(ours.keys() | theirs.keys()) if ours.get(name) != theirs.get(name)]
+        difference = ", ".join(f"{name}: {ours.get(name)} against {theirs.get(name)}" for name in names)
         both = f"arms {twin.name!r} and {arm.name!r} are written differently ({difference}) but behave alike"
         if not tell:
             raise KnockoutError(
@@ -59,22 +61,18 @@ def _twins(arms: Iterable[Arm], budget: Budget) -> Iterator[tuple[Arm, Arm]]:
         for arm, fit in zip(candidates, fits, strict=True):
             by_fit.setdefault(fit, []).append(arm)
         for same in by_fit.values():
-            yield from _trained_alike(same, budget)
+            by_behaviour: dict[str, Arm] = {}
+            for arm in same if len(same) > 1 or not same[0].trains else ():
+                twin = by_behaviour.setdefault(behaviour(arm, budget), arm)
+                if twin.digest != arm.digest:
+                    yield twin, arm
 
 
-def _trained_alike(arms: Sequence[Arm], budget: Budget) -> Iterator[tuple[Arm, Arm]]:
-    by_behaviour: dict[str, Arm] = {}
-    for arm in arms if len(arms) > 1 or not arms[0].trains else ():
-        twin = by_behaviour.setdefault(behaviour(arm, budget), arm)
-        if twin.digest != arm.digest:
-            yield twin, arm
-
-
-def _depends_on(arm: Arm, budget: Budget) -> tuple[str, str, int, int]:
-    return arm.digest, code_digest(arm.acting()), budget.epochs, budget.graph_epochs
-
-
-@cached(LRUCache(4096), key=_depends_on, lock=RLock())
+@cached(
+    LRUCache(4096),
+    key=lambda arm, budget: (arm.digest, code_digest(arm.acting()), budget.epochs, budget.graph_epochs),
+    lock=RLock(),
+)
 def behaviour(arm: Arm, budget: Budget) -> str:
     """Digest what an arm does on the probe data set, and how it would go on for the epochs of a budget."""
     example = on_example(arm)
@@ -104,9 +102,3 @@ def _rates(arm: Arm, budget: Budget) -> list[float]:
     pretrains = budget.graph_epochs and "fusion" not in arm.silenced
     graph = rates(optimizer.graph([weight]), budget.graph_epochs) if pretrains else []
     return graph + rates(optimizer.joint([weight]), budget.epochs)
-
-
-def _difference(one: Arm, other: Arm) -> str:
-    ours, theirs = one.canonical, other.canonical
-    names = [name for name in sorted(ours.keys() | theirs.keys()) if ours.get(name) != theirs.get(name)]
-    return ", ".join(f"{name}: {ours.get(name)} against {theirs.get(name)}" for name in names)

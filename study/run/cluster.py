@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import torch
@@ -38,13 +38,7 @@ class ClusterLostError(RuntimeError):
     """The scheduler is gone, and with it the cells in flight."""
 
 
-@dataclass(frozen=True)
-class _Sight:
-    """Lane, code and missing data of one worker."""
-
-    lane: Lane
-    code: str
-    absent: tuple[str, ...]
+Sight: TypeAlias = tuple[Lane, str, tuple[str, ...]]  # lane, code and missing data of one worker
 
 
 class DaskWorkers:
@@ -74,7 +68,7 @@ class DaskWorkers:
         If the address is none, no scheduler or worker answers, or a worker lacks the code or the data.
     """
 
-    broken: tuple[type[BaseException], ...] = (ClusterLostError,)
+    broken = (ClusterLostError,)
 
     def __init__(
         self, address: str, work: Callable[[Cell], CellResult], data: Sequence[Path] = (), most: int | None = None
@@ -238,10 +232,8 @@ def _connect(address: str) -> Any:
         ) from None
 
 
-def _look_around(paths: Sequence[str]) -> _Sight:
-    """Return the lane, code and missing data of this worker."""
-    absent = tuple(path for path in paths if not Path(path).exists())
-    return _Sight(_own_lane(), code_digest(()), absent)
+def _look_around(paths: Sequence[str]) -> Sight:
+    return _own_lane(), code_digest(()), tuple(path for path in paths if not Path(path).exists())
 
 
 def _own_lane() -> Lane:
@@ -249,7 +241,7 @@ def _own_lane() -> Lane:
     return Lane(device, int(os.environ.get("OMP_NUM_THREADS") or 1))
 
 
-def _approved(address: str, threads: int, sight: _Sight | BaseException) -> Lane:
+def _approved(address: str, threads: int, sight: Sight | BaseException) -> Lane:
     if threads != 1:
         raise KnockoutError(
             f"worker {address} has {threads} threads. Cells in one process would draw from the same random numbers and "
@@ -261,16 +253,17 @@ def _approved(address: str, threads: int, sight: _Sight | BaseException) -> Lane
             f"worker {address} cannot run knockout ({type(sight).__name__}: {sight}). Install the same version there.",
             where=WHERE,
         )
-    if sight.code != code_digest(()):
+    lane, code, absent = sight
+    if code != code_digest(()):
         raise KnockoutError(
             f"worker {address} runs other code than this machine. Install the same version there, and start the worker "
             "anew.",
             where=WHERE,
         )
-    if sight.absent:
+    if absent:
         raise KnockoutError(
-            f"worker {address} does not see {', '.join(sight.absent[:3])}. The data must lie under the same path on "
+            f"worker {address} does not see {', '.join(absent[:3])}. The data must lie under the same path on "
             "every machine.",
             where=WHERE,
         )
-    return sight.lane
+    return lane

@@ -85,7 +85,7 @@ def _stopped_by_signal(pool: Pool) -> Iterator[None]:
     def handle(number: int, frame: FrameType | None) -> None:
         if pool.stopping.is_set():
             raise KeyboardInterrupt
-        pool.stop()
+        pool.stopping.set()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,10 +19,13 @@ from components.learning.loop import CHUNK
 from components.model import GRNModel
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
+from study.train.checkpoint import Checkpoint
 from study.train.exams import make_split
-from study.train.fit import train
-from study.train.resources import PeakMemory, contained
+from study.train.fit import graph_stage, joint_stage
+from study.train.resources import contained, peak_mb, reset_peak
 from study.train.score import assemble_arm, score_fold
+from study.train.stages.trainer import Trainer
+from study.train.stages.unsupervised import fit_to_expression
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ def _dearest(cells: Sequence[Cell]) -> list[Cell]:
 def _measure(cells: Sequence[Cell], device: str) -> float:
     own = [cell for cell in cells if cell.arm.learns]  # their size is known once they are fitted
     assembled = sorted((cell for cell in cells if cell.arm.trains), key=_parameters, reverse=True)
-    memory = PeakMemory.start(device)
+    reset_peak(device)
     for cell in (*assembled[:MOST_PROBED], *own[:MOST_PROBED]):
         try:
             _one_batch(cell, device) if cell.arm.learns else _one_step(cell, device)
@@ -68,36 +69,7 @@ def _measure(cells: Sequence[Cell], device: str) -> float:
             return math.inf
         except BaseException:  # what fails here fails in its cell, where the reason is recorded
             continue
-    return memory.read_mb()
-
-
-class _EnoughError(Exception):
-    """One step was taken."""
-
-
-@dataclass(frozen=True)
-class _OneStep:
-    """An optimiser that ends a training after the first step of a stage."""
-
-    optimizer: Any
-
-    @property
-    def loss(self) -> Any:
-        return self.optimizer.loss
-
-    @property
-    def scheduler(self) -> Any:
-        return self.optimizer.scheduler
-
-    def graph(self, parameters: Any) -> _OneStep:
-        return _OneStep(self.optimizer.graph(parameters))
-
-    def joint(self, parameters: Any) -> _OneStep:
-        return _OneStep(self.optimizer.joint(parameters))
-
-    def step(self, loss: torch.Tensor) -> None:
-        self.optimizer.step(loss)
-        raise _EnoughError
+    return peak_mb(device)
 
 
 def _one_step(cell: Cell, device: str) -> None:
@@ -106,12 +78,15 @@ def _one_step(cell: Cell, device: str) -> None:
     split = make_split(dataset, cell.split, cell.repeat)
     streams = Streams(dataset.digest, cell.repeat)
     assembled = assemble_arm(cell.arm, dataset, split, streams, device)
-    optimizer = _OneStep(assembled.parts.build("optimizer"))
+    optimizer = assembled.parts.build("optimizer")
     sampler = assembled.parts.build("negatives", split.training, assembled.expression)
-    for graph_epochs in {cell.budget.graph_epochs, 0}:
-        budget = Budget(**{**cell.budget.model_dump(), "graph_epochs": graph_epochs, "unsupervised_steps": 1})
-        with suppress(_EnoughError):
-            train(assembled.model, split, sampler, optimizer, streams, budget)
+    budget = cell.budget.model_copy(update={"unsupervised_steps": 1, "validate_every": 1})
+    trainer = Trainer(assembled.model, split, sampler, streams, budget, Checkpoint(), None)
+    if assembled.model.bucketing.unsupervised:
+        fit_to_expression(trainer)
+    for make in (graph_stage, joint_stage) if assembled.model.fused and budget.graph_epochs else (joint_stage,):
+        stage = make(trainer, optimizer)
+        trainer.train(stage, trainer.begin(stage.name)[0])
     _score_chunk(assembled.model, split)
 
 
@@ -145,5 +120,4 @@ def _parameters(cell: Cell) -> int:
 def in_child(function: Callable[[], T]) -> T:
     """Call a function in a process of its own, which is gone, with all its memory, when this returns."""
     with ProcessPoolExecutor(1, env={"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}) as executor:
-        answer: T = executor.submit(function).result()
-    return answer
+        return executor.submit(function).result()

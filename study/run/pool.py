@@ -64,20 +64,17 @@ class Pool:
     Parameters
     ----------
     on_stop
-        Called once, outside of any signal handler, when :meth:`stop` was asked for.
+        Called once, outside of any signal handler, when ``stopping`` is set.
+
     """
 
     def __init__(self, workers: Workers, out: Path, on_stop: Callable[[], None] = lambda: None) -> None:
         self.workers = workers
         self.ledger, self.claims = Ledger(out), Claims(out)
         self.rescorer = Rescorer(self.ledger)
-        self.stopping = threading.Event()
+        self.stopping = threading.Event()  # once it is set, no more cells are started; those in flight are finished
         self.on_stop: Callable[[], None] | None = on_stop
         self._elsewhere: dict[str, Cell] = {}  # cells that another driver trains
-
-    def stop(self) -> None:
-        """Start no more cells; those in flight are finished."""
-        self.stopping.set()
 
     def run(self, take: Take, started: Callable[[Cell], None] = lambda cell: None) -> Iterator[CellRecord]:
         """Yield the record of each cell as it ends.

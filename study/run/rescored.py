@@ -6,8 +6,7 @@ whatever goes wrong, the cell is trained.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,25 +20,26 @@ from study.store.ledger import Ledger, training_of
 from study.store.table import scores_of
 from study.train.cell import metrics_of
 
-PartScores = dict[str, dict[str, float | None]]
-
 
 class Rescorer:
     """Records cells whose training is on record under other metrics."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.recorded = ledger, 0  # how many cells were recorded
+        self._trained = cache(ledger.trained)
 
     def record(self, cell: Cell) -> CellRecord | None:
         """Record a cell from the scores of its training; return its record, None where it must be trained."""
-        trained = self._trained.get(training_of(cell.identity)) if OWN else None
+        trained = self._trained().get(training_of(cell.identity)) if OWN else None
         if trained is None:
             return None
         try:
             scores = _scores(cell, self.ledger.folder.predictions(trained.cell))
         except Exception:  # a metric of one's own may raise anything; training says what, in the cell's record
             return None
-        if any(scores[part][name] != value for part, name, value in _unchanged(trained, cell)):
+        then, now = (identity.get("metrics", {}) for identity in (trained.identity, cell.identity))
+        unchanged = [score for score in scores_of(trained) if then.get(score[1]) == now.get(score[1])]
+        if any(scores[part][name] != value for part, name, value in unchanged):
             return None
         record = trained.model_copy(update={"cell": cell.digest, "identity": cell.identity, "scores": scores})
         if not self.ledger.write_like(record, trained.cell):
@@ -47,18 +47,8 @@ class Rescorer:
         self.recorded += 1
         return record
 
-    @cached_property
-    def _trained(self) -> Mapping[str, CellRecord]:
-        return self.ledger.trained()
 
-
-def _unchanged(trained: CellRecord, cell: Cell) -> list[tuple[str, str, float | None]]:
-    """Return part, name and value of the metrics whose code is that of the record."""
-    then, now = trained.identity.get("metrics", {}), cell.identity.get("metrics", {})
-    return [(part, name, value) for part, name, value in scores_of(trained) if then.get(name) == now.get(name)]
-
-
-def _scores(cell: Cell, predictions: Path) -> PartScores:
+def _scores(cell: Cell, predictions: Path) -> dict[str, dict[str, float | None]]:
     """Return every metric of either part, from the stored scores of all folds."""
     dataset = load_dataset(cell.dataset, cell.root)
     if dataset.digest != cell.labels.data_digest:

@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 import psutil
 from joblib.externals.loky import ProcessPoolExecutor
@@ -25,51 +25,23 @@ from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.train.cell import CellResult
 
+if TYPE_CHECKING:
+    from study.run.cluster import DaskWorkers
+
 Work = Callable[[Cell, Lane], CellResult]
+Workers: TypeAlias = "LocalWorkers | DaskWorkers"
 
 SLOTS = "knockout-lanes-"  # and the driver's process: a folder in which workers take their lanes
 _LANE: Lane | None = None  # set in each worker by _start_worker
 
 
-class Workers(Protocol):
-    """Runs cells, as many at a time as it has lanes."""
-
-    broken: tuple[type[BaseException], ...]  # what a future raises when its worker died
-
-    @property
-    def alone(self) -> Workers:
-        """The same workers with one cell at a time."""
-
-    def __enter__(self) -> Workers:
-        """Start the workers."""
-
-    def __exit__(self, *error: object) -> None:
-        """End them, after the cells in flight."""
-
-    @property
-    def lanes(self) -> tuple[Lane, ...]:
-        """Lanes on which cells can run now; a cluster may grow."""
-
-    def submit(self, cell: Cell) -> Future[CellResult]:
-        """Send a cell to a worker."""
-
-    def kill(self) -> None:
-        """End the workers now, with the cells in flight."""
-
-
 class LocalWorkers:
     """One process per lane on this machine; what they do with a cell must be importable there."""
 
-    broken: tuple[type[BaseException], ...] = (BrokenProcessPool, TerminatedWorkerError)
+    broken = (BrokenProcessPool, TerminatedWorkerError)  # what a future raises when its worker died
 
     def __init__(self, lanes: Sequence[Lane], work: Work) -> None:
-        self._lanes = tuple(lanes)
-        self.work = work
-
-    @property
-    def lanes(self) -> tuple[Lane, ...]:
-        """All of them, always."""
-        return self._lanes
+        self.lanes, self.work = tuple(lanes), work
 
     @property
     def alone(self) -> LocalWorkers:
@@ -102,8 +74,7 @@ class LocalWorkers:
 
     def submit(self, cell: Cell) -> Future[CellResult]:
         """Send a cell to a free process."""
-        future: Future[CellResult] = self._executor.submit(_work_on_lane, self.work, cell)
-        return future
+        return self._executor.submit(_work_on_lane, self.work, cell)
 
     def kill(self) -> None:
         """End the processes now.

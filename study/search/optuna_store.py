@@ -105,9 +105,7 @@ class OptunaStore:
     def _add(self, trials: Sequence[Trial], space: Space, objectives: Sequence[str]) -> None:
         study = self._study(space, objectives, [trial.arm.digest for trial in trials])
         for trial in trials[len(study.get_trials(deepcopy=False)) :]:
-            frozen_trial = frozen(trial, space, objectives, foreign=True)
-            if frozen_trial is not None:
-                study.add_trial(frozen_trial)
+            study.add_trial(frozen(trial, space, objectives))
 
     def _study(self, space: Space, objectives: Sequence[str], ours: Sequence[str]) -> optuna.Study:
         storage = self._storage()
@@ -125,16 +123,13 @@ class OptunaStore:
 
     def _storage(self) -> BaseStorage:
         if self._opened is None or (self.url is None and not self.folder.journal.exists()):
-            self._opened = self._open()
+            if self.url is None:
+                journal = str(self.folder.journal)
+                lock = JournalFileOpenLock(journal, grace_period=10)  # of a driver that was killed holding it
+                self._opened = JournalStorage(JournalFileBackend(journal, lock_obj=lock))
+            else:
+                self._opened = optuna.storages.get_storage(self.url)
         return self._opened
-
-    def _open(self) -> BaseStorage:
-        if self.url is None:
-            lock = JournalFileOpenLock(
-                str(self.folder.journal), grace_period=10
-            )  # of a driver that was killed holding it
-            return JournalStorage(JournalFileBackend(str(self.folder.journal), lock_obj=lock))
-        return optuna.storages.get_storage(self.url)
 
 
 def importances(trials: Sequence[Trial], space: Space, objectives: Sequence[str]) -> list[dict[str, Any]]:
@@ -145,7 +140,7 @@ def importances(trials: Sequence[Trial], space: Space, objectives: Sequence[str]
     of them have is left out.
     """
     rows: list[dict[str, Any]] = []
-    complete = [known for trial in trials if trial.complete if (known := frozen(trial, space, objectives))]
+    complete = [frozen(trial, space, objectives) for trial in trials if trial.complete and trial.params is not None]
     if len(complete) < FEWEST:
         return rows
     having = {p.name: sum(p.name in known.params for known in complete) for p in space.parameters}
@@ -196,8 +191,5 @@ def pareto(trials: Sequence[Trial], space: Space, objectives: Sequence[str]) -> 
     complete = [trial for trial in trials if trial.complete]
     with quiet():
         study = optuna.create_study(directions=directions(objectives))
-        for trial in complete:
-            known = frozen(trial, space, objectives, foreign=True)
-            if known is not None:
-                study.add_trial(known)
+        study.add_trials([frozen(trial, space, objectives) for trial in complete])
         return [complete[best.number].number for best in study.best_trials]

@@ -7,11 +7,11 @@ proposes the same arms on any number of lanes, and after any number of kills.
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -135,7 +135,7 @@ class Proposer:
         self.space, self.spec, self.objectives, self.cells = space, spec, tuple(objectives), cells
         self.prunes = len(objectives) == 1 and spec.pruner != "none" and cells > 1
         self._grid = space.grid(spec.grid_points)  # read once: what was tried need not be met again
-        self._frozen: dict[tuple[int, bool], FrozenTrial | None] = {}  # by number, and whether seen
+        self._frozen: dict[tuple[int, bool], FrozenTrial] = {}  # by number, and whether seen
 
     def propose(self, number: int, before: Sequence[Trial]) -> Proposal | None:
         """Return the arm of trial ``number`` given all trials before it, or None when the space is exhausted.
@@ -143,13 +143,12 @@ class Proposer:
         The first trial that is not warm is the reference, unless it is warm already.
         """
         known = {trial.arm.digest for trial in before}
-        if self.space.reference.digest not in known:
-            return self._reference(number, before)
-        if self.spec.sampler == "grid":
-            arm = next((arm for arm in self._grid if arm.digest not in known), None)
-            if arm is None:
+        reference, grid = self.space.reference, self.spec.sampler == "grid"
+        if grid or reference.digest not in known:
+            given = next((arm for arm in itertools.chain([reference], self._grid) if arm.digest not in known), None)
+            if given is None:
                 return None
-            return Proposal(_named(arm, number), self._given_trial(number, before, arm), self.prunes)
+            return Proposal(given, self._given_trial(number, before, given), self.prunes)
         for attempt in range(ATTEMPTS):
             sampler = self.spec.sampler if attempt < INFORMED else "random"
             seed = int(np.random.SeedSequence([self.spec.seed, number, attempt]).generate_state(1)[0])
@@ -160,12 +159,8 @@ class Proposer:
                 except KnockoutError:  # settings that do not go together, as a level of a user's own may find
                     continue
             if arm.digest not in known:
-                return Proposal(_named(arm, number), optuna_trial, self.prunes)
+                return Proposal(arm, optuna_trial, self.prunes)
         return None
-
-    def _reference(self, number: int, before: Sequence[Trial]) -> Proposal:
-        arm = self.space.reference
-        return Proposal(_named(arm, number), self._given_trial(number, before, arm), self.prunes)
 
     def _given_trial(self, number: int, before: Sequence[Trial], arm: Arm) -> optuna.Trial | None:
         """Return a trial of a view that was given its parameters, not drawn; None where nobody would look at it."""
@@ -190,45 +185,34 @@ class Proposer:
         )
         study = storage.get_study_id_from_name(view.study_name)
         for trial in before:
-            known = self._shared(trial, seen=trial.warm or trial.number <= number - self.spec.parallel)
-            if known is not None:
-                storage.create_new_trial(study, known)
+            if trial.params is not None:  # no sampler can learn from an arm without
+                seen = trial.warm or trial.number <= number - self.spec.parallel
+                storage.create_new_trial(study, self._shared(trial, seen=seen))
         return view
 
-    def _shared(self, trial: Trial, *, seen: bool) -> FrozenTrial | None:
+    def _shared(self, trial: Trial, *, seen: bool) -> FrozenTrial:
         """Return a trial in Optuna's form, the same object for every view: those before it are in each of them."""
         key = (trial.number, seen)
         if key not in self._frozen:
-            known = frozen(trial, self.space, self.objectives, unseen=not seen)
-            self._frozen[key] = known and _SharedTrial.of(known)
+            shared = self._frozen[key] = _SharedTrial.__new__(_SharedTrial)
+            shared.__dict__.update(frozen(trial, self.space, self.objectives, unseen=not seen).__dict__)
         return self._frozen[key]
 
 
 class _SharedTrial(FrozenTrial):
     """A trial that Optuna's storages take up as it is, not as a copy; its place in every view is the same."""
 
-    @classmethod
-    def of(cls, trial: FrozenTrial) -> _SharedTrial:
-        """Return a trial as a shared one."""
-        shared = cls.__new__(cls)
-        shared.__dict__.update(trial.__dict__)
-        return shared
-
     def __deepcopy__(self, memo: dict[int, Any]) -> _SharedTrial:
         return self
 
 
-def frozen(
-    trial: Trial, space: Space, objectives: Sequence[str], *, unseen: bool = False, foreign: bool = False
-) -> FrozenTrial | None:
-    """Return a trial in Optuna's form; None for an arm without parameters in the space: no sampler can learn from it.
+def frozen(trial: Trial, space: Space, objectives: Sequence[str], *, unseen: bool = False) -> FrozenTrial:
+    """Return a trial in Optuna's form, as failed if it no longer counts.
 
     ``space`` is the one of now: it may have grown since the trial. An ``unseen`` trial is shown as running, whatever
-    came of it. A ``foreign`` arm, without parameters, is given for the record; as failed, if it no longer counts.
+    came of it.
     """
     params = trial.params
-    if params is None and not foreign:
-        return None
     state = OptunaState.RUNNING if unseen else STATES[trial.state]
     if not trial.counts:
         state = OptunaState.FAIL
@@ -260,7 +244,3 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         optuna.logging.set_verbosity(before)
-
-
-def _named(arm: Arm, number: int) -> Arm:
-    return replace(arm, name=f"trial {number}")

@@ -12,7 +12,6 @@ from components.tables.csvfile import for_spreadsheets
 from search_spaces.arm import Arm
 from study.search.proposals import directions
 from study.search.search import Search
-from study.search.trial import Trial
 from study.spec.files import write_atomically, write_text
 from study.spec.folder import OutFolder
 from study.spec.records import SearchRecord, TrialState
@@ -28,7 +27,22 @@ def write_trials(search: Search) -> None:
     parameters = [f"param:{parameter.name}" for parameter in search.space.parameters]
     objectives = [f"objective:{name}" for name in search.objectives]
     columns = ["number", "state", "warm", "arm", "arm_digest", "cells", "seconds", *objectives, *parameters]
-    rows = [_row(search, trial) for trial in search.finished]
+    rows: list[dict[str, Any]] = []
+    for trial in search.finished:
+        row = {
+            "number": trial.number,
+            "state": str(trial.state),
+            "warm": trial.warm,
+            "arm": trial.arm.name,
+            "arm_digest": trial.arm.digest,
+            "cells": trial.steps,
+            "seconds": round(trial.seconds, 3),
+        }
+        if trial.state is not TrialState.FAILED and trial.steps:
+            row |= {f"objective:{name}": trial.value(name) for name in search.objectives}
+        # as text: beside an empty field, pandas would write 4 heads as 4.0
+        row |= {f"param:{name}": None if value is None else str(value) for name, value in (trial.params or {}).items()}
+        rows.append(row)
     write_csv(pd.DataFrame(rows, columns=columns), search.folder.trial_table)
 
 
@@ -38,19 +52,15 @@ def write_search(
     """Write what was searched and how, and what explains the scores."""
     spec = search.spec
     record = SearchRecord(
+        **spec.model_dump(include={"sampler", "trials", "hours", "parallel", "seed"}),
         study=name,
         metric=search.study.metric,
-        sampler=spec.sampler,
         pruner=spec.pruner if search.proposer.prunes else "none",
         objectives=[
             {"name": objective, "direction": direction}
             for objective, direction in zip(search.objectives, directions(search.objectives), strict=True)
         ],
-        trials=spec.trials,
-        hours=spec.hours,
         exhausted=search.exhausted,
-        parallel=spec.parallel,
-        seed=spec.seed,
         repeats=search.study.repeats,
         datasets=[dataset.name for dataset in search.datasets],
         reference=search.space.reference.name,
@@ -74,23 +84,6 @@ def changed_settings(arm: Arm, plain: Arm) -> str:
         changed = choice.changes(before).items()
         changes += [f"{factor}.{choice.level}.{key}={short_value(value)}" for key, value in changed]
     return ", ".join(changes)
-
-
-def _row(search: Search, trial: Trial) -> dict[str, Any]:
-    params = trial.params or {}
-    row = {
-        "number": trial.number,
-        "state": str(trial.state),
-        "warm": trial.warm,
-        "arm": trial.arm.name,
-        "arm_digest": trial.arm.digest,
-        "cells": trial.steps,
-        "seconds": round(trial.seconds, 3),
-    }
-    if trial.state is not TrialState.FAILED and trial.steps:
-        row |= {f"objective:{name}": trial.value(name) for name in search.objectives}
-    # as text: beside an empty field, pandas would write 4 heads as 4.0
-    return row | {f"param:{name}": None if value is None else str(value) for name, value in params.items()}
 
 
 def short_value(value: Any) -> str:

@@ -18,7 +18,7 @@ from study.run.listener import Listener
 from study.run.pool import Pool
 from study.search.optuna_store import OptunaStore, importances, pareto
 from study.search.record import write_search, write_trials, write_tuning
-from study.search.search import Search, read_search
+from study.search.search import Search
 from study.search.trial import Trial, read_trials
 from study.spec.cell import Cell
 from study.spec.folder import OutFolder, SearchFolder
@@ -44,7 +44,7 @@ def open_search(study: Study, out: Path) -> Search:
     datasets = load_datasets(study)
     trials = list(corners(study.space, prepared_factors()))
     refuse_impossible_arms(study, [study.reference], datasets, trials)
-    return read_search(study, datasets, study.space, study.search, Ledger(out), OutFolder(out).search)
+    return Search(study, datasets, study.space, study.search, Ledger(out), OutFolder(out).search).read()
 
 
 def run_search(study: Study, out: Path, listener: Listener, means: Means) -> Search:
@@ -227,5 +227,6 @@ def open_tuning(study: Study, out: Path) -> list[tuple[Arm, Search | None]]:
             searches.append((arm, None))
             continue
         own = replace(tuned_on, budget=tuned_on.budget_of(arm))
-        searches.append((arm, read_search(own, datasets, space, spec, ledger, OutFolder(out).tuning_of(arm.digest))))
+        search = Search(own, datasets, space, spec, ledger, OutFolder(out).tuning_of(arm.digest))
+        searches.append((arm, search.read()))
     return searches

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import heapq
-import itertools
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
@@ -34,7 +34,7 @@ from study.study_file.study import Study
 
 
 class Search:
-    """One search over a space on a study's data sets; :func:`read_search` finds out how far it has come."""
+    """One search over a space on a study's data sets; :meth:`read` finds out how far it has come."""
 
     def __init__(
         self,
@@ -82,8 +82,7 @@ class Search:
                 trial, cell = min(rest, key=lambda pair: (len(pair[0].sent) - len(pair[0].records), pair[0].number))
                 trial.sent.add(cell.digest)
                 return cell
-            if not self._propose():
-                continue
+            self._propose()
 
     def end_cell(self, record: CellRecord) -> None:
         """Score a cell that has ended; end its trial if this was the last one, or the pruner gives it up."""
@@ -131,19 +130,39 @@ class Search:
         """Seconds that this search has taken, all calls together."""
         return self._spent_before + time.monotonic() - self._began
 
-    def resume(self, trials: Sequence[Trial], seconds: float) -> None:
-        """Take up finished trials, and the seconds that earlier calls took.
+    def read(self) -> Search:
+        """Take up the search as far as it has come: its finished trials, or those that the ledger makes warm.
 
-        Numbers have no gap: from the first trial on that was in flight when the last call died, trials are proposed
-        again. They are the same, and their cells in the ledger cost nothing.
+        Nothing is written or removed; :meth:`begin` does that. Numbers have no gap: from the first trial on that was
+        in flight when the last call died, trials are proposed again. They are the same, and their cells in the ledger
+        cost nothing.
+
+        Raises
+        ------
+        KnockoutError
+            If the folder holds the search of another study.
         """
-        known = {trial.number: trial for trial in trials}
-        unbroken = itertools.takewhile(known.__contains__, itertools.count())
-        self.trials, self._spent_before = {number: known[number] for number in unbroken}, seconds
+        record, name = read_if_sound(self.folder.summary, SearchRecord), self.study.name
+        if record is not None and record.study != name and not record.study.startswith(f"{name}/"):
+            raise KnockoutError(
+                f"the folder holds the search {record.study!r}, and this study is {name!r}. Give it a folder of its "
+                "own with --out.",
+                where=str(self.folder.root),
+            )
+        records = read_trials(self.folder)
+        trials = [trial for trial in map(self._stored_trial, records) if trial is not None]
+        if len(trials) < len(records):
+            self.stale, trials = len(records), []
+        trials = trials or self._warm_trials()
+        self.trials = {trial.number: trial for place, trial in enumerate(trials) if trial.number == place}
         self.proposed = sum(trial.counts and not trial.warm for trial in self.trials.values())
+        clock = read_if_sound(self.folder.clock, ClockRecord)
+        self._spent_before = clock.seconds if clock else 0.0
+        return self
 
     def new_trial(self, number: int, arm: Arm, *, warm: bool = False) -> Trial:
         """Return a trial of an arm on the search's data sets and repeats, not yet part of the search."""
+        arm = replace(arm, name=f"trial {number}")
         cells = lay_out(self.study, self.datasets, [arm])
         params = self.space.params_of(arm)
         counts = params is not None or arm.digest == self.space.reference.digest
@@ -155,12 +174,12 @@ class Search:
         spent = budget_is_spent(self.spec.trials, self.spec.hours, proposed=self.proposed, seconds=self.clock)
         return not (self.exhausted or awaited or spent)
 
-    def _propose(self) -> bool:
+    def _propose(self) -> None:
         number = len(self.trials)
         proposal = self.proposer.propose(number, self.counted)
         if proposal is None:
             self.exhausted = True
-            return False
+            return
         trial = self.new_trial(number, proposal.arm)
         self.trials[number], self._running[number], self._proposals[number] = trial, trial, proposal
         self.proposed += trial.counts
@@ -168,7 +187,6 @@ class Search:
         trial.sent |= trial.records.keys()
         self._open |= {cell.digest: trial for cell in trial.cells if cell.digest not in trial.records}
         self._advance(trial)
-        return True
 
     def _advance(self, trial: Trial) -> None:
         """Score the cells that have come in, in the fixed order, until one is awaited or the trial has ended."""
@@ -192,62 +210,23 @@ class Search:
         write_trial(trial, self.folder)
         write_text(self.folder.clock, ClockRecord(seconds=self.clock).text())
 
+    def _stored_trial(self, record: TrialRecord) -> Trial | None:
+        """Return a recorded trial; None if its cells are of other data, repeats or code, or no longer in the ledger."""
+        trial = self.new_trial(record.number, read_arm(record.choices, self.space.reference), warm=record.warm)
+        trial.state, trial.steps, trial.reason, trial.attrs = record.state, record.steps, record.reason, record.attrs
+        if record.cells != [cell.digest for cell in trial.cells] or not trial.take_recorded(self.ledger):
+            return None
+        return trial
 
-def read_search(
-    study: Study, datasets: Sequence[Dataset], space: Space, spec: Budgeted, ledger: Ledger, folder: SearchFolder
-) -> Search:
-    """Return a search as far as it has come: with its finished trials, or those that the ledger makes warm.
-
-    Nothing is written or removed; :meth:`Search.begin` does that.
-
-    Raises
-    ------
-    KnockoutError
-        If the folder holds the search of another study.
-    """
-    _refuse_other_search(study.name, folder)
-    search = Search(study, datasets, space, spec, ledger, folder)
-    records = read_trials(folder)
-    trials = [_stored_trial(search, record) for record in records]
-    sound = [trial for trial in trials if trial is not None]
-    if len(sound) < len(records):
-        search.stale, sound = len(records), []
-    clock = read_if_sound(folder.clock, ClockRecord)
-    search.resume(sound or _warm_trials(search), clock.seconds if clock else 0.0)
-    return search
-
-
-def _refuse_other_search(study: str, folder: SearchFolder) -> None:
-    record = read_if_sound(folder.summary, SearchRecord)
-    if record is not None and record.study != study and not record.study.startswith(f"{study}/"):
-        raise KnockoutError(
-            f"the folder holds the search {record.study!r}, and this study is {study!r}. Give it a folder of its own "
-            "with --out.",
-            where=str(folder.root),
-        )
-
-
-def _stored_trial(search: Search, record: TrialRecord) -> Trial | None:
-    """Return a recorded trial; None if its cells are of other data, repeats or code, or no longer in the ledger."""
-    trial = search.new_trial(
-        record.number, read_arm(record.choices, search.space.reference, f"trial {record.number}"), warm=record.warm
-    )
-    trial.state, trial.steps, trial.reason, trial.attrs = record.state, record.steps, record.reason, record.attrs
-    if record.cells != [cell.digest for cell in trial.cells] or not trial.take_recorded(search.ledger):
-        return None
-    return trial
-
-
-def _warm_trials(search: Search) -> list[Trial]:
-    """Return arms of the space whose every cell the ledger holds, whichever study computed them."""
-    trials: list[Trial] = []
-    for choices in recorded_arms(search.ledger):
-        arm = read_arm(choices, search.space.reference, f"trial {len(trials)}")
-        trial = search.new_trial(len(trials), arm, warm=True)
-        if trial.params is None:
-            continue
-        trial.steps = len(trial.cells)
-        if trial.take_recorded(search.ledger) and all(record.ok for record in trial.records.values()):
-            trial.state = TrialState.COMPLETE
-            trials.append(trial)
-    return trials
+    def _warm_trials(self) -> list[Trial]:
+        """Return arms of the space whose every cell the ledger holds, whichever study computed them."""
+        trials: list[Trial] = []
+        for choices in recorded_arms(self.ledger):
+            trial = self.new_trial(len(trials), read_arm(choices, self.space.reference), warm=True)
+            if trial.params is None:
+                continue
+            trial.steps = len(trial.cells)
+            if trial.take_recorded(self.ledger) and all(record.ok for record in trial.records.values()):
+                trial.state = TrialState.COMPLETE
+                trials.append(trial)
+        return trials

@@ -70,23 +70,6 @@ class Trial:
         """What the cells that count have cost."""
         return sum(record.seconds for record in self.scored)
 
-    @property
-    def record(self) -> TrialRecord:
-        """The trial as it is written when it has ended, its arm as a user would write it, with every setting."""
-        made_of = self.arm.choices.items()
-        choices = {name: {choice.level: choice.settings.model_dump(mode="json")} for name, choice in made_of}
-        return TrialRecord(
-            number=self.number,
-            state=self.state,
-            warm=self.warm,
-            steps=self.steps,
-            reason=self.reason,
-            attrs=self.attrs,
-            cells=[cell.digest for cell in self.cells],
-            choices=choices,
-            rows=[cell.row for cell in self.cells],
-        )
-
     def take_recorded(self, ledger: Ledger) -> bool:
         """Take the cells that the ledger holds; return whether it holds all that count."""
         for cell in self.cells:  # each is asked for: the ledger may hold far more
@@ -104,8 +87,20 @@ def objective(record: CellRecord, name: str) -> float:
 
 
 def write_trial(trial: Trial, folder: SearchFolder) -> None:
-    """Record a finished trial."""
-    write_text(folder.trial(trial.number), trial.record.text())
+    """Record a finished trial, its arm as a user would write it, with every setting."""
+    choices = trial.arm.choices.items()
+    record = TrialRecord(
+        number=trial.number,
+        state=trial.state,
+        warm=trial.warm,
+        steps=trial.steps,
+        reason=trial.reason,
+        attrs=trial.attrs,
+        cells=[cell.digest for cell in trial.cells],
+        choices={name: {choice.level: choice.settings.model_dump(mode="json")} for name, choice in choices},
+        rows=[cell.row for cell in trial.cells],
+    )
+    write_text(folder.trial(trial.number), record.text())
 
 
 def read_trials(folder: SearchFolder) -> list[TrialRecord]:
@@ -117,10 +112,10 @@ def read_trials(folder: SearchFolder) -> list[TrialRecord]:
     return [record for path, record in records.items() if record is not None and folder.trial(record.number) == path]
 
 
-def read_arm(choices: Mapping[str, Any], reference: Arm, name: str) -> Arm:
+def read_arm(choices: Mapping[str, Any], reference: Arm) -> Arm:
     """Return the arm of recorded choices; factors that are left out are the reference's."""
     changes = {factor: parse_choice(factor, choice) for factor, choice in choices.items()}
-    return replace(reference.vary(changes, name=name), budget=reference.budget)
+    return replace(reference, choices={**reference.choices, **changes}, role="arm")
 
 
 def recorded_arms(ledger: Ledger) -> list[dict[str, Any]]:

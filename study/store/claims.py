@@ -54,10 +54,9 @@ class Claim:
 
 
 class Claims:
-    """Which driver trains which cell of an output folder, so that two drivers never train one twice.
+    """A context manager: inside, this process is a driver with a heartbeat; on the way out its claims are given up.
 
-    A context manager: inside, this process is a driver with a heartbeat; on the way out its claims are given up. A
-    driver that is killed leaves claims that the next one takes over.
+    A driver that is killed leaves claims that the next one takes over.
 
     Raises
     ------

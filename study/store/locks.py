@@ -17,25 +17,25 @@ from components.core.errors import KnockoutError
 WAIT_S = 30.0  # whoever holds a lock for longer is suspended, or waits for a store that does not answer
 
 
-class HeldLockError(KnockoutError):
-    """A lock that another process does not give back."""
-
-
 @contextmanager
 def hold(file: Path, wait_s: float = WAIT_S, poll_s: float = 0.05) -> Iterator[None]:
     """Hold a lock; its file says by whom.
 
     Raises
     ------
-    HeldLockError
+    KnockoutError
         If another process has held it all the time.
     """
     lock = FileLock(file, timeout=wait_s, poll_interval=poll_s)
     try:
         lock.acquire()
     except Timeout:
-        raise HeldLockError(
-            f"{_owner(file)} has held this lock for {wait_s:.0f} s; is it suspended? Resume or end it.", where=str(file)
+        owner = ""
+        with suppress(OSError, UnicodeError):
+            owner = file.read_text(encoding="utf-8").strip()
+        raise KnockoutError(
+            f"{owner or 'another process'} has held this lock for {wait_s:.0f} s; is it suspended? Resume or end it.",
+            where=str(file),
         ) from None
     try:
         with suppress(OSError):
@@ -50,9 +50,3 @@ def usable(file: Path) -> Path:
     if os.access(file.parent, os.W_OK):
         return file
     return Path(tempfile.gettempdir(), f"knockout-{hashlib.sha256(os.fsencode(file.resolve())).hexdigest()[:16]}.lock")
-
-
-def _owner(file: Path) -> str:
-    with suppress(OSError, UnicodeError):
-        return file.read_text(encoding="utf-8").strip() or "another process"
-    return "another process"

@@ -20,7 +20,6 @@ from study.store.ledger import Ledger
 from study.store.owner import differences
 
 _HEAD = "# What this study asks, registered before its scores are seen. `knockout report` checks it: do not edit.\n"
-_CIRCUMSTANCES = {"digest", "date", "knockout", "ended"}  # what is no part of the question
 
 
 class RegistrationRecord(Record):
@@ -57,7 +56,7 @@ class RegistrationRecord(Record):
     @property
     def question(self) -> dict[str, Any]:
         """What is asked, whenever and by whichever version."""
-        return self.model_dump(exclude=_CIRCUMSTANCES)
+        return self.model_dump(exclude={"digest", "date", "knockout", "ended"})
 
 
 def question_of(plan: PlanRecord, out: Path, *, margin: float | None, alpha: float) -> RegistrationRecord:

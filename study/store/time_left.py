@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from study.spec.cell import Cell
-    from study.spec.records import CellRecord, CellRow
+    from study.spec.records import CellRecord
 
 Key: TypeAlias = tuple[str, str]  # arm digest, data set
 
@@ -18,11 +18,6 @@ Key: TypeAlias = tuple[str, str]  # arm digest, data set
 def key_of(cell: Cell) -> Key:
     """Return what cells of the same cost share."""
     return cell.arm.digest, cell.labels.dataset
-
-
-def key_of_row(row: CellRow) -> Key:
-    """Return the same of a cell in a stored plan."""
-    return row.arm_digest, row.dataset
 
 
 @dataclass
@@ -52,10 +47,6 @@ class Costs:
         if record.ok or (key not in self.seconds and record.seconds > 0):
             self.seconds[key].append(record.seconds)
 
-    def __bool__(self) -> bool:
-        """Return whether any cell has finished."""
-        return bool(self.seconds)
-
     def expected(self, keys: Iterable[Key]) -> dict[Key, float]:
         """Return the expected seconds of a cell of each key."""
         means = {key: fmean(values) for key, values in self.seconds.items()}
@@ -82,7 +73,7 @@ def seconds_left(
     waiting = Counter(missing)
     if not waiting:
         return 0.0
-    if not costs:
+    if not costs.seconds:
         return None
     expected = costs.expected([*waiting, *(key for key, _ in running)])
     total = sum(n * expected[key] for key, n in waiting.items())

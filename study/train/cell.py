@@ -23,13 +23,15 @@ from study.spec.datasets import load_dataset
 from study.spec.folder import OutFolder
 from study.spec.machine import Lane, versions
 from study.spec.records import CellRecord, Status
-from study.train.checkpoint import Checkpoint, Clock, drop_checkpoints
+from study.train.checkpoint import FINISHED, Checkpoint, Clock
 from study.train.exams import exam_digest, make_folds, share_tested
 from study.train.learner import Workplace
 from study.train.pairs import Arrays, name_pairs
-from study.train.resources import CellTimeoutError, PeakMemory, time_limit
+from study.train.resources import CellTimeoutError, peak_mb, reset_peak, time_limit
 from study.train.score import FoldScores, fixed_order, score_fold
 from study.train.stages.shared import shared_stages
+
+PARTS = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def run_cell(cell: Cell, lane: Lane, out: Path | None = None, timeout_s: float |
         Seconds that this call may take; None: any.
     """
     torch.set_num_threads(lane.threads)
-    clock, memory = Clock(), PeakMemory.start(lane.device)
+    clock = Clock()
+    reset_peak(lane.device)
     try:
         with fixed_order(lane.device), time_limit(timeout_s):
             result = _score_cell(cell, lane.device, out, clock)
@@ -73,10 +76,12 @@ def run_cell(cell: Cell, lane: Lane, out: Path | None = None, timeout_s: float |
     except BaseException as error:  # a part that calls sys.exit ends its cell, not the study
         reason = f"{type(error).__name__}: {error} ({_place(error)})"
         result = replace(failed(cell, Status.ERROR, reason), traceback=_text(error))
-    peak = result.record.peak_memory_mb or memory.read_mb()  # of a program beside this process, if one ran
-    costs = {"seconds": clock.seconds, "shared_s": clock.shared_in_all, "peak_memory_mb": peak}
+    peak = result.record.peak_memory_mb or peak_mb(lane.device)  # of a program beside this process, if one ran
+    shared_s = sum((fold.shared for fold in clock.folds), start=0.0)
+    costs = {"seconds": clock.seconds, "shared_s": shared_s, "peak_memory_mb": peak}
     if out is not None and result.record.status in (Status.OK, Status.DIVERGED):
-        drop_checkpoints(out, cell.digest)
+        for path in OutFolder(out).checkpoints.glob(f"{cell.digest}*.pt"):
+            path.unlink(missing_ok=True)
     return replace(result, record=result.record.model_copy(update={**costs, "device": lane.device}))
 
 
@@ -128,7 +133,8 @@ def _score_fold(
     cell: Cell, dataset: Dataset, split: Split, fold: int, device: str, out: Path | None, clock: Clock
 ) -> FoldScores:
     """Fit and score the arm on one fold, unless a predecessor that was killed had finished it."""
-    checkpoint = Checkpoint.of(out, cell.digest, fold, clock)
+    folder = None if out is None else OutFolder(out)
+    checkpoint = Checkpoint(folder.checkpoint(cell.digest, fold) if folder else None, cell.digest, fold, clock)
     saved = checkpoint.finished()
     if saved is not None:
         return _unpacked(saved)
@@ -144,7 +150,7 @@ def _score_fold(
         checkpoint=checkpoint,
         shared=shared,
         embed=embed,
-        workplace=Workplace.of(out, cell.digest, fold),
+        workplace=Workplace(folder.scratch, folder.output(cell.digest, fold), fold) if folder else Workplace(fold=fold),
     )
     if not (np.isfinite(outcome.validation).all() and np.isfinite(outcome.test).all()):
         raise DivergedError("scores became NaN or infinite")
@@ -154,28 +160,15 @@ def _score_fold(
 
 def _packed(outcome: FoldScores) -> dict[str, Any]:
     """Return a fold's outcome as tensors and plain values."""
-    return {
-        "validation": torch.from_numpy(np.ascontiguousarray(outcome.validation)),
-        "test": torch.from_numpy(np.ascontiguousarray(outcome.test)),
-        "curves": dict(outcome.curves),
-        "best_epoch": outcome.best_epoch,
-        "parameters": outcome.parameters,
-        "memory_mb": outcome.memory_mb,
-        "embeddings": {name: torch.from_numpy(array) for name, array in (outcome.embeddings or {}).items()},
-    }
+    scores = {part: torch.from_numpy(np.ascontiguousarray(getattr(outcome, part))) for part in PARTS}
+    embeddings = {name: torch.from_numpy(array) for name, array in (outcome.embeddings or {}).items()}
+    return {**vars(outcome), **scores, "curves": dict(outcome.curves), "embeddings": embeddings}
 
 
 def _unpacked(saved: dict[str, Any]) -> FoldScores:
-    embeddings = {name: tensor.numpy() for name, tensor in saved.get("embeddings", {}).items()}
-    return FoldScores(
-        saved["validation"].numpy(),
-        saved["test"].numpy(),
-        saved["curves"],
-        saved["best_epoch"],
-        saved["parameters"],
-        embeddings or None,
-        saved["memory_mb"],
-    )
+    scores = {part: saved[part].numpy() for part in PARTS}
+    embeddings = {name: tensor.numpy() for name, tensor in saved["embeddings"].items()}
+    return FoldScores(**{**{name: saved[name] for name in FINISHED}, **scores, "embeddings": embeddings or None})
 
 
 def _record(cell: Cell, dataset: Dataset, folds: tuple[Split, ...], outcomes: Sequence[FoldScores]) -> CellRecord:
@@ -189,7 +182,7 @@ def _record(cell: Cell, dataset: Dataset, folds: tuple[Split, ...], outcomes: Se
             np.concatenate([getattr(split, f"{part}_labels") for split in folds]),
             np.concatenate([getattr(split, part) for split in folds]),
         )
-        for part in ("validation", "test")
+        for part in PARTS
     }
     return CellRecord(
         cell=cell.digest,

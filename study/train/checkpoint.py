@@ -20,13 +20,11 @@ from torch import Tensor
 from components.core.errors import KnockoutError
 from components.learning.loop import same_shapes
 from study.spec.files import write_atomically
-from study.spec.folder import OutFolder
 
 EVERY_S = 60.0  # the most that a kill costs, beside the epoch in flight
 FOLD_S = 1.0  # a finished fold is kept if it took this long: the file costs about a thousandth of it
-PROGRESS = ("stage", "epoch", "best", "best_epoch", "best_state", "curves")
-STATE = frozenset((*PROGRESS, "model", "parts", "random"))
-FINISHED = frozenset(("validation", "test", "curves", "best_epoch", "parameters", "memory_mb"))
+STATE = frozenset(("stage", "epoch", "best", "best_epoch", "best_state", "curves", "model", "parts", "random"))
+FINISHED = frozenset(("validation", "test", "curves", "best_epoch", "parameters", "memory_mb", "embeddings"))
 
 
 @dataclass
@@ -56,11 +54,6 @@ class Clock:
         """Seconds in all."""
         return self.here + self.elsewhere + sum(fold.elsewhere - fold.uncounted for fold in self.folds)
 
-    @property
-    def shared_in_all(self) -> float:
-        """Seconds that came from shared stages, folds included."""
-        return self.shared + sum(fold.shared for fold in self.folds)
-
     @contextmanager
     def pause(self) -> Iterator[None]:
         """Keep what is done inside out of the cell's seconds."""
@@ -89,11 +82,6 @@ class Checkpoint:
         self.clock = clock or Clock()
         self._saved_at = self.clock.started
 
-    @classmethod
-    def of(cls, out: Path | None, cell: str, fold: int, clock: Clock) -> Checkpoint:
-        """Return the checkpoint of a cell, or of one of its folds, in a study's output folder."""
-        return cls(None if out is None else OutFolder(out).checkpoint(cell, fold), cell, fold, clock)
-
     @property
     def due(self) -> bool:
         """Whether the state should be saved at the end of this epoch."""
@@ -101,48 +89,35 @@ class Checkpoint:
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Save the state of a training at an epoch's end."""
-        self._write(state)
+        if self.path is not None:
+            spent = {"seconds": self.clock.seconds, "shared_s": self.clock.shared}
+            write_tensors(self.path, self.cell, {**state, **spent})
         self._saved_at = time.perf_counter()
 
-    def load(self, model: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Return the state of this training at its last checkpoint, None without a sound one for weights like these."""
+    def last(self, like: Mapping[str, Tensor] | None = None) -> dict[str, Any] | None:
+        """Return this training as its last checkpoint has it; None without a sound one for weights ``like`` these."""
         state = self._read(STATE)
-        if state is None or not (same_shapes(state["model"], model) and same_shapes(state["best_state"], model)):
-            return None
-        return self._resumed(state)
-
-    def last(self) -> dict[str, Any] | None:
-        """Return the state of this training at its last checkpoint, whatever is trained; None without a sound one."""
-        state = self._read(STATE)
-        return None if state is None else self._resumed(state)
+        if state is None or like is None:
+            return self._resumed(state)
+        fits = all(same_shapes(state[name], like) for name in ("model", "best_state"))
+        return self._resumed(state) if fits else None
 
     def finish(self, fold: Mapping[str, Any]) -> None:
         """Keep the outcome of a finished fold until the others are; an exam without folds ends with its only one."""
         if self.fold and self.clock.seconds >= min(FOLD_S, EVERY_S):
-            self._write(fold)
+            self.save(fold)
 
     def finished(self) -> dict[str, Any] | None:
         """Return the outcome of the fold, None if it is not finished."""
-        fold = self._read(FINISHED)
-        return None if fold is None else self._resumed(fold)
+        return self._resumed(self._read(FINISHED))
 
-    def _resumed(self, content: dict[str, Any]) -> dict[str, Any]:
-        self.clock.elsewhere, self.clock.shared = content["seconds"], content["shared_s"]
+    def _resumed(self, content: dict[str, Any] | None) -> dict[str, Any] | None:
+        if content is not None:
+            self.clock.elsewhere, self.clock.shared = content["seconds"], content["shared_s"]
         return content
 
     def _read(self, names: frozenset[str]) -> dict[str, Any] | None:
         return None if self.path is None else read_tensors(self.path, self.cell, names | {"seconds", "shared_s"})
-
-    def _write(self, content: Mapping[str, Any]) -> None:
-        if self.path is not None:
-            spent = {"seconds": self.clock.seconds, "shared_s": self.clock.shared}
-            write_tensors(self.path, self.cell, {**content, **spent})
-
-
-def drop_checkpoints(out: Path, cell: str) -> None:
-    """Remove the files of a cell that has ended."""
-    for path in OutFolder(out).checkpoints.glob(f"{cell}*.pt"):
-        path.unlink(missing_ok=True)
 
 
 def write_tensors(path: Path, owner: str, content: Mapping[str, Any]) -> None:

@@ -23,8 +23,7 @@ def make_folds(dataset: Dataset, choice: Choice, repeat: int) -> tuple[Split, ..
 
     The arms of a repeat follow one another, so an exam is kept; nobody writes into a split.
     """
-    folds: tuple[Split, ...] = choice.build().folds(dataset, Streams(dataset.digest, repeat).numpy("split"))
-    return folds
+    return choice.build().folds(dataset, Streams(dataset.digest, repeat).numpy("split"))
 
 
 def make_split(dataset: Dataset, choice: Choice, repeat: int) -> Split:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from components.learning.loop import Curves, in_chunks
 from components.model import Encoded, GRNModel, Reading
 from components.passing.graph import Graph
 from study.train.checkpoint import Checkpoint
-from study.train.stages.shared import SharedStage, SharedStages
+from study.train.stages.shared import SharedStages, compute_once
 from study.train.stages.trainer import Stage, Trainer
 from study.train.stages.unsupervised import NAME as UNSUPERVISED
 from study.train.stages.unsupervised import fit_to_expression
@@ -60,7 +61,7 @@ def train(
         If a loss becomes NaN or infinite.
     """
     checkpoint, shared = checkpoint or Checkpoint(), shared or SharedStages()
-    trainer = Trainer(model, split, sampler, streams, budget, checkpoint, checkpoint.load(model.state_dict()))
+    trainer = Trainer(model, split, sampler, streams, budget, checkpoint, checkpoint.last(model.state_dict()))
     reached = trainer.saved["stage"] if trainer.saved is not None else ""
 
     def pretrain() -> None:
@@ -78,7 +79,7 @@ def train(
     return Trained(model, trainer.graph, trainer.curves, best_epoch)
 
 
-def _once(trainer: Trainer, shared: SharedStage, parts: nn.Module, name: str, run: Callable[[], Any]) -> None:
+def _once(trainer: Trainer, shared: Path | None, parts: nn.Module, name: str, run: Callable[[], Any]) -> None:
     """Run a stage that trains some parts, or take them over from an arm that shares the stage."""
     clock = trainer.checkpoint.clock
     resumed = trainer.saved is not None and trainer.saved["stage"] == name
@@ -92,7 +93,7 @@ def _once(trainer: Trainer, shared: SharedStage, parts: nn.Module, name: str, ru
         seconds = clock.elsewhere - before + clock.here - started
         return {"state": parts.state_dict(), "curves": trainer.curves.values, "seconds": seconds}
 
-    outcome, taken_over = shared.once(stage, parts.state_dict())
+    outcome, taken_over = compute_once(shared, stage, parts.state_dict())
     if taken_over:
         parts.load_state_dict(outcome["state"])
         trainer.curves.values = outcome["curves"]
@@ -121,14 +122,12 @@ def graph_stage(trainer: Trainer, optimizer: Any) -> Stage:
     fitter = optimizer.graph([*model.bucketing.parameters(), *model.gnn.parameters()])
 
     def score(graph: Any, pairs: Tensor) -> Tensor:
-        scores: Tensor = graph.expert_score(pairs)
-        return scores
+        return graph.expert_score(pairs)
 
     def loss(visible: Graph, pairs: Tensor, labels: Tensor) -> Tensor:
         with trainer.precision():
             logits = score(model.embed_graph(visible), pairs)
-        value: Tensor = fitter.loss(logits.float(), labels)
-        return value
+        return fitter.loss(logits.float(), labels)
 
     return Stage("graph", fitter, budget.graph_batch_size, model.embed_graph, score, lambda visible: visible, loss)
 

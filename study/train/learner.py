@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ from components.core.metrics import Scores
 from components.core.streams import Streams
 from components.learning import Context, View, shown
 from search_spaces.arm import Arm
-from study.spec.folder import OutFolder
 from study.train.checkpoint import Checkpoint
 from study.train.stages.steps import transformed
 
@@ -33,14 +32,6 @@ class Workplace:
     scratch: Path | None = None
     output: Path | None = None
     fold: int = 0
-
-    @classmethod
-    def of(cls, out: Path | None, cell: str, fold: int) -> Workplace:
-        """Return the workplace of a fold in a study's output folder."""
-        if out is None:
-            return cls(fold=fold)
-        folder = OutFolder(out)
-        return cls(folder.scratch, folder.output(cell, fold), fold)
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
@@ -111,8 +102,11 @@ def score_by_learner(
         learner = arm.choices["scorer"].build()
         learner.fit(view, context)
         pairs, order = asked_pairs(split)
+        returned = np.asarray(learner.score(pairs), dtype=np.float64)
+        if returned.shape != order.shape:
+            raise KnockoutError(f"a model returns one score per pair, [{len(pairs)}]; got {list(returned.shape)}.")
         scores = np.empty(len(pairs))
-        scores[order] = _checked(learner.score(pairs), len(pairs))
+        scores[order] = returned
     validation, test = np.split(scores, [len(split.validation)])
     return validation, test, context
 
@@ -131,22 +125,14 @@ def own_streams(streams: Streams) -> Iterator[None]:
         np.random.set_state(before[1])  # noqa: NPY002
 
 
-def _checked(scores: Any, pairs: int) -> Scores:
-    values = np.asarray(scores, dtype=np.float64)
-    if values.shape != (pairs,):
-        raise KnockoutError(f"a model returns one score per pair, [{pairs}]; got {list(values.shape)}.")
-    return values
-
-
 def _drawing(arm: Arm, split: Split, expression: Floats, streams: Streams) -> Callable[[int], Ints]:
     """Return what draws the negatives of an epoch: of any epoch, whichever were drawn before."""
-    samplers: list[Any] = []
+    # built when it is asked for: some look at all pairs of the pool first
+    sampler = functools.cache(lambda: arm.choices["negatives"].build(split.training, expression))
 
     def draw(epoch: int) -> Ints:
-        if not samplers:  # some look at all pairs of the pool first
-            samplers.append(arm.choices["negatives"].build(split.training, expression))
-        fresh = samplers[0].fresh and epoch > 0
-        pairs: Ints = samplers[0].draw(streams.numpy("negatives", f"joint/{epoch}" if fresh else "joint"))
+        fresh = sampler().fresh and epoch > 0
+        pairs: Ints = sampler().draw(streams.numpy("negatives", f"joint/{epoch}" if fresh else "joint"))
         split.training.check_drawn(pairs)
         return pairs
 

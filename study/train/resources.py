@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -71,31 +70,24 @@ def _watch(thread: int, seconds: float, ended: threading.Event, reached: threadi
         os._exit(1)
 
 
-@dataclass(frozen=True)
-class PeakMemory:
-    """Measures from :meth:`start` to :meth:`read_mb`.
-
-    On a GPU: torch's peak of allocated memory. On Linux: the process's peak resident memory, whose mark the kernel
-    resets on request, so that an earlier cell of the same worker does not count. Elsewhere: resident memory at the end.
-    """
-
-    device: str
-
-    @classmethod
-    def start(cls, device: str) -> PeakMemory:
-        """Reset the mark and start to measure."""
-        if device.startswith("cuda"):
-            torch.cuda.reset_peak_memory_stats(device)
-        else:
-            with suppress(OSError):
-                CLEAR.write_text("5")
-        return cls(device)
-
-    def read_mb(self) -> float:
-        """Return the peak in megabytes (2^20 bytes)."""
-        if self.device.startswith("cuda"):
-            return torch.cuda.max_memory_allocated(self.device) / 2**20
+def reset_peak(device: str) -> None:
+    """Begin to measure the peak of memory: an earlier cell of the same worker does not count."""
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
         with suppress(OSError):
-            if peak := re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text()):
-                return int(peak[1]) / 1024
-        return float(psutil.Process().memory_info().rss) / 2**20
+            CLEAR.write_text("5")
+
+
+def peak_mb(device: str) -> float:
+    """Return the peak of memory since :func:`reset_peak`, in megabytes (2^20 bytes).
+
+    On a GPU: of what torch allocated. On Linux: the process's peak resident memory, whose mark the kernel resets on
+    request. Elsewhere: resident memory now.
+    """
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    with suppress(OSError):
+        if peak := re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text()):
+            return int(peak[1]) / 1024
+    return float(psutil.Process().memory_info().rss) / 2**20

@@ -119,7 +119,9 @@ def score_fold(
     elif arm.trains:
         outcome = _score_by_model(arm, dataset, split, streams, budget, device, checkpoint, shared, embed)
     else:
-        outcome = _score_by_method(arm, dataset, split, streams)
+        method, target = _method(arm, dataset, split, streams), dataset.target
+        tested = method if target is None or method.control else method.on(target.expression)
+        outcome = FoldScores(method.score(split.validation), tested.score(split.test))
     validation = adjusted(arm, outcome.validation, split.validation, split.training)
     return replace(outcome, validation=validation, test=adjusted(arm, outcome.test, split.test, split.training))
 
@@ -165,13 +167,12 @@ def prepare(arm: Arm, dataset: Dataset, split: Split, repeat: int) -> None:
     streams = Streams(dataset.digest, repeat)
     if arm.learns:
         check_learner(arm, dataset, split, streams)
-        return
-    if not arm.trains:
+    elif arm.trains:
+        bucketing_notes(arm, dataset)
+        sampler = _parts(arm, dataset).build("negatives", split.training, _expression(arm, dataset, streams))
+        split.training.check_drawn(sampler.draw(streams.numpy("negatives", "plan")))
+    else:
         _method(arm, dataset, split, streams)
-        return
-    bucketing_notes(arm, dataset)
-    sampler = _parts(arm, dataset).build("negatives", split.training, _expression(arm, dataset, streams))
-    split.training.check_drawn(sampler.draw(streams.numpy("negatives", "plan")))
 
 
 def bucketing_notes(arm: Arm, dataset: Dataset) -> tuple[str, ...]:
@@ -197,10 +198,9 @@ def _on(settings: Settings, dataset: Dataset) -> Settings:
     return settings.on({"dataset": dataset.name, "network": dataset.network, "cell": dataset.block})
 
 
-def _expression(arm: Arm, dataset: Dataset, streams: Streams) -> Floats:
-    return transformed(
-        arm, arm.choices["scorer"].build().expression(dataset.expression, streams.numpy("noise")), streams
-    )
+def _expression(arm: Arm, dataset: Dataset, streams: Streams, part: str = "") -> Floats:
+    shown = arm.choices["scorer"].build().expression(dataset.expression, streams.numpy("noise", part))
+    return transformed(arm, shown, streams, part)
 
 
 def _embed(arm: Arm, trained: Trained, dataset: Dataset, split: Split, streams: Streams, device: str) -> Arrays:
@@ -215,9 +215,7 @@ def _embed(arm: Arm, trained: Trained, dataset: Dataset, split: Split, streams: 
 
 def _show_target(model: GRNModel, arm: Arm, target: Dataset, streams: Streams, device: str) -> None:
     """Let a model see the cells that a transfer is tested on, or what its scorer shows of them."""
-    tested = arm.choices["scorer"].build().expression(target.expression, streams.numpy("noise", "tested"))
-    tested = transformed(arm, tested, streams, "tested")
-    model.bucketing.show(torch.from_numpy(tested).to(device))
+    model.bucketing.show(torch.from_numpy(_expression(arm, target, streams, "tested")).to(device))
 
 
 def _method(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> Any:
@@ -227,10 +225,3 @@ def _method(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> Any:
         return choice.build(split.training, rng)
     tfs = dataset.tfs if dataset.target is None else np.union1d(dataset.tfs, dataset.target.tfs)
     return choice.build(split.training, dataset.expression, tfs, rng)
-
-
-def _score_by_method(arm: Arm, dataset: Dataset, split: Split, streams: Streams) -> FoldScores:
-    method, target = _method(arm, dataset, split, streams), dataset.target
-    validation = method.score(split.validation)
-    tested = method if target is None or method.control else method.on(target.expression)
-    return FoldScores(validation, tested.score(split.test))

@@ -205,7 +205,7 @@ def test_nothing_is_made_by_being_constructed(finished_search: Path, tmp_path: P
     tracker = Tracker("tiny", out)
     SearchLog(search, "tiny", tracker, LiveProgress, Means())
     OptunaStore("tiny", folder), read_trials(folder), read_trials(SearchFolder(out))
-    Claims(out), Checkpoint.of(out, "cell", 0, Checkpoint().clock), Checkpoint(out / "state.pt", "cell")
+    Claims(out), Checkpoint(out / "state.pt", "cell")
     assert Ledger(out).cells() == set() and Ledger(out).read("cell") is None
     assert read_claims(out) == [] and read_drivers(out) == []
     with pytest.raises(KnockoutError, match="no study was run here"):

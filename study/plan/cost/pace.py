@@ -34,21 +34,18 @@ class Paces:
 
     def __init__(self, exams: Exams, draws: Draws, lane: Lane) -> None:
         self.exams, self.draws, self.lane = exams, draws, lane
-        self._timed: dict[Place, Pace | None] = {}
+        self.timed: dict[Place, Pace | None] = {}
         self._followed: dict[Place, Pace | None] = {}
-        self.kinds = 0  # shapes on data sets that were asked for, timed or not
 
-    @property
-    def timed(self) -> int:
-        """Number of shapes on data sets that were timed."""
-        return len(self._timed)
+    def measure(self, cells: Sequence[Cell], say: Callable[[str], None]) -> int:
+        """Time cells of different shapes, those that tell most first, for as long as that is worth.
 
-    def measure(self, cells: Sequence[Cell], say: Callable[[str], None]) -> None:
-        """Time cells of different shapes, those that tell most first, for as long as that is worth."""
+        Return how many shapes on data sets there are, timed or not.
+        """
         first: dict[Place, Cell] = {}
         for cell in cells:
             first.setdefault(_place(cell), cell)
-        self.kinds = len(first)
+
         spent = {True: 0.0, False: 0.0}
         with as_on_a_lane(self.lane.device, self.lane.threads):
             for number, place in enumerate(_order(first, self.exams), 1):
@@ -58,14 +55,15 @@ class Paces:
                 what = f"{BATCHES} batches of {cell.arm.name}" if cell.arm.budgeted else cell.arm.name
                 say(f"timing {what} on {place[1]} ({number} of {len(first)})")
                 started = time.perf_counter()
-                self._timed[place] = self._measure(cell)
+                self.timed[place] = self._measure(cell)
                 spent[cell.arm.trains] += time.perf_counter() - started
+        return len(first)
 
     def of(self, cell: Cell) -> Pace | None:
         """Return the pace of a cell: its own, or that of the nearest that was timed; None if that takes too long."""
         place = _place(cell)
-        if place in self._timed:
-            return self._timed[place]
+        if place in self.timed:
+            return self.timed[place]
         if place not in self._followed:
             self._followed[place] = self._follow(place, exact=not cell.arm.trains)
         return self._followed[place]
@@ -84,23 +82,19 @@ class Paces:
     def _follow(self, place: Place, *, exact: bool) -> Pace | None:
         """Return the pace of the nearest timed shape, scaled to the data set; an ``exact`` one is of the same shape."""
         shape, dataset = place
-        alike = [other for other in self._timed if not exact or other[0] == shape]
-        ran = [other for other in alike if exact or not self._failed(other)]
+        alike = {other: pace for other, pace in self.timed.items() if not exact or other[0] == shape}
         if not alike:
             return None
-        other = min(ran or alike, key=lambda other: distance(place[0], other[0]) + OTHER_DATA * (place[1] != other[1]))
-        pace = self._timed[other]
+        ran = [other for other, pace in alike.items() if exact or pace is None or pace.joint.batch]  # it did not fail
+        other = min(ran or alike, key=lambda other: distance(shape, other[0]) + OTHER_DATA * (dataset != other[1]))
+        pace = alike[other]
         return None if pace is None else pace.times(self._ratio(other[1], dataset))
-
-    def _failed(self, place: Place) -> bool:
-        pace = self._timed[place]
-        return pace is not None and not pace.joint.batch
 
     def _ratio(self, known: str, other: str) -> float:
         """Return how many times as long a batch takes on one data set as on another: measured, else by their genes."""
         if known == other:
             return 1.0
-        batches = {place: pace.joint.batch for place, pace in self._timed.items() if pace is not None}
+        batches = {place: pace.joint.batch for place, pace in self.timed.items() if pace is not None}
         both = [
             batches[shape, other] / seconds
             for (shape, dataset), seconds in batches.items()

@@ -63,13 +63,8 @@ class Pace:
 
 def shortened(split: Split) -> Split:
     """Return an exam with the same training pairs, and few to validate and test."""
-    return replace(
-        split,
-        validation=split.validation[:SCORED],
-        validation_labels=split.validation_labels[:SCORED],
-        test=split.test[:SCORED],
-        test_labels=split.test_labels[:SCORED],
-    )
+    scored = ("validation", "validation_labels", "test", "test_labels")
+    return replace(split, **{name: getattr(split, name)[:SCORED] for name in scored})
 
 
 def pace_of_training(arm: Arm, dataset: Dataset, few: Split, repeat: int, budget: Budget, device: str) -> Pace:

@@ -7,10 +7,9 @@ is timed.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import TypeVar
 
 from components.core.metrics import OWN
 from study.plan.cost.pace import Paces
@@ -20,8 +19,6 @@ from study.spec.cell import Cell
 from study.store.ledger import Ledger, training_of
 from study.store.time_left import Key, key_of
 from study.train.stages.shared import stage_group
-
-K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -43,20 +40,23 @@ class Estimate:
 
 def estimate(plan: Plan, ledger: Ledger, say: Callable[[str], None] = lambda text: None) -> Estimate:
     """Estimate the cost of what is missing; ``say`` is told which arm is being timed on which data set."""
-    missing, finished = plan.missing(ledger), _Finished.of(plan, ledger)
+    missing = plan.missing(ledger)
     trained = ledger.trained() if OWN else {}
     rescored = {cell.digest for cell in missing if training_of(cell.identity) in trained} if trained else set()
     missing = [cell for cell in missing if cell.digest not in rescored]
-    known = [finished.seconds(cell) for cell in missing]
+    known = _known_seconds(missing, plan, ledger)
     total = sum(seconds for seconds in known if seconds is not None)
     to_time = [cell for cell, seconds in zip(missing, known, strict=True) if seconds is None and cell.arm.probed]
     exams = Exams(plan)
     draws = Draws(exams)
     paces = Paces(exams, draws, plan.study.lanes[0])
-    paces.measure(to_time, say)
+    kinds = paces.measure(to_time, say)
     expected, at_most, slow = total, total, Counter[str]()
     begun: set[tuple[str, str, int]] = set()
-    for cells in _by_key(to_time):
+    by_key: dict[Key, list[Cell]] = defaultdict(list)  # cells of an arm on a data set differ in nothing that costs
+    for cell in to_time:
+        by_key[key_of(cell)].append(cell)
+    for cells in by_key.values():
         cell, pace = cells[0], paces.of(cells[0])
         if pace is None:
             slow[cell.arm.name] += len(cells)
@@ -66,45 +66,20 @@ def estimate(plan: Plan, ledger: Ledger, say: Callable[[str], None] = lambda tex
             expected += number * work.seconds(_likely, pays=pays)
             at_most += number * work.seconds(lambda epochs, patience: epochs, pays=pays)
     unknown = known.count(None) - len(to_time)
-    return Estimate(expected, at_most, unknown, slow, paces.timed, paces.kinds, len(rescored))
+    return Estimate(expected, at_most, unknown, slow, len(paces.timed), kinds, len(rescored))
 
 
-@dataclass(frozen=True)
-class _Finished:
-    """Mean seconds of the cells that have scores, by arm and data set, and by what makes one as dear as another."""
-
-    by_arm: Mapping[Key, float]
-    by_kind: Mapping[Kind, float]
-
-    @classmethod
-    def of(cls, plan: Plan, ledger: Ledger) -> _Finished:
-        records = ledger.read_all(cell.digest for cell in plan.cells)
-        of_arms: dict[Key, list[float]] = defaultdict(list)
-        of_kinds: dict[Kind, list[float]] = defaultdict(list)
-        for cell in plan.cells:
-            record = records.get(cell.digest)
-            if record is not None and record.ok:
-                of_arms[key_of(cell)].append(record.seconds)
-                of_kinds[like(cell)].append(record.seconds)
-        return cls(_means(of_arms), _means(of_kinds))
-
-    def seconds(self, cell: Cell) -> float | None:
-        """Return what a cell like this one took; None if none has scores."""
-        if not self.by_arm:
-            return None
-        return self.by_arm.get(key_of(cell), self.by_kind.get(like(cell)))
-
-
-def _means(seconds: Mapping[K, Sequence[float]]) -> dict[K, float]:
-    return {key: fmean(values) for key, values in seconds.items()}
-
-
-def _by_key(cells: Iterable[Cell]) -> Iterable[list[Cell]]:
-    """Gather the cells of an arm on a data set: they differ in nothing that costs."""
-    groups: dict[Key, list[Cell]] = defaultdict(list)
-    for cell in cells:
-        groups[key_of(cell)].append(cell)
-    return groups.values()
+def _known_seconds(missing: Sequence[Cell], plan: Plan, ledger: Ledger) -> list[float | None]:
+    """Return the mean seconds of cells of the same arm and data set, else of cells as dear; None if none has scores."""
+    records = ledger.read_all(cell.digest for cell in plan.cells)
+    seconds: dict[Key | Kind, list[float]] = defaultdict(list)
+    for cell in plan.cells:
+        record = records.get(cell.digest)
+        if record is not None and record.ok:
+            seconds[key_of(cell)].append(record.seconds)
+            seconds[like(cell)].append(record.seconds)
+    means = {key: fmean(values) for key, values in seconds.items()}
+    return [means.get(key_of(cell), means.get(like(cell))) if means else None for cell in missing]
 
 
 def _count_paying(cells: Sequence[Cell], begun: set[tuple[str, str, int]]) -> int:

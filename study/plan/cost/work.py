@@ -127,7 +127,6 @@ class Draws:
     def __init__(self, exams: Exams) -> None:
         self.exams = exams
         self._counted: dict[str, dict[Shape, Draw]] = defaultdict(dict)
-        self._nearest: dict[tuple[Shape, str], Draw] = {}
 
     def of(self, cell: Cell) -> Draw:
         """Return what the sampler of a cell draws, or the nearest that is counted."""
@@ -136,12 +135,7 @@ class Draws:
             return Draw()
         if key not in counted and len(counted) < COUNTED:
             counted[key] = self._count(cell)
-        if key in counted:
-            return counted[key]
-        if (key, cell.labels.dataset) not in self._nearest:
-            nearest = counted[min(counted, key=lambda other: distance(key, other))]
-            self._nearest[key, cell.labels.dataset] = nearest
-        return self._nearest[key, cell.labels.dataset]
+        return counted[key if key in counted else min(counted, key=lambda other: distance(key, other))]
 
     def _count(self, cell: Cell) -> Draw:
         dataset, training = self.exams.datasets[cell.labels.dataset], self.exams.folds(cell.labels.dataset)[0].training

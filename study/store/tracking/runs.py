@@ -72,13 +72,7 @@ def arm_params(row: CellRow) -> dict[str, str]:
 
 def cell_params(row: CellRow) -> dict[str, str]:
     """Return the parameters of a cell: those of its arm, where it stands, and its training."""
-    cell = {
-        "arm": row.arm,
-        "dataset": row.dataset,
-        "block": row.block,
-        "split": row.split,
-        "repeat": str(row.repeat),
-    }
+    cell = {name: str(getattr(row, name)) for name in ("arm", "dataset", "block", "split", "repeat")}
     training = {f"training.{key}": str(value) for key, value in row.training.items()}
     return {name: value[:LONGEST] for name, value in {**arm_params(row), **cell, **training}.items()}
 

@@ -83,14 +83,25 @@ def _ruined(store: Path) -> bool:
 
 
 def provide_store(folder: OutFolder) -> None:
-    """Make the sqlite store aside: a kill amid MLflow's migrations would leave one that nobody can open."""
+    """Make the sqlite store aside: a kill amid MLflow's migrations would leave one that nobody can open.
+
+    It is a copy where the user's cache folder holds one of this MLflow: migrations take seconds.
+    """
     root, store = folder.root, folder.mlflow
     for ruin in root.glob(".mlflow-*"):
         shutil.rmtree(ruin, ignore_errors=True)
     if not store.exists():
         with tempfile.TemporaryDirectory(dir=root, prefix=".mlflow-") as aside:
-            empty = Path(aside) / store.name
-            _make_empty(empty)
+            empty, cached = Path(aside) / store.name, _cached_store()
+            try:
+                if _ruined(cached):
+                    raise FileNotFoundError(cached)
+                shutil.copyfile(cached, empty)
+            except OSError:
+                empty.unlink(missing_ok=True)
+                _migrate(empty)
+                with suppress(OSError, sqlite3.Error):  # a home that cannot be written: each study migrates its own
+                    _keep(empty, cached)
             empty.replace(store)
 
 
@@ -113,19 +124,6 @@ def point_at_artifacts(folder: OutFolder) -> None:
             )
 
 
-def _make_empty(store: Path) -> None:
-    """Write an empty store: a copy where the user's cache folder holds one of this MLflow: migrations take seconds."""
-    cached = _cached_store()
-    with suppress(OSError, sqlite3.Error):
-        if _is_sound(cached):
-            shutil.copyfile(cached, store)
-            return
-    store.unlink(missing_ok=True)
-    _migrate(store)
-    with suppress(OSError, sqlite3.Error):  # a home that cannot be written: each study migrates a store of its own
-        _keep(store, cached)
-
-
 def _cached_store() -> Path:
     """Return where the store of the installed MLflow is kept: its tables are those that its migrations make."""
     import mlflow.store.db_migrations as migrations
@@ -134,14 +132,6 @@ def _cached_store() -> Path:
     revisions = sorted(path.name for path in Path(*migrations.__path__, "versions").glob("*.py"))
     known = hashlib.sha256("\n".join(revisions).encode()).hexdigest()[:16]
     return Path(pooch.os_cache("knockout"), f"mlflow-{known}.db")
-
-
-def _is_sound(store: Path) -> bool:
-    if not store.is_file():
-        return False
-    with closing(sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True)) as database:
-        sound: bool = database.execute("pragma quick_check(1)").fetchone() == ("ok",)
-        return sound and database.execute("select count(*) from alembic_version").fetchone() == (1,)
 
 
 def _keep(store: Path, cached: Path) -> None:

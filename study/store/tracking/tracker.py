@@ -192,15 +192,11 @@ class Tracker:
         self._sent.add(self._ending(row, record))
         if self._standing is not None:
             self._standing.add(row, record)
-            if self._standing.due:
-                self._show_standing(self._standing)
-
-    def _show_standing(self, standing: Standing) -> None:
-        """Update what MLflow shows while the study runs."""
-        self._store.log(self._study(), {}, standing.progress)
-        for arm, metrics in standing.means():
-            if arm in self._arms:
-                self._store.log(self._arms[arm], {}, metrics)
+            if self._standing.due:  # update what MLflow shows while the study runs
+                self._store.log(self._study(), {}, self._standing.progress)
+                for arm, metrics in self._standing.means():
+                    if arm in self._arms:
+                        self._store.log(self._arms[arm], {}, metrics)
 
     def _close(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord], files: Sequence[Path]) -> None:
         by_arm: dict[str, list[CellRow]] = {}
@@ -276,15 +272,9 @@ def send_path(folder: SearchFolder, tracker: Tracker, ledger: Ledger) -> set[str
     walked = read_record(folder.walked, PlanRecord)
     if walked is None:
         return set()
-    tracker.opened = _steps(folder.path)
+    if folder.path.is_file():  # the path is at its end
+        with folder.path.open(encoding="utf-8", newline="") as lines:
+            tracker.opened = {row["arm_digest"] for row in csv.DictReader(lines)}
     records = ledger.read_all(row.cell for row in walked.rows)
     tracker.close(walked.rows, records)
     return set(records)
-
-
-def _steps(file: Path) -> set[str]:
-    """Return the digests of arms on the path; none before it is at its end."""
-    if not file.is_file():
-        return set()
-    with file.open(encoding="utf-8", newline="") as lines:
-        return {row["arm_digest"] for row in csv.DictReader(lines)}

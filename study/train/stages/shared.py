@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from filelock import FileLock, Timeout
@@ -44,42 +43,38 @@ UNLABELLED = ("bucketing", "scorer")  # what the stage without labels reads
 CONTENT = frozenset(("state", "curves", "seconds"))
 
 
-class SharedStage:
-    """Holds the outcome of one stage for whoever needs the same; without a path, for nobody."""
+def compute_once(
+    path: Path | None, compute: Callable[[], dict[str, Any]], like: Mapping[str, Tensor]
+) -> tuple[dict[str, Any], bool]:
+    """Return the outcome of a stage for weights ``like`` these, and whether another arm had computed it.
 
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path
-
-    def once(self, compute: Callable[[], dict[str, Any]], like: Mapping[str, Tensor]) -> tuple[dict[str, Any], bool]:
-        """Return the outcome for weights ``like`` these, and whether another arm had computed it.
-
-        Where another worker is at it, wait for that worker.
-        """
-        if self.path is None or not ENABLED:
-            return compute(), False
-        if (stored := self._read(self.path, like)) is not None:
+    Where another worker is at it, wait for that worker. Without a path, the outcome is for nobody else.
+    """
+    if path is None or not ENABLED:
+        return compute(), False
+    if (stored := _read(path, like)) is not None:
+        return stored, True
+    with ExitStack() as held:
+        with suppress(Timeout, OSError, NotImplementedError):  # no locks on this file system: compute it here, too
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(FileLock(path.with_suffix(".lock"), timeout=WAIT_S))
+        if (stored := _read(path, like)) is not None:
             return stored, True
-        with ExitStack() as held:
-            with suppress(Timeout, OSError, NotImplementedError):  # no locks on this file system: compute it here, too
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                held.enter_context(FileLock(self.path.with_suffix(".lock"), timeout=WAIT_S))
-            if (stored := self._read(self.path, like)) is not None:
-                return stored, True
-            outcome = compute()
-            write_tensors(self.path, self.path.stem, outcome)
-            return outcome, False
-
-    def _read(self, path: Path, like: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        stored = read_tensors(path, path.stem, CONTENT)
-        return stored if stored is not None and same_shapes(stored["state"], like) else None
+        outcome = compute()
+        write_tensors(path, path.stem, outcome)
+        return outcome, False
 
 
-@dataclass(frozen=True)
-class SharedStages:
-    """Where the stages of one training lie; nowhere, if they are for nobody else."""
+def _read(path: Path, like: Mapping[str, Tensor]) -> dict[str, Any] | None:
+    stored = read_tensors(path, path.stem, CONTENT)
+    return stored if stored is not None and same_shapes(stored["state"], like) else None
 
-    unsupervised: SharedStage = field(default_factory=SharedStage)
-    graph: SharedStage = field(default_factory=SharedStage)
+
+class SharedStages(NamedTuple):
+    """Where the stages of one training lie; None if they are for nobody else."""
+
+    unsupervised: Path | None = None
+    graph: Path | None = None
 
 
 def shared_stages(
@@ -102,13 +97,13 @@ def shared_stages(
     }
     graph = {
         **runs,
-        "arm": _read_by_stage(arm),
+        "arm": _settings_read(arm, FACTORS, "joint_only"),
         "split": split.canonical,
         "fold": fold,
         "budget": {name: getattr(budget, name) for name in BUDGET},
         "code": code_digest((*_levels(arm, FACTORS), ("split", split.level)), ENTRY),
     }
-    return SharedStages(*(SharedStage(OutFolder(out).stage(json_digest(key, 20))) for key in (unsupervised, graph)))
+    return SharedStages(*(OutFolder(out).stage(json_digest(key, 20)) for key in (unsupervised, graph)))
 
 
 def stage_group(arm: Arm, budget: Budget) -> str:
@@ -119,17 +114,13 @@ def stage_group(arm: Arm, budget: Budget) -> str:
         return canonical_json(_unlabelled(arm, budget))
     if not budget.graph_epochs or "fusion" in arm.silenced:
         return ""
-    return canonical_json({"arm": _read_by_stage(arm), "budget": {name: getattr(budget, name) for name in BUDGET}})
+    read = _settings_read(arm, FACTORS, "joint_only")
+    return canonical_json({"arm": read, "budget": {name: getattr(budget, name) for name in BUDGET}})
 
 
 def _unlabelled(arm: Arm, budget: Budget) -> dict[str, Any]:
     """Return what decides the stage without labels, beside data, repeat and code."""
     return {"arm": _settings_read(arm, UNLABELLED, "labelled_only"), "steps": budget.unsupervised_steps}
-
-
-def _read_by_stage(arm: Arm) -> dict[str, Any]:
-    """Return the choices that the graph stage reads, without the settings that only joint training does."""
-    return _settings_read(arm, FACTORS, "joint_only")
 
 
 def _settings_read(arm: Arm, factors: Sequence[str], but: str) -> dict[str, Any]:

@@ -178,7 +178,7 @@ def test_a_probe_takes_one_step_of_each_trained_arm_and_scores(cells: list[Cell]
     dearest = memory_probe._dearest(cells)
     assert {cell.arm.name for cell in dearest} == {"full model", "gnn=none"}, "a rule does not train"
     assert 10 < memory_probe._measure(dearest, "cpu") < 1e5
-    assert len(steps) == 2 + 2, "graph and joint stage; without a graph the joint stage alone, twice"
+    assert len(steps) == 2 + 1, "graph and joint stage; without a graph the joint stage alone"
     assert len(scored) == 2
 
 

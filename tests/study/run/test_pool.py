@@ -279,7 +279,7 @@ def test_a_stopped_pool_finishes_running_cells_and_starts_none(
     def start(cell: Cell) -> None:
         started.append(cell.digest)
         if len(started) == 2:
-            pool.stop()
+            pool.stopping.set()
 
     records = list(run(pool, planned, start))
     assert len(records) == 2 and {record.cell for record in records} == set(started)

@@ -200,7 +200,7 @@ class TestInsideTheModel:
     def test_the_graph_stage_is_shared_for_it_is_not_read_there(self, load_steps, tmp_path):
         study = load_steps(design=explicit({"refine": "linear"}))
         one, other = (
-            shared_stages(arm, "data", study.splits[0], 0, 0, study.budget, "cpu", tmp_path).graph.path
+            shared_stages(arm, "data", study.splits[0], 0, 0, study.budget, "cpu", tmp_path).graph
             for arm in study.arms[:2]
         )
         assert one == other
@@ -233,8 +233,7 @@ def test_a_level_of_the_wrong_shape_is_refused_before_anything_is_trained(load_s
 def test_arms_that_are_shown_other_expression_share_no_stage(load_steps, tmp_path):
     study = load_steps(design=explicit({"normalise": "ranks"}, {"calibrate": "by_tf"}))
     paths = [
-        shared_stages(arm, "data", study.splits[0], 0, 0, study.budget, "cpu", tmp_path).graph.path
-        for arm in study.arms[:3]
+        shared_stages(arm, "data", study.splits[0], 0, 0, study.budget, "cpu", tmp_path).graph for arm in study.arms[:3]
     ]
     assert paths[0] == paths[2] != paths[1]
 

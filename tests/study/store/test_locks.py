@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from study.store.locks import HeldLockError, hold
+from components.core.errors import KnockoutError
+from study.store.locks import hold
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def held(file: Path, by: str = "process 12 on elsewhere") -> Iterator[None]:
 def test_a_lock_that_is_not_released_names_its_owner(tmp_path: Path, by: str, message: str):
     with (
         held(tmp_path / ".lock", by),
-        pytest.raises(HeldLockError, match=f"{message}.*for 0 s; is it suspended") as caught,
+        pytest.raises(KnockoutError, match=f"{message}.*for 0 s; is it suspended") as caught,
         hold(tmp_path / ".lock", wait_s=0.1),
     ):
         pytest.fail("two hold one lock")

@@ -27,7 +27,7 @@ from study.train import fit as training
 from study.train.cell import run_cell
 from study.train.exams import make_folds
 from study.train.stages import shared, trainer
-from study.train.stages.shared import SharedStage
+from study.train.stages.shared import compute_once
 
 LANE = Lane("cpu", 1)
 LIKE = {"w": torch.zeros(2)}
@@ -205,7 +205,7 @@ class TestOnce:
             return OUTCOME
 
         taken: list[bool] = []
-        ask = lambda: taken.append(SharedStage(tmp_path / "key.pt").once(compute, LIKE)[1])  # noqa: E731
+        ask = lambda: taken.append(compute_once(tmp_path / "key.pt", compute, LIKE)[1])  # noqa: E731
         threads = [threading.Thread(target=ask) for _ in range(3)]
         for thread in threads:
             thread.start()
@@ -222,9 +222,9 @@ class TestOnce:
         died = subprocess.run([sys.executable, "-c", code, str(tmp_path / "key.lock")], check=False)
         assert died.returncode == -9 and (tmp_path / "key.lock").exists()
         started = time.perf_counter()
-        assert SharedStage(tmp_path / "key.pt").once(lambda: OUTCOME, LIKE)[1] is False
+        assert compute_once(tmp_path / "key.pt", lambda: OUTCOME, LIKE)[1] is False
         assert time.perf_counter() - started < 5
-        assert SharedStage(tmp_path / "key.pt").once(lambda: OUTCOME, LIKE)[1] is True
+        assert compute_once(tmp_path / "key.pt", lambda: OUTCOME, LIKE)[1] is True
 
     @pytest.mark.parametrize("held", [True, False], ids=["held too long", "no locks here"])
     def test_without_the_lock_it_is_computed_here_as_well(
@@ -237,7 +237,7 @@ class TestOnce:
             monkeypatch.setattr(shared, "FileLock", none)
         monkeypatch.setattr(shared, "WAIT_S", 0.1)
         with FileLock(tmp_path / "key.lock"):
-            assert SharedStage(tmp_path / "key.pt").once(lambda: OUTCOME, LIKE) == (OUTCOME, False)
+            assert compute_once(tmp_path / "key.pt", lambda: OUTCOME, LIKE) == (OUTCOME, False)
 
     def test_what_fails_is_not_tried_twice_and_frees_the_lock(self, tmp_path: Path):
         calls: list[int] = []
@@ -247,9 +247,9 @@ class TestOnce:
             raise OSError("not of the lock")
 
         with pytest.raises(OSError, match="not of the lock"):
-            SharedStage(tmp_path / "key.pt").once(fail, LIKE)
+            compute_once(tmp_path / "key.pt", fail, LIKE)
         assert len(calls) == 1
-        assert SharedStage(tmp_path / "key.pt").once(lambda: OUTCOME, LIKE)[1] is False
+        assert compute_once(tmp_path / "key.pt", lambda: OUTCOME, LIKE)[1] is False
 
 
 UNLABELLED = {
