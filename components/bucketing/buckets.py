@@ -8,7 +8,6 @@ zero, which only the control ``noise`` contains, are treated as zeros: eq 1 take
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -109,21 +108,14 @@ def quantile(expression: NDArray[np.floating], levels: int, log: Log = "ln") -> 
 
     Source: knockout.
     """
+    from scipy.stats import rankdata
+
     values = log_positive(expression, log)
-    gene, cell = np.nonzero(~np.isnan(values))
-    position = np.empty(len(gene))
-    for rows in np.split(np.arange(len(gene)), np.flatnonzero(np.diff(gene)) + 1):
-        _, place, count = np.unique(values[gene[rows], cell[rows]], return_inverse=True, return_counts=True)
-        below = np.cumsum(count) - count + (count - 1) / 2
-        position[rows] = levels * below[place] / max(len(rows), 1)
+    expressed = ~np.isnan(values)
+    gene, cell = np.nonzero(expressed)
+    below = rankdata(values, axis=1, nan_policy="omit")[gene, cell] - 1
+    position = levels * below / expressed.sum(axis=1)[gene]
     return Edges(gene, cell, _level(position, levels), position)
-
-
-BUCKETS: dict[str, Callable[[NDArray[np.floating], int, Log], Edges]] = {
-    "uniform": uniform,
-    "cumulative": cumulative,
-    "quantile": quantile,
-}
 
 
 def _level(position: Reals, levels: int) -> Ints:

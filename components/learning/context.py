@@ -19,7 +19,6 @@ from components.core.streams import Streams
 from components.learning.loop import (
     Curves,
     Keeper,
-    Limits,
     Passes,
     Progress,
     Stateful,
@@ -131,7 +130,7 @@ class Context:
     view: View
     keeper: Keeper | None = None
     output: Path | None = None
-    curves: dict[str, list[float]] = field(default_factory=dict)
+    curves: Curves = field(default_factory=dict)
     best_epoch: int = 0
     parameters: int = 0
     memory_mb: float = 0.0
@@ -213,7 +212,7 @@ class Context:
     ) -> tuple[Progress, Passes]:
         """Return a stage at its beginning, or where a checkpoint stands."""
         torch.manual_seed(self.streams.seed("dropout", "" if stage == "joint" else stage))
-        progress = Progress(stage, module, parts, Limits.of(self.budget, stage), Curves(self.curves))
+        progress = Progress(stage, module, parts, self.budget, self.curves)
         device = torch.device(self.device)
         order = self.streams.torch("batches", stage, device)
         passes = Passes(self.tensor(self.view.training.train), lambda n: self.tensor(self.view.draw(n)), order)

@@ -57,7 +57,7 @@ def _first_loss(arm: Arm) -> list[Any]:
     ready = _Ready.of(arm)
     if ready is None:
         return ["too few genes"]
-    seen: list[Any] = [sorted(ready.trainer.curves.values.items())]
+    seen: list[Any] = [sorted(ready.trainer.curves.items())]
     with torch.no_grad():
         joint = ready.stages(pretrains=False)[-1]
         seen.append(next(ready.losses(joint, FEW)).item())
