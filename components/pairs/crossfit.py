@@ -37,11 +37,6 @@ def folds_of(training: TrainingPairs, pairs: Ints, folds: int, rng: np.random.Ge
     return (rng.permutation(len(genes)) % folds)[gene]
 
 
-def structure(graph: TrainingGraph, pairs: Ints) -> Floats:
-    """Return what a graph says of pairs, ``[pairs, 2]`` to ``[pairs, 10]``."""
-    return graph.features(pairs)
-
-
 class CrossFitted:
     """Features of pairs: of training pairs without edges of their fold, of others from all training edges.
 
@@ -110,12 +105,20 @@ class BoostedTrees:
         rng: np.random.Generator,
         leaves: int = 15,
     ) -> None:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
         self.features = CrossFitted(training, blocks, settings.folds, settings.rank)
         number = min(len(training.pool), round(settings.ratio * len(training.train)))
         pool = training.pool[rng.choice(len(training.pool), size=number, replace=False)]
         pairs = np.concatenate([training.train, pool])
         labels = np.repeat([1, 0], [len(training.train), len(pool)])
-        classifier = _classifier(settings, leaves, rng)
+        classifier = HistGradientBoostingClassifier(
+            max_iter=settings.trees,
+            learning_rate=settings.learning_rate,
+            max_leaf_nodes=leaves,
+            l2_regularization=1.0,
+            random_state=int(rng.integers(2**31 - 1)),
+        )
         with threadpool_limits(torch.get_num_threads(), user_api="openmp"):
             self.classifier = classifier.fit(self.features.of_training(pairs, labels, rng), labels)
 
@@ -126,18 +129,6 @@ class BoostedTrees:
     def log_odds(self, features: Floats) -> Scores:
         """Return log-odds ``[pairs]`` of features ``[pairs, features]``."""
         return np.asarray(self.classifier.decision_function(features))
-
-
-def _classifier(settings: Any, leaves: int, rng: np.random.Generator) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    return HistGradientBoostingClassifier(
-        max_iter=settings.trees,
-        learning_rate=settings.learning_rate,
-        max_leaf_nodes=leaves,
-        l2_regularization=1.0,
-        random_state=int(rng.integers(2**31 - 1)),
-    )
 
 
 def out_of_fold(settings: Any, training: TrainingPairs, blocks: Sequence[Block], rng: np.random.Generator) -> Scores:

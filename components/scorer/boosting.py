@@ -12,8 +12,9 @@ from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import setting
 from components.learning import Context, View
-from components.pairs.crossfit import Block, BoostedTrees, TreeSettings, structure
+from components.pairs.crossfit import Block, BoostedTrees, TreeSettings
 from components.pairs.expression import ExpressionFeatures, ExpressionSettings
+from components.pairs.graph import TrainingGraph
 from components.pairs.lagged import LaggedFeatures
 from components.scorer.base import MODEL_FACTORS, ExpressionLearner
 
@@ -73,11 +74,10 @@ class Boosting(ExpressionLearner):
         """Return mean log-odds ``[pairs]``."""
         # of all training edges, whichever folds a classifier was fitted by
         features = self.fitted[0].features.of(pairs)
-        scores: Scores = np.mean([trees.log_odds(features) for trees in self.fitted], axis=0)
-        return scores
+        return np.mean([trees.log_odds(features) for trees in self.fitted], axis=0)
 
     def _blocks(self, view: View) -> list[Block]:
-        blocks: list[Block] = [structure] if self.settings.graph else []
+        blocks: list[Block] = [TrainingGraph.features] if self.settings.graph else []
         if self.settings.width:
             blocks.append(ExpressionFeatures(self.settings, view.expression))
         if self.settings.lagged and view.pseudotime is not None:

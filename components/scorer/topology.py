@@ -10,7 +10,7 @@ from components.core.dataset import Ints
 from components.core.exam import TrainingPairs
 from components.core.metrics import Scores
 from components.core.registry import register
-from components.pairs.crossfit import BoostedTrees, TreeSettings, structure
+from components.pairs.crossfit import BoostedTrees, TreeSettings
 from components.pairs.graph import DECIMALS, TrainingGraph
 from components.scorer.base import Rule
 
@@ -34,7 +34,7 @@ class Topology(Rule):
     @cached_property
     def model(self) -> BoostedTrees:
         """The fitted classifier."""
-        return BoostedTrees(self.settings, self.split, [structure], self.rng)
+        return BoostedTrees(self.settings, self.split, [TrainingGraph.features], self.rng)
 
     def score(self, pairs: Ints) -> Scores:
         """Return log-odds ``[pairs]``."""
@@ -56,5 +56,4 @@ class AdamicAdar(Rule):
 
     def score(self, pairs: Ints) -> Scores:
         """Return Adamic-Adar sums ``[pairs]``."""
-        sums: Scores = self.graph.entries(pairs, lambda rows: [self.graph.adamic_adar(rows)])[:, 0]
-        return np.round(sums, DECIMALS)
+        return np.round(self.graph.entries(pairs, lambda rows: [self.graph.adamic_adar(rows)])[:, 0], DECIMALS)
