@@ -185,8 +185,7 @@ class Context:
             self._take_over(module, stage, saved)
             return
         progress, passes = self._begin(module, parts, stage, saved)
-        graph = stage == "graph"
-        size = self.budget.graph_batch_size if graph else self.budget.batch_size
+        size = self.budget.graph_batch_size if stage == "graph" else self.budget.batch_size
         try:
             while progress.goes_on:
                 progress.epoch += 1
@@ -213,8 +212,7 @@ class Context:
         """Return a stage at its beginning, or where a checkpoint stands."""
         torch.manual_seed(self.streams.seed("dropout", "" if stage == "joint" else stage))
         progress = Progress(stage, module, parts, self.budget, self.curves)
-        device = torch.device(self.device)
-        order = self.streams.torch("batches", stage, device)
+        order = self.streams.torch("batches", stage, torch.device(self.device))
         passes = Passes(self.tensor(self.view.training.train), lambda n: self.tensor(self.view.draw(n)), order)
         if saved.get("stage") == stage and same_shapes(saved["model"], module.state_dict()):
             progress.resume(saved)
