@@ -257,8 +257,7 @@ class GRNModel(nn.Module):
         if encoded.inputs is not None:
             as_tf, as_target = self.pair_encoder.project(encoded.inputs[pairs.t().flatten()])
             return self.pair_encoder(as_tf[: len(pairs)], as_target[len(pairs) :])
-        if encoded.tokens is None:
-            raise RuntimeError("the graph decides alone: no pair is encoded")
+        assert encoded.tokens is not None  # no pair is encoded where the graph decides alone
         as_tf, as_target = encoded.tokens
         tf, target = as_tf[pairs[:, 0]], as_target[pairs[:, 1]]
         if encoded.neighbours is None:

@@ -62,12 +62,11 @@ class PairFeatures(nn.Module):
         self._keys: Tensor | None = None  # of training pairs, sorted
         self._known: Tensor
         self._held_out: OrderedDict[bytes, Tensor] = OrderedDict()
-        self.width = self.width_of(settings)
 
-    @classmethod
+    @property
     @abstractmethod
-    def width_of(cls, settings: Any) -> int:
-        """Return the number of features."""
+    def width(self) -> int:
+        """The number of features."""
 
     @abstractmethod
     def blocks(self, expression: Floats) -> list[Block]:
@@ -152,10 +151,7 @@ class TopologyFeatures(PairFeatures):
     Source: knockout. Subgraph features beside embeddings: Zhang & Chen 2018 (SEAL); Chamberlain et al. 2023 (BUDDY).
     """
 
-    @classmethod
-    def width_of(cls, settings: Any) -> int:
-        """Return the number of features."""
-        return STRUCTURE
+    width = STRUCTURE
 
     def blocks(self, expression: Floats) -> list[Block]:
         """Return the block that reads the graph alone."""
@@ -174,10 +170,10 @@ class CoexpressionFeatures(PairFeatures):
 
     settings: Settings
 
-    @classmethod
-    def width_of(cls, settings: Any) -> int:
-        """Return the number of features."""
-        return int(settings.width)
+    @property
+    def width(self) -> int:
+        """The number of features."""
+        return self.settings.width
 
     def blocks(self, expression: Floats) -> list[Block]:
         """Return the block that reads expression."""
@@ -193,10 +189,10 @@ class BothFeatures(CoexpressionFeatures):
     Source: knockout.
     """
 
-    @classmethod
-    def width_of(cls, settings: Any) -> int:
-        """Return the number of features."""
-        return STRUCTURE + int(settings.width)
+    @property
+    def width(self) -> int:
+        """The number of features."""
+        return STRUCTURE + self.settings.width
 
     def blocks(self, expression: Floats) -> list[Block]:
         """Return both blocks."""
@@ -217,11 +213,7 @@ class BoostedFeatures(BothFeatures):
         """Settings of the features and of the trees."""
 
     settings: Settings
-
-    @classmethod
-    def width_of(cls, settings: Any) -> int:
-        """Return 1."""
-        return 1
+    width = 1
 
     def of_training(self, pairs: Ints) -> NDArray[Any]:
         """Return the log-odds ``[pairs, 1]`` of all training pairs, by trees that never saw them."""

@@ -10,19 +10,11 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from components.core.errors import KnockoutError, suggestion
 
-
-@dataclass(frozen=True)
-class _Plugin:
-    path: Path
-    content: str
-
-
-_LOADED: dict[str, _Plugin] = {}
+_LOADED: dict[str, tuple[Path, str]] = {}  # by name, with the digest of its content
 
 
 class LoadedPlugins:
@@ -30,12 +22,12 @@ class LoadedPlugins:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Stand for a call that loads the same files."""
-        return load_plugins, (tuple(str(plugin.path) for plugin in _LOADED.values()),)
+        return load_plugins, (tuple(map(str, loaded_paths())),)
 
 
 def loaded_paths() -> list[Path]:
     """Return the files and folders that were loaded, in order."""
-    return [plugin.path for plugin in _LOADED.values()]
+    return [path for path, _ in _LOADED.values()]
 
 
 def load_plugins(paths: Iterable[str | Path], start: Path | None = None) -> None:
@@ -52,16 +44,16 @@ def load_plugins(paths: Iterable[str | Path], start: Path | None = None) -> None
 
 def _load(path: Path, where: str) -> None:
     file, name = _file_of(path, where), path.stem
-    plugin = _Plugin(path.resolve(), _content(path))
-    known = _LOADED.get(name)
-    if known is not None:
-        if known.content == plugin.content:
+    resolved, content = path.resolve(), _content(path)
+    if name in _LOADED:
+        known, known_content = _LOADED[name]
+        if known_content == content:
             return
-        if known.path == plugin.path:
+        if known == resolved:
             raise KnockoutError(f"{path} has changed since it was loaded; start Python anew.", where=where)
-        raise KnockoutError(f"{known.path} has the same name and was loaded before; rename {path}.", where=where)
+        raise KnockoutError(f"{known} has the same name and was loaded before; rename {path}.", where=where)
     _refuse_name(name, file, where)
-    search = [str(plugin.path)] if path.is_dir() else None
+    search = [str(resolved)] if path.is_dir() else None
     spec = importlib.util.spec_from_file_location(name, file.resolve(), submodule_search_locations=search)
     assert spec is not None and spec.loader is not None  # it ends in .py
     module = importlib.util.module_from_spec(spec)
@@ -72,8 +64,8 @@ def _load(path: Path, where: str) -> None:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise KnockoutError(f"{path} {_reason(error, plugin.path)}", where=where) from error
-    _LOADED[name] = plugin
+        raise KnockoutError(f"{path} {_reason(error, resolved)}", where=where) from error
+    _LOADED[name] = resolved, content
 
 
 def _file_of(path: Path, where: str) -> Path:

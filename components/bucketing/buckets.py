@@ -23,22 +23,13 @@ FLAT = 1e-12  # a range no wider than this is rounding, not variation
 
 @dataclass(frozen=True)
 class Edges:
-    """Edges (gene, cell, level); each is used in both directions.
+    """Edges (gene, cell, level), each field ``[edges]``; each is used in both directions."""
 
-    Attributes
-    ----------
-    gene, cell
-        ``[edges]``: rows and columns of the expression.
-    level
-        ``[edges]``, 1 to K: the relation.
-    position
-        ``[edges]``, 0 to K: position of the value in its gene's range, in units of levels (r of eqs 7 and 10).
-    """
-
+    # rows and columns of the expression
     gene: Ints
     cell: Ints
-    level: Ints
-    position: Reals
+    level: Ints  # 1 to K: the relation
+    position: Reals  # 0 to K: of the value in its gene's range, in units of levels (r of eqs 7 and 10)
 
     def __len__(self) -> int:
         return len(self.gene)

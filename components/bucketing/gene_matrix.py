@@ -22,27 +22,13 @@ FLAT = 1e-9  # of a column's largest value: a spread below it is rounding
 
 @dataclass(frozen=True, eq=False)
 class GeneMatrix:
-    """Features of the genes of a data set that a file has.
+    """Features of the genes of a data set that a file has."""
 
-    Attributes
-    ----------
-    path
-        The file.
-    values
-        ``[genes with a row, width]``, scaled.
-    present
-        ``[genes]``, whether a gene has a row.
-    lacking
-        Names of the genes without one.
-    notes
-        What was decided, as clauses.
-    """
-
-    path: Path
-    values: Reals
-    present: NDArray[np.bool_]
-    lacking: tuple[str, ...]
-    notes: tuple[str, ...]
+    path: Path  # the file
+    values: Reals  # [genes with a row, width], scaled
+    present: NDArray[np.bool_]  # [genes], whether a gene has a row
+    lacking: tuple[str, ...]  # names of the genes without one
+    notes: tuple[str, ...]  # what was decided, as clauses
 
     def refuse_below(self, least: float) -> None:
         """Refuse a file that has less than a share of the genes."""

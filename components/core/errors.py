@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -25,7 +26,7 @@ class KnockoutError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep ``where`` when pickled on the way back from a worker: keyword arguments are lost by default."""
-        return (_rebuild, (type(self), self.message, self.where))
+        return partial(type(self), where=self.where), (self.message,)
 
 
 class UnknownNameError(KnockoutError):
@@ -107,10 +108,6 @@ def suggestion(word: str, allowed: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest allowed name, or nothing if none is close."""
     match = nearest(word, allowed)
     return f" Did you mean {match!r}?" if match else ""
-
-
-def _rebuild(cls: type[KnockoutError], message: str, where: str) -> KnockoutError:
-    return cls(message, where=where)
 
 
 _NEEDED = {  # by the start of pydantic's type of an error

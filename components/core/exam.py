@@ -198,14 +198,10 @@ def collect(
     ----------
     grid
         Which pair stands where.
-    part, negative
-        Part of each positive and of each negative pair: NONE, TRAIN, VALIDATION or TEST.
-    pool
-        Whether a pair may be drawn as a training negative.
-    whole_pool
-        Whether training takes the whole pool.
-    unseen
-        Which gene of every held-out pair has that place in no training pair.
+    part, negative, pool
+        Part of each positive and of each negative pair: NONE, TRAIN, VALIDATION or TEST; whether it may be drawn.
+    whole_pool, unseen
+        As :class:`TrainingPairs` has them.
     """
 
     def pairs_of(which: int) -> tuple[Ints, Ints]:

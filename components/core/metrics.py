@@ -166,12 +166,9 @@ def evaluate(scores: Scores, labels: Ints, pairs: Ints) -> dict[str, float]:
     """Return every metric of scores ``[pairs]`` for labels ``[pairs]`` of ``[pairs, 2]`` gene indices."""
     values = {name: metric(scores, labels, pairs) for name, metric in METRICS.items()}
     for name, words in OWN.items():
-        _refuse_out_of_bounds(name, float(values[name]), words)
+        low = -math.inf if words.lowest is None else words.lowest
+        high = math.inf if words.highest is None else words.highest
+        value = float(values[name])
+        if not math.isnan(value) and not low <= value <= high:
+            raise KnockoutError(f"metric {name!r} is {value}, and was registered with values from {low} to {high}.")
     return values
-
-
-def _refuse_out_of_bounds(name: str, value: float, words: Words) -> None:
-    low = -math.inf if words.lowest is None else words.lowest
-    high = math.inf if words.highest is None else words.highest
-    if not math.isnan(value) and not low <= value <= high:
-        raise KnockoutError(f"metric {name!r} is {value}, and was registered with values from {low} to {high}.")

@@ -53,11 +53,6 @@ class Factor:
     acts: str = ""
     optional: bool = False
 
-    @property
-    def package(self) -> str:
-        """Package (or module) whose import registers the built-in levels."""
-        return f"components.{self.name}"
-
 
 FACTORS: dict[str, Factor] = {
     factor.name: factor
@@ -136,13 +131,7 @@ def register(factor_name: str, level_name: str, *, aliases: Sequence[str] = ()) 
 
 
 def add_factor(added: Factor) -> None:
-    """Make a factor of a plug-in known, which has no levels yet.
-
-    Raises
-    ------
-    KnockoutError
-        If the name is taken by another, or cannot be one.
-    """
+    """Make a factor of a plug-in known, without levels yet: the part of :func:`components.steps.register_factor`."""
     name = added.name
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in RESERVED:
         raise KnockoutError(f"factor {name!r}: a name is small letters, digits and _, and none of a table's columns.")
@@ -201,7 +190,7 @@ def silenced_by(factor_name: str, level_name: str) -> frozenset[str]:
 
 def _load_built_in(factor_name: str) -> None:
     if not factor(factor_name).acts:  # a plug-in's factor has no package here
-        importlib.import_module(factor(factor_name).package)
+        importlib.import_module(f"components.{factor_name}")
 
 
 def _origin(cls: type) -> str:
@@ -214,12 +203,9 @@ def load_installed() -> None:
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             entry.load()
-        except KnockoutError as error:
-            raise KnockoutError(error.message, where=f"plug-in {entry.name} ({entry.value})") from error
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a module may call sys.exit
-            raise KnockoutError(
-                f"could not be loaded: {type(error).__name__}: {error}",
-                where=f"plug-in {entry.name} ({entry.value})",
-            ) from error
+            failed = f"could not be loaded: {type(error).__name__}: {error}"
+            reason = error.message if isinstance(error, KnockoutError) else failed
+            raise KnockoutError(reason, where=f"plug-in {entry.name} ({entry.value})") from error

@@ -33,25 +33,18 @@ def _absolute(path: str) -> str:
     return str(Path.cwd() / _START.get() / Path(path).expanduser()) if path else path
 
 
-def _file(path: str) -> str:
+def _input_files(path: str) -> str:
     absolute = _absolute(path)
-    if path and not Path(absolute).is_file():
+    if path and "{" not in path and not Path(absolute).is_file():
         folder = Path(absolute).parent
         files = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
         raise ValueError(f"there is no file {absolute}.{suggestion(Path(path).name, files)}")
     return absolute
 
 
-def _file_or_pattern(path: str) -> str:
-    return _absolute(path) if "{" in path else _file(path)
-
-
-class _Content:
-    """Marks a setting whose identity is what the file holds, and not where it lies."""
-
-
+_BY_CONTENT = "by content"  # marks a setting whose identity is what the file holds, and not where it lies
 AnyPath = Annotated[str, AfterValidator(_absolute)]  # made absolute; need not exist
-InputFiles = Annotated[str, AfterValidator(_file_or_pattern), _Content()]  # a file that exists, or a pattern
+InputFiles = Annotated[str, AfterValidator(_input_files), _BY_CONTENT]  # a file that exists, or a pattern
 
 
 class Settings(BaseModel):
@@ -96,7 +89,7 @@ class Settings(BaseModel):
         """Return what can change an outcome, as plain JSON values: all settings, an input file by its content."""
         values: dict[str, Any] = self.model_dump(mode="json")
         for name, field in type(self).model_fields.items():
-            if values[name] and any(isinstance(mark, _Content) for mark in field.metadata):
+            if values[name] and _BY_CONTENT in field.metadata:
                 values[name] = content_digest(Path(values[name]))
         return values
 
@@ -189,21 +182,11 @@ def parse_value(cls: type[Settings], name: str, raw: Any, *, owner: str, where: 
 
 @dataclass(frozen=True)
 class Search:
-    """Declared search range of one setting.
+    """Declared search range of one setting."""
 
-    Attributes
-    ----------
-    number
-        ``int`` or ``float`` for a setting that can be drawn from a range, None for one with choices only.
-    values
-        ``(low, high)`` of a number, or the choices; empty if a search does not vary the setting.
-    log
-        Whether numbers are drawn on a logarithmic scale.
-    """
-
-    number: type | None
-    values: tuple[Any, ...]
-    log: bool
+    number: type | None  # int or float for a setting that can be drawn from a range, None for one with choices only
+    values: tuple[Any, ...]  # (low, high) of a number, or the choices; empty if a search does not vary the setting
+    log: bool  # whether numbers are drawn on a logarithmic scale
 
 
 def search_range(cls: type[Settings], name: str) -> Search:
@@ -226,13 +209,14 @@ def describe(cls: type[Settings]) -> list[dict[str, str]]:
     rows = []
     schema = cls.model_json_schema().get("properties", {})
     for name, field in cls.model_fields.items():
-        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        extra: Any = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        search = ", ".join(map(str, extra.get("search") or ()))
         rows.append(
             {
                 "setting": name,
                 "default": str(field.default),
                 "range": _range(schema[name]),
-                "search": _search(extra),
+                "search": f"{{{search}}}{' (log)' if extra.get('log') else ''}" if search else "",
                 "unit": str(extra.get("unit", "")),
                 "meaning": field.description or "",
             }
@@ -270,11 +254,3 @@ def _range(schema: dict[str, Any]) -> str:
     if low is None and high is None:
         return kind
     return f"{kind} in [{'-inf' if low is None else low}, {'inf' if high is None else high}]"
-
-
-def _search(extra: dict[str, Any]) -> str:
-    search = extra.get("search")
-    if not search:
-        return ""
-    scale = " (log)" if extra.get("log") else ""
-    return "{" + ", ".join(map(str, search)) + "}" + scale

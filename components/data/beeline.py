@@ -11,14 +11,14 @@ import hashlib
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import quote
 
 import pooch
+import requests
 from requests.exceptions import HTTPError, RequestException
 
 from components.core.errors import KnockoutError, UnknownNameError, unwritable
@@ -58,23 +58,10 @@ class RemoteFile:
         return f"{self.network}/{self.cell}/TFs+{self.genes}"
 
 
-def select(
-    collection: str, networks: Sequence[str] = (), cells: Sequence[str] = (), genes: Sequence[str] = ()
-) -> tuple[RemoteFile, ...]:
-    """Return the files of a collection that belong to the chosen networks, cell types and gene selections.
-
-    Raises
-    ------
-    KnockoutError
-        If the collection or a choice is unknown.
-    """
+def check_source(collection: str, source: str) -> None:
+    """Refuse a collection that is unknown, and an address that no file can be downloaded from."""
     if collection.lower() not in COLLECTIONS:
         raise UnknownNameError.of("collection", collection, COLLECTIONS, where="knockout data fetch")
-    return choose(listed(), networks, cells, genes)
-
-
-def check_source(source: str) -> None:
-    """Refuse an address that no file can be downloaded from."""
     if not re.match(r"https?://[^/]", source):
         raise KnockoutError(f"{source!r} is no http:// or https:// address; the default is {SOURCE}.", where="--source")
 
@@ -162,11 +149,9 @@ def download(file: RemoteFile, to: Path, source: str = SOURCE) -> bool:
 
 def blob_id(path: Path) -> str:
     """Return the id that git gives a file's content."""
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    header = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, lambda: header).hexdigest()
 
 
 def _known(key: str, names: Iterable[str], existing: Iterable[str]) -> tuple[str, ...]:
@@ -181,13 +166,22 @@ def _known(key: str, names: Iterable[str], existing: Iterable[str]) -> tuple[str
 def _attempt(url: str, path: Path, blob: str) -> str:
     """Download a file and put it in its place if it is the right one; return what went wrong, if anything."""
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    get: Callable[..., object] = pooch.HTTPDownloader(chunk_size=1 << 16, timeout=TIMEOUT)
+    size = 0
     try:
-        with part.open("wb") as file:
-            get(url, _Limited(file, url), None)
+        with part.open("wb") as file, requests.get(url, stream=True, timeout=TIMEOUT) as response:
+            response.raise_for_status()
+            for block in response.iter_content(1 << 16):
+                size += len(block)
+                if size > MOST_BYTES:
+                    raise KnockoutError(
+                        f"more than {as_size(MOST_BYTES)} came, and no published file is that large; the download was "
+                        "ended. Is --source a copy of the GENELink repository?",
+                        where=url,
+                    )
+                file.write(block)
         received = blob_id(part)
         if received != blob:
-            return f"another content came, git blob {received} ({part.stat().st_size} bytes)"
+            return f"another content came, git blob {received} ({size} bytes)"
         part.replace(path)
         return ""
     except HTTPError as error:
@@ -200,36 +194,6 @@ def _attempt(url: str, path: Path, blob: str) -> str:
         return f"the download failed: {_cause(error)}"
     finally:
         part.unlink(missing_ok=True)
-
-
-class _Limited:
-    """A file to be written that refuses more bytes than any published file has.
-
-    Parameters
-    ----------
-    file
-        Where the bytes go.
-    url
-        Where they come from, for the message.
-    """
-
-    def __init__(self, file: BinaryIO, url: str) -> None:
-        self.file, self.url, self.left = file, url, MOST_BYTES
-
-    def write(self, data: bytes) -> None:
-        """Write some bytes, as long as they are not too many."""
-        self.left -= len(data)
-        if self.left < 0:
-            raise KnockoutError(
-                f"more than {as_size(MOST_BYTES)} came, and no published file is that large; the download was ended. "
-                "Is --source a copy of the GENELink repository?",
-                where=self.url,
-            )
-        self.file.write(data)
-
-    def flush(self) -> None:
-        """Hand on what is written."""
-        self.file.flush()
 
 
 def _cause(error: RequestException) -> str:

@@ -70,18 +70,8 @@ def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Any
         For unnamed or duplicate genes, fewer than 2 cells, negative or non-finite values, a gene with one value in
         every cell, cells that stand twice, or values without logarithm.
     """
-    if not genes:
-        raise KnockoutError("no genes; expected one row per gene below the header.", where=where)
-    if len(cells) < 2:
-        raise KnockoutError(f"{len(cells)} cell(s) given; at least 2 are needed.", where=where)
     _refuse_bad_names(genes, where)
-    values = expression.data if hasattr(expression, "tocsr") else expression
-    for bad, rule in ((~np.isfinite(values), "must be finite"), (values < 0, "must be 0 or more")):
-        if bad.any():
-            gene, cell = _place(expression, bad)
-            fault = f"value {expression[gene, cell]} {rule} ({int(bad.sum())} such value(s) in all)"
-            fault += "" if rule == "must be finite" else "; scaled values cannot be used, give log values"
-            raise KnockoutError(f"gene {genes[gene]!r}, cell {cells[cell]!r}: {fault}.", where=where)
+    refuse_bad_values(genes, cells, expression, "log values.", where)
     _refuse_constant(genes, expression, where)
     _refuse_copies(cells, expression, where)
     scale = judge(expression)
@@ -93,6 +83,25 @@ def check_expression(genes: Sequence[str], cells: Sequence[str], expression: Any
             " or in Python, of raw counts: sc.pp.normalize_total(adata, target_sum=1e4); sc.pp.log1p(adata).",
             where=where,
         )
+
+
+def refuse_bad_values(genes: Sequence[str], cells: Sequence[str], expression: Any, cure: str, where: str) -> None:
+    """Refuse ``[genes, cells]`` without genes or two cells, and values that are not finite or below 0.
+
+    ``cure`` says what to give in place of scaled values.
+    """
+    if not genes:
+        raise KnockoutError("no genes; expected one row per gene below the header.", where=where)
+    if len(cells) < 2:
+        one = "" if cells else " Columns are parted by commas, tabs, semicolons or blanks."
+        raise KnockoutError(f"{len(cells)} cell(s) given; at least 2 are needed.{one}", where=where)
+    values = expression.data if hasattr(expression, "tocsr") else expression
+    scaled = f" Scaled values cannot be used; give {cure}"
+    for bad, rule, hint in ((~np.isfinite(values), "finite", ""), (values < 0, "0 or more", scaled)):
+        if bad.any():
+            gene, cell = _place(expression, bad)
+            fault = f"value {expression[gene, cell]:g} must be {rule} ({int(bad.sum())} such value(s) in all).{hint}"
+            raise KnockoutError(f"gene {genes[gene]!r}, cell {cells[cell]!r}: {fault}", where=where)
 
 
 def _place(expression: Any, bad: NDArray[np.bool_]) -> tuple[int, int]:
@@ -133,7 +142,7 @@ def check_dataset(dataset: Any, *, where: str) -> None:
             raise KnockoutError(f"{rule}; got {shapes}.", where=where)
     if not np.isin(edges[:, 0], tfs).all() or (edges[:, 0] == edges[:, 1]).any():
         raise KnockoutError("each edge starts at a TF and ends at another gene.", where=where)
-    if len(np.unique(pair_keys(edges, n))) < len(edges):
+    if repeats(pair_keys(edges, n)).any():
         raise KnockoutError("an edge stands twice; list it once.", where=where)
     check_expression(dataset.genes, [str(cell) for cell in range(dataset.n_cells)], values, where=where)
 
@@ -223,15 +232,21 @@ def rows_of_genes(column: Column, genes: Sequence[str]) -> Ints:
         For the first gene without expression.
     """
     place = {gene: row for row, gene in enumerate(genes)}
-    unknown = [row for row, gene in enumerate(column.values) if gene not in place]
-    if unknown:
+    rows = np.array([place.get(gene, -1) for gene in column.values], dtype=np.int64)
+    unknown = np.flatnonzero(rows < 0)
+    if len(unknown):
         name = column.values[unknown[0]]
         raise UnknownNameError(
             f"gene {name!r} is not among the {len(genes)} genes of the expression.{suggestion(name, genes)}"
             f" ({len(unknown)} such row(s) in all; leave out genes without expression.)",
             where=column.where(unknown[0]),
         )
-    return np.array([place[gene] for gene in column.values], dtype=np.int64)
+    return rows
+
+
+def repeats(values: Ints) -> NDArray[np.bool_]:
+    """Return which of the values ``[n]`` stand further up as well."""
+    return ~np.isin(np.arange(len(values)), np.unique(values, return_index=True)[1])
 
 
 def check_edges(edges: Ints, column: Column, genes: Sequence[str], tfs: Ints) -> None:
@@ -258,7 +273,7 @@ def check_edges(edges: Ints, column: Column, genes: Sequence[str], tfs: Ints) ->
         raise KnockoutError(message, where=str(column.path))
     for bad, what in (
         (edges[:, 0] == edges[:, 1], "a self-edge; remove it, self-regulation is not part of the task"),
-        (_repeats(edges, len(genes)), "a duplicate; each edge may stand once"),
+        (repeats(pair_keys(edges, len(genes))), "a duplicate; each edge may stand once"),
         (~np.isin(edges[:, 0], tfs), "from a gene that is not listed as a TF; add it to the TF list"),
     ):
         if bad.any():
@@ -266,10 +281,3 @@ def check_edges(edges: Ints, column: Column, genes: Sequence[str], tfs: Ints) ->
             tf, target = (genes[gene] for gene in edges[row])
             message = f"edge {tf!r} -> {target!r} is {what} ({int(bad.sum())} such row(s) in all)."
             raise KnockoutError(message, where=column.where(row))
-
-
-def _repeats(edges: Ints, n_genes: int) -> NDArray[np.bool_]:
-    keys = pair_keys(edges, n_genes)
-    repeated = np.ones(len(keys), dtype=bool)
-    repeated[np.unique(keys, return_index=True)[1]] = False
-    return repeated

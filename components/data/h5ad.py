@@ -14,7 +14,6 @@ import shutil
 import time
 import warnings
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from components.core.metrics import Scores
 from components.data.checks import check_edges, check_expression, rows_of_genes
 from components.data.hints import refuse_strangers
 from components.tables.csvfile import one_name
-from components.tables.files import as_size, is_hdf5
+from components.tables.files import as_size
 from components.tables.network import read_network
 from components.tables.tfs import tf_list
 
@@ -39,58 +38,47 @@ VERSION = 1  # of the file, and of the checks that its values have passed
 PSEUDOTIMES = ("dpt_pseudotime", "pseudotime")  # columns of obs, the first of which is read
 
 
-class MappedExpression:
-    """Where the dense expression ``[genes, cells]`` of a file lies on disk, in the user's cache folder.
+def _mapped_file(source: Path) -> Path:
+    """Return where the dense, checked expression of a file lies, in the user's cache: a changed file has another."""
+    stat = source.stat()
+    known = f"{source.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{VERSION}"
+    return Path(pooch.os_cache("knockout"), "expression", hashlib.sha256(known.encode()).hexdigest() + ".npy")
 
-    A file that was changed since has another place. What lies here was checked before it was written.
-    """
 
-    def __init__(self, source: Path) -> None:
-        self.source = source
+def _read_mapped(path: Path) -> Floats | None:
+    """Return ``[genes, cells]`` as a mapped array, which may be written into without changing the file; else None."""
+    with suppress(OSError, ValueError):  # none there, or one cut short
+        expression: Floats = np.load(path, mmap_mode="c")
+        os.utime(path)
+        return expression
+    return None
 
-    @cached_property
-    def path(self) -> Path:
-        """The place, which size and time of the file decide."""
-        stat = self.source.stat()
-        known = f"{self.source.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{VERSION}"
-        return Path(pooch.os_cache("knockout"), "expression", hashlib.sha256(known.encode()).hexdigest() + ".npy")
 
-    def read(self) -> Floats | None:
-        """Return the expression as a mapped array, which may be written into without changing the file; else None."""
-        with suppress(OSError, ValueError):  # none there, or one cut short
-            expression: Floats = np.load(self.path, mmap_mode="c")
-            os.utime(self.path)
-            return expression
-        return None
-
-    def write(self, matrix: Any) -> Floats | None:
-        """Write a matrix ``[genes, cells]``, sparse in rows or dense, and return it mapped; None where no room is."""
-        genes, cells = matrix.shape
-        part = self.path.with_suffix(f".{os.getpid()}.part")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._remove_unused()
-            if shutil.disk_usage(self.path.parent).free < 1.1 * 4 * genes * cells:
-                return None
-            mapped = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=(genes, cells))
-            step = max(CHUNK // (4 * cells), 1)
-            for start in range(0, genes, step):
-                rows = matrix[start : start + step]
-                mapped[start : start + step] = rows.toarray() if hasattr(rows, "toarray") else rows
-            mapped.flush()
-            del mapped
-            part.replace(self.path)
-        except OSError:  # a home that cannot be written: every process holds its own
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-            return None
-        return self.read()
-
-    def _remove_unused(self) -> None:
-        for other in self.path.parent.iterdir():
+def _write_mapped(path: Path, matrix: Any) -> Floats | None:
+    """Write a matrix ``[genes, cells]``, sparse in rows or dense, and return it mapped; None where no room is."""
+    genes, cells = matrix.shape
+    part = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for other in path.parent.iterdir():
             with suppress(OSError):
                 if time.time() - other.stat().st_mtime > KEPT_DAYS * 86400:
                     other.unlink()
+        if shutil.disk_usage(path.parent).free < 1.1 * 4 * genes * cells:
+            return None
+        mapped = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=(genes, cells))
+        step = max(CHUNK // (4 * cells), 1)
+        for start in range(0, genes, step):
+            rows = matrix[start : start + step]
+            mapped[start : start + step] = rows.toarray() if hasattr(rows, "toarray") else rows
+        mapped.flush()
+        del mapped
+        part.replace(path)
+    except OSError:  # a home that cannot be written: every process holds its own
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        return None
+    return _read_mapped(path)
 
 
 def read_h5ad(
@@ -151,25 +139,24 @@ def h5ad_pseudotime(path: Path) -> Scores | None:
 
 def _matrix(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Any]:
     """Return genes, cells and expression ``[genes, cells]``: sparse in rows, dense, or mapped if it was read before."""
-    mapped = MappedExpression(path).read() if path.is_file() else None
+    mapped = _read_mapped(_mapped_file(path))
     data = open_h5ad(path, names_only=mapped is not None)
     genes, cells = tuple(map(one_name, data.var_names)), tuple(map(one_name, data.obs_names))
     if mapped is not None:
         data.file.close()
         return genes, cells, mapped
     matrix = data.X
-    if hasattr(matrix, "tocsr") and matrix.dtype.kind in "fiu":
+    if matrix is None or matrix.dtype.kind not in "fiu":
+        raise KnockoutError("X holds no numbers; expected log-scale expression [cells, genes].", where=str(path))
+    with np.errstate(over="ignore"):
+        if not hasattr(matrix, "tocsr"):
+            return genes, cells, np.ascontiguousarray(np.asarray(matrix).T, dtype=np.float32)
         from scipy import sparse  # half a second of a worker's start
 
         rows = sparse.csr_array(matrix.T)
         rows.sum_duplicates()
         rows.eliminate_zeros()
-        with np.errstate(over="ignore"):
-            return genes, cells, rows.astype(np.float32)
-    if matrix is None or np.asarray(matrix).dtype.kind not in "fiu":
-        raise KnockoutError("X holds no numbers; expected log-scale expression [cells, genes].", where=str(path))
-    with np.errstate(over="ignore"):
-        return genes, cells, np.ascontiguousarray(np.asarray(matrix).T, dtype=np.float32)
+        return genes, cells, rows.astype(np.float32)
 
 
 def _dense(path: Path, genes: tuple[str, ...], cells: tuple[str, ...], matrix: Any) -> Floats:
@@ -177,7 +164,7 @@ def _dense(path: Path, genes: tuple[str, ...], cells: tuple[str, ...], matrix: A
     if isinstance(matrix, np.memmap):  # checked when it was written
         return matrix
     check_expression(genes, cells, matrix, where=str(path))
-    if 4 * len(genes) * len(cells) > LARGE and (mapped := MappedExpression(path).write(matrix)) is not None:
+    if 4 * len(genes) * len(cells) > LARGE and (mapped := _write_mapped(_mapped_file(path), matrix)) is not None:
         return mapped
     if not hasattr(matrix, "tocsr"):
         dense: Floats = matrix
@@ -190,7 +177,7 @@ def is_h5ad(path: Path) -> bool:
     """Return whether a file is of AnnData, by its name or by its content."""
     if path.name.lower().endswith(".h5ad"):
         return True
-    if not is_hdf5(path) or importlib.util.find_spec("h5py") is None:
+    if not path.is_file() or importlib.util.find_spec("h5py") is None:
         return False
     import h5py
 
@@ -228,15 +215,13 @@ def open_h5ad(path: Path, *, names_only: bool = False) -> Any:
     Raises
     ------
     KnockoutError
-        If anndata is not installed, or the file is absent or damaged.
+        If anndata is not installed, or the file is damaged.
     """
     try:
         import anndata
     except ImportError:
         message = "reading .h5ad needs the package anndata: pip install 'knockout[h5ad]'."
         raise KnockoutError(message, where=str(path)) from None
-    if not path.is_file():
-        raise KnockoutError("no such file.", where=str(path))
     try:
         if not names_only:
             _refuse_bomb(path)

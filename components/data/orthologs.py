@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,12 @@ def transfer(sources: Sequence[Dataset], tested: Dataset, orthologs: Mapping[str
     symbols = [symbol for symbol in tested_rows if all(symbol in rows for rows in source_rows)]
     name = f"{tested.name} from {' + '.join(source.name for source in sources)}"
     if len(symbols) < LEAST_SHARED:
-        raise KnockoutError(_few_shared(symbols, tested, sources), where=f"data set {name}")
+        examples = "; ".join(f"{d.name}: {', '.join(d.genes[:3])} ..." for d in (tested, *sources))
+        raise KnockoutError(
+            f"only {len(symbols)} gene symbols are shared, at least {LEAST_SHARED} are needed. Symbols match in upper "
+            f"case; give a table of orthologs where names differ. {examples}",
+            where=f"data set {name}",
+        )
     target = _restricted(tested, symbols, tested_rows)
     trained = [_restricted(source, symbols, rows) for source, rows in zip(sources, source_rows, strict=True)]
     keys = np.unique(np.concatenate([pair_keys(part.edges, len(symbols)) for part in trained]))
@@ -85,8 +91,7 @@ def read_orthologs(path: Path) -> dict[str, str]:
         raise KnockoutError("a table of orthologs has two columns: source symbol, tested symbol.", where=str(path))
     orthologs: dict[str, str] = {}
     reverse: dict[str, str] = {}
-    for line, row in zip(table.lines, table.rows, strict=True):
-        old, new = row[0].strip(), row[1].strip()
+    for line, (old, new, *_) in zip(table.lines, table.rows, strict=True):
         if orthologs.setdefault(old.upper(), new) != new or reverse.setdefault(new.upper(), old) != old:
             message = f"{old!r} - {new!r} makes a symbol stand for two; keep one-to-one orthologs only."
             raise KnockoutError(message, where=f"{path}, row {line}")
@@ -106,14 +111,14 @@ def _restricted(dataset: Dataset, symbols: Sequence[str], rows: Mapping[str, int
     place = np.full(dataset.n_genes, -1, dtype=np.int64)
     place[order] = np.arange(len(order))
     edges, tfs = place[dataset.edges], place[dataset.tfs]
-    return Dataset(
-        name=dataset.name,
+    return replace(
+        dataset,
         genes=tuple(symbols),
         expression=dataset.expression[order],
         tfs=np.sort(tfs[tfs >= 0]),
         edges=edges[(edges >= 0).all(axis=1)],
-        block=dataset.block,
-        network=dataset.network,
+        target=None,
+        pseudotime=None,
     )
 
 
@@ -125,11 +130,3 @@ def _side_by_side(parts: Sequence[Dataset]) -> Floats:
         spread = np.maximum(part.expression.std(axis=1, keepdims=True), 1e-6)
         scaled.append((part.expression - part.expression.mean(axis=1, keepdims=True)) / spread)
     return np.concatenate(scaled, axis=1).astype(np.float32)
-
-
-def _few_shared(symbols: Sequence[str], tested: Dataset, sources: Sequence[Dataset]) -> str:
-    examples = "; ".join(f"{d.name}: {', '.join(d.genes[:3])} ..." for d in (tested, *sources))
-    return (
-        f"only {len(symbols)} gene symbols are shared, at least {LEAST_SHARED} are needed. Symbols match in upper "
-        f"case; give a table of orthologs where names differ. {examples}"
-    )

@@ -21,6 +21,7 @@ from components.data.checks import (
     check_edges,
     check_expression,
     read_expression,
+    repeats,
     rows_of_genes,
     whole_numbers,
 )
@@ -112,35 +113,36 @@ def read(
     if not path.exists():
         raise KnockoutError("no such file or folder." + sibling_suggestion(path), where=str(path))
     registry.load_installed()
-    for reader in READERS.values():
-        if reader.fits(path):
-            dataset = reader.read(path, network_file, tfs_file)
-            check_dataset(dataset, where=f"{path}, as {reader.name} reads it")
-            name = one_name(name or dataset.name)
-            block, network = one_name(block or dataset.block or name), one_name(network or dataset.network)
-            return replace(dataset, name=name, block=block, network=network)
-    pseudotime = None
-    if is_h5ad(path):
+    reader = next((reader for reader in READERS.values() if reader.fits(path)), None)
+    if reader is not None:
+        dataset = reader.read(path, network_file, tfs_file)
+        check_dataset(dataset, where=f"{path}, as {reader.name} reads it")
+    elif is_h5ad(path):
         if network_file is None:
             raise KnockoutError("an .h5ad file needs a network file (columns TF,Target).", where=str(path))
-        genes, expression, tfs, edges = read_h5ad(path, Path(network_file), tfs_file and Path(tfs_file))
-        pseudotime = h5ad_pseudotime(path)
-        defaults = (path.stem, "", Path(network_file).stem)
+        values = read_h5ad(path, Path(network_file), tfs_file and Path(tfs_file))
+        dataset = Dataset(path.stem, *values, network=Path(network_file).stem, pseudotime=h5ad_pseudotime(path))
+    elif network_file or tfs_file:
+        raise KnockoutError("a folder brings its own network and TFs; give no other file.", where=str(path))
     else:
-        if network_file or tfs_file:
-            raise KnockoutError("a folder brings its own network and TFs; give no other file.", where=str(path))
-        _refuse_other_layouts(path)
-        genes, cells, expression = read_expression(path / EXPRESSION)
-        refuse_strangers(_names_of(path / TARGETS), genes, cells, where=str(path / EXPRESSION))
-        check_expression(genes, cells, expression, where=str(path / EXPRESSION))
-        _check_gene_list(path / TARGETS, genes)
-        pseudotime = read_pseudotime(path / PSEUDOTIME, cells) if (path / PSEUDOTIME).is_file() else None
-        tfs = _listed_tfs(path / TFS, genes)
-        edges = _edges_of_folder(path, genes, tfs)
-        defaults = _names(path)
-    labels = zip((name, block, network), defaults, strict=True)
-    name, block, network = (one_name(label or default) for label, default in labels)
-    return Dataset(name, genes, expression, tfs, edges, block or name, network, pseudotime=pseudotime)
+        dataset = _of_folder(path)
+    name = one_name(name or dataset.name)
+    block, network = one_name(block or dataset.block or name), one_name(network or dataset.network)
+    return replace(dataset, name=name, block=block, network=network)
+
+
+def _of_folder(path: Path) -> Dataset:
+    """Return the data set of a folder, with the names that its path gives it."""
+    _refuse_other_layouts(path)
+    genes, cells, expression = read_expression(path / EXPRESSION)
+    symbols = read_table(path / TARGETS).column("Gene").values
+    refuse_strangers(symbols, genes, cells, where=str(path / EXPRESSION))
+    check_expression(genes, cells, expression, where=str(path / EXPRESSION))
+    _check_gene_list(path / TARGETS, genes)
+    pseudotime = read_pseudotime(path / PSEUDOTIME, cells) if (path / PSEUDOTIME).is_file() else None
+    tfs = np.sort(_indexed(path / TFS, "TF", genes)[1])
+    name, block, network = _names(path)
+    return Dataset(name, genes, expression, tfs, _edges(path, genes, tfs), block, network, pseudotime=pseudotime)
 
 
 def find(root: Path) -> list[Path]:
@@ -209,51 +211,35 @@ def _refuse_other_layouts(path: Path) -> None:
         hint = f" Data sets below it: {first_of(below, 20)}." if below else ""
         raise KnockoutError(f"not a data set.{hint} Known layouts: {LAYOUTS}.", where=where)
     if missing:
-        near = nearest(missing[0], sorted(set(present) - {EXPRESSION, TFS, TARGETS, LABELS, NETWORK}))
+        near = nearest(missing[0], sorted(set(present) - set(FILES)))
         hint = f" Did you mean to rename {near!r}?" if near else ""
         raise KnockoutError(f"missing file(s): {', '.join(missing)}.{hint}", where=where)
 
 
-def _names_of(path: Path) -> tuple[str, ...]:
-    return read_table(path).column("Gene").values
-
-
 def _check_gene_list(path: Path, genes: tuple[str, ...]) -> None:
-    table = read_table(path)
-    listed = table.column("Gene")
-    rows, index = rows_of_genes(listed, genes), whole_numbers(table.column("index"), len(genes))
-    _refuse_mismatch(listed, rows, index)
-    wrong = np.flatnonzero(index != np.arange(len(index)))
-    if len(wrong):
-        row = int(wrong[0])
-        message = f"gene {listed.values[row]!r}, index {index[row]}, stands at place {row}; expected the row order"
+    listed, rows = _indexed(path, "Gene", genes)
+    for row in np.flatnonzero(rows != np.arange(len(rows))).tolist():
+        message = f"gene {listed.values[row]!r}, index {rows[row]}, stands at place {row}; expected the row order"
         raise KnockoutError(f"{message} of {EXPRESSION}: {genes[row]!r}.", where=listed.where(row))
-    if len(index) != len(genes):
-        message = f"lists {len(index)} genes, {EXPRESSION} has {len(genes)}; missing: {genes[len(index)]!r}."
+    if len(rows) != len(genes):
+        message = f"lists {len(rows)} genes, {EXPRESSION} has {len(genes)}; missing: {genes[len(rows)]!r}."
         raise KnockoutError(message, where=str(path))
 
 
-def _listed_tfs(path: Path, genes: tuple[str, ...]) -> Ints:
+def _indexed(path: Path, title: str, genes: tuple[str, ...]) -> tuple[Column, Ints]:
+    """Return a column of genes and their rows ``[rows]`` in the expression, which the column "index" must repeat."""
     table = read_table(path)
-    listed = table.column("TF")
-    rows = rows_of_genes(listed, genes)
-    _refuse_mismatch(listed, rows, whole_numbers(table.column("index"), len(genes)))
-    tfs, first = np.unique(rows, return_index=True)
-    if len(tfs) < len(rows):
-        row = min(set(range(len(rows))) - set(first.tolist()))
-        raise KnockoutError(f"TF {listed.values[row]!r} stands twice; list it once.", where=listed.where(row))
-    return tfs
-
-
-def _refuse_mismatch(listed: Column, rows: Ints, index: Ints) -> None:
-    wrong = np.flatnonzero(rows != index)
-    if len(wrong):
-        row = int(wrong[0])
+    listed = table.column(title)
+    rows, index = rows_of_genes(listed, genes), whole_numbers(table.column("index"), len(genes))
+    for row in np.flatnonzero(rows != index).tolist():
         message = f"gene {listed.values[row]!r} has index {index[row]}, but row {rows[row]} in {EXPRESSION}."
         raise KnockoutError(message, where=listed.where(row))
+    for row in np.flatnonzero(repeats(rows)).tolist():
+        raise KnockoutError(f"{title} {listed.values[row]!r} stands twice; list it once.", where=listed.where(row))
+    return listed, rows
 
 
-def _edges_of_folder(folder: Path, genes: tuple[str, ...], tfs: Ints) -> Ints:
+def _edges(folder: Path, genes: tuple[str, ...], tfs: Ints) -> Ints:
     """Return ``[edges, 2]`` of Label.csv, or else of BL--network.csv; if both exist they must agree."""
     networks: list[Ints] = []
     for file, titles in ((LABELS, ("TF", "Target")), (NETWORK, ("Gene1", "Gene2"))):
@@ -264,20 +250,10 @@ def _edges_of_folder(folder: Path, genes: tuple[str, ...], tfs: Ints) -> Ints:
             networks.append(np.stack(rows, axis=1))
             check_edges(networks[-1], ends[0], genes, tfs)
     labels, network = networks[0], networks[-1]
-    _refuse_extra_edges(labels, network, (LABELS, NETWORK), folder, genes)
-    _refuse_extra_edges(network, labels, (NETWORK, LABELS), folder, genes)
+    for file, other, edges, others in ((LABELS, NETWORK, labels, network), (NETWORK, LABELS, network, labels)):
+        extra = edges[~np.isin(pair_keys(edges, len(genes)), pair_keys(others, len(genes)))]
+        for tf, target in extra:
+            edge = f"edge {genes[tf]!r} -> {genes[target]!r} ({tf} -> {target})"
+            message = f"{file} and {other} disagree: {edge} stands only in {file} ({len(extra)} such edge(s) in all)."
+            raise KnockoutError(f"{message} Mend one or remove {LABELS}.", where=str(folder))
     return labels
-
-
-def _refuse_extra_edges(
-    edges: Ints, others: Ints, files: tuple[str, str], folder: Path, genes: tuple[str, ...]
-) -> None:
-    extra = ~np.isin(pair_keys(edges, len(genes)), pair_keys(others, len(genes)))
-    if extra.any():
-        tf, target = edges[extra][0]
-        edge = f"edge {genes[tf]!r} -> {genes[target]!r} ({tf} -> {target})"
-        message = (
-            f"{files[0]} and {files[1]} disagree: {edge} stands only in {files[0]} "
-            f"({int(extra.sum())} such edge(s) in all). Mend one or remove {LABELS}."
-        )
-        raise KnockoutError(message, where=str(folder))

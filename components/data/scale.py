@@ -41,32 +41,27 @@ def judge(expression: Any) -> Scale:
     facts = f"values have decimals, the largest is {largest:g}"
     if largest > LARGEST_LOG:
         return Scale("unlogged", f"{facts}, and no logarithm of counts exceeds {LARGEST_LOG}")
-    if _equal_sums(expression):
+    cells = _dense(expression[:, _sample(expression.shape[1])])
+    if _equal_sums(expression, cells):
         return Scale("unlogged", f"{facts}, and all cells have one sum: normalised to one library size, no log")
-    for step, what in ((_steps_of_cells(expression), "cell"), (_steps_of_genes(expression), "gene")):
-        if step:
+    genes = _dense(expression[_sample(expression.shape[0]), :])
+    rows = [np.unique(row[row > 0]) for row in genes]
+    for what, sampled, groups in (
+        ("cell", cells, [column[column > 0] for column in cells.T]),
+        ("gene", genes, [row[1:] - row[0] for row in rows if len(row)]),
+    ):
+        if _in_steps(groups, _last_decimal(sampled)):
             return Scale("unlogged", f"{facts}, and lie whole steps apart in each {what}: scaled or corrected counts")
     return Scale("log", facts)
 
 
-def _equal_sums(expression: Any) -> bool:
+def _equal_sums(expression: Any, cells: Reals) -> bool:
     sums = np.asarray(expression.sum(axis=0, dtype=np.float64)).ravel()
     sums = sums[sums > 0]
     if len(sums) < 2 or np.ptp(sums) > EQUAL * sums.mean():
         return False
-    sampled = np.sort(_dense(expression[:, _sample(expression.shape[1])]), axis=0)
-    return bool(np.any(np.ptp(sampled, axis=1) > EQUAL * sampled.max()))  # else quantile-normalised
-
-
-def _steps_of_cells(expression: Any) -> bool:
-    sampled = _dense(expression[:, _sample(expression.shape[1])])
-    return _in_steps([column[column > 0] for column in sampled.T], _last_decimal(sampled))
-
-
-def _steps_of_genes(expression: Any) -> bool:
-    sampled = _dense(expression[_sample(expression.shape[0]), :])
-    rows = [np.unique(row[row > 0]) for row in sampled]
-    return _in_steps([row[1:] - row[0] for row in rows if len(row)], _last_decimal(sampled))
+    ranked = np.sort(cells, axis=0)
+    return bool(np.any(np.ptp(ranked, axis=1) > EQUAL * ranked.max()))  # else quantile-normalised
 
 
 def _in_steps(groups: list[Reals], decimal: float) -> bool:

@@ -8,12 +8,12 @@ roughly (``hidden``), so that known targets of a TF help to find new ones, as in
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from components.core.dataset import Dataset, Floats, Ints, Reals
@@ -107,24 +107,15 @@ def write_beeline(dataset: Dataset, folder: Path, cells: Sequence[str] = ()) -> 
         Names of the cells; by default cell_0000 and so on.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    genes = dataset.genes
+    genes = np.array(dataset.genes, dtype=object)
     cells = cells or [f"cell_{cell:04d}" for cell in range(dataset.n_cells)]
-    rows = ([gene, *map(str, values)] for gene, values in zip(genes, dataset.expression, strict=True))
-    _write(folder / EXPRESSION, ["", *cells], rows)
-    _write(folder / TARGETS, ["", "Gene", "index"], ([i, gene, i] for i, gene in enumerate(genes)))
-    _write(folder / TFS, ["", "TF", "index"], ([i, genes[tf], tf] for i, tf in enumerate(dataset.tfs)))
-    _write(folder / LABELS, ["", "TF", "Target"], ([i, *edge] for i, edge in enumerate(dataset.edges)))
-    named = ([genes[tf], genes[target]] for tf, target in dataset.edges)
-    _write(folder / NETWORK, ["Gene1", "Gene2"], named)
+    pd.DataFrame(dataset.expression, index=genes, columns=list(cells)).to_csv(folder / EXPRESSION)
+    pd.DataFrame({"Gene": genes, "index": range(len(genes))}).to_csv(folder / TARGETS)
+    pd.DataFrame({"TF": genes[dataset.tfs], "index": dataset.tfs}).to_csv(folder / TFS)
+    pd.DataFrame(dataset.edges, columns=["TF", "Target"]).to_csv(folder / LABELS)
+    pd.DataFrame(genes[dataset.edges], columns=["Gene1", "Gene2"]).to_csv(folder / NETWORK, index=False)
     if dataset.pseudotime is not None:
         write_pseudotime(folder / PSEUDOTIME, dataset.pseudotime, cells)
-
-
-def _write(path: Path, header: list[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 def _wire(settings: SimulatorSettings, rng: np.random.Generator) -> _Wiring:

@@ -92,10 +92,19 @@ class TreeSettings(BaseSettings):
     rank: int = setting(32, "singular values kept of the adjacency matrix", ge=1, le=512)
     trees: int = setting(300, "boosting iterations, at most", ge=1, le=1000)
     learning_rate: float = setting(0.05, "share of each tree that is added", ge=1e-4, le=1.0, log=True)
+    fits: int = setting(1, "classifiers of samples and folds of their own, whose log-odds are averaged", ge=1, le=50)
+
+
+def sample_size(settings: TreeSettings, training: TrainingPairs) -> int:
+    """Return how many pairs of the pool trees learn from."""
+    return min(len(training.pool), round(settings.ratio * len(training.train)))
 
 
 class BoostedTrees:
-    """Gradient-boosted trees that learn from training positives and a sample of the pool, by cross-fitted features."""
+    """Gradient-boosted trees that learn from training positives and a sample of the pool, by cross-fitted features.
+
+    Each of ``settings.fits`` classifiers has a sample and folds of its own.
+    """
 
     def __init__(
         self,
@@ -105,11 +114,20 @@ class BoostedTrees:
         rng: np.random.Generator,
         leaves: int = 15,
     ) -> None:
+        self.features = CrossFitted(training, blocks, settings.folds, settings.rank)
+        self.classifiers = [self._fitted(settings, rng, leaves) for _ in range(settings.fits)]
+
+    def score(self, pairs: Ints) -> Scores:
+        """Return mean log-odds ``[pairs]`` of ``[pairs, 2]``."""
+        features = self.features.of(pairs)  # of all training edges, whichever folds a classifier was fitted by
+        return np.mean([classifier.decision_function(features) for classifier in self.classifiers], axis=0)
+
+    def _fitted(self, settings: Any, rng: np.random.Generator, leaves: int) -> Any:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        self.features = CrossFitted(training, blocks, settings.folds, settings.rank)
-        number = min(len(training.pool), round(settings.ratio * len(training.train)))
-        pool = training.pool[rng.choice(len(training.pool), size=number, replace=False)]
+        training = self.features.training
+        size = sample_size(settings, training)
+        pool = training.pool[rng.choice(len(training.pool), size=size, replace=False)]
         pairs = np.concatenate([training.train, pool])
         labels = np.repeat([1, 0], [len(training.train), len(pool)])
         classifier = HistGradientBoostingClassifier(
@@ -120,15 +138,7 @@ class BoostedTrees:
             random_state=int(rng.integers(2**31 - 1)),
         )
         with threadpool_limits(torch.get_num_threads(), user_api="openmp"):
-            self.classifier = classifier.fit(self.features.of_training(pairs, labels, rng), labels)
-
-    def score(self, pairs: Ints) -> Scores:
-        """Return log-odds ``[pairs]`` of ``[pairs, 2]``."""
-        return self.log_odds(self.features.of(pairs))
-
-    def log_odds(self, features: Floats) -> Scores:
-        """Return log-odds ``[pairs]`` of features ``[pairs, features]``."""
-        return np.asarray(self.classifier.decision_function(features))
+            return classifier.fit(self.features.of_training(pairs, labels, rng), labels)
 
 
 def out_of_fold(settings: Any, training: TrainingPairs, blocks: Sequence[Block], rng: np.random.Generator) -> Scores:

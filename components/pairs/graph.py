@@ -101,21 +101,23 @@ class TrainingGraph:
         """Factors ``[genes, rank]`` and ``[rank, genes]`` of the adjacency matrix.
 
         Each singular value is lessened by the first one left out, so that where that one is tied with the last one
-        kept, either choice gives the same matrix.
+        kept, either choice gives the same matrix. They are taken from the products of TFs with each other, which are
+        decomposed directly: Lanczos iterations fail, or miss values, where few TFs have edges.
         """
-        n = self.directed.shape[0]
-        if not self.directed.nnz:
-            return np.zeros((n, self.rank)), np.zeros((self.rank, n))
-        if n <= self.rank + 1:
-            u, s, v = np.linalg.svd(self.directed.toarray())
-        else:
-            from scipy.sparse.linalg import svds
+        tfs = np.flatnonzero(self.out_degree)
+        if not len(tfs):
+            return np.zeros((len(self.degree), 0)), np.zeros((0, len(self.degree)))
+        from scipy.linalg import eigh
 
-            u, s, v = svds(self.directed, k=self.rank + 1, v0=np.ones(n))
-            u, s, v = u[:, ::-1], s[::-1], v[::-1]
-        beyond = s[self.rank] if len(s) > self.rank else 0.0
-        strengths = np.maximum(s[: self.rank] - beyond, 0)
-        return u[:, : self.rank] * strengths, v[: self.rank]
+        edges = self.directed[tfs]
+        last = len(tfs) - 1
+        squares, vectors = eigh((edges @ edges.T).toarray(), subset_by_index=[max(0, last - self.rank), last])
+        beyond, kept = np.split(np.sqrt(np.maximum(squares, 0)), [-self.rank])
+        weights = 1 - (beyond[0] / np.maximum(kept, np.finfo(float).tiny) if len(beyond) else 0.0)
+        vectors = vectors[:, -self.rank :]
+        left = np.zeros((len(self.degree), vectors.shape[1]))
+        left[tfs] = vectors * weights
+        return left, vectors.T @ edges
 
 
 def _scaled(matrix: Any, columns: Scores) -> Any:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-
 from components.core.dataset import Ints
 from components.core.errors import KnockoutError
 from components.core.metrics import Scores
@@ -46,9 +44,6 @@ class Boosting(ExpressionLearner):
         learning_rate: float = setting(
             0.05, "share of each tree that is added", ge=1e-4, le=1.0, search=(0.02, 0.2), log=True
         )
-        fits: int = setting(
-            1, "classifiers of samples and folds of their own, whose log-odds are averaged", ge=1, le=50
-        )
 
         @property
         def reads_expression(self) -> bool:
@@ -65,16 +60,11 @@ class Boosting(ExpressionLearner):
         """Fit the classifiers."""
         rng = context.streams.numpy("negatives")  # paired with those of topology
         blocks = self._blocks(view)
-        self.fitted = [
-            BoostedTrees(self.settings, view.training, blocks, rng, self.settings.leaves)
-            for _ in range(self.settings.fits)
-        ]
+        self.trees = BoostedTrees(self.settings, view.training, blocks, rng, self.settings.leaves)
 
     def score(self, pairs: Ints) -> Scores:
         """Return mean log-odds ``[pairs]``."""
-        # of all training edges, whichever folds a classifier was fitted by
-        features = self.fitted[0].features.of(pairs)
-        return np.mean([trees.log_odds(features) for trees in self.fitted], axis=0)
+        return self.trees.score(pairs)
 
     def _blocks(self, view: View) -> list[Block]:
         blocks: list[Block] = [TrainingGraph.features] if self.settings.graph else []

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from components.core import registry
-from components.core.dataset import Dataset, Ints, pair_keys
+from components.core.dataset import Ints, pair_keys
 from components.core.exam import Split
 from components.core.metrics import auprc, auroc
+from components.core.streams import Streams
 from components.split.validation import unseen_target, unseen_tf
 
 RULES = ("degree", "reverse_degree", "identity", "topology")
@@ -32,8 +33,8 @@ AUDIT: Mapping[str, str] = {
 }
 
 
-def audit(dataset: Dataset, split: Split) -> dict[str, str]:
-    """Return every figure of the leak audit, by the names of :data:`AUDIT`."""
+def audit(split: Split, streams: Streams) -> dict[str, str]:
+    """Return every figure of the leak audit, by the names of :data:`AUDIT`; rules draw as the control arms do."""
     positive, negative = split.test[split.test_labels == 1], split.test[split.test_labels == 0]
     values = [len(split.train), len(positive), _in_two_parts(split), _contradicted(split)]
     shares: list[float] = []
@@ -41,7 +42,7 @@ def audit(dataset: Dataset, split: Split) -> dict[str, str]:
         shares += [float(leaks(split, pairs).mean()) for pairs in (positive, negative)]
     shares += [float(split.validation_labels.mean()), float(split.test_labels.mean())]
     texts = [str(value) for value in values] + [f"{100 * share:.1f}" for share in shares]
-    texts += [_rule(name, split) for name in RULES]
+    texts += [_rule(name, split, streams.numpy("negatives")) for name in RULES]
     return dict(zip(AUDIT, texts, strict=True))
 
 
@@ -60,7 +61,7 @@ def _reversed_in_training(split: Split, pairs: Ints) -> np.ndarray:
     return np.isin(pair_keys(pairs[:, ::-1], split.n_genes), pair_keys(split.train, split.n_genes))
 
 
-def _rule(name: str, split: Split) -> str:
-    rule = registry.level("scorer", name)(registry.parse("scorer", name), split.training, np.random.default_rng(0))
+def _rule(name: str, split: Split, rng: np.random.Generator) -> str:
+    rule = registry.level("scorer", name)(registry.parse("scorer", name), split.training, rng)
     scores = rule.score(split.test)
     return f"{auroc(scores, split.test_labels, split.test):.3f} / {auprc(scores, split.test_labels, split.test):.3f}"

@@ -67,9 +67,8 @@ class Cut(Splitter):
         part = grid.empty()  # of each positive
         self._assign_positives(part, grid, dataset, rng)
         negative = self._assign_negatives(part, grid, dataset, rng)
-        split = collect(grid, part, negative, self._pool(part, negative, grid, dataset), whole_pool=self.whole_pool)
-        refuse_empty(split, dataset, self)
-        return split
+        pool = self._pool(part, negative, grid, dataset)
+        return complete(collect(grid, part, negative, pool, whole_pool=self.whole_pool), dataset, self)
 
     def _assign_positives(self, part: np.ndarray, grid: PairGrid, dataset: Dataset, rng: np.random.Generator) -> None:
         edges = dataset.edges
@@ -132,15 +131,15 @@ def mirrored(splitter: Splitter, grid: PairGrid, marks: np.ndarray) -> np.ndarra
     return grid.reverse(marks) if splitter.settings.reciprocal == "together" else np.zeros_like(marks)
 
 
-def refuse_empty(split: Split, dataset: Dataset, splitter: Splitter) -> None:
-    """Raise :class:`KnockoutError`, saying what the protocol needs, if a part lacks positives or negatives."""
+def complete(split: Split, dataset: Dataset, splitter: Splitter) -> Split:
+    """Return an exam; raise :class:`KnockoutError`, saying what is needed, if a part lacks positives or negatives."""
     labels = {"validation": split.validation_labels, "test": split.test_labels}
     no_edge = [part for part, values in labels.items() if not np.any(values == 1)]
     no_other = [part for part, values in labels.items() if not np.any(values == 0)]
     no_edge += [] if len(split.train) else ["training"]
     no_other += [] if len(split.pool) else ["training"]
     if not no_edge and not no_other:
-        return
+        return split
     regulators, degrees = np.unique(dataset.edges[:, 0], return_counts=True)
     full = int(np.sum(degrees >= DENSE * (dataset.n_genes - 1)))
     size, cure = "small", splitter.needs

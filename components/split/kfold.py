@@ -11,7 +11,7 @@ from components.core.exam import TEST, TRAIN, VALIDATION, PairGrid, Split, colle
 from components.core.registry import register
 from components.core.sampling import systematic
 from components.core.settings import setting
-from components.split.base import Splitter, one_direction, refuse_empty
+from components.split.base import Splitter, complete, one_direction
 
 
 @register("split", "kfold_pooled")
@@ -65,28 +65,18 @@ class KFoldPooled(Splitter):
         fold = _follow(fold, known | free, grid)
         splits = []
         for number in range(1, self.settings.folds + 1):
-            splits.append(self._exam(fold == number, known, free, leading, grid, rng))
-            refuse_empty(splits[-1], dataset, self)
+            test = fold == number
+            part = np.where(test, np.int8(TEST), np.int8(0))
+            for pairs in leading:
+                rows = self._order(pairs & ~test, grid, rng)
+                validates = np.zeros(len(rows), dtype=bool)
+                validates[systematic(np.full(len(rows), self.settings.validation), rng)] = True
+                part[grid.at(rows)] = np.where(validates, VALIDATION, TRAIN)
+            part = _follow(part, known | free, grid)
+            negative = np.where(free, part, 0)
+            split = collect(grid, np.where(known, part, 0), negative, negative == TRAIN, whole_pool=True)
+            splits.append(complete(split, dataset, self))
         return tuple(splits)
-
-    def _exam(
-        self,
-        test: np.ndarray,
-        known: np.ndarray,
-        free: np.ndarray,
-        leading: tuple[np.ndarray, np.ndarray],
-        grid: PairGrid,
-        rng: np.random.Generator,
-    ) -> Split:
-        part = np.where(test, np.int8(TEST), np.int8(0))
-        for pairs in leading:
-            rows = self._order(pairs & ~test, grid, rng)
-            validates = np.zeros(len(rows), dtype=bool)
-            validates[systematic(np.full(len(rows), self.settings.validation), rng)] = True
-            part[grid.at(rows)] = np.where(validates, VALIDATION, TRAIN)
-        part = _follow(part, known | free, grid)
-        negative = np.where(free, part, 0)
-        return collect(grid, np.where(known, part, 0), negative, negative == TRAIN, whole_pool=True)
 
     def _order(self, marks: np.ndarray, grid: PairGrid, rng: np.random.Generator) -> np.ndarray:
         """Return the pairs that have a mark, ``[pairs, 2]``: at random, or TF after TF, each TF's pairs shuffled."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from components.core.dataset import Dataset
-from components.core.exam import TEST, TRAIN, VALIDATION, PairGrid
+from components.core.exam import NONE, TEST, TRAIN, VALIDATION, PairGrid
 from components.core.registry import register
 from components.core.settings import setting
 from components.split.base import Cut, Splitter, mirrored
@@ -33,37 +33,26 @@ class PerTF(Cut):
         )
 
     settings: Settings
+    tests_training: ClassVar[bool] = False  # whether training positives may be test negatives
 
     def _assign_negatives(
         self, part: np.ndarray, grid: PairGrid, dataset: Dataset, rng: np.random.Generator
     ) -> np.ndarray:
         negative = np.zeros_like(part)
-        free = grid.candidates(part, dataset.tfs)
-        self._draw_validation(negative, free, part, grid, dataset, rng)
-        validation = (part == VALIDATION) | (negative == VALIDATION)
-        closed = mirrored(self, grid, validation | (part == TRAIN))
-        allowed = free & (negative != VALIDATION) & ~closed
-        self._draw(negative, allowed, TEST, _n_test_negatives(part, dataset), rng)
-        return negative
-
-    def _draw_validation(
-        self,
-        negative: np.ndarray,
-        free: np.ndarray,
-        part: np.ndarray,
-        grid: PairGrid,
-        dataset: Dataset,
-        rng: np.random.Generator,
-    ) -> None:
-        allowed = free & ~mirrored(self, grid, (part == TRAIN) | (part == TEST))
+        n_negatives = _n_test_negatives(part, dataset)
+        allowed = grid.candidates(part, dataset.tfs) & ~mirrored(self, grid, (part == TRAIN) | (part == TEST))
         if self.settings.validation == "natural":
             n_validation, n_test = np.sum(part == VALIDATION), np.sum(part == TEST)
-            number = _n_test_negatives(part, dataset) * n_validation / max(n_test, 1)
-            self._draw(negative, allowed, VALIDATION, math.ceil(number), rng)
-            return
-        for row in grid.row[dataset.tfs]:
-            number = int(np.sum(part[row] == VALIDATION))
-            negative[row, rng.permutation(np.flatnonzero(allowed[row]))[:number]] = VALIDATION
+            self._draw(negative, allowed, VALIDATION, math.ceil(n_negatives * n_validation / max(n_test, 1)), rng)
+        else:
+            for row in grid.row[dataset.tfs]:
+                number = int(np.sum(part[row] == VALIDATION))
+                negative[row, rng.permutation(np.flatnonzero(allowed[row]))[:number]] = VALIDATION
+        validation = (part == VALIDATION) | (negative == VALIDATION)
+        taken = validation | (part == TEST if self.tests_training else part != NONE)
+        allowed = grid.candidates(taken, dataset.tfs) & ~mirrored(self, grid, validation | (part == TRAIN))
+        self._draw(negative, allowed, TEST, n_negatives, rng)
+        return negative
 
     def _draw(
         self, negative: np.ndarray, allowed: np.ndarray, into: int, number: int, rng: np.random.Generator
@@ -83,16 +72,7 @@ class PerTFAsPublished(PerTF):
     Source: Chen & Liu 2022 (GENELink), public code.
     """
 
-    def _assign_negatives(
-        self, part: np.ndarray, grid: PairGrid, dataset: Dataset, rng: np.random.Generator
-    ) -> np.ndarray:
-        negative = np.zeros_like(part)
-        self._draw_validation(negative, grid.candidates(part, dataset.tfs), part, grid, dataset, rng)
-        validation = (part == VALIDATION) | (negative == VALIDATION)
-        allowed = grid.candidates(validation | (part == TEST), dataset.tfs)
-        allowed &= ~mirrored(self, grid, (part == TRAIN) | validation)
-        self._draw(negative, allowed, TEST, _n_test_negatives(part, dataset), rng)
-        return negative
+    tests_training = True
 
     def _pool(self, part: np.ndarray, negative: np.ndarray, grid: PairGrid, dataset: Dataset) -> np.ndarray:
         return grid.candidates(part, dataset.tfs) & (negative != VALIDATION)

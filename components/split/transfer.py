@@ -9,7 +9,7 @@ from components.core.errors import KnockoutError
 from components.core.exam import NONE, TRAIN, VALIDATION, PairGrid, Split
 from components.core.registry import register
 from components.core.settings import setting
-from components.split.base import Splitter, mirrored, refuse_empty
+from components.split.base import Splitter, complete, mirrored
 
 
 @register("split", "transfer")
@@ -52,7 +52,10 @@ class Transfer(Splitter):
         part = grid.empty()
         for pairs in (known, free):
             self._deal(part, pairs, grid, rng)
-        tested = self._tested_pairs(part, known, grid, dataset.target)
+        tested = grid.candidates(grid.empty(), np.unique(dataset.target.edges[:, 0]))
+        if not self.settings.known:
+            source = known | (part == VALIDATION)
+            tested &= ~(source | mirrored(self, grid, source))
         split = Split(
             n_genes=dataset.n_genes,
             train=grid.pairs(known & (part == TRAIN)),
@@ -62,8 +65,7 @@ class Transfer(Splitter):
             test_labels=known_there[tested].astype(np.int64),
             pool=grid.pairs(free & (part == TRAIN)),
         )
-        refuse_empty(split, dataset, self)
-        return split
+        return complete(split, dataset, self)
 
     def _deal(self, part: np.ndarray, pairs: np.ndarray, grid: PairGrid, rng: np.random.Generator) -> None:
         """Deal pairs ``[regulators, genes]`` to training and validation, TF by TF."""
@@ -76,10 +78,3 @@ class Transfer(Splitter):
             of_reverse = grid.reverse(part)
             both = (part != NONE) & (of_reverse != NONE)
             part[:] = np.where(both, np.maximum(part, of_reverse), part)
-
-    def _tested_pairs(self, part: np.ndarray, known: np.ndarray, grid: PairGrid, target: Dataset) -> np.ndarray:
-        tested = grid.candidates(grid.empty(), np.unique(target.edges[:, 0]))
-        if not self.settings.known:
-            source = known | (part == VALIDATION)
-            tested &= ~(source | mirrored(self, grid, source))
-        return tested

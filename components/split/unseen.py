@@ -12,7 +12,7 @@ from components.core.dataset import Dataset, Ints
 from components.core.exam import NONE, TEST, TRAIN, VALIDATION, PairGrid, Split, UnseenGene, collect
 from components.core.registry import register
 from components.core.settings import setting
-from components.split.base import Splitter, mirrored, refuse_empty
+from components.split.base import Splitter, complete, mirrored
 
 DEALS = 200  # random deals, of which the one nearest to the shares is taken
 NEAR = 0.04  # a deal this near to the shares is taken at once, so that repeats differ
@@ -40,8 +40,7 @@ class Unseen(Splitter):
         known = grid.marked(dataset.edges)
         negative = np.where(known, NONE, part)
         split = collect(grid, np.where(known, part, NONE), negative, negative == TRAIN, unseen=self.unseen)
-        refuse_empty(split, dataset, self)
-        return split
+        return complete(split, dataset, self)
 
     @abstractmethod
     def _deal(self, dataset: Dataset, grid: PairGrid, rng: np.random.Generator) -> NDArray[np.int8]:

@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -27,19 +28,7 @@ SNIFFED = 1 << 22  # characters that are looked at for the separator
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table, with the line of each value for error messages.
-
-    Attributes
-    ----------
-    path
-        File of the table.
-    name
-        Header of the column.
-    lines
-        ``[rows]`` 1-based line of each value in the file.
-    values
-        ``[rows]`` values as written.
-    """
+    """One column of a file's table: each value ``[rows]`` as written, and its 1-based line ``[rows]`` for messages."""
 
     path: Path
     name: str
@@ -60,23 +49,26 @@ class Table:
     lines: tuple[int, ...]
     rows: tuple[tuple[str, ...], ...]
 
-    def column(self, *names: str) -> Column:
-        """Return the first column that has one of these names, in any case.
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Its columns, in order."""
+        values = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.header)
+        return tuple(Column(self.path, title, self.lines, of) for title, of in zip(self.header, values, strict=True))
+
+    def column(self, name: str) -> Column:
+        """Return the first column of this name, in any case.
 
         Raises
         ------
         KnockoutError
             If there is none.
         """
-        lower = {name.lower() for name in names}
-        for place, title in enumerate(self.header):
-            if title.lower() in lower:
-                return Column(self.path, title, self.lines, tuple(row[place] for row in self.rows))
-        hint = next(filter(None, (suggestion(name, self.header) for name in names)), "")
-        raise KnockoutError(
-            f"no column {' or '.join(map(repr, names))}. Columns given: {', '.join(map(repr, self.header))}.{hint}",
-            where=f"{self.path}, row 1",
-        )
+        for column in self.columns:
+            if column.name.lower() == name.lower():
+                return column
+        given = ", ".join(map(repr, self.header))
+        message = f"no column {name!r}. Columns given: {given}.{suggestion(name, self.header)}"
+        raise KnockoutError(message, where=f"{self.path}, row 1")
 
 
 def read_table(path: Path) -> Table:
@@ -87,29 +79,24 @@ def read_table(path: Path) -> Table:
     KnockoutError
         For a missing, empty, ragged or wrongly encoded file.
     """
-    lines, rows = [], []
-    for line, row in rows_of(path):
-        lines.append(line)
-        rows.append(tuple(row))
-    return Table(path, rows[0], tuple(lines[1:]), tuple(rows[1:]))
+    (_, header), *rows = rows_of(path)
+    return Table(path, tuple(header), tuple(line for line, _ in rows), tuple(tuple(row) for _, row in rows))
 
 
-def rows_of(path: Path, expected: str = "a header row and data below it") -> Iterator[tuple[int, list[str]]]:
+def rows_of(
+    path: Path, expected: str = "a header row and data below it", text: str | None = None
+) -> Iterator[tuple[int, list[str]]]:
     """Yield 1-based line and values of each row, the header first, without blank lines and blanks around values.
 
-    A header that is one name shorter than the first row, as R writes it beside its row names, is completed.
+    A header that is one name shorter than the first row, as R writes it beside its row names, is completed. ``text``
+    is that of the file, where it was read before.
 
     Raises
     ------
     KnockoutError
         For a missing, empty, ragged or wrongly encoded file; ``expected`` is said of an empty one.
     """
-    yield from rows_in(table_text(path), path, expected)
-
-
-def rows_in(text: str, path: Path, expected: str = "a header row and data below it") -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of a file's text as :func:`rows_of` does."""
-    rows = _split_rows(text, path)
+    rows = _split_rows(table_text(path) if text is None else text, path)
     header, first = next(rows, None), next(rows, None)
     if header is None:
         raise KnockoutError(f"the file is empty; expected {expected}.", where=str(path))
@@ -136,6 +123,12 @@ def _split_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, values
     except csv.Error as error:
         raise KnockoutError(f"not readable as CSV: {error}.", where=f"{path}, row {reader.line_num}") from None
+
+
+def read_frame(text: str, separator: str, **options: Any) -> pd.DataFrame:
+    """Return the text of a table as pandas reads it, with genes called NA or NAN; ``options`` are those of read_csv."""
+    blanks = r"\s+" if separator == " " else separator
+    return pd.read_csv(io.StringIO(text), sep=blanks, keep_default_na=False, **options)
 
 
 def separator_of(text: str) -> str:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from components.core.dataset import Ints, Reals
 from components.core.errors import KnockoutError
-from components.tables.csvfile import one_name, separator_of, table_text, text_of
+from components.tables.csvfile import one_name, read_frame, separator_of, table_text, text_of
 from components.tables.files import PYTHON, refuse_foreign, sibling_suggestion
 
 TABLE = "expected one row per gene: its symbol, then numbers"
@@ -39,19 +39,7 @@ SHOWN = 5  # names in a message
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Features as a file holds them.
-
-    Attributes
-    ----------
-    path
-        The file.
-    names
-        ``[rows]`` gene names as written, without blanks around them.
-    values
-        ``[rows, columns]``, which may hold NaN.
-    columns
-        Titles of the columns.
-    """
+    """Features as a file holds them: values ``[rows, columns]``, which may be NaN, by names ``[rows]`` as written."""
 
     path: Path
     names: tuple[str, ...]
@@ -116,15 +104,8 @@ def _text(path: Path) -> FeatureTable:
         if len(head) < 1 or len(head[-1]) < 2:
             raise KnockoutError(f"no table of numbers; {TABLE}.", where=str(path))
         titled, width = _has_titles(head), len(head[-1])
-        frame = pd.read_csv(
-            io.StringIO(text),
-            sep=r"\s+" if separator == " " else separator,
-            header=0 if titled else None,
-            names=list(range(width)),
-            index_col=0,
-            converters={0: str.strip},
-            keep_default_na=False,
-        )
+        options: dict[str, Any] = {"names": list(range(width)), "index_col": 0, "converters": {0: str.strip}}
+        frame = read_frame(text, separator, header=0 if titled else None, **options)
     except (csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise KnockoutError(f"not readable as a table: {error}", where=str(path)) from None
     titles = head[0][-width + 1 :] if titled else [f"column {place}" for place in range(2, width + 1)]
@@ -219,11 +200,11 @@ def rows_of(table: FeatureTable, genes: Sequence[str]) -> Ints:
     KnockoutError
         If a gene has two rows that differ, or no gene has a row: the message says what the names are instead.
     """
-    exact, folded = _rows_by(str, table.names), _rows_by(_folded, table.names)
-    alike = Counter(map(_folded, genes))
+    exact, alike_rows = rows_by(str, table.names), rows_by(folded, table.names)
+    alike = Counter(map(folded, genes))
     rows = np.full(len(genes), -1, dtype=np.int64)
     for place, gene in enumerate(genes):
-        matches = exact.get(gene) or (folded.get(_folded(gene), []) if alike[_folded(gene)] == 1 else [])
+        matches = exact.get(gene) or (alike_rows.get(folded(gene), []) if alike[folded(gene)] == 1 else [])
         values = [table.values[row] for row in matches]  # noqa: PD011
         if any(not np.array_equal(values[0], other, equal_nan=True) for other in values[1:]):
             written = ", ".join(f"row {row + 1} ({table.names[row]!r})" for row in matches[:SHOWN])
@@ -236,26 +217,23 @@ def rows_of(table: FeatureTable, genes: Sequence[str]) -> Ints:
     return rows
 
 
-def _rows_by(key: Callable[[str], str], names: Sequence[str]) -> dict[str, list[int]]:
+def rows_by(key: Callable[[str], str], names: Sequence[str]) -> dict[str, list[int]]:
+    """Return the rows of the names that have one key, by key."""
     index: dict[str, list[int]] = defaultdict(list)
     for row, name in enumerate(names):
         index[key(name)].append(row)
     return index
 
 
-def without_version(name: str) -> str:
-    """Return an Ensembl identifier without its version, and any other name as it is."""
-    match = ENSEMBL.fullmatch(name)
-    return match[1] if match else name
-
-
-def _folded(name: str) -> str:
-    return without_version(name.upper())
+def folded(name: str) -> str:
+    """Return a name in upper case, an Ensembl identifier without its version."""
+    match = ENSEMBL.fullmatch(name.upper())
+    return match[1] if match else name.upper()
 
 
 def _share(names: Sequence[str], genes: Sequence[str]) -> float:
-    known = set(map(_folded, names))
-    return sum(_folded(gene) in known for gene in genes) / max(len(genes), 1)
+    known = set(map(folded, names))
+    return sum(folded(gene) in known for gene in genes) / max(len(genes), 1)
 
 
 def _why_none(table: FeatureTable, genes: Sequence[str]) -> str:

@@ -17,7 +17,6 @@ import psutil
 from components.core.errors import KnockoutError, suggestion
 
 BLOCK = 1 << 20
-HDF5 = b"\x89HDF\r\n\x1a\n"
 GZIP = b"\x1f\x8b"
 PYTHON = "convert it in Python: "
 R = "write it in R, e.g. write.csv(as.matrix(counts), 'counts.csv')"
@@ -58,14 +57,9 @@ MAGIC = {
     b"%%MatrixMarket": ".mtx",
     b"RDX": ".rds",
     b"X\n\x00": ".rds",
-    HDF5: "hdf5",
+    b"\x89HDF\r\n\x1a\n": "hdf5",
 }
 PER_DATASET = ("dataset", "network", "cell")
-
-
-def most_bytes() -> int:
-    """Return how many bytes a file may hold or expand to: as text it takes several times as much memory."""
-    return int(psutil.virtual_memory().available // 6)
 
 
 def content_of(path: Path) -> bytes:
@@ -92,7 +86,7 @@ def content_of(path: Path) -> bytes:
 
 
 def _within_memory(file: BufferedIOBase, path: Path) -> bytes:
-    limit, content = most_bytes(), bytearray()
+    limit, content = psutil.virtual_memory().available // 6, bytearray()  # as text it takes several times as much
     while block := file.read(BLOCK):
         content += block
         if len(content) > limit:
@@ -104,11 +98,6 @@ def _within_memory(file: BufferedIOBase, path: Path) -> bytes:
 def as_size(size: float) -> str:
     """Return a number of bytes as MB or GB."""
     return f"{size / 2**30:,.1f} GB" if size >= 2**30 else f"{size / 2**20:,.1f} MB"
-
-
-def is_hdf5(path: Path) -> bool:
-    """Return whether a file is written in HDF5, as .h5ad, .loom and 10x .h5 are."""
-    return path.is_file() and _head(path).startswith(HDF5)
 
 
 def refuse_foreign(path: Path) -> None:

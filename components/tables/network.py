@@ -6,8 +6,6 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from components.core.errors import KnockoutError
 from components.tables.csvfile import Column, Table, is_number, read_table
 from components.tables.titles import role_of
@@ -20,34 +18,19 @@ CURE = "Name the two columns TF and Target in the first row"
 
 @dataclass(frozen=True)
 class Network:
-    """Edges of a network as written.
-
-    Attributes
-    ----------
-    path
-        File it was read from.
-    regulators, targets
-        Columns of names, one value per edge.
-    guessed
-        Whether the roles of the columns come from their places.
-    notes
-        Which columns were taken, if their titles do not say, and which were left out.
-    others
-        The columns that name neither.
-    """
+    """Edges of a network as written, one value per edge in each column."""
 
     path: Path
     regulators: Column
     targets: Column
-    guessed: bool
-    notes: tuple[str, ...]
-    others: tuple[Column, ...] = ()
+    guessed: bool  # whether the roles of the columns come from their places
+    notes: tuple[str, ...]  # which columns were taken, if their titles do not say, and which were left out
+    others: tuple[Column, ...] = ()  # that name neither
 
     @property
-    def edges(self) -> pd.DataFrame:
-        """Columns regulator and target, one row per edge."""
-        columns = {"regulator": self.regulators.values, "target": self.targets.values}  # noqa: PD011
-        return pd.DataFrame(columns, dtype=object)
+    def edges(self) -> list[tuple[str, str]]:
+        """Regulator and target of each edge."""
+        return list(zip(self.regulators.values, self.targets.values, strict=True))
 
 
 def read_network(path: Path, genes: Container[str], tfs: Iterable[str] = ()) -> Network:
@@ -76,12 +59,9 @@ def read_network(path: Path, genes: Container[str], tfs: Iterable[str] = ()) -> 
     table = _with_header(written, genes)
     if not table.rows:
         raise KnockoutError("the network has no edge; expected one per row below the header.", where=str(path))
-    shares = [_share(values, genes) for values in zip(*table.rows, strict=True)]
+    columns = table.columns
+    shares = [_share(column.values, genes) for column in columns]
     (regulator, target), guessed = _roles(table, shares)
-    columns = [
-        Column(path, title, table.lines, values)
-        for title, values in zip(table.header, zip(*table.rows, strict=True), strict=True)
-    ]
     others = tuple(column for place, column in enumerate(columns) if place not in (regulator, target))
     notes = tuple(_notes(table, (regulator, target), guessed))
     network = Network(path, columns[regulator], columns[target], guessed, notes, others)
@@ -91,12 +71,11 @@ def read_network(path: Path, genes: Container[str], tfs: Iterable[str] = ()) -> 
 
 def _refuse_matrix(table: Table, genes: Container[str]) -> None:
     """Refuse a matrix of edges, whose titles are genes and whose values are numbers, and no genes."""
-    columns = zip(table.header, zip(*table.rows, strict=True), strict=True) if table.rows else ()
     weights = [
-        title.upper() in genes and all(is_number(value) and value.upper() not in genes for value in values)
-        for title, values in columns
+        column.name.upper() in genes and all(is_number(v) and v.upper() not in genes for v in column.values)
+        for column in table.columns
     ]
-    if sum(weights) > 1:
+    if table.rows and sum(weights) > 1:
         message = "this is a matrix of genes; a network has one row per edge, with the columns TF and Target."
         raise KnockoutError(message, where=str(table.path))
 
@@ -135,15 +114,11 @@ def _roles(table: Table, shares: Sequence[float]) -> tuple[tuple[int, int], bool
         return (names[0], names[1]), True
     gene = _best(table, "gene", shares)
     role = "regulator" if regulator is not None else "target"
-    others = [gene] if gene is not None else [p for p in names if p != known and _role(table, p) != role]
+    names = [p for p in names if p != known and (role_of(table.header[p]) or ("",))[0] != role]
+    others = names if gene is None else [gene]
     if len(others) != 1:
         raise _unclear(table, [known, *others])
     return ((known, others[0]) if regulator is not None else (others[0], known)), False
-
-
-def _role(table: Table, place: int) -> str:
-    role = role_of(table.header[place])
-    return role[0] if role else ""
 
 
 def _best(table: Table, role: str, shares: Sequence[float]) -> int | None:
@@ -192,7 +167,7 @@ def _notes(table: Table, places: tuple[int, int], guessed: bool) -> Iterable[str
 
 def _refuse_swapped(network: Network, tfs: set[str]) -> None:
     """Refuse a network whose targets are TFs, or whose places were guessed and look swapped."""
-    names = [column.values for column in (network.regulators, network.targets)]  # noqa: PD011
+    names = [column.values for column in (network.regulators, network.targets)]
     numbers = [len(set(values)) for values in names]
     listed = [sum(name.upper() in tfs for name in values) / len(values) for values in names]
     fault = ""

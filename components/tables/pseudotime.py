@@ -10,7 +10,7 @@ import pandas as pd
 
 from components.core.errors import KnockoutError, suggestion
 from components.core.metrics import Scores
-from components.tables.csvfile import rows_of
+from components.tables.csvfile import is_number, rows_of
 
 PSEUDOTIME = "PseudoTime.csv"
 ABSENT = ("", "NA", "NaN", "nan")  # a cell that is not part of a lineage
@@ -57,12 +57,8 @@ def write_pseudotime(path: Path, times: Scores, cells: Sequence[str]) -> None:
 
 
 def _number(value: str, cell: str, where: str) -> float:
-    if value.strip() in ABSENT:
+    if value in ABSENT:
         return float("nan")
-    try:
-        number = float(value)
-    except ValueError:
-        number = float("inf")
-    if not np.isfinite(number):
+    if not is_number(value) or not np.isfinite(float(value)):
         raise KnockoutError(f"cell {cell!r}: pseudotime {value!r} is not a number; NA stands for none.", where=where)
-    return number
+    return float(value)

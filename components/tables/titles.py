@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 
-# role to its titles, the plainest first; "source" may also be the database of an edge
-REGULATOR = (
-    (
-        *("tf", "tfs", "tfgene", "transcriptionfactor", "transcriptionfactors", "gene1"),
-        *("regulator", "regulators", "regulatorgene", "regulatorygene", "regulatinggene"),
-    ),
-    ("source", "sourcegene", "from", "fromgene"),
-)
-TARGET = (
-    ("target", "targets", "targetgene", "targetgenes", "tg", "regulated", "regulatedgene", "regulatee", "gene2"),
-    ("to", "togene"),
-)
-GENE = (("gene", "genes", ""),)  # "" is left of symbol and name
+# title to its role, the plainest first; "source" may also be the database of an edge
+ROLES = {
+    **dict.fromkeys(("tf", "tfs", "tfgene", "transcriptionfactor", "transcriptionfactors", "gene1"), ("regulator", 0)),
+    **dict.fromkeys(("regulator", "regulators", "regulatorgene"), ("regulator", 0)),
+    **dict.fromkeys(("regulatorygene", "regulatinggene"), ("regulator", 0)),
+    **dict.fromkeys(("source", "sourcegene", "from", "fromgene"), ("regulator", 1)),
+    **dict.fromkeys(("target", "targets", "targetgene", "targetgenes", "tg", "gene2"), ("target", 0)),
+    **dict.fromkeys(("regulated", "regulatedgene", "regulatee"), ("target", 0)),
+    **dict.fromkeys(("to", "togene"), ("target", 1)),
+    **dict.fromkeys(("gene", "genes", ""), ("gene", 0)),  # "" is left of symbol and name
+}
 SYMBOL, PLAIN, IDENTIFIER = 0, 1, 2
 KINDS = (
     (SYMBOL, ("genesymbol", "genesymbols", "symbol", "symbols", "genename", "genenames", "name", "names", "hgnc")),
@@ -37,10 +35,9 @@ def role_of(title: str) -> tuple[str, tuple[int, int]] | None:
     """
     text, kind = re.sub(r"[\W_]", "", title.casefold()), PLAIN
     while True:
-        for role, groups in (("regulator", REGULATOR), ("target", TARGET), ("gene", GENE)):
-            for place, titles in enumerate(groups):
-                if text in titles and (text or kind == SYMBOL):
-                    return role, (kind, place)
+        if text in ROLES and (text or kind == SYMBOL):
+            role, place = ROLES[text]
+            return role, (kind, place)
         shorter = _without_kind(text)
         if shorter is None:
             return None

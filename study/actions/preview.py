@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
+from components.core.streams import Streams
 from components.split.audit import AUDIT, audit
 from components.split.validation import differences
 from reports.page.sentences.planned import look_lines
@@ -56,7 +57,7 @@ def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice], repeat: i
     """Return the leak audit of each data set's exam in a repeat."""
     exams = [make_split(dataset, split, repeat) for dataset, split in zip(datasets, splits, strict=True)]
     with as_on_a_lane("cpu", 1), threadpool_limits(1):  # a rule is fitted faster than threads agree on it
-        columns = [audit(dataset, exam) for dataset, exam in zip(datasets, exams, strict=True)]
+        columns = [audit(exam, Streams(dataset.digest, repeat)) for dataset, exam in zip(datasets, exams, strict=True)]
     names = [dataset.name for dataset in datasets]
     remarks = [(name, differences(exam)) for name, exam in zip(names, exams, strict=True)]
     notes = [f"{name}: validation asks otherwise than the test: {text}" for name, text in remarks if text]

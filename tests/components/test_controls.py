@@ -13,7 +13,7 @@ from components.core.dataset import pair_keys
 from components.core.exam import Split
 from components.core.metrics import evaluate
 from components.pairs.graph import TrainingGraph
-from components.scorer import Baseline, Network, Rule
+from components.scorer import Baseline, Network, Rule, topology
 from knockout.testing import RuleContract
 
 SCORERS = [level for _, level in all_levels("scorer")]
@@ -136,6 +136,33 @@ class TestTopology:
         assert {tuple(pair) for pair in np.argwhere(whole > 0.5)} == {tuple(pair) for pair in self.EDGES}
         np.testing.assert_allclose(whole, np.round(whole), atol=2e-5)
 
+    @pytest.mark.parametrize("tfs", [2, 20, 33, 60])
+    def test_low_rank_entry_is_that_of_the_whole_decomposition_however_few_tfs_have_edges(self, tfs):
+        for seed in range(4):
+            rng = np.random.default_rng(seed)
+            edges = np.unique(np.column_stack([rng.integers(tfs, size=200), rng.integers(100, size=200)]), axis=0)
+            graph, everyone = TrainingGraph(edges, 100), np.argwhere(np.ones((100, 100)))
+            left, strengths, right = np.linalg.svd(graph.directed.toarray())
+            expected = (left[:, :32] * np.maximum(strengths[:32] - strengths[32], 0)) @ right[:32]
+            np.testing.assert_allclose(graph.features(everyone)[:, 9], expected.ravel(), atol=2e-5)
+
+    def test_scores_are_means_over_its_classifiers(self, split):
+        def scores(level: str, rng: np.random.Generator, fits: int) -> np.ndarray:
+            settings = registry.parse("scorer", level, {"fits": fits, "trees": 20})
+            return registry.level("scorer", level)(settings, split, rng).score(split.test)
+
+        rng = np.random.default_rng(0)
+        one_by_one = [scores("topology", rng, 1) for _ in range(3)]
+        assert not np.array_equal(one_by_one[0], one_by_one[1])
+        np.testing.assert_allclose(scores("topology", np.random.default_rng(0), 3), np.mean(one_by_one, axis=0))
+
+    def test_fewer_classifiers_are_fitted_where_edges_are_many(self, split, monkeypatch):
+        assert len(rule("topology", split).model.classifiers) == 10
+        asked = len(split.train) + min(len(split.pool), 10 * len(split.train))
+        for most, number in ((3 * asked, 3), (asked - 1, 1)):
+            monkeypatch.setattr(topology, "PAIRS", most)
+            assert len(rule("topology", split).model.classifiers) == number
+
     def test_order_of_genes_does_not_matter(self):
         dataset = make_dataset(3, genes=80, tfs=15, edges=200)
         order = np.random.default_rng(1).permutation(dataset.n_genes)
@@ -160,7 +187,7 @@ class TestTopology:
         monkeypatch.setattr(TrainingGraph, "features", watched)
         scorer = rule("topology", split)
         assert not asked_of and scorer.model is scorer.model  # fitted when it is needed, once
-        assert len(asked_of) == scorer.settings.folds and not any(asked_of)
+        assert len(asked_of) == scorer.settings.fits * scorer.settings.folds and not any(asked_of)
 
     def test_learns_what_no_degree_shows(self):
         """Two communities of TFs and targets of equal degrees: only the neighbours of a gene are informative."""

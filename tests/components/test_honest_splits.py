@@ -12,6 +12,7 @@ from components.core import registry
 from components.core.dataset import Dataset
 from components.core.errors import KnockoutError
 from components.core.exam import Split
+from components.core.streams import Streams
 
 UNSEEN = ["unseen_tf", "unseen_target"]
 COLUMN = {"unseen_tf": 0, "unseen_target": 1}
@@ -157,7 +158,7 @@ def test_audit_of_an_honest_split_states_what_it_took_away(level):
     from components.split.audit import AUDIT, audit
 
     network = scale_free(7)
-    rows = audit(network, make_split(network, level, reciprocal="together"))
+    rows = audit(make_split(network, level, reciprocal="together"), Streams(network.digest, 0))
     assert list(rows) == list(AUDIT)
     assert rows["pairs in two parts"] == "0"
     assert rows["test positives with their reverse in training, %"] == "0.0"

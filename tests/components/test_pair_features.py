@@ -163,7 +163,7 @@ def boosting(dataset: Dataset, split: Split, **settings: object):
 
 
 def test_with_the_graph_alone_it_is_topology(dataset, split):
-    learner = boosting(dataset, split, **OFF)
+    learner = boosting(dataset, split, fits=10, trees=50, learning_rate=0.1, **OFF)
     topology = registry.level("scorer", "topology")(
         registry.parse("scorer", "topology"), split.training, Streams(dataset.digest, 0).numpy("negatives")
     )

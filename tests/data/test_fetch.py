@@ -261,17 +261,15 @@ def test_a_wrong_local_file_stays_until_the_right_one_is_there(made_up: SimpleNa
 
 
 def test_an_interrupted_run_leaves_no_half_file_and_goes_on(made_up: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):
-    path, name = victim("BL--ExpressionData.csv")
+    _, name = victim("BL--ExpressionData.csv")
 
-    class Interrupted(pooch.HTTPDownloader):
-        def __call__(self, url: str, output_file: Any, *rest: Any) -> None:
-            super().__call__(url, output_file, *rest)
-            if unquote(url).endswith(path):
-                output_file.file.truncate(10)
-                raise KeyboardInterrupt
+    def interrupted(file: Path) -> str:
+        if file.parent == (made_up.to / name).parent and Path(name).name in file.name:
+            raise KeyboardInterrupt
+        return blob_id(file)
 
     with monkeypatch.context() as patched:
-        patched.setattr(pooch, "HTTPDownloader", Interrupted)
+        patched.setattr(beeline, "blob_id", interrupted)
         with pytest.raises(KeyboardInterrupt):
             made_up.fetch()
     before = files_below(made_up.to)

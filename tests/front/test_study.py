@@ -158,7 +158,7 @@ def test_anndata_objects_are_checked_and_planned_without_an_output_folder(
     ("spoil", "message"),
     [
         (lambda x: np.round(x * 3), "datasets[0].adata: raw counts"),
-        (lambda x: x - x.mean(axis=0), "scaled values cannot be used"),
+        (lambda x: x - x.mean(axis=0), "Scaled values cannot be used"),
         (lambda x: np.where(x == x.max(), np.nan, x), "must be finite"),
         (lambda x: np.concatenate([x[:20], x[:20]]), "have the values of another cell"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ import pandas as pd
 from scipy import sparse
 
 from components.core.errors import KnockoutError, UnknownNameError
-from components.data.checks import read_expression
+from components.data.checks import read_expression, refuse_bad_values
 from components.data.h5ad import is_h5ad, open_h5ad
 from components.data.readers import EXPRESSION, NETWORK
 from components.data.scale import judge
-from components.tables.csvfile import one_name, read_table, rows_in, separator_of, table_text
+from components.tables.csvfile import one_name, read_frame, read_table, rows_of, separator_of, table_text
 from components.tables.files import refuse_foreign, sibling_suggestion
 
 FILES = ("ExpressionData.csv", EXPRESSION)
@@ -25,26 +25,17 @@ NETWORKS = ("GroundTruthNetwork.csv", "refNetwork.csv", NETWORK)
 
 @dataclass(frozen=True)
 class LabExpression:
-    """Expression of one experiment, before anything is filtered.
+    """Expression of one experiment before anything is filtered, ``[genes, cells]``, sparse, finite and not negative.
 
-    Attributes
-    ----------
-    path
-        File it was read from.
-    genes, cells
-        Names as written without blanks around them; they may be empty or not distinct.
-    matrix
-        ``[genes, cells]``, sparse, finite and not negative.
-    layers, symbol_columns
-        Other layers with values, and columns of ``var`` that may contain symbols.
+    Names are as written, without blanks around them; they may be empty or not distinct.
     """
 
     path: Path
     genes: tuple[str, ...]
     cells: tuple[str, ...]
     matrix: sparse.csr_array
-    layers: tuple[str, ...] = ()
-    symbol_columns: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()  # others with values
+    symbol_columns: tuple[str, ...] = ()  # columns of ``var`` that may contain symbols
 
 
 def find_expression(source: Path) -> Path:
@@ -96,36 +87,33 @@ def read_lab_expression(path: Path, layer: str = "X", gene_column: str = "") -> 
         raise KnockoutError(f"there is no {option} in a CSV file; only .h5ad files have them.", where=str(path))
     else:
         lab = _of_csv(path)
-    if not lab.genes:
-        raise KnockoutError("no genes; expected one row per gene below the header.", where=str(path))
-    if len(lab.cells) < 2:
-        one = "" if lab.cells else " Columns are parted by commas, tabs, semicolons or blanks."
-        raise KnockoutError(f"{len(lab.cells)} cell(s) given; at least 2 are needed.{one}", where=str(path))
-    _refuse_bad_values(lab)
+    others = f" Other values here: --layer {' or '.join(lab.layers)}." if lab.layers else ""
+    refuse_bad_values(lab.genes, lab.cells, lab.matrix, f"raw counts or log values.{others}", where=str(path))
     lab.matrix.eliminate_zeros()
     return lab
 
 
 def _of_h5ad(path: Path, layer: str, gene_column: str) -> LabExpression:
     data = open_h5ad(path)
-    sources = {name: data for name, there in (("X", data.X), ("raw", data.raw)) if there is not None}
-    values = {"X": lambda: data.X, "raw": lambda: data.raw.X}
-    known = [*sources, *(f"layers/{name}" if name in values else str(name) for name in data.layers)]
+    own = {"X": data.X, "raw": data.raw.X if data.raw is not None else None}
+    values = {name: matrix for name, matrix in own.items() if matrix is not None}
+    values |= {f"layers/{name}" if name in own else str(name): data.layers[name] for name in data.layers}
+    in_layers = layer.removeprefix("layers/")
     if layer == "X" and data.X is None:
-        where = " or ".join(f"--layer {name}" for name in known) or "none"
+        where = " or ".join(f"--layer {name}" for name in values) or "none"
         raise KnockoutError(f"X holds no numbers. Layers with values: {where}.", where=str(path))
-    if layer not in known and layer.removeprefix("layers/") not in data.layers:
-        raise UnknownNameError.of("layer", layer, known, where=str(path))
-    source = data.raw if layer == "raw" and layer in sources else data
-    matrix = values[layer]() if layer in sources else data.layers[layer.removeprefix("layers/")]
+    if layer not in values and in_layers not in data.layers:
+        raise UnknownNameError.of("layer", layer, values, where=str(path))
+    source = data.raw if layer == "raw" and layer in values else data
+    matrix = values[layer] if layer in values else data.layers[in_layers]
     if gene_column and gene_column not in source.var:
         raise UnknownNameError.of("column of var", gene_column, map(str, source.var), where=str(path))
     names = source.var[gene_column] if gene_column else source.var_names
     if getattr(matrix, "dtype", np.dtype(object)).kind not in "fiu":
-        raise KnockoutError(f"{layer} holds no numbers. Layers with values: {', '.join(known)}.", where=str(path))
+        raise KnockoutError(f"{layer} holds no numbers. Layers with values: {', '.join(values)}.", where=str(path))
     columns = tuple(str(column) for column in source.var if source.var[column].dtype.kind not in "fiub")
     cells = tuple(map(one_name, data.obs_names))
-    others = tuple(name for name in known if name.removeprefix("layers/") != layer.removeprefix("layers/"))
+    others = tuple(name for name in values if name.removeprefix("layers/") != in_layers)
     return LabExpression(path, _as_names(names), cells, _rows(matrix.T), others, columns)
 
 
@@ -139,18 +127,10 @@ def _as_names(values: Any) -> tuple[str, ...]:
 
 def _of_csv(path: Path) -> LabExpression:
     text = table_text(path)
-    cells = tuple(next(rows_in(text, path))[1][1:])
+    cells = tuple(next(rows_of(path, text=text))[1][1:])
     kinds = {0: str, **dict.fromkeys(range(1, len(cells) + 1), np.float64)}
-    separator = separator_of(text)
     try:
-        frame = pd.read_csv(
-            io.StringIO(text),
-            sep=r"\s+" if separator == " " else separator,
-            header=0,
-            names=list(kinds),
-            dtype=kinds,
-            keep_default_na=False,
-        )
+        frame = read_frame(text, separator_of(text), header=0, names=list(kinds), dtype=kinds)
         readable = isinstance(frame.index, pd.RangeIndex) and not frame.isna().to_numpy().any()
     except ValueError:
         readable = False
@@ -162,19 +142,6 @@ def _of_csv(path: Path) -> LabExpression:
 
 def _rows(matrix: Any) -> sparse.csr_array:
     return sparse.csr_array(matrix, dtype=np.float64)
-
-
-def _refuse_bad_values(lab: LabExpression) -> None:
-    entries = lab.matrix.tocoo()
-    for bad, rule in ((~np.isfinite(entries.data), "must be finite"), (entries.data < 0, "must be 0 or more")):
-        if bad.any():
-            first = int(np.flatnonzero(bad)[0])
-            gene, cell = lab.genes[entries.coords[0][first]], lab.cells[entries.coords[1][first]]
-            message = f"gene {gene!r}, cell {cell!r}: value {entries.data[first]:g} {rule} ({bad.sum()} such value(s))."
-            if rule != "must be finite":
-                message += " Scaled values cannot be used; give raw counts or log values."
-                message += f" Other values here: --layer {' or '.join(lab.layers)}." if lab.layers else ""
-            raise KnockoutError(message, where=str(lab.path))
 
 
 def log_values(lab: LabExpression, counts: str = "auto", library_size: float = 0.0) -> tuple[sparse.csr_array, str]:
@@ -228,10 +195,8 @@ def find_network(expression: Path) -> Path:
         for name in NETWORKS:
             if (folder / name).is_file():
                 return folder / name
-    message = (
-        f"no network given, and no {', '.join(NETWORKS[:-1])} or {NETWORKS[-1]} beside it; name one with --network."
-    )
-    raise KnockoutError(message, where=str(expression))
+    names = f"{', '.join(NETWORKS[:-1])} or {NETWORKS[-1]}"
+    raise KnockoutError(f"no network given, and no {names} beside it; name one with --network.", where=str(expression))
 
 
 def read_synonyms(path: Path) -> tuple[dict[str, str], list[str]]:
@@ -250,13 +215,12 @@ def read_synonyms(path: Path) -> tuple[dict[str, str], list[str]]:
     table = read_table(path)
     if len(table.header) < 2:
         raise KnockoutError("synonyms need two columns, alias and symbol.", where=f"{path}, row 1")
-    pairs = {(row[0].strip().upper(), row[1].strip().upper()) for row in table.rows}
-    if table.header[0].strip().lower() not in ("alias", "synonym", "name", "old", ""):
-        pairs.add((table.header[0].strip().upper(), table.header[1].strip().upper()))
-    pairs = {(alias, symbol) for alias, symbol in pairs if alias and symbol and alias != symbol}
-    aliases = pd.Series([alias for alias, _ in pairs], dtype=object)
-    ambiguous = set(aliases[aliases.duplicated()])
-    return {alias: symbol for alias, symbol in pairs if alias not in ambiguous}, sorted(ambiguous)
+    titled = table.header[0].lower() in ("alias", "synonym", "name", "old", "")
+    rows = table.rows if titled else (table.header, *table.rows)
+    pairs = {(alias.upper(), symbol.upper()) for alias, symbol, *_ in rows if alias and symbol}
+    symbols = Counter(alias for alias, symbol in pairs if alias != symbol)
+    ambiguous = sorted(alias for alias, number in symbols.items() if number > 1)
+    return {alias: symbol for alias, symbol in pairs if symbols[alias] == 1 and alias != symbol}, ambiguous
 
 
 def read_ordering(path: Path) -> pd.DataFrame:
@@ -276,12 +240,12 @@ def read_ordering(path: Path) -> pd.DataFrame:
     if len(table.header) < 2:
         raise KnockoutError("a gene ordering needs columns gene and p-value, then variance.", where=f"{path}, row 1")
     frame = pd.DataFrame([row[:3] for row in table.rows]).reindex(columns=[0, 1, 2])
-    numbers = frame[[1, 2]].replace(["NA", ""], np.nan).apply(pd.to_numeric, errors="coerce")
+    numbers = frame[[1, 2]].apply(pd.to_numeric, errors="coerce")
     bad = np.flatnonzero(frame[1].notna() & numbers[1].isna() & ~frame[1].isin(["NA", "", "nan", "NaN"]))
     if len(bad):
         row = int(bad[0])
         raise KnockoutError(f"p-value {frame[1][row]!r} is not a number.", where=f"{path}, row {table.lines[row]}")
-    genes = frame[0].str.strip()
+    genes = frame[0]
     if genes.duplicated().any():
         row = int(np.flatnonzero(genes.duplicated())[0])
         raise KnockoutError(f"gene {genes[row]!r} stands twice.", where=f"{path}, row {table.lines[row]}")

@@ -30,7 +30,7 @@ from components.data.prepare.files import (
     read_ordering,
     read_synonyms,
 )
-from components.data.prepare.record import SymbolReport, refuse_occupied, write
+from components.data.prepare.record import refuse_occupied, symbol_counts, symbol_table, write
 from components.data.prepare.selection import (
     AMBIGUOUS,
     NO_GENE,
@@ -60,19 +60,7 @@ class LabFiles:
 
 @dataclass
 class Prepared:
-    """A prepared data set.
-
-    Attributes
-    ----------
-    folder
-        Its folder.
-    dataset
-        The data set as a study reads it.
-    account
-        What was read, dropped and kept.
-    summary
-        Content of ``summary.json``.
-    """
+    """A prepared data set as a study reads it, what was read, dropped and kept, and the content of ``summary.json``."""
 
     folder: Path
     dataset: Dataset
@@ -106,13 +94,15 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
     listed = list(dict.fromkeys(tf_list(files.tfs, lab.genes).values)) if files.tfs else []
     network = read_network(files.network or find_network(lab.path), {gene.upper() for gene in lab.genes}, listed)
     listed = listed or list(dict.fromkeys(network.regulators.values))
+    written = pd.DataFrame(network.edges, columns=["regulator", "target"], dtype=object)
     synonyms, ambiguous = read_synonyms(files.synonyms) if files.synonyms else ({}, [])
-    symbols = list(dict.fromkeys([*network.edges.to_numpy().ravel(), *listed]))
+    symbols = list(dict.fromkeys([*written.to_numpy().ravel(), *listed]))
 
     account, notes = Account(), [*network.notes]
     if not files.tfs:
         notes.append(f"no TF list given: all {len(listed)} regulators of the network count as TFs")
-    names, repaired = _names(lab, symbols, settings)
+    repaired = repaired_dates(lab.genes, symbols) if settings.repair_dates else {}
+    names = pd.Index([repaired.get(name, name) for name in lab.genes], dtype=object)
     values, names, cells, scale = _clean(lab, names, settings, account)
     distinct = _told_apart(cells)
     if renamed := sum(new != old for new, old in zip(distinct, cells, strict=True)):
@@ -124,7 +114,7 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
         notes.append(f"{absent} of {len(ordering)} genes of the gene ordering are not in the expression")
     genes = choose_genes(values, names, names.isin(tfs), settings, ordering)
     _close_genes(account, genes, listed, matches)
-    edges = choose_edges(network.edges, matches, genes, set(tfs))
+    edges = choose_edges(written, matches, genes, set(tfs))
     account.read["edges"] = len(edges)
     account.drop("edges", edges["reason"])
     _refuse_nothing_left(account, lab, network, symbols)
@@ -133,8 +123,8 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
     if (times := lab.path.with_name(PSEUDOTIME)).is_file() and not is_h5ad(lab.path):
         dataset = replace(dataset, pseudotime=read_pseudotime(times, cells))
         notes.append(f"pseudotime of the cells: from {times.name} beside the expression")
-    report = SymbolReport(lab.genes, repaired, symbols, matches, network.edges, ambiguous)
-    notes += report.notes()
+    table = symbol_table(lab.genes, repaired, symbols, matches, ambiguous)
+    remarks, missing, on_symbols = symbol_counts(table, written, matches)
     record = {
         "made by": "knockout data prepare",
         "files": {name: str(path) for name, path in vars(files).items() if path}
@@ -142,17 +132,12 @@ def prepare(files: LabFiles, to: Path, settings: PrepareSettings | None = None, 
         "settings": settings.model_dump(),
         "values": scale,
         **account.counts(),
-        "symbols": report.counts(),
-        "network symbols not in the expression, with their edges": report.missing,
-        "notes": notes,
+        "symbols": remarks,
+        "network symbols not in the expression, with their edges": missing,
+        "notes": notes + on_symbols,
     }
-    written = write(dataset, to, distinct, record, account.table(), report.table)
-    return Prepared(to, written, account, record)
-
-
-def _names(lab: LabExpression, symbols: list[str], settings: PrepareSettings) -> tuple[pd.Index, dict[str, str]]:
-    repaired = repaired_dates(lab.genes, symbols) if settings.repair_dates else {}
-    return pd.Index([repaired.get(name, name) for name in lab.genes], dtype=object), repaired
+    dataset = write(dataset, to, distinct, record, {"dropped.csv": account.table(), "symbols.csv": table})
+    return Prepared(to, dataset, account, record)
 
 
 def _clean(

@@ -7,8 +7,6 @@ import shutil
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,94 +25,63 @@ RECORDS = ("summary.json", "dropped.csv", "symbols.csv")
 MISSING = 20  # of the symbols that the expression lacks, those with most edges
 
 
-@dataclass(frozen=True)
-class SymbolReport:
-    """What became of the gene symbols in a lab's files.
+def symbol_table(
+    genes: Sequence[str],
+    repaired: Mapping[str, str],
+    symbols: Sequence[str],
+    matches: Matches,
+    ambiguous: Sequence[str],
+) -> pd.DataFrame:
+    """Return names that were changed, not matched exactly, or are suspicious: columns where, name, symbol, remark.
 
-    Attributes
+    Parameters
     ----------
-    genes
-        Names in the expression, as written.
-    repaired
-        Dates among them to the symbols that replaced them.
-    symbols
-        Symbols of network and TF list, as written.
-    matches
-        Genes of the expression that those match.
-    edges
-        The network as written.
+    genes, repaired
+        Names in the expression as written; dates among them to the symbols that replaced them.
+    symbols, matches
+        Symbols of network and TF list as written; genes of the expression that they match.
     ambiguous
         Aliases with more than one symbol, which were not used.
     """
-
-    genes: Sequence[str]
-    repaired: Mapping[str, str]
-    symbols: Sequence[str]
-    matches: Matches
-    edges: pd.DataFrame
-    ambiguous: Sequence[str]
-
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """Names that were changed, not matched exactly, or are suspicious: columns where, name, symbol, remark."""
-        rows = [("expression", name, symbol, "spreadsheet date, repaired") for name, symbol in self.repaired.items()]
-        rows += [
-            ("network", name, self.matches.genes[name], f"matched by {way}") for name, way in self.matches.how.items()
-        ]
-        rows += [
-            ("network", name, " or ".join(genes), "could be more than one gene: not matched")
-            for name, genes in self.matches.ambiguous.items()
-        ]
-        for where, names, settled in (
-            ("expression", self.genes, self.repaired),
-            ("network", self.symbols, self.matches.how),
-        ):
-            rows += [(where, *suspect) for suspect in _suspects(name for name in names if name not in settled)]
-        rows += [("synonyms", name, "", "alias of more than one symbol: not used") for name in self.ambiguous]
-        return pd.DataFrame(rows, columns=["where", "name", "symbol", "remark"])
-
-    def counts(self) -> dict[str, int]:
-        """Return how often each remark of :attr:`table` occurs."""
-        return {f"{where}: {remark}": number for (where, remark), number in _sizes(self.table).items()}
-
-    @cached_property
-    def missing(self) -> dict[str, int]:
-        """Number of edges of the symbols that the expression lacks, for those with most edges."""
-        lacking = [symbol for symbol in self.edges.to_numpy().ravel() if symbol not in self.matches.genes]
-        return dict(Counter(lacking).most_common(MISSING))
-
-    def notes(self) -> list[str]:
-        """Return sentences about :attr:`table` and :attr:`missing` for a reader."""
-        table, notes = self.table, []
-        for (where, remark), number in _sizes(table).items():
-            rows = table[(table["where"] == where) & (table["remark"] == remark)]
-            pairs = [f"{n} = {s}" if s else n for n, s in zip(rows["name"], rows["symbol"], strict=True)]
-            notes.append(f"{where}: {number} x {remark} ({first_of(pairs)})")
-        if self.missing:
-            symbols = pd.unique(self.edges.to_numpy().ravel())
-            number = sum(symbol not in self.matches.genes for symbol in symbols)
-            top = ", ".join(f"{symbol} {edges}" for symbol, edges in list(self.missing.items())[:10])
-            notes.append(
-                f"network: {number} of {len(symbols)} symbols are not in the expression; those with most edges: {top}"
-                " (other names of the same genes? --synonyms FILE)"
-            )
-        return notes
+    rows = [("expression", name, symbol, "spreadsheet date, repaired") for name, symbol in repaired.items()]
+    rows += [("network", name, matches.genes[name], f"matched by {way}") for name, way in matches.how.items()]
+    rows += [
+        ("network", name, " or ".join(of), "could be more than one gene: not matched")
+        for name, of in matches.ambiguous.items()
+    ]
+    for where, names, settled in (("expression", genes, repaired), ("network", symbols, matches.how)):
+        for name in dict.fromkeys(name for name in names if name not in settled):
+            families = likely_symbols(name)
+            if families is not None:
+                likely = " or ".join("/".join(family) for family in families)
+                rows.append((where, name, likely, "spreadsheet date, left as it is"))
+            elif looks_like_number(name):
+                rows.append((where, name, "", "number and no symbol, left as it is"))
+    rows += [("synonyms", name, "", "alias of more than one symbol: not used") for name in ambiguous]
+    return pd.DataFrame(rows, columns=["where", "name", "symbol", "remark"])
 
 
-def _sizes(table: pd.DataFrame) -> Counter[tuple[str, str]]:
-    return Counter(zip(table["where"], table["remark"], strict=True))
+def symbol_counts(
+    table: pd.DataFrame, edges: pd.DataFrame, matches: Matches
+) -> tuple[dict[str, int], dict[str, int], list[str]]:
+    """Return how often each remark of :func:`symbol_table` occurs, which symbols are missing, and notes on both.
 
-
-def _suspects(names: Any) -> list[tuple[str, str, str]]:
-    suspects = []
-    for name in dict.fromkeys(names):
-        families = likely_symbols(name)
-        if families is not None:
-            symbols = " or ".join("/".join(family) for family in families)
-            suspects.append((name, symbols, "spreadsheet date, left as it is"))
-        elif looks_like_number(name):
-            suspects.append((name, "", "number and no symbol, left as it is"))
-    return suspects
+    Missing are the symbols of the network's ``edges`` that the expression lacks: those with most edges, and how many.
+    """
+    counts, notes = {}, []
+    for (where, remark), rows in table.groupby(["where", "remark"], sort=False):
+        pairs = [f"{n} = {s}" if s else n for n, s in zip(rows["name"], rows["symbol"], strict=True)]
+        counts[f"{where}: {remark}"] = len(rows)
+        notes.append(f"{where}: {len(rows)} x {remark} ({first_of(pairs)})")
+    symbols = edges.to_numpy().ravel()
+    lacking = Counter(symbol for symbol in symbols if symbol not in matches.genes)
+    if lacking:
+        top = ", ".join(f"{symbol} {number}" for symbol, number in lacking.most_common(10))
+        notes.append(
+            f"network: {len(lacking)} of {len(set(symbols))} symbols are not in the expression; those with most edges: "
+            f"{top} (other names of the same genes? --synonyms FILE)"
+        )
+    return counts, dict(lacking.most_common(MISSING)), notes
 
 
 def refuse_occupied(folder: Path, overwrite: bool) -> None:
@@ -134,23 +101,16 @@ def refuse_occupied(folder: Path, overwrite: bool) -> None:
     present = sorted(path.name for path in folder.iterdir())
     foreign = [name for name in present if name not in (*FILES, PSEUDOTIME, *RECORDS)]
     if foreign:
-        message = (
-            f"the folder holds what is no part of a data set ({first_of(foreign)}); give another, or an empty one."
-        )
-        raise KnockoutError(message, where=str(folder))
+        message = f"the folder holds what is no part of a data set ({first_of(foreign)})"
+        raise KnockoutError(f"{message}; give another, or an empty one.", where=str(folder))
     if present and not overwrite:
         raise KnockoutError("a data set lies here already; --overwrite replaces it.", where=str(folder))
 
 
 def write(
-    dataset: Dataset,
-    folder: Path,
-    cells: Sequence[str],
-    record: dict[str, Any],
-    dropped: pd.DataFrame,
-    symbols: pd.DataFrame,
+    dataset: Dataset, folder: Path, cells: Sequence[str], record: dict[str, Any], tables: Mapping[str, pd.DataFrame]
 ) -> Dataset:
-    """Write a data set and its records, read it back, and replace the folder, whole or not at all.
+    """Write a data set, its record and tables by file, read it back, and replace the folder, whole or not at all.
 
     Returns
     -------
@@ -171,8 +131,8 @@ def write(
             written = read(staged)
             record["data set"] = summary(written)
             (staged / "summary.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            for_spreadsheets(dropped).to_csv(staged / "dropped.csv", index=False)
-            for_spreadsheets(symbols).to_csv(staged / "symbols.csv", index=False)
+            for name, table in tables.items():
+                for_spreadsheets(table).to_csv(staged / name, index=False)
             _put(staged, folder, staging / "before")
         finally:
             shutil.rmtree(staging, ignore_errors=True)

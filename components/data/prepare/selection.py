@@ -20,7 +20,6 @@ from scipy import sparse
 from components.data.prepare.settings import PrepareSettings
 from components.data.prepare.symbols import Matches
 
-KINDS = ("genes", "cells", "TFs", "edges")
 NO_GENE = "not in the expression"
 AMBIGUOUS = "could be more than one gene"
 
@@ -54,7 +53,7 @@ class Account:
     def table(self) -> pd.DataFrame:
         """Return one row per dropped gene, cell, TF or edge: columns what, name, reason."""
         table = pd.DataFrame(self.dropped, columns=["what", "name", "reason"])
-        return table.replace({"what": {kind: kind.removesuffix("s") for kind in KINDS}})
+        return table.assign(what=table["what"].str.removesuffix("s"))
 
 
 def mean_and_variance(values: sparse.csr_array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from components.tables.features import without_version
+from components.tables.features import folded, rows_by
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _MONTH = "|".join(MONTHS)
@@ -30,16 +29,10 @@ FAMILIES: dict[str, tuple[tuple[range, tuple[str, ...]], ...]] = {
 
 @dataclass(frozen=True)
 class Matches:
-    """Symbols of the network and TF list matched with genes of the expression.
+    """Symbols of the network and TF list, each with the gene of the expression that it matches.
 
-    Attributes
-    ----------
-    genes
-        Symbol to the gene of the expression.
-    how
-        Symbol to how it was matched, if not exactly: ``case``, ``synonym``, ``date`` or without Ensembl's version.
-    ambiguous
-        Symbol to the genes of the expression that it could be; it is not matched.
+    ``how`` has those that were not matched exactly: by ``case``, ``synonym``, ``date`` or without Ensembl's version;
+    ``ambiguous`` those that are not matched, with the genes that they could be.
     """
 
     genes: dict[str, str] = field(default_factory=dict)
@@ -74,25 +67,22 @@ def match_symbols(
     """
     official = synonyms or {}
 
-    def unversioned(name: str) -> str:
-        return without_version(name.upper())
-
     def canonical(name: str) -> str:
-        return official.get(name.upper(), official.get(unversioned(name), name.upper()))
+        return official.get(name.upper(), official.get(folded(name), name.upper()))
 
-    ways: list[tuple[str, dict[str, list[str]], Callable[[str], Iterable[str]]]] = [
-        ("exact", _index(genes, str), lambda name: [name]),
-        ("case", _index(genes, str.upper), lambda name: [name.upper()]),
-        ("Ensembl id without version", _index(genes, unversioned), lambda name: [unversioned(name)]),
+    ways: list[tuple[str, dict[str, list[int]], Callable[[str], Iterable[str]]]] = [
+        ("exact", rows_by(str, genes), lambda name: [name]),
+        ("case", rows_by(str.upper, genes), lambda name: [name.upper()]),
+        ("Ensembl id without version", rows_by(folded, genes), lambda name: [folded(name)]),
     ]
     if official:
-        ways.append(("synonym", _index(genes, canonical), lambda name: [canonical(name)]))
+        ways.append(("synonym", rows_by(canonical, genes), lambda name: [canonical(name)]))
     if repair_dates:
-        ways.append(("date", _index(genes, str.upper), lambda name: chain.from_iterable(likely_symbols(name) or ())))
+        ways.append(("date", rows_by(str.upper, genes), lambda name: chain.from_iterable(likely_symbols(name) or ())))
     matches = Matches()
     for name in dict.fromkeys(symbols):
         for way, index, keys in ways:
-            hits = list(dict.fromkeys(gene for key in keys(name) for gene in index.get(key, ())))
+            hits = list(dict.fromkeys(genes[row] for key in keys(name) for row in index.get(key, ())))
             if len(hits) > 1:
                 matches.ambiguous[name] = tuple(hits)
             elif hits:
@@ -102,13 +92,6 @@ def match_symbols(
             if hits:
                 break
     return matches
-
-
-def _index(genes: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
-    index: dict[str, list[str]] = defaultdict(list)
-    for gene in genes:
-        index[key(gene)].append(gene)
-    return index
 
 
 def likely_symbols(name: str) -> tuple[tuple[str, ...], ...] | None:

@@ -23,7 +23,7 @@ import numpy as np
 import yaml
 
 from components.core.errors import KnockoutError
-from components.tables.csvfile import Column, rows_of, text_of
+from components.tables.csvfile import Table, rows_of, text_of
 from components.tables.network import Network
 
 GeneSet: TypeAlias = tuple[int, str, Mapping[str, float]]  # place in the file, name, importance of each gene
@@ -176,9 +176,6 @@ def _network(path: Path, regulons: Iterable[GeneSet], note: str) -> Network:
     if not best:
         raise KnockoutError("no regulon has a target.", where=str(path))
     lines = tuple(line for _, line in best.values())
-    edges = ((tf, target, repr(weight)) for (tf, target), (weight, _) in best.items())
-    tfs, targets, weights = (
-        Column(path, title, lines, values)
-        for title, values in zip(("TF", "target", "importance"), zip(*edges, strict=True), strict=True)
-    )
+    rows = tuple((tf, target, repr(weight)) for (tf, target), (weight, _) in best.items())
+    tfs, targets, weights = Table(path, ("TF", "target", "importance"), lines, rows).columns
     return Network(path, tfs, targets, False, (note,), (weights,))

@@ -27,21 +27,11 @@ COUNTERS = ("", "Unnamed: 0", "index")
 
 @dataclass(frozen=True, eq=False)
 class EdgeList:
-    """Weighted edges between genes of a data set.
+    """Weighted edges between genes of a data set."""
 
-    Attributes
-    ----------
-    pairs
-        ``[edges, 2]`` gene indices, sorted, each pair once, none of a gene with itself.
-    weights
-        ``[edges]``, finite.
-    notes
-        What was decided in reading: which column weighs, what was left out.
-    """
-
-    pairs: Ints
-    weights: Scores
-    notes: tuple[str, ...]
+    pairs: Ints  # [edges, 2] gene indices, sorted, each pair once, none of a gene with itself
+    weights: Scores  # [edges], finite
+    notes: tuple[str, ...]  # what was decided in reading: which column weighs, what was left out
 
     def lookup(self, pairs: Ints, n_genes: int) -> tuple[Scores, np.ndarray]:
         """Return the weight of each pair ``[n, 2]``, 0 where it is not listed, and whether it is listed ``[n]``."""

@@ -79,8 +79,8 @@ def fetch(
     source: str = beeline.SOURCE,
 ) -> Path:
     """Download the chosen data sets into a folder and show how; files that are there already are checked and kept."""
-    beeline.check_source(source)
-    files = beeline.select(collection, networks, cells, genes)
+    beeline.check_source(collection, source)
+    files = beeline.choose(beeline.listed(), networks, cells, genes)
     folder = beeline.default_folder() if to is None else Path(to).expanduser()
     console = make_console()
     console.print(beeline.NOTICE, soft_wrap=True)
