@@ -13,7 +13,7 @@ from components.core.errors import KnockoutError
 from components.core.exam import TrainingPairs
 from components.core.settings import Settings
 from components.core.streams import Streams, seeded
-from components.fusion.base import PairOnly
+from components.fusion.base import pair_classifier
 from components.gnn.base import GraphBranch, GraphEmbedding
 from components.pair_encoder.base import LocalContext
 from components.pair_encoder.context import CommonNeighbours, Neighbours
@@ -151,7 +151,7 @@ class GRNModel(nn.Module):
             if self.fused:
                 self.fusion = parts.build("fusion", pair_width + self.extra, self.gnn.widths)
             else:
-                self.fusion = PairOnly(pair_width + self.extra, classified=self.pair_encoder.classified)
+                self.fusion = pair_classifier(pair_width + self.extra, classified=self.pair_encoder.classified)
         with seeded(streams.seed("init", "contrast")):
             build = parts.build if self.paired else parts.absent
             self.contrast = build("contrast", pair_width)

@@ -20,9 +20,9 @@ from components.core.exam import TrainingPairs
 from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
-from components.pairs.crossfit import Block, BoostedTrees, CrossFitted, TreeSettings, out_of_fold, structure
+from components.pairs.crossfit import Block, BoostedTrees, CrossFitted, TreeSettings, out_of_fold
 from components.pairs.expression import ExpressionFeatures, ExpressionSettings
-from components.pairs.graph import STRUCTURE
+from components.pairs.graph import STRUCTURE, TrainingGraph
 
 CHUNKS = 64  # of held-out pairs whose features are remembered: those of validation are asked for in every epoch
 
@@ -155,7 +155,7 @@ class TopologyFeatures(PairFeatures):
 
     def blocks(self, expression: Floats) -> list[Block]:
         """Return the block that reads the graph alone."""
-        return [structure]
+        return [TrainingGraph.features]
 
 
 @register("pair_features", "coexpression")
@@ -196,7 +196,7 @@ class BothFeatures(CoexpressionFeatures):
 
     def blocks(self, expression: Floats) -> list[Block]:
         """Return both blocks."""
-        return [structure, *super().blocks(expression)]
+        return [TrainingGraph.features, *super().blocks(expression)]
 
 
 @register("pair_features", "boosting")

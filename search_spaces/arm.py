@@ -72,10 +72,9 @@ class Choice:
         """Level and all settings, defaults included, as plain JSON values."""
         return {"level": self.level, "settings": self.settings.identity()}
 
-    def label(self, beside: Choice | None = None) -> str:
+    def label(self, beside: Choice) -> str:
         """Return the level's name, with the settings that differ from what the name alone implies beside a choice."""
-        changes = {} if beside is None else self.changes(beside)
-        changed = ", ".join(f"{key}={_short(value)}" for key, value in changes.items())
+        changed = ", ".join(f"{key}={_short(value)}" for key, value in self.changes(beside).items())
         return f"{self.level}({changed})" if changed else self.level
 
     def changes(self, beside: Choice) -> dict[str, Any]:

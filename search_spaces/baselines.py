@@ -64,7 +64,8 @@ def _method(value: Any, where: str) -> Choice:
 def _outside(reference: Arm, raw: Mapping[str, Any], where: str) -> list[Arm]:
     """Return the baseline that a mapping with a short key describes, then its controls."""
     spelt = spell_out(raw, where)
-    name = str(spelt.pop("name", "") or _name_of(spelt["scorer"]))
+    stem = Path(str(spelt["scorer"].get("edges", {}).get("file", ""))).stem  # of a list of edges
+    name = str(spelt.pop("name", "") or ("" if "{" in stem else stem))
     level = next(iter(spelt["scorer"]))
     if not name and level not in SHORT:
         name = parse_choice("scorer", spelt["scorer"], where=f"{where}.scorer").label(parse_choice("scorer", level))
@@ -74,9 +75,3 @@ def _outside(reference: Arm, raw: Mapping[str, Any], where: str) -> list[Arm]:
     changes = {key: parse_choice(key, value, where=f"{where}.{key}") for key, value in spelt.items()}
     arm = reference.vary(changes, name=name, role="baseline")
     return [arm, *own_controls(arm, names, f"{where}.controls")]
-
-
-def _name_of(scorer: Mapping[str, Any]) -> str:
-    """Return the name that a list of edges has by its file, if that says anything."""
-    file = Path(str(scorer.get("edges", {}).get("file", "")))
-    return "" if "{" in file.stem else file.stem

@@ -24,10 +24,10 @@ def controls(reference: Arm, names: Sequence[str], others: Sequence[Arm] = ()) -
         at = f"controls[{position}]"
         if name in OF_FEATURES:
             readers = [] if reads_features(reference) else [arm for arm in others if reads_features(arm)]
-            controls = [own_control(arm, name, at, f"{arm.name} ({name})") for arm in readers]
-            arms += controls or [own_control(reference, name, at, name)]
+            controls = [_own_control(arm, name, at, f"{arm.name} ({name})") for arm in readers]
+            arms += controls or [_own_control(reference, name, at, name)]
         elif name in OF_EXPRESSION and reference.learns:
-            arms.append(own_control(reference, name, at, name))
+            arms.append(_own_control(reference, name, at, name))
         else:
             choice = parse_choice("scorer", name, where=at)
             known = [n for n, cls in registry.levels("scorer").items() if getattr(cls, "control", False)]
@@ -51,20 +51,20 @@ def blind(arm: Arm) -> bool:
 
 
 def own_controls(arm: Arm, names: Sequence[str], where: str) -> list[Arm]:
-    """Return controls that are an arm itself on other expression or other features, ``<arm> (<control>)``."""
-    if not isinstance(names, list | tuple):
-        raise KnockoutError(f"a list is needed: write [{names}].", where=where)
-    return [own_control(arm, name, f"{where}[{i}]", f"{arm.name} ({name})") for i, name in enumerate(names)]
-
-
-def own_control(arm: Arm, control: str, where: str, name: str) -> Arm:
-    """Return an arm on other expression (a model of one's own) or on other features of genes, as a control.
+    """Return controls that are an arm itself on other expression or other features, ``<arm> (<control>)``.
 
     Raises
     ------
     KnockoutError
         If there is no such control, or the arm reads no expression, or no features.
     """
+    if not isinstance(names, list | tuple):
+        raise KnockoutError(f"a list is needed: write [{names}].", where=where)
+    return [_own_control(arm, name, f"{where}[{i}]", f"{arm.name} ({name})") for i, name in enumerate(names)]
+
+
+def _own_control(arm: Arm, control: str, where: str, name: str) -> Arm:
+    """Return an arm on other expression (a model of one's own) or on other features of genes, as a control."""
     if control in OF_FEATURES and not reads_features(arm):
         raise KnockoutError(
             f"arm {arm.name!r} reads no features of genes: it has no control {control!r}. Give it some: "

@@ -49,15 +49,8 @@ def full_factorial(reference: Arm, levels: Levels) -> Iterator[Arm]:
         yield changed(reference, point)
 
 
-def one_factor_at_a_time(reference: Arm, levels: Levels) -> Iterator[Arm]:
-    """Vary one factor through its levels, the others at the reference."""
-    for choices in levels.values():
-        for choice in choices:
-            yield changed(reference, [choice])
-
-
-def leave_one_out(reference: Arm, levels: Levels) -> Iterator[Arm]:
-    """Replace one factor of the reference at a time by the levels given for it, or by its absent level."""
+def one_at_a_time(reference: Arm, levels: Levels) -> Iterator[Arm]:
+    """Vary one factor through the levels given for it, or to its absent level, the others at the reference."""
     for name, choices in levels.items():
         absent = registry.factor(name.partition(".")[0]).absent
         for choice in choices or [parse_choice(name, absent, beside=reference.choices[name])]:
@@ -75,8 +68,8 @@ def changed(reference: Arm, changes: Sequence[Change]) -> Arm:
 
 DESIGNS: dict[str, Callable[[Arm, Levels], Iterator[Arm]]] = {
     "full_factorial": full_factorial,
-    "leave_one_out": leave_one_out,
-    "one_factor_at_a_time": one_factor_at_a_time,
+    "leave_one_out": one_at_a_time,
+    "one_factor_at_a_time": one_at_a_time,
 }
 
 
@@ -173,13 +166,7 @@ def _parse_levels(reference: Arm, kind: str, factors: Mapping[str, Any]) -> Leve
 
 
 def _parse_crossed(name: str, values: Sequence[Any], levels: Mapping[str, Choice], where: str) -> list[CrossedSetting]:
-    """Return the values of ``factor.level.setting`` that a design lists; ``levels`` are those that its arms may have.
-
-    Raises
-    ------
-    KnockoutError
-        If it is no such name, no arm has the level, the level has no such setting, or a value is not allowed.
-    """
+    """Return the values of ``factor.level.setting`` that a design lists; ``levels`` are those of its arms."""
     factor, *rest = name.split(".")
     if len(rest) != 2:
         raise KnockoutError(f"{name!r} names no setting; write factor.level.setting, as gnn.gat.heads.", where=where)
@@ -197,16 +184,11 @@ def _parse_crossed(name: str, values: Sequence[Any], levels: Mapping[str, Choice
 
 def _refuse_written_twice(factor: str, values: Sequence[Any], factors: Mapping[str, Any], where: str) -> None:
     """Refuse a setting that is written in a level and crossed as well."""
-    written = [
-        (position, f"{factor}.{level}.{setting}")
-        for position, value in enumerate(values)
-        if isinstance(value, Mapping)
-        for level, settings in value.items()
-        for setting in settings or ()
-    ]
-    for position, name in written:
-        if name in factors:
-            raise KnockoutError(f"{name} is crossed as well; drop one.", where=f"{where}[{position}]")
+    for position, value in enumerate(values):
+        for level, settings in value.items() if isinstance(value, Mapping) else ():
+            for setting in settings or ():
+                if (name := f"{factor}.{level}.{setting}") in factors:
+                    raise KnockoutError(f"{name} is crossed as well; drop one.", where=f"{where}[{position}]")
 
 
 def _explicit(reference: Arm, arms: Sequence[Mapping[str, Any]]) -> Iterator[Arm]:

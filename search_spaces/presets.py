@@ -27,17 +27,15 @@ class Preset:
 
     def arm(self, name: str, changes: Mapping[str, Any] | None = None, *, where: str = "reference") -> Arm:
         """Return the preset as a reference arm, with a user's choices in place of its own."""
-        own = {factor: parse_choice(factor, self._own(factor)) for factor in arm_factors()}
+        own = {
+            factor: parse_choice(factor, self.reference.get(factor, registry.FACTORS[factor].absent))
+            for factor in arm_factors()
+        }
         changed = {
             factor: parse_choice(factor, value, beside=own.get(factor), where=f"{where}.{factor}")
             for factor, value in (changes or {}).items()
         }
         return Arm(name, {**own, **changed}, role="reference")
-
-    def _own(self, factor: str) -> Any:
-        """Return the preset's choice of a factor; the absence of an optional factor that it does not name."""
-        known = registry.FACTORS[factor]
-        return self.reference.get(factor, known.absent) if known.optional else self.reference[factor]
 
 
 # shared by the presets of scUniGP's shape for CPUs

@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.core.budget import Budget
-from search_spaces.published import GRAPH, PUBLISHED_NEGATIVES, System
-
-FACTORISED: dict[str, Any] = {"scorer": "assembled", "contrast": "off", "gnn": "none", "fusion": "late"}
+from search_spaces.published import GRAPH, PAIRS, PLAIN, PUBLISHED_NEGATIVES, System
 
 # both factorisations, stage 1
 STAGE_1: dict[str, Any] = {
@@ -29,15 +27,6 @@ FIVE: dict[str, Any] = {"uniform": {"ratio": 5.0}}  # ours: an epoch in seconds
 # both factorisations, stage 2
 STAGE_2: dict[str, Any] = {"adam": {"learning_rate": 1e-3, "weight_decay": 1e-6, "gamma": 1.0}}
 
-IGEGRNS_ADAM: dict[str, Any] = {
-    "adam": {
-        "learning_rate": 5e-3,  # Adam .005
-        "weight_decay": 0.0,  # none
-        "gamma": 0.8,  # StepLR(5, .8), stepped per epoch
-        "step_size": 5,
-        "loss": "double_sigmoid",  # BCE-with-logits of the sigmoid's output
-    }
-}
 GATCL_ADAM: dict[str, Any] = {
     "adam": {
         "learning_rate": 3e-4,  # Adam 3e-4
@@ -53,8 +42,7 @@ GATCL_SMALL_ADAM: dict[str, Any] = {"adam": {**GATCL_ADAM["adam"], "learning_rat
 
 def _igegrns(width: int) -> dict[str, Any]:
     return {
-        "scorer": "assembled",
-        "contrast": "off",
+        **PLAIN,
         "bucketing": {"none": {"scale": "none"}},  # profiles as handed in
         "gnn": {
             "sage": {
@@ -67,7 +55,15 @@ def _igegrns(width: int) -> dict[str, Any]:
             }
         },
         "fusion": "stacked",  # the pair reads graph embeddings, never the profiles
-        "optimizer": IGEGRNS_ADAM,
+        "optimizer": {
+            "adam": {
+                "learning_rate": 5e-3,  # Adam .005
+                "weight_decay": 0.0,  # none
+                "gamma": 0.8,  # StepLR(5, .8), stepped per epoch
+                "step_size": 5,
+                "loss": "double_sigmoid",  # BCE-with-logits of the sigmoid's output
+            }
+        },
     }
 
 
@@ -93,7 +89,7 @@ RIVALS: dict[str, System] = {
     "gmfgrn": (
         "GMFGRN with the settings of its code: expression factorised first, then perceptrons (for GPUs)",
         {
-            **FACTORISED,
+            **PAIRS,
             "bucketing": {"factorised": {**STAGE_1, "message": "sum", "cells": True}},
             "pair_encoder": {"towers": {"dim": 256, "dropout": 0.5, "parts": 2}},  # 256-256, 512-512-256, 512-256-256
             "negatives": PUBLISHED_NEGATIVES,  # a fixed list with labels
@@ -111,7 +107,7 @@ RIVALS: dict[str, System] = {
     "gmfgrn-small": (
         "GMFGRN's recipe in a size for CPUs",
         {
-            **FACTORISED,
+            **PAIRS,
             "bucketing": {"factorised": {**STAGE_1_SMALL, "message": "sum", "cells": True}},
             "pair_encoder": {"towers": {"dim": 64, "dropout": 0.5, "parts": 2}},
             "negatives": FIVE,
@@ -123,7 +119,7 @@ RIVALS: dict[str, System] = {
     "hgatlink": (
         "HGATLink with the settings of its code: expression factorised first, then a transformer (for GPUs)",
         {
-            **FACTORISED,
+            **PAIRS,
             "bucketing": {
                 "factorised": {
                     **STAGE_1,
@@ -161,7 +157,7 @@ RIVALS: dict[str, System] = {
     "hgatlink-small": (
         "HGATLink's recipe in a size for CPUs",
         {
-            **FACTORISED,
+            **PAIRS,
             "bucketing": {"factorised": {**STAGE_1_SMALL, "message": "gated_maximum", "heads": 4, "temperature": 0.25}},
             "pair_encoder": {"encoder_decoder": {"dim": 64, "layers": 2, "heads": 4, "hidden": 2.0, "width": 64}},
             "negatives": FIVE,

@@ -72,3 +72,16 @@ class Bucketing(nn.Module):
             If the encoder is tied to its data set.
         """
         raise TypeError(f"{type(self).__name__} is tied to {self.tied_to}")
+
+
+class FixedBucketing(Bucketing):
+    """Base of bucketings without weights: features ``[genes, width]`` are computed once."""
+
+    def __init__(self, features: Tensor) -> None:
+        super().__init__()
+        self.width = features.shape[1]
+        self.features: Tensor = nn.Buffer(features, persistent=False)
+
+    def forward(self) -> Tensor:
+        """Return gene features ``[genes, width]``."""
+        return self.features

@@ -8,7 +8,6 @@ zero, which only the control ``noise`` contains, are treated as zeros: eq 1 take
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,22 +23,13 @@ FLAT = 1e-12  # a range no wider than this is rounding, not variation
 
 @dataclass(frozen=True)
 class Edges:
-    """Edges (gene, cell, level); each is used in both directions.
+    """Edges (gene, cell, level), each field ``[edges]``; each is used in both directions."""
 
-    Attributes
-    ----------
-    gene, cell
-        ``[edges]``: rows and columns of the expression.
-    level
-        ``[edges]``, 1 to K: the relation.
-    position
-        ``[edges]``, 0 to K: position of the value in its gene's range, in units of levels (r of eqs 7 and 10).
-    """
-
+    # rows and columns of the expression
     gene: Ints
     cell: Ints
-    level: Ints
-    position: Reals
+    level: Ints  # 1 to K: the relation
+    position: Reals  # 0 to K: of the value in its gene's range, in units of levels (r of eqs 7 and 10)
 
     def __len__(self) -> int:
         return len(self.gene)
@@ -109,21 +99,14 @@ def quantile(expression: NDArray[np.floating], levels: int, log: Log = "ln") -> 
 
     Source: knockout.
     """
+    from scipy.stats import rankdata
+
     values = log_positive(expression, log)
-    gene, cell = np.nonzero(~np.isnan(values))
-    position = np.empty(len(gene))
-    for rows in np.split(np.arange(len(gene)), np.flatnonzero(np.diff(gene)) + 1):
-        _, place, count = np.unique(values[gene[rows], cell[rows]], return_inverse=True, return_counts=True)
-        below = np.cumsum(count) - count + (count - 1) / 2
-        position[rows] = levels * below[place] / max(len(rows), 1)
+    expressed = ~np.isnan(values)
+    gene, cell = np.nonzero(expressed)
+    below = rankdata(values, axis=1, nan_policy="omit")[gene, cell] - 1
+    position = levels * below / expressed.sum(axis=1)[gene]
     return Edges(gene, cell, _level(position, levels), position)
-
-
-BUCKETS: dict[str, Callable[[NDArray[np.floating], int, Log], Edges]] = {
-    "uniform": uniform,
-    "cumulative": cumulative,
-    "quantile": quantile,
-}
 
 
 def _level(position: Reals, levels: int) -> Ints:

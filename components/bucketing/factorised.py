@@ -64,12 +64,9 @@ class FactorisedBucketing(Bucketing):
         super().__init__()
         self.settings = settings
         self.width = settings.width * (2 if settings.cells else 1)
-        self.register_buffer("expression", expression, persistent=False)
-        self.register_buffer("genes", expression.new_zeros(len(expression), settings.width))
-        self.register_buffer("cells", expression.new_zeros(len(expression), settings.width))
-        self.expression: Tensor
-        self.genes: Tensor
-        self.cells: Tensor
+        self.expression = nn.Buffer(expression, persistent=False)
+        self.genes: Tensor = nn.Buffer(expression.new_zeros(len(expression), settings.width))
+        self.cells: Tensor = nn.Buffer(expression.new_zeros(len(expression), settings.width))
 
     def unfitted(self) -> Factorisation:
         """Return what is to be fitted, with weights drawn anew."""
@@ -100,10 +97,8 @@ class Factorisation(nn.Module):
         self.to_genes = _Messages(settings, edges.level, cells, genes)
         self.to_cells = _Messages(settings, edges.level, genes, cells)
         positive, target = z_scores(expression, edges)
-        self.register_buffer("positive", torch.from_numpy(positive), persistent=False)
-        self.register_buffer("target", torch.from_numpy(target), persistent=False)
-        self.positive: Tensor
-        self.target: Tensor
+        self.positive = nn.Buffer(torch.from_numpy(positive), persistent=False)
+        self.target = nn.Buffer(torch.from_numpy(target), persistent=False)
 
     def embeddings(self) -> tuple[Tensor, Tensor]:
         """Return embeddings of genes ``[genes, width]`` and of cells ``[cells, width]``."""
@@ -154,10 +149,8 @@ class _Messages(nn.Module):
         s = self.settings = settings
         (source, n_sources), (target, n_targets) = sources, targets
         n = (s.levels, n_sources, n_targets)
-        self.register_buffer("sources", _scale(*sources), persistent=False)
-        self.register_buffer("targets", _scale(*targets), persistent=False)
-        self.sources: Tensor
-        self.targets: Tensor
+        self.sources = nn.Buffer(_scale(*sources), persistent=False)
+        self.targets = nn.Buffer(_scale(*targets), persistent=False)
         self.source = _tables(s.levels, n_sources, s.dim)
         if s.message == "gated_maximum":
             self.graph: nn.Module = Neighbours(source, target, level, None, n)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 from pydantic import AfterValidator
-from torch import Tensor
+from torch import Tensor, nn
 
 from components.bucketing.base import Bucketing
 from components.bucketing.gene_matrix import GeneMatrix, gene_matrix, known_names
@@ -27,17 +27,22 @@ from components.tables.files import file_for, files_of, is_pattern
 NOTHING = "nothing"
 
 
+def _level_of(choice: str | dict[str, Any]) -> tuple[Any, Any]:
+    level, settings = next(iter(choice.items())) if isinstance(choice, dict) and len(choice) == 1 else (choice, None)
+    return level, settings or {}
+
+
 def _beside(choice: str | dict[str, Any]) -> str | dict[str, Any]:
     """Return what was given if it is a level that can stand beside features."""
     if choice == NOTHING:
         return choice
-    level, settings = next(iter(choice.items())) if isinstance(choice, dict) and len(choice) == 1 else (choice, None)
+    level, settings = _level_of(choice)
     levels: dict[str, Any] = registry.levels("bucketing")
     free = [name for name, cls in levels.items() if not (cls.unsupervised or cls.named)]
     if not isinstance(level, str) or level not in free:
         raise ValueError(UnknownNameError.of("bucketing beside features", level, [NOTHING, *free]).message)
     try:
-        registry.parse("bucketing", level, settings or {})
+        registry.parse("bucketing", level, settings)
     except KnockoutError as error:
         raise ValueError(error.message) from None
     return choice
@@ -86,9 +91,8 @@ class Features(Bucketing):
             """Return the bucketing that stands beside the features, with its settings."""
             if self.beside == NOTHING:
                 return None
-            choice = self.beside if isinstance(self.beside, dict) else {self.beside: {}}
-            level, settings = next(iter(choice.items()))
-            return level, registry.parse("bucketing", level, settings or {})
+            level, settings = _level_of(self.beside)
+            return level, registry.parse("bucketing", level, settings)
 
         @classmethod
         def completed(cls, raw: dict[str, Any], level: str, settings: BaseSettings) -> dict[str, Any]:
@@ -111,12 +115,12 @@ class Features(Bucketing):
         def on(self, names: Mapping[str, str]) -> Self:
             """Return the settings with the file of a data set."""
             own = {name: str(file_for(getattr(self, name), names, "file of features")) for name in self._patterns}
-            return self.model_copy(update=own) if own else self
+            return self.model_copy(update=own)
 
         def example(self) -> Self:
             """Return the settings with the first file that there is."""
             first = {name: str(files[0]) for name in self._patterns if (files := files_of(getattr(self, name)))}
-            return self.model_copy(update=first) if first else self
+            return self.model_copy(update=first)
 
         @property
         def _patterns(self) -> list[str]:
@@ -127,8 +131,7 @@ class Features(Bucketing):
     ) -> None:
         super().__init__()
         matrix = self._matrix(settings, genes).filled(settings.rows, settings.missing, rng)
-        self.register_buffer("features", torch.from_numpy(matrix).to(expression), persistent=False)
-        self.features: Tensor
+        self.features = nn.Buffer(torch.from_numpy(matrix).to(expression), persistent=False)
         self.expression: Bucketing | None = None
         if (part := settings.part()) is not None:
             cls: Any = registry.level("bucketing", part[0])
@@ -148,10 +151,9 @@ class Features(Bucketing):
     def check(cls, settings: Any, genes: tuple[str, ...]) -> tuple[str, ...]:
         """Return how the file fits a data set; raise :class:`KnockoutError` where it does not."""
         matrix = cls._matrix(settings, genes)
-        notes = ", ".join(matrix.notes)
-        lacking = not matrix.present.all() and settings.missing in ("mean", "indicator")
-        hint = "; the model can tell which have none, and so can the controls of features" if lacking else ""
-        return (f"{matrix.path.name}: {notes}{hint}",)
+        told = matrix.lacking and settings.missing in ("mean", "indicator")
+        hint = "; the model can tell which have none, and so can the controls of features" if told else ""
+        return (f"{matrix.path.name}: {', '.join(matrix.notes)}{hint}",)
 
     @classmethod
     def known_genes(cls, settings: Any) -> tuple[str, ...]:
@@ -171,7 +173,7 @@ class Features(Bucketing):
     def _matrix(settings: Any, genes: tuple[str, ...]) -> GeneMatrix:
         matrix = gene_matrix(_file(settings), settings.names, genes, settings.standardise, settings.components)
         least = 1.0 if settings.missing == "refuse" else settings.least
-        matrix.refuse_below(least, genes)
+        matrix.refuse_below(least)
         return matrix
 
 

@@ -24,13 +24,15 @@ Building the graph takes 0.1 to 0.7 s per training. Two layers, which need both 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from components.bucketing.base import Bucketing
-from components.bucketing.buckets import BUCKETS, Log
+from components.bucketing.buckets import Edges, Log, cumulative, quantile, uniform
 from components.bucketing.relations import GeneCellLayer, Similarity, both_ways
 from components.core.registry import register
 from components.core.settings import setting
@@ -44,7 +46,7 @@ class GeneCellBucketing(Bucketing):
     11-14), the last one only genes: nothing reads its cells.
     """
 
-    bucket: ClassVar[str]
+    cut: Callable[[np.ndarray, int, Log], Edges]  # values into levels
     tied_to: ClassVar[str] = "the genes and cells it was trained on"
     per_gene: ClassVar[tuple[str, ...]] = ("genes",)
 
@@ -84,25 +86,15 @@ class GeneCellBucketing(Bucketing):
         super().__init__()
         s = settings
         self.width = s.width
-        shape = (expression.shape[0], expression.shape[1])
-        edges = BUCKETS[self.bucket](expression.detach().cpu().numpy(), s.levels, s.log)
-        self.into_genes, into_cells = both_ways(edges, s.levels, shape, weighted=s.edge_weight == "position")
+        edges = self.cut(expression.detach().cpu().numpy(), s.levels, s.log)
+        self.into_genes, into_cells = both_ways(edges, s.levels, expression.shape, weighted=s.edge_weight == "position")
         self.into_cells = into_cells if s.layers > 1 else None
-        self.genes = nn.Parameter(torch.randn(shape[0], s.dim))
-        self.cells = nn.Parameter(torch.randn(shape[1], s.dim))
+        self.genes = nn.Parameter(torch.randn(expression.shape[0], s.dim))
+        self.cells = nn.Parameter(torch.randn(expression.shape[1], s.dim))
         self.layers = nn.ModuleList()
         for position in range(1, s.layers + 1):
-            attention = {
-                "levels": s.levels,
-                "in_width": s.dim if position == 1 else s.width,
-                "dim": s.dim,
-                "width": s.width,
-                "temperature": s.temperature,
-                "similarity": s.similarity,
-                "gain": s.unit_gain,
-                "heads": s.heads,
-            }
-            self.layers.append(GeneCellLayer(attention, cells=position < s.layers))
+            in_width = s.dim if position == 1 else s.width
+            self.layers.append(GeneCellLayer(s, in_width, cells=position < s.layers))
 
     def forward(self) -> Tensor:
         """Return gene embeddings ``[genes, width]`` (G of 2.2.3)."""
@@ -121,7 +113,7 @@ class UniformBucketing(GeneCellBucketing):
     Source: GP-DHT eqs 1-7 and 11-14.
     """
 
-    bucket = "uniform"
+    cut = staticmethod(uniform)
 
 
 @register("bucketing", "cumulative")
@@ -133,7 +125,7 @@ class CumulativeBucketing(GeneCellBucketing):
     Source: GP-DHT eqs 8-10 and 11-14.
     """
 
-    bucket = "cumulative"
+    cut = staticmethod(cumulative)
 
 
 @register("bucketing", "quantile")
@@ -145,7 +137,7 @@ class QuantileBucketing(GeneCellBucketing):
     Source: knockout; encoder of GP-DHT eqs 11-14.
     """
 
-    bucket = "quantile"
+    cut = staticmethod(quantile)
 
     class Settings(GeneCellBucketing.Settings):
         """Settings of the equal-count buckets."""

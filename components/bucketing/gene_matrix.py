@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
+from threading import RLock
+from typing import Any
 
 import numpy as np
+from cachetools import LRUCache, cached
 from numpy.typing import NDArray
 
 from components.core.dataset import Floats, Reals
@@ -20,36 +22,25 @@ FLAT = 1e-9  # of a column's largest value: a spread below it is rounding
 
 @dataclass(frozen=True, eq=False)
 class GeneMatrix:
-    """Features of the genes of a data set that a file has.
+    """Features of the genes of a data set that a file has."""
 
-    Attributes
-    ----------
-    path
-        The file.
-    values
-        ``[genes with a row, width]``, scaled.
-    present
-        ``[genes]``, whether a gene has a row.
-    notes
-        What was decided, as clauses.
-    """
+    path: Path  # the file
+    values: Reals  # [genes with a row, width], scaled
+    present: NDArray[np.bool_]  # [genes], whether a gene has a row
+    lacking: tuple[str, ...]  # names of the genes without one
+    notes: tuple[str, ...]  # what was decided, as clauses
 
-    path: Path
-    values: Reals
-    present: NDArray[np.bool_]
-    notes: tuple[str, ...]
-
-    def refuse_below(self, least: float, genes: Sequence[str]) -> None:
+    def refuse_below(self, least: float) -> None:
         """Refuse a file that has less than a share of the genes."""
         share = float(self.present.mean())
         if share < least:
-            lacking = [gene for gene, known in zip(genes, self.present, strict=True) if not known]
             cure = "give a fuller file, or let them be missing (missing: mean)"
             if least < 1:
                 cure = "which genes have features tells of them, too; give a fuller file, or lower `least`"
             message = (
-                f"has {self.present.sum()} of {len(genes)} genes of the data set ({100 * share:.1f} %), and "
-                f"{'' if least == 1 else 'at least '}{100 * least:.0f} % are asked for; missing: {first_of(lacking)}"
+                f"has {self.present.sum()} of {len(self.present)} genes of the data set ({100 * share:.1f} %), and "
+                f"{'' if least == 1 else 'at least '}{100 * least:.0f} % are asked for; "
+                f"missing: {first_of(self.lacking)}"
             )
             raise KnockoutError(f"{message}. Cure: {cure}.", where=str(self.path))
 
@@ -73,6 +64,11 @@ class GeneMatrix:
         return filled.astype(np.float32)
 
 
+def _read_from(file: str, names: str, *rest: Any) -> tuple[Any, ...]:
+    return file, content_digest(Path(file)), names, content_digest(Path(names)), *rest
+
+
+@cached(LRUCache(8), key=_read_from, lock=RLock())
 def gene_matrix(file: str, names: str, genes: tuple[str, ...], standardise: str, components: int) -> GeneMatrix:
     """Return a file's features for the genes of a data set; the last few are kept in memory.
 
@@ -93,24 +89,12 @@ def gene_matrix(file: str, names: str, genes: tuple[str, ...], standardise: str,
         If the file cannot be read, has no gene of the data set or two different rows for one, a value that is not
         finite, or no column that varies.
     """
-    digests = (content_digest(Path(file)), content_digest(Path(names)) if names else "")
-    return _gene_matrix(file, names, digests, genes, standardise, components)
-
-
-def known_names(file: str, names: str) -> tuple[str, ...]:
-    """Return the distinct gene names of a file, in its order."""
-    return tuple(dict.fromkeys(read_features(Path(file), Path(names) if names else None).names))
-
-
-@lru_cache(maxsize=8)
-def _gene_matrix(
-    file: str, names: str, _digests: tuple[str, str], genes: tuple[str, ...], standardise: str, components: int
-) -> GeneMatrix:
     table = read_features(Path(file), Path(names) if names else None)
     rows = rows_of(table, genes)
     present = rows >= 0
     values = table.values[rows[present]]
     _refuse_infinite(table, values, [gene for gene, known in zip(genes, present, strict=True) if known])
+    lacking = tuple(gene for gene, known in zip(genes, present, strict=True) if not known)
     spread = values.std(axis=0)
     varies = spread > FLAT * np.abs(values).max(axis=0)
     if not varies.any():
@@ -123,13 +107,14 @@ def _gene_matrix(
     if most < values.shape[1]:
         values = _principal(values, most)
         notes.append(f"rotated to {values.shape[1]} principal components")
-    return GeneMatrix(Path(file), values, present, (*notes, _shares(present, genes)))
-
-
-def _shares(present: NDArray[np.bool_], genes: Sequence[str]) -> str:
-    lacking = [gene for gene, known in zip(genes, present, strict=True) if not known]
     without = f"; {len(lacking)} have none: {first_of(lacking)}" if lacking else ""
-    return f"features of {present.sum()} of {len(genes)} genes ({100 * present.mean():.1f} %){without}"
+    notes.append(f"features of {present.sum()} of {len(genes)} genes ({100 * present.mean():.1f} %){without}")
+    return GeneMatrix(Path(file), values, present, lacking, tuple(notes))
+
+
+def known_names(file: str, names: str) -> tuple[str, ...]:
+    """Return the distinct gene names of a file, in its order."""
+    return tuple(dict.fromkeys(read_features(Path(file), Path(names) if names else None).names))
 
 
 def _refuse_infinite(table: FeatureTable, values: Reals, genes: Sequence[str]) -> None:

@@ -7,13 +7,13 @@ from typing import Literal
 from torch import Tensor
 from torch.nn import functional as F
 
-from components.bucketing.base import Bucketing
+from components.bucketing.base import Bucketing, FixedBucketing
 from components.core.registry import register
 from components.core.settings import setting
 
 
 @register("bucketing", "none")
-class NoBucketing(Bucketing):
+class NoBucketing(FixedBucketing):
     """Gives each gene its standardised expression profile: ``[genes, cells]``, no weights.
 
     Source: scUniGP 3.1, 'e_k = X_{:,k}', and appendix C, 'standardized expression profiles'; of length 1 in GNNLink's
@@ -30,28 +30,21 @@ class NoBucketing(Bucketing):
         )
 
     def __init__(self, settings: Settings, expression: Tensor) -> None:
-        super().__init__()
-        self.width = expression.shape[1]
         if settings.scale != "none":
             over = 0 if settings.scale == "cell" else 1
             spread = expression.std(dim=over, keepdim=True, unbiased=False).clamp_min(1e-6)
             expression = (expression - expression.mean(dim=over, keepdim=True)) / spread
         if settings.scale == "unit":
             expression = F.normalize(expression, dim=1)
-        self.register_buffer("profiles", expression, persistent=False)
-        self.profiles: Tensor
-
-    def forward(self) -> Tensor:
-        """Return standardised profiles ``[genes, cells]``."""
-        return self.profiles
+        super().__init__(expression)
 
 
 @register("bucketing", "coexpression")
-class Coexpression(Bucketing):
+class Coexpression(FixedBucketing):
     """Gives each gene its Pearson correlations with all genes: ``[genes, cells]`` to ``[genes, genes]``, no weights.
 
-    A gene that never varies has zeros. The width does not depend on the cells, so that a model can be trained on one
-    data set and tested on another with the same genes.
+    They are scaled to unit variance over the whole matrix; a gene that never varies has zeros. The width does not
+    depend on the cells, so that a model can be trained on one data set and tested on another with the same genes.
 
     Source: weighted gene co-expression, Zhang & Horvath 2005; as an input of this model, knockout.
     """
@@ -60,18 +53,11 @@ class Coexpression(Bucketing):
     over_genes = True
 
     def __init__(self, settings: Bucketing.Settings, expression: Tensor) -> None:
-        super().__init__()
-        self.width = len(expression)
-        self.register_buffer("correlations", _correlations(expression), persistent=False)
-        self.correlations: Tensor
+        super().__init__(_correlations(expression))
 
     def show(self, expression: Tensor) -> None:
         """Compute correlations over other cells of the same genes, ``[genes, other cells]``."""
-        self.correlations = _correlations(expression).to(self.correlations)
-
-    def forward(self) -> Tensor:
-        """Return correlations ``[genes, genes]``, scaled to unit variance over the whole matrix."""
-        return self.correlations
+        self.features = _correlations(expression).to(self.features)
 
 
 def _correlations(expression: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from components.bucketing.base import Bucketing
+from components.bucketing.base import Bucketing, FixedBucketing
 from components.core.registry import register
 from components.core.settings import setting
 
@@ -18,11 +18,12 @@ ROUNDS = 4  # passes over the cells and back, which part large components from s
 
 
 @register("bucketing", "pca")
-class PrincipalComponents(Bucketing):
+class PrincipalComponents(FixedBucketing):
     """Gives each gene its first principal components: ``[genes, cells]`` to ``[genes, components]``, no weights.
 
     Profiles are standardised over cells, so that features of two genes have about the inner product of their profiles:
-    their correlation. Time and memory of every later step depend on the components alone, no longer on the cells.
+    their correlation; the whole matrix is scaled to unit variance. Time and memory of every later step depend on the
+    components alone, no longer on the cells.
 
     Source: Halko, Martinsson & Tropp 2011 (where there are more than 1,024 genes and cells); as an input of this model,
     knockout.
@@ -36,19 +37,12 @@ class PrincipalComponents(Bucketing):
         )
 
     def __init__(self, settings: Settings, expression: Tensor) -> None:
-        super().__init__()
         features = _principal(_Profiles(expression), settings.components)
-        self.width = features.shape[1]
-        self.register_buffer("features", features / features.std().clamp_min(1e-6), persistent=False)
-        self.features: Tensor
-
-    def forward(self) -> Tensor:
-        """Return components ``[genes, components]``, scaled to unit variance over the whole matrix."""
-        return self.features
+        super().__init__(features / features.std().clamp_min(1e-6))
 
 
 @register("bucketing", "metacells")
-class Metacells(Bucketing):
+class Metacells(FixedBucketing):
     """Gives each gene its mean in groups of alike cells: ``[genes, cells]`` to ``[genes, metacells]``, no weights.
 
     Cells are grouped by k-means on their principal components; means are standardised over metacells. No cell is left
@@ -65,16 +59,9 @@ class Metacells(Bucketing):
         components: int = setting(30, "components of the cells by which they are alike", ge=2, le=500)
 
     def __init__(self, settings: Settings, expression: Tensor) -> None:
-        super().__init__()
         means = expression @ _membership(expression, settings.number, settings.components)
-        self.width = means.shape[1]
         spread = means.std(dim=1, keepdim=True, unbiased=False).clamp_min(1e-6)
-        self.register_buffer("profiles", (means - means.mean(dim=1, keepdim=True)) / spread, persistent=False)
-        self.profiles: Tensor
-
-    def forward(self) -> Tensor:
-        """Return standardised means ``[genes, metacells]``."""
-        return self.profiles
+        super().__init__((means - means.mean(dim=1, keepdim=True)) / spread)
 
 
 def _membership(expression: Tensor, number: int, components: int) -> Tensor:

@@ -5,6 +5,7 @@ Source: GP-DHT 2.2.3, eqs 11-14.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -46,17 +47,13 @@ class Neighbours(nn.Module):
             step = np.arange(longest) % count[group, None]
             chunks.append(order[start[group, None] + step].ravel())
         edge = np.concatenate([np.empty(0, dtype=np.int64), *chunks])
-        self.register_buffer("rows", torch.from_numpy(distinct), persistent=False)
-        self.register_buffer("neighbours", torch.from_numpy(sources[edge]), persistent=False)
-        self.register_buffer("weights", None if weight is None else weight[torch.from_numpy(edge)], persistent=False)
-        self.rows: Tensor
-        self.neighbours: Tensor
-        self.weights: Tensor | None
+        self.rows = nn.Buffer(torch.from_numpy(distinct), persistent=False)
+        self.neighbours = nn.Buffer(torch.from_numpy(sources[edge]), persistent=False)
+        self.weights = None if weight is None else nn.Buffer(weight[torch.from_numpy(edge)], persistent=False)
 
     def forward(self, messages: Tensor) -> Tensor:
         """Return the maximum ``[levels, targets, dim]`` over neighbours of messages ``[levels, sources, dim]``."""
-        flat: Tensor = _NeighbourMaximum.apply(messages.flatten(0, 1), self)
-        return flat.view(self.levels, self.targets, -1)
+        return _NeighbourMaximum.apply(messages.flatten(0, 1), self).view(self.levels, self.targets, -1)
 
 
 class _NeighbourMaximum(torch.autograd.Function):
@@ -105,22 +102,12 @@ class NeighbourSum(nn.Module):
         super().__init__()
         self.levels, n_sources, n_targets = n
         rows, columns = (level - 1) * n_targets + target, (level - 1) * n_sources + source
-        lists = (
-            _neighbour_lists(rows, columns, self.levels * n_targets),
-            _neighbour_lists(columns, rows, self.levels * n_sources),
-        )
-        for name, (nodes, starts) in zip(("neighbours", "reverse"), lists, strict=True):
-            self.register_buffer(name, torch.from_numpy(nodes), persistent=False)
-            self.register_buffer(f"{name}_start", torch.from_numpy(starts), persistent=False)
-        self.neighbours: Tensor
-        self.neighbours_start: Tensor
-        self.reverse: Tensor
-        self.reverse_start: Tensor
+        self.neighbours, self.neighbours_start = _neighbour_lists(rows, columns, self.levels * n_targets)
+        self.reverse, self.reverse_start = _neighbour_lists(columns, rows, self.levels * n_sources)
 
     def forward(self, messages: Tensor) -> Tensor:
         """Return the sum ``[levels, targets, dim]`` over neighbours of messages ``[levels, sources, dim]``."""
-        flat: Tensor = _NeighbourSum.apply(messages.flatten(0, 1), self)
-        return flat.view(self.levels, -1, messages.shape[2])
+        return _NeighbourSum.apply(messages.flatten(0, 1), self).view(self.levels, -1, messages.shape[2])
 
 
 class _NeighbourSum(torch.autograd.Function):
@@ -137,10 +124,12 @@ class _NeighbourSum(torch.autograd.Function):
         return F.embedding_bag(graph.reverse, grads[0].contiguous(), graph.reverse_start, mode="sum"), None
 
 
-def _neighbour_lists(rows: Ints, columns: Ints, n: int) -> tuple[Ints, Ints]:
+def _neighbour_lists(rows: Ints, columns: Ints, n: int) -> tuple[nn.Buffer, nn.Buffer]:
     """Return the columns of each of ``n`` rows one after another, and where each row's begin."""
     count = np.bincount(rows, minlength=n)
-    return columns[np.argsort(rows, kind="stable")], np.cumsum(count) - count
+    lists = columns[np.argsort(rows, kind="stable")], np.cumsum(count) - count
+    nodes, starts = (nn.Buffer(torch.from_numpy(each), persistent=False) for each in lists)
+    return nodes, starts
 
 
 class RelationalAttention(nn.Module):
@@ -152,26 +141,18 @@ class RelationalAttention(nn.Module):
 
     Eq 12 as printed multiplies the target's normalised projection by itself (``similarity="target"``); ``message``
     replaces one of the two by the aggregated message. 'Norm' is read as the Euclidean norm. The softmax over features
-    has a mean weight of 1 / dim; ``gain`` multiplies it by dim, so that W_o need not learn it. Eq 13 names no
-    activation; here it is ReLU.
+    has a mean weight of 1 / dim; ``unit_gain`` multiplies it by dim, so that W_o need not learn it. Eq 13 names no
+    activation; here it is ReLU. ``settings`` are those of the gene-cell bucketings.
     """
 
-    def __init__(
-        self,
-        levels: int,
-        in_width: int,
-        dim: int,
-        width: int,
-        temperature: float,
-        similarity: Similarity,
-        gain: bool,
-        heads: int = 1,
-    ) -> None:
+    def __init__(self, settings: Any, in_width: int) -> None:
         super().__init__()
-        self.temperature, self.similarity, self.gain, self.heads = temperature, similarity, dim if gain else 1, heads
-        self.source = nn.Parameter(torch.randn(levels, in_width, dim) / in_width**0.5)  # W_r of eq 11
-        self.target = nn.Parameter(torch.randn(levels, in_width, dim) / in_width**0.5)  # W_k of eq 11
-        self.join = nn.Linear(levels * dim, width)  # W_o and b of eq 14
+        s = settings
+        self.temperature, self.similarity, self.heads = s.temperature, s.similarity, s.heads
+        self.gain = s.dim if s.unit_gain else 1
+        self.source = nn.Parameter(torch.randn(s.levels, in_width, s.dim) / in_width**0.5)  # W_r of eq 11
+        self.target = nn.Parameter(torch.randn(s.levels, in_width, s.dim) / in_width**0.5)  # W_k of eq 11
+        self.join = nn.Linear(s.levels * s.dim, s.width)  # W_o and b of eq 14
 
     def forward(self, sources: Tensor, targets: Tensor, graph: Neighbours) -> Tensor:
         """Return updated targets ``[targets, width]``."""
@@ -186,7 +167,7 @@ class RelationalAttention(nn.Module):
         return feature_weights(own, other, self.temperature, self.heads)
 
 
-def feature_weights(own: Tensor, other: Tensor, temperature: float, heads: int = 1) -> Tensor:
+def feature_weights(own: Tensor, other: Tensor, temperature: float, heads: int) -> Tensor:
     """Return the weights of features ``[..., dim]``, summing to 1, from how two projections ``[..., dim]`` agree.
 
     Each of ``heads`` equal parts of a projection is normalised on its own.
@@ -207,10 +188,10 @@ class GeneCellLayer(nn.Module):
     ``cells=False``, for the last layer, cells are returned unchanged.
     """
 
-    def __init__(self, attention: dict[str, Any], *, cells: bool) -> None:
+    def __init__(self, settings: Any, in_width: int, *, cells: bool) -> None:
         super().__init__()
-        self.to_genes = RelationalAttention(**attention)
-        self.to_cells = RelationalAttention(**attention) if cells else None
+        self.to_genes = RelationalAttention(settings, in_width)
+        self.to_cells = RelationalAttention(settings, in_width) if cells else None
 
     def forward(self, genes: Tensor, cells: Tensor, into_genes: Neighbours, into_cells: Neighbours | None) -> tuple:
         """Return updated genes and cells."""
@@ -220,7 +201,7 @@ class GeneCellLayer(nn.Module):
         return updated, self.to_cells(genes, cells, into_cells)
 
 
-def both_ways(edges: Edges, levels: int, shape: tuple[int, int], *, weighted: bool) -> tuple[Neighbours, Neighbours]:
+def both_ways(edges: Edges, levels: int, shape: Sequence[int], *, weighted: bool) -> tuple[Neighbours, Neighbours]:
     """Return the neighbours of each gene and, over the reverse edges, of each cell; ``shape`` is (genes, cells).
 
     ``weighted`` multiplies a message by r / K of its edge.

@@ -1,6 +1,6 @@
 """Factor contrast: the contrastive loss over gene pairs.
 
-Levels are listed in the order of these imports, which search spaces depend on.
+Levels are listed in the order of these imports, one per file, which search spaces depend on.
 """
 
 # isort: off

@@ -8,7 +8,15 @@ from components.core.settings import Settings as BaseSettings
 
 
 class Contrast(nn.Module):
-    """Base of every contrastive loss: built for pair encodings ``[pairs, width]``."""
+    """Base of every contrastive loss: built for pair encodings ``[pairs, width]``.
+
+    Attributes
+    ----------
+    bce_weight
+        Factor on the cross-entropy, to which this loss is added.
+    """
+
+    bce_weight: float = 1.0
 
     class Settings(BaseSettings):
         """No settings common to all contrastive losses."""
@@ -17,11 +25,6 @@ class Contrast(nn.Module):
         super().__init__()
         self.settings = settings
         self.width = width
-
-    @property
-    def bce_weight(self) -> float:
-        """Factor on the cross-entropy, to which this loss is added."""
-        return 1.0
 
     def augmented(self, features: Tensor) -> tuple[Tensor, ...]:
         """Return further views of gene features ``[genes, width]``, whose losses are averaged with the plain one's."""

@@ -92,12 +92,8 @@ class SupCon(Contrast):
 
     def __init__(self, settings: Settings, width: int) -> None:
         super().__init__(settings, width)
+        self.bce_weight = settings.bce_weight  # eq 23
         self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, settings.dim))
-
-    @property
-    def bce_weight(self) -> float:
-        """Factor on the cross-entropy (eq 23)."""
-        return self.settings.bce_weight
 
     def augmented(self, features: Tensor) -> tuple[Tensor, ...]:
         """Return gene features ``[genes, width]`` with noise, where it is on the input."""

@@ -1,11 +1,10 @@
 """Factor fusion: joins pair encoding and graph embeddings.
 
-Levels are listed in the order of these imports, which search spaces depend on.
+Levels are listed in the order of these imports, one per file, which search spaces depend on.
 """
 
 # isort: off
 from components.fusion.base import Fusion as Fusion
-from components.fusion.base import PairOnly as PairOnly
 from components.fusion.early import Early as Early
 from components.fusion.late import Late as Late
 from components.fusion.expert import Expert as Expert

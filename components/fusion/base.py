@@ -84,23 +84,14 @@ class Fusion(nn.Module):
         raise NotImplementedError
 
 
-class PairOnly(nn.Module):
-    """Classifies the pair encoding alone, where there is no graph to fuse.
+def pair_classifier(pair_width: int, *, classified: bool) -> nn.Module:
+    """Return the classifier of encodings ``[pairs, pair_width]`` where there is no graph to fuse.
 
-    Its classifier has the default settings of a fusion, whatever fusion an arm names, so that arms which differ only in
-    a fusion that cannot act are one arm. Encodings that are a last hidden layer already (``classified``) need none.
+    It has the default settings of a fusion, whatever fusion an arm names, so that arms which differ only in a fusion
+    that cannot act are one arm. Encodings that are a last hidden layer already (``classified``) need a linear map.
     """
-
-    def __init__(self, pair_width: int, *, classified: bool = False) -> None:
-        super().__init__()
-        settings = Fusion.Settings()
-        self.classifier = (
-            LinearClassifier(pair_width) if classified else Classifier(pair_width, settings.width, settings.dropout)
-        )
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Return logits ``[pairs]`` of encodings ``[pairs, pair_width]``."""
-        return self.classifier(z)
+    settings = Fusion.Settings()
+    return LinearClassifier(pair_width) if classified else Classifier(pair_width, settings.width, settings.dropout)
 
 
 def dense_block(in_width: int, width: int, dropout: float) -> nn.Sequential:

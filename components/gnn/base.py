@@ -54,9 +54,7 @@ class GraphEmbedding:
 
 def activated(h: Tensor, name: str) -> Tensor:
     """Apply an activation function by its name; a leaky ReLU has a slope of .2."""
-    if name == "leaky_relu":
-        return F.leaky_relu(h, 0.2)
-    return F.relu(h) if name == "relu" else F.elu(h)
+    return F.leaky_relu(h, 0.2) if name == "leaky_relu" else getattr(F, name)(h)
 
 
 class GraphBranch(nn.Module):

@@ -95,9 +95,6 @@ class UnitAttention(_UnitRows):
     Source: public code of GENELink (zpliulab/GENELink), Chen & Liu 2022.
     """
 
-    class Settings(_UnitRows.Settings):
-        """Settings of attention of unit rows; defaults are GENELink's."""
-
     head_activation = nn.LeakyReLU
 
     def layer(self, in_width: int, width: int) -> nn.Module:

@@ -15,9 +15,10 @@ from components.passing.graph import GlorotLinear, Graph, GraphLayer, draw_again
 from components.passing.layout import Layout
 
 
-class Attention(GraphLayer):
+class GATLayer(GraphLayer):
     """Takes a mean of linear maps of a gene's neighbours, weighted by attention, in ``heads`` side by side or averaged.
 
+    A neighbour is scored by both genes' maps, each on its own: eq 3 of Velickovic et al. 2018.
     ``[genes, in_channels]`` to ``[genes, heads * out_channels]``, or with ``concat=False`` ``[genes, out_channels]``.
     """
 
@@ -36,30 +37,17 @@ class Attention(GraphLayer):
 
     def _weights(self, in_channels: int) -> None:
         """Draw the weights."""
-        raise NotImplementedError
-
-    def _sent_and_scores(self, x: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
-        """Return messages ``[genes, heads * out_channels]`` and scores ``[edges, heads]``."""
-        raise NotImplementedError
-
-
-class GATLayer(Attention):
-    """Scores a neighbour by both genes' maps, each on its own: eq 3 of Velickovic et al. 2018."""
-
-    def _weights(self, in_channels: int) -> None:
         self.lin = GlorotLinear(in_channels, self.heads * self.out_channels, bias=False)
         draw_again(self.lin)
         self.att_src, self.att_dst = (vector(self.heads, self.out_channels) for _ in range(2))
 
     def _sent_and_scores(self, x: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+        """Return messages ``[genes, heads * out_channels]`` and scores ``[edges, heads]``."""
         sent = self.lin(x)
         # a map of the features at once: its gradient need not pass the messages
-        ends = torch.cat([self.att_src, self.att_dst]).unsqueeze(2)
-        away, toward = F.linear(x, (ends @ self._by_head()).flatten(0, 2)).chunk(2, dim=1)
+        ends, by_head = torch.cat([self.att_src, self.att_dst]), self.lin.weight.unflatten(0, (self.heads, -1))
+        away, toward = F.linear(x, (ends.unsqueeze(2) @ by_head).flatten(0, 2)).chunk(2, dim=1)
         return sent, F.leaky_relu(layout.at_source(away) + layout.at_target(toward), 0.2)
-
-    def _by_head(self) -> Tensor:
-        return self.lin.weight.unflatten(0, (self.heads, -1))
 
 
 @register("gnn", "gat")

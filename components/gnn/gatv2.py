@@ -6,12 +6,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from components.core.registry import register
-from components.gnn.gat import GAT, Attention, vector
+from components.gnn.gat import GAT, GATLayer, vector
 from components.passing.graph import GlorotLinear, draw_again
 from components.passing.layout import Layout
 
 
-class GATv2Layer(Attention):
+class GATv2Layer(GATLayer):
     """Scores a neighbour by the sum of both genes' maps, after the non-linearity: eq 7 of Brody et al. 2022."""
 
     def _weights(self, in_channels: int) -> None:

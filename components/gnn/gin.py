@@ -17,11 +17,7 @@ class GINLayer(GraphLayer):
     def __init__(self, perceptron: nn.Module, *, learn_eps: bool) -> None:
         super().__init__()
         self.nn = perceptron
-        self.eps: Tensor
-        if learn_eps:
-            self.eps = nn.Parameter(torch.zeros(1))
-        else:
-            self.register_buffer("eps", torch.zeros(1))
+        self.eps = nn.Parameter(torch.zeros(1)) if learn_eps else nn.Buffer(torch.zeros(1))
 
     def forward(self, x: Tensor, graph: Graph) -> Tensor:
         """Return embeddings ``[genes, width]`` of features ``[genes, in_width]``."""

@@ -27,14 +27,13 @@ class SAGELayer(GraphLayer):
 
     def forward(self, x: Tensor, graph: Graph) -> Tensor:
         """Return embeddings ``[genes, width]`` of features ``[genes, in_width]``."""
-        out = self.lin_l(self._joined(x, graph)) + self.lin_r(x)
-        return F.normalize(out, dim=-1) if self.normalize else out
-
-    def _joined(self, x: Tensor, graph: Graph) -> Tensor:
         messages = graph.messages(len(x))
         if self.aggregation == "max":
-            return messages.maximum(x)
-        return messages.mean(x) if self.aggregation == "mean" else messages.sum(x.unsqueeze(1)).squeeze(1)
+            joined = messages.maximum(x)
+        else:
+            joined = messages.mean(x) if self.aggregation == "mean" else messages.sum(x.unsqueeze(1)).squeeze(1)
+        out = self.lin_l(joined) + self.lin_r(x)
+        return F.normalize(out, dim=-1) if self.normalize else out
 
 
 @register("gnn", "sage")

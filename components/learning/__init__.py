@@ -2,7 +2,6 @@
 
 from components.learning.context import Context as Context
 from components.learning.context import Epoch as Epoch
-from components.learning.view import EXPRESSION as EXPRESSION
 from components.learning.view import ProgramError as ProgramError
 from components.learning.view import View as View
 from components.learning.view import shown as shown

@@ -19,7 +19,6 @@ from components.core.streams import Streams
 from components.learning.loop import (
     Curves,
     Keeper,
-    Limits,
     Passes,
     Progress,
     Stateful,
@@ -131,7 +130,7 @@ class Context:
     view: View
     keeper: Keeper | None = None
     output: Path | None = None
-    curves: dict[str, list[float]] = field(default_factory=dict)
+    curves: Curves = field(default_factory=dict)
     best_epoch: int = 0
     parameters: int = 0
     memory_mb: float = 0.0
@@ -186,8 +185,7 @@ class Context:
             self._take_over(module, stage, saved)
             return
         progress, passes = self._begin(module, parts, stage, saved)
-        graph = stage == "graph"
-        size = self.budget.graph_batch_size if graph else self.budget.batch_size
+        size = self.budget.graph_batch_size if stage == "graph" else self.budget.batch_size
         try:
             while progress.goes_on:
                 progress.epoch += 1
@@ -213,9 +211,8 @@ class Context:
     ) -> tuple[Progress, Passes]:
         """Return a stage at its beginning, or where a checkpoint stands."""
         torch.manual_seed(self.streams.seed("dropout", "" if stage == "joint" else stage))
-        progress = Progress(stage, module, parts, Limits.of(self.budget, stage), Curves(self.curves))
-        device = torch.device(self.device)
-        order = self.streams.torch("batches", stage, device)
+        progress = Progress(stage, module, parts, self.budget, self.curves)
+        order = self.streams.torch("batches", stage, torch.device(self.device))
         passes = Passes(self.tensor(self.view.training.train), lambda n: self.tensor(self.view.draw(n)), order)
         if saved.get("stage") == stage and same_shapes(saved["model"], module.state_dict()):
             progress.resume(saved)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -14,6 +13,8 @@ from torch import Tensor, nn
 from components.core.budget import Budget
 from components.core.dataset import Ints
 from components.core.metrics import METRICS, Scores
+
+Curves: TypeAlias = dict[str, list[float]]  # one value per epoch of each loss and metric, by name
 
 CHUNK = 8192  # pairs scored at once; larger gains nothing on a CPU and costs memory
 
@@ -46,56 +47,27 @@ class Keeper(Protocol):
         """Return the state that was saved last, if any."""
 
 
-@dataclass
-class Curves:
-    """One value per epoch of each loss and metric, by name."""
-
-    values: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, **values: float) -> None:
-        """Append one epoch's values."""
-        for name, value in values.items():
-            self.values.setdefault(name, []).append(value)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long a stage may train, in epochs, and which epoch it keeps."""
-
-    epochs: int
-    patience: int
-    choose_by: str
-    keeps_last: bool = False
-
-    @classmethod
-    def of(cls, budget: Budget, stage: str) -> Limits:
-        """Return what a budget allows a stage: ``graph``, the pre-training, or ``joint``."""
-        if stage == "graph":
-            return cls(budget.graph_epochs, budget.graph_patience, budget.choose_by)
-        return cls(budget.epochs, budget.patience, budget.choose_by, keeps_last=budget.keep == "last")
-
-
 class Progress:
     """One stage of training as it goes: epochs so far, the best of them with its weights, curves.
 
     Parameters
     ----------
     stage
-        Name of the stage, in curves and messages.
+        ``graph``, the pre-training, or ``joint``; in curves and messages, too.
     module
         What is trained.
     parts
         What goes on with it after a kill: optimiser, schedule.
-    limits
-        How long it may train.
+    budget
+        How long it may train, and which epoch it keeps: the pre-training always the best.
     curves
         Where its losses and validation scores are entered.
     """
 
     def __init__(
-        self, stage: str, module: nn.Module, parts: Sequence[Stateful], limits: Limits, curves: Curves
+        self, stage: str, module: nn.Module, parts: Sequence[Stateful], budget: Budget, curves: Curves
     ) -> None:
-        self.stage, self.module, self.parts, self.limits, self.curves = stage, module, tuple(parts), limits, curves
+        self.stage, self.module, self.parts, self.budget, self.curves = stage, module, tuple(parts), budget, curves
         self.device = device_of(module)
         self.epoch = self.best_epoch = 0
         self.best = -math.inf
@@ -104,7 +76,10 @@ class Progress:
     @property
     def goes_on(self) -> bool:
         """Whether another epoch is to be trained."""
-        return self.epoch < self.limits.epochs and self.epoch - self.best_epoch < self.limits.patience
+        epochs, patience = self.budget.epochs, self.budget.patience
+        if self.stage == "graph":
+            epochs, patience = self.budget.graph_epochs, self.budget.graph_patience
+        return self.epoch < epochs and self.epoch - self.best_epoch < patience
 
     def validate(self, loss: float, scores: Scores, labels: Ints, pairs: Ints) -> None:
         """Enter the mean loss of an epoch and its scores of validation pairs ``[pairs]``; remember the best weights.
@@ -118,15 +93,16 @@ class Progress:
             raise DivergedError(f"the {self.stage} loss became {loss}")
         if not np.isfinite(scores).all():
             raise DivergedError(f"the {self.stage} scores became NaN or infinite")
-        metric = self.limits.choose_by
+        metric = self.budget.choose_by
         value = METRICS[metric](scores, labels, pairs)
-        self.curves.add(**{f"{self.stage}_loss": loss, f"{self.stage}_validation_{metric}": value})
+        for name, number in {"loss": loss, f"validation_{metric}": value}.items():
+            self.curves.setdefault(f"{self.stage}_{name}", []).append(number)
         if value > self.best:
             self.best, self.best_epoch, self.best_state = value, self.epoch, _snapshot(self.module)
 
     def keep(self) -> int:
         """Leave the module at the epoch that the stage keeps, and return that epoch (from 1)."""
-        if self.limits.keeps_last:
+        if self.budget.keep == "last" and self.stage != "graph":
             return self.epoch
         self.module.load_state_dict(self.best_state)
         return self.best_epoch
@@ -138,7 +114,7 @@ class Progress:
             "epoch": self.epoch,
             "model": self.module.state_dict(),
             "parts": [part.state_dict() for part in self.parts],
-            "curves": self.curves.values,
+            "curves": self.curves,
             "random": random_state(self.device),
             "best": self.best,
             "best_epoch": self.best_epoch,
@@ -150,8 +126,8 @@ class Progress:
         self.module.load_state_dict(state["model"])
         for part, saved in zip(self.parts, state["parts"], strict=True):
             part.load_state_dict(saved)
-        self.curves.values.clear()
-        self.curves.values.update(state["curves"])
+        self.curves.clear()
+        self.curves.update(state["curves"])
         self.epoch, self.best, self.best_epoch = state["epoch"], state["best"], state["best_epoch"]
         self.best_state = state["best_state"]
         set_random_state(self.device, state["random"])

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from components.core.dataset import Dataset, Floats, Ints
 from components.core.exam import Split, TrainingPairs
 
-EXPRESSION = ("true", "noise", "permuted")
-
 Array = TypeVar("Array", bound=np.ndarray)
 
 
@@ -103,7 +101,7 @@ def shown(kind: str, expression: Floats, rng: np.random.Generator) -> Floats:
     Raises
     ------
     KeyError
-        For a kind that is none of ``EXPRESSION``.
+        For a kind that is none of ``true``, ``noise`` and ``permuted``.
     """
     shows: Mapping[str, Callable[[], Floats]] = {
         "true": lambda: expression,

@@ -14,7 +14,15 @@ from components.pair_encoder.layer import PairLayer
 
 @dataclass(frozen=True)
 class LocalContext:
-    """Projected genes of neighbouring pairs, two ``[pairs, k, dim]``, and which slots are empty, ``[pairs, k]``."""
+    """Pairs of the graph that share a gene with each candidate pair, up to ``k`` of them.
+
+    Attributes
+    ----------
+    tf, target
+        Gene indices ``[pairs, k]``; as an encoder reads them, projected genes ``[pairs, k, dim]``.
+    absent
+        ``[pairs, k]`` bool: slots without a pair, because the gene has no neighbour besides its partner.
+    """
 
     tf: Tensor
     target: Tensor
@@ -28,6 +36,8 @@ class PairEncoder(nn.Module):
     ----------
     width
         Width of a pair's encoding.
+    token
+        Map of features to tokens, where it is one for both roles.
     context
         Neighbouring pairs that :meth:`forward` is given as a third argument, :class:`LocalContext`; 0 for none.
     classified
@@ -44,6 +54,7 @@ class PairEncoder(nn.Module):
     """
 
     width: int
+    token: nn.Module
     context: int = 0
     classified: ClassVar[bool] = False
     by_gene: ClassVar[bool] = False
@@ -57,8 +68,9 @@ class PairEncoder(nn.Module):
         dropout: float = setting(0.2, "share of activations dropped", ge=0.0, le=0.9, search=(0.0, 0.5))
 
     def project(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Project gene features ``[genes, in_width]`` as TF and as target: two ``[genes, dim]``."""
-        raise NotImplementedError
+        """Project gene features ``[genes, in_width]`` as TF and as target, two ``[genes, dim]``: here by one map."""
+        token = self.token(features)
+        return token, token
 
     def forward(self, tf: Tensor, target: Tensor) -> Tensor:
         """Encode pairs of projected genes, two ``[pairs, dim]``, as ``[pairs, width]``."""

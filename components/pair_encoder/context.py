@@ -6,27 +6,10 @@ during training').
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class Context:
-    """Pairs of the graph that share a gene with each candidate pair.
-
-    Attributes
-    ----------
-    tf, target
-        ``[pairs, k]`` gene indices.
-    absent
-        ``[pairs, k]`` bool: slots without a pair, because the gene has no neighbour besides its partner.
-    """
-
-    tf: Tensor
-    target: Tensor
-    absent: Tensor
+from components.pair_encoder.base import LocalContext
 
 
 class CommonNeighbours:
@@ -58,7 +41,7 @@ class Neighbours:
         self.degree = torch.bincount(self.keys // n_genes, minlength=n_genes)
         self.start = self.degree.cumsum(0) - self.degree
 
-    def of(self, pairs: Tensor, k: int, *, draw: bool) -> Context:
+    def of(self, pairs: Tensor, k: int, *, draw: bool) -> LocalContext:
         """Return up to ``k`` neighbours of each of ``[pairs, 2]``, half of them of either gene.
 
         Training draws them with replacement (``draw``). Scoring takes them evenly spread over each gene's list, so that
@@ -80,4 +63,4 @@ class Neighbours:
         chosen = chosen + (linked & (chosen >= row)).long()  # skip the candidate
         absent = others == 0
         neighbour = torch.where(absent, gene, padded[chosen.clamp(max=len(self.keys))] % self.n_genes)
-        return Context(torch.where(at_tf, gene, neighbour), torch.where(at_tf, neighbour, gene), absent)
+        return LocalContext(torch.where(at_tf, gene, neighbour), torch.where(at_tf, neighbour, gene), absent)

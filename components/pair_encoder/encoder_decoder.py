@@ -56,11 +56,6 @@ class EncoderDecoder(PairEncoder):
             nn.Linear(2 * s.dim, s.width), nn.Dropout(s.head_dropout), nn.BatchNorm1d(s.width), nn.GELU()
         )
 
-    def project(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features ``[genes, in_width]`` as tokens of both roles."""
-        token = self.token(features)
-        return token, token
-
     def forward(self, tf: Tensor, target: Tensor) -> Tensor:
         """Encode two ``[pairs, dim]`` tokens as ``[pairs, width]``."""
         tokens = F.dropout(torch.stack([tf, target], dim=1), self.settings.input_dropout, self.training)

@@ -37,14 +37,9 @@ class GPDHTPairEncoder(PairEncoder):
         super().__init__()
         s = settings
         self.width = s.width
-        self.linear = nn.Linear(in_width, s.dim)
+        self.token = nn.Linear(in_width, s.dim)
         self.encoder = transformer(s)
         self.out = nn.Sequential(nn.Linear(2 * s.dim, s.width), nn.GELU(), nn.LayerNorm(s.width))
-
-    def project(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Project ``[genes, in_width]`` by one linear map for both roles."""
-        token = self.linear(features)
-        return token, token
 
     def forward(self, tf: Tensor, target: Tensor) -> Tensor:
         """Encode two ``[pairs, dim]`` tokens as ``[pairs, width]`` (f of eq 20)."""

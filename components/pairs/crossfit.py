@@ -37,11 +37,6 @@ def folds_of(training: TrainingPairs, pairs: Ints, folds: int, rng: np.random.Ge
     return (rng.permutation(len(genes)) % folds)[gene]
 
 
-def structure(graph: TrainingGraph, pairs: Ints) -> Floats:
-    """Return what a graph says of pairs, ``[pairs, 2]`` to ``[pairs, 10]``."""
-    return graph.features(pairs)
-
-
 class CrossFitted:
     """Features of pairs: of training pairs without edges of their fold, of others from all training edges.
 
@@ -125,30 +120,25 @@ class BoostedTrees:
     def score(self, pairs: Ints) -> Scores:
         """Return mean log-odds ``[pairs]`` of ``[pairs, 2]``."""
         features = self.features.of(pairs)  # of all training edges, whichever folds a classifier was fitted by
-        scores: Scores = np.mean([classifier.decision_function(features) for classifier in self.classifiers], axis=0)
-        return scores
+        return np.mean([classifier.decision_function(features) for classifier in self.classifiers], axis=0)
 
     def _fitted(self, settings: Any, rng: np.random.Generator, leaves: int) -> Any:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
         training = self.features.training
         size = sample_size(settings, training)
         pool = training.pool[rng.choice(len(training.pool), size=size, replace=False)]
         pairs = np.concatenate([training.train, pool])
         labels = np.repeat([1, 0], [len(training.train), len(pool)])
-        classifier = _classifier(settings, leaves, rng)
+        classifier = HistGradientBoostingClassifier(
+            max_iter=settings.trees,
+            learning_rate=settings.learning_rate,
+            max_leaf_nodes=leaves,
+            l2_regularization=1.0,
+            random_state=int(rng.integers(2**31 - 1)),
+        )
         with threadpool_limits(torch.get_num_threads(), user_api="openmp"):
             return classifier.fit(self.features.of_training(pairs, labels, rng), labels)
-
-
-def _classifier(settings: Any, leaves: int, rng: np.random.Generator) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    return HistGradientBoostingClassifier(
-        max_iter=settings.trees,
-        learning_rate=settings.learning_rate,
-        max_leaf_nodes=leaves,
-        l2_regularization=1.0,
-        random_state=int(rng.integers(2**31 - 1)),
-    )
 
 
 def out_of_fold(settings: Any, training: TrainingPairs, blocks: Sequence[Block], rng: np.random.Generator) -> Scores:

@@ -18,14 +18,6 @@ def centred_unit_rows(values: NDArray[Any]) -> Scores:
     return np.divide(centred, length, out=np.zeros_like(centred), where=np.ptp(values, axis=1, keepdims=True) > 0)
 
 
-def ranked(values: Floats) -> Scores:
-    """Return the rank of each value within its row, ``[genes, cells]``; equal values share their mean rank."""
-    from scipy.stats import rankdata
-
-    ranks: Scores = rankdata(values, axis=1)
-    return ranks
-
-
 def binned(expression: Floats, bins: int) -> NDArray[np.intp]:
     """Return the bin ``[genes, cells]`` of each value, counted from 0: of equal frequency, equal values in one."""
     from scipy.stats import rankdata

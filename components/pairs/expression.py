@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
 from components.core.settings import Settings, setting
-from components.pairs.dependence import centred_unit_rows, mutual_information, ranked
+from components.pairs.dependence import centred_unit_rows, mutual_information
 from components.pairs.graph import TrainingGraph
 
 BINS = 10  # of equal frequency, per gene, for mutual information
@@ -104,7 +104,9 @@ class ExpressionFeatures:
 
     @cached_property
     def _spearman(self) -> Floats:
-        return centred_unit_rows(ranked(self.expression)).astype(np.float32)
+        from scipy.stats import rankdata
+
+        return centred_unit_rows(rankdata(self.expression, axis=1)).astype(np.float32)
 
     @cached_property
     def _correlations(self) -> Floats:

@@ -80,7 +80,8 @@ class TrainingGraph:
 
     def adamic_adar(self, rows: Ints) -> Scores:
         """Return the sum over common neighbours of 1 / log(degree + 1), ``[rows]`` to ``[rows, genes]``."""
-        return _dense(_scaled(self.linked[rows], 1 / np.maximum(np.log(self.degree + 1), LEAST)) @ self.linked)
+        weight = 1 / np.maximum(np.log(self.degree + 1), LEAST)
+        return (_scaled(self.linked[rows], weight) @ self.linked).toarray()
 
     def _sums(self, rows: Ints) -> list[Scores]:
         """Return the five sums over other genes, each ``[rows, genes]``."""
@@ -89,11 +90,11 @@ class TrainingGraph:
         edges = self.directed[rows]
         # cosine of two TFs' targets, the TF's with itself (1 where it has any) left out, times their targets
         alike_tfs = _scaled(edges @ self.directed.T, np.sqrt(out)) @ self.directed
-        of_tfs = _dense(alike_tfs) * np.sqrt(out[rows])[:, None] - _dense(edges)
+        of_tfs = alike_tfs.toarray() * np.sqrt(out[rows])[:, None] - edges.toarray()
         alike_targets = _scaled(edges, np.sqrt(into)) @ self.directed.T @ self.directed
-        of_targets = _dense(alike_targets) * np.sqrt(into) - _dense(edges)
+        of_targets = alike_targets.toarray() * np.sqrt(into) - edges.toarray()
         left, right = self._low_rank
-        return [self.adamic_adar(rows), _dense(allocation), of_tfs, of_targets, left[rows] @ right]
+        return [self.adamic_adar(rows), allocation.toarray(), of_tfs, of_targets, left[rows] @ right]
 
     @cached_property
     def _low_rank(self) -> tuple[Scores, Scores]:
@@ -110,7 +111,7 @@ class TrainingGraph:
 
         edges = self.directed[tfs]
         last = len(tfs) - 1
-        squares, vectors = eigh(_dense(edges @ edges.T), subset_by_index=[max(0, last - self.rank), last])
+        squares, vectors = eigh((edges @ edges.T).toarray(), subset_by_index=[max(0, last - self.rank), last])
         beyond, kept = np.split(np.sqrt(np.maximum(squares, 0)), [-self.rank])
         weights = 1 - (beyond[0] / np.maximum(kept, np.finfo(float).tiny) if len(beyond) else 0.0)
         vectors = vectors[:, -self.rank :]
@@ -123,8 +124,3 @@ def _scaled(matrix: Any, columns: Scores) -> Any:
     from scipy import sparse
 
     return matrix @ sparse.diags_array(columns)
-
-
-def _dense(matrix: Any) -> Scores:
-    dense: Scores = matrix.toarray()
-    return dense

@@ -4,59 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from components.passing.layout import Layout
+from components.passing.layout import Layout, Messages
 
-TO_TARGET, TO_TF = 0, 1  # ways along a training positive
+TO_TARGET, TO_TF = "to_target", "to_tf"  # ways along a training positive
 SHORTEST = 1e-12  # length that a row is divided by at least
-
-
-@dataclass(frozen=True)
-class Messages:
-    """Edges as layers read them: sorted, and which of them are shown, ``[edges]`` bool (None: all)."""
-
-    layout: Layout
-    shown: Tensor | None
-
-    def sum(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Return the sum of each gene's sources ``[genes, heads, width]``, weighted by ``[edges, heads]``.
-
-        Weights of edges that are not shown must be zeros; without weights, those that are shown count once.
-        """
-        if weight is None and self.shown is not None:
-            weight = self.shown.to(x.dtype).unsqueeze(1).expand(-1, x.shape[1])
-        return self.layout.sum(x, weight)
-
-    def mean(self, x: Tensor) -> Tensor:
-        """Return the mean of each gene's sources, ``[genes, width]`` to the same; 0 for a gene without any."""
-        total = self.sum(x.unsqueeze(1)).squeeze(1)
-        return total / self.degree(self.count(x)).clamp_min(1).unsqueeze(1)
-
-    def softmax(self, score: Tensor) -> Tensor:
-        """Return scores ``[edges, heads]`` as weights that sum to 1 over a gene's edges; 0 where not shown."""
-        return self.layout.softmax(score, self.shown)
-
-    def maximum(self, x: Tensor) -> Tensor:
-        """Return the maximum of each gene's sources, ``[genes, width]``."""
-        return self.layout.maximum(x, self.shown)
-
-    def count(self, x: Tensor, loop: float = 1.0) -> Tensor:
-        """Return how often an edge counts, ``[edges]`` in the number format of ``x``: 0 where it is not shown.
-
-        One that was added from a gene to itself counts ``loop`` times.
-        """
-        count = x.new_ones(len(self.layout.source)) if self.shown is None else self.shown.to(x.dtype)
-        return count if loop == 1.0 else count.masked_fill(self.layout.source == self.layout.target, loop)
-
-    def degree(self, count: Tensor) -> Tensor:
-        """Return the sum ``[genes]`` of what counts ``[edges]`` over each gene's incoming edges."""
-        return self.layout.total(count.unsqueeze(1)).squeeze(1)
 
 
 class Graph:
@@ -70,12 +27,12 @@ class Graph:
         Way to ``[positives]``: which edge each training positive stands for.
     """
 
-    def __init__(self, edges: Tensor, slots: Mapping[int, Tensor] | None = None) -> None:
+    def __init__(self, edges: Tensor, slots: Mapping[str, Tensor] | None = None) -> None:
         self._all, self._slots = edges, slots
         self._shown: Tensor | None = None
         self._whole = self
         self._seen: Tensor | None = None  # which training positives are not hidden, [positives]
-        self._ways: dict[int, Graph] = {}
+        self._ways: dict[str, Graph] = {}
         self._messages: dict[tuple[int, bool], Messages] = {}
 
     @classmethod
@@ -87,7 +44,7 @@ class Graph:
     def of_positives(cls, positives: Tensor, direction: str) -> Graph:
         """Return the graph of training positives ``[positives, 2]``, see :func:`training_graph`."""
         edges, n = training_graph(positives, direction=direction), _beyond(positives)
-        ways = {"both": (TO_TARGET, TO_TF), "to_target": (TO_TARGET,), "to_tf": (TO_TF,)}[direction]
+        ways = (TO_TARGET, TO_TF) if direction == "both" else (direction,)
         keys = edges[0] * n + edges[1]
         ends = {TO_TARGET: positives, TO_TF: positives.flip(1)}
         return cls(edges, {way: torch.searchsorted(keys, ends[way][:, 0] * n + ends[way][:, 1]) for way in ways})
@@ -104,7 +61,7 @@ class Graph:
         graph._shown = graph._count(self._slots) > 0
         return graph
 
-    def of_way(self, way: int) -> Graph:
+    def of_way(self, way: str) -> Graph:
         """Return the edges that run one way along a training positive: ``TO_TARGET`` or ``TO_TF``.
 
         All edges, where they are not known to be of training positives; none, where messages pass the other way alone.
@@ -118,7 +75,7 @@ class Graph:
             self._ways[way] = graph
         return self._ways[way]
 
-    def _count(self, slots: Mapping[int, Tensor]) -> Tensor:
+    def _count(self, slots: Mapping[str, Tensor]) -> Tensor:
         """Return how many training positives that are not hidden stand for each edge by some ways, ``[edges]``."""
         count = torch.zeros(self._all.shape[1], dtype=torch.int32, device=self.device)
         for edges in slots.values():
@@ -149,17 +106,15 @@ class Graph:
         return self._messages[key]
 
 
-def training_graph(positives: Tensor, hidden: Tensor | None = None, *, direction: str = "both") -> Tensor:
+def training_graph(positives: Tensor, *, direction: str = "both") -> Tensor:
     """Return the graph ``[2, edges]`` of training positives ``[positives, 2]``, sorted, each edge once.
 
-    Edges run ``both`` ways, ``to_target`` or ``to_tf`` alone. ``hidden``, ``[positives]`` bool, leaves out
-    positives that are being predicted. Their genes stay linked if the reverse is a positive too, and not hidden.
+    Edges run ``both`` ways, ``to_target`` or ``to_tf`` alone.
 
     Source: scUniGP appendix C ('positive TF-target pairs in the training set, with undirected edges and without
     self-loops').
     """
-    visible = positives if hidden is None else positives[~hidden]
-    edges = visible.t().contiguous()
+    edges = positives.t().contiguous()
     if direction == "both":
         return both_ways(edges)
     return _distinct(edges if direction == "to_target" else edges.flip(0))
@@ -205,8 +160,7 @@ class GlorotLinear(nn.Linear):
 
 def unit_rows(x: Tensor) -> Tensor:
     """Return rows ``[..., width]`` scaled to length 1, as ``torch.nn.functional.normalize`` does in more passes."""
-    scaled: Tensor = _UnitRows.apply(x)
-    return scaled
+    return _UnitRows.apply(x)
 
 
 class _UnitRows(torch.autograd.Function):

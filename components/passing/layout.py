@@ -6,6 +6,7 @@ order, on a GPU too.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -59,22 +60,57 @@ class Layout:
             return self.sum(x.float(), weight).to(x.dtype)
         return _WeightedSum.apply(x, weight if weight is None else weight.to(x.dtype), self)
 
-    def softmax(self, score: Tensor, shown: Tensor | None) -> Tensor:
-        """Return scores ``[edges, heads]`` as weights that sum to 1 over a gene's incoming edges; 0 where not shown."""
-        return _Softmax.apply(score, shown, self)
-
-    def maximum(self, x: Tensor, shown: Tensor | None) -> Tensor:
-        """Return the maximum of each gene's sources, ``[genes, width]`` to the same; 0 for a gene without any."""
-        messages = self.at_source(x)
-        target = self.target if shown is None else self.target.where(shown, self.genes)  # a row that is cut off
-        rows, largest = target.unsqueeze(1).expand_as(messages), x.new_zeros(self.genes + 1, x.shape[1])
-        return largest.scatter_reduce(0, rows, messages, "amax", include_self=False)[: self.genes]
-
     def rows(self, heads: int) -> _Rows:
         """Return where edges find their genes in ``[genes * heads, width]``, head after head."""
         if heads not in self._rows:
             self._rows[heads] = _Rows(self, heads)
         return self._rows[heads]
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Edges as layers read them: sorted, and which of them are shown, ``[edges]`` bool (None: all)."""
+
+    layout: Layout
+    shown: Tensor | None
+
+    def sum(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the sum of each gene's sources ``[genes, heads, width]``, weighted by ``[edges, heads]``.
+
+        Weights of edges that are not shown must be zeros; without weights, those that are shown count once.
+        """
+        if weight is None and self.shown is not None:
+            weight = self.shown.to(x.dtype).unsqueeze(1).expand(-1, x.shape[1])
+        return self.layout.sum(x, weight)
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Return the mean of each gene's sources, ``[genes, width]`` to the same; 0 for a gene without any."""
+        total = self.sum(x.unsqueeze(1)).squeeze(1)
+        return total / self.degree(self.count(x)).clamp_min(1).unsqueeze(1)
+
+    def softmax(self, score: Tensor) -> Tensor:
+        """Return scores ``[edges, heads]`` as weights that sum to 1 over a gene's incoming edges; 0 where not shown."""
+        return _Softmax.apply(score, self.shown, self.layout)
+
+    def maximum(self, x: Tensor) -> Tensor:
+        """Return the maximum of each gene's sources, ``[genes, width]`` to the same; 0 for a gene without any."""
+        layout, messages = self.layout, self.layout.at_source(x)
+        # an edge that is not shown leads to a row that is cut off
+        target = layout.target if self.shown is None else layout.target.where(self.shown, layout.genes)
+        rows, largest = target.unsqueeze(1).expand_as(messages), x.new_zeros(layout.genes + 1, x.shape[1])
+        return largest.scatter_reduce(0, rows, messages, "amax", include_self=False)[: layout.genes]
+
+    def count(self, x: Tensor, loop: float = 1.0) -> Tensor:
+        """Return how often an edge counts, ``[edges]`` in the number format of ``x``: 0 where it is not shown.
+
+        One that was added from a gene to itself counts ``loop`` times.
+        """
+        count = x.new_ones(len(self.layout.source)) if self.shown is None else self.shown.to(x.dtype)
+        return count if loop == 1.0 else count.masked_fill(self.layout.source == self.layout.target, loop)
+
+    def degree(self, count: Tensor) -> Tensor:
+        """Return the sum ``[genes]`` of what counts ``[edges]`` over each gene's incoming edges."""
+        return self.layout.total(count.unsqueeze(1)).squeeze(1)
 
 
 class _Rows:

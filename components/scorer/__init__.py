@@ -1,6 +1,6 @@
 """Factor scorer: what gives a pair its score.
 
-Levels are listed in the order of these imports, which search spaces depend on.
+Levels are listed in the order of these imports, one per file, which search spaces depend on.
 """
 
 # isort: off
@@ -10,18 +10,11 @@ from components.scorer.base import Learner as Learner
 from components.scorer.base import Rule as Rule
 from components.scorer.base import TrainedScorer as TrainedScorer
 from components.scorer.assembled import Assembled as Assembled
-from components.scorer.assembled import Noise as Noise
-from components.scorer.assembled import Permuted as Permuted
 from components.scorer.rules import Degree as Degree
-from components.scorer.rules import ReverseDegree as ReverseDegree
-from components.scorer.rules import Identity as Identity
 from components.scorer.topology import AdamicAdar as AdamicAdar
-from components.scorer.topology import Topology as Topology
 from components.scorer.known.network import Network as Network
 from components.scorer.known.correlation import MutualInformation as MutualInformation
-from components.scorer.known.correlation import Pearson as Pearson
 from components.scorer.known.trees import GENIE3 as GENIE3
-from components.scorer.known.trees import GRNBoost2 as GRNBoost2
 from components.scorer.known.cnnc import CNNC as CNNC
 from components.scorer.known.deepsem import DeepSEM as DeepSEM
 from components.scorer.boosting import Boosting as Boosting

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from components.core.dataset import Floats
 from components.core.registry import register
-from components.learning import shown
 from components.scorer.base import TrainedScorer
 
 
@@ -18,10 +14,7 @@ class Assembled(TrainedScorer):
     """
 
     control = False
-
-    def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
-        """Return the expression ``[genes, cells]`` as it is."""
-        return expression
+    shows = "true"
 
 
 @register("scorer", "noise")
@@ -33,11 +26,7 @@ class Noise(TrainedScorer):
     Source: knockout.
     """
 
-    control = True
-
-    def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
-        """Return noise of the same shape ``[genes, cells]``."""
-        return shown("noise", expression, rng)
+    shows = "noise"
 
 
 @register("scorer", "permuted")
@@ -50,8 +39,4 @@ class Permuted(TrainedScorer):
     Source: knockout.
     """
 
-    control = True
-
-    def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
-        """Return the rows of ``[genes, cells]`` in random order."""
-        return shown("permuted", expression, rng)
+    shows = "permuted"

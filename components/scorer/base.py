@@ -16,16 +16,17 @@ from components.core.exam import TrainingPairs
 from components.core.metrics import Scores
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
-from components.learning import Context, View
+from components.learning import Context, View, shown
 
 MODEL_FACTORS = ("bucketing", "gnn", "pair_encoder", "pair_features", "fusion", "contrast", "negatives", "optimizer")
 
 
-class TrainedScorer(ABC):
+class TrainedScorer:
     """Base of scorers that train the model of the other factors: they decide what expression it reads."""
 
     trains: ClassVar[bool] = True
-    control: ClassVar[bool]
+    control: ClassVar[bool] = True
+    shows: ClassVar[str]  # true, noise or permuted, see :func:`components.learning.shown`
 
     class Settings(BaseSettings):
         """No settings: the other factors describe the model."""
@@ -33,35 +34,39 @@ class TrainedScorer(ABC):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    @abstractmethod
     def expression(self, expression: Floats, rng: np.random.Generator) -> Floats:
         """Return the expression that the model reads, ``[genes, cells]``."""
+        return shown(self.shows, expression, rng)
 
 
-class Rule(ABC):
-    """Base of controls that score pairs by a rule over the training part of the exam.
-
-    One that is fitted is so once, when a score is first needed: a plan constructs every rule.
-    """
+class PairScorer(ABC):
+    """Base of scorers that score pairs themselves, without the model of the other factors."""
 
     trains: ClassVar[bool] = False
-    control: ClassVar[bool] = True
+    control: ClassVar[bool] = False
     silences: ClassVar[tuple[str, ...]] = MODEL_FACTORS
 
     class Settings(BaseSettings):
         """No settings common to all of them."""
-
-    def __init__(self, settings: Settings, split: TrainingPairs, rng: np.random.Generator) -> None:
-        self.settings = settings
-        self.split = split
-        self.rng = rng
 
     @abstractmethod
     def score(self, pairs: Ints) -> Scores:
         """Return one score per pair, ``[pairs, 2]`` to ``[pairs]``; higher is more likely an edge."""
 
 
-class Baseline(ABC):
+class Rule(PairScorer):
+    """Base of controls that score pairs by a rule over the training part of the exam.
+
+    One that is fitted is so once, when a score is first needed: a plan constructs every rule.
+    """
+
+    control = True
+
+    def __init__(self, settings: PairScorer.Settings, split: TrainingPairs, rng: np.random.Generator) -> None:
+        self.settings, self.split, self.rng = settings, split, rng
+
+
+class Baseline(PairScorer):
     """Base of known methods, which score pairs from true expression without the assembled model.
 
     A method fits once, when a score is first needed. One that learns from known edges reads ``split.train`` and draws
@@ -81,21 +86,15 @@ class Baseline(ABC):
         Random stream of the repeat: the same stream gives the same scores.
     """
 
-    trains: ClassVar[bool] = False
-    control: ClassVar[bool] = False
-    silences: ClassVar[tuple[str, ...]] = MODEL_FACTORS
-
-    class Settings(BaseSettings):
-        """No settings common to all of them."""
-
     def __init__(
-        self, settings: Settings, split: TrainingPairs, expression: Floats, tfs: Ints, rng: np.random.Generator
+        self,
+        settings: PairScorer.Settings,
+        split: TrainingPairs,
+        expression: Floats,
+        tfs: Ints,
+        rng: np.random.Generator,
     ) -> None:
         self.settings, self.split, self.expression, self.tfs, self.rng = settings, split, expression, tfs, rng
-
-    @abstractmethod
-    def score(self, pairs: Ints) -> Scores:
-        """Return one score per pair, ``[pairs, 2]`` to ``[pairs]``; higher is more likely an edge."""
 
     def on(self, expression: Floats) -> Self:
         """Return the method for other cells of the same genes, ``[genes, other cells]``, to be fitted anew.
@@ -105,39 +104,28 @@ class Baseline(ABC):
         return type(self)(self.settings, self.split, expression, self.tfs, self.rng)
 
 
-class Learner(ABC):
+class Learner(PairScorer):
     """Base of models of one's own: fitted on what a cell may see, then asked for the scores of pairs.
 
     One object is made, fitted and asked once per fold of a cell. Only ``negatives`` of the other factors acts beside
-    it, in what :attr:`View.draw` draws.
+    it, in what :attr:`View.draw` draws. Pairs of validation and test come together, sorted, so that their order tells
+    nothing.
     """
 
-    trains: ClassVar[bool] = False
-    control: ClassVar[bool] = False
     silences: ClassVar[tuple[str, ...]] = tuple(name for name in MODEL_FACTORS if name != "negatives")
     budgeted: ClassVar[bool] = True  # whether it reads the study's budget
     by_default: ClassVar[bool] = True  # whether a search over all levels takes it: not where only a user has its file
     probed: ClassVar[bool] = True  # whether a plan may run it for a moment, on simulated data and to time it
 
-    class Settings(BaseSettings):
-        """No settings common to all of them."""
-
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: PairScorer.Settings) -> None:
         self.settings = settings
 
-    def check(self, view: View) -> None:  # noqa: B027  # most have nothing to check
+    def check(self, view: View) -> None:  # most have nothing to check
         """Refuse, before anything is fitted, a data set that it cannot be fitted to: raise :class:`KnockoutError`."""
 
     @abstractmethod
     def fit(self, view: View, context: Context) -> None:
         """Learn from training pairs, validation pairs and expression."""
-
-    @abstractmethod
-    def score(self, pairs: Ints) -> Scores:
-        """Return one score per pair, ``[pairs, 2]`` to ``[pairs]``; higher is more likely an edge.
-
-        Pairs of validation and test come together, sorted, so that their order tells nothing.
-        """
 
 
 class ExpressionLearner(Learner):

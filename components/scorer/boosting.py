@@ -10,8 +10,9 @@ from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import setting
 from components.learning import Context, View
-from components.pairs.crossfit import Block, BoostedTrees, TreeSettings, structure
+from components.pairs.crossfit import Block, BoostedTrees, TreeSettings
 from components.pairs.expression import ExpressionFeatures, ExpressionSettings
+from components.pairs.graph import TrainingGraph
 from components.pairs.lagged import LaggedFeatures
 from components.scorer.base import MODEL_FACTORS, ExpressionLearner
 
@@ -66,7 +67,7 @@ class Boosting(ExpressionLearner):
         return self.trees.score(pairs)
 
     def _blocks(self, view: View) -> list[Block]:
-        blocks: list[Block] = [structure] if self.settings.graph else []
+        blocks: list[Block] = [TrainingGraph.features] if self.settings.graph else []
         if self.settings.width:
             blocks.append(ExpressionFeatures(self.settings, view.expression))
         if self.settings.lagged and view.pseudotime is not None:

@@ -11,7 +11,7 @@ from components.core.exam import TrainingPairs
 from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import setting
-from components.pairs.crossfit import BoostedTrees, TreeSettings, sample_size, structure
+from components.pairs.crossfit import BoostedTrees, TreeSettings, sample_size
 from components.pairs.graph import DECIMALS, TrainingGraph
 from components.scorer.base import Rule
 
@@ -47,7 +47,8 @@ class Topology(Rule):
         """The fitted classifiers."""
         pairs = len(self.split.train) + sample_size(self.settings, self.split)
         fits = max(1, min(self.settings.fits, PAIRS // max(pairs, 1)))
-        return BoostedTrees(self.settings.model_copy(update={"fits": fits}), self.split, [structure], self.rng)
+        settings = self.settings.model_copy(update={"fits": fits})
+        return BoostedTrees(settings, self.split, [TrainingGraph.features], self.rng)
 
     def score(self, pairs: Ints) -> Scores:
         """Return log-odds ``[pairs]``."""
@@ -69,5 +70,4 @@ class AdamicAdar(Rule):
 
     def score(self, pairs: Ints) -> Scores:
         """Return Adamic-Adar sums ``[pairs]``."""
-        sums: Scores = self.graph.entries(pairs, lambda rows: [self.graph.adamic_adar(rows)])[:, 0]
-        return np.round(sums, DECIMALS)
+        return np.round(self.graph.entries(pairs, lambda rows: [self.graph.adamic_adar(rows)])[:, 0], DECIMALS)

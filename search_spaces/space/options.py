@@ -147,7 +147,8 @@ def factor_options(
 
 def _parse_levels(factor: str, raw: Any, held: Set[str], where: str) -> Levels:
     levels: Levels = {}
-    for at, value in _entries(raw, where):
+    entries = {f"{where}[{i}]": value for i, value in enumerate(raw)} if isinstance(raw, list) else {where: raw}
+    for at, value in entries.items():
         level, ranges = _parse_level(factor, value, at)
         if level in levels:
             raise KnockoutError(
@@ -181,13 +182,6 @@ def _parse_level(factor: str, raw: Any, where: str) -> tuple[str, dict[str, Para
     return level, {
         key: parse_parameter(factor, level, key, value, where=f"{at}.{key}") for key, value in (settings or {}).items()
     }
-
-
-def _entries(raw: Any, where: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(raw, list):
-        yield from ((f"{where}[{i}]", value) for i, value in enumerate(raw))
-    else:
-        yield where, raw
 
 
 def _level_options(
@@ -236,21 +230,12 @@ def _fields(factor: str, level: str, where: str) -> list[str]:
 
 def _in_order() -> list[str]:
     """Return the factors in the order of the model, but each after those that can silence it."""
-    names = arm_factors()
+    waiting, order = arm_factors(), list[str]()
     silenced = {
-        name: {s for level in registry.levels(name) for s in registry.silenced_by(name, level)} for name in names
+        name: {s for level in registry.levels(name) for s in registry.silenced_by(name, level)} for name in waiting
     }
-    order: dict[str, None] = {}
-    visited: set[str] = set()
-
-    def place(name: str) -> None:
-        if name not in visited:
-            visited.add(name)
-            for other in names:
-                if name in silenced[other]:
-                    place(other)
-            order[name] = None
-
-    for name in names:
-        place(name)
-    return list(order)
+    while waiting:
+        free = [name for name in waiting if not any(name in silenced[other] for other in waiting if other != name)]
+        order.append((free or waiting)[0])
+        waiting.remove(order[-1])
+    return order

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from optuna.distributions import (
-    BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
@@ -21,13 +20,15 @@ from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.settings import Search, parse_value, search_range
 
+Distribution = CategoricalDistribution | IntDistribution | FloatDistribution
+
 
 @dataclass(frozen=True)
 class Parameter:
     """The level of a factor (``gnn``), or a setting of one level (``gnn.gat.heads``)."""
 
     name: str  # name in Optuna and in tables
-    distribution: BaseDistribution  # Optuna distribution of its values
+    distribution: Distribution  # Optuna distribution of its values
     factor: str  # its factor
     # level and setting; both are empty if the parameter is the level itself
     level: str = ""
@@ -40,7 +41,6 @@ class Parameter:
         drawn = self.distribution
         if isinstance(drawn, CategoricalDistribution):
             return " | ".join(map(str, drawn.choices))
-        assert isinstance(drawn, IntDistribution | FloatDistribution)
         return f"{drawn.low:g} .. {drawn.high:g}" + (" (log)" if drawn.log else "")
 
     @property
@@ -55,7 +55,6 @@ class Parameter:
             return trial.suggest_categorical(self.name, drawn.choices)
         if isinstance(drawn, IntDistribution):
             return trial.suggest_int(self.name, drawn.low, drawn.high, log=drawn.log)
-        assert isinstance(drawn, FloatDistribution)
         return trial.suggest_float(self.name, drawn.low, drawn.high, log=drawn.log)
 
     def holds(self, value: Any) -> bool:
@@ -63,7 +62,6 @@ class Parameter:
         drawn = self.distribution
         if isinstance(drawn, CategoricalDistribution):
             return value in drawn.choices
-        assert isinstance(drawn, IntDistribution | FloatDistribution)
         numbers = int if isinstance(drawn, IntDistribution) else (int, float)
         return isinstance(value, numbers) and not isinstance(value, bool) and drawn.low <= value <= drawn.high
 
@@ -94,7 +92,6 @@ class Parameter:
         drawn = self.distribution
         if isinstance(drawn, CategoricalDistribution):
             return list(drawn.choices)
-        assert isinstance(drawn, IntDistribution | FloatDistribution)
         whole = isinstance(drawn, IntDistribution)
         if whole and drawn.high - drawn.low < count:
             return list(range(int(drawn.low), int(drawn.high) + 1))
@@ -179,7 +176,7 @@ def _undeclared(factor: str, level: str, setting: str, raw: Any, where: str) -> 
     return Parameter(name, CategoricalDistribution(list(dict.fromkeys(values))), factor, level, setting)
 
 
-def _numbers(name: str, search: Search, low: Any, high: Any, where: str) -> BaseDistribution:
+def _numbers(name: str, search: Search, low: Any, high: Any, where: str) -> IntDistribution | FloatDistribution:
     if low > high:
         raise KnockoutError(f"{name}: a range is [low, high], got [{low}, {high}].", where=where)
     if search.log and low <= 0:

@@ -49,7 +49,7 @@ def first_batch(arm: Arm) -> str:
             ready = _Ready.of(arm)
             if ready is None:
                 return "too few genes"
-            seen: list[Any] = [sorted(ready.trainer.curves.values.items())]
+            seen: list[Any] = [sorted(ready.trainer.curves.items())]
             joint = ready.stages(pretrains=False)[-1]
             with torch.no_grad():
                 seen.append(next(ready.losses(joint, FEW)).item())

@@ -91,12 +91,12 @@ def _once(trainer: Trainer, shared: Path | None, parts: nn.Module, name: str, ru
         run()
         # a checkpoint in this stage has its seconds elsewhere
         seconds = clock.elsewhere - before + clock.here - started
-        return {"state": parts.state_dict(), "curves": trainer.curves.values, "seconds": seconds}
+        return {"state": parts.state_dict(), "curves": trainer.curves, "seconds": seconds}
 
     outcome, taken_over = compute_once(shared, stage, parts.state_dict())
     if taken_over:
         parts.load_state_dict(outcome["state"])
-        trainer.curves.values = outcome["curves"]
+        trainer.curves = outcome["curves"]
         clock.shared += outcome["seconds"]
         # whoever waits for a stage does not pay twice
         clock.elsewhere = before + outcome["seconds"] - (clock.here - began)

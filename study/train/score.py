@@ -153,7 +153,7 @@ def _score_by_model(
         with checkpoint.clock.pause(), suppress(MemoryError, torch.OutOfMemoryError):
             embeddings = _embed(arm, trained, dataset, split, streams, device)
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return FoldScores(validation, test, trained.curves.values, trained.best_epoch, parameters, embeddings)
+    return FoldScores(validation, test, trained.curves, trained.best_epoch, parameters, embeddings)
 
 
 def prepare(arm: Arm, dataset: Dataset, split: Split, repeat: int) -> None:

@@ -13,7 +13,8 @@ from component_cases import (
 )
 
 from components.core import registry
-from components.fusion import Fusion, PairOnly
+from components.fusion import Fusion
+from components.fusion.base import pair_classifier
 from components.model import training_graph
 from knockout.testing import FusionContract
 
@@ -118,7 +119,7 @@ class TestMultiscale:
 
 class TestWithoutGraph:
     def test_pair_alone_gives_one_logit(self):
-        assert PairOnly(PAIR_WIDTH)(torch.randn(PAIRS, PAIR_WIDTH)).shape == (PAIRS,)
+        assert pair_classifier(PAIR_WIDTH, classified=False)(torch.randn(PAIRS, PAIR_WIDTH)).shape == (PAIRS,)
 
     def test_named_fusion_changes_nothing(self, dataset):
         models = [make_model(dataset, make_parts(gnn="none", fusion=level)) for level in LEVELS]

@@ -171,9 +171,9 @@ class TestEncoder:
     def test_genes_and_cells_are_both_updated(self):
         x = count_matrix()
         cut = uniform(x, 3)
-        how = {"levels": 3, "in_width": 5, "dim": 4, "width": 6, "temperature": 0.1, "similarity": "target"}
+        settings = registry.parse("bucketing", "uniform", {"levels": 3, "dim": 4, "width": 6})
         torch.manual_seed(0)
-        layer = GeneCellLayer({**how, "gain": True}, cells=True).double()
+        layer = GeneCellLayer(settings, 5, cells=True).double()
         genes, cells = torch.randn(6, 5).double(), torch.randn(9, 5).double()
         embeddings = layer(genes, cells, *both_ways(cut, 3, (6, 9), weighted=False))
         into_genes = listed(cut, 3, weighted=False, reverse=False)
@@ -257,7 +257,7 @@ class TestPairEncoder:
         as_tf, as_target = part.project(x)
         encodings = part(as_tf[[0, 3]], as_target[[1, 2]]).detach().numpy()
         for row, (i, j) in enumerate([(0, 1), (3, 2)]):
-            tokens = linear(x[[i, j]].numpy(), part.linear)
+            tokens = linear(x[[i, j]].numpy(), part.token)
             for block in part.encoder.layers:
                 w, b = (getattr(block.self_attn, f"in_proj_{n}").detach().numpy() for n in ("weight", "bias"))
                 heads = []
@@ -370,4 +370,4 @@ class TestSupCon:
             trained = fit(dataset, split, parts, budget, model=model)
         assert len(seen) == len(cross_entropies) == 1
         expected = 0.6 * cross_entropies[0] + seen[0][1].item()
-        assert trained.curves.values["joint_loss"] == [pytest.approx(expected, rel=1e-6)]
+        assert trained.curves["joint_loss"] == [pytest.approx(expected, rel=1e-6)]

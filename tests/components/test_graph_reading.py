@@ -107,4 +107,4 @@ def test_one_batch_a_reading_is_the_default_and_more_learn_something_else(datase
     )
     assert same_state(one.model, same.model)
     assert not same_state(one.model, other.model)
-    assert np.isfinite(other.curves.values["joint_loss"]).all()
+    assert np.isfinite(other.curves["joint_loss"]).all()

@@ -169,7 +169,7 @@ class TestRewiring:
         other = dataclasses.replace(split, validation=pairs, validation_labels=labels)
         one, two = (fit(dataset, s, budget=NO_CHOICE) for s in (split, other))
         assert same_state(one.model, two.model)
-        assert one.curves.values["joint_loss"] == two.curves.values["joint_loss"]
+        assert one.curves["joint_loss"] == two.curves["joint_loss"]
 
     def test_other_edges_of_the_data_set_cannot_pass_beside_the_split(self, dataset, split):
         train = set(map(tuple, split.train.tolist()))

@@ -19,7 +19,7 @@ from components.gnn.base import GraphBranch
 from components.gnn.relational import RelationalLayer
 from components.learning.loop import Passes
 from components.passing.graph import Graph, GraphLayer, training_graph, unit_rows
-from components.passing.layout import Layout
+from components.passing.layout import Layout, Messages
 from study.train.checkpoint import Checkpoint
 from study.train.fit import graph_stage, joint_stage
 from study.train.stages.trainer import Trainer
@@ -104,7 +104,8 @@ def test_layers_are_those_of_torch_geometric(level, settings, hidden, direction)
     theirs = THEIRS[level](ours_complete(level, settings)).double()
     assert ours.state_dict().keys() == theirs.state_dict().keys()
     assert all(torch.equal(weight, theirs.state_dict()[name]) for name, weight in ours.state_dict().items())
-    graph, rest = Graph.of_positives(POSITIVES, direction), training_graph(POSITIVES, hidden, direction=direction)
+    graph = Graph.of_positives(POSITIVES, direction)
+    rest = training_graph(POSITIVES if hidden is None else POSITIVES[~hidden], direction=direction)
     x, y = features(), features()
     expected = _weighed(theirs)(y, rest) if level == "gcn" else theirs(y, rest)
     embedding = ours(x, graph if hidden is None else graph.hiding(hidden))
@@ -198,12 +199,12 @@ class TestSums:
         assert torch.autograd.gradcheck(layout.sum, (x, None))
         assert torch.autograd.gradcheck(layout.at_source, (flat,))
         assert torch.autograd.gradcheck(layout.at_target, (flat,))
-        assert torch.autograd.gradcheck(lambda s: layout.softmax(s, visible), (weight,))
-        assert torch.autograd.gradcheck(lambda h: layout.maximum(h, visible), (flat,))
+        assert torch.autograd.gradcheck(Messages(layout, visible).softmax, (weight,))
+        assert torch.autograd.gradcheck(Messages(layout, visible).maximum, (flat,))
 
     def test_scores_far_apart_stay_finite(self, layout):
         score = torch.randn(len(layout.source), 2) * 1e4
-        weight = layout.softmax(score, None)
+        weight = Messages(layout, None).softmax(score)
         assert torch.isfinite(weight).all()
         torch.testing.assert_close(layout.total(weight), torch.ones(GENES, 2))
 
@@ -279,7 +280,7 @@ def test_training_in_bf16_reads_the_masked_graph(dataset, split):
     budget = Budget(epochs=1, batch_size=32, graph_epochs=1, graph_batch_size=32, precision="bf16")
     for level in MASKED:
         trained = fit(dataset, split, make_parts(gnn=(level, {"hide_batch": True})), budget=budget)
-        assert len(trained.curves.values["joint_loss"]) == 1
+        assert len(trained.curves["joint_loss"]) == 1
 
 
 def test_relational_layers_mean_tfs_and_targets_apart():

@@ -113,7 +113,7 @@ def test_swapping_the_fusion_leaves_the_graph(fusion, dataset):
 
 
 def test_swapping_the_fusion_leaves_the_pretrained_graph(dataset, split):
-    losses = [fit(dataset, split, make_parts(fusion=f)).curves.values for f in ("multiscale", "late", "early")]
+    losses = [fit(dataset, split, make_parts(fusion=f)).curves for f in ("multiscale", "late", "early")]
     assert losses[0]["graph_loss"] == losses[1]["graph_loss"] == losses[2]["graph_loss"]
 
 

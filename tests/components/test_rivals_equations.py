@@ -139,7 +139,7 @@ class TestStageWithoutLabels:
 
     def test_lowers_the_error_and_keeps_the_features_of_its_lowest_mean(self, dataset, split):
         trained = fit(dataset, split, factorised(), self.BUDGET)
-        losses = trained.curves.values["unsupervised_loss"]
+        losses = trained.curves["unsupervised_loss"]
         assert len(losses) == 3, "steps 100, 200 and 250"
         assert losses[-1] < losses[0]
         assert trained.model.bucketing.genes.any()
@@ -163,7 +163,7 @@ class TestStageWithoutLabels:
 
     def test_feeds_a_graph_branch_as_well(self, dataset, split):
         parts = make_parts(bucketing=("factorised", {"levels": 3}), gnn="gcn")
-        assert {"unsupervised_loss", "graph_loss", "joint_loss"} <= fit(dataset, split, parts).curves.values.keys()
+        assert {"unsupervised_loss", "graph_loss", "joint_loss"} <= fit(dataset, split, parts).curves.keys()
 
 
 class TestPooledConvolution:
@@ -347,7 +347,7 @@ class TestLossAndSchedule:
 
     def test_both_stages_take_the_loss(self, dataset, split):
         parts = make_parts(optimizer=("adam", {"loss": "double_sigmoid"}))
-        curves = fit(dataset, split, parts).curves.values
+        curves = fit(dataset, split, parts).curves
         low = np.log(1 + np.exp(-1))  # where a sigmoid of 1 is taken for the logit of an edge
         assert min(curves["graph_loss"] + curves["joint_loss"]) > low
 
@@ -408,7 +408,7 @@ class TestNoiseOnTheInput:
         trained = fit(dataset, split, parts, BUDGET.model_copy(update={"epochs": 1, "batch_size": 10**6}), model=model)
         assert len(contrasts) == len(entropies) == 2 and contrasts[0] != contrasts[1]
         expected = np.mean([0.6 * entropy.item() + loss for entropy, loss in zip(entropies, contrasts, strict=True)])
-        assert trained.curves.values["joint_loss"] == [pytest.approx(expected, rel=1e-5)]
+        assert trained.curves["joint_loss"] == [pytest.approx(expected, rel=1e-5)]
 
     def test_scores_and_validation_are_without_noise(self, dataset, split):
         supcon = ("supcon", {"noise": 0.3, "noise_on": "input"})

@@ -97,7 +97,7 @@ class TestPredictionAndObjective:
         logits, _ = model.score(model.encode(graph_of(EDGES)), torch.tensor(PAIRS))
         e = standardised(X)
         z = [slow_pair(model.pair_encoder, e[i], e[j]) for i, j in PAIRS]
-        np.testing.assert_allclose(logits.tolist(), slow_classifier(z, model.fusion.classifier), rtol=1e-7)
+        np.testing.assert_allclose(logits.tolist(), slow_classifier(z, model.fusion), rtol=1e-7)
 
     @pytest.mark.parametrize("level", FUSIONS)
     def test_8_scores_are_logits_over_the_training_graph(self, level):
@@ -117,7 +117,7 @@ class TestPredictionAndObjective:
         parts = toy_parts(level)
         model = toy_model(parts).float()
         before = deepcopy(model).train()
-        curves = fit(TOY, EXAM, parts, ONCE.model_copy(update={"graph_epochs": 0}), model=model).curves.values
+        curves = fit(TOY, EXAM, parts, ONCE.model_copy(update={"graph_epochs": 0}), model=model).curves
         slow = loss_of(algorithm_1(before, level, EDGES + NEGATIVES), LABELS)
         assert curves["joint_loss"][0] * len(LABELS) == pytest.approx(slow, rel=1e-4)
 
@@ -126,7 +126,7 @@ class TestPredictionAndObjective:
         parts = toy_parts(expert=expert)
         model = toy_model(parts).float()
         before = deepcopy(model)
-        curves = fit(TOY, EXAM, parts, ONCE, model=model).curves.values
+        curves = fit(TOY, EXAM, parts, ONCE, model=model).curves
         last = slow_graph(before.gnn, standardised(X), EDGES)[-1]
         slow = loss_of([slow_expert(before.gnn, last, i, j) for i, j in EDGES + NEGATIVES], LABELS)
         assert curves["graph_loss"][0] * len(LABELS) == pytest.approx(slow, rel=1e-4)
@@ -149,7 +149,7 @@ class TestPredictionAndObjective:
         parts = toy_parts()
         model = toy_model(parts).float()
         watched = Watched(parts.build("optimizer"), model)
-        curves = fit(TOY, EXAM, parts, ONCE, model=model, optimizer=watched).curves.values
+        curves = fit(TOY, EXAM, parts, ONCE, model=model, optimizer=watched).curves
         between = watched.stages[1][2].train()
         slow = loss_of(algorithm_1(between, "multiscale", EDGES + NEGATIVES), LABELS)
         assert curves["joint_loss"][0] * len(LABELS) == pytest.approx(slow, rel=1e-4)

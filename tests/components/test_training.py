@@ -43,7 +43,7 @@ class Recorded:
 
 class TestStages:
     def test_graph_is_trained_first_then_all(self, dataset, split):
-        curves = fit(dataset, split).curves.values
+        curves = fit(dataset, split).curves
         assert list(curves) == [
             "graph_loss",
             "graph_validation_auroc",
@@ -58,7 +58,7 @@ class TestStages:
     )
     def test_pretraining_may_be_left_out(self, levels, graph_epochs, dataset, split):
         budget = BUDGET.model_copy(update={"graph_epochs": graph_epochs})
-        assert "graph_loss" not in fit(dataset, split, make_parts(**levels), budget).curves.values
+        assert "graph_loss" not in fit(dataset, split, make_parts(**levels), budget).curves
 
     def test_pretraining_moves_the_graph_and_the_joint_stage_moves_all(self, dataset, split):
         parts = make_parts(optimizer=("adam", {"learning_rate": 1e-7}))
@@ -76,7 +76,7 @@ class TestStages:
 
     def test_loss_falls(self, dataset, split):
         budget = Budget(epochs=25, patience=25, batch_size=32, graph_epochs=10, graph_patience=10)
-        curves = fit(dataset, split, budget=budget).curves.values
+        curves = fit(dataset, split, budget=budget).curves
         assert curves["graph_loss"][-1] < curves["graph_loss"][0]
         assert curves["joint_loss"][-1] < 0.9 * curves["joint_loss"][0]
 
@@ -107,11 +107,11 @@ class TestChoiceOfEpoch:
         script(0.5, 0.8, 0.7, 0.8, 0.99)
         budget = Budget(epochs=50, patience=2, batch_size=32)
         trained = fit(dataset, split, make_parts(gnn="none"), budget)
-        assert trained.curves.values["joint_validation_auroc"] == [0.5, 0.8, 0.7, 0.8]
+        assert trained.curves["joint_validation_auroc"] == [0.5, 0.8, 0.7, 0.8]
         assert trained.best_epoch == 2
 
     def test_metric_of_the_choice_can_be_named(self, dataset, split):
-        curves = fit(dataset, split, budget=BUDGET.model_copy(update={"choose_by": "auprc"})).curves.values
+        curves = fit(dataset, split, budget=BUDGET.model_copy(update={"choose_by": "auprc"})).curves
         assert len(curves["joint_validation_auprc"]) == 3
 
     def test_curve_shows_the_true_validation_score(self, dataset, split):
@@ -119,7 +119,7 @@ class TestChoiceOfEpoch:
         trained = fit(dataset, split, budget=budget)
         scores = predict(trained, split.validation)
         expected = evaluate(scores, split.validation_labels, split.validation)["auroc"]
-        assert trained.curves.values["joint_validation_auroc"] == [pytest.approx(expected)]
+        assert trained.curves["joint_validation_auroc"] == [pytest.approx(expected)]
 
 
 class TestDivergence:
@@ -158,7 +158,7 @@ def test_a_pass_encodes_every_gene_once(dataset, split, monkeypatch):
     encode_all = model.encode
     monkeypatch.setattr(model, "encode", lambda edges: looked.append(model.training) or encode_all(edges))
     trained = fit(dataset, split, model=model)
-    assert looked.count(False) == len(trained.curves.values["joint_loss"])  # one for each validation
+    assert looked.count(False) == len(trained.curves["joint_loss"])  # one for each validation
     looked.clear()
     embeddings = encode(trained)
     np.testing.assert_array_equal(predict(trained, split.test, embeddings), predict(trained, split.test))
@@ -179,7 +179,7 @@ def test_last_batch_of_one_pair_is_not_left_alone(dataset, split):
     )
     size = next(size for size in range(8, n) if n % size == 1)
     budget = BUDGET.model_copy(update={"batch_size": size, "graph_batch_size": size})
-    assert np.isfinite(fit(dataset, split, budget=budget).curves.values["joint_loss"]).all()
+    assert np.isfinite(fit(dataset, split, budget=budget).curves["joint_loss"]).all()
 
 
 def test_every_pair_is_scored_whatever_the_chunk(dataset, split, monkeypatch):

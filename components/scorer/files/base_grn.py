@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.core.errors import KnockoutError
-from components.tables.csvfile import Column, one_name, text_of
+from components.tables.csvfile import Table, one_name, text_of
 from components.tables.network import Network
 
 PEAK, GENE = "peak_id", "gene_short_name"
@@ -54,10 +54,7 @@ def read_base_grn(path: Path, genes: Container[str]) -> Network | None:
         raise KnockoutError(message, where=str(path))
     n_tfs, n_targets = (len({edge[end] for edge in edges}) for end in (0, 1))
     note = f"a base GRN of CellOracle: {len(edges)} edges from {n_tfs} TFs to {n_targets} genes of the data set"
-    lines = tuple(range(1, len(edges) + 1))
-    regulators, targets = (
-        Column(path, title, lines, tuple(edge[end] for edge in edges)) for end, title in enumerate(("TF", GENE))
-    )
+    regulators, targets = Table(path, ("TF", GENE), tuple(range(1, len(edges) + 1)), tuple(edges)).columns
     return Network(path, regulators, targets, False, (note,))
 
 

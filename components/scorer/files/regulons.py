@@ -15,7 +15,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,7 +23,7 @@ import numpy as np
 import yaml
 
 from components.core.errors import KnockoutError
-from components.tables.csvfile import Column, rows_of, text_of
+from components.tables.csvfile import Table, rows_of, text_of
 from components.tables.network import Network
 
 GeneSet: TypeAlias = tuple[int, str, Mapping[str, float]]  # place in the file, name, importance of each gene
@@ -43,10 +43,6 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """Reads regulons as mappings and NumPy's numbers; no other object, and none is made by name."""
 
 
-def _mapping(loader: Any, node: Any) -> dict[str, Any]:
-    return dict(loader.construct_mapping(node, deep=True))
-
-
 def _number(loader: Any, _: str, node: Any) -> float | None:
     """Return a number that NumPy pickled into YAML: its type, then its bytes; None for the type."""
     if not isinstance(node, yaml.SequenceNode):
@@ -56,7 +52,7 @@ def _number(loader: Any, _: str, node: Any) -> float | None:
 
 
 for tag in ("!Regulon", "!GeneSignature"):
-    _Loader.add_constructor(tag, _mapping)
+    _Loader.add_constructor(tag, lambda loader, node: loader.construct_mapping(node, deep=True))
 _Loader.add_multi_constructor("tag:yaml.org,2002:python/object/apply:numpy", _number)
 
 
@@ -66,14 +62,8 @@ def suffix_of(path: Path) -> str:
     return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
 
 
-def read_gene_sets(path: Path) -> Iterator[GeneSet]:
-    """Yield the sets of a file of one of :data:`SUFFIXES`; names alone weigh 1.
-
-    Raises
-    ------
-    KnockoutError
-        If the file is damaged, or holds something else.
-    """
+def _gene_sets(path: Path) -> Iterator[GeneSet]:
+    """Yield the sets of a file of one of :data:`SUFFIXES`; names alone weigh 1."""
     if suffix_of(path) == ".gmt":
         yield from _gmt(path)
         return
@@ -82,7 +72,7 @@ def read_gene_sets(path: Path) -> Iterator[GeneSet]:
     except (ValueError, TypeError, yaml.YAMLError, RecursionError) as error:
         raise KnockoutError(f"not readable: {str(error).splitlines()[0]}; {EXPECTED}.", where=str(path)) from None
     for place, (name, genes) in enumerate(_named(value, path), start=1):
-        yield place, name, importance_of(genes, f"{path}, regulon {place}")
+        yield place, name, _importance_of(genes, f"{path}, regulon {place}")
 
 
 def _named(value: Any, path: Path) -> Iterator[tuple[str, Any]]:
@@ -112,14 +102,8 @@ def _gmt(path: Path) -> Iterator[GeneSet]:
             yield place, row[0].strip(", "), {gene: 1.0 for gene in genes if gene}
 
 
-def importance_of(genes: Any, where: str) -> Mapping[str, float]:
-    """Return the importance of each gene of a list of names, of pairs of name and importance, or of a mapping.
-
-    Raises
-    ------
-    KnockoutError
-        If it is something else, or an importance is no finite number.
-    """
+def _importance_of(genes: Any, where: str) -> Mapping[str, float]:
+    """Return the importance of each gene of a list of names, of pairs of name and importance, or of a mapping."""
     try:
         if isinstance(genes, str):
             raise TypeError("a name is no list")
@@ -144,7 +128,7 @@ def read_regulons(path: Path) -> Network | None:
         If the lists have no TF, or one cannot be read.
     """
     if suffix_of(path):
-        return _network(path, read_gene_sets(path), "regulons by name; where they hold no importance, an edge weighs 1")
+        return _network(path, _gene_sets(path), "regulons by name; where they hold no importance, an edge weighs 1")
     layout = _layout(path)
     if layout is None:
         return None
@@ -173,35 +157,25 @@ def _layout(path: Path) -> tuple[int, int, int] | None:
     return None
 
 
-def _tf_of(name: str) -> str:
-    return SIGN.sub("", name.strip())
-
-
 def _importance(path: Path, line: int, text: str) -> Mapping[str, float]:
     """Return the importance of each target of a list as Python writes it; 1 where the list has names alone."""
     try:
         value: Any = ast.literal_eval(NUMPY.sub(r"\1", FROZEN.sub(r"\1", text)))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         value = None
-    return importance_of(text if value is None else value, f"{path}, row {line}")
+    return _importance_of(text if value is None else value, f"{path}, row {line}")
 
 
 def _network(path: Path, regulons: Iterable[GeneSet], note: str) -> Network:
     best: dict[tuple[str, str], tuple[float, int]] = {}
     for line, name, importance in regulons:
-        tf = _tf_of(name)
+        tf = SIGN.sub("", name.strip())
         for target, weight in importance.items():
             if weight > best.get((tf, target), (-math.inf, 0))[0]:
                 best[tf, target] = weight, line
     if not best:
         raise KnockoutError("no regulon has a target.", where=str(path))
     lines = tuple(line for _, line in best.values())
-
-    def column(title: str, values: Sequence[str]) -> Column:
-        return Column(path, title, lines, tuple(values))
-
-    weights = column("importance", [repr(weight) for weight, _ in best.values()])
-    tfs, targets = (
-        column(title, names) for title, names in zip(("TF", "target"), zip(*best, strict=True), strict=True)
-    )
+    rows = tuple((tf, target, repr(weight)) for (tf, target), (weight, _) in best.items())
+    tfs, targets, weights = Table(path, ("TF", "target", "importance"), lines, rows).columns
     return Network(path, tfs, targets, False, (note,), (weights,))

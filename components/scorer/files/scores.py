@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,32 +27,18 @@ COUNTERS = ("", "Unnamed: 0", "index")
 
 @dataclass(frozen=True, eq=False)
 class EdgeList:
-    """Weighted edges between genes of a data set.
+    """Weighted edges between genes of a data set."""
 
-    Attributes
-    ----------
-    pairs
-        ``[edges, 2]`` gene indices, each pair once, none of a gene with itself.
-    weights
-        ``[edges]``, finite.
-    notes
-        What was decided in reading: which column weighs, what was left out.
-    """
-
-    pairs: Ints
-    weights: Scores
-    notes: tuple[str, ...]
+    pairs: Ints  # [edges, 2] gene indices, sorted, each pair once, none of a gene with itself
+    weights: Scores  # [edges], finite
+    notes: tuple[str, ...]  # what was decided in reading: which column weighs, what was left out
 
     def lookup(self, pairs: Ints, n_genes: int) -> tuple[Scores, np.ndarray]:
         """Return the weight of each pair ``[n, 2]``, 0 where it is not listed, and whether it is listed ``[n]``."""
-        keys = pair_keys(self.pairs, n_genes)
-        order = np.argsort(keys)
-        queries = pair_keys(pairs, n_genes)
-        places = np.minimum(np.searchsorted(keys, queries, sorter=order), max(len(keys) - 1, 0))
-        listed = keys[order[places]] == queries if len(keys) else np.zeros(len(queries), dtype=bool)
-        weights = np.zeros(len(queries))
-        weights[listed] = self.weights[order[places[listed]]]
-        return weights, listed
+        keys, queries = pair_keys(self.pairs, n_genes), pair_keys(pairs, n_genes)
+        places = np.searchsorted(keys, queries)
+        listed = np.append(keys, -1)[places] == queries
+        return np.where(listed, np.append(self.weights, 0.0)[places], 0.0), listed
 
 
 def read_scores(path: Path, genes: Sequence[str], pairs: Ints) -> Scores:
@@ -68,7 +55,7 @@ def read_scores(path: Path, genes: Sequence[str], pairs: Ints) -> Scores:
     if not path.is_file():
         raise KnockoutError("the program wrote no scores: the file that {scores} stands for is not there.")
     if is_bare(path):
-        return _one_per_pair(path, list(rows_of(path)), len(pairs))
+        return _one_per_pair(path, len(pairs))
     edges = read_edges(path, genes)
     scores, scored = edges.lookup(pairs, len(genes))
     if not scored.all():
@@ -118,47 +105,38 @@ def read_edges(path: Path, genes: Sequence[str], tfs: Sequence[str] = (), weight
             f"genes such as {', '.join(map(repr, genes[:3]))}.",
             where=str(path),
         )
-    usable = ~unknown & (pairs[:, 0] != pairs[:, 1])
     notes += [note] if note else []
     if unknown.any():
         notes.append(f"{np.sum(unknown)} of {count(len(pairs), 'row')} name genes that the data set does not have")
-    _refuse_two_weights(network, pairs, values, np.flatnonzero(usable), len(genes))
-    _, first = np.unique(pair_keys(pairs[usable], len(genes)), return_index=True)
-    rows = np.flatnonzero(usable)[first]
-    return EdgeList(pairs[rows], values[rows], tuple(notes))
+    rows = np.flatnonzero(~unknown & (pairs[:, 0] != pairs[:, 1]))
+    _, first, pair = np.unique(pair_keys(pairs[rows], len(genes)), return_index=True, return_inverse=True)
+    first = rows[first]
+    _refuse_two_weights(network, values, first[pair], rows)
+    return EdgeList(pairs[first], values[first], tuple(notes))
 
 
-def _one_per_pair(path: Path, rows: Sequence[tuple[int, Sequence[str]]], pairs: int) -> Scores:
-    values = [row[0] for _, row in rows]
-    lines = [line for line, _ in rows]
+def _one_per_pair(path: Path, pairs: int) -> Scores:
+    lines, values = zip(*((line, row[0]) for line, row in rows_of(path)), strict=True)
     if len(values) == pairs + 1:  # a title
         values, lines = values[1:], lines[1:]
     if len(values) != pairs:
         raise KnockoutError(f"{count(len(values), 'score')} for {count(pairs, 'pair')}.", where=str(path))
-    return _numbers(Column(path, "score", tuple(lines), tuple(values)))
+    return _numbers(Column(path, "score", lines, values))
 
 
 def _numbers(column: Column) -> Scores:
     """Return the finite numbers of a column."""
-    numbers = np.empty(len(column.values))
-    for row, text in enumerate(column.values):
-        try:
-            numbers[row] = float(text)
-        except ValueError:
-            numbers[row] = np.nan
-        if not np.isfinite(numbers[row]):
-            raise KnockoutError(f"{text!r} is no finite number; a score is needed.", where=column.where(row))
+    numbers = np.array([float(text) if is_number(text) else np.nan for text in column.values])
+    for row in np.flatnonzero(~np.isfinite(numbers)):
+        message = f"{column.values[row]!r} is no finite number; a score is needed."
+        raise KnockoutError(message, where=column.where(int(row)))
     return numbers
 
 
 def _places(genes: Sequence[str]) -> Mapping[str, int]:
     """Return the place of each name, and of each in upper case where that is one gene alone."""
-    upper: dict[str, int] = {}
-    doubtful = set()
-    for place, gene in enumerate(genes):
-        if upper.setdefault(gene.upper(), place) != place:
-            doubtful.add(gene.upper())
-    clear = {name: place for name, place in upper.items() if name not in doubtful}
+    alike = Counter(map(str.upper, genes))
+    clear = {gene.upper(): place for place, gene in enumerate(genes) if alike[gene.upper()] == 1}
     return clear | {gene: place for place, gene in enumerate(genes)}
 
 
@@ -204,14 +182,11 @@ def _plain(title: str) -> str:
     return PLURALS.get(plain, plain)
 
 
-def _refuse_two_weights(network: Network, pairs: Ints, weights: Scores, rows: Ints, n_genes: int) -> None:
-    """Refuse a pair that has two weights: which one counts is not for us to say."""
-    keys = pair_keys(pairs[rows], n_genes)
-    order = np.argsort(keys, kind="stable")
-    again = (np.diff(keys[order]) == 0) & (np.diff(weights[rows[order]]) != 0)
-    if again.any():
-        place = int(np.argmax(again))
-        one, two = rows[order[place]], rows[order[place + 1]]
+def _refuse_two_weights(network: Network, weights: Scores, first: Ints, rows: Ints) -> None:
+    """Refuse a pair of which a row has another weight than the first one: which counts is not for us to say."""
+    differing = np.flatnonzero(weights[first] != weights[rows])
+    if len(differing):
+        one, two = first[differing[0]], rows[differing[0]]
         names = f"{network.regulators.values[one]} -> {network.targets.values[one]}"
         raise KnockoutError(
             f"{names} is listed twice, with weights {weights[one]:g} and {weights[two]:g} (rows "

@@ -24,8 +24,7 @@ class Pearson(Network):
     def infer(self, expression: Floats, tfs: Ints, rng: np.random.Generator) -> Scores:
         """Return absolute correlations ``[tfs, genes]``."""
         unit = centred_unit_rows(expression)
-        correlations: Scores = np.abs(unit[tfs] @ unit.T)
-        return correlations
+        return np.abs(unit[tfs] @ unit.T)
 
 
 @register("scorer", "mi")

@@ -15,8 +15,6 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.scorer.known.network import Network
 
-FORESTS = {"random_forest": "RandomForestRegressor", "extra_trees": "ExtraTreesRegressor"}  # in sklearn.ensemble
-
 
 class TreeEnsemble(Network):
     """Base of baselines that regress each gene on all TFs: ``[genes, cells]`` to ``[tfs, genes]``."""
@@ -62,9 +60,9 @@ class GENIE3(TreeEnsemble):
 
     def importances(self, tfs: Floats, target: Floats, seed: int) -> Scores:
         """Return the mean reduction of variance ``[tfs]``."""
-        from sklearn import ensemble
+        from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
-        kind = getattr(ensemble, FORESTS[self.settings.method])
+        kind = RandomForestRegressor if self.settings.method == "random_forest" else ExtraTreesRegressor
         forest = kind(self.settings.trees, max_features="sqrt", random_state=seed)
         forest.fit(tfs, target / target.std(dtype=np.float64))
         each = [tree.tree_.compute_feature_importances(normalize=False) for tree in forest.estimators_]
@@ -107,8 +105,7 @@ class GRNBoost2(TreeEnsemble):
             random_state=seed,
         )
         model.fit(tfs, target.astype(np.float64), monitor=_OutOfBag(s.window))
-        importances: Scores = model.feature_importances_ * len(model.estimators_)
-        return importances
+        return model.feature_importances_ * len(model.estimators_)
 
 
 class _OutOfBag:

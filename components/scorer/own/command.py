@@ -23,7 +23,7 @@ from components.exam_files import write_exam
 from components.learning import Context, View
 from components.scorer.base import ExpressionLearner
 from components.scorer.files.scores import read_scores
-from components.scorer.own.program import Place, run_program, variables_of
+from components.scorer.own.program import Place, run_program
 from components.tables.files import sibling_suggestion
 
 FILES = ("train", "validation", "pairs", "pool", "expression", "tfs", "genes", "scores", "folder")
@@ -161,10 +161,10 @@ class Command(ExpressionLearner):
         def _named(self) -> list[str]:
             """Return the files that the command names: in the working folder, or of source, or a module after -m."""
             words = [word for word in self.words if "{" not in word]
-            named = []
+            named, here = [], self.place.resolve()
             for before, word in zip(["", *words], words, strict=False):
                 path = self.place / word
-                if path.is_file() and (path.suffix.lower() in SOURCE or _is_inside(path, self.place)):
+                if path.is_file() and (path.suffix.lower() in SOURCE or path.resolve().is_relative_to(here)):
                     named.append(word)
                 module = word.replace(".", "/")
                 if before == "-m":
@@ -173,26 +173,22 @@ class Command(ExpressionLearner):
 
     def check(self, view: View) -> None:
         """Refuse a command that is not there, and a working folder or an environment that is not."""
-        if not self.settings.run:
+        settings, place = self.settings, self.settings.runs_in()
+        if not settings.run:
             raise KnockoutError("which command? run: python train.py --pairs {pairs} --out {scores}", where="run")
-        if not self.settings.place.is_dir():
-            raise KnockoutError(f"there is no folder {self.settings.place} to run the command in.", where="folder")
-        env = self.settings.place / self.settings.env
-        if "/" in self.settings.env and not env.is_dir():
+        if not place.folder.is_dir():
+            raise KnockoutError(f"there is no folder {place.folder} to run the command in.", where="folder")
+        env = place.folder / place.env
+        if "/" in place.env and not env.is_dir():
             raise KnockoutError(f"there is no environment {env}.", where="env")
-        self._refuse_missing()
-
-    def _refuse_missing(self) -> None:
-        """Refuse a script, or a program that starts it, that is not there."""
-        settings, words = self.settings, self.settings.words
-        place = settings.runs_in()
-        starter = place.words(words, settings.place)[0]
-        if "{" not in starter and not shutil.which(starter, path=_path_of(place)):
+        starter = place.words(settings.words, place.folder)[0]
+        on = os.pathsep.join([place.environment().get("PATH", ""), str(place.folder)])  # it may be named from there
+        if "{" not in starter and not shutil.which(starter, path=on):
             raise KnockoutError(f"there is no program {starter!r} on PATH to start the command with.", where="run")
         if settings.container:  # an image has files of its own
             return
-        for word in words:
-            path = settings.place / word
+        for word in settings.words:
+            path = place.folder / word
             if path.suffix.lower() in SOURCE and "{" not in word and not path.exists():
                 raise KnockoutError(f"there is no {path}.{sibling_suggestion(path)}", where="run")
 
@@ -216,16 +212,12 @@ class Command(ExpressionLearner):
         device = "cuda:0" if context.device.startswith("cuda") else context.device  # the only one that it sees
         names = {"dataset": view.dataset, "network": view.network, "cell": view.block}
         lane = {"seed": context.seed, "device": device, "threads": context.threads}
-        variables = variables_of({**paths, **names, **lane, "repeat": view.repeat, "fold": view.fold, **settings.own})
-        command = [word.format_map(variables) for word in settings.words]
+        values = {**paths, **names, **lane, "repeat": view.repeat, "fold": view.fold, **settings.own}
+        written = {name: str(v).lower() if isinstance(v, bool) else str(v) for name, v in values.items()}
+        command = [word.format_map(written) for word in settings.words]
         place = settings.runs_in(context.device, context.threads)
         context.memory_mb = run_program(command, place, context.scratch, context.output or context.scratch / "output")
         return read_scores(scores, view.genes, pairs)
-
-
-def _path_of(place: Place) -> str:
-    """Return PATH as a program has it, with its working folder for one that is named from there."""
-    return os.pathsep.join([place.environment().get("PATH", ""), str(place.folder)])
 
 
 def _below(folder: Path) -> dict[str, Path]:
@@ -243,7 +235,3 @@ def _below(folder: Path) -> dict[str, Path]:
         if len(files) > MOST_FILES:
             break
     return files
-
-
-def _is_inside(path: Path, root: Path) -> bool:
-    return path.resolve().is_relative_to(root.resolve())

@@ -54,7 +54,7 @@ class Edges(Learner):
 
     def fit(self, view: View, context: Context) -> None:
         """Find the list of the data set."""
-        self.view, self.path = view, edge_file(self.settings.file, view)
+        self.view, self.path = view, self._file(view)
 
     def score(self, pairs: Ints) -> Scores:
         """Return weights ``[pairs]``; of a file that holds nothing but one score per pair, those."""
@@ -66,26 +66,18 @@ class Edges(Learner):
 
     def is_bare(self, view: View) -> bool:
         """Return whether the file of a data set holds nothing but one score per asked pair."""
-        return is_bare(edge_file(self.settings.file, view))
+        return is_bare(self._file(view))
 
     def read(self, view: View) -> EdgeList:
         """Return the list of a data set; raise :class:`KnockoutError` if it cannot be read."""
-        path = edge_file(self.settings.file, view)
-        edges = read_edges(path, view.genes, [view.genes[tf] for tf in view.tfs], self.settings.weight)
+        edges = read_edges(self._file(view), view.genes, [view.genes[tf] for tf in view.tfs], self.settings.weight)
         if self.settings.signed or not (edges.weights < 0).any():
             return edges
         return EdgeList(edges.pairs, np.abs(edges.weights), (*edges.notes, "weights below 0 count by their size"))
 
-
-def edge_file(pattern: str, view: View) -> Path:
-    """Return the file of a data set's list.
-
-    Raises
-    ------
-    KnockoutError
-        If no file is named, the pattern has an unknown name in braces, or the file is not there.
-    """
-    if not pattern:
-        raise KnockoutError("which list of edges? Give its file: {edges: {file: edges.csv}}.")
-    names = {"dataset": view.dataset, "network": view.network, "cell": view.block}
-    return file_for(pattern, {**names, "repeat": view.repeat, "fold": view.fold}, "list of edges")
+    def _file(self, view: View) -> Path:
+        """Return the file of a data set's list; refuse none, an unknown name in braces, or one that is not there."""
+        if not self.settings.file:
+            raise KnockoutError("which list of edges? Give its file: {edges: {file: edges.csv}}.")
+        names = {"dataset": view.dataset, "network": view.network, "cell": view.block}
+        return file_for(self.settings.file, {**names, "repeat": view.repeat, "fold": view.fold}, "list of edges")

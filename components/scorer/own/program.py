@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,28 +47,13 @@ except OSError as error:
 
 @dataclass(frozen=True)
 class Place:
-    """Where and how programs run.
+    """Where and how programs run."""
 
-    Attributes
-    ----------
-    folder
-        Working folder.
-    env
-        Environment of packages: a folder (venv, conda prefix) or the name of a conda environment; empty: as it is.
-    container
-        Image in which they run; empty: none.
-    runtime
-        What runs images: docker, podman, apptainer or singularity.
-    device
-        torch device that they may use.
-    threads
-        CPU threads that they may use.
-    """
-
-    folder: Path
-    env: str = ""
-    container: str = ""
-    runtime: str = "docker"
+    folder: Path  # working folder
+    env: str = ""  # folder (venv, conda prefix) or name of a conda environment; empty: this process's own
+    container: str = ""  # image in which they run; empty: none
+    runtime: str = "docker"  # what runs images: docker, podman, apptainer or singularity
+    # torch device and CPU threads that they may use
     device: str = "cpu"
     threads: int = 1
 
@@ -116,9 +101,8 @@ class Place:
             return [self.runtime, "exec", *gpu, *binds, "--pwd", str(self.folder), self.container]
         mounts = [word for folder in folders for word in ("-v", f"{folder}:{folder}")]
         gpu = ["--gpus", f"device={self._gpu}"] if self._gpu else []
-        user = ["--user", f"{os.getuid()}:{os.getgid()}"] if hasattr(os, "getuid") else []
-        start = [self.runtime, "run", "--rm", "--init", "--network", "none", "--cpus", str(self.threads), *user, *gpu]
-        return [*start, *mounts, "-w", str(self.folder), self.container]
+        start = [self.runtime, "run", "--rm", "--init", "--network", "none", "--cpus", str(self.threads)]
+        return [*start, "--user", f"{os.getuid()}:{os.getgid()}", *gpu, *mounts, "-w", str(self.folder), self.container]
 
 
 def run_program(command: Sequence[str], place: Place, shared: Path, output: Path) -> float:
@@ -180,8 +164,6 @@ def _wait(process: subprocess.Popen[bytes], gpu: GpuPeak | None, mark: str) -> t
 
     Its memory on GPUs, if asked for, is sampled meanwhile.
     """
-    if not hasattr(os, "wait4"):
-        return process.wait(), 0.0
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
@@ -238,21 +220,11 @@ def _started(mark: str) -> list[psutil.Process]:
 def _refuse_failed(code: int, what: str, output: Path) -> None:
     if code == 0:
         return
-    text = _tail(output)
+    with output.open(encoding="utf-8", errors="replace") as log:
+        lines = deque((line.strip() for line in log if line.strip() and not line.startswith("$ ")), TAIL_LINES)
+    text = CONTROL.sub("", " | ".join(lines))
     ended = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
     reason = f"{what} {ended}; its last lines: {text[-TAIL:] or '(none)'}"
     if code in (-signal.SIGKILL, 128 + signal.SIGKILL) or any(words in text for words in OUT_OF_MEMORY):
         raise MemoryError(reason)
     raise ProgramError(reason)
-
-
-def _tail(output: Path) -> str:
-    """Return the last lines of an output, as one."""
-    with output.open(encoding="utf-8", errors="replace") as log:
-        lines = deque((line.strip() for line in log if line.strip() and not line.startswith("$ ")), TAIL_LINES)
-    return CONTROL.sub("", " | ".join(lines))
-
-
-def variables_of(settings: Mapping[str, object]) -> dict[str, str]:
-    """Return settings as a command writes them: numbers and text as they are, ``true`` and ``false``."""
-    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in settings.items()}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Container
 from contextlib import suppress
 from typing import IO, Any
@@ -34,8 +32,7 @@ class Output(threading.Thread):
         super().__init__(daemon=True)
         self.pipe, self.log, self.most = pipe, log, most
         self._room, self._cut = most, 0
-        self._last: deque[bytes] = deque()
-        self._held = 0
+        self._last = bytearray()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -52,11 +49,10 @@ class Output(threading.Thread):
         self.join(seconds)
         with self._lock:
             self._closed = True
-            last = b"".join(self._last)
-            cut = self._cut + max(0, len(last) - self.most)
-            if cut:
-                self.log.write(f"\n[... {cut} bytes are cut here ...]\n".encode())
-            self.log.write(last[-self.most :])
+            self._forget()
+            if self._cut:
+                self.log.write(f"\n[... {self._cut} bytes are cut here ...]\n".encode())
+            self.log.write(self._last)
             self.log.flush()
 
     def _take(self, block: bytes) -> None:
@@ -65,13 +61,15 @@ class Output(threading.Thread):
             self._room -= len(first)
             self.log.write(first)
             self.log.flush()
-        if rest:
-            self._last.append(rest)
-            self._held += len(rest)
-        while self._last and self._held - len(self._last[0]) >= self.most:
-            gone = len(self._last.popleft())
-            self._held -= gone
-            self._cut += gone
+        self._last += rest
+        if len(self._last) > 2 * self.most:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Cut what is held to the last ``most`` bytes."""
+        gone = max(0, len(self._last) - self.most)
+        del self._last[:gone]
+        self._cut += gone
 
 
 class GpuPeak:
@@ -85,9 +83,10 @@ class GpuPeak:
         self._nvml: Any = None
         self._peak, self._next = 0, 0.0
         with suppress(Exception):  # no package, no driver: unknown
-            nvml = importlib.import_module("pynvml")
-            nvml.nvmlInit()
-            self._nvml = nvml
+            import pynvml
+
+            pynvml.nvmlInit()
+            self._nvml = pynvml
 
     @property
     def mb(self) -> float:
@@ -99,11 +98,8 @@ class GpuPeak:
         if self._nvml is None or time.monotonic() < self._next:
             return
         with suppress(self._nvml.NVMLError):
-            self._peak = max(self._peak, self._used(processes()))
+            ids, nvml = processes(), self._nvml
+            handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+            running = [one for handle in handles for one in nvml.nvmlDeviceGetComputeRunningProcesses(handle)]
+            self._peak = max(self._peak, sum(one.usedGpuMemory or 0 for one in running if one.pid in ids))
         self._next = time.monotonic() + EVERY_S
-
-    def _used(self, processes: Container[int]) -> int:
-        nvml = self._nvml
-        handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
-        running = [one for handle in handles for one in nvml.nvmlDeviceGetComputeRunningProcesses(handle)]
-        return sum(one.usedGpuMemory or 0 for one in running if one.pid in processes)

@@ -15,7 +15,7 @@ from components.core.budget import Budget
 from components.core.exam import Split
 from components.core.metrics import Scores
 from components.core.streams import Streams
-from components.learning.loop import Curves, Limits, Passes, Progress, in_chunks, on_device, precision_of
+from components.learning.loop import Curves, Passes, Progress, in_chunks, on_device, precision_of
 from components.model import GRNModel
 from components.passing.graph import Graph
 from study.train.checkpoint import Checkpoint
@@ -55,13 +55,13 @@ class Trainer:
         model.read_training(self.positives)
         self.validation = on_device(split.validation, self.device)
         self.streams = streams
-        self.curves = Curves()
+        self.curves: Curves = {}
         self.checkpoint, self.saved = checkpoint, saved
 
     def run(self, stage: Stage) -> int:
         """Train one stage, leave the model at the epoch that the stage keeps, and return that epoch (1-based)."""
         parts = (stage.fitter.optimizer, stage.fitter.scheduler)
-        at = Progress(stage.name, self.model, parts, Limits.of(self.budget, stage.name), self.curves)
+        at = Progress(stage.name, self.model, parts, self.budget, self.curves)
         passes, draws = self.begin(stage.name)
         saved, self.saved = self.saved, None
         if saved is not None and saved["stage"] == stage.name:

@@ -42,7 +42,7 @@ def fit_to_expression(trainer: Trainer) -> None:
         if not math.isfinite(mean):
             raise DivergedError(f"the {NAME} loss became {mean}")
         losses = []
-        trainer.curves.add(**{f"{NAME}_loss": mean})
+        trainer.curves.setdefault(f"{NAME}_loss", []).append(mean)
         if mean < best:
             best = mean
             bucketing.keep(fitted)
@@ -58,7 +58,7 @@ def _resume(trainer: Trainer, fitted: nn.Module, adam: torch.optim.Adam) -> tupl
     trainer.model.load_state_dict(saved["model"])
     fitted.load_state_dict(saved["fitted"])
     adam.load_state_dict(saved["optimizer"])
-    trainer.curves.values = saved["curves"]
+    trainer.curves = saved["curves"]
     return saved["epoch"], saved["best"]
 
 
@@ -69,7 +69,7 @@ def _state(trainer: Trainer, fitted: nn.Module, adam: torch.optim.Adam, step: in
         "stage": NAME,
         "epoch": step,
         "best": best,
-        "curves": trainer.curves.values,
+        "curves": trainer.curves,
         "model": weights,
         "best_state": weights,
         "optimizer": adam.state_dict(),
