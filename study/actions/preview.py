@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from components.core.dataset import Dataset
@@ -65,35 +66,19 @@ def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice], repeat: i
 
 
 @dataclass(frozen=True)
-class ArmCells:
-    """How many cells of an arm there are, and how many have ended."""
-
-    name: str
-    role: str
-    parts: str
-    cells: int
-    done: int
-
-
-@dataclass(frozen=True)
 class Preview:
     """A planned design."""
 
     # its cells; the output folder whose finished cells count
     plan: Plan
     out: Path
-    arms: tuple[ArmCells, ...]  # cells by arm, the reference first
+    arms: pd.DataFrame  # ``arm, role, parts, cells, done``: numbers of cells by arm, the reference first
     audit: AuditTable  # what the exams give away
-
-    @property
-    def study(self) -> Study:
-        """The validated study."""
-        return self.plan.study
 
     @property
     def missing(self) -> int:
         """Number of cells that have not ended."""
-        return sum(arm.cells - arm.done for arm in self.arms)
+        return int((self.arms["cells"] - self.arms["done"]).sum())
 
     @property
     def blocks(self) -> list[str]:
@@ -103,13 +88,13 @@ class Preview:
     @property
     def comparisons(self) -> int:
         """Number of arms that are tested against the reference."""
-        return sum(arm.role in ("arm", "baseline") for arm in self.study.arms)
+        return sum(arm.role in ("arm", "baseline") for arm in self.plan.study.arms)
 
     @property
     def programs(self) -> list[str]:
         """Say of each arm that is a program which files count as its code: where they change, its cells run again."""
         lines = {}
-        for arm in self.study.arms:
+        for arm in self.plan.study.arms:
             settings: Any = arm.choices["scorer"].settings
             if not hasattr(settings, "sources") or settings.expression != "true":
                 continue
@@ -142,17 +127,15 @@ def preview(study: Study, out: Path, screen: Screen) -> Preview:
     with screen.busy(READING):
         plan = make_plan(study)
     records = Ledger(out).read_all(cell.digest for cell in plan.cells)
-    by_arm: dict[int, list[str]] = defaultdict(list)
-    for cell in plan.cells:
-        by_arm[id(cell.arm)].append(cell.digest)
+    cells = Counter(cell.arm.name for cell in plan.cells)
+    done = Counter(cell.arm.name for cell in plan.cells if cell.digest in records)
     arms = []
     for arm in study.arms:
-        cells = by_arm[id(arm)]
         acting = ", ".join(f"{f}={level}" for f, level in arm.levels().items() if level != "-" and f != "optimizer")
-        arms.append(ArmCells(arm.name, arm.role, acting, len(cells), sum(digest in records for digest in cells)))
+        arms.append((arm.name, arm.role, acting, cells[arm.name], done[arm.name]))
     with screen.busy(AUDITING):
         audited = audit_table(plan.datasets, study.splits, study.first_repeat)
-    return Preview(plan, out, tuple(arms), audited)
+    return Preview(plan, out, pd.DataFrame(arms, columns=["arm", "role", "parts", "cells", "done"]), audited)
 
 
 def preview_search(study: Study, out: Path, screen: Screen) -> Search:

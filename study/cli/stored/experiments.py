@@ -20,9 +20,9 @@ from reports.options import Planned
 from reports.stored.mlflow_reader import fetch_search, read_experiment
 from reports.words.names import plain, plain_names
 from reports.words.numbers import count
-from study.actions.report import Request, as_read, report_search
+from study.actions.report import Request, as_read, report_search, report_table
 from study.cli.display import LOADING, Terminal, busy, make_console
-from study.cli.stored.reporting import report, show_report
+from study.cli.stored.reporting import show_report
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import CellRow
 from study.store.ledger import Ledger
@@ -60,7 +60,7 @@ def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
         raise UnknownNameError.of("reference arm", reference, sorted(arms - set(twins)), where="--reference")
     _print_differences(planned, shared, twins)
     options = replace(request.options, arm=None, reference=twins.get(reference, reference))
-    request = replace(request, options=options).with_defaults(plans[0].metric, plans[0].margin, plans[0].alpha)
+    request = replace(request, options=options).with_defaults(plans[0])
     distinct = frame[~frame["arm"].isin(twins)].drop(columns="study_name")
     awaited = {
         (f"{name}: {row.arm}", row.block, row.dataset, row.repeat)
@@ -90,7 +90,7 @@ def of_experiment(uri: str, experiment: str, out: Path | None, request: Request)
             return show_report(screen.console, written)
         with busy(FETCHING):
             stored = read_experiment(uri, experiment)
-        request = request.with_defaults(stored.metric, stored.margin, stored.alpha)
+        request = request.with_defaults(stored)
         for sentence in stored.notes:
             make_console().print(sentence, soft_wrap=True)
         source = f"{uri}, experiment {experiment!r}"
@@ -152,27 +152,28 @@ def _report(
     out: Path,
     source: str,
     request: Request,
-    awaited: Planned | None = None,
+    planned: Planned | None = None,
     search: SearchFolder | None = None,
 ) -> None:
     """Report a table that no file holds yet, and put it beside the report once that is written."""
+    screen = Terminal()
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / out.resolve().name / TABLE  # the page names a table by its folder and its file
         table.parent.mkdir(exist_ok=True)
         frame.to_parquet(table, index=False)
         try:
-            report(table, out, request, awaited, search)
+            report = report_table(table, out, request, screen, planned, search)
         except ReportError as error:
             raise ReportError(error.message, where=error.where.replace(str(table), source)) from None
+        show_report(screen.console, report)
         put_beside(table, out)
 
 
 def _refuse_alike(folders: Sequence[Path]) -> None:
+    first: dict[Path, Path] = {}
     for folder in folders:
         if folder.is_file():
             raise KnockoutError("is a file; compare takes output folders of studies.", where=str(folder))
-    first: dict[Path, Path] = {}
-    for folder in folders:
         other = first.setdefault(folder.resolve(), folder)
         if other is not folder:
             also = "" if str(other) == str(folder) else f" (also as {other})"
