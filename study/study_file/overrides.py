@@ -77,13 +77,13 @@ def _apply(values: dict[str, Any], argument: str) -> Override:
 def _full(path: list[str], value: Any, sign: str, values: dict[str, Any], argument: str) -> list[str]:
     """Return the path that a path stands for: one that begins with a factor's name is short for a longer one."""
     head, keys = path[0], list(StudyFile.model_fields)
-    if head in keys or head not in registry.FACTORS:
-        if head not in keys and head not in values and (section := section_of(head)):
+    if head in keys or (head in values and head not in registry.FACTORS):
+        return path
+    if head not in registry.FACTORS:
+        if section := section_of(head):
             cure = f"unknown key {head!r}: it stands below {section}. Write {section}.{head}=..."
             raise KnockoutError(cure, where=argument)
-        if head not in keys and head not in values:
-            raise UnknownNameError.of("key", head, dict.fromkeys([*keys, *registry.FACTORS]), where=argument)
-        return path
+        raise UnknownNameError.of("key", head, dict.fromkeys([*keys, *registry.FACTORS]), where=argument)
     varied = ["search", "vary"] if "search" in values else ["design", "factors"]
     if len(path) == 1 and isinstance(value, str) and "," in value:
         raise KnockoutError(f"write levels as a list: '{head}=[{value}]'.", where=argument)
