@@ -36,9 +36,7 @@ class Listed:
     # names of list and data set
     name: str
     dataset: str
-    # how many of the asked pairs have a weight, and how many are asked
-    listed: int
-    asked: int
+    share: float  # of the asked pairs: those that have a weight
     notes: tuple[str, ...]  # what was decided in reading the list
 
 
@@ -80,8 +78,19 @@ def scoring_study(files: Sequence[str], on: Sequence[str], keys: dict[str, Any])
 
 def coverage(plan: Plan) -> list[Listed]:
     """Return what each list says of each data set, in the first repeat; lists of bare scores are left out."""
-    cells = [cell for cell in plan.cells if cell.repeat == plan.study.first_repeat and _is_list(cell.arm)]
-    return [listed for cell in cells if (listed := _listed(cell)) is not None]
+    lists = []
+    for cell in plan.cells:
+        if cell.repeat != plan.study.first_repeat or not _is_list(cell.arm):
+            continue
+        dataset = load_dataset(cell.dataset, cell.root)
+        split = make_split(dataset, cell.split, cell.repeat)
+        learner = cell.arm.choices["scorer"].build()
+        view = view_of(cell.arm, dataset, split, Streams(dataset.digest, cell.repeat))
+        if not learner.is_bare(view):
+            edges = learner.read(view)
+            weighed = edges.lookup(asked_pairs(split)[0], dataset.n_genes)[1]
+            lists.append(Listed(cell.arm.name, dataset.name, float(weighed.mean()), edges.notes))
+    return lists
 
 
 def earlier_openings(plan: Plan, out: Path) -> dict[str, int]:
@@ -102,19 +111,6 @@ def earlier_openings(plan: Plan, out: Path) -> dict[str, int]:
 
 def _is_list(arm: Arm) -> bool:
     return arm.choices["scorer"].level == "edges"
-
-
-def _listed(cell: Cell) -> Listed | None:
-    dataset = load_dataset(cell.dataset, cell.root)
-    split = make_split(dataset, cell.split, cell.repeat)
-    learner = cell.arm.choices["scorer"].build()
-    view = view_of(cell.arm, dataset, split, Streams(dataset.digest, cell.repeat))
-    if learner.is_bare(view):
-        return None
-    read = learner.read(view)
-    pairs = asked_pairs(split)[0]
-    listed = int(read.lookup(pairs, dataset.n_genes)[1].sum())
-    return Listed(cell.arm.name, dataset.name, listed, len(pairs), read.notes)
 
 
 def _refuse_copies(lists: Sequence[tuple[str, str]]) -> None:

@@ -107,9 +107,7 @@ def _download(files: Sequence[beeline.RemoteFile], to: Path, source: str, consol
             console.print(f"{folder}: {line}", soft_wrap=True)
 
 
-def prepare(
-    files: LabFiles, to: Path, raw: dict[str, Any], *, name: str = "", cell: str = "", overwrite: bool = False
-) -> Path:
+def prepare(files: LabFiles, to: Path, raw: dict[str, Any], *, name: str, cell: str, overwrite: bool) -> None:
     """Make a data set of a lab's files and show the account of it."""
     settings = parse_settings(PrepareSettings, raw, owner="prepare", where="knockout data prepare")
     if files.gene_ordering is None and settings.p_value != PrepareSettings().p_value:
@@ -120,8 +118,9 @@ def prepare(
     _show(console, prepared)
     console.print(f"data: {prepared.folder}", soft_wrap=True)
     console.print("      summary.json, dropped.csv and symbols.csv there say what was left out and why", soft_wrap=True)
-    console.print(f"next: {command('knockout', 'data', 'check', _short(prepared.folder))}", soft_wrap=True)
-    return prepared.folder
+    here = Path.cwd()
+    short = prepared.folder.relative_to(here) if prepared.folder.is_relative_to(here) else prepared.folder
+    console.print(f"next: {command('knockout', 'data', 'check', short)}", soft_wrap=True)
 
 
 def _place(to: Path, name: str, cell: str, settings: PrepareSettings) -> Path:
@@ -132,10 +131,6 @@ def _place(to: Path, name: str, cell: str, settings: PrepareSettings) -> Path:
         if Path(value).name != value:
             raise KnockoutError(f"{value!r} cannot be the name of a folder.", where=option)
     return Path(to).expanduser() / name / cell / f"TFs+{settings.genes}" if name else Path(to).expanduser()
-
-
-def _short(folder: Path) -> Path:
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def _show(console: Console, prepared: Prepared) -> None:
