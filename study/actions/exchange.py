@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from search_spaces.arm import Arm
 from study.plan.plan import Plan, make_plan
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
-from study.spec.folder import OutFolder
 from study.store.ledger import Ledger
 from study.study_file.study import Study
 from study.study_file.yaml_file import YamlFile, read_yaml
@@ -96,16 +96,14 @@ def coverage(plan: Plan) -> list[Listed]:
 def earlier_openings(plan: Plan, out: Path) -> dict[str, int]:
     """Return how many other lists were scored before on the test of each data set, as far as ``out`` remembers."""
     cells = [cell for cell in plan.cells if _is_list(cell.arm)]
-    planned = {cell.digest for cell in cells}
     labels = {(cell.labels.data_digest, cell.split.level): cell.labels.dataset for cell in cells}
     ledger = Ledger(out)
-    earlier: dict[str, set[str]] = {}
-    names = [path.stem for path in OutFolder(out).ledger.glob("*.json")]
-    for record in ledger.read_all(name for name in names if name not in planned).values():
+    earlier: dict[str, set[str]] = defaultdict(set)
+    for record in ledger.read_all(ledger.cells() - {cell.digest for cell in cells}).values():
         identity = record.identity
         known = labels.get((str(identity.get("data")), str(identity.get("split", {}).get("level"))))
         if record.ok and known and identity["arm"]["scorer"]["level"] == "edges":
-            earlier.setdefault(known, set()).add(str(identity["arm"]))
+            earlier[known].add(str(identity["arm"]))
     return {dataset: len(arms) for dataset, arms in sorted(earlier.items())}
 
 

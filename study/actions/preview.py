@@ -38,17 +38,14 @@ NO_FOLDER = Path(os.devnull)  # a plan without an output folder: nothing is done
 READING = "reading the data sets and setting their exams"
 AUDITING = "auditing what each exam gives away"
 UNKNOWN_CODE = "not known, so a change in it runs nothing again; name its files: code: [train.py, model]"
-TIMING = "timing a few batches of the arms (--quick leaves it out)"
 
 
 @dataclass(frozen=True)
 class AuditTable:
     """What the exams of data sets give away."""
 
-    # a name and an exam per data set
-    columns: list[str]
-    exams: list[str]
-    repeat: int  # number of the repeat whose exams they are
+    exam: str  # the number of the repeat, and the protocol where all share one
+    columns: list[str]  # a name per data set, with its protocol where they differ
     rows: list[list[str]]  # name of each quantity and its value per data set, as text
     notes: list[str]  # where validation asks otherwise than the test
 
@@ -62,7 +59,10 @@ def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice], repeat: i
     remarks = [(name, differences(exam)) for name, exam in zip(names, exams, strict=True)]
     notes = [f"{name}: validation asks otherwise than the test: {text}" for name, text in remarks if text]
     rows = [[name, *(str(column[name]) for column in columns)] for name in AUDIT]
-    return AuditTable(names, [split.level for split in splits], repeat, rows, notes)
+    if len({split.level for split in splits}) == 1:
+        return AuditTable(f"repeat {repeat}, {splits[0].level}", names, rows, notes)
+    names = [f"{name} ({split.level})" for name, split in zip(names, splits, strict=True)]
+    return AuditTable(f"repeat {repeat}", names, rows, notes)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Preview:
 
     def cost(self, screen: Screen) -> Estimate:
         """Return the seconds that the missing cells take; times a few batches where no finished cell tells them."""
-        with screen.busy(TIMING) as say:
+        with screen.busy("timing a few batches of the arms (--quick leaves it out)") as say:
             return estimate(self.plan, Ledger(self.out), say)
 
 

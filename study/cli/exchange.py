@@ -22,8 +22,6 @@ from study.run.engine import Means
 from study.spec.folder import OutFolder
 from study.study_file.yaml_file import YamlFile
 
-EXPORTING = "writing the exams"
-
 
 def score(source: Source, out: Path, means: Means, *, command: str) -> int:
     """Score lists of edges on the exams of data sets, and report; return the exit code."""
@@ -65,7 +63,7 @@ def export(source: str, to: Path, data: Path | None, only: tuple[str, ...], keys
         raise KnockoutError(f"a study file says its {key} itself; leave --{key} out.", where=f"--{key}")
     values: dict[str, Any] = {"name": "exams", "datasets": [source], **chosen}
     study = Source(source if is_study else YamlFile(Path("export-split"), values, {}), data, only=only).load()
-    with screen.busy(EXPORTING):
+    with screen.busy("writing the exams"):
         folders = export_exams(study, to, arm)
     fold = "/fold-{fold}" if folders[0].name.startswith("fold-") else ""
     files = f"{to}/{{dataset}}/repeat-{{repeat}}{fold}/scores.csv"

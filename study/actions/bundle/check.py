@@ -26,8 +26,8 @@ from study.store.plan_file import read_plan
 from study.store.registration import read_registration
 from study.study_file.yaml_file import parse_yaml
 
-Step = Callable[[Path, Manifest], Iterator["Finding"]]  # of the unpacked folder
 CHECKING = "making the report of the bundle again from its table"
+Step = Callable[[Path, Manifest], Iterator["Finding"]]  # of the unpacked folder
 _KEYS = ["arm_digest", "data_digest", "code_digest", "repeat"]  # of a cell, in the table and in the plan
 _VERSION = re.compile(r"\D[^\d]* [\w.+!-]{1,80}")  # a library and its version
 _QUESTION = ("metric", "margin", "alpha", "looks")
@@ -148,8 +148,7 @@ def _study(folder: Path, manifest: Manifest) -> Iterator[Finding]:
     unlike = [] if values.get("name") == manifest.study else ["name"]
     if OutFolder(folder).plan.exists():
         plan = read_plan(folder)
-        planned = {"metric": plan.metric, "margin": plan.margin, "alpha": plan.alpha, "looks": plan.looks}
-        unlike += [key for key in _QUESTION if (values.get(key) or None) != (planned[key] or None)]
+        unlike += [key for key in _QUESTION if (values.get(key) or None) != (getattr(plan, key) or None)]
     message = f"{', '.join(unlike)} not as in the plan" if unlike else "asks what the plan asks"
     yield Finding("study", not unlike, message)
 

@@ -33,7 +33,6 @@ from study.study_file.yaml_file import study_text
 FOLDER = "bundle"  # as a page names the folder of its table
 TABLE = "cells.csv"
 PARTS = ("report.html", "report.md", "tables")
-PACKING = "writing the report of the bundle from its table"
 MANIFEST, STUDY, ENVIRONMENT = "manifest.json", "study.yaml", "environment.txt"
 
 
@@ -87,7 +86,7 @@ def bundle(out: Path, to: Path, screen: Screen) -> Packed:
     rows, search = plan.rows if plan else [], read_record(OutFolder(out).search.summary, SearchRecord)
     study = rows[0].study if rows else search.study if search else ""
     files = _inputs(out, study, plan, records, search)
-    with screen.busy(PACKING), tempfile.TemporaryDirectory() as temporary:
+    with screen.busy("writing the report of the bundle from its table"), tempfile.TemporaryDirectory() as temporary:
         stage = Path(temporary) / FOLDER
         write_files(files, stage)
         files |= derive(stage, versions()["git_commit"])

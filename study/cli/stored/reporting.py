@@ -36,7 +36,7 @@ def report(source: Path, out: Path | None, request: Request) -> None:
 
 def show_report(console: Console, report: Written) -> None:
     """Print what a report found, and where its page lies."""
-    _show_sentences(console, report)
+    console.print("\n".join(report.sentences), soft_wrap=True)
     table, analysis = report.verdicts, report.analysis
     if analysis is None:
         console.print()
@@ -59,7 +59,7 @@ def show_report(console: Console, report: Written) -> None:
 def show_end(console: Console, ended: Ended, out: Path) -> None:
     """Print what a call of run or confirm came to, and where everything lies."""
     if ended.report is not None:
-        _show_sentences(console, ended.report)
+        console.print("\n".join(ended.report.sentences), soft_wrap=True)
         if ended.report.analysis is not None:
             _show_standings(console, ended.report.analysis)
         if ended.outcome is not None:
@@ -71,11 +71,6 @@ def show_end(console: Console, ended: Ended, out: Path) -> None:
                 console.print()
     if ended.unfinished:
         console.print(f"{ended.unfinished}; run the same command again to go on")
-
-
-def _show_sentences(console: Console, report: Written) -> None:
-    for sentence in report.sentences:
-        console.print(sentence, soft_wrap=True)
 
 
 def _show_standings(console: Console, analysis: Analysis) -> None:
