@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from study.actions import report as actions
+from reports.build import Written
 from study.actions.preview import Preview
 from study.cli.studies import show_cost, show_preview, show_search
 from study.plan.cost import Estimate
@@ -48,10 +48,7 @@ class Plan(_Printed):
     """
 
     def __init__(self, preview: Preview, notes: Sequence[str], cost: Estimate | None) -> None:
-        self.arms = pd.DataFrame(
-            [(arm.name, arm.role, arm.parts, arm.cells, arm.done) for arm in preview.arms],
-            columns=["arm", "role", "parts", "cells", "done"],
-        )
+        self.arms = preview.arms
         self.cells, self.missing = int(self.arms["cells"].sum()), preview.missing
         self.blocks, self.smallest_p = tuple(preview.blocks), preview.smallest_p
         self.seconds = cost.seconds if cost is not None else None
@@ -94,7 +91,7 @@ class Report:
         Difference, interval, p, word and worst block of each comparison with the reference; empty where there is none.
     """
 
-    def __init__(self, written: actions.Report) -> None:
+    def __init__(self, written: Written) -> None:
         self.path: Path = written.page.resolve()
         self.sentences = written.sentences
         heads = {"name": "arm", "word": "verdict", "worst": "worst block"}

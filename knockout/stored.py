@@ -17,8 +17,6 @@ from study.actions import report as reports
 from study.actions.bundle import check as bundles
 from study.actions.screen import Screen
 from study.cli.options import TRACKING
-from study.store.ledger import Ledger
-from study.store.plan_file import read_plan
 from study.store.table import tidy
 
 Paths = str | os.PathLike[str]
@@ -51,11 +49,8 @@ def results(out: Paths) -> pd.DataFrame:
     if reports.sealed(folder):
         message = "the test of this search is sealed until .confirm(); .trials has its scores on validation."
         raise KnockoutError(message, where=str(folder))
-    rows = read_plan(folder).rows
-    table = tidy(rows, Ledger(folder).read_all(row.cell for row in rows))
-    if table.empty:
-        raise KnockoutError("no cell has ended yet.", where=str(folder))
-    return table
+    plan, records = reports.ended_cells(folder)
+    return tidy(plan.rows, records)
 
 
 def report(

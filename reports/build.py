@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,11 +45,15 @@ File = TypeVar("File", Export, Picture)
 
 @dataclass(frozen=True)
 class Written:
-    """A report that was written: its page, the sentences it opens with, and its first table."""
+    """A report that was written: its page, the sentences it opens with, its first table, and what was found.
+
+    The page of a search whose test is sealed has neither table nor findings.
+    """
 
     page: Path
-    sentences: list[str]
-    verdicts: dict[str, Any]
+    sentences: Sequence[str]
+    verdicts: Mapping[str, Any] = field(default_factory=dict)
+    analysis: Analysis | None = None
 
 
 def build(table: Table, out: Path, options: ReportOptions = DEFAULTS, *, provenance: Provenance = UNKNOWN) -> Path:

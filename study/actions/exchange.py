@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from search_spaces.arm import Arm
 from study.plan.plan import Plan, make_plan
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
-from study.spec.folder import OutFolder
 from study.store.ledger import Ledger
 from study.study_file.study import Study
 from study.study_file.yaml_file import YamlFile, read_yaml
@@ -36,9 +36,7 @@ class Listed:
     # names of list and data set
     name: str
     dataset: str
-    # how many of the asked pairs have a weight, and how many are asked
-    listed: int
-    asked: int
+    share: float  # of the asked pairs: those that have a weight
     notes: tuple[str, ...]  # what was decided in reading the list
 
 
@@ -80,41 +78,37 @@ def scoring_study(files: Sequence[str], on: Sequence[str], keys: dict[str, Any])
 
 def coverage(plan: Plan) -> list[Listed]:
     """Return what each list says of each data set, in the first repeat; lists of bare scores are left out."""
-    cells = [cell for cell in plan.cells if cell.repeat == plan.study.first_repeat and _is_list(cell.arm)]
-    return [listed for cell in cells if (listed := _listed(cell)) is not None]
+    lists = []
+    for cell in plan.cells:
+        if cell.repeat != plan.study.first_repeat or not _is_list(cell.arm):
+            continue
+        dataset = load_dataset(cell.dataset, cell.root)
+        split = make_split(dataset, cell.split, cell.repeat)
+        learner = cell.arm.choices["scorer"].build()
+        view = view_of(cell.arm, dataset, split, Streams(dataset.digest, cell.repeat))
+        if not learner.is_bare(view):
+            edges = learner.read(view)
+            weighed = edges.lookup(asked_pairs(split)[0], dataset.n_genes)[1]
+            lists.append(Listed(cell.arm.name, dataset.name, float(weighed.mean()), edges.notes))
+    return lists
 
 
 def earlier_openings(plan: Plan, out: Path) -> dict[str, int]:
     """Return how many other lists were scored before on the test of each data set, as far as ``out`` remembers."""
     cells = [cell for cell in plan.cells if _is_list(cell.arm)]
-    planned = {cell.digest for cell in cells}
     labels = {(cell.labels.data_digest, cell.split.level): cell.labels.dataset for cell in cells}
     ledger = Ledger(out)
-    earlier: dict[str, set[str]] = {}
-    names = [path.stem for path in OutFolder(out).ledger.glob("*.json")]
-    for record in ledger.read_all(name for name in names if name not in planned).values():
+    earlier: dict[str, set[str]] = defaultdict(set)
+    for record in ledger.read_all(ledger.cells() - {cell.digest for cell in cells}).values():
         identity = record.identity
         known = labels.get((str(identity.get("data")), str(identity.get("split", {}).get("level"))))
         if record.ok and known and identity["arm"]["scorer"]["level"] == "edges":
-            earlier.setdefault(known, set()).add(str(identity["arm"]))
+            earlier[known].add(str(identity["arm"]))
     return {dataset: len(arms) for dataset, arms in sorted(earlier.items())}
 
 
 def _is_list(arm: Arm) -> bool:
     return arm.choices["scorer"].level == "edges"
-
-
-def _listed(cell: Cell) -> Listed | None:
-    dataset = load_dataset(cell.dataset, cell.root)
-    split = make_split(dataset, cell.split, cell.repeat)
-    learner = cell.arm.choices["scorer"].build()
-    view = view_of(cell.arm, dataset, split, Streams(dataset.digest, cell.repeat))
-    if learner.is_bare(view):
-        return None
-    read = learner.read(view)
-    pairs = asked_pairs(split)[0]
-    listed = int(read.lookup(pairs, dataset.n_genes)[1].sum())
-    return Listed(cell.arm.name, dataset.name, listed, len(pairs), read.notes)
 
 
 def _refuse_copies(lists: Sequence[tuple[str, str]]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from components.core.dataset import Dataset
@@ -38,17 +39,14 @@ NO_FOLDER = Path(os.devnull)  # a plan without an output folder: nothing is done
 READING = "reading the data sets and setting their exams"
 AUDITING = "auditing what each exam gives away"
 UNKNOWN_CODE = "not known, so a change in it runs nothing again; name its files: code: [train.py, model]"
-TIMING = "timing a few batches of the arms (--quick leaves it out)"
 
 
 @dataclass(frozen=True)
 class AuditTable:
     """What the exams of data sets give away."""
 
-    # a name and an exam per data set
-    columns: list[str]
-    exams: list[str]
-    repeat: int  # number of the repeat whose exams they are
+    exam: str  # the number of the repeat, and the protocol where all share one
+    columns: list[str]  # a name per data set, with its protocol where they differ
     rows: list[list[str]]  # name of each quantity and its value per data set, as text
     notes: list[str]  # where validation asks otherwise than the test
 
@@ -62,18 +60,10 @@ def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice], repeat: i
     remarks = [(name, differences(exam)) for name, exam in zip(names, exams, strict=True)]
     notes = [f"{name}: validation asks otherwise than the test: {text}" for name, text in remarks if text]
     rows = [[name, *(str(column[name]) for column in columns)] for name in AUDIT]
-    return AuditTable(names, [split.level for split in splits], repeat, rows, notes)
-
-
-@dataclass(frozen=True)
-class ArmCells:
-    """How many cells of an arm there are, and how many have ended."""
-
-    name: str
-    role: str
-    parts: str
-    cells: int
-    done: int
+    if len({split.level for split in splits}) == 1:
+        return AuditTable(f"repeat {repeat}, {splits[0].level}", names, rows, notes)
+    names = [f"{name} ({split.level})" for name, split in zip(names, splits, strict=True)]
+    return AuditTable(f"repeat {repeat}", names, rows, notes)
 
 
 @dataclass(frozen=True)
@@ -83,18 +73,13 @@ class Preview:
     # its cells; the output folder whose finished cells count
     plan: Plan
     out: Path
-    arms: tuple[ArmCells, ...]  # cells by arm, the reference first
+    arms: pd.DataFrame  # ``arm, role, parts, cells, done``: numbers of cells by arm, the reference first
     audit: AuditTable  # what the exams give away
-
-    @property
-    def study(self) -> Study:
-        """The validated study."""
-        return self.plan.study
 
     @property
     def missing(self) -> int:
         """Number of cells that have not ended."""
-        return sum(arm.cells - arm.done for arm in self.arms)
+        return int((self.arms["cells"] - self.arms["done"]).sum())
 
     @property
     def blocks(self) -> list[str]:
@@ -104,13 +89,13 @@ class Preview:
     @property
     def comparisons(self) -> int:
         """Number of arms that are tested against the reference."""
-        return sum(arm.role in ("arm", "baseline") for arm in self.study.arms)
+        return sum(arm.role in ("arm", "baseline") for arm in self.plan.study.arms)
 
     @property
     def programs(self) -> list[str]:
         """Say of each arm that is a program which files count as its code: where they change, its cells run again."""
         lines = {}
-        for arm in self.study.arms:
+        for arm in self.plan.study.arms:
             settings: Any = arm.choices["scorer"].settings
             if not hasattr(settings, "sources") or settings.expression != "true":
                 continue
@@ -126,7 +111,7 @@ class Preview:
 
     def cost(self, screen: Screen) -> Estimate:
         """Return the seconds that the missing cells take; times a few batches where no finished cell tells them."""
-        with screen.busy(TIMING) as say:
+        with screen.busy("timing a few batches of the arms (--quick leaves it out)") as say:
             return estimate(self.plan, Ledger(self.out), say)
 
 
@@ -143,17 +128,15 @@ def preview(study: Study, out: Path, screen: Screen) -> Preview:
     with screen.busy(READING):
         plan = make_plan(study)
     records = Ledger(out).read_all(cell.digest for cell in plan.cells)
-    by_arm: dict[int, list[str]] = defaultdict(list)
-    for cell in plan.cells:
-        by_arm[id(cell.arm)].append(cell.digest)
+    cells = Counter(cell.arm.name for cell in plan.cells)
+    done = Counter(cell.arm.name for cell in plan.cells if cell.digest in records)
     arms = []
     for arm in study.arms:
-        cells = by_arm[id(arm)]
         acting = ", ".join(f"{f}={level}" for f, level in arm.levels().items() if level != "-" and f != "optimizer")
-        arms.append(ArmCells(arm.name, arm.role, acting, len(cells), sum(digest in records for digest in cells)))
+        arms.append((arm.name, arm.role, acting, cells[arm.name], done[arm.name]))
     with screen.busy(AUDITING):
         audited = audit_table(plan.datasets, study.splits, study.first_repeat)
-    return Preview(plan, out, tuple(arms), audited)
+    return Preview(plan, out, pd.DataFrame(arms, columns=["arm", "role", "parts", "cells", "done"]), audited)
 
 
 def preview_search(study: Study, out: Path, screen: Screen) -> Search:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from components.core.errors import KnockoutError
-from reports.build import build_search, write
+from reports.build import Written, build_search, write
 from reports.findings.analysis import analyse
-from reports.findings.results import Analysis
 from reports.folder import digest, refuse_folder
 from reports.options import DEFAULTS, Planned, Provenance, Registration, ReportOptions
 from reports.page.sections.search import search_summary
 from reports.page.sentences.planned import planned_lines
 from reports.search.reading import read_search, read_tuning
 from reports.stored.cells import Curves, Embeddings, Predictions
+from reports.stored.mlflow_reader import Experiment
 from reports.table.table import load
-from reports.words.metrics import canonical_metric
+from reports.words.metrics import ALPHA, canonical_metric
 from reports.words.names import plain
 from reports.words.numbers import joined
 from study.actions.screen import Screen
@@ -47,40 +47,15 @@ class Request:
     command: str = ""  # the command as it was typed
     as_pdf: bool = False  # whether figures are written as PDF, too
 
-    def with_defaults(self, metric: str | None, margin: float | None, alpha: float | None = None) -> Request:
+    def with_defaults(self, study: PlanRecord | Experiment) -> Request:
         """Return the request with a study's metric, margin and level where it names none."""
-        options = replace(self.options, metric=self.options.metric or metric, margin=self.options.margin or margin)
-        return replace(self, options=options, alpha=self.alpha or alpha)
-
-    @property
-    def complete_options(self) -> ReportOptions:
-        """The options with the level in place."""
-        return replace(self.options, alpha=self.alpha or self.options.alpha)
+        metric, margin = self.options.metric or study.metric, self.options.margin or study.margin
+        options = replace(self.options, metric=metric, margin=margin)
+        return replace(self, options=options, alpha=self.alpha or study.alpha)
 
 
-@dataclass(frozen=True)
-class Report:
-    """A report that was written."""
-
-    page: Path  # the page, ``report.html``
-    sentences: tuple[str, ...]  # what it opens with
-    # what was found, and its first table; None and empty for a search whose test is sealed
-    analysis: Analysis | None = None
-    verdicts: Mapping[str, Any] = field(default_factory=dict)
-
-
-def report(
-    source: Path,
-    out: Path | None,
-    request: Request,
-    screen: Screen,
-    planned: Planned | None = None,
-    search: SearchFolder | None = None,
-) -> Report:
-    """Write the report of a study's folder, or of any tidy table.
-
-    Of a table, ``planned`` says what was to be measured, and ``search`` is the one whose arms it confirms; the table
-    that lies in a study's folder has the study's plan.
+def report(source: Path, out: Path | None, request: Request, screen: Screen) -> Written:
+    """Write the report of a study's folder, or of any tidy table; the table in a study's folder has the study's plan.
 
     Raises
     ------
@@ -89,32 +64,54 @@ def report(
     ReportError
         If the table cannot be analysed, or the report cannot be written.
     """
-    folder, commands = OutFolder(source), (*read_commands(source), request.command)
+    folder = OutFolder(source)
     if sealed(source):
         _refuse_sealed(request, folder)
+        commands = (*read_commands(source), request.command)
         return report_search(folder.search, out or folder.search.report, commands, screen, as_pdf=request.as_pdf)
     if not source.is_dir():
-        page_out = out or Path(f"report-{source.stem}")
-        refuse_folder(page_out, table=digest(source))
-        planned = planned or _plan_of(source)
-        return _write(source, page_out, request, commands, screen, planned=planned, search=search)
-    plan = read_plan(source)
-    records = Ledger(source).read_all(row.cell for row in plan.rows)
-    if not records:
-        raise KnockoutError("no cell has ended yet; there is nothing to report.", where=str(source))
+        return report_table(source, out or Path(f"report-{source.stem}"), request, screen, _plan_of(source), None)
+    plan, records = ended_cells(source)
     page_out = out or folder.report
     with tempfile.TemporaryDirectory() as aside:
         table = _write_table(plan, records, source, Path(aside) if out else None)
         refuse_folder(page_out, table=digest(table))
-        asked = request.with_defaults(plan.metric, plan.margin, plan.alpha)
-        return _write(table, page_out, asked, commands, screen, study=source, plan=plan)
+        provenance = provenance_of((*read_commands(source), request.command))
+        return report_study(source, plan, table, page_out, request, provenance, screen)
 
 
-def report_run(out: Path, request: Request, screen: Screen) -> Report:
+def report_table(
+    table: Path, out: Path, request: Request, screen: Screen, planned: Planned | None, search: SearchFolder | None
+) -> Written:
+    """Write the report of a table; ``planned`` says what was to be measured, ``search`` whose arms it confirms."""
+    refuse_folder(out, table=digest(table))
+    with screen.busy(WRITING):
+        beside = {"search": read_search(search)} if search else {}
+        return _write(table, out, request, provenance_of((request.command,)), planned, beside)
+
+
+def report_study(
+    study: Path, plan: PlanRecord, table: Path, out: Path, request: Request, provenance: Provenance, screen: Screen
+) -> Written:
+    """Write the report of a study's table, with what the study stored beside it."""
+    with screen.busy(WRITING):
+        beside = _stored_beside(study, plan, table) | {"draw": request.draw}
+        return _write(table, out, request.with_defaults(plan), provenance, planned_of(study, plan), beside)
+
+
+def report_run(out: Path, command: str, screen: Screen) -> Written:
     """Write the report of what a run left in ``out``, and write down the command that ran it."""
-    plan, folder = read_plan(out), OutFolder(out)
-    asked = request.with_defaults(plan.metric, plan.margin, plan.alpha)
-    return _write(folder.table, folder.report, asked, add_command(out, request.command), screen, study=out, plan=plan)
+    folder, provenance = OutFolder(out), provenance_of(add_command(out, command))
+    return report_study(out, read_plan(out), folder.table, folder.report, Request(), provenance, screen)
+
+
+def ended_cells(source: Path) -> tuple[PlanRecord, dict[str, CellRecord]]:
+    """Return the plan of a study and the records of the cells that have ended; refuse a study without any."""
+    plan = read_plan(source)
+    records = Ledger(source).read_all(row.cell for row in plan.rows)
+    if not records:
+        raise KnockoutError("no cell has ended yet.", where=str(source))
+    return plan, records
 
 
 def sealed(source: Path) -> bool:
@@ -141,28 +138,15 @@ def _plan_of(table: Path) -> Planned | None:
 
 
 def _write(
-    table: Path,
-    out: Path,
-    request: Request,
-    commands: tuple[str, ...],
-    screen: Screen,
-    *,
-    study: Path | None = None,
-    plan: PlanRecord | None = None,
-    planned: Planned | None = None,
-    search: SearchFolder | None = None,
-) -> Report:
-    """Analyse a table and write its report, with what a study stored beside it."""
-    options, draw = request.complete_options, request.draw if study else ()
-    with screen.busy(WRITING), threadpool_limits(1):  # on arrays this small threads only wait, spinning
-        planned = planned_of(study, plan) if study and plan else planned
-        beside: dict[str, Any] = {"search": read_search(search)} if search else {}
-        beside |= _stored_beside(study, plan, table) if study and plan else {}
+    table: Path, out: Path, request: Request, provenance: Provenance, planned: Planned | None, beside: dict[str, Any]
+) -> Written:
+    """Analyse a table and write its report, with what lies beside it."""
+    options = replace(request.options, alpha=request.alpha or ALPHA)
+    with threadpool_limits(1):  # on arrays this small threads only wait, spinning
         analysis = analyse(replace(load(table, options), planned=planned), options)
-        written = write(analysis, out, provenance=provenance_of(commands), draw=draw, as_pdf=request.as_pdf, **beside)
+        written = write(analysis, out, provenance=provenance, as_pdf=request.as_pdf, **beside)
     searched = search_summary(beside["search"]) if beside.get("search") else ()
-    sentences = (*planned_lines(analysis), *written.sentences, *searched)
-    return Report(written.page, sentences, analysis, written.verdicts)
+    return replace(written, sentences=(*planned_lines(analysis), *written.sentences, *searched), analysis=analysis)
 
 
 def _refuse_sealed(request: Request, folder: OutFolder) -> None:
@@ -188,13 +172,13 @@ def _refuse_sealed(request: Request, folder: OutFolder) -> None:
 
 def report_search(
     folder: SearchFolder, page_out: Path, commands: tuple[str, ...], screen: Screen, *, as_pdf: bool = False
-) -> Report:
+) -> Written:
     """Write the page of a search alone, its test sealed."""
     with screen.busy(WRITING):
         page = build_search(folder, page_out, provenance=provenance_of(commands), as_pdf=as_pdf)
         search = read_search(folder)
     assert search is not None  # build_search has refused a folder without one
-    return Report(page, tuple(search_summary(search)))
+    return Written(page, tuple(search_summary(search)))
 
 
 def provenance_of(commands: tuple[str, ...]) -> Provenance:
@@ -222,14 +206,10 @@ def planned_of(out: Path, plan: PlanRecord) -> Planned:
         broken = f"{file} was edited after {record.date}: its digest does not fit what it says."
     elif plan.registered not in ("", record.digest):
         broken = f"{file} was replaced: when cells were first run, it had the digest {plan.registered[:12]}."
-    content = {**record.question, "arms": {plain(name): arm for name, arm in record.arms.items()}}
-    content["datasets"] = {plain(name): dataset for name, dataset in record.datasets.items()}
-    return Planned(
-        as_read(cells),
-        Registration(
-            record.date, record.digest, record.ended, broken, {**content, "reference": plain(record.reference)}
-        ),
-    )
+    content = {**record.question, "reference": plain(record.reference)}
+    for names in ("arms", "datasets"):
+        content[names] = {plain(name): known for name, known in content[names].items()}
+    return Planned(as_read(cells), Registration(record.date, record.digest, record.ended, broken, content))
 
 
 def as_read(cells: set[tuple[str, str, str, int]]) -> frozenset[tuple[str, str, str, int]]:

@@ -29,7 +29,7 @@ from study.store.tracking.tracker import Tracker, send_path
 from study.study_file.study import Study
 
 if TYPE_CHECKING:  # what draws and tests is loaded when cells have ended
-    from study.actions.report import Report
+    from reports.build import Written
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Outcome:
 class Ended:
     """What a call came to."""
 
-    report: Report | None = None  # the report that was written; None if there was nothing to report yet
+    report: Written | None = None  # the report that was written; None if there was nothing to report yet
     outcome: Outcome | None = None  # what became of the cells; None of a search
     # what is not done, for the user; empty if all is. Cells that are missing or failed are told by ``outcome``
     unfinished: str = ""
@@ -164,9 +164,9 @@ def _run_cells(plan: Plan, out: Path, screen: Screen, means: Means) -> Outcome:
 def _report(outcome: Outcome, out: Path, screen: Screen, command: str) -> Ended:
     if not outcome.done:
         return Ended(None, outcome, "stopped before any cell ended")
-    from study.actions.report import Request, report_run
+    from study.actions.report import report_run
 
-    return Ended(report_run(out, Request(command=command), screen), outcome)
+    return Ended(report_run(out, command, screen), outcome)
 
 
 def _run_search(study: Study, out: Path, screen: Screen, means: Means, command: str) -> Ended:

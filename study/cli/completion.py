@@ -1,9 +1,12 @@
-"""What a shell offers on TAB. It has to answer at once, so nothing here waits for a library of numbers."""
+"""What a shell offers on TAB, of which typer leaves out what does not begin as it was typed.
+
+It has to answer at once, so nothing here waits for a library of numbers.
+"""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from typer import Context
@@ -18,29 +21,24 @@ MAPPINGS = ("reference", "design", "search", "training")  # keys that have keys 
 
 
 def studies(incomplete: str) -> list[str]:
-    """Return ready-made studies and study files that begin so, and folders on the way to one."""
+    """Return ready-made studies, the study files that begin so, and folders on the way to one."""
     from search_spaces.studies import named_studies
 
-    return _fitting([*named_studies(), *_files(incomplete)], incomplete)
+    return [*named_studies(), *_files(incomplete)]
 
 
-def factors(incomplete: str) -> list[str]:
-    """Return the factors that begin so."""
+def factors() -> list[str]:
+    """Return the factors."""
     from components.core.registry import FACTORS
 
-    return _fitting(FACTORS, incomplete)
+    return [*FACTORS]
 
 
-def metrics(incomplete: str) -> list[str]:
-    """Return the metrics that begin so."""
+def metrics() -> list[str]:
+    """Return the metrics."""
     from reports.words.metrics import METRICS
 
-    return _fitting(METRICS, incomplete)
-
-
-def scales(incomplete: str) -> list[str]:
-    """Return the scales that begin so."""
-    return _fitting(("cpu", "paper"), incomplete)
+    return [*METRICS]
 
 
 def overrides(ctx: Context, incomplete: str) -> list[str]:
@@ -50,12 +48,12 @@ def overrides(ctx: Context, incomplete: str) -> list[str]:
     """
     words = [*(ctx.params.get("overrides") or ())]
     if words[-1:] == ["="]:
-        return _fitting(_values(words[-2] if len(words) > 1 else ""), incomplete)
-    key, equals, value = incomplete.partition("=")
+        return _values(words[-2] if len(words) > 1 else "")
+    key, equals, _ = incomplete.partition("=")
     if equals:
-        return [f"{key}={name}" for name in _fitting(_values(key), value)]
+        return [f"{key}={name}" for name in _values(key)]
     sign = incomplete[: len(incomplete) - len(incomplete.lstrip("+~"))]
-    names = [sign + name for name in _fitting(_keys(incomplete[len(sign) :]), incomplete[len(sign) :])]
+    names = [sign + name for name in _keys(incomplete)]
     return [name.rstrip("=") for name in names] if sign == "~" else names
 
 
@@ -70,12 +68,12 @@ def _keys(incomplete: str) -> Iterator[str]:
     yield from (f"{place}.{key}=" for key in FACTORS for place in ("reference", "design.factors", "search.vary"))
 
 
-def _values(key: str) -> Iterable[str]:
+def _values(key: str) -> list[str]:
     if key == "preset":
         from search_spaces.presets import PRESETS
 
-        return PRESETS
-    return metrics("") if key == "metric" else ()
+        return [*PRESETS]
+    return metrics() if key == "metric" else []
 
 
 def _files(incomplete: str) -> Iterator[str]:
@@ -84,7 +82,3 @@ def _files(incomplete: str) -> Iterator[str]:
             yield f"{name}/"
         elif name.endswith((".yaml", ".yml")):
             yield name
-
-
-def _fitting(names: Iterable[str], incomplete: str) -> list[str]:
-    return [name for name in names if name.startswith(incomplete)]

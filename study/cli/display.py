@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -95,25 +95,20 @@ class _Notice:
                 make_console().print(f"{printed} ...", soft_wrap=True)
 
 
-@contextmanager
-def busy(text: str) -> Iterator[Callable[[str], None]]:
-    """Say what is being done, should it take longer than two seconds; the value says more exactly what."""
-    notice = _Notice(text)
-    try:
-        yield notice.change
-    finally:
-        notice.call_off()
-
-
 class Terminal(Screen):
     """Shows what an action does as a person reads it: notices, progress, lines."""
 
     def __init__(self) -> None:
         self.console = make_console()
 
-    def busy(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
+    @contextmanager
+    def busy(self, text: str) -> Iterator[Callable[[str], None]]:
         """Say what is being done, should it take longer than two seconds; the value says more exactly what."""
-        return busy(text)
+        notice = _Notice(text)
+        try:
+            yield notice.change
+        finally:
+            notice.call_off()
 
     def progress(self) -> LiveProgress:
         """Return what follows a running study."""

@@ -11,7 +11,7 @@ import pandas as pd
 from components.core.errors import KnockoutError, command
 from components.core.metrics import METRICS
 from reports.words.numbers import count
-from study.actions.exchange import coverage, earlier_openings, export_exams, scoring_study
+from study.actions.exchange import coverage, earlier_openings, export_exams
 from study.actions.preview import READING, check_folder
 from study.actions.run import run_planned
 from study.actions.source import Source
@@ -22,28 +22,15 @@ from study.run.engine import Means
 from study.spec.folder import OutFolder
 from study.study_file.yaml_file import YamlFile
 
-EXPORTING = "writing the exams"
 
-
-def score(
-    edges: Sequence[str],
-    on: Sequence[str],
-    keys: dict[str, Any],
-    out: Path,
-    data: Path | None,
-    lanes: str | None,
-    means: Means,
-    *,
-    command: str,
-) -> int:
+def score(source: Source, out: Path, means: Means, *, command: str) -> int:
     """Score lists of edges on the exams of data sets, and report; return the exit code."""
-    screen = Terminal()
-    study = Source(scoring_study(edges, on, keys), data, lanes=lanes).load()
+    screen, study = Terminal(), source.load()
     check_folder(study, out, screen)
     with screen.busy(READING):
         plan = make_plan(study)
         lists, earlier = coverage(plan), earlier_openings(plan, out)
-    rows = [[e.name, e.dataset, f"{100 * e.listed / e.asked:.1f} %", "; ".join(e.notes)] for e in lists]
+    rows = [[e.name, e.dataset, f"{100 * e.share:.1f} %", "; ".join(e.notes)] for e in lists]
     if rows:
         show_table(screen.console, "asked pairs that a list weighs", ["list", "data set", "listed", "notes"], rows)
         screen.say("pairs that a list does not weigh are level, below those that it does")
@@ -76,7 +63,7 @@ def export(source: str, to: Path, data: Path | None, only: tuple[str, ...], keys
         raise KnockoutError(f"a study file says its {key} itself; leave --{key} out.", where=f"--{key}")
     values: dict[str, Any] = {"name": "exams", "datasets": [source], **chosen}
     study = Source(source if is_study else YamlFile(Path("export-split"), values, {}), data, only=only).load()
-    with screen.busy(EXPORTING):
+    with screen.busy("writing the exams"):
         folders = export_exams(study, to, arm)
     fold = "/fold-{fold}" if folders[0].name.startswith("fold-") else ""
     files = f"{to}/{{dataset}}/repeat-{{repeat}}{fold}/scores.csv"

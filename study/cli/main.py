@@ -83,7 +83,7 @@ def run(
     from study.cli import studies as commands
 
     source = commands.Source(study, data, scale, tuple(only or ()), lanes, tuple(overrides or ()))
-    means = commands.Means(tracking_uri, storage, cluster, retry_failed, share_cells, _seconds(timeout))
+    means = commands.Means(tracking_uri, storage, cluster, retry_failed, share_cells, timeout and 60 * timeout)
     raise typer.Exit(commands.run(source, out, means, command=typed()))
 
 
@@ -109,7 +109,7 @@ def confirm(
     from study.cli import studies as commands
 
     source, screen = commands.Source(study, data, scale, (), lanes, tuple(overrides or ())), commands.Terminal()
-    means = commands.Means(tracking_uri, None, cluster, retry_failed, timeout_s=_seconds(timeout))
+    means = commands.Means(tracking_uri, None, cluster, retry_failed, timeout_s=timeout and 60 * timeout)
     searched = source.load()
     asked = replace(source, only=tuple(only)).load() if only else searched
     ended = running.confirm(searched, asked, out, screen, means, top=top, again=again, path=path, command=typed())
@@ -178,13 +178,13 @@ def score(
 
     The first list is the reference of the report. Lists that are scored later on the same tests are told apart.
     """
+    from study.actions.exchange import scoring_study
     from study.cli import exchange
-    from study.run.engine import Means
 
     options = {"split": split, "repeats": repeats, "metric": metric, "weight": weight, "baselines": baseline}
     keys = {key: value for key, value in options.items() if value} | ({"signed": True} if signed else {})
-    code = exchange.score(edges, on, keys, out, data, lanes, Means(tracking_uri), command=typed())
-    raise typer.Exit(code)
+    source = exchange.Source(scoring_study(edges, on, keys), data, lanes=lanes)
+    raise typer.Exit(exchange.score(source, out, exchange.Means(tracking_uri), command=typed()))
 
 
 app.command()(stored.compare)
@@ -236,10 +236,6 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("stopped; run the same command again to go on\n")
         sys.exit(130)
-
-
-def _seconds(minutes: float | None) -> float | None:
-    return None if minutes is None else 60 * minutes
 
 
 def _end(message: str) -> NoReturn:

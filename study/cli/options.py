@@ -33,7 +33,7 @@ DataRoot = Annotated[Path | None, typer.Option("--data", help="folder that data 
 Out = Annotated[Path, typer.Option("--out", help="output folder; may hold earlier results, which are kept")]
 Scale = Annotated[
     str | None,
-    typer.Option(help="cpu or paper, where a study offers both; default: cpu", autocompletion=completion.scales),
+    typer.Option(help="cpu or paper, where a study offers both; default: cpu", autocompletion=lambda: ["cpu", "paper"]),
 ]
 Only = Annotated[
     list[str] | None, typer.Option(help="only data sets that fit this pattern, e.g. '*/mDC/*'; repeatable")

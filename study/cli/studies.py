@@ -72,11 +72,10 @@ def plan(source: Source, out: Path | None, *, quick: bool, share_cells: bool = F
 
 def show_preview(console: Console, preview: Preview) -> None:
     """Print the cells of a planned design, what its exams give away, and what it can prove."""
-    study = preview.study
-    cells, done = sum(arm.cells for arm in preview.arms), sum(arm.done for arm in preview.arms)
-    lines = [[arm.name, arm.role, arm.parts, arm.cells, arm.done, arm.cells - arm.done] for arm in preview.arms]
-    title = f"{study.name}: {count(cells, 'cell')}, {done} done"
-    show_table(console, title, ["arm", "role", "parts", "cells", "done", "missing"], lines)
+    study = preview.plan.study
+    arms = preview.arms.assign(missing=preview.arms["cells"] - preview.arms["done"])
+    title = f"{study.name}: {count(int(arms['cells'].sum()), 'cell')}, {arms['done'].sum()} done"
+    show_table(console, title, [*arms], arms.to_numpy().tolist())
     for alias, arm in study.aliases.items():
         console.print(f"'{alias}' is the same model as '{arm}': trained once, counted once.")
     for line in preview.programs:
@@ -97,7 +96,7 @@ def show_preview(console: Console, preview: Preview) -> None:
 
 def show_cost(console: Console, preview: Preview, cost: Estimate) -> None:
     """Print what the missing cells will take, and how that is known."""
-    lanes, beside = len(preview.study.lanes), sum(cost.slow.values()) + cost.unknown + cost.rescored
+    lanes, beside = len(preview.plan.study.lanes), sum(cost.slow.values()) + cost.unknown + cost.rescored
     priced = f"; {preview.missing - beside} of them" if beside else ""
     console.print(
         f"{count(preview.missing, 'cell')} to run{priced}: about {duration(cost.seconds / lanes)} on "
@@ -162,7 +161,7 @@ def _attainable(preview: Preview) -> str:
     blocks = count(len(preview.blocks), "independent block")
     if not preview.comparisons:
         return f"{blocks}; only controls are compared with the reference: described, not tested."
-    least, alpha = preview.smallest_p, preview.study.alpha or ALPHA
+    least, alpha = preview.smallest_p, preview.plan.study.alpha or ALPHA
     verdict = (
         f"so this design can reach {level(alpha)}."
         if len(preview.blocks) >= blocks_needed(alpha)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,16 @@ class _Place:
         return folder.root / self.name
 
 
+class _Places:
+    """Files below ``root`` whose names hold that of a cell, a trial, a stage or a driver: a function of it."""
+
+    def __init__(self, form: str, meaning: str) -> None:
+        self.form, self.__doc__ = form, meaning
+
+    def __get__(self, folder: OutFolder | SearchFolder, owner: type) -> Callable[[object], Path]:
+        return lambda name: folder.root / self.form.format(name)
+
+
 @dataclass(frozen=True)
 class SearchFolder:
     """The files of one search below ``root``: ``OUT/search``, or ``OUT/tune/<arm digest>``."""
@@ -23,11 +34,7 @@ class SearchFolder:
     root: Path
 
     trials = _Place("trials", "Folder with one record per finished trial.")
-
-    def trial(self, number: int) -> Path:
-        """Return the record of one finished trial."""
-        return self.trials / f"{number:06d}.json"
-
+    trial = _Places("trials/{:06d}.json", "The record of one finished trial, given by its number.")
     trial_table = _Place("trials.csv", "One row per finished trial, for people and reports.")
     summary = _Place("search.json", "What was searched and how, and what explains the scores.")
     clock = _Place("clock.json", "Seconds that the search has taken so far.")
@@ -63,25 +70,14 @@ class OutFolder:
         "given", "Folder with the data sets that came as objects, by digest, and the study file that reads them."
     )
     ledger = _Place("ledger", "Folder with one record per finished cell.")
-
-    def record(self, cell: str) -> Path:
-        """Return the record of a cell, given by its digest."""
-        return self.ledger / f"{cell}.json"
-
+    record = _Places("ledger/{}.json", "The record of a cell, given by its digest.")
     predictions_folder = _Place("predictions", "Folder with the predictions of every finished cell.")
     embeddings_folder = _Place("embeddings", "Folder with what models make of test pairs.")
-
-    def predictions(self, cell: str) -> Path:
-        """Return the predictions of a cell in test and validation: TF, target, label, score, part, fold."""
-        return self.predictions_folder / f"{cell}.parquet"
-
-    def embeddings(self, cell: str) -> Path:
-        """Return what a cell's model makes of test pairs, before its training and after it."""
-        return self.embeddings_folder / f"{cell}.npz"
-
-    def traceback(self, cell: str) -> Path:
-        """Return the full traceback of a cell that failed."""
-        return self.root / "tracebacks" / f"{cell}.txt"
+    predictions = _Places(
+        "predictions/{}.parquet", "Predictions of a cell in test and validation: TF, target, label, score, part, fold."
+    )
+    embeddings = _Places("embeddings/{}.npz", "What a cell's model makes of test pairs, before and after its training.")
+    traceback = _Places("tracebacks/{}.txt", "The full traceback of a cell that failed.")
 
     def output(self, cell: str, fold: int = 0) -> Path:
         """Return what the program of a cell printed, or in one of its folds (counted from 1)."""
@@ -94,23 +90,12 @@ class OutFolder:
         """Return the checkpoint of a cell, or of one of its folds (counted from 1)."""
         return self.checkpoints / (f"{cell}-fold_{fold}.pt" if fold else f"{cell}.pt")
 
-    def stage(self, digest: str) -> Path:
-        """Return a stage of training that several arms share."""
-        return self.root / "shared" / f"{digest}.pt"
-
+    stage = _Places("shared/{}.pt", "A stage of training that several arms share, given by its digest.")
     claims = _Place("claims", "Folder that says which driver trains which cell.")
-
-    def claim(self, cell: str) -> Path:
-        """Return the claim on a cell."""
-        return self.claims / f"{cell}.json"
-
+    claim = _Places("claims/{}.json", "The claim on a cell.")
     claims_lock = _Place("claims/.lock", "Lock of all claims.")
     drivers = _Place("claims/drivers", "Folder with one file per driver.")
-
-    def driver(self, name: str) -> Path:
-        """Return the file in which a driver says who it is."""
-        return self.drivers / f"{name}.json"
-
+    driver = _Places("claims/drivers/{}.json", "The file in which a driver says who it is, given by its name.")
     mlflow = _Place("mlflow.db", "MLflow's sqlite store, unless ``--tracking-uri`` names another.")
     mlflow_artifacts = _Place("mlartifacts", "Artifacts of MLflow's own store.")
     mlflow_lock = _Place(".mlflow.lock", "Lock of MLflow's runs.")

@@ -44,19 +44,18 @@ def parse_lanes(text: str, *, where: str = "lanes", auto: Sequence[str] | None =
     devices: list[str] = []
     for part in (p.strip() for p in text.split(",")):
         if part == "auto":
-            devices += _all_devices() if auto is None else auto
+            devices += auto if auto is not None else _gpus() or ["cpu"] * cores()
             continue
         match = PATTERN.match(part)
         if not match or (match[1] == "cpu" and match[3]):
             raise KnockoutError(f"{part!r} is no lane. Write auto, cpu:2, cuda:0 or cuda:1x3.", where=where)
-        kind, number, times = match[1], match[2], int(match[3] or 1)
-        count = int(number or cores()) if kind == "cpu" else times
-        if not 1 <= count <= 1024:
-            raise KnockoutError(f"{part!r} asks for {count} workers; 1 to 1024 are possible.", where=where)
-        if kind == "cpu":
-            devices += ["cpu"] * count
-        else:
-            devices += [_cuda(int(number or 0), where)] * count
+        device = "cpu" if match[1] == "cpu" else f"cuda:{int(match[2] or 0)}"
+        workers = int(match[2] or cores()) if device == "cpu" else int(match[3] or 1)
+        if not 1 <= workers <= 1024:
+            raise KnockoutError(f"{part!r} asks for {workers} workers; 1 to 1024 are possible.", where=where)
+        if device != "cpu" and device not in (gpus := _gpus()):
+            raise KnockoutError(f"{device} is asked for, but this machine has {len(gpus)} CUDA devices.", where=where)
+        devices += [device] * workers
     threads = max(1, cores() // len(devices))
     return tuple(Lane(device, threads) for device in devices)
 
@@ -77,20 +76,10 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _all_devices() -> list[str]:
+def _gpus() -> list[str]:
     import torch
 
-    gpus = torch.cuda.device_count()
-    return [f"cuda:{i}" for i in range(gpus)] if gpus else ["cpu"] * cores()
-
-
-def _cuda(index: int, where: str) -> str:
-    import torch
-
-    n_gpus = torch.cuda.device_count()
-    if index >= n_gpus:
-        raise KnockoutError(f"cuda:{index} is asked for, but this machine has {n_gpus} CUDA devices.", where=where)
-    return f"cuda:{index}"
+    return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
 
 
 @cache

@@ -1,8 +1,4 @@
-"""What lies in an output folder as JSON: one schema per kind of record, each with the version of its form.
-
-A record is read with :func:`read_record`, which tells a file that is not there (None) from one that is not sound
-(:class:`DamagedRecordError`): empty, cut, of wrong types, of another cell than its name, or of a later version.
-"""
+"""What lies in an output folder as JSON: one schema per kind of record, each with the version of its form."""
 
 from __future__ import annotations
 
@@ -228,7 +224,8 @@ def read_record(path: Path, kind: type[R], **name: Any) -> R | None:
     Raises
     ------
     DamagedRecordError
-        If the file is there and cannot be used, with the reason.
+        If the file is there and cannot be used: empty, cut, of wrong types, of another cell than its name, or of a
+        later version.
     """
     try:
         text = path.read_bytes()

@@ -87,8 +87,8 @@ class StudyFile(_Strict):
     lanes: str = "auto"
 
 
-def parse(cls: type[Any], raw: Any, at: str) -> Any:
-    """Validate one part of a study file against its keys.
+def parse(raw: dict[str, Any]) -> StudyFile:
+    """Validate a study file against its keys.
 
     Raises
     ------
@@ -96,26 +96,24 @@ def parse(cls: type[Any], raw: Any, at: str) -> Any:
         For the first thing that is wrong, with its key path.
     """
     try:
-        return cls.model_validate(raw)
+        return StudyFile.model_validate(raw)
     except ValidationError as error:
         # a misspelt key comes before the key that is missing because of it
         for problem in sorted(error.errors(), key=lambda problem: problem["type"] == "missing"):
             loc = [part for part in problem["loc"] if part not in ALTERNATIVES]
-            key_path = at + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in loc)
-            key_path = key_path.lstrip(".")
+            key_path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in loc).lstrip(".")
             if problem["type"] == "extra_forbidden":
-                known = _known_keys(cls, loc[:-1])
-                if cls is StudyFile and len(loc) == 1 and (section := section_of(str(loc[0]))):
+                if len(loc) == 1 and (section := section_of(str(loc[0]))):
                     cure = f"unknown key {loc[0]!r}: it stands below {section}. Write {section}: {{{loc[0]}: ...}}."
                     raise KnockoutError(cure, where=key_path) from None
-                raise UnknownNameError.of("key", loc[-1], known, where=key_path) from None
+                raise UnknownNameError.of("key", loc[-1], _known_keys(loc[:-1]), where=key_path) from None
             if problem["type"] == "missing":
                 raise KnockoutError(f"the key {loc[-1]!r} is missing.", where=key_path) from None
             if not {"str", "bool"} & set(problem["loc"]):
-                keys = _known_keys(cls, loc) if problem["type"].startswith("model") else ()
+                keys = _known_keys(loc) if problem["type"].startswith("model") else ()
                 last = loc[-1] if loc and isinstance(loc[-1], str) else ""
                 raise KnockoutError(complaint(problem, last, keys), where=key_path) from None
-        raise KnockoutError(complaint(error.errors()[0]), where=at) from None
+        raise KnockoutError(complaint(error.errors()[0])) from None
 
 
 def section_of(key: str) -> str:
@@ -129,10 +127,9 @@ def section_of(key: str) -> str:
     return next((section for section, keys in sections.items() if key in keys), "")
 
 
-def _known_keys(cls: type[BaseModel], loc: list[Any]) -> list[str]:
+def _known_keys(loc: list[Any]) -> list[str]:
     nested: dict[str, type[BaseModel]] = {"datasets": DatasetSpec, "design": DesignSpec, "search": SearchSpec}
-    named = "tune" in loc[1:]
-    return list((TuneSpec if named else nested[loc[0]] if loc else cls).model_fields)
+    return list((TuneSpec if "tune" in loc[1:] else nested[loc[0]] if loc else StudyFile).model_fields)
 
 
 def check_search(spec: Budgeted, metric: str, *, where: str) -> None:

@@ -65,7 +65,9 @@ def _apply(values: dict[str, Any], argument: str) -> Override:
         raise KnockoutError(f"no override; {_GRAMMAR}.", where=argument)
     sign, path = form["sign"], _parts(form["key"])
     value = None if form["value"] is None else parse_value(form["value"], path[-1], where=argument)
-    path = _whole_setting(_full(path, value, sign, values, argument))
+    path = _full(path, value, sign, values, argument)
+    if path[:2] == ["design", "factors"] and len(path) >= 5 and not path[3].isdecimal():
+        path = [*path[:2], ".".join(path[2:5]), *path[5:]]  # a setting that a design crosses, gnn.gat.heads, is one key
     holder: Any = values
     for i, part in enumerate(path[:-1]):
         holder = _step(holder, part, path[i + 1], argument, datasets=path[:i] == ["datasets"], create=sign != "~")
@@ -77,13 +79,13 @@ def _apply(values: dict[str, Any], argument: str) -> Override:
 def _full(path: list[str], value: Any, sign: str, values: dict[str, Any], argument: str) -> list[str]:
     """Return the path that a path stands for: one that begins with a factor's name is short for a longer one."""
     head, keys = path[0], list(StudyFile.model_fields)
-    if head in keys or head not in registry.FACTORS:
-        if head not in keys and head not in values and (section := section_of(head)):
+    if head in keys or (head in values and head not in registry.FACTORS):
+        return path
+    if head not in registry.FACTORS:
+        if section := section_of(head):
             cure = f"unknown key {head!r}: it stands below {section}. Write {section}.{head}=..."
             raise KnockoutError(cure, where=argument)
-        if head not in keys and head not in values:
-            raise UnknownNameError.of("key", head, dict.fromkeys([*keys, *registry.FACTORS]), where=argument)
-        return path
+        raise UnknownNameError.of("key", head, dict.fromkeys([*keys, *registry.FACTORS]), where=argument)
     varied = ["search", "vary"] if "search" in values else ["design", "factors"]
     if len(path) == 1 and isinstance(value, str) and "," in value:
         raise KnockoutError(f"write levels as a list: '{head}=[{value}]'.", where=argument)
@@ -91,12 +93,6 @@ def _full(path: list[str], value: Any, sign: str, values: dict[str, Any], argume
         among = values.get(varied[0], {}) if isinstance(values.get(varied[0]), dict) else {}
         return [*varied, *path] if head in (among.get(varied[1]) or {}) else ["reference", *path]
     return [*varied, *path] if len(path) == 1 and isinstance(value, list) else ["reference", *path]
-
-
-def _whole_setting(path: list[str]) -> list[str]:
-    """Return a path in which a setting that a design crosses, ``design.factors.gnn.gat.heads``, is one key."""
-    crosses = path[:2] == ["design", "factors"] and len(path) >= 5 and not path[3].isdecimal()
-    return [*path[:2], ".".join(path[2:5]), *path[5:]] if crosses else path
 
 
 def _step(holder: Any, part: str, following: str, argument: str, *, datasets: bool, create: bool) -> Any:

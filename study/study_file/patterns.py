@@ -27,22 +27,18 @@ def at_scale(values: dict[str, Any], scale: str | None) -> dict[str, Any]:
     """
     if scale is not None and scale not in SCALES:
         raise UnknownNameError.of("scale", scale, SCALES, where="--scale")
-    chosen, offered = _resolve(values, scale or SCALES[0])
-    if scale is not None and not offered:
+    chosen: dict[str, Any] = _resolve(values, scale or SCALES[0])
+    if scale is not None and chosen == values:  # a choice is never equal to what it is chosen from
         raise KnockoutError("this study has one scale; leave --scale away.", where="--scale")
     return chosen
 
 
-def _resolve(value: Any, scale: str) -> tuple[Any, bool]:
+def _resolve(value: Any, scale: str) -> Any:
     if isinstance(value, dict):
         if set(value) == set(SCALES):
-            return _resolve(value[scale], scale)[0], True
-        parts = {key: _resolve(part, scale) for key, part in value.items()}
-        return {key: part for key, (part, _) in parts.items()}, any(offered for _, offered in parts.values())
-    if isinstance(value, list):
-        items = [_resolve(item, scale) for item in value]
-        return [item for item, _ in items], any(offered for _, offered in items)
-    return value, False
+            return _resolve(value[scale], scale)
+        return {key: _resolve(part, scale) for key, part in value.items()}
+    return [_resolve(item, scale) for item in value] if isinstance(value, list) else value
 
 
 def entry(raw: StudyFile, item: str | DatasetSpec, position: int) -> tuple[DatasetSpec, Choice]:
@@ -55,22 +51,14 @@ def entry(raw: StudyFile, item: str | DatasetSpec, position: int) -> tuple[Datas
     """
     at = f"datasets[{position}]"
     spec = _dataset(item, at)
-    if spec.train_on is not None:
-        return spec, _transfer_exam(raw, spec, at)
-    if spec.split is None:
+    if spec.train_on is None and spec.split is None:
         return spec, parse_choice("split", raw.split, where="split")
-    return spec, parse_choice("split", spec.split, where=f"{at}.split")
-
-
-def _transfer_exam(raw: StudyFile, spec: DatasetSpec, at: str) -> Choice:
-    """Return the exam of an entry that trains on other data sets: the study's is about one data set."""
+    # the study's exam is about one data set
     choice = parse_choice("split", "transfer" if spec.split is None else spec.split, where=f"{at}.split")
-    if choice.level != "transfer":
-        raise KnockoutError(
-            f"{choice.level!r} cuts one data set; an entry with train_on is examined by 'transfer'.",
-            where=f"{at}.split",
-        )
-    return choice
+    if spec.train_on is not None and choice.level != "transfer":
+        message = f"{choice.level!r} cuts one data set; an entry with train_on is examined by 'transfer'."
+        raise KnockoutError(message, where=f"{at}.split")
+    return spec, choice
 
 
 def _dataset(item: str | DatasetSpec, at: str) -> DatasetSpec:
@@ -109,8 +97,7 @@ def choose(
     """
     expanded: list[tuple[DatasetSpec, Choice]] = []
     for position, (spec, exam) in enumerate(entries):
-        paths = _expand(spec, root, f"datasets[{position}]", may_miss)
-        expanded += [(spec if path is None else spec.model_copy(update={"path": path}), exam) for path in paths]
+        expanded += [(one, exam) for one in _expand(spec, root, f"datasets[{position}]", may_miss)]
     if not expanded:
         patterns = ", ".join(str(spec.path) for spec, _ in entries)
         raise KnockoutError(f"there is no data set under {str(root)!r} that fits {patterns}.", where="--data")
@@ -121,10 +108,10 @@ def choose(
     return selected
 
 
-def _expand(spec: DatasetSpec, root: Path, at: str, may_miss: bool) -> list[str | None]:
-    """Return the paths of an entry: its own, or those of every data set that its pattern fits."""
+def _expand(spec: DatasetSpec, root: Path, at: str, may_miss: bool) -> list[DatasetSpec]:
+    """Return the data sets of an entry: itself, or every one that its pattern fits."""
     if spec.path is None or not set("*?[") & set(spec.path) or (root / spec.path).exists():
-        return [None]
+        return [spec]
     if spec.name:
         raise KnockoutError("a pattern stands for several data sets; they cannot share a 'name'.", where=f"{at}.name")
     base = root.resolve()
@@ -135,7 +122,7 @@ def _expand(spec: DatasetSpec, root: Path, at: str, may_miss: bool) -> list[str 
             f"no data set under {str(root)!r} fits {spec.path!r}. There are: {', '.join(sets) or 'none'}.",
             where=f"{at}.path",
         )
-    return list(fitting)
+    return [spec.model_copy(update={"path": path}) for path in fitting]
 
 
 def _fits(spec: DatasetSpec, pattern: str) -> bool:

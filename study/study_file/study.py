@@ -80,10 +80,9 @@ class Study:
 
     def code_files(self) -> dict[str, str]:
         """Return a digest of each file of code that the arms run, their programs' included, by name."""
-        files: dict[str, str] = {}
+        levels = {("split", split.level) for split in self.splits}.union(*(arm.acting() for arm in self.arms))
+        files = source_digests(tuple(levels))
         for arm in self.arms:
-            for level in {split.level for split in self.splits}:
-                files |= source_digests((*arm.acting(), ("split", level)))
             settings: Any = arm.choices["scorer"].settings
             if hasattr(settings, "sources"):
                 files |= {name: content_digest(path) for name, path in settings.sources().items()}
@@ -135,7 +134,7 @@ def load_study(
     done: tuple[Override, ...] = ()
     try:
         values, done = override(at_scale(file.values, scale), overrides)
-        raw = parse(StudyFile, values, "")
+        raw = parse(values)
         load_plugins(raw.plugins, file.path.parent)
         entries = [entry(raw, item, i) for i, item in enumerate(raw.datasets)]
         root = data or file.path.parent

@@ -15,7 +15,7 @@ from components.core.errors import KnockoutError
 from study.actions.preview import READING
 from study.actions.report import WRITING
 from study.cli import display
-from study.cli.display import CLOSING, LOADING, LiveProgress, busy, make_console
+from study.cli.display import CLOSING, LOADING, LiveProgress, Terminal, make_console
 from study.cli.stored.experiments import FETCHING
 
 
@@ -92,8 +92,8 @@ def test_what_is_quick_prints_nothing(monkeypatch: pytest.MonkeyPatch):
     console = SimpleNamespace(print=lambda text, **_: printed.put(text))
     monkeypatch.setattr(display, "make_console", lambda: console)
     monkeypatch.setattr(display, "SILENT_S", 60.0)
-    with busy("quick"):
+    with Terminal().busy("quick"):
         pass
     monkeypatch.setattr(display, "SILENT_S", 0.001)
-    with busy("slow"):
+    with Terminal().busy("slow"):
         assert printed.get(timeout=60) == "slow ...", "what was quick has printed nothing before it"

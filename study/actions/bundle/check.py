@@ -27,6 +27,7 @@ from study.store.registration import read_registration
 from study.study_file.yaml_file import parse_yaml
 
 CHECKING = "making the report of the bundle again from its table"
+Step = Callable[[Path, Manifest], Iterator["Finding"]]  # of the unpacked folder
 _KEYS = ["arm_digest", "data_digest", "code_digest", "repeat"]  # of a cell, in the table and in the plan
 _VERSION = re.compile(r"\D[^\d]* [\w.+!-]{1,80}")  # a library and its version
 _QUESTION = ("metric", "margin", "alpha", "looks")
@@ -73,21 +74,16 @@ def check(path: Path, screen: Screen) -> Checked:
     with screen.busy(CHECKING), tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / FOLDER
         write_files(inputs, folder)
-        for name, step in STEPS.items():
-            findings += _guarded(name, partial(step, folder, manifest), folder)
-        findings += _guarded("report", partial(_report, folder, manifest, files), folder)
+        steps: dict[str, Step] = {**STEPS, "report": partial(_report, files=files)}
+        for name, step in steps.items():
+            try:
+                findings += list(step(folder, manifest))
+            except (KnockoutError, ReportError) as error:
+                findings.append(Finding(name, False, str(error).replace(f"{folder}/", "")))
+            except Exception as error:  # nobody vouches for what lies in there: what breaks on it does not agree
+                why = f"{type(error).__name__}: {''.join(str(error).splitlines()[:1])}"
+                findings.append(Finding(name, False, f"cannot be made of what lies here: {why}"))
     return Checked(manifest.study, hashlib.sha256(path.read_bytes()).hexdigest(), tuple(findings))
-
-
-def _guarded(name: str, step: Callable[[], Iterator[Finding]], folder: Path) -> list[Finding]:
-    """Return what a step finds; what it cannot read does not agree."""
-    try:
-        return list(step())
-    except (KnockoutError, ReportError) as error:
-        return [Finding(name, False, str(error).replace(f"{folder}/", ""))]
-    except Exception as error:  # nobody vouches for what lies in there: whatever breaks on it, it does not agree
-        first = (str(error).splitlines() or [""])[0]
-        return [Finding(name, False, f"cannot be made of what lies here: {type(error).__name__}: {first}")]
 
 
 def _members(files: dict[str, bytes], manifest: Manifest) -> Iterator[Finding]:
@@ -134,15 +130,13 @@ def _table(folder: Path, manifest: Manifest) -> Iterator[Finding]:
         raise KnockoutError(f"not readable: {error}", where=TABLE) from None
     planned = {row.cell: tuple(str(getattr(row, key)) for key in _KEYS) for row in read_plan(folder).rows}
     wrong = [cell for cell, *keys in table.itertuples(index=False, name=None) if planned.get(cell) != tuple(keys)]
-    if wrong or table["cell"].duplicated().any() or len(table) != manifest.ended:
-        message = (
-            f"{count(len(wrong), 'cell')} of the table are not as planned, e.g. {wrong[0]}"
-            if wrong
-            else (f"{count(len(table), 'cell')} in the table, {manifest.ended} in the manifest")
-        )
-        yield Finding("table", False, message)
-        return
-    yield Finding("table", True, f"{len(table)} of {count(len(planned), 'planned cell')} have ended, each as planned")
+    if wrong:
+        yield Finding("table", False, f"{count(len(wrong), 'cell')} of the table are not as planned, e.g. {wrong[0]}")
+    elif table["cell"].duplicated().any() or len(table) != manifest.ended:
+        yield Finding("table", False, f"{count(len(table), 'cell')} in the table, {manifest.ended} in the manifest")
+    else:
+        detail = f"{len(table)} of {count(len(planned), 'planned cell')} have ended, each as planned"
+        yield Finding("table", True, detail)
 
 
 def _study(folder: Path, manifest: Manifest) -> Iterator[Finding]:
@@ -154,8 +148,7 @@ def _study(folder: Path, manifest: Manifest) -> Iterator[Finding]:
     unlike = [] if values.get("name") == manifest.study else ["name"]
     if OutFolder(folder).plan.exists():
         plan = read_plan(folder)
-        planned = {"metric": plan.metric, "margin": plan.margin, "alpha": plan.alpha, "looks": plan.looks}
-        unlike += [key for key in _QUESTION if (values.get(key) or None) != (planned[key] or None)]
+        unlike += [key for key in _QUESTION if (values.get(key) or None) != (getattr(plan, key) or None)]
     message = f"{', '.join(unlike)} not as in the plan" if unlike else "asks what the plan asks"
     yield Finding("study", not unlike, message)
 

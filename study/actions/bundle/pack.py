@@ -10,35 +10,22 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 
 from components.core.errors import KnockoutError, redact
 from components.tables.csvfile import for_spreadsheets
-from reports.build import build_search, write
-from reports.findings.analysis import analyse
+from reports.build import build_search
 from reports.folder import LIST, LOCK
-from reports.options import DEFAULTS, Provenance
-from reports.search.reading import read_search, read_tuning
-from reports.table.table import load
+from reports.options import Provenance
 from study.actions.bundle.archive import write_archive, write_files
-from study.actions.report import Request, planned_of, sealed
+from study.actions.report import Request, ended_cells, report_study, sealed
 from study.actions.screen import Screen
 from study.spec.files import write_first
 from study.spec.folder import OutFolder
 from study.spec.machine import versions
-from study.spec.records import (
-    CellRecord,
-    CellRow,
-    OwnersRecord,
-    PlanKind,
-    PlanRecord,
-    Record,
-    SearchRecord,
-    read_record,
-)
-from study.store.ledger import Ledger
+from study.spec.records import CellRecord, CellRow, OwnersRecord, PlanRecord, Record, SearchRecord, read_record
 from study.store.plan_file import read_commands, read_plan
 from study.store.table import tidy
 from study.study_file.yaml_file import study_text
@@ -46,7 +33,6 @@ from study.study_file.yaml_file import study_text
 FOLDER = "bundle"  # as a page names the folder of its table
 TABLE = "cells.csv"
 PARTS = ("report.html", "report.md", "tables")
-PACKING = "writing the report of the bundle from its table"
 MANIFEST, STUDY, ENVIRONMENT = "manifest.json", "study.yaml", "environment.txt"
 
 
@@ -96,13 +82,24 @@ def bundle(out: Path, to: Path, screen: Screen) -> Packed:
     """
     if to.suffix.lower() != ".zip":
         raise KnockoutError(f"a bundle is a zip archive; name it {to.with_suffix('.zip').name}.", where=str(to))
-    plan, records = (None, {}) if sealed(out) else _ended(out)
-    files = _common(out, plan) | ({} if plan is None else _design(out, plan, records))
-    with screen.busy(PACKING), tempfile.TemporaryDirectory() as temporary:
+    plan, records = (None, {}) if sealed(out) else ended_cells(out)
+    rows, search = plan.rows if plan else [], read_record(OutFolder(out).search.summary, SearchRecord)
+    study = rows[0].study if rows else search.study if search else ""
+    files = _inputs(out, study, plan, records, search)
+    with screen.busy("writing the report of the bundle from its table"), tempfile.TemporaryDirectory() as temporary:
         stage = Path(temporary) / FOLDER
         write_files(files, stage)
         files |= derive(stage, versions()["git_commit"])
-        files[MANIFEST] = _manifest(plan, records, files).encode()
+        manifest = Manifest(
+            study=study,
+            cells=len(rows),
+            ended=len(records),
+            datasets=datasets_of(rows),
+            versions=versions(),
+            libraries=Provenance((), versions()["git_commit"]).versions,
+            members=digests(files),
+        )
+        files[MANIFEST] = (json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True) + "\n").encode()
         archive = Path(temporary) / "bundle.zip"
         write_archive(files, archive)
         content = archive.read_bytes()
@@ -111,64 +108,31 @@ def bundle(out: Path, to: Path, screen: Screen) -> Packed:
     return Packed(to, hashlib.sha256(content).hexdigest(), tuple(sorted(files)))
 
 
-def _ended(out: Path) -> tuple[PlanRecord, dict[str, CellRecord]]:
-    """Return the plan of a study whose test is open, and the records of the cells that have ended."""
-    plan = read_plan(out)
-    records = Ledger(out).read_all(row.cell for row in plan.rows)
-    if not records:
-        raise KnockoutError("no cell has ended yet; there is nothing to bundle.", where=str(out))
-    return plan, records
-
-
-def _design(out: Path, plan: PlanRecord, records: dict[str, CellRecord]) -> dict[str, bytes]:
-    """Return the plan, the tidy table, and what was registered and tuned."""
-    folder, table = OutFolder(out), tidy(plan.rows, records)
-    table["reason"] = table["reason"].map(redact)
-    text = for_spreadsheets(table).to_csv(index=False, lineterminator="\n")
-    files = {folder.plan.name: plan.text().encode(), TABLE: text.encode()}
-    optional = (folder.registration, folder.tuning_table)
-    return files | {_name(path, out): path.read_bytes() for path in optional if path.is_file()}
-
-
-def _common(out: Path, plan: PlanRecord | None) -> dict[str, bytes]:
-    """Return what every bundle has: the study, its commands, its environment, its search."""
-    folder, search = OutFolder(out), OutFolder(out).search
-    searched = (search.trial_table, search.confirmed, search.path, search.openings)
-    files = {_name(path, out): path.read_bytes() for path in searched if path.is_file()}
-    record = read_record(search.summary, SearchRecord)
-    if record is not None:  # its storage may have a password
-        redacted = record.model_copy(update={"storage": redact(record.storage, record.storage)})
-        files[_name(search.summary, out)] = redacted.text().encode()
-    name = plan.rows[0].study if plan else record.study if record else ""
+def _inputs(
+    out: Path, study: str, plan: PlanRecord | None, records: dict[str, CellRecord], search: SearchRecord | None
+) -> dict[str, bytes]:
+    """Return what the report is made of, and what else a reviewer reads: study, commands, environment."""
+    folder, of_search = OutFolder(out), OutFolder(out).search
+    optional = [of_search.trial_table, of_search.confirmed, of_search.path, of_search.openings]
+    files: dict[str, str] = {}
+    if plan is not None:
+        optional += [folder.registration, folder.tuning_table]
+        table = tidy(plan.rows, records)
+        table["reason"] = table["reason"].map(redact)
+        files[folder.plan.name] = plan.text()
+        files[TABLE] = for_spreadsheets(table).to_csv(index=False, lineterminator="\n")
+    if search is not None:  # its storage may have a password
+        redacted = search.model_copy(update={"storage": redact(search.storage, search.storage)})
+        files[of_search.summary.relative_to(out).as_posix()] = redacted.text()
     owners = read_record(folder.owners, OwnersRecord)
-    if owners and name in owners.studies:
-        files[STUDY] = study_text(name, owners.studies[name]).encode()
-    files[folder.commands.name] = "".join(f"{line}\n" for line in read_commands(out)).encode()
-    return files | {ENVIRONMENT: _environment().encode()}
-
-
-def _manifest(plan: PlanRecord | None, records: dict[str, CellRecord], files: dict[str, bytes]) -> str:
-    rows = plan.rows if plan else []
-    manifest = Manifest(
-        study=rows[0].study if rows else SearchRecord.model_validate_json(files["search/search.json"]).study,
-        cells=len(rows),
-        ended=len(records),
-        datasets=datasets_of(rows),
-        versions=versions(),
-        libraries=Provenance((), versions()["git_commit"]).versions,
-        members=digests(files),
-    )
-    return json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
-
-
-def _name(path: Path, out: Path) -> str:
-    return path.relative_to(out).as_posix()
-
-
-def _environment() -> str:
-    """Return the installed packages and their versions: no addresses, which may hold a token."""
-    names = {f"{package.metadata['Name']}=={package.version}" for package in distributions()}
-    return "".join(f"{name}\n" for name in sorted(names, key=str.casefold))
+    if owners and study in owners.studies:
+        files[STUDY] = study_text(study, owners.studies[study])
+    files[folder.commands.name] = "".join(f"{line}\n" for line in read_commands(out))
+    # no addresses of packages, which may hold a token
+    packages = {f"{package.metadata['Name']}=={package.version}" for package in distributions()}
+    files[ENVIRONMENT] = "".join(f"{package}\n" for package in sorted(packages, key=str.casefold))
+    stored = {path.relative_to(out).as_posix(): path.read_bytes() for path in optional if path.is_file()}
+    return stored | {name: text.encode() for name, text in files.items()}
 
 
 def derive(folder: Path, git_commit: str) -> dict[str, bytes]:
@@ -179,19 +143,10 @@ def derive(folder: Path, git_commit: str) -> dict[str, bytes]:
     out, page_out = OutFolder(folder), folder.parent / "derived"
     shutil.rmtree(page_out, ignore_errors=True)
     provenance = Provenance(read_commands(folder), git_commit)
-    if not out.plan.exists():
+    if out.plan.exists():
+        report_study(folder, read_plan(folder), folder / TABLE, page_out, Request(), provenance, Screen())
+    else:
         build_search(out.search, page_out, provenance=provenance)
-        return _files(page_out)
-    plan = read_plan(folder)
-    options = Request(DEFAULTS).with_defaults(plan.metric, plan.margin, plan.alpha).complete_options
-    analysis = analyse(replace(load(folder / TABLE, options), planned=planned_of(folder, plan)), options)
-    search = read_search(out.search) if plan.kind is PlanKind.SEARCH else None
-    tuning = read_tuning(out.tuning_table) if plan.kind is PlanKind.TUNED else None
-    write(analysis, page_out, provenance=provenance, search=search, tuning=tuning)
-    return _files(page_out)
-
-
-def _files(page_out: Path) -> dict[str, bytes]:
     paths = [path for path in sorted(page_out.rglob("*")) if path.is_file() and path.name not in (LIST, LOCK)]
     names = {path.relative_to(page_out).as_posix(): path for path in paths}
     return {f"report/{name}": path.read_bytes() for name, path in names.items() if name.split("/")[0] in PARTS}

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from components.core.errors import KnockoutError, command
+from components.core.errors import KnockoutError, command, first_of
 from components.core.settings import parse_settings
 from components.data import beeline, readers
 from components.data.prepare.prepare import LabFiles, Prepared, PrepareSettings
@@ -20,7 +19,7 @@ from components.tables.network import read_network
 from reports.words.numbers import count
 from search_spaces.arm import parse_choice
 from study.actions.preview import AUDITING, AuditTable, audit_table
-from study.cli.display import busy, make_console, show_table
+from study.cli.display import Terminal, make_console, show_table
 
 EXAMPLES = 3
 BESIDE = 4  # data sets in one table of the leak audit
@@ -28,27 +27,23 @@ BESIDE = 4  # data sets in one table of the leak audit
 
 def check(folder: Path, split: str, network_file: Path | None) -> None:
     """Print what data sets hold, and what their exam gives away."""
-    console = make_console()
+    screen = Terminal()
     choice = parse_choice("split", split, where="--split")
     if not folder.is_dir() or (folder / "BL--ExpressionData.csv").exists():
         paths = [folder]
     else:
         paths = readers.find(folder) or [folder]
-    with busy("reading the data sets"):
+    with screen.busy("reading the data sets"):
         datasets = [readers.read(path, network_file=network_file) for path in paths]
     if network_file is not None:
         for note in read_network(network_file, {gene.upper() for gene in datasets[0].genes}).notes:
-            console.print(f"- {note}", soft_wrap=True)
+            screen.say(f"- {note}")
     summaries = [readers.summary(dataset) for dataset in datasets]
-    show_table(
-        console,
-        "data sets",
-        ["data set", *summaries[0]],
-        [[d.name, *map(_plain, s.values())] for d, s in zip(datasets, summaries, strict=True)],
-    )
-    with busy(AUDITING):
+    rows = [[d.name, *map(_plain, s.values())] for d, s in zip(datasets, summaries, strict=True)]
+    show_table(screen.console, "data sets", ["data set", *summaries[0]], rows)
+    with screen.busy(AUDITING):
         audited = audit_table(datasets, (choice,) * len(datasets))
-    show_audit(console, audited)
+    show_audit(screen.console, audited)
 
 
 def _plain(value: object) -> str:
@@ -57,14 +52,10 @@ def _plain(value: object) -> str:
 
 def show_audit(console: Console, audited: AuditTable) -> None:
     """Print the leak audit of each data set's exam, as many data sets beside each other as can be read."""
-    heads, exam = audited.columns, audited.exams[0]
-    if set(audited.exams) != {exam}:
-        heads, exam = [f"{name} ({exam})" for name, exam in zip(heads, audited.exams, strict=True)], ""
-    title = ", ".join(filter(None, [f"repeat {audited.repeat}", exam]))
-    for first in range(0, len(heads), BESIDE):
+    for first in range(0, len(audited.columns), BESIDE):
         columns = slice(first, first + BESIDE)
         rows = [[name, *values[columns]] for name, *values in audited.rows]
-        show_table(console, f"leak audit ({title})", ["", *heads[columns]], rows)
+        show_table(console, f"leak audit ({audited.exam})", ["", *audited.columns[columns]], rows)
     for note in audited.notes:
         console.print(note, markup=False, soft_wrap=True)
 
@@ -107,21 +98,20 @@ def _download(files: Sequence[beeline.RemoteFile], to: Path, source: str, consol
             console.print(f"{folder}: {line}", soft_wrap=True)
 
 
-def prepare(
-    files: LabFiles, to: Path, raw: dict[str, Any], *, name: str = "", cell: str = "", overwrite: bool = False
-) -> Path:
+def prepare(files: LabFiles, to: Path, raw: dict[str, Any], *, name: str, cell: str, overwrite: bool) -> None:
     """Make a data set of a lab's files and show the account of it."""
     settings = parse_settings(PrepareSettings, raw, owner="prepare", where="knockout data prepare")
     if files.gene_ordering is None and settings.p_value != PrepareSettings().p_value:
         raise KnockoutError("p-values come from a gene ordering; give --gene-ordering as well.", where="--p-value")
-    with busy("reading the files and making the data set"):
+    screen = Terminal()
+    with screen.busy("reading the files and making the data set"):
         prepared = make(files, _place(to, name, cell, settings), settings, overwrite=overwrite)
-    console = make_console()
-    _show(console, prepared)
-    console.print(f"data: {prepared.folder}", soft_wrap=True)
-    console.print("      summary.json, dropped.csv and symbols.csv there say what was left out and why", soft_wrap=True)
-    console.print(f"next: {command('knockout', 'data', 'check', _short(prepared.folder))}", soft_wrap=True)
-    return prepared.folder
+    _show(screen.console, prepared)
+    screen.say(f"data: {prepared.folder}")
+    screen.say("      summary.json, dropped.csv and symbols.csv there say what was left out and why")
+    here = Path.cwd()
+    short = prepared.folder.relative_to(here) if prepared.folder.is_relative_to(here) else prepared.folder
+    screen.say(f"next: {command('knockout', 'data', 'check', short)}")
 
 
 def _place(to: Path, name: str, cell: str, settings: PrepareSettings) -> Path:
@@ -134,10 +124,6 @@ def _place(to: Path, name: str, cell: str, settings: PrepareSettings) -> Path:
     return Path(to).expanduser() / name / cell / f"TFs+{settings.genes}" if name else Path(to).expanduser()
 
 
-def _short(folder: Path) -> Path:
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-
-
 def _show(console: Console, prepared: Prepared) -> None:
     dataset, summary = prepared.dataset, prepared.summary
     title = (
@@ -147,14 +133,12 @@ def _show(console: Console, prepared: Prepared) -> None:
     for what, text in (*summary["files"].items(), ("values", summary["values"])):
         console.print(f"{what.replace('_', ' ')}: {text}", soft_wrap=True)
     console.print()
-    dropped = pd.DataFrame(prepared.account.dropped, columns=["kind", "name", "reason"])
     rows: list[tuple[str, str, object, str]] = []
     for kind, counted in prepared.account.counts().items():
         rows.append((kind, "read", counted["read"], ""))
         for reason, number in counted["dropped"].items():
-            names = dropped.loc[(dropped["kind"] == kind) & (dropped["reason"] == reason), "name"]
-            listed = ", ".join(names[:EXAMPLES]) + (", ..." if number > EXAMPLES else "")
-            rows.append(("", reason, -number, listed))
+            names = [name for of, name, why in prepared.account.dropped if (of, why) == (kind, reason)]
+            rows.append(("", reason, -number, first_of(names, EXAMPLES)))
         rows.append(("", "kept", counted["kept"], ""))
     show_table(console, title, ["", "step", "number", "for example"], rows)
     for note in summary["notes"]:

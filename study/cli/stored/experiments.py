@@ -20,9 +20,9 @@ from reports.options import Planned
 from reports.stored.mlflow_reader import fetch_search, read_experiment
 from reports.words.names import plain, plain_names
 from reports.words.numbers import count
-from study.actions.report import Request, as_read, report_search
-from study.cli.display import LOADING, Terminal, busy, make_console
-from study.cli.stored.reporting import report, show_report
+from study.actions.report import Request, as_read, report_search, report_table
+from study.cli.display import LOADING, Terminal
+from study.cli.stored.reporting import show_report
 from study.spec.folder import OutFolder, SearchFolder
 from study.spec.records import CellRow
 from study.store.ledger import Ledger
@@ -47,7 +47,8 @@ def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
     """
     _refuse_alike(folders)
     _refuse_out(out)
-    with busy(LOADING):
+    screen = Terminal()
+    with screen.busy(LOADING):
         plans = [read_plan(folder) for folder in folders]
         planned = _named(folders, [plan.rows for plan in plans])
         shared = _shared(planned)
@@ -58,9 +59,9 @@ def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
     reference = plain(request.options.reference or _reference(frame, next(iter(planned))))
     if reference not in arms:
         raise UnknownNameError.of("reference arm", reference, sorted(arms - set(twins)), where="--reference")
-    _print_differences(planned, shared, twins)
+    _print_differences(screen, planned, shared, twins)
     options = replace(request.options, arm=None, reference=twins.get(reference, reference))
-    request = replace(request, options=options).with_defaults(plans[0].metric, plans[0].margin, plans[0].alpha)
+    request = replace(request, options=options).with_defaults(plans[0])
     distinct = frame[~frame["arm"].isin(twins)].drop(columns="study_name")
     awaited = {
         (f"{name}: {row.arm}", row.block, row.dataset, row.repeat)
@@ -68,7 +69,7 @@ def compare(folders: Sequence[Path], out: Path, request: Request) -> None:
         for row in rows
         if (row.dataset, row.repeat) in shared and plain(f"{name}: {row.arm}") not in twins
     }
-    _report(distinct, out, ", ".join(map(str, folders)), request, Planned(as_read(awaited)))
+    _report(screen, distinct, out, ", ".join(map(str, folders)), request, Planned(as_read(awaited)))
 
 
 def of_experiment(uri: str, experiment: str, out: Path | None, request: Request) -> None:
@@ -78,24 +79,24 @@ def of_experiment(uri: str, experiment: str, out: Path | None, request: Request)
     """
     folder = out or Path(f"report-{Path(experiment).name}")
     _refuse_out(folder)
+    screen = Terminal()
     with tempfile.TemporaryDirectory() as fetched:
-        with busy(FETCHING):
+        with screen.busy(FETCHING):
             search = fetch_search(uri, experiment, Path(fetched))
-        files = SearchFolder(search.folder) if search is not None and search.folder is not None else None
-        if search is not None and search.trouble:
-            make_console().print(f"left out: {search.trouble}", soft_wrap=True)
-        if files is not None and search is not None and search.sealed:
-            screen = Terminal()
+        files = SearchFolder(search.folder) if search and search.folder else None
+        if search and search.trouble:
+            screen.say(f"left out: {search.trouble}")
+        if search and files and search.sealed:
             written = report_search(files, folder, (request.command,), screen, as_pdf=request.as_pdf)
             return show_report(screen.console, written)
-        with busy(FETCHING):
+        with screen.busy(FETCHING):
             stored = read_experiment(uri, experiment)
-        request = request.with_defaults(stored.metric, stored.margin, stored.alpha)
+        request = request.with_defaults(stored)
         for sentence in stored.notes:
-            make_console().print(sentence, soft_wrap=True)
+            screen.say(sentence)
         source = f"{uri}, experiment {experiment!r}"
         try:
-            _report(stored.frame, folder, source, request, search=files)
+            _report(screen, stored.frame, folder, source, request, search=files)
         except ReportError as error:
             raise _naming_runs(error, source, stored.runs) from None
 
@@ -118,41 +119,43 @@ def track(out: Path, uri: str | None) -> None:
             "the folder cannot be written, and its MLflow store lies in it. Name another store with --tracking-uri.",
             where=str(out),
         )
-    folder, ledger, console = OutFolder(out), Ledger(out), make_console()
+    folder, ledger, screen = OutFolder(out), Ledger(out), Terminal()
     trials = read_trial_rows(out)
     plan = read_plan(out) if folder.plan.exists() or not trials else None
     known = set()
     if trials:
-        tracker = Tracker(trials[0].study, out, uri, stage=SEARCH, strict=True, say=console.print)
-        known |= _send(tracker, trials, ledger, folder.search.tables)
+        tracker = Tracker(trials[0].study, out, uri, stage=SEARCH, strict=True, say=screen.say)
+        known |= _send(screen, tracker, trials, ledger, folder.search.tables)
     if plan is not None:
-        tracker = Tracker(plan.rows[0].study, out, uri, strict=True, say=console.print)
-        with busy(FETCHING):
+        tracker = Tracker(plan.rows[0].study, out, uri, strict=True, say=screen.say)
+        with screen.busy(FETCHING):
             tracker.begin(plan)
-        known |= _send(tracker, plan.rows, ledger)
-        path = Tracker(plan.rows[0].study, out, uri, stage=PATH, strict=True, say=console.print)
-        with busy(SENDING):
+        known |= _send(screen, tracker, plan.rows, ledger)
+        path = Tracker(plan.rows[0].study, out, uri, stage=PATH, strict=True, say=screen.say)
+        with screen.busy(SENDING):
             known |= send_path(folder.search, path, ledger)
-    console.print(f"MLflow:  {tracker.address} has {count(len(known), 'cell')} of {out}", soft_wrap=True)
-    left = len(ledger.cells() - known)
-    if left:
-        console.print(f"{count(left, 'cell')} of the ledger left out: neither the last plan nor a trial has them.")
+    screen.say(f"MLflow:  {tracker.address} has {count(len(known), 'cell')} of {out}")
+    if left := len(ledger.cells() - known):
+        screen.say(f"{count(left, 'cell')} of the ledger left out: neither the last plan nor a trial has them.")
 
 
-def _send(tracker: Tracker, rows: list[CellRow], ledger: Ledger, files: Sequence[Path] = ()) -> set[str]:
+def _send(
+    screen: Terminal, tracker: Tracker, rows: list[CellRow], ledger: Ledger, files: Sequence[Path] = ()
+) -> set[str]:
     """Send recorded cells, and return their digests."""
     records = ledger.read_all(row.cell for row in rows)
-    with busy(SENDING):
+    with screen.busy(SENDING):
         tracker.close(rows, records, files)
     return set(records)
 
 
 def _report(
+    screen: Terminal,
     frame: pd.DataFrame,
     out: Path,
     source: str,
     request: Request,
-    awaited: Planned | None = None,
+    planned: Planned | None = None,
     search: SearchFolder | None = None,
 ) -> None:
     """Report a table that no file holds yet, and put it beside the report once that is written."""
@@ -161,18 +164,18 @@ def _report(
         table.parent.mkdir(exist_ok=True)
         frame.to_parquet(table, index=False)
         try:
-            report(table, out, request, awaited, search)
+            report = report_table(table, out, request, screen, planned, search)
         except ReportError as error:
             raise ReportError(error.message, where=error.where.replace(str(table), source)) from None
+        show_report(screen.console, report)
         put_beside(table, out)
 
 
 def _refuse_alike(folders: Sequence[Path]) -> None:
+    first: dict[Path, Path] = {}
     for folder in folders:
         if folder.is_file():
             raise KnockoutError("is a file; compare takes output folders of studies.", where=str(folder))
-    first: dict[Path, Path] = {}
-    for folder in folders:
         other = first.setdefault(folder.resolve(), folder)
         if other is not folder:
             also = "" if str(other) == str(folder) else f" (also as {other})"
@@ -206,15 +209,14 @@ def _twins(frame: pd.DataFrame) -> dict[str, str]:
     return twins
 
 
-def _print_differences(planned: Plans, shared: set[tuple[str, int]], twins: Mapping[str, str]) -> None:
-    console = make_console()
+def _print_differences(
+    screen: Terminal, planned: Plans, shared: set[tuple[str, int]], twins: Mapping[str, str]
+) -> None:
     left = sum((row.dataset, row.repeat) not in shared for _, rows in planned.values() for row in rows)
     if left:
-        console.print(f"{count(left, 'cell')} left out: not every study planned their data set and repeat.")
+        screen.say(f"{count(left, 'cell')} left out: not every study planned their data set and repeat.")
     for arm, first in twins.items():
-        console.print(
-            f"{arm!r} is {first!r}: the same cells, with scores within {SAME:g}. The first counts.", soft_wrap=True
-        )
+        screen.say(f"{arm!r} is {first!r}: the same cells, with scores within {SAME:g}. The first counts.")
 
 
 def _named(folders: Sequence[Path], plans: Sequence[list[CellRow]]) -> Plans:

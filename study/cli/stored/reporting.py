@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from components.core.errors import command, redact
+from reports.build import Written
 from reports.findings.results import Analysis
 from reports.findings.summaries import standings
-from reports.options import Planned
 from reports.search.reading import read_search
 from reports.words.numbers import are, confidence, count, number, signed
 from study.actions import report as actions
-from study.actions.report import Report, Request
+from study.actions.report import Request
 from study.cli.display import Terminal, show_table
-from study.spec.folder import OutFolder, SearchFolder
+from study.spec.folder import OutFolder
 from study.store.tracking.store_file import serve_command, view_address
 
 if TYPE_CHECKING:  # a report is written without what trains
@@ -25,24 +25,18 @@ if TYPE_CHECKING:  # a report is written without what trains
 MOST = 30  # rows of what each arm reached
 
 
-def report(
-    source: Path,
-    out: Path | None,
-    request: Request,
-    planned: Planned | None = None,
-    search: SearchFolder | None = None,
-) -> None:
+def report(source: Path, out: Path | None, request: Request) -> None:
     """Write the report of a study's folder or of any tidy table, and print its findings."""
     screen = Terminal()
-    written = actions.report(source, out, request, screen, planned, search)
+    written = actions.report(source, out, request, screen)
     show_report(screen.console, written)
     if written.analysis is None:
         _show_search(screen.console, source)
 
 
-def show_report(console: Console, report: Report) -> None:
+def show_report(console: Console, report: Written) -> None:
     """Print what a report found, and where its page lies."""
-    _show_sentences(console, report)
+    console.print("\n".join(report.sentences), soft_wrap=True)
     table, analysis = report.verdicts, report.analysis
     if analysis is None:
         console.print()
@@ -65,7 +59,7 @@ def show_report(console: Console, report: Report) -> None:
 def show_end(console: Console, ended: Ended, out: Path) -> None:
     """Print what a call of run or confirm came to, and where everything lies."""
     if ended.report is not None:
-        _show_sentences(console, ended.report)
+        console.print("\n".join(ended.report.sentences), soft_wrap=True)
         if ended.report.analysis is not None:
             _show_standings(console, ended.report.analysis)
         if ended.outcome is not None:
@@ -77,11 +71,6 @@ def show_end(console: Console, ended: Ended, out: Path) -> None:
                 console.print()
     if ended.unfinished:
         console.print(f"{ended.unfinished}; run the same command again to go on")
-
-
-def _show_sentences(console: Console, report: Report) -> None:
-    for sentence in report.sentences:
-        console.print(sentence, soft_wrap=True)
 
 
 def _show_standings(console: Console, analysis: Analysis) -> None:
@@ -109,7 +98,7 @@ def _show_search(console: Console, out: Path) -> None:
     console.print(f"Optuna:  optuna-dashboard {command(redact(search.storage, search.storage))}", soft_wrap=True)
 
 
-def _show_outcome(console: Console, outcome: Outcome, report: Report, out: Path) -> None:
+def _show_outcome(console: Console, outcome: Outcome, report: Written, out: Path) -> None:
     if left := outcome.planned - outcome.done:
         console.print(
             f"\n{left} of {count(outcome.planned, 'cell')} {are(left)} missing; run the same command again to go on."

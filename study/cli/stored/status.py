@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -12,17 +13,17 @@ from rich.live import Live
 from rich.text import Text
 
 from reports.words.numbers import count
-from study.cli.display import LOADING, busy, duration, make_console, make_table
+from study.cli.display import LOADING, Terminal, duration, make_console, make_table
 from study.plan.progress import Progress, ProgressReader
 
 
 def show(out: Path) -> None:
     """Print how far a study is, who runs it, and why cells failed."""
-    console = make_console()
-    with busy(LOADING):
+    screen = Terminal()
+    with screen.busy(LOADING):
         now = ProgressReader(out).read()
     for part in _parts(now):
-        console.print(part, soft_wrap=isinstance(part, Text))
+        screen.console.print(part, soft_wrap=isinstance(part, Text))
 
 
 def watch(out: Path, every: float) -> None:
@@ -31,13 +32,8 @@ def watch(out: Path, every: float) -> None:
     On a terminal the picture is drawn anew every so many seconds; elsewhere a line is printed when something changed.
     """
     console, folder = make_console(), ProgressReader(out)
-    try:
-        if console.is_terminal:
-            _redraw(console, folder, every)
-        else:
-            _tell(console, folder, every)
-    except KeyboardInterrupt:  # the study itself goes on
-        return
+    with suppress(KeyboardInterrupt):  # the study itself goes on
+        (_redraw if console.is_terminal else _tell)(console, folder, every)
 
 
 def _redraw(console: Console, folder: ProgressReader, every: float) -> None:
