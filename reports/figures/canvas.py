@@ -222,11 +222,3 @@ class Picture:
 def picture(name: str, drawing: Drawing, caption: str, description: str, group: str = "") -> Picture:
     """Set a drawing for the page; its text alternative is the caption and a ``description``."""
     return Picture(name, drawing, svg(drawing.figure), caption, f"{caption} {description}", group)
-
-
-def grouped(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
-    """Sort pictures by the fold they stand in; those under '' stand open."""
-    groups: dict[str, list[Picture]] = {"": []}
-    for one in pictures:
-        groups.setdefault(one.group, []).append(one)
-    return groups
