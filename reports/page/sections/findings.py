@@ -101,14 +101,14 @@ def global_context(test: GlobalTest, primary: str) -> dict[str, Any]:
         "w": number(t.kendalls_w),
         "second": f"{second.method}, N = {second.blocks}: p = {p_value(second.p)}" if second else "",
         "ranks": _ranks_of(test.ranks),
-        "second_ranks": _ranks_of(test.second_ranks),
+        "second_ranks": "" if test.second_ranks is None else _ranks_of(test.second_ranks),
         "pairs": _rank_pairs(test),
         "dropped": _left_out(test.dropped),
     }
 
 
-def _ranks_of(ranks: pd.Series | None) -> str:
-    return "" if ranks is None else ", ".join(f"{arm} {number(rank, 2)}" for arm, rank in ranks.items())
+def _ranks_of(ranks: pd.Series) -> str:
+    return ", ".join(f"{arm} {number(rank, 2)}" for arm, rank in ranks.items())
 
 
 def gain_table(a: Analysis) -> dict[str, Any]:
