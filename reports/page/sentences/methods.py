@@ -47,7 +47,7 @@ def methods(a: Analysis) -> str:
 
 def as_latex(text: str) -> str:
     """Return a text about a study with everything escaped that LaTeX would read as a command."""
-    return text.translate(str.maketrans(_ESCAPES))
+    return "".join(_ESCAPES.get(sign, sign) for sign in text)
 
 
 def _design(a: Analysis) -> str:
