@@ -11,31 +11,29 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from reports.errors import ReportError
 from reports.figures.analysed import pictures
 from reports.figures.canvas import Picture, pdf
 from reports.figures.search import search_pictures, tuning_pictures
 from reports.figures.stored import edge_pictures, embedding_pictures, matching, training_pictures
-from reports.findings.analysis import analyse
 from reports.findings.controls.audit import audit, audit_refusals
 from reports.findings.controls.topology import beyond_topology
 from reports.findings.refusals import unread_refusals
 from reports.findings.results import Analysis
 from reports.folder import PAGE, SHORT, publish, refuse_folder
-from reports.options import DEFAULTS, Provenance, ReportOptions
+from reports.options import Provenance
 from reports.page.context import context, search_only
 from reports.page.sections.conclusions import conclusion_exports
 from reports.page.sections.contributions import contribution_exports
-from reports.page.sections.controls import audit_exports, topology_exports
+from reports.page.sections.controls import control_exports
 from reports.page.sections.search import search_exports
 from reports.page.sections.tuning import tuning_exports
 from reports.page.tables import Export, exports
 from reports.search.reading import SearchFiles, read_search
 from reports.search.record import Search, search_refusals, tuning_refusals
-from reports.stored.cells import CellFiles, Curves, Embeddings, Predictions
-from reports.table.table import Table
+from reports.stored.cells import Curves, Embeddings, Predictions
 from reports.words.names import file_names, write_csv
 from reports.words.numbers import count
 
@@ -56,24 +54,6 @@ class Written:
     analysis: Analysis | None = None
 
 
-def build(table: Table, out: Path, options: ReportOptions = DEFAULTS, *, provenance: Provenance = UNKNOWN) -> Path:
-    """Write what a study found to ``out``, whole or not at all, and return the page.
-
-    Parameters
-    ----------
-    table
-        The tidy table, see :func:`reports.table.table.load`.
-    out
-        Folder for ``report.html``, ``tables/`` and ``figures/``. What an earlier report wrote there is replaced or
-        removed, everything else is left alone; see :mod:`reports.folder`.
-    options
-        Level and margin.
-    provenance
-        How the study and this report came to be, printed on the page.
-    """
-    return write(analyse(table, options), Path(out), provenance=provenance).page
-
-
 def write(
     analysis: Analysis,
     out: Path,
@@ -87,14 +67,17 @@ def write(
     draw: Sequence[str] = (),
     as_pdf: bool = False,
 ) -> Written:
-    """Write the report of an analysis that is there already, and return its page and what it opens with.
+    """Write what a study found to ``out``, whole or not at all, and return the page and what it opens with.
 
     Parameters
     ----------
     analysis
-        What the study found.
-    out, provenance
-        As in :func:`build`.
+        What the study found, see :func:`reports.findings.analysis.analyse`.
+    out
+        Folder for ``report.html``, ``tables/`` and ``figures/``. What an earlier report wrote there is replaced or
+        removed, everything else is left alone; see :mod:`reports.folder`.
+    provenance
+        How the study and this report came to be, printed on the page.
     search
         The search whose arms the study confirmed, see :func:`reports.search.reading.read_search`.
     tuning
@@ -126,23 +109,19 @@ def write(
     drawn += training_pictures(analysis, curves, datasets) if curves else []
     drawn += embedding_pictures(analysis, embeddings, datasets) if embeddings else []
     audited, beyond = audit(analysis), beyond_topology(analysis, predictions.every_part if predictions else None)
-    stored: list[CellFiles] = [files for files in (predictions, curves, embeddings) if files]
-    unread = {path: reason for files in stored for path, reason in files.unread.items()}
+    unread = {path: why for files in (predictions, curves, embeddings) if files for path, why in files.unread.items()}
     analysis = replace(analysis, refusals=(*analysis.refusals, *audit_refusals(audited), *unread_refusals(unread)))
     tables = [*exports(analysis), *conclusion_exports(analysis), *contribution_exports(analysis)]
-    tables += [*audit_exports(audited), *topology_exports(beyond)]
+    tables += control_exports(audited, beyond)
     if search:
         analysis = replace(analysis, refusals=(*analysis.refusals, *search_refusals(search)))
         tables += search_exports(search)
     if tuning is not None:
         analysis = replace(analysis, refusals=(*analysis.refusals, *tuning_refusals(tuning)))
         tables += tuning_exports(tuning)
-    tables = _named_apart(tables)
     drawn, searched = (_named_apart([replace(one, as_pdf=as_pdf) for one in files]) for files in (drawn, searched))
     content = context(analysis, drawn, audited, beyond, provenance, search=search, searched=searched, tuning=tuning)
-    files = [*drawn, *searched]
-    markdown = _render("report.md.j2", content)
-    page = _publish(out, tables, files, content, markdown=markdown, paragraph=content["methods"], table=table)
+    page = _publish(out, tables, [*drawn, *searched], content, "report.html.j2", table=table)
     return Written(page, content["sentences"], content["verdicts"])
 
 
@@ -154,7 +133,7 @@ def build_search(files: SearchFiles, page_out: Path, *, provenance: Provenance =
     files
         Where the files of the search lie.
     page_out
-        Folder of the page, filled as by :func:`build`.
+        Folder of the page, filled as by :func:`write`.
     provenance
         How the search and this page came to be, printed on it.
     as_pdf
@@ -165,14 +144,13 @@ def build_search(files: SearchFiles, page_out: Path, *, provenance: Provenance =
     ReportError
         If there is no search, or a file of it is damaged, or a file of somebody's own is in the way.
     """
-    refuse_folder(Path(page_out))
+    refuse_folder(page_out)
     search = read_search(files)
     if search is None:
         raise ReportError("no search has been run here.", where=str(files.summary))
     drawn = _named_apart([replace(one, as_pdf=as_pdf) for one in search_pictures(search)])
     content = search_only(search, drawn, provenance)
-    tables = _named_apart(search_exports(search))
-    return _publish(Path(page_out), tables, drawn, content, template="search_page.html.j2")
+    return _publish(page_out, search_exports(search), drawn, content, "search_page.html.j2")
 
 
 def _publish(
@@ -180,10 +158,7 @@ def _publish(
     tables: Sequence[Export],
     drawn: Sequence[Picture],
     content: dict[str, Any],
-    *,
-    template: str = "report.html.j2",
-    markdown: str = "",
-    paragraph: dict[str, str] | None = None,
+    template: str,
     table: str = "",
 ) -> Path:
     new = not out.exists()
@@ -191,11 +166,12 @@ def _publish(
     stage = Path(tempfile.mkdtemp(dir=out, prefix=".report-"))
     try:
         _tables(tables, stage / "tables")
-        if paragraph is not None:
-            _paragraph(paragraph, stage / "tables" / "methods")
         _figures(drawn, stage / "figures")
-        if markdown:
-            (stage / SHORT).write_text(markdown, encoding="utf-8")
+        if "methods" in content:  # of a study, not of a search alone
+            (stage / "tables" / "methods").mkdir()
+            for kind, text in (("txt", content["methods"]["text"]), ("tex", content["methods"]["latex"])):
+                (stage / "tables" / "methods" / f"methods.{kind}").write_text(f"{text}\n", encoding="utf-8")
+            (stage / SHORT).write_text(_render("report.md.j2", content), encoding="utf-8")
         (stage / PAGE).write_text(_render(template, content), encoding="utf-8")
         publish(stage, out, table=table)
     finally:
@@ -212,18 +188,12 @@ def _named_apart(files: Sequence[File]) -> list[File]:
 
 def _tables(tables: Sequence[Export], folder: Path) -> None:
     folder.mkdir()
-    for export in tables:
+    for export in _named_apart(tables):
         if export.numbers.columns.empty:
             continue  # a file without a header is no table to any reader
         write_csv(export.numbers, folder / f"{export.name}.csv")
         if export.tex:
             (folder / f"{export.name}.tex").write_text(export.tex, encoding="utf-8")
-
-
-def _paragraph(methods: dict[str, str], folder: Path) -> None:
-    folder.mkdir()
-    (folder / "methods.txt").write_text(methods["text"] + "\n", encoding="utf-8")
-    (folder / "methods.tex").write_text(methods["latex"] + "\n", encoding="utf-8")
 
 
 def _figures(drawn: Sequence[Picture], folder: Path) -> None:
@@ -236,15 +206,15 @@ def _figures(drawn: Sequence[Picture], folder: Path) -> None:
 
 
 def _render(template: str, content: dict[str, Any]) -> str:
-    return _templates(escaped=template.endswith(".html.j2")).get_template(template).render(content)
+    return _templates().get_template(template).render(content)
 
 
 @cache
-def _templates(*, escaped: bool) -> Environment:
+def _templates() -> Environment:
     """Return the templates of pages, compiled once."""
     templates = Environment(
         loader=PackageLoader("reports"),
-        autoescape=escaped,
+        autoescape=select_autoescape(["html.j2"]),  # Markdown is no markup
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.figures.canvas import (
@@ -14,8 +15,6 @@ from reports.figures.canvas import (
     Drawing,
     Picture,
     axis,
-    guessing,
-    horizontal,
     measured,
     named,
     panels,
@@ -34,22 +33,24 @@ from reports.words.numbers import confidence, number, signed
 
 LARGEST = 40  # beyond it a cell is too small for its number
 OPENING, SCORES, FACTORS = "opening", "Scores, means and costs", "Factors together"  # folds of the page
-WORTH = "worth"  # file name of the picture that a page opens with
 CONTRIBUTIONS = "What each part contributes"  # stands in a section of its own
 
 
 def distribution(analysis: Analysis, metric: str) -> Drawing:
     """Draw how one metric spreads per arm: a box, and every point it stands for."""
-    data = analysis.points[analysis.points["metric"] == metric]
-    arms = [arm for arm in analysis.arms if arm in set(data["arm"])][::-1]
-    look, complete = styles(analysis), whole(data)
-    figure, axes = row_axes(len(arms))
+    arms, data = measured(analysis, analysis.points, metric)
+    arms, look, complete = arms[::-1], styles(analysis), whole(data)
+    figure, axes = row_axes(0.7 + 0.34 * max(len(arms), 3))
     rng = np.random.default_rng(0)
     for y, arm in enumerate(arms):
         values = data.loc[data["arm"] == arm, "value"].to_numpy()
         colour, marker = look[arm]
         if len(values) >= 5 and arm in complete:  # a box over fewer points draws quartiles nobody measured
-            box(axes, y, values, colour, width=0.55)
+            line = {"color": colour}
+            lines: Any = dict.fromkeys(("boxprops", "whiskerprops", "capprops"), line)
+            lines["medianprops"] = {**line, "linewidth": 2}
+            lying: Any = {"positions": [y], "orientation": "horizontal", "manage_ticks": False}
+            axes.boxplot(values, widths=0.55, showfliers=False, **lying, **lines)
         jitter = y + rng.uniform(-0.14, 0.14, len(values))
         axes.scatter(values, jitter, s=20, c=colour, marker=marker, alpha=0.75, linewidths=0, zorder=3)
     axes.set_yticks(range(len(arms)), [named(analysis, arm) for arm in arms])
@@ -58,35 +59,21 @@ def distribution(analysis: Analysis, metric: str) -> Drawing:
     return Drawing(figure, data)
 
 
-def box(axes: Axes, y: int, values: np.ndarray, colour: str, *, width: float) -> None:
-    """Draw the quartiles of one arm as a lying box, whiskers at most 1.5 times as long, no outliers."""
-    line = {"color": colour}
-    axes.boxplot(
-        values,
-        positions=[y],
-        orientation="horizontal",
-        widths=width,
-        showfliers=False,
-        manage_ticks=False,
-        boxprops=line,
-        whiskerprops=line,
-        capprops=line,
-        medianprops={**line, "linewidth": 2},
-    )
-
-
 def bars(analysis: Analysis, metric: str) -> Drawing | None:
     """Draw the mean of every arm, its t interval and a dot per block; None with one point per arm.
 
     An arm that lacks a point has no mean: over the blocks it survived it would be flattered.
     Bars begin at what guessing scores, so that their length is what was gained over it.
     """
-    arms, data = measured(analysis, metric)
+    arms, data = measured(analysis, analysis.points, metric)
     values = {arm: data.loc[data["arm"] == arm, "value"].to_numpy() for arm in arms}
     if max((len(v) for v in values.values()), default=0) < 2:
         return None
-    look, start, complete = styles(analysis), guessing(metric), whole(data)
-    figure, axes = horizontal(arms, analysis)
+    look, complete, chance = styles(analysis), whole(data), metric_of(metric).chance
+    start = chance if isinstance(chance, float) else 0.0  # what guessing scores may depend on the data set
+    figure, axes = row_axes(1.1 + 0.36 * len(arms))
+    axes.set_yticks(range(len(arms)), [named(analysis, arm) for arm in arms])
+    axes.set_ylim(len(arms) - 0.4, -0.6)
     rng = np.random.default_rng(0)
     rows = []
     for y, arm in enumerate(arms):
@@ -114,9 +101,7 @@ def heatmap(analysis: Analysis, metric: str) -> Drawing | None:
 
     With many data sets they go down and the arms across, as in the tables. An empty cell has no complete mean.
     """
-    data = analysis.scores[analysis.scores["metric"] == metric]
-    present = set(data["arm"])
-    arms = [arm for arm in analysis.arms if arm in present]
+    arms, data = measured(analysis, analysis.scores, metric)
     wide = data.pivot_table(index="arm", columns="dataset", values="mean", dropna=False).reindex(arms)
     if min(wide.shape) < 2 or max(wide.shape) > LARGEST or not np.isfinite(wide.to_numpy()).any():
         return None
@@ -222,7 +207,7 @@ def pictures(a: Analysis) -> list[Picture]:
         described = ", ".join(
             f"{r['change']} {signed(r['mean'])} ({r['word']})" for r in drawn.numbers.to_dict("records")
         )
-        out.append(picture(f"{WORTH}_{a.metric}", drawn, caption, f"{described}.", OPENING))
+        out.append(picture(f"worth_{a.metric}", drawn, caption, f"{described}.", OPENING))
     for metric in a.metrics:
         caption = f"{label(metric)} per arm. Each point is one {unit(a)}; boxes (five points or more) show quartiles, "
         caption += "whiskers at most 1.5 times the box."
@@ -232,7 +217,9 @@ def pictures(a: Analysis) -> list[Picture]:
         drawn = distribution(a, metric)
         complete = drawn.numbers[drawn.numbers["arm"].isin(whole(drawn.numbers))]
         means = complete.groupby("arm", sort=False)["value"].mean().rename("mean").reset_index()
-        out.append(picture(f"distribution_{metric}", drawn, caption, f"Means: {_told(means)}.", _fold(a, metric)))
+        # the figures of the primary metric stand together, the others are folded away: a page must end
+        fold = "" if metric == a.metric else "Other metrics"
+        out.append(picture(f"distribution_{metric}", drawn, caption, f"Means: {_told(means)}.", fold))
     return [*out, *more_pictures(a), *_waterfall(a)]
 
 
@@ -246,8 +233,3 @@ def _waterfall(a: Analysis) -> list[Picture]:
     caption += "end if the part were the first to go, or the last."
     told = ", ".join(f"{row['name']} {signed(row['value'])}" for row in drawn.numbers.to_dict("records"))
     return [picture(f"waterfall_{a.metric}", drawn, caption, f"Values: {told}.", CONTRIBUTIONS)]
-
-
-def _fold(a: Analysis, metric: str) -> str:
-    """Keep the figures of the primary metric together and fold the others away: a page must end."""
-    return "" if metric == a.metric else "Other metrics"

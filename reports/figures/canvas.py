@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
 from reports.findings.results import Analysis
-from reports.words.metrics import label, metric_of
+from reports.words.metrics import label
 
 # Okabe & Ito 2008, then Tol's muted set: told apart by readers who do not see red and green
 COLOURS = (
@@ -28,7 +28,7 @@ COLOURS = (
 )
 
 
-_MARKERS = "osD^vPX*"
+MARKERS = "osD^vPX*"
 
 
 _NAME = 28  # letters of an arm's name: a longer one would leave no room for the drawing
@@ -62,9 +62,9 @@ def styles(analysis: Analysis) -> dict[str, tuple[str, str]]:
     out: dict[str, tuple[str, str]] = {}
     coloured = [arm for arm in analysis.arms if analysis.roles[arm] != "control"]
     for i, arm in enumerate(coloured):
-        out[arm] = (COLOURS[i % len(COLOURS)], _MARKERS[(i // len(COLOURS) + i) % len(_MARKERS)])
+        out[arm] = (COLOURS[i % len(COLOURS)], MARKERS[(i // len(COLOURS) + i) % len(MARKERS)])
     for i, arm in enumerate(a for a in analysis.arms if a not in out):
-        out[arm] = ("#6b6b6b", _MARKERS[i % len(_MARKERS)])
+        out[arm] = ("#6b6b6b", MARKERS[i % len(MARKERS)])
     return out
 
 
@@ -143,23 +143,6 @@ def panels(rows: int, columns: int, height: float, sharey: bool | Literal["row"]
     return figure, axes
 
 
-def horizontal(arms: list[str], analysis: Analysis) -> tuple[Figure, Axes]:
-    """Lay out one line per arm, the first on top, its name at the left."""
-    figure, (axes,) = panels(1, 1, 1.1 + 0.36 * len(arms))
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color="#dddddd", linewidth=0.7)
-    axes.set_yticks(range(len(arms)), [named(analysis, arm) for arm in arms])
-    axes.set_ylim(len(arms) - 0.4, -0.6)
-    return figure, axes
-
-
-def guessing(metric: str) -> float:
-    """Return what guessing scores on a metric; 0 where that depends on the data set."""
-    chance = metric_of(metric).chance
-    return chance if isinstance(chance, float) else 0.0
-
-
 def ranked(analysis: Analysis) -> list[str]:
     """Return the arms beside its reference and controls, the highest mean over data sets first."""
     over = analysis.scores[analysis.scores["metric"] == analysis.metric].groupby("arm", sort=False)["mean"].mean()
@@ -167,9 +150,9 @@ def ranked(analysis: Analysis) -> list[str]:
     return [str(arm) for arm in best if analysis.roles[arm] != "control" and arm != analysis.reference]
 
 
-def measured(analysis: Analysis, metric: str) -> tuple[list[str], pd.DataFrame]:
-    """Return the arms that have points on a metric, in their order, and those points."""
-    data = analysis.points[analysis.points["metric"] == metric]
+def measured(analysis: Analysis, table: pd.DataFrame, metric: str) -> tuple[list[str], pd.DataFrame]:
+    """Return the arms that have rows of one metric in a table of the analysis, in their order, and those rows."""
+    data = table[table["metric"] == metric]
     present = set(data["arm"])
     return [arm for arm in analysis.arms if arm in present], data
 
@@ -184,9 +167,9 @@ def svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
-def row_axes(rows: int, height: float = 0.34) -> tuple[Figure, Axes]:
-    """Return a figure with one panel whose lines stand below each other, each of a height in inches."""
-    figure, axes = grid_axes(0.7 + height * max(rows, 3), "x")
+def row_axes(height: float) -> tuple[Figure, Axes]:
+    """Return a figure with one panel whose lines stand below each other, ``height`` inches high."""
+    figure, axes = grid_axes(height, "x")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     return figure, axes
@@ -239,11 +222,3 @@ class Picture:
 def picture(name: str, drawing: Drawing, caption: str, description: str, group: str = "") -> Picture:
     """Set a drawing for the page; its text alternative is the caption and a ``description``."""
     return Picture(name, drawing, svg(drawing.figure), caption, f"{caption} {description}", group)
-
-
-def grouped(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
-    """Sort pictures by the fold they stand in; those under '' stand open."""
-    groups: dict[str, list[Picture]] = {"": []}
-    for one in pictures:
-        groups.setdefault(one.group, []).append(one)
-    return groups

@@ -13,14 +13,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from reports.figures.canvas import COLOURS, GREY, INK, Drawing, axis, panels, plain, row_axes, short, shortened
+from reports.figures.canvas import COLOURS, GREY, INK, MARKERS, Drawing, axis, panels, plain, row_axes, short, shortened
 from reports.findings.contributions.worth import Worth
 from reports.findings.results import Analysis
 from reports.statistics.pairs.differences import mean_interval
 from reports.words.numbers import signed
 
 MOST = 4  # pairs drawn
-_MARKERS = "osD^vPX*"
 _COLOURS = COLOURS[6:]  # those of levels are no arm's
 _WORTH, _HARM = COLOURS[0], COLOURS[4]
 _ENDS = {"leave_one_out": ("first to go (leave-one-out)", "<"), "add_one_in": ("last to go (add-one-in)", ">")}
@@ -54,7 +53,7 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
         arms = np.nan_to_num(np.abs(rows[["low", "high"]].to_numpy().T - rows["mean"].to_numpy()))
         colour = _COLOURS[i % len(_COLOURS)]
         axes.errorbar(at, rows["mean"], yerr=arms, color=colour, fmt="none", capsize=3)
-        look: Any = {"marker": _MARKERS[i % len(_MARKERS)], "linestyle": ("-", "--", ":", "-.")[i % 4]}
+        look: Any = {"marker": MARKERS[i % len(MARKERS)], "linestyle": ("-", "--", ":", "-.")[i % 4]}
         axes.plot(at, rows["mean"], color=colour, label=short(str(level), 16), **look)
     axes.set_xticks(range(len(levels)), [short(v, 16) for v in levels])
     if sum(len(short(v, 16)) for v in levels) > 36:
@@ -115,7 +114,7 @@ def waterfall(worth: Worth, reference: str) -> Drawing:
     """
     data = waterfall_numbers(worth)
     rows = data.iloc[::-1].reset_index(drop=True)
-    figure, axes = row_axes(len(rows) + 1)
+    figure, axes = row_axes(0.7 + 0.34 * max(len(rows) + 1, 3))
     axes.axvline(worth.whole, color=INK, linewidth=1)
     for y, row in enumerate(rows.to_dict("records")):
         _bar(axes, y, row)

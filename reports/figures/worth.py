@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -30,7 +32,7 @@ def worth(a: Analysis) -> Drawing | None:
     if a.reference is None or numbers.empty:
         return None
     shown = numbers if len(numbers) <= MOST else pd.concat([numbers[: MOST // 2], numbers[-MOST // 2 :]])
-    figure, axes = row_axes(len(shown), height=0.26)
+    figure, axes = row_axes(0.7 + 0.26 * max(len(shown), 3))
     margin = next((c.margin for c in a.conclusions if c.margin is not None), None)
     if margin is not None:
         axes.axvspan(-margin, margin, color="#e8eef5", linewidth=0, zorder=0)
@@ -39,21 +41,12 @@ def worth(a: Analysis) -> Drawing | None:
     names = shortened(shown["change"], 30)
     reach = reach_of(numbers)
     for y, row in enumerate(shown.to_dict("records")):
-        _row(axes, y, {str(k): v for k, v in row.items()}, dots.get(row["arm"], []), reach)
+        _row(axes, y, row, dots.get(row["arm"], []), reach)
     axes.set_yticks(range(len(shown)), [names[name] for name in shown["change"]])
     if left := len(numbers) - len(shown):
         axes.axhline(MOST // 2 - 0.5, color=GREY, linewidth=0.8, linestyle="--")
-        place = axes.get_yaxis_transform()
-        axes.text(
-            0.02,
-            MOST // 2 - 0.5,
-            f"{left} rows not drawn",
-            transform=place,
-            color=GREY,
-            va="center",
-            size=8,
-            backgroundcolor="w",
-        )
+        look: dict[str, Any] = {"color": GREY, "va": "center", "size": 8, "backgroundcolor": "w"}
+        axes.text(0.02, MOST // 2 - 0.5, f"{left} rows not drawn", transform=axes.get_yaxis_transform(), **look)
     divide = int((shown["role"] != "control").sum())
     if 0 < divide < len(shown):
         axes.axhline(divide - 0.5, color=GREY, linewidth=0.8, linestyle=":")
@@ -69,10 +62,9 @@ def reach_of(numbers: pd.DataFrame) -> float:
     return REACH * float(numbers["mean"].abs().max()) or np.inf
 
 
-def _row(axes: Axes, y: int, row: dict[str, object], dots: list[float], reach: float) -> None:
-    colour = COLOURS.get(str(row["word"]), GREY)
+def _row(axes: Axes, y: int, row: dict[Any, Any], dots: list[float], reach: float) -> None:
+    colour, low, high, mean = COLOURS.get(row["word"], GREY), row["low"], row["high"], row["mean"]
     axes.scatter(dots, [y + 0.24] * len(dots), s=8, color=colour, alpha=0.6, linewidths=0, zorder=2)
-    low, high, mean = (float(str(row[key])) for key in ("low", "high", "mean"))
     if np.isfinite(low):
         ends = np.clip([low, high], -reach, reach)
         axes.plot(ends, [y, y], color=colour, linewidth=2.2, zorder=3, solid_capstyle="butt")
@@ -82,7 +74,7 @@ def _row(axes: Axes, y: int, row: dict[str, object], dots: list[float], reach: f
     axes.plot([mean], [y], marker="D" if row["role"] == "control" else "o", color=colour, markersize=6, zorder=4)
     if row["role"] != "control":
         place = axes.get_yaxis_transform()
-        axes.text(1.01, y, str(row["word"]), transform=place, va="center", color=colour, size=9)
+        axes.text(1.01, y, row["word"], transform=place, va="center", color=colour, size=9)
 
 
 def worth_numbers(a: Analysis) -> pd.DataFrame:
@@ -115,9 +107,17 @@ def _compared(a: Analysis) -> list[Finding]:
 
 
 def gain_per_cost(analysis: Analysis, metric: str) -> Drawing | None:
-    """Draw the difference of every arm to the reference over its cost; None without one of the two."""
-    data = cost_numbers(analysis, metric)
-    costs = [c for c in _COSTS if c in data and len(data[c].dropna().unique()) > 1]
+    """Draw the difference of every arm to the reference over its cost; None without one of the two.
+
+    The reference differs from itself by nothing.
+    """
+    changed, known = worth_numbers(analysis), [c for c in _COSTS if c in analysis.costs]
+    if changed.empty or not known:
+        return None
+    own = pd.DataFrame([{"arm": analysis.reference, "mean": 0.0, "low": np.nan, "high": np.nan}])
+    data = pd.concat([own, changed[["arm", "mean", "low", "high"]]], ignore_index=True)
+    data = data.merge(analysis.costs[["arm", *known]], on="arm")
+    costs = [c for c in known if len(data[c].dropna().unique()) > 1]
     if len(data) < 2 or not costs:
         return None
     look = styles(analysis)
@@ -139,17 +139,6 @@ def gain_per_cost(analysis: Analysis, metric: str) -> Drawing | None:
     names = [named(analysis, arm) for arm in data["arm"]]
     figure.legend(loc="outside lower center", ncols=across(names), frameon=False, fontsize=9)
     return Drawing(figure, data)
-
-
-def cost_numbers(analysis: Analysis, metric: str) -> pd.DataFrame:
-    """Join costs and differences; the reference differs from itself by nothing."""
-    changed = worth_numbers(analysis)
-    if changed.empty or analysis.costs.empty:
-        return pd.DataFrame()
-    own = pd.DataFrame([{"arm": analysis.reference, "mean": 0.0, "low": np.nan, "high": np.nan}])
-    both = pd.concat([own, changed[["arm", "mean", "low", "high"]]], ignore_index=True)
-    costs = analysis.costs[["arm", *(c for c in _COSTS if c in analysis.costs)]]
-    return both.merge(costs, on="arm")
 
 
 def _scale(axes: Axes, cost: pd.Series) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports.figures.analysed import CONTRIBUTIONS, OPENING
-from reports.figures.canvas import Picture, grouped
+from reports.figures.canvas import Picture
 from reports.findings.controls.audit import Audit
 from reports.findings.controls.topology import Beyond
 from reports.findings.results import Analysis, Refusal
@@ -16,13 +16,14 @@ from reports.options import Provenance
 from reports.page.sections.conclusions import conclusions_context
 from reports.page.sections.contributions import contributions_context
 from reports.page.sections.controls import audit_context, topology_context
-from reports.page.sections.findings import families_context, gain_table, global_context, pair_notes, pair_rows
-from reports.page.sections.scores import completeness_context, costs_context, score_tables
+from reports.page.sections.findings import families_context, gain_table, global_context, pair_notes, pair_row
+from reports.page.sections.scores import completeness_context, score_tables
 from reports.page.sections.search import search_context, search_provenance
 from reports.page.sections.tuning import tuning_context
 from reports.page.sentences.methods import as_latex, methods
 from reports.page.sentences.planned import planned_context
 from reports.page.sentences.summary import blocks_of, feature_lines, summary
+from reports.page.tables import cost_table
 from reports.search.record import Search, search_refusals
 from reports.words.glossary import CONCLUSIONS, HEADS, SEARCHES, STATISTICS
 from reports.words.metrics import label, metric_of
@@ -42,36 +43,37 @@ def context(
 ) -> dict[str, Any]:
     """Gather everything the template of the page needs."""
     blocks, datasets = blocks_of(a, len(a.blocks)), count(len(a.datasets), "data set")
-    repeats = count(a.repeats, "repeat")
+    repeats, below = count(a.repeats, "repeat"), [p for p in drawn if p.group not in (OPENING, CONTRIBUTIONS)]
+    groups = dict.fromkeys(["", *(p.group for p in below)])  # folds of the page; what is in none stands open
     return {
         "a": a,
         "title": _title(a),
         "meta": " · ".join([a.source, count(len(a.arms), "arm"), datasets, blocks, repeats, label(a.metric)]),
         "sentences": summary(a, beyond),
-        "topology": topology_context(beyond),
+        "topology": topology_context(beyond, a),
         "planned": planned_context(a),
         **conclusions_context(a),
         "gains": gain_table(a),
         "gain_notes": pair_notes(a.gains),
-        "feature_gains": pair_rows(a.feature_gains),
+        "feature_gains": [pair_row(gain) for gain in a.feature_gains],
         "feature_lines": feature_lines(a),
         "audit": audit_context(audited, a),
         "methods": {"text": methods(a), "latex": as_latex(methods(a))},
         "tuning": {} if tuning is None else tuning_context(tuning, a.metric, searched),
-        "paired": pair_rows(a.paired),
+        "paired": [pair_row(pair) for pair in a.paired],
         "pair_notes": pair_notes(a.paired),
         "primary": label(a.metric),
         "scores": score_tables(a),
         "averaged": len(a.averages) > 0,
         "families": families_context(a),
-        "tests": [global_context(test) for test in a.globals],
+        "tests": [global_context(test, a.metric) for test in a.globals],
         "search": search_context(search, searched) if search else {},
         **_refusals(a.refusals),
         "completeness": completeness_context(a),
         "contributions": contributions_context(a, drawn),
         "opening": [p for p in drawn if p.group == OPENING],
-        "pictures": grouped([p for p in drawn if p.group not in (OPENING, CONTRIBUTIONS)]),
-        "costs": costs_context(a),
+        "pictures": {group: [p for p in below if p.group == group] for group in groups},
+        "costs": [] if a.costs.empty else cost_table(a).reset_index(names="Arm").to_dict("records"),
         **_how(provenance, a.metrics),
         "provenance": {**a.provenance, **(search_provenance(search) if search else {})},
         "statistics": {**_terms(a, audited), **(SEARCHES if search else {})},

@@ -14,16 +14,7 @@ from reports.findings.results import Analysis, Finding, Paired
 from reports.findings.summaries import TALL, best_two
 from reports.words.metrics import label
 from reports.words.names import file_name
-from reports.words.numbers import (
-    amount,
-    confidence,
-    interval,
-    number,
-    p_value,
-    signed,
-    star_levels,
-    stars,
-)
+from reports.words.numbers import amount, confidence, interval, number, p_value, signed
 
 _FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
@@ -58,15 +49,18 @@ def latex(text: pd.DataFrame, caption: str, name: str) -> str:
         multirow_align="naive",
     )
     # a table wider than its column is shrunk to it, and no other
-    table = table.replace(r"\begin{tabular}", _FITTED + "\n" + r"\begin{tabular}").replace(
-        r"\end{tabular}", r"\end{tabular}}"
-    )
+    table = table.replace(r"\begin{tabular}", _FITTED + "\n" + r"\begin{tabular}")
+    table = table.replace(r"\end{tabular}", r"\end{tabular}}")
     return f"% \\usepackage{{booktabs, graphicx}}\n{table}"
 
 
+def latex_rows(rows: dict[Any, dict[str, str]], caption: str, name: str) -> str:
+    """Set rows of strings, by what stands before them, as :func:`latex` does; nothing where there are none."""
+    return latex(pd.DataFrame.from_dict(rows, orient="index"), caption, name) if rows else ""
+
+
 def _starred(name: object) -> str:
-    text = re.sub(f"{STAR}+", lambda match: f"$^{{{'*' * len(match.group())}}}$", str(name))
-    return _signs(text)
+    return _signs(re.sub(f"{STAR}+", lambda match: f"$^{{{'*' * len(match.group())}}}$", str(name)))
 
 
 def _signs(text: str) -> str:
@@ -98,9 +92,8 @@ def exports(analysis: Analysis) -> list[Export]:
         _globals(analysis),
         Export("refusals", pd.DataFrame([asdict(r) for r in analysis.refusals])),
         Export("completeness", analysis.completeness),
+        Export("gain_over_other_features", _pair_rows(analysis.feature_gains)),
     ]
-    if analysis.feature_gains:
-        out.append(Export("gain_over_other_features", _pair_rows(analysis.feature_gains)))
     if len(analysis.averages):
         out.append(Export("averages", analysis.averages))
     if not analysis.costs.empty:
@@ -124,7 +117,7 @@ def cost_table(a: Analysis) -> pd.DataFrame:
 
 
 def _differences(a: Analysis) -> dict[str, float]:
-    own = [f for f in a.findings if f.metric == a.metric and f.against == a.reference and f.effect]
+    own = [f for f in a.findings if f.metric == a.metric and f.against == a.reference]
     return {f.arm: f.effect.mean for f in own if f.effect}
 
 
@@ -140,8 +133,8 @@ def _scores(a: Analysis, metric: str) -> Export:
         mean = rows.set_index("arm")["mean"]
         marks = best_two(mean)
         text[f"Mean of {network}"] = [_marked(mean.get(arm, np.nan), marks.get(arm, "")) for arm in arms]
-    marked, meaning = _stars(a, metric)
-    text = text.rename(index={arm: f"{arm}{mark}" for arm, mark in marked.items()})
+    stars_of, meaning = _stars(a, metric)
+    text = text.rename(index={arm: f"{arm}{mark}" for arm, mark in stars_of.items()})
     text = text.T if text.shape[1] > TALL else text
     spread = ", mean $\\pm$ sd over repeats" if a.repeats > 1 else ""
     caption = f"{label(metric)}{spread}; best bold, second underlined.{meaning}"
@@ -153,10 +146,9 @@ def _stars(a: Analysis, metric: str) -> tuple[dict[str, str], str]:
     """Mark the arms that are established to differ from the reference, over blocks; and say what marks mean."""
     if a.reference is None:
         return {}, ""
-    levels = star_levels(a.alpha)
+    levels = [a.alpha, *(level for level in (0.01, 0.001) if level < a.alpha)]  # of one, two and three stars
     established = [f for f in a.findings if f.metric == metric and f.verdict in ("higher", "lower")]
-    weaker = {f.arm: f.p for f in established if f.p is not None}
-    marks = {arm: STAR * stars(p, a.alpha) for arm, p in weaker.items()}
+    marks = {f.arm: STAR * max(1, sum(f.p < level for level in levels)) for f in established if f.p is not None}
     used = range(1, max(map(len, marks.values()), default=0) + 1)
     meaning = ", ".join(f"$^{{{'*' * n}}}$ $p < {levels[n - 1]:g}$" for n in used)
     return marks, f" Differs from the reference over blocks, max-T: {meaning}." if marks else ""
@@ -180,10 +172,7 @@ def finding_rows(compared: tuple[Finding, ...]) -> pd.DataFrame:
         size, beside = asdict(f.effect) if f.effect else {}, f.sensitivity
         rows.append(
             {
-                "metric": f.metric,
-                "family": f.family,
-                "arm": f.arm,
-                "against": f.against,
+                **comparison_names(f),
                 "blocks": size.pop("n", 0),
                 **{("mean_difference" if key == "mean" else key): value for key, value in size.items()},
                 "p_max_t": f.decision.p,
@@ -201,6 +190,11 @@ def finding_rows(compared: tuple[Finding, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def comparison_names(f: Finding) -> dict[str, str]:
+    """Return the columns of a table file that say what was compared."""
+    return {"metric": f.metric, "family": f.family, "arm": f.arm, "against": f.against}
+
+
 def _findings(a: Analysis) -> Export:
     level = confidence(a.alpha)
     rows = {
@@ -215,21 +209,17 @@ def _findings(a: Analysis) -> Export:
         for f in a.findings
         if f.effect is not None
     }
-    text = pd.DataFrame.from_dict(rows, orient="index")
     caption = f"Paired differences over blocks, mean and simultaneous {level} interval. Two-sided step-down max-T on "
     caption += f"{label(a.metric)}, signs of whole blocks flipped jointly; other metrics are described"
     caption += ", failed cells scored as worst." if any(f.failures for f in a.findings) else "."
-    return Export("findings", finding_rows(a.findings), latex(text, caption, "findings") if rows else "")
+    return Export("findings", finding_rows(a.findings), latex_rows(rows, caption, "findings"))
 
 
 def _pair_rows(pairs: Sequence[Paired]) -> pd.DataFrame:
     """Spread what single data sets show over columns, the test of each difference included."""
-    rows = []
-    for pair in pairs:
-        row = {**asdict(pair), "test": pair.test.method if pair.test else ""}
-        row["p"] = pair.test.p if pair.test else np.nan
-        rows.append({**row, "statistic": pair.test.statistic if pair.test else np.nan})
-    return pd.DataFrame(rows)
+    none = {"test": "", "p": np.nan, "statistic": np.nan}
+    tests = [{"test": t.method, "p": t.p, "statistic": t.statistic} if (t := pair.test) else none for pair in pairs]
+    return pd.DataFrame([asdict(pair) | test for pair, test in zip(pairs, tests, strict=True)])
 
 
 def _paired(a: Analysis) -> str:
@@ -244,10 +234,8 @@ def _paired(a: Analysis) -> str:
         for p in a.paired
         if not p.note
     }
-    if len(a.blocks) > 1 or not rows:
-        return ""
     caption = "Paired differences over repeats of one data set; they say nothing about another data set."
-    return latex(pd.DataFrame.from_dict(rows, orient="index"), caption, "paired")
+    return latex_rows(rows, caption, "paired") if len(a.blocks) == 1 else ""
 
 
 def _gains(a: Analysis) -> str:
@@ -260,10 +248,7 @@ def _gains(a: Analysis) -> str:
         }
         for g in a.gains
     }
-    if not rows:
-        return ""
-    caption = "Gain over the strongest control; intervals over repeats of one data set."
-    return latex(pd.DataFrame.from_dict(rows, orient="index"), caption, "gains")
+    return latex_rows(rows, "Gain over the strongest control; intervals over repeats of one data set.", "gains")
 
 
 def _globals(a: Analysis) -> Export:
@@ -279,5 +264,4 @@ def _globals(a: Analysis) -> Export:
         for g in a.globals
     }
     caption = "Friedman test over independent blocks; p by permutation below 10 blocks, else Iman--Davenport."
-    tex = latex(pd.DataFrame.from_dict(text, orient="index"), caption, "global") if text else ""
-    return Export("global_test", pd.DataFrame(rows), tex)
+    return Export("global_test", pd.DataFrame(rows), latex_rows(text, caption, "global"))

@@ -142,12 +142,10 @@ def read_tuning(file: Path) -> pd.DataFrame | None:
     if not file.is_file():
         return None
     table = csv(file, _TUNING, key="arm", counts=("trials", *STATES), gaps=("budget",))
-    for column in ("score", "default"):
-        table[column] = floats(table, column, file) if column in table else np.nan
-    table["settings"] = table["settings"].fillna("") if "settings" in table else ""
-    table["trial_scores"] = [
-        _scores(text, file) for text in table.get("trial_scores", pd.Series("", table.index)).fillna("")
-    ]
+    table = table.reindex(columns=[*dict.fromkeys((*table, "score", "default", "settings", "trial_scores"))])
+    table["score"], table["default"] = floats(table, "score", file), floats(table, "default", file)
+    table["settings"] = table["settings"].fillna("")
+    table["trial_scores"] = [_scores(text, file) for text in table["trial_scores"].fillna("")]
     return table
 
 

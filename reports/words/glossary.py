@@ -103,37 +103,6 @@ HEADS: dict[str, tuple[str, ...]] = {
 }
 
 
-FACTORIALS: dict[str, str] = {
-    "RM-ANOVA": "Analysis of variance over block means with blocks as subjects, where every combination of levels was "
-    "run in every block; p after Greenhouse and Geisser, Holm over all effects of one metric.",
-    "Flipped signs": "Where combinations or cells were not run. Every block says something about an effect, given the "
-    "effects that do not hold it; if there is none, each block might as well have said the opposite, so p is the share "
-    "of sign patterns of whole blocks (all of them up to 13 blocks, else 9,999) that reach what was seen. Right for "
-    "symmetric differences, however a block takes to a level. df: what the design can tell apart, of what the effect "
-    "has. Interactions of three and more factors are taken to be absent.",
-    "Simple effects": "One factor's levels compared inside one level of another, further factors averaged over, by the "
-    "test of the findings; Holm over all comparisons of that factor across the levels of that other one.",
-}
-
-
-CONTRIBUTIONS: dict[str, str] = {
-    "Shapley value": "What a part adds to the block mean, averaged over all orders in which the parts may go; exact, "
-    "since every mixture of parts was run. A part is there at the reference's level. It is out at the level none or "
-    "off; without one, at the mean over its other levels. Leave-one-out: the part is the first to go; add-one-in: the "
-    "last. An arm in which a factor cannot act stands for all levels of that factor.",
-    "Interaction of two parts": "Shapley interaction index (Grabisch & Roubens 1999): what two parts add together "
-    "beyond what each adds without the other, averaged over the mixtures of the other parts. Its intervals are a "
-    "family of their own.",
-    "Marginal difference": "Difference of two levels of a factor, each averaged over all levels of the other factors.",
-    "Variance shares": "Variance components of nested sources by the method of moments, averaged over arms; what "
-    "networks differ by in all blocks alike is taken out, and an estimate below zero stands as 0. Units: how many were "
-    "seen. Share of the error: of the variance of a mean difference, as many blocks, data sets and repeats as here. "
-    "Few units tell a variance badly.",
-    "Rank reversal": "One arm is ahead of another in one network, exam or metric and behind it in another, in means "
-    "over the blocks that both finished in both; of each pair the clearest flip. Chance flips arms that are close.",
-}
-
-
 CONCLUSIONS: dict[str, str] = {
     "Verdict": "Of a part: 'may go' where the model without it is shown to be not worse than the margin; 'earns its "
     "keep' where it is shown to be worse; 'costs' where it is shown to be better. Of a rival (another model, yours or "
@@ -150,8 +119,29 @@ CONCLUSIONS: dict[str, str] = {
     "power 0.8, at the standard deviation of block differences seen here, at the strictest step of a correction over "
     "the question; and at which two equal arms would be shown to be not worse, and equal. In brackets, at the ends of "
     "the 95 % interval of that standard deviation.",
-    **FACTORIALS,
-    **CONTRIBUTIONS,
+    "RM-ANOVA": "Analysis of variance over block means with blocks as subjects, where every combination of levels was "
+    "run in every block; p after Greenhouse and Geisser, Holm over all effects of one metric.",
+    "Flipped signs": "Where combinations or cells were not run. Every block says something about an effect, given the "
+    "effects that do not hold it; if there is none, each block might as well have said the opposite, so p is the share "
+    "of sign patterns of whole blocks (all of them up to 13 blocks, else 9,999) that reach what was seen. Right for "
+    "symmetric differences, however a block takes to a level. df: what the design can tell apart, of what the effect "
+    "has. Interactions of three and more factors are taken to be absent.",
+    "Simple effects": "One factor's levels compared inside one level of another, further factors averaged over, by the "
+    "test of the findings; Holm over all comparisons of that factor across the levels of that other one.",
+    "Shapley value": "What a part adds to the block mean, averaged over all orders in which the parts may go; exact, "
+    "since every mixture of parts was run. A part is there at the reference's level. It is out at the level none or "
+    "off; without one, at the mean over its other levels. Leave-one-out: the part is the first to go; add-one-in: the "
+    "last. An arm in which a factor cannot act stands for all levels of that factor.",
+    "Interaction of two parts": "Shapley interaction index (Grabisch & Roubens 1999): what two parts add together "
+    "beyond what each adds without the other, averaged over the mixtures of the other parts. Its intervals are a "
+    "family of their own.",
+    "Marginal difference": "Difference of two levels of a factor, each averaged over all levels of the other factors.",
+    "Variance shares": "Variance components of nested sources by the method of moments, averaged over arms; what "
+    "networks differ by in all blocks alike is taken out, and an estimate below zero stands as 0. Units: how many were "
+    "seen. Share of the error: of the variance of a mean difference, as many blocks, data sets and repeats as here. "
+    "Few units tell a variance badly.",
+    "Rank reversal": "One arm is ahead of another in one network, exam or metric and behind it in another, in means "
+    "over the blocks that both finished in both; of each pair the clearest flip. Chance flips arms that are close.",
 }
 
 

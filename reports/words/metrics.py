@@ -140,14 +140,11 @@ def learn(words: Mapping[str, Mapping[str, Any]], source: str) -> None:
             raise ReportError(f"metric {name!r} of this study has the name of {known}; rename it.", where=source)
         try:
             values = dict(entry)
-            bounds = (_bound(values.pop("lowest"), -inf), _bound(values.pop("highest"), inf))
+            lowest, highest = values.pop("lowest"), values.pop("highest")
+            bounds = (-inf if lowest is None else float(lowest), inf if highest is None else float(highest))
             METRICS[name] = Metric(name, values.pop("label"), values.pop("meaning"), bounds, **values)
         except (TypeError, KeyError, ValueError) as error:
             raise ReportError(f"what the table says of metric {name!r} is damaged: {error}", where=source) from None
-
-
-def _bound(value: float | None, none: float) -> float:
-    return none if value is None else float(value)
 
 
 def canonical_metric(name: str) -> str:

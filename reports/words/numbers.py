@@ -79,16 +79,6 @@ def are(n: int) -> str:
     return "is" if n == 1 else "are"
 
 
-def star_levels(alpha: float) -> list[float]:
-    """Return the levels that one, two and three stars beside an arm stand for."""
-    return [alpha, *(level for level in (0.01, 0.001) if level < alpha)]
-
-
-def stars(p: float, alpha: float) -> int:
-    """Count the stars of an arm that is established to differ, see :func:`star_levels`."""
-    return max(1, sum(p < level for level in star_levels(alpha)))
-
-
 def won(superior: float, n: int) -> str:
     """Write on how many of ``n`` blocks an arm is ahead, given their share; ties count half."""
     return f"{superior * n:g} of {count(n, 'block')}"

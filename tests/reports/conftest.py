@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.build import write
 from reports.errors import ReportError
 from reports.findings import analysis
 from reports.findings.results import Analysis
-from reports.options import ReportOptions
+from reports.options import DEFAULTS, Provenance, ReportOptions
 from reports.table.table import Table, load
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "published"
@@ -93,6 +94,11 @@ def analyse(table: Table, options: ReportOptions = ReportOptions()) -> Analysis:
     if key not in _ANALYSES:
         _ANALYSES[key] = analysis.analyse(table, options)
     return _ANALYSES[key]
+
+
+def build(table: Table, out: Path, options: ReportOptions = DEFAULTS, *, provenance: Provenance = Provenance()) -> Path:  # noqa: B008  frozen
+    """Analyse a table and write its report; returns the page."""
+    return write(analysis.analyse(table, options), out, provenance=provenance).page
 
 
 @pytest.fixture

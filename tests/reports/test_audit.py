@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ARMS, analyse, study_frame
+from conftest import ARMS, analyse, build, study_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.build import build
 from reports.findings.controls.audit import Audit, audit, audit_refusals
 from reports.options import ReportOptions
 from reports.page.sections.controls import audit_context

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import ARMS, study_frame
+from conftest import ARMS, build, study_frame
 
 import reports.build as build_module
-from reports.build import build, write
+from reports.build import write
 from reports.errors import ReportError
 from reports.findings.analysis import analyse
 from reports.options import Provenance, ReportOptions

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import analyse, study_frame
+from conftest import analyse, build, study_frame
 from test_factorial import GRID, factors
 
-from reports.build import build
 from reports.figures.factors import waterfall_numbers
 from reports.findings.contributions.worth import Worth, worth
 from reports.options import ReportOptions

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from conftest import build
 
-from reports.build import build
 from reports.table.table import Table
 from reports.words.glossary import CONCLUSIONS, HEADS, SEARCHES, STATISTICS
 from reports.words.metrics import METRICS, label

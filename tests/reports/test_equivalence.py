@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import analyse
+from conftest import analyse, build
 from scipy import stats
 
-from reports.build import build
 from reports.findings.results import Analysis, Conclusion
 from reports.options import ReportOptions
 from reports.page.sections.conclusions import verdict_table

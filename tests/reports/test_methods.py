@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from conftest import ARMS, analyse
+from conftest import ARMS, analyse, build
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.build import build
 from reports.page.sentences.methods import as_latex, methods
 from reports.page.tables import exports
 from reports.table.table import Table

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import build
 
 from components.tables.csvfile import for_spreadsheets
-from reports.build import build
 from reports.search.reading import csv
 from reports.table.table import load
 from reports.words.names import alike, file_names, plain, write_csv

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from conftest import build
 
-from reports.build import build
 from reports.findings.analysis import analyse
 from reports.options import Planned, Registration, ReportOptions
 from reports.page.sentences.methods import methods

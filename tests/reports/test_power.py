@@ -130,7 +130,7 @@ def test_a_study_plans_only_for_metrics_with_a_margin(study: Study) -> None:
     assert planned == {"auroc"}
     context_rows = conclusions_context(analysis)["power"]
     assert len(context_rows) == 3 and all(
-        {"needed", "not_worse", "equal", "endless"} <= set(row) for row in context_rows
+        {"Blocks to\nsee it", "for not\nworse", "for equal", "endless\nrepeats"} <= set(row) for row in context_rows
     )
     (rows,) = [table.numbers for table in conclusion_exports(analysis) if table.name == "power"]
     assert {"difference", "blocks", "repeats", "sd", "sd_between", "needed", "needed_equal"} <= set(rows)

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import analyse, published
+from conftest import analyse, build, published
 from scipy import stats
 
-from reports.build import build
 from reports.findings.results import Analysis, Finding
 from reports.options import ReportOptions
 from reports.table.table import load

@@ -71,6 +71,6 @@ def test_the_page_counts_flips_and_lists_those_beyond_the_margin(study: Study) -
     analysis = analyse(study(turned, arms=CLOSE))
     sentences = contribution_sentences(analysis)
     assert "Between networks, the order of two arms flips in 1 of 14 pairs, 1 by more than ±0.01." in sentences
-    (row,) = (r for r in contributions_context(analysis, [])["flips"] if r["over"] == "networks")
-    assert "(STRING)" in row["ahead"] + row["behind"] and row["blocks"] == "7 blocks"
+    (row,) = (r for r in contributions_context(analysis, [])["flips"] if r["Between"] == "networks")
+    assert "(STRING)" in row["Ahead"] + row["Behind"] and row["Over"] == "7 blocks"
     assert "rank_reversals" in {table.name for table in contribution_exports(analysis)}

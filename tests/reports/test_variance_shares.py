@@ -98,7 +98,7 @@ def test_the_variance_of_blocks_is_in_scores_and_not_in_differences(study: Study
     assert sd.loc["split + initial weights"].tolist() == pytest.approx([0.014, 0.014], abs=0.004)
     assert variance.table["share_error"].sum() == pytest.approx(1.0)
     rows = contributions_context(analysis, [])["shares"]
-    assert rows[0]["units"] == "7" and rows[0]["score"].endswith(" %)")
+    assert rows[0]["Units"] == "7" and rows[0]["sd of scores"].endswith(" %)")
     assert any("of a mean difference's error" in sentence for sentence in contribution_sentences(analysis))
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import ARMS, analyse, study_frame
+from conftest import ARMS, analyse, build, study_frame
 
-from reports.build import _render, build
+from reports.build import _render
 from reports.findings.controls.audit import audit
 from reports.findings.controls.topology import beyond_topology
 from reports.findings.results import Analysis, Paired
@@ -202,7 +202,7 @@ def test_pairs_of_mean_ranks_stand_folded_beside_each_other(study: Study) -> Non
     assert test.conover is not None and test.nemenyi is not None
     rows = page_context(a)["tests"][0]["pairs"]
     assert len(rows) == len(ARMS) * (len(ARMS) - 1) // 2
-    assert all(row["ranks"].startswith("−") or row["ranks"] == "0.00" for row in rows)
+    assert all(row["Mean ranks"].startswith("−") or row["Mean ranks"] == "0.00" for row in rows)
     text = page(a)
     assert "AUROC: pairs of mean ranks (15 rows)" in text and "both tests depend on the pool" in text
     names = {e.name for e in exports(a)}

@@ -45,10 +45,10 @@ def precision_recall(analysis: Analysis, predictions: Predictions) -> Drawing | 
         spare.remove()
     numbers = pd.concat(parts, ignore_index=True)
     handles = {line.get_label(): line for one in axes[: len(parts)] for line in one.get_lines()}
-    order = [arm for arm in analysis.arms if arm in handles]
-    lines, names = [handles[arm] for arm in order], [named(analysis, arm) for arm in order]
-    handles_, labels = [*lines, handles["guessing"]], [*names, "guessing"]
-    figure.legend(handles_, labels, loc="outside lower center", ncols=across(labels), frameon=False)
+    names = {arm: named(analysis, arm) for arm in analysis.arms if arm in handles} | {"guessing": "guessing"}
+    labels = [*names.values()]
+    lines = [handles[name] for name in names]
+    figure.legend(lines, labels, loc="outside lower center", ncols=across(labels), frameon=False)
     return Drawing(figure, numbers)
 
 

@@ -25,8 +25,8 @@ def embedding(embeddings: Embeddings, arm: str, datasets: list[str]) -> Drawing 
 
     None where no data set has pairs of both classes, and enough of them.
     """
-    samples = {dataset: one for dataset in datasets if (one := embeddings.of(arm, dataset)) is not None}
-    samples = {dataset: one for dataset, one in samples.items() if _drawable(one)}
+    read = {dataset: embeddings.of(arm, dataset) for dataset in datasets}
+    samples = {dataset: one for dataset, one in read.items() if one is not None and _drawable(one)}
     if not samples:
         return None
     figure, axes = panels(len(samples), 2, 3.4)

@@ -12,7 +12,7 @@ import pandas as pd
 from reports.findings.conclusions import alone, change, conflicts, decided, lead
 from reports.findings.results import Analysis, Conclusion
 from reports.page.sections.factorial import factorial_exports, factorials_context, interactions
-from reports.page.tables import Export
+from reports.page.tables import Export, comparison_names
 from reports.statistics.pairs.power import MIN_REPEATS, POWER, Power
 from reports.table.blocks import unscaled
 from reports.words.metrics import label
@@ -40,7 +40,7 @@ def conclusion_exports(a: Analysis) -> list[Export]:
     """Collect the tables of the conclusions, all digits."""
     rows = [
         {
-            **_names(c),
+            **comparison_names(c.finding),
             "conclusion": c.word,
             "margin": c.margin,
             "p_not_worse": c.finding.decision.p_not_worse,
@@ -52,33 +52,26 @@ def conclusion_exports(a: Analysis) -> list[Export]:
         }
         for c in a.conclusions
     ]
-    out = [Export("conclusions", pd.DataFrame(rows))]
-    plans = [{**_names(c), "power": POWER, **asdict(c.power)} for c in a.conclusions if c.power]
-    if plans:
-        out.append(Export("power", pd.DataFrame(plans)))
-    return [*out, *factorial_exports(a.factorials)]
-
-
-def _names(c: Conclusion) -> dict[str, str]:
-    f = c.finding
-    return {"metric": f.metric, "family": f.family, "arm": f.arm, "against": f.against}
+    plans = [{**comparison_names(c.finding), "power": POWER, **asdict(c.power)} for c in a.conclusions if c.power]
+    exports = [Export("conclusions", pd.DataFrame(rows)), Export("power", pd.DataFrame(plans))]
+    return [*exports, *factorial_exports(a.factorials)]
 
 
 def _power(c: Conclusion, p: Power) -> dict[str, str]:
     known = p.repeats >= MIN_REPEATS
     return {
-        "pair": f"{c.finding.arm} − {c.finding.against}",
-        "difference": f"{p.difference:g}",
-        "n": str(p.blocks),
-        "repeats": str(p.repeats),
+        "Difference of": f"{c.finding.arm} − {c.finding.against}",
+        "Margin": f"{p.difference:g}",
+        "N": str(p.blocks),
+        "Repeats": str(p.repeats),
         "sd": number(p.sd, 4),
-        "between": number(p.sd_between, 4),
-        "within": number(p.sd_repeats, 4),
-        "needed": f"{_blocks(p.needed)} [{_blocks(p.needed_low)}, {_blocks(p.needed_high)}]",
-        "not_worse": _blocks(p.needed_not_worse),
-        "equal": _blocks(p.needed_equal),
-        "double": _blocks(p.needed_double) if known else "–",
-        "endless": _blocks(p.needed_endless) if known else "–",
+        "between\nblocks": number(p.sd_between, 4),
+        "due to\nrepeats": number(p.sd_repeats, 4),
+        "Blocks to\nsee it": f"{_blocks(p.needed)} [{_blocks(p.needed_low)}, {_blocks(p.needed_high)}]",
+        "repeats\ndoubled": _blocks(p.needed_double) if known else "–",
+        "endless\nrepeats": _blocks(p.needed_endless) if known else "–",
+        "for not\nworse": _blocks(p.needed_not_worse),
+        "for equal": _blocks(p.needed_equal),
     }
 
 

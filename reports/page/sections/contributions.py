@@ -10,10 +10,10 @@ import pandas as pd
 
 from reports.figures.analysed import CONTRIBUTIONS
 from reports.figures.canvas import Picture
-from reports.findings.contributions.contributions import Reversals, Shares
+from reports.findings.contributions.contributions import Reversals
 from reports.findings.contributions.worth import Worth
 from reports.findings.results import Analysis
-from reports.page.tables import Export, latex
+from reports.page.tables import Export, latex_rows
 from reports.table.blocks import Dropped
 from reports.words.metrics import label
 from reports.words.numbers import confidence, count, ends, joined, number, percent, signed
@@ -100,24 +100,33 @@ def contributions_context(a: Analysis, drawn: Sequence[Picture]) -> dict[str, An
     """Gather everything the section shows; nothing where the table supports none of it."""
     worth, shares = primary_worth(a), a.contributions.shares
     contrasts = next((f.contrasts for f in a.factorials if f.metric == a.metric), pd.DataFrame())
-    turned = a.contributions.reversals
+    turned, interval = a.contributions.reversals, f"{confidence(a.alpha)} interval"
     flips = turned.table[turned.table["beyond"]] if turned else pd.DataFrame()
+    paired = bool(shares and shares.table["variance_difference"].notna().any())
     content: dict[str, Any] = {
-        "worth": _worth(worth) if worth else {},
-        "contrasts": [_contrast(row) for row in contrasts.to_dict("records")],
-        "shares": _shares(shares) if shares else [],
-        "paired": bool(shares and shares.table["variance_difference"].notna().any()),
+        "worth": _worth(worth, interval) if worth else {},
+        "contrasts": [
+            {
+                "Difference of": f"{row['factor']}: {row['level']} − {row['against']}",
+                "Marginal difference": signed(row["mean_difference"]),
+                interval: ends(row["low"], row["high"]),
+            }
+            for row in contrasts.to_dict("records")
+        ],
+        "shares": _shares(shares.table, paired=paired) if shares else [],
         "flips": [_flip(row) for row in flips.head(_FLIPS).to_dict("records")],
     }
     if not any(content.values()):
         return {}
     pictures = [p for p in drawn if p.group == CONTRIBUTIONS]
-    more = (
-        f"The {_FLIPS} clearest of {len(flips)}; all flips are in tables/rank_reversals.csv."
-        if len(flips) > _FLIPS
-        else ""
-    )
-    return {**content, "sentences": contribution_sentences(a), "pictures": pictures, "more_flips": more}
+    more = f"The {_FLIPS} clearest of {len(flips)}; all flips are in tables/rank_reversals.csv."
+    return {
+        **content,
+        "paired": paired,
+        "sentences": contribution_sentences(a),
+        "pictures": pictures,
+        "more_flips": more if len(flips) > _FLIPS else "",
+    }
 
 
 def contribution_exports(a: Analysis) -> list[Export]:
@@ -126,9 +135,9 @@ def contribution_exports(a: Analysis) -> list[Export]:
     if c.worths:
         parts = pd.concat([w.parts.assign(metric=w.metric, blocks=w.blocks) for w in c.worths])
         pairs = pd.concat([w.pairs.assign(metric=w.metric, blocks=w.blocks) for w in c.worths])
-        text = {(label(w.metric), row["part"]): dict(list(row.items())[1:]) for w in c.worths for row in _parts(w)}
+        text = {(label(w.metric), part): row for w in c.worths for part, row in _parts(w, "Simultaneous interval")}
         caption = f"Exact Shapley value of each part over blocks, simultaneous {confidence(a.alpha)} intervals."
-        tex = latex(pd.DataFrame.from_dict(text, orient="index"), caption, "contributions")
+        tex = latex_rows(text, caption, "contributions")
         out += [Export("contributions", parts, tex), Export("contribution_pairs", pairs)]
     contrasts = [f.contrasts.assign(metric=f.metric) for f in a.factorials if len(f.contrasts)]
     out += [Export("marginal_contrasts", pd.concat(contrasts))] if contrasts else []
@@ -136,29 +145,33 @@ def contribution_exports(a: Analysis) -> list[Export]:
     return [*out, Export("rank_reversals", c.reversals.table)] if c.reversals and len(c.reversals.table) else out
 
 
-def _worth(worth: Worth) -> dict[str, Any]:
+def _worth(worth: Worth, interval: str) -> dict[str, Any]:
+    parts = [{"Part": part, **row} for part, row in _parts(worth, interval)]
     pairs = [
         {
-            "pair": f"{row['one']} × {row['other']}",
-            "value": signed(row["value"]),
-            "interval": ends(row["low"], row["high"]),
+            "Two parts": f"{row['one']} × {row['other']}",
+            "Interaction": signed(row["value"]),
+            interval: ends(row["low"], row["high"]),
         }
         for row in worth.pairs.to_dict("records")
     ]
     several = [f"{row['factor']} ({row['out']})" for row in worth.parts.to_dict("records") if " / " in row["out"]]
     mean = f"Out at the mean of several levels: {joined(several, 8)}." if several else ""
-    return {"parts": _parts(worth), "pairs": pairs, "notes": [*filter(None, (mean, _left_out(worth.left_out)))]}
+    return {"parts": parts, "pairs": pairs, "notes": [*filter(None, (mean, _left_out(worth.left_out)))]}
 
 
-def _parts(worth: Worth) -> list[dict[str, str]]:
+def _parts(worth: Worth, interval: str) -> list[tuple[str, dict[str, str]]]:
+    """Return every part with its row, the interval under the head that is given."""
     return [
-        {
-            "part": f"{row['factor']}: {row['there']} → {row['out']}" if row["factor"] else "all parts",
-            "Shapley value": signed(row["value"]),
-            "Simultaneous interval": ends(row["low"], row["high"]),
-            "Leave-one-out": signed(row["leave_one_out"]),
-            "Add-one-in": signed(row["add_one_in"]),
-        }
+        (
+            f"{row['factor']}: {row['there']} → {row['out']}" if row["factor"] else "all parts",
+            {
+                "Shapley value": signed(row["value"]),
+                interval: ends(row["low"], row["high"]),
+                "Leave-one-out": signed(row["leave_one_out"]),
+                "Add-one-in": signed(row["add_one_in"]),
+            },
+        )
         for row in worth.parts.to_dict("records")
     ]
 
@@ -170,40 +183,29 @@ def _left_out(blocks: Sequence[Dropped]) -> str:
     return f"Blocks left out: {named}. This speaks of blocks in which every mixture finishes."
 
 
-def _contrast(row: dict[Any, Any]) -> dict[str, str]:
-    return {
-        "pair": f"{row['factor']}: {row['level']} − {row['against']}",
-        "value": signed(row["mean_difference"]),
-        "interval": ends(row["low"], row["high"]),
-    }
+def _shares(table: pd.DataFrame, *, paired: bool) -> list[dict[Any, Any]]:
+    rows = pd.DataFrame({"Source": table["source"], "Units": table["units"].map(str)})
+    rows["sd of scores"] = _varies(table["variance_score"])
+    if paired:
+        rows["sd of differences"] = _varies(table["variance_difference"])
+        rows["Share of the error"] = table["share_error"].map(percent)
+    return rows.to_dict("records")
 
 
-def _shares(shares: Shares) -> list[dict[str, str]]:
-    table = shares.table
+def _varies(variance: pd.Series) -> list[str]:
+    total = variance.sum()
     return [
-        {
-            "source": row["source"],
-            "units": str(row["units"]),
-            "score": _varies(row["variance_score"], table["variance_score"].sum()),
-            "difference": _varies(row["variance_difference"], table["variance_difference"].sum()),
-            "error": percent(row["share_error"]),
-        }
-        for row in table.to_dict("records")
+        f"{number(v**0.5, 4)} ({percent(v / total if total > 0 else np.nan)})" if np.isfinite(v) else "–"
+        for v in variance
     ]
-
-
-def _varies(variance: float, total: float) -> str:
-    if not np.isfinite(variance):
-        return "–"
-    return f"{number(float(np.sqrt(variance)), 4)} ({percent(variance / total if total > 0 else np.nan)})"
 
 
 def _flip(row: dict[Any, Any]) -> dict[str, str]:
     here, there = (label(row[where]) if row["over"] == "metrics" else row[where] for where in ("here", "there"))
     return {
-        "pair": f"{row['one']} − {row['other']}",
-        "over": row["over"],
-        "ahead": f"{signed(row['ahead'])} ({here})",
-        "behind": f"{signed(row['behind'])} ({there})",
-        "blocks": count(row["blocks"], "block"),
+        "Order of": f"{row['one']} − {row['other']}",
+        "Between": row["over"],
+        "Ahead": f"{signed(row['ahead'])} ({here})",
+        "Behind": f"{signed(row['behind'])} ({there})",
+        "Over": count(row["blocks"], "block"),
     }

@@ -9,17 +9,17 @@ import pandas as pd
 
 from reports.findings.controls.audit import Audit, audit_refusals, is_control
 from reports.findings.controls.topology import Beyond
-from reports.findings.results import Analysis, Paired
+from reports.findings.results import Analysis
 from reports.findings.summaries import TALL
 from reports.page.sections.findings import pair_notes
 from reports.page.tables import Export
 from reports.words.metrics import AUROC_CHANCE, DECIMALS, POOLED, WITHIN_TF, label
-from reports.words.numbers import count, interval, joined, number, percent, signed
+from reports.words.numbers import confidence, count, interval, joined, number, percent, signed
 
 
-def audit_exports(audited: Audit) -> list[Export]:
-    """Collect the tables of the audit, all digits."""
-    tables = {"degree_audit": audited.degree, "ranks_within_tf": audited.ranks}
+def control_exports(audited: Audit, beyond: Beyond) -> list[Export]:
+    """Collect the tables of the audit and of what expression adds to topology, all digits."""
+    tables = {"degree_audit": audited.degree, "ranks_within_tf": audited.ranks, "beyond_topology": beyond.scores}
     return [Export(name, numbers) for name, numbers in tables.items() if not numbers.empty]
 
 
@@ -29,8 +29,16 @@ def audit_context(audited: Audit, a: Analysis) -> dict[str, Any]:
         "sentence": _sentence(audited, a),
         "degree": _shares(audited.degree, a),
         "unranked": _why_unranked(audited, a),
-        "ranks": [_ranked(row) for row in audited.ranks.to_dict("records")],
-        "pooled": label(audited.pooled),
+        "ranks": [
+            {
+                "Arm": row["arm"],
+                label(audited.pooled): number(row["pooled_mean"]),
+                "Rank": number(row["pooled_rank"], 2),
+                label(WITHIN_TF): number(row["within_tf_mean"]),
+                "Rank\nwithin TFs": number(row["within_tf_rank"], 2),
+            }
+            for row in audited.ranks.to_dict("records")
+        ],
         "blocks": count(audited.blocks, "block"),
         "warnings": audit_refusals(audited),
         "left_out": joined(list(audited.left_out), 12) if audited.left_out else "",
@@ -83,7 +91,13 @@ def _shares(degree: pd.DataFrame, a: Analysis) -> dict[str, Any]:
         return {}
     datasets = sorted(degree["dataset"].unique())
     arms = [arm for arm in a.arms if arm in set(degree["arm"])]
-    cells = {(row["arm"], row["dataset"]): _cell(row) for row in degree.to_dict("records")}
+    cells = {
+        (row["arm"], row["dataset"]): {
+            "text": percent(row["share"]) if np.isfinite(row["share"]) else "guesses",
+            "gain": signed(row["gain"]),
+        }
+        for row in degree.to_dict("records")
+    }
     alone = degree.drop_duplicates("dataset").set_index("dataset")["degree"]
     head = "degree alone (AUROC)"
     cells |= {(head, dataset): {"text": number(value), "gain": ""} for dataset, value in alone.items()}
@@ -97,10 +111,6 @@ def _shares(degree: pd.DataFrame, a: Analysis) -> dict[str, Any]:
     }
 
 
-def _cell(row: dict[Any, Any]) -> dict[str, str]:
-    return {"text": percent(row["share"]) if np.isfinite(row["share"]) else "guesses", "gain": signed(row["gain"])}
-
-
 def _why_unranked(audited: Audit, a: Analysis) -> str:
     if not audited.ranks.empty:
         return ""
@@ -110,32 +120,22 @@ def _why_unranked(audited: Audit, a: Analysis) -> str:
     return "Ranks are not compared: fewer than two arms have every cell finished on both metrics."
 
 
-def _ranked(row: dict[Any, Any]) -> dict[str, str]:
-    digits = {"pooled_mean": 3, "pooled_rank": 2, "within_tf_mean": 3, "within_tf_rank": 2}
-    return {"arm": row["arm"], **{name: number(row[name], n) for name, n in digits.items()}}
-
-
-def topology_exports(beyond: Beyond) -> list[Export]:
-    """Return the table of every repeat, all digits."""
-    return [] if beyond.scores.empty else [Export("beyond_topology", beyond.scores)]
-
-
-def topology_context(beyond: Beyond) -> dict[str, Any]:
+def topology_context(beyond: Beyond, a: Analysis) -> dict[str, Any]:
     """Gather everything the section shows."""
-    rows = [{**_means(beyond.scores, g), **_row(g)} for g in beyond.gains]
+    if not beyond.gains:
+        return {"rows": [], "note": beyond.note, "notes": []}
+    means = beyond.scores.groupby(["dataset", "metric"]).mean(numeric_only=True).to_dict("index")
+    rows = [
+        {
+            "Data set": g.dataset,
+            "Metric": label(g.metric),
+            "Topology": number(means[g.dataset, g.metric]["alone"]),
+            f"with {a.reference}": number(means[g.dataset, g.metric]["with_reference"]),
+            "with noise": number(means[g.dataset, g.metric]["with_noise"]),
+            "Expression adds": signed(g.mean),
+            f"{confidence(a.alpha)} interval": interval(g.low, g.high),
+            "Repeats": str(g.repeats),
+        }
+        for g in beyond.gains
+    ]
     return {"rows": rows, "note": beyond.note, "notes": pair_notes(beyond.gains)}
-
-
-def _means(scores: pd.DataFrame, gain: Paired) -> dict[str, str]:
-    mine = scores[(scores["dataset"] == gain.dataset) & (scores["metric"] == gain.metric)]
-    return {name: number(float(mine[name].mean())) for name in ("alone", "with_reference", "with_noise")}
-
-
-def _row(gain: Paired) -> dict[str, str]:
-    return {
-        "dataset": gain.dataset,
-        "metric": label(gain.metric),
-        "gain": signed(gain.mean),
-        "interval": interval(gain.low, gain.high),
-        "repeats": str(gain.repeats),
-    }

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
 
 from reports.findings.factorial import Factorial
 from reports.findings.results import Analysis
-from reports.page.tables import Export, latex
+from reports.page.tables import Export, latex_rows
 from reports.statistics.attainability import smallest_p
 from reports.statistics.factors.incomplete import smallest
 from reports.statistics.pairs.max_t import MIN_FLIPPED
 from reports.words.metrics import label
 from reports.words.numbers import confidence, count, ends, joined, number, p_value, signed
 
-# the page breaks a head where the line ends here
-_HEADS = {
-    "RM-ANOVA": ("df", "F", "ε", "ANOVA p", "Holm p", "partial\nη²"),
-    "flipped signs": ("df\ntold apart", "Blocks\nused", "Flip p", "Holm p"),
-}
 _FILES = {
     "RM-ANOVA": ("factorial", "marginal_means", "Repeated-measures ANOVA over block means (Greenhouse--Geisser)"),
     "flipped signs": ("factorial_incomplete", "adjusted_means", "Signs of whole blocks flipped"),
@@ -64,14 +60,14 @@ def together(a: Analysis) -> str:
 
 def factorials_context(a: Analysis) -> list[dict[str, Any]]:
     """Show every analysis of the factors once; metrics refused for the same reason share one line."""
-    analyses, level = a.factorials, confidence(a.alpha)
+    analyses, interval = a.factorials, f"{confidence(a.alpha)} simultaneous interval"
     out: list[dict[str, Any]] = []
     for message in dict.fromkeys(f.message for f in analyses if f.message):
         mine = [f for f in analyses if f.message == message]
         names = "" if len(mine) == len(analyses) else joined([label(f.metric) for f in mine], 8)
         out.append({"metric": names, "message": message})
     mine = [f for f in analyses if not f.message]
-    return out + [{**_shown(f), "level": level, "open": f.metric == a.metric or len(mine) == 1} for f in mine]
+    return out + [{**_shown(f, interval), "open": f.metric == a.metric or len(mine) == 1} for f in mine]
 
 
 def factorial_exports(analyses: tuple[Factorial, ...]) -> list[Export]:
@@ -81,18 +77,18 @@ def factorial_exports(analyses: tuple[Factorial, ...]) -> list[Export]:
         able = [f for f in analyses if not f.message and f.method == method]
         if able:
             numbers = pd.concat([f.effects.assign(metric=f.metric) for f in able])
-            heads = [head.replace("\n", " ") for head in _HEADS[method]]
-            cells = {
-                (label(f.metric), effect): dict(zip(heads, c, strict=True)) for f in able for effect, c in _effects(f)
+            rows = {
+                (label(f.metric), effect): {head.replace("\n", " "): cell for head, cell in row.items()}
+                for f in able
+                for effect, row in _effects(f)
             }
-            text = pd.DataFrame.from_dict(cells, orient="index")
-            out.append(Export(name, numbers, latex(text, f"{how}; Holm over the effects of a metric.", name)))
+            out.append(Export(name, numbers, latex_rows(rows, f"{how}; Holm over the effects of a metric.", name)))
             out.append(Export(means, pd.concat([f.means.assign(metric=f.metric) for f in able])))
     simple = [f.simple.assign(metric=f.metric) for f in analyses if not f.simple.empty]
     return [*out, Export("simple_effects", pd.concat(simple))] if simple else out
 
 
-def _shown(f: Factorial) -> dict[str, Any]:
+def _shown(f: Factorial, interval: str) -> dict[str, Any]:
     crossed = " × ".join(f"{factor} ({', '.join(names)})" for factor, names in f.factors.items())
     complete = f.method == "RM-ANOVA"
     blocks = count(f.blocks, "complete block" if complete else "block")
@@ -100,28 +96,48 @@ def _shown(f: Factorial) -> dict[str, Any]:
         "metric": f"{label(f.metric)}: {crossed}, {blocks}",
         "message": "",
         "notes": _notes(f),
-        "heads": _HEADS[f.method],
-        "rows": [{"name": name, "cells": cells} for name, cells in _effects(f)],
+        "rows": [{"Effect": effect, **row} for effect, row in _effects(f)],
         "means_title": "Marginal means" if complete else "Means of levels as if every block had run all of them",
-        "means": [{**row, "mean": number(row["mean"])} for row in f.means.to_dict("records")],
-        "simple": [_simple(row) for row in f.simple.to_dict("records")],
+        "means": [
+            {"Factor": row["effect"], "Level": row["level"], "Mean": number(row["mean"])}
+            for row in f.means.to_dict("records")
+        ],
+        "simple": [
+            {
+                "Difference of": f"{row['factor']}: {row['level']} − {row['against']}",
+                "Level": f"{row['at_factor']} = {row['at_level']}",
+                "N": str(row["blocks"]),
+                "Mean": signed(row["mean_difference"]),
+                interval: ends(row["low"], row["high"]),
+                "max-T p": p_value(row["p"]),
+            }
+            for row in f.simple.to_dict("records")
+        ],
         "simple_notes": _simple_notes(f),
     }
 
 
-def _effects(f: Factorial) -> list[tuple[str, list[str]]]:
-    write = _complete if f.method == "RM-ANOVA" else _incomplete
-    return [(str(row["effect"]), write(row)) for row in f.effects.to_dict("records")]
+def _effects(f: Factorial) -> list[tuple[str, dict[str, str]]]:
+    """Return every effect with its row; the page breaks a head where the line ends here."""
+    return [(str(row["effect"]), _effect(f, row)) for row in f.effects.to_dict("records")]
 
 
-def _complete(row: Any) -> list[str]:
-    df, p = f"{row['df']:g}, {row['df_error']:g}", [p_value(row["p"]), p_value(row["p_holm"])]
-    return [df, number(row["f"], 2), number(row["epsilon"], 2), *p, number(row["partial_eta2"], 2)]
-
-
-def _incomplete(row: Any) -> list[str]:
-    df = f"{row['df']:g}" if row["df"] == row["df_all"] else f"{row['df']:g} of {row['df_all']:g}"
-    return [df, str(row["blocks"]), p_value(row["p"]), p_value(row["p_holm"])]
+def _effect(f: Factorial, row: dict[Any, Any]) -> dict[str, str]:
+    if f.method == "RM-ANOVA":
+        return {
+            "df": f"{row['df']:g}, {row['df_error']:g}",
+            "F": number(row["f"], 2),
+            "ε": number(row["epsilon"], 2),
+            "ANOVA p": p_value(row["p"]),
+            "Holm p": p_value(row["p_holm"]),
+            "partial\nη²": number(row["partial_eta2"], 2),
+        }
+    return {
+        "df\ntold apart": f"{row['df']:g}" + (f" of {row['df_all']:g}" if row["df"] != row["df_all"] else ""),
+        "Blocks\nused": str(row["blocks"]),
+        "Flip p": p_value(row["p"]),
+        "Holm p": p_value(row["p_holm"]),
+    }
 
 
 def _notes(f: Factorial) -> list[str]:
@@ -140,28 +156,12 @@ def _notes(f: Factorial) -> list[str]:
     text = "Whether a combination or cell was run is taken to have nothing to do with how it would have scored "
     text += "(missing at random); nothing in this table can check that. A main effect is read over the combinations "
     out.append(f"{text}that were run, and with care where an interaction with it is established.")
-    gone = [effect for effect in _possible(f) if effect not in set(f.effects["effect"])]
-    if gone:
+    possible = [*f.factors, *map(" × ".join, combinations(f.factors, 2))]
+    if gone := [effect for effect in possible if effect not in set(f.effects["effect"])]:
         out.append(f"This design cannot tell from other effects: {joined(gone, 8)}.")
     floor = p_value(smallest(f.blocks, len(f.effects)))
     out.append(f"Smallest Holm p that {f.blocks} blocks can reach: {floor} for {count(len(f.effects), 'effect')}.")
     return out
-
-
-def _possible(f: Factorial) -> list[str]:
-    names = list(f.factors)
-    return [*names, *(f"{one} × {other}" for i, one in enumerate(names) for other in names[i + 1 :])]
-
-
-def _simple(row: Any) -> dict[str, str]:
-    return {
-        "pair": f"{row['factor']}: {row['level']} − {row['against']}",
-        "at": f"{row['at_factor']} = {row['at_level']}",
-        "n": str(row["blocks"]),
-        "mean": signed(row["mean_difference"]),
-        "interval": ends(row["low"], row["high"]),
-        "p": p_value(row["p"]),
-    }
 
 
 def _simple_notes(f: Factorial) -> list[str]:
@@ -170,7 +170,5 @@ def _simple_notes(f: Factorial) -> list[str]:
     out = ["A difference that is shown at one level and not at another is no interaction: that is the row above."]
     out.append("p and intervals hold for all comparisons of a factor across the levels of one other.")
     if f.blocks < MIN_FLIPPED:
-        out.append(f"{count(f.blocks, 'block')}; an exact test needs {MIN_FLIPPED}.")
-    else:
-        out.append(f"Smallest p that {count(f.blocks, 'block')} can reach: {p_value(smallest_p(f.blocks))}.")
-    return out
+        return [*out, f"{count(f.blocks, 'block')}; an exact test needs {MIN_FLIPPED}."]
+    return [*out, f"Smallest p that {count(f.blocks, 'block')} can reach: {p_value(smallest_p(f.blocks))}."]

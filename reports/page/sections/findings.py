@@ -13,52 +13,70 @@ from reports.findings.results import Analysis, Finding, GlobalTest, Paired
 from reports.statistics.pairs.signed import MIN_TESTED
 from reports.table.blocks import Dropped
 from reports.words.metrics import label
-from reports.words.numbers import interval, number, p_value, signed, won
+from reports.words.numbers import confidence, interval, number, p_value, signed, won
 
 _RESPLIT = "Repeats split the same edges anew and share many of them: {} of the corrected resampled t test (Nadeau & "
+_RESPLIT += "Bengio 2003)."
 _ONE_SPLIT = "All repeats sit one exam: {} of a paired t test, which speak of training seeds on that exam alone."
 _PLAIN = "Plain t intervals and no p, since repeats that share edges make them too narrow: {}."
 
 
 def families_context(a: Analysis) -> list[dict[str, Any]]:
-    """Gather the comparisons of every family."""
-    out: dict[str, list[Finding]] = {}
-    for f in a.findings:
-        out.setdefault(f.family, []).append(f)
-    return [
-        {
-            "name": name,
-            "metric": label(members[0].metric),
-            "primary": members[0].metric == a.metric,
-            "rows": [_finding(f) for f in members],
-            "tested": any(f.verdict != "described" for f in members),
-            "failures": any(f.failures for f in members),
-        }
-        for name, members in out.items()
-    ]
+    """Gather the comparisons of every family, and beside them the tests that no verdict rests on."""
+    interval_head, out = f"{confidence(a.alpha)} interval", []
+    for name in dict.fromkeys(f.family for f in a.findings):
+        members = [f for f in a.findings if f.family == name]
+        rows = [_finding(f, interval_head) for f in members]
+        if any(f.verdict != "described" for f in members):
+            failures = any(f.failures for f in members)
+            rows = [row | _tested(f, failures=failures) for f, row in zip(members, rows, strict=True)]
+        out.append(
+            {
+                "name": name,
+                "metric": label(members[0].metric),
+                "primary": members[0].metric == a.metric,
+                "rows": rows,
+                "beside": [_beside(f) for f in members] if any(f.sensitivity for f in members) else [],
+                "dropped": [
+                    f"{f.arm} − {f.against}, blocks left out: {_left_out(f.dropped)}" for f in members if f.dropped
+                ],
+            }
+        )
+    return out
 
 
-def _finding(f: Finding) -> dict[str, str]:
+def _finding(f: Finding, interval_head: str) -> dict[str, str]:
+    size = f.effect
+    return {
+        "Difference of": f"{f.arm} − {f.against}",
+        "N": str(size.n if size else 0),
+        "Mean": signed(size.mean) if size else "–",
+        interval_head: interval(size.low, size.high) if size else "–",
+        "Won": won(size.superior, size.n) if size else "–",
+    }
+
+
+def _tested(f: Finding, *, failures: bool) -> dict[str, str]:
+    return {
+        "p (max-T)": p_value(f.decision.p),
+        **({"p, failures\nworst": p_value(f.decision.p_failures)} if failures else {}),
+        "p not\nworse": p_value(f.decision.p_not_worse),
+        "p equal": p_value(f.decision.p_equal),
+        "Difference": f.verdict,
+    }
+
+
+def _beside(f: Finding) -> dict[str, str]:
     size, beside = f.effect, f.sensitivity
     return {
-        "pair": f"{f.arm} − {f.against}",
-        "n": str(size.n if size else 0),
-        "mean": signed(size.mean) if size else "–",
-        "interval": interval(size.low, size.high) if size else "–",
-        "shift": signed(size.hodges_lehmann) if size else "–",
-        "biserial": signed(size.rank_biserial, 2) if size else "–",
-        "d": signed(size.cohens_d, 2) if size else "–",
-        "won": won(size.superior, size.n) if size else "–",
-        "p": p_value(f.decision.p),
-        "second": p_value(f.decision.p_failures),
-        "method": beside.signed.method if beside else "",
-        "signed": p_value(beside.signed.p) if beside else "",
-        "holm": p_value(beside.p_holm) if beside else "",
-        "paired_t": p_value(beside.p_t_holm) if beside else "",
-        "not_worse": p_value(f.decision.p_not_worse),
-        "equal": p_value(f.decision.p_equal),
-        "verdict": f.verdict,
-        "dropped": _left_out(f.dropped),
+        "Difference of": f"{f.arm} − {f.against}",
+        "Method": beside.signed.method if beside else "",
+        "p of the\nmethod": p_value(beside.signed.p) if beside else "",
+        "Holm p": p_value(beside.p_holm) if beside else "",
+        "Holm p,\npaired t": p_value(beside.p_t_holm) if beside else "",
+        "Hodges–Lehmann": signed(size.hodges_lehmann) if size else "–",
+        "Rank-biserial": signed(size.rank_biserial, 2) if size else "–",
+        "Cohen's d": signed(size.cohens_d, 2) if size else "–",
     }
 
 
@@ -66,11 +84,12 @@ def _left_out(dropped: tuple[Dropped, ...]) -> str:
     return "; ".join(f"{d.block}: {', '.join(d.arms)} {d.why}" for d in dropped)
 
 
-def global_context(test: GlobalTest) -> dict[str, Any]:
+def global_context(test: GlobalTest, primary: str) -> dict[str, Any]:
     """Gather what the test over all arms says on one metric."""
     t, second = test.test, test.second
     return {
         "metric": label(test.metric),
+        "primary": test.metric == primary,
         "n": t.blocks,
         "k": t.arms,
         "chi2": number(t.chi2, 2),
@@ -81,32 +100,24 @@ def global_context(test: GlobalTest) -> dict[str, Any]:
         "method": t.method,
         "w": number(t.kendalls_w),
         "second": f"{second.method}, N = {second.blocks}: p = {p_value(second.p)}" if second else "",
-        "ranks": [(arm, number(rank, 2)) for arm, rank in test.ranks.items()],
-        "second_ranks": _ranks_of(test.second_ranks),
-        "pairs": rank_pairs(test),
+        "ranks": _ranks_of(test.ranks),
+        "second_ranks": "" if test.second_ranks is None else _ranks_of(test.second_ranks),
+        "pairs": _rank_pairs(test),
         "dropped": _left_out(test.dropped),
     }
 
 
-def _ranks_of(ranks: pd.Series | None) -> str:
-    return "" if ranks is None else ", ".join(f"{arm} {number(rank, 2)}" for arm, rank in ranks.items())
-
-
-_RESPLIT += "Bengio 2003)."
+def _ranks_of(ranks: pd.Series) -> str:
+    return ", ".join(f"{arm} {number(rank, 2)}" for arm, rank in ranks.items())
 
 
 def gain_table(a: Analysis) -> dict[str, Any]:
     """Lay gains out with data sets down and metrics across: a reviewer reads along one data set."""
-    cells = {(g.dataset, g.metric): _row(g) for g in a.gains}
+    cells = {(g.dataset, g.metric): pair_row(g) for g in a.gains}
     metrics = [m for m in a.metrics if any(metric == m for _, metric in cells)]
     datasets = sorted({dataset for dataset, _ in cells})
     rows = [{"name": d, "cells": [cells.get((d, m)) for m in metrics]} for d in datasets]
     return {"heads": [label(m) for m in metrics], "rows": rows}
-
-
-def pair_rows(pairs: Sequence[Paired]) -> list[dict[str, str]]:
-    """Write the paired differences of single data sets, row by row."""
-    return [_row(pair) for pair in pairs]
 
 
 def pair_notes(pairs: Sequence[Paired]) -> list[str]:
@@ -124,7 +135,8 @@ def pair_notes(pairs: Sequence[Paired]) -> list[str]:
     return out
 
 
-def _row(pair: Paired) -> dict[str, str]:
+def pair_row(pair: Paired) -> dict[str, str]:
+    """Write the paired difference on a single data set."""
     return {
         "metric": label(pair.metric),
         "dataset": pair.dataset,
@@ -141,16 +153,16 @@ def _row(pair: Paired) -> dict[str, str]:
     }
 
 
-def rank_pairs(test: GlobalTest) -> list[dict[str, str]]:
+def _rank_pairs(test: GlobalTest) -> list[dict[str, str]]:
     """Write both tests of mean ranks for every pair of arms, better arm first; nothing where refused."""
     if test.nemenyi is None or test.conover is None:
         return []
     return [
         {
-            "pair": f"{one} − {other}",
-            "ranks": signed(test.ranks[one] - test.ranks[other], 2),
-            "nemenyi": p_value(float(test.nemenyi.loc[one, other])),
-            "conover": p_value(float(test.conover.loc[one, other])),
+            "Difference of": f"{one} − {other}",
+            "Mean ranks": signed(test.ranks[one] - test.ranks[other], 2),
+            "Nemenyi p": p_value(float(test.nemenyi.loc[one, other])),
+            "Conover p (Holm)": p_value(float(test.conover.loc[one, other])),
         }
         for one, other in combinations(test.ranks.index, 2)
     ]

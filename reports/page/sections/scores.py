@@ -10,7 +10,6 @@ import pandas as pd
 
 from reports.findings.results import Analysis
 from reports.findings.summaries import TALL, best_two
-from reports.page.tables import cost_table
 from reports.words.metrics import label
 from reports.words.numbers import count, number
 
@@ -57,10 +56,10 @@ def _means(a: Analysis, metric: str) -> dict[str, dict[str, dict[str, str]]]:
     """Show the mean of every arm over each network of several data sets, by the network's name."""
     out = {}
     for network, rows in a.averages[a.averages["metric"] == metric].groupby("network", sort=False):
-        marks = best_two(rows.set_index("arm")["mean"])
-        cells = {r["arm"]: {"text": number(r["mean"]), "spread": ""} for r in rows.to_dict("records")}
+        mean = rows.set_index("arm")["mean"]
+        marks = best_two(mean)
         head = f"Mean of {network} ({count(int(rows['datasets'].max()), 'data set')})"
-        out[head] = {arm: {**cell, "mark": marks.get(arm, "")} for arm, cell in cells.items()}
+        out[head] = {str(arm): {"text": number(x), "spread": "", "mark": marks.get(arm, "")} for arm, x in mean.items()}
     return out
 
 
@@ -74,26 +73,21 @@ def _cell(row: dict[Hashable, Any], mark: str) -> dict[str, str]:
 
 
 def completeness_context(a: Analysis) -> dict[str, Any]:
-    """Gather which cells are finished, failed and missing, with the reasons."""
+    """Gather how many cells of every arm on every data set are finished, failed and missing, with the reasons."""
     table = a.completeness
     bad = table[(table["failed"] > 0) | (table["missing"] > 0)]
     rows = [
         {
-            "arm": r.arm,
-            "dataset": r.dataset,
-            "counts": f"{r.finished} finished, {r.failed} failed, {r.missing} missing",
-            "reasons": r.reasons or "no row in the table",
+            "Arm": r.arm,
+            "Data set": r.dataset,
+            "Repeats": f"{r.finished} finished, {r.failed} failed, {r.missing} missing",
+            "Reason": r.reasons or "no row in the table",
         }
         for r in bad.itertuples()
     ]
-    return {"total": len(table), "rows": rows, **_matrix(a)}
-
-
-def _matrix(a: Analysis) -> dict[str, Any]:
-    """Lay out how many cells of every arm on every data set are finished, failed and missing."""
-    cells = {(r.arm, r.dataset): r for r in a.completeness.itertuples()}
-    body = [{"arm": arm, "cells": [_count(cells.get((arm, d))) for d in a.datasets]} for arm in a.arms]
-    return {"datasets": a.datasets, "matrix": body}
+    cells = {(r.arm, r.dataset): r for r in table.itertuples()}
+    matrix = [{"arm": arm, "cells": [_count(cells.get((arm, d))) for d in a.datasets]} for arm in a.arms]
+    return {"total": len(table), "rows": rows, "matrix": matrix}
 
 
 def _count(cell: Any) -> dict[str, str]:
@@ -102,11 +96,3 @@ def _count(cell: Any) -> dict[str, str]:
     parts = [f"{cell.finished} ok", f"{cell.failed} failed", f"{cell.missing} missing"]
     shown = [part for part, n in zip(parts, (1, cell.failed, cell.missing), strict=True) if n]
     return {"text": ", ".join(shown), "mark": "gap" if len(shown) > 1 else ""}
-
-
-def costs_context(a: Analysis) -> dict[str, Any]:
-    """Gather what every arm cost; empty where nothing was recorded."""
-    if a.costs.empty:
-        return {}
-    text = cost_table(a)
-    return {"heads": list(text), "rows": [{"arm": arm, "cells": list(row)} for arm, row in text.T.items()]}

@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from reports.figures.canvas import Picture
-from reports.page.tables import Export, latex
+from reports.page.tables import Export, latex_rows
 from reports.search.record import (
     STATES,
-    Objective,
     Search,
     best_trials,
     changes,
@@ -39,7 +38,7 @@ def search_summary(search: Search) -> list[str]:
     if best_trials(search).empty:
         return [*sentences, f"No trial is complete, so there is no best arm. {_sealed(search)}".strip()]
     sentences.append(_found(search))
-    sentences.append(_confirmed(search) if search.confirmed is not None else _sealed(search))
+    sentences.append(_confirmed(search, search.confirmed) if search.confirmed is not None else _sealed(search))
     if search.openings > 1:
         sentences.append(
             f"Warning: the test was opened {search.openings} times, so its scores took part in the choice."
@@ -92,9 +91,8 @@ def _sealed(s: Search) -> str:
     return "The test is sealed: `knockout confirm` opens it once." if s.confirmed is None else ""
 
 
-def _confirmed(s: Search) -> str:
+def _confirmed(s: Search, rows: pd.DataFrame) -> str:
     """Say what the best arm came to on fresh repeats, and how much of its score was luck."""
-    rows = s.confirmed if s.confirmed is not None else pd.DataFrame()
     best = best_trials(s).iloc[0]
     plain = rows[rows["role"] == "reference"]
     rivals = rows[~rows["role"].isin(["control", "reference"])]
@@ -130,13 +128,12 @@ def search_context(search: Search, drawn: Sequence[Picture]) -> dict[str, Any]:
         "boxes": [r for r in search_refusals(search) if r.rule == "test opened"],
         "withheld": next((r.message for r in search_refusals(search) if r.rule == "importances"), ""),
         "pictures": drawn,
-        "heads": [_head(o) for o in search.objectives],
         "front": _ranked(search, _front(search)) if several else [],
         "best": _ranked(search, best_trials(search, TOP)),
         "order": objective_label(search.first),
         "outside": _outside(search),
-        "space": [{"name": row["name"], "range": row["range"]} for row in search.space.to_dict("records")],
-        "confirmed": [_confirmed_row(row) for row in _confirmed_rows(search)],
+        "space": search.space.to_dict("records"),
+        "confirmed": _confirmed_rows(search),
         "path": _path_rows(search),
         "path_stale": _leads_elsewhere(search),
         "confirmed_metric": label(search.metric),
@@ -192,21 +189,22 @@ def _path_rows(s: Search) -> list[dict[str, str]]:
         return []
     return [
         {
-            **{key: str(row[key]) for key in ("step", "changed", "cells", "tried")},
-            "validation": number(row["validation"]) if pd.notna(row["validation"]) else "failed",
-            "test": number(row["test"]) if pd.notna(row["test"]) else "failed",
+            "Step": str(row["step"]),
+            "Changed": str(row["changed"]),
+            "Validation": number(row["validation"]) if pd.notna(row["validation"]) else "failed",
+            "Test": number(row["test"]) if pd.notna(row["test"]) else "failed",
+            "Cells": str(row["cells"]),
+            "Changes tried": str(row["tried"]),
         }
         for row in s.path.to_dict("records")
     ]
 
 
 def _confirmed_tex(s: Search) -> str:
-    rows = {
-        row["arm"]: {key: row[key] for key in ("search", "validation", "gap", "test")}
-        for row in map(_confirmed_row, _confirmed_rows(s))
-    }
+    heads = {"search": "Search", "validation": "Validation", "gap": "Optimism gap", "test": "Test"}
+    rows = {row["Arm"]: {key: row[head] for key, head in heads.items()} for row in _confirmed_rows(s)}
     caption = f"{label(s.metric)} in the search and on fresh repeats; gap: search minus confirmed validation score."
-    return latex(pd.DataFrame.from_dict(rows, orient="index"), caption, "search_confirmed") if rows else ""
+    return latex_rows(rows, caption, "search_confirmed")
 
 
 def _with_changes(s: Search, trials: pd.DataFrame) -> pd.DataFrame:
@@ -219,17 +217,19 @@ def _front(s: Search) -> pd.DataFrame:
     return front.sort_values(f"objective:{s.first.name}", ascending=s.first.sign < 0, kind="stable")
 
 
-def _ranked(s: Search, trials: pd.DataFrame) -> list[dict[str, Any]]:
-    plain = s.of_reference
+def _ranked(s: Search, trials: pd.DataFrame) -> list[dict[str, str]]:
+    reference = None if s.of_reference is None else s.of_reference["number"]
+    objectives = [(o, f"objective:{o.name}", objective_label(o)) for o in s.objectives]
     return [
         {
-            "number": str(row["number"]),
-            "arm": "" if row["arm"] == f"trial {row['number']}" else row["arm"],
-            "role": ", ".join(_marks(row, plain)),
-            "scores": [score_text(o, row[f"objective:{o.name}"]) for o in s.objectives],
-            "cells": str(row["cells"]),
-            "seconds": amount(row["seconds"]),
-            "changed": _changed(s, row),
+            "Trial": str(row["number"]) + ("" if row["arm"] == f"trial {row['number']}" else f" {row['arm']}"),
+            "role": ", ".join(
+                mark for mark, holds in {"reference": row["number"] == reference, "warm": row["warm"]}.items() if holds
+            ),
+            **{what[0].upper() + what[1:]: score_text(o, row[column]) for o, column, what in objectives},
+            "Cells": str(row["cells"]),
+            "Seconds": amount(row["seconds"]),
+            "Changed against the reference": _changed(s, row),
         }
         for _, row in trials.iterrows()
     ]
@@ -248,29 +248,17 @@ def _outside(s: Search) -> str:
     return "The reference lies outside of the space: every parameter that acts in a trial is listed as changed."
 
 
-def _marks(row: pd.Series, plain: pd.Series | None) -> list[str]:
-    marks = ["reference"] if plain is not None and plain["number"] == row["number"] else []
-    return [*marks, "warm"] if row["warm"] else marks
-
-
-def _confirmed_rows(s: Search) -> list[dict[Any, Any]]:
-    return [] if s.confirmed is None else s.confirmed.to_dict("records")
-
-
-def _confirmed_row(row: dict[Any, Any]) -> dict[str, str]:
-    gap = math.isnan(row["validation"])
-    return {
-        "arm": row["arm"],
-        "role": "" if row["role"] == "arm" else row["role"],
-        "number": "–" if pd.isna(row["number"]) else str(row["number"]),
-        "search": number(row["search"]),
-        "validation": "incomplete" if gap else number(row["validation"]),
-        "gap": signed(row["gap"]),
-        "test": "incomplete" if gap else number(row["test"]),
-        "cells": str(row["cells"]),
-    }
-
-
-def _head(objective: Objective) -> str:
-    text = objective_label(objective)
-    return text[0].upper() + text[1:]
+def _confirmed_rows(s: Search) -> list[dict[str, str]]:
+    return [
+        {
+            "Arm": row["arm"],
+            "role": "" if row["role"] == "arm" else row["role"],
+            "Trial": "–" if pd.isna(row["number"]) else str(row["number"]),
+            "Search": number(row["search"]),
+            "Validation": "incomplete" if math.isnan(row["validation"]) else number(row["validation"]),
+            "Optimism gap": signed(row["gap"]),
+            "Test": "incomplete" if math.isnan(row["validation"]) else number(row["test"]),
+            "Cells": str(row["cells"]),
+        }
+        for row in (() if s.confirmed is None else s.confirmed.to_dict("records"))
+    ]

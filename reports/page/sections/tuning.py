@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.figures.canvas import Picture
 from reports.page.tables import Export
-from reports.search.record import expected_best, tuned_curves, tuning_refusals, was_tuned
+from reports.search.record import STATES, expected_best, tuned_curves, tuning_refusals, was_tuned
 from reports.words.metrics import label
 from reports.words.numbers import count, joined, number
 
@@ -38,9 +38,9 @@ def _span(column: pd.Series) -> str:
 def tuning_context(tuning: pd.DataFrame, metric: str, drawn: Sequence[Picture] = ()) -> dict[str, Any]:
     """Gather everything the section on tuning shows."""
     untuned = tuning[was_tuned(tuning) & tuning["complete"].eq(0)]["arm"].tolist()
-    note, equal = "", _equal_budget(tuning)
-    if untuned:
-        note = f"No trial of {joined(untuned, 12)} is complete: it kept its untuned settings."
+    # the largest number of trials that every tuned arm has; 0 where that is not known
+    equal = min(map(len, tuning.loc[was_tuned(tuning), "trial_scores"]), default=0)
+    note = f"No trial of {joined(untuned, 12)} is complete: it kept its untuned settings." if untuned else ""
     return {
         "sentence": tuning_sentence(tuning),
         "warnings": tuning_refusals(tuning),
@@ -48,7 +48,7 @@ def tuning_context(tuning: pd.DataFrame, metric: str, drawn: Sequence[Picture] =
         "pictures": drawn,
         "metric": label(metric),
         "equal": equal,
-        "rows": [{**_row(row), "expected": _expected(row, equal)} for row in tuning.to_dict("records")],
+        "rows": [_row(row, equal) for row in tuning.to_dict("records")],
     }
 
 
@@ -58,30 +58,19 @@ def tuning_exports(tuning: pd.DataFrame) -> list[Export]:
     return tables if curves.empty else [*tables, Export("tuning_expected_best", curves)]
 
 
-def _equal_budget(tuning: pd.DataFrame) -> int:
-    """Return the largest number of trials that every tuned arm has; 0 where that is not known."""
-    counts = [len(scores) for scores in tuning.loc[was_tuned(tuning), "trial_scores"]]
-    return min(counts, default=0)
-
-
-def _expected(row: dict[Any, Any], budget: int) -> str:
-    curve = expected_best(row["trial_scores"])
-    return number(curve[budget - 1]) if budget and curve else "–"
-
-
-def _row(row: dict[Any, Any]) -> dict[str, str]:
+def _row(row: dict[Any, Any], equal: int) -> dict[str, str]:
     hours = row["budget"] is pd.NA
     tuned = hours or row["budget"] != 0
-    changed = row["settings"] or "nothing"
-    if not row["complete"]:
-        changed = "kept its untuned settings"
+    changed = (row["settings"] or "nothing") if row["complete"] else "kept its untuned settings"
+    curve = expected_best(row["trial_scores"])
     return {
-        "arm": row["arm"],
+        "Arm": row["arm"],
         "role": "" if row["role"] == "arm" else row["role"],
-        "budget": "hours" if hours else str(row["budget"]),
-        "trials": str(row["trials"]),
-        "states": " / ".join(str(row[state]) for state in ("complete", "pruned", "failed")),
-        "default": number(row["default"]),
-        "score": number(row["score"]),
-        "settings": changed if tuned else "nothing to tune",
+        "Budget": "hours" if hours else str(row["budget"]),
+        "Trials": str(row["trials"]),
+        "Complete /\npruned / failed": " / ".join(str(row[state]) for state in STATES),
+        "Untuned": number(row["default"]),
+        "Best": number(row["score"]),
+        **({f"Expected best\nof {equal}": number(curve[equal - 1]) if curve else "–"} if equal else {}),
+        "Changed": changed if tuned else "nothing to tune",
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from importlib.metadata import version
 from math import isfinite
 
@@ -48,7 +47,7 @@ def methods(a: Analysis) -> str:
 
 def as_latex(text: str) -> str:
     """Return a text about a study with everything escaped that LaTeX would read as a command."""
-    return re.sub("|".join(map(re.escape, _ESCAPES)), lambda match: _ESCAPES[match.group()], text)
+    return "".join(_ESCAPES.get(sign, sign) for sign in text)
 
 
 def _design(a: Analysis) -> str:
@@ -127,7 +126,7 @@ def _globals(a: Analysis) -> str:
         return ""
     how = {"Friedman by permutation": "p by permutation", "Iman–Davenport F": "p by the Iman–Davenport F"}
     how["exact, all blocks agree"] = "p exactly, where all blocks agree"
-    used = [how[method] for method in _once(g.test.method for g in a.globals)]
+    used = [how[method] for method in dict.fromkeys(g.test.method for g in a.globals)]
     text = f"Whether any arm differed was asked with the Friedman test ({joined(used)}) and Kendall's W"
     ranked = any(g.nemenyi is not None for g in a.globals)
     return text + ("; mean ranks were compared with the Nemenyi and the Conover test (secondary)." if ranked else ".")
@@ -138,23 +137,19 @@ def _pairs(a: Analysis) -> str:
         return ""
     tested = [f for f in a.findings if f.p is not None]
     if not tested:
-        return f"No pairwise test was made{_untested(a)}."
+        most = max((f.effect.n for f in a.findings if f.effect), default=0)
+        why = f": no two arms share {MIN_SIGNED} complete blocks" if most < MIN_SIGNED else ""
+        why = f": that takes at least {MIN_SIGNED} blocks" if len(a.blocks) < MIN_SIGNED else why
+        return f"No pairwise test was made{why}."
     # a comparison that could not be tested is one of its family all the same
     sizes = sorted(Counter(f.family for f in a.findings if f.verdict != "described").values())
     size = count(sizes[0], "comparison") if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]} comparisons"
     text = f"On {label(a.metric)}, {size} {'was' if sizes[-1] == 1 else 'were'} tested two-sided at the level "
     text += f"{a.alpha:g} by step-down max-T (Westfall and Young, 1993), the signs of whole blocks flipped jointly, "
     text += "which holds the family-wise error; other metrics are described by intervals"
-    methods = _once(f.sensitivity.signed.method.partition(",")[0] for f in tested if f.sensitivity)
+    methods = dict.fromkeys(f.sensitivity.signed.method.partition(",")[0] for f in tested if f.sensitivity)
     beside = joined([method for method in methods if method != "no block differs"] or ["signed-rank"])
     return f"{text}. As sensitivity, {beside} and paired t tests with Holm's correction are given."
-
-
-def _untested(a: Analysis) -> str:
-    if len(a.blocks) < MIN_SIGNED:
-        return f": that takes at least {MIN_SIGNED} blocks"
-    most = max((f.effect.n for f in a.findings if f.effect), default=0)
-    return f": no two arms share {MIN_SIGNED} complete blocks" if most < MIN_SIGNED else ""
 
 
 def _equality(a: Analysis) -> str:
@@ -180,7 +175,3 @@ def _software(a: Analysis) -> str:
     trained = [line for line in a.provenance.get("versions", ()) if re.match(r"(knockout|python|torch\S*) ", line)]
     run = f"Models were run with {joined(trained, 12)}; statistics" if trained else "Statistics"
     return f"{run} were computed with {joined(libraries, 12)}."
-
-
-def _once(words: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(words))

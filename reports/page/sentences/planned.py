@@ -11,8 +11,6 @@ from reports.words.numbers import are, count, joined, level
 if TYPE_CHECKING:  # a plan says at which levels looks will test, and loads no statistics for that
     from reports.findings.results import Analysis
 
-DIGITS = 12  # of a digest
-
 
 def planned_lines(a: Analysis) -> list[str]:
     """Return the lines that a report begins with in a terminal."""
@@ -76,7 +74,7 @@ def registration_line(a: Analysis) -> str:
         return "Not registered."
     if not known.content:
         return "Registered, but the registration cannot be read."
-    text = f"Registered on {known.date}, digest {known.digest[:DIGITS]}"
+    text = f"Registered on {known.date}, digest {known.digest[:12]}"
     text += f", after {count(known.ended, 'cell')} had ended" if known.ended else ""
     text += "; edited since" if known.broken else ""
     return f"{text}; {count(len(a.deviations), 'deviation')}." if a.deviations else f"{text}; no deviation."

@@ -45,7 +45,9 @@ def gain_sentence(a: Analysis) -> str:
     verb = "beats" if ahead else "loses to"
     if not won and not lost:
         verb, where = "is level with", f"on {_sets(a, gains)}"
-    return f"{reference} {verb} the strongest control ({_controls(gains)}) {where}."
+    names = list(dict.fromkeys(g.against for g in gains))
+    controls = joined([*map(brief, names)], 2) if len(names) < 3 else count(len(names), "control")
+    return f"{reference} {verb} the strongest control ({controls}) {where}."
 
 
 def feature_lines(a: Analysis) -> list[str]:
@@ -63,11 +65,6 @@ def feature_lines(a: Analysis) -> list[str]:
         span = f"{label(a.metric)} by {signed(min(known))} to {signed(max(known))}"
         lines.append(f"{arm} over {against}: above on {among}, {span}{missing}.")
     return lines
-
-
-def _controls(gains: list[Paired]) -> str:
-    names = list(dict.fromkeys(g.against for g in gains))
-    return joined([brief(name) for name in names], 2) if len(names) < 3 else count(len(names), "control")
 
 
 def _sets(a: Analysis, gains: list[Paired]) -> str:
@@ -91,14 +88,16 @@ def _mean(a: Analysis, gains: list[Paired], *, ahead: bool) -> str:
 
 def summary(a: Analysis, beyond: Beyond | None = None) -> list[str]:
     """Say what may go, what earns its keep and what nobody can tell; and what the strongest control leaves of it."""
-    return [sentence for sentence in (_parts(a), gain_sentence(a), _third(a, beyond)) if sentence]
+    # last what would mislead if it were left out, else what expression adds to topology
+    last = _torn(a) or _topology(a, beyond) or _few(a)
+    return [*filter(None, (_parts(a), gain_sentence(a), last))]
 
 
 def _parts(a: Analysis) -> str:
     forbidding = [r for r in a.refusals if r.rule in _FORBIDDING]
     if forbidding:
         what = "No verdict yet" if forbidding[0].rule == "interim" else "No arm is compared with another"
-        return f"{what}: {_first_sentence(forbidding[0].message)}"
+        return f"{what}: {forbidding[0].message.partition('. ')[0].rstrip('.')}."  # its first sentence
     mine = decided(a)
     if not mine:
         return "There is one arm, so nothing to compare it with."
@@ -150,11 +149,6 @@ def _one_block(a: Analysis, mine: Sequence[Conclusion]) -> str:
     return f"On {where} alone, {differ}; no claim goes beyond it."
 
 
-def _third(a: Analysis, beyond: Beyond | None) -> str:
-    """Say what would mislead if it were left out, else what expression adds to topology."""
-    return _torn(a) or _topology(a, beyond) or _few(a)
-
-
 def _torn(a: Analysis) -> str:
     """Name an arm with a word on the primary metric that another metric contradicts."""
     for c in decided(a):
@@ -196,7 +190,3 @@ def _few(a: Analysis) -> str:
         needed = f"{at_level(a.alpha)}; {blocks_needed(a.alpha)} could"
         return f"{blocks_of(a, len(a.blocks))} cannot establish a difference{needed}."
     return ""
-
-
-def _first_sentence(text: str) -> str:
-    return text.partition(". ")[0].rstrip(".") + "."
