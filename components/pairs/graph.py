@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
@@ -111,7 +112,10 @@ class TrainingGraph:
 
         edges = self.directed[tfs]
         last = len(tfs) - 1
-        squares, vectors = eigh((edges @ edges.T).toarray(), subset_by_index=[max(0, last - self.rank), last])
+        with threadpool_limits(
+            1, user_api="blas"
+        ):  # at this size threads only wait, spinning, on a busy machine for long
+            squares, vectors = eigh((edges @ edges.T).toarray(), subset_by_index=[max(0, last - self.rank), last])
         beyond, kept = np.split(np.sqrt(np.maximum(squares, 0)), [-self.rank])
         weights = 1 - (beyond[0] / np.maximum(kept, np.finfo(float).tiny) if len(beyond) else 0.0)
         vectors = vectors[:, -self.rank :]
