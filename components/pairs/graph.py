@@ -112,9 +112,7 @@ class TrainingGraph:
 
         edges = self.directed[tfs]
         last = len(tfs) - 1
-        with threadpool_limits(
-            1, user_api="blas"
-        ):  # at this size threads only wait, spinning, on a busy machine for long
+        with threadpool_limits(1, user_api="blas"):
             squares, vectors = eigh((edges @ edges.T).toarray(), subset_by_index=[max(0, last - self.rank), last])
         beyond, kept = np.split(np.sqrt(np.maximum(squares, 0)), [-self.rank])
         weights = 1 - (beyond[0] / np.maximum(kept, np.finfo(float).tiny) if len(beyond) else 0.0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,8 +35,16 @@ AUDIT: Mapping[str, str] = {
 }
 
 
-def audit(split: Split, streams: Streams) -> dict[str, str]:
-    """Return every figure of the leak audit, by the names of :data:`AUDIT`; rules draw as the control arms do."""
+@dataclass(frozen=True)
+class Audit:
+    """What an exam gives away, and what it took to say so."""
+
+    figures: dict[str, str]  # as text, by the names of :data:`AUDIT`
+    seconds: dict[str, float]  # of each rule
+
+
+def audit(split: Split, streams: Streams) -> Audit:
+    """Return the leak audit of an exam; rules draw as the control arms do."""
     positive, negative = split.test[split.test_labels == 1], split.test[split.test_labels == 0]
     values = [len(split.train), len(positive), _in_two_parts(split), _contradicted(split)]
     shares: list[float] = []
@@ -42,8 +52,9 @@ def audit(split: Split, streams: Streams) -> dict[str, str]:
         shares += [float(leaks(split, pairs).mean()) for pairs in (positive, negative)]
     shares += [float(split.validation_labels.mean()), float(split.test_labels.mean())]
     texts = [str(value) for value in values] + [f"{100 * share:.1f}" for share in shares]
-    texts += [_rule(name, split, streams.numpy("negatives")) for name in RULES]
-    return dict(zip(AUDIT, texts, strict=True))
+    rules = {name: _rule(name, split, streams.numpy("negatives")) for name in RULES}
+    texts += [text for text, _ in rules.values()]
+    return Audit(dict(zip(AUDIT, texts, strict=True)), {name: seconds for name, (_, seconds) in rules.items()})
 
 
 def _in_two_parts(split: Split) -> int:
@@ -61,7 +72,9 @@ def _reversed_in_training(split: Split, pairs: Ints) -> np.ndarray:
     return np.isin(pair_keys(pairs[:, ::-1], split.n_genes), pair_keys(split.train, split.n_genes))
 
 
-def _rule(name: str, split: Split, rng: np.random.Generator) -> str:
+def _rule(name: str, split: Split, rng: np.random.Generator) -> tuple[str, float]:
+    started = time.perf_counter()
     rule = registry.level("scorer", name)(registry.parse("scorer", name), split.training, rng)
     scores = rule.score(split.test)
-    return f"{auroc(scores, split.test_labels, split.test):.3f} / {auprc(scores, split.test_labels, split.test):.3f}"
+    text = f"{auroc(scores, split.test_labels, split.test):.3f} / {auprc(scores, split.test_labels, split.test):.3f}"
+    return text, time.perf_counter() - started

@@ -49,21 +49,23 @@ class AuditTable:
     columns: list[str]  # a name per data set, with its protocol where they differ
     rows: list[list[str]]  # name of each quantity and its value per data set, as text
     notes: list[str]  # where validation asks otherwise than the test
+    seconds: dict[tuple[str, str], float]  # of each rule on each data set
 
 
 def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice], repeat: int = 0) -> AuditTable:
     """Return the leak audit of each data set's exam in a repeat."""
     exams = [make_split(dataset, split, repeat) for dataset, split in zip(datasets, splits, strict=True)]
     with as_on_a_lane("cpu", 1), threadpool_limits(1):  # a rule is fitted faster than threads agree on it
-        columns = [audit(exam, Streams(dataset.digest, repeat)) for dataset, exam in zip(datasets, exams, strict=True)]
+        audits = [audit(exam, Streams(dataset.digest, repeat)) for dataset, exam in zip(datasets, exams, strict=True)]
     names = [dataset.name for dataset in datasets]
     remarks = [(name, differences(exam)) for name, exam in zip(names, exams, strict=True)]
     notes = [f"{name}: validation asks otherwise than the test: {text}" for name, text in remarks if text]
-    rows = [[name, *(str(column[name]) for column in columns)] for name in AUDIT]
+    rows = [[name, *(of.figures[name] for of in audits)] for name in AUDIT]
+    seconds = {(rule, name): s for name, of in zip(names, audits, strict=True) for rule, s in of.seconds.items()}
     if len({split.level for split in splits}) == 1:
-        return AuditTable(f"repeat {repeat}, {splits[0].level}", names, rows, notes)
+        return AuditTable(f"repeat {repeat}, {splits[0].level}", names, rows, notes, seconds)
     names = [f"{name} ({split.level})" for name, split in zip(names, splits, strict=True)]
-    return AuditTable(f"repeat {repeat}", names, rows, notes)
+    return AuditTable(f"repeat {repeat}", names, rows, notes, seconds)
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class Preview:
     def cost(self, screen: Screen) -> Estimate:
         """Return the seconds that the missing cells take; times a few batches where no finished cell tells them."""
         with screen.busy("timing a few batches of the arms (--quick leaves it out)") as say:
-            return estimate(self.plan, Ledger(self.out), say)
+            return estimate(self.plan, Ledger(self.out), say, self.audit.seconds)
 
 
 def check_folder(study: Study, out: Path | None, screen: Screen, *, share_cells: bool = False) -> Path:

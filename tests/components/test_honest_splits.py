@@ -158,7 +158,7 @@ def test_audit_of_an_honest_split_states_what_it_took_away(level):
     from components.split.audit import AUDIT, audit
 
     network = scale_free(7)
-    rows = audit(make_split(network, level, reciprocal="together"), Streams(network.digest, 0))
+    rows = audit(make_split(network, level, reciprocal="together"), Streams(network.digest, 0)).figures
     assert list(rows) == list(AUDIT)
     assert rows["pairs in two parts"] == "0"
     assert rows["test positives with their reverse in training, %"] == "0.0"

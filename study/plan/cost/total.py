@@ -10,8 +10,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from types import MappingProxyType
 
+from components.core import registry
 from components.core.metrics import OWN
+from search_spaces.arm import Arm
 from study.plan.cost.pace import Paces
 from study.plan.cost.work import Draws, Exams, Kind, Work, like
 from study.plan.plan import Plan
@@ -38,16 +41,28 @@ class Estimate:
     rescored: int = 0
 
 
-def estimate(plan: Plan, ledger: Ledger, say: Callable[[str], None] = lambda text: None) -> Estimate:
-    """Estimate the cost of what is missing; ``say`` is told which arm is being timed on which data set."""
+def estimate(
+    plan: Plan,
+    ledger: Ledger,
+    say: Callable[[str], None] = lambda text: None,
+    audited: Mapping[tuple[str, str], float] = MappingProxyType({}),
+) -> Estimate:
+    """Estimate the cost of what is missing.
+
+    ``say`` is told which arm is being timed on which data set; ``audited`` has the seconds of rules on the first fold
+    of a data set, as a leak audit took them.
+    """
     missing = plan.missing(ledger)
     trained = ledger.trained() if OWN else {}
     rescored = {cell.digest for cell in missing if training_of(cell.identity) in trained} if trained else set()
     missing = [cell for cell in missing if cell.digest not in rescored]
+    exams = Exams(plan)
     known = _known_seconds(missing, plan, ledger)
+    for place, cell in enumerate(missing):
+        if known[place] is None and (rule := audited.get((_rule(cell.arm), cell.labels.dataset))) is not None:
+            known[place] = rule * len(exams.folds(cell.labels.dataset))
     total = sum(seconds for seconds in known if seconds is not None)
     to_time = [cell for cell, seconds in zip(missing, known, strict=True) if seconds is None and cell.arm.probed]
-    exams = Exams(plan)
     draws = Draws(exams)
     paces = Paces(exams, draws, plan.study.lanes[0])
     kinds = paces.measure(to_time, say)
@@ -67,6 +82,12 @@ def estimate(plan: Plan, ledger: Ledger, say: Callable[[str], None] = lambda tex
             at_most += number * work.seconds(lambda epochs, patience: epochs, pays=pays)
     unknown = known.count(None) - len(to_time)
     return Estimate(expected, at_most, unknown, slow, len(paces.timed), kinds, len(rescored))
+
+
+def _rule(arm: Arm) -> str:
+    """Return the name of the rule that an arm is, at its defaults; "" if it is none."""
+    choice = arm.choices["scorer"]
+    return choice.level if choice.settings == registry.parse("scorer", choice.level) else ""
 
 
 def _known_seconds(missing: Sequence[Cell], plan: Plan, ledger: Ledger) -> list[float | None]:

@@ -77,6 +77,16 @@ def test_arms_of_one_shape_share_a_timing_and_a_finished_cell(plan: Callable[...
 
 
 @pytest.mark.usefixtures("flat")
+def test_a_rule_that_the_leak_audit_ran_is_not_timed_again(plan: Callable[..., Plan], tmp_path: Path):
+    planned, ledger = plan(*RATES, datasets=TWO, controls=["degree"]), Ledger(tmp_path / "out")
+    first, second = (dataset.name for dataset in planned.datasets)
+    messages: list[str] = []
+    cost = estimate(planned, ledger, messages.append, {("degree", first): 1e6, ("degree", second): 2e6})
+    assert cost.kinds == 2 and not any("degree" in message for message in messages)
+    assert cost.seconds == pytest.approx(planned.study.repeats * 3e6, rel=0.01)
+
+
+@pytest.mark.usefixtures("flat")
 def test_an_epoch_costs_its_batches_and_a_stage_that_arms_share_is_paid_once(plan: Callable[..., Plan], tmp_path: Path):
     training = {"epochs": 5, "patience": 5, "graph_epochs": 3, "graph_patience": 3, "batch_size": 8}
     planned = plan({"fusion": "late"}, training={**training, "graph_batch_size": 1_000_000}, controls=["degree"])
