@@ -46,18 +46,10 @@ HEAD = "# As knockout.study(...) was given it; any machine goes on with: knockou
 
 @dataclass
 class Attached:
-    """The objects of a study, each by the name of the file that it becomes.
+    """The objects of a study, each by the name of the file that it becomes."""
 
-    Attributes
-    ----------
-    files
-        Name of each file to what writes it.
-    entries
-        Entries of the study file that read them, by position.
-    """
-
-    files: dict[str, Callable[[Path], object]] = field(default_factory=dict)
-    entries: dict[int, dict[str, Any]] = field(default_factory=dict)
+    files: dict[str, Callable[[Path], object]] = field(default_factory=dict)  # name of each to what writes it
+    entries: dict[int, dict[str, Any]] = field(default_factory=dict)  # of the study file that read them, by position
 
     def __bool__(self) -> bool:
         return bool(self.files)

@@ -142,28 +142,19 @@ class SplitContract(Suite):
 
 
 def parts_of(split: Split) -> dict[str, set[int]]:
-    n = split.n_genes
-    return {
-        "train": keys(split.train, n),
-        "pool": keys(split.pool, n),
-        "validation": keys(split.validation, n),
-        "test": keys(split.test, n),
-    }
+    return {part: keys(getattr(split, part), split.n_genes) for part in ("train", "pool", "validation", "test")}
 
 
 def positives_of(split: Split) -> list[set[int]]:
-    held_out = [(split.validation, split.validation_labels), (split.test, split.test_labels)]
-    return [
-        keys(split.train, split.n_genes),
-        *(keys(pairs[labels == 1], split.n_genes) for pairs, labels in held_out),
-    ]
+    edges = [split.train, split.validation[split.validation_labels == 1], split.test[split.test_labels == 1]]
+    return [keys(pairs, split.n_genes) for pairs in edges]
 
 
 def assert_pairs_are_candidates_and_appear_once(split: Split, network: Dataset) -> None:
-    parts = {"train": split.train, "pool": split.pool, "validation": split.validation, "test": split.test}
-    for name, pairs in parts.items():
+    for name, part in parts_of(split).items():
+        pairs = getattr(split, name)
         assert pairs.dtype == np.int64
-        assert len(keys(pairs, network.n_genes)) == len(pairs), name
+        assert len(part) == len(pairs), name
         assert np.isin(pairs[:, 0], network.tfs).all(), name
         assert (pairs[:, 0] != pairs[:, 1]).all(), name
     assert not keys(split.pool, network.n_genes) & keys(network.edges, network.n_genes)

@@ -14,20 +14,18 @@ import pytest
 import torch
 
 from components.core import registry
-from components.core.budget import Budget
 from components.core.dataset import Dataset, Ints
 from components.core.exam import Split
 from components.core.metrics import Scores
 from components.core.streams import Streams
 from components.learning import Context, View
 from components.learning.loop import Keeper
+from knockout.testing.cases import BUDGET
 from knockout.testing.level import Suite, fields_of
 from search_spaces.arm import Arm, Choice
 from search_spaces.presets import preset
 from study.train.learner import own_streams, view_of
 from study.train.score import fixed_order
-
-BUDGET = Budget(epochs=3, patience=9, batch_size=32, graph_epochs=2, graph_patience=9, graph_batch_size=32)
 
 
 class KilledError(Exception):

@@ -38,13 +38,6 @@ class Tracker:
         Is given the one warning about a store that fails.
     strict
         Raise a :class:`KnockoutError` in place of that warning.
-
-    Attributes
-    ----------
-    trouble
-        Why the store does not answer; empty while it does.
-    opened
-        Digests of the arms of a sealed stage whose test may be shown.
     """
 
     def __init__(
@@ -59,9 +52,10 @@ class Tracker:
     ) -> None:
         self.name, self.out, self.folder = name, out, OutFolder(out.resolve())
         self.stage, self.strict, self._say = stage, strict, say
-        self.opened: set[str] = set()
+        self.opened: set[str] = set()  # digests of the arms of a sealed stage whose test may be shown
         self.uri = uri or default_uri(out)
-        self.address, self.trouble = redact(self.uri, self.uri), ""
+        self.address = redact(self.uri, self.uri)
+        self.trouble = ""  # why the store does not answer; empty while it does
         self._own, self._given = self.uri == default_uri(out), uri is not None
         self._warned, self._failed = False, 0.0
         self._metric = ""
