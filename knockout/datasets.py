@@ -55,12 +55,9 @@ class Attached:
         return bool(self.files)
 
     @cached_property
-    def _temporary(self) -> tempfile.TemporaryDirectory[str]:
-        return tempfile.TemporaryDirectory(prefix="knockout-")
-
-    @property
     def stage(self) -> Path:
         """A folder of this process, for what is looked at before there is an output folder."""
+        self._temporary = tempfile.TemporaryDirectory(prefix="knockout-")  # removed with this object
         return Path(self._temporary.name)
 
     def add(self, content: bytes) -> str:
@@ -72,8 +69,7 @@ class Attached:
     def write(self, folder: Path) -> None:
         """Write every object into a folder, unless it is there."""
         for name, write in self.files.items():
-            if not (folder / name).exists():
-                write_first(folder / name, write)
+            write_first(folder / name, write)
 
     def notes(self) -> list[str]:
         """Check every object as a file is checked; return what was found and decided.
