@@ -46,29 +46,18 @@ HEAD = "# As knockout.study(...) was given it; any machine goes on with: knockou
 
 @dataclass
 class Attached:
-    """The objects of a study, each by the name of the file that it becomes.
+    """The objects of a study, each by the name of the file that it becomes."""
 
-    Attributes
-    ----------
-    files
-        Name of each file to what writes it.
-    entries
-        Entries of the study file that read them, by position.
-    """
-
-    files: dict[str, Callable[[Path], object]] = field(default_factory=dict)
-    entries: dict[int, dict[str, Any]] = field(default_factory=dict)
+    files: dict[str, Callable[[Path], object]] = field(default_factory=dict)  # name of each to what writes it
+    entries: dict[int, dict[str, Any]] = field(default_factory=dict)  # of the study file that read them, by position
 
     def __bool__(self) -> bool:
         return bool(self.files)
 
     @cached_property
-    def _temporary(self) -> tempfile.TemporaryDirectory[str]:
-        return tempfile.TemporaryDirectory(prefix="knockout-")
-
-    @property
     def stage(self) -> Path:
         """A folder of this process, for what is looked at before there is an output folder."""
+        self._temporary = tempfile.TemporaryDirectory(prefix="knockout-")  # removed with this object
         return Path(self._temporary.name)
 
     def add(self, content: bytes) -> str:
@@ -80,8 +69,7 @@ class Attached:
     def write(self, folder: Path) -> None:
         """Write every object into a folder, unless it is there."""
         for name, write in self.files.items():
-            if not (folder / name).exists():
-                write_first(folder / name, write)
+            write_first(folder / name, write)
 
     def notes(self) -> list[str]:
         """Check every object as a file is checked; return what was found and decided.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,7 @@ from rich.console import Console
 from reports.build import Written
 from study.actions.preview import Preview
 from study.cli.studies import show_cost, show_preview, show_search
-from study.plan.cost import Estimate
+from study.plan.cost.total import Estimate
 from study.search.search import Search
 from study.study_file.study import Study as Checked
 
@@ -21,7 +21,20 @@ WIDTH = 120  # characters of a printed plan
 
 
 class _Printed:
-    _text = ""
+    def __init__(self, notes: Sequence[str], *parts: Callable[[Console], None]) -> None:
+        console = Console(
+            file=io.StringIO(),
+            width=WIDTH,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            force_jupyter=False,
+            color_system=None,
+        )
+        with console.capture() as printed:
+            for show in parts:
+                show(console)
+        self._text = "\n".join([*notes, printed.get().rstrip()])
 
     def __repr__(self) -> str:
         return self._text
@@ -52,11 +65,10 @@ class Plan(_Printed):
         self.cells, self.missing = int(self.arms["cells"].sum()), preview.missing
         self.blocks, self.smallest_p = tuple(preview.blocks), preview.smallest_p
         self.seconds = cost.seconds if cost is not None else None
-        console = _recorder()
-        show_preview(console, preview)
+        parts = [lambda console: show_preview(console, preview)]
         if cost is not None:
-            show_cost(console, preview, cost)
-        self._text = _text(console, notes)
+            parts.append(lambda console: show_cost(console, preview, cost))
+        super().__init__(notes, *parts)
 
 
 class SearchPlan(_Printed):
@@ -73,9 +85,7 @@ class SearchPlan(_Printed):
     def __init__(self, study: Checked, search: Search, notes: Sequence[str]) -> None:
         self.space = pd.DataFrame(search.space.describe())
         self.proposed, self.finished = search.proposed, len(search.finished)
-        console = _recorder()
-        show_search(console, study, search)
-        self._text = _text(console, notes)
+        super().__init__(notes, lambda console: show_search(console, study, search))
 
 
 class Report:
@@ -97,9 +107,7 @@ class Report:
         heads = {"name": "arm", "word": "verdict", "worst": "worst block"}
         columns = ["name", "difference", "interval", "p", "word", "worst"]
         rows = written.verdicts.get("rows", [])
-        self.verdicts = pd.DataFrame([[row[key] for key in columns] for row in rows], columns=columns).rename(
-            columns=heads
-        )
+        self.verdicts = pd.DataFrame(rows, columns=columns).rename(columns=heads)
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -116,20 +124,3 @@ class Report:
         frame = f'<iframe srcdoc="{page}" width="100%" height="700" style="border:0" sandbox="allow-scripts"></iframe>'
         where = html.escape(str(self.path))
         return f"{lines}{table}<details><summary>the report: {where}</summary>{frame}</details>"
-
-
-def _recorder() -> Console:
-    return Console(
-        file=io.StringIO(),
-        width=WIDTH,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        force_jupyter=False,
-        color_system=None,
-    )
-
-
-def _text(console: Console, notes: Sequence[str]) -> str:
-    assert isinstance(console.file, io.StringIO)
-    return "\n".join([*notes, console.file.getvalue().rstrip()])

@@ -74,12 +74,10 @@ def report(
     KnockoutError
         If the table cannot be analysed, or the report cannot be written.
     """
-    for name, value, allowed in (
-        ("alpha", alpha, alpha is None or 0 < alpha < 1),
-        ("margin", margin, margin is None or 0 < margin < float("inf")),
-    ):
-        if not allowed:
-            raise KnockoutError(f"{value} is out of range.", where=name)
+    if alpha is not None and not 0 < alpha < 1:
+        raise KnockoutError(f"{alpha} is out of range.", where="alpha")
+    if margin is not None and not 0 < margin < float("inf"):
+        raise KnockoutError(f"{margin} is out of range.", where="margin")
     options = ReportOptions(arm, block, dataset, metric, reference, margin=margin)
     request = reports.Request(options, alpha, tuple(draw), f"knockout.report({str(source)!r})", pdf)
     with mistakes():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import tempfile
 from contextlib import suppress
 from functools import cache
@@ -190,8 +189,3 @@ def assert_gradients_reach_all(module: torch.nn.Module, loss: torch.Tensor) -> N
         assert weight.grad is not None, f"{name} gets no gradient"
         assert torch.isfinite(weight.grad).all(), name
         assert weight.ndim < 2 or weight.grad.any(), f"{name} gets a gradient of zeros"
-
-
-def own_doc(cls: type) -> str:
-    """Return a class's own docstring, not its base's."""
-    return inspect.cleandoc(cls.__doc__ or "")

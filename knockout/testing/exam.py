@@ -24,30 +24,23 @@ EXPRESSION = make_dataset(genes=60).expression  # of any network here: fewer gen
 class NegativesContract(Suite):
     """What a sampler of negatives owes: pairs of the pool alone, by the stream that it is given."""
 
-    @pytest.fixture(params=PROTOCOLS)
-    def any_split(self, request: pytest.FixtureRequest) -> Split:
-        """Return an exam of some protocol."""
-        return make_split(make_dataset(4, genes=50, tfs=10, edges=110), request.param)
-
-    @pytest.fixture(params=["per_tf", "all_non_targets"])
-    def honest(self, request: pytest.FixtureRequest) -> str:
-        """Return a protocol whose pool holds no held-out pair."""
-        return str(request.param)
-
     def build(self, level: str, split: Split, **settings: Any) -> Any:
         """Construct the level for an exam; settings that it lacks are left out."""
         own = {name: value for name, value in settings.items() if name in fields_of("negatives", level)}
         return self.make("negatives", level, split, EXPRESSION[: split.n_genes], **own)
 
-    def test_draws_from_the_pool_without_repetition(self, level: str, any_split: Split) -> None:
-        drawn = self.build(level, any_split, ratio=2.0).draw(np.random.default_rng(0))
-        n = any_split.n_genes
+    @pytest.mark.parametrize("protocol", PROTOCOLS)
+    def test_draws_from_the_pool_without_repetition(self, level: str, protocol: str) -> None:
+        split = make_split(make_dataset(4, genes=50, tfs=10, edges=110), protocol)
+        drawn = self.build(level, split, ratio=2.0).draw(np.random.default_rng(0))
+        n = split.n_genes
         assert drawn.dtype == np.int64
         assert len(keys(drawn, n)) == len(drawn) > 0
-        assert keys(drawn, n) <= keys(any_split.pool, n)
+        assert keys(drawn, n) <= keys(split.pool, n)
 
-    def test_never_draws_an_edge_or_a_held_out_pair(self, level: str, honest: str, dataset: Dataset) -> None:
-        split = make_split(dataset, honest)
+    @pytest.mark.parametrize("protocol", ["per_tf", "all_non_targets"])  # whose pool holds no held-out pair
+    def test_never_draws_an_edge_or_a_held_out_pair(self, level: str, protocol: str, dataset: Dataset) -> None:
+        split = make_split(dataset, protocol)
         forbidden = np.concatenate([dataset.edges, split.validation, split.test])
         for seed in range(5):
             drawn = self.build(level, split, ratio=10.0).draw(np.random.default_rng(seed))
@@ -142,28 +135,19 @@ class SplitContract(Suite):
 
 
 def parts_of(split: Split) -> dict[str, set[int]]:
-    n = split.n_genes
-    return {
-        "train": keys(split.train, n),
-        "pool": keys(split.pool, n),
-        "validation": keys(split.validation, n),
-        "test": keys(split.test, n),
-    }
+    return {part: keys(getattr(split, part), split.n_genes) for part in ("train", "pool", "validation", "test")}
 
 
 def positives_of(split: Split) -> list[set[int]]:
-    held_out = [(split.validation, split.validation_labels), (split.test, split.test_labels)]
-    return [
-        keys(split.train, split.n_genes),
-        *(keys(pairs[labels == 1], split.n_genes) for pairs, labels in held_out),
-    ]
+    edges = [split.train, split.validation[split.validation_labels == 1], split.test[split.test_labels == 1]]
+    return [keys(pairs, split.n_genes) for pairs in edges]
 
 
 def assert_pairs_are_candidates_and_appear_once(split: Split, network: Dataset) -> None:
-    parts = {"train": split.train, "pool": split.pool, "validation": split.validation, "test": split.test}
-    for name, pairs in parts.items():
+    for name, part in parts_of(split).items():
+        pairs = getattr(split, name)
         assert pairs.dtype == np.int64
-        assert len(keys(pairs, network.n_genes)) == len(pairs), name
+        assert len(part) == len(pairs), name
         assert np.isin(pairs[:, 0], network.tfs).all(), name
         assert (pairs[:, 0] != pairs[:, 1]).all(), name
     assert not keys(split.pool, network.n_genes) & keys(network.edges, network.n_genes)

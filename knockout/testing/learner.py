@@ -14,20 +14,18 @@ import pytest
 import torch
 
 from components.core import registry
-from components.core.budget import Budget
 from components.core.dataset import Dataset, Ints
 from components.core.exam import Split
 from components.core.metrics import Scores
 from components.core.streams import Streams
 from components.learning import Context, View
 from components.learning.loop import Keeper
+from knockout.testing.cases import BUDGET
 from knockout.testing.level import Suite, fields_of
 from search_spaces.arm import Arm, Choice
 from search_spaces.presets import preset
 from study.train.learner import own_streams, view_of
 from study.train.score import fixed_order
-
-BUDGET = Budget(epochs=3, patience=9, batch_size=32, graph_epochs=2, graph_patience=9, graph_batch_size=32)
 
 
 class KilledError(Exception):
@@ -151,7 +149,7 @@ class LearnerContract(Suite):
 
     def test_never_writes_into_what_it_is_shown(self, level: str, dataset: Dataset, split: Split) -> None:
         """Other arms are shown the same arrays."""
-        before, exam = Dataset(**self._fields(dataset)).digest, split.digest
+        before, exam = dataclasses.replace(dataset).digest, split.digest
         fitted = self.fit(level, dataset, split)
         fitted.learner.score(split.test)
         fresh = view_of(self.arm(level), dataset, split, Streams(dataset.digest, 0))
@@ -159,7 +157,7 @@ class LearnerContract(Suite):
             assert np.array_equal(getattr(fitted.view, name), getattr(fresh, name)), name
         for name in ("train", "pool"):
             assert np.array_equal(getattr(fitted.view.training, name), getattr(fresh.training, name)), name
-        assert Dataset(**self._fields(dataset)).digest == before
+        assert dataclasses.replace(dataset).digest == before
         assert dataclasses.replace(split).digest == exam
 
     def test_other_expression_gives_other_scores(self, level: str, dataset: Dataset, split: Split) -> None:
@@ -184,7 +182,3 @@ class LearnerContract(Suite):
             for name in ("curves", "best_epoch", "parameters"):
                 assert getattr(resumed.context, name) == getattr(whole.context, name), name
             assert np.array_equal(resumed.learner.score(split.test), whole.learner.score(split.test))
-
-    @staticmethod
-    def _fields(dataset: Dataset) -> dict[str, Any]:
-        return {field.name: getattr(dataset, field.name) for field in dataclasses.fields(dataset)}

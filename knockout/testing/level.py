@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any, ClassVar, Literal, get_args, get_origin
 
@@ -13,7 +14,7 @@ from components.core import registry
 from components.core.dataset import Dataset
 from components.core.exam import Split
 from components.core.settings import Settings, describe
-from knockout.testing.cases import construct, make_dataset, make_split, needed, own_doc, small
+from knockout.testing.cases import construct, make_dataset, make_split, needed, small
 
 TOO_MANY = 2_000_000  # weights; beyond this a bound is constructed without memory
 
@@ -88,7 +89,7 @@ class LevelContract(Suite):
 
     def test_docstring_says_what_it_does_shapes_and_source(self, factor: str, level: str) -> None:
         """The first line is a sentence that starts with a verb; shapes and a source follow."""
-        text = own_doc(registry.level(factor, level))
+        text = inspect.cleandoc(registry.level(factor, level).__doc__ or "")  # its own, not its base's
         first = text.splitlines()[0]
         assert first.endswith("."), "the first line is a sentence that does not wrap"
         assert first.split()[0].endswith("s"), "it says what the level does: a verb in the third person"

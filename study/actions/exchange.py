@@ -14,7 +14,6 @@ from components.core.errors import KnockoutError, UnknownNameError
 from components.core.streams import Streams
 from components.exam_files import write_exam
 from components.tables.files import sibling_suggestion
-from search_spaces.arm import Arm
 from study.plan.plan import Plan, make_plan
 from study.spec.cell import Cell
 from study.spec.datasets import load_dataset
@@ -80,7 +79,7 @@ def coverage(plan: Plan) -> list[Listed]:
     """Return what each list says of each data set, in the first repeat; lists of bare scores are left out."""
     lists = []
     for cell in plan.cells:
-        if cell.repeat != plan.study.first_repeat or not _is_list(cell.arm):
+        if cell.repeat != plan.study.first_repeat or cell.arm.choices["scorer"].level != "edges":
             continue
         dataset = load_dataset(cell.dataset, cell.root)
         split = make_split(dataset, cell.split, cell.repeat)
@@ -95,7 +94,7 @@ def coverage(plan: Plan) -> list[Listed]:
 
 def earlier_openings(plan: Plan, out: Path) -> dict[str, int]:
     """Return how many other lists were scored before on the test of each data set, as far as ``out`` remembers."""
-    cells = [cell for cell in plan.cells if _is_list(cell.arm)]
+    cells = [cell for cell in plan.cells if cell.arm.choices["scorer"].level == "edges"]
     labels = {(cell.labels.data_digest, cell.split.level): cell.labels.dataset for cell in cells}
     ledger = Ledger(out)
     earlier: dict[str, set[str]] = defaultdict(set)
@@ -105,10 +104,6 @@ def earlier_openings(plan: Plan, out: Path) -> dict[str, int]:
         if record.ok and known and identity["arm"]["scorer"]["level"] == "edges":
             earlier[known].add(str(identity["arm"]))
     return {dataset: len(arms) for dataset, arms in sorted(earlier.items())}
-
-
-def _is_list(arm: Arm) -> bool:
-    return arm.choices["scorer"].level == "edges"
 
 
 def _refuse_copies(lists: Sequence[tuple[str, str]]) -> None:

@@ -24,7 +24,7 @@ from reports.words.numbers import count, joined
 from search_spaces.arm import Choice
 from study.actions.screen import Screen
 from study.actions.source import show_changes
-from study.plan.cost import Estimate, estimate
+from study.plan.cost.total import Estimate, estimate
 from study.plan.plan import Plan, make_plan
 from study.plan.probe import as_on_a_lane
 from study.search.search import Search

@@ -87,7 +87,9 @@ def run(study: Study, out: Path, screen: Screen, means: Means, *, command: str =
 
 def run_planned(plan: Plan, out: Path, screen: Screen, means: Means, command: str) -> Ended:
     """Run the missing cells of a plan and report."""
-    return _report(_run_cells(plan, out, screen, means), out, screen, command)
+    with screen.progress() as progress:
+        outcome = run_plan(plan, out, progress, means)
+    return _report(outcome, out, screen, command)
 
 
 def run_plan(plan: Plan, out: Path, listener: Listener, means: Means) -> Outcome:
@@ -156,11 +158,6 @@ def _run_missing(
         listener.message(f"{rescored} of {len(missing)} cells were trained before: metrics computed from stored scores")
 
 
-def _run_cells(plan: Plan, out: Path, screen: Screen, means: Means) -> Outcome:
-    with screen.progress() as progress:
-        return run_plan(plan, out, progress, means)
-
-
 def _report(outcome: Outcome, out: Path, screen: Screen, command: str) -> Ended:
     if not outcome.done:
         return Ended(None, outcome, "stopped before any cell ended")
@@ -205,7 +202,8 @@ def confirm(
     show_changes(searched, out, screen)
     with screen.busy(READING):
         search, plan = plan_confirmation(searched, study, out, top=top, again=again)
-    outcome = _run_cells(plan, out, screen, means)
+    with screen.progress() as progress:
+        outcome = run_plan(plan, out, progress, means)
     write_confirmed(search, plan, out)
     tracker = Tracker(plan.study.name, out, means.tracking_uri, stage=PATH, say=screen.say)
     if path and outcome.complete:

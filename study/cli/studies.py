@@ -20,7 +20,7 @@ from study.actions.run import Ended
 from study.actions.source import Source
 from study.cli.data.datasets import show_audit
 from study.cli.display import Terminal, duration, show_table
-from study.plan.cost import Estimate
+from study.plan.cost.total import Estimate
 from study.plan.plan import make_plan
 from study.run.engine import Means
 from study.search.search import Search

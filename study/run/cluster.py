@@ -44,20 +44,9 @@ Sight: TypeAlias = tuple[Lane, str, tuple[str, ...]]  # lane, code and missing d
 class DaskWorkers:
     """The workers of a Dask cluster, one cell each.
 
-    Parameters
-    ----------
-    address
-        The scheduler's: ``dask://host:port``; also ``tcp://`` and, with certificates in Dask's configuration,
-        ``tls://``.
-    work
-        What a worker does with a cell; must be importable there.
-    data
-        Files and folders that every worker must see (:func:`data_paths`).
-    most
-        The most cells in flight; as many as there are workers if not given.
+    The address is the scheduler's: ``dask://host:port``; also ``tcp://`` and, with certificates in Dask's
+    configuration, ``tls://``.
 
-    Notes
-    -----
     Dask sends the cell of a worker that died to another, three times by default (``distributed.scheduler.
     allowed-failures``); then it is recorded as ``killed``. Cells that run when :meth:`kill` is called go on to their
     end on the workers, which cannot be interrupted; nobody hears of them.
@@ -71,7 +60,11 @@ class DaskWorkers:
     broken = (ClusterLostError,)
 
     def __init__(
-        self, address: str, work: Callable[[Cell], CellResult], data: Sequence[Path] = (), most: int | None = None
+        self,
+        address: str,
+        work: Callable[[Cell], CellResult],  # what a worker does with a cell; must be importable there
+        data: Sequence[Path] = (),  # files and folders that every worker must see (data_paths)
+        most: int | None = None,  # cells in flight; as many as there are workers if not given
     ) -> None:
         self.address, self.work, self.data, self.most = _scheduler(address), work, tuple(data), most
         self._known: dict[str, Lane] = {}  # by address; those that may work

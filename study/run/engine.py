@@ -14,11 +14,10 @@ from types import FrameType
 from components.core.errors import KnockoutError, unwritable
 from study.run.lane_sizing import size_lanes
 from study.run.listener import Listener
-from study.run.pool import Pool, Take, run_and_record
+from study.run.pool import Pool, Recorded, Take, run_and_record
 from study.run.workers import LocalWorkers, Workers
 from study.spec.cell import Cell
 from study.spec.folder import OutFolder
-from study.spec.records import CellRecord
 from study.store.drivers import sweep
 from study.store.ledger import Ledger
 from study.store.owner import refuse_other_study, write_owner
@@ -45,20 +44,12 @@ def forget_failed(cells: Iterable[str], ledger: Ledger) -> None:
             ledger.forget(digest)
 
 
-def drive(take: Take, pool: Pool, listener: Listener) -> Iterator[tuple[Cell, CellRecord]]:
+def drive(take: Take, pool: Pool, listener: Listener) -> Iterator[Recorded]:
     """Yield each cell with its record as it ends, until none is given or the user stops the study."""
-    cells: dict[str, Cell] = {}
-
-    def take_and_keep() -> Cell | None:
-        cell = take()
-        if cell is not None:
-            cells[cell.digest] = cell
-        return cell
-
     with _stopped_by_signal(pool):
-        for record in pool.run(take_and_keep, listener.started):
-            listener.ended(cells[record.cell], record)
-            yield cells[record.cell], record
+        for cell, record in pool.run(take, listener.started):
+            listener.ended(cell, record)
+            yield cell, record
 
 
 def make_workers(study: Study, cells: Sequence[Cell], out: Path, means: Means = Means()) -> Workers:

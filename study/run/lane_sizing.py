@@ -96,14 +96,14 @@ def size_lanes(text: str, cells: Sequence[Cell], ledger: Ledger) -> tuple[Lane, 
         return parse_lanes(text)
     available = devices()
     peak = _peak(cells, ledger, available)
-    return parse_lanes(text, auto=[lane.device for lane in pack(available, peak, cores=cores())])
+    return parse_lanes(text, auto=pack(available, peak, cores=cores()))
 
 
-def pack(available: Sequence[Device], peak_mb: float | None, *, cores: int) -> tuple[Lane, ...]:
-    """Share devices out among workers that take ``peak_mb`` each: at least one per device, and one if it is unknown.
+def pack(available: Sequence[Device], peak_mb: float | None, *, cores: int) -> list[str]:
+    """Return the device of each worker that takes ``peak_mb``: at least one per device, and one if it is unknown.
 
     A CPU gives a worker per core as far as memory goes; a GPU as many as it holds, ``MOST_PER_GPU`` at most, and no
-    more than there are cores to drive them. Cores are divided among the workers.
+    more than there are cores to drive them.
     """
     lanes: list[str] = []
     for device in available:
@@ -113,8 +113,7 @@ def pack(available: Sequence[Device], peak_mb: float | None, *, cores: int) -> t
             most = min(MOST_PER_GPU, cores // len(available))
             fit = 1 if peak_mb is None else _fit(GPU_SHARE * device.free_mb, peak_mb)
         lanes += [device.name] * max(1, min(most, fit))
-    threads = max(1, cores // len(lanes))
-    return tuple(Lane(name, threads) for name in lanes)
+    return lanes
 
 
 def _fit(free_mb: float, peak_mb: float) -> int:
@@ -127,10 +126,10 @@ def _peak(cells: Sequence[Cell], ledger: Ledger, available: Sequence[Device]) ->
     if gpu and len(cells) <= len(available):
         return None  # each cell has a device to itself
     known, unknown = known_peaks(cells, ledger, available[0].kind)
-    peaks = list(known)
     if unknown and (gpu or available[0].free_mb < ENOUGH_PER_CORE_MB * cores()):
-        peaks += [peak for peak in [probe_peak(unknown, available[0].name)] if peak is not None]
-    return max(peaks) + (CONTEXT_MB if gpu else 0.0) if peaks else None
+        peak = probe_peak(unknown, available[0].name)
+        known += [] if peak is None else [peak]
+    return max(known) + (CONTEXT_MB if gpu else 0.0) if known else None
 
 
 def known_peaks(cells: Iterable[Cell], ledger: Ledger, kind: str) -> tuple[list[float], list[Cell]]:

@@ -19,6 +19,7 @@ from study.train.cell import CellResult, failed, run_cell
 from study.train.stages.shared import stage_group
 
 Take = Callable[[], Cell | None]
+Recorded = tuple[Cell, CellRecord]
 
 
 class Queue:
@@ -61,11 +62,7 @@ class Queue:
 class Pool:
     """Runs cells and records each once, whoever else works on the same folder.
 
-    Parameters
-    ----------
-    on_stop
-        Called once, outside of any signal handler, when ``stopping`` is set.
-
+    ``on_stop`` is called once, outside of any signal handler, when ``stopping`` is set.
     """
 
     def __init__(self, workers: Workers, out: Path, on_stop: Callable[[], None] = lambda: None) -> None:
@@ -76,8 +73,8 @@ class Pool:
         self.on_stop: Callable[[], None] | None = on_stop
         self._elsewhere: dict[str, Cell] = {}  # cells that another driver trains
 
-    def run(self, take: Take, started: Callable[[Cell], None] = lambda cell: None) -> Iterator[CellRecord]:
-        """Yield the record of each cell as it ends.
+    def run(self, take: Take, started: Callable[[Cell], None] = lambda cell: None) -> Iterator[Recorded]:
+        """Yield each cell with its record as it ends.
 
         Parameters
         ----------
@@ -99,21 +96,21 @@ class Pool:
                 yield from self._run(self.workers, take, again, started)
                 for cell in again:
                     if not self.stopping.is_set():
-                        yield self._run_alone(cell, started)
+                        yield cell, self._run_alone(cell, started)
                 if self.stopping.is_set() or not again:
                     break
             self._announce_stop()
 
     def _run(
         self, workers: Workers, take: Take, again: list[Cell], started: Callable[[Cell], None]
-    ) -> Iterator[CellRecord]:
+    ) -> Iterator[Recorded]:
         in_flight: dict[Future[CellResult], Cell] = {}
         with workers:
             while True:
                 try:
                     self._announce_stop()
                     self.claims.work_on(workers.lanes)
-                    recorded: list[CellRecord] = []
+                    recorded: list[Recorded] = []
                     while len(in_flight) < len(workers.lanes) and (cell := self._next(take, recorded)):
                         try:
                             in_flight[workers.submit(cell)] = cell
@@ -132,8 +129,8 @@ class Pool:
                     workers.kill()
                     raise
 
-    def _next(self, take: Take, recorded: list[CellRecord]) -> Cell | None:
-        """Return a cell without a record that no other driver trains; add a record found on the way to ``recorded``."""
+    def _next(self, take: Take, recorded: list[Recorded]) -> Cell | None:
+        """Return a cell without a record that no other driver trains; add one that has a record to ``recorded``."""
         if self.stopping.is_set():
             return None
         for cell in itertools.chain(list(self._elsewhere.values()), iter(take, None)):
@@ -147,24 +144,23 @@ class Pool:
             if record is not None:
                 if ours:
                     self.claims.release(cell.digest)
-                recorded.append(record)
+                recorded.append((cell, record))
                 return None  # its outcome is reported before the next cell is taken
             self._elsewhere[cell.digest] = cell
         return None
 
     def _finished(
         self, in_flight: dict[Future[CellResult], Cell], again: list[Cell], *, pause: bool
-    ) -> Iterator[CellRecord]:
+    ) -> Iterator[Recorded]:
         if not in_flight and pause:  # all that is left is trained by another driver
             self.stopping.wait(0.5)
             return
         for future in wait(in_flight, timeout=0.5 if pause else 0, return_when=FIRST_COMPLETED).done:
-            result, cell = future.result(), in_flight[future]
-            del in_flight[future]
+            result, cell = future.result(), in_flight.pop(future)
             if result.record.status is Status.OOM:
                 again.append(cell)
             else:
-                yield self._keep(result)
+                yield cell, self._keep(result)
 
     def _keep(self, result: CellResult) -> CellRecord:
         """Record a result unless somebody has, and release the claim; return the record that stays."""
@@ -174,13 +170,13 @@ class Pool:
         self.claims.release(cell)
         return record
 
-    def _salvage(self, in_flight: dict[Future[CellResult], Cell], again: list[Cell]) -> Iterator[CellRecord]:
+    def _salvage(self, in_flight: dict[Future[CellResult], Cell], again: list[Cell]) -> Iterator[Recorded]:
         """Yield what was recorded before the workers broke; the rest is run again, alone."""
         for cell in in_flight.values():
             record = self.ledger.read(cell.digest)
             if record is not None:
                 self.claims.release(cell.digest)
-                yield record
+                yield cell, record
             else:
                 again.append(cell)
 
@@ -212,7 +208,6 @@ def run_and_record(out: Path, cell: Cell, lane: Lane, timeout_s: float | None = 
     A cell that ran out of memory is not recorded: it may have been its neighbours' fault.
     """
     result = run_cell(cell, lane, out, timeout_s=timeout_s)
-    if result.record.status is Status.OOM:
-        return result
-    Ledger(out).write(result.record, result.predictions, result.embeddings, result.traceback)
+    if result.record.status is not Status.OOM:
+        Ledger(out).write(result.record, result.predictions, result.embeddings, result.traceback)
     return CellResult(result.record)  # the driver needs no arrays, which are saved

@@ -28,10 +28,7 @@ RETRY_S = 300.0  # for so long a storage that failed is left alone
 class OptunaStore:
     """The Optuna study of one search; it ends no search that it fails.
 
-    Parameters
-    ----------
-    url
-        Any RDB that Optuna knows: ``sqlite:///trials.db``, ``postgresql://...``.
+    ``url`` is that of any RDB that Optuna knows: ``sqlite:///trials.db``, ``postgresql://...``.
     """
 
     def __init__(

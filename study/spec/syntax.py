@@ -114,7 +114,8 @@ class _Reader:
         """Return the statements of a block that can decide an outcome; imports from own packages are listed instead."""
         deciding: list[ast.stmt] = []
         for statement in statements:
-            if isinstance(statement, ast.If) and _is_type_checking(statement.test):
+            test = getattr(statement, "test", None)  # of an if: a name, or one of a module
+            if isinstance(statement, ast.If) and getattr(test, "attr", getattr(test, "id", "")) == "TYPE_CHECKING":
                 deciding += self._deciding(statement.orelse)
             elif isinstance(statement, ast.Import):
                 if others := [alias for alias in statement.names if not self._is_own(alias.name)]:
@@ -145,11 +146,6 @@ class _Reader:
 
 def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
-def _is_type_checking(test: ast.expr) -> bool:
-    name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
-    return name == "TYPE_CHECKING"
 
 
 def _is_idle(statement: ast.stmt) -> bool:

@@ -67,14 +67,8 @@ class Clock:
 class Checkpoint:
     """Keeps the state of one fold's training, at most once in ``EVERY_S``; without a path, nothing.
 
-    Parameters
-    ----------
-    cell
-        Digest of the cell, without which a file is not ours.
-    fold
-        Number of the fold, 0 where the exam has none.
-    clock
-        Seconds of the fold, saved with its state.
+    ``cell`` is the digest of the cell, without which a file is not ours; ``fold`` is 0 where the exam has no folds; the
+    seconds of ``clock`` are saved with the state.
     """
 
     def __init__(self, path: Path | None = None, cell: str = "", fold: int = 0, clock: Clock | None = None) -> None:

@@ -22,7 +22,6 @@ from knockout.testing.cases import make_dataset as make_dataset
 from knockout.testing.cases import make_model as make_model
 from knockout.testing.cases import make_parts as make_parts
 from knockout.testing.cases import make_split as make_split
-from knockout.testing.cases import own_doc as own_doc
 from knockout.testing.cases import same_state as same_state
 from knockout.testing.cases import scorer_arguments as scorer_arguments
 from knockout.testing.cases import small as small

@@ -26,24 +26,22 @@ def difference_of_tables(packed: bytes, derived: bytes) -> str:
     if list(one.columns) != list(other.columns) or len(one) != len(other):
         return f"{len(one)} rows of {', '.join(one.columns)}; derived: {len(other)} rows of {', '.join(other.columns)}"
     for column in one.columns:
-        unlike = np.flatnonzero(~_alike(one[column], other[column]))
+        a, b = (pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=float) for table in (one, other))
+        unlike = np.flatnonzero(one[column].ne(other[column]) & ~np.isclose(a, b, rtol=TOLERANCE, atol=TOLERANCE))
         if len(unlike):
             row = int(unlike[0])
             return f"row {row + 2}, {column}: {one[column].iloc[row]}; derived: {other[column].iloc[row]}"
     return ""
 
 
-def _alike(one: pd.Series, other: pd.Series) -> np.ndarray:
-    a, b = (pd.to_numeric(column, errors="coerce").to_numpy(dtype=float) for column in (one, other))
-    return one.eq(other).to_numpy() | np.isclose(a, b, rtol=TOLERANCE, atol=TOLERANCE)
-
-
 def difference_of_texts(packed: bytes, derived: bytes, apart: Sequence[str] = ()) -> str:
     """Return the first line in which two pages (UTF-8) differ but for pictures and ``apart``; empty if they agree."""
-    for one, other in zip_longest(_lines(packed, apart), _lines(derived, apart), fillvalue=""):
-        if one != other:
-            start = max(0, _same(_words(one), _words(other)) - _BEFORE)
-            return f"{_short(_words(one), start)!r}; derived: {_short(_words(other), start)!r}"
+    for lines in zip_longest(_lines(packed, apart), _lines(derived, apart), fillvalue=""):
+        if lines[0] != lines[1]:
+            one, other = map(_words, lines)
+            unlike = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
+            start = max(0, unlike - _BEFORE)
+            return f"{_short(one, start)!r}; derived: {_short(other, start)!r}"
     return ""
 
 
@@ -57,10 +55,6 @@ def _lines(page: bytes, apart: Sequence[str]) -> list[str]:
 def _words(line: str) -> str:
     """Return what a line says; the line itself where it is markup alone."""
     return " ".join(html.unescape(_TAGS.sub(" ", line)).split()) or line
-
-
-def _same(one: str, other: str) -> int:
-    return next((i for i, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
 
 
 def _short(text: str, start: int) -> str:

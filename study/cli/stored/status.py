@@ -90,7 +90,8 @@ def _parts(now: Progress) -> Iterator[RenderableType]:
     if now.tuning is not None:
         yield Text()
         table = now.tuning.astype(object).where(now.tuning.notna(), "")
-        yield make_table([str(name) for name in table.columns], table.map(_plain).to_numpy().tolist())
+        table = table.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value)
+        yield make_table([str(name) for name in table.columns], table.to_numpy().tolist())
     if now.rows or now.tuning is not None:
         yield Text()
     yield from (Text(line) for line in now.damaged)
@@ -144,7 +145,3 @@ def _failures(now: Progress) -> Iterator[tuple[str, str]]:
         end = now.ended.get(row.cell)
         if end is not None and not end.ok:
             yield row.cell, f"{end.status}: {row.arm} / {row.dataset} / repeat {row.repeat}: {end.reason}"
-
-
-def _plain(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

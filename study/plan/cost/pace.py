@@ -35,7 +35,6 @@ class Paces:
     def __init__(self, exams: Exams, draws: Draws, lane: Lane) -> None:
         self.exams, self.draws, self.lane = exams, draws, lane
         self.timed: dict[Place, Pace | None] = {}
-        self._followed: dict[Place, Pace | None] = {}
 
     def measure(self, cells: Sequence[Cell], say: Callable[[str], None]) -> int:
         """Time cells of different shapes, those that tell most first, for as long as that is worth.
@@ -64,9 +63,7 @@ class Paces:
         place = _place(cell)
         if place in self.timed:
             return self.timed[place]
-        if place not in self._followed:
-            self._followed[place] = self._follow(place, exact=not cell.arm.trains)
-        return self._followed[place]
+        return self._follow(place, exact=not cell.arm.trains)
 
     def _measure(self, cell: Cell) -> Pace | None:
         arm, dataset = cell.arm, self.exams.datasets[cell.labels.dataset]

@@ -78,7 +78,9 @@ def estimate(
             continue
         work, paying = Work(cell, pace, exams.size(cell), draws.of(cell)), _count_paying(cells, begun)
         for pays, number in ((True, paying), (False, len(cells) - paying)):
-            expected += number * work.seconds(_likely, pays=pays)
+            # early stopping usually leaves a third of the epochs, and never less than its patience
+            likely = work.seconds(lambda epochs, patience: min(epochs, max(epochs / 3, patience + 1)), pays=pays)
+            expected += number * likely
             at_most += number * work.seconds(lambda epochs, patience: epochs, pays=pays)
     unknown = known.count(None) - len(to_time)
     return Estimate(expected, at_most, unknown, slow, len(paces.timed), kinds, len(rescored))
@@ -112,8 +114,3 @@ def _count_paying(cells: Sequence[Cell], begun: set[tuple[str, str, int]]) -> in
     number = len(stages - begun)
     begun |= stages
     return number
-
-
-def _likely(epochs: int, patience: int) -> float:
-    """Return the epochs that early stopping usually leaves: a third, and never less than its patience."""
-    return min(epochs, max(epochs / 3, patience + 1))

@@ -105,7 +105,6 @@ class Exams:
         self.repeat = plan.study.first_repeat
         self.datasets: dict[str, Dataset] = {dataset.name: dataset for dataset in plan.datasets}
         self._choices: dict[str, Choice] = dict(zip(self.datasets, plan.study.splits, strict=True))
-        self._sizes: dict[str, ExamSize] = {}
 
     def folds(self, dataset: str) -> tuple[Split, ...]:
         """Return the exam of a data set."""
@@ -113,12 +112,9 @@ class Exams:
 
     def size(self, cell: Cell) -> ExamSize:
         """Return how much the exam of a cell asks."""
-        name = cell.labels.dataset
-        if name not in self._sizes:
-            folds = self.folds(name)
-            first = folds[0]
-            self._sizes[name] = ExamSize(len(folds), len(first.train), len(first.validation), len(first.test))
-        return self._sizes[name]
+        folds = self.folds(cell.labels.dataset)
+        first = folds[0]
+        return ExamSize(len(folds), len(first.train), len(first.validation), len(first.test))
 
 
 class Draws:

@@ -40,10 +40,7 @@ class KnownRun:
 class MlflowStore:
     """The runs of one experiment; nothing is opened before it is asked for.
 
-    Parameters
-    ----------
-    own
-        The output folder if the store is the sqlite file in it, which is made there.
+    ``own`` is the output folder if the store is the sqlite file in it, which is made there.
     """
 
     def __init__(self, uri: str, experiment: str, own: OutFolder | None = None) -> None:

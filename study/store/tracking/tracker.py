@@ -28,24 +28,7 @@ RETRY_S = 300.0  # for so long a store that failed is left alone
 
 
 class Tracker:
-    """The only writer of a study's MLflow record; nothing is opened before it is needed.
-
-    Parameters
-    ----------
-    stage
-        What the cells are run for. Of a sealed one, test scores and predictions are kept out.
-    say
-        Is given the one warning about a store that fails.
-    strict
-        Raise a :class:`KnockoutError` in place of that warning.
-
-    Attributes
-    ----------
-    trouble
-        Why the store does not answer; empty while it does.
-    opened
-        Digests of the arms of a sealed stage whose test may be shown.
-    """
+    """The only writer of a study's MLflow record; nothing is opened before it is needed."""
 
     def __init__(
         self,
@@ -53,15 +36,16 @@ class Tracker:
         out: Path,
         uri: str | None = None,
         *,
-        stage: Stage = STUDY,
-        say: Callable[[str], None] = lambda text: None,
-        strict: bool = False,
+        stage: Stage = STUDY,  # what the cells are run for; of a sealed one, test scores and predictions are kept out
+        say: Callable[[str], None] = lambda text: None,  # is given the one warning about a store that fails
+        strict: bool = False,  # raise a KnockoutError in place of that warning
     ) -> None:
         self.name, self.out, self.folder = name, out, OutFolder(out.resolve())
         self.stage, self.strict, self._say = stage, strict, say
-        self.opened: set[str] = set()
+        self.opened: set[str] = set()  # digests of the arms of a sealed stage whose test may be shown
         self.uri = uri or default_uri(out)
-        self.address, self.trouble = redact(self.uri, self.uri), ""
+        self.address = redact(self.uri, self.uri)
+        self.trouble = ""  # why the store does not answer; empty while it does
         self._own, self._given = self.uri == default_uri(out), uri is not None
         self._warned, self._failed = False, 0.0
         self._metric = ""

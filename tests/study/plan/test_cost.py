@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from components.core.budget import Budget
-from study.plan.cost import estimate, pace
+from study.plan.cost import pace
 from study.plan.cost.timing import Pace, StagePace
+from study.plan.cost.total import estimate
 from study.plan.cost.work import Draw, ExamSize, Work, distance, shape_of
 from study.plan.plan import Plan, make_plan
 from study.spec.records import CellRecord

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from components.core.errors import KnockoutError
-from study.plan.cost import estimate
+from study.plan.cost.total import estimate
 from study.plan.plan import Plan, make_plan
 from study.spec.records import CellRecord, PlanKind, Status
 from study.store.ledger import Ledger

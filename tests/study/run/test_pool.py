@@ -46,7 +46,7 @@ def local_pool(out: Path, lanes: tuple[Lane, ...] = LANES) -> Pool:
 
 def run(pool: Pool, cells: list[Cell], *started: Callable[[Cell], None]) -> Iterator[CellRecord]:
     waiting = iter(cells)
-    return pool.run(lambda: next(waiting, None), *started)
+    return (record for _, record in pool.run(lambda: next(waiting, None), *started))
 
 
 @pytest.fixture
@@ -207,7 +207,8 @@ def test_cells_may_be_given_in_answer_to_results(instant: None, cells: Callable[
         return planned[sent]
 
     given: list[Cell] = []
-    for record in local_pool(tmp_path / "out").run(take):
+    for cell, record in local_pool(tmp_path / "out").run(take):
+        assert record.cell == cell.digest
         heard.append(record)
     assert [record.cell for record in heard] == [cell.digest for cell in planned]
 

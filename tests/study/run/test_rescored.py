@@ -97,7 +97,7 @@ def test_the_pool_sends_no_such_cell_to_a_worker(cells: Callable[[], dict[str, C
     waiting = [cells()["degree"]]
     pool: Any = Pool(NoWorkers(), out)  # type: ignore[arg-type]
     records = list(pool.run(lambda: waiting.pop() if waiting else None))
-    assert ["weighed" in record.scores["test"] for record in records] == [True] and pool.rescorer.recorded == 1
+    assert ["weighed" in record.scores["test"] for _, record in records] == [True] and pool.rescorer.recorded == 1
 
 
 def test_a_plan_counts_them_beside_what_it_prices(study_file: Callable[..., Path], out: Path):

@@ -15,7 +15,7 @@ import pytest
 from components.core.errors import KnockoutError
 from components.scorer.own.program import Place, run_program
 from components.scorer.own.watch import Output
-from study.plan.cost import estimate
+from study.plan.cost.total import estimate
 from study.plan.plan import Plan, make_plan
 from study.search.run import open_tuning
 from study.spec.cell import Cell

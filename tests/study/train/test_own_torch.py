@@ -14,7 +14,7 @@ from components import plugins
 from components.core import registry
 from components.core.errors import KnockoutError
 from knockout.testing import LearnerContract
-from study.plan.cost import estimate
+from study.plan.cost.total import estimate
 from study.plan.plan import make_plan
 from study.plan.silent import refuse_silent_arms
 from study.run.memory_probe import probe_peak

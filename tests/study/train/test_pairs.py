@@ -312,7 +312,7 @@ class TestInTheLedger:
         planned_cell = cell()
         pool = Pool(LocalWorkers([LANE], run_cell), tmp_path)  # as a cluster's: it records nothing itself
         waiting = iter([planned_cell])
-        (record,) = pool.run(lambda: next(waiting, None))
+        ((_, record),) = pool.run(lambda: next(waiting, None))
         assert record.ok, record.reason
         here: Any = run_cell(planned_cell, LANE).embeddings
         same(self.read(OutFolder(tmp_path).embeddings(planned_cell.digest)), here)
