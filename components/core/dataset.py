@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]
+PSEUDOTIME = "PseudoTime.csv"  # file beside the expression, as BEELINE has it: a row per cell, a column per lineage
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,3 +80,11 @@ class Dataset:
 def pair_keys(pairs: Ints, n_genes: int) -> Ints:
     """Return one integer per pair of ``[pairs, 2]`` gene indices, so that sets of pairs are fast to compare."""
     return pairs[:, 0] * np.int64(n_genes) + pairs[:, 1]
+
+
+def write_pseudotime(path: Path, times: Reals, cells: Sequence[str]) -> None:
+    """Write the pseudotime ``[cells, lineages]`` of cells, which a data set is read with unchanged."""
+    import pandas as pd
+
+    lineages = [f"PseudoTime{number}" for number in range(1, times.shape[1] + 1)]
+    pd.DataFrame(times, index=list(cells), columns=lineages).to_csv(path, na_rep="NA")

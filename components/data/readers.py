@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from components.core import registry
-from components.core.dataset import Dataset, Ints, pair_keys
+from components.core.dataset import PSEUDOTIME, Dataset, Ints, pair_keys
 from components.core.errors import KnockoutError, first_of, nearest
 from components.data.checks import (
     check_dataset,
@@ -29,7 +29,7 @@ from components.data.h5ad import h5ad_pseudotime, is_h5ad, read_h5ad
 from components.data.hints import refuse_strangers
 from components.tables.csvfile import Column, one_name, read_table
 from components.tables.files import refuse_foreign, sibling_suggestion
-from components.tables.pseudotime import PSEUDOTIME, read_pseudotime
+from components.tables.pseudotime import read_pseudotime
 
 EXPRESSION, TARGETS, TFS = "BL--ExpressionData.csv", "Target.csv", "TF.csv"
 LABELS, NETWORK = "Label.csv", "BL--network.csv"

@@ -16,11 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.core.dataset import Dataset, Floats, Ints, Reals
+from components.core.dataset import PSEUDOTIME, Dataset, Floats, Ints, Reals, write_pseudotime
 from components.core.errors import KnockoutError
 from components.core.settings import Settings, setting
 from components.data.readers import EXPRESSION, LABELS, NETWORK, TARGETS, TFS
-from components.tables.pseudotime import PSEUDOTIME, write_pseudotime
 
 LINEAGES = 3
 TRUNK = 0.3  # share of pseudotime before the lineages part

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from components.core.errors import KnockoutError, suggestion
 from components.core.metrics import Scores
 from components.tables.csvfile import is_number, rows_of
 
-PSEUDOTIME = "PseudoTime.csv"
 ABSENT = ("", "NA", "NaN", "nan")  # a cell that is not part of a lineage
 
 
@@ -48,12 +46,6 @@ def read_pseudotime(path: Path, cells: Sequence[str]) -> Scores:
     if not times.shape[1]:
         raise KnockoutError("there is no column of pseudotime.", where=str(path))
     return times
-
-
-def write_pseudotime(path: Path, times: Scores, cells: Sequence[str]) -> None:
-    """Write the pseudotime ``[cells, lineages]`` of cells, which :func:`read_pseudotime` returns unchanged."""
-    lineages = [f"PseudoTime{number}" for number in range(1, times.shape[1] + 1)]
-    pd.DataFrame(times, index=list(cells), columns=lineages).to_csv(path, na_rep="NA")
 
 
 def _number(value: str, cell: str, where: str) -> float:

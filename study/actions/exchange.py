@@ -12,7 +12,7 @@ from typing import Any
 from components.core import registry
 from components.core.errors import KnockoutError, UnknownNameError
 from components.core.streams import Streams
-from components.exam_files import write_exam
+from components.learning.exam_files import write_exam
 from components.tables.files import sibling_suggestion
 from study.plan.plan import Plan, make_plan
 from study.spec.cell import Cell

@@ -17,7 +17,7 @@ from components.core.errors import KnockoutError
 from components.core.exam import Split
 from components.core.metrics import evaluate
 from components.core.streams import Streams
-from components.exam_files import write_exam
+from components.learning.exam_files import write_exam
 from components.pairs.crossfit import BoostedTrees, CrossFitted
 from components.pairs.dependence import mutual_information
 from components.pairs.expression import SHARPNESS, ExpressionFeatures, ExpressionSettings

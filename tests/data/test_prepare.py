@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from components.core.dataset import PSEUDOTIME
 from components.core.errors import KnockoutError
 from components.data import readers
 from components.data.prepare.prepare import LabFiles, Prepared, PrepareSettings, prepare
@@ -457,11 +458,11 @@ def test_a_pseudotime_beside_the_expression_goes_along_with_the_cells_that_stay(
     counts[:, 3] = 0  # an empty cell, which is dropped
     source = lab(counts)
     rows = [f"c{cell},{cell / 7 if cell != 5 else 'NA'}" for cell in range(counts.shape[1])]
-    (source.parent / readers.PSEUDOTIME).write_text("\n".join([",PseudoTime", *rows]) + "\n")
+    (source.parent / PSEUDOTIME).write_text("\n".join([",PseudoTime", *rows]) + "\n")
     prepared = prepare_lab(source=source)
     times = readers.read(prepared.folder).pseudotime
     assert times is not None
     np.testing.assert_allclose(times[:, 0], [cell / 7 if cell != 5 else np.nan for cell in range(12) if cell != 3])
     assert "PseudoTime.csv" in (prepared.folder / "summary.json").read_text()
-    (source.parent / readers.PSEUDOTIME).unlink()
+    (source.parent / PSEUDOTIME).unlink()
     assert readers.read(prepare_lab(source=source, overwrite=True).folder).pseudotime is None

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.core.dataset import PSEUDOTIME
 from components.core.errors import KnockoutError
-from components.data.readers import PSEUDOTIME, read
+from components.data.readers import read
 from components.data.simulator import SimulatorSettings, simulate, write_beeline
 from components.tables.pseudotime import read_pseudotime
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from components.core.dataset import Dataset
+from components.core.dataset import PSEUDOTIME, Dataset
 from components.core.errors import KnockoutError, first_of
 from components.data.checks import COPIES, copies
 from components.data.h5ad import is_h5ad
@@ -43,7 +43,7 @@ from components.data.prepare.selection import (
 from components.data.prepare.settings import PrepareSettings
 from components.data.prepare.symbols import Matches, match_symbols, repaired_dates
 from components.tables.network import Network, read_network
-from components.tables.pseudotime import PSEUDOTIME, read_pseudotime
+from components.tables.pseudotime import read_pseudotime
 from components.tables.tfs import tf_list
 
 

@@ -12,14 +12,13 @@ from typing import Any
 
 import pandas as pd
 
-from components.core.dataset import Dataset
+from components.core.dataset import PSEUDOTIME, Dataset
 from components.core.errors import KnockoutError, first_of, unwritable
 from components.data.hints import looks_like_number
 from components.data.prepare.symbols import Matches, likely_symbols
 from components.data.readers import FILES, read, summary
 from components.data.simulator import write_beeline
 from components.tables.csvfile import for_spreadsheets
-from components.tables.pseudotime import PSEUDOTIME
 
 RECORDS = ("summary.json", "dropped.csv", "symbols.csv")
 MISSING = 20  # of the symbols that the expression lacks, those with most edges

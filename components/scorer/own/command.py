@@ -19,8 +19,8 @@ from components.core.errors import KnockoutError, suggestion
 from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import AnyPath, content_digest, setting
-from components.exam_files import write_exam
 from components.learning import Context, View
+from components.learning.exam_files import write_exam
 from components.scorer.base import ExpressionLearner
 from components.scorer.files.scores import read_scores
 from components.scorer.own.program import Place, run_program

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from components.core.dataset import Ints
-from components.learning import View
-from components.tables.pseudotime import PSEUDOTIME, write_pseudotime
+from components.core.dataset import PSEUDOTIME, Ints, write_pseudotime
+from components.learning.view import View
 
 FILES = {
     "expression": "BL--ExpressionData.csv",  # [genes, cells], a row per gene
