@@ -151,8 +151,8 @@ class Features(Bucketing):
     def check(cls, settings: Any, genes: tuple[str, ...]) -> tuple[str, ...]:
         """Return how the file fits a data set; raise :class:`KnockoutError` where it does not."""
         matrix = cls._matrix(settings, genes)
-        told = matrix.lacking and settings.missing in ("mean", "indicator")
-        hint = "; the model can tell which have none, and so can the controls of features" if told else ""
+        shown = matrix.lacking and settings.missing in ("mean", "indicator")
+        hint = "; the model can tell which have none, and so can the controls of features" if shown else ""
         return (f"{matrix.path.name}: {', '.join(matrix.notes)}{hint}",)
 
     @classmethod

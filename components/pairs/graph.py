@@ -112,10 +112,10 @@ class TrainingGraph:
 
         edges = self.directed[tfs]
         last = len(tfs) - 1
-        with threadpool_limits(1, user_api="blas"):
+        with threadpool_limits(1, user_api="blas"):  # two threads wait for each other, on a busy machine for long
             squares, vectors = eigh((edges @ edges.T).toarray(), subset_by_index=[max(0, last - self.rank), last])
-        beyond, kept = np.split(np.sqrt(np.maximum(squares, 0)), [-self.rank])
-        weights = 1 - (beyond[0] / np.maximum(kept, np.finfo(float).tiny) if len(beyond) else 0.0)
+        beyond, strengths = np.split(np.sqrt(np.maximum(squares, 0)), [-self.rank])
+        weights = 1 - (beyond[0] / np.maximum(strengths, np.finfo(float).tiny) if len(beyond) else 0.0)
         vectors = vectors[:, -self.rank :]
         left = np.zeros((len(self.degree), vectors.shape[1]))
         left[tfs] = vectors * weights

@@ -231,5 +231,5 @@ def _waterfall(a: Analysis) -> list[Picture]:
     caption = f"{label(a.metric)} from {a.reference} to all parts out: each bar is a part's Shapley value, its line "
     caption += f"the simultaneous {confidence(a.alpha)} interval of where the bar ends. The marks say where it would "
     caption += "end if the part were the first to go, or the last."
-    told = ", ".join(f"{row['name']} {signed(row['value'])}" for row in drawn.numbers.to_dict("records"))
-    return [picture(f"waterfall_{a.metric}", drawn, caption, f"Values: {told}.", CONTRIBUTIONS)]
+    values = ", ".join(f"{row['name']} {signed(row['value'])}" for row in drawn.numbers.to_dict("records"))
+    return [picture(f"waterfall_{a.metric}", drawn, caption, f"Values: {values}.", CONTRIBUTIONS)]

@@ -123,8 +123,8 @@ def waterfall(worth: Worth, reference: str) -> Drawing:
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_xlabel(f"{axis(worth.metric)}; line: {names[reference]}")
-    for said, marker in _ENDS.values():
-        axes.plot([], [], marker, color=INK, markersize=5, label=said)
+    for label, marker in _ENDS.values():
+        axes.plot([], [], marker, color=INK, markersize=5, label=label)
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False, fontsize=9, borderaxespad=0.2)
     return Drawing(figure, data)
 
