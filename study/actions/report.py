@@ -110,7 +110,9 @@ def ended_cells(source: Path) -> tuple[PlanRecord, dict[str, CellRecord]]:
     plan = read_plan(source)
     records = Ledger(source).read_all(row.cell for row in plan.rows)
     if not records:
-        raise KnockoutError("no cell has ended yet.", where=str(source))
+        raise KnockoutError(
+            "no cell has ended yet; `knockout run` goes on, `knockout status` says how far.", where=str(source)
+        )
     return plan, records
 
 
