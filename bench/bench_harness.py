@@ -42,8 +42,8 @@ def bench_harness(once, tell, tmp_path: Path):
         spent: tuple[list[tuple[float, float]], ...] = ([], [], [])
         for turn in range(ROUNDS):
             outs = [tmp_path / f"{name}-{turn}" for name in ("script", "cells", "report")]
-            *seconds, printed = _seconds(script, file, str(outs[0]))
-            spent[0].append((*seconds,))
+            cpu, seconds, printed = _seconds(script, file, str(outs[0]))
+            spent[0].append((cpu, seconds))
             for way, out, code in ((1, outs[1], NO_REPORT), (2, outs[2], RUN)):
                 spent[way].append(_seconds("-c", code, "run", file, "--out", str(out))[:2])
                 _check_equal(out, json.loads(printed))

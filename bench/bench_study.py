@@ -50,7 +50,7 @@ def bench_lanes(once, tell, tmp_path: Path):
     def seconds(lanes: Sequence[Lane], name: str) -> float:
         out = tmp_path / name
         pool = Pool(LocalWorkers(lanes, functools.partial(run_and_record, out)), out)
-        ended = [(time.perf_counter(), record) for record in pool.run(giving(cells))]
+        ended = [(time.perf_counter(), record) for _, record in pool.run(giving(cells))]
         assert [record.status for _, record in ended] == ["ok"] * len(cells)
         # a worker takes seconds to import its libraries, once: cells know when they began
         return ended[-1][0] - min(at - record.seconds for at, record in ended)

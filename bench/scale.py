@@ -86,7 +86,7 @@ def measure(genes: int, cells: int, edges: int) -> dict[str, float]:
         digest = dataset.digest
         read = time.process_time()
         split = make_split(dataset, parse_choice("split", "per_tf"), 0)
-        audit(dataset, split)
+        audit(split, Streams(digest, 0))
         audited, peak_plan, size = time.process_time(), _peak(), file.stat().st_size / 1e6
     chosen = preset("knockout-small")
     arm = chosen.arm("reference")
