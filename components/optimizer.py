@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from components.core.registry import register
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
+from components.learning.optimisers import eager
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Adam:
         return self._fitter(parameters, self.settings.graph_learning_rate)
 
     def _fitter(self, parameters: Iterable[nn.Parameter], rate: float) -> Fitter:
-        adam = torch.optim.Adam(parameters, lr=rate, weight_decay=self.settings.weight_decay, fused=True)
+        adam = eager(torch.optim.Adam)(parameters, lr=rate, weight_decay=self.settings.weight_decay, fused=True)
         schedule = torch.optim.lr_scheduler.StepLR(adam, self.settings.step_size, self.settings.gamma)
         return Fitter(adam, schedule, self.loss, by_batch=self.settings.step_by == "batch")
 

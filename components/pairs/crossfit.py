@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -114,31 +114,32 @@ class BoostedTrees:
         rng: np.random.Generator,
         leaves: int = 15,
     ) -> None:
+        from sklearn.ensemble import HistGradientBoostingClassifier  # before its library of threads is limited
+
         self.features = CrossFitted(training, blocks, settings.folds, settings.rank)
-        self.classifiers = [self._fitted(settings, rng, leaves) for _ in range(settings.fits)]
+        trees = partial(
+            HistGradientBoostingClassifier,
+            max_iter=settings.trees,
+            learning_rate=settings.learning_rate,
+            max_leaf_nodes=leaves,
+            l2_regularization=1.0,
+        )
+        with threadpool_limits(torch.get_num_threads(), user_api="openmp"):
+            self.classifiers = [self._fitted(trees, settings, rng) for _ in range(settings.fits)]
 
     def score(self, pairs: Ints) -> Scores:
         """Return mean log-odds ``[pairs]`` of ``[pairs, 2]``."""
         features = self.features.of(pairs)  # of all training edges, whichever folds a classifier was fitted by
         return np.mean([classifier.decision_function(features) for classifier in self.classifiers], axis=0)
 
-    def _fitted(self, settings: Any, rng: np.random.Generator, leaves: int) -> Any:
-        from sklearn.ensemble import HistGradientBoostingClassifier
-
+    def _fitted(self, trees: Callable[..., Any], settings: Any, rng: np.random.Generator) -> Any:
         training = self.features.training
         size = sample_size(settings, training)
         pool = training.pool[rng.choice(len(training.pool), size=size, replace=False)]
         pairs = np.concatenate([training.train, pool])
         labels = np.repeat([1, 0], [len(training.train), len(pool)])
-        classifier = HistGradientBoostingClassifier(
-            max_iter=settings.trees,
-            learning_rate=settings.learning_rate,
-            max_leaf_nodes=leaves,
-            l2_regularization=1.0,
-            random_state=int(rng.integers(2**31 - 1)),
-        )
-        with threadpool_limits(torch.get_num_threads(), user_api="openmp"):
-            return classifier.fit(self.features.of_training(pairs, labels, rng), labels)
+        classifier = trees(random_state=int(rng.integers(2**31 - 1)))
+        return classifier.fit(self.features.of_training(pairs, labels, rng), labels)
 
 
 def out_of_fold(settings: Any, training: TrainingPairs, blocks: Sequence[Block], rng: np.random.Generator) -> Scores:

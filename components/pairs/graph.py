@@ -6,11 +6,11 @@ Sources: Adamic & Adar 2003; Zhou et al. 2009 (resource allocation); Cannistraci
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from components.core.dataset import Floats, Ints
 from components.core.metrics import Scores
@@ -112,7 +112,7 @@ class TrainingGraph:
 
         edges = self.directed[tfs]
         last = len(tfs) - 1
-        with threadpool_limits(1, user_api="blas"):  # two threads wait for each other, on a busy machine for long
+        with _libraries().limit(limits=1, user_api="blas"):  # threads wait for each other, on a busy machine for long
             squares, vectors = eigh((edges @ edges.T).toarray(), subset_by_index=[max(0, last - self.rank), last])
         beyond, strengths = np.split(np.sqrt(np.maximum(squares, 0)), [-self.rank])
         weights = 1 - (beyond[0] / np.maximum(strengths, np.finfo(float).tiny) if len(beyond) else 0.0)
@@ -126,3 +126,11 @@ def _scaled(matrix: Any, columns: Scores) -> Any:
     from scipy import sparse
 
     return matrix @ sparse.diags_array(columns)
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Return what limits the threads of linear algebra: to find its libraries takes as long as a decomposition."""
+    import scipy.linalg  # noqa: F401  # has a library of its own
+
+    return ThreadpoolController()

@@ -9,6 +9,7 @@ from components.core import registry
 from components.core.budget import Budget
 from components.core.errors import KnockoutError
 from components.core.settings import describe, parse_settings
+from components.learning.optimisers import eager
 from knockout.testing import OptimizerContract
 
 LEVELS = [level for _, level in all_levels("optimizer")]
@@ -36,6 +37,25 @@ class TestAdam:
             fitter.end_epoch()
             rates.append(fitter.optimizer.param_groups[0]["lr"])
         assert rates == pytest.approx([0.1, 0.05, 0.05, 0.025, 0.025])
+
+
+@pytest.mark.parametrize("name", ["Adam", "RMSprop", "SGD"])
+def test_without_the_compilers_wrappers_an_optimiser_takes_the_same_steps(name):
+    def steps(kind):
+        weight = nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))
+        optimizer = kind([weight], lr=0.1, weight_decay=0.01)
+        for step in range(6):
+            if step == 3:  # a training that goes on at its checkpoint
+                saved, optimizer = optimizer.state_dict(), kind([weight], lr=0.5)
+                optimizer.load_state_dict(saved)
+            optimizer.zero_grad(set_to_none=True)
+            (weight**2).sum().backward()
+            optimizer.step()
+            assert weight.grad_fn is None and weight.requires_grad
+        return weight.detach()
+
+    plain = getattr(torch.optim, name)
+    assert torch.equal(steps(eager(plain)), steps(plain))
 
 
 class TestBudget:

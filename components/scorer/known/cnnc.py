@@ -16,6 +16,7 @@ from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import setting
 from components.core.streams import seeded
+from components.learning.optimisers import eager
 from components.scorer.base import Baseline
 
 CHUNK = 1024  # pairs whose histograms are in memory at once
@@ -98,7 +99,7 @@ class CNNC(Baseline):
     def _trained(self, x: Tensor, labels: Tensor) -> nn.Module:
         s, held = self.settings, len(x) // 5
         net = _network(s)
-        optimizer = torch.optim.SGD(net.parameters(), lr=s.learning_rate, momentum=0.9, nesterov=True)
+        optimizer = eager(torch.optim.SGD)(net.parameters(), lr=s.learning_rate, momentum=0.9, nesterov=True)
         best, best_state = -1.0, copy.deepcopy(net.state_dict())
         for _ in range(s.epochs):
             net.train()

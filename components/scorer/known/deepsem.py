@@ -14,6 +14,7 @@ from components.core.metrics import Scores
 from components.core.registry import register
 from components.core.settings import setting
 from components.core.streams import seeded
+from components.learning.optimisers import eager
 from components.scorer.known.network import Network
 
 
@@ -60,8 +61,8 @@ class DeepSEM(Network):
     def _train(self, vae: StructuralVAE, cells: Tensor) -> Tensor:
         s = self.settings
         shared = [weight for name, weight in vae.named_parameters() if name != "w"]
-        networks = torch.optim.RMSprop(shared, lr=s.learning_rate)
-        structure = torch.optim.RMSprop([vae.w], lr=s.learning_rate * 0.2)
+        networks = eager(torch.optim.RMSprop)(shared, lr=s.learning_rate)
+        structure = eager(torch.optim.RMSprop)([vae.w], lr=s.learning_rate * 0.2)
         schedule = torch.optim.lr_scheduler.ExponentialLR(networks, s.decay)
         for epoch in range(s.epochs):
             optimizer = networks if epoch % 3 == 0 else structure

@@ -13,6 +13,7 @@ from torch import nn
 
 from components.core.streams import seeded
 from components.learning.loop import DivergedError
+from components.learning.optimisers import eager
 from study.train.checkpoint import STATE
 from study.train.stages.trainer import Trainer
 
@@ -25,7 +26,7 @@ def fit_to_expression(trainer: Trainer) -> None:
     bucketing = trainer.model.bucketing
     with seeded(trainer.streams.seed("init", NAME)):
         fitted = bucketing.unfitted().to(trainer.device)
-    adam = torch.optim.Adam(fitted.parameters(), lr=bucketing.settings.learning_rate)
+    adam = eager(torch.optim.Adam)(fitted.parameters(), lr=bucketing.settings.learning_rate)
     step, best = _resume(trainer, fitted, adam)
     steps, losses = trainer.budget.unsupervised_steps, []
     while step < steps:
