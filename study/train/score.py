@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils import deterministic
 
 from components.core.budget import Budget
 from components.core.dataset import Dataset, Floats
@@ -28,6 +29,7 @@ from study.train.stages.shared import SharedStages
 from study.train.stages.steps import adjusted, transformed
 
 COMPILER_ORDER = "TORCHINDUCTOR_DETERMINISTIC"
+_UNSET: Any = deterministic  # of memory that is not set yet; torch declares no type of its switch
 WARN = 1  # torch's debug mode that fixes orders, and warns where it cannot
 
 
@@ -67,14 +69,16 @@ def fixed_order(device: str) -> Iterator[None]:
     if torch.device(device).type != "cpu":
         yield
         return
-    before = torch.get_deterministic_debug_mode()
+    before, filled = torch.get_deterministic_debug_mode(), _UNSET.fill_uninitialized_memory
     variable = os.environ.get(COMPILER_ORDER)
+    _UNSET.fill_uninitialized_memory = False  # 2 % of a training, to show where memory is read before it is set
     os.environ[COMPILER_ORDER] = "1"  # read as torch's compiler loads, which a plug-in's part may need
     _set_order(WARN)  # and no error: a plug-in's operation may have no fixed order
     try:
         yield
     finally:
         _set_order(before)
+        _UNSET.fill_uninitialized_memory = filled
         if variable is None:
             os.environ.pop(COMPILER_ORDER, None)
         else:

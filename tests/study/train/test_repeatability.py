@@ -95,9 +95,10 @@ def test_threads_do_not_race_for_a_gradient():
 def test_the_order_is_fixed_within_a_cell_and_left_as_it_was(cells, monkeypatch: pytest.MonkeyPatch, set_before):
     seen = []
     train = scoring.train
+    memory: Any = torch.utils.deterministic
 
     def note(*given: Any) -> Any:
-        seen.append(torch.are_deterministic_algorithms_enabled())
+        seen.append((torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory))
         return train(*given)
 
     def now() -> tuple[bool, bool]:
@@ -107,7 +108,7 @@ def test_the_order_is_fixed_within_a_cell_and_left_as_it_was(cells, monkeypatch:
     try:
         torch.use_deterministic_algorithms(set_before[0], warn_only=set_before[1])
         run_cell(cells({"gnn": "none"})[-1], TWO)
-        assert seen == [True] and now() == set_before
+        assert seen == [(True, False)] and now() == set_before and memory.fill_uninitialized_memory
     finally:
         torch.use_deterministic_algorithms(False)
 
