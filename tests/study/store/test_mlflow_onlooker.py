@@ -104,6 +104,32 @@ def test_a_study_of_n_cells_leaves_n_runs_none_deleted_and_each_artifact_once(
     assert {len(history) for history in histories} == {2}
 
 
+def test_two_drivers_that_take_turns_double_no_run(out: Path, messages: list[str]):
+    first, second = (Tracker("tiny", out, say=messages.append) for _ in range(2))
+    for n, one in enumerate(ROWS):
+        Ledger(out).write(record(one), {"score": np.zeros(1)})
+        for tracker in (first, second) if n % 2 else (second, first):
+            tracker.log(one, record(one))
+    assert len(runs(default_uri(out))) == 1 + 3 + 6 and messages == []
+
+
+def test_a_driver_that_is_alone_reads_the_runs_once(send: Any, out: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    search = experiment.MlflowStore._search
+    monkeypatch.setattr(experiment.MlflowStore, "_search", lambda self, text: asked.append(text) or search(self, text))
+    send()
+    assert asked == [""], "a store reads all its runs to answer: cost would grow as the square of the cells"
+
+
+def test_more_parameters_and_metrics_than_a_call_takes_are_all_logged(out: Path):
+    store = experiment.MlflowStore(default_uri(out), "tiny", OutFolder(out))
+    run = store.create("tiny/study", "tiny", {})
+    params, scores = {f"p{n}": str(n) for n in range(250)}, [(f"m{n}", float(n), 0) for n in range(1900)]
+    store.log(run, params, scores)
+    (stored,) = runs(default_uri(out))
+    assert stored.data.params == params and stored.data.metrics == {name: value for name, value, _ in scores}
+
+
 @pytest.mark.parametrize("name", ["it's", 'a "quote"', """both ' and " %_\\ """, "a/cell/b", "ü" * 300])
 def test_any_name_of_a_study_is_a_name(send: Any, out: Path, messages: list[str], name: str):
     rows = [row(study=name), row("none", study=name)]
