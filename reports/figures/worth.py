@@ -52,7 +52,8 @@ def worth(a: Analysis) -> Drawing | None:
         axes.axhline(divide - 0.5, color=GREY, linewidth=0.8, linestyle=":")
         axes.text(0.0, divide - 0.45, "controls", transform=axes.get_yaxis_transform(), color=GREY, va="top", size=9)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(5 if max(map(len, names.values())) < _LONG else 2))
+    many = 5 if max(map(len, names.values())) < _LONG else 3
+    axes.xaxis.set_major_locator(MaxNLocator(many, steps=[1, 2, 5, 10]))
     axes.set_xlabel(f"{axis(a.metric)}: arm minus {short(a.reference)}")
     return Drawing(figure, numbers)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +44,20 @@ def forget_failed(cells: Iterable[str], ledger: Ledger) -> None:
             ledger.forget(digest)
 
 
-def drive(take: Take, pool: Pool, listener: Listener) -> Iterator[Recorded]:
-    """Yield each cell with its record as it ends, until none is given or the user stops the study."""
+def drive(
+    take: Take, pool: Pool, listener: Listener, meanwhile: Callable[[], None] = lambda: None
+) -> Iterator[Recorded]:
+    """Yield each cell with its record as it ends, until none is given or the user stops the study.
+
+    ``meanwhile`` is called whenever a cell was sent to a worker: for what a lane need not wait for.
+    """
+
+    def started(cell: Cell) -> None:
+        listener.started(cell)
+        meanwhile()
+
     with _stopped_by_signal(pool):
-        for cell, record in pool.run(take, listener.started):
+        for cell, record in pool.run(take, started):
             listener.ended(cell, record)
             yield cell, record
 

@@ -34,6 +34,10 @@ class Queue:
         self._busy: set[str] = set()  # stages that are being trained
         self._trained: set[str] = set()
 
+    def __len__(self) -> int:
+        """Return how many cells are not given yet."""
+        return len(self._waiting)
+
     def take(self) -> Cell | None:
         """Return the next cell, None when all are given."""
         if not self._waiting:
