@@ -110,15 +110,14 @@ def write(
     drawn += embedding_pictures(analysis, embeddings, datasets) if embeddings else []
     audited, beyond = audit(analysis), beyond_topology(analysis, predictions.every_part if predictions else None)
     unread = {path: why for files in (predictions, curves, embeddings) if files for path, why in files.unread.items()}
-    analysis = replace(analysis, refusals=(*analysis.refusals, *audit_refusals(audited), *unread_refusals(unread)))
+    refusals = [*analysis.refusals, *audit_refusals(audited), *unread_refusals(unread)]
+    refusals += search_refusals(search) if search else []
+    refusals += tuning_refusals(tuning) if tuning is not None else []
+    analysis = replace(analysis, refusals=tuple(refusals))
     tables = [*exports(analysis), *conclusion_exports(analysis), *contribution_exports(analysis)]
     tables += control_exports(audited, beyond)
-    if search:
-        analysis = replace(analysis, refusals=(*analysis.refusals, *search_refusals(search)))
-        tables += search_exports(search)
-    if tuning is not None:
-        analysis = replace(analysis, refusals=(*analysis.refusals, *tuning_refusals(tuning)))
-        tables += tuning_exports(tuning)
+    tables += search_exports(search) if search else []
+    tables += tuning_exports(tuning) if tuning is not None else []
     drawn, searched = (_named_apart([replace(one, as_pdf=as_pdf) for one in files]) for files in (drawn, searched))
     content = context(analysis, drawn, audited, beyond, provenance, search=search, searched=searched, tuning=tuning)
     page = _publish(out, tables, [*drawn, *searched], content, "report.html.j2", table=table)

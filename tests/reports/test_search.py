@@ -490,6 +490,13 @@ class TestInsideTheReportOfAStudy:
         assert (page.parent / "figures" / "tuning_expected_best.svg").is_file()
         assert "Expected best validation AUROC of every tuned arm" in read(page).text
 
+    def test_the_table_of_warnings_has_those_of_search_and_tuning(
+        self, study: Callable[..., Table], tmp_path: Path, write_search: Written
+    ) -> None:
+        tuning, search = read_tuning(tuning_file(tmp_path, **{"gnn=none": {"trials": 12}})), write_search(openings=2)
+        page = write(analyse(study(blocks=2)), tmp_path / "page", search=search_of(search), tuning=tuning).page
+        assert {"unequal tuning", "test opened"} <= set(pd.read_csv(page.parent / "tables" / "refusals.csv")["rule"])
+
     def test_without_a_search_nothing_is_added(self, study: Callable[..., Table], tmp_path: Path) -> None:
         page = write(analyse(study(blocks=2)), tmp_path / "page").page
         assert not {"Search", "Tuning"} & set(read(page).headings)
