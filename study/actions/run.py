@@ -162,8 +162,6 @@ def _run_missing(
     for cell, record in drive(queue.take, pool, listener, meanwhile=log):
         queue.ended(cell)
         ended.append((cell, record))
-        if not queue:
-            log()
     if rescored := pool.rescorer.recorded:
         listener.message(f"{rescored} of {len(missing)} cells were trained before: metrics computed from stored scores")
 

@@ -47,17 +47,9 @@ def forget_failed(cells: Iterable[str], ledger: Ledger) -> None:
 def drive(
     take: Take, pool: Pool, listener: Listener, meanwhile: Callable[[], None] = lambda: None
 ) -> Iterator[Recorded]:
-    """Yield each cell with its record as it ends, until none is given or the user stops the study.
-
-    ``meanwhile`` is called whenever a cell was sent to a worker: for what a lane need not wait for.
-    """
-
-    def started(cell: Cell) -> None:
-        listener.started(cell)
-        meanwhile()
-
+    """Yield each cell with its record as it ends, until none is given or the user stops the study."""
     with _stopped_by_signal(pool):
-        for cell, record in pool.run(take, started):
+        for cell, record in pool.run(take, listener.started, meanwhile):
             listener.ended(cell, record)
             yield cell, record
 

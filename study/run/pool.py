@@ -34,10 +34,6 @@ class Queue:
         self._busy: set[str] = set()  # stages that are being trained
         self._trained: set[str] = set()
 
-    def __len__(self) -> int:
-        """Return how many cells are not given yet."""
-        return len(self._waiting)
-
     def take(self) -> Cell | None:
         """Return the next cell, None when all are given."""
         if not self._waiting:
@@ -77,7 +73,12 @@ class Pool:
         self.on_stop: Callable[[], None] | None = on_stop
         self._elsewhere: dict[str, Cell] = {}  # cells that another driver trains
 
-    def run(self, take: Take, started: Callable[[Cell], None] = lambda cell: None) -> Iterator[Recorded]:
+    def run(
+        self,
+        take: Take,
+        started: Callable[[Cell], None] = lambda cell: None,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> Iterator[Recorded]:
         """Yield each cell with its record as it ends.
 
         Parameters
@@ -88,6 +89,8 @@ class Pool:
             returned.
         started
             Called with every cell that is sent to a worker.
+        meanwhile
+            Called when every lane has a cell or none is left, before any is waited for: for what no lane need wait for.
 
         Notes
         -----
@@ -97,7 +100,7 @@ class Pool:
         with self.claims:
             while True:
                 again: list[Cell] = []
-                yield from self._run(self.workers, take, again, started)
+                yield from self._run(self.workers, take, again, started, meanwhile)
                 for cell in again:
                     if not self.stopping.is_set():
                         yield cell, self._run_alone(cell, started)
@@ -106,7 +109,12 @@ class Pool:
             self._announce_stop()
 
     def _run(
-        self, workers: Workers, take: Take, again: list[Cell], started: Callable[[Cell], None]
+        self,
+        workers: Workers,
+        take: Take,
+        again: list[Cell],
+        started: Callable[[Cell], None],
+        meanwhile: Callable[[], None],
     ) -> Iterator[Recorded]:
         in_flight: dict[Future[CellResult], Cell] = {}
         with workers:
@@ -123,6 +131,8 @@ class Pool:
                             raise
                         started(cell)
                     yield from recorded
+                    if not recorded:
+                        meanwhile()
                     if not (in_flight or recorded or (self._elsewhere and not self.stopping.is_set())):
                         return
                     yield from self._finished(in_flight, again, pause=not recorded)

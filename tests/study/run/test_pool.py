@@ -171,6 +171,17 @@ def test_a_cell_that_ran_out_of_memory_is_tried_once_more_alone(cells: Callable[
     assert {r.status for r in Ledger(out).read_all(cell.digest for cell in planned).values()} == {"ok"}
 
 
+def test_every_free_lane_has_a_cell_before_what_it_need_not_wait_for(cells: Callable[..., list[Cell]], tmp_path: Path):
+    planned, events = cells({"gnn": "none"}), []
+    waiting = iter(planned[:4])
+    pool = Pool(Here(lambda cell, neighbours: CellResult(CellRecord(cell=cell.digest))), tmp_path)
+    events_of = (lambda cell: events.append("sent")), (lambda: events.append("meanwhile"))
+    for _ in pool.run(lambda: next(waiting, None), *events_of):
+        events.append("ended")
+    both = ["sent", "sent", "meanwhile", "ended", "ended"]
+    assert events == [*both, *both, "meanwhile"], "two lanes, whose cells end together"
+
+
 def test_a_record_that_another_driver_wrote_meanwhile_stays(cells: Callable[..., list[Cell]], tmp_path: Path):
     """As when this driver slept, was taken for dead, and wakes with a result for a cell that was trained anew."""
     planned, ledger = cells({"gnn": "none"})[:2], Ledger(tmp_path)
