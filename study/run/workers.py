@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import shutil
 import signal
@@ -99,7 +97,6 @@ def _start_worker(lanes: tuple[Lane, ...], slots: str, driver: int) -> None:
     """Take a free lane; leave Ctrl-C to the driver; end when the driver is gone."""
     global _LANE
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    atexit.register(gc.freeze)  # as the command line's process does
     threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
     _LANE = lanes[_take_slot(Path(slots), len(lanes))]
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 KEY, PARENT = "knockout.key", "mlflow.parentRunId"
 MAX_METRICS, MAX_PARAMS = 900, 100  # of one log_batch call, which takes 1000 of both
-# where a sqlite file has its kind of journal and counts what was written to it (sqlite.org/fileformat2.html)
-JOURNAL, ROLLBACK, WRITES = slice(18, 19), b"\x01", slice(24, 28)
 VIEW = "knockout"  # name of the view that compares arms
 _LONGEST_DIGEST = 36  # of a data set
 LONGEST_NAME = 250  # of a run, in the databases that count
@@ -48,25 +46,6 @@ class MlflowStore:
 
     def __init__(self, uri: str, experiment: str, own: OutFolder | None = None) -> None:
         self.uri, self.experiment, self.own = uri, experiment, own
-        self._alone = own is not None  # whether nobody else is known to have written to it
-        self._left: bytes | None = None  # its count of writes, as this process left it
-
-    def take(self) -> None:
-        """Note whether another process has written since :meth:`leave`; both are called under the store's lock."""
-        self._alone = self._alone and self._left in (None, self._writes())
-
-    def leave(self) -> None:
-        """Note how the store is left."""
-        self._left = self._writes()
-        self._alone = self._alone and self._left is not None
-
-    def _writes(self) -> bytes | None:
-        """Return what the own store counts; None where it counts nothing, or is no file."""
-        header = b""
-        if self.own is not None:
-            with suppress(OSError), self.own.mlflow.open("rb") as file:
-                header = file.read(WRITES.stop)
-        return header[WRITES] if header[JOURNAL] == ROLLBACK else None
 
     @cached_property
     def client(self) -> MlflowClient:
@@ -118,11 +97,8 @@ class MlflowStore:
         return {run.data.tags[KEY]: _known(run) for run in self._search("") if KEY in run.data.tags}
 
     def find(self, key: str) -> KnownRun | None:
-        """Return a run by its key; the store is asked, too, where another driver may have made it a moment ago.
-
-        The store reads all its runs to answer.
-        """
-        if key not in self.runs and not self._alone:
+        """Return a run by its key; the store is asked, too, for another driver may have made it a moment ago."""
+        if key not in self.runs:
             end = key.removeprefix(self.experiment)  # the name of a study may hold any quote, digests hold none
             for run in self._search(f"tags.`{KEY}` LIKE '%{end}'"):
                 if run.data.tags[KEY] == key:

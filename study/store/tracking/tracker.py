@@ -96,14 +96,12 @@ class Tracker:
         """Do something in the store; whatever fails there is said once, and no more."""
         try:
             with hold(usable(self.folder.mlflow_lock)):  # another driver of this folder would make the same run
-                self._store.take()
                 try:
                     action(*arguments)
                 except Exception as error:
                     if not self._set_aside(error):
                         raise
                     action(*arguments)
-                self._store.leave()
         except Exception as error:  # of MLflow, a database, a network, a file system: none of them is the study's
             self._fail(error)
             return False
@@ -122,6 +120,9 @@ class Tracker:
         return True
 
     def _fail(self, error: Exception) -> None:
+        if self._own:  # its file may be another one by the next time
+            self._store.disconnect()
+            self._sent.clear()
         self._close_store()
         self.trouble, self._failed = brief(error, self.uri), time.monotonic()
         if self.strict:

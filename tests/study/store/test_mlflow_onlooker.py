@@ -113,14 +113,6 @@ def test_two_drivers_that_take_turns_double_no_run(out: Path, messages: list[str
     assert len(runs(default_uri(out))) == 1 + 3 + 6 and messages == []
 
 
-def test_a_driver_that_is_alone_reads_the_runs_once(send: Any, out: Path, monkeypatch: pytest.MonkeyPatch):
-    asked = []
-    search = experiment.MlflowStore._search
-    monkeypatch.setattr(experiment.MlflowStore, "_search", lambda self, text: asked.append(text) or search(self, text))
-    send()
-    assert asked == [""], "a store reads all its runs to answer: cost would grow as the square of the cells"
-
-
 def test_more_parameters_and_metrics_than_a_call_takes_are_all_logged(out: Path):
     store = experiment.MlflowStore(default_uri(out), "tiny", OutFolder(out))
     run = store.create("tiny/study", "tiny", {})
@@ -290,6 +282,18 @@ def test_a_store_that_is_damaged_while_cells_run_is_made_anew_with_all_of_them(
             cut(out / "mlflow.db")
     tracker.close(ROWS, Ledger(out).read_all(r.cell for r in ROWS))
     assert len(cells(default_uri(out))) == 6 and len(messages) == 1
+
+
+def test_a_store_that_is_deleted_while_cells_run_is_made_anew_with_all_of_them(out: Path, messages: list[str]):
+    tracker = Tracker("tiny", out, say=messages.append)
+    for n, one in enumerate(ROWS):
+        if n == 3:
+            OutFolder(out).mlflow.unlink()
+        Ledger(out).write(record(one), {"score": np.zeros(1)})
+        tracker.log(one, record(one))
+    tracker.close(ROWS, Ledger(out).read_all(one.cell for one in ROWS))
+    assert set(cells(default_uri(out))) == {one.cell for one in ROWS}
+    assert len(messages) == 1 and not tracker.trouble
 
 
 def test_a_foreign_store_is_never_renamed(send: Any, out: Path, tmp_path: Path, messages: list[str]):
