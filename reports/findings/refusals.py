@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -63,7 +64,7 @@ def design(
     if reference is None and k > 1:
         message = "No reference arm: all pairs are compared, which costs power. Name one with --reference."
         out.append(Refusal("no reference", "all arms", message, "warning"))
-    return out + _budgets(frame) + _versions(frame)
+    return out + _budgets(frame) + _cut_short(frame) + _versions(frame)
 
 
 def _versions(frame: pd.DataFrame) -> list[Refusal]:
@@ -179,6 +180,32 @@ def _budgets(frame: pd.DataFrame) -> list[Refusal]:
         return []
     message = f"{budgets} training budgets among the arms: a better-tuned arm may win by its budget."
     return [Refusal("budget", "reference and knocked-out arms", message, "warning")]
+
+
+def _cut_short(frame: pd.DataFrame) -> list[Refusal]:
+    """Name the arms of whose cells half or more kept the last epoch that the budget allowed."""
+    if not {"protocol", "best_epoch"} <= set(frame):
+        return []
+    cells = frame[frame["status"] == Status.OK].drop_duplicates(["arm", "dataset", "repeat"])
+    allowed = cells["protocol"].map({text: _epochs(text) for text in cells["protocol"].unique()})
+    last = pd.to_numeric(cells["best_epoch"], errors="coerce") >= allowed
+    counts = last.groupby(cells["arm"], sort=False).agg(["sum", "size"])
+    short = counts[2 * counts["sum"] >= counts["size"]]
+    if not short["sum"].any():
+        return []
+    named = [f"{arm} ({rows['sum']} of {count(int(rows['size']), 'cell')})" for arm, rows in short.iterrows()]
+    message = f"The epoch that was kept is the last that the budget allowed: {joined(named)}. Validation was still "
+    message += "rising, so that what such an arm lacks may be training. Raise training.epochs, for all arms alike."
+    return [Refusal("training cut short", joined(short.index.tolist()), message, "warning")]
+
+
+def _epochs(protocol: object) -> float:
+    """Return the epochs that a budget allows where the best one is kept; missing where it does not say."""
+    try:
+        budget = json.loads(str(protocol))
+        return float(budget["epochs"]) if budget.get("keep", "best") == "best" else float("nan")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return float("nan")
 
 
 def _torn_metrics(compared: list[Finding]) -> list[Refusal]:

@@ -20,7 +20,7 @@ KEPT = (
     *(*FACTORS, *COSTS),
     *("study", "arm_digest", "network", "split", "cell"),
     *("data_digest", "split_digest", "code_digest", "protocol", "versions", "trial"),
-    "exam_differs",
+    *("exam_differs", "best_epoch"),
 )
 # how benchmark tables say where a score was measured: networks and gene sets of one cell type share its cells
 CELL_TYPE, WITHIN = ("cell", "cell_type"), ("network", "genes")

@@ -188,6 +188,28 @@ def test_unequal_budgets_are_warned_about(study: Study) -> None:
     assert "budget" not in rules(analyse(study()), "warning")
 
 
+@pytest.mark.parametrize(
+    ("budget", "warned"),
+    [
+        ('{"epochs": 40, "keep": "best"}', True),
+        ('{"epochs": 40}', True),
+        ('{"epochs": 41, "keep": "best"}', False),
+        ('{"epochs": 40, "keep": "last"}', False),
+        ('{"keep": "best"}', False),
+        ("as published", False),
+        ("40", False),
+    ],
+)
+def test_an_arm_whose_budget_ended_while_it_rose_is_named(study: Study, budget: str, warned: bool) -> None:
+    def trained(frame: pd.DataFrame) -> pd.DataFrame:
+        rises = (frame["arm"] == "gnn=none") & (frame["repeat"] != 1)
+        return frame.assign(protocol=budget, best_epoch=np.where(rises, 40, 7))
+
+    told = [r for r in analyse(study(trained)).refusals if r.rule == "training cut short"]
+    assert [r.subject for r in told] == ["gnn=none"] * warned and all(r.weight == "warning" for r in told)
+    assert not [r for r in analyse(study()).refusals if r.rule == "training cut short"]
+
+
 def test_raw_auprc_is_decided_by_blocks_won(study: Study) -> None:
     analysis = analyse(replace(study(), metric="auprc"))
     without_gnn = finding(analysis, "gnn=none", "auprc")
