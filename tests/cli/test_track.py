@@ -48,7 +48,8 @@ def assert_read_back(knockout: Knockout, uri: str, out: Path, tmp_path: Path) ->
     of_store, of_table = (tables(page) for page in pages)
     if (out / "search" / "confirmed.csv").exists():  # a table does not name the search that it confirms
         assert knockout("report", out).code == 0
-        searched = {name: text for name, text in tables(out / "report").items() if name.startswith("search_")}
+        own = tables(out / "report").items()
+        searched = {name: text for name, text in own if name.startswith("search_") or name == "refusals.csv"}
         assert {"search_confirmed.csv", "search_trials.csv"} <= searched.keys()
         of_table |= searched
         assert sections(pages[0]) == [title for title in sections(out / "report") if title not in STORED_IN_CELLS]
