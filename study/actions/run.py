@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from study.plan.plan import Plan, make_plan
 from study.plan.silent import refuse_silent_arms
 from study.run.engine import Means, drive, forget_failed, make_folder, make_workers
 from study.run.listener import Listener
-from study.run.pool import Pool, Queue, Recorded
+from study.run.pool import Pool, Queue
 from study.spec.cell import Cell
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord
@@ -152,16 +151,9 @@ def _run_missing(
     keys = {cell.digest: key_of(cell) for cell in plan.cells}
     listener.costs(Costs.of(keys, recorded), [keys[cell.digest] for cell in missing], len(plan.study.lanes))
     queue, pool = Queue(missing), Pool(workers, out, listener.stopping)
-    ended: deque[Recorded] = deque()  # cells that MLflow lacks: their lanes have the next cell first
-
-    def log() -> None:
-        while ended:
-            cell, record = ended.popleft()
-            tracker.log(cell.row, record)
-
-    for cell, record in drive(queue.take, pool, listener, meanwhile=log):
+    for cell, record in drive(queue.take, pool, listener, meanwhile=tracker.flush):
         queue.ended(cell)
-        ended.append((cell, record))
+        tracker.later(cell.row, record)
     if rescored := pool.rescorer.recorded:
         listener.message(f"{rescored} of {len(missing)} cells were trained before: metrics computed from stored scores")
 

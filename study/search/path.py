@@ -117,10 +117,11 @@ def run_path(
         if missing:
             queue = Queue(missing)
             pool = Pool(make_workers(study, missing, out, means), out, listener.stopping)
-            for cell, record in drive(queue.take, pool, listener):
+            for cell, record in drive(queue.take, pool, listener, meanwhile=tracker.flush):
                 queue.ended(cell)
                 if cell.digest in rows:
-                    tracker.log(cell.row, record)
+                    tracker.later(cell.row, record)
+            tracker.flush()  # one that was run once more, alone, ends last
         records = ledger.read_all(cells)
         if len(records) < len(cells):
             return None

@@ -143,9 +143,9 @@ class MlflowStore:
         now = int(time.time() * 1000)
         entries = [Entry(name, value, now, step) for name, value, step in metrics]
         entries_of_params = [Param(name, value) for name, value in params.items()]
-        starts = range(0, len(entries), MAX_METRICS), range(0, len(entries_of_params), MAX_PARAMS)
-        for at, of in zip_longest(*starts, fillvalue=len(entries) + len(entries_of_params)):
-            some, others = entries[at : at + MAX_METRICS], entries_of_params[of : of + MAX_PARAMS]
+        of_metrics = [entries[at : at + MAX_METRICS] for at in range(0, len(entries), MAX_METRICS)]
+        of_params = [entries_of_params[at : at + MAX_PARAMS] for at in range(0, len(entries_of_params), MAX_PARAMS)]
+        for some, others in zip_longest(of_metrics, of_params, fillvalue=()):
             self.client.log_batch(run.run_id, metrics=some, params=others)
 
     def add_datasets(self, run: KnownRun, datasets: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ class Tracker:
         self.view = ""  # path of MLflow's interface that compares the arms
         self._standing: Standing | None = None
         self._sent: set[tuple[str, str, str, bool]] = set()  # cells that the store has, and how they ended
-        self._close_store()
+        self._waiting: deque[tuple[CellRow, CellRecord]] = deque()  # cells that no lane need wait for
+        self._open_store()
 
     def refuse_unknown(self) -> None:
         """Refuse a URI that MLflow has no store for, before anything is trained."""
@@ -74,6 +76,15 @@ class Tracker:
             return
         if not self.trouble or time.monotonic() - self._failed > RETRY_S:
             self._attempt(self._log, row, record)
+
+    def later(self, row: CellRow, record: CellRecord) -> None:
+        """Record one cell at the next :meth:`flush`: a lane has its next cell first."""
+        self._waiting.append((row, record))
+
+    def flush(self) -> None:
+        """Record the cells that wait for it."""
+        while self._waiting:
+            self.log(*self._waiting.popleft())
 
     def close(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord], files: Sequence[Path] = ()) -> None:
         """Send what the store lacks of planned cells, and files; put means on arms' runs; end them and the study's."""
@@ -112,17 +123,12 @@ class Tracker:
         aside = set_ruin_aside(self.folder) if self._own else None
         if aside is None:
             return False
-        self._store.disconnect()
         self._close_store()
-        self._sent.clear()
         why = brief(error, self.uri)
         self._say(f"{self.folder.mlflow.name} cannot be read ({why}). It is {aside} now; a new one is made.")
         return True
 
     def _fail(self, error: Exception) -> None:
-        if self._own:  # its file may be another one by the next time
-            self._store.disconnect()
-            self._sent.clear()
         self._close_store()
         self.trouble, self._failed = brief(error, self.uri), time.monotonic()
         if self.strict:
@@ -140,6 +146,12 @@ class Tracker:
         return command("knockout", "track", self.out, *(("--tracking-uri", self.address) if self._given else ()))
 
     def _close_store(self) -> None:
+        if self._own:  # its file may be another one by the next time
+            self._store.disconnect()
+            self._sent.clear()
+        self._open_store()
+
+    def _open_store(self) -> None:
         self._store = MlflowStore(self.uri, self.name, self.folder if self._own else None)
         self._arms: dict[str, KnownRun] = {}  # by digest
         self._study_run: KnownRun | None = None
