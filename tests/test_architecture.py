@@ -37,8 +37,14 @@ PACKAGES = ("components", "knockout", "reports", "search_spaces", "study")
         (
             "import study.run.pool, study.train.cell; from components.core import registry; "
             "[registry.levels(name) for name in registry.FACTORS]",
-            ["sklearn", "scipy.stats", "scipy.sparse", "mlflow", "optuna", "matplotlib", "torch_geometric"],
+            ["sklearn", "scipy.stats", "scipy.sparse", "pandas", "mlflow", "optuna", "matplotlib", "torch_geometric"],
         ),  # a worker
+        (  # nor does it for the predictions of its first cell
+            "import tempfile; from pathlib import Path; import numpy as np; "
+            "from study.spec.files import write_columns; "
+            "write_columns(Path(tempfile.mkdtemp()) / 'a.parquet', {'tf': np.array(['A']), 'score': np.ones(1)})",
+            ["pandas"],
+        ),
         (  # nor does training: torch's optimisers import its compiler
             "import torch; from components.learning.optimisers import eager; "
             "from study.train.score import fixed_order; fixed_order('cpu').__enter__(); "

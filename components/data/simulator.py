@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from components.core.dataset import PSEUDOTIME, Dataset, Floats, Ints, Reals, write_pseudotime
@@ -105,6 +104,8 @@ def write_beeline(dataset: Dataset, folder: Path, cells: Sequence[str] = ()) -> 
     cells
         Names of the cells; by default cell_0000 and so on.
     """
+    import pandas as pd  # 80 MB, which those who only simulate do without
+
     folder.mkdir(parents=True, exist_ok=True)
     genes = np.array(dataset.genes, dtype=object)
     cells = cells or [f"cell_{cell:04d}" for cell in range(dataset.n_cells)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from components.core.dataset import PSEUDOTIME, Ints, write_pseudotime
 from components.learning.view import View
@@ -29,6 +28,8 @@ def write_exam(view: View, pairs: Ints, folder: Path) -> dict[str, Path]:
 
     Pseudotime is written beside the files that are returned, where the data set has one.
     """
+    import pandas as pd  # 80 MB, which a worker without programs does without
+
     files = {name: folder / file for name, file in FILES.items()}
     folder.mkdir(parents=True, exist_ok=True)
     genes = pd.Index(view.genes)
@@ -47,5 +48,7 @@ def write_exam(view: View, pairs: Ints, folder: Path) -> dict[str, Path]:
 
 def write_pairs(path: Path, pairs: Ints, labels: Ints | None = None) -> None:
     """Write pairs ``[n, 2]`` with labels ``[n]``, or without any."""
+    import pandas as pd
+
     table = pd.DataFrame({"TF": pairs[:, 0], "Target": pairs[:, 1]})
     (table if labels is None else table.assign(Label=labels)).to_csv(path)

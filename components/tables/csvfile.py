@@ -14,12 +14,13 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from components.core.errors import KnockoutError, suggestion
 from components.tables.files import content_of
+
+if TYPE_CHECKING:  # pandas takes 80 MB, and most workers do without
+    import pandas as pd
 
 _FORMULA = re.compile(r"'*[=+\-@＝＋－＠]")  # a spreadsheet runs text that begins so
 csv.field_size_limit(1 << 26)  # the list of targets of a regulon is one value, longer than the 2^17 of the library
@@ -127,6 +128,8 @@ def _split_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def read_frame(text: str, separator: str, **options: Any) -> pd.DataFrame:
     """Return the text of a table as pandas reads it, with genes called NA or NAN; ``options`` are those of read_csv."""
+    import pandas as pd
+
     blanks = r"\s+" if separator == " " else separator
     return pd.read_csv(io.StringIO(text), sep=blanks, keep_default_na=False, **options)
 

@@ -14,16 +14,18 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from components.core.dataset import Ints, Reals
 from components.core.errors import KnockoutError
 from components.tables.csvfile import one_name, read_frame, separator_of, table_text, text_of
 from components.tables.files import PYTHON, refuse_foreign, sibling_suggestion
+
+if TYPE_CHECKING:  # pandas takes 80 MB, and most workers do without
+    import pandas as pd
 
 TABLE = "expected one row per gene: its symbol, then numbers"
 UNREAD = {
@@ -81,6 +83,8 @@ def read_features(path: Path, names: Path | None = None) -> FeatureTable:
 
 
 def _parquet(path: Path) -> FeatureTable:
+    import pandas as pd
+
     try:
         frame = pd.read_parquet(path)
     except Exception as error:  # pyarrow raises whatever it meets first
@@ -94,6 +98,8 @@ def _parquet(path: Path) -> FeatureTable:
 
 
 def _text(path: Path) -> FeatureTable:
+    import pandas as pd
+
     text = table_text(path)
     separator = separator_of(text)
     rows = csv.reader((line for line in io.StringIO(text, newline="") if line.strip()), delimiter=separator)
@@ -172,11 +178,15 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _is_text(values: Any) -> bool:
+    import pandas as pd
+
     return bool(pd.api.types.is_string_dtype(values.dtype) or values.dtype == object)
 
 
 def _table(path: Path, frame: pd.DataFrame) -> FeatureTable:
     """Return a frame with gene names in its index; refuse one with a column that is no number."""
+    import pandas as pd
+
     if not frame.size:
         raise KnockoutError(f"no table of numbers; {TABLE}.", where=str(path))
     names, columns = tuple(map(one_name, frame.index)), tuple(map(str, frame.columns))

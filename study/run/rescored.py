@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from components.core.metrics import OWN
 from study.spec.cell import Cell
@@ -50,6 +49,8 @@ class Rescorer:
 
 def _scores(cell: Cell, predictions: Path) -> dict[str, dict[str, float | None]]:
     """Return every metric of either part, from the stored scores of all folds."""
+    import pandas as pd  # 80 MB, which no worker needs
+
     dataset = load_dataset(cell.dataset, cell.root)
     if dataset.digest != cell.labels.data_digest:
         raise ValueError("the data have changed")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from search_spaces.arm import json_digest
-from study.spec.files import write_arrays, write_atomically, write_first, write_text
+from study.spec.files import write_arrays, write_atomically, write_columns, write_first, write_text
 from study.spec.folder import OutFolder
 from study.spec.records import CellRecord, DamagedRecordError, Status, read_record
 
@@ -45,10 +45,7 @@ class Ledger:
         if path.exists():
             return False
         if predictions is not None:
-            import pandas as pd  # not at first: what reads records alone answers at once
-
-            frame = pd.DataFrame(dict(predictions))
-            write_atomically(self.folder.predictions(record.cell), lambda file: frame.to_parquet(file, index=False))
+            write_columns(self.folder.predictions(record.cell), predictions)
         if embeddings is not None:
             write_arrays(self.folder.embeddings(record.cell), embeddings)
         if traceback:

@@ -8,14 +8,17 @@ from __future__ import annotations
 import io
 from collections.abc import Container
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from components.core.errors import KnockoutError
 from components.tables.csvfile import Table, one_name, text_of
 from components.tables.network import Network
+
+if TYPE_CHECKING:  # pandas takes 80 MB, and most workers do without
+    import pandas as pd
 
 PEAK, GENE = "peak_id", "gene_short_name"
 
@@ -60,6 +63,8 @@ def read_base_grn(path: Path, genes: Container[str]) -> Network | None:
 
 def _frame(path: Path, genes: Container[str]) -> pd.DataFrame | None:
     """Return the columns of the target gene and of known TFs, if the titles are those of a base GRN."""
+    import pandas as pd
+
     text = None if is_parquet(path) else text_of(path)
     try:
         if text is not None:
@@ -79,6 +84,8 @@ def _frame(path: Path, genes: Container[str]) -> pd.DataFrame | None:
 
 
 def _zeros_and_ones(frame: pd.DataFrame, path: Path) -> NDArray[np.bool_]:
+    import pandas as pd
+
     values = frame.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     bad = np.argwhere(~np.isin(values, (0, 1)))
     if len(bad):

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from components.core.errors import KnockoutError
 from study.spec import files
-from study.spec.files import write_arrays, write_atomically, write_first
+from study.spec.files import write_arrays, write_atomically, write_columns, write_first
 
 WRITERS: list[Callable[..., Any]] = [write_atomically, write_first]
 
@@ -130,3 +131,29 @@ def test_arrays_are_read_back_under_their_names(tmp_path: Path):
     with np.load(tmp_path / "file.npz", allow_pickle=False) as arrays:
         assert arrays["genes"].tolist() == ["A", "NA"] and arrays["rows"].tolist() == [0, 1, 2]
     assert names(tmp_path) == ["file.npz"]
+
+
+def test_columns_are_stored_as_they_are(tmp_path: Path):
+    columns = {
+        "tf": np.array(["NA", "Ärger-1", ""]),
+        "label": np.array([0, 1, 0], dtype=np.int8),
+        "score": np.array([0.1, -np.inf, np.nan], dtype=np.float64),
+        "single": np.arange(6, dtype=np.float32)[::2],  # every other one: its bytes do not lie side by side
+    }
+    write_columns(tmp_path / "a.parquet", columns)
+    read = pd.read_parquet(tmp_path / "a.parquet")
+    assert [*read] == [*columns]
+    for name, column in columns.items():
+        assert np.array_equal(read[name].to_numpy(), column, equal_nan=column.dtype.kind == "f")
+        assert column.dtype.kind == "U" or read[name].dtype == column.dtype
+
+
+@pytest.mark.parametrize("column", [np.array([True]), np.array(["a"], dtype=object)])
+def test_columns_of_another_type_are_refused(column: np.ndarray, tmp_path: Path):
+    with pytest.raises(TypeError, match="numbers or text"):
+        write_columns(tmp_path / "a.parquet", {"column": column})
+
+
+def test_no_columns_no_rows(tmp_path: Path):
+    write_columns(tmp_path / "a.parquet", {"tf": np.array([], dtype=str), "score": np.array([])})
+    assert pd.read_parquet(tmp_path / "a.parquet").shape == (0, 2)
