@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,6 +96,16 @@ class Encoded:
     graph: GraphEmbedding | None
     neighbours: Neighbours | CommonNeighbours | None = None  # only if the pair encoder reads them
     inputs: Tensor | None = None  # what the pair encoder reads of each gene, where it projects those of a batch alone
+
+
+def of_both_genes(layers: Sequence[Tensor], pairs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the rows of the TFs and of the targets of pairs ``[pairs, 2]`` in layers ``[genes, width_l]``.
+
+    Both are read at once: the gradient is one sum, not two and theirs.
+    """
+    genes = pairs.t().flatten()
+    ends = [layer.index_select(0, genes).tensor_split(2) for layer in layers]
+    return [tf for tf, _ in ends], [target for _, target in ends]
 
 
 class GRNModel(nn.Module):
@@ -199,15 +210,13 @@ class GRNModel(nn.Module):
 
     def score(self, encoded: Encoded, pairs: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits ``[pairs]`` and pair encodings ``[pairs, width]`` of ``[pairs, 2]`` gene indices."""
-        i, j = pairs[:, 0], pairs[:, 1]
         graph = encoded.graph
         if graph is None:
             z = self._encode_pairs(encoded, pairs)
             return self.fusion(self._told(z, pairs)), z
         score = graph.expert_score(pairs)
         z = self._encode_pairs(encoded, pairs) if self.paired else score.unsqueeze(1)
-        tf, target = [h[i] for h in graph.layers], [h[j] for h in graph.layers]
-        return self.fusion(self._told(z, pairs), tf, target, score), z
+        return self.fusion(self._told(z, pairs), *of_both_genes(graph.layers, pairs), score), z
 
     def _told(self, z: Tensor, pairs: Tensor) -> Tensor:
         """Return encodings ``[pairs, width]`` with what is told of each pair appended."""
@@ -255,11 +264,11 @@ class GRNModel(nn.Module):
 
     def _encode_pairs(self, encoded: Encoded, pairs: Tensor) -> Tensor:
         if encoded.inputs is not None:
-            as_tf, as_target = self.pair_encoder.project(encoded.inputs[pairs.t().flatten()])
+            as_tf, as_target = self.pair_encoder.project(encoded.inputs.index_select(0, pairs.t().flatten()))
             return self.pair_encoder(as_tf[: len(pairs)], as_target[len(pairs) :])
         assert encoded.tokens is not None  # no pair is encoded where the graph decides alone
         as_tf, as_target = encoded.tokens
-        tf, target = as_tf[pairs[:, 0]], as_target[pairs[:, 1]]
+        tf, target = as_tf.index_select(0, pairs[:, 0]), as_target.index_select(0, pairs[:, 1])
         if encoded.neighbours is None:
             return self.pair_encoder(tf, target)
         if isinstance(encoded.neighbours, CommonNeighbours):

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from components.core.settings import Settings as BaseSettings
 from components.core.settings import setting
 from components.core.streams import Dropout
+
+
+class PReLU(nn.PReLU):
+    """A ReLU with a learned slope below 0, one for all columns."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x``, times the slope where it is below 0."""
+        if x.device.type != "cpu":
+            return super().forward(x)
+        # between ReLU and identity: the same values and gradients, and torch's own take three times as long on a CPU
+        return torch.lerp(F.relu(x), x, self.weight.to(x.dtype))
 
 
 class Classifier(nn.Module):
@@ -96,4 +109,4 @@ def pair_classifier(pair_width: int, *, classified: bool) -> nn.Module:
 
 def dense_block(in_width: int, width: int, dropout: float) -> nn.Sequential:
     """Return linear map, batch normalisation, PReLU and dropout: ``[pairs, in_width]`` to ``[pairs, width]``."""
-    return nn.Sequential(nn.Linear(in_width, width), nn.BatchNorm1d(width), nn.PReLU(), Dropout(dropout))
+    return nn.Sequential(nn.Linear(in_width, width), nn.BatchNorm1d(width), PReLU(), Dropout(dropout))

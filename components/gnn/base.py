@@ -39,7 +39,7 @@ class GraphEmbedding:
 
     def expert_score(self, pairs: Tensor) -> Tensor:
         """Return the expert score s_ij of eq 5, a logit: ``[pairs, 2]`` gene indices to ``[pairs]``."""
-        return (self.as_tf[pairs[:, 0]] * self.as_target[pairs[:, 1]]).sum(dim=1)
+        return (self.as_tf.index_select(0, pairs[:, 0]) * self.as_target.index_select(0, pairs[:, 1])).sum(dim=1)
 
     def tensors(self) -> tuple[Tensor, ...]:
         """Return all embeddings, in a fixed order."""

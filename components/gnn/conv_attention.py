@@ -15,7 +15,7 @@ from components.core.streams import Dropout, dropout
 from components.gnn.base import GraphBranch, Width, activated
 from components.passing.graph import Graph, GraphLayer, unit_rows
 
-MASKS = 256  # genes that draw weights of their own, where they have no neighbours
+DRAWS = 32  # of weights over all genes, of which each gene without neighbours gets a mixture
 
 
 class _UnitRows(GraphBranch):
@@ -124,10 +124,16 @@ class _Attention(GraphLayer):
         for vector in (self.source, self.target):
             _uniform(vector, 2 * width + 1)
 
-    def attend(self, h: Tensor, graph: Graph) -> Tensor:
+    @property
+    def ends(self) -> Tensor:
+        """Vectors that score a gene as source and as target, ``[2, heads, width]``."""
+        return torch.cat([self.source, self.target])
+
+    def attend(self, h: Tensor, scores: Tensor, graph: Graph) -> Tensor:
+        """Return means of ``[genes, heads, width]``; ``scores`` are ``[genes, 2 * heads]``, as source, then target."""
         messages = graph.messages(len(h))
         layout = messages.layout
-        toward, away = (h * self.target).sum(-1), (h * self.source).sum(-1)
+        away, toward = scores.chunk(2, dim=1)
         score = activated(layout.at_target(toward) + layout.at_source(away), self.scored_by)
         weight = dropout(messages.softmax(score), self.dropout, training=self.training)
         alone = messages.degree(messages.count(h)) == 0
@@ -137,19 +143,23 @@ class _Attention(GraphLayer):
     def _with_mean_of_all(self, mean: Tensor, h: Tensor, alone: Tensor) -> Tensor:
         """Return ``mean``, zeros where a gene is ``alone``, with that of all genes there; as for others, weights drop.
 
-        Every gene draws weights, in turns of ``MASKS``: a GPU need not wait for which are alone, and no number is
-        drawn for each pair of genes.
+        What dropping adds to the mean of all is a sum over ``DRAWS`` with signs of each gene's own: as from weights of
+        its own, the variance is that of one draw, and two genes are uncorrelated; but no number is drawn for each pair
+        of genes. Every gene gets signs: a GPU need not wait for which are alone.
         """
         which = alone.to(h.dtype).unsqueeze(1)
-        if not (self.training and self.dropout):
-            # a product: its gradient takes one pass over the genes
-            return mean + (which @ h.flatten(1).mean(dim=0, keepdim=True)).view_as(h)
-        genes, heads, _ = h.shape
-        masks = min(genes, MASKS)
-        weight = dropout(h.new_full((heads, masks, genes), 1 / genes), self.dropout, training=True)
-        of_mask = (weight @ h.transpose(0, 1)).transpose(0, 1)  # [masks, heads, width]
-        of_gene = of_mask.repeat(-(-genes // masks), 1, 1)[:genes]
-        return mean + of_gene.to(h.dtype) * which.unsqueeze(2)
+        if self.training and self.dropout:
+            genes, heads, _ = h.shape
+            even = h.new_full((heads, 1 + DRAWS, genes), 1 / genes)
+            added = (dropout(even[:, 1:], self.dropout, training=True) - even[:, 1:]) / DRAWS**0.5
+            weight = torch.cat([even[:, :1], added], dim=1)
+            of_all = (weight @ h.transpose(0, 1)).transpose(0, 1).flatten(1)  # [1 + draws, heads * width]
+            signs = dropout(h.new_ones(genes, DRAWS), 0.5, training=True) - 1  # 0 or 2, less 1
+            which = which * F.pad(signs, (1, 0), value=1.0)
+        else:
+            of_all = h.flatten(1).mean(dim=0, keepdim=True)
+        # a product: its gradient takes one pass over the genes
+        return torch.addmm(mean.flatten(1), which, of_all.to(mean.dtype)).view_as(h)
 
 
 class _LinearAttention(_Attention):
@@ -168,10 +178,17 @@ class _LinearAttention(_Attention):
 
     def forward(self, x: Tensor, graph: Graph) -> Tensor:
         """Return embeddings ``[genes, width]``."""
-        heads = self.attend(self.linear(x).unflatten(1, (self.heads, -1)), graph)
+        heads = self.by_head(x, graph)
         if self.join == "cat":
             return F.elu(heads.flatten(1))
         return F.elu(heads.mean(dim=1)) if self.activation == "elu" else heads.mean(dim=1)
+
+    def by_head(self, x: Tensor, graph: Graph) -> Tensor:
+        """Return what each head makes of ``[genes, in_width]``: ``[genes, heads, width]``."""
+        weight = self.linear.weight.unflatten(0, (self.heads, -1))
+        # a map of the features at once: its gradient need not pass the heads
+        scores = F.linear(x, (self.ends.unsqueeze(2) @ weight).flatten(0, 2))
+        return self.attend(self.linear(x).unflatten(1, (self.heads, -1)), scores, graph)
 
 
 class _ConvolvedAttention(_Attention):
@@ -185,7 +202,8 @@ class _ConvolvedAttention(_Attention):
 
     def forward(self, x: Tensor, graph: Graph) -> Tensor:
         """Return embeddings ``[genes, width]``."""
-        return self.attend(self.convolution(x.unsqueeze(1)), graph).squeeze(1)
+        h = self.convolution(x.unsqueeze(1))
+        return self.attend(h, F.linear(h.squeeze(1), self.ends.squeeze(1)), graph).squeeze(1)
 
 
 def _uniform(weight: Tensor, fans: int) -> None:

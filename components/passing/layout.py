@@ -61,7 +61,7 @@ class Layout:
         return _WeightedSum.apply(x, weight if weight is None else weight.to(x.dtype), self)
 
     def rows(self, heads: int) -> _Rows:
-        """Return where edges find their genes in ``[genes * heads, width]``, head after head."""
+        """Return where edges find their genes in ``[genes * heads, width]``."""
         if heads not in self._rows:
             self._rows[heads] = _Rows(self, heads)
         return self._rows[heads]
@@ -114,16 +114,30 @@ class Messages:
 
 
 class _Rows:
-    """Rows of ``[genes * heads, width]``, and where each gene's begin: edges by target, then by source."""
+    """Each edge once per head, as rows of ``[genes * heads, width]``: sums come out gene by gene, and are not copied.
+
+    Attributes
+    ----------
+    source, target
+        ``[edges * heads]``: rows of both ends, sorted by the target's.
+    start
+        ``[genes * heads]``: where those of a target's row begin.
+    weight
+        ``[edges * heads]``: where their weights stand in ``[edges, heads]``.
+    place
+        ``[edges * heads]``: where the weights of ``[edges, heads]`` stand among them.
+    target_by_source, source_start, weight_by_source
+        The same, sorted by the source's row.
+    """
 
     def __init__(self, layout: Layout, heads: int) -> None:
-        head = torch.arange(heads, device=layout.source.device).unsqueeze(1)
-        edges = len(layout.source)
-        self.source = (layout.source * heads + head).flatten()
-        self.target = (layout.target * heads + head).flatten()
-        self.start = (layout.start + head * edges).flatten()
-        self.target_by_source = (layout.target[layout.by_source] * heads + head).flatten()
-        self.source_start = (layout.source_start + head * edges).flatten()
+        head = torch.arange(heads, device=layout.source.device)
+        source, target = ((gene.unsqueeze(1) * heads + head).flatten() for gene in (layout.source, layout.target))
+        self.weight, self.weight_by_source = torch.argsort(target, stable=True), torch.argsort(source, stable=True)
+        self.place = torch.argsort(self.weight)
+        self.source, self.target = source[self.weight], target[self.weight]
+        self.target_by_source = target[self.weight_by_source]
+        self.start, self.source_start = (_starts(rows, layout.genes * heads) for rows in (target, source))
 
 
 class _Gather(torch.autograd.Function):
@@ -147,11 +161,9 @@ class _WeightedSum(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, layout: Layout) -> Tensor:
         genes, heads, width = x.shape
         rows, flat = layout.rows(heads), x.reshape(genes * heads, width)
-        by_head = None if weight is None else weight.t().contiguous()
         ctx.layout, ctx.shape = layout, x.shape
-        ctx.save_for_backward(flat, by_head)
-        out = _sum(flat, rows.source, rows.start, None if by_head is None else by_head.flatten())
-        return out.view(heads, genes, width).transpose(0, 1)
+        ctx.save_for_backward(flat, weight)
+        return _sum(flat, rows.source, rows.start, _at(weight, rows.weight)).view(x.shape)
 
     @staticmethod
     @once_differentiable
@@ -161,13 +173,12 @@ class _WeightedSum(torch.autograd.Function):
         rows, grad = layout.rows(heads), grads[0].reshape(genes * heads, width).contiguous()
         to_x = to_weight = None
         if ctx.needs_input_grad[0]:
-            by_source = None if weight is None else weight[:, layout.by_source].flatten()
-            to_x = _sum(grad, rows.target_by_source, rows.source_start, by_source)
-            to_x = to_x.view(heads, genes, width).transpose(0, 1)
+            by_source = _at(weight, rows.weight_by_source)
+            to_x = _sum(grad, rows.target_by_source, rows.source_start, by_source).view(ctx.shape)
         if ctx.needs_input_grad[1]:
             # rows of both, multiplied and added up edge by edge: what embedding_bag's own backward calls
             products = torch.ops.aten._embedding_bag_per_sample_weights_backward
-            to_weight = products(grad, flat, rows.source, rows.start, rows.target, 0, -1).view(heads, -1).t()
+            to_weight = products(grad, flat, rows.source, rows.start, rows.target, 0, -1)[rows.place].view(-1, heads)
         return to_x, to_weight, None
 
 
@@ -198,6 +209,10 @@ class _Softmax(torch.autograd.Function):
 
 def _sum(x: Tensor, index: Tensor, start: Tensor, weight: Tensor | None = None) -> Tensor:
     return F.embedding_bag(index, x, start, mode="sum", per_sample_weights=weight)
+
+
+def _at(weight: Tensor | None, place: Tensor) -> Tensor | None:
+    return None if weight is None else weight.flatten().index_select(0, place)
 
 
 def _starts(sorted_by: Tensor, genes: int) -> Tensor:

@@ -14,8 +14,8 @@ from component_cases import (
 
 from components.core import registry
 from components.fusion import Fusion
-from components.fusion.base import pair_classifier
-from components.model import training_graph
+from components.fusion.base import PReLU, pair_classifier
+from components.model import of_both_genes, training_graph
 from knockout.testing import FusionContract
 
 LEVELS = [level for _, level in all_levels("fusion")]
@@ -125,3 +125,30 @@ class TestWithoutGraph:
         models = [make_model(dataset, make_parts(gnn="none", fusion=level)) for level in LEVELS]
         assert all(same_state(models[0], model) for model in models[1:])
         assert registry.silenced_by("gnn", "none") == {"fusion"}
+
+
+def test_a_prelu_is_torchs_own():
+    torch.manual_seed(0)
+    ours, theirs = PReLU(), torch.nn.PReLU()
+    x = torch.cat([torch.randn(40, 5), torch.zeros(1, 5)])
+    grad = torch.randn_like(x)
+    seen = []
+    for layer in (ours, theirs):
+        torch.nn.init.constant_(layer.weight, 0.3)
+        given = x.clone().requires_grad_()
+        out = layer(given)
+        seen.append((out, *torch.autograd.grad(out, (given, layer.weight), grad)))
+    assert torch.equal(seen[0][0], seen[1][0])
+    for mine, other in zip(seen[0][1:], seen[1][1:], strict=True):
+        torch.testing.assert_close(mine, other)
+    assert [*ours.state_dict()] == [*theirs.state_dict()]
+
+
+def test_both_genes_of_a_pair_are_read():
+    layers = [torch.arange(12.0).view(6, 2).requires_grad_(), torch.rand(6, 3)]
+    pairs = torch.tensor([[0, 5], [1, 1], [0, 2]])
+    for end, read in enumerate(of_both_genes(layers, pairs)):
+        assert all(torch.equal(one, layer[pairs[:, end]]) for one, layer in zip(read, layers, strict=True))
+    tf, target = of_both_genes(layers, pairs)
+    (tf[0].sum() + 2 * target[0].sum()).backward()
+    assert layers[0].grad[:, 0].tolist() == [2, 3, 2, 0, 0, 2]

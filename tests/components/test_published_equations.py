@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from components.core import registry
 from components.core.streams import dropout
+from components.gnn.conv_attention import DRAWS
 from components.model import training_graph
 from components.passing.graph import Graph
 from components.scorer.known.deepsem import StructuralVAE
@@ -98,23 +99,35 @@ def test_weights_of_a_gene_without_neighbours_drop_in_training(level: str, negat
         return drawn[-1]
 
     monkeypatch.setattr("components.gnn.conv_attention.dropout", note)
-    heads = conv.attend(conv.linear(x).unflatten(1, (2, -1)), graph).detach().numpy()
+    heads = conv.by_head(x, graph).detach().numpy()
     maps = conv.linear(x).unflatten(1, (2, -1)).detach().numpy()
-    weights = drawn[1].numpy()  # [heads, genes, genes]
-    assert weights.shape == (2, 7, 7)
+    weights, signs = drawn[1].numpy(), drawn[2].numpy() - 1
+    assert weights.shape == (2, DRAWS, 7) and signs.shape == (7, DRAWS)
     assert {round(v, 5) for v in weights.ravel().tolist()} == {0.0, round(2 / 7, 5)}, (
         "half drop, the others count twice"
     )
+    assert {*signs.ravel().tolist()} == {-1.0, 1.0}
     for gene in range(2, 7):
         for head in range(2):
-            mean = sum(weights[head, gene, other] * maps[other, head] for other in range(7))
+            added = signs[gene] @ (weights[head] - 1 / 7) / np.sqrt(DRAWS)
+            mean = (1 / 7 + added) @ maps[:, head]
             mean = np.where(mean > 0, mean, negative(mean))
             unit = mean / max(np.linalg.norm(mean), 1e-12)
             np.testing.assert_allclose(heads[gene, head], unit + conv.bias.detach().numpy()[head], rtol=1e-4, atol=1e-5)
-    monkeypatch.setattr("components.gnn.conv_attention.MASKS", 2)
-    heads = conv.attend(conv.linear(x).unflatten(1, (2, -1)), graph)
-    torch.testing.assert_close(heads[[2, 3]], heads[[4, 5]], msg="more genes than masks share them in turn")
-    assert not torch.allclose(heads[2], heads[3])
+
+
+def test_genes_without_neighbours_are_told_what_weights_of_their_own_would_tell_them():
+    part, x, _, _ = attending("unit_attention")
+    conv, genes = part.convs[0].train(), len(x)
+    h, nothing, alone = conv.linear(x).unflatten(1, (2, -1)), torch.zeros(genes, 2, 5), torch.ones(genes).bool()
+    with torch.no_grad():
+        told = torch.stack([conv._with_mean_of_all(nothing.clone(), h, alone) for _ in range(4000)])
+        added = told - h.mean(dim=0)
+        spread = (h.square().sum(dim=0) / genes**2).sqrt()  # of weights that are 0 or 2 / genes, half of them each
+    assert ((added / spread).mean(dim=0).abs() < 0.08).all()
+    torch.testing.assert_close((added / spread).square().mean(dim=0), torch.ones(genes, 2, 5), rtol=0, atol=0.12)
+    for one, other in [(added[:, 0], added[:, 1]), (added[:, :, 0], added[:, :, 1])]:  # two genes, and two heads
+        assert ((one * other).mean(dim=0) / spread.square().mean()).abs().max() < 0.15
 
 
 def test_deepsems_loss_reads_a_component_of_one_beside_each_value(monkeypatch):
