@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
+import pandas as pd
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
@@ -29,18 +30,21 @@ def stack(validation: Values, labels: Values, test: Values) -> Values:
 
 def measured(scores: Values, labels: Values, tfs: Values) -> dict[str, float]:
     """Return AUROC, average precision, and AUROC within TFs (NaN where no TF has both labels) of scored pairs."""
-    order = np.argsort(tfs, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(np.unique(tfs[order], return_inverse=True)[1])) + 1)
-    within = [_auroc(labels[part], scores[part]) for part in parts if 0 < labels[part].mean() < 1]
     return {
-        POOLED: _auroc(labels, scores),
+        POOLED: _mean_auroc(labels, scores, np.zeros(len(labels), dtype=int)),
         "auprc": float(average_precision_score(labels, scores)),
-        WITHIN_TF: float(np.mean(within)) if within else float("nan"),
+        WITHIN_TF: _mean_auroc(labels, scores, np.unique(tfs, return_inverse=True)[1]),
     }
 
 
-def _auroc(labels: Values, scores: Values) -> float:
-    """Return the Mann-Whitney statistic of edges over non-edges as a share; scikit-learn takes 40 times as long."""
+def _mean_auroc(labels: Values, scores: Values, group: NDArray[np.signedinteger]) -> float:
+    """Return the Mann-Whitney statistic of edges over non-edges as a share, its mean over groups that have both.
+
+    All groups at once: scikit-learn takes 40 times as long.
+    """
     edges = labels == 1
-    n, ranks = int(edges.sum()), rankdata(scores)
-    return float((ranks[edges].sum() - n * (n + 1) / 2) / (n * (len(labels) - n)))
+    ranks = pd.Series(scores).groupby(group).rank().to_numpy()
+    positives, pairs = np.bincount(group, edges), np.bincount(group)
+    above = np.bincount(group, ranks * edges) - positives * (positives + 1) / 2
+    both = (positives > 0) & (positives < pairs)
+    return float((above[both] / (positives * (pairs - positives))[both]).mean()) if both.any() else float("nan")
