@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn.ensemble  # noqa: F401  # of the audit's rules
 from cases import BEELINE, MDC, make_study
 
 from study.actions.preview import NO_FOLDER, preview
@@ -60,9 +61,9 @@ def models(number: int) -> list[dict[str, Any]]:
 def bench_small_plan(once, tell, tmp_path: Path):
     """Three arms on two data sets, with all negatives and three repeats, after the imports."""
     study = explicit(tmp_path, [{"gnn": "none"}], reference={"negatives": "all"})
-    of_cpu, by_part = once(lambda: _planned(study))
+    seconds, by_part = once(lambda: _planned(study))
     label = f"plan of 3 arms on 2 data sets, all negatives; {by_part}, after imports"
-    tell(label, f"{of_cpu:.1f} s of CPU", "< 3 s", of_cpu < 3)
+    tell(label, f"{seconds:.1f} s", "< 3 s", seconds < 3)
 
 
 def bench_plan_start(once, tell):
@@ -86,8 +87,8 @@ def bench_plan_start(once, tell):
 def bench_large_plan(once, tell, tmp_path: Path):
     """1,000 arms on two data sets."""
     study = explicit(tmp_path, rates(998))
-    of_cpu, by_part = once(lambda: _planned(study))
-    tell(f"plan of 1,000 arms on 2 data sets; {by_part}", f"{of_cpu:.1f} s of CPU", "< 10 s", of_cpu < 10)
+    seconds, by_part = once(lambda: _planned(study))
+    tell(f"plan of 1,000 arms on 2 data sets; {by_part}", f"{seconds:.1f} s", "< 10 s", seconds < 10)
 
 
 def bench_silent(once, tell, tmp_path: Path):
@@ -104,12 +105,12 @@ def bench_silent(once, tell, tmp_path: Path):
 
 
 def _planned(study: Study) -> tuple[float, str]:
-    """Return the CPU seconds of a plan with its cost, and how they divide."""
-    started = time.process_time()
+    """Return the seconds of a plan with its cost, by the clock, for forks audit the exams; and how they divide."""
+    started = time.perf_counter()
     planned = preview(study, NO_FOLDER, Screen())
-    laid_out = time.process_time()
+    laid_out = time.perf_counter()
     cost = planned.cost(Screen())
-    ended = time.process_time()
+    ended = time.perf_counter()
     timed = f"{cost.timed} of {cost.kinds} kinds timed"
     return ended - started, f"{laid_out - started:.1f} s to read and audit, {ended - laid_out:.1f} s for {timed}"
 

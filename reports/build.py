@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +33,8 @@ from reports.page.sections.tuning import tuning_exports
 from reports.page.tables import Export, exports
 from reports.search.reading import SearchFiles, read_search
 from reports.search.record import Search, search_refusals, tuning_refusals
-from reports.stored.cells import Curves, Embeddings, Predictions
+from reports.side_by_side import side_by_side
+from reports.stored.cells import CellFiles, Curves, Embeddings, Predictions
 from reports.words.names import file_names, write_csv
 from reports.words.numbers import count
 
@@ -66,6 +67,7 @@ def write(
     embeddings: Embeddings | None = None,
     draw: Sequence[str] = (),
     as_pdf: bool = False,
+    processes: int = 1,
 ) -> Written:
     """Write what a study found to ``out``, whole or not at all, and return the page and what it opens with.
 
@@ -92,6 +94,8 @@ def write(
         Data sets, as patterns, whose edges, training and pair vectors are drawn; of the first ones if none is named.
     as_pdf
         Whether figures are written as PDF, too, which takes as long as drawing them.
+    processes
+        How many draw at a time, see :func:`reports.side_by_side.side_by_side`; one where figures are written as PDF.
 
     Raises
     ------
@@ -103,14 +107,25 @@ def write(
     datasets = matching(analysis, draw)
     if datasets and not (predictions or curves or embeddings):
         raise ReportError("nothing to draw: no predictions, training records or pair vectors lie here.", where="--draw")
-    drawn, searched = pictures(analysis), search_pictures(search) if search else []
+    searched = search_pictures(search) if search else []
     searched += tuning_pictures(tuning, analysis.metric) if tuning is not None else []
-    drawn += edge_pictures(analysis, predictions, datasets) if predictions else []
-    drawn += training_pictures(analysis, curves, datasets) if curves else []
-    drawn += embedding_pictures(analysis, embeddings, datasets) if embeddings else []
-    audited, beyond = audit(analysis), beyond_topology(analysis, predictions.every_part if predictions else None)
-    unread = {path: why for files in (predictions, curves, embeddings) if files for path, why in files.unread.items()}
-    refusals = [*analysis.refusals, *audit_refusals(audited), *unread_refusals(unread)]
+    none: list[Picture] = []
+    parts: list[Callable[[], Any]] = [  # the longest first
+        lambda: embedding_pictures(analysis, embeddings, datasets) if embeddings else none,
+        lambda: pictures(analysis),
+        lambda: edge_pictures(analysis, predictions, datasets) if predictions else none,
+        lambda: beyond_topology(analysis, predictions.every_part if predictions else None),
+        lambda: training_pictures(analysis, curves, datasets) if curves else none,
+    ]
+    stored = [files for files in (predictions, curves, embeddings) if files]
+    outcomes = side_by_side([partial(_with_unread, part, stored) for part in parts], 1 if as_pdf else processes)
+    (embedded, analysed, edges, beyond, trained), unread = zip(*outcomes, strict=True)
+    drawn, audited = [*analysed, *edges, *trained, *embedded], audit(analysis)
+    refusals = [
+        *analysis.refusals,
+        *audit_refusals(audited),
+        *unread_refusals({path: why for of in unread for path, why in of.items()}),
+    ]
     refusals += search_refusals(search) if search else []
     refusals += tuning_refusals(tuning) if tuning is not None else []
     analysis = replace(analysis, refusals=tuple(refusals))
@@ -122,6 +137,11 @@ def write(
     content = context(analysis, drawn, audited, beyond, provenance, search=search, searched=searched, tuning=tuning)
     page = _publish(out, tables, [*drawn, *searched], content, "report.html.j2", table=table)
     return Written(page, content["sentences"], content["verdicts"])
+
+
+def _with_unread(part: Callable[[], Any], stored: Sequence[CellFiles]) -> tuple[Any, dict[str, str]]:
+    """Return what a part of a report is, and why files could not be read for it, by path."""
+    return part(), {path: why for files in stored for path, why in files.unread.items()}
 
 
 def build_search(files: SearchFiles, page_out: Path, *, provenance: Provenance = UNKNOWN, as_pdf: bool = False) -> Path:

@@ -189,6 +189,10 @@ class Drawing:
     figure: Figure
     numbers: pd.DataFrame
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the figure out for another process, which needs it for PDF alone: it takes long to hand over."""
+        return {"figure": None, "numbers": self.numbers}
+
 
 @dataclass(frozen=True)
 class Picture:

@@ -6,6 +6,8 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from components.core.streams import Streams
 from components.split.audit import AUDIT, audit
 from components.split.validation import differences
 from reports.page.sentences.planned import look_lines
+from reports.side_by_side import side_by_side
 from reports.statistics.attainability import smallest_p
 from reports.words.metrics import ALPHA, metric_of
 from reports.words.numbers import count, joined
@@ -29,6 +32,7 @@ from study.plan.plan import Plan, make_plan
 from study.plan.probe import as_on_a_lane
 from study.search.search import Search
 from study.spec.folder import OutFolder
+from study.spec.machine import cores
 from study.store.ledger import Ledger
 from study.store.owner import refuse_other_study
 from study.store.registration import RegistrationRecord, question_of, write_registration
@@ -38,6 +42,7 @@ from study.train.exams import make_split
 NO_FOLDER = Path(os.devnull)  # a plan without an output folder: nothing is done
 READING = "reading the data sets and setting their exams"
 AUDITING = "auditing what each exam gives away"
+AT_ONCE = 1_000_000  # test pairs of an exam; audits of larger ones wait for each other's memory
 UNKNOWN_CODE = "not known, so a change in it runs nothing again; name its files: code: [train.py, model]"
 
 
@@ -55,8 +60,13 @@ class AuditTable:
 def audit_table(datasets: Sequence[Dataset], splits: Sequence[Choice], repeat: int = 0) -> AuditTable:
     """Return the leak audit of each data set's exam in a repeat."""
     exams = [make_split(dataset, split, repeat) for dataset, split in zip(datasets, splits, strict=True)]
+    tasks = [
+        partial(audit, exam, Streams(dataset.digest, repeat)) for dataset, exam in zip(datasets, exams, strict=True)
+    ]
+    few = max(len(exam.test) for exam in exams) <= AT_ONCE
+    import_module("sklearn.ensemble")  # or every fork would import it, for a second
     with as_on_a_lane("cpu", 1), threadpool_limits(1):  # a rule is fitted faster than threads agree on it
-        audits = [audit(exam, Streams(dataset.digest, repeat)) for dataset, exam in zip(datasets, exams, strict=True)]
+        audits = side_by_side(tasks, cores() if few else 1)
     names = [dataset.name for dataset in datasets]
     remarks = [(name, differences(exam)) for name, exam in zip(names, exams, strict=True)]
     notes = [f"{name}: validation asks otherwise than the test: {text}" for name, text in remarks if text]

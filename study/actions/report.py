@@ -46,6 +46,7 @@ class Request:
     draw: tuple[str, ...] = ()  # patterns of data sets whose edges, training and pairs are drawn
     command: str = ""  # the command as it was typed
     as_pdf: bool = False  # whether figures are written as PDF, too
+    processes: int = 1  # that draw at a time
 
     def with_defaults(self, study: PlanRecord | Experiment) -> Request:
         """Return the request with a study's metric, margin and level where it names none."""
@@ -146,7 +147,9 @@ def _write(
     options = replace(request.options, alpha=request.alpha or ALPHA)
     with threadpool_limits(1):  # on arrays this small threads only wait, spinning
         analysis = analyse(replace(load(table, options), planned=planned), options)
-        written = write(analysis, out, provenance=provenance, as_pdf=request.as_pdf, **beside)
+        written = write(
+            analysis, out, provenance=provenance, as_pdf=request.as_pdf, processes=request.processes, **beside
+        )
     searched = search_summary(beside["search"]) if beside.get("search") else ()
     return replace(written, sentences=(*planned_lines(analysis), *written.sentences, *searched), analysis=analysis)
 

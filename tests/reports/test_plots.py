@@ -323,6 +323,20 @@ def test_damaged_predictions_are_left_out_and_named(small: tuple[Table, Predicti
     assert path.name in page and "files that cannot be read" in page
 
 
+def test_processes_draw_the_report_that_one_draws(small: tuple[Table, Predictions], tmp_path: Path) -> None:
+    table, predictions = small
+    (predictions.folder / f"{predictions.cells['cell'].iloc[0]}.parquet").write_text("not parquet")
+    files = []
+    for processes in (1, 3):
+        out, fresh = tmp_path / str(processes), Predictions(predictions.folder, predictions.cells)
+        written = write(analyse(table, ReportOptions()), out, predictions=fresh, processes=processes)
+        files.append(
+            {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*.*") if path.name[0] != "."}
+        )
+        assert "files that cannot be read" in written.page.read_text()
+    assert files[0] == files[1] and any(name.endswith(".svg") for name in files[0])
+
+
 def test_predictions_of_other_arms_draw_nothing(small: tuple[Table, Predictions]) -> None:
     table, predictions = small
     strange = Predictions(predictions.folder, predictions.cells.assign(arm="somebody else"))

@@ -46,9 +46,10 @@ def report(
     from reports.options import ReportOptions
     from study.cli.stored import experiments as report_commands
     from study.cli.stored import reporting
+    from study.spec.machine import cores
 
     options = ReportOptions(arm, block, dataset, metric, reference, margin=margin)
-    request = report_commands.Request(options, alpha, tuple(draw or ()), typed(), pdf)
+    request = report_commands.Request(options, alpha, tuple(draw or ()), typed(), pdf, cores())
     if mlflow is not None and experiment is not None:
         report_commands.of_experiment(mlflow, experiment, out, request)
     elif source is not None:
@@ -71,9 +72,11 @@ def compare(
     """Report stored studies side by side, each arm named '<study>: <arm>'; same data and splits only."""
     from reports.options import ReportOptions
     from study.cli.stored import experiments as report_commands
+    from study.spec.machine import cores
 
     options = ReportOptions(None, block, dataset, metric, reference, margin=margin)
-    report_commands.compare(outs, out, report_commands.Request(options, alpha, command=typed(), as_pdf=pdf))
+    request = report_commands.Request(options, alpha, command=typed(), as_pdf=pdf, processes=cores())
+    report_commands.compare(outs, out, request)
 
 
 def track(

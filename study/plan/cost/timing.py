@@ -27,7 +27,7 @@ from study.train.score import assemble_arm, score_fold
 from study.train.stages.trainer import Stage, Trainer
 from study.train.stages.unsupervised import fit_to_expression
 
-BATCHES = 4  # of a stage, the first of which warms up
+BATCHES = 3  # of a stage, the first of which warms up
 ENOUGH_S = 0.5  # of one stage: where batches are dear, fewer do
 SCORED = 1024  # pairs, to know what a pair takes
 LONGEST_S = 2.0  # for a method that has no epochs, or a model of one's own
