@@ -105,10 +105,11 @@ def run_searches(searches: Sequence[Search], name: str, out: Path, listener: Lis
 
     if not all(search.over for search in searches):
         workers = make_workers(searches[0].study, searches[0].reference_cells, out, means)
-        for _, record in drive(take, Pool(workers, out, listener.stopping), listener):
+        for _, record in drive(take, Pool(workers, out, listener.stopping), listener, meanwhile=tracker.flush):
             for log in logs:
                 log.search.end_cell(record)
                 log.update()
+        tracker.flush()  # one that was run once more, alone, ends last
     for log in logs:
         log.close()
 
@@ -127,6 +128,7 @@ class SearchLog:
         self.search.begin()
         for trial in self.search.finished:
             self._log(trial)
+        self.tracker.flush()
         self._write(whole=False)
 
     def update(self) -> None:
@@ -168,7 +170,7 @@ class SearchLog:
     def _log(self, trial: Trial) -> None:
         for cell in trial.cells:
             if cell.digest in trial.records:
-                self.tracker.log(cell.row, trial.records[cell.digest])
+                self.tracker.later(cell.row, trial.records[cell.digest])
 
     def _sync(self, *, last: bool = False) -> None:
         ended = self.search.ended

@@ -27,6 +27,7 @@ from study.spec.folder import OutFolder
 from study.spec.records import Status
 from study.store.ledger import Ledger
 from study.store.tracking.store_file import default_uri
+from study.store.tracking.tracker import Tracker
 from study.study_file.study import Study, load_study
 
 VARY = {"gnn": ["gcn", "none"], "optimizer": [{"adam": {"learning_rate": [1e-4, 1e-2], "weight_decay": 1e-5}}]}
@@ -74,11 +75,20 @@ def journal(out: Path) -> optuna.storages.BaseStorage:
 
 
 def test_a_search_leaves_its_trials_in_optuna_in_files_and_nothing_of_the_test_in_mlflow(
-    searching: Any, forked: None, out: Path
+    searching: Any, forked: None, out: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    listening = Listening()
+    listening, log, sent = Listening(), Tracker.log, []
+
+    def watched(self: Tracker, *cell: Any) -> None:
+        sent.append(len(listening.cells))
+        log(self, *cell)
+
+    monkeypatch.setattr(Tracker, "log", watched)
     search = run_search(searching(), out, listening, Means())
     assert search.over and len(listening.lines) == 5
+    assert all(started >= min(ended + 2, 5) for ended, started in enumerate(sent, 1)), (
+        "one of two lanes waited for MLflow"
+    )
     table = pd.read_csv(out / "search" / "trials.csv")
     stored = optuna_trials(journal(out))
     assert [trial.number for trial in stored] == list(table["number"]) == [0, 1, 2, 3, 4]
