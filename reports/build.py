@@ -121,11 +121,8 @@ def write(
     outcomes = side_by_side([partial(_with_unread, part, stored) for part in parts], 1 if as_pdf else processes)
     (embedded, analysed, edges, beyond, trained), unread = zip(*outcomes, strict=True)
     drawn, audited = [*analysed, *edges, *trained, *embedded], audit(analysis)
-    refusals = [
-        *analysis.refusals,
-        *audit_refusals(audited),
-        *unread_refusals({path: why for of in unread for path, why in of.items()}),
-    ]
+    lost = {path: why for kind in zip(*unread, strict=True) for of in kind for path, why in of.items()}
+    refusals = [*analysis.refusals, *audit_refusals(audited), *unread_refusals(lost)]
     refusals += search_refusals(search) if search else []
     refusals += tuning_refusals(tuning) if tuning is not None else []
     analysis = replace(analysis, refusals=tuple(refusals))
@@ -139,9 +136,9 @@ def write(
     return Written(page, content["sentences"], content["verdicts"])
 
 
-def _with_unread(part: Callable[[], Any], stored: Sequence[CellFiles]) -> tuple[Any, dict[str, str]]:
-    """Return what a part of a report is, and why files could not be read for it, by path."""
-    return part(), {path: why for files in stored for path, why in files.unread.items()}
+def _with_unread(part: Callable[[], Any], stored: Sequence[CellFiles]) -> tuple[Any, list[dict[str, str]]]:
+    """Return what a part of a report is, and of each kind of stored files why some could not be read, by path."""
+    return part(), [files.unread for files in stored]
 
 
 def build_search(files: SearchFiles, page_out: Path, *, provenance: Provenance = UNKNOWN, as_pdf: bool = False) -> Path:

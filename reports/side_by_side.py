@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,11 +22,13 @@ Outcome = tuple[Any, Exception | None]  # what a call returned, or what it raise
 def side_by_side(calls: Sequence[Call], processes: int) -> list[Any]:
     """Return what calls return, in their order; ``processes`` at a time, each in a fork of this one.
 
-    A fork has what was imported and read already. What a call returns or raises is pickled, and what it changes
-    elsewhere is lost. With one process, or on a system that does not fork safely (any but Linux), the calls run one
-    after another, here, as does one whose fork was killed.
+    A fork has what was imported and read already, and ends with this process. What a call returns or raises is
+    pickled, and what it changes elsewhere is lost. With one process, on a system that does not fork safely (any but
+    Linux), or in a process that may have no children, the calls run one after another, here; as does one whose fork
+    was killed, or whose outcome cannot be pickled.
     """
-    if min(processes, len(calls)) < 2 or sys.platform != "linux":
+    alone = sys.platform != "linux" or multiprocessing.current_process().daemon
+    if alone or min(processes, len(calls)) < 2:
         return [call() for call in calls]
     returned = []
     for call, outcome in zip(calls, _outcomes(calls, processes), strict=True):
@@ -35,7 +40,7 @@ def side_by_side(calls: Sequence[Call], processes: int) -> list[Any]:
 
 
 def _outcomes(calls: Sequence[Call], at_once: int) -> list[Outcome | None]:
-    """Return the outcomes of calls in forks, None for a fork that was killed: for memory, most likely."""
+    """Return the outcomes of calls in forks, None where one did not arrive: it was killed for memory, most likely."""
     outcomes: list[Outcome | None] = [None] * len(calls)
     running: dict[Connection, tuple[int, BaseProcess]] = {}
     waiting = list(enumerate(calls))
@@ -58,7 +63,7 @@ def _outcomes(calls: Sequence[Call], at_once: int) -> list[Outcome | None]:
 def _start(call: Call) -> tuple[Connection, BaseProcess]:
     fork = multiprocessing.get_context("fork")
     receiver, sender = fork.Pipe(duplex=False)
-    process = fork.Process(target=_send, args=(call, sender, receiver), daemon=True)
+    process = fork.Process(target=_send, args=(call, sender, receiver, os.getpid()), daemon=True)
     with warnings.catch_warnings():
         # of threads in this process, whose locks a fork finds as they are: none is asked for in a call
         warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
@@ -67,22 +72,29 @@ def _start(call: Call) -> tuple[Connection, BaseProcess]:
     return receiver, process
 
 
-def _send(call: Call, sender: Connection, receiver: Connection) -> None:
+def _send(call: Call, sender: Connection, receiver: Connection, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # it ends without a word
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     receiver.close()  # or this fork would wait for itself to read, where the process that started it is gone
     outcome: Outcome
     try:
         outcome = call(), None
     except Exception as error:
         outcome = None, error
-    with suppress(BrokenPipeError):
+    with suppress(Exception):  # nobody reads, or it cannot be pickled
         sender.send(outcome)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.1)
+    os._exit(1)
 
 
 def _received(receiver: Connection) -> Outcome | None:
     try:
         outcome: Outcome = receiver.recv()
-    except (EOFError, OSError):
+    except Exception:  # nothing came, or it cannot be unpickled
         return None
     finally:
         receiver.close()

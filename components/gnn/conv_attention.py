@@ -143,9 +143,9 @@ class _Attention(GraphLayer):
     def _with_mean_of_all(self, mean: Tensor, h: Tensor, alone: Tensor) -> Tensor:
         """Return ``mean``, zeros where a gene is ``alone``, with that of all genes there; as for others, weights drop.
 
-        What dropping adds to the mean of all is a sum over ``DRAWS`` with signs of each gene's own: as from weights of
-        its own, the variance is that of one draw, and two genes are uncorrelated; but no number is drawn for each pair
-        of genes. Every gene gets signs: a GPU need not wait for which are alone.
+        What dropping adds to the mean of all is a sum over ``DRAWS`` with signs of each gene's own: mean and variance
+        are those of weights of its own, and two genes are uncorrelated, if not independent; but no number is drawn for
+        each pair of genes. Every gene gets signs: a GPU need not wait for which are alone.
         """
         which = alone.to(h.dtype).unsqueeze(1)
         if self.training and self.dropout:

@@ -77,8 +77,8 @@ def _arrow(column: np.ndarray) -> pyarrow.Array:
     """Return a column from its bytes: given the array, pyarrow would import pandas, .2 s and 40 MB of each worker."""
     import pyarrow
 
-    if column.dtype.kind not in "iufU":
-        raise TypeError(f"a column holds numbers or text; got {column.dtype}")
+    if column.dtype.kind not in "iufU" or not column.dtype.isnative or column.ndim != 1:
+        raise TypeError(f"a column holds numbers or text, [rows]; got {column.dtype}, {list(column.shape)}")
     if column.dtype.kind != "U":
         values = pyarrow.py_buffer(np.ascontiguousarray(column))
         return pyarrow.Array.from_buffers(pyarrow.from_numpy_dtype(column.dtype), len(column), [None, values])

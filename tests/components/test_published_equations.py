@@ -116,7 +116,7 @@ def test_weights_of_a_gene_without_neighbours_drop_in_training(level: str, negat
             np.testing.assert_allclose(heads[gene, head], unit + conv.bias.detach().numpy()[head], rtol=1e-4, atol=1e-5)
 
 
-def test_genes_without_neighbours_are_told_what_weights_of_their_own_would_tell_them():
+def test_genes_without_neighbours_have_mean_and_variance_of_weights_of_their_own_and_no_correlation():
     part, x, _, _ = attending("unit_attention")
     conv, genes = part.convs[0].train(), len(x)
     h, nothing, alone = conv.linear(x).unflatten(1, (2, -1)), torch.zeros(genes, 2, 5), torch.ones(genes).bool()

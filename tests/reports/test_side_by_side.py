@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -66,12 +67,35 @@ def test_a_call_whose_fork_was_killed_runs_here():
     assert side_by_side([die, partial(slow, 0, 2)], 2) == [1, 2]
 
 
+class OddError(Exception):
+    """Is pickled, and not unpickled."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+def test_a_call_whose_outcome_cannot_be_pickled_runs_here(capfd: pytest.CaptureFixture[str]):
+    def odd() -> None:
+        raise OddError(1, 2)
+
+    with pytest.raises(OddError, match="1 and 2"):
+        side_by_side([odd, partial(slow, 0, 2)], 2)
+    unpicklable = lambda: 3  # noqa: E731
+    assert side_by_side([lambda: unpicklable, partial(slow, 0, 2)], 2) == [unpicklable, 2]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_process_that_may_have_no_children_calls_one_after_another():
+    with multiprocessing.get_context("fork").Pool(1) as pool:  # its process is a daemon
+        assert pool.apply(side_by_side, ([partial(slow, 0, 1), partial(slow, 0, 2)], 2)) == [1, 2]
+
+
 SLEEP = """
 import os, sys, time
 from reports.side_by_side import side_by_side
 def call():
     print(os.getpid(), flush=True)
-    time.sleep(1.5)
+    time.sleep(60)
     return bytes(10**6)
 side_by_side([call, call], 2)
 """
@@ -84,7 +108,7 @@ def works(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_forks_end_with_the_process_that_started_them(ended_by: signal.Signals):
     started = subprocess.Popen(
         [sys.executable, "-c", SLEEP], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -94,7 +118,7 @@ def test_forks_end_with_the_process_that_started_them(ended_by: signal.Signals):
     if ended_by is signal.SIGINT:  # a terminal tells all of them
         os.killpg(started.pid, ended_by)
     else:
-        started.kill()
+        started.send_signal(ended_by)
     _, said = started.communicate(timeout=20)
     assert said.count("Traceback") == (ended_by is signal.SIGINT), said
     limit = time.monotonic() + 20

@@ -148,7 +148,10 @@ def test_columns_are_stored_as_they_are(tmp_path: Path):
         assert column.dtype.kind == "U" or read[name].dtype == column.dtype
 
 
-@pytest.mark.parametrize("column", [np.array([True]), np.array(["a"], dtype=object)])
+@pytest.mark.parametrize(
+    "column",
+    [np.array([True]), np.array(["a"], dtype=object), np.arange(4, dtype=np.dtype("f8").newbyteorder()), np.eye(2)],
+)
 def test_columns_of_another_type_are_refused(column: np.ndarray, tmp_path: Path):
     with pytest.raises(TypeError, match="numbers or text"):
         write_columns(tmp_path / "a.parquet", {"column": column})
