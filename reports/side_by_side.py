@@ -73,7 +73,8 @@ def _start(call: Call) -> tuple[Connection, BaseProcess]:
 
 
 def _send(call: Call, sender: Connection, receiver: Connection, parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # it ends without a word
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in a job in the background of a script
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # it ends without a word
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     receiver.close()  # or this fork would wait for itself to read, where the process that started it is gone
     outcome: Outcome

@@ -108,11 +108,32 @@ def works(pid: int) -> bool:
         return False
 
 
+def sleeping(at_ctrl_c: signal.Handlers) -> subprocess.Popen[str]:
+    """Start two forks that sleep, in a session of their own; who runs the tests may ignore Ctrl-C."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SLEEP],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, at_ctrl_c),
+    )
+
+
+def test_forks_of_a_process_that_ignores_ctrl_c_ignore_it():
+    started = sleeping(signal.SIG_IGN)
+    assert started.stdout is not None
+    forks = [int(started.stdout.readline()) for _ in range(2)]
+    os.killpg(started.pid, signal.SIGINT)
+    time.sleep(0.5)
+    assert all(map(works, forks)) and started.poll() is None
+    os.killpg(started.pid, signal.SIGKILL)
+    started.communicate(timeout=20)
+
+
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_forks_end_with_the_process_that_started_them(ended_by: signal.Signals):
-    started = subprocess.Popen(
-        [sys.executable, "-c", SLEEP], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    started = sleeping(signal.SIG_DFL)
     assert started.stdout is not None and started.stderr is not None
     forks = [int(started.stdout.readline()) for _ in range(2)]
     if ended_by is signal.SIGINT:  # a terminal tells all of them
