@@ -63,7 +63,7 @@ def _outcomes(calls: Sequence[Call], at_once: int) -> list[Outcome | None]:
 def _start(call: Call) -> tuple[Connection, BaseProcess]:
     fork = multiprocessing.get_context("fork")
     receiver, sender = fork.Pipe(duplex=False)
-    process = fork.Process(target=_send, args=(call, sender, receiver, os.getpid()), daemon=True)
+    process = fork.Process(target=_send, args=(call, sender, os.getpid()), daemon=True)
     with warnings.catch_warnings():
         # of threads in this process, whose locks a fork finds as they are: none is asked for in a call
         warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
@@ -72,11 +72,10 @@ def _start(call: Call) -> tuple[Connection, BaseProcess]:
     return receiver, process
 
 
-def _send(call: Call, sender: Connection, receiver: Connection, parent: int) -> None:
+def _send(call: Call, sender: Connection, parent: int) -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in a job in the background of a script
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # it ends without a word
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    receiver.close()  # or this fork would wait for itself to read, where the process that started it is gone
+    end_with(parent, 0.1)
     outcome: Outcome
     try:
         outcome = call(), None
@@ -86,10 +85,15 @@ def _send(call: Call, sender: Connection, receiver: Connection, parent: int) -> 
         sender.send(outcome)
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.1)
-    os._exit(1)
+def end_with(parent: int, every_s: float) -> None:
+    """End this process when its parent is gone, in whatever it is then; looked for every few seconds."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(every_s)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _received(receiver: Connection) -> Outcome | None:

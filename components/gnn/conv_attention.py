@@ -13,7 +13,7 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.core.streams import Dropout, dropout
 from components.gnn.base import GraphBranch, Width, activated
-from components.passing.graph import Graph, GraphLayer, unit_rows
+from components.passing.graph import Graph, GraphLayer, scored_ends, unit_rows
 
 DRAWS = 32  # of weights over all genes, of which each gene without neighbours gets a mixture
 
@@ -185,9 +185,7 @@ class _LinearAttention(_Attention):
 
     def by_head(self, x: Tensor, graph: Graph) -> Tensor:
         """Return what each head makes of ``[genes, in_width]``: ``[genes, heads, width]``."""
-        weight = self.linear.weight.unflatten(0, (self.heads, -1))
-        # a map of the features at once: its gradient need not pass the heads
-        scores = F.linear(x, (self.ends.unsqueeze(2) @ weight).flatten(0, 2))
+        scores = scored_ends(x, self.linear.weight, self.ends)
         return self.attend(self.linear(x).unflatten(1, (self.heads, -1)), scores, graph)
 
 

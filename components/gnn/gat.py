@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from components.core.registry import register
 from components.core.settings import setting
 from components.gnn.base import GraphBranch
-from components.passing.graph import GlorotLinear, Graph, GraphLayer, draw_again, glorot
+from components.passing.graph import GlorotLinear, Graph, GraphLayer, draw_again, glorot, scored_ends
 from components.passing.layout import Layout
 
 
@@ -44,9 +44,7 @@ class GATLayer(GraphLayer):
     def _sent_and_scores(self, x: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
         """Return messages ``[genes, heads * out_channels]`` and scores ``[edges, heads]``."""
         sent = self.lin(x)
-        # a map of the features at once: its gradient need not pass the messages
-        ends, by_head = torch.cat([self.att_src, self.att_dst]), self.lin.weight.unflatten(0, (self.heads, -1))
-        away, toward = F.linear(x, (ends.unsqueeze(2) @ by_head).flatten(0, 2)).chunk(2, dim=1)
+        away, toward = scored_ends(x, self.lin.weight, torch.cat([self.att_src, self.att_dst])).chunk(2, dim=1)
         return sent, F.leaky_relu(layout.at_source(away) + layout.at_target(toward), 0.2)
 
 

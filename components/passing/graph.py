@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 from components.passing.layout import Layout, Messages
 
@@ -178,6 +179,16 @@ class _UnitRows(torch.autograd.Function):
         unit, inverse, moves = ctx.saved_tensors
         along = torch.linalg.vecdot(grads[0], unit).unsqueeze(-1) * moves  # a row of zeros is divided by a constant
         return torch.addcmul(grads[0], unit, along, value=-1).mul_(inverse)
+
+
+def scored_ends(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
+    """Return scores of genes as source, then as target, by vectors over their linear map: ``[genes, 2 * heads]``.
+
+    The map, ``weight`` ``[heads * width, in_width]``, and the vectors, ``ends`` ``[2, heads, width]``, are joined into
+    one map of the features ``[genes, in_width]``: its gradient need not pass what the heads send.
+    """
+    by_head = weight.unflatten(0, (ends.shape[1], -1))
+    return F.linear(x, (ends.unsqueeze(2) @ by_head).flatten(0, 2))
 
 
 def draw_again(*maps: nn.Linear) -> None:

@@ -6,8 +6,6 @@ import os
 import shutil
 import signal
 import tempfile
-import threading
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -21,6 +19,7 @@ import psutil
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from reports.side_by_side import end_with
 from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.train.cell import CellResult
@@ -97,7 +96,7 @@ def _start_worker(lanes: tuple[Lane, ...], slots: str, driver: int) -> None:
     """Take a free lane; leave Ctrl-C to the driver; end when the driver is gone."""
     global _LANE
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
+    end_with(driver, 1.0)
     _LANE = lanes[_take_slot(Path(slots), len(lanes))]
 
 
@@ -111,12 +110,6 @@ def _take_slot(slots: Path, n: int) -> int:
         Finalize(None, (slots / str(index)).unlink, kwargs={"missing_ok": True}, exitpriority=0)
         return index
     raise RuntimeError(f"a worker was started beyond the {n} lanes")
-
-
-def _end_with(driver: int) -> None:
-    while os.getppid() == driver:
-        time.sleep(1.0)
-    os._exit(1)
 
 
 def _work_on_lane(work: Work, cell: Cell) -> CellResult:
