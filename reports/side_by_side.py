@@ -75,7 +75,7 @@ def _start(call: Call) -> tuple[Connection, BaseProcess]:
 def _send(call: Call, sender: Connection, parent: int) -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in a job in the background of a script
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # it ends without a word
-    end_with(parent, 0.1)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     outcome: Outcome
     try:
         outcome = call(), None
@@ -85,15 +85,10 @@ def _send(call: Call, sender: Connection, parent: int) -> None:
         sender.send(outcome)
 
 
-def end_with(parent: int, every_s: float) -> None:
-    """End this process when its parent is gone, in whatever it is then; looked for every few seconds."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(every_s)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.1)
+    os._exit(1)
 
 
 def _received(receiver: Connection) -> Outcome | None:

@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -19,7 +21,6 @@ import psutil
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from reports.side_by_side import end_with
 from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.train.cell import CellResult
@@ -96,7 +97,7 @@ def _start_worker(lanes: tuple[Lane, ...], slots: str, driver: int) -> None:
     """Take a free lane; leave Ctrl-C to the driver; end when the driver is gone."""
     global _LANE
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with(driver, 1.0)
+    threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
     _LANE = lanes[_take_slot(Path(slots), len(lanes))]
 
 
@@ -110,6 +111,12 @@ def _take_slot(slots: Path, n: int) -> int:
         Finalize(None, (slots / str(index)).unlink, kwargs={"missing_ok": True}, exitpriority=0)
         return index
     raise RuntimeError(f"a worker was started beyond the {n} lanes")
+
+
+def _end_with(driver: int) -> None:
+    while os.getppid() == driver:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def _work_on_lane(work: Work, cell: Cell) -> CellResult:
