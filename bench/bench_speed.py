@@ -27,7 +27,7 @@ from study.train.fit import graph_stage, joint_stage
 from study.train.stages.trainer import Trainer
 
 PEERS = (
-    "KNOCKOUT_PEERS"  # a folder with clones of zpliulab/GENELink and JiaweiLiMed/scGREAT, named GENELink and scGREAT
+    "KNOCKOUT_PEERS"  # a folder with clones of zpliulab/GENELink and WangyuchenCS/scGREAT, named GENELink and scGREAT
 )
 STAGES = {"joint": joint_stage, "graph": graph_stage}
 GEMM = 1024  # width of the square matrices whose product is the arithmetic limit
@@ -105,29 +105,33 @@ def bench_layer_against_torch_geometric(once, tell, level: str):
     tell(f"layer {level} against torch_geometric's, forward and backward", f"{other / one:.1f} x")
 
 
-def bench_genelink(once, tell, tmp_path: Path):
-    """A step of genelink, batch 256, against one of GENELink's own code on the same pairs."""
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def bench_genelink(once, tell, tmp_path: Path, precision: str):
+    """A step of genelink, batch 256, against one of GENELink's own code, in fp32, on the same pairs."""
     scgnn = _peer("GENELink", "Code/scGNN.py")
-    ready = get_ready(tmp_path, "genelink")
+    ready = get_ready(tmp_path, "genelink", precision=precision)
     step, x = _Steps(ready, "joint"), torch.as_tensor(ready.model.bucketing())
     model = scgnn.GENELink(x.shape[1], 128, 64, 32, 16, 3, 3, 0.2, torch.device("cpu"), "dot", "concate").train()
     edges = step.trainer.graph.edges
     adjacency = torch.sparse_coo_tensor(edges, torch.ones(edges.shape[1]), (len(x), len(x))).coalesce()
     theirs = _steps_of(model, step, lambda pairs: model(x, adjacency, pairs), lr=3e-3)
     one, other = once(lambda: alternate(step, theirs, cpu=True))
-    tell("step of genelink against GENELink's own code", f"{other / one:.1f} x", "8 x", other / one >= 8)
+    what = f"step of genelink in {precision} against GENELink's own code, fp32"
+    tell(what, f"{other / one:.1f} x", "8 x", other / one >= 8)
 
 
-def bench_scgreat(once, tell, tmp_path: Path):
-    """A step of scgreat, batch 32, against one of scGREAT's own code on the same pairs."""
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def bench_scgreat(once, tell, tmp_path: Path, precision: str):
+    """A step of scgreat, batch 32, against one of scGREAT's own code, in fp32, on the same pairs."""
     theirs_module = _peer("scGREAT", "model.py")
-    ready = get_ready(tmp_path, "scgreat")
+    ready = get_ready(tmp_path, "scgreat", precision=precision)
     step, x = _Steps(ready, "joint"), torch.as_tensor(ready.model.bucketing())
     np.save(tmp_path / "biobert.npy", np.random.default_rng(0).normal(size=(len(x) + 1, 768)).astype(np.float32))
     model = theirs_module.scGREAT(tuple(x.shape), 768, 2, 4, str(tmp_path / "biobert.npy")).train()
     theirs = _steps_of(model, step, lambda pairs: model(pairs, x[pairs]), lr=1e-5, clip=0.1)
     one, other = once(lambda: alternate(step, theirs, cpu=True))
-    tell("step of scgreat, batch 32, against scGREAT's own code", f"{other / one:.2f} x", "2 x", other / one >= 2)
+    what = f"step of scgreat in {precision}, batch 32, against scGREAT's own code, fp32"
+    tell(what, f"{other / one:.2f} x", "2 x", other / one >= 2)
 
 
 def _peer(name: str, file: str) -> Any:

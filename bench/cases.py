@@ -127,9 +127,9 @@ class Ready:
     budget: Any
 
 
-def get_ready(folder: Path, name: str, repeat: int = 0, **changes: Any) -> Ready:
+def get_ready(folder: Path, name: str, repeat: int = 0, precision: str = "fp32", **changes: Any) -> Ready:
     """Assemble a preset, some choices changed, on the data set."""
-    study = make_study(folder, preset=name, controls=["degree"])
+    study = make_study(folder, preset=name, controls=["degree"], training={"precision": precision})
     arm = preset(name).arm(name, changes)
     dataset = load_dataset(study.datasets[0], study.root)
     split, streams = exams.make_split(dataset, study.splits[0], repeat), Streams(dataset.digest, repeat)

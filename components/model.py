@@ -216,7 +216,8 @@ class GRNModel(nn.Module):
             return self.fusion(self._told(z, pairs)), z
         score = graph.expert_score(pairs)
         z = self._encode_pairs(encoded, pairs) if self.paired else score.unsqueeze(1)
-        return self.fusion(self._told(z, pairs), *of_both_genes(graph.layers, pairs), score), z
+        layers = graph.layers if self.fusion.reads_layers else ()
+        return self.fusion(self._told(z, pairs), *of_both_genes(layers, pairs), score), z
 
     def _told(self, z: Tensor, pairs: Tensor) -> Tensor:
         """Return encodings ``[pairs, width]`` with what is told of each pair appended."""

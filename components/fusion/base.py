@@ -62,6 +62,7 @@ class Fusion(nn.Module):
     """
 
     reads_pairs: ClassVar[bool] = True  # whether it needs pair encodings at all
+    reads_layers: ClassVar[bool] = True  # whether it needs graph embeddings of both genes, or is given none: ``()``
 
     class Settings(BaseSettings):
         """Settings common to all fusions."""
@@ -90,7 +91,7 @@ class Fusion(nn.Module):
         z
             ``[pairs, pair_width]`` pair encodings.
         tf, target
-            ``[pairs, width_l]`` per layer: graph embeddings of either gene.
+            ``[pairs, width_l]`` per layer: graph embeddings of either gene. None of them without ``reads_layers``.
         score
             ``[pairs]`` expert score s_ij.
         """

@@ -20,6 +20,8 @@ class Early(Fusion):
     Source: scUniGP 4.3 Q3, 'early fusion (feature concatenation before the Transformer encoder)'.
     """
 
+    reads_layers = False
+
     @classmethod
     def encoder_width(cls, gene_width: int, graph_widths: Sequence[int]) -> int:
         """Return the summed width of features and all layers."""

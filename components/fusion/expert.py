@@ -23,6 +23,7 @@ class Expert(Fusion):
     """
 
     reads_pairs = False
+    reads_layers = False
     silences: ClassVar[tuple[str, ...]] = ("pair_encoder", "pair_features", "contrast")
 
     class Settings(BaseSettings):

@@ -20,6 +20,8 @@ class Late(Fusion):
     Source: scUniGP 4.3 Q3, 'late fusion (decision-level ensemble)'.
     """
 
+    reads_layers = False
+
     def __init__(self, settings: Fusion.Settings, pair_width: int, graph_widths: Sequence[int]) -> None:
         super().__init__(settings, pair_width, graph_widths)
         self.classifier = Classifier(pair_width, settings.width, settings.dropout)

@@ -22,6 +22,8 @@ class Stacked(Fusion):
     Source: public code of IGEGRNS (DHUDBlab/IGEGRNS).
     """
 
+    reads_layers = False
+
     class Settings(BaseSettings):
         """No settings."""
 

@@ -13,7 +13,7 @@ from components.core.registry import register
 from components.core.settings import setting
 from components.core.streams import Dropout, dropout
 from components.gnn.base import GraphBranch, Width, activated
-from components.passing.graph import Graph, GraphLayer, scored_ends, unit_rows
+from components.passing.graph import Graph, GraphLayer, as_operand, scored_ends, unit_rows
 
 DRAWS = 32  # of weights over all genes, of which each gene without neighbours gets a mixture
 
@@ -138,7 +138,8 @@ class _Attention(GraphLayer):
         weight = dropout(messages.softmax(score), self.dropout, training=self.training)
         alone = messages.degree(messages.count(h)) == 0
         mean = self._with_mean_of_all(messages.sum(h, weight), h, alone)
-        return unit_rows(activated(mean, self.activation)) + self.bias
+        rows = unit_rows(activated(mean, self.activation))
+        return rows + self.bias.to(rows.dtype)
 
     def _with_mean_of_all(self, mean: Tensor, h: Tensor, alone: Tensor) -> Tensor:
         """Return ``mean``, zeros where a gene is ``alone``, with that of all genes there; as for others, weights drop.
@@ -159,7 +160,7 @@ class _Attention(GraphLayer):
         else:
             of_all = h.flatten(1).mean(dim=0, keepdim=True)
         # a product: its gradient takes one pass over the genes
-        return torch.addmm(mean.flatten(1), which, of_all.to(mean.dtype)).view_as(h)
+        return torch.addmm(mean.flatten(1), which, of_all).view_as(h)
 
 
 class _LinearAttention(_Attention):
@@ -185,8 +186,9 @@ class _LinearAttention(_Attention):
 
     def by_head(self, x: Tensor, graph: Graph) -> Tensor:
         """Return what each head makes of ``[genes, in_width]``: ``[genes, heads, width]``."""
-        scores = scored_ends(x, self.linear.weight, self.ends)
-        return self.attend(self.linear(x).unflatten(1, (self.heads, -1)), scores, graph)
+        x, weight = as_operand(x), as_operand(self.linear.weight)
+        sent = F.linear(x, weight).unflatten(1, (self.heads, -1))
+        return self.attend(sent, scored_ends(x, weight, self.ends), graph)
 
 
 class _ConvolvedAttention(_Attention):

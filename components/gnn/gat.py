@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from components.core.registry import register
 from components.core.settings import setting
 from components.gnn.base import GraphBranch
-from components.passing.graph import GlorotLinear, Graph, GraphLayer, draw_again, glorot, scored_ends
+from components.passing.graph import GlorotLinear, Graph, GraphLayer, as_operand, draw_again, glorot, scored_ends
 from components.passing.layout import Layout
 
 
@@ -43,8 +43,9 @@ class GATLayer(GraphLayer):
 
     def _sent_and_scores(self, x: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
         """Return messages ``[genes, heads * out_channels]`` and scores ``[edges, heads]``."""
-        sent = self.lin(x)
-        away, toward = scored_ends(x, self.lin.weight, torch.cat([self.att_src, self.att_dst])).chunk(2, dim=1)
+        x, weight = as_operand(x), as_operand(self.lin.weight)
+        sent = F.linear(x, weight)
+        away, toward = scored_ends(x, weight, torch.cat([self.att_src, self.att_dst])).chunk(2, dim=1)
         return sent, F.leaky_relu(layout.at_source(away) + layout.at_target(toward), 0.2)
 
 

@@ -181,6 +181,12 @@ class _UnitRows(torch.autograd.Function):
         return torch.addcmul(grads[0], unit, along, value=-1).mul_(inverse)
 
 
+def as_operand(x: Tensor) -> Tensor:
+    """Return features or weights in the number format that autocast multiplies in: cast once for several products."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+
+
 def scored_ends(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
     """Return scores of genes as source, then as target, by vectors over their linear map: ``[genes, 2 * heads]``.
 
@@ -188,7 +194,8 @@ def scored_ends(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
     one map of the features ``[genes, in_width]``: its gradient need not pass what the heads send.
     """
     by_head = weight.unflatten(0, (ends.shape[1], -1))
-    return F.linear(x, (ends.unsqueeze(2) @ by_head).flatten(0, 2))
+    by_end = ends.transpose(0, 1) @ by_head  # [heads, 2, in_width]
+    return F.linear(x, by_end.transpose(0, 1).flatten(0, 1))
 
 
 def draw_again(*maps: nn.Linear) -> None:

@@ -55,9 +55,11 @@ class Layout:
         return _sum(values, self.every, self.start)
 
     def sum(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Return the sum of each gene's sources, ``[genes, heads, width]``, times ``[edges, heads]``; 0 for no edge."""
-        if x.dtype in (torch.bfloat16, torch.float16):  # too few digits to add up in
-            return self.sum(x.float(), weight).to(x.dtype)
+        """Return the sum of each gene's sources, ``[genes, heads, width]``, times ``[edges, heads]``; 0 for no edge.
+
+        Sums of numbers in half precision are single: they have too few digits to add up in.
+        """
+        x = _single(x)
         return _WeightedSum.apply(x, weight if weight is None else weight.to(x.dtype), self)
 
     def rows(self, heads: int) -> _Rows:
@@ -86,11 +88,14 @@ class Messages:
     def mean(self, x: Tensor) -> Tensor:
         """Return the mean of each gene's sources, ``[genes, width]`` to the same; 0 for a gene without any."""
         total = self.sum(x.unsqueeze(1)).squeeze(1)
-        return total / self.degree(self.count(x)).clamp_min(1).unsqueeze(1)
+        return total / self.degree(self.count(total)).clamp_min(1).unsqueeze(1)
 
     def softmax(self, score: Tensor) -> Tensor:
-        """Return scores ``[edges, heads]`` as weights that sum to 1 over a gene's incoming edges; 0 where not shown."""
-        return _Softmax.apply(score, self.shown, self.layout)
+        """Return scores ``[edges, heads]`` as weights that sum to 1 over a gene's incoming edges; 0 where not shown.
+
+        Weights of scores in half precision are single.
+        """
+        return _Softmax.apply(_single(score), self.shown, self.layout)
 
     def maximum(self, x: Tensor) -> Tensor:
         """Return the maximum of each gene's sources, ``[genes, width]`` to the same; 0 for a gene without any."""
@@ -205,6 +210,10 @@ class _Softmax(torch.autograd.Function):
         (weight,), layout = ctx.saved_tensors, ctx.layout
         weighted = grads[0] * weight
         return weighted - weight * layout.total(weighted).index_select(0, layout.target), None, None
+
+
+def _single(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 def _sum(x: Tensor, index: Tensor, start: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -41,6 +41,13 @@ class FusionContract(Suite):
     def test_gives_one_logit_per_pair(self, level: str) -> None:
         assert self.build(level)(*self.inputs()).shape == (len(LABELS),)
 
+    def test_needs_no_embeddings_where_it_reads_none(self, level: str) -> None:
+        part = self.build(level).eval()
+        if part.reads_layers:
+            pytest.skip("it reads graph embeddings of both genes")
+        z, tf, target, score = self.inputs()
+        assert torch.equal(part(z, (), (), score), part(z, tf, target, score))
+
     def test_encoder_input_is_as_wide_as_announced(self, level: str) -> None:
         part, genes = self.build(level), 5
         layers = [torch.zeros(genes, w) for w in GRAPH_WIDTHS]

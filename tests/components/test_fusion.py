@@ -39,6 +39,17 @@ class TestEveryFusion(FusionContract):
     pass
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_model_looks_embeddings_of_both_genes_up_where_its_fusion_reads_them(level, dataset, monkeypatch):
+    model = make_model(dataset, make_parts(fusion=level)).eval()
+    given = []
+    monkeypatch.setattr("components.model.of_both_genes", lambda layers, pairs: given.append(len(layers)) or ((), ()))
+    monkeypatch.setattr(model.fusion, "forward", lambda *inputs: inputs[-1])
+    pairs = torch.tensor([[0, 1], [2, 3]])
+    model.score(model.encode(pairs.t()), pairs)
+    assert given == [len(model.gnn.widths) if level == "multiscale" else 0]
+
+
 class TestEarly:
     def test_lays_features_and_all_layers_side_by_side(self):
         features, layers = torch.randn(5, 11), [torch.randn(5, w) for w in GRAPH_WIDTHS]

@@ -283,6 +283,17 @@ def test_training_in_bf16_reads_the_masked_graph(dataset, split):
         assert len(trained.curves["joint_loss"]) == 1
 
 
+def test_half_precision_is_summed_and_weighed_in_single():
+    """A hub's mean, sum and attention weights are those of the same numbers in fp32, to the last digit."""
+    hub = torch.stack([torch.arange(1, 700), torch.zeros(699, dtype=torch.long)])
+    messages = Graph(hub).messages(700)
+    half = torch.randn(700, 1, 3).to(torch.bfloat16)
+    score, sources = half[1:, :, 0], half.squeeze(1)
+    assert torch.equal(messages.sum(half), messages.sum(half.float()))
+    assert torch.equal(messages.mean(sources), messages.mean(sources.float()))
+    assert torch.equal(messages.softmax(score), messages.softmax(score.float()))
+
+
 def test_relational_layers_mean_tfs_and_targets_apart():
     """Written as loops: a gene, the mean of its TFs and the mean of its targets, each by a map of its own."""
     layer, x = RelationalLayer(IN_WIDTH, 3).double(), features()
