@@ -21,6 +21,7 @@ from reports.figures.canvas import (
     picture,
     row_axes,
     shortened,
+    with_prefix,
 )
 from reports.search.record import (
     FEWEST,
@@ -152,6 +153,7 @@ def _pareto(s: Search, other: Objective) -> Picture | None:
         axes.scatter([plain[x]], [plain[y]], s=130, label="reference", zorder=4, **ring)
     if data[x].min() > 0 and data[x].max() / data[x].min() > _WIDE:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(with_prefix)
     axes.set_xlabel(f"{objective_label(other)} ({_better(other)})")
     axes.set_ylabel(f"{objective_label(s.first)} ({_better(s.first)})")
     axes.margins(0.08)

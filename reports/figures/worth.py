@@ -9,7 +9,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from reports.figures.canvas import GREY, INK, Drawing, across, axis, named, panels, row_axes, short, shortened, styles
+from reports.figures.canvas import (
+    GREY,
+    INK,
+    Drawing,
+    across,
+    axis,
+    named,
+    panels,
+    row_axes,
+    short,
+    shortened,
+    styles,
+    with_prefix,
+)
 from reports.findings.conclusions import alone, change, decided, lead
 from reports.findings.results import Analysis, Finding
 from reports.table.blocks import unscaled
@@ -154,3 +167,4 @@ def _scale(axes: Axes, cost: pd.Series) -> None:
         axes.set_xticks([0.0, *10.0 ** np.arange(np.ceil(np.log10(least)), np.floor(np.log10(positive.max())) + 1)])
     else:
         axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(with_prefix)

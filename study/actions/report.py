@@ -100,10 +100,11 @@ def report_study(
         return _write(table, out, request.with_defaults(plan), provenance, planned_of(study, plan), beside)
 
 
-def report_run(out: Path, command: str, screen: Screen) -> Written:
+def report_run(out: Path, command: str, screen: Screen, processes: int = 1) -> Written:
     """Write the report of what a run left in ``out``, and write down the command that ran it."""
     folder, provenance = OutFolder(out), provenance_of(add_command(out, command))
-    return report_study(out, read_plan(out), folder.table, folder.report, Request(), provenance, screen)
+    request = Request(processes=processes)
+    return report_study(out, read_plan(out), folder.table, folder.report, request, provenance, screen)
 
 
 def ended_cells(source: Path) -> tuple[PlanRecord, dict[str, CellRecord]]:

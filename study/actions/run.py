@@ -89,7 +89,7 @@ def run_planned(plan: Plan, out: Path, screen: Screen, means: Means, command: st
     """Run the missing cells of a plan and report."""
     with screen.progress() as progress:
         outcome = run_plan(plan, out, progress, means)
-    return _report(outcome, out, screen, command)
+    return _report(outcome, out, screen, means, command)
 
 
 def run_plan(plan: Plan, out: Path, listener: Listener, means: Means) -> Outcome:
@@ -117,14 +117,9 @@ def run_plan(plan: Plan, out: Path, listener: Listener, means: Means) -> Outcome
     make_folder(plan.study, out, means)
     forget_failed(again, ledger)
     write_plan(plan.record, out)
-    tracker.begin(plan.record)
-    if missing and tracker.view:
-        serve = serve_command(tracker.address)
-        started = f" (after {serve})" if serve else ""
-        listener.message(f"live in a browser: {view_address(tracker.address, tracker.view)}{started}")
-    for digest, record in recorded.items():
-        tracker.log(cells[digest].row, record)
+    tracker.later(_begin_record, plan, recorded, tracker, listener)
     _run_missing(plan, missing, recorded, out, listener, means, tracker)
+    tracker.flush()
     records = ledger.read_all(cells)
     rows = [cell.row for cell in plan.cells]
     tracker.close(rows, records)
@@ -133,6 +128,18 @@ def run_plan(plan: Plan, out: Path, listener: Listener, means: Means) -> Outcome
     failures = sum(not record.ok for record in records.values())
     table = write_table(rows, records, out)
     return Outcome(table, tracker.address, len(rows), len(records), failures, remedy, tracker.view)
+
+
+def _begin_record(plan: Plan, recorded: Mapping[str, CellRecord], tracker: Tracker, listener: Listener) -> None:
+    """Begin MLflow's record of a plan with the cells that have ended, and say where the others can be watched."""
+    tracker.begin(plan.record)
+    if len(recorded) < len(plan.cells) and tracker.view:
+        serve = serve_command(tracker.address)
+        started = f" (after {serve})" if serve else ""
+        listener.message(f"live in a browser: {view_address(tracker.address, tracker.view)}{started}")
+    for cell in plan.cells:
+        if cell.digest in recorded:
+            tracker.log(cell.row, recorded[cell.digest])
 
 
 def _run_missing(
@@ -153,17 +160,18 @@ def _run_missing(
     queue, pool = Queue(missing), Pool(workers, out, listener.stopping)
     for cell, record in drive(queue.take, pool, listener, meanwhile=tracker.flush):
         queue.ended(cell)
-        tracker.later(cell.row, record)
+        tracker.later(tracker.log, cell.row, record)
     if rescored := pool.rescorer.recorded:
         listener.message(f"{rescored} of {len(missing)} cells were trained before: metrics computed from stored scores")
 
 
-def _report(outcome: Outcome, out: Path, screen: Screen, command: str) -> Ended:
+def _report(outcome: Outcome, out: Path, screen: Screen, means: Means, command: str) -> Ended:
     if not outcome.done:
         return Ended(None, outcome, "stopped before any cell ended")
     from study.actions.report import report_run
 
-    return Ended(report_run(out, command, screen), outcome)
+    processes = 1 if means.cluster else means.drawing  # a client of a cluster has threads
+    return Ended(report_run(out, command, screen, processes), outcome)
 
 
 def _run_search(study: Study, out: Path, screen: Screen, means: Means, command: str) -> Ended:
@@ -214,4 +222,4 @@ def confirm(
         write_path(steps, plan, out, search.folder)
         send_path(search.folder, tracker, Ledger(out))
     tracker.send(search.folder.tables)
-    return _report(outcome, out, screen, command)
+    return _report(outcome, out, screen, means, command)

@@ -40,6 +40,7 @@ from study.cli.options import (
     typed,
 )
 from study.cli.stored import commands as stored
+from study.spec.machine import cores
 
 app = typer.Typer(
     name="knockout",
@@ -85,7 +86,8 @@ def run(
     from study.cli import studies as commands
 
     source = commands.Source(study, data, scale, tuple(only or ()), lanes, tuple(overrides or ()))
-    means = commands.Means(tracking_uri, storage, cluster, retry_failed, share_cells, timeout and 60 * timeout)
+    seconds = timeout and 60 * timeout
+    means = commands.Means(tracking_uri, storage, cluster, retry_failed, share_cells, seconds, drawing=cores())
     raise typer.Exit(commands.run(source, out, means, command=typed()))
 
 
@@ -111,7 +113,8 @@ def confirm(
     from study.cli import studies as commands
 
     source, screen = commands.Source(study, data, scale, (), lanes, tuple(overrides or ())), commands.Terminal()
-    means = commands.Means(tracking_uri, None, cluster, retry_failed, timeout_s=timeout and 60 * timeout)
+    seconds = timeout and 60 * timeout
+    means = commands.Means(tracking_uri, None, cluster, retry_failed, timeout_s=seconds, drawing=cores())
     searched = source.load()
     asked = replace(source, only=tuple(only)).load() if only else searched
     ended = running.confirm(searched, asked, out, screen, means, top=top, again=again, path=path, command=typed())
@@ -186,7 +189,7 @@ def score(
     options = {"split": split, "repeats": repeats, "metric": metric, "weight": weight, "baselines": baseline}
     keys = {key: value for key, value in options.items() if value} | ({"signed": True} if signed else {})
     source = exchange.Source(scoring_study(edges, on, keys), data, lanes=lanes)
-    raise typer.Exit(exchange.score(source, out, exchange.Means(tracking_uri), command=typed()))
+    raise typer.Exit(exchange.score(source, out, exchange.Means(tracking_uri, drawing=cores()), command=typed()))
 
 
 app.command()(stored.compare)
@@ -227,7 +230,9 @@ def main() -> None:
     """Run the command line; a user's mistake ends with one message and exit code 2."""
     # threads that wait for each other by spinning take the cores of the lanes
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    atexit.register(gc.freeze)  # or Python looks through all objects of MLflow and torch before it ends: 2 s
+    # Python looks for garbage at every 700 new objects: a fifth of the time that imports and drawings take
+    gc.set_threshold(5_000, 20, 100)
+    atexit.register(gc.freeze)  # or it looks through all objects of MLflow and torch before it ends: 2 s
     try:
         app()
     except (KnockoutError, ReportError) as error:

@@ -24,6 +24,7 @@ from study.plan.cost.total import Estimate
 from study.plan.plan import make_plan
 from study.run.engine import Means
 from study.search.search import Search
+from study.spec.machine import cores
 from study.spec.machine import describe as describe_lanes
 from study.study_file.study import Study, load_study
 
@@ -43,7 +44,7 @@ def demo(out: Path, *, lanes: str | None = None) -> int:
         planned = make_plan(load_study(study_file, lanes=lanes))
     cells = count(len(planned.cells), "cell")
     screen.console.print(f"{planned.study.name}: {cells} on {describe_lanes(planned.study.lanes)}")
-    ended = running.run_planned(planned, out, screen, Means(), "knockout demo")
+    ended = running.run_planned(planned, out, screen, Means(drawing=cores()), "knockout demo")
     screen.console.print(f"The study took {duration(time.perf_counter() - started)}.\n")
     return end(ended, out, screen)
 

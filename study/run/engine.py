@@ -34,6 +34,7 @@ class Means:
     retry_failed: bool = False  # whether cells that failed are run again
     share_cells: bool = False  # whether the output folder may belong to another study, whose finished cells count
     timeout_s: float | None = None  # seconds that a cell may take; None: any
+    drawing: int = 1  # processes that draw the report at a time: forks, which a process with threads may not have
 
 
 def forget_failed(cells: Iterable[str], ledger: Ledger) -> None:

@@ -120,7 +120,7 @@ def run_path(
             for cell, record in drive(queue.take, pool, listener, meanwhile=tracker.flush):
                 queue.ended(cell)
                 if cell.digest in rows:
-                    tracker.later(cell.row, record)
+                    tracker.later(tracker.log, cell.row, record)
             tracker.flush()  # one that was run once more, alone, ends last
         records = ledger.read_all(cells)
         if len(records) < len(cells):

@@ -170,7 +170,7 @@ class SearchLog:
     def _log(self, trial: Trial) -> None:
         for cell in trial.cells:
             if cell.digest in trial.records:
-                self.tracker.later(cell.row, trial.records[cell.digest])
+                self.tracker.later(self.tracker.log, cell.row, trial.records[cell.digest])
 
     def _sync(self, *, last: bool = False) -> None:
         ended = self.search.ended

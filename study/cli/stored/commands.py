@@ -13,6 +13,7 @@ import typer
 from components.core.errors import command
 from reports.words.numbers import count
 from study.cli.options import Alpha, Block, Draw, Margin, Metric, Pdf, Reference, Report, Tracking, Within, typed
+from study.spec.machine import cores
 
 EXIT_DISAGREES = 1
 
@@ -46,7 +47,6 @@ def report(
     from reports.options import ReportOptions
     from study.cli.stored import experiments as report_commands
     from study.cli.stored import reporting
-    from study.spec.machine import cores
 
     options = ReportOptions(arm, block, dataset, metric, reference, margin=margin)
     request = report_commands.Request(options, alpha, tuple(draw or ()), typed(), pdf, cores())
@@ -72,7 +72,6 @@ def compare(
     """Report stored studies side by side, each arm named '<study>: <arm>'; same data and splits only."""
     from reports.options import ReportOptions
     from study.cli.stored import experiments as report_commands
-    from study.spec.machine import cores
 
     options = ReportOptions(None, block, dataset, metric, reference, margin=margin)
     request = report_commands.Request(options, alpha, command=typed(), as_pdf=pdf, processes=cores())

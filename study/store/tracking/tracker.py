@@ -11,6 +11,7 @@ import csv
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Tracker:
         self.view = ""  # path of MLflow's interface that compares the arms
         self._standing: Standing | None = None
         self._sent: set[tuple[str, str, str, bool]] = set()  # cells that the store has, and how they ended
-        self._waiting: deque[tuple[CellRow, CellRecord]] = deque()  # cells that no lane need wait for
+        self._waiting: deque[Callable[[], None]] = deque()  # what no lane need wait for
         self._open_store()
 
     def refuse_unknown(self) -> None:
@@ -77,14 +78,14 @@ class Tracker:
         if not self.trouble or time.monotonic() - self._failed > RETRY_S:
             self._attempt(self._log, row, record)
 
-    def later(self, row: CellRow, record: CellRecord) -> None:
-        """Record one cell at the next :meth:`flush`: a lane has its next cell first."""
-        self._waiting.append((row, record))
+    def later(self, action: Callable[..., None], *arguments: Any) -> None:
+        """Do at the next :meth:`flush` what would be done now: a lane has its next cell first."""
+        self._waiting.append(partial(action, *arguments))
 
     def flush(self) -> None:
-        """Record the cells that wait for it."""
+        """Do what waits for it, in its order."""
         while self._waiting:
-            self.log(*self._waiting.popleft())
+            self._waiting.popleft()()
 
     def close(self, rows: Sequence[CellRow], records: Mapping[str, CellRecord], files: Sequence[Path] = ()) -> None:
         """Send what the store lacks of planned cells, and files; put means on arms' runs; end them and the study's."""

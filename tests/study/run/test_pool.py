@@ -14,15 +14,19 @@ import psutil
 import pytest
 from joblib.externals.loky.process_executor import _ExecutorManagerThread
 
+from study.actions import run as running
 from study.plan.plan import make_plan
 from study.run import pool as pool_module
 from study.run import workers as workers_module
+from study.run.engine import Means
+from study.run.listener import Listener
 from study.run.pool import Pool
 from study.run.workers import LocalWorkers, _sweep_slots
 from study.spec.cell import Cell
 from study.spec.machine import Lane
 from study.spec.records import CellRecord, Status
 from study.store.ledger import Ledger
+from study.store.tracking.tracker import Tracker
 from study.study_file.study import load_study
 from study.train.cell import CellResult
 
@@ -180,6 +184,25 @@ def test_every_free_lane_has_a_cell_before_what_it_need_not_wait_for(cells: Call
         events.append("ended")
     both = ["sent", "sent", "meanwhile", "ended", "ended"]
     assert events == [*both, *both, "meanwhile"], "two lanes, whose cells end together"
+
+
+def test_lanes_have_cells_before_mlflow_has_the_study(
+    study_file: Callable[..., Path], out: Path, monkeypatch: pytest.MonkeyPatch
+):
+    events: list[str] = []
+    begin = Tracker.begin
+    monkeypatch.setattr(Tracker, "begin", lambda self, plan: (events.append("begun"), begin(self, plan)))
+    trained = Here(lambda cell, neighbours: CellResult(CellRecord(cell=cell.digest)))
+    monkeypatch.setattr(running, "make_workers", lambda *arguments: trained)
+    listener, study = Listener(), load_study(study_file(controls=False))
+    monkeypatch.setattr(listener, "started", lambda cell: events.append("sent"))
+    for place in range(2):
+        outcome = running.run_plan(make_plan(study), out, listener, Means())
+        assert outcome.complete and not outcome.remedy and outcome.view
+        assert events == [["sent", "sent", "begun", "sent", "sent"], ["begun"]][place], (
+            "nothing is sent the second time"
+        )
+        events.clear()
 
 
 def test_a_record_that_another_driver_wrote_meanwhile_stays(cells: Callable[..., list[Cell]], tmp_path: Path):
