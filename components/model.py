@@ -216,7 +216,7 @@ class GRNModel(nn.Module):
             return self.fusion(self._told(z, pairs)), z
         score = graph.expert_score(pairs)
         z = self._encode_pairs(encoded, pairs) if self.paired else score.unsqueeze(1)
-        layers = graph.layers if self.fusion.reads_layers else ()
+        layers = graph.layers if getattr(self.fusion, "reads_layers", True) else ()
         return self.fusion(self._told(z, pairs), *of_both_genes(layers, pairs), score), z
 
     def _told(self, z: Tensor, pairs: Tensor) -> Tensor:

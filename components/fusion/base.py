@@ -62,13 +62,20 @@ class Fusion(nn.Module):
     """
 
     reads_pairs: ClassVar[bool] = True  # whether it needs pair encodings at all
-    reads_layers: ClassVar[bool] = True  # whether it needs graph embeddings of both genes, or is given none: ``()``
+    # whether it needs graph embeddings of both genes, or is given none; said beside the ``forward`` that it is true of
+    reads_layers: ClassVar[bool] = True
 
     class Settings(BaseSettings):
         """Settings common to all fusions."""
 
         width: int = setting(128, "width of the fused encoding", ge=8, le=4096, search=(32, 512), log=True)
         dropout: float = setting(0.2, "share of activations dropped (appendix C)", ge=0.0, le=0.9, search=(0.0, 0.5))
+
+    def __init_subclass__(cls) -> None:
+        """Let a class with a ``forward`` of its own read embeddings, whatever it inherits, unless it says otherwise."""
+        super().__init_subclass__()
+        if "forward" in vars(cls) and "reads_layers" not in vars(cls):
+            cls.reads_layers = True
 
     @classmethod
     def encoder_width(cls, gene_width: int, graph_widths: Sequence[int]) -> int:

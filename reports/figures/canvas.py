@@ -133,13 +133,15 @@ def _any_letter() -> Iterator[None]:
         yield
 
 
-def with_prefix(value: float, _: int = 0) -> str:
+def with_prefix(value: float, _: float = 0) -> str:
     """Write a tick of a logarithmic axis: 0.01, 1, 100, 10 k, 1 M.
 
     matplotlib's own, a power of ten, is mathematics: reading what that is takes it a quarter of a second.
     """
-    unit, prefix = next((one for one in ((1e9, " G"), (1e6, " M"), (1e3, " k")) if abs(value) >= one[0]), (1.0, ""))
-    return f"{value / unit:.12g}{prefix}".replace("-", "−")
+    for unit, prefix in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, "")):
+        if abs(value) >= unit or not prefix:
+            break
+    return np.format_float_positional(value / unit, trim="-").replace("-", "−") + prefix
 
 
 def panels(rows: int, columns: int, height: float, sharey: bool | Literal["row"] = False) -> tuple[Figure, list[Axes]]:

@@ -36,6 +36,7 @@ COLOURS = {  # of words: told apart without colour by the word itself, which sta
     **dict.fromkeys(("costs", "better"), "#009E73"),
 }
 _COSTS = {"median seconds": "seconds per cell (median)", "parameters": "parameters"}
+_TICKS = 3  # powers of ten that have room beside zero
 _WIDE = 20.0  # ratio of largest to smallest cost from which an axis is logarithmic
 
 
@@ -164,7 +165,8 @@ def _scale(axes: Axes, cost: pd.Series) -> None:
         least = float(positive.min()) / 2
         axes.set_xscale("symlog", linthresh=least)
         # no power of ten between zero and the least: its label would stand on that of zero
-        axes.set_xticks([0.0, *10.0 ** np.arange(np.ceil(np.log10(least)), np.floor(np.log10(positive.max())) + 1)])
+        powers = 10.0 ** np.arange(np.ceil(np.log10(least)), np.floor(np.log10(positive.max())) + 1)
+        axes.set_xticks(sorted([0.0, *powers[:: -max(1, -(-len(powers) // _TICKS))]]))
     else:
         axes.set_xscale("log")
     axes.xaxis.set_major_formatter(with_prefix)

@@ -23,6 +23,8 @@ from study.store.ledger import Ledger
 from study.store.owner import refuse_other_study, write_owner
 from study.study_file.study import Study
 
+HEARD_S = 1.0  # after which a first Ctrl-C is answered, whatever the driver waits for
+
 
 @dataclass(frozen=True)
 class Means:
@@ -82,11 +84,23 @@ def _stopped_by_signal(pool: Pool) -> Iterator[None]:
         pool.stopping.set()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    over = threading.Event()
+    threading.Thread(target=_announce_stop, args=(pool, over), daemon=True).start()
     try:
         yield
     finally:
+        over.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _announce_stop(pool: Pool, over: threading.Event) -> None:
+    """Say that a study is being stopped where its pool cannot: it waits for a server that does not answer."""
+    while not over.wait(HEARD_S):
+        if pool.stopping.is_set():
+            if not over.wait(HEARD_S):
+                pool.announce_stop()
+            return
 
 
 def make_folder(study: Study, out: Path, means: Means) -> None:

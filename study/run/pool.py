@@ -71,6 +71,7 @@ class Pool:
         self.rescorer = Rescorer(self.ledger)
         self.stopping = threading.Event()  # once it is set, no more cells are started; those in flight are finished
         self.on_stop: Callable[[], None] | None = on_stop
+        self._announcing = threading.Lock()
         self._elsewhere: dict[str, Cell] = {}  # cells that another driver trains
 
     def run(
@@ -106,7 +107,7 @@ class Pool:
                         yield cell, self._run_alone(cell, started)
                 if self.stopping.is_set() or not again:
                     break
-            self._announce_stop()
+            self.announce_stop()
 
     def _run(
         self,
@@ -120,7 +121,7 @@ class Pool:
         with workers:
             while True:
                 try:
-                    self._announce_stop()
+                    self.announce_stop()
                     self.claims.work_on(workers.lanes)
                     recorded: list[Recorded] = []
                     while len(in_flight) < len(workers.lanes) and (cell := self._next(take, recorded)):
@@ -201,7 +202,7 @@ class Pool:
                 ended = worker.submit(cell)
                 started(cell)
                 while not wait([ended], timeout=0.5).done:
-                    self._announce_stop()
+                    self.announce_stop()
                 return self._keep(ended.result())
             except worker.broken:
                 reason = "the worker process was killed with no other cell beside it"
@@ -210,10 +211,12 @@ class Pool:
                 raise
         return self._keep(failed(cell, Status.KILLED, reason, device))
 
-    def _announce_stop(self) -> None:
-        if self.stopping.is_set() and self.on_stop is not None:
-            on_stop, self.on_stop = self.on_stop, None
-            on_stop()
+    def announce_stop(self) -> None:
+        """Call ``on_stop`` if the pool is to stop; once, from whatever thread."""
+        with self._announcing:
+            if self.stopping.is_set() and self.on_stop is not None:
+                on_stop, self.on_stop = self.on_stop, None
+                on_stop()
 
 
 def run_and_record(out: Path, cell: Cell, lane: Lane, timeout_s: float | None = None) -> CellResult:

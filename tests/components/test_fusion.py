@@ -15,6 +15,7 @@ from component_cases import (
 from components.core import registry
 from components.fusion import Fusion
 from components.fusion.base import PReLU, pair_classifier
+from components.fusion.late import Late
 from components.model import of_both_genes, training_graph
 from knockout.testing import FusionContract
 
@@ -48,6 +49,36 @@ def test_a_model_looks_embeddings_of_both_genes_up_where_its_fusion_reads_them(l
     pairs = torch.tensor([[0, 1], [2, 3]])
     model.score(model.encode(pairs.t()), pairs)
     assert given == [len(model.gnn.widths) if level == "multiscale" else 0]
+
+
+def test_a_forward_of_ones_own_reads_embeddings_whatever_it_inherits():
+    class Wider(Late):
+        pass
+
+    class Own(Late):
+        def forward(self, z, tf, target, score):
+            return super().forward(z, tf, target, score) + (tf[-1] * target[-1]).sum(dim=1)
+
+    class Blind(Late):
+        reads_layers = False
+
+        def forward(self, z, tf, target, score):
+            return score
+
+    assert [cls.reads_layers for cls in (Late, Wider, Own, Blind)] == [False, False, True, False]
+
+
+def test_a_fusion_that_does_not_say_whether_it_reads_embeddings_is_given_them(dataset):
+    class Bare(torch.nn.Module):
+        def encoder_input(self, features, layers):
+            return features
+
+        def forward(self, z, tf, target, score):
+            return (tf[-1] * target[-1]).sum(dim=1)
+
+    model, pairs = make_model(dataset, make_parts(fusion="late")).eval(), torch.tensor([[0, 1], [2, 3]])
+    model.fusion = Bare()
+    assert model.score(model.encode(pairs.t()), pairs)[0].shape == (2,)
 
 
 class TestEarly:

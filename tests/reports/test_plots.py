@@ -19,7 +19,7 @@ from sklearn.metrics import precision_recall_curve
 
 from reports.build import write
 from reports.figures.analysed import bars, distribution, heatmap, more_pictures, pictures
-from reports.figures.canvas import pdf, shortened, styles, svg
+from reports.figures.canvas import pdf, shortened, styles, svg, with_prefix
 from reports.figures.cells.edges import GRID, curve, mean_scores, network, precision_recall, score_heatmap, subject
 from reports.figures.factors import crossed, interaction
 from reports.figures.stored import edge_pictures
@@ -167,6 +167,16 @@ def test_costs_stand_beside_the_difference_to_the_reference(study: Study) -> Non
         assert row["mean"] == pytest.approx((means[row["arm"]] - means["full"]).mean(), abs=1e-6)
         assert row["median seconds"] == len(row["arm"]) * 10.0
     assert set(numbers["arm"]) == set(ARMS) and len(figure.axes) == 2
+
+
+def test_ticks_of_a_logarithmic_axis_are_plain_numbers(study: Study) -> None:
+    ticks = [0.0, 0.001, 0.1, 1.0, 100.0, 1e3, 1e5, 1e6, 1e9, -10.0]
+    assert [*map(with_prefix, ticks)] == ["0", "0.001", "0.1", "1", "100", "1 k", "100 k", "1 M", "1 G", "−10"]
+    table = study(lambda f: f.assign(seconds=f["arm"].map(len) ** 4 * 1.0, parameters=9))
+    figure = gain_per_cost(analyse(table), "auroc").figure
+    svg(figure)
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert "1 k" in labels and not any("$" in label for label in labels)
 
 
 def test_without_costs_or_with_one_cost_for_all_nothing_is_drawn(study: Study) -> None:

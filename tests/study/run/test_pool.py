@@ -3,6 +3,8 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -18,7 +20,7 @@ from study.actions import run as running
 from study.plan.plan import make_plan
 from study.run import pool as pool_module
 from study.run import workers as workers_module
-from study.run.engine import Means
+from study.run.engine import Means, drive
 from study.run.listener import Listener
 from study.run.pool import Pool
 from study.run.workers import LocalWorkers, _sweep_slots
@@ -203,6 +205,22 @@ def test_lanes_have_cells_before_mlflow_has_the_study(
             "nothing is sent the second time"
         )
         events.clear()
+
+
+def test_a_stop_is_announced_while_a_store_hangs(cells: Callable[..., list[Cell]], out: Path):
+    """The first Ctrl-C only sets a flag: a server that does not answer must not keep the word from the user."""
+    waiting, listener, heard = iter(cells({"gnn": "none"})), Listener(), threading.Event()
+    trained = Here(lambda cell, neighbours: CellResult(CellRecord(cell=cell.digest)))
+
+    def hang() -> None:
+        if heard.is_set():
+            return
+        signal.raise_signal(signal.SIGINT)
+        assert heard.wait(30), "nothing was said while it hung"
+
+    pool = Pool(trained, out, heard.set)
+    ended = [cell for cell, _ in drive(lambda: next(waiting, None), pool, listener, meanwhile=hang)]
+    assert len(ended) == 2, "those in flight, and no more"
 
 
 def test_a_record_that_another_driver_wrote_meanwhile_stays(cells: Callable[..., list[Cell]], tmp_path: Path):
