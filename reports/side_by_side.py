@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -76,6 +77,7 @@ def _send(call: Call, sender: Connection, parent: int) -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in a job in the background of a script
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # it ends without a word
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    gc.freeze()  # to look for garbage in what it has of its parent would copy it
     outcome: Outcome
     try:
         outcome = call(), None
