@@ -33,9 +33,7 @@ class Budget(Settings):
     unsupervised_steps: int = setting(
         300, "steps of the stage without labels, where the bucketing has one; 20,000 as published", ge=1, le=1_000_000
     )
-    # scunigp-small on STRING mDC TFs+500, one core with AVX512-BF16, three repeats: bf16 takes 0.79 of the CPU time
-    # for the same epochs; test AUROC -0.008, +0.002, -0.001, against a standard deviation of 0.006 over repeats, AUPRC
-    # -0.05 in the mean, as it stopped many epochs sooner twice. So fp32 is the default; no GPU was measured.
+    # what bf16 gains on a CPU that has it, and costs in quality: docs/scale.md; no GPU was measured
     precision: Literal["fp32", "bf16"] = setting(
         "fp32", "number format of forward and backward pass; weights, losses and scores stay fp32"
     )

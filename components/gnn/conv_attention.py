@@ -15,7 +15,7 @@ from components.core.streams import Dropout, dropout
 from components.gnn.base import GraphBranch, Width, activated
 from components.passing.graph import Graph, GraphLayer, as_operand, scored_ends, unit_rows
 
-DRAWS = 32  # of weights over all genes, of which each gene without neighbours gets a mixture
+DRAWS = 16  # of weights over all genes, of which each gene without neighbours gets a mixture
 
 
 class _UnitRows(GraphBranch):
