@@ -72,9 +72,10 @@ class Fusion(nn.Module):
         dropout: float = setting(0.2, "share of activations dropped (appendix C)", ge=0.0, le=0.9, search=(0.0, 0.5))
 
     def __init_subclass__(cls) -> None:
-        """Let a class with a ``forward`` of its own read embeddings, whatever it inherits, unless it says otherwise."""
+        """Let a class read embeddings unless the ``forward`` that it has, of its own or not, says otherwise."""
         super().__init_subclass__()
-        if "forward" in vars(cls) and "reads_layers" not in vars(cls):
+        nearest = next(one for one in cls.__mro__ if {"forward", "reads_layers"} & vars(one).keys())
+        if "reads_layers" not in vars(nearest):
             cls.reads_layers = True
 
     @classmethod

@@ -65,7 +65,18 @@ def test_a_forward_of_ones_own_reads_embeddings_whatever_it_inherits():
         def forward(self, z, tf, target, score):
             return score
 
+    class Products:
+        def forward(self, z, tf, target, score):
+            return (tf[-1] * target[-1]).sum(dim=1)
+
+    class Mixed(Products, Late):
+        pass
+
+    class Behind(Late, Products):
+        pass
+
     assert [cls.reads_layers for cls in (Late, Wider, Own, Blind)] == [False, False, True, False]
+    assert [cls.reads_layers for cls in (Mixed, Behind)] == [True, False]
 
 
 def test_a_fusion_that_does_not_say_whether_it_reads_embeddings_is_given_them(dataset):
