@@ -119,7 +119,7 @@ def run_plan(plan: Plan, out: Path, listener: Listener, means: Means) -> Outcome
     write_plan(plan.record, out)
     tracker.later(_begin_record, plan, recorded, tracker, listener)
     _run_missing(plan, missing, recorded, out, listener, means, tracker)
-    tracker.flush()
+    tracker.flush()  # where no cell was missing; and one that was run once more, alone, ends last
     records = ledger.read_all(cells)
     rows = [cell.row for cell in plan.cells]
     tracker.close(rows, records)

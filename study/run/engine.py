@@ -23,7 +23,7 @@ from study.store.ledger import Ledger
 from study.store.owner import refuse_other_study, write_owner
 from study.study_file.study import Study
 
-HEARD_S = 1.0  # after which a first Ctrl-C is answered, whatever the driver waits for
+HEARD_S = 1.0  # within which a first Ctrl-C is answered, whatever the driver waits for
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,7 @@ def _stopped_by_signal(pool: Pool) -> Iterator[None]:
 def _announce_stop(pool: Pool, over: threading.Event) -> None:
     """Say that a study is being stopped where its pool cannot: it waits for a server that does not answer."""
     while not over.wait(HEARD_S):
-        if pool.stopping.is_set():
-            if not over.wait(HEARD_S):
-                pool.announce_stop()
-            return
+        pool.announce_stop()
 
 
 def make_folder(study: Study, out: Path, means: Means) -> None:
