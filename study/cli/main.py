@@ -230,7 +230,7 @@ def main() -> None:
     """Run the command line; a user's mistake ends with one message and exit code 2."""
     # threads that wait for each other by spinning take the cores of the lanes
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    # Python looks for garbage at every 700 new objects: a fifth of the time that imports and drawings take
+    # Python looks for garbage at every 700 new objects: a tenth of the CPU of a report, imports included
     gc.set_threshold(5_000, 20, 100)
     atexit.register(gc.freeze)  # or it looks through all objects of MLflow and torch before it ends: 2 s
     try:
